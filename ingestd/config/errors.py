@@ -1,0 +1,55 @@
+"""Errors in a pipeline config, shown with file, line, column and a caret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of config text. ``line`` and ``column`` count from 1; ``length`` is in characters."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+
+
+class ConfigError(Exception):
+    """The config is wrong at ``span``; ``hint`` says what to write instead.
+
+    ``severity`` is ``error`` or ``warning``; only errors keep a pipeline from starting.
+    """
+
+    def __init__(self, message: str, span: Span, hint: str = "", severity: str = "error") -> None:
+        super().__init__(message, span, hint, severity)
+        self.message, self.span, self.hint, self.severity = message, span, hint, severity
+
+    def __str__(self) -> str:
+        return f"{self.span.file}:{self.span.line}:{self.span.column}: {self.severity}: {self.message}"
+
+    def render(self, source: str) -> str:
+        """Return the message, the source line and a caret under the span (tabs keep their width)."""
+        lines = source.split("\n")
+        line = lines[min(self.span.line, len(lines)) - 1].rstrip("\r")
+        pad = "".join(c if c == "\t" else " " for c in line[: self.span.column - 1])
+        pad += " " * (self.span.column - 1 - len(pad))
+        gutter = f"{self.span.line:>5} | "
+        room = max(len(line) - self.span.column + 1, 1)  # a span over several lines is marked on its first
+        out = [str(self), gutter + line, " " * 5 + " | " + pad + "^" * max(min(self.span.length, room), 1)]
+        return "\n".join([*out, f"  help: {self.hint}"] if self.hint else out)
+
+
+class ConfigErrors(Exception):
+    """All errors found in one config, in the order of the text. ``sources``: file name -> its text."""
+
+    def __init__(self, errors: list[ConfigError], sources: dict[str, str]) -> None:
+        super().__init__(errors)
+        self.errors, self.sources = errors, sources
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def render(self) -> str:
+        """Return every error with its source line and caret, one after the other."""
+        return "\n".join(error.render(self.sources.get(error.span.file, "")) for error in self.errors)
