@@ -1,0 +1,1 @@
+"""From a parsed config to one Python function: check, projection, codegen, load."""

@@ -1,0 +1,1 @@
+"""All plugins: one file each, named as in the config."""

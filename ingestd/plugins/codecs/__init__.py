@@ -1,0 +1,1 @@
+"""Codecs: bytes to events, events to bytes."""

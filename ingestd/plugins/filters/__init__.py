@@ -1,0 +1,1 @@
+"""Filters: change, drop or multiply events."""

@@ -1,0 +1,1 @@
+"""Inputs: where bytes come from."""

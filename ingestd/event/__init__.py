@@ -1,0 +1,1 @@
+"""The event: fields, references, placeholders, timestamps, JSON. Pure: no I/O, no clock."""

@@ -1,0 +1,139 @@
+"""``%{field}`` and ``%{+YYYY.MM.dd}`` in option values.
+
+Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#sprintf. A missing
+field leaves its text as it is; an array is joined with commas; a hash becomes compact JSON; an unclosed
+``%{`` is plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.jsontext import dumps
+
+Render = Callable[[Event], str]
+
+
+def to_text(value: Any) -> str:
+    """Return a value as Logstash writes it into a string."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if type(value) is list:
+        return ",".join([to_text(item) for item in value])
+    if type(value) is dict:
+        return dumps(value).decode()
+    return str(value)
+
+
+def _field(text: str, inner: str) -> tuple[Render, str]:
+    ref = FieldRef(inner)
+
+    def render(event: Event) -> str:
+        value = ref.get(event)
+        return text if value is None else to_text(value)
+
+    return render, ref.text
+
+
+def _date(text: str, inner: str) -> Render:
+    """Return what renders a date placeholder from ``@timestamp``; without one its text stays."""
+    from ingestd.event import timeformat, timestamp  # noqa: PLC0415 -- most configs need no calendar at start-up
+
+    if inner.startswith("{"):
+        show = timeformat.compile_java_time_print(inner[1:])
+    elif inner == "+%s":
+        show = timestamp.epoch_seconds
+    else:
+        show = timeformat.compile_joda_print(inner[1:])
+
+    def render(event: Event) -> str:
+        stamp = event.get("@timestamp")
+        return show(stamp) if type(stamp) is str else text
+
+    return render
+
+
+class Template:
+    """A string with placeholders. ``render(event)`` fills them; ``reads`` names the fields used.
+
+    ``static`` is the text itself where there is no placeholder, else ``None``.
+
+    Raises:
+        FieldError: A placeholder is no valid field reference.
+        ValueError: A date pattern is not valid.
+    """
+
+    __slots__ = ("reads", "render", "static", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        reads: set[str] = set()
+        parts: list[str | Render] = []
+        for part in _split(text):
+            if not part.startswith("%{"):
+                parts.append(part)
+                continue
+            inner = part[2:-1]
+            if inner.startswith(("+", "{")):
+                parts.append(_date(part, inner))
+                reads.add("@timestamp")
+            else:
+                try:
+                    render, name = _field(part, inner)
+                except FieldError:
+                    parts.append(part)  # ``%{}`` and the like are text
+                    continue
+                parts.append(render)
+                reads.add(name)
+        self.reads = frozenset(reads)
+        self.static = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
+        self.render: Render = _join(parts)
+
+    def __repr__(self) -> str:
+        return f"Template({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+def _join(parts: list[str | Render]) -> Render:
+    if all(isinstance(part, str) for part in parts):
+        static = "".join(part for part in parts if isinstance(part, str))
+        return lambda event: static
+    if len(parts) == 1 and not isinstance(parts[0], str):
+        return parts[0]
+
+    def render(event: Event) -> str:
+        return "".join([part if isinstance(part, str) else part(event) for part in parts])
+
+    return render
+
+
+def _split(text: str) -> list[str]:
+    """Cut ``text`` into plain pieces and whole placeholders ``%{...}`` / ``%{{...}}``."""
+    pieces: list[str] = []
+    begin = 0
+    while (start := text.find("%{", begin)) >= 0:
+        closing = "}}" if text.startswith("%{{", start) else "}"
+        end = text.find(closing, start + 2)
+        if end < 0:
+            break
+        if start > begin:
+            pieces.append(text[begin:start])
+        # the second brace of ``}}`` closes the placeholder; the first belongs to the pattern's own pair
+        begin = end + len(closing)
+        pieces.append(text[start:begin] if closing == "}" else text[start : begin - 1])
+    if begin < len(text):
+        pieces.append(text[begin:])
+    return pieces

@@ -1,0 +1,115 @@
+"""What the runtime asks of inputs, codecs and outputs. Filters are plain functions, see ``registry``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from ingestd.event.fields import Event
+from ingestd.event.record import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One stream of frames: a connection, a file, a generator.
+
+    ``id`` is unique over all processes and restarts; with an offset it names an event for ever.
+    ``fields`` are what an input knows about every unstructured line of the stream (``host``, ``port``).
+    """
+
+    id: str
+    fields: Event = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole frames of one stream, as they came. ``offset`` is the place of its first byte in the stream.
+
+    If the codec has a ``delimiter``, ``data`` is frames that each end with it (the last of a stream may
+    lack it); else ``data`` is one message.
+    """
+
+    data: bytes
+    origin: Origin
+    offset: int
+
+
+class Decoded(NamedTuple):
+    """n records out of a chunk: see ``ingestd.event.record.Record`` for the meaning of each part.
+
+    ``raws[i]`` is None where ``events[i]`` is the whole record. ``keys`` rises and is unique in the stream.
+    """
+
+    raws: list[bytes | None]
+    events: list[Event]
+    keys: list[int]
+
+
+class Codec(Protocol):
+    """Bytes to events and back."""
+
+    @property
+    def delimiter(self) -> bytes | None:
+        """What ends a frame in a stream; None if every message is one frame."""
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """Return the records of ``chunk``; never raises on bad data: it becomes an event that is tagged so.
+
+        Every event has ``@timestamp`` in UTC and ``@version``.
+        """
+
+    def encode(self, batch: Batch) -> bytes:
+        """Return the text of all records of ``batch``, line ends included."""
+
+
+class Sink(Protocol):
+    """Where an input puts what it has read."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the input must stop reading for now."""
+
+    def put(self, chunk: Chunk) -> None:
+        """Take a chunk in: decode, filter, queue for the outputs."""
+
+    def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
+        """Keep bytes that are no frame as a dead letter; ``reason`` is a sentence."""
+
+    async def room(self) -> None:
+        """Return as soon as the sink is not ``full``."""
+
+
+class Input(Protocol):
+    """A source of chunks. Life: ``open``, ``run`` until the end of input or ``stop``."""
+
+    finite: bool
+    """Whether the input ends by itself; a daemon whose inputs have all ended stops."""
+
+    async def open(self) -> None:
+        """Take hold of the resource (bind the port). Raises OSError with a sentence of what to do."""
+
+    async def run(self, sink: Sink) -> None:
+        """Feed ``sink`` until the input ends or ``stop`` is called; then everything read has been put."""
+
+    def stop(self) -> None:
+        """Stop accepting; ``run`` reads what the kernel already holds and returns."""
+
+
+class Output(Protocol):
+    """A destination. One call of ``deliver`` at a time, or ``concurrency`` of them."""
+
+    concurrency: int
+    """How many calls of ``deliver`` may run at once; 1 keeps the order."""
+
+    batch_bytes: int
+    """How many bytes of frames one call should carry; the runtime joins batches up to about this size."""
+
+    async def open(self) -> None:
+        """Prepare; raises OSError or ValueError with a sentence of what to do where it can never work."""
+
+    async def deliver(self, batches: Sequence[Batch]) -> None:
+        """Return when every record is delivered or kept as a dead letter. What can heal is retried inside."""
+
+    async def close(self) -> None:
+        """Let go of the resource; nothing is under way any more."""

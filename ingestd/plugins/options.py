@@ -1,0 +1,175 @@
+"""From the settings of a plugin in the config to its typed options, with an error at the place of each mistake.
+
+The coercions are Logstash's: a scalar becomes an array of one, a flat array of pairs becomes a hash, a
+number is taken where text is wanted and the reverse, ``"true"`` is a boolean. A setting given twice: hashes
+are merged, arrays joined, else the last one counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any, TypeVar
+
+from ingestd.config.errors import ConfigError, Span
+from ingestd.config.nodes import Array, Hash, Number, Plugin, Setting, Text, Value
+from ingestd.config.suggest import did_you_mean
+from ingestd.event.fields import FieldError, FieldRef
+from ingestd.event.sprintf import Template, to_text
+from ingestd.plugins.registry import option_name
+
+T = TypeVar("T")
+
+
+class _MismatchError(Exception):
+    """A value does not fit; the message names what is expected."""
+
+
+def plain(node: Value) -> Any:
+    """Return the Python value of a config value: str, int, float, list or dict."""
+    if isinstance(node, Text | Number):
+        return node.value
+    if isinstance(node, Array):
+        return [plain(item) for item in node.items]
+    if isinstance(node, Hash):
+        return {to_text(key.value): plain(value) for key, value in node.items}
+    raise ConfigError(f"a plugin ({node.name!r}) cannot stand here", node.span, "only 'codec' takes a plugin")
+
+
+def read_options(
+    options: type[T], settings: tuple[Setting, ...], owner: str, span: Span, errors: list[ConfigError]
+) -> T | None:
+    """Return ``options`` filled from ``settings``; append every mistake to ``errors``, then return None.
+
+    ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported.
+    """
+    before = sum(error.severity == "error" for error in errors)
+    declared = {option_name(item): item for item in dataclasses.fields(options)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(options)
+    values: dict[str, Any] = {}
+    for setting in settings:
+        item = declared.get(setting.name)
+        if item is None:
+            near = did_you_mean(setting.name, declared)
+            hint = f"did you mean {near!r}?" if near else "known options: " + ", ".join(sorted(declared))
+            errors.append(ConfigError(f"unknown option {setting.name!r} for {owner}", setting.span, hint))
+            continue
+        try:
+            value = coerce(hints[item.name], setting.value)
+        except _MismatchError as error:
+            message = f"option {setting.name!r} of {owner}: {error}"
+            errors.append(ConfigError(message, setting.value.span, item.metadata["doc"]))
+            continue
+        except ConfigError as error:
+            errors.append(error)
+            continue
+        choices = item.metadata["choices"]
+        wrong = [one for one in (value if isinstance(value, list) else [value]) if choices and one not in choices]
+        if wrong:
+            message = f"option {setting.name!r} of {owner}: {wrong[0]!r} is not one of {', '.join(choices)}"
+            near = did_you_mean(str(wrong[0]), choices)
+            errors.append(ConfigError(message, setting.value.span, f"did you mean {near!r}?" if near else ""))
+            continue
+        values[item.name] = _merge(values.get(item.name), value)
+    given = {setting.name for setting in settings}
+    for name, item in declared.items():
+        missing = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if missing and name not in given:
+            hint = f"add {name} => ...  ({item.metadata['doc']})"
+            errors.append(ConfigError(f"{owner} needs the option {name!r}", span, hint))
+    if sum(error.severity == "error" for error in errors) > before:
+        return None
+    return options(**values)
+
+
+def _merge(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **new}
+    if isinstance(old, list) and isinstance(new, list):
+        return old + new
+    return new
+
+
+def coerce(kind: Any, node: Value) -> Any:
+    """Return the value of ``node`` as ``kind``: a scalar type, ``list[...]``, ``dict[str, ...]`` or ``X | None``.
+
+    Raises:
+        ConfigError: It does not fit, and the place is inside ``node``.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if type(None) in arguments:
+        return coerce(next(one for one in arguments if one is not type(None)), node)
+    if origin is list:
+        items = node.items if isinstance(node, Array) else (node,)
+        return [coerce(arguments[0], item) for item in items]
+    if origin is dict:
+        return _hash(arguments[1], node)
+    if kind is Any:
+        return plain(node)
+    if isinstance(node, Array) and len(node.items) == 1:
+        node = node.items[0]
+    if not isinstance(node, Text | Number):
+        raise _MismatchError(f"expected {_NAMES[kind]}, found {_shape(node)}")
+    return _scalar(kind, node)
+
+
+def _hash(kind: Any, node: Value) -> dict[str, Any]:
+    if isinstance(node, Array) and len(node.items) % 2 == 0:
+        flat = node.items
+        pairs = list(zip(flat[::2], flat[1::2], strict=True))
+    elif isinstance(node, Hash):
+        pairs = list(node.items)
+    else:
+        raise _MismatchError(f"expected a hash {{ key => value }}, found {_shape(node)}")
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if not isinstance(key, Text | Number):
+            raise _MismatchError(f"expected text as key, found {_shape(key)}")
+        name = to_text(key.value)
+        if name in result:
+            raise ConfigError(f"the key {name!r} comes twice in one hash", key.span, "put both values into one array")
+        result[name] = coerce(kind, value)
+    return result
+
+
+def _scalar(kind: Any, node: Text | Number) -> Any:
+    value = node.value
+    try:
+        if kind is bool:
+            if value not in ("true", "false"):
+                raise _MismatchError(f"expected true or false, found {value!r}")
+            return value == "true"
+        if kind is int:
+            number = float(value)
+            if number != int(number):
+                raise ValueError
+            return int(number)
+        if kind is float:
+            return float(value)
+        return kind(to_text(value))
+    except FieldError as error:
+        raise ConfigError(str(error), node.span, "write [outer][inner]") from None
+    except (ValueError, OverflowError) as error:
+        if kind is Template:
+            raise ConfigError(str(error), node.span) from None
+        raise _MismatchError(f"expected {_NAMES.get(kind, 'a value')}, found {value!r}") from None
+
+
+_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    FieldRef: "a field reference",
+    Template: "text",
+}
+
+
+def _shape(node: Value) -> str:
+    if isinstance(node, Array):
+        return "an array"
+    if isinstance(node, Hash):
+        return "a hash"
+    if isinstance(node, Plugin):
+        return "a plugin"
+    return repr(node.value)

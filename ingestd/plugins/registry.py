@@ -1,0 +1,193 @@
+"""One table of all plugins. A plugin is one file: typed options, what it touches, and ``build()``.
+
+The reference docs, ``check``'s messages and the compiler's projection all come from this table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from ingestd.event.fields import Event, FieldRef
+
+Kind = Literal["input", "codec", "filter", "output"]
+Shape = Literal["match", "cancel", "expand"]
+
+FilterFn = Callable[[Event], bool]
+"""Changes the event; True if the common options (``add_field`` ...) are to run: it did what it was asked for.
+
+It raises where the event cannot be processed, before it has set a field; the generated pipeline then adds
+the plugin's failure tag, counts, and goes on with the next filter. Shape ``cancel``: True drops the event.
+"""
+
+ExpandFn = Callable[[Event], list[Event]]
+"""Shape ``expand``: returns the events that go on in place of the one given, which may be among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """The fields that a plugin reads, sets and removes, as field references.
+
+    ``unknown`` is a reason, in words, why the plugin cannot tell: then whole records are decoded.
+    """
+
+    reads: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+    removes: frozenset[str] = frozenset()
+    unknown: str = ""
+
+    def __or__(self, other: Touch) -> Touch:
+        return Touch(
+            self.reads | other.reads,
+            self.sets | other.sets,
+            self.removes | other.removes,
+            "; ".join(reason for reason in (self.unknown, other.unknown) if reason),
+        )
+
+    def tops(self) -> frozenset[str]:
+        """Return the top-level names of all fields touched."""
+        return frozenset(FieldRef(name).top for name in self.reads | self.sets | self.removes)
+
+
+class DeadLetters(Protocol):
+    """Where an event goes that nothing can be done with."""
+
+    def add(self, *, stage: str, reason: str, raw: bytes, origin: str = "", plugin: str = "") -> None:
+        """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason it was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """What a plugin may use while it is built.
+
+    ``clock`` returns seconds since the epoch. ``fields``: the top-level names a codec must decode, None: all.
+    ``common(event)`` runs the common options of the filter being built; only shape ``expand`` calls it itself.
+    """
+
+    plugin_id: str = ""
+    clock: Callable[[], float] = time.time
+    folder: Path = field(default_factory=Path.cwd)
+    data_dir: Path | None = None
+    fields: frozenset[str] | None = None
+    common: Callable[[Event], None] = lambda event: None
+    codec: Any = None
+    dead_letters: DeadLetters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSpec:
+    """One plugin: its options (a dataclass), how to build it and what it touches with given options."""
+
+    kind: Kind
+    name: str
+    options: type
+    build: Callable[..., Any]
+    doc: str
+    touches: Callable[[Any], Touch]
+    shape: Shape = "match"
+    failure_tag: str = ""
+    codec: str = ""
+    """Name of the codec of an input or output that none was given for; empty: it takes no codec."""
+
+
+REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
+
+_Build = TypeVar("_Build", bound=Callable[..., Any])
+
+
+def option(default: Any, doc: str, *, choices: tuple[str, ...] = (), name: str = "") -> Any:
+    """Declare one option: its default, its sentence of documentation, the words allowed if not all are.
+
+    ``name`` is the option's name in the config where that is no Python identifier.
+    """
+    metadata = {"doc": doc, "choices": choices, "name": name}
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def required(doc: str, *, choices: tuple[str, ...] = (), name: str = "") -> Any:
+    """Declare one option that has no default: the config must give it."""
+    return dataclasses.field(metadata={"doc": doc, "choices": choices, "name": name})
+
+
+def option_name(declared: dataclasses.Field[Any]) -> str:
+    """Return the name of an option in the config."""
+    return declared.metadata["name"] or declared.name
+
+
+def touches_nothing(options: Any) -> Touch:
+    """Return the empty ``Touch``."""
+    return Touch()
+
+
+def _register(spec: PluginSpec) -> None:
+    if (spec.kind, spec.name) in REGISTRY:
+        raise RuntimeError(f"{spec.kind} {spec.name!r} is registered twice")
+    REGISTRY[spec.kind, spec.name] = spec
+
+
+def filter_plugin(
+    name: str,
+    options: type,
+    *,
+    touches: Callable[[Any], Touch],
+    shape: Shape = "match",
+    failure_tag: str = "",
+) -> Callable[[_Build], _Build]:
+    """Register the decorated ``build(options, context)`` as the filter ``name``.
+
+    ``build`` returns a ``FilterFn`` (or an ``ExpandFn``, as ``shape`` says); what can fail at start fails there.
+    ``failure_tag`` is added to an event for which the function raises (default ``_<name>_error``).
+    """
+
+    def register(build: _Build) -> _Build:
+        tag = failure_tag or f"_{name}_error"
+        _register(PluginSpec("filter", name, options, build, build.__doc__ or "", touches, shape, tag))
+        return build
+
+    return register
+
+
+def plugin(
+    kind: Literal["input", "codec", "output"],
+    name: str,
+    options: type,
+    *,
+    touches: Callable[[Any], Touch] = touches_nothing,
+    codec: str = "",
+) -> Callable[[_Build], _Build]:
+    """Register the decorated ``build(options, context)`` as an input, codec or output."""
+
+    def register(build: _Build) -> _Build:
+        _register(PluginSpec(kind, name, options, build, build.__doc__ or "", touches, codec=codec))
+        return build
+
+    return register
+
+
+_FOLDERS: dict[Kind, str] = {"input": "inputs", "codec": "codecs", "filter": "filters", "output": "outputs"}
+
+
+def find(kind: Kind, name: str) -> PluginSpec | None:
+    """Return the plugin, importing only its own file, or None if there is none of that name."""
+    if (kind, name) not in REGISTRY and name in names(kind):
+        importlib.import_module(f"ingestd.plugins.{_FOLDERS[kind]}.{name}")
+    return REGISTRY.get((kind, name))
+
+
+def names(kind: Kind) -> list[str]:
+    """Return the names of all plugins of a kind, sorted: the files in its folder."""
+    package = importlib.import_module(f"ingestd.plugins.{_FOLDERS[kind]}")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))
+
+
+def load_all() -> list[PluginSpec]:
+    """Import every plugin and return them all, ordered by kind and name."""
+    return [spec for kind in _FOLDERS for name in names(kind) if (spec := find(kind, name)) is not None]

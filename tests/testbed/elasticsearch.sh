@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# Real Elasticsearch and OpenSearch single nodes for tests, from Maven Central. Linux only.
+#
+#   elasticsearch.sh install VERSION
+#   elasticsearch.sh start   VERSION PORT DATA_DIR     (prints the URL)
+#   elasticsearch.sh stop    DATA_DIR
+#
+# VERSION   9.5.3, 8.19.21, opensearch-3.8.0, opensearch-2.19.6, ...
+#
+# Environment: see common.sh, and
+#   TESTBED_HEAP         JVM heap, default 512m
+#   TESTBED_PLUGINS      OpenSearch 3: plugins put together from their jars: repository-s3, analysis-nori
+#   TESTBED_S3_ENDPOINT, TESTBED_S3_ACCESS_KEY, TESTBED_S3_SECRET_KEY   client "default" of repository-s3
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+HEAP=${TESTBED_HEAP:-512m}
+PLUGINS=${TESTBED_PLUGINS:-}
+
+# Sets FLAVOUR, NUMBER, MAJOR, GROUP, HOME_DIR and the range of JDKs.
+parse_version() {
+    FLAVOUR=elasticsearch NUMBER=$1
+    [[ $1 == opensearch-* ]] && FLAVOUR=opensearch NUMBER=${1#opensearch-}
+    [[ $NUMBER =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || die "not a version: $1"
+    MAJOR=${NUMBER%%.*} MAX_JDK=99
+    case $FLAVOUR-$MAJOR in
+        elasticsearch-8) MIN_JDK=17 ;;
+        opensearch-2) MIN_JDK=11 MAX_JDK=21 ;;
+        elasticsearch-9|opensearch-3) MIN_JDK=21 ;;
+        *) die "no such server: $1" ;;
+    esac
+    GROUP=org.elasticsearch.distribution.integ-test-zip
+    if [[ $FLAVOUR == opensearch ]]; then GROUP=org.opensearch.distribution.integ-test-zip; fi
+    HOME_DIR=$CACHE/servers/$1
+}
+
+# OpenSearch publishes its plugins as plain jars: put the folder together here.
+add_opensearch_plugin() {
+    local name=$1 dir=$2 work=$3 class jar stem other
+    case $name in
+        repository-s3) class=org.opensearch.repositories.s3.S3RepositoryPlugin ;;
+        analysis-nori) class=org.opensearch.plugin.analysis.nori.AnalysisNoriPlugin ;;
+        *) die "unknown OpenSearch plugin: $name" ;;
+    esac
+    cat >"$work/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>testbed</groupId><artifactId>plugin</artifactId><version>1</version>
+  <dependencies><dependency>
+    <groupId>org.opensearch.plugin</groupId><artifactId>$name</artifactId><version>$NUMBER</version>
+  </dependency></dependencies>
+</project>
+POM
+    maven "$work/m2" -f "$work/pom.xml" "$DEPENDENCY_PLUGIN:copy-dependencies" -DincludeScope=runtime \
+        -DoutputDirectory="$work/jars" || die "cannot get plugin $name $NUMBER"
+    cat >"$work/jars/plugin-descriptor.properties" <<TXT
+name=$name
+description=$name from its published jars
+version=$NUMBER
+opensearch.version=$NUMBER
+java.version=21
+classname=$class
+TXT
+    if [[ $name == repository-s3 ]]; then
+        cat >"$work/jars/plugin-security.policy" <<'TXT'
+grant {
+  permission java.lang.RuntimePermission "accessDeclaredMembers";
+  permission java.lang.RuntimePermission "getClassLoader";
+  permission java.lang.RuntimePermission "setContextClassLoader";
+  permission java.lang.RuntimePermission "accessUserInformation";
+  permission java.lang.reflect.ReflectPermission "suppressAccessChecks";
+  permission java.net.NetPermission "setDefaultAuthenticator";
+  permission java.net.SocketPermission "*", "connect,resolve";
+  permission java.util.PropertyPermission "*", "read,write";
+  permission java.io.FilePermission "config", "read";
+};
+TXT
+    fi
+    # A jar that the server has too may not come a second time ("jar hell").
+    for jar in "$work"/jars/*.jar; do
+        stem=${jar##*/}
+        stem=${stem%-[0-9]*.jar}
+        for other in "$dir"/lib/"$stem"-[0-9]*.jar; do
+            if [[ -e $other ]]; then rm -f "$jar"; fi
+        done
+    done
+    chmod -R a+rX "$work/jars"
+    mv "$work/jars" "$dir/plugins/$name"
+}
+
+install_server() {
+    local work plugin
+    parse_version "$1"
+    lock "$1"
+    work=$CACHE/work-$1
+    rm -rf "$work"
+    if [[ ! -e $HOME_DIR/.complete ]]; then
+        command -v unzip >/dev/null || die "unzip is needed"
+        say "getting $FLAVOUR $NUMBER"
+        maven "$work/m2" "$DEPENDENCY_PLUGIN:get" -Dartifact="$GROUP:$FLAVOUR:$NUMBER:zip" -Dtransitive=false ||
+            die "cannot get $FLAVOUR $NUMBER"
+        unzip -q "$work/m2/${GROUP//./\/}/$FLAVOUR/$NUMBER/$FLAVOUR-$NUMBER.zip" -d "$work/unpacked"
+        mkdir -p "$CACHE/servers" "$work"/unpacked/*/plugins
+        chmod -R a+rX "$work/unpacked"
+        rm -rf "$HOME_DIR"
+        mv "$work"/unpacked/*/ "$HOME_DIR"
+        touch "$HOME_DIR/.complete"
+    fi
+    if [[ $FLAVOUR == opensearch && $MAJOR -ge 3 ]]; then
+        for plugin in $PLUGINS; do
+            [[ -d $HOME_DIR/plugins/$plugin ]] && continue
+            say "adding plugin $plugin"
+            add_opensearch_plugin "$plugin" "$HOME_DIR" "$work"
+        done
+    fi
+    rm -rf "$work"
+    exec 9>&-
+    echo "$HOME_DIR"
+}
+
+uses_s3() { [[ -d $HOME_DIR/plugins/repository-s3 && -n ${TESTBED_S3_ENDPOINT:-} ]]; }
+
+write_config() {
+    local conf=$1 port=$2
+    rm -rf "$conf"
+    cp -r "$HOME_DIR/config" "$conf"
+    # These lines name folders inside the shared, read-only server, or choose the collector for big heaps.
+    sed -i -e '/Xlog:gc/d' -e '/HeapDump/d' -e '/ErrorFile/d' -e '/UseG1GC/d' -e '/G1ReservePercent/d' \
+        -e '/InitiatingHeapOccupancyPercent/d' -e '/G1HeapRegionSize/d' "$conf/jvm.options"
+    cat >"$conf/$FLAVOUR.yml" <<YML
+cluster.name: testbed-$port
+node.name: testbed
+path.data: $DATA/data
+path.logs: $DATA/logs
+path.repo: ["$DATA/snapshots"]
+network.host: 127.0.0.1
+http.port: $port
+# Any free port: nothing but this node talks on it.
+transport.port: 0
+discovery.type: single-node
+cluster.routing.allocation.disk.threshold_enabled: false
+YML
+    if uses_s3; then
+        cat >>"$conf/$FLAVOUR.yml" <<YML
+s3.client.default.endpoint: $TESTBED_S3_ENDPOINT
+s3.client.default.path_style_access: true
+s3.client.default.region: us-east-1
+YML
+    fi
+}
+
+# keystore NAME VALUE
+keystore() {
+    printf %s "$2" | as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" add --stdin --force "$1" \
+        >>"$DATA/logs/start.log" 2>&1
+}
+
+wait_until_green() {
+    local port=$1 health='' deadline=$((SECONDS + TIMEOUT))
+    while ((SECONDS < deadline)); do
+        health=$(curl -s -m 2 "http://127.0.0.1:$port/_cluster/health" || true)
+        [[ $health == *'"status":"green"'* ]] && return
+        running "$DATA" || { tail -n 20 "$DATA/logs/start.log" >&2; die "the server died: see $DATA/logs"; }
+        sleep 0.3
+    done
+    die "not green after $TIMEOUT s: ${health:-no answer}"
+}
+
+start_server() {
+    local version=$1 port=$2 jdk prefix=ES
+    [[ $port =~ ^[0-9]+$ ]] || die "not a port: $port"
+    mkdir -p "$3"
+    DATA=$(cd "$3" && pwd)
+    running "$DATA" && die "already running in $DATA"
+    install_server "$version" >/dev/null
+    jdk=$(find_jdk "$MIN_JDK" "$MAX_JDK")
+    [[ $FLAVOUR == opensearch ]] && prefix=OPENSEARCH
+    mkdir -p "$DATA"/{data,logs,tmp,snapshots}
+    write_config "$DATA/config" "$port"
+    own_data "$DATA"/{data,logs,tmp,snapshots,config}
+    HOME_DIR=$(reachable "$HOME_DIR" config/jvm.options)
+    # Short-lived and small: the serial collector and the first compiler alone start in about half the CPU time.
+    ENVS=("${prefix}_JAVA_HOME=$jdk" "JAVA_HOME=$jdk" "${prefix}_PATH_CONF=$DATA/config" "${prefix}_TMPDIR=$DATA/tmp"
+        "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+    cd "$DATA"
+    if uses_s3; then
+        as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" create >>"$DATA/logs/start.log" 2>&1
+        keystore s3.client.default.access_key "${TESTBED_S3_ACCESS_KEY:-test}"
+        keystore s3.client.default.secret_key "${TESTBED_S3_SECRET_KEY:-test-secret}"
+    fi
+    as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR" -d -p "$DATA/server.pid" \
+        >>"$DATA/logs/start.log" 2>&1 </dev/null || { tail -n 20 "$DATA/logs/start.log" >&2; die "start failed"; }
+    wait_until_green "$port"
+    echo "http://127.0.0.1:$port"
+}
+
+case ${1:-}-$# in
+    install-2) install_server "$2" ;;
+    start-4) start_server "$2" "$3" "$4" ;;
+    stop-2) stop_server "$2" ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Gets the servers of the end-to-end tests in parallel, so that the tests need not wait for downloads.
+#
+#   install.sh [VERSION...]     (default: those that the tests use)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+(($#)) || set -- 9.5.3 8.19.21 opensearch-3.8.0
+pids=()
+for version in "$@"; do
+    bash elasticsearch.sh install "$version" </dev/null &
+    pids+=($!)
+done
+failed=0
+for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+exit "$failed"
