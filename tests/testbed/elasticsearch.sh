@@ -139,6 +139,7 @@ transport.port: 0
 discovery.type: single-node
 cluster.routing.allocation.disk.threshold_enabled: false
 YML
+    if [[ $FLAVOUR == elasticsearch ]]; then echo "xpack.security.enabled: false" >>"$conf/$FLAVOUR.yml"; fi
     if uses_s3; then
         cat >>"$conf/$FLAVOUR.yml" <<YML
 s3.client.default.endpoint: $TESTBED_S3_ENDPOINT
@@ -155,11 +156,15 @@ keystore() {
 }
 
 wait_until_green() {
-    local port=$1 health='' deadline=$((SECONDS + TIMEOUT))
+    local port=$1 health='' begun=$SECONDS deadline=$((SECONDS + TIMEOUT))
     while ((SECONDS < deadline)); do
         health=$(curl -s -m 2 "http://127.0.0.1:$port/_cluster/health" || true)
         [[ $health == *'"status":"green"'* ]] && return
-        running "$DATA" || { tail -n 20 "$DATA/logs/start.log" >&2; die "the server died: see $DATA/logs"; }
+        # OpenSearch goes to the background before it has written its process id.
+        if ((SECONDS > begun + 15)) && ! running "$DATA"; then
+            tail -n 20 "$DATA/logs/start.log" >&2
+            die "the server died: see $DATA/logs"
+        fi
         sleep 0.3
     done
     die "not green after $TIMEOUT s: ${health:-no answer}"
