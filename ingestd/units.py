@@ -1,0 +1,169 @@
+"""Sizes, durations, addresses and other values as people write them: ``64MiB``, ``30s``, ``127.0.0.1:9600``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+
+_BYTES = {"": 1, "b": 1} | {
+    unit: factor
+    for power, letter in enumerate("kmgt", start=1)
+    for unit, factor in ((letter, 1024**power), (f"{letter}ib", 1024**power), (f"{letter}b", 1000**power))
+}
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+class Address(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes in ``text``: ``4096``, ``64MiB`` or ``64M`` (powers of 1024), ``64MB`` (powers of 1000).
+
+    Raises:
+        ValueError: It is no size.
+    """
+    return int(_amount(text, _BYTES, "a size such as 4096, 512KiB or 64MiB"))
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in ``text``: ``30``, ``1.5s``, ``200ms``, ``15m``, ``2h``, ``7d``, ``4w``.
+
+    Raises:
+        ValueError: It is no duration.
+    """
+    return _amount(text, _SECONDS, "a duration such as 200ms, 30s, 15m or 2d")
+
+
+def parse_address(text: str) -> Address:
+    """Return the host and port of ``HOST:PORT``; an IPv6 host stands in brackets.
+
+    Raises:
+        ValueError: It is no address.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    whole = colon and host and (bracketed or ":" not in host)
+    if not whole or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535:
+        raise ValueError(f"expected HOST:PORT such as 127.0.0.1:9600, found {text!r}")
+    return Address(host, int(port))
+
+
+def format_size(size: int) -> str:
+    """Return ``size`` bytes in the largest unit that needs no fraction: ``64MiB``, ``1500B``."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        factor = _BYTES[unit.lower()]
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return f"{size}B"
+
+
+def format_duration(seconds: float) -> str:
+    """Return ``seconds`` in the largest unit that needs no fraction: ``2d``, ``90s``, ``200ms``."""
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{int(seconds // _SECONDS[unit])}{unit}"
+    millis = seconds * 1000
+    return f"{seconds:g}s" if seconds == int(seconds) or millis != int(millis) else f"{int(millis)}ms"
+
+
+def _amount(text: str, units: dict[str, int] | dict[str, float], expected: str) -> float:
+    match = _AMOUNT.fullmatch(text.strip())
+    factor = units.get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise ValueError(f"expected {expected}, found {text!r}")
+    return float(match[1]) * factor
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value: how it is called, read from what a user wrote, and written back.
+
+    ``parse`` takes text, or a value of TOML, and raises ValueError with what was expected.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    show: Callable[[Any], str] = str
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, found {_toml(value)}")
+    return value
+
+
+def _url(value: Any) -> str:
+    url = _text(value).rstrip("/")
+    if url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise ValueError(f"expected a URL such as http://127.0.0.1:9200, found {mask(url)!r}")
+    return url
+
+
+def _path(value: Any) -> Path:
+    if not _text(value):
+        raise ValueError("expected a path, found nothing")
+    return Path(value).expanduser()
+
+
+def _address(value: Any) -> Address | None:
+    return None if _text(value) == "off" else parse_address(value)
+
+
+def _measure(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Return a parser of amounts; TOML may have them as plain numbers, too."""
+
+    def read(value: Any) -> Any:
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain and not isinstance(value, str):
+            raise ValueError(f"expected a number or text with a unit, found {_toml(value)}")
+        return parse(str(value))
+
+    return read
+
+
+def _port(value: Any) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}", str(value)) or int(value) > 65535:
+        raise ValueError(f"expected a port, 0 to 65535, found {_toml(value)}")
+    return int(value)
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of a value that is one of ``words``."""
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"expected one of {', '.join(words)}, found {_toml(value)}")
+        return str(value)
+
+    return Kind(" | ".join(words), read)
+
+
+def mask(url: str) -> str:
+    """Return ``url`` with the password in it, if there is one, replaced by ``***``."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+
+
+def _toml(value: Any) -> str:
+    """Return a value of TOML as it is written there."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+TEXT = Kind("text", _text)
+URL = Kind("URL", _url, mask)
+PATH = Kind("path", _path)
+PORT = Kind("port", _port)
+ADDRESS = Kind("HOST:PORT or off", _address, lambda value: "off" if value is None else str(value))
+SIZE = Kind("size", _measure(parse_size), format_size)
+DURATION = Kind("duration", _measure(parse_duration), format_duration)
