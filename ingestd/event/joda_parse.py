@@ -1,0 +1,206 @@
+"""Parse times by a Joda-Time pattern: ``dd/MMM/yyyy:HH:mm:ss Z``.
+
+Follows https://www.joda.org/joda-time/key_format.html and, for what that page leaves open, the behaviour of
+Joda-Time 2.12: a number takes as many digits as it can and never gives one back; leading zeros may be
+missing; literal text matches in any case; ``yy`` takes more than two digits unless a number follows.
+
+A pattern becomes one regular expression without backtracking. Where this module is kinder than Joda-Time: a
+weekday that does not fit the day of the month does not move the date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from ingestd.event.joda_pattern import Part, split_pattern
+from ingestd.event.locales import Names, find_names
+from ingestd.event.zones import OFFSET, SHORT_NAMES, find_zone, offset_seconds, to_epoch, zone_names
+
+Parse = Callable[[str, float], int]
+"""From a text and the current time (seconds since the epoch) to nanoseconds since the epoch.
+
+The current time fills in a missing year and the century of ``yy``. ValueError: the text does not match, or no
+such time exists.
+"""
+
+_Fields = dict[str, Any]
+_Convert = Callable[[str], Any]
+
+_NS = 1_000_000_000
+_DIGITS = {"D": 3, "e": 1} | dict.fromkeys("MdaKhHkmsw", 2)
+_RANGES = {"H": (0, 23), "k": (1, 24), "K": (0, 11), "h": (1, 12), "e": (1, 7), "w": (1, 53)}
+
+
+def compile_joda_parse(
+    pattern: str, locale: str = "en", zone: tzinfo | None = None, *, nanoseconds: bool = False
+) -> Parse:
+    """Return the function that parses texts by ``pattern``.
+
+    Args:
+        pattern: Joda-Time letters and literal text.
+        locale: Language of the names of months and weekdays: ``fr``, ``fr-FR``, ``fr_FR``.
+        zone: Where the time is meant if the text has no offset or zone itself; ``None`` is UTC.
+        nanoseconds: Keep nine fraction digits. Joda-Time keeps three, the rest is cut off.
+
+    A text without a year gets the current one; but December seen in January is of last year, and January
+    seen in December of next year, as Logstash does.
+
+    Raises:
+        ValueError: The pattern or the locale is not valid, or the pattern has ``zzzz``, which cannot be parsed.
+    """
+    parts = split_pattern(pattern)
+    names = find_names(locale)
+    regex, readers = "", []
+    for part, following in zip(parts, [*parts[1:], Part("", 0)], strict=True):
+        if not part.letter:
+            regex += f"(?i:{re.escape(part.text)})"
+            continue
+        expression, key, convert = _reader(part, following.is_number, names)
+        regex += f"({expression})"
+        readers.append((key, convert))
+    fullmatch = re.compile(regex).fullmatch
+    home = zone or UTC
+    grain = 1 if nanoseconds else 1_000_000
+    dated = any(key in "yYx" for key, _ in readers)
+
+    def parse(text: str, now: float) -> int:
+        match = fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} does not match {pattern!r}")
+        fields = {key: convert(value) for (key, convert), value in zip(readers, match.groups(), strict=True)}
+        try:
+            local = datetime.combine(_date(fields, None if dated else datetime.fromtimestamp(now, home)), _time(fields))
+        except OverflowError:
+            raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
+        if "Z" in fields:
+            seconds = to_epoch(local, UTC) - int(fields["Z"])
+        else:
+            seconds = to_epoch(local, fields.get("z", home))
+        nanos = int(fields.get("S", 0))
+        return seconds * _NS + nanos - nanos % grain
+
+    return parse
+
+
+def _reader(part: Part, number_follows: bool, names: Names) -> tuple[str, str, _Convert]:
+    """Return for a field: the regex of its text, the key its value is kept under, how to read the value."""
+    letter, width = part.letter, part.width
+    if letter in "yYx":
+        return _year(letter, width, number_follows)
+    if letter == "C":
+        return f"[+-]?[0-9]{{1,{width}}}+", "C", int
+    if letter == "S":
+        return f"[0-9]{{1,{width}}}+", "S", lambda text: int(text[:9].ljust(9, "0"))
+    if letter == "Z" and width <= 2:
+        return OFFSET, "Z", offset_seconds
+    if letter in "zZ":
+        return _zone(letter, width)
+    spellings = {
+        "G": names.read_eras, "a": names.read_halves, "E": names.read_weekdays,
+        "M": names.read_months if width >= 3 else None,
+    }.get(letter)  # fmt: skip
+    if spellings is not None:
+        return _one_of(spellings), "e" if letter == "E" else letter, spellings.__getitem__
+    return f"[0-9]{{1,{max(_DIGITS[letter], width)}}}+", letter, _in_range(letter)
+
+
+def _one_of(texts: Any) -> str:
+    return "(?>" + "|".join(map(re.escape, texts)) + ")"
+
+
+def _in_range(letter: str) -> _Convert:
+    if letter not in _RANGES:
+        return int  # ``date`` and ``time`` refuse what they do not know
+    low, high = _RANGES[letter]
+
+    def convert(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(f"{value} for {letter!r} is not in the range {low} to {high}")
+        return value
+
+    return convert
+
+
+def _year(letter: str, width: int, number_follows: bool) -> tuple[str, str, _Convert]:
+    if width != 2:
+        sign = "" if letter == "Y" else "[+-]?"
+        return f"{sign}[0-9]{{1,{width if number_follows else max(width, 9)}}}+", letter, int
+    two_digits = "xx" if letter == "x" else "yy"
+    return "[0-9]{2}" if number_follows else "[+-]?[0-9]++", two_digits, str
+
+
+def _zone(letter: str, width: int) -> tuple[str, str, _Convert]:
+    if letter == "Z":
+        return _one_of(zone_names()), "z", find_zone
+    if width >= 4:
+        raise ValueError("names of time zones (zzzz) cannot be parsed: use Z for offsets, ZZZ for Asia/Seoul")
+    return _one_of(sorted(SHORT_NAMES, key=len, reverse=True)), "z", lambda text: find_zone(SHORT_NAMES[text])
+
+
+def _full_year(text: str, today: datetime) -> int:
+    """Return the year of two digits: from 80 years ago to 19 years ahead; other lengths are the year itself."""
+    if len(text) != 2 or not text.isdigit():
+        return int(text)
+    first = today.year - 80
+    return first + (int(text) - first) % 100
+
+
+def _date(fields: _Fields, today: datetime | None) -> date:
+    """Return the date that the fields name; ``today`` is given unless there is a year in full."""
+    weekyear = _full_year(fields["xx"], today) if today and "xx" in fields else fields.get("x")
+    year = _full_year(fields["yy"], today) if today and "yy" in fields else fields.get("y", fields.get("Y"))
+    if "C" in fields:
+        year = fields["C"] * 100 + (year or 0) % 100
+    if year is not None and fields.get("G") == 0:
+        raise ValueError("years before Christ are not supported")
+    month, day, weekday = fields.get("M"), fields.get("d"), fields.get("e")
+    if weekyear is not None or ("w" in fields and month is None and day is None):
+        if weekyear is None:
+            weekyear = date(year or _this_year(today), 1, 1).isocalendar().year
+        return date.fromisocalendar(weekyear, fields.get("w", 1), weekday or 1)
+    if "D" in fields and month is None and day is None:
+        return _day_of_year(year or _this_year(today), fields["D"])
+    if year is None:
+        year = _guess_year(month or 1, today)
+    found = date(year, 1 if month is None else month, 1 if day is None else day)
+    if weekday is not None and day is None:
+        return found + timedelta(days=weekday - found.isoweekday())
+    return found
+
+
+def _this_year(today: datetime | None) -> int:
+    assert today is not None  # noqa: S101 -- ``parse`` gives it whenever there is no year
+    return today.year
+
+
+def _guess_year(month: int, today: datetime | None) -> int:
+    year = _this_year(today)
+    if today and (month, today.month) == (12, 1):
+        return year - 1
+    if today and (month, today.month) == (1, 12):
+        return year + 1
+    return year
+
+
+def _day_of_year(year: int, day: int) -> date:
+    found = date(year, 1, 1) + timedelta(days=day - 1)
+    if found.year != year:
+        raise ValueError(f"the year {year} has no day {day}")
+    return found
+
+
+def _time(fields: _Fields) -> time:
+    """Return the time of day that the fields name, to the second."""
+    hour = fields.get("H")
+    if hour is None:
+        hour = fields.get("k", 0) % 24
+    half = fields.get("a", hour // 12)
+    if "h" in fields or "K" in fields:
+        hour = half * 12 + (fields["h"] if "h" in fields else fields["K"]) % 12
+    elif "a" in fields and "H" not in fields and "k" not in fields:
+        hour = half * 12
+    return time(hour, fields.get("m", 0), fields.get("s", 0))

@@ -1,0 +1,73 @@
+"""Cut a date pattern into its parts.
+
+Follows https://www.joda.org/joda-time/key_format.html: a run of one letter is a field, its length the form;
+everything else is literal text, ``'`` quotes letters, ``''`` is a quote.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+JODA_LETTERS = "GCYxweEyDMdaKhHkmsSzZ"
+
+_NUMBERS = frozenset("CxyYdhHmsSeDwkK")
+
+
+class Part(NamedTuple):
+    """A field, ``letter`` and how often it stands (``width``), or, without a letter, literal ``text``."""
+
+    letter: str
+    width: int
+    text: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether a parser must expect digits here."""
+        return self.letter in _NUMBERS or (self.letter == "M" and self.width <= 2)
+
+
+def split_pattern(pattern: str, letters: str = JODA_LETTERS) -> list[Part]:
+    """Return the parts of a pattern; ``letters`` are those that have a meaning.
+
+    Raises:
+        ValueError: The pattern is empty or has another letter outside quotes.
+    """
+    parts: list[Part] = []
+    position = 0
+    while position < len(pattern):
+        letter = pattern[position]
+        if not _is_letter(letter):
+            text, position = _literal(pattern, position)
+            parts.append(Part("", 0, text))
+            continue
+        if letter not in letters:
+            raise ValueError(f"date pattern {pattern!r}: {letter!r} has no meaning; text stands in quotes: 'text'")
+        start = position
+        while pattern.startswith(letter, position):
+            position += 1
+        parts.append(Part(letter, position - start))
+    if not parts:
+        raise ValueError("a date pattern must not be empty")
+    return parts
+
+
+def _is_letter(char: str) -> bool:
+    return char.isascii() and char.isalpha()
+
+
+def _literal(pattern: str, position: int) -> tuple[str, int]:
+    """Return the literal text that begins at ``position`` and where it ends; a quote may stay open."""
+    text, quoted = "", False
+    while position < len(pattern):
+        char = pattern[position]
+        if pattern.startswith("''", position):
+            text += char
+            position += 1
+        elif char == "'":
+            quoted = not quoted
+        elif _is_letter(char) and not quoted:
+            break
+        else:
+            text += char
+        position += 1
+    return text, position

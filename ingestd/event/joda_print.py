@@ -1,0 +1,150 @@
+"""Print timestamps by a Joda-Time pattern: ``%{+YYYY.MM.dd}``.
+
+Follows https://www.joda.org/joda-time/key_format.html. Joda counts milliseconds: a longer fraction is
+filled with zeros. Names are English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+
+from ingestd.event.joda_pattern import Part, split_pattern
+from ingestd.event.locales import Names, find_names
+from ingestd.event.timestamp import to_datetime
+
+Print = Callable[[str], str]
+"""From a timestamp as events hold it to text; ValueError if it is given none."""
+
+Piece = Callable[[datetime, int], str]
+"""One part of a pattern: from a local time and the nanoseconds after it to its text."""
+
+_DAYS, _HOURS, _MINUTES, _SECONDS, _ALL = 10, 13, 16, 19, None
+"""How much of ``2026-11-22T10:00:00.000Z`` decides the outcome."""
+
+_REACH = dict.fromkeys("aKhHk", _HOURS) | {"m": _MINUTES, "s": _SECONDS, "S": _ALL}
+_CACHE_SIZE = 4096
+
+
+@lru_cache(maxsize=256)
+def compile_joda_print(pattern: str, zone: tzinfo = UTC) -> Print:
+    """Return the function that prints a timestamp by ``pattern``, as seen in ``zone``.
+
+    Raises:
+        ValueError: The pattern is not valid.
+    """
+    parts = split_pattern(pattern)
+    names = find_names("en")
+    return cached_print([_piece(part, names) for part in parts], _reach(parts, zone), zone)
+
+
+def _reach(parts: list[Part], zone: tzinfo) -> int | None:
+    """Return how many characters of a timestamp the outcome hangs on, ``None``: on all."""
+    reaches = [_REACH.get(part.letter, _DAYS) for part in parts]
+    widest = _DAYS
+    for reach in reaches:
+        if reach is None:
+            return None
+        widest = max(widest, reach)
+    return widest if zone is UTC else max(widest, _SECONDS)  # old local times were odd by minutes and seconds
+
+
+def cached_print(pieces: list[Piece], reach: int | None, zone: tzinfo) -> Print:
+    """Return the function that prints all ``pieces``; one outcome serves all timestamps of equal ``reach``.
+
+    An index name is the same all day: then its price is a slice and a look into a dict.
+    """
+
+    def render(text: str) -> str:
+        moment, nanos = to_datetime(text)
+        local = moment.replace(tzinfo=UTC)
+        if zone is not UTC:
+            local = local.astimezone(zone)
+        return "".join([piece(local, nanos) for piece in pieces])
+
+    if reach is None:
+        return render
+    seen: dict[str, str] = {}
+
+    def render_once(text: str) -> str:
+        if text[-1:] != "Z":
+            return render(text)  # with an offset, the day in the text may be another one
+        known = seen.get(text[:reach])
+        if known is None:
+            known = render(text)
+            if len(seen) >= _CACHE_SIZE:
+                seen.clear()
+            seen[text[:reach]] = known
+        return known
+
+    return render_once
+
+
+def number(read: Callable[[datetime], int], width: int) -> Piece:
+    """Return the piece for a number of at least ``width`` digits."""
+    return lambda local, nanos: f"{read(local):0{width}d}"
+
+
+def _piece(part: Part, names: Names) -> Piece:
+    letter, width = part.letter, part.width
+    if not letter:
+        text = part.text
+        return lambda local, nanos: text
+    if letter in _NUMBERS:
+        read = _NUMBERS[letter]
+        return number((lambda local: read(local) % 100) if letter in "xyY" and width == 2 else read, width)
+    if letter == "M":
+        months = names.months if width >= 4 else names.short_months
+        return (lambda local, nanos: months[local.month - 1]) if width >= 3 else number(lambda t: t.month, width)
+    if letter == "E":
+        weekdays = names.weekdays if width >= 4 else names.short_weekdays
+        return lambda local, nanos: weekdays[local.weekday()]
+    if letter == "a":
+        return lambda local, nanos: names.halves[local.hour // 12]
+    if letter == "G":
+        return lambda local, nanos: names.eras[1]
+    if letter == "S":
+        return lambda local, nanos: f"{nanos // 1_000_000:03d}".ljust(width, "0")[:width]
+    return _zone(letter, width)
+
+
+_NUMBERS: dict[str, Callable[[datetime], int]] = {
+    "C": lambda local: local.year // 100,
+    "Y": lambda local: local.year,
+    "y": lambda local: local.year,
+    "x": lambda local: local.isocalendar().year,
+    "w": lambda local: local.isocalendar().week,
+    "e": datetime.isoweekday,
+    "D": lambda local: local.timetuple().tm_yday,
+    "d": lambda local: local.day,
+    "K": lambda local: local.hour % 12,
+    "h": lambda local: (local.hour - 1) % 12 + 1,
+    "H": lambda local: local.hour,
+    "k": lambda local: (local.hour - 1) % 24 + 1,
+    "m": lambda local: local.minute,
+    "s": lambda local: local.second,
+}
+
+
+def _zone(letter: str, width: int) -> Piece:
+    if letter == "Z" and width <= 2:
+        return lambda local, nanos: offset_text(local, ":" if width == 2 else "")
+    if letter == "z":
+        return lambda local, nanos: zone_text(local, width >= 4)
+    return lambda local, nanos: str(local.tzinfo)
+
+
+def offset_text(local: datetime, colon: str) -> str:
+    """Return the offset from UTC, ``+09:00`` or, without ``colon``, ``+0900``."""
+    offset = local.utcoffset()
+    minutes = int(offset.total_seconds()) // 60 if offset else 0
+    sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
+    return f"{sign}{minutes // 60:02d}{colon}{minutes % 60:02d}"
+
+
+def zone_text(local: datetime, long: bool) -> str:
+    """Return the name of the zone: its abbreviation, or if ``long`` the full name, known for UTC alone."""
+    if not long:
+        return local.tzname() or ""
+    return "Coordinated Universal Time" if local.tzinfo is UTC else str(local.tzinfo)

@@ -1,0 +1,154 @@
+"""Timestamps as they stand in an event: UTC text, ``2026-11-22T10:00:00.000Z``.
+
+The text is what Logstash writes: three fraction digits, or six or nine where the value is that precise
+(``java.time.Instant``). It is *canonical* if it is exactly that text for its instant, a day of the
+calendar, years 0001 to 9999. Canonical texts without their ``Z`` sort as their instants do.
+
+What ``normalise`` takes is what Logstash takes as ``@timestamp`` (``org.logstash.Timestamp``): ISO 8601
+in its extended form, date first; the time or its end may be missing.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from ingestd.event.zones import OFFSET, find_zone, offset_seconds
+
+_NS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1)  # like all datetimes of this module: UTC, without a tzinfo
+_SECOND = timedelta(seconds=1)
+
+_CANONICAL = re.compile(
+    r"""(?!0000)[0-9]{4}-
+    (?: (?:0[1-9]|1[0-2]) - (?:0[1-9]|1[0-9]|2[0-8])
+      | (?:0[13-9]|1[0-2]) - (?:29|30)
+      | (?:0[13578]|1[02]) - 31
+      | 02-29 (?: (?<=[02468][48]-02-29) | (?<=[13579][26]-02-29) | (?<=[2468]0-02-29)
+                | (?<=[02468][048]00-02-29) | (?<=[13579][26]00-02-29) )
+    )
+    T (?:[01][0-9]|2[0-3]) : [0-5][0-9] : [0-5][0-9]
+    \.[0-9]{3} (?: (?!000Z)[0-9]{3} (?: (?!000)[0-9]{3} )? )? Z""",
+    re.VERBOSE,
+)
+_canonical = _CANONICAL.fullmatch
+
+_ISO = re.compile(
+    rf"""([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})
+    (?: [Tt] ([0-9]{{2}}) : ([0-9]{{2}}) (?: : ([0-9]{{2}}) (?: [.,] ([0-9]{{0,9}}) )? )? )?
+    ({OFFSET} | [A-Za-z][A-Za-z0-9_/+:-]+ )?""",
+    re.VERBOSE,
+)
+
+
+def is_canonical(text: str) -> bool:
+    """Return whether ``text`` is a timestamp in the form that events hold."""
+    return _canonical(text) is not None
+
+
+def normalise(value: object) -> str | None:
+    """Return the canonical text of a timestamp, ``None`` if ``value`` is none; a canonical text as it is.
+
+    Text: date, or date ``T`` time, then an offset (``Z +09:00 +0900 +09``), a zone's name, or nothing
+    for UTC. A decimal comma counts as a point, ``24:00`` as the next midnight. As in Logstash, a blank for
+    the ``T``, a 61st second and a number are no timestamps.
+    """
+    if not isinstance(value, str):
+        return None
+    if _canonical(value):
+        return value
+    match = _ISO.fullmatch(value)
+    if match is None:
+        return None
+    day, hour, minute, second, fraction, zone = match.groups()
+    try:
+        local = datetime.fromisoformat(day)
+        if hour == "24":
+            if int(minute) or int(second or 0) or int(fraction or 0):
+                return None
+            local += timedelta(days=1)
+        elif hour:
+            local = local.replace(hour=int(hour), minute=int(minute), second=int(second or 0))
+        seconds = (local - _EPOCH) // _SECOND - _offset(zone, local)
+        return from_epoch_ns(seconds * _NS + int((fraction or "0").ljust(9, "0")))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(zone: str | None, local: datetime) -> int:
+    """Return the seconds that ``zone``, an offset or a name, is ahead of UTC at a local time."""
+    if zone is None:
+        return 0
+    if zone in ("Z", "z") or zone[0] in "+-":
+        return offset_seconds(zone)
+    offset = find_zone(zone).utcoffset(local)
+    return offset // _SECOND if offset else 0
+
+
+@lru_cache(maxsize=4096)
+def _text(seconds: int) -> str:
+    try:
+        return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    except OverflowError:
+        raise ValueError(f"{seconds} s since the epoch lies outside the years 1 to 9999") from None
+
+
+def from_epoch_ns(ns: int) -> str:
+    """Return the canonical text for nanoseconds since the epoch.
+
+    Raises:
+        ValueError: The instant lies outside the years 1 to 9999.
+    """
+    seconds, rest = divmod(ns, _NS)
+    if rest % 1_000_000 == 0:
+        return f"{_text(seconds)}.{rest // 1_000_000:03d}Z"
+    if rest % 1_000 == 0:
+        return f"{_text(seconds)}.{rest // 1_000:06d}Z"
+    return f"{_text(seconds)}.{rest:09d}Z"
+
+
+def from_epoch(seconds: float, nanos: int = 0) -> str:
+    """Return the canonical text for seconds since the epoch; a float counts to the microsecond.
+
+    Raises:
+        ValueError: Infinity, NaN, or an instant outside the years 1 to 9999.
+    """
+    try:
+        ns = seconds * _NS if isinstance(seconds, int) else round(seconds * 1_000_000) * 1_000
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    return from_epoch_ns(ns + nanos)
+
+
+def to_datetime(text: str) -> tuple[datetime, int]:
+    """Return the instant of a timestamp as (UTC to the second, without tzinfo; nanoseconds after it).
+
+    Raises:
+        ValueError: ``text`` is no timestamp.
+    """
+    if not _canonical(text):
+        canonical = normalise(text)
+        if canonical is None:
+            raise ValueError(f"{text!r} is not a timestamp")
+        text = canonical
+    return datetime.fromisoformat(text[:19]), int(text[20:-1].ljust(9, "0"))
+
+
+def to_epoch_ns(text: str) -> int:
+    """Return the nanoseconds since the epoch of a timestamp.
+
+    Raises:
+        ValueError: ``text`` is no timestamp.
+    """
+    moment, nanos = to_datetime(text)
+    return (moment - _EPOCH) // _SECOND * _NS + nanos
+
+
+def epoch_seconds(text: str) -> str:
+    """Return the whole seconds since the epoch of a timestamp, as ``%{+%s}`` shows them.
+
+    Raises:
+        ValueError: ``text`` is no timestamp.
+    """
+    return str(to_epoch_ns(text) // _NS)
