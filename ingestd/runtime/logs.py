@@ -1,0 +1,144 @@
+"""Where the daemon's log goes: to stderr, as text or as JSON lines, each sentence at a bounded rate."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from ingestd import metrics
+from ingestd.logs import Logger, get_logger
+
+__all__ = ["JsonFormatter", "Logger", "RateLimitedHandler", "TextFormatter", "get_logger", "set_up_logging"]
+
+_BARE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@+,*%[]()<>{}#~")
+
+_MAX_SENTENCES = 1000
+"""Sentences told apart in one interval. A library that formats data into its own may not fill the memory."""
+
+
+def set_up_logging(form: str = "text", level: str = "info", stream: TextIO | None = None) -> None:
+    """Send all log messages to ``stream`` (stderr), in place of whatever was set up before.
+
+    Args:
+        form: ``text`` or ``json``.
+        level: The least level of ingestd's own messages. Those of libraries are shown from WARNING on.
+    """
+    handler = RateLimitedHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("ingestd").setLevel(level.upper())
+    logging.captureWarnings(True)
+
+
+class TextFormatter(logging.Formatter):
+    """``2026-11-22T10:00:00.123Z INFO listening for events input=tcp port=5959``; a traceback follows below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message as one line."""
+        words = [_time(record), record.levelname, _one_line(record.getMessage())]
+        words += (f"{key}={_quoted(value)}" for key, value in _fields(record).items())
+        if not record.name.startswith("ingestd"):
+            words.append(f"logger={record.name}")
+        line = " ".join(words)
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time``, ``level``, ``message``, ``logger``, then the fields of the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message as one line."""
+        document: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            document["exception"] = self.formatException(record.exc_info)
+        for key, value in _fields(record).items():
+            document[f"{key}_" if key in document else key] = value
+        return json.dumps(document, default=str)
+
+
+class RateLimitedHandler(logging.StreamHandler[TextIO]):
+    """Writes the first ``burst`` messages of each sentence in ``interval`` seconds, then counts the rest.
+
+    When the interval is over, one more line with ``suppressed=`` says how many were left out. Nothing that goes
+    wrong a thousand times a second can fill a disk with the news of it.
+    """
+
+    def __init__(self, stream: TextIO, burst: int = 10, interval: float = 60.0) -> None:
+        super().__init__(stream)
+        self._burst, self._interval = burst, interval
+        self._windows: dict[tuple[str, int, str], _Window] = {}
+        self._next_sweep = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the message, or count it."""
+        metrics.LOG_MESSAGES.add(1, record.levelname.lower())
+        if record.created >= self._next_sweep:
+            self._sweep(record.created)
+        sentence = str(record.msg) if len(self._windows) < _MAX_SENTENCES else ""
+        key = (record.name, record.levelno, sentence)
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = _Window(record.created + self._interval)
+        window.seen += 1
+        window.last = record
+        if window.seen <= self._burst:
+            super().emit(record)
+
+    def close(self) -> None:
+        """Say what was suppressed and not yet reported."""
+        self._sweep(float("inf"))
+        super().close()
+
+    def _sweep(self, now: float) -> None:
+        """End the intervals that are over and report what they suppressed."""
+        for key, window in list(self._windows.items()):
+            if window.end <= now:
+                del self._windows[key]
+                if window.seen > self._burst and window.last is not None:
+                    super().emit(_summary(window.last, window.seen - self._burst))
+        self._next_sweep = min((window.end for window in self._windows.values()), default=now + self._interval)
+
+
+class _Window:
+    """What came of one sentence in the current interval. ``last`` is its latest message."""
+
+    __slots__ = ("end", "last", "seen")
+
+    def __init__(self, end: float) -> None:
+        self.end, self.seen = end, 0
+        self.last: logging.LogRecord | None = None
+
+
+def _summary(last: logging.LogRecord, suppressed: int) -> logging.LogRecord:
+    record = logging.makeLogRecord({**last.__dict__, "exc_info": None, "exc_text": None})
+    record.fields = {**_fields(last), "suppressed": suppressed}
+    return record
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    return fields
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` without line ends and terminal controls; a library may have put data into it."""
+    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _quoted(value: Any) -> str:
+    """Return ``value`` so that blanks, quotes and line ends in it cannot be taken for the next key."""
+    text = value if isinstance(value, str) else str(value)
+    plain = text and all(char in _BARE or (char > "\x7f" and char.isprintable()) for char in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
