@@ -21,7 +21,7 @@ _PATTERN = re.compile(
           | -(?P<ordinal>[0-9]{{3}}) )? )?
     (?P<sep> [Tt ]
         (?: (?P<hour>[0-9]{{1,2}}) (?: : (?P<minute>[0-9]{{1,2}}) (?: : (?P<second>[0-9]{{1,2}}) )? )?
-            (?: [.,] (?P<fraction>[0-9]+) )? )?
+            (?: [.,] (?P<fraction>[0-9]{{1,9}}) )? )?
         (?P<offset>{OFFSET})? )?""",
     re.VERBOSE,
 )
@@ -72,6 +72,5 @@ def _nanos_of_day(match: re.Match[str]) -> int:
     if hour > 23 or minute > 59 or second > 59:
         raise ValueError(f"there is no time {hour}:{minute}:{second}")
     unit = 1 if match["second"] else 60 if match["minute"] else 3600
-    digits = (match["fraction"] or "")[:9]
-    fraction = int(digits.ljust(9, "0")) * unit  # 9 digits of a second are nanoseconds
+    fraction = int((match["fraction"] or "").ljust(9, "0")) * unit
     return (hour * 3600 + minute * 60 + second) * _NS + fraction

@@ -11,12 +11,15 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from ingestd.event.joda_pattern import Part, split_pattern
-from ingestd.event.joda_print import Piece, Print, cached_print, number, offset_text, zone_text
+from ingestd.event.joda_print import Piece, Print, cached_print, number, offset_text, zone_id, zone_text
 from ingestd.event.locales import Names, find_names
 
 _LETTERS = "GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp"
 _UNSUPPORTED = "Bp"
 _FINEST = "SAnN"
+_WIDEST = dict.fromkeys("GMLQqEecXxZ", 5) | dict.fromkeys("dwhHkKmsV", 2) | dict.fromkeys("WFa", 1) | {
+    "D": 3, "S": 9, "v": 4, "z": 4, "O": 4
+}  # fmt: skip
 
 
 @lru_cache(maxsize=256)
@@ -34,6 +37,8 @@ def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> Print:
             raise ValueError(f"date pattern {pattern!r}: the letter {part.letter!r} is not supported")
         if not part.letter and set(part.text) & set("{}#"):
             raise ValueError(f"date pattern {pattern!r}: braces and '#' are reserved")
+        if part.width > _WIDEST.get(part.letter, part.width):
+            raise ValueError(f"date pattern {pattern!r}: too many letters {part.letter!r}")
         pieces.append(_piece(part, names))
     reach = None if any(part.letter and part.letter in _FINEST for part in parts) else len("2026-11-22T10:00:00")
     return cached_print(pieces, reach, zone)
@@ -159,7 +164,7 @@ def _fraction(letter: str, width: int) -> Piece:
 
 def _zone(letter: str, width: int) -> Piece:
     if letter == "V":
-        return lambda local, nanos: "Z" if local.tzinfo is UTC else str(local.tzinfo)
+        return lambda local, nanos: "Z" if local.tzinfo is UTC else zone_id(local)
     if letter in "vz":
         return lambda local, nanos: "Z" if local.tzinfo is UTC else zone_text(local, width == 4)
     if letter == "O" or (letter == "Z" and width == 4):

@@ -75,10 +75,8 @@ def compile_joda_parse(
             local = datetime.combine(_date(fields, None if dated else datetime.fromtimestamp(now, home)), _time(fields))
         except OverflowError:
             raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
-        if "Z" in fields:
-            seconds = to_epoch(local, UTC) - int(fields["Z"])
-        else:
-            seconds = to_epoch(local, fields.get("z", home))
+        ahead = int(fields.get("Z", 0))
+        seconds = to_epoch(local, UTC if "Z" in fields else fields.get("z", home)) - ahead
         nanos = int(fields.get("S", 0))
         return seconds * _NS + nanos - nanos % grain
 

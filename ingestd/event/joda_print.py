@@ -7,7 +7,7 @@ filled with zeros. Names are English.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timezone, tzinfo
 from functools import lru_cache
 
 from ingestd.event.joda_pattern import Part, split_pattern
@@ -132,7 +132,14 @@ def _zone(letter: str, width: int) -> Piece:
         return lambda local, nanos: offset_text(local, ":" if width == 2 else "")
     if letter == "z":
         return lambda local, nanos: zone_text(local, width >= 4)
-    return lambda local, nanos: str(local.tzinfo)
+    return lambda local, nanos: zone_id(local)
+
+
+def zone_id(local: datetime) -> str:
+    """Return the name of the zone: ``Asia/Seoul``, ``UTC``, or ``+09:00`` for an offset without a name."""
+    if local.tzinfo is UTC:
+        return "UTC"
+    return offset_text(local, ":") if isinstance(local.tzinfo, timezone) else str(local.tzinfo)
 
 
 def offset_text(local: datetime, colon: str) -> str:
@@ -144,7 +151,9 @@ def offset_text(local: datetime, colon: str) -> str:
 
 
 def zone_text(local: datetime, long: bool) -> str:
-    """Return the name of the zone: its abbreviation, or if ``long`` the full name, known for UTC alone."""
+    """Return the abbreviation of the zone, or if ``long`` its full name (known for UTC alone, else its id)."""
+    if isinstance(local.tzinfo, timezone) and local.tzinfo is not UTC:
+        return offset_text(local, ":")
     if not long:
         return local.tzname() or ""
-    return "Coordinated Universal Time" if local.tzinfo is UTC else str(local.tzinfo)
+    return "Coordinated Universal Time" if local.tzinfo is UTC else zone_id(local)
