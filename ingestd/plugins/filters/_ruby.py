@@ -1,0 +1,131 @@
+"""Ruby's conversions between text and values, as far as Logstash's filters show them to users.
+
+Facts from https://docs.ruby-lang.org/en/3.1/ (``String#to_i``, ``String#to_f``, ``Kernel#Float``,
+``Float#to_s``, ``String#inspect``, ``String#strip``), the Ruby of Logstash 9.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from unicodedata import category
+
+BLANKS = "\0\t\n\v\f\r "
+"""What ``String#strip`` takes off."""
+
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_INT = re.compile(rf"[\t\n\v\f\r ]*([+-]?{_DIGITS})")
+_FLOAT_PREFIX = re.compile(rf"[\t\n\v\f\r ]*([+-]?(?:{_DIGITS}(?:\.{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)")
+_FLOAT = re.compile(rf"[+-]?(?:{_DIGITS})?(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?")
+_HEX = re.compile(r"[+-]?0x[0-9a-f]+(?:\.[0-9a-f]+)?(?:p[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def to_i(text: str) -> int:
+    """Return the integer that ``text`` begins with, 0 if it begins with none.
+
+    Raises:
+        ValueError: It has more digits than Python converts (4300).
+    """
+    found = _INT.match(text)
+    return int(found[1]) if found else 0
+
+
+def to_f(text: str) -> float:
+    """Return the number that ``text`` begins with, 0.0 if it begins with none."""
+    found = _FLOAT_PREFIX.match(text)
+    return float(found[1]) if found else 0.0
+
+
+def strict_float(text: str) -> float:
+    """Return the number that the whole of ``text`` is, decimal or hexadecimal.
+
+    Raises:
+        ValueError: It is no number, or beyond what a float holds.
+    """
+    if text and _HEX.fullmatch(text):
+        return hex_float(text)
+    if not _FLOAT.fullmatch(text) or not text.strip("+-"):
+        raise ValueError(f"invalid value for a float: {text!r}")
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text!r} is beyond the range of a float")
+    return number
+
+
+def hex_float(text: str) -> float:
+    """Return the value of ``0x1A``, ``-0x1.8p3``.
+
+    Raises:
+        ValueError: It is no hexadecimal number, or beyond what a float holds.
+    """
+    if not _HEX.fullmatch(text):
+        raise ValueError(f"invalid hexadecimal number: {text!r}")
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond the range of a float") from None
+
+
+def to_s(value: Any) -> str:
+    """Return ``value.to_s``: hashes and arrays as Ruby shows them, ``{"a"=>1}``."""
+    if type(value) is str:
+        return value
+    return "" if value is None else inspect(value)
+
+
+def inspect(value: Any) -> str:
+    """Return ``value.inspect``."""
+    if type(value) is str:
+        return f'"{inspect_text(value)}"'
+    if value is None:
+        return "nil"
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is float:
+        return _float_to_s(value)
+    if type(value) is list:
+        return f"[{', '.join([inspect(item) for item in value])}]"
+    if type(value) is dict:
+        return "{" + ", ".join([f"{inspect(key)}=>{inspect(item)}" for key, item in value.items()]) + "}"
+    return str(value)
+
+
+def _float_to_s(value: float) -> str:
+    text = repr(value)
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}.0e{exponent}" if e and "." not in mantissa else text
+
+
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\f": "\\f",
+    "\v": "\\v",
+    "\b": "\\b",
+    "\a": "\\a",
+    "\x1b": "\\e",
+    "\x7f": "\\x7F",
+}
+
+
+def inspect_text(text: str) -> str:
+    """Return ``text.inspect`` without its quotes; U+DC80 to U+DCFF stand for bytes that are not UTF-8."""
+    shown = []
+    for char, following in zip(text, text[1:] + " ", strict=True):
+        shown.append("\\#" if char == "#" and following in "{$@" else _inspect_char(char))
+    return "".join(shown)
+
+
+def _inspect_char(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable() or category(char) == "Zs":
+        return char
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # Python's surrogateescape
+        return f"\\x{code - 0xDC00:02X}"
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\u{{{code:X}}}"

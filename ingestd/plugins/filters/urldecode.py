@@ -1,0 +1,203 @@
+"""``urldecode``: replace ``%XX`` escapes in one field, or in all fields, by their text.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-urldecode. As there, ``+``
+stays ``+`` unless ``plus_as_space`` is set. Not as there: a missing field stays missing.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, cast
+from unicodedata import normalize
+
+from ingestd.event.fields import Event, FieldRef
+from ingestd.plugins.filters._ruby import inspect_text
+from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+
+_RUN = re.compile("(?:%[0-9A-Fa-f]{2})+")
+_RUN_OF_BYTES = re.compile(b"(?:%[0-9A-Fa-f]{2})+")
+# The second byte of a character in CP949, Big5 or Shift_JIS may be a letter, which is not escaped.
+_PIECE = re.compile("(?:%[0-9A-Fa-f]{2}[A-Za-z]?)+")
+
+_CACHED_CHARS = 256  # words repeat, long texts do not
+_CACHED_TEXTS = 8192  # about 4 MB at most
+
+_RUBY_ENCODINGS = {  # Ruby's names that Python does not know
+    "ascii-8bit": "ascii",
+    "binary": "ascii",
+    "windows-31j": "cp932",
+    "cswindows31j": "cp932",
+    "pck": "cp932",
+    "utf8-mac": "utf-8",
+    "utf-8-mac": "utf-8",
+    "utf-8-hfs": "utf-8",
+    "cp65001": "utf-8",
+    "euc-tw": "big5",
+    "eucjp-ms": "euc_jp",
+    "cp51932": "euc_jp",
+    "windows-874": "cp874",
+    "maccenteuro": "mac_latin2",
+    "locale": "utf-8",
+    "external": "utf-8",
+    "filesystem": "utf-8",
+    "internal": "utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``urldecode``."""
+
+    field: FieldRef = option(FieldRef("message"), "Field to decode: text, or an array or hash with texts in it.")
+    all_fields: bool = option(False, "Decode every field of the event; `field` is then ignored.")
+    charset: str = option("UTF-8", "Encoding of the escaped bytes, e.g. `UTF-8` or `CP949`.")
+    tag_on_failure: list[str] = option(
+        ["_urldecodefailure"], "Tags for an event that cannot be decoded; accepted for Logstash, decoding never fails."
+    )
+    plus_as_space: bool = option(False, "Decode `+` as a space, as HTML forms write it; Logstash leaves it alone.")
+    fallback_charset: str = option(
+        "", "Encoding of escaped bytes that are not valid in `charset`, e.g. `CP949`; empty for none."
+    )
+    normalize: str = option(
+        "", "Unicode form of the result; empty leaves it as it is.", choices=("", "NFC", "NFD", "NFKC", "NFKD")
+    )
+
+
+def _touches(options: Options) -> Touch:
+    if options.all_fields:
+        return Touch(unknown="urldecode with all_fields changes any field")
+    field = frozenset([options.field.text])
+    return Touch(reads=field, sets=field)
+
+
+@filter_plugin("urldecode", Options, touches=_touches)
+def build(options: Options, context: BuildContext) -> FilterFn:
+    """Replace `%XX` escapes by their text.
+
+    Bytes that are no text in `charset` (nor in `fallback_charset`) are shown as `\\xD3`, without a tag.
+    """
+    decode = _decoder(_make_decode_text(options), "+" if options.plus_as_space else "%", _is_utf8(options.charset))
+    if options.all_fields:
+        return _all_fields(decode)
+    ref, name = options.field, options.field.top
+    if len(ref.path) > 1:
+
+        def decode_nested(event: Event) -> bool:
+            value = ref.get(event)
+            if (decoded := decode(value)) is not value:
+                ref.set(event, decoded)
+            return True
+
+        return decode_nested
+
+    def decode_top(event: Event) -> bool:
+        value = event.get(name)
+        if (decoded := decode(value)) is not value:
+            event[name] = decoded
+        return True
+
+    return decode_top
+
+
+def _all_fields(decode: Callable[[Any], Any]) -> FilterFn:
+    def decode_all(event: Event) -> bool:
+        for name, value in event.items():
+            if name != "@metadata" and (decoded := decode(value)) is not value:
+                event[name] = decoded  # the set of keys stays, so the iteration is safe
+        return True
+
+    return decode_all
+
+
+def _decoder(text: Callable[[str], str], also: str, utf8: bool) -> Callable[[Any], Any]:
+    """Return what decodes any value by ``text``; what holds nothing to decode is returned as it is."""
+    cached = lru_cache(maxsize=_CACHED_TEXTS)(text)
+
+    def decode(value: Any) -> Any:
+        if type(value) is str:
+            if "%" not in value and also not in value and (utf8 or value.isascii()):
+                return value
+            return cached(value) if len(value) <= _CACHED_CHARS else text(value)
+        if type(value) is list:
+            items = [decode(item) for item in value]
+            return value if all(map(_same, items, value)) else items
+        if type(value) is dict:
+            changed = {key: decode(item) for key, item in value.items()}
+            return value if all(map(_same, changed.values(), value.values())) else changed
+        return value
+
+    return decode
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _make_decode_text(options: Options) -> Callable[[str], str]:
+    """Return what decodes one text, by the options; it never raises."""
+    charset = _codec(options.charset, "charset")
+    fallback = _codec(options.fallback_charset, "fallback_charset") if options.fallback_charset else ""
+    plus, form = options.plus_as_space, options.normalize
+    utf8 = _is_utf8(options.charset)
+
+    def decode_text(text: str) -> str:
+        if plus:
+            text = text.replace("+", " ")
+        try:
+            decoded = _RUN.sub(_utf8_run, text) if utf8 else _whole(text, charset, "strict")
+        except UnicodeDecodeError:
+            decoded = _mend(text, charset, fallback)
+        # ``form`` is one of the names that ``choices`` allows.
+        return normalize(cast("Literal['NFC']", form), decoded) if form and not decoded.isascii() else decoded
+
+    return decode_text
+
+
+def _utf8_run(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode()
+
+
+def _bytes_run(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[0].replace(b"%", b"").decode())
+
+
+def _whole(text: str, charset: str, errors: str) -> str:
+    """Decode the escaped and the plain characters of ``text`` together, all as bytes in ``charset``."""
+    return _RUN_OF_BYTES.sub(_bytes_run, text.encode("utf-8", "surrogatepass")).decode(charset, errors)
+
+
+def _mend(text: str, charset: str, fallback: str) -> str:
+    """Decode a text that holds bytes which are not valid in ``charset``: each piece on its own, if that helps."""
+    if fallback:
+        try:
+            return _PIECE.sub(lambda piece: _either(piece[0], charset, fallback), text)
+        except UnicodeDecodeError:
+            pass
+    if _is_utf8(charset):
+        return inspect_text(_whole(text, charset, "surrogateescape"))
+    return _whole(text, charset, "replace")
+
+
+def _either(piece: str, charset: str, fallback: str) -> str:
+    try:
+        return _whole(piece, charset, "strict")
+    except UnicodeDecodeError:
+        return _whole(piece, fallback, "strict")
+
+
+def _codec(name: str, option_name: str) -> str:
+    """Return Python's name of an encoding. Raises ValueError if there is none that decodes bytes to text."""
+    try:
+        codec = codecs.lookup(_RUBY_ENCODINGS.get(name.lower(), name))
+        "".encode(codec.name)  # LookupError for codecs such as base64, which are not about text
+    except LookupError:
+        raise ValueError(f"{option_name} {name!r} is not a known encoding") from None
+    return codec.name
+
+
+def _is_utf8(name: str) -> bool:
+    return _codec(name, "charset") == "utf-8"
