@@ -1,0 +1,1 @@
+"""Where indices live: the ``LogStore`` interface (``base``) and the stores behind it."""

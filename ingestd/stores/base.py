@@ -1,0 +1,111 @@
+"""``LogStore``: what the command line, the dashboard, retention and backup ask of a store.
+
+Times are text in UTC, ``2026-11-22T10:00:00Z`` with 0 to 9 fraction digits. All calls block the calling
+thread: an event loop runs them in another process or thread.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
+"""The severities of Python's logging; ``WARN`` and ``FATAL`` are its own aliases."""
+
+
+class StoreError(Exception):
+    """A store cannot do what was asked; the text is one sentence for the user."""
+
+
+class StoreFullError(StoreError):
+    """No space, quota or file size is left. Nothing of the batch was kept; it may be sent again."""
+
+
+class InvalidIndexError(StoreError):
+    """A name cannot be an index: ``index`` is the name, ``reason`` says why. For the dead letters."""
+
+    def __init__(self, index: str, reason: str) -> None:
+        super().__init__(f"{index!r} is no index name: {reason}")
+        self.index = index
+        self.reason = reason
+
+
+class DocumentsRefusedError(StoreError):
+    """Documents that the store will never take; nothing of their batch was stored.
+
+    ``positions`` are their places in the batch, ``reason`` says why. For the dead letters; send the rest again.
+    """
+
+    def __init__(self, positions: tuple[int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.positions = positions
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """One index: ``day`` as its name says (``None`` if it does not), ``bytes`` on disk."""
+
+    index: str
+    day: datetime.date | None
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which documents, newest first. What is ``None`` or empty does not restrict.
+
+    Attributes:
+        since: The earliest ``@timestamp``, inclusive.
+        until: The end of the range, exclusive.
+        level: A severity of ``LEVELS``: this one and those above. Any other name: just this level.
+            Upper, lower and title case are the same.
+        text: Part of ``message`` or ``stack_trace``, in any case.
+        fields: Pairs of a field (``name``, ``[a][b]`` or ``a.b``) and the value it must have, as text.
+            Of an array, one element must have it.
+        limit: The most documents to return, at least 1.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    level: str | None = None
+    text: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TopValue:
+    """A value of a field and how many documents hold it."""
+
+    value: str | int | float | bool
+    count: int
+
+
+class LogStore(Protocol):
+    """A place of indices that can be asked. Every call may raise ``StoreError``."""
+
+    def indices(self) -> list[IndexInfo]:
+        """Return all indices in the order of their names."""
+
+    def search(self, query: Query) -> Iterator[bytes]:
+        """Return the matching documents newest first: JSON objects in UTF-8, as they were stored."""
+
+    def top(self, field: str, since: str | None = None, until: str | None = None, n: int = 20) -> list[TopValue]:
+        """Return the ``n`` most frequent values of ``field``, the most frequent first.
+
+        An array counts once for each distinct element. Missing, null and empty values and objects do
+        not count; a field that no document has gives an empty list.
+        """
+
+
+def levels_from(level: str) -> frozenset[str]:
+    """Return the level names, in upper case, that ``level`` asks for: ``warn`` is WARNING and above."""
+    name = level.upper()
+    least = LEVELS.get(name)
+    if least is None:
+        return frozenset({name})
+    return frozenset(other for other, severity in LEVELS.items() if severity >= least)
