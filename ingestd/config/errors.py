@@ -28,8 +28,13 @@ class ConfigError(Exception):
     def __str__(self) -> str:
         return f"{self.span.file}:{self.span.line}:{self.span.column}: {self.severity}: {self.message}"
 
-    def render(self, source: str) -> str:
-        """Return the message, the source line and a caret under the span (tabs keep their width)."""
+    def render(self, source: str | None) -> str:
+        """Return the message, the source line and a caret under the span (tabs keep their width).
+
+        Without a source (the file could not be read) there is only the message, and the help if there is any.
+        """
+        if source is None:
+            return "\n".join([str(self), f"  help: {self.hint}"] if self.hint else [str(self)])
         lines = source.split("\n")
         line = lines[min(self.span.line, len(lines)) - 1].rstrip("\r")
         pad = "".join(c if c == "\t" else " " for c in line[: self.span.column - 1])
@@ -40,8 +45,11 @@ class ConfigError(Exception):
         return "\n".join([*out, f"  help: {self.hint}"] if self.hint else out)
 
 
-class ConfigErrors(Exception):
-    """All errors found in one config, in the order of the text. ``sources``: file name -> its text."""
+class ConfigErrors(Exception):  # noqa: N818 - the name says that they are many
+    """All errors found in one config, in the order of the text. ``sources``: file name -> its text.
+
+    A file that could not be read is not in ``sources``; its errors are shown without a line of text.
+    """
 
     def __init__(self, errors: list[ConfigError], sources: dict[str, str]) -> None:
         super().__init__(errors)
@@ -52,4 +60,4 @@ class ConfigErrors(Exception):
 
     def render(self) -> str:
         """Return every error with its source line and caret, one after the other."""
-        return "\n".join(error.render(self.sources.get(error.span.file, "")) for error in self.errors)
+        return "\n".join(error.render(self.sources.get(error.span.file)) for error in self.errors)

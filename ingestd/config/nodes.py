@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ingestd.config.errors import Span
+from ingestd.config.errors import ConfigError, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced."""
+    """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced (see variables.py)."""
 
     value: str
     span: Span
@@ -38,7 +38,7 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class Hash:
-    """``{ key => value ... }`` in the order of the text; a key may come twice."""
+    """``{ key => value ... }`` in the order of the text; a key may come twice. ``${VAR}`` in keys stays as it is."""
 
     items: tuple[tuple[Text | Number, Value], ...]
     span: Span
@@ -67,7 +67,7 @@ Value = Text | Number | Array | Hash | Plugin
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field reference in a condition, as written: ``[a][b]``."""
+    """A field reference in a condition, as written: ``[a][b]``; as in Logstash ``["a"]`` is one, too."""
 
     text: str
     span: Span
@@ -82,13 +82,17 @@ class Regex:
 
 
 Operand = Field | Text | Number | Array | Regex
+Comparison = Literal["==", "!=", "<", ">", "<=", ">=", "=~", "!~", "in", "not in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """``left op right``; for ``=~`` and ``!~`` the right side is a ``Regex``, or a ``Field`` that holds a pattern."""
+    """``left op right``; for ``=~`` and ``!~`` the right side is a ``Regex``, or a ``Field`` that holds a pattern.
 
-    op: Literal["==", "!=", "<", ">", "<=", ">=", "=~", "!~", "in", "not in"]
+    ``span`` is the whole comparison (its first line).
+    """
+
+    op: Comparison
     left: Operand
     right: Operand
     span: Span
@@ -96,7 +100,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """An operand alone: true if the field exists and is neither null nor false."""
+    """An operand alone: true if the field exists and is neither null nor false. ``span`` is the operand's."""
 
     operand: Operand
     span: Span
@@ -104,7 +108,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """``! condition``."""
+    """``! condition``; ``span`` is the exclamation mark's."""
 
     condition: Condition
     span: Span
@@ -112,7 +116,12 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Logic:
-    """``left and right``; all four operators have the same rank in Logstash and group to the left... see parser."""
+    """``left and right``; ``span`` is the operator's.
+
+    ``and`` binds stronger than ``or``, ``xor`` and ``nand``, which have one rank and group to the right, but
+    ``a and b and c or d`` is ``a and ((b and c) or d)``: conditions.py follows Logstash in that too. Long runs of one
+    operator are balanced, so that no tree is deeper than 100 levels.
+    """
 
     op: Literal["and", "or", "xor", "nand"]
     left: Condition
@@ -125,7 +134,7 @@ Condition = Compare | Truth | Not | Logic
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """``if``, its ``else if``s in order, and the ``else`` block (empty if there is none)."""
+    """``if``, its ``else if``s in order, and the ``else`` block (empty if there is none); ``span`` is the ``if``'s."""
 
     tests: tuple[tuple[Condition, tuple[Statement, ...]], ...]
     otherwise: tuple[Statement, ...]
@@ -139,10 +148,12 @@ Statement = Plugin | Branch
 class Config:
     """A whole pipeline: the plugins of each section, sections of the same kind joined in order.
 
-    ``sources`` maps each file name to its text, for error messages and tracebacks.
+    ``sources`` maps each file name to its text, for error messages and tracebacks. ``warnings`` are of severity
+    ``warning``: places where Logstash, and so ingestd, does something else than one would think.
     """
 
     inputs: tuple[Statement, ...]
     filters: tuple[Statement, ...]
     outputs: tuple[Statement, ...]
     sources: dict[str, str]
+    warnings: tuple[ConfigError, ...] = ()

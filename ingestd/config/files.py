@@ -1,0 +1,61 @@
+"""Find and read config files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ingestd.config.errors import ConfigError, Span
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF8_MARK = b"\xef\xbb\xbf"
+
+
+def find(paths: Sequence[Path]) -> Iterator[Path | ConfigError]:
+    """Yield the files that ``paths`` stand for, in order, and an error for each path that stands for none.
+
+    A folder stands for its ``*.conf`` files in the order of their names, as does a name with ``*``, ``?`` or ``[``
+    for the files that fit.
+    """
+    for path in paths:
+        if path.is_dir():
+            files = sorted(file for file in path.glob("*.conf") if file.is_file())
+            yield from files
+            if not files:
+                yield _error(path, "there is no *.conf file in this folder", "")
+        elif path.exists() or not any(mark in path.name for mark in "*?["):
+            yield path
+        else:
+            files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+            yield from files
+            if not files:
+                yield _error(path, "no file fits this pattern", "")
+
+
+def read(path: Path) -> str:
+    """Return the text of a file: UTF-8, line ends untouched, without a byte order mark.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not UTF-8 (the error says in which line).
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise _error(path, "there is no such file", "") from None
+    except OSError as error:
+        raise _error(path, f"the file cannot be read: {error.strerror}", "") from error
+    if data.startswith(_UTF16):
+        raise _error(path, "the file is UTF-16", "save it as UTF-8")
+    data = data.removeprefix(_UTF8_MARK)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8")) + 1
+        message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
+        raise ConfigError(message, Span(str(path), line, column), "save the file as UTF-8") from None
+
+
+def _error(path: Path, message: str, hint: str) -> ConfigError:
+    return ConfigError(message, Span(str(path), 1, 1), hint)

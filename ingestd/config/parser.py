@@ -1,0 +1,97 @@
+"""Read pipeline configs in the Logstash config language.
+
+Other modules of the package do the parts: ``files`` finds and reads, ``syntax`` parses with the tables of
+``grammar.lark``, ``build`` makes the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ingestd.config import files
+from ingestd.config.build import Builder
+from ingestd.config.errors import ConfigError, ConfigErrors, Span
+from ingestd.config.lexer import Places
+from ingestd.config.nodes import Config, Statement
+from ingestd.config.syntax import parse_tree
+
+
+def parse(text: str, file: str, variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
+    r"""Return the tree of one config text.
+
+    Args:
+        text: The text; a byte order mark at its begin is left out.
+        file: Its name in error messages.
+        variables: Values for ``${NAME}``, commonly ``os.environ``.
+        support_escapes: Whether ``\n``, ``\t``, ``\"`` and so on in strings mean what they mean elsewhere
+            (``config.support_escapes`` in Logstash). If not, a backslash is a backslash, also before a quote:
+            there it keeps the string from ending, and stays in it.
+
+    Raises:
+        ConfigErrors: The text is wrong; all errors that could be found, in the order of the text.
+    """
+    return _join([(file, text)], variables, support_escapes)
+
+
+def parse_string(text: str, variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
+    """Return the tree of a config that came on the command line (``-e``). Else like ``parse``."""
+    return parse(text, "-e", variables, support_escapes=support_escapes)
+
+
+def load(paths: Sequence[Path], variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
+    """Return the tree of several files; a folder stands for its ``*.conf`` files in the order of their names.
+
+    Each file must be complete in itself. Else like ``parse``.
+    """
+    texts: list[tuple[str, str]] = []
+    errors: list[ConfigError] = []
+    for path in files.find(paths):
+        try:
+            if isinstance(path, ConfigError):
+                raise path
+            texts.append((str(path), files.read(path)))
+        except ConfigError as error:
+            errors.append(error)
+    return _join(texts, variables, support_escapes, errors)
+
+
+def _join(
+    texts: Sequence[tuple[str, str]],
+    variables: Mapping[str, str],
+    support_escapes: bool,
+    unreadable: Iterable[ConfigError] = (),
+) -> Config:
+    """Parse each text and put the sections of the same kind together."""
+    sources: dict[str, str] = {}
+    sections: dict[str, list[Statement]] = {"input": [], "filter": [], "output": []}
+    errors, warnings = list(unreadable), list[ConfigError]()
+    empty = True
+    for file, marked in texts:
+        text = sources[file] = marked.removeprefix("\ufeff")
+        places = Places(text, file)
+        tree, found = parse_tree(places)
+        builder = Builder(places, variables, support_escapes=support_escapes)
+        for kind, statements in builder.sections(tree) if tree else ():
+            empty = False
+            sections[kind] += statements
+        errors += _in_order(found + builder.errors)
+        warnings += _in_order(builder.warnings)
+    if empty and not errors:
+        errors.append(_nothing(texts))
+    if errors:
+        raise ConfigErrors(errors, sources)
+    inputs, filters, outputs = map(tuple, sections.values())
+    return Config(inputs, filters, outputs, sources, tuple(warnings))
+
+
+def _nothing(texts: Sequence[tuple[str, str]]) -> ConfigError:
+    file = texts[0][0] if texts else "config"
+    hint = "a config is made of input { … }, filter { … }, output { … }"
+    return ConfigError("there is no section in this config", Span(file, 1, 1), hint)
+
+
+def _in_order(errors: list[ConfigError]) -> list[ConfigError]:
+    """Return errors in the order of the text, each once: a statement may have been built twice after an error."""
+    unique = {(error.span, error.message): error for error in errors}
+    return sorted(unique.values(), key=lambda error: (error.span.line, error.span.column))
