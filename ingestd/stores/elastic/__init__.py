@@ -1,0 +1,1 @@
+"""Elasticsearch and OpenSearch: the connection, the index template."""

@@ -1,0 +1,213 @@
+"""How to reach Elasticsearch or OpenSearch: the options, named as in Logstash's elasticsearch output."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+DEFAULT_PORT = 9200
+CLOUD_PORT = 443
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One node: where it listens, and the credentials that stood in its URL."""
+
+    scheme: str
+    name: str
+    port: int
+    path: str = ""
+    authorization: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> str:
+        """Return the URL without credentials, to be shown."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return f"{self.scheme}://{name}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticOptions:
+    """Options of the connection; what is not given has Logstash's default. `resolve` checks them.
+
+    Attributes:
+        hosts: URLs, ``host`` or ``host:port``. Port 9200 unless named. A path goes before every request's.
+        user, password: Basic authentication; they win over those in a URL.
+        cloud_auth: ``user:password``, another spelling of the two.
+        api_key: ``id:key``, or the same in base64 as the servers hand it out.
+        cloud_id: Names an Elastic Cloud deployment, instead of ``hosts``.
+        path: Goes before the path of every request, for hosts that name none.
+        bulk_path: Path of the bulk requests, default ``/_bulk``.
+        parameters: Query parameters added to every request.
+        ssl_enabled: ``https`` for hosts without a scheme; by default off, but on for Elastic Cloud.
+        ssl_certificate_authorities: PEM files; default are the authorities of the system.
+        ssl_verification_mode: ``full`` or ``none`` (whoever answers is believed).
+        ssl_certificate, ssl_key: PEM files that prove who we are.
+        custom_headers: Sent with every request.
+        proxy: URL of an HTTP proxy.
+        timeout: Seconds for one request, from sending to the last byte of the answer.
+        compression_level: gzip level of bulk bodies, 0 (off) to 9. None: 1 as in Logstash, but 0 when all
+            hosts are this machine, where packing costs more than it saves.
+        pool_max_per_route: Connections to one node.
+    """
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    cloud_auth: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    cloud_id: str | None = None
+    path: str | None = None
+    bulk_path: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    ssl_enabled: bool | None = None
+    ssl_certificate_authorities: tuple[str, ...] = ()
+    ssl_verification_mode: str = "full"
+    ssl_certificate: str | None = None
+    ssl_key: str | None = None
+    custom_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    timeout: float = 60.0
+    compression_level: int | None = None
+    pool_max_per_route: int = 100
+
+    def __repr__(self) -> str:
+        """Name the nodes only: every other option may hold a secret."""
+        try:
+            nodes = ", ".join(host.url for host in self.resolve())
+        except ValueError:
+            nodes = "not valid"
+        return f"ElasticOptions({nodes})"
+
+    def resolve(self) -> tuple[Host, ...]:
+        """Return the nodes, without repeats, and check what can be checked without I/O.
+
+        Raises:
+            ValueError: An option is wrong; one sentence that quotes no secret.
+        """
+        self._check()
+        authorization = self._authorization()
+        urls = (_cloud_url(self.cloud_id),) if self.cloud_id else self.hosts
+        if not urls:
+            raise ValueError("hosts is empty")
+        found: dict[tuple[str, str, int, str], Host] = {}
+        for url in urls:
+            host = self._host(url, authorization)
+            found.setdefault((host.scheme, host.name, host.port, host.path), host)
+        return tuple(found.values())
+
+    def gzip_level(self) -> int:
+        """Return the level for bulk bodies, 0 to 9."""
+        if self.compression_level is not None:
+            return self.compression_level
+        return 0 if all(host.name in LOOPBACK for host in self.resolve()) else 1
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the context for ``https`` nodes, None if there are none. Reads the named files.
+
+        Raises:
+            ValueError: A file is missing or is not what it should be.
+        """
+        if not any(host.scheme == "https" for host in self.resolve()):
+            return None
+        context = ssl.create_default_context()
+        if self.ssl_verification_mode == "none":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.ssl_certificate_authorities:
+            context = _trusting(self.ssl_certificate_authorities, context)
+        if self.ssl_certificate:
+            try:
+                # An empty password: a protected key is an error, not a question on the terminal.
+                context.load_cert_chain(_file(self.ssl_certificate), self.ssl_key and _file(self.ssl_key), password="")
+            except (ssl.SSLError, OSError) as error:
+                raise ValueError(f"ssl_certificate {self.ssl_certificate} and ssl_key do not fit: {error}") from None
+        return context
+
+    def _check(self) -> None:
+        ways = [name for name in ("user", "cloud_auth", "api_key") if getattr(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} exclude each other: give one")
+        if bool(self.user) != (self.password is not None):
+            raise ValueError("user and password must be given together")
+        if self.ssl_verification_mode not in {"full", "none"}:
+            raise ValueError(f"ssl_verification_mode is full or none, not {self.ssl_verification_mode!r}")
+        if self.ssl_key and not self.ssl_certificate:
+            raise ValueError("ssl_key needs ssl_certificate")
+        if self.compression_level is not None and not 0 <= self.compression_level <= 9:
+            raise ValueError(f"compression_level is 0 to 9, not {self.compression_level}")
+        if self.timeout <= 0:
+            raise ValueError(f"timeout is in seconds, above 0, not {self.timeout}")
+
+    def _authorization(self) -> str:
+        if self.api_key:
+            key = self.api_key if ":" not in self.api_key else _base64(self.api_key)
+            return f"ApiKey {key}"
+        if self.user:
+            return f"Basic {_base64(f'{self.user}:{self.password}')}"
+        if self.cloud_auth:
+            if ":" not in self.cloud_auth:
+                raise ValueError("cloud_auth is user:password")
+            return f"Basic {_base64(self.cloud_auth)}"
+        return ""
+
+    def _host(self, url: str, authorization: str) -> Host:
+        default = "https" if self.ssl_enabled or (self.cloud_id and self.ssl_enabled is None) else "http"
+        parts, port = _split(url if "//" in url else f"//{url}")
+        shown = f"{parts.hostname or ''}"
+        scheme = parts.scheme or default
+        if scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"a host is a URL like http://host:9200, not {shown or 'empty'!r}")
+        if self.ssl_enabled is not None and self.ssl_enabled != (scheme == "https"):
+            raise ValueError(f"ssl_enabled is {str(self.ssl_enabled).lower()}, but the URL of {shown} says {scheme}")
+        if parts.username is not None and not authorization:
+            authorization = f"Basic {_base64(f'{unquote(parts.username)}:{unquote(parts.password or '')}')}"
+        path = (parts.path or self.path or "").strip("/")
+        return Host(scheme, parts.hostname, port, f"/{path}" if path else "", authorization)
+
+
+def _split(url: str) -> tuple[SplitResult, int]:
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port or DEFAULT_PORT
+    except ValueError:  # its text may quote the password
+        raise ValueError(f"not a host: {url.rpartition('@')[2].rpartition('//')[2]!r}") from None
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _file(name: str) -> str:
+    if not Path(name).is_file():
+        raise ValueError(f"there is no file {name}")
+    return name
+
+
+def _trusting(authorities: tuple[str, ...], default: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context that trusts these files only, not the system's authorities."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = default.check_hostname, default.verify_mode
+    for name in authorities:
+        try:
+            context.load_verify_locations(cafile=_file(name))
+        except ssl.SSLError:
+            raise ValueError(f"ssl_certificate_authorities: {name} holds no certificate in PEM form") from None
+    return context
+
+
+def _cloud_url(cloud_id: str) -> str:
+    """Return the URL in a cloud id: ``label:base64(domain$elasticsearch$kibana)``."""
+    try:
+        domain, cluster = base64.b64decode(cloud_id.rpartition(":")[2]).decode().split("$")[:2]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise ValueError("cloud_id is not one: copy it from the console of Elastic Cloud") from None
+    cluster, _, own_port = cluster.partition(":")
+    domain, _, common_port = domain.partition(":")
+    return f"https://{cluster}.{domain}:{own_port or common_port or CLOUD_PORT}"
