@@ -1,0 +1,38 @@
+"""What ``/health`` says about the daemon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of the daemon at one moment.
+
+    ``not_live`` are reasons to restart it, ``not_ready`` reasons to send it nothing now, each a sentence for
+    people; ``details`` is what else is worth knowing (JSON types).
+    """
+
+    not_live: tuple[str, ...] = ()
+    not_ready: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether the daemon works; if not, a restart may help."""
+        return not self.not_live
+
+    @property
+    def ready(self) -> bool:
+        """Whether the daemon takes in events now."""
+        return self.live and not self.not_ready
+
+    def document(self) -> dict[str, Any]:
+        """Return the state as JSON types."""
+        return {
+            "live": self.live,
+            "ready": self.ready,
+            "reasons": [*self.not_live, *self.not_ready],
+            **({"details": self.details} if self.details else {}),
+        }

@@ -1,0 +1,105 @@
+"""The HTTP server over real sockets."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from ingestd import metrics
+from ingestd.units import Address
+from ingestd.web.health import Health
+from ingestd.web.server import HttpServer
+
+LOOPBACK = Address("127.0.0.1", 0)
+
+
+class Daemon:
+    """Has a state that tests change."""
+
+    health = Health()
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+@pytest.fixture
+async def url(daemon: Daemon) -> AsyncIterator[str]:
+    server = HttpServer(LOOPBACK, lambda: daemon.health)
+    await server.start()
+    yield f"http://{server.bound}"
+    await server.stop()
+    assert server.bound is None
+
+
+async def get(url: str) -> tuple[int, str, dict[str, str]]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text(), dict(answer.headers)
+
+
+async def get_json(url: str) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_metrics(url: str) -> None:
+    metrics.EVENTS_RECEIVED.add(3, "http-test", "tcp")
+    status, text, headers = await get(f"{url}/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert 'ingestd_received_events_total{input="tcp",pipeline="http-test"} 3.0' in text
+
+
+STATES = [  # id, state, status of /health/live, of /health/ready, of /health
+    ("well", Health(), 200, 200, 200),
+    ("not_ready", Health(not_ready=("starting",)), 200, 503, 503),
+    ("not_live", Health(not_live=("stuck",)), 503, 503, 503),
+]
+
+
+@pytest.mark.parametrize(("state", "live", "ready", "both"), [s[1:] for s in STATES], ids=[s[0] for s in STATES])
+async def test_health(url: str, daemon: Daemon, state: Health, live: int, ready: int, both: int) -> None:
+    daemon.health = state
+    assert await get_json(f"{url}/health/live") == (live, state.document())
+    assert await get_json(f"{url}/health/ready") == (ready, state.document())
+    assert await get_json(f"{url}/health") == (both, state.document())
+
+
+async def test_first_page_points_to_the_others(url: str) -> None:
+    status, text, headers = await get(url)
+    assert status == 200
+    assert 'href="/metrics"' in text
+    assert 'href="/health"' in text
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+async def test_headers_come_with_errors_too_and_name_no_version(url: str) -> None:
+    status, _, headers = await get(f"{url}/nothing")
+    assert (status, headers["X-Content-Type-Options"], headers["Server"]) == (404, "nosniff", "ingestd")
+
+
+@pytest.fixture
+def taken() -> Iterator[Address]:
+    """An address at which somebody else listens."""
+    with socket.create_server(LOOPBACK) as other:
+        yield Address(*other.getsockname())
+
+
+async def test_a_taken_port_that_was_chosen_is_an_error(taken: Address) -> None:
+    server = HttpServer(taken, Health, explicit=True)
+    with pytest.raises(OSError, match=r"already in use; choose another with --http HOST:PORT, or --http off"):
+        await server.start()
+    await server.stop()
+
+
+async def test_a_taken_default_port_is_a_warning(taken: Address, caplog: pytest.LogCaptureFixture) -> None:
+    server = HttpServer(taken, Health, explicit=False)
+    with caplog.at_level(logging.WARNING, logger="ingestd"):
+        await server.start()
+    assert server.bound is None
+    assert [record.getMessage() for record in caplog.records] == ["no HTTP: the default port is taken"]
+    await server.stop()
