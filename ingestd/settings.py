@@ -234,7 +234,7 @@ def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Iterator[t
                 yield by_variable[variable], raw, variable
         elif not variable.startswith(FOREIGN_PREFIXES) and not _KUBERNETES.fullmatch(variable):
             known = [*by_variable, "INGESTD_SETTINGS"]
-            problems.append(f"{variable}: error: unknown setting\n  help: {_did_you_mean(variable, known)}")
+            problems.append(f"{variable}: error: unknown setting\n  help: {_did_you_mean(variable, known, PREFIX)}")
 
 
 def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, Any, str]]:
@@ -242,14 +242,15 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, An
         return
     try:
         text = file.read_text("utf-8")
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line (\d+)", str(error))
-        problems.append(f"{file}{f':{place[1]}' if place else ''}: error: {error}")
-        return
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         problems.append(f"{file}: error: the settings file cannot be read: {reason}")
+        return
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line (\d+)", str(error))  # without one it is the end of the file
+        problems.append(f"{file}:{place[1] if place else text.count(chr(10)) + 1}: error: {error}")
         return
     lines = _lines_of_keys(text)
     tables = {name.rpartition(".")[0] for name in SETTINGS}
@@ -297,7 +298,7 @@ def _bare(key: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    words = list(known)
-    near = difflib.get_close_matches(name, words, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(words)}"
+def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    words = [word.removeprefix(prefix) for word in known]
+    near = difflib.get_close_matches(name.removeprefix(prefix), words, n=1)
+    return f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(prefix + word for word in words)}"

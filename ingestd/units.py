@@ -152,7 +152,7 @@ def choice(*words: str) -> Kind:
 
 def mask(url: str) -> str:
     """Return ``url`` with the password in it, if there is one, replaced by ``***``."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+    return re.sub(r"([^/@:]*):[^/@]*@", r"\1:***@", url)
 
 
 def _toml(value: Any) -> str:
