@@ -112,7 +112,7 @@ def action_begin(action: str, index: str, **metadata: str | int) -> bytes:
 
     The id must then be plain: printable ASCII without ``"`` and backslash.
     """
-    return action_line(action, index, **metadata)[:-3] + b',"_id":"'
+    return action_line(action, index, None, **metadata)[:-3] + b',"_id":"'
 
 
 def bulk_body(begin: bytes, ids: Iterable[bytes], documents: Iterable[bytes]) -> bytes:

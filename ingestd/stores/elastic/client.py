@@ -78,7 +78,7 @@ class ElasticClient:
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
-    def connect(self) -> None:
+    def connect(self) -> AsyncTransport:
         """Get ready to send: import the transport and read the certificates. Opens no connection yet.
 
         The first request does it as well; a caller that wants bad files told at start calls it before.
@@ -87,7 +87,7 @@ class ElasticClient:
             ValueError: A certificate or key file is missing or wrong.
         """
         if self._transport is not None:
-            return
+            return self._transport
         context = self._options.tls_context()
         # 0.2 s of imports: only for those who need them.
         from elastic_transport import AsyncTransport, NodeConfig  # noqa: PLC0415
@@ -120,6 +120,7 @@ class ElasticClient:
             max_retries=0,
             meta_header=False,
         )
+        return self._transport
 
     async def bulk(self, body: bytes, *, pipeline: str | None = None) -> BulkAnswer:
         """Send a ``_bulk`` body, packed if the options say so, and return the short answer unread.
@@ -151,7 +152,7 @@ class ElasticClient:
         params: Mapping[str, str] | None = None,
         json: Any = None,
         body: bytes | None = None,
-        timeout: float | None = None,
+        timeout_s: float | None = None,
     ) -> tuple[int, Any]:
         """Send any request; return its status and the parsed answer.
 
@@ -160,7 +161,7 @@ class ElasticClient:
             path: Begins with ``/``; parts from elsewhere must be quoted by `quote_part`.
             params: Query parameters.
             json: Body, to be dumped; ``body`` is one that is dumped already.
-            timeout: Seconds, instead of the option's.
+            timeout_s: Seconds, instead of the option's.
 
         Returns:
             Any status, 4xx and 5xx too: `refused` makes an exception of one. An answer that is not
@@ -172,12 +173,10 @@ class ElasticClient:
         if json is not None:
             body = orjson.dumps(json)
         headers = {"accept": JSON} | ({} if body is None else {"content-type": JSON})
-        status, data, _ = await self._send(method, path, dict(params or {}), body, headers, timeout)
+        status, data, _ = await self._send(method, path, dict(params or {}), body, headers, timeout_s)
         return status, _parsed(data)
 
-    async def call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: Any = None
-    ) -> Any:
+    async def call(self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: Any = None) -> Any:
         """As `request`, but return the parsed answer alone.
 
         Raises:
@@ -221,7 +220,7 @@ class ElasticClient:
             status, answer = await self.request("GET", "/_nodes/_local", params=params)
             if status == 200 and isinstance(answer, dict) and answer.get("nodes"):
                 version = next(iter(answer["nodes"].values())).get("version")
-        return Server(flavour, _version(version or headers.get("x-opensearch-version", "")))
+        return Server(flavour, _version(str(version or headers.get("x-opensearch-version", ""))))
 
     async def close(self) -> None:
         """Close all connections. A later request opens new ones."""
@@ -247,17 +246,16 @@ class ElasticClient:
         params: dict[str, str],
         body: bytes | None,
         headers: dict[str, str],
-        timeout: float | None = None,
+        timeout_s: float | None = None,
     ) -> tuple[int, bytes, HttpHeaders]:
-        self.connect()
-        assert self._transport is not None
+        transport = self.connect()
         from elastic_transport import TransportError  # noqa: PLC0415  # connect() has imported it
 
-        query = urlencode(self._options.parameters | params, safe="*,:", quote_via=quote)
+        query = urlencode(dict(self._options.parameters) | params, safe="*,:", quote_via=quote)
         target = f"{path}?{query}" if query else path
         try:
-            response = await self._transport.perform_request(
-                method, target, body=body, headers=headers, request_timeout=timeout or self._options.timeout
+            response = await transport.perform_request(
+                method, target, body=body, headers=headers, request_timeout=timeout_s or self._options.timeout
             )
         except TransportError as error:
             kind, sentence = _told(error.message)

@@ -7,26 +7,33 @@ may hold what nobody should read. Importing this module costs 0.2 s: only `clien
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import ssl
+from typing import NamedTuple
 
 import aiohttp
 from elastic_transport import (
     ApiResponseMeta,
     BaseAsyncNode,
-    ConnectionError as NodeError,
     ConnectionTimeout,
     HttpHeaders,
-    NodeApiResponse,
     NodeConfig,
     Serializer,
     TlsError,
+    TransportError,
 )
+from elastic_transport import ConnectionError as NodeError
 from elastic_transport.client_utils import DEFAULT, DefaultType
 
 CONNECT_TIMEOUT_S = 10.0  # a node that is gone must not hold a batch for the whole time-out of a request
 PROXY = "_ingestd_proxy"
+
+
+class Answer(NamedTuple):
+    """What `elastic_transport` wants of a node's request."""
+
+    meta: ApiResponseMeta
+    body: bytes
 
 
 class RawSerializer(Serializer):
@@ -60,12 +67,11 @@ class Node(BaseAsyncNode):
         body: bytes | None = None,
         headers: HttpHeaders | None = None,
         request_timeout: float | DefaultType | None = DEFAULT,
-    ) -> NodeApiResponse:
+    ) -> Answer:
         """Send one request and read the whole answer.
 
         Raises:
-            NodeError: Its message is ``(kind, sentence)``, see `ElasticUnavailable`; so too its
-                subclasses `ConnectionTimeout`'s and `TlsError`'s.
+            NodeError, TlsError, ConnectionTimeout: The message is ``(kind, sentence)`` of `ElasticUnavailable`.
         """
         seconds = self.config.request_timeout if isinstance(request_timeout, DefaultType) else request_timeout
         session = self._session or self._open()
@@ -86,7 +92,7 @@ class Node(BaseAsyncNode):
             raise _told(error, self.base_url, seconds) from None
         answer_headers = HttpHeaders(response.headers)
         meta = ApiResponseMeta(response.status, "1.1", answer_headers, loop.time() - begun, self.config)
-        return NodeApiResponse(meta, data)
+        return Answer(meta, data)
 
     async def close(self) -> None:  # type: ignore[override]
         """Close the connections."""
@@ -105,39 +111,43 @@ class Node(BaseAsyncNode):
         return self._session
 
 
-def _told(error: Exception, url: str, seconds: float | None) -> NodeError | ConnectionTimeout | TlsError:
-    """Turn an exception into ``(kind, sentence)``; nothing of its own text but the system's words."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            why = getattr(error.certificate_error, "verify_message", "") or "it is not trusted"
-            hint = "set ssl_certificate_authorities to the authority that signed it"
-            return TlsError(("tls", f"the certificate of {url} is refused: {why}; {hint}"))
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            reason = getattr(error, "reason", None) or getattr(getattr(error, "os_error", None), "reason", None)
-            words = str(reason or "no TLS there").replace("_", " ").lower()
-            return TlsError(("tls", f"no TLS connection to {url}: {words}"))
-        case aiohttp.ClientProxyConnectionError():
-            return NodeError(("proxy", f"the proxy for {url} cannot be reached: {_system(error)}"))
-        case aiohttp.ClientHttpProxyError():
-            return NodeError(("proxy", f"the proxy for {url} answers with status {error.status}"))
-        case aiohttp.ClientConnectorDNSError():
-            return NodeError(("dns", f"the name in {url} is unknown"))
-        case aiohttp.ServerTimeoutError() | TimeoutError():
-            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-            limit = CONNECT_TIMEOUT_S if connecting else seconds
-            what = "connection" if connecting else "answer"
-            return ConnectionTimeout(("timeout", f"no {what} from {url} within {limit:g} s"))
-        case aiohttp.ClientConnectorError() if error.os_error.errno == errno.ECONNREFUSED:
-            return NodeError(("refused", f"nobody listens at {url}"))
-        case aiohttp.ClientConnectorError():
-            return NodeError(("network", f"{url} cannot be reached: {_system(error)}"))
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
-            return NodeError(("closed", f"{url} closed the connection before its answer was complete"))
-        case aiohttp.ClientResponseError():
-            return NodeError(("network", f"what answers at {url} does not speak HTTP as it should"))
-    return NodeError(("network", f"the request to {url} failed: {_system(error)}"))
+# The first that fits; subclasses stand before their bases.
+_TOLD: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
+    (
+        aiohttp.ClientConnectorCertificateError,
+        "tls",
+        "the certificate of {url} is refused: {why}; name its authority in ssl_certificate_authorities",
+    ),
+    ((aiohttp.ClientSSLError, ssl.SSLError), "tls", "no TLS connection to {url}: {why}"),
+    (aiohttp.ClientProxyConnectionError, "proxy", "the proxy for {url} cannot be reached: {why}"),
+    (aiohttp.ClientHttpProxyError, "proxy", "the proxy for {url} refuses"),
+    (aiohttp.ClientConnectorDNSError, "dns", "the name in {url} is unknown"),
+    (aiohttp.ConnectionTimeoutError, "timeout", f"no connection to {{url}} within {CONNECT_TIMEOUT_S:g} s"),
+    ((aiohttp.ServerTimeoutError, TimeoutError), "timeout", "no answer from {url} within {seconds:g} s"),
+    (aiohttp.ClientConnectorError, "refused", "{url} cannot be reached: {why}"),
+    (
+        (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError),
+        "closed",
+        "{url} closed the connection before its answer was complete",
+    ),
+    (aiohttp.ClientResponseError, "network", "what answers at {url} does not speak HTTP as it should"),
+)
 
 
-def _system(error: Exception) -> str:
-    number = getattr(getattr(error, "os_error", error), "errno", None)
+def _told(error: Exception, url: str, seconds: float | None) -> TransportError:
+    """Turn an exception into ``(kind, sentence)``; of its own text only what cannot hold a secret."""
+    last_resort = ("network", "the request to {url} failed: {why}")
+    kind, sentence = next((told for types, *told in _TOLD if isinstance(error, types)), last_resort)
+    message = (kind, sentence.format(url=url, why=_why(error), seconds=seconds or 0))
+    classes: dict[str, type[TransportError]] = {"tls": TlsError, "timeout": ConnectionTimeout}
+    return classes.get(kind, NodeError)(message)
+
+
+def _why(error: Exception) -> str:
+    """Return the system's or OpenSSL's words for what is behind an exception, or else its name."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    words = getattr(inner, "verify_message", None) or getattr(inner, "reason", None)
+    if isinstance(words, str) and words:
+        return words.replace("_", " ").lower()
+    number = getattr(inner, "errno", None)
     return os.strerror(number).lower() if number and number > 0 else type(error).__name__

@@ -160,14 +160,14 @@ class ElasticOptions:
     def _host(self, url: str, authorization: str) -> Host:
         default = "https" if self.ssl_enabled or (self.cloud_id and self.ssl_enabled is None) else "http"
         parts, port = _split(url if "//" in url else f"//{url}")
-        shown = f"{parts.hostname or ''}"
+        shown = parts.hostname or ""
         scheme = parts.scheme or default
         if scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"a host is a URL like http://host:9200, not {shown or 'empty'!r}")
         if self.ssl_enabled is not None and self.ssl_enabled != (scheme == "https"):
             raise ValueError(f"ssl_enabled is {str(self.ssl_enabled).lower()}, but the URL of {shown} says {scheme}")
         if parts.username is not None and not authorization:
-            authorization = f"Basic {_base64(f'{unquote(parts.username)}:{unquote(parts.password or '')}')}"
+            authorization = "Basic " + _base64(f"{unquote(parts.username)}:{unquote(parts.password or '')}")
         path = (parts.path or self.path or "").strip("/")
         return Host(scheme, parts.hostname, port, f"/{path}" if path else "", authorization)
 

@@ -1,0 +1,176 @@
+"""The index template: how the fields of log events are indexed, on every supported server.
+
+Logs of many programs share an index, so that no document may be refused for the shape of one field:
+
+* ``index.mapping.ignore_malformed``: a value that does not fit its field is kept in the document and not
+  indexed (Elasticsearch's and OpenSearch's pages on ``ignore_malformed``).
+* ``host`` comes as a string (python-logstash) and as an object (ECS). Elasticsearch from 8.14 takes both, and
+  finds both, with ``subobjects: false``: every path is one field with a dotted name, so ``host`` and
+  ``host.name`` live side by side. This holds for all other fields too. OpenSearch's like, ``disable_objects``,
+  breaks ``geo_point`` and, in 3.5, the field list of its dashboards; but there a string field with
+  ``ignore_malformed`` takes an object (seen on 2.19 and 3.8): ``host`` is found where it is a string. Older
+  Elasticsearch does neither: there ``host`` is kept and not indexed.
+* A string field is a keyword, and nothing is taken for a date or a number by its looks: Django's
+  ``server_time`` "22/Nov/2026 10:00:00" of the first event must not forbid those of all later ones.
+* More than `TOTAL_FIELDS` fields: Elasticsearch from 8.14 keeps the further ones without indexing them;
+  OpenSearch refuses documents with new fields from then on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ingestd.stores.elastic.client import ElasticClient, Server, quote_part
+
+TEMPLATE_NAME = "ingestd"
+VERSION = 1
+"""Raised with every change of `template`: an older one of ours is then replaced."""
+
+PRIORITY = 200  # above the servers' own templates (100) and those of beats (150)
+TOTAL_FIELDS = 2000
+
+KEYWORD_CHARS = 1024
+"""Longer strings are kept and not indexed as a keyword. Lucene refuses terms above 32,766 bytes; far below that,
+a term that long is no longer one to count or sort by, and costs disk with every document."""
+
+MESSAGE_KEYWORD_CHARS = 256  # as Logstash's own template: only short messages repeat word for word
+
+FREE_SHAPES = (8, 14, 0)
+"""Elasticsearch from which objects are flattened without flaws and too many fields are not an error."""
+
+_REFERENCE = re.compile(r"%\{.*?\}\}?")
+
+
+def index_pattern(index: str) -> str:
+    """Return the pattern of all indices that an ``index`` option can make.
+
+    ``logstash-%{+YYYY.MM.dd}`` has ``logstash-*``.
+
+    Raises:
+        ValueError: The option begins with a reference, so that the template would grasp every index.
+    """
+    pattern = re.sub(r"\*+", "*", _REFERENCE.sub("*", index))
+    if pattern.startswith("*"):
+        raise ValueError(f"the index {index!r} has no fixed beginning: set manage_template => false")
+    return pattern
+
+
+def template(pattern: str, *, server: Server) -> dict[str, Any]:
+    """Return the body of ``PUT _index_template/...`` for the indices that ``pattern`` names."""
+    free_shapes = server.flavour == "elasticsearch" and server.version >= FREE_SHAPES
+    keyword = {"type": "keyword", "ignore_above": KEYWORD_CHARS}
+    host: dict[str, Any] = keyword
+    if server.flavour == "elasticsearch" and not free_shapes:
+        host = {"type": "object", "enabled": False}
+    limit: dict[str, Any] = {"limit": TOTAL_FIELDS}
+    if free_shapes:
+        limit["ignore_dynamic_beyond_limit"] = True
+    properties = _fields(keyword) | {"host": host}
+    mappings: dict[str, Any] = {
+        "date_detection": False,
+        "numeric_detection": False,
+        "dynamic_templates": [{"strings": {"match_mapping_type": "string", "mapping": keyword}}],
+        "properties": properties | ({"host.name": keyword} if free_shapes else {}),
+    }
+    if free_shapes:
+        mappings["subobjects"] = False
+    return {
+        "index_patterns": [pattern],
+        "priority": PRIORITY,
+        "version": VERSION,
+        "_meta": {"managed_by": "ingestd"},
+        "template": {
+            "settings": {
+                "index": {"refresh_interval": "5s", "mapping": {"ignore_malformed": True, "total_fields": limit}}
+            },
+            "mappings": mappings,
+        },
+    }
+
+
+def _fields(keyword: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the Django handler and of the default pipeline, all but ``host``."""
+    keywords = ("@version", "level", "logger_name", "method", "path", "request_path", "search_word", "tags", "type")
+    return {
+        # Without a time an event is lost to every search by time: rather a dead letter than that.
+        "@timestamp": {"type": "date", "ignore_malformed": False},
+        "message": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": MESSAGE_KEYWORD_CHARS}}},
+        "stack_trace": {"type": "text"},
+        **{name: dict(keyword) for name in keywords},
+        "status_code": {"type": "integer"},
+        "bytes": {"type": "long"},
+        "client_ip": {"type": "ip"},
+        "geoip.ip": {"type": "ip"},
+        "geoip.location": {"type": "geo_point"},
+    }
+
+
+async def install_template(
+    client: ElasticClient,
+    index: str,
+    *,
+    template_name: str = TEMPLATE_NAME,
+    template_file: str | None = None,
+    template_overwrite: bool = False,
+) -> bool:
+    """Put the template there unless one of that name is; return whether it was put.
+
+    One of our own that an older version made is replaced.
+
+    Args:
+        client: The connection.
+        index: The output's ``index`` option.
+        template_name: As Logstash's option.
+        template_file: Logstash's ``template``: a JSON file instead of ours, composable or of the older form.
+        template_overwrite: Replace whatever has that name.
+
+    Raises:
+        ValueError: The file or ``index`` is no use.
+        ElasticUnavailable: No answer.
+        ElasticRefused: The server does not take it.
+    """
+    path = f"/_index_template/{quote_part(template_name)}"
+    status, answer = await client.request("GET", path)
+    if status not in {200, 404}:
+        raise client.refused(status, answer)
+    if status == 200 and not template_overwrite:
+        there = answer["index_templates"][0]["index_template"]
+        ours = template_file is None and there.get("_meta", {}).get("managed_by") == "ingestd"
+        if not ours or there.get("version", 0) >= VERSION:
+            return False
+    pattern = index_pattern(index)
+    body = read_template(template_file, pattern) if template_file else template(pattern, server=await client.server())
+    await client.call("PUT", path, json=body)
+    return True
+
+
+def read_template(name: str, pattern: str) -> dict[str, Any]:
+    """Read a template file; one of the older form (``PUT _template``) is turned into a composable one.
+
+    Raises:
+        ValueError: The file is missing or is not a template.
+    """
+    try:
+        body = orjson.loads(Path(name).read_bytes())
+    except OSError as error:
+        raise ValueError(f"template: {name} cannot be read: {(error.strerror or 'unknown').lower()}") from None
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"template: {name} is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise ValueError(f"template: {name} is not a JSON object")
+    if isinstance(body.get("template"), dict) or "composed_of" in body:
+        return {"index_patterns": [pattern]} | body
+    inner = {key: body[key] for key in ("settings", "mappings", "aliases") if key in body}
+    if not inner:
+        raise ValueError(f"template: {name} has neither settings nor mappings")
+    patterns = body.get("index_patterns") or body.get("template") or pattern
+    return {
+        "index_patterns": [patterns] if isinstance(patterns, str) else patterns,
+        "priority": body.get("order", PRIORITY),
+        "template": inner,
+    }
