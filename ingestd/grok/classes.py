@@ -1,0 +1,80 @@
+"""Bracket expressions: ``[a-z&&[^aeiou]]``, ``[[:alpha:]_]``, ``[^\\s"]``."""
+
+from __future__ import annotations
+
+import re
+
+from ingestd.grok import charset
+from ingestd.grok.charset import CharExpr
+from ingestd.grok.errors import PatternError
+from ingestd.grok.escapes import read_escape
+
+_POSIX = re.compile(r"\[:(\^?)([A-Za-z]{1,20}):\]")
+_MAX_DEPTH = 50
+
+
+def read_class(text: str, start: int, unicode_sets: bool, depth: int = 0) -> tuple[CharExpr, int]:
+    """Read the class whose bracket is at ``start``.
+
+    Returns:
+        The set, and the offset behind the closing bracket.
+
+    Raises:
+        PatternError: It is not closed, empty, or has an impossible range.
+    """
+    if depth > _MAX_DEPTH:
+        raise PatternError(f"brackets are nested more than {_MAX_DEPTH} deep", start)
+    pos = start + 1
+    negative = text.startswith("^", pos)
+    pos += negative
+    first = pos
+    parts: list[CharExpr] = []
+    both: CharExpr | None = None  # what stands before the last &&
+    while pos < len(text):
+        if text[pos] == "]" and (pos > first or "]" not in text[pos + 1 :]):
+            if pos == first:
+                raise PatternError("a bracket expression is empty", start)
+            expr = charset.union(parts)
+            if both is not None:
+                expr = charset.intersection(both, expr)
+            return (charset.negation(expr) if negative else expr), pos + 1
+        if text.startswith("&&", pos):
+            left = charset.union(parts)
+            both = left if both is None else charset.intersection(both, left)
+            parts = []
+            pos += 2
+        else:
+            part, pos = _read_part(text, pos, unicode_sets, depth)
+            parts.append(part)
+    raise PatternError("a bracket expression is not closed", start)
+
+
+def _read_part(text: str, pos: int, unicode_sets: bool, depth: int) -> tuple[CharExpr, int]:
+    """Read one member: a character, a range, an escape, a POSIX bracket or a nested class."""
+    if text[pos] == "[":
+        if posix := _POSIX.match(text, pos):
+            expr = charset.POSIX.get(posix[2].lower())
+            if expr is None:
+                raise PatternError(f"there is no POSIX class '{posix[2]}'", pos)
+            return (charset.negation(expr) if posix[1] else expr), posix.end()
+        return read_class(text, pos, unicode_sets, depth + 1)
+    low, expr, end = _read_char(text, pos, unicode_sets)
+    if not low or not text.startswith("-", end) or text[end + 1 : end + 2] in ("", "]", "["):
+        return expr, end
+    high, _, after = _read_char(text, end + 1, unicode_sets)
+    if not high:  # [a-\d]: the hyphen is itself
+        return expr, end
+    if low > high:
+        raise PatternError(f"the range {low}-{high} is empty", pos)
+    return charset.of_ranges([(ord(low), ord(high))]), after
+
+
+def _read_char(text: str, pos: int, unicode_sets: bool) -> tuple[str, CharExpr, int]:
+    if text[pos] != "\\":
+        return text[pos], charset.of_chars(text[pos]), pos + 1
+    if text.startswith("\\b", pos):
+        return "\b", charset.of_chars("\b"), pos + 2
+    if text.startswith("\\R", pos) or text.startswith("\\X", pos):
+        return text[pos + 1], charset.of_chars(text[pos + 1]), pos + 2
+    escape = read_escape(text, pos, unicode_sets)
+    return escape.char, escape.expr, escape.end

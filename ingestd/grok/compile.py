@@ -1,0 +1,133 @@
+"""The two things the rest of ingestd asks for: a grok pattern, and a plain regular expression, ready to match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from ingestd.grok.engine import Match, Matcher, Program, load
+from ingestd.grok.errors import PatternError
+from ingestd.grok.expand import expand
+from ingestd.grok.library import PatternLibrary
+from ingestd.grok.nodes import Regex
+from ingestd.grok.safety import Safety, analyse_tree
+from ingestd.grok.translate import translate, translate_replacement
+
+DEFAULT_TIMEOUT_S = 30.0  # grok's timeout_millis
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A group of the pattern whose text becomes a field.
+
+    Args:
+        group: Its number in the match.
+        field: The field reference, as ``client`` or ``[client][ip]``.
+        convert: What the text is turned into; see `to_int` and `to_float`.
+    """
+
+    group: int
+    field: str
+    convert: Literal["int", "float"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRegex:
+    """A plain regular expression of the config, as in ``=~`` or mutate's gsub."""
+
+    text: str
+    program: Program
+
+    @property
+    def source(self) -> str:
+        """The expression in Python's syntax."""
+        return self.program.translation.source
+
+    @property
+    def safety(self) -> Safety:
+        """How it can backtrack; worked out when first asked for."""
+        return _safety(self.program.translation.tree)
+
+    def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
+        """Return what runs it; ``timeout_s`` bounds one match in seconds, None: no bound. Build it once."""
+        return Matcher(self.program, self.safety, timeout_s)
+
+    def replacement(self, text: str) -> str | Callable[[Match], str]:
+        """Return Ruby's replacement ``text`` in the form that `Matcher.sub` takes."""
+        return translate_replacement(text, self.program.translation.names)
+
+
+@dataclass(frozen=True, slots=True)
+class GrokPattern:
+    """A grok pattern, expanded and translated.
+
+    Args:
+        text: What the config says.
+        program: The same compiled for Python.
+        captures: The groups that become fields. Those of one field name stand together, as Ruby lists them.
+    """
+
+    text: str
+    program: Program
+    captures: tuple[Capture, ...]
+
+    @property
+    def source(self) -> str:
+        """The expression in Python's syntax."""
+        return self.program.translation.source
+
+    @property
+    def safety(self) -> Safety:
+        """How the pattern can backtrack; worked out when first asked for."""
+        return _safety(self.program.translation.tree)
+
+    def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
+        """Return what runs the pattern; ``timeout_s`` bounds one match in seconds, None: no bound."""
+        return Matcher(self.program, self.safety, timeout_s)
+
+
+@lru_cache(maxsize=512)
+def _safety(tree: Regex) -> Safety:
+    return analyse_tree(tree)
+
+
+def compile_grok(pattern: str, library: PatternLibrary, named_captures_only: bool = True) -> GrokPattern:
+    """Compile a pattern of grok's ``match``. It is searched for, not anchored; ``.`` takes line ends.
+
+    Raises:
+        PatternError: A pattern name is unknown, or the expression is wrong. The position is an offset into
+            ``pattern``; the chain names the library patterns in which the fault lies.
+    """
+    expansion = expand(pattern, library, named_captures_only)
+    try:
+        translation = translate(expansion.text, dot_all=True, keep_plain_groups=False)
+    except PatternError as error:
+        raise expansion.locate(error) from None
+    program = load(translation)
+    groups: dict[str, list[int]] = {}
+    for number, name in enumerate(translation.names, 1):
+        if name:
+            groups.setdefault(name, []).append(number)
+    captures = tuple(_capture(name, number) for name, numbers in groups.items() for number in numbers)
+    return GrokPattern(pattern, program, captures)
+
+
+def _capture(name: str, group: int) -> Capture:
+    parts = name.split(":")
+    field = parts[1] if len(parts) > 1 and parts[1] else parts[0]
+    if len(parts) > 2 and parts[2] == "int":
+        return Capture(group, field, "int")
+    if len(parts) > 2 and parts[2] == "float":
+        return Capture(group, field, "float")
+    return Capture(group, field)
+
+
+def compile_regex(text: str) -> CompiledRegex:
+    """Compile a plain regular expression in Ruby's syntax.
+
+    Raises:
+        PatternError: It is wrong; the position is an offset into ``text``.
+    """
+    return CompiledRegex(text, load(translate(text)))

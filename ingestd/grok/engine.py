@@ -1,0 +1,164 @@
+"""Run a translated pattern: on ``re`` when its work is bounded, else on ``regex``, which can be interrupted.
+
+``re`` is the faster of the two, but it cannot be stopped and holds the interpreter meanwhile. So a pattern of
+degree d (see `safety`) runs on it only for values of n characters with n**d up to `WORK_LIMIT`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ingestd.grok.errors import GrokTimeoutError, PatternError
+from ingestd.grok.nodes import width
+from ingestd.grok.safety import Safety
+from ingestd.grok.translate import Translation
+
+Match: TypeAlias = re.Match[str]  # regex's match objects have the same methods
+Replacement: TypeAlias = str | Callable[[Match], str]
+
+# Steps of a few nanoseconds each: at the very worst some 50 ms without an interruption, in practice microseconds.
+WORK_LIMIT = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A pattern compiled for ``re``; ``fast`` is None where only ``regex`` takes it."""
+
+    translation: Translation
+    fast: re.Pattern[str] | None
+
+
+def load(translation: Translation) -> Program:
+    """Compile a translation.
+
+    Raises:
+        PatternError: Neither package takes it.
+    """
+    if not translation.needs_regex:
+        try:
+            return Program(translation, re.compile(translation.source))
+        except (re.error, OverflowError, RecursionError):
+            pass  # regex takes some of these; it has the last word
+    _load_regex(translation.source)
+    return Program(translation, None)
+
+
+def _load_regex(source: str) -> Any:
+    import regex  # noqa: PLC0415  most pipelines never need it
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return regex.compile(source)
+    except (regex.error, ValueError, OverflowError, RecursionError, IndexError) as error:
+        raise PatternError(f"the regular expression cannot be used: {error}") from error
+
+
+class Matcher:
+    """Searches values for one pattern.
+
+    `search` takes a string and returns a match object or None; for a pattern proven linear it is the method of
+    the compiled pattern itself, with nothing in between.
+
+    Args:
+        program: What `load` returned.
+        safety: How the pattern can backtrack.
+        timeout_s: Longest time for one search in seconds, where it is needed at all; None: no limit.
+    """
+
+    __slots__ = ("_limit", "_nullable", "_program", "_slow", "_timeout_s", "search")
+
+    search: Callable[[str], Match | None]
+
+    def __init__(self, program: Program, safety: Safety, timeout_s: float | None) -> None:
+        self._program = program
+        self._timeout_s = timeout_s
+        self._slow: Any = None
+        self._nullable = width(program.translation.tree.root)[0] == 0
+        fast = program.fast
+        self._limit: float = 0
+        if fast is not None:
+            self._limit = _longest_value(safety.degree)
+        if fast is None or self._limit == 0:
+            self.search = self._search_slow
+        elif safety.degree == 1:
+            self.search = fast.search
+        else:
+            self.search = self._bounded_search(fast.search)
+
+    @property
+    def max_fast_length(self) -> float:
+        """Values up to this length, in characters, run on ``re``: 0 for none, infinity for all."""
+        return self._limit
+
+    def sub(self, replacement: Replacement, value: str) -> str:
+        """Replace every match in ``value``, as Ruby's ``gsub`` does.
+
+        Raises:
+            GrokTimeoutError: It took longer than the time-out.
+        """
+        fast = self._program.fast
+        if self._nullable:
+            # Unlike Python, Ruby has no empty match right behind a match
+            return self._sub_nullable(replacement, value)
+        if fast is not None and len(value) <= self._limit:
+            return fast.sub(replacement, value)
+        with_limit = self._timed(self._slow_pattern().sub)
+        result: str = with_limit(replacement, value)
+        return result
+
+    def _sub_nullable(self, replacement: Replacement, value: str) -> str:
+        fast = self._program.fast
+        if fast is not None and len(value) <= self._limit:
+            matches = list(fast.finditer(value))
+        else:
+            matches = self._timed(lambda text, **limit: list(self._slow_pattern().finditer(text, **limit)))(value)
+        pieces: list[str] = []
+        end = 0
+        for match in matches:
+            if match.end() == match.start() == end and pieces:
+                continue
+            pieces.append(value[end : match.start()])
+            pieces.append(match.expand(replacement) if isinstance(replacement, str) else replacement(match))
+            end = match.end()
+        return "".join([*pieces, value[end:]])
+
+    def _bounded_search(self, fast: Callable[[str], Match | None]) -> Callable[[str], Match | None]:
+        limit, slow = self._limit, self._search_slow
+
+        def search(value: str) -> Match | None:
+            return fast(value) if len(value) <= limit else slow(value)
+
+        return search
+
+    def _search_slow(self, value: str) -> Match | None:
+        found: Match | None = self._timed(self._slow_pattern().search)(value)
+        return found
+
+    def _slow_pattern(self) -> Any:
+        if self._slow is None:
+            self._slow = _load_regex(self._program.translation.source)
+        return self._slow
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        limit = self._timeout_s
+        if not limit:
+            return method
+
+        def run(*args: Any) -> Any:
+            try:
+                return method(*args, timeout=limit)
+            except TimeoutError:
+                raise GrokTimeoutError(limit) from None
+
+        return run
+
+
+def _longest_value(degree: int | None) -> float:
+    if degree is None:
+        return 0
+    return float("inf") if degree <= 1 else int(WORK_LIMIT ** (1 / degree))

@@ -1,0 +1,30 @@
+"""What can be wrong with a grok pattern or a regular expression."""
+
+from __future__ import annotations
+
+
+class PatternError(Exception):
+    """A pattern cannot be used.
+
+    Args:
+        message: What is wrong, without the position.
+        position: Offset in characters, from 0, into the text the caller gave.
+        chain: Names of the library patterns the fault lies in, outermost first; empty when it
+            lies in the caller's own text.
+    """
+
+    def __init__(self, message: str, position: int = 0, chain: tuple[str, ...] = ()) -> None:
+        super().__init__(message, position, chain)
+        self.message, self.position, self.chain = message, position, chain
+
+    def __str__(self) -> str:
+        where = f" in {' -> '.join(self.chain)}" if self.chain else ""
+        return f"{self.message}{where} (at character {self.position + 1})"
+
+
+class GrokTimeoutError(Exception):
+    """Matching one value took longer than allowed; ``limit_s`` is the limit in seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"matching took longer than {limit_s:g} s")
+        self.limit_s = limit_s

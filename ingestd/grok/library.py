@@ -1,0 +1,92 @@
+"""Named patterns: the stock files, folders of the user, and definitions out of the config.
+
+File format (Logstash's): one ``NAME regex`` per line, ``#`` begins a comment line, a later definition of a
+name replaces an earlier one.
+"""
+
+from __future__ import annotations
+
+import glob as globbing
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from ingestd.config.suggest import did_you_mean
+from ingestd.grok.errors import PatternError
+
+
+class PatternLibrary:
+    """An immutable collection of named patterns."""
+
+    def __init__(self, patterns: Mapping[str, str]) -> None:
+        self._patterns = MappingProxyType(dict(patterns))
+
+    @property
+    def patterns(self) -> Mapping[str, str]:
+        """Name -> regular expression in Ruby's syntax, with its ``%{...}`` references."""
+        return self._patterns
+
+    def extended(self, patterns: Mapping[str, str]) -> PatternLibrary:
+        """Return a library in which ``patterns`` are added or replace those of the same name."""
+        return PatternLibrary({**self._patterns, **patterns}) if patterns else self
+
+    def unknown(self, name: str, position: int, chain: tuple[str, ...]) -> PatternError:
+        """Return the error for a name that is not here, with the nearest name that is."""
+        near = did_you_mean(name, self._patterns)
+        hint = f", did you mean '{near}'?" if near else ""
+        return PatternError(f"unknown grok pattern '{name}'{hint}", position, chain)
+
+
+def load_library(
+    extra_dirs: Sequence[Path | str] = (), glob: str = "*", definitions: Mapping[str, str] | None = None
+) -> PatternLibrary:
+    """Return the stock patterns with those of the user.
+
+    Args:
+        extra_dirs: Folders, files or wildcard paths, as in grok's ``patterns_dir``. Later ones win.
+        glob: Which files of a folder are read, as in ``patterns_files_glob``.
+        definitions: Name -> pattern, as in ``pattern_definitions``; these win over all files.
+
+    Raises:
+        PatternError: A path names no file, or a file cannot be read.
+    """
+    patterns: dict[str, str] = {}
+    for place in extra_dirs:
+        for path in _files(str(place), glob):
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise PatternError(f"cannot read the pattern file {path}: {error}") from error
+            patterns |= parse_patterns(text)
+    return _stock().extended({**patterns, **(definitions or {})})
+
+
+def parse_patterns(text: str) -> dict[str, str]:
+    """Return the definitions in the text of a pattern file. A line with a name alone is skipped, as in Logstash."""
+    patterns: dict[str, str] = {}
+    for line in text.split("\n"):
+        parts = line.rstrip("\r").split(None, 1)
+        if len(parts) == 2 and not parts[0].startswith("#"):
+            patterns[parts[0]] = parts[1]
+    return patterns
+
+
+def _files(place: str, glob: str) -> list[Path]:
+    path = Path(place)
+    found = path.glob(glob) if path.is_dir() else (Path(name) for name in globbing.glob(place))  # noqa: PTH207
+    files = sorted(file for file in found if file.is_file())
+    if not files and not path.is_dir():
+        raise PatternError(f"there is no pattern file at {place}")
+    return files
+
+
+@cache
+def _stock() -> PatternLibrary:
+    package = Path(__file__).resolve().parent.parent
+    folders = (package / "grok_patterns", package.parent / "grok_patterns")  # installed; in a checkout
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    patterns: dict[str, str] = {}
+    for file in sorted(folder.iterdir()):
+        patterns |= parse_patterns(file.read_text(encoding="utf-8"))
+    return PatternLibrary(patterns)

@@ -1,0 +1,322 @@
+"""Read a regular expression in Ruby's syntax, as Logstash takes it (JRuby's Joni, a port of Oniguruma).
+
+The source is the manual of Oniguruma (RE) for ``ONIG_SYNTAX_RUBY``. Worth knowing: ``^ $`` are always line
+anchors, ``m`` means that ``.`` takes a line end, ``\\w \\d \\s`` are ASCII but ``\\b`` is Unicode,
+``{n,m}+`` is not possessive, ``{n}?`` is an optional repetition.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ingestd.grok import charset
+from ingestd.grok.classes import read_class
+from ingestd.grok.errors import PatternError
+from ingestd.grok.escapes import read_escape
+from ingestd.grok.nodes import (
+    EMPTY,
+    At,
+    Atomic,
+    Backref,
+    Call,
+    Case,
+    Char,
+    Choice,
+    Condition,
+    Group,
+    Look,
+    Node,
+    Place,
+    Regex,
+    Repeat,
+    Sequence,
+    Special,
+)
+
+MAX_DEPTH = 120  # Python's compiler of regular expressions recurses as deep, with several frames a level
+MAX_REPEAT = 100_000  # Oniguruma's own limit
+
+_INTERVAL = re.compile(r"\{(\d+)\}|\{(\d*),(\d*)\}")
+_NAME_OPEN = re.compile(r"\?(?:<(?![=!])|')")
+_FLAGS = re.compile(r"\?([imxadu]*)(?:-([imx]*))?([:)])")
+_REFERENCE = re.compile(r"\\([kg])(?:<([^>]*)>|'([^']*)')")
+_BACKREF = re.compile(r"\\([1-9][0-9]{0,3})")
+_CONDITION = re.compile(r"\?\((?:<([^>]+)>|'([^']+)'|(\d+))\)")
+_COMMENT_END = re.compile(r"(?:\\.|[^\\)])*\)", re.DOTALL)
+_LOOKS = (("?=", True, False), ("?!", True, True), ("?<=", False, False), ("?<!", False, True))
+_PLACES = {
+    "A": At.TEXT_START,
+    "z": At.TEXT_END,
+    "Z": At.LAST_LINE_END,
+    "b": At.WORD_EDGE,
+    "B": At.NO_WORD_EDGE,
+    "G": At.SEARCH_START,
+}
+_LINE_BREAK = Atomic(
+    Choice(
+        (
+            Sequence((Char(charset.of_chars("\r")), Char(charset.NEWLINE))),
+            Char(charset.of_chars("\n\v\f\r\x85\u2028\u2029")),
+        )
+    )
+)
+# What Oniguruma makes of a quantifier directly on another: (outer, inner) -> both in one
+_STACKED = {
+    ("?", "?"): "?", ("*", "?"): "*", ("+", "?"): "*",
+    ("?", "*"): "*", ("*", "*"): "*", ("+", "*"): "*",
+    ("?", "+"): "*", ("*", "+"): "*", ("+", "+"): "+",
+}  # fmt: skip
+_BOUNDS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
+_SIGNS = {bounds: sign for sign, bounds in _BOUNDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    ignore_case: bool = False
+    dot_all: bool = False
+    extended: bool = False
+    unicode_sets: bool = False
+
+
+def parse(text: str, dot_all: bool = False) -> Regex:
+    """Parse ``text``.
+
+    Args:
+        text: The pattern in Ruby's syntax.
+        dot_all: Whether ``.`` takes a line end from the start, as in every grok pattern.
+
+    Raises:
+        PatternError: It is not a regular expression that Ruby takes, or uses what is not supported here.
+    """
+    return _Parser(text, dot_all).parse()
+
+
+class _Parser:
+    def __init__(self, text: str, dot_all: bool) -> None:
+        self._text = text
+        self._pos = 0
+        self._depth = 0
+        self._options = _Options(dot_all=dot_all)
+        self._names: list[str] = []
+
+    def parse(self) -> Regex:
+        root = self._choice()
+        if self._pos < len(self._text):
+            raise PatternError("a closing parenthesis has no opening one", self._pos)
+        return Regex(root, tuple(self._names))
+
+    def _choice(self) -> Node:
+        """Read up to the end of the group. Options set inside hold to that end, also over ``|``."""
+        branches = [self._sequence()]
+        while self._text.startswith("|", self._pos):
+            self._pos += 1
+            branches.append(self._sequence())
+        return branches[0] if len(branches) == 1 else Choice(tuple(branches))
+
+    def _sequence(self) -> Node:
+        items: list[Node] = []
+        while self._pos < len(self._text) and self._text[self._pos] not in "|)":
+            atom = self._atom()
+            if atom is None:
+                continue
+            while (quantified := self._quantified(atom)) is not None:
+                atom = quantified
+            items.append(atom)
+        return items[0] if len(items) == 1 else Sequence(tuple(items))
+
+    def _atom(self) -> Node | None:
+        char = self._text[self._pos]
+        if char == "(":
+            return self._group()
+        if char == "[":
+            expr, self._pos = read_class(self._text, self._pos, self._options.unicode_sets)
+            return Char(expr, self._options.ignore_case)
+        if char == "\\":
+            return self._escape()
+        if char in "*+?":
+            raise PatternError(f"nothing stands before '{char}' that it could repeat", self._pos)
+        if self._options.extended and (char.isspace() or char == "#"):
+            end = self._text.find("\n", self._pos) if char == "#" else self._pos
+            self._pos = len(self._text) if end < 0 else end + 1
+            return None
+        self._pos += 1
+        if char == "^":
+            return Place(At.LINE_START)
+        if char == "$":
+            return Place(At.LINE_END)
+        if char == ".":
+            return Char(charset.ANY if self._options.dot_all else charset.NOT_NEWLINE)
+        return Char(charset.of_chars(char), self._options.ignore_case)
+
+    def _quantified(self, atom: Node) -> Node | None:
+        """Return ``atom`` with the quantifier at the current position, or None if there is none."""
+        self._skip_blanks()
+        sign = self._text[self._pos : self._pos + 1]
+        if sign and sign in "?*+":
+            self._pos += 1
+            low, high = _BOUNDS[sign]
+            return _repeat(atom, low, high, self._mode())
+        found = _INTERVAL.match(self._text, self._pos) if sign == "{" else None
+        if found is None or found[0] == "{,}":
+            return None
+        if any(len(bound or "") > 6 for bound in found.groups()):
+            raise PatternError(f"a repetition of more than {MAX_REPEAT} times", self._pos)
+        low = int(found[1] or found[2] or 0)
+        high = low if found[1] else int(found[3]) if found[3] else None
+        if max(low, high or 0) > MAX_REPEAT:
+            raise PatternError(f"a repetition of more than {MAX_REPEAT} times", self._pos)
+        if high is not None and low > high:
+            raise PatternError(f"the repetition {found[0]} has its bounds the wrong way round", self._pos)
+        self._pos = found.end()
+        if not found[1] and self._text.startswith("?", self._pos):
+            self._pos += 1
+            return Repeat(atom, low, high, "lazy")
+        return Repeat(atom, low, high)
+
+    def _skip_blanks(self) -> None:
+        while self._options.extended and self._text[self._pos : self._pos + 1].isspace():
+            self._pos += 1
+
+    def _mode(self) -> Literal["greedy", "lazy", "possessive"]:
+        if self._text.startswith("?", self._pos):
+            self._pos += 1
+            return "lazy"
+        if self._text.startswith("+", self._pos):
+            self._pos += 1
+            return "possessive"
+        return "greedy"
+
+    def _escape(self) -> Node:
+        start = self._pos
+        letter = self._text[start + 1 : start + 2]
+        if letter in _PLACES:
+            self._pos += 2
+            return Place(_PLACES[letter])
+        if letter == "R":
+            self._pos += 2
+            return _LINE_BREAK
+        if letter in ("X", "K"):
+            self._pos += 2
+            return Special("\\" + letter)
+        if found := _REFERENCE.match(self._text, start):
+            self._pos = found.end()
+            target = self._target(found[2] or found[3] or "", start)
+            return Backref(target, start) if found[1] == "k" else Call(target, start)
+        if (found := _BACKREF.match(self._text, start)) and (len(found[1]) == 1 or int(found[1]) <= len(self._names)):
+            self._pos = found.end()
+            return Backref(int(found[1]), start)
+        escape = read_escape(self._text, start, self._options.unicode_sets)
+        self._pos = escape.end
+        return Char(escape.expr, self._options.ignore_case)
+
+    def _target(self, name: str, position: int) -> str | int:
+        """Turn a group's name, number or number relative to here into a name or a number."""
+        if not re.fullmatch(r"[+-]?\d{1,6}", name):
+            if not name:
+                raise PatternError("a group reference has no name", position)
+            return name
+        number = int(name)
+        if name[0] == "-":
+            number += len(self._names) + 1
+        elif name[0] == "+":
+            number += len(self._names)
+        if number < 0 or (number == 0 and self._text[position + 1] != "g"):
+            raise PatternError(f"there is no group {name}", position)
+        return number
+
+    def _group(self) -> Node | None:
+        start = self._pos
+        if self._depth >= MAX_DEPTH:
+            raise PatternError(f"groups are nested more than {MAX_DEPTH} deep", start)
+        saved = self._options
+        self._depth += 1
+        self._pos += 1
+        node = self._group_body(start)
+        self._depth -= 1
+        self._options = saved
+        return node
+
+    def _group_body(self, start: int) -> Node | None:
+        text = self._text
+        if not text.startswith("?", self._pos):
+            return self._capture("", start)
+        if _NAME_OPEN.match(text, self._pos):
+            closing = ">" if text[self._pos + 1] == "<" else "'"
+            end = text.find(closing, self._pos + 2)
+            if end <= self._pos + 2:
+                raise PatternError("a group's name is empty or not closed", start)
+            name = text[self._pos + 2 : end]
+            self._pos = end + 1
+            return self._capture(name, start)
+        if text.startswith("?#", self._pos):
+            comment = _COMMENT_END.match(text, self._pos)
+            if not comment:
+                raise PatternError("a comment group is not closed", start)
+            self._pos = comment.end()
+            return None
+        if text.startswith("?>", self._pos):
+            self._pos += 2
+            return Atomic(self._inner(start))
+        for sign, ahead, negative in _LOOKS:
+            if text.startswith(sign, self._pos):
+                self._pos += len(sign)
+                return Look(self._inner(start), ahead, negative)
+        if found := _CONDITION.match(text, self._pos):
+            self._pos = found.end()
+            return self._condition(found[1] or found[2] or int(found[3][:9]), start)
+        return self._options_group(start)
+
+    def _capture(self, name: str, start: int) -> Node:
+        order = len(self._names)
+        self._names.append(name)
+        return Group(self._inner(start), order, name)
+
+    def _inner(self, start: int) -> Node:
+        """Read the rest of a group with its closing parenthesis."""
+        body = self._choice()
+        if not self._text.startswith(")", self._pos):
+            raise PatternError("a group is not closed", start)
+        self._pos += 1
+        return body
+
+    def _condition(self, target: str | int, start: int) -> Node:
+        body = self._inner(start)
+        branches = body.branches if isinstance(body, Choice) else (body, EMPTY)
+        if len(branches) > 2:
+            raise PatternError("a conditional group has more than two branches", start)
+        return Condition(target, start, *branches)
+
+    def _options_group(self, start: int) -> Node:
+        """Read ``(?i-m:...)``, or ``(?i)`` with all that follows to the end of the enclosing group."""
+        found = _FLAGS.match(self._text, self._pos)
+        if not found:
+            raise PatternError(f"unknown or unsupported kind of group '{self._text[start : start + 4]}'", start)
+        before = self._options
+        inside = self._options = _changed(before, found[1], found[2] or "")
+        self._pos = found.end()
+        body = self._inner(start) if found[3] == ":" else self._choice()
+        return Sequence((body,)) if inside.ignore_case == before.ignore_case else Case(body, inside.ignore_case)
+
+
+def _changed(options: _Options, on: str, off: str) -> _Options:
+    unicode_sets = options.unicode_sets
+    if any(letter in on for letter in "adu"):
+        unicode_sets = "u" in on
+    return replace(
+        options,
+        ignore_case=("i" in on or options.ignore_case) and "i" not in off,
+        dot_all=("m" in on or options.dot_all) and "m" not in off,
+        extended=("x" in on or options.extended) and "x" not in off,
+        unicode_sets=unicode_sets,
+    )
+
+
+def _repeat(atom: Node, low: int, high: int | None, mode: Literal["greedy", "lazy", "possessive"]) -> Node:
+    """Repeat ``atom``, which may be a repetition itself: ``a**`` is ``a*``."""
+    if isinstance(atom, Repeat) and atom.mode == mode == "greedy":
+        outer, inner = _SIGNS.get((low, high)), _SIGNS.get((atom.low, atom.high))
+        if outer and inner:
+            return Repeat(atom.body, *_BOUNDS[_STACKED[outer, inner]])
+    return Repeat(atom, low, high, mode)
