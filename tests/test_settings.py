@@ -90,7 +90,7 @@ WRONG = [  # id, file, environment, flags, what the error says
     ("type", "port = true", {}, {}, "{file}:1: error: port: expected a port, 0 to 65535, found true\n  help: Port"),
     ("not_a_table", "port = {{ a = 1 }}", {}, {}, "{file}:1: error: port: expected a port"),
     ("toml", "port = 1\nhost =", {}, {}, "{file}:2: error: Invalid value"),
-    ("variable", "", {"INGESTD_PROT": "1"}, {}, "INGESTD_PROT: error: unknown setting\n  help: did you mean INGESTD_PORT"),
+    ("variable", "", {"INGESTD_PROT": "1"}, {}, "INGESTD_PROT: error: unknown setting\n  help: did you mean INGESTD_P"),
     ("variable_far", "", {"INGESTD_ZZZ": "1"}, {}, "help: known are INGESTD_DATA_DIR, "),
     ("variable_value", "", {"INGESTD_LOG_FORMAT": "jsno"}, {}, "INGESTD_LOG_FORMAT: error: log_format: expected"),
     ("flag", "", {}, {"shutdown_timeout": "soon"}, "--shutdown-timeout: error: shutdown_timeout: expected a duration"),
