@@ -1,0 +1,79 @@
+"""The arrows between packages: each imports only from itself and from lower layers.
+
+The lowest layer and the two languages, config and grok, are pure as well: what they do depends on nothing but
+their arguments.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ingestd
+
+ROOT = Path(ingestd.__file__).parent
+LAYERS = [
+    {"units", "logs"},
+    {"event", "metrics", "protocols", "settings"},
+    {"config", "grok", "journal", "stores"},
+    {"plugins"},
+    {"compiler"},
+    {"runtime", "lifecycle"},
+    {"web"},
+    {"cli", "docgen", "__main__"},
+]
+LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+PURE = {"event", "metrics", "protocols", "settings", "units", "config", "grok"}
+IMPURE_MODULES = {
+    *("asyncio", "logging", "multiprocessing", "random", "secrets", "select", "selectors", "signal", "socket"),
+    *("subprocess", "tempfile", "threading", "time", "urllib.request", "ingestd.logs"),
+}
+CLOCKS = {"now", "utcnow", "today"}
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def package_of(module: str) -> str:
+    """``ingestd.event.fields`` -> ``event``; the package's own ``__init__`` -> an empty string."""
+    return (module + ".").split(".")[1]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules imported anywhere in a file, also inside of functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where they go"
+            module = node.module or ""
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names if module == "ingestd")
+
+
+def parse(path: Path) -> tuple[str, ast.AST]:
+    """Return the package that a file belongs to, and its syntax tree."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py"), ast.parse(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_layers(path: Path) -> None:
+    package, tree = parse(path)
+    used = {package_of(module) for module in imports(tree) if module.startswith("ingestd.")}
+    if package == "__init__":
+        assert not used, "the package itself stays empty: everything imports it"
+        return
+    assert package in LEVEL, f"{package} has no layer: give it one in LAYERS"
+    wrong = {other for other in used - {package, "__version__"} if LEVEL.get(other, 99) >= LEVEL[package]}
+    assert not wrong, f"{package} may not import ingestd.{', ingestd.'.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if parse(path)[0] in PURE], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_pure(path: Path) -> None:
+    _, tree = parse(path)
+    assert not IMPURE_MODULES & set(imports(tree))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    methods = {function.attr for function in calls if isinstance(function, ast.Attribute)}
+    assert not CLOCKS & methods, "time is a parameter"
