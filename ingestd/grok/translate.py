@@ -101,7 +101,7 @@ class _Writer:
         names = tuple(self._tree.names[order] for order in self._numbers)
         return Translation(source, names, self._needs_regex, self._tree)
 
-    def _node(self, node: Node) -> str:  # noqa: PLR0911, PLR0912, C901  one case for each kind
+    def _node(self, node: Node) -> str:  # noqa: PLR0911  one case for each kind
         match node:
             case Char(expr):
                 return self._char(expr)
