@@ -4,6 +4,7 @@
 #   elasticsearch.sh install VERSION
 #   elasticsearch.sh start   VERSION PORT DATA_DIR     (prints the URL)
 #   elasticsearch.sh stop    DATA_DIR
+#   elasticsearch.sh jdk     VERSION                   (prints the JDK it would run on)
 #
 # VERSION   9.5.3, 8.19.21, opensearch-3.8.0, opensearch-2.19.6, ...
 #
@@ -185,7 +186,7 @@ start_server() {
     HOME_DIR=$(reachable "$HOME_DIR" config/jvm.options)
     # Short-lived and small: the serial collector and the first compiler alone start in about half the CPU time.
     ENVS=("${prefix}_JAVA_HOME=$jdk" "JAVA_HOME=$jdk" "${prefix}_PATH_CONF=$DATA/config" "${prefix}_TMPDIR=$DATA/tmp"
-        "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+        "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:-AlwaysPreTouch -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
     cd "$DATA"
     if uses_s3; then
         as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" create >>"$DATA/logs/start.log" 2>&1
@@ -202,5 +203,6 @@ case ${1:-}-$# in
     install-2) install_server "$2" ;;
     start-4) start_server "$2" "$3" "$4" ;;
     stop-2) stop_server "$2" ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    jdk-2) parse_version "$2"; find_jdk "$MIN_JDK" "$MAX_JDK" ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

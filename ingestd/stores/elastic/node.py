@@ -7,6 +7,7 @@ may hold what nobody should read. Importing this module costs 0.2 s: only `clien
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import ssl
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from elastic_transport import (
 from elastic_transport import ConnectionError as NodeError
 from elastic_transport.client_utils import DEFAULT, DefaultType
 
+WHOLE_BYTES = 1 << 20  # aiohttp warns of larger bodies in one piece, and takes a file's in pieces
 CONNECT_TIMEOUT_S = 10.0  # a node that is gone must not hold a batch for the whole time-out of a request
 PROXY = "_ingestd_proxy"
 
@@ -81,7 +83,7 @@ class Node(BaseAsyncNode):
             async with session.request(
                 method,
                 self.base_url + target,
-                data=body,
+                data=io.BytesIO(body) if body and len(body) > WHOLE_BYTES else body,
                 headers={**self.headers, **(headers or {})},
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT_S),
                 proxy=self._proxy,
