@@ -1,7 +1,7 @@
 """Ruby's conversions between text and values, as far as Logstash's filters show them to users.
 
-Facts from https://docs.ruby-lang.org/en/3.1/ (``String#to_i``, ``String#to_f``, ``Kernel#Float``,
-``Float#to_s``, ``String#inspect``, ``String#strip``), the Ruby of Logstash 9.
+Facts from https://docs.ruby-lang.org/en/3.1/ (``Kernel#Float``, ``Float#to_s``, ``String#inspect``,
+``String#strip``), the Ruby of Logstash 9. ``to_i`` and ``to_f`` are in ``ingestd.grok.convert``.
 """
 
 from __future__ import annotations
@@ -15,26 +15,8 @@ BLANKS = "\0\t\n\v\f\r "
 """What ``String#strip`` takes off."""
 
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
-_INT = re.compile(rf"[\t\n\v\f\r ]*([+-]?{_DIGITS})")
-_FLOAT_PREFIX = re.compile(rf"[\t\n\v\f\r ]*([+-]?(?:{_DIGITS}(?:\.{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)")
 _FLOAT = re.compile(rf"[+-]?(?:{_DIGITS})?(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?")
 _HEX = re.compile(r"[+-]?0x[0-9a-f]+(?:\.[0-9a-f]+)?(?:p[+-]?[0-9]+)?", re.IGNORECASE)
-
-
-def to_i(text: str) -> int:
-    """Return the integer that ``text`` begins with, 0 if it begins with none.
-
-    Raises:
-        ValueError: It has more digits than Python converts (4300).
-    """
-    found = _INT.match(text)
-    return int(found[1]) if found else 0
-
-
-def to_f(text: str) -> float:
-    """Return the number that ``text`` begins with, 0.0 if it begins with none."""
-    found = _FLOAT_PREFIX.match(text)
-    return float(found[1]) if found else 0.0
 
 
 def strict_float(text: str) -> float:

@@ -1,0 +1,49 @@
+"""``clone``: make copies of an event, marked each in its own way.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-clone. The original comes first and
+stays as it is: the common options run for the copies alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestd.event.fields import Event, add_tag
+from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugin, option, required
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``clone``."""
+
+    clones: list[str] = required("One copy is made for each of these words, which marks it: its `type`, or a tag.")
+    ecs_compatibility: str = option(
+        "disabled", "Where the mark goes: `disabled` to `type`, else to `tags`.", choices=("disabled", "v1", "v8")
+    )
+
+
+def _touches(options: Options) -> Touch:
+    if options.ecs_compatibility == "disabled":
+        return Touch(sets=frozenset({"type"}))
+    return Touch(reads=frozenset({"tags"}), sets=frozenset({"tags"}))
+
+
+@filter_plugin("clone", Options, touches=_touches, shape="expand")
+def build(options: Options, context: BuildContext) -> ExpandFn:
+    """Make a copy of the event for each word of `clones`."""
+    words, common = options.clones, context.common
+    as_tag = options.ecs_compatibility != "disabled"
+
+    def clone(event: Event) -> list[Event]:
+        events = [event]
+        for word in words:
+            copy = event.copy()  # values are never changed in place, so the copy need not be deep
+            if as_tag:
+                add_tag(copy, word)
+            else:
+                copy["type"] = word
+            common(copy)
+            events.append(copy)
+        return events
+
+    return clone

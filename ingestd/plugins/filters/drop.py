@@ -1,0 +1,36 @@
+"""``drop``: drop every event that gets here, or a share of them.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-drop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import random
+
+from ingestd.event.fields import Event
+from ingestd.plugins.registry import BuildContext, FilterFn, filter_plugin, option, touches_nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``drop``."""
+
+    percentage: float = option(100.0, "How many of 100 events to drop, chosen at random.")
+
+
+@filter_plugin("drop", Options, touches=touches_nothing, shape="cancel")
+def build(options: Options, context: BuildContext) -> FilterFn:
+    """Drop every event that gets here, or `percentage` of them; the common options run for those that stay."""
+    share, common = options.percentage / 100, context.common
+
+    def drop_all(event: Event) -> bool:
+        return True
+
+    def drop_some(event: Event) -> bool:
+        if random() < share:  # noqa: S311 -- a sample, not a secret
+            return True
+        common(event)
+        return False
+
+    return drop_all if share >= 1 else drop_some

@@ -1,0 +1,126 @@
+"""``json``: parse a field that holds JSON text, into the event or into one field of it.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.event.timestamp import from_epoch_ns, normalise
+from ingestd.plugins.filters._ruby import to_s
+from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, required
+
+_TIMESTAMP_TAG = "_timestampparsefailure"
+_TIMESTAMP_FIELD = "_@timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``json``."""
+
+    source: FieldRef = required("Field that holds the JSON text.")
+    target: FieldRef | None = option(None, "Field for the result; without it, the keys of an object become fields.")
+    skip_on_invalid_json: bool = option(False, "Leave an event whose source is no JSON as it is, without a tag.")
+    tag_on_failure: list[str] = option(["_jsonparsefailure"], "Tags for an event whose source cannot be parsed.")
+    ecs_compatibility: str = option(
+        "disabled", "Accepted for Logstash; it changes nothing here.", choices=("disabled", "v1", "v8")
+    )
+
+
+def _touches(options: Options) -> Touch:
+    if options.target is None:
+        return Touch(unknown="json without a target sets the fields that the text names")
+    return Touch(
+        reads=frozenset([options.source.text, options.target.text]), sets=frozenset([options.target.text, "tags"])
+    )
+
+
+@filter_plugin("json", Options, touches=_touches, failure_tag="_jsonparsefailure")
+def build(options: Options, context: BuildContext) -> FilterFn:
+    """Parse JSON text. A missing source is passed over; a source that is no JSON is a failure.
+
+    An `@timestamp` in the text becomes the event's; one that is no timestamp is kept in `_@timestamp`, the event
+    gets the current time and the tag `_timestampparsefailure`.
+    """
+    source, failed, skip = options.source, _tagger(options.tag_on_failure), options.skip_on_invalid_json
+    place = _into_field(options.target) if options.target is not None else _into_event(context.clock)
+
+    def parse(event: Event) -> bool:
+        text = source.get(event)
+        if text is None or text is False:
+            return False
+        try:
+            value = _parse(text)
+        except NotJsonError:
+            return False if skip else failed(event)
+        try:
+            place(event, value)
+        except FieldError:
+            return failed(event)
+        return True
+
+    return parse
+
+
+def _tagger(tags: list[str]) -> Callable[[Event], bool]:
+    def failed(event: Event) -> bool:
+        for tag in tags:
+            add_tag(event, tag)
+        return False
+
+    return failed
+
+
+def _parse(text: Any) -> Any:
+    """Return the value of a JSON text; blank text is null, as in Logstash."""
+    if type(text) is not str:
+        raise NotJsonError("the source is no text")
+    return loads(text.encode("utf-8", "replace")) if text.strip() else None
+
+
+def _into_field(target: FieldRef) -> Callable[[Event, Any], None]:
+    return target.set
+
+
+def _into_event(clock: Callable[[], float]) -> Callable[[Event, Any], None]:
+    """Return what sets the keys of an object, which are field references, as fields.
+
+    It raises FieldError if the value is no object, or a key names no place that can be set.
+    """
+
+    def place(event: Event, value: Any) -> None:
+        if type(value) is not dict:
+            raise FieldError("only an object can be placed without a target")
+        if not _legal_tags(value.get("tags")):
+            raise FieldError("tags must be text or an array of texts")
+        stamp = value.pop("@timestamp", None)
+        odd = [key for key in value if "[" in key or "]" in key]
+        nested = [(FieldRef(key), value.pop(key)) for key in odd]
+        event.update(value)
+        for ref, item in nested:
+            ref.set(event, item)
+        if stamp is not None and stamp is not False:
+            _set_timestamp(event, stamp, clock)
+
+    return place
+
+
+def _legal_tags(tags: Any) -> bool:
+    if type(tags) is list:
+        return all(type(tag) is str for tag in tags)
+    return tags is None or type(tags) is str
+
+
+def _set_timestamp(event: Event, stamp: Any, clock: Callable[[], float]) -> None:
+    canonical = normalise(stamp)
+    if canonical is not None:
+        event["@timestamp"] = canonical
+        return
+    event["@timestamp"] = from_epoch_ns(int(clock() * 1000) * 1_000_000)
+    add_tag(event, _TIMESTAMP_TAG)
+    event[_TIMESTAMP_FIELD] = to_s(stamp)

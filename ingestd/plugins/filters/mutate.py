@@ -1,0 +1,268 @@
+"""``mutate``: rename, replace, convert and change fields.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-mutate. The operations run in
+Logstash's order, whatever the order in the config; after an error the rest is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.sprintf import Template
+from ingestd.grok.compile import compile_regex
+from ingestd.grok.errors import GrokTimeoutError, PatternError
+from ingestd.plugins.filters import _mutations as do
+from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+
+Step = Callable[[Event], None]
+
+_FAILURE_TAG = "_mutate_error"
+_ERRORS = (ValueError, TypeError, ArithmeticError, PatternError, GrokTimeoutError)
+_CACHED_PATTERNS = 256  # patterns and replacements made of fields
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``mutate``, in the order in which they are applied."""
+
+    coerce: dict[str, Template] = option({}, "Fields to set to a value where they are there but null.")
+    rename: dict[str, Template] = option({}, "Fields to rename, old name to new name; both may hold `%{field}`.")
+    update: dict[str, Template] = option({}, "Fields to set to a text if they are there.")
+    replace: dict[str, Template] = option({}, "Fields to set to a text, there or not.")
+    convert: dict[str, str] = option(
+        {},
+        "Fields to convert, with their type: `integer`, `float`, `integer_eu`, `float_eu` (1.234,5), `string`"
+        " or `boolean`.",
+    )
+    gsub: list[str] = option(
+        [], "Triples of field, regular expression and replacement: each match in the field is replaced."
+    )
+    uppercase: list[FieldRef] = option([], "Fields to turn into capital letters.")
+    capitalize: list[FieldRef] = option([], "Fields to give a capital first letter, and small ones after it.")
+    lowercase: list[FieldRef] = option([], "Fields to turn into small letters.")
+    strip: list[FieldRef] = option([], "Fields to take blanks off at both ends.")
+    split: dict[str, str] = option({}, "Fields to cut into an array, with the separator.")
+    join: dict[str, str] = option({}, "Arrays to join to a text, with the separator.")
+    merge: dict[str, list[FieldRef]] = option({}, "Fields to add other fields to, arrays to arrays, hashes to hashes.")
+    copy: dict[str, FieldRef] = option({}, "Fields to copy, source to target.")
+    tag_on_failure: str = option(_FAILURE_TAG, "Tag for an event in which an operation failed.")
+
+
+def _changed(options: Options) -> Iterator[str]:
+    """Yield the fields that are read and set in place, as written in the config."""
+    for table in (options.coerce, options.update, options.convert, options.split, options.join, options.merge):
+        yield from table
+    for refs in (options.uppercase, options.capitalize, options.lowercase, options.strip):
+        yield from (ref.text for ref in refs)
+    yield from options.gsub[::3]
+
+
+def _templates(options: Options) -> Iterator[Template]:
+    for table in (options.coerce, options.update, options.replace):
+        yield from table.values()
+    yield from (Template(text) for index, text in enumerate(options.gsub) if index % 3)
+
+
+def _touches(options: Options) -> Touch:
+    renames = [(Template(old).static, new.static) for old, new in options.rename.items()]
+    if any(old is None or new is None for old, new in renames):
+        return Touch(unknown="mutate renames fields whose names are made of other fields")
+    old, new = ({name for name in names if name} for names in zip(*renames, strict=True)) if renames else (set(), set())
+    changed = set(_changed(options))
+    reads = old | changed | {ref.text for refs in options.merge.values() for ref in refs} | set(options.copy)
+    sets = new | changed | set(options.replace) | {ref.text for ref in options.copy.values()} | {"tags"}
+    return Touch(
+        reads=frozenset(reads).union(*(template.reads for template in _templates(options))),
+        sets=frozenset(sets),
+        removes=frozenset(old),
+    )
+
+
+@filter_plugin("mutate", Options, touches=_touches, failure_tag=_FAILURE_TAG)
+def build(options: Options, context: BuildContext) -> FilterFn:
+    """Rename, replace, convert and change fields."""
+    steps = list(_steps(options))
+    if options.tag_on_failure != _FAILURE_TAG:
+        return _tagging(steps, options.tag_on_failure)
+    if len(steps) == 1:
+        only = steps[0]
+
+        def mutate_once(event: Event) -> bool:
+            only(event)
+            return True
+
+        return mutate_once
+
+    def mutate(event: Event) -> bool:
+        for step in steps:
+            step(event)
+        return True
+
+    return mutate
+
+
+def _tagging(steps: list[Step], tag: str) -> FilterFn:
+    """Return a filter that adds its own ``tag`` to an event in which a step fails."""
+
+    def mutate(event: Event) -> bool:
+        try:
+            for step in steps:
+                step(event)
+        except _ERRORS:
+            add_tag(event, tag)
+            return False
+        return True
+
+    return mutate
+
+
+def _steps(options: Options) -> Iterator[Step]:
+    """Yield what is to be done, in Logstash's order."""
+    yield from (_coerce(FieldRef(name), text) for name, text in options.coerce.items())
+    yield from (_rename(Template(old), new) for old, new in options.rename.items())
+    yield from (_update(FieldRef(name), text) for name, text in options.update.items())
+    yield from (_replace(FieldRef(name), text) for name, text in options.replace.items())
+    for name, kind in options.convert.items():
+        if kind not in do.CONVERSIONS:
+            raise ValueError(f"convert {name!r}: {kind!r} is not one of {', '.join(do.CONVERSIONS)}")
+        yield _apply(FieldRef(name), do.converter(kind))
+    yield from _gsubs(options.gsub)
+    yield from (_apply(ref, do.over_texts(str.upper)) for ref in options.uppercase)
+    yield from (_apply(ref, do.over_texts(do.capitalize)) for ref in options.capitalize)
+    yield from (_apply(ref, do.over_texts(do.lower)) for ref in options.lowercase)
+    yield from (_apply(ref, do.strip) for ref in options.strip)
+    yield from (_apply(FieldRef(name), do.splitter(separator)) for name, separator in options.split.items())
+    yield from (_apply(FieldRef(name), do.joiner(separator)) for name, separator in options.join.items())
+    yield from (_merge(FieldRef(name), added) for name, added in options.merge.items())
+    yield from (_copy(FieldRef(source), target) for source, target in options.copy.items())
+
+
+def _apply(ref: FieldRef, change: do.Change) -> Step:
+    """Return the step that changes the value of ``ref``, unless it is missing or null."""
+    if len(ref.path) > 1:
+
+        def nested(event: Event) -> None:
+            value = ref.get(event)
+            if value is not None and (changed := change(value)) is not value:
+                ref.set(event, changed)
+
+        return nested
+    name = ref.top
+
+    def top(event: Event) -> None:
+        value = event.get(name)
+        if value is not None and (changed := change(value)) is not value:
+            event[name] = changed
+
+    return top
+
+
+def _coerce(ref: FieldRef, text: Template) -> Step:
+    def step(event: Event) -> None:
+        if ref.get(event) is None and ref.exists(event):
+            ref.set(event, text.render(event))
+
+    return step
+
+
+def _rename(old: Template, new: Template) -> Step:
+    if old.static is not None and new.static is not None:
+        source, target = FieldRef(old.static), FieldRef(new.static)
+        return lambda event: _move(event, source, target)
+    return lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event)))
+
+
+def _move(event: Event, source: FieldRef, target: FieldRef) -> None:
+    if not source.exists(event):
+        return
+    value = source.remove(event)
+    try:
+        target.set(event, value)
+    except FieldError:
+        source.set(event, value)  # Logstash loses the value here
+        raise
+
+
+@lru_cache(maxsize=1024)
+def _ref(text: str) -> FieldRef:
+    return FieldRef(text)
+
+
+def _update(ref: FieldRef, text: Template) -> Step:
+    def step(event: Event) -> None:
+        if ref.exists(event):
+            ref.set(event, text.render(event))
+
+    return step
+
+
+def _replace(ref: FieldRef, text: Template) -> Step:
+    render = text.render
+    if len(ref.path) > 1:
+        return lambda event: ref.set(event, render(event))
+    name = ref.top
+
+    def top(event: Event) -> None:
+        event[name] = render(event)
+
+    return top
+
+
+def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
+    def step(event: Event) -> None:
+        value = ref.get(event)
+        grows = type(value) in (list, dict)  # as in Logstash: into anything else, only the last one is merged
+        for other in added:
+            merged = do.merged(value, other.get(event))
+            if merged is not value:
+                ref.set(event, merged)
+                value = merged if grows else value
+
+    return step
+
+
+def _copy(source: FieldRef, target: FieldRef) -> Step:
+    def step(event: Event) -> None:
+        if (value := source.get(event)) is not None:
+            target.set(event, value)  # shared, not copied: values are never changed in place
+
+    return step
+
+
+def _gsubs(words: list[str]) -> Iterator[Step]:
+    if len(words) % 3:
+        raise ValueError("gsub needs triples of field, regular expression and replacement")
+    for name, pattern, replacement in zip(words[::3], words[1::3], words[2::3], strict=True):
+        yield _gsub(FieldRef(name), Template(pattern), Template(replacement))
+
+
+def _gsub(ref: FieldRef, pattern: Template, replacement: Template) -> Step:
+    if pattern.static is None or replacement.static is None:
+        return _gsub_dynamic(ref, pattern, replacement)
+    try:
+        return _apply(ref, do.over_texts(_substitution(pattern.static, replacement.static)))
+    except PatternError as error:
+        raise ValueError(f"gsub {pattern.text!r}: {error}") from None
+
+
+def _gsub_dynamic(ref: FieldRef, pattern: Template, replacement: Template) -> Step:
+    cached = lru_cache(maxsize=_CACHED_PATTERNS)(_substitution)
+
+    def step(event: Event) -> None:
+        value = ref.get(event)
+        if type(value) in (str, list):
+            changed = do.over_texts(cached(pattern.render(event), replacement.render(event)))(value)
+            if changed is not value:
+                ref.set(event, changed)
+
+    return step
+
+
+def _substitution(pattern: str, replacement: str) -> Callable[[str], str]:
+    """Return what replaces every match of ``pattern``. Raises PatternError if it is no regular expression."""
+    compiled = compile_regex(pattern)
+    substitute, new = compiled.matcher().sub, compiled.replacement(replacement)
+    return lambda text: substitute(new, text)
