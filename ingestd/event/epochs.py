@@ -5,7 +5,6 @@ The forms and limits are those of Logstash's date filter. All results are nanose
 
 from __future__ import annotations
 
-import math
 import re
 
 _NS = 1_000_000_000
@@ -35,7 +34,7 @@ def parse_unix(value: object) -> int:
         raise ValueError(f"{value!r} is not a number of seconds")
     elif isinstance(value, int):
         ns = value * _NS
-    elif not math.isfinite(value):
+    elif not abs(value) < 2**53:  # also NaN
         raise ValueError(f"{value} s is no time")
     else:
         ns = round(value * 1_000_000) * 1_000
