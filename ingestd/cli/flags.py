@@ -35,7 +35,7 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
         decorated: Command = with_settings
         for one in reversed(chosen):
             decorated = click.option(
-                one.flag, _parameter(one), metavar=one.kind.name.upper(), help=_help(one)
+                one.flag, _parameter(one), metavar=_metavar(one), help=_help(one)
             )(decorated)
         return click.option("--settings", "settings_file", metavar="FILE", help="Settings file (TOML).")(decorated)
 
@@ -44,6 +44,11 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
 
 def _parameter(one: Setting) -> str:
     return "setting_" + one.name.replace(".", "_")
+
+
+def _metavar(one: Setting) -> str:
+    name = one.kind.name
+    return f"[{name.replace(' ', '')}]" if "|" in name else name.split(" or ")[0].upper()
 
 
 def _help(one: Setting) -> str:

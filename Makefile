@@ -1,0 +1,45 @@
+# make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
+# make test     install what the tests need and run them (ARGS="tests/config -x")
+# make check    ruff, mypy, and whether docs/ is what the code says
+# make docs     write the reference pages in docs/
+# make bench    CPU seconds per million events, events/s, memory
+.POSIX:
+.DELETE_ON_ERROR:
+.PHONY: run test check docs bench clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+ARGS ?=
+
+run: $(VENV)/installed
+	$(BIN)/ingestd run $(ARGS)
+
+test: $(VENV)/installed-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy ingestd tools
+	$(BIN)/python -m tools.docgen --check
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m tools.docgen
+
+bench: $(VENV)/installed-dev
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The stamps say which version of these two files is installed: a second run installs nothing.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ingestd needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

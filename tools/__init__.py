@@ -1,0 +1,1 @@
+"""Tools for people who work on ingestd; not part of the package."""
