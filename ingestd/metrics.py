@@ -207,7 +207,7 @@ BYTES_DELIVERED = Counter(
 )
 REQUESTS_RETRIED = Counter(
     "ingestd_retried_requests_total",
-    "Deliveries tried again, in whole or in part. `reason` is connection, timeout or an HTTP status.",
+    "Deliveries tried again, in whole or in part. `reason` is a kind of error, such as timeout, or an HTTP status.",
     ("output", "reason"),
 )
 EVENTS_RETRIED = Counter(

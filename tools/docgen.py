@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from ingestd import metrics
-from ingestd.cli import cli
+from ingestd.cli.main import main as ingestd_command
 from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
@@ -180,7 +180,7 @@ def commands_page() -> Iterator[str]:
     """Yield the lines of docs/cli.md."""
     yield from (_NOTE, "# Commands", "")
     yield "Exit codes: 0 done; 1 the config or the data is wrong, as stderr says; 2 wrong usage or settings."
-    yield from _command(cli, "ingestd", None)
+    yield from _command(ingestd_command, "ingestd", None)
 
 
 def _command(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
@@ -188,7 +188,7 @@ def _command(command: click.Command, path: str, parent: click.Context | None) ->
     help_text = command.get_help(_wide(context))
     yield from ("", f"## {path}", "", "```text", *(line.rstrip() for line in help_text.split("\n")), "```")
     if isinstance(command, click.Group):
-        for name in sorted(command.list_commands(context)):
+        for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
                 yield from _command(child, f"{path} {name}", context)

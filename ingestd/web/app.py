@@ -34,13 +34,16 @@ _INDEX = f"""<!doctype html>
 
 
 def make_app(health: Callable[[], Health]) -> web.Application:
-    """Return the application; ``health`` is asked at each request for it."""
+    """Return the application.
+
+    ``health`` is asked at each request for it, and before the metrics are shown: it measures the queues.
+    """
     app = web.Application(client_max_size=64 * 1024)  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)
     app.add_routes(
         [
             web.get("/", _index),
-            web.get("/metrics", _metrics),
+            web.get("/metrics", _metrics_page(health)),
             web.get("/health", _health_page(health, lambda state: state.ready)),
             web.get("/health/live", _health_page(health, lambda state: state.live)),
             web.get("/health/ready", _health_page(health, lambda state: state.ready)),
@@ -58,9 +61,13 @@ async def _index(_: web.Request) -> web.Response:
     return web.Response(text=_INDEX, content_type="text/html")
 
 
-async def _metrics(_: web.Request) -> web.Response:
-    body, content_type = render()
-    return web.Response(body=body, headers={"Content-Type": content_type})
+def _metrics_page(health: Callable[[], Health]) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        health()
+        body, content_type = render()
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    return answer
 
 
 def _health_page(health: Callable[[], Health], good: Callable[[Health], bool]) -> Handler:

@@ -23,7 +23,7 @@ class HttpServer:
 
     Args:
         address: Where to listen; port 0 takes a free one, ``bound`` tells which.
-        health: Called at each request for ``/health``.
+        health: Called at each request for ``/health``, and before ``/metrics``: it may set gauges.
         explicit: Whether somebody chose the address. At the default one a port that is taken is no reason to
             stop a daemon: it warns, and goes on without HTTP.
     """

@@ -54,6 +54,18 @@ async def test_metrics(url: str) -> None:
     assert 'ingestd_received_events_total{input="tcp",pipeline="http-test"} 3.0' in text
 
 
+async def test_metrics_are_measured_when_asked_for() -> None:
+    def health() -> Health:
+        metrics.QUEUE_EVENTS.set(42, "measured")
+        return Health()
+
+    server = HttpServer(LOOPBACK, health)
+    await server.start()
+    _, text, _ = await get(f"http://{server.bound}/metrics")
+    await server.stop()
+    assert 'ingestd_queue_events{pipeline="measured"} 42.0' in text
+
+
 STATES = [  # id, state, status of /health/live, of /health/ready, of /health
     ("well", Health(), 200, 200, 200),
     ("not_ready", Health(not_ready=("starting",)), 200, 503, 503),
