@@ -12,6 +12,7 @@ from ingestd.config.lexer import BAD, END
 from ingestd.config.suggest import did_you_mean
 
 SECTIONS: Final = ("input", "filter", "output")
+ELSE: Final = "else"
 
 #: What people write who know another language: their word, ours.
 _OPERATORS: Final = {
@@ -49,7 +50,7 @@ class Bracket:
             case "section" | "plugin":
                 return f"{self.kind} '{self.name}'"
             case "block":
-                return "'else' block" if self.name == "else" else "'if' block"
+                return "'else' block" if self.name == ELSE else "'if' block"
             case "parenthesis":
                 return "condition"
         return self.kind
@@ -62,7 +63,14 @@ def never_closed(bracket: Bracket, line: int | None) -> tuple[str, str]:
     return f"the '{bracket.opening}' of the {bracket} is never closed", f"add '{closing}' {place}"
 
 
-def explain(found: Token, wanted: frozenset[str], last: Token | None, brackets: Sequence[Bracket]) -> tuple[str, str]:
+def explain(
+    found: Token,
+    wanted: frozenset[str],
+    last: Token | None,
+    brackets: Sequence[Bracket],
+    *,
+    in_condition: bool,
+) -> tuple[str, str]:
     """Return message and hint for a token that cannot stand where it stands.
 
     Args:
@@ -70,13 +78,14 @@ def explain(found: Token, wanted: frozenset[str], last: Token | None, brackets: 
         wanted: The terminals that could have stood there.
         last: The token before it, if it belongs to the same section or statement.
         brackets: What is open at this place, the innermost last.
+        in_condition: Whether it is between an ``if`` and its ``{``.
     """
     around = brackets[-1] if brackets else None
     if "SECTION" in wanted:
         return _at_top(found)
     if "IF" in wanted and "NAME" in wanted:
         return _at_statement(found, around)
-    if "FIELD" in wanted or wanted & {"LOGIC", "COMPARE", "IN", "REGEX"}:
+    if in_condition and "VARIABLE" not in wanted and "RBRACKET" not in wanted:
         return _in_condition(found, wanted, last, around)
     if wanted <= {"LBRACE", "IF"}:
         return _at_block(found, wanted, last)
@@ -92,7 +101,7 @@ def _at_top(found: Token) -> tuple[str, str]:
 
 
 def _at_statement(found: Token, around: Bracket | None) -> tuple[str, str]:
-    if found == "else":
+    if found == ELSE:
         return "'else' without an 'if' before it", "'else' follows the '}' of an 'if' block"
     return f"expected a plugin, 'if' or '}}' in the {around}, found {describe(found)}", ""
 
@@ -135,7 +144,7 @@ def _in_plugin(
 
 
 def _at_value(found: Token, wanted: frozenset[str], last: Token | None) -> tuple[str, str]:
-    hint = f'put the value in quotes: "{found}"' if found.type == BAD else ""
+    hint = f'put the value in quotes: "{printable(found)}"' if found.type == BAD else ""
     if "RBRACKET" in wanted:
         return f"expected a value or ']' in the array, found {describe(found)}", hint
     if last is not None and last.type == "_COMMA":
@@ -146,8 +155,10 @@ def _at_value(found: Token, wanted: frozenset[str], last: Token | None) -> tuple
 
 
 def _quotes(found: Token, last: Token | None) -> str:
-    """Return the hint for a value that ended too early because it has no quotes."""
-    if last is not None and last.type in ("NAME", "NUMBER", "VARIABLE") and found.type not in ("_ARROW", "RBRACE", END):
+    """Return the hint for a token that cannot be a name: perhaps the value before it has no quotes."""
+    if found.type == BAD and found.endswith((":", "=")):
+        return f"write {found[:-1]} => value"
+    if found.type == BAD and last is not None and last.type in ("NAME", "NUMBER", "VARIABLE"):
         return "a value with other characters than letters, digits and '_' needs quotes"
     return ""
 
@@ -162,8 +173,6 @@ def _in_condition(
         return f"expected 'in' after 'not', found {what}", "to negate a condition write !([a] == 1)"
     operator = _OPERATORS.get(found)
     hint = f"did you mean '{operator}'?" if operator else ""
-    if not hint and found.type == "_LPAR" and last is not None and last.type == "NAME":
-        hint = "conditions have no functions"
     if "COMPARE" not in wanted and found.type in ("COMPARE", "MATCH", "IN", "NOT"):
         hint = "a comparison is complete in itself; join comparisons with 'and' or 'or', negate with !([a] == 1)"
     closing = "')'" if around and around.kind == "parenthesis" else "'{'"
@@ -194,9 +203,13 @@ def describe(token: Token | None) -> str:
         return "the condition"
     if token.type == END:
         return "the end of the text"
-    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in token)
-    if len(text) > _LONGEST_QUOTE:
-        text = text[: _LONGEST_QUOTE - 1] + "…"
+    text = printable(token)
     if token.type == "STRING":
         return f"the string {text}"
     return f"'{text}'"
+
+
+def printable(text: str) -> str:
+    """Return the begin of a text, with escapes for what one would not see."""
+    text = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -106,7 +106,10 @@ class Places:
 
     def starts_line(self, offset: int) -> bool:
         """Tell whether only white space stands before ``offset`` in its line."""
-        return not self.text[self._starts[self.line(offset) - 1] : offset].strip()
+        start = self._starts[self.line(offset) - 1]
+        while offset > start and self.text[offset - 1] in " \t":
+            offset -= 1
+        return offset == start
 
     def span(self, start: int, end: int) -> Span:
         """Return the span of ``text[start:end]``; if that is several lines, of its part in the first line."""

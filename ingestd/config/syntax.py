@@ -21,7 +21,7 @@ from lark.lexer import Lexer
 from lark.parsers.lalr_analysis import Shift
 
 from ingestd.config.errors import ConfigError
-from ingestd.config.explain import SECTIONS, Bracket, explain, never_closed
+from ingestd.config.explain import ELSE, SECTIONS, Bracket, explain, never_closed
 from ingestd.config.lexer import (
     BAD,
     END,
@@ -44,7 +44,7 @@ _KEYWORDS: Final = {
     **dict.fromkeys(SECTIONS, "SECTION"),
     **dict.fromkeys(("and", "or", "xor", "nand"), "LOGIC"),
     "if": "IF",
-    "else": "_ELSE",
+    ELSE: "_ELSE",
     "in": "IN",
     "not": "NOT",
 }
@@ -113,6 +113,8 @@ class _Parser:
         self._open: list[Bracket] = []
         self._marks: list[_Mark] = []
         self._last: Token | None = None  # the token that was fed last
+        self._in_condition = False
+        self._swallowed = False  # an unclosed string took a '}' with it, so that one more may seem to be missing
 
     def parse(self) -> Tree[Token]:
         while True:
@@ -145,7 +147,7 @@ class _Parser:
         keyword = _KEYWORDS.get(word)
         if keyword and self._accepts(keyword):
             return keyword
-        if word == "else" and self._accepts("IF"):
+        if word == ELSE and self._accepts("IF"):
             return BAD  # "else" without "if"; else it would be taken for a plugin
         if _NUMBER.fullmatch(word) and self._accepts("NUMBER"):
             return "NUMBER"
@@ -179,6 +181,10 @@ class _Parser:
         before = self._last
         self._lark.feed_token(token)
         self._last = token
+        if token.type == "IF":
+            self._in_condition = True
+        elif token.type == "LBRACE" and self._accepts("IF"):
+            self._in_condition = False
         if token.type in _OPENING:
             self._open.append(self._bracket(token, before))
             if len(self._open) > MAX_DEPTH:
@@ -230,17 +236,15 @@ class _Parser:
             self._position = start_of(last) + len(first_line(last))
             return
         wanted = frozenset(filter(self._accepts, _TERMINALS))
-        message, hint = explain(token, wanted, last, self._open)
+        message, hint = explain(token, wanted, last, self._open, in_condition=self._in_condition)
         self._report(message, token, hint)
         if "SECTION" in wanted and self._peek(end_of(token)).type == "LBRACE":
             self._feed(Token("SECTION", "input", start_pos=start_of(token)))  # look into it all the same
             return
-        in_condition = bool(wanted & {"FIELD", "LOGIC", "COMPARE", "REGEX", "IN"}) and not any(
-            bracket.kind in ("plugin", "hash") for bracket in self._open[self._marks[-1].depth :]
-        )
         inner_braces = sum(bracket.opening == "{" for bracket in self._open[self._marks[-1].depth :])
         self._go_back()
-        if in_condition:
+        if self._in_condition:
+            self._in_condition = False
             self._skip_condition(token)
         else:
             self._skip_statement(token, inner_braces)
@@ -289,14 +293,16 @@ class _Parser:
         if not self._open or token.type not in ("NAME", "STRING", BAD):
             return False
         following = self._peek(end_of(token)).type
-        if self._accepts("IF"):
-            return token in SECTIONS and following == "LBRACE"
         around = self._open[-1]
+        if self._accepts("IF"):
+            after_plugin = self._last is not None and self._last.type == "RBRACE"
+            is_else = token == ELSE and after_plugin and around.kind == "block" and around.name != ELSE
+            return is_else or (token in SECTIONS and following == "LBRACE")
         if around.kind != "plugin" or around.head is None or not self._accepts("NAME") or self._accepts("VARIABLE"):
             return False
         if self._last is not None and self._last.type == "_ARROW":
             return False
-        if token in ("if", "else"):
+        if token in ("if", ELSE):
             return following != "_ARROW"
         if following != "LBRACE" or not self._places.starts_line(start_of(token)):
             return False
@@ -313,13 +319,13 @@ class _Parser:
     def _end(self, token: Token) -> Tree[Token]:
         """Finish the tree; what is still open is an error."""
         if self._open or not self._accepts(END):
-            if self._open:
+            if not self._open:
+                wanted = frozenset(filter(self._accepts, _TERMINALS))
+                message, hint = explain(token, wanted, self._last, self._open, in_condition=False)
+                self._report(message, self._last or token, hint)
+            elif not self._swallowed:
                 message, hint = never_closed(self._open[-1], None)
                 self._report(message, self._open[-1].token, hint)
-            else:
-                wanted = frozenset(filter(self._accepts, _TERMINALS))
-                message, hint = explain(token, wanted, self._last, self._open)
-                self._report(message, self._last or token, hint)
             self._go_back()
             while self._open:
                 self._feed(Token("RBRACE", "}", start_pos=start_of(token)))
@@ -327,6 +333,7 @@ class _Parser:
 
     def _report_unclosed(self, token: Token) -> None:
         opening = Token(UNCLOSED, first_line(token), start_pos=start_of(token))
+        self._swallowed |= "}" in opening
         self._report(f"the string that begins here is never closed: {token[0]} is missing", opening, "")
 
     def _report(self, message: str, token: Token, hint: str) -> None:
