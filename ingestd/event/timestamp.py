@@ -11,14 +11,14 @@ in its extended form, date first; the time or its end may be missing.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from ingestd.event.zones import OFFSET, find_zone, offset_seconds
 
 _NS = 1_000_000_000
+_DAY = 86_400
 _EPOCH = datetime(1970, 1, 1)  # like all datetimes of this module: UTC, without a tzinfo
-_SECOND = timedelta(seconds=1)
 
 _CANONICAL = re.compile(
     r"""(?!0000)[0-9]{4}-
@@ -36,7 +36,7 @@ _canonical = _CANONICAL.fullmatch
 
 _ISO = re.compile(
     rf"""([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})
-    (?: [Tt] ([0-9]{{2}}) : ([0-9]{{2}}) (?: : ([0-9]{{2}}) (?: [.,] ([0-9]{{0,9}}) )? )? )?
+    (?: [Tt] ([01][0-9]|2[0-4]) : ([0-5][0-9]) (?: : ([0-5][0-9]) (?: [.,] ([0-9]{{0,9}}) )? )? )?
     ({OFFSET} | [A-Za-z][A-Za-z0-9_/+:-]+ )?""",
     re.VERBOSE,
 )
@@ -62,28 +62,31 @@ def normalise(value: object) -> str | None:
     if match is None:
         return None
     day, hour, minute, second, fraction, zone = match.groups()
+    nanos = int((fraction or "").ljust(9, "0"))
+    in_day = int(hour or 0) * 3600 + int(minute or 0) * 60 + int(second or 0)
+    if in_day * _NS + nanos > _DAY * _NS:
+        return None
     try:
-        local = datetime.fromisoformat(day)
-        if hour == "24":
-            if int(minute) or int(second or 0) or int(fraction or 0):
-                return None
-            local += timedelta(days=1)
-        elif hour:
-            local = local.replace(hour=int(hour), minute=int(minute), second=int(second or 0))
-        seconds = (local - _EPOCH) // _SECOND - _offset(zone, local)
-        return from_epoch_ns(seconds * _NS + int((fraction or "0").ljust(9, "0")))
+        local = _start_of_day(day) + in_day
+        return from_epoch_ns((local - _offset(zone, local)) * _NS + nanos)
     except (ValueError, OverflowError):
         return None
 
 
-def _offset(zone: str | None, local: datetime) -> int:
+@lru_cache(maxsize=64)
+def _start_of_day(day: str) -> int:
+    """Return the seconds since the epoch of ``2026-11-22``. Raises ValueError if there is no such day."""
+    return (date.fromisoformat(day).toordinal() - _EPOCH.toordinal()) * _DAY
+
+
+def _offset(zone: str | None, local: int) -> int:
     """Return the seconds that ``zone``, an offset or a name, is ahead of UTC at a local time."""
     if zone is None:
         return 0
     if zone in ("Z", "z") or zone[0] in "+-":
         return offset_seconds(zone)
-    offset = find_zone(zone).utcoffset(local)
-    return offset // _SECOND if offset else 0
+    offset = find_zone(zone).utcoffset(_EPOCH + timedelta(seconds=local))
+    return offset // timedelta(seconds=1) if offset else 0
 
 
 @lru_cache(maxsize=4096)
@@ -121,17 +124,20 @@ def from_epoch(seconds: float, nanos: int = 0) -> str:
     return from_epoch_ns(ns + nanos)
 
 
+def _canonical_text(text: str) -> str:
+    canonical = normalise(text)
+    if canonical is None:
+        raise ValueError(f"{text!r} is not a timestamp")
+    return canonical
+
+
 def to_datetime(text: str) -> tuple[datetime, int]:
     """Return the instant of a timestamp as (UTC to the second, without tzinfo; nanoseconds after it).
 
     Raises:
         ValueError: ``text`` is no timestamp.
     """
-    if not _canonical(text):
-        canonical = normalise(text)
-        if canonical is None:
-            raise ValueError(f"{text!r} is not a timestamp")
-        text = canonical
+    text = _canonical_text(text)
     return datetime.fromisoformat(text[:19]), int(text[20:-1].ljust(9, "0"))
 
 
@@ -141,8 +147,9 @@ def to_epoch_ns(text: str) -> int:
     Raises:
         ValueError: ``text`` is no timestamp.
     """
-    moment, nanos = to_datetime(text)
-    return (moment - _EPOCH) // _SECOND * _NS + nanos
+    text = _canonical_text(text)
+    seconds = _start_of_day(text[:10]) + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+    return seconds * _NS + int(text[20:-1].ljust(9, "0"))
 
 
 def epoch_seconds(text: str) -> str:

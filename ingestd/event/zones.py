@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from importlib import resources
 from zoneinfo import ZoneInfo
 
 OFFSET = r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?>:[0-5][0-9](?>:[0-5][0-9])?+|[0-5][0-9](?>[0-5][0-9])?+)?+)"
@@ -62,6 +61,8 @@ def find_zone(name: str) -> tzinfo:
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
     """Return the names of all zones of the tz database, the longer ones first."""
+    from importlib import resources  # noqa: PLC0415 -- dear, and only ``ZZZ`` needs it
+
     text = resources.files("tzdata").joinpath("zones").read_text("ascii")
     return tuple(sorted(text.split(), key=lambda name: (-len(name), name)))
 
