@@ -290,7 +290,7 @@ class _Parser:
 
     def _forgotten_brace(self, token: Token) -> bool:
         """Tell whether ``token`` can only stand behind a ``}`` that is missing."""
-        if not self._open or token.type not in ("NAME", "STRING", BAD):
+        if not self._open or token.type not in ("NAME", "STRING", BAD) or not self._accepts("RBRACE"):
             return False
         following = self._peek(end_of(token)).type
         around = self._open[-1]

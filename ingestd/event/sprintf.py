@@ -7,13 +7,19 @@ field leaves its text as it is; an array is joined with commas; a hash becomes c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.jsontext import dumps
+from ingestd.event.timeformat import compile_java_time_print, compile_joda_print
+from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
+
+_FRACTION = re.compile("[SnNA]")
+"""Letters of Joda and java.time that stand for parts of a second."""
 
 
 def to_text(value: Any) -> str:
@@ -45,14 +51,12 @@ def _field(text: str, inner: str) -> tuple[Render, str]:
 
 def _date(text: str, inner: str) -> Render:
     """Return what renders a date placeholder from ``@timestamp``; without one its text stays."""
-    from ingestd.event import timeformat, timestamp  # noqa: PLC0415 -- most configs need no calendar at start-up
-
     if inner.startswith("{"):
-        show = timeformat.compile_java_time_print(inner[1:])
+        show = compile_java_time_print(inner[1:])
     elif inner == "+%s":
-        show = timestamp.epoch_seconds
+        show = epoch_seconds
     else:
-        show = timeformat.compile_joda_print(inner[1:])
+        show = compile_joda_print(inner[1:])
 
     def render(event: Event) -> str:
         stamp = event.get("@timestamp")
@@ -64,19 +68,21 @@ def _date(text: str, inner: str) -> Render:
 class Template:
     """A string with placeholders. ``render(event)`` fills them; ``reads`` names the fields used.
 
-    ``static`` is the text itself where there is no placeholder, else ``None``.
+    ``static`` is the text itself where there is no placeholder, else ``None``. ``whole_seconds``: the text
+    depends on nothing but the date and time down to the second.
 
     Raises:
         FieldError: A placeholder is no valid field reference.
         ValueError: A date pattern is not valid.
     """
 
-    __slots__ = ("reads", "render", "static", "text")
+    __slots__ = ("reads", "render", "static", "text", "whole_seconds")
 
     def __init__(self, text: str) -> None:
         self.text = text
         reads: set[str] = set()
         parts: list[str | Render] = []
+        self.whole_seconds = True
         for part in _split(text):
             if not part.startswith("%{"):
                 parts.append(part)
@@ -85,6 +91,7 @@ class Template:
             if inner.startswith(("+", "{")):
                 parts.append(_date(part, inner))
                 reads.add("@timestamp")
+                self.whole_seconds &= not _FRACTION.search(inner)
             else:
                 try:
                     render, name = _field(part, inner)
@@ -93,6 +100,7 @@ class Template:
                     continue
                 parts.append(render)
                 reads.add(name)
+                self.whole_seconds = False
         self.reads = frozenset(reads)
         self.static = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
         self.render: Render = _join(parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from ingestd.config.errors import ConfigError, Span
@@ -37,11 +38,18 @@ def plain(node: Value) -> Any:
 
 
 def read_options(
-    options: type[T], settings: tuple[Setting, ...], owner: str, span: Span, errors: list[ConfigError]
+    options: type[T],
+    settings: tuple[Setting, ...],
+    owner: str,
+    span: Span,
+    errors: list[ConfigError],
+    *,
+    known: Collection[str] = (),
 ) -> T | None:
     """Return ``options`` filled from ``settings``; append every mistake to ``errors``, then return None.
 
-    ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported.
+    ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported;
+    ``known`` are more option names that a hint may offer.
     """
     before = sum(error.severity == "error" for error in errors)
     declared = {option_name(item): item for item in dataclasses.fields(options)}  # type: ignore[arg-type]
@@ -50,8 +58,9 @@ def read_options(
     for setting in settings:
         item = declared.get(setting.name)
         if item is None:
-            near = did_you_mean(setting.name, declared)
-            hint = f"did you mean {near!r}?" if near else "known options: " + ", ".join(sorted(declared))
+            names = sorted({*declared, *known})
+            near = did_you_mean(setting.name, names)
+            hint = f"did you mean {near!r}?" if near else "known options: " + ", ".join(names)
             errors.append(ConfigError(f"unknown option {setting.name!r} for {owner}", setting.span, hint))
             continue
         try:

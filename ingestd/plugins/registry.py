@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from ingestd.event.fields import Event, FieldRef
+from ingestd.settings import Settings
 
 Kind = Literal["input", "codec", "filter", "output"]
 Shape = Literal["match", "cancel", "expand"]
@@ -62,6 +63,13 @@ class DeadLetters(Protocol):
         """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason it was given up."""
 
 
+class ForgottenLetters:
+    """Dead letters that nobody keeps: for checking a config, and for commands that deliver nothing."""
+
+    def add(self, *, stage: str, reason: str, raw: bytes, origin: str = "", plugin: str = "") -> None:
+        """Let the event go."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildContext:
     """What a plugin may use while it is built.
@@ -73,11 +81,12 @@ class BuildContext:
     plugin_id: str = ""
     clock: Callable[[], float] = time.time
     folder: Path = field(default_factory=Path.cwd)
-    data_dir: Path | None = None
     fields: frozenset[str] | None = None
     common: Callable[[Event], None] = lambda event: None
     codec: Any = None
-    dead_letters: DeadLetters | None = None
+    pipeline_id: str = "main"
+    dead_letters: DeadLetters = field(default_factory=ForgottenLetters)
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,8 @@ class PluginSpec:
     failure_tag: str = ""
     codec: str = ""
     """Name of the codec of an input or output that none was given for; empty: it takes no codec."""
+    stream: bool = False
+    """Whether an input reads a stream that must be cut into frames; else every message is one frame."""
 
 
 REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
@@ -162,11 +173,12 @@ def plugin(
     *,
     touches: Callable[[Any], Touch] = touches_nothing,
     codec: str = "",
+    stream: bool = False,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as an input, codec or output."""
 
     def register(build: _Build) -> _Build:
-        _register(PluginSpec(kind, name, options, build, build.__doc__ or "", touches, codec=codec))
+        _register(PluginSpec(kind, name, options, build, build.__doc__ or "", touches, codec=codec, stream=stream))
         return build
 
     return register

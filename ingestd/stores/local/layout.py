@@ -121,12 +121,20 @@ class Folder:
 
 
 def folders(root: Path) -> list[Folder]:
-    """Return the index folders by name; none if there is no store yet."""
+    """Return the index folders by name; none if there is no store yet. What is no index is left alone."""
     try:
         names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [Folder(root / name, name, day_of(name)) for name in names if not name.startswith(".")]
+    return [Folder(root / name, name, day_of(name)) for name in names if _is_index(name)]
+
+
+def _is_index(name: str) -> bool:
+    try:
+        check_index(name)
+    except InvalidIndexError:
+        return False
+    return True
 
 
 def tail_path(folder: Path, writer_id: str) -> Path:

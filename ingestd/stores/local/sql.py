@@ -21,6 +21,7 @@ from ingestd.stores.base import Query, levels_from
 from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES
 
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_REPLACEMENT = r"\\ufffd"  # RE2 takes the first backslash away
 _PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 _GLOB = re.compile(r"([*?\[])")
 
@@ -69,7 +70,7 @@ def _extract(function: str, paths: Sequence[tuple[str, ...]]) -> str:
     """
     pointers = ["".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path) for path in paths]
     what = "[" + ", ".join(map(text, pointers)) + "]"
-    mended = f"regexp_replace(doc, {text(_SURROGATE)}, {text(chr(92) + 'ufffd')}, 'g')"
+    mended = f"regexp_replace(doc, {text(_SURROGATE)}, {text(_REPLACEMENT)}, 'g')"
     return f"coalesce(TRY({function}(doc, {what})), TRY({function}({mended}, {what})))"
 
 
@@ -107,17 +108,17 @@ def _mention(needles: Iterable[str], escape: str = "\\u") -> str:
 
 def in_range(since: str | None, until: str | None) -> list[str]:
     """Return the conditions of ``since <= @timestamp < until``."""
-    if since is None and until is None:
-        return []
-    if since is None or until is None:
-        return [f"{TIME} {'<' if since is None else '>='} {text(bound(since or until or ''))}"]
-    first, end = bound(since), bound(until)
+    first, end = bound(since or ""), bound(until or "")
+    # Down to milliseconds the Z stands where it does not matter; left on, it saves a fifth of the query.
+    time = TIME if max(len(first), len(end)) <= len("2026-11-22T10:00:00.000") else f"rtrim({TIME}, 'Z')"
+    if not first or not end:
+        return [f"{time} >= {text(first)}"] if first else [f"{time} < {text(end)}"] if end else []
     if first >= end:
         return ["false"]
     # BETWEEN reads the document once where two comparisons read it twice; it takes both ends, so
     # the upper one is the last text before `end`: '~' sorts after all that a time is written with.
     before_end = end[:-1] + chr(ord(end[-1]) - 1) + "~"
-    between = f"{TIME} BETWEEN {text(first)} AND {text(before_end)}"
+    between = f"{time} BETWEEN {text(first)} AND {text(before_end)}"
     prefix = _common_prefix(first, end)
     return [_mention([prefix], "\\u00"), between] if len(prefix) >= len("2026-11-22T") else [between]
 
@@ -153,7 +154,7 @@ def with_value(field: str, value: str) -> list[str]:
     wanted = [f"to_json({text(value)}::VARCHAR)"]
     number = _is_json(value)
     if number:
-        wanted.append(f"{text(value)}::JSON")
+        wanted.append(f"json_extract({text(value)}, '$')")
     same = " OR ".join(f"v = {one}" for one in wanted)
     inside = " OR ".join(f"list_contains(json_extract(v, '$[*]'), {one})" for one in wanted)
     found = _extract("json_extract", places(field))
@@ -206,6 +207,7 @@ def top(parts: Sequence[Part], query: Query, field: str, n: int) -> str:
         "single AS (SELECT unnest(CASE WHEN starts_with(v, '[') THEN list_distinct(json_extract(v, '$[*]')) "
         "ELSE [v] END) AS v, n FROM grouped) "
         "SELECT v::VARCHAR, sum(n)::BIGINT FROM single "
-        "WHERE v NOT IN ('null', '\"\"') AND NOT starts_with(v, '{') AND NOT starts_with(v, '[') "
+        "WHERE v NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
+        "AND NOT starts_with(v, '{') AND NOT starts_with(v, '[') "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {n:d}"
     )

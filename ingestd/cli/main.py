@@ -1,0 +1,52 @@
+"""The command ``ingestd``. Each subcommand is imported when it is called: ``run`` must start fast."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+import ingestd
+
+COMMANDS = {  # name: where its click command is
+    "run": "ingestd.cli.run:run",
+    "check": "ingestd.cli.check:check",
+    "explain": "ingestd.cli.check:explain",
+    "config": "ingestd.cli.config:config",
+    "indices": "ingestd.cli.read:indices",
+    "search": "ingestd.cli.read:search",
+    "top": "ingestd.cli.read:top",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand's module when the subcommand is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all subcommands, in the order a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand, None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Return the subcommand that ``args`` name; an unknown one gets a suggestion."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from ingestd.config.suggest import did_you_mean  # noqa: PLC0415
+
+            near = did_you_mean(args[0], COMMANDS)
+            hint = f" Did you mean {near!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(ingestd.__version__, prog_name="ingestd")
+def main() -> None:
+    """Take in logs, parse them, lose none: a Logstash in pure Python that needs nothing else."""

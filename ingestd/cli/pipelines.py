@@ -1,0 +1,89 @@
+"""Which configs a command works on: files, a string, named pipelines, or the built-in one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingestd.config.nodes import Config
+from ingestd.config.parser import load, parse, parse_string
+from ingestd.settings import Settings
+
+DEFAULT_NAME = "default.conf"
+
+
+def pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``-f``, ``-e`` and ``--pipeline``; it is called with config_paths, config_string, named."""
+    for decorate in (
+        click.option(
+            "--pipeline",
+            "named",
+            multiple=True,
+            metavar="NAME=PATH",
+            help="A pipeline of its own with this name; may be given several times.",
+        ),
+        click.option("-e", "--config-string", metavar="CONFIG", help="The config itself, as text."),
+        click.option(
+            "-f",
+            "--path-config",
+            "config_paths",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="Config file, or folder of *.conf files; several are joined into one pipeline.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def pipeline_configs(
+    paths: tuple[Path, ...], text: str | None, named: tuple[str, ...], settings: Settings
+) -> dict[str, Config]:
+    """Return the parsed config of each pipeline by its name; ``main`` is the unnamed one.
+
+    Raises:
+        ConfigErrors: A config cannot be read or parsed.
+        UsageError: The options contradict each other.
+    """
+    if paths and text is not None:
+        raise click.UsageError("give the config either with -f or with -e")
+    configs: dict[str, Config] = {}
+    for one in named:
+        name, equals, path = one.partition("=")
+        if not (name and equals and path):
+            raise click.UsageError(f"--pipeline {one!r}: write NAME=PATH")
+        if name in configs:
+            raise click.UsageError(f"--pipeline: the name {name!r} is used twice")
+        configs[name] = load([Path(path)], os.environ)
+    if text is not None:
+        configs["main"] = parse_string(text, os.environ)
+    elif paths:
+        configs["main"] = load(paths, os.environ)
+    elif not configs:
+        configs["main"] = default_config(settings)
+    return configs
+
+
+def default_text(settings: Settings) -> str:
+    """Return the text of the built-in pipeline: into Elasticsearch if the settings name one, else into the store."""
+    text = files("ingestd").joinpath(DEFAULT_NAME).read_text("utf-8")
+    if settings.elasticsearch:
+        text = text.replace("store { }", 'elasticsearch {\n    hosts => ["${INGESTD_ELASTICSEARCH}"]\n  }')
+    return text
+
+
+def default_config(settings: Settings) -> Config:
+    """Return the built-in pipeline, with host, port and Elasticsearch as the settings say."""
+    variables = {
+        **os.environ,
+        "INGESTD_HOST": settings.host,
+        "INGESTD_PORT": str(settings.port),
+        "INGESTD_ELASTICSEARCH": settings.elasticsearch,
+    }
+    return parse(default_text(settings), DEFAULT_NAME, variables)

@@ -1,0 +1,82 @@
+"""Tables for a terminal: columns by display width (Hangul takes two cells), no control characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+_WIDE = {"W", "F"}
+_ZERO = {"Mn", "Me", "Cf"}
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # could move the cursor, turn the reading direction, or not be encoded
+_CONJOINING = range(0x1160, 0x1200)  # vowels and final consonants of Hangul in decomposed form
+_BLANKS = str.maketrans("\t\r\n", "   ")
+GAP = "  "
+
+
+def printable(text: str) -> str:
+    """Return text that is safe to print on one line: blanks for line ends and tabs, U+FFFD for what steers."""
+    if text.isprintable():
+        return text
+    blank = text.translate(_BLANKS)
+    return "".join("\ufffd" if unicodedata.category(char) in _UNSAFE else char for char in blank)
+
+
+def width(text: str) -> int:
+    """Return how many cells of a terminal ``text`` takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def fit(text: str, cells: int) -> str:
+    """Return ``text`` cut to at most ``cells`` cells (at least 1); what is cut ends in an ellipsis."""
+    if width(text) <= cells:
+        return text
+    kept, used = [], 1  # 1: the ellipsis
+    for char in text:
+        used += _cells(char)
+        if used > cells:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+def pad(text: str, cells: int, right: bool = False) -> str:
+    """Return ``text`` filled with spaces to ``cells`` cells; ``right``: on its left side."""
+    space = " " * (cells - width(text))
+    return space + text if right else text + space
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], cells: int | None, numbers: int = 0) -> Iterator[str]:
+    """Return the lines of a table: a line of heads, then the rows.
+
+    Args:
+        heads: The heads of n columns.
+        rows: Rows of n texts.
+        cells: Width of the terminal, ``None``: as wide as needed. The first column gives way.
+        numbers: How many columns at the end are numbers, aligned right.
+    """
+    lines = [list(heads), *([printable(text) for text in row] for row in rows)]
+    widths = [max(width(line[at]) for line in lines) for at in range(len(heads))]
+    if cells is not None:
+        rest = sum(widths[1:]) + len(GAP) * (len(widths) - 1)
+        widths[0] = min(widths[0], max(8, cells - rest))
+    first_number = len(heads) - numbers
+    for line in lines:
+        texts = [pad(fit(text, widths[at]), widths[at], at >= first_number) for at, text in enumerate(line)]
+        yield GAP.join(texts).rstrip()
+
+
+def size(count: int) -> str:
+    """Return bytes as people read them: ``812 B``, ``1.5 MB`` (powers of 1000)."""
+    if count < 1000:
+        return f"{count} B"
+    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.95 and len(units) > 1:
+        value /= 1000
+        del units[0]
+    return f"{value:.1f} {units[0]}"
+
+
+def _cells(char: str) -> int:
+    if unicodedata.east_asian_width(char) in _WIDE:
+        return 2
+    return 0 if unicodedata.category(char) in _ZERO or ord(char) in _CONJOINING else 1

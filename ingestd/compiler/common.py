@@ -1,0 +1,179 @@
+"""Options that every input, filter or output has.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-grok#plugins-filters-grok-common-options
+After the success of a filter they run in this order: add_field, remove_field, add_tag, remove_tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.sprintf import Template, to_text
+from ingestd.plugins.registry import Touch, option
+
+
+@dataclass(frozen=True, slots=True)
+class FilterCommon:
+    """Common options of a filter."""
+
+    add_field: dict[str, Any] = option({}, "Fields to add on success; names and values may hold %{field}.")
+    add_tag: list[Template] = option([], "Tags to add on success; may hold %{field}.")
+    remove_field: list[Template] = option([], "Fields to remove on success; may hold %{field}.")
+    remove_tag: list[Template] = option([], "Tags to remove on success; may hold %{field}.")
+    id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
+    enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    periodic_flush: bool = option(False, "Accepted for Logstash's sake; no filter here needs it.")
+
+    def touch(self) -> Touch:
+        """Return what these options read, set and remove."""
+        names = [Template(name) for name in self.add_field]
+        values = [Template(text) for value in self.add_field.values() for text in _texts(value)]
+        templates = [*names, *values, *self.add_tag, *self.remove_field, *self.remove_tag]
+        moving = [one.text for one in (*names, *self.remove_field) if one.static is None]
+        tags = frozenset({"tags"}) if self.add_tag or self.remove_tag else frozenset()
+        sets = frozenset(one.static for one in names if one.static is not None)
+        return Touch(
+            reads=frozenset().union(tags, sets, *(one.reads for one in templates)),
+            sets=tags | sets,
+            removes=frozenset(one.static for one in self.remove_field if one.static is not None),
+            unknown=f"the field name {moving[0]!r} depends on the event" if moving else "",
+        )
+
+    def build(self) -> Callable[[Event], None] | None:
+        """Return what runs after a success, None if there is nothing to do."""
+        actions = [_adder(Template(name), value) for name, value in self.add_field.items()]
+        if self.remove_field:
+            actions.append(_remover(self.remove_field))
+        if self.add_tag:
+            actions.append(_tagger(self.add_tag))
+        if self.remove_tag:
+            actions.append(_untagger(self.remove_tag))
+        if len(actions) < 2:
+            return actions[0] if actions else None
+
+        def run(event: Event) -> None:
+            for action in actions:
+                action(event)
+
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class InputCommon:
+    """Common options of an input."""
+
+    type: str = option("", "Value of [type] where the event has none.")
+    tags: list[str] = option([], "Tags to add to every event.")
+    add_field: dict[str, Any] = option({}, "Fields to add to every event.")
+    id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
+    enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+
+    def touch(self) -> Touch:
+        """Return what these options read and set."""
+        touched = FilterCommon(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).touch()
+        return touched | (Touch(frozenset({"type"}), frozenset({"type"})) if self.type else Touch())
+
+    def build(self) -> Callable[[Event], None] | None:
+        """Return what runs on every event of the input, None if there is nothing to do."""
+        adds = FilterCommon(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).build()
+        if not self.type:
+            return adds
+
+        def run(event: Event) -> None:
+            if event.get("type") is None:
+                event["type"] = self.type
+            if adds is not None:
+                adds(event)
+
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCommon:
+    """Common options of an output."""
+
+    id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
+    enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    workers: int = option(1, "Accepted for Logstash's sake; outputs choose their own concurrency.")
+
+    def touch(self) -> Touch:
+        """Return nothing: these options concern no field."""
+        return Touch()
+
+    def build(self) -> None:
+        """Return nothing: these options do nothing to an event."""
+
+
+def _texts(value: Any) -> list[str]:
+    return [to_text(item) for item in value] if isinstance(value, list) else [to_text(value)]
+
+
+def _adder(name: Template, value: Any) -> Callable[[Event], None]:
+    """Return what adds one field; onto an existing one it makes an array, as in Logstash."""
+    values = [Template(text) for text in _texts(value)]
+    fixed = FieldRef(name.static) if name.static is not None else None
+
+    def add(event: Event) -> None:
+        ref = fixed or FieldRef(name.render(event))
+        for template in values:
+            text = template.render(event)
+            if ref.path == ("tags",):
+                add_tag(event, text)
+                continue
+            old = ref.get(event)
+            if old is None:
+                ref.set(event, text)
+            else:
+                ref.set(event, [*old, text] if type(old) is list else [old, text])
+
+    return add
+
+
+def _remover(names: list[Template]) -> Callable[[Event], None]:
+    if all(name.static is not None for name in names):
+        refs = [FieldRef(name.text) for name in names]
+        if all(len(ref.path) == 1 for ref in refs):
+            tops = [ref.top for ref in refs]
+
+            def remove_tops(event: Event) -> None:
+                for top in tops:
+                    event.pop(top, None)
+
+            return remove_tops
+
+        def remove(event: Event) -> None:
+            for ref in refs:
+                ref.remove(event)
+
+        return remove
+
+    def remove_rendered(event: Event) -> None:
+        for name in names:
+            try:
+                ref = FieldRef(name.render(event))
+            except FieldError:
+                continue  # what the placeholder held is no field name, so there is nothing to remove
+            ref.remove(event)
+
+    return remove_rendered
+
+
+def _tagger(tags: list[Template]) -> Callable[[Event], None]:
+    def tag_all(event: Event) -> None:
+        for tag in tags:
+            add_tag(event, tag.render(event))
+
+    return tag_all
+
+
+def _untagger(tags: list[Template]) -> Callable[[Event], None]:
+    def untag(event: Event) -> None:
+        old = event.get("tags")
+        if type(old) is list:
+            gone = {tag.render(event) for tag in tags}
+            event["tags"] = [tag for tag in old if type(tag) is not str or tag not in gone]
+
+    return untag

@@ -1,0 +1,183 @@
+"""Conditions of a config as Python expressions, and the functions that these expressions call.
+
+Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#conditionals as Logstash
+evaluates it: a missing field equals nothing and is not ``in`` anything; a comparison of a missing field,
+or of two values that have no order, is false (Logstash logs it; here ``>`` and ``<=`` are then both false).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ingestd.compiler.names import Names
+from ingestd.config.errors import ConfigError
+from ingestd.config.nodes import Array, Compare, Condition, Field, Logic, Not, Number, Operand, Regex, Text, Truth
+from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.sprintf import to_text
+from ingestd.grok.compile import compile_regex
+from ingestd.grok.errors import PatternError
+
+
+def truthy(value: Any) -> bool:
+    """Return whether a value counts as true: it is there, and neither false nor empty text nor ``"false"``."""
+    return value is not None and value is not False and value not in ("", "false")
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Return whether two values are the same; true is not 1."""
+    return bool(left == right) and (type(left) is bool) == (type(right) is bool)
+
+
+def contains(container: Any, item: Any) -> bool:
+    """Return ``item in container``: a member of an array, a part of a text, else the same value."""
+    if item is None or container is None or type(item) in (list, dict):
+        return False
+    if type(container) is list:
+        return any(equal(one, item) for one in container)
+    if type(container) is str and type(item) is str:
+        return item in container
+    return equal(container, item)
+
+
+def among(item: Any, texts: frozenset[str]) -> bool:
+    """Return whether the text of ``item`` is one of the texts of an array in the config."""
+    return item is not None and to_text(item) in texts
+
+
+def less(left: Any, right: Any) -> bool:
+    """Return ``left < right`` for two numbers or two texts; anything else has no order."""
+    if type(left) is str and type(right) is str:
+        return left < right
+    if type(left) in (int, float) and type(right) in (int, float):
+        return bool(left < right)
+    return False
+
+
+def at_most(left: Any, right: Any) -> bool:
+    """Return ``left <= right`` for two numbers or two texts; anything else has no order."""
+    return less(left, right) or (less(right, left) is False and _ordered(left, right))
+
+
+def _ordered(left: Any, right: Any) -> bool:
+    return (type(left) is str and type(right) is str) or (type(left) in (int, float) and type(right) in (int, float))
+
+
+HELPERS: dict[str, Callable[..., Any]] = {
+    "truthy": truthy,
+    "equal": equal,
+    "contains": contains,
+    "among": among,
+    "less": less,
+    "at_most": at_most,
+}
+
+
+def matcher(pattern: str) -> Callable[[Any], bool]:
+    """Return a function that tells whether ``pattern`` is found in a text; other values never match.
+
+    Raises:
+        PatternError: The pattern is not valid.
+    """
+    search = compile_regex(pattern).matcher().search
+
+    def found(value: Any) -> bool:
+        return type(value) is str and search(value) is not None
+
+    return found
+
+
+class ConditionWriter:
+    """Turns conditions into expressions over the name ``event``.
+
+    ``names`` receives what the expressions refer to; ``reads`` collects the fields; ``errors`` the mistakes.
+    """
+
+    def __init__(self, names: Names, errors: list[ConfigError]) -> None:
+        self._names, self._errors = names, errors
+        self.reads: set[str] = set()
+
+    def expression(self, node: Condition) -> str:
+        """Return the Python text of a condition."""
+        if isinstance(node, Truth):
+            return f"truthy({self._operand(node.operand)})"
+        if isinstance(node, Not):
+            return f"not ({self.expression(node.condition)})"
+        if isinstance(node, Logic):
+            return self._logic(node)
+        return self._compare(node)
+
+    def _logic(self, node: Logic) -> str:
+        left, right = self.expression(node.left), self.expression(node.right)
+        if node.op == "xor":
+            return f"bool({left}) is not bool({right})"
+        if node.op == "nand":
+            return f"not (({left}) and ({right}))"
+        return f"({left}) {node.op} ({right})"
+
+    def _compare(self, node: Compare) -> str:
+        left, right = self._operand(node.left), self._operand(node.right)
+        match node.op:
+            case "==" | "!=":
+                test = self._equality(node, left, right)
+                return test if node.op == "==" else f"not ({test})"
+            case "<":
+                return f"less({left}, {right})"
+            case ">":
+                return f"less({right}, {left})"
+            case "<=":
+                return f"at_most({left}, {right})"
+            case ">=":
+                return f"at_most({right}, {left})"
+            case "=~":
+                return self._search(node, left)
+            case "!~":
+                return f"not ({self._search(node, left)})"
+        if isinstance(node.right, Array):
+            texts = frozenset(to_text(item.value) for item in node.right.items if isinstance(item, Text | Number))
+            test = f"among({left}, {self._names.add('words', texts)})"
+        else:
+            test = f"contains({right}, {left})"
+        return test if node.op == "in" else f"not ({test})"
+
+    @staticmethod
+    def _equality(node: Compare, left: str, right: str) -> str:
+        if isinstance(node.left, Text) or isinstance(node.right, Text):
+            return f"{left} == {right}"
+        return f"equal({left}, {right})"
+
+    def _search(self, node: Compare, left: str) -> str:
+        pattern = node.right.pattern if isinstance(node.right, Regex) else None
+        if pattern is None:
+            what = "the right side of =~ must be a regex, /like this/"
+            self._errors.append(ConfigError(what, node.right.span, 'write a regex between slashes or "quotes"'))
+            return "False"
+        try:
+            found = matcher(pattern)
+        except PatternError as error:
+            self._errors.append(ConfigError(f"invalid regex: {error}", node.right.span))
+            return "False"
+        return f"{self._names.add('matches', found)}({left})"
+
+    def _operand(self, node: Operand) -> str:
+        if isinstance(node, Field):
+            try:
+                ref = FieldRef(node.text)
+            except FieldError as error:
+                self._errors.append(ConfigError(str(error), node.span, "write [outer][inner]"))
+                return "None"
+            self.reads.add(ref.text)
+            return field_expression(ref, self._names)
+        if isinstance(node, Text | Number):
+            return repr(node.value)
+        if isinstance(node, Array):
+            return repr([item.value for item in node.items if isinstance(item, Text | Number)])
+        return "None"
+
+
+def field_expression(ref: FieldRef, names: Names) -> str:
+    """Return the Python text that reads a field of ``event``."""
+    if len(ref.path) == 1:
+        return f"event.get({ref.top!r})"
+    getter: Callable[[Event], Any] = ref.get
+    return f"{names.add('get_' + '_'.join(ref.path), getter)}(event)"

@@ -1,0 +1,49 @@
+"""Which fields of a record must be decoded at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ingestd.compiler.bound import Program, Step, steps
+from ingestd.event.fields import FieldRef
+from ingestd.plugins.registry import Touch
+
+ALWAYS = frozenset({"@timestamp", "@version", "@metadata", "@fields", "@message"})
+"""Decoded in every record: the day, what a record without them gets, and the marks of python-logstash's version 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What a pipeline touches. ``fields`` are the top-level names to decode, None where all must be: see ``why``."""
+
+    touch: Touch
+    fields: frozenset[str] | None
+    why: str
+
+
+def project(program: Program, conditions: Iterable[str]) -> Projection:
+    """Return the projection of ``program``, whose conditions read the fields ``conditions``."""
+    touch = Touch(reads=frozenset(conditions))
+    reasons: list[str] = []
+    for step in (*program.inputs, *steps(program.filters), *steps(program.outputs)):
+        one = _touch(step)
+        touch |= one
+        if one.unknown:
+            reasons.append(f"{step.name}: {one.unknown}")
+    if reasons:
+        return Projection(touch, None, "; ".join(reasons))
+    tops = touch.tops() | ALWAYS
+    return Projection(touch, tops, "every plugin states its fields")
+
+
+def _touch(step: Step) -> Touch:
+    touch = step.touch()
+    if step.spec.shape == "expand":
+        touch |= Touch(unknown="it makes whole new events")
+    return touch
+
+
+def tops(names: Iterable[str]) -> frozenset[str]:
+    """Return the top-level names of field references."""
+    return frozenset(FieldRef(name).top for name in names)

@@ -1,0 +1,47 @@
+"""Cut all characters into classes that a given pattern cannot tell apart, so that a set becomes an integer mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ingestd.grok.charset import LAST, CharSet
+
+_READABLE = (*range(0x61, 0x7B), *range(0x30, 0x3A), *range(0x41, 0x5B), *range(0x20, 0x7F), 0x0A)
+
+
+class Alphabet:
+    """Bit i of a mask stands for class i; `begin` is one more bit, for the place before the first character."""
+
+    def __init__(self, charsets: Iterable[CharSet]) -> None:
+        known = list(dict.fromkeys(charsets))
+        toggles: dict[int, int] = {0: 0}
+        for index, charset in enumerate(known):
+            for low, high in charset.ranges:
+                toggles[low] = toggles.get(low, 0) ^ (1 << index)
+                toggles[high + 1] = toggles.get(high + 1, 0) ^ (1 << index)
+        classes: dict[int, int] = {}  # which of the sets hold a character -> class
+        starts = sorted(start for start in toggles if start <= LAST)
+        self._intervals: list[tuple[int, int, int]] = []
+        signature = 0
+        for start, after in zip(starts, [*starts[1:], LAST + 1], strict=True):
+            signature ^= toggles[start]
+            self._intervals.append((start, after - 1, classes.setdefault(signature, len(classes))))
+        self._masks = [
+            sum(1 << number for held_by, number in classes.items() if held_by >> index & 1) for index in range(len(known))
+        ]
+        self._index = {charset: index for index, charset in enumerate(known)}
+        self.size = len(classes)
+        self.all = (1 << self.size) - 1
+        self.begin = 1 << self.size
+
+    def mask(self, charset: CharSet) -> int:
+        """Return the mask of one of the sets that the alphabet was made from."""
+        return self._masks[self._index[charset]]
+
+    def char(self, mask: int) -> str:
+        """Return a character out of ``mask``, a readable one if there is one."""
+        held = [(low, high) for low, high, number in self._intervals if mask >> number & 1]
+        for code in _READABLE:
+            if any(low <= code <= high for low, high in held):
+                return chr(code)
+        return chr(held[0][0]) if held else ""

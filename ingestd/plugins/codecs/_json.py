@@ -1,0 +1,183 @@
+"""The JSON codecs' common part: whole chunks decoded at once, only the fields that the pipeline touches.
+
+The fast path takes a chunk whose lines each hold one object and hands out raw record and projected fields.
+Whatever does not fit is taken line by line, and a line that no JSON parser takes becomes an event with the
+text as ``message`` and the tag ``_jsonparsefailure``, as in Logstash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import accumulate
+from operator import add
+from typing import Any, TypedDict
+
+import msgspec
+
+from ingestd.event.fields import Event, add_tag
+from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.event.record import Batch
+from ingestd.event.timestamp import from_epoch, is_canonical
+from ingestd.plugins.codecs._events import settle
+from ingestd.plugins.interfaces import Chunk, Decoded
+
+_MAX_SECONDS = 100_000
+"""How many different seconds are remembered as valid: about a day of them, 10 MB."""
+
+
+class JsonDecoder:
+    """Decodes JSON records; ``fields`` are the top-level names to decode, None for all."""
+
+    def __init__(self, fields: frozenset[str] | None, clock: Callable[[], float], charset: str) -> None:
+        self._clock, self._charset = clock, charset
+        self._utf8 = charset.upper() in ("UTF-8", "UTF8")
+        self._projected: msgspec.json.Decoder[Any] | None = None
+        if fields is not None:
+            names = dict.fromkeys(sorted(fields), Any)
+            self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
+        self._seconds: set[str] = set()
+
+    def lines(self, chunk: Chunk) -> Decoded:
+        """Return the records of a chunk of lines; blank lines are no records."""
+        data = chunk.data
+        if b"\r" in data:
+            # A line's key is where it begins; that a "\r" before it is gone must not move it.
+            return self._line_by_line(chunk)
+        if not data.endswith(b"\n"):
+            data += b"\n"
+        lines: list[bytes | None] = data.split(b"\n")  # type: ignore[assignment]
+        lines.pop()
+        if self._projected is None or not _regular(data, len(lines)) or not self._is_utf8(data):
+            return self._line_by_line(chunk)
+        try:
+            events: list[Event] = self._projected.decode_lines(data)
+        except (msgspec.DecodeError, RecursionError):
+            return self._line_by_line(chunk)
+        if len(events) != len(lines):
+            return self._line_by_line(chunk)
+        # the k-th line begins after k line ends and all lines before it
+        begins = accumulate(map(len, lines), initial=chunk.offset)  # type: ignore[arg-type]
+        keys = list(map(add, begins, range(len(lines))))
+        self._settle(lines, events)
+        return Decoded(lines, events, keys)
+
+    def message(self, chunk: Chunk) -> Decoded:
+        """Return the records of one message: an object, or an array of them."""
+        decoded = Decoded([], [], [])
+        if chunk.data.strip():
+            self._line(chunk.data.strip(), chunk.offset, decoded)
+        return decoded
+
+    def _is_utf8(self, data: bytes) -> bool:
+        if data.isascii():
+            return True
+        if not self._utf8:
+            return False
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _settle(self, raws: list[bytes | None], events: list[Event]) -> None:
+        """Find the records that need more than their filters touch, and decode those in full."""
+        seconds = self._seconds
+        for index, event in enumerate(events):
+            stamp = event.get("@timestamp")
+            if (
+                type(stamp) is str
+                and stamp[:19] in seconds
+                and len(stamp) == 24
+                and stamp[23] == "Z"
+                and stamp[19] == "."
+                and "@version" in event
+                and "@metadata" not in event
+                and "@fields" not in event
+                and stamp[20:23].isdigit()
+            ):
+                continue
+            if self._plain(event):
+                continue
+            raw = raws[index]
+            assert raw is not None  # noqa: S101 -- every raw of the fast path is a line
+            events[index] = settle(loads(raw), self._now())
+            raws[index] = None
+
+    def _plain(self, event: Event) -> bool:
+        """Return whether the record can stay raw; remembers its second."""
+        stamp = event.get("@timestamp")
+        if type(stamp) is not str or not is_canonical(stamp):
+            return False
+        if len(self._seconds) >= _MAX_SECONDS:
+            self._seconds.clear()
+        self._seconds.add(stamp[:19])
+        return "@version" in event and "@metadata" not in event and "@fields" not in event
+
+    def _line_by_line(self, chunk: Chunk) -> Decoded:
+        decoded = Decoded([], [], [])
+        begin = 0
+        data = chunk.data
+        for line in data.split(b"\n"):
+            text = line.strip()
+            if text:
+                self._line(text, chunk.offset + begin, decoded)
+            begin += len(line) + 1
+        return decoded
+
+    def _line(self, text: bytes, key: int, out: Decoded) -> None:
+        """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
+        if not self._utf8 and not text.isascii():
+            text = text.decode(self._charset, "replace").encode()
+        projected = self._project(text)
+        if projected is not None:
+            _append(out, text, projected, key)
+            return
+        try:
+            value = loads(text)
+        except NotJsonError:
+            value = None
+        if type(value) is dict:
+            _append(out, None, settle(value, self._now()), key)
+        elif type(value) is list and value and all(type(item) is dict for item in value):
+            for number, item in enumerate(value):
+                _append(out, None, settle(item, self._now()), key + number)
+        elif value != []:
+            _append(out, None, self._failure(text), key)
+
+    def _project(self, text: bytes) -> Event | None:
+        """Return the projected fields of one line, None if it needs to be decoded in full."""
+        if self._projected is None or not (text.startswith(b"{") and text.endswith(b"}") and b"\n" not in text):
+            return None
+        try:
+            text.decode()
+            event: Event = self._projected.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return event if self._plain(event) else None
+
+    def _failure(self, text: bytes) -> Event:
+        event: Event = {"message": text.decode("utf-8", "backslashreplace")}
+        add_tag(event, "_jsonparsefailure")
+        return settle(event, self._now())
+
+    def _now(self) -> str:
+        return from_epoch(self._clock())
+
+
+def _regular(data: bytes, lines: int) -> bool:
+    """Return whether each of ``lines`` lines of ``data`` begins with ``{`` and ends with ``}``."""
+    return data.startswith(b"{") and data.endswith(b"}\n") and data.count(b"}\n{") == lines - 1
+
+
+def _append(out: Decoded, raw: bytes | None, event: Event, key: int) -> None:
+    out.raws.append(raw)
+    out.events.append(event)
+    out.keys.append(key)
+
+
+def encode_lines(batch: Batch) -> bytes:
+    """Return the documents of ``batch``, one a line."""
+    documents = batch.documents()
+    return b"\n".join([*documents, b""]) if documents else b""
+
+

@@ -1,0 +1,40 @@
+"""The text codecs' common part: a frame becomes ``message``; an event becomes a line by a format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ingestd.event.fields import Event
+from ingestd.event.record import Batch
+from ingestd.event.sprintf import Template
+from ingestd.event.timestamp import from_epoch
+from ingestd.plugins.codecs._events import settle
+from ingestd.plugins.interfaces import Origin
+
+_DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
+"""How Logstash writes an event as text."""
+
+
+class TextDecoder:
+    """Makes events of frames; what the input knows of the stream (host, port) is added."""
+
+    def __init__(self, charset: str, clock: Callable[[], float]) -> None:
+        self._charset, self._clock = charset, clock
+
+    def event(self, frame: bytes, origin: Origin) -> Event:
+        """Return the event of one frame; bytes that are not in the charset are written as ``\\xNN``."""
+        event: Event = {"message": frame.decode(self._charset, "backslashreplace"), **origin.fields}
+        return settle(event, from_epoch(self._clock()))
+
+
+class TextEncoder:
+    """Writes events with a format."""
+
+    def __init__(self, format_: str) -> None:
+        self._render = Template(format_ or _DEFAULT_FORMAT).render
+
+    def encode(self, batch: Batch, end: bytes) -> bytes:
+        """Return the text of all events, ``end`` after each."""
+        return b"".join([self._render(event).encode("utf-8", "replace") + end for event in batch.events()])
+
+

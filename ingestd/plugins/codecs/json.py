@@ -1,0 +1,44 @@
+"""``json``: every message is one JSON object, or an array of them.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-json. Inputs that read a stream
+(tcp, stdin) take ``json_lines`` in its place, as in Logstash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestd.event.record import Batch
+from ingestd.plugins.codecs._json import JsonDecoder
+from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.registry import BuildContext, option, plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the codec ``json``."""
+
+    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """Decodes messages of JSON, and encodes documents without line ends."""
+
+    decoder: JsonDecoder
+    delimiter: None = None
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """Return the records of one message."""
+        return self.decoder.message(chunk)
+
+    def encode(self, batch: Batch) -> bytes:
+        """Return the documents one after the other, nothing between them, as Logstash does."""
+        return b"".join(batch.documents())
+
+
+@plugin("codec", "json", Options)
+def build(opts: Options, context: BuildContext) -> Json:
+    """A JSON object, or an array of objects, in each message."""
+    return Json(JsonDecoder(context.fields, context.clock, check_charset(opts.charset)))

@@ -1,0 +1,55 @@
+"""``line``: every line of text is an event.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestd.event.record import Batch
+from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
+from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.registry import BuildContext, option, plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the codec ``line``."""
+
+    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+    format: str = option("", "How an output writes an event, with %{field}; empty: time, host and message.")
+    delimiter: str = option("\n", "What ends a line; only the line feed is possible.", choices=("\n", "\\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Decodes and encodes lines of text."""
+
+    decoder: TextDecoder
+    encoder: TextEncoder
+    delimiter: bytes = b"\n"
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """Return an event for each line that is not empty."""
+        decoded = Decoded([], [], [])
+        begin = chunk.offset
+        for line in chunk.data.split(b"\n"):
+            text = line.removesuffix(b"\r")
+            if text:
+                decoded.raws.append(None)
+                decoded.events.append(self.decoder.event(text, chunk.origin))
+                decoded.keys.append(begin)
+            begin += len(line) + 1
+        return decoded
+
+    def encode(self, batch: Batch) -> bytes:
+        """Return the events in the format, one a line."""
+        return self.encoder.encode(batch, b"\n")
+
+
+@plugin("codec", "line", Options)
+def build(opts: Options, context: BuildContext) -> Line:
+    """Text lines: ``message`` is the line; inputs add what they know of the sender."""
+    return Line(TextDecoder(check_charset(opts.charset), context.clock), TextEncoder(opts.format))

@@ -1,0 +1,46 @@
+"""``plain``: every message is an event, whatever text it holds.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-plain. Inputs that read a
+stream (tcp, stdin) take ``line`` in its place, as in Logstash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestd.event.record import Batch
+from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
+from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.registry import BuildContext, option, plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the codec ``plain``."""
+
+    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+    format: str = option("", "How an output writes an event, with %{field}; empty: time, host and message.")
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Decodes and encodes messages of text."""
+
+    decoder: TextDecoder
+    encoder: TextEncoder
+    delimiter: None = None
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """Return one event with the whole message."""
+        return Decoded([None], [self.decoder.event(chunk.data, chunk.origin)], [chunk.offset])
+
+    def encode(self, batch: Batch) -> bytes:
+        """Return the events in the format, nothing between them."""
+        return self.encoder.encode(batch, b"")
+
+
+@plugin("codec", "plain", Options)
+def build(opts: Options, context: BuildContext) -> Plain:
+    """Plain text: ``message`` is what came in one message."""
+    return Plain(TextDecoder(check_charset(opts.charset), context.clock), TextEncoder(opts.format))

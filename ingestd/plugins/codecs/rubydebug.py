@@ -1,0 +1,72 @@
+"""``rubydebug``: events in the notation of Ruby's awesome_print, for eyes.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-rubydebug.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ingestd.event.record import Batch
+from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.registry import BuildContext, option, plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the codec ``rubydebug``."""
+
+    metadata: bool = option(False, "Show [@metadata] as well.")
+
+
+@dataclass(frozen=True, slots=True)
+class RubyDebug:
+    """Encodes events for reading; it cannot decode."""
+
+    metadata: bool
+    delimiter: None = None
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """Raise: nothing writes this format to be read again."""
+        raise ValueError("the codec rubydebug only writes; choose json_lines or line for an input")
+
+    def encode(self, batch: Batch) -> bytes:
+        """Return every event as a hash over several lines."""
+        shown = (
+            event if self.metadata else {key: value for key, value in event.items() if key != "@metadata"}
+            for event in batch.events()
+        )
+        return "".join(_hash(event, 0) + "\n" for event in shown).encode("utf-8", "replace")
+
+
+def _hash(value: dict[str, Any], depth: int) -> str:
+    if not value:
+        return "{}"
+    pad, width = "    " * (depth + 1), max(len(json.dumps(key, ensure_ascii=False)) for key in value)
+    rows = []
+    for key, item in value.items():
+        text = str(item) if key == "@timestamp" and not depth else _value(item, depth + 1)
+        rows.append(f"{pad}{json.dumps(key, ensure_ascii=False):>{width}} => {text}")
+    return "{\n" + ",\n".join(rows) + "\n" + "    " * depth + "}"
+
+
+def _value(value: Any, depth: int) -> str:
+    if isinstance(value, dict):
+        return _hash(value, depth)
+    if isinstance(value, list):
+        if not value:
+            return "[]"
+        pad = "    " * (depth + 1)
+        rows = [f"{pad}[{index}] {_value(item, depth + 1)}" for index, item in enumerate(value)]
+        return "[\n" + ",\n".join(rows) + "\n" + "    " * depth + "]"
+    if value is None:
+        return "nil"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@plugin("codec", "rubydebug", Options)
+def build(opts: Options, context: BuildContext) -> RubyDebug:
+    """Events as Ruby prints them, with names aligned; for outputs only."""
+    return RubyDebug(opts.metadata)

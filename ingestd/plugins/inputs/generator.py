@@ -1,0 +1,62 @@
+"""``generator``: makes events, for trying a pipeline or measuring it.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-generator. Text events get
+``host`` and ``sequence``; JSON records stay as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from dataclasses import dataclass
+
+from ingestd.plugins.inputs._streams import new_origin
+from ingestd.plugins.interfaces import Chunk, Origin, Sink
+from ingestd.plugins.registry import BuildContext, option, plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the input ``generator``."""
+
+    message: str = option("Hello world!", "The text of every event; `stdin` takes the first line of standard input.")
+    lines: list[str] = option([], "Texts to send in turn; `message` is then ignored.")
+    count: int = option(0, "How often to send the message, or all the lines; 0 never ends.")
+    threads: int = option(1, "Accepted for Logstash's sake; one is enough here.")
+
+
+class Generator:
+    """Puts one message after the other."""
+
+    def __init__(self, lines: list[str], count: int) -> None:
+        self._lines, self._count = [line.encode() for line in lines], count
+        self._stopped = False
+        self.finite = count > 0
+
+    async def open(self) -> None:
+        """Do nothing: there is nothing to hold."""
+
+    async def run(self, sink: Sink) -> None:
+        """Put ``count`` rounds, or rounds until ``stop``."""
+        origin = new_origin()
+        host = socket.gethostname()
+        sequence = offset = 0
+        while not self._stopped and not (self._count and sequence >= self._count):
+            await sink.room()
+            for line in self._lines:
+                sink.put(Chunk(line, Origin(origin.id, {"host": host, "sequence": sequence}), offset))
+                offset += len(line) + 1
+            sequence += 1
+            await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Stop after the round under way."""
+        self._stopped = True
+
+
+@plugin("input", "generator", Options, codec="plain")
+def build(opts: Options, context: BuildContext) -> Generator:
+    """Events with a given text, as many as wanted."""
+    message = sys.stdin.readline().rstrip("\n") if opts.message == "stdin" and not opts.lines else opts.message
+    return Generator(opts.lines or [message], opts.count)

@@ -1,0 +1,81 @@
+"""``stdin``: events from the standard input, until it ends.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-stdin. Text lines get the field
+``host``; JSON records say themselves where they come from and stay as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+import sys
+from dataclasses import dataclass
+
+from ingestd.plugins.inputs._streams import LineStream, new_origin
+from ingestd.plugins.interfaces import Sink
+from ingestd.plugins.registry import BuildContext, plugin
+
+_READ_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The input ``stdin`` has no options of its own."""
+
+
+class Stdin:
+    """Reads file descriptor 0."""
+
+    finite = True
+
+    def __init__(self, max_line_bytes: int) -> None:
+        self._max_line_bytes = max_line_bytes
+        self._stopped = False
+        self._wake = asyncio.Event()
+
+    async def open(self) -> None:
+        """Find out how the standard input can be waited for.
+
+        Raises:
+            OSError: It is closed.
+        """
+        self._fd = sys.stdin.fileno() if sys.stdin is not None else 0
+        self._polled = not stat.S_ISREG(os.fstat(self._fd).st_mode)  # a file is always ready and cannot be polled
+
+    async def run(self, sink: Sink) -> None:
+        """Read until the end of input or ``stop``."""
+        stream = LineStream(sink, new_origin({"host": socket.gethostname()}), self._max_line_bytes)
+        while not self._stopped:
+            await sink.room()
+            if self._polled and not await self._readable():
+                break
+            data = os.read(self._fd, _READ_BYTES)
+            if not data:
+                break
+            stream.feed(data)
+            await asyncio.sleep(0)  # a file never blocks: let the outputs run
+        stream.feed_eof()
+
+    async def _readable(self) -> bool:
+        """Return True as soon as there is something to read, False if ``stop`` was called first."""
+        loop = asyncio.get_running_loop()
+        self._wake.clear()
+        loop.add_reader(self._fd, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            loop.remove_reader(self._fd)
+        return not self._stopped
+
+    def stop(self) -> None:
+        """Stop reading."""
+        self._stopped = True
+        self._wake.set()
+
+
+@plugin("input", "stdin", Options, codec="line", stream=True)
+def build(opts: Options, context: BuildContext) -> Stdin:
+    """Lines of the standard input; the pipeline ends with it."""
+    return Stdin(context.settings.max_line_bytes)

@@ -1,0 +1,147 @@
+"""``file``: events appended to files whose names may depend on the event.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-file. A name that leaves the
+folder that the fixed part of ``path`` names goes to ``filename_failure`` in it, as in Logstash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip as gzip_format
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingestd.event.index_name import namer
+from ingestd.event.record import Batch
+from ingestd.event.sprintf import Template
+from ingestd.logs import get_logger
+from ingestd.plugins.interfaces import Codec
+from ingestd.plugins.registry import BuildContext, Touch, option, plugin, required
+
+log = get_logger(__name__)
+
+_MAX_OPEN = 64
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the output ``file``."""
+
+    path: Template = required("The file to append to; may hold %{field} and %{+YYYY.MM.dd}.")
+    gzip: bool = option(False, "Compress; every write is a gzip member of its own.")
+    write_behavior: str = option(
+        "append", "`overwrite` empties a file when it is first opened.", choices=("append", "overwrite")
+    )
+    dir_mode: int = option(-1, "Permissions of new folders, octal; -1: the system's default.")
+    file_mode: int = option(-1, "Permissions of new files, octal; -1: the system's default.")
+    filename_failure: str = option("_filepath_failures", "File for events whose name leaves the folder.")
+    create_if_deleted: bool = option(True, "Make a file again that was removed while it was open.")
+    flush_interval: int = option(2, "Accepted for Logstash's sake: every batch is written at once.")
+
+
+def touches(opts: Options) -> Touch:
+    """Return the fields that the file name is made of."""
+    return Touch(reads=opts.path.reads)
+
+
+class FileOutput:
+    """Appends to any number of files; the ones longest unused are closed."""
+
+    concurrency = 1
+    batch_bytes = 1 << 20
+
+    def __init__(self, opts: Options, context: BuildContext) -> None:
+        self._opts = opts
+        self._plugin_id = context.plugin_id
+        self._codec: Codec = context.codec
+        self._names = namer(opts.path)
+        self._root = _fixed_folder(opts.path.text)
+        self._files: OrderedDict[str, int] = OrderedDict()
+        self._seen: set[str] = set()
+
+    async def open(self) -> None:
+        """Do nothing: files are opened as events name them."""
+
+    async def deliver(self, batches: Sequence[Batch]) -> None:
+        """Append all events, one write for each file and batch; waits while the disk is full."""
+        for batch in batches:
+            for path, part in self._by_file(batch):
+                data = self._codec.encode(part)
+                await self._append(path, gzip_format.compress(data, 6) if self._opts.gzip else data)
+
+    def _by_file(self, batch: Batch) -> list[tuple[str, Batch]]:
+        names = [self._inside(name) for name in self._names(batch.fields())]
+        if len(set(names)) <= 1:
+            return [(names[0], batch)] if names else []
+        parts: dict[str, list[int]] = {}
+        for position, name in enumerate(names):
+            parts.setdefault(name, []).append(position)
+        return [
+            (name, Batch([batch.records[n] for n in positions], batch.origin, 0)) for name, positions in parts.items()
+        ]
+
+    def _inside(self, name: str) -> str:
+        """Return ``name``, or the failure file if it lies outside of the folder or lacks a field."""
+        path = os.path.normpath(name)
+        if "%{" in name or not path.startswith(str(self._root) + os.sep) or "\0" in name:
+            return str(self._root / self._opts.filename_failure)
+        return path
+
+    async def _append(self, path: str, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[await asyncio.to_thread(self._write, path, rest) :]
+            except OSError as error:
+                text = "a file cannot be written; inputs wait until it can"
+                log.error(text, output=self._plugin_id, path=path, error=error.strerror)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def _write(self, path: str, data: memoryview) -> int:
+        return os.write(self._file(path), data)
+
+    def _file(self, path: str) -> int:
+        fd = self._files.get(path)
+        if fd is not None:
+            if os.fstat(fd).st_nlink or not self._opts.create_if_deleted:
+                self._files.move_to_end(path)
+                return fd
+            os.close(self._files.pop(path))
+        while len(self._files) >= _MAX_OPEN:
+            os.close(self._files.popitem(last=False)[1])
+        folder = Path(path).parent
+        folder.mkdir(parents=True, exist_ok=True, mode=_mode(self._opts.dir_mode, 0o777))
+        empty = self._opts.write_behavior == "overwrite" and path not in self._seen
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
+        self._seen.add(path)
+        self._files[path] = os.open(path, flags, _mode(self._opts.file_mode, 0o666))
+        return self._files[path]
+
+    async def close(self) -> None:
+        """Close all files."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+
+def _mode(option_value: int, default: int) -> int:
+    """Return permissions: Logstash writes them in octal digits."""
+    return default if option_value < 0 else int(str(option_value), 8)
+
+
+def _fixed_folder(path: str) -> Path:
+    """Return the deepest folder that no placeholder is part of, absolute."""
+    fixed = path.split("%{", maxsplit=1)[0]
+    folder = os.path.dirname(fixed)  # noqa: PTH120 -- "a/" names the folder a, not its parent
+    return Path(os.path.normpath(folder or "."))
+
+
+@plugin("output", "file", Options, touches=touches, codec="json_lines")
+def build(opts: Options, context: BuildContext) -> FileOutput:
+    """Files: one line of JSON an event, unless another codec is given."""
+    if not Path(opts.path.text).is_absolute():
+        raise ValueError("the path must be absolute: the daemon's working folder is not yours")
+    return FileOutput(opts, context)

@@ -1,0 +1,64 @@
+"""``stdout``: events on the standard output.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ingestd.event.record import Batch
+from ingestd.plugins.interfaces import Codec
+from ingestd.plugins.registry import BuildContext, plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The output ``stdout`` has no options of its own."""
+
+
+class Stdout:
+    """Writes to file descriptor 1, in order."""
+
+    concurrency = 1
+    batch_bytes = 1 << 20
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    async def open(self) -> None:
+        """Find the descriptor.
+
+        Raises:
+            OSError: The standard output is closed.
+        """
+        if sys.stdout is None:
+            raise OSError("the standard output is closed")
+        self._fd = sys.stdout.fileno()
+
+    async def deliver(self, batches: Sequence[Batch]) -> None:
+        """Write all events; a reader that is slow holds up the pipeline, not the daemon.
+
+        Raises:
+            BrokenPipeError: The reader has gone.
+        """
+        data = b"".join([self._codec.encode(batch) for batch in batches])
+        await asyncio.to_thread(self._write, data)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    async def close(self) -> None:
+        """Do nothing: the descriptor belongs to the process."""
+
+
+@plugin("output", "stdout", Options, codec="rubydebug")
+def build(opts: Options, context: BuildContext) -> Stdout:
+    """The standard output, for eyes or for the next program."""
+    return Stdout(context.codec)

@@ -1,0 +1,126 @@
+"""``store``: the built-in store, a folder per index under the data folder.
+
+Not part of Logstash. ``ingestd indices``, ``search`` and ``top`` read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingestd import metrics
+from ingestd.event.index_name import namer
+from ingestd.event.record import Batch
+from ingestd.event.sprintf import Template
+from ingestd.logs import get_logger
+from ingestd.plugins.registry import BuildContext, DeadLetters, Touch, option, plugin
+from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError
+from ingestd.stores.local.layout import store_root
+from ingestd.stores.local.writer import LocalWriter
+
+log = get_logger(__name__)
+
+_RETRY_SECONDS = 1.0
+_WRITER_ID = "w0"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the output ``store``."""
+
+    index: Template = option(Template("logstash-%{+YYYY.MM.dd}"), "The index of an event; may hold %{field}.")
+
+
+def touches(opts: Options) -> Touch:
+    """Return the fields that the index name is made of."""
+    return Touch(reads=opts.index.reads)
+
+
+class StoreOutput:
+    """Appends documents to the indices of the built-in store."""
+
+    concurrency = 1
+    batch_bytes = 4 << 20
+
+    def __init__(self, opts: Options, context: BuildContext) -> None:
+        self._names = namer(opts.index)
+        self._root = store_root(context.settings.data_dir)
+        self._dead_letters: DeadLetters = context.dead_letters
+        self._plugin_id = context.plugin_id
+
+    async def open(self) -> None:
+        """Open the store and mend what a crash left.
+
+        Raises:
+            OSError: The folder cannot be used, or another daemon writes there.
+        """
+        try:
+            self._writer = LocalWriter(self._root, _WRITER_ID)
+        except StoreError as error:
+            raise OSError(str(error)) from error
+        for repair in self._writer.repairs:
+            log.warning("the end of a tail was torn by a crash and is kept aside", kept=repair.kept, bytes=repair.size)
+
+    async def deliver(self, batches: Sequence[Batch]) -> None:
+        """Append all documents, then make sure that they are on the disk."""
+        rows = _by_index(batches, self._names([event for batch in batches for event in batch.fields()]))
+        for index, (documents, ids) in rows.items():
+            await self._append(index, documents, ids)
+        await self._retried(self._writer.sync)
+
+    async def _append(self, index: str, documents: list[bytes], ids: list[str]) -> None:
+        """Append to one index; what it will never take becomes dead letters."""
+        while documents:
+            try:
+                await self._retried(lambda: self._writer.append(index, documents, ids))  # noqa: B023 -- awaited here
+                return
+            except InvalidIndexError as error:
+                self._refuse(documents, range(len(documents)), str(error))
+                return
+            except DocumentsRefusedError as error:
+                refused = set(error.positions)
+                self._refuse(documents, sorted(refused), error.reason)
+                kept = [n for n in range(len(documents)) if n not in refused]
+                documents, ids = [documents[n] for n in kept], [ids[n] for n in kept]
+
+    async def _retried(self, action: Callable[[], None]) -> None:
+        """Run ``action`` in a thread until the disk lets it through: full disks are emptied, by somebody."""
+        while True:
+            try:
+                await asyncio.to_thread(action)
+                return
+            except (InvalidIndexError, DocumentsRefusedError):
+                raise
+            except StoreError as error:
+                log.error("the store cannot be written; inputs wait until it can", output=self._plugin_id, error=error)
+                metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def _refuse(self, documents: list[bytes], positions: Sequence[int], reason: str) -> None:
+        for position in positions:
+            self._dead_letters.add(stage="output", reason=reason, raw=documents[position], plugin=self._plugin_id)
+
+    async def close(self) -> None:
+        """Close the store."""
+        await asyncio.to_thread(self._writer.close)
+
+
+def _by_index(batches: Sequence[Batch], names: list[str]) -> dict[str, tuple[list[bytes], list[str]]]:
+    """Return for each index its documents and their ids, in order."""
+    documents = [document for batch in batches for document in batch.documents()]
+    ids = [one for batch in batches for one in batch.ids()]
+    if len(set(names)) == 1:
+        return {names[0]: (documents, ids)}
+    rows: dict[str, tuple[list[bytes], list[str]]] = {}
+    for name, document, one in zip(names, documents, ids, strict=True):
+        row = rows.setdefault(name, ([], []))
+        row[0].append(document)
+        row[1].append(one)
+    return rows
+
+
+@plugin("output", "store", Options, touches=touches)
+def build(opts: Options, context: BuildContext) -> StoreOutput:
+    """The built-in store: daily indices on this machine, nothing else to install."""
+    return StoreOutput(opts, context)
