@@ -1,4 +1,8 @@
-"""Patterns of java.time as printers. The expected values are those of Java 17 (weeks: ISO 8601)."""
+"""Patterns of java.time as printers.
+
+The expected values were compared with Java 17, but for weeks, which are those of ISO 8601, and ``F``,
+which counts weeks since Java 19.
+"""
 
 from __future__ import annotations
 
