@@ -1,16 +1,30 @@
 """The reference pages are what the code says, and the examples in the pages work."""
 
+import importlib
 import re
-import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ingestd.compiler.pipeline import inspect
+from ingestd.config.parser import parse_string
+from ingestd.plugins.registry import REGISTRY, BuildContext
 from ingestd.settings import load_settings
 from tools.docgen import DOCS, PAGES, drift
 
 ROOT = DOCS.parent
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+
+
+def blocks(language: str) -> list[Any]:
+    """Return the code blocks of a language in all pages, each under the name of its page."""
+    found = re.compile(rf"```{language}\n(.*?)```", re.DOTALL)
+    return [
+        pytest.param(block, id=f"{path.stem}-{number}")
+        for path in TEXTS
+        for number, block in enumerate(found.findall(path.read_text("utf-8")))
+    ]
 
 
 def test_no_drift() -> None:
@@ -28,10 +42,44 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_examples_of_settings_are_valid(path: Path, tmp_path: Path) -> None:
-    for number, block in enumerate(re.findall(r"```toml\n(.*?)```", path.read_text("utf-8"), re.DOTALL)):
-        file = tmp_path / f"{number}.toml"
-        file.write_text(block, "utf-8")
-        assert tomllib.loads(block)
-        load_settings(file, {}, {})
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_examples_of_settings(block: str, tmp_path: Path) -> None:
+    file = tmp_path / "ingestd.toml"
+    file.write_text(block, "utf-8")
+    load_settings(file, {}, {})
+
+
+@pytest.mark.parametrize("block", blocks("conf"))
+def test_examples_of_pipelines(block: str) -> None:
+    assert [str(error) for error in inspect(parse_string(block, {}))] == []
+
+
+def python_block(page: str, text: str) -> dict[str, Any]:
+    """Run the Python block of a page that holds ``text``; return the names it defines."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(next(block for block in found if text in block), names)
+    return names
+
+
+def test_logging_of_a_django_site() -> None:
+    logging = python_block("README.md", "LOGGING")["LOGGING"]
+    handler = dict(logging["handlers"]["logstash"])
+    module, _, name = handler.pop("class").rpartition(".")
+    made = getattr(importlib.import_module(module), name)(**handler)
+    assert (made.host, made.port, made.formatter.message_type) == ("127.0.0.1", 5959, "django")
+    for logger in logging["loggers"].values():
+        assert set(logger["handlers"]) <= set(logging["handlers"])
+
+
+def test_the_plugin_of_the_guide() -> None:
+    try:
+        names = python_block("CONTRIBUTING.md", "filter_plugin")
+        spec = REGISTRY["filter", "shout"]
+    finally:
+        REGISTRY.pop(("filter", "shout"), None)
+    shout = spec.build(names["Options"](), BuildContext())
+    event = {"message": "over here"}
+    assert shout(event) is True
+    assert event == {"message": "OVER HERE"}
+    assert shout({}) is False

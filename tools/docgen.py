@@ -27,6 +27,8 @@ from ingestd.plugins.registry import PluginSpec, Touch, load_all, option_name
 from ingestd.settings import SETTINGS
 
 DOCS = Path(__file__).parent.parent / "docs"
+WIDTH = 100
+"""Columns of help texts: the terminal that makes the page must not show in it."""
 
 _NOTE = "<!-- Made from the code by `make docs`; do not edit. -->"
 _TYPES: dict[Any, str] = {
@@ -184,20 +186,15 @@ def commands_page() -> Iterator[str]:
 
 
 def _command(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
-    context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
-    help_text = command.get_help(_wide(context))
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent, **settings)
+    help_text = command.get_help(context)
     yield from ("", f"## {path}", "", "```text", *(line.rstrip() for line in help_text.split("\n")), "```")
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
                 yield from _command(child, f"{path} {name}", context)
-
-
-def _wide(context: click.Context) -> click.Context:
-    """Fix the width: the terminal that makes the page must not show in it."""
-    context.terminal_width = context.max_content_width = 100
-    return context
 
 
 def _prose(docstring: str) -> str:
