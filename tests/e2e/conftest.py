@@ -15,7 +15,7 @@ TESTBED = pytest.StashKey[Testbed]()
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the servers that the chosen tests need, so that they are up when the first of these comes."""
     wanted = {
-        item.callspec.params["search_server"]
+        str(item.callspec.params["search_server"])
         for item in session.items
         if isinstance(item, pytest.Function) and "search_server" in item.fixturenames
     }

@@ -48,9 +48,10 @@ class SearchServer:
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.loads(answer.read() or b"null")
+                data = answer.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read()[:2000]!r}") from None
+        return json.loads(data or b"null")
 
     def documents(self, index: str, size: int = 1000) -> list[dict[str, Any]]:
         """Return the documents of ``index`` (a pattern is fine), without order."""
@@ -133,11 +134,11 @@ def _start(name: str, data: Path) -> SearchServer:
 
 
 def _run(*arguments: str) -> str:
-    command = ["bash", SCRIPT, *arguments]
+    command = ["bash", str(SCRIPT), *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MissingError(done.stderr.strip().rpartition("\n")[2] or f"{' '.join(arguments)} failed")
-    return done.stdout.strip().rpartition("\n")[2]
+    return str(done.stdout).strip().rpartition("\n")[2]
 
 
 def _free_port() -> int:

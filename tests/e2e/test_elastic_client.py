@@ -119,9 +119,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "numbers_as_text": {"@timestamp": "2026-11-22T10:00:00.123456789Z", "status_code": "404", "bytes": "17"},
     "no_numbers": {"@timestamp": "2026-11-22T10:00:00Z", "status_code": "-", "bytes": "-", "client_ip": "unknown"},
     "other_date": {"@timestamp": "2026-11-22T10:00:00Z", "server_time": "2026-11-22", "lineno": "x"},
+    "long_extra": {"@timestamp": "2026-11-22T10:00:00Z", "extra": "y" * 40_000},
     "number_then_text": {"@timestamp": "2026-11-22T10:00:00Z", "server_time": 5, "lineno": 7},
     "huge_number": {"@timestamp": "2026-11-22T10:00:00Z", "lineno": 2**70, "bytes": 2**70},
-    "long_text": {"@timestamp": "2026-11-22T10:00:00Z", "message": "가" * 40_000, "level": "x" * 40_000, "e": "y" * 9999},
+    "long_text": {"@timestamp": "2026-11-22T10:00:00Z", "message": "가" * 40_000, "level": "x" * 40_000},
     "no_host": {"@timestamp": "2026-11-22T10:00:00Z", "host": None, "search_word": "서울 맛집"},
     "geo": {
         "@timestamp": "2026-11-22T10:00:00Z",

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ingestd.stores.elastic.client import ElasticClient, Server, quote_part
+from ingestd.stores.elastic.options import ElasticOptions
+
+
+def test_the_import_is_cheap() -> None:
+    """The transport and aiohttp come with the first connection, not with the module."""
+    code = "import sys, ingestd.stores.elastic.client as c; print({'aiohttp', 'elastic_transport'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "answer", "sentence"),
+    [
+        pytest.param({}, 401, None, "does not know us (401): check a user or an api_key, none given", id="no_user"),
+        pytest.param({"api_key": "a:b"}, 401, None, "does not know us (401): check user and password", id="wrong"),
+        pytest.param(
+            {},
+            403,
+            {"error": {"type": "security_exception", "reason": "not yours"}},
+            "refuses: HTTP 403: security_exception: not yours; the account lacks the right",
+            id="forbidden",
+        ),
+        pytest.param({}, 502, "<h1>Bad</h1>", "refuses: HTTP 502: <h1>Bad</h1>", id="text"),
+        pytest.param({}, 500, None, "refuses: HTTP 500", id="nothing"),
+    ],
+)
+def test_a_refusal_is_a_sentence(options: dict[str, str], status: int, answer: object, sentence: str) -> None:
+    refused = ElasticClient(ElasticOptions(**options)).refused(status, answer)  # type: ignore[arg-type]
+    assert str(refused).startswith(f"http://127.0.0.1:9200 {sentence}")
+    assert refused.status == status
+
+
+def test_server_is_shown() -> None:
+    assert str(Server("opensearch", (3, 8, 0))) == "opensearch 3.8.0"
+    assert str(Server("elasticsearch")) == "elasticsearch of unknown version"
+
+
+def test_quote_part() -> None:
+    assert quote_part("logs-*,a/b c?서") == "logs-*,a%2Fb%20c%3F%EC%84%9C"
