@@ -11,6 +11,7 @@ from ingestd.stores.base import IndexInfo, LogStore, Query, StoreError, TopValue
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local import store as store_module
 from ingestd.stores.local.layout import day_of
+from ingestd.stores.local.writer import _MAX_BYTES
 
 TRACE = 'Traceback (most recent call last):\n  File "views.py", line 7\nZeroDivisionError: 0으로 나눔'
 
@@ -215,6 +216,17 @@ def test_a_lone_surrogate_hides_no_document(tmp_path: Path) -> None:
     assert list(store.search(query)) == [document]
     assert store.top("message") == [TopValue("half \ufffd emoji", 1)]
     assert store.top("o") == []
+
+
+def test_the_longest_documents_are_read_again(tmp_path: Path) -> None:
+    longest = b'{"a":"' + b"x" * (_MAX_BYTES - 8) + b'"}'
+    assert len(longest) == _MAX_BYTES
+    documents = [b'{"n":1}', longest, b'{"n":2}', longest, longest, b'{"n":3}']
+    writer = LocalWriter(tmp_path, "w0")
+    for at, document in enumerate(documents):
+        writer.append("x", [document], [str(at)])
+    writer.close()
+    assert list(LocalStore(tmp_path).search(Query())) == documents[::-1]
 
 
 LAST = '{"@timestamp":"2026-11-22T10:00:01.000Z","message":"서울"}\t"2"\n'.encode()

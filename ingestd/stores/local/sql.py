@@ -20,6 +20,7 @@ from ingestd.event.fields import parse_path
 from ingestd.stores.base import Query, levels_from
 from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES
 
+_BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread takes at a time; the default, 16 longest lines, is too much
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _REPLACEMENT = r"\\ufffd"  # RE2 takes the first backslash away
 _PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
@@ -46,7 +47,7 @@ def read_lines(files: Iterable[str | os.PathLike[str]]) -> str:
     return (
         f"SELECT doc, id FROM read_csv([{names}], columns={{'doc': 'VARCHAR', 'id': 'VARCHAR'}}, delim='\t', "
         "header=false, auto_detect=false, quote='', escape='', new_line='\\n', strict_mode=false, "
-        f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES})"
+        f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES}, buffer_size={_BUFFER_BYTES})"
     )
 
 
