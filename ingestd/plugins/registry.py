@@ -95,7 +95,7 @@ class PluginSpec:
 
     kind: Kind
     name: str
-    options: type
+    options: type[Any]
     build: Callable[..., Any]
     doc: str
     touches: Callable[[Any], Touch]

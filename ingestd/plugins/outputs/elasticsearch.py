@@ -1,0 +1,194 @@
+"""``elasticsearch``: daily indices in Elasticsearch 8 and 9 or OpenSearch 2 and 3.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-elasticsearch. Unlike there,
+documents get an id of their own (stream and place in it) and are created, so that a request that is sent
+again makes no duplicate; what the server refuses for good becomes a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ingestd.event.index_name import namer
+from ingestd.event.record import Batch
+from ingestd.event.sprintf import Template
+from ingestd.logs import get_logger
+from ingestd.plugins.outputs._bulk import BulkSender, Item, Retry
+from ingestd.plugins.registry import BuildContext, Touch, option, plugin
+from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
+from ingestd.stores.elastic.client import ElasticClient
+from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.template import install_template
+
+log = get_logger(__name__)
+
+_REQUEST_BYTES = 4 << 20
+"""Size of one bulk body: past a few megabytes servers gain nothing, and a retry repeats more."""
+
+_CONCURRENCY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the output ``elasticsearch``."""
+
+    hosts: list[str] = option(["127.0.0.1"], "URLs of the nodes; port 9200 unless named.")
+    index: Template = option(Template("logstash-%{+YYYY.MM.dd}"), "The index of an event; may hold %{field}.")
+    action: str = option(
+        "", "`create` or `index`; default: create, but index where document_id is given.", choices=("create", "index")
+    )
+    document_id: Template = option(Template(""), "Id of the document; may hold %{field}. Default: an id of our own.")
+    routing: Template = option(Template(""), "Routing of the document; may hold %{field}.")
+    pipeline: Template = option(Template(""), "Ingest pipeline of the server; may hold %{field}.")
+    user: str = option("", "User name.")
+    password: str = option("", "Password.")
+    cloud_auth: str = option("", "user:password, another spelling of the two.")
+    api_key: str = option("", "id:key, or the same in base64.")
+    cloud_id: str = option("", "Names an Elastic Cloud deployment, instead of hosts.")
+    path: str = option("", "Goes before the path of every request.")
+    bulk_path: str = option("", "Path of the bulk requests, if it is not /_bulk.")
+    parameters: dict[str, str] = option({}, "Query parameters of every request.")
+    custom_headers: dict[str, str] = option({}, "Headers of every request.")
+    proxy: str = option("", "URL of an HTTP proxy.")
+    timeout: float = option(60, "Seconds for one request.")
+    http_compression: bool = option(True, "Compress bulk bodies; false is compression_level 0.")
+    compression_level: int = option(-1, "gzip level, 0 to 9; -1: 1, but 0 if every host is this machine.")
+    ssl_enabled: bool | None = option(None, "Use https for hosts without a scheme.")
+    ssl_verification_mode: str = option("full", "`none` believes whoever answers.", choices=("full", "none"))
+    ssl_certificate_authorities: list[str] = option([], "PEM files to trust; default: the system's.")
+    ssl_certificate: str = option("", "PEM file that proves who we are.")
+    ssl_key: str = option("", "PEM file with its key.")
+    manage_template: bool = option(True, "Install an index template at the first contact.")
+    template: str = option("", "JSON file with a template of your own.")
+    template_name: str = option("ingestd", "Name of the template.")
+    template_overwrite: bool = option(False, "Replace a template of that name, whoever made it.")
+    retry_initial_interval: float = option(2, "Seconds before the first retry; doubled each time.")
+    retry_max_interval: float = option(64, "Most seconds between two retries.")
+    ilm_enabled: str = option("false", "Accepted when false: days are indices here.", choices=("false", "auto"))
+    data_stream: str = option("false", "Accepted when false: days are indices here.", choices=("false", "auto"))
+
+
+def touches(opts: Options) -> Touch:
+    """Return the fields that index, id, routing and pipeline are made of."""
+    return Touch(reads=opts.index.reads | opts.document_id.reads | opts.routing.reads | opts.pipeline.reads)
+
+
+class ElasticsearchOutput:
+    """Sends documents in bulk, several requests at a time."""
+
+    concurrency = _CONCURRENCY
+    batch_bytes = _REQUEST_BYTES
+
+    def __init__(self, opts: Options, context: BuildContext) -> None:
+        self._opts, self._name = opts, context.plugin_id
+        self._client = ElasticClient(_connection(opts))
+        self._names = namer(opts.index)
+        self._action = opts.action or ("index" if opts.document_id.text else "create")
+        self._begins: dict[str, bytes] = {}
+        self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)
+        self._retry = Retry(opts.retry_initial_interval, opts.retry_max_interval)
+        self._sender = BulkSender(
+            self._client, context.plugin_id, context.dead_letters, self._retry, pipeline=opts.pipeline.static or None
+        )
+        self._prepared: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to connect in the background: an absent server holds up delivery, not the start.
+
+        Raises:
+            ValueError: An option is wrong or names a file that is.
+        """
+        self._prepared = asyncio.create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        await asyncio.sleep(0)  # the imports of the client take longer than the inputs to open: those first
+        self._client.connect()
+        if not self._opts.manage_template:
+            return
+        for attempt in self._retry.attempts():
+            try:
+                await install_template(
+                    self._client,
+                    self._opts.index.text,
+                    template_name=self._opts.template_name,
+                    template_file=self._opts.template or None,
+                    template_overwrite=self._opts.template_overwrite,
+                )
+                return
+            except ElasticUnavailable as error:
+                log.warning("no answer yet; events are kept until there is one", output=self._name, error=error)
+                await self._retry.wait(attempt)
+            except (ElasticError, ValueError) as error:
+                log.error("the index template could not be installed", output=self._name, error=error)
+                return
+
+    async def deliver(self, batches: Sequence[Batch]) -> None:
+        """Return when every document is stored or a dead letter; retries for as long as that takes."""
+        if self._prepared is not None:
+            await self._prepared
+        await self._sender.send([item for batch in batches for item in self._items(batch)])
+
+    def _items(self, batch: Batch) -> list[Item]:
+        events, documents = batch.fields(), batch.documents()
+        names = self._names(events)
+        if self._simple:
+            begins = self._begins
+            for name in set(names) - begins.keys():
+                begins[name] = action_begin(self._action, name)
+            actions = [begins[name] + key.encode() + ACTION_END for name, key in zip(names, batch.ids(), strict=True)]
+        else:
+            actions = [
+                self._action_line(name, key, event) for name, key, event in zip(names, batch.ids(), events, strict=True)
+            ]
+        return list(zip(actions, documents, strict=True))
+
+    def _action_line(self, index: str, key: str, event: dict[str, Any]) -> bytes:
+        opts = self._opts
+        metadata: dict[str, str | int] = {}
+        if opts.routing.text:
+            metadata["routing"] = opts.routing.render(event)
+        if opts.pipeline.static is None:
+            metadata["pipeline"] = opts.pipeline.render(event)
+        return action_line(self._action, index, opts.document_id.render(event) or key, **metadata)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._prepared is not None:
+            self._prepared.cancel()
+        await self._client.close()
+
+
+def _connection(opts: Options) -> ElasticOptions:
+    level = None if opts.compression_level < 0 else opts.compression_level
+    connection = ElasticOptions(
+        hosts=tuple(opts.hosts),
+        user=opts.user or None,
+        password=opts.password if opts.user else None,
+        cloud_auth=opts.cloud_auth or None,
+        api_key=opts.api_key or None,
+        cloud_id=opts.cloud_id or None,
+        path=opts.path or None,
+        bulk_path=opts.bulk_path or None,
+        parameters=opts.parameters,
+        ssl_enabled=opts.ssl_enabled,
+        ssl_certificate_authorities=tuple(opts.ssl_certificate_authorities),
+        ssl_verification_mode=opts.ssl_verification_mode,
+        ssl_certificate=opts.ssl_certificate or None,
+        ssl_key=opts.ssl_key or None,
+        custom_headers=opts.custom_headers,
+        proxy=opts.proxy or None,
+        timeout=opts.timeout,
+        compression_level=level if opts.http_compression else 0,
+    )
+    connection.tls_context()  # files are read now, so that a wrong one is told at the start
+    return connection
+
+
+@plugin("output", "elasticsearch", Options, touches=touches)
+def build(opts: Options, context: BuildContext) -> ElasticsearchOutput:
+    """Elasticsearch or OpenSearch, in bulk; an index for each day unless told otherwise."""
+    return ElasticsearchOutput(opts, context)
