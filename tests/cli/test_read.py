@@ -1,6 +1,5 @@
 import datetime
 import json
-import os
 import subprocess
 import sys
 import time
@@ -152,11 +151,11 @@ def test_mistakes_are_told(arguments: list[str], told: str, data_dir: Path) -> N
     assert told in result.stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_store_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
-    store_root(tmp_path).mkdir(mode=0)
+    store_root(tmp_path).symlink_to(store_root(tmp_path))
     result = run("indices", data_dir=tmp_path)
-    assert (result.exit_code, result.stderr) == (1, "Error: cannot read the store: Permission denied\n")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: cannot read the store: Too many levels of symbolic links\n"
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
