@@ -298,9 +298,7 @@ class _Parser:
             after_plugin = self._last is not None and self._last.type == "RBRACE"
             is_else = token == ELSE and after_plugin and around.kind == "block" and around.name != ELSE
             return is_else or (token in SECTIONS and following == "LBRACE")
-        if around.kind != "plugin" or around.head is None or not self._accepts("NAME") or self._accepts("VARIABLE"):
-            return False
-        if self._last is not None and self._last.type == "_ARROW":
+        if around.kind != "plugin" or around.head is None:
             return False
         if token in ("if", ELSE):
             return following != "_ARROW"
