@@ -108,7 +108,7 @@ async def test_a_dead_node_is_passed_over() -> None:
                     await client.ping()
                 except ElasticUnavailable:
                     failures += 1
-    assert failures == 1
+    assert failures in {1, 2}  # two on a machine so slow that the second for which it is set aside is over
 
 
 async def test_what_is_sent() -> None:
