@@ -21,7 +21,8 @@ LAYERS = [
     {"compiler"},
     {"runtime", "lifecycle"},
     {"web"},
-    {"cli", "docgen", "__main__"},
+    {"cli"},
+    {"__main__"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 PURE = {"event", "metrics", "protocols", "settings", "units", "config", "grok"}
