@@ -1,0 +1,207 @@
+"""``grok``: take text apart by named patterns.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-grok. One match anywhere is a
+success; fields and patterns are tried in the order of the config, until the first match or, without
+``break_on_match``, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from time import monotonic
+from typing import Any
+
+from ingestd.event.fields import Event, FieldRef, add_tag
+from ingestd.grok.compile import GrokPattern, compile_grok
+from ingestd.grok.engine import Matcher
+from ingestd.grok.errors import GrokTimeoutError, PatternError
+from ingestd.grok.library import load_library
+from ingestd.plugins.filters._captures import Rules, Store, field_of, make_store
+from ingestd.plugins.filters._ruby import to_s
+from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+
+_compile = lru_cache(maxsize=256)(compile_grok)  # what ``touches`` and ``build`` both need
+
+MatchField = Callable[[Event], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``grok``."""
+
+    match: dict[str, list[str]] = option({}, "Fields to match, each with a pattern or an array of patterns.")
+    overwrite: list[FieldRef] = option([], "Fields that a capture replaces; else it is added to what they hold.")
+    break_on_match: bool = option(True, "Stop at the first pattern that matches; else try them all.")
+    named_captures_only: bool = option(True, "Keep captures with a field name only; else `%{WORD}` sets `WORD`.")
+    keep_empty_captures: bool = option(False, "Set fields whose capture is empty, too.")
+    patterns_dir: list[str] = option([], "Folders, files or wildcard paths with more patterns; the last one wins.")
+    patterns_files_glob: str = option("*", "Which files of a folder in `patterns_dir` hold patterns.")
+    pattern_definitions: dict[str, str] = option({}, "More patterns, name to pattern; they win over all files.")
+    target: FieldRef | None = option(None, "Field that takes all captures; without it they go to the event.")
+    tag_on_failure: list[str] = option(["_grokparsefailure"], "Tags for an event that nothing matches.")
+    timeout_millis: float = option(30000.0, "Longest time for a match, in milliseconds; 0 for no limit.")
+    timeout_scope: str = option(
+        "pattern", "What the time is for: each pattern, or all patterns of a field.", choices=("pattern", "event")
+    )
+    tag_on_timeout: str = option("_groktimeout", "Tag for an event whose match takes too long.")
+    ecs_compatibility: str = option(
+        "disabled",
+        "Accepted for Logstash; the stock patterns keep their classic field names.",
+        choices=("disabled", "v1", "v8"),
+    )
+
+
+def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
+    """Return the compiled patterns of each field. Raises ValueError, with the pattern, if one is wrong."""
+    try:
+        library = load_library(options.patterns_dir, options.patterns_files_glob, options.pattern_definitions)
+    except PatternError as error:
+        raise ValueError(str(error)) from None
+    compiled: dict[str, list[GrokPattern]] = {}
+    for field, texts in options.match.items():
+        compiled[field] = patterns = []
+        for text in texts:
+            try:
+                patterns.append(_compile(text, library, options.named_captures_only))
+            except PatternError as error:
+                raise ValueError(f"pattern {text!r}: {error}") from None
+    return compiled
+
+
+def _touches(options: Options) -> Touch:
+    captured = {
+        field_of(capture, options.target).text
+        for patterns in _patterns(options).values()
+        for pattern in patterns
+        for capture in pattern.captures
+    }
+    tags = {"tags"} if options.tag_on_failure or options.timeout_millis else set()
+    return Touch(reads=frozenset({*options.match, *captured}), sets=frozenset(captured | tags))
+
+
+@filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure")
+def build(options: Options, context: BuildContext) -> FilterFn:
+    """Match fields against patterns and set what the patterns name.
+
+    A value that is no text is turned into one; of an array, each element is tried and one match is enough.
+    """
+    limit = options.timeout_millis / 1000 or None
+    rules = Rules(options.target, frozenset(options.overwrite), options.keep_empty_captures)
+    fields = [
+        (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns])
+        for name, patterns in _patterns(options).items()
+    ]
+    failed = _tagger(options.tag_on_failure)
+    if len(fields) == 1 and len(fields[0][0].path) == 1 and len(fields[0][1]) == 1:
+        name, (matcher, store) = fields[0][0].top, fields[0][1][0]
+        return _one_pattern(name, matcher.search, store, failed, options.tag_on_timeout)
+    deadline = limit if options.timeout_scope == "event" else None
+    matches = [_match_field(ref, _try_all(pairs, options.break_on_match, deadline)) for ref, pairs in fields]
+    return _many(matches, options.break_on_match, failed, options.tag_on_timeout)
+
+
+def _tagger(tags: list[str]) -> Callable[[Event], bool]:
+    def failed(event: Event) -> bool:
+        for tag in tags:
+            add_tag(event, tag)
+        return False
+
+    return failed
+
+
+def _one_pattern(
+    name: str, search: Callable[[str], Any], store: Store, failed: Callable[[Event], bool], timeout_tag: str
+) -> FilterFn:
+    """Return the filter for the usual case: one pattern for one field of the event."""
+
+    def try_text(event: Event, text: str) -> bool:
+        match = search(text)
+        return match is not None and store(event, match)
+
+    match_any = _match_field(FieldRef(name), try_text)
+
+    def grok(event: Event) -> bool:
+        text = event.get(name)
+        try:
+            if type(text) is str:
+                match = search(text)
+                if match is not None and store(event, match):
+                    return True
+            elif match_any(event):
+                return True
+        except GrokTimeoutError:
+            add_tag(event, timeout_tag)
+            return False
+        return failed(event)
+
+    return grok
+
+
+def _many(
+    matches: list[MatchField], break_on_match: bool, failed: Callable[[Event], bool], timeout_tag: str
+) -> FilterFn:
+    """Return the filter for several fields or patterns."""
+
+    def grok(event: Event) -> bool:
+        matched = False
+        try:
+            for match_field in matches:
+                if match_field(event):
+                    matched = True
+                    if break_on_match:
+                        break
+        except GrokTimeoutError:
+            add_tag(event, timeout_tag)
+            return False
+        return matched or failed(event)
+
+    return grok
+
+
+def _match_field(ref: FieldRef, try_text: Callable[[Event, str], bool]) -> MatchField:
+    """Return what tries the value of ``ref``; a missing field counts as empty text."""
+
+    def match_field(event: Event) -> bool:
+        value = ref.get(event)
+        if type(value) is list:
+            matched = False
+            for item in value:
+                matched |= try_text(event, to_s(item))
+            return matched
+        return try_text(event, to_s(value))
+
+    return match_field
+
+
+def _try_all(
+    pairs: list[tuple[Matcher, Store]], break_on_match: bool, deadline: float | None
+) -> Callable[[Event, str], bool]:
+    """Return what tries the patterns in turn, within ``deadline`` seconds for all of them together."""
+    tries = [(matcher.search, store) for matcher, store in pairs]
+
+    def try_text(event: Event, text: str) -> bool:
+        matched = False
+        for search, store in tries:
+            match = search(text)
+            if match is not None and store(event, match):
+                matched = True
+                if break_on_match:
+                    break
+        return matched
+
+    def try_in_time(event: Event, text: str) -> bool:
+        assert deadline is not None  # noqa: S101 -- only used with one
+        end, matched = monotonic() + deadline, False
+        for search, store in tries:
+            match = search(text)
+            if monotonic() > end:
+                raise GrokTimeoutError(deadline)
+            if match is not None and store(event, match):
+                matched = True
+                if break_on_match:
+                    break
+        return matched
+
+    return try_text if deadline is None else try_in_time
