@@ -67,8 +67,8 @@ class JsonFormatter(logging.Formatter):
 class RateLimitedHandler(logging.StreamHandler[TextIO]):
     """Writes the first ``burst`` messages of each sentence in ``interval`` seconds, then counts the rest.
 
-    When the interval is over, one more line with ``suppressed=`` says how many were left out. Nothing that goes
-    wrong a thousand times a second can fill a disk with the news of it.
+    With the next message after the interval, or when the log is closed, one more line with ``suppressed=`` says how
+    many were left out. Nothing that goes wrong a thousand times a second can fill a disk with the news of it.
     """
 
     def __init__(self, stream: TextIO, burst: int = 10, interval: float = 60.0) -> None:

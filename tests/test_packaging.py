@@ -1,0 +1,85 @@
+"""What is around the code fits the code: unit file, container, constraints, Makefile."""
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from ingestd.settings import Settings, load_settings
+from ingestd.units import parse_duration
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+
+
+def unit() -> configparser.SectionProxy:
+    """Return the [Service] section; of a key that comes several times the last value."""
+    parser = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes="#")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(ROOT / "packaging" / "ingestd.service", "utf-8")
+    return parser["Service"]
+
+
+def test_systemd_waits_longer_than_the_daemon_takes_to_stop() -> None:
+    assert parse_duration(unit()["TimeoutStopSec"]) > Settings().shutdown_timeout
+
+
+def test_systemd_gives_the_data_folder() -> None:
+    folder = f"/var/lib/{unit()['StateDirectory']}"
+    assert load_settings(None, {"STATE_DIRECTORY": folder}, {}).data_dir == Path(folder)
+
+
+def dockerfile() -> str:
+    """Return the Dockerfile without its continued lines."""
+    return (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+
+
+def test_the_container_has_valid_settings_and_can_be_reached() -> None:
+    environ = dict(re.findall(r"(INGESTD_\w+)=(\S+)", dockerfile()))
+    settings = load_settings(None, environ, {})
+    assert settings.http is not None
+    assert (settings.host, settings.http.host) == ("0.0.0.0", "0.0.0.0")
+    assert re.findall(r"^EXPOSE (.*)$", dockerfile(), re.MULTILINE) == [f"{settings.port} {settings.http.port}"]
+    assert re.findall(r"^VOLUME (.*)$", dockerfile(), re.MULTILINE) == [str(settings.data_dir)]
+    assert f"http://127.0.0.1:{settings.http.port}/health" in dockerfile()
+
+
+def test_the_container_does_not_run_as_root() -> None:
+    assert re.findall(r"^USER (\d+)$", dockerfile(), re.MULTILINE) == ["10001"]
+
+
+def test_what_the_container_copies_is_not_ignored() -> None:
+    kept = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE))
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", dockerfile(), re.MULTILINE)
+    assert {name for line in copied for name in line.split()} == kept
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+CONSTRAINTS = {
+    normal(name): version
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+}
+
+
+@pytest.mark.parametrize("text", REQUIREMENTS)
+def test_every_requirement_has_a_tested_version(text: str) -> None:
+    requirement = Requirement(text)
+    assert requirement.specifier.contains(CONSTRAINTS[normal(requirement.name)])
+
+
+def test_constraints_are_exact_and_sorted() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert len(lines) == len(CONSTRAINTS)
+    assert list(CONSTRAINTS) == sorted(CONSTRAINTS)
+
+
+def test_the_makefile_names_its_targets() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert {"run", "test", "check", "docs", "bench"} <= set(re.findall(r"^# make (\w+)", makefile, re.MULTILINE))
