@@ -26,9 +26,11 @@ class Alphabet:
         for start, after in zip(starts, [*starts[1:], LAST + 1], strict=True):
             signature ^= toggles[start]
             self._intervals.append((start, after - 1, classes.setdefault(signature, len(classes))))
-        self._masks = [
-            sum(1 << number for held_by, number in classes.items() if held_by >> index & 1) for index in range(len(known))
-        ]
+        self._masks = [0] * len(known)
+        for held_by, number in classes.items():
+            for index in range(len(known)):
+                if held_by >> index & 1:
+                    self._masks[index] |= 1 << number
         self._index = {charset: index for index, charset in enumerate(known)}
         self.size = len(classes)
         self.all = (1 << self.size) - 1

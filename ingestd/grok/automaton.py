@@ -30,10 +30,12 @@ from ingestd.grok.nodes import (
     Sequence,
     Special,
 )
+from ingestd.grok.tails import tail_start
 
 MAX_STATES = 3_000
 MAX_EDGES = 30_000
-MAX_UNROLLED = 16  # states; a longer counted repetition becomes a loop
+MAX_UNROLLED = 4  # times; a longer counted repetition becomes a loop, if it is more than
+MAX_UNROLLED_CHARS = 16  # times a single character
 MAX_COUNTED = 100  # times; a counted loop up to this is a constant factor, beyond it counts as endless
 
 _MAYBE_WORD = charset.of_ranges([*charset.WORD.ranges, *charset.BEYOND_ASCII.ranges])
@@ -162,7 +164,7 @@ class _Builder:
             case Group(body) | Case(body):
                 return self.whole(body)
             case Sequence(items) if items:
-                cut = _tail_start(items)
+                cut = tail_start(items)
                 if cut == len(items):
                     head = self._sequence(items[:-1])
                     return self._join(head, self.whole(items[-1]))
@@ -171,13 +173,19 @@ class _Builder:
                 rest = self._sequence(items[cut:])
                 self._in_tail = False
                 return self._join(head, rest)
-            case Repeat() if cannot_fail(node):
-                self._in_tail = True
-                fragment = self._fragment(node)
-                self._in_tail = False
-                return fragment
+            case Repeat(_, low) if low <= MAX_UNROLLED_CHARS:
+                return self._final_repeat(node)
             case _:
                 return self._fragment(node)
+
+    def _final_repeat(self, node: Repeat) -> Fragment:
+        """Build a repetition that ends the pattern: what comes after the least number of times cannot fail."""
+        least = self._sequence((node.body,) * node.low)
+        self._in_tail = True
+        more = None if node.high is None else node.high - node.low
+        rest = self._repeat(Repeat(node.body, 0, more, node.mode))
+        self._in_tail = False
+        return self._join(least, rest)
 
     def add_scan(self, first: list[Entry]) -> None:
         """Add the states of the search itself: one for each kind of character that a condition tells apart."""
@@ -257,22 +265,25 @@ class _Builder:
                 return self._look(node)
             case Condition(_, _, yes, no):
                 return _either([self._fragment(yes), self._fragment(no)])
-            case Backref():  # some text of any length
-                return self._repeat(Repeat(Char(charset.ANY), 0, None))
-            case Call():
-                raise TooComplexError("the pattern calls one of its groups")
-            case Special(text):
-                return self._repeat(Repeat(Char(charset.ANY), 0, None)) if text == r"\X" else NOTHING
+            case _:
+                return self._rarity(node)
+
+    def _rarity(self, node: Node) -> Fragment:
+        if isinstance(node, Call):
+            raise TooComplexError("the pattern calls one of its groups")
+        if node == Special(r"\K"):
+            return NOTHING
+        return self._repeat(Repeat(Char(charset.ANY), 0, None))  # a reference back, \X: text of any length
 
     def _repeat(self, node: Repeat) -> Fragment:
         if node.high == 0:
             return NOTHING
         before = len(self._labels)
         body = self._fragment(node.body)
-        size = max(len(self._labels) - before, 1)
+        single = len(self._labels) - before <= 1
         if node.high == 1:
             return _optional(body) if node.low == 0 else body
-        if node.high is not None and node.high * size <= MAX_UNROLLED:
+        if node.high is not None and node.high <= (MAX_UNROLLED_CHARS if single else MAX_UNROLLED):
             return self._unrolled(node, body)
         if body.empty and node.low > 3:
             self.automaton.out_of_hand = True
@@ -280,11 +291,8 @@ class _Builder:
         for source in body.last:
             for target in body.first:
                 self._link(source, target, counted)
-        last = body.last
-        if node.mode == "possessive":
-            last = self._sealed(node, last)
-        loop = Fragment(body.first, last, body.empty)
-        return _optional(loop) if node.low == 0 else loop
+        loop = _optional(body) if node.low == 0 else body
+        return self._sealed(node, loop) if node.mode == "possessive" else loop
 
     def _unrolled(self, node: Repeat, body: Fragment) -> Fragment:
         whole = NOTHING
@@ -295,23 +303,24 @@ class _Builder:
                 whole = _optional(whole)
         return whole
 
-    def _sealed(self, node: Repeat, last: list[Entry]) -> list[Entry]:
-        """Add to the ways out of an endless greedy loop that is never left early: not on what it takes itself."""
-        if node.high is None and node.mode != "lazy" and isinstance(node.body, Char) and _is_exact(node.body):
-            outside = self._alphabet.all & ~self._alphabet.mask(_chars(node.body))
-            sealed = (((self._alphabet.all | self._alphabet.begin, outside),),)
-            return [Entry(entry.state, entry.conditions + sealed) for entry in last]
-        return last
+    def _sealed(self, loop: Repeat, fragment: Fragment) -> Fragment:
+        """Close the ways out of ``fragment``, which ends with ``loop`` and is never entered again by backtracking.
+
+        An endless greedy loop has then taken all that it can: what follows is none of its own characters.
+        """
+        if loop.high is not None or loop.mode == "lazy" or not isinstance(loop.body, Char) or not _is_exact(loop.body):
+            return fragment
+        outside = self._alphabet.all & ~self._alphabet.mask(_chars(loop.body))
+        sealed: Conditions = (((self._alphabet.all | self._alphabet.begin, outside),),)
+        last = [Entry(entry.state, entry.conditions + sealed) for entry in fragment.last]
+        return Fragment(fragment.first, last, [sealed] if fragment.empty else [])
 
     def _atomic(self, body: Node) -> Fragment:
-        branches = body.branches if isinstance(body, Choice) else (body,)
         fragments = []
-        for branch in branches:
+        for branch in body.branches if isinstance(body, Choice) else (body,):
             fragment = self._fragment(branch)
             final = branch.items[-1] if isinstance(branch, Sequence) and branch.items else branch
-            if isinstance(final, Repeat) and final.low > 0:
-                fragment = fragment._replace(last=self._sealed(final, fragment.last))
-            fragments.append(fragment)
+            fragments.append(self._sealed(final, fragment) if isinstance(final, Repeat) else fragment)
         return _either(fragments)
 
     def _look(self, node: Look) -> Fragment:
@@ -347,7 +356,7 @@ def _either(fragments: list[Fragment]) -> Fragment:
 
 
 def _optional(fragment: Fragment) -> Fragment:
-    return fragment if fragment.empty else Fragment(fragment.first, fragment.last, [()])
+    return Fragment(fragment.first, fragment.last, [*fragment.empty, ()][:2])
 
 
 def _has_loop(node: Node) -> bool:
@@ -364,43 +373,3 @@ def _has_loop(node: Node) -> bool:
             return True
         case _:
             return False
-
-
-def cannot_fail(node: Node) -> bool:
-    """Return whether ``node`` matches everywhere, if only by taking nothing."""
-    match node:
-        case Repeat(body, low):
-            return low == 0 or cannot_fail(body)
-        case Sequence(items):
-            return _tail_start(items) == 0
-        case Choice(branches):
-            return any(cannot_fail(branch) for branch in branches)
-        case Group(body) | Case(body) | Atomic(body):
-            return cannot_fail(body)
-        case _:
-            return False
-
-
-def _tail_start(items: tuple[Node, ...]) -> int:
-    """Return the index from which on the items of a sequence cannot fail."""
-    start = len(items)
-    while start > 0:
-        if cannot_fail(items[start - 1]):
-            start -= 1
-        elif start > 1 and _runs_to(items[start - 1], items[start - 2]):
-            start -= 2
-        else:
-            break
-    return start
-
-
-def _runs_to(place: Node, loop: Node) -> bool:
-    """Return whether ``loop`` always gets to ``place``, as ``.*`` to ``$``."""
-    while isinstance(loop, Group | Case) or (isinstance(loop, Sequence) and len(loop.items) == 1):
-        loop = loop.items[0] if isinstance(loop, Sequence) else loop.body
-    if not isinstance(loop, Repeat) or loop.low > 0 or loop.high is not None or not isinstance(loop.body, Char):
-        return False
-    ends = (At.LINE_END, At.TEXT_END, At.LAST_LINE_END)
-    if loop.body.expr == charset.ANY:
-        return place in [Place(at) for at in ends]
-    return loop.body.expr == charset.NOT_NEWLINE and place == Place(At.LINE_END)

@@ -117,6 +117,7 @@ WHOLE = {
         ).split()
     ],
     "HTTPDUSER": ["-", "username@example.com", "a.user"],
+    "HTTPD_UPTOCOLON": ["", "AH01075", "a:b"],
     "HTTPDERROR_DATE": ["Mon Aug 31 09:30:48.958285 2015"],
 }
 
