@@ -118,7 +118,8 @@ def _attack(automaton: Automaton, ambiguity: Ambiguity, chain: list[Bridge]) -> 
     pieces = []
     here = automaton.start
     for bridge in chain:
-        pieces.append(Piece(spell(ambiguity.path(here, bridge.source)), repeated=False))
+        if bridge.source not in automaton.scan:  # the first time around, the search is there by itself
+            pieces.append(Piece(spell(ambiguity.path(here, bridge.source)), repeated=False))
         pieces.append(Piece(spell(bridge.word), repeated=True))
         here = bridge.target
     wrong = alphabet.all
