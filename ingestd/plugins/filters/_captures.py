@@ -76,8 +76,10 @@ def _setting(number: int, slot: Slot, keep_empty: bool) -> list[str]:
     text, value = f"t{number}", f"t{number}"
     if slot.convert is not None:
         value = f"convert{number}({text})"
+        if slot.convert is to_int:  # a short run of digits, the usual case, is read without a call
+            value = f"int({text}) if len({text}) < 19 and {text}.isdigit() and {text}.isascii() else {value}"
         if keep_empty:
-            value = f"None if {text} is None else {value}"
+            value = f"None if {text} is None else ({value})"
     if slot.name is None:
         lines = [f"ref{number}.set(event, {value})" if slot.overwrite else f"put(event, ref{number}, {value})"]
     elif slot.overwrite:
@@ -103,13 +105,9 @@ def _guarded(store: Store) -> Store:
 
 def _slot(capture: Capture, rules: Rules) -> Slot:
     ref = field_of(capture, rules.target)
-    convert = {"int": _to_int, "float": _to_float, None: None}[capture.convert]
+    convert = {"int": to_int, "float": _to_float, None: None}[capture.convert]
     overwrite = ref in rules.overwrite or FieldRef(capture.field) in rules.overwrite
     return Slot(ref.top if len(ref.path) == 1 else None, ref, convert, overwrite)
-
-
-def _to_int(text: str) -> int:
-    return int(text) if text.isdigit() and text.isascii() and len(text) < 19 else to_int(text)
 
 
 def _to_float(text: str) -> float:

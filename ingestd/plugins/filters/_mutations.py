@@ -29,6 +29,8 @@ def to_integer(value: Any) -> int:
         TypeError: An array or a hash.
     """
     if type(value) is str:
+        if value.isdigit() and value.isascii() and len(value) < 19:  # the usual case, done quickly
+            return int(value)
         return _text_to_integer(value.strip(BLANKS).replace(",", ""))
     if type(value) in (list, dict):
         raise TypeError(f"can't convert {type(value).__name__} into an integer")
@@ -58,6 +60,8 @@ def to_float(value: Any) -> float:
         TypeError: An array or a hash.
     """
     if type(value) is str:
+        if value.isdigit() and value.isascii() and len(value) < 19:  # quickly
+            return float(value)
         return strict_float(value.strip(BLANKS).replace(",", ""))
     if type(value) in (list, dict):
         raise TypeError(f"can't convert {type(value).__name__} into a float")

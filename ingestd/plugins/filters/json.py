@@ -99,15 +99,24 @@ def _into_event(clock: Callable[[], float]) -> Callable[[Event, Any], None]:
         if not _legal_tags(value.get("tags")):
             raise FieldError("tags must be text or an array of texts")
         stamp = value.pop("@timestamp", None)
-        odd = [key for key in value if "[" in key or "]" in key]
-        nested = [(FieldRef(key), value.pop(key)) for key in odd]
-        event.update(value)
-        for ref, item in nested:
-            ref.set(event, item)
+        names = "".join(value)
+        if "[" in names or "]" in names:
+            _set_references(event, value)
+        else:
+            event.update(value)
         if stamp is not None and stamp is not False:
             _set_timestamp(event, stamp, clock)
 
     return place
+
+
+def _set_references(event: Event, fields: dict[str, Any]) -> None:
+    """Set each field; all names are read first, so that a bad one leaves the event as it is."""
+    for ref, item in [(FieldRef(key) if "[" in key or "]" in key else key, item) for key, item in fields.items()]:
+        if isinstance(ref, FieldRef):
+            ref.set(event, item)
+        else:
+            event[ref] = item
 
 
 def _legal_tags(tags: Any) -> bool:

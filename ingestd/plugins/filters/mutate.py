@@ -169,10 +169,18 @@ def _coerce(ref: FieldRef, text: Template) -> Step:
 
 
 def _rename(old: Template, new: Template) -> Step:
-    if old.static is not None and new.static is not None:
-        source, target = FieldRef(old.static), FieldRef(new.static)
+    if old.static is None or new.static is None:
+        return lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event)))
+    source, target = FieldRef(old.static), FieldRef(new.static)
+    if len(source.path) > 1 or len(target.path) > 1:
         return lambda event: _move(event, source, target)
-    return lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event)))
+    name, new_name = source.top, target.top
+
+    def top(event: Event) -> None:
+        if name in event:
+            event[new_name] = event.pop(name)
+
+    return top
 
 
 def _move(event: Event, source: FieldRef, target: FieldRef) -> None:

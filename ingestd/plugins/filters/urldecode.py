@@ -24,7 +24,7 @@ _RUN_OF_BYTES = re.compile(b"(?:%[0-9A-Fa-f]{2})+")
 _PIECE = re.compile("(?:%[0-9A-Fa-f]{2}[A-Za-z]?)+")
 
 _CACHED_CHARS = 256  # words repeat, long texts do not
-_CACHED_TEXTS = 8192  # about 4 MB at most
+_CACHED_TEXTS = 8192  # about 1 MB of search words; 16 MB were they all of full length
 
 _RUBY_ENCODINGS = {  # Ruby's names that Python does not know
     "ascii-8bit": "ascii",
