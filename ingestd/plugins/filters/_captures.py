@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.grok.compile import Capture, GrokPattern
 from ingestd.grok.convert import to_float, to_int
+from ingestd.plugins.filters._targets import plain_name, target
 
 Store = Callable[[Event, "re.Match[str]"], bool]
 """Sets the fields of a match; False if one could not be set: then the pattern counts as not matched."""
@@ -30,7 +31,7 @@ class Rules:
 
 
 class Slot(NamedTuple):
-    """Where one capture goes; ``name`` is the field's if it is one of the event itself, else None."""
+    """Where one capture goes; ``name`` is the field's if that can simply be set, else None."""
 
     name: str | None
     ref: FieldRef
@@ -38,10 +39,10 @@ class Slot(NamedTuple):
     overwrite: bool
 
 
-def field_of(capture: Capture, target: FieldRef | None) -> FieldRef:
+def field_of(capture: Capture, inside: FieldRef | None) -> FieldRef:
     """Return the field that a capture goes to. Raises FieldError if its name is no field reference."""
     ref = FieldRef(capture.field)
-    return ref if target is None else FieldRef(f"{target}{ref}")
+    return target(ref if inside is None else f"{inside}{ref}")
 
 
 def make_store(pattern: GrokPattern, rules: Rules) -> Store:
@@ -107,7 +108,7 @@ def _slot(capture: Capture, rules: Rules) -> Slot:
     ref = field_of(capture, rules.target)
     convert = {"int": to_int, "float": _to_float, None: None}[capture.convert]
     overwrite = ref in rules.overwrite or FieldRef(capture.field) in rules.overwrite
-    return Slot(ref.top if len(ref.path) == 1 else None, ref, convert, overwrite)
+    return Slot(plain_name(ref), ref, convert, overwrite)
 
 
 def _to_float(text: str) -> float:
@@ -116,8 +117,10 @@ def _to_float(text: str) -> float:
 
 
 def _put(event: Event, ref: FieldRef, value: Any) -> None:
-    """Set a field, or add to what it holds already. Raises FieldError if a parent holds no fields."""
+    """Set a field, or add to what it holds already. Raises FieldError if it cannot hold the value."""
     held = ref.get(event)
+    if held is not None and ref.path == ("@timestamp",):
+        return  # no text in Logstash, so it is left alone
     if held is None:
         ref.set(event, value)
     elif type(held) is list:

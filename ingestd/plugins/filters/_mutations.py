@@ -13,6 +13,7 @@ from ingestd.plugins.filters._ruby import BLANKS, hex_float, strict_float, to_s
 Change = Callable[[Any], Any]
 
 _HEX_START = re.compile("^[+-]?0x", re.IGNORECASE | re.MULTILINE)
+_SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.][0-9]+)?E[+-]?[0-9]+")
 _MAX_EXPONENT = 400  # a float ends at 308; ``1e999999999`` must not fill the memory
 # As in Logstash: a dot that matches anything, and lines, not the whole text.
 _TRUE = re.compile("^(true|t|yes|y|1|1.0)$", re.IGNORECASE | re.MULTILINE)
@@ -40,7 +41,7 @@ def to_integer(value: Any) -> int:
 def _text_to_integer(text: str) -> int:
     if _HEX_START.search(text):
         return int(hex_float(text)) if "." in text or "p" in text.lower() else int(text, 16)
-    if "e" not in text:
+    if "e" not in text and not _SCIENTIFIC.fullmatch(text):
         return to_int(text)
     try:
         number = Decimal(text)

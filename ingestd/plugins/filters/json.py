@@ -13,6 +13,7 @@ from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_epoch_ns, normalise
 from ingestd.plugins.filters._ruby import to_s
+from ingestd.plugins.filters._targets import legal_tags, target
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, required
 
 _TIMESTAMP_TAG = "_timestampparsefailure"
@@ -48,7 +49,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     gets the current time and the tag `_timestampparsefailure`.
     """
     source, failed, skip = options.source, _tagger(options.tag_on_failure), options.skip_on_invalid_json
-    place = _into_field(options.target) if options.target is not None else _into_event(context.clock)
+    place = target(options.target).set if options.target is not None else _into_event(context.clock)
 
     def parse(event: Event) -> bool:
         text = source.get(event)
@@ -83,10 +84,6 @@ def _parse(text: Any) -> Any:
     return loads(text.encode("utf-8", "replace")) if text.strip() else None
 
 
-def _into_field(target: FieldRef) -> Callable[[Event, Any], None]:
-    return target.set
-
-
 def _into_event(clock: Callable[[], float]) -> Callable[[Event, Any], None]:
     """Return what sets the keys of an object, which are field references, as fields.
 
@@ -96,7 +93,7 @@ def _into_event(clock: Callable[[], float]) -> Callable[[Event, Any], None]:
     def place(event: Event, value: Any) -> None:
         if type(value) is not dict:
             raise FieldError("only an object can be placed without a target")
-        if not _legal_tags(value.get("tags")):
+        if not legal_tags(value.get("tags")):
             raise FieldError("tags must be text or an array of texts")
         stamp = value.pop("@timestamp", None)
         names = "".join(value)
@@ -112,17 +109,11 @@ def _into_event(clock: Callable[[], float]) -> Callable[[Event, Any], None]:
 
 def _set_references(event: Event, fields: dict[str, Any]) -> None:
     """Set each field; all names are read first, so that a bad one leaves the event as it is."""
-    for ref, item in [(FieldRef(key) if "[" in key or "]" in key else key, item) for key, item in fields.items()]:
+    for ref, item in [(target(key) if "[" in key or "]" in key else key, item) for key, item in fields.items()]:
         if isinstance(ref, FieldRef):
             ref.set(event, item)
         else:
             event[ref] = item
-
-
-def _legal_tags(tags: Any) -> bool:
-    if type(tags) is list:
-        return all(type(tag) is str for tag in tags)
-    return tags is None or type(tags) is str
 
 
 def _set_timestamp(event: Event, stamp: Any, clock: Callable[[], float]) -> None:

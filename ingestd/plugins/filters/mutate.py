@@ -15,6 +15,7 @@ from ingestd.event.sprintf import Template
 from ingestd.grok.compile import compile_regex
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.plugins.filters import _mutations as do
+from ingestd.plugins.filters._targets import plain_name, target
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
 
 Step = Callable[[Event], None]
@@ -121,36 +122,36 @@ def _tagging(steps: list[Step], tag: str) -> FilterFn:
 
 def _steps(options: Options) -> Iterator[Step]:
     """Yield what is to be done, in Logstash's order."""
-    yield from (_coerce(FieldRef(name), text) for name, text in options.coerce.items())
+    yield from (_coerce(target(name), text) for name, text in options.coerce.items())
     yield from (_rename(Template(old), new) for old, new in options.rename.items())
-    yield from (_update(FieldRef(name), text) for name, text in options.update.items())
-    yield from (_replace(FieldRef(name), text) for name, text in options.replace.items())
+    yield from (_update(target(name), text) for name, text in options.update.items())
+    yield from (_replace(target(name), text) for name, text in options.replace.items())
     for name, kind in options.convert.items():
         if kind not in do.CONVERSIONS:
             raise ValueError(f"convert {name!r}: {kind!r} is not one of {', '.join(do.CONVERSIONS)}")
-        yield _apply(FieldRef(name), do.converter(kind))
+        yield _apply(target(name), do.converter(kind))
     yield from _gsubs(options.gsub)
-    yield from (_apply(ref, do.over_texts(str.upper)) for ref in options.uppercase)
-    yield from (_apply(ref, do.over_texts(do.capitalize)) for ref in options.capitalize)
-    yield from (_apply(ref, do.over_texts(do.lower)) for ref in options.lowercase)
-    yield from (_apply(ref, do.strip) for ref in options.strip)
-    yield from (_apply(FieldRef(name), do.splitter(separator)) for name, separator in options.split.items())
-    yield from (_apply(FieldRef(name), do.joiner(separator)) for name, separator in options.join.items())
-    yield from (_merge(FieldRef(name), added) for name, added in options.merge.items())
-    yield from (_copy(FieldRef(source), target) for source, target in options.copy.items())
+    yield from (_apply(target(ref), do.over_texts(str.upper)) for ref in options.uppercase)
+    yield from (_apply(target(ref), do.over_texts(do.capitalize)) for ref in options.capitalize)
+    yield from (_apply(target(ref), do.over_texts(do.lower)) for ref in options.lowercase)
+    yield from (_apply(target(ref), do.strip) for ref in options.strip)
+    yield from (_apply(target(name), do.splitter(separator)) for name, separator in options.split.items())
+    yield from (_apply(target(name), do.joiner(separator)) for name, separator in options.join.items())
+    yield from (_merge(target(name), added) for name, added in options.merge.items())
+    yield from (_copy(FieldRef(source), target(copy)) for source, copy in options.copy.items())
 
 
 def _apply(ref: FieldRef, change: do.Change) -> Step:
     """Return the step that changes the value of ``ref``, unless it is missing or null."""
-    if len(ref.path) > 1:
+    name = plain_name(ref)
+    if name is None:
 
-        def nested(event: Event) -> None:
+        def general(event: Event) -> None:
             value = ref.get(event)
             if value is not None and (changed := change(value)) is not value:
                 ref.set(event, changed)
 
-        return nested
-    name = ref.top
+        return general
 
     def top(event: Event) -> None:
         value = event.get(name)
@@ -171,10 +172,10 @@ def _coerce(ref: FieldRef, text: Template) -> Step:
 def _rename(old: Template, new: Template) -> Step:
     if old.static is None or new.static is None:
         return lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event)))
-    source, target = FieldRef(old.static), FieldRef(new.static)
-    if len(source.path) > 1 or len(target.path) > 1:
-        return lambda event: _move(event, source, target)
-    name, new_name = source.top, target.top
+    source, goal = target(old.static), target(new.static)
+    name, new_name = plain_name(source), plain_name(goal)
+    if name is None or new_name is None:
+        return lambda event: _move(event, source, goal)
 
     def top(event: Event) -> None:
         if name in event:
@@ -183,12 +184,12 @@ def _rename(old: Template, new: Template) -> Step:
     return top
 
 
-def _move(event: Event, source: FieldRef, target: FieldRef) -> None:
+def _move(event: Event, source: FieldRef, goal: FieldRef) -> None:
     if not source.exists(event):
         return
     value = source.remove(event)
     try:
-        target.set(event, value)
+        goal.set(event, value)
     except FieldError:
         source.set(event, value)  # Logstash loses the value here
         raise
@@ -196,7 +197,7 @@ def _move(event: Event, source: FieldRef, target: FieldRef) -> None:
 
 @lru_cache(maxsize=1024)
 def _ref(text: str) -> FieldRef:
-    return FieldRef(text)
+    return target(text)
 
 
 def _update(ref: FieldRef, text: Template) -> Step:
@@ -208,10 +209,9 @@ def _update(ref: FieldRef, text: Template) -> Step:
 
 
 def _replace(ref: FieldRef, text: Template) -> Step:
-    render = text.render
-    if len(ref.path) > 1:
+    render, name = text.render, plain_name(ref)
+    if name is None:
         return lambda event: ref.set(event, render(event))
-    name = ref.top
 
     def top(event: Event) -> None:
         event[name] = render(event)
@@ -232,10 +232,10 @@ def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
     return step
 
 
-def _copy(source: FieldRef, target: FieldRef) -> Step:
+def _copy(source: FieldRef, goal: FieldRef) -> Step:
     def step(event: Event) -> None:
         if (value := source.get(event)) is not None:
-            target.set(event, value)  # shared, not copied: values are never changed in place
+            goal.set(event, value)  # shared, not copied: values are never changed in place
 
     return step
 
@@ -244,7 +244,7 @@ def _gsubs(words: list[str]) -> Iterator[Step]:
     if len(words) % 3:
         raise ValueError("gsub needs triples of field, regular expression and replacement")
     for name, pattern, replacement in zip(words[::3], words[1::3], words[2::3], strict=True):
-        yield _gsub(FieldRef(name), Template(pattern), Template(replacement))
+        yield _gsub(target(name), Template(pattern), Template(replacement))
 
 
 def _gsub(ref: FieldRef, pattern: Template, replacement: Template) -> Step:

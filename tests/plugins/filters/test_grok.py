@@ -158,6 +158,26 @@ CASES = [
         {"message": "x", "a": "t", "tags": FAILED},
         False,
     ),
+    Case(
+        "timestamp_is_left_alone",
+        one("%{WORD:@timestamp}"),
+        {"message": "x", "@timestamp": "t"},
+        {"message": "x", "@timestamp": "t"},
+    ),
+    Case(
+        "timestamp_overwritten",
+        one("%{NOTSPACE:@timestamp}", overwrite="@timestamp"),
+        {"message": "2015-01-01", "@timestamp": "t"},
+        {"message": "2015-01-01", "@timestamp": "2015-01-01T00:00:00.000Z"},
+    ),
+    Case(
+        "timestamp_by_no_time",
+        one("%{WORD:@timestamp}", overwrite="@timestamp"),
+        {"message": "x", "@timestamp": "t"},
+        {"message": "x", "@timestamp": "t", "tags": FAILED},
+        False,
+    ),
+    Case("tags_grow", one("%{WORD:tags}"), {"message": "x", "tags": ["a"]}, {"message": "x", "tags": ["a", "x"]}),
     # target
     sets("target", one("%{WORD:w} %{INT:[a][n]:int}", target="grok"), "x 5", grok={"w": "x", "a": {"n": 5}}),
     sets("target_nested", one("%{WORD:w}", target="[a][b]"), "x", a={"b": {"w": "x"}}),

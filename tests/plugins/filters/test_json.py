@@ -120,6 +120,19 @@ CASES = [
             ("number", '{"@timestamp":1.5}', {"@timestamp": NOW, "_@timestamp": "1.5", "tags": NO_TIME}),
         ]
     ],
+    Case(
+        "target_timestamp",
+        {"source": "m", "target": "@timestamp"},
+        {"m": '"2015-01-01"', "@timestamp": "t"},
+        {"m": '"2015-01-01"', "@timestamp": "2015-01-01T00:00:00.000Z"},
+    ),
+    Case(
+        "target_timestamp_fails",
+        {"source": "m", "target": "@timestamp"},
+        {"m": "5", "@timestamp": "t"},
+        {"m": "5", "@timestamp": "t", "tags": FAILED},
+        False,
+    ),
     Case("surrogates", TO_DATA, {"message": '"\\ud800"'}, {"message": '"\\ud800"', "data": "\ufffd"}),
     Case("nan", TO_DATA, {"message": "[NaN]"}, {"message": "[NaN]", "data": [None]}),
 ]

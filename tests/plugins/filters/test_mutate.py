@@ -23,7 +23,7 @@ CONVERT = [
         for value, result in [
             ("1234", 1234), ("-7", -7), ("+7", 7), (" 12 ", 12), ("1,000", 1000), ("1,234,567.8", 1234567),
             ("123.4", 123), ("12abc", 12), ("abc", 0), ("", 0), ("1_000", 1000), (".5", 0), ("- 5", 0),
-            ("1.230000e+02", 123), ("1.234500e+02", 123), ("5e-1", 0), ("1e-999999999", 0), ("1E3", 1),
+            ("1.230000e+02", 123), ("1.234500e+02", 123), ("5e-1", 0), ("1e-999999999", 0), ("1E3", 1000), ("NONE", 0),
             ("0x7b", 123), ("-0x1A", -26), ("0x1.edcdp6", 123), ("0X10", 16),
             ("9223372036854775808", 9223372036854775808), ("9007199254740993", 9007199254740993),
             (True, 1), (False, 0), (5, 5), (7.9, 7), (-7.9, -7), (None, None), ({"a": "1"}, {"a": "1"}),
@@ -70,6 +70,7 @@ CONVERT = [
     ],
 ]  # fmt: skip
 
+STAMP = "2026-11-22T10:00:00.000Z"
 NESTED = {"a": {"b": [1, {"c": "x"}]}, "z": "z"}
 
 CASES = [
@@ -243,6 +244,16 @@ CASES = [
         False,
     ),
     Case("tag_and_no_error", {"uppercase": ["a"], "tag_on_failure": "oops"}, {"a": "x"}, {"a": "X"}),
+    Case(
+        "timestamp_is_normalised",
+        {"rename": {"t": "@timestamp"}},
+        {"t": "2015-01-01T00:00:00+09:00", "@timestamp": "old"},
+        {"@timestamp": "2014-12-31T15:00:00.000Z"},
+    ),
+    Case("timestamp_copied", {"copy": {"@timestamp": "t"}}, {"@timestamp": STAMP}, {"@timestamp": STAMP, "t": STAMP}),
+    Case("timestamp_moved", {"rename": {"@timestamp": "t"}}, {"@timestamp": STAMP}, {"t": STAMP}),
+    Case("tags_merged", {"merge": {"tags": "a"}}, {"a": "x", "tags": ["y"]}, {"a": "x", "tags": ["y", "x"]}),
+    Case("tags_split", {"split": {"tags": ","}}, {"tags": "x,y"}, {"tags": ["x", "y"]}),
     Case("nothing_to_do", {}, NESTED, NESTED),
 ]  # fmt: skip
 
@@ -268,6 +279,11 @@ def test_mutate(case: Case) -> None:
         ({"rename": {"a": "[b][c]"}}, {"a": 1, "b": "text"}),
         ({"replace": {"[b][c]": "x"}}, {"b": 5}),
         ({"copy": {"a": "[b][c]"}}, {"a": 1, "b": "text"}),
+        ({"replace": {"@timestamp": "today"}}, {"@timestamp": STAMP}),
+        ({"rename": {"a": "@timestamp"}}, {"a": 5, "@timestamp": STAMP}),
+        ({"split": {"@timestamp": "T"}}, {"@timestamp": STAMP}),
+        ({"copy": {"a": "tags"}}, {"a": {"b": 1}}),
+        ({"rename": {"a": "tag%{x}"}}, {"a": 5, "x": "s"}),
         ({"gsub": ["a", "(%{x}", "y"]}, {"a": "b", "x": "b"}),
     ],
 )

@@ -1,0 +1,53 @@
+"""Fields that cannot hold just any value: ``@timestamp`` and ``tags``.
+
+Logstash refuses to set them to something else, and so must every filter here that sets a field by name:
+the day of an event, and with it the index, comes out of ``@timestamp``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.timestamp import normalise
+
+
+class _Timestamp(FieldRef):
+    __slots__ = ()
+
+    def set(self, event: Event, value: Any) -> None:
+        canonical = normalise(value)
+        if canonical is None:
+            raise FieldError(f"@timestamp cannot be set to {value!r}, which is no timestamp")
+        event["@timestamp"] = canonical
+
+
+class _Tags(FieldRef):
+    __slots__ = ()
+
+    def set(self, event: Event, value: Any) -> None:
+        if not legal_tags(value):
+            raise FieldError(f"tags cannot be set to {value!r}; they are text or an array of texts")
+        event["tags"] = value
+
+
+def legal_tags(value: Any) -> bool:
+    """Return whether ``tags`` may hold ``value``."""
+    if type(value) is list:
+        return all(type(tag) is str for tag in value)
+    return value is None or type(value) is str
+
+
+_SPECIAL = {"@timestamp": _Timestamp, "tags": _Tags}
+
+
+def target(ref: FieldRef | str) -> FieldRef:
+    """Return a reference whose ``set`` raises FieldError where the field cannot hold the value."""
+    ref = FieldRef(ref) if isinstance(ref, str) else ref
+    special = _SPECIAL.get(ref.top) if len(ref.path) == 1 else None
+    return ref if special is None else special(ref.top)
+
+
+def plain_name(ref: FieldRef) -> str | None:
+    """Return the key of a field of the event itself that can hold any value, None for all other fields."""
+    return ref.top if len(ref.path) == 1 and ref.top not in _SPECIAL else None
