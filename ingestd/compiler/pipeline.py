@@ -16,7 +16,7 @@ from ingestd.compiler.names import Names
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
 from ingestd.config.nodes import Config
-from ingestd.event.fields import Event, add_tag
+from ingestd.event.fields import Event, FieldRef, add_tag
 from ingestd.event.record import Record
 from ingestd.plugins.interfaces import Codec, Decoded, Input, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn
@@ -41,7 +41,7 @@ class BuiltOutput:
     """An output with its place in the config."""
 
     step: Step
-    output: Output
+    output: Output[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,12 @@ class Pipeline:
     projection: Projection
     code: Code
     dropped: Counter[str]
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The top-level fields that the pipeline may set or remove."""
+        touch = self.projection.touch
+        return tuple(sorted({FieldRef(name).top for name in touch.sets | touch.removes}))
 
     def process(self, decoded: Decoded, decorate: Decorate | None) -> list[list[Record]]:
         """Run the filters over decoded records and return a list of records for each route."""

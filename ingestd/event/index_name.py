@@ -13,16 +13,17 @@ _MAX_CACHED = 100_000
 def namer(template: Template) -> Callable[[Sequence[Event]], list[str]]:
     """Return a function from n events to their n names.
 
-    A template that reads only ``@timestamp`` in whole seconds is rendered once for each second.
+    A template that reads only ``@timestamp`` is rendered once for each day, hour, minute or second, as far
+    as it looks at the time.
     """
-    render = template.render
-    if template.static is not None or template.reads != {"@timestamp"} or not template.whole_seconds:
+    render, reach = template.render, template.reach
+    if template.reads != {"@timestamp"} or reach is None:
         return lambda events: [render(event) for event in events]
     cache: dict[str, str] = {}
 
     def names(events: Sequence[Event]) -> list[str]:
         try:
-            return [cache[event["@timestamp"][:19]] for event in events]
+            return [cache[event["@timestamp"][:reach]] for event in events]
         except (KeyError, TypeError):
             pass
         if len(cache) > _MAX_CACHED:
@@ -30,7 +31,7 @@ def namer(template: Template) -> Callable[[Sequence[Event]], list[str]]:
         for event in events:
             stamp = event.get("@timestamp")
             if type(stamp) is str:
-                cache.setdefault(stamp[:19], render(event))
+                cache.setdefault(stamp[:reach], render(event))
         return [render(event) for event in events]
 
     return names

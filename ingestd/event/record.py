@@ -8,9 +8,8 @@ record in which a decoded field was changed or removed is decoded in full, patch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
-from operator import is_
 
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import dumps, loads
@@ -22,20 +21,27 @@ Record = tuple[bytes | None, Event, Event, Key]
 """``(raw, head, event, key)``. ``raw`` is None where ``event`` is the whole record; ``head`` is then unused."""
 
 
-def document(record: Record) -> bytes:
-    """Return the record as one JSON object without line ends, without ``@metadata``."""
+_MISSING = object()
+
+
+def document(record: Record, touched: Iterable[str]) -> bytes:
+    """Return the record as one JSON object without line ends, without ``@metadata``.
+
+    ``touched`` are the top-level fields that the pipeline may set or remove; no other can have changed.
+    """
     raw, head, event, _ = record
     if raw is None:
         return dumps(_visible(event))
+    for name in touched:
+        # Values are never changed in place (see ``Event``), so identity tells whether one was replaced.
+        if name in head and event.get(name, _MISSING) is not head[name]:
+            return dumps(_visible(_patched(raw, head, event)))
     size = len(head)
-    # Values are never changed in place (see ``Event``), so identity tells; keys first: a filter may remove.
-    if len(event) >= size and all(map(is_, head, event)) and all(map(is_, head.values(), event.values())):
-        if len(event) == size:
-            return raw
-        added = dict(islice(event.items(), size, None))
-        added.pop("@metadata", None)
-        return b"%b,%b" % (raw[:-1], dumps(added)[1:]) if added else raw
-    return dumps(_visible(_patched(raw, head, event)))
+    if len(event) == size:
+        return raw
+    added = dict(islice(event.items(), size, None))  # a dict keeps its order: what was added comes last
+    added.pop("@metadata", None)
+    return b"%b,%b" % (raw[:-1], dumps(added)[1:]) if added else raw
 
 
 def whole(record: Record) -> Event:
@@ -61,15 +67,14 @@ def _visible(event: Event) -> Event:
 class Batch:
     """Records of one stream that go to an output together, in order.
 
-    ``origin`` names the stream; with a record's key it makes the document id. ``size`` is the bytes
-    of the frames they came from, the measure of flow control. Documents are made once, however many
-    outputs ask for them.
+    ``origin`` names the stream; with a record's key it makes the document id. ``touched``: see ``document``.
+    Documents are made once, however many outputs ask for them.
     """
 
-    __slots__ = ("_documents", "done", "origin", "records", "size")
+    __slots__ = ("_documents", "origin", "records", "touched")
 
-    def __init__(self, records: list[Record], origin: str, size: int, done: Callable[[], None] | None = None) -> None:
-        self.records, self.origin, self.size, self.done = records, origin, size, done
+    def __init__(self, records: list[Record], origin: str, touched: tuple[str, ...]) -> None:
+        self.records, self.origin, self.touched = records, origin, touched
         self._documents: list[bytes] | None = None
 
     def __len__(self) -> int:
@@ -78,7 +83,7 @@ class Batch:
     def documents(self) -> list[bytes]:
         """Return n JSON objects, in order."""
         if self._documents is None:
-            self._documents = [document(record) for record in self.records]
+            self._documents = [document(record, self.touched) for record in self.records]
         return self._documents
 
     def fields(self) -> list[Event]:
@@ -91,10 +96,18 @@ class Batch:
 
     def ids(self) -> list[str]:
         """Return n document ids: the same for the same bytes of the same stream, rising within it."""
-        origin = self.origin
-        return [f"{origin}-{key:012x}" if type(key) is int else f"{origin}-{key}" for _, _, _, key in self.records]
+        return [key.decode() for key in self.fill(b"%b")]
 
+    def fill(self, template: bytes) -> list[bytes]:
+        """Return n texts: ``template`` with its one ``%b`` replaced by each document id."""
+        before, _, after = template.replace(b"%b", b"\0").replace(b"%", b"%%").partition(b"\0")
+        begin = before + self.origin.encode() + b"-"
+        numbered, named = begin + b"%012x" + after, begin + b"%b" + after
+        return [
+            numbered % key if type(key) is int else named % key.encode()  # type: ignore[union-attr]
+            for _, _, _, key in self.records
+        ]
 
-def total_size(batches: Iterable[Batch]) -> int:
-    """Return the bytes of all ``batches`` together."""
-    return sum(batch.size for batch in batches)
+    def part(self, positions: Iterable[int]) -> Batch:
+        """Return a batch of some of the records, for an output that sorts them."""
+        return Batch([self.records[position] for position in positions], self.origin, self.touched)

@@ -7,7 +7,6 @@ field leaves its text as it is; an array is joined with commas; a hash becomes c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,8 @@ from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
 
-_FRACTION = re.compile("[SnNA]")
-"""Letters of Joda and java.time that stand for parts of a second."""
+_REACHES = ((10, "GCYyuxwWeEDMLdqQFc+{ ./:,_-"), (13, "HkKhaB"), (16, "m"), (19, "s%"))
+"""How far into a timestamp the letters of a date pattern look; all others look at the whole of it."""
 
 
 def to_text(value: Any) -> str:
@@ -68,21 +67,21 @@ def _date(text: str, inner: str) -> Render:
 class Template:
     """A string with placeholders. ``render(event)`` fills them; ``reads`` names the fields used.
 
-    ``static`` is the text itself where there is no placeholder, else ``None``. ``whole_seconds``: the text
-    depends on nothing but the date and time down to the second.
+    ``static`` is the text itself where there is no placeholder, else ``None``. ``reach``: how many
+    characters of ``@timestamp`` the date placeholders look at (10: the day), None: all of them.
 
     Raises:
         FieldError: A placeholder is no valid field reference.
         ValueError: A date pattern is not valid.
     """
 
-    __slots__ = ("reads", "render", "static", "text", "whole_seconds")
+    __slots__ = ("reach", "reads", "render", "static", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         reads: set[str] = set()
         parts: list[str | Render] = []
-        self.whole_seconds = True
+        self.reach: int | None = 10
         for part in _split(text):
             if not part.startswith("%{"):
                 parts.append(part)
@@ -91,7 +90,7 @@ class Template:
             if inner.startswith(("+", "{")):
                 parts.append(_date(part, inner))
                 reads.add("@timestamp")
-                self.whole_seconds &= not _FRACTION.search(inner)
+                self.reach = _reach(inner, self.reach)
             else:
                 try:
                     render, name = _field(part, inner)
@@ -100,7 +99,7 @@ class Template:
                     continue
                 parts.append(render)
                 reads.add(name)
-                self.whole_seconds = False
+                self.reach = None
         self.reads = frozenset(reads)
         self.static = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
         self.render: Render = _join(parts)
@@ -113,6 +112,14 @@ class Template:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+def _reach(pattern: str, before: int | None) -> int | None:
+    """Return how many characters of a timestamp ``pattern`` and what came before it look at."""
+    needed = [next((reach for reach, letters in _REACHES if letter in letters), None) for letter in pattern]
+    if before is None or None in needed:
+        return None
+    return max(before, *(reach for reach in needed if reach is not None))
 
 
 def _join(parts: list[str | Render]) -> Render:

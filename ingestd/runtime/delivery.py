@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
-from ingestd.event.record import Batch, total_size
+from ingestd.event.record import Batch
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
@@ -20,17 +23,27 @@ class OutputGoneError(Exception):
     """An output can never take anything again: its reader has closed the pipe."""
 
 
-class Delivery:
-    """Hands the batches of one output over, in order, as few and as large at a time as traffic allows.
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """What an output made of one batch. ``size``: bytes of the frames it came from; ``done`` is called at the end."""
 
-    An output that is busy lets its batches gather; one that is idle waits at most ``max_delay`` seconds for
+    load: Any
+    events: int
+    size: int
+    done: Callable[[], None]
+
+
+class Delivery:
+    """Hands the loads of one output over, in order, as few and as large at a time as traffic allows.
+
+    An output that is busy lets its loads gather; one that is idle waits at most ``max_delay`` seconds for
     ``batch_bytes``, so that quiet times see every event soon and busy ones send large loads.
     """
 
     def __init__(self, built: BuiltOutput, pipeline_id: str, max_delay: float) -> None:
         self._output, self._name = built.output, built.step.plugin_id
         self._pipeline_id, self._max_delay = pipeline_id, max_delay
-        self._queue: deque[Batch] = deque()
+        self._queue: deque[_Parcel] = deque()
         self._queued = 0  # bytes
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
@@ -43,10 +56,10 @@ class Delivery:
         await self._output.open()
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._output.concurrency)]
 
-    def put(self, batch: Batch) -> None:
-        """Queue a batch; its ``done`` is called when it is delivered."""
-        self._queue.append(batch)
-        self._queued += batch.size
+    def put(self, batch: Batch, size: int, done: Callable[[], None]) -> None:
+        """Queue what the output makes of ``batch``; ``done`` is called when it is delivered."""
+        self._queue.append(_Parcel(self._output.prepare(batch), len(batch), size, done))
+        self._queued += size
         self._wake.set()
         if self._queued >= self._output.batch_bytes:
             self._enough.set()
@@ -69,14 +82,15 @@ class Delivery:
             task.cancel()
 
     async def _work(self) -> None:
-        while (load := await self._next_load()) is not None:
-            await self._deliver(load)
-            for batch in load:
-                if batch.done is not None:
-                    batch.done()
+        while (parcels := await self._next_parcels()) is not None:
+            await self._deliver(parcels)
+            metrics.EVENTS_DELIVERED.add(sum(one.events for one in parcels), self._pipeline_id, self._name)
+            metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), self._pipeline_id, self._name)
+            for parcel in parcels:
+                parcel.done()
 
-    async def _next_load(self) -> list[Batch] | None:
-        """Return the next batches, None once the queue is closed and empty."""
+    async def _next_parcels(self) -> list[_Parcel] | None:
+        """Return the next parcels, None once the queue is closed and empty."""
         async with self._turn:  # one worker gathers, the others are delivering or wait behind it
             while not self._queue:
                 if self._closing:
@@ -87,24 +101,22 @@ class Delivery:
                 self._enough.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._enough.wait(), self._max_delay)
-            load = [self._queue.popleft()]
-            size = load[0].size
+            parcels = [self._queue.popleft()]
+            size = parcels[0].size
             while self._queue and size + self._queue[0].size <= self._output.batch_bytes:
                 size += self._queue[0].size
-                load.append(self._queue.popleft())
+                parcels.append(self._queue.popleft())
             self._queued -= size
-            return load
+            return parcels
 
-    async def _deliver(self, load: list[Batch]) -> None:
+    async def _deliver(self, parcels: list[_Parcel]) -> None:
         while True:
             try:
-                await self._output.deliver(load)
+                await self._output.deliver([parcel.load for parcel in parcels])
+                return
             except BrokenPipeError as error:
                 raise OutputGoneError(f"the reader of {self._name} has gone") from error
             except Exception:  # a fault in an output must neither end the daemon nor lose the load
-                log.exception("an output failed; it is tried again", output=self._name, events=sum(map(len, load)))
+                events = sum(parcel.events for parcel in parcels)
+                log.exception("an output failed; it is tried again", output=self._name, events=events)
                 await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                break
-        metrics.EVENTS_DELIVERED.add(sum(map(len, load)), self._pipeline_id, self._name)
-        metrics.BYTES_DELIVERED.add(total_size(load), self._pipeline_id, self._name)

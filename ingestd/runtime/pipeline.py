@@ -44,6 +44,7 @@ class RunningPipeline:
         self.name = name
         self.flow = Flow(settings.queue_bytes)
         self.pipeline = pipeline
+        self._touched = pipeline.touched
         self._dead_letters = dead_letters
         delay = settings.batch.max_delay
         self._routes = [[Delivery(output, name, delay) for output in route] for route in pipeline.routes]
@@ -113,9 +114,9 @@ class RunningPipeline:
         share = _Share(self.flow, len(chunk.data), count, sum(len(route) for _, route in targets))
         self.flow.add(share.size, share.events)
         for records, route in targets:
-            batch = Batch(records, chunk.origin.id, len(chunk.data), share.done)
+            batch = Batch(records, chunk.origin.id, self._touched)
             for delivery in route:
-                delivery.put(batch)
+                delivery.put(batch, share.size, share.done)
 
     def _count_dropped(self) -> int:
         dropped = self.pipeline.dropped

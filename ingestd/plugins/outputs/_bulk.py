@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.event.jsontext import NotJsonError, dumps, loads
@@ -17,11 +18,37 @@ from ingestd.stores.elastic.errors import ElasticUnavailable
 
 log = get_logger(__name__)
 
-Item = tuple[bytes, bytes]
-"""An action line with its line end, and a document without one."""
-
 _PAUSE_SECONDS = 60.0
 _BAD_REQUEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """The body of a bulk request of ``count`` documents: an action line and a document line for each."""
+
+    body: bytes
+    count: int
+
+    @classmethod
+    def of(cls, actions: Sequence[bytes], documents: Sequence[bytes]) -> Bulk:
+        """Return the body of n actions and n documents, all without line ends."""
+        lines: list[bytes] = [b""] * (2 * len(documents) + 1)
+        lines[:-1:2] = actions
+        lines[1::2] = documents
+        return cls(b"\n".join(lines), len(documents))
+
+    @classmethod
+    def joined(cls, bulks: Sequence[Bulk]) -> Bulk:
+        """Return all bodies as one."""
+        if len(bulks) == 1:
+            return bulks[0]
+        return cls(b"".join([bulk.body for bulk in bulks]), sum(bulk.count for bulk in bulks))
+
+    def pick(self, positions: Iterable[int]) -> Bulk:
+        """Return the body of some of the documents."""
+        lines = self.body.split(b"\n")
+        chosen = list(positions)
+        return Bulk.of([lines[2 * n] for n in chosen], [lines[2 * n + 1] for n in chosen])
 
 
 class Retry:
@@ -55,42 +82,43 @@ class BulkSender:
         self._client, self._name, self._dead_letters, self._retry = client, name, dead_letters, retry
         self._pipeline = pipeline
 
-    async def send(self, items: Sequence[Item], *, mended: bool = False) -> None:
-        """Return when every item has its fate. ``mended``: documents were decoded and written anew already."""
+    async def send(self, bulk: Bulk, *, mended: bool = False) -> None:
+        """Return when every document has its fate. ``mended``: they were decoded and written anew already."""
         for attempt in self._retry.attempts():
-            if not items:
+            if not bulk.count:
                 return
-            result, retry_after = await self._request(items)
+            result, retry_after = await self._request(bulk)
             match result.verdict:
                 case Verdict.ITEMS:
-                    await self._bury([(items[one.position], one) for one in result.dead], mended=mended)
-                    items = [items[position] for position in result.retry]
-                case Verdict.SPLIT if len(items) > 1:
-                    half = len(items) // 2
-                    await self.send(items[:half], mended=mended)
-                    await self.send(items[half:], mended=mended)
+                    if result.dead:
+                        await self._bury(bulk, result.dead, mended=mended)
+                    if not result.retry:
+                        return
+                    bulk = bulk.pick(result.retry)
+                case Verdict.SPLIT if bulk.count > 1:
+                    half = bulk.count // 2
+                    await self.send(bulk.pick(range(half)), mended=mended)
+                    await self.send(bulk.pick(range(half, bulk.count)), mended=mended)
                     return
                 case Verdict.SPLIT:
-                    self._dead(items[0], result.reason)
+                    self._dead(bulk, result.reason)
                     return
                 case Verdict.PAUSE:
                     text = "the server refuses us; delivery waits until it does not"
                     log.error(text, output=self._name, reason=result.reason)
                     retry_after = max(retry_after, _PAUSE_SECONDS)
-            if items:
-                await self._again(attempt, len(items), result.reason, retry_after)
+            await self._again(attempt, bulk.count, result.reason, retry_after)
 
-    async def _request(self, items: Sequence[Item]) -> tuple[BulkResult, float]:
+    async def _request(self, bulk: Bulk) -> tuple[BulkResult, float]:
         """Send one request; an answer that does not come is a retry."""
-        body = b"".join([b"%b%b\n" % item for item in items])
         begin = asyncio.get_running_loop().time()
         try:
-            answer = await self._client.bulk(body, pipeline=self._pipeline)
+            answer = await self._client.bulk(bulk.body, pipeline=self._pipeline)
         except ElasticUnavailable as error:
             return BulkResult(Verdict.RETRY, reason=str(error)), 0.0
         metrics.BULK_SECONDS.observe(asyncio.get_running_loop().time() - begin, self._name)
-        metrics.BULK_BYTES.observe(len(body), self._name)
-        return read_answer(answer.status, answer.body, len(items)), answer.retry_after or 0.0
+        metrics.BULK_BYTES.observe(len(bulk.body), self._name)
+        return read_answer(answer.status, answer.body, bulk.count), answer.retry_after or 0.0
 
     async def _again(self, attempt: int, events: int, reason: str, retry_after: float) -> None:
         log.warning("a delivery is tried again", output=self._name, events=events, reason=reason)
@@ -98,28 +126,29 @@ class BulkSender:
         metrics.EVENTS_RETRIED.add(events, self._name, "bulk")
         await self._retry.wait(attempt, retry_after)
 
-    async def _bury(self, refused: list[tuple[Item, Dead]], *, mended: bool) -> None:
+    async def _bury(self, bulk: Bulk, refused: Sequence[Dead], *, mended: bool) -> None:
         """Make dead letters of what was refused, but give a document that may only be written badly one more try.
 
         A record whose untouched fields hold a key twice, or a number out of range, is refused as it came;
         decoded in full and written anew it is sound.
         """
-        hopeful: list[Item] = []
-        for (action, document), dead in refused:
-            anew = b"" if mended or dead.status != _BAD_REQUEST else _rewritten(document)
-            if anew and anew != document:
-                hopeful.append((action, anew))
+        for dead in refused:
+            one = bulk.pick([dead.position])
+            anew = one if mended or dead.status != _BAD_REQUEST else _rewritten(one)
+            if anew.body != one.body:
+                await self.send(anew, mended=True)
             else:
-                self._dead((action, document), dead.reason)
-        if hopeful:
-            await self.send(hopeful, mended=True)
+                self._dead(one, dead.reason)
 
-    def _dead(self, item: Item, reason: str) -> None:
-        self._dead_letters.add(stage="output", reason=reason, raw=item[1], plugin=self._name)
+    def _dead(self, bulk: Bulk, reason: str) -> None:
+        document = bulk.body.split(b"\n")[1]
+        self._dead_letters.add(stage="output", reason=reason, raw=document, plugin=self._name)
 
 
-def _rewritten(document: bytes) -> bytes:
+def _rewritten(bulk: Bulk) -> Bulk:
+    """Return a body of one document with the document decoded and encoded, unchanged if it is no JSON."""
+    action, document, _ = bulk.body.split(b"\n")
     try:
-        return dumps(loads(document))
+        return Bulk.of([action], [dumps(loads(document))])
     except NotJsonError:
-        return b""
+        return bulk

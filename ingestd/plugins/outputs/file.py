@@ -66,12 +66,19 @@ class FileOutput:
     async def open(self) -> None:
         """Do nothing: files are opened as events name them."""
 
-    async def deliver(self, batches: Sequence[Batch]) -> None:
-        """Append all events, one write for each file and batch; waits while the disk is full."""
-        for batch in batches:
-            for path, part in self._by_file(batch):
-                data = self._codec.encode(part)
-                await self._append(path, gzip_format.compress(data, 6) if self._opts.gzip else data)
+    def prepare(self, batch: Batch) -> dict[str, bytes]:
+        """Return the text of the events of each file."""
+        return {path: self._codec.encode(part) for path, part in self._by_file(batch)}
+
+    async def deliver(self, loads: Sequence[dict[str, bytes]]) -> None:
+        """Append all events, one write for each file; waits while the disk is full."""
+        texts: dict[str, list[bytes]] = {}
+        for load in loads:
+            for path, text in load.items():
+                texts.setdefault(path, []).append(text)
+        for path, parts in texts.items():
+            data = b"".join(parts)
+            await self._append(path, gzip_format.compress(data, 6) if self._opts.gzip else data)
 
     def _by_file(self, batch: Batch) -> list[tuple[str, Batch]]:
         names = [self._inside(name) for name in self._names(batch.fields())]
@@ -80,9 +87,7 @@ class FileOutput:
         parts: dict[str, list[int]] = {}
         for position, name in enumerate(names):
             parts.setdefault(name, []).append(position)
-        return [
-            (name, Batch([batch.records[n] for n in positions], batch.origin, 0)) for name, positions in parts.items()
-        ]
+        return [(name, batch.part(positions)) for name, positions in parts.items()]
 
     def _inside(self, name: str) -> str:
         """Return ``name``, or the failure file if it lies outside of the folder or lacks a field."""

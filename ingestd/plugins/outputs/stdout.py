@@ -40,14 +40,17 @@ class Stdout:
             raise OSError("the standard output is closed")
         self._fd = sys.stdout.fileno()
 
-    async def deliver(self, batches: Sequence[Batch]) -> None:
+    def prepare(self, batch: Batch) -> bytes:
+        """Return the text of the events."""
+        return self._codec.encode(batch)
+
+    async def deliver(self, loads: Sequence[bytes]) -> None:
         """Write all events; a reader that is slow holds up the pipeline, not the daemon.
 
         Raises:
             BrokenPipeError: The reader has gone.
         """
-        data = b"".join([self._codec.encode(batch) for batch in batches])
-        await asyncio.to_thread(self._write, data)
+        await asyncio.to_thread(self._write, b"".join(loads))
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -24,6 +24,9 @@ log = get_logger(__name__)
 _RETRY_SECONDS = 1.0
 _WRITER_ID = "w0"
 
+Rows = dict[str, tuple[list[bytes], list[str]]]
+"""For each index its documents and their ids, in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -62,10 +65,27 @@ class StoreOutput:
         for repair in self._writer.repairs:
             log.warning("the end of a tail was torn by a crash and is kept aside", kept=repair.kept, bytes=repair.size)
 
-    async def deliver(self, batches: Sequence[Batch]) -> None:
+    def prepare(self, batch: Batch) -> Rows:
+        """Return the documents and ids of each index."""
+        names, documents, ids = self._names(batch.fields()), batch.documents(), batch.ids()
+        if len(set(names)) == 1:
+            return {names[0]: (documents, ids)}
+        rows: Rows = {}
+        for name, document, one in zip(names, documents, ids, strict=True):
+            row = rows.setdefault(name, ([], []))
+            row[0].append(document)
+            row[1].append(one)
+        return rows
+
+    async def deliver(self, loads: Sequence[Rows]) -> None:
         """Append all documents, then make sure that they are on the disk."""
-        rows = _by_index(batches, self._names([event for batch in batches for event in batch.fields()]))
-        for index, (documents, ids) in rows.items():
+        together: Rows = {}
+        for load in loads:
+            for index, (documents, ids) in load.items():
+                row = together.setdefault(index, ([], []))
+                row[0].extend(documents)
+                row[1].extend(ids)
+        for index, (documents, ids) in together.items():
             await self._append(index, documents, ids)
         await self._retried(self._writer.sync)
 
@@ -104,20 +124,6 @@ class StoreOutput:
     async def close(self) -> None:
         """Close the store."""
         await asyncio.to_thread(self._writer.close)
-
-
-def _by_index(batches: Sequence[Batch], names: list[str]) -> dict[str, tuple[list[bytes], list[str]]]:
-    """Return for each index its documents and their ids, in order."""
-    documents = [document for batch in batches for document in batch.documents()]
-    ids = [one for batch in batches for one in batch.ids()]
-    if len(set(names)) == 1:
-        return {names[0]: (documents, ids)}
-    rows: dict[str, tuple[list[bytes], list[str]]] = {}
-    for name, document, one in zip(names, documents, ids, strict=True):
-        row = rows.setdefault(name, ([], []))
-        row[0].append(document)
-        row[1].append(one)
-    return rows
 
 
 @plugin("output", "store", Options, touches=touches)
