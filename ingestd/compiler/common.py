@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
 from ingestd.plugins.registry import Touch, option
 
@@ -120,16 +120,18 @@ def _adder(name: Template, value: Any) -> Callable[[Event], None]:
         ref = fixed or FieldRef(name.render(event))
         for template in values:
             text = template.render(event)
-            if ref.path == ("tags",):
-                add_tag(event, text)
-                continue
-            old = ref.get(event)
-            if old is None:
-                ref.set(event, text)
-            else:
-                ref.set(event, [*old, text] if type(old) is list else [old, text])
+            ref.set(event, [*_array(ref.get(event)), text] if ref.exists(event) else text)
 
     return add
+
+
+def _array(value: Any) -> list[Any]:
+    """Return ``Array(value)`` as in Ruby: null is empty, a hash its pairs, a scalar becomes an array of one."""
+    if value is None:
+        return []
+    if type(value) is dict:
+        return [[key, item] for key, item in value.items()]
+    return value if type(value) is list else [value]
 
 
 def _remover(names: list[Template]) -> Callable[[Event], None]:
@@ -162,18 +164,23 @@ def _remover(names: list[Template]) -> Callable[[Event], None]:
 
 
 def _tagger(tags: list[Template]) -> Callable[[Event], None]:
+    """Return what appends tags, also such as are there already, as in Logstash."""
+
     def tag_all(event: Event) -> None:
-        for tag in tags:
-            add_tag(event, tag.render(event))
+        event["tags"] = [*_array(event.get("tags")), *[tag.render(event) for tag in tags]]
 
     return tag_all
 
 
 def _untagger(tags: list[Template]) -> Callable[[Event], None]:
+    """Return what removes tags; a tag alone becomes an array, as in Logstash."""
+
     def untag(event: Event) -> None:
         old = event.get("tags")
-        if type(old) is list:
+        if old is not None:
             gone = {tag.render(event) for tag in tags}
-            event["tags"] = [tag for tag in old if type(tag) is not str or tag not in gone]
+            kept = [tag for tag in _array(old) if type(tag) is not str or tag not in gone]
+            if kept != old:
+                event["tags"] = kept
 
     return untag

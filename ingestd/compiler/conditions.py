@@ -25,8 +25,8 @@ def truthy(value: Any) -> bool:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Return whether two values are the same; true is not 1."""
-    return bool(left == right) and (type(left) is bool) == (type(right) is bool)
+    """Return whether two values are the same, of the same type: as in Logstash, 1 is neither 1.0 nor true."""
+    return type(left) is type(right) and bool(left == right)
 
 
 def contains(container: Any, item: Any) -> bool:
@@ -42,7 +42,7 @@ def contains(container: Any, item: Any) -> bool:
 
 def among(item: Any, texts: frozenset[str]) -> bool:
     """Return whether the text of ``item`` is one of the texts of an array in the config."""
-    return item is not None and to_text(item) in texts
+    return item is not None and type(item) not in (list, dict) and to_text(item) in texts
 
 
 def less(left: Any, right: Any) -> bool:

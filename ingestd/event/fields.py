@@ -83,7 +83,8 @@ def _with(node: Any, path: tuple[str, ...], value: Any, text: str) -> Any:
         return {part: _with(None, rest, value, text)}
     if type(node) is dict:
         return {**node, part: _with(node.get(part), rest, value, text)}
-    if type(node) is list and part.removeprefix("-").isdigit():
+    digits = part.removeprefix("-")
+    if type(node) is list and digits.isascii() and digits.isdigit():
         index = _index(node, part)
         if index is not None:
             return [*node[:index], _with(node[index], rest, value, text), *node[index + 1 :]]

@@ -79,7 +79,7 @@ def read_options(
             near = did_you_mean(str(wrong[0]), choices)
             errors.append(ConfigError(message, setting.value.span, f"did you mean {near!r}?" if near else ""))
             continue
-        values[item.name] = _merge(values.get(item.name), value)
+        values[item.name] = _merge(hints[item.name], values.get(item.name), value)
     given = {setting.name for setting in settings}
     for name, item in declared.items():
         missing = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
@@ -91,12 +91,21 @@ def read_options(
     return options(**values)
 
 
-def _merge(old: Any, new: Any) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **new}
+def _merge(kind: Any, old: Any, new: Any) -> Any:
+    """Return the value of a setting given twice; the values of one key come together where it may have several."""
     if isinstance(old, list) and isinstance(new, list):
         return old + new
-    return new
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    inner = typing.get_args(kind)[1]
+    if inner is not Any and typing.get_origin(inner) is not list:
+        return {**old, **new}
+    joined = {key: [*_as_list(old[key]), *_as_list(new[key])] for key in old.keys() & new.keys()}
+    return {**old, **new, **joined}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def coerce(kind: Any, node: Value) -> Any:
@@ -135,9 +144,9 @@ def _hash(kind: Any, node: Value) -> dict[str, Any]:
         if not isinstance(key, Text | Number):
             raise _MismatchError(f"expected text as key, found {_shape(key)}")
         name = to_text(key.value)
-        if name in result:
+        if name in result and isinstance(node, Hash):
             raise ConfigError(f"the key {name!r} comes twice in one hash", key.span, "put both values into one array")
-        result[name] = coerce(kind, value)
+        result = _merge(dict[str, kind], result, {name: coerce(kind, value)})
     return result
 
 
