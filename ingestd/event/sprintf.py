@@ -1,13 +1,14 @@
 """``%{field}`` and ``%{+YYYY.MM.dd}`` in option values.
 
 Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#sprintf. A missing
-field leaves its text as it is; an array is joined with commas; a hash becomes compact JSON; an unclosed
-``%{`` is plain text.
+field leaves its text as it is; an array is joined with commas; a hash becomes compact JSON; a float looks as
+in Java (``1.0E7``); an unclosed ``%{`` is plain text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
@@ -17,7 +18,7 @@ from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
 
-_REACHES = ((10, "GCYyuxwWeEDMLdqQFc+{ ./:,_-"), (13, "HkKhaB"), (16, "m"), (19, "s%"))
+_REACHES = ((10, "GCYyuxwWeEDMLdqQFc+{} ./:,_-"), (13, "HkKhaB"), (16, "m"), (19, "s%"))
 """How far into a timestamp the letters of a date pattern look; all others look at the whole of it."""
 
 
@@ -35,7 +36,16 @@ def to_text(value: Any) -> str:
         return ",".join([to_text(item) for item in value])
     if type(value) is dict:
         return dumps(value).decode()
-    return str(value)
+    return _float_text(value) if type(value) is float else str(value)
+
+
+def _float_text(value: float) -> str:
+    """Return a float as Java writes it: with an exponent below 0.001 and from ten million on."""
+    if not value or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    shown = "".join(map(str, digits)).rstrip("0") or "0"
+    return f"{'-' * sign}{shown[0]}.{shown[1:] or '0'}E{int(exponent) + len(digits) - 1}"
 
 
 def _field(text: str, inner: str) -> tuple[Render, str]:
@@ -48,10 +58,10 @@ def _field(text: str, inner: str) -> tuple[Render, str]:
     return render, ref.text
 
 
-def _date(text: str, inner: str) -> Render:
-    """Return what renders a date placeholder from ``@timestamp``; without one its text stays."""
+def _date(inner: str) -> Render:
+    """Return what renders a date placeholder from ``@timestamp``; without one it is empty, as in Logstash."""
     if inner.startswith("{"):
-        show = compile_java_time_print(inner[1:])
+        show = compile_java_time_print(inner[1:-1])
     elif inner == "+%s":
         show = epoch_seconds
     else:
@@ -59,7 +69,7 @@ def _date(text: str, inner: str) -> Render:
 
     def render(event: Event) -> str:
         stamp = event.get("@timestamp")
-        return show(stamp) if type(stamp) is str else text
+        return show(stamp) if type(stamp) is str else ""
 
     return render
 
@@ -83,12 +93,12 @@ class Template:
         parts: list[str | Render] = []
         self.reach: int | None = 10
         for part in _split(text):
-            if not part.startswith("%{"):
+            if not (part.startswith("%{") and part.endswith("}")):
                 parts.append(part)
                 continue
             inner = part[2:-1]
-            if inner.startswith(("+", "{")):
-                parts.append(_date(part, inner))
+            if inner.startswith("+") or (inner.startswith("{") and inner.endswith("}")):
+                parts.append(_date(inner))
                 reads.add("@timestamp")
                 self.reach = _reach(inner, self.reach)
             else:
@@ -136,19 +146,15 @@ def _join(parts: list[str | Render]) -> Render:
 
 
 def _split(text: str) -> list[str]:
-    """Cut ``text`` into plain pieces and whole placeholders ``%{...}`` / ``%{{...}}``."""
+    """Cut ``text`` into plain pieces and whole placeholders ``%{...}`` / ``%{{...}}``; the first brace closes."""
     pieces: list[str] = []
     begin = 0
-    while (start := text.find("%{", begin)) >= 0:
-        closing = "}}" if text.startswith("%{{", start) else "}"
-        end = text.find(closing, start + 2)
-        if end < 0:
-            break
+    while (start := text.find("%{", begin)) >= 0 and (end := text.find("}", start)) >= 0:
         if start > begin:
             pieces.append(text[begin:start])
-        # the second brace of ``}}`` closes the placeholder; the first belongs to the pattern's own pair
-        begin = end + len(closing)
-        pieces.append(text[start:begin] if closing == "}" else text[start : begin - 1])
+        java = text.startswith("%{{", start) and text.startswith("}}", end)
+        begin = end + (2 if java else 1)
+        pieces.append(text[start:begin])
     if begin < len(text):
         pieces.append(text[begin:])
     return pieces
