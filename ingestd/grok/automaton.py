@@ -30,7 +30,7 @@ from ingestd.grok.nodes import (
     Sequence,
     Special,
 )
-from ingestd.grok.tails import tail_start
+from ingestd.grok.tails import tail_start, takes_what_it_reads
 
 MAX_STATES = 3_000
 MAX_EDGES = 30_000
@@ -84,6 +84,7 @@ class Automaton:
         tail: States of the pattern's end that cannot fail: whoever gets there has matched.
         start: The state before the first character.
         scan: States in which a search skips characters before an attempt; empty if it cannot.
+        looks_past_match: That end may read text and then not take it, so that the next search reads it again.
         out_of_hand: A counted repetition of something that may be empty has exponentially many readings.
     """
 
@@ -92,6 +93,7 @@ class Automaton:
     tail: set[int]
     start: int = 0
     scan: list[int] = field(default_factory=list)
+    looks_past_match: bool = False
     out_of_hand: bool = False
 
 
@@ -169,10 +171,7 @@ class _Builder:
                     head = self._sequence(items[:-1])
                     return self._join(head, self.whole(items[-1]))
                 head = self._sequence(items[:cut])
-                self._in_tail = True
-                rest = self._sequence(items[cut:])
-                self._in_tail = False
-                return self._join(head, rest)
+                return self._join(head, self._tail(Sequence(items[cut:])))
             case Repeat(_, low) if low <= MAX_UNROLLED_CHARS:
                 return self._final_repeat(node)
             case _:
@@ -181,11 +180,15 @@ class _Builder:
     def _final_repeat(self, node: Repeat) -> Fragment:
         """Build a repetition that ends the pattern: what comes after the least number of times cannot fail."""
         least = self._sequence((node.body,) * node.low)
-        self._in_tail = True
         more = None if node.high is None else node.high - node.low
-        rest = self._repeat(Repeat(node.body, 0, more, node.mode))
+        return self._join(least, self._tail(Repeat(node.body, 0, more, node.mode)))
+
+    def _tail(self, node: Node) -> Fragment:
+        self.automaton.looks_past_match |= not takes_what_it_reads(node)
+        self._in_tail = True
+        fragment = self._fragment(node)
         self._in_tail = False
-        return self._join(least, rest)
+        return fragment
 
     def add_scan(self, first: list[Entry]) -> None:
         """Add the states of the search itself: one for each kind of character that a condition tells apart."""

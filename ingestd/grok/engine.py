@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ingestd.grok.errors import GrokTimeoutError, PatternError
-from ingestd.grok.nodes import width
 from ingestd.grok.safety import Safety
 from ingestd.grok.translate import Translation
 
@@ -70,7 +69,7 @@ class Matcher:
         timeout_s: Longest time for one search in seconds, where it is needed at all; None: no limit.
     """
 
-    __slots__ = ("_limit", "_nullable", "_program", "_slow", "_timeout_s", "search")
+    __slots__ = ("_limit", "_limit_of_all", "_program", "_slow", "_timeout_s", "search")
 
     search: Callable[[str], Match | None]
 
@@ -78,11 +77,9 @@ class Matcher:
         self._program = program
         self._timeout_s = timeout_s
         self._slow: Any = None
-        self._nullable = width(program.translation.tree.root)[0] == 0
         fast = program.fast
-        self._limit: float = 0
-        if fast is not None:
-            self._limit = _longest_value(safety.degree)
+        self._limit = _longest_value(safety.degree) if fast is not None else 0
+        self._limit_of_all = _longest_value(safety.degree_of_all) if fast is not None else 0
         if fast is None or self._limit == 0:
             self.search = self._search_slow
         elif safety.degree == 1:
@@ -96,36 +93,16 @@ class Matcher:
         return self._limit
 
     def sub(self, replacement: Replacement, value: str) -> str:
-        """Replace every match in ``value``, as Ruby's ``gsub`` does.
+        """Replace every match in ``value``, as Ruby's ``gsub`` does; empty matches too, also right behind another.
 
         Raises:
             GrokTimeoutError: It took longer than the time-out.
         """
         fast = self._program.fast
-        if self._nullable:
-            # Unlike Python, Ruby has no empty match right behind a match
-            return self._sub_nullable(replacement, value)
-        if fast is not None and len(value) <= self._limit:
+        if fast is not None and len(value) <= self._limit_of_all:
             return fast.sub(replacement, value)
-        with_limit = self._timed(self._slow_pattern().sub)
-        result: str = with_limit(replacement, value)
+        result: str = self._timed(self._slow_pattern().sub)(replacement, value)
         return result
-
-    def _sub_nullable(self, replacement: Replacement, value: str) -> str:
-        fast = self._program.fast
-        if fast is not None and len(value) <= self._limit:
-            matches = list(fast.finditer(value))
-        else:
-            matches = self._timed(lambda text, **limit: list(self._slow_pattern().finditer(text, **limit)))(value)
-        pieces: list[str] = []
-        end = 0
-        for match in matches:
-            if match.end() == match.start() == end and pieces:
-                continue
-            pieces.append(value[end : match.start()])
-            pieces.append(match.expand(replacement) if isinstance(replacement, str) else replacement(match))
-            end = match.end()
-        return "".join([*pieces, value[end:]])
 
     def _bounded_search(self, fast: Callable[[str], Match | None]) -> Callable[[str], Match | None]:
         limit, slow = self._limit, self._search_slow

@@ -118,9 +118,10 @@ class _Expander:
             opening = f"(?<{name}:{reference.field}>"
         else:
             opening = "(?:" if self._named_captures_only else f"(?<{name}>"
-        self._emit(opening, position, chain)
-        self._expand(text, position, (*chain, name))
-        self._emit(")", position, chain)
+        inner = (*chain, name)
+        self._emit(opening, position, inner)  # if this group stays open, a parenthesis of the named pattern does
+        self._expand(text, position, inner)
+        self._emit(")", position, inner)
 
 
 def _read_reference(text: str, found: re.Match[str]) -> _Reference | None:

@@ -30,11 +30,18 @@ class Safety:
         degree: 1 for linear, 2 for quadratic, ...; None for exponential, or unknown.
         attack: Pieces of a text that shows it; empty for linear and unknown.
         reason: Why the degree is unknown; empty if it is known.
+        looks_past_match: A search may read text behind its match, which the next search reads again.
     """
 
     degree: int | None
     attack: tuple[Piece, ...] = ()
     reason: str = ""
+    looks_past_match: bool = False
+
+    @property
+    def degree_of_all(self) -> int | None:
+        """The degree of finding all matches of a value, one after the other."""
+        return self.degree if self.degree is None or not self.looks_past_match else self.degree + 1
 
     @property
     def example(self) -> str:
@@ -54,9 +61,6 @@ class Safety:
         )
         parts = [f"{piece.text!r} repeated" if piece.repeated else repr(piece.text) for piece in self.attack]
         return f"the time of a search is {growth}" + (f", as with {' then '.join(parts)}" if parts else "")
-
-
-LINEAR = Safety(1)
 
 
 def analyse(text: str, dot_all: bool = False) -> Safety:
@@ -80,9 +84,8 @@ def analyse_tree(tree: Regex) -> Safety:
             if bridge:
                 return Safety(None, _attack(automaton, ambiguity, [bridge]))
         weight, chain = _longest_chain(ambiguity)
-        if weight < 2:
-            return LINEAR
-        return Safety(int(weight), _attack(automaton, ambiguity, chain))
+        attack = _attack(automaton, ambiguity, chain) if weight >= 2 else ()
+        return Safety(max(int(weight), 1), attack, looks_past_match=automaton.looks_past_match)
     except TooComplexError as error:
         return Safety(None, reason=str(error))
 

@@ -21,6 +21,19 @@ def cannot_fail(node: Node) -> bool:
             return False
 
 
+def takes_what_it_reads(node: Node) -> bool:
+    """Return whether a part that cannot fail only reads what it then takes, as ``\\d*``, and not ``(?:.*x)?``."""
+    match node:
+        case Repeat(body):
+            return isinstance(body, Char)
+        case Sequence(items):
+            return all(takes_what_it_reads(item) for item in items)
+        case Group(body) | Case(body):
+            return takes_what_it_reads(body)
+        case _:
+            return isinstance(node, Place)
+
+
 def tail_start(items: tuple[Node, ...]) -> int:
     """Return the index from which on the items of a sequence cannot fail."""
     start = len(items)

@@ -1,4 +1,4 @@
-"""A backtracking matcher that counts its steps: the plain model of what ``re`` does, against which proofs are tested."""
+"""A backtracking matcher that counts its steps: the plain model of ``re`` that proofs are tested against."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Next = Callable[[int], bool]
 LIMIT = 300_000
 
 
-class Exhausted(Exception):
+class ExhaustedError(Exception):
     """More than `LIMIT` steps."""
 
 
@@ -26,14 +26,14 @@ class Backtracker:
             for start in range(len(self.text) + 1):
                 if self.run(self.root, start, lambda _: True):
                     break
-        except Exhausted:
+        except ExhaustedError:
             return LIMIT
         return self.steps
 
     def run(self, node: Node, at: int, then: Next) -> bool:  # noqa: PLR0911
         self.steps += 1
         if self.steps >= LIMIT:
-            raise Exhausted
+            raise ExhaustedError
         match node:
             case Char(expr):
                 held = at < len(self.text) and charset.superset(expr).holds(self.text[at])
