@@ -11,7 +11,6 @@ An empty variable counts as not set.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 import tomllib
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ingestd.suggest import did_you_mean
 from ingestd.units import ADDRESS, DURATION, PATH, PORT, SIZE, TEXT, URL, Address, Kind, choice
 
 PREFIX = "INGESTD_"
@@ -234,7 +234,7 @@ def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Iterator[t
                 yield by_variable[variable], raw, variable
         elif not variable.startswith(FOREIGN_PREFIXES) and not _KUBERNETES.fullmatch(variable):
             known = [*by_variable, "INGESTD_SETTINGS"]
-            problems.append(f"{variable}: error: unknown setting\n  help: {_did_you_mean(variable, known, PREFIX)}")
+            problems.append(f"{variable}: error: unknown setting\n  help: {_hint(variable, known, PREFIX)}")
 
 
 def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, Any, str]]:
@@ -260,7 +260,7 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, An
             yield name, raw, f"{file}:{line}"
         else:
             what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
-            problems.append(f"{file}:{line}: error: {what}\n  help: {_did_you_mean(name, SETTINGS)}")
+            problems.append(f"{file}:{line}: error: {what}\n  help: {_hint(name, SETTINGS)}")
 
 
 def _flatten(content: Mapping[str, Any], tables: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -298,7 +298,8 @@ def _bare(key: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
-def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    words = [word.removeprefix(prefix) for word in known]
-    near = difflib.get_close_matches(name.removeprefix(prefix), words, n=1)
-    return f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(prefix + word for word in words)}"
+def _hint(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return what to write instead of ``name``; ``prefix``, which all have, tells nothing and is not compared."""
+    words = list(known)
+    near = did_you_mean(name.removeprefix(prefix), [word.removeprefix(prefix) for word in words])
+    return f"did you mean {prefix}{near}?" if near else f"known are {', '.join(words)}"

@@ -14,7 +14,7 @@ import ingestd
 
 ROOT = Path(ingestd.__file__).parent
 LAYERS = [
-    {"units", "logs"},
+    {"units", "logs", "suggest"},
     {"event", "metrics", "protocols", "settings"},
     {"config", "grok", "journal", "stores"},
     {"plugins"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {"event", "metrics", "protocols", "settings", "units", "config", "grok"}
+PURE = {"event", "metrics", "protocols", "settings", "units", "suggest", "config", "grok"}
 IMPURE_MODULES = {
     *("asyncio", "logging", "multiprocessing", "random", "secrets", "select", "selectors", "signal", "socket"),
     *("subprocess", "tempfile", "threading", "time", "urllib.request", "ingestd.logs"),

@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Return the subcommand that ``args`` name; an unknown one gets a suggestion."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from ingestd.config.suggest import did_you_mean  # noqa: PLC0415
+            from ingestd.suggest import did_you_mean  # noqa: PLC0415
 
             near = did_you_mean(args[0], COMMANDS)
             hint = f" Did you mean {near!r}?" if near else ""

@@ -14,10 +14,11 @@ from typing import Any, BinaryIO
 import click
 
 from ingestd.cli import tables
+from ingestd.cli.flags import settings_options
 from ingestd.cli.times import parse_moment
 from ingestd.event.fields import FieldError, parse_path
 from ingestd.event.jsontext import NotJsonError, dumps, loads
-from ingestd.settings import resolve_data_dir
+from ingestd.settings import Settings
 from ingestd.stores.base import LogStore, Query, StoreError
 
 Command = Callable[..., Any]
@@ -72,19 +73,19 @@ class FieldValue(FieldName):
         return super().convert(field, param, ctx), wanted
 
 
-_data_dir = click.option("--data-dir", metavar="DIR", help="Data folder.  [default: that of the daemon]")
+_settings = settings_options("data_dir")
 _since = click.option("--since", type=Moment(), help="Not before: 15m, 2h, 2d, 1w (ago), today, a date, date and time.")
 _until = click.option("--until", type=Moment(end=True), help="Before this time; a day is taken in as a whole.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
-@_data_dir
+@_settings
 @_json
-def indices(data_dir: str | None, as_json: bool) -> None:
+def indices(settings: Settings, as_json: bool) -> None:
     """List the indices: events and bytes of each day."""
     with _output() as write:
-        found = _store(data_dir).indices()
+        found = _store(settings).indices()
         if as_json:
             write(dumps([{"index": one.index, "events": one.events, "bytes": one.bytes} for one in found]))
         elif not found:
@@ -102,7 +103,7 @@ def indices(data_dir: str | None, as_json: bool) -> None:
 @_until
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the newest.")
 @click.option("--field", "fields", type=FieldValue(), multiple=True, help="Only with this value; may be repeated.")
-@_data_dir
+@_settings
 @_json
 def search(  # noqa: PLR0913, PLR0917 - click passes one argument for each option
     text: tuple[str, ...],
@@ -111,13 +112,13 @@ def search(  # noqa: PLR0913, PLR0917 - click passes one argument for each optio
     until: str | None,
     limit: int,
     fields: tuple[tuple[str, str], ...],
-    data_dir: str | None,
+    settings: Settings,
     as_json: bool,
 ) -> None:
     """Show events, the newest first, that have TEXT in their message or stack trace."""
     query = Query(since, until, level or None, " ".join(text) or None, fields, limit)
     with _output() as write:
-        store = _store(data_dir)
+        store = _store(settings)
         documents = store.search(query)
         if as_json:
             for document in documents:
@@ -141,12 +142,12 @@ def search(  # noqa: PLR0913, PLR0917 - click passes one argument for each optio
 @_since
 @_until
 @click.option("-n", "n", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many values.")
-@_data_dir
+@_settings
 @_json
-def top(field: str, since: str | None, until: str | None, n: int, data_dir: str | None, as_json: bool) -> None:
+def top(field: str, since: str | None, until: str | None, n: int, settings: Settings, as_json: bool) -> None:
     """Count the most frequent values of FIELD, such as search_word."""
     with _output() as write:
-        store = _store(data_dir)
+        store = _store(settings)
         found = store.top(field, since, until, n)
         if as_json:
             write(dumps([{"value": one.value, "count": one.count} for one in found]))
@@ -165,10 +166,10 @@ def add_commands(group: click.Group) -> None:
         group.add_command(command)
 
 
-def _store(data_dir: str | None) -> LogStore:
+def _store(settings: Settings) -> LogStore:
     from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415 - other commands need no store
 
-    return LocalStore(store_root(Path(resolve_data_dir(data_dir))))
+    return LocalStore(store_root(Path(settings.data_dir)))
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from ingestd.compiler.bound import Bound, BoundCodec, Fork, Program, Step
 from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
 from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import Branch, Config, Plugin, Setting, Statement, Text, Value
-from ingestd.config.suggest import did_you_mean
 from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import Kind, PluginSpec, find, names, option_name
+from ingestd.suggest import did_you_mean
 
 _COMMON: dict[Kind, type[Any]] = {
     "input": InputCommon,

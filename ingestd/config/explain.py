@@ -9,7 +9,7 @@ from typing import Final, Literal
 from lark import Token
 
 from ingestd.config.lexer import BAD, END
-from ingestd.config.suggest import did_you_mean
+from ingestd.suggest import did_you_mean
 
 SECTIONS: Final = ("input", "filter", "output")
 ELSE: Final = "else"

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from ingestd.config.suggest import did_you_mean
 from ingestd.grok.errors import PatternError
+from ingestd.suggest import did_you_mean
 
 
 class PatternLibrary:

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from ingestd.config.errors import ConfigError, Span
 from ingestd.config.nodes import Array, Hash, Number, Plugin, Setting, Text, Value
-from ingestd.config.suggest import did_you_mean
 from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
 from ingestd.plugins.registry import option_name
+from ingestd.suggest import did_you_mean
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.config.suggest import did_you_mean
+from ingestd.suggest import did_you_mean
 
 OPTIONS = ("match", "overwrite", "pattern_definitions", "patterns_dir", "tag_on_failure", "add_tag", "add_field", "id")
 CASES = [
