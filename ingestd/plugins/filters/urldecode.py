@@ -6,7 +6,6 @@ stays ``+`` unless ``plus_as_space`` is set. Not as there: a missing field stays
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal, cast
 from unicodedata import normalize
 
 from ingestd.event.fields import Event, FieldRef
+from ingestd.plugins.charsets import find_charset
 from ingestd.plugins.filters._ruby import inspect_text
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
 
@@ -25,27 +25,6 @@ _PIECE = re.compile("(?:%[0-9A-Fa-f]{2}[A-Za-z]?)+")
 
 _CACHED_CHARS = 256  # words repeat, long texts do not
 _CACHED_TEXTS = 8192  # about 1 MB of search words; 16 MB were they all of full length
-
-_RUBY_ENCODINGS = {  # Ruby's names that Python does not know
-    "ascii-8bit": "ascii",
-    "binary": "ascii",
-    "windows-31j": "cp932",
-    "cswindows31j": "cp932",
-    "pck": "cp932",
-    "utf8-mac": "utf-8",
-    "utf-8-mac": "utf-8",
-    "utf-8-hfs": "utf-8",
-    "cp65001": "utf-8",
-    "euc-tw": "big5",
-    "eucjp-ms": "euc_jp",
-    "cp51932": "euc_jp",
-    "windows-874": "cp874",
-    "maccenteuro": "mac_latin2",
-    "locale": "utf-8",
-    "external": "utf-8",
-    "filesystem": "utf-8",
-    "internal": "utf-8",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +118,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def _make_decode_text(options: Options) -> Callable[[str], str]:
     """Return what decodes one text, by the options; it never raises."""
-    charset = _codec(options.charset, "charset")
-    fallback = _codec(options.fallback_charset, "fallback_charset") if options.fallback_charset else ""
+    charset = find_charset(options.charset)
+    fallback = find_charset(options.fallback_charset, "fallback_charset") if options.fallback_charset else ""
     plus, form = options.plus_as_space, options.normalize
     utf8 = _is_utf8(options.charset)
 
@@ -189,15 +168,5 @@ def _either(piece: str, charset: str, fallback: str) -> str:
         return _whole(piece, fallback, "strict")
 
 
-def _codec(name: str, option_name: str) -> str:
-    """Return Python's name of an encoding. Raises ValueError if there is none that decodes bytes to text."""
-    try:
-        codec = codecs.lookup(_RUBY_ENCODINGS.get(name.lower(), name))
-        "".encode(codec.name)  # LookupError for codecs such as base64, which are not about text
-    except LookupError:
-        raise ValueError(f"{option_name} {name!r} is not a known encoding") from None
-    return codec.name
-
-
 def _is_utf8(name: str) -> bool:
-    return _codec(name, "charset") == "utf-8"
+    return find_charset(name) == "utf-8"

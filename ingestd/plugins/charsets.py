@@ -1,0 +1,65 @@
+"""Encodings by the names that Ruby, and so Logstash, has for them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+
+from ingestd.plugins.filters._ruby import inspect_text
+
+_RUBY_ENCODINGS = {  # Ruby's names that Python does not know
+    "ascii-8bit": "ascii",
+    "binary": "ascii",
+    "windows-31j": "cp932",
+    "cswindows31j": "cp932",
+    "pck": "cp932",
+    "utf8-mac": "utf-8",
+    "utf-8-mac": "utf-8",
+    "utf-8-hfs": "utf-8",
+    "cp65001": "utf-8",
+    "euc-tw": "big5",
+    "eucjp-ms": "euc_jp",
+    "cp51932": "euc_jp",
+    "windows-874": "cp874",
+    "maccenteuro": "mac_latin2",
+    "locale": "utf-8",
+    "external": "utf-8",
+    "filesystem": "utf-8",
+    "internal": "utf-8",
+}
+
+
+def find_charset(name: str, option: str = "charset") -> str:
+    """Return Python's name of an encoding.
+
+    Raises:
+        ValueError: There is none of that name that decodes bytes to text; ``option`` is named in the sentence.
+    """
+    try:
+        codec = codecs.lookup(_RUBY_ENCODINGS.get(name.lower(), name))
+        "".encode(codec.name)  # LookupError for codecs such as base64, which are not about text
+    except LookupError:
+        raise ValueError(f"{option} {name!r} is not a known encoding: write UTF-8, CP949, ISO-8859-1 ...") from None
+    return codec.name
+
+
+def text_decoder(name: str) -> Callable[[bytes], str]:
+    """Return what makes text of bytes as Logstash's codecs do; it never fails.
+
+    Text that is not valid UTF-8 is shown as Ruby's ``inspect`` shows it (``\\xD3``, quotes escaped); bytes that
+    another encoding does not know become U+FFFD.
+
+    Raises:
+        ValueError: There is no encoding of that name.
+    """
+    charset = find_charset(name)
+    if charset != "utf-8":
+        return lambda data: data.decode(charset, "replace")
+
+    def decode(data: bytes) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return inspect_text(data.decode("utf-8", "surrogateescape"))
+
+    return decode
