@@ -8,15 +8,13 @@ expression tree (`Mix`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Range: TypeAlias = tuple[int, int]
 LAST = 0x10FFFF
 
 
-@dataclass(frozen=True, slots=True)
-class CharSet:
+class CharSet(NamedTuple):
     """An exact set: sorted, disjoint, non-adjacent ``(low, high)`` code point ranges, both ends included."""
 
     ranges: tuple[Range, ...]
@@ -32,8 +30,7 @@ class CharSet:
         return any(low <= code <= high for low, high in self.ranges)
 
 
-@dataclass(frozen=True, slots=True)
-class Prop:
+class Prop(NamedTuple):
     """A Unicode property.
 
     Args:
@@ -49,8 +46,7 @@ class Prop:
     needs_regex: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
+class Mix(NamedTuple):
     """A combination that is not exact, because a `Prop` is part of it. ``not`` has one part."""
 
     operator: Literal["or", "and", "not"]

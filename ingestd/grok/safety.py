@@ -88,6 +88,8 @@ def analyse_tree(tree: Regex) -> Safety:
         return Safety(max(int(weight), 1), attack, looks_past_match=automaton.looks_past_match)
     except TooComplexError as error:
         return Safety(None, reason=str(error))
+    except RecursionError:
+        return Safety(None, reason="its groups are nested too deeply")
 
 
 def _longest_chain(ambiguity: Ambiguity) -> tuple[float, list[Bridge]]:

@@ -119,7 +119,7 @@ ERRORS = [  # Ruby, a part of the message, position
     (r"\p{Nonsense}", "cannot be used", 0),
     (r"\u12", "hexadecimal", 0),
     (r"\x{110000}", "no character", 0),
-    ("(" * 200 + ")" * 200, "nested", 120),
+    ("(" * 200 + ")" * 200, "nested", 70),
     ("[" * 200, "nested", 51),
 ]
 
