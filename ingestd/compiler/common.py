@@ -15,6 +15,11 @@ from ingestd.event.sprintf import Template, to_text
 from ingestd.plugins.registry import Touch, option
 
 
+def _ecs() -> Any:
+    text = "Accepted for Logstash's sake; fields are named as with `disabled`."
+    return option("disabled", text, choices=("disabled", "v1", "v8"))
+
+
 @dataclass(frozen=True, slots=True)
 class FilterCommon:
     """Common options of a filter."""
@@ -25,6 +30,7 @@ class FilterCommon:
     remove_tag: list[Template] = option([], "Tags to remove on success; may hold %{field}.")
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
     enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    ecs_compatibility: str = _ecs()
     periodic_flush: bool = option(False, "Accepted for Logstash's sake; no filter here needs it.")
 
     def touch(self) -> Touch:
@@ -70,6 +76,7 @@ class InputCommon:
     add_field: dict[str, Any] = option({}, "Fields to add to every event.")
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
     enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    ecs_compatibility: str = _ecs()
 
     def touch(self) -> Touch:
         """Return what these options read and set."""
@@ -97,6 +104,7 @@ class OutputCommon:
 
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
     enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    ecs_compatibility: str = _ecs()
     workers: int = option(1, "Accepted for Logstash's sake; outputs choose their own concurrency.")
 
     def touch(self) -> Touch:

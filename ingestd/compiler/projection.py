@@ -9,8 +9,9 @@ from ingestd.compiler.bound import Program, Step, steps
 from ingestd.event.fields import FieldRef
 from ingestd.plugins.registry import Touch
 
-ALWAYS = frozenset({"@timestamp", "@version", "@metadata", "@fields", "@message"})
-"""Decoded in every record: the day, what a record without them gets, and the marks of python-logstash's version 0."""
+ALWAYS = frozenset({"@timestamp", "@version", "@metadata", "@fields", "@message", "tags"})
+"""Decoded in every record: the day, what a record without them gets, the marks of python-logstash's version 0, and
+``tags``, which can only be texts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,3 +178,10 @@ def add_tag(event: Event, tag: str) -> None:
             event["tags"] = [tags, tag]
     elif tag not in tags:
         event["tags"] = [*tags, tag]
+
+
+def legal_tags(value: Any) -> bool:
+    """Return whether ``tags`` may hold ``value``: texts, one text, or nothing, as in Logstash."""
+    if type(value) is list:
+        return all(type(tag) is str for tag in value)
+    return value is None or type(value) is str

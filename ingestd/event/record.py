@@ -40,6 +40,8 @@ def document(record: Record, touched: Iterable[str]) -> bytes:
     if len(event) == size:
         return raw
     added = dict(islice(event.items(), size, None))  # a dict keeps its order: what was added comes last
+    if not head.keys().isdisjoint(added):  # but what was removed and put back comes later still
+        return dumps(_visible(_patched(raw, head, event)))
     added.pop("@metadata", None)
     return b"%b,%b" % (raw[:-1], dumps(added)[1:]) if added else raw
 

@@ -29,7 +29,7 @@ def encode(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[Batch]:
     built = pipeline.inputs[0]
     decoded = built.codec.decode(Chunk(data, Origin("o", {"host": "h"}), offset))
     routes = pipeline.process(decoded, built.decorate)
-    return [Batch(records, "o", len(data), pipeline.touched) for records in routes]
+    return [Batch(records, "o", pipeline.touched) for records in routes]
 
 
 def documents(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingestd.event.fields import Event, add_tag
+from ingestd.event.fields import Event, add_tag, legal_tags
 from ingestd.event.timestamp import normalise
 
 _SHAPES = {  # of python-logstash's version 0: its name, the name in version 1
@@ -22,10 +22,15 @@ def settle(event: Event, now: str) -> Event:
 
     ``@timestamp`` becomes canonical text in UTC; if it is missing it is ``now``, if it is no time it is
     ``now`` as well, the value is kept in ``_@timestamp`` and the event tagged ``_timestampparsefailure``, as
-    in Logstash. ``@version`` is ``"1"`` unless given.
+    in Logstash. ``@version`` is ``"1"`` unless given. What cannot be ``tags`` is kept in ``_tags``, and the event
+    tagged ``_tagsparsefailure``.
     """
     if "@fields" in event and "@message" in event:
         event = lift(event)
+    tags = event.get("tags")
+    if tags is not None and not legal_tags(tags):
+        event["_tags"] = [tags]
+        event["tags"] = ["_tagsparsefailure"]
     stamp = event.get("@timestamp")
     canonical = normalise(stamp)
     if canonical is None:

@@ -7,6 +7,7 @@ text as ``message`` and the tag ``_jsonparsefailure``, as in Logstash.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from itertools import accumulate
 from operator import add
@@ -14,26 +15,47 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from ingestd.event.fields import Event, add_tag
+from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.record import Batch
 from ingestd.event.timestamp import from_epoch, is_canonical
+from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import settle
 from ingestd.plugins.interfaces import Chunk, Decoded
 
 _MAX_SECONDS = 100_000
 """How many different seconds are remembered as valid: about a day of them, 10 MB."""
 
+_ORIGINAL = FieldRef("[event][original]")
+
 
 class JsonDecoder:
-    """Decodes JSON records; ``fields`` are the top-level names to decode, None for all."""
+    """Decodes JSON records.
 
-    def __init__(self, fields: frozenset[str] | None, clock: Callable[[], float], charset: str) -> None:
-        self._clock, self._charset = clock, charset
-        self._utf8 = charset.upper() in ("UTF-8", "UTF8")
+    Args:
+        fields: The top-level names to decode, None for all.
+        clock: Seconds since the epoch.
+        charset: Encoding of the text, by Python's or Ruby's name.
+        target: Field to put a record into; None: the event is the record.
+        ecs: Keep the text of a record in ``[event][original]``.
+    """
+
+    def __init__(
+        self,
+        fields: frozenset[str] | None,
+        clock: Callable[[], float],
+        charset: str,
+        *,
+        target: FieldRef | None = None,
+        ecs: bool = False,
+    ) -> None:
+        self._clock, self._target, self._ecs = clock, target, ecs
+        self._utf8 = find_charset(charset) == "utf-8"
+        self._text = text_decoder(charset)
         self._projected: msgspec.json.Decoder[Any] | None = None
-        if fields is not None:
-            names = dict.fromkeys(sorted(fields), Any)
+        if fields is not None and target is None and not ecs:
+            # ``tags`` that are not texts make the decoder refuse a record, so that ``settle`` sees it.
+            names = dict.fromkeys(sorted(fields), Any) | {"tags": list[str] | str | None}
             self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
         self._seconds: set[str] = set()
 
@@ -65,7 +87,7 @@ class JsonDecoder:
         """Return the records of one message: an object, or an array of them."""
         decoded = Decoded([], [], [])
         if chunk.data.strip():
-            self._line(chunk.data.strip(), chunk.offset, decoded)
+            self._line(chunk.data, chunk.offset, decoded)
         return decoded
 
     def _is_utf8(self, data: bytes) -> bool:
@@ -118,16 +140,16 @@ class JsonDecoder:
         begin = 0
         data = chunk.data
         for line in data.split(b"\n"):
-            text = line.strip()
-            if text:
-                self._line(text, chunk.offset + begin, decoded)
+            if line.strip():
+                self._line(line.removesuffix(b"\r"), chunk.offset + begin, decoded)
             begin += len(line) + 1
         return decoded
 
-    def _line(self, text: bytes, key: int, out: Decoded) -> None:
+    def _line(self, line: bytes, key: int, out: Decoded) -> None:
         """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
+        text = line.strip()
         if not self._utf8 and not text.isascii():
-            text = text.decode(self._charset, "replace").encode()
+            text = self._text(text).encode()
         projected = self._project(text)
         if projected is not None:
             _append(out, text, projected, key)
@@ -137,12 +159,23 @@ class JsonDecoder:
         except NotJsonError:
             value = None
         if type(value) is dict:
-            _append(out, None, settle(value, self._now()), key)
+            _append(out, None, self._whole(value, text), key)
         elif type(value) is list and value and all(type(item) is dict for item in value):
             for number, item in enumerate(value):
-                _append(out, None, settle(item, self._now()), key + number)
+                _append(out, None, self._whole(item, text if len(value) == 1 else None), key + number)
         elif value != []:
-            _append(out, None, self._failure(text), key)
+            _append(out, None, self._failure(line), key)
+
+    def _whole(self, record: Event, text: bytes | None) -> Event:
+        """Return the event of a record that is decoded in full; ``text`` is what it came as."""
+        if self._target is not None:
+            event: Event = {}
+            self._target.set(event, record)
+            record = event
+        if self._ecs and text is not None and not _ORIGINAL.exists(record):
+            with contextlib.suppress(FieldError):  # ``event`` may be a text
+                _ORIGINAL.set(record, text.decode())
+        return settle(record, self._now())
 
     def _project(self, text: bytes) -> Event | None:
         """Return the projected fields of one line, None if it needs to be decoded in full."""
@@ -155,10 +188,8 @@ class JsonDecoder:
             return None
         return event if self._plain(event) else None
 
-    def _failure(self, text: bytes) -> Event:
-        event: Event = {"message": text.decode("utf-8", "backslashreplace")}
-        add_tag(event, "_jsonparsefailure")
-        return settle(event, self._now())
+    def _failure(self, line: bytes) -> Event:
+        return settle({"message": self._text(line), "tags": ["_jsonparsefailure"]}, self._now())
 
     def _now(self) -> str:
         return from_epoch(self._clock())
@@ -179,5 +210,3 @@ def encode_lines(batch: Batch) -> bytes:
     """Return the documents of ``batch``, one a line."""
     documents = batch.documents()
     return b"\n".join([*documents, b""]) if documents else b""
-
-

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
+from typing import Any
+
+from ingestd.plugins.registry import option
 
 
-def check_charset(charset: str) -> str:
-    """Return ``charset`` if Python knows it.
+def charset_option() -> Any:
+    """Return the option ``charset``."""
+    return option("UTF-8", "Encoding of the text that comes in.")
 
-    Raises:
-        LookupError: It does not.
-    """
-    try:
-        codecs.lookup(charset)
-    except LookupError:
-        raise LookupError(f"unknown charset {charset!r}: write UTF-8, CP949, EUC-KR, ISO-8859-1 ...") from None
-    return charset
+
+def ecs_option() -> Any:
+    """Return the option ``ecs_compatibility``."""
+    text = "With `v1` or `v8` the text that came in is kept in `[event][original]`."
+    return option("disabled", text, choices=("disabled", "v1", "v8"))

@@ -8,6 +8,7 @@ from ingestd.event.fields import Event
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.event.timestamp import from_epoch
+from ingestd.plugins.charsets import text_decoder
 from ingestd.plugins.codecs._events import settle
 from ingestd.plugins.interfaces import Origin
 
@@ -16,14 +17,20 @@ _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 
 
 class TextDecoder:
-    """Makes events of frames; what the input knows of the stream (host, port) is added."""
+    """Makes events of frames; what the input knows of the stream (host, port) is added.
 
-    def __init__(self, charset: str, clock: Callable[[], float]) -> None:
-        self._charset, self._clock = charset, clock
+    ``ecs``: keep the text in ``[event][original]`` as well.
+    """
+
+    def __init__(self, charset: str, clock: Callable[[], float], *, ecs: bool) -> None:
+        self._text, self._clock, self._ecs = text_decoder(charset), clock, ecs
 
     def event(self, frame: bytes, origin: Origin) -> Event:
         """Return the event of one frame; bytes that are not in the charset are written as ``\\xNN``."""
-        event: Event = {"message": frame.decode(self._charset, "backslashreplace"), **origin.fields}
+        text = self._text(frame)
+        event: Event = {"message": text, **origin.fields}
+        if self._ecs:
+            event["event"] = {"original": text}
         return settle(event, from_epoch(self._clock()))
 
 
@@ -36,5 +43,3 @@ class TextEncoder:
     def encode(self, batch: Batch, end: bytes) -> bytes:
         """Return the text of all events, ``end`` after each."""
         return b"".join([self._render(event).encode("utf-8", "replace") + end for event in batch.events()])
-
-

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.fields import FieldRef
 from ingestd.event.record import Batch
 from ingestd.plugins.codecs._json import JsonDecoder
-from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.interfaces import Chunk, Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -19,7 +20,9 @@ from ingestd.plugins.registry import BuildContext, option, plugin
 class Options:
     """Options of the codec ``json``."""
 
-    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+    charset: str = charset_option()
+    target: FieldRef | None = option(None, "Field to put the whole record into; without it, the event is the record.")
+    ecs_compatibility: str = ecs_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +44,5 @@ class Json:
 @plugin("codec", "json", Options)
 def build(opts: Options, context: BuildContext) -> Json:
     """A JSON object, or an array of objects, in each message."""
-    return Json(JsonDecoder(context.fields, context.clock, check_charset(opts.charset)))
+    ecs = opts.ecs_compatibility != "disabled"
+    return Json(JsonDecoder(context.fields, context.clock, opts.charset, target=opts.target, ecs=ecs))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.fields import FieldRef
 from ingestd.event.record import Batch
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
-from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.codecs._options import charset_option
 from ingestd.plugins.interfaces import Chunk, Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -18,7 +19,11 @@ from ingestd.plugins.registry import BuildContext, option, plugin
 class Options:
     """Options of the codec ``json_lines``."""
 
-    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+    charset: str = charset_option()
+    target: FieldRef | None = option(None, "Field to put the whole record into; without it, the event is the record.")
+    ecs_compatibility: str = option(
+        "disabled", "Accepted for Logstash's sake; it changes nothing.", choices=("disabled", "v1", "v8")
+    )
     delimiter: str = option("\n", "What ends a record; only the line feed is possible.", choices=("\n", "\\n"))
 
 
@@ -41,4 +46,4 @@ class JsonLines:
 @plugin("codec", "json_lines", Options)
 def build(opts: Options, context: BuildContext) -> JsonLines:
     """One JSON object a line; what is no JSON becomes an event with the tag ``_jsonparsefailure``."""
-    return JsonLines(JsonDecoder(context.fields, context.clock, check_charset(opts.charset)))
+    return JsonLines(JsonDecoder(context.fields, context.clock, opts.charset, target=opts.target))

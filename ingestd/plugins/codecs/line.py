@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestd.event.record import Batch
-from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
 from ingestd.plugins.interfaces import Chunk, Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
@@ -18,9 +18,10 @@ from ingestd.plugins.registry import BuildContext, option, plugin
 class Options:
     """Options of the codec ``line``."""
 
-    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+    charset: str = charset_option()
     format: str = option("", "How an output writes an event, with %{field}; empty: time, host and message.")
     delimiter: str = option("\n", "What ends a line; only the line feed is possible.", choices=("\n", "\\n"))
+    ecs_compatibility: str = ecs_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +53,5 @@ class Line:
 @plugin("codec", "line", Options)
 def build(opts: Options, context: BuildContext) -> Line:
     """Text lines: ``message`` is the line; inputs add what they know of the sender."""
-    return Line(TextDecoder(check_charset(opts.charset), context.clock), TextEncoder(opts.format))
+    decoder = TextDecoder(opts.charset, context.clock, ecs=opts.ecs_compatibility != "disabled")
+    return Line(decoder, TextEncoder(opts.format))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestd.event.record import Batch
-from ingestd.plugins.codecs._options import check_charset
+from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
 from ingestd.plugins.interfaces import Chunk, Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
@@ -19,8 +19,9 @@ from ingestd.plugins.registry import BuildContext, option, plugin
 class Options:
     """Options of the codec ``plain``."""
 
-    charset: str = option("UTF-8", "Encoding of the text that comes in.")
+    charset: str = charset_option()
     format: str = option("", "How an output writes an event, with %{field}; empty: time, host and message.")
+    ecs_compatibility: str = ecs_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +44,5 @@ class Plain:
 @plugin("codec", "plain", Options)
 def build(opts: Options, context: BuildContext) -> Plain:
     """Plain text: ``message`` is what came in one message."""
-    return Plain(TextDecoder(check_charset(opts.charset), context.clock), TextEncoder(opts.format))
+    decoder = TextDecoder(opts.charset, context.clock, ecs=opts.ecs_compatibility != "disabled")
+    return Plain(decoder, TextEncoder(opts.format))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.fields import Event, FieldError, FieldRef, legal_tags
 from ingestd.event.timestamp import normalise
 
 
@@ -29,13 +29,6 @@ class _Tags(FieldRef):
         if not legal_tags(value):
             raise FieldError(f"tags cannot be set to {value!r}; they are text or an array of texts")
         event["tags"] = value
-
-
-def legal_tags(value: Any) -> bool:
-    """Return whether ``tags`` may hold ``value``."""
-    if type(value) is list:
-        return all(type(tag) is str for tag in value)
-    return value is None or type(value) is str
 
 
 _SPECIAL = {"@timestamp": _Timestamp, "tags": _Tags}

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.fields import Event, FieldError, FieldRef, add_tag, legal_tags
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_epoch_ns, normalise
 from ingestd.plugins.filters._ruby import to_s
-from ingestd.plugins.filters._targets import legal_tags, target
+from ingestd.plugins.filters._targets import target
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, required
 
 _TIMESTAMP_TAG = "_timestampparsefailure"
