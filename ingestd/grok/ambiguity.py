@@ -64,7 +64,7 @@ class Ambiguity:
         sources: list[list[Edge]] = [[] for _ in self._edges]
         for state, edges in enumerate(self._edges):
             for edge in edges:
-                sources[edge.target].append(edge._replace(target=state))
+                sources[edge.target].append(Edge(state, edge.mask, edge.counted))
         return sources
 
     def _find_loops(self) -> list[Loop]:
@@ -82,14 +82,14 @@ class Ambiguity:
         return loops
 
     def _is_counted(self, members: frozenset[int]) -> bool:
+        """Whether nothing goes around without the edges that close counted loops."""
         index = {state: number for number, state in enumerate(members)}
-        endless = [
-            [edge._replace(target=index[edge.target]) for edge in self._edges[state] if edge.target in members]
-            for state in members
-        ]
-        endless = [[edge for edge in edges if not edge.counted] for edges in endless]
+        endless = []
+        for state in members:
+            inner = [edge for edge in self._edges[state] if edge.target in members and not edge.counted]
+            endless.append([Edge(index[edge.target], edge.mask, counted=False) for edge in inner])
         own = any(edge.target == number for number, edges in enumerate(endless) for edge in edges)
-        return not own and all(len(component) == 1 for component in _components(endless))
+        return not own and (len(members) == 1 or all(len(component) == 1 for component in _components(endless)))
 
     def exponential(self, loop: Loop) -> Bridge | None:
         """Return a state of ``loop`` with a text that it reads on two ways around, or None."""

@@ -71,7 +71,7 @@ class Matcher:
 
     Args:
         program: What `load` returned.
-        timeout_s: Longest time for one search in seconds, where it is needed at all; None: no limit.
+        timeout_s: Longest time for one search in seconds, where it is needed at all; None or 0: no limit.
     """
 
     __slots__ = ("_limit", "_limit_of_all", "_program", "_slow", "_timeout_s", "search")
@@ -81,7 +81,7 @@ class Matcher:
     def __init__(self, program: Program, timeout_s: float | None) -> None:
         safety = program.safety
         self._program = program
-        self._timeout_s = timeout_s
+        self._timeout_s = timeout_s or None
         self._slow: Any = None
         fast = program.fast
         self._limit = _longest_value(safety.degree) if fast is not None else 0
@@ -107,8 +107,7 @@ class Matcher:
         fast = self._program.fast
         if fast is not None and len(value) <= self._limit_of_all:
             return fast.sub(replacement, value)
-        result: str = self._timed(self._slow_pattern().sub)(replacement, value)
-        return result
+        return self._sub_slow(replacement, value)
 
     def _bounded_search(self, fast: Callable[[str], Match | None]) -> Callable[[str], Match | None]:
         limit, slow = self._limit, self._search_slow
@@ -119,26 +118,23 @@ class Matcher:
         return search
 
     def _search_slow(self, value: str) -> Match | None:
-        found: Match | None = self._timed(self._slow_pattern().search)(value)
+        try:
+            found: Match | None = self._slow_pattern().search(value, timeout=self._timeout_s)
+        except TimeoutError:
+            raise GrokTimeoutError(self._timeout_s or 0) from None
         return found
+
+    def _sub_slow(self, replacement: Replacement, value: str) -> str:
+        try:
+            result: str = self._slow_pattern().sub(replacement, value, timeout=self._timeout_s)
+        except TimeoutError:
+            raise GrokTimeoutError(self._timeout_s or 0) from None
+        return result
 
     def _slow_pattern(self) -> Any:
         if self._slow is None:
             self._slow = _load_regex(self._program.translation.source)
         return self._slow
-
-    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        limit = self._timeout_s
-        if not limit:
-            return method
-
-        def run(*args: Any) -> Any:
-            try:
-                return method(*args, timeout=limit)
-            except TimeoutError:
-                raise GrokTimeoutError(limit) from None
-
-        return run
 
 
 def _longest_value(degree: int | None) -> float:
