@@ -1,0 +1,156 @@
+"""A real ``ingestd run`` in a process of its own, on ports that the kernel chooses."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+WAIT_SECONDS = 30.0
+
+
+def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
+    """Return once ``true()`` is; fail with ``what`` if that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """Return an environment for a daemon or command that finds its data in ``data_dir`` and no other settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INGESTD_")}
+    return kept | {"INGESTD_DATA_DIR": str(data_dir)}
+
+
+def ingestd(data_dir: Path, *arguments: str) -> str:
+    """Run another command of ingestd on the same data and return what it prints."""
+    command = [sys.executable, "-m", "ingestd", *arguments]
+    done = subprocess.run(command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class Daemon:
+    """Runs until the end of the ``with`` block, which stops it and expects exit code 0.
+
+    Args:
+        folder: Where data and log go; a second daemon in the same folder goes on with the first one's data.
+        arguments: After ``ingestd run``.
+        config: Text of a pipeline, instead of the built-in one. Its tcp inputs should have port 0.
+        settings: Settings as in ``ingestd.toml``, as ``INGESTD_*`` variables.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, config: str = "", **settings: str) -> None:
+        self.data_dir = folder / "data"
+        self.log_file = folder / f"log-{time.monotonic_ns()}.ndjson"
+        command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "127.0.0.1:0"]
+        command += ["--log-format", "json", *arguments]
+        if config:
+            command += ["-e", config]
+        environ = environment(self.data_dir) | {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_for("listening for events")
+            self.wait_for("serving metrics and health")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            self.kill()
+            print(self.log_file.read_text())  # noqa: T201 -- pytest shows it beside the failure
+        elif self.process.poll() is None:
+            self.stop()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, code: int = 0) -> None:
+        """Send a signal and expect an exit code."""
+        self.process.send_signal(number)
+        self.wait(code)
+
+    def wait(self, code: int = 0) -> None:
+        """Wait for the end and expect an exit code."""
+        found = self.process.wait(WAIT_SECONDS)
+        assert found == code, f"exit code {found}\n{self.log_file.read_text()}"
+
+    @property
+    def port(self) -> int:
+        """The port of the first tcp input."""
+        port: int = self.said("listening for events")[0]["port"]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Where /metrics and /health are."""
+        return str(self.said("serving metrics and health")[0]["url"])
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the entries of its log so far."""
+        *whole, _unfinished = self.log_file.read_text().split("\n")
+        return [json.loads(line) for line in whole]
+
+    def said(self, message: str) -> list[dict[str, Any]]:
+        """Return the log entries with this message."""
+        return [entry for entry in self.log() if entry["message"] == message]
+
+    def problems(self) -> list[dict[str, Any]]:
+        """Return the log entries that are warnings and worse."""
+        return [entry for entry in self.log() if entry["level"] != "INFO"]
+
+    def wait_for(self, message: str) -> None:
+        """Wait until the log has this message."""
+
+        def there() -> bool:
+            assert self.process.poll() is None, self.log_file.read_text()
+            return bool(self.said(message))
+
+        wait_until(there, f"the log to say {message!r}")
+
+    def get(self, path: str) -> str:
+        """Return a page of its HTTP server; a status other than 200 raises."""
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's series that have these labels; ``name`` as on the page."""
+        families = text_string_to_metric_families(self.get("/metrics"))
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+    def wait_for_metric(self, name: str, value: float) -> None:
+        """Wait until a metric has reached a value."""
+        wait_until(lambda: self.metric(name) >= value, f"{name} to be {value}")
+
+    def send(self, events: Iterable[dict[str, Any] | bytes]) -> None:
+        """Send events as JSON lines over one connection, and close it; bytes are sent as they are."""
+        lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(b"".join(line + b"\n" for line in lines))
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Return the dead letters, with ``raw`` as bytes."""
+        files = sorted((self.data_dir / "deadletters").glob("dead-*.ndjson"))
+        letters = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return [letter | {"raw": base64.b64decode(letter["raw"])} for letter in letters]

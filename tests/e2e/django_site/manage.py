@@ -1,0 +1,10 @@
+"""Runs the site: ``python manage.py runserver 127.0.0.1:0 --noreload``."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+    execute_from_command_line(sys.argv)

@@ -1,0 +1,1 @@
+"""A small shop, as anybody might have one."""

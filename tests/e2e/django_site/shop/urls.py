@@ -1,0 +1,7 @@
+"""Addresses of the shop."""
+
+from django.urls import path
+
+from shop import views
+
+urlpatterns = [path("search", views.search), path("order", views.order), path("broken", views.broken)]
