@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any
 
 import click
 
 from ingestd.cli.flags import settings_options
+from ingestd.cli.pipelines import default_text
 from ingestd.settings import SETTINGS, Settings
 
 
@@ -18,9 +18,10 @@ def config() -> None:
 
 
 @config.command("default")
-def default() -> None:
+@settings_options("elasticsearch")
+def default(settings: Settings) -> None:
     """Print the pipeline that runs when no config is given; it is a plain Logstash config."""
-    click.echo(files("ingestd").joinpath("default.conf").read_bytes(), nl=False)
+    click.echo(default_text(settings), nl=False)
 
 
 @config.command("settings")

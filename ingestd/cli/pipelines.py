@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
+import ingestd
 from ingestd.config.nodes import Config
 from ingestd.config.parser import load, parse, parse_string
 from ingestd.settings import Settings
@@ -72,7 +72,7 @@ def pipeline_configs(
 
 def default_text(settings: Settings) -> str:
     """Return the text of the built-in pipeline: into Elasticsearch if the settings name one, else into the store."""
-    text = files("ingestd").joinpath(DEFAULT_NAME).read_text("utf-8")
+    text = (Path(ingestd.__file__).parent / DEFAULT_NAME).read_text("utf-8")
     if settings.elasticsearch:
         text = text.replace("store { }", 'elasticsearch {\n    hosts => ["${INGESTD_ELASTICSEARCH}"]\n  }')
     return text

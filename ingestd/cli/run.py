@@ -89,6 +89,8 @@ async def _serve(settings: Settings, configs: dict[str, Config], letters: DeadLe
 
 
 def _running(name: str, config: Config, settings: Settings, letters: DeadLetterFiles) -> RunningPipeline:
+    for warning in config.warnings:
+        log.warning("the config may not mean what it says", pipeline=name, warning=warning)
     context = BuildContext(settings=settings, dead_letters=letters, pipeline_id=name)
     return RunningPipeline(name, compile_pipeline(config, context, report_failures(name)), settings, letters)
 

@@ -113,7 +113,7 @@ class _Binder:
             self._errors.append(ConfigError("a codec is a name or name { options }", value.span, "codec => json_lines"))
             return None
         if spec.stream:
-            value = dataclasses.replace(value, name=STREAM_CODECS.get(value.name, value.name))
+            value = Plugin(STREAM_CODECS.get(value.name, value.name), value.settings, value.span)
         found = self._find("codec", value)
         if found is None:
             return None

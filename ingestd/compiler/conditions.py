@@ -15,7 +15,6 @@ from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import Array, Compare, Condition, Field, Logic, Not, Number, Operand, Regex, Text, Truth
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.sprintf import to_text
-from ingestd.grok.compile import compile_regex
 from ingestd.grok.errors import PatternError
 
 
@@ -79,6 +78,8 @@ def matcher(pattern: str) -> Callable[[Any], bool]:
     Raises:
         PatternError: The pattern is not valid.
     """
+    from ingestd.grok.compile import compile_regex  # noqa: PLC0415 -- most configs have no regex in a condition
+
     search = compile_regex(pattern).matcher().search
 
     def found(value: Any) -> bool:

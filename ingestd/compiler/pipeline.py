@@ -96,6 +96,7 @@ def compile_pipeline(
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:
     """Return every error and warning of a config, in the order of the text. Plugins are built, nothing is opened."""
     program, errors = check(config)
+    errors += config.warnings
     _, code = plan(program, errors)
     builder = _Builder(context or BuildContext(), errors, _ignore)
     builder.filters(program)

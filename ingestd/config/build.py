@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
-from lark import Token, Tree
-
+from ingestd.config._lark import Token, Tree
 from ingestd.config.conditions import MAX_DEPTH, Operator, TooDeepError, group, surprises
 from ingestd.config.errors import ConfigError
 from ingestd.config.lexer import Places, end_of, start_of

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lark import Token
-
+from ingestd.config._lark import Token
 from ingestd.config.lexer import BAD, END
 from ingestd.suggest import did_you_mean
 

@@ -12,8 +12,7 @@ import re
 from bisect import bisect_right
 from typing import Final
 
-from lark import Token
-
+from ingestd.config._lark import Token
 from ingestd.config.errors import Span
 
 #: Token types that the grammar does not know: a part of the text that cannot be right anywhere.

@@ -5,14 +5,14 @@ Follows the Logstash config language: https://www.elastic.co/docs/reference/logs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from ingestd.config.errors import ConfigError, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced (see variables.py)."""
 
     value: str
@@ -20,32 +20,28 @@ class Text:
     bare: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """An integer or a float."""
 
     value: int | float
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(Struct, frozen=True):
     """``[ a, b ]``."""
 
     items: tuple[Value, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Hash:
+class Hash(Struct, frozen=True):
     """``{ key => value ... }`` in the order of the text; a key may come twice. ``${VAR}`` in keys stays as it is."""
 
     items: tuple[tuple[Text | Number, Value], ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """``name => value`` inside a plugin; ``span`` is the name's."""
 
     name: str
@@ -53,8 +49,7 @@ class Setting:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
+class Plugin(Struct, frozen=True):
     """``name { settings }``; as a value it is a codec. ``span`` is the name's."""
 
     name: str
@@ -65,16 +60,14 @@ class Plugin:
 Value = Text | Number | Array | Hash | Plugin
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field reference in a condition, as written: ``[a][b]``; as in Logstash ``["a"]`` is one, too."""
 
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Struct, frozen=True):
     """``/pattern/`` (slashes taken off, ``\\/`` is ``/``), or the string on the right of ``=~``."""
 
     pattern: str
@@ -85,8 +78,7 @@ Operand = Field | Text | Number | Array | Regex
 Comparison = Literal["==", "!=", "<", ">", "<=", ">=", "=~", "!~", "in", "not in"]
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """``left op right``; for ``=~`` and ``!~`` the right side is a ``Regex``, or a ``Field`` that holds a pattern.
 
     ``span`` is the whole comparison (its first line).
@@ -98,24 +90,21 @@ class Compare:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """An operand alone: true if the field exists and is neither null nor false. ``span`` is the operand's."""
 
     operand: Operand
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """``! condition``; ``span`` is the exclamation mark's."""
 
     condition: Condition
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Logic:
+class Logic(Struct, frozen=True):
     """``left and right``; ``span`` is the operator's.
 
     ``and`` binds stronger than ``or``, ``xor`` and ``nand``, which have one rank and group to the right, but
@@ -132,8 +121,7 @@ class Logic:
 Condition = Compare | Truth | Not | Logic
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """``if``, its ``else if``s in order, and the ``else`` block (empty if there is none); ``span`` is the ``if``'s."""
 
     tests: tuple[tuple[Condition, tuple[Statement, ...]], ...]
@@ -144,8 +132,7 @@ class Branch:
 Statement = Plugin | Branch
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """A whole pipeline: the plugins of each section, sections of the same kind joined in order.
 
     ``sources`` maps each file name to its text, for error messages and tracebacks. ``warnings`` are of severity

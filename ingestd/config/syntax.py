@@ -16,10 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
-from lark import Lark, Token, Tree, UnexpectedToken
-from lark.lexer import Lexer
-from lark.parsers.lalr_analysis import Shift
-
+from ingestd.config._lark import Lark, Lexer, Shift, Token, Tree, UnexpectedToken
 from ingestd.config.errors import ConfigError
 from ingestd.config.explain import ELSE, SECTIONS, Bracket, explain, never_closed
 from ingestd.config.lexer import (

@@ -13,7 +13,6 @@ from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.jsontext import dumps
-from ingestd.event.timeformat import compile_java_time_print, compile_joda_print
 from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
@@ -60,6 +59,11 @@ def _field(text: str, inner: str) -> tuple[Render, str]:
 
 def _date(inner: str) -> Render:
     """Return what renders a date placeholder from ``@timestamp``; without one it is empty, as in Logstash."""
+    from ingestd.event.timeformat import (  # noqa: PLC0415 -- many configs write no dates, and need no calendar
+        compile_java_time_print,
+        compile_joda_print,
+    )
+
     if inner.startswith("{"):
         show = compile_java_time_print(inner[1:-1])
     elif inner == "+%s":
