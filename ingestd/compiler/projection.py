@@ -32,9 +32,12 @@ def project(program: Program, conditions: Iterable[str]) -> Projection:
         touch |= one
         if one.unknown:
             reasons.append(f"{step.name}: {one.unknown}")
+    tops = touch.tops() | ALWAYS
+    foreign = sorted(name for name in tops if not name.isascii())
+    if foreign:  # the decoder finds only keys of ASCII letters
+        reasons.append(f"the name of the field {foreign[0]!r} is not ASCII")
     if reasons:
         return Projection(touch, None, "; ".join(reasons))
-    tops = touch.tops() | ALWAYS
     return Projection(touch, tops, "every plugin states its fields")
 
 
