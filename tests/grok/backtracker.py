@@ -9,7 +9,7 @@ from ingestd.grok.nodes import At, Atomic, Case, Char, Choice, Group, Look, Node
 from ingestd.grok.parser import parse
 
 Next = Callable[[int], bool]
-LIMIT = 300_000
+LIMIT = 80_000
 
 
 class ExhaustedError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -186,10 +187,14 @@ FOUND = [  # pattern, text, what is captured
 ]
 
 
+@cache
+def compiled(engine: Any, text: str) -> Any:
+    return engine.compile(compile_grok(text, LIBRARY).source)
+
+
 def search(engine: Any, name: str, text: str, form: str = "%{{{}:x}}") -> str | None:
-    pattern = compile_grok(form.format(name), LIBRARY)
-    found = engine.compile(pattern.source).search(text)
-    return found[pattern.captures[0].group] if found else None
+    found = compiled(engine, form.format(name)).search(text)
+    return found[1] if found else None
 
 
 def rows(table: dict[str, list[str]]) -> list[Any]:

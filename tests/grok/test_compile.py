@@ -39,6 +39,11 @@ FIELDS = [  # pattern, text, captures as (field, text, convert)
     ("%{GREEDYDATA:all}", "a\nb", [("all", "a\nb", None)]),
     ("%{WORD:a and more}", "x", [("a", "x", None)]),
     ("^403$", "403", []),
+    (
+        r"((a=(?<a>%{UNIXPATH})?|b=(?<b>%{UNIXPATH})?)(,\s)?)+",
+        "a=/some/path, b=/some/other/path",
+        [("a", "/some/path,", None), ("b", None, None)],
+    ),
     ("%{}a%{", "%{}a%{", []),
     ("%{WORD:ignored:}", "x", [("ignored", "x", None)]),
 ]
