@@ -95,13 +95,13 @@ def analyse_tree(tree: Regex) -> Safety:
 def _longest_chain(ambiguity: Ambiguity) -> tuple[float, list[Bridge]]:
     """Return the weight of the heaviest chain of loops and its bridges.
 
-    An endless loop weighs 1. A counted one is a constant factor; but three of those together are as bad as an
-    endless loop on values of the usual lengths.
+    An endless loop weighs 1. A counted one is a constant factor of at most `automaton.MAX_COUNTED`; but two of those
+    together are as bad as an endless loop on values of the usual lengths.
     """
     best: list[tuple[float, list[Bridge]]] = [(0.0, [])] * len(ambiguity.loops)
     for number in reversed(range(len(ambiguity.loops))):
         loop = ambiguity.loops[number]
-        own = 0.34 if loop.counted else 1.0
+        own = 0.5 if loop.counted else 1.0
         best[number] = (own, [])
         # The heaviest first, of equals the smallest: the first proof is then the best, and it is found soonest.
         heaviest = sorted(ambiguity.candidates(loop), key=lambda n: (-best[n][0], len(ambiguity.loops[n].states)))

@@ -119,6 +119,14 @@ def test_what_is_too_complex_is_unknown_and_so_unsafe(pattern: str) -> None:
     assert "cannot be told" in safety.describe()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "degree"),
+    [("[a-z]{0,62}x", 1), ("[a-z]{0,62}[a-z]{0,62}x", 2), ("[a-z]{0,500}x", 2), ("(?:a{1,10}){1,10}x", None)],
+)
+def test_counted_loops_are_constant_factors_only_one_at_a_time(pattern: str, degree: int | None) -> None:
+    assert analyse(pattern).degree == degree
+
+
 def test_description() -> None:
     assert analyse("a+ b").describe() == "the time of a search is quadratic, as with 'a' repeated then 'b'"
     assert analyse("ab").describe() == "the time of a search is linear"
