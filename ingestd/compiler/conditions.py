@@ -72,20 +72,23 @@ HELPERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def matcher(pattern: str) -> Callable[[Any], bool]:
+def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     """Return a function that tells whether ``pattern`` is found in a text; other values never match.
+
+    The second part is a warning if a search may take long, else empty.
 
     Raises:
         PatternError: The pattern is not valid.
     """
     from ingestd.grok.compile import compile_regex  # noqa: PLC0415 -- most configs have no regex in a condition
 
-    search = compile_regex(pattern).matcher().search
+    regex = compile_regex(pattern)
+    search = regex.matcher().search
 
     def found(value: Any) -> bool:
         return type(value) is str and search(value) is not None
 
-    return found
+    return found, "" if regex.safety.degree == 1 else regex.safety.describe()
 
 
 class ConditionWriter:
@@ -154,10 +157,13 @@ class ConditionWriter:
             self._errors.append(ConfigError(what, node.right.span, 'write a regex between slashes or "quotes"'))
             return "False"
         try:
-            found = matcher(pattern)
+            found, warning = matcher(pattern)
         except PatternError as error:
             self._errors.append(ConfigError(f"invalid regex: {error}", node.right.span))
             return "False"
+        if warning:
+            hint = "long values are searched under a time-out; anchor the regex with ^ or \\A"
+            self._errors.append(ConfigError(f"regex /{pattern}/: {warning}", node.right.span, hint, "warning"))
         return f"{self._names.add('matches', found)}({left})"
 
     def _operand(self, node: Operand) -> str:

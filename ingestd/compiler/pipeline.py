@@ -105,6 +105,9 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
     for route in code.routes:
         for step in route:
             builder.output(step)
+    hint = "long values are matched under a time-out; anchor the pattern with ^, or use %{NOTSPACE} for %{DATA}"
+    for step in steps(program.filters):
+        errors += [ConfigError(text, step.span, hint, "warning") for text in step.spec.warnings(step.options)]
     files = list(config.sources)
     return sorted(errors, key=lambda one: (files.index(one.span.file), one.span.line, one.span.column))
 

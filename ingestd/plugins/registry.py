@@ -9,7 +9,7 @@ import dataclasses
 import importlib
 import pkgutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -89,6 +89,11 @@ class BuildContext:
     settings: Settings = field(default_factory=Settings)
 
 
+def no_warnings(options: Any) -> Iterable[str]:
+    """Return nothing."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class PluginSpec:
     """One plugin: its options (a dataclass), how to build it and what it touches with given options."""
@@ -103,6 +108,8 @@ class PluginSpec:
     failure_tag: str = ""
     codec: str = ""
     """Name of the codec of an input or output that none was given for; empty: it takes no codec."""
+    warnings: Callable[[Any], Iterable[str]] = no_warnings
+    """What `ingestd check` says about options that work but may not be meant, a sentence each."""
     stream: bool = False
     """Whether an input reads a stream that must be cut into frames; else every message is one frame."""
 
@@ -151,6 +158,7 @@ def filter_plugin(
     touches: Callable[[Any], Touch],
     shape: Shape = "match",
     failure_tag: str = "",
+    warnings: Callable[[Any], Iterable[str]] = no_warnings,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
@@ -160,7 +168,8 @@ def filter_plugin(
 
     def register(build: _Build) -> _Build:
         tag = failure_tag or f"_{name}_error"
-        _register(PluginSpec("filter", name, options, build, build.__doc__ or "", touches, shape, tag))
+        doc = build.__doc__ or ""
+        _register(PluginSpec("filter", name, options, build, doc, touches, shape, tag, warnings=warnings))
         return build
 
     return register

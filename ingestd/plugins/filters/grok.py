@@ -81,7 +81,17 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset({*options.match, *captured}), sets=frozenset(captured | tags))
 
 
-@filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure")
+def _warnings(options: Options) -> list[str]:
+    """Return a sentence for each pattern whose time is not proven to grow with the length of the value alone."""
+    return [
+        f"pattern {pattern.text!r}: {pattern.safety.describe()}"
+        for patterns in _patterns(options).values()
+        for pattern in patterns
+        if pattern.safety.degree != 1
+    ]
+
+
+@filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure", warnings=_warnings)
 def build(options: Options, context: BuildContext) -> FilterFn:
     """Match fields against patterns and set what the patterns name.
 
