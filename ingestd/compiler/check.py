@@ -117,6 +117,10 @@ class _Binder:
         found = self._find("codec", value)
         if found is None:
             return None
+        if spec.kind == "input" and not found.decodes:
+            text = f"the codec {value.name!r} only writes"
+            self._errors.append(ConfigError(text, value.span, "an input takes json_lines, json, line or plain"))
+            return None
         options = read_options(found.options, value.settings, f"codec {value.name!r}", value.span, self._errors)
         return None if options is None else BoundCodec(found, options)
 

@@ -112,6 +112,8 @@ class PluginSpec:
     """What `ingestd check` says about options that work but may not be meant, a sentence each."""
     stream: bool = False
     """Whether an input reads a stream that must be cut into frames; else every message is one frame."""
+    decodes: bool = True
+    """Whether a codec can read what it writes, so that an input may have it."""
 
 
 REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
@@ -183,11 +185,13 @@ def plugin(
     touches: Callable[[Any], Touch] = touches_nothing,
     codec: str = "",
     stream: bool = False,
+    decodes: bool = True,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as an input, codec or output."""
 
     def register(build: _Build) -> _Build:
-        _register(PluginSpec(kind, name, options, build, build.__doc__ or "", touches, codec=codec, stream=stream))
+        doc = build.__doc__ or ""
+        _register(PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes))
         return build
 
     return register

@@ -66,7 +66,7 @@ def _value(value: Any, depth: int) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@plugin("codec", "rubydebug", Options)
+@plugin("codec", "rubydebug", Options, decodes=False)
 def build(opts: Options, context: BuildContext) -> RubyDebug:
     """Events as Ruby prints them, with names aligned; for outputs only."""
     return RubyDebug(opts.metadata)

@@ -62,7 +62,11 @@ class Stdin:
         """Return True as soon as there is something to read, False if ``stop`` was called first."""
         loop = asyncio.get_running_loop()
         self._wake.clear()
-        loop.add_reader(self._fd, self._wake.set)
+        try:
+            loop.add_reader(self._fd, self._wake.set)
+        except PermissionError:  # /dev/null and the like cannot be polled either: they never block
+            self._polled = False
+            return not self._stopped
         try:
             await self._wake.wait()
         finally:
