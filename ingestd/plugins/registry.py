@@ -177,7 +177,7 @@ def filter_plugin(
     return register
 
 
-def plugin(
+def plugin(  # noqa: PLR0913 -- declarations, each by name
     kind: Literal["input", "codec", "output"],
     name: str,
     options: type,
