@@ -196,8 +196,10 @@ async def test_template_is_installed_once(client: ElasticClient, index_prefix: s
         return there
 
     assert await install_template(client, f"{index_prefix}a", template_name=name)
-    assert not await install_template(client, f"{index_prefix}b", template_name=name)
+    assert not await install_template(client, f"{index_prefix}a", template_name=name)
     assert (await installed())["index_patterns"] == [f"{index_prefix}a"]
+    assert await install_template(client, f"{index_prefix}b", template_name=name)
+    assert (await installed())["index_patterns"] == [f"{index_prefix}a", f"{index_prefix}b"]
     assert await install_template(client, f"{index_prefix}b", template_name=name, template_overwrite=True)
     assert (await installed())["index_patterns"] == [f"{index_prefix}b"]
 

@@ -20,7 +20,7 @@ from ingestd.plugins.outputs._bulk import Bulk, BulkSender, Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
 from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.template import install_template
 
@@ -84,7 +84,7 @@ class ElasticsearchOutput:
     batch_bytes = _REQUEST_BYTES
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
-        self._opts, self._name = opts, context.plugin_id
+        self._opts, self._name, self._dead_letters = opts, context.plugin_id, context.dead_letters
         self._client = ElasticClient(_connection(opts))
         self._names = namer(opts.index)
         self._action = opts.action or ("index" if opts.document_id.text else "create")
@@ -110,26 +110,43 @@ class ElasticsearchOutput:
         if not self._opts.manage_template:
             return
         for attempt in self._retry.attempts():
-            try:
-                await install_template(
-                    self._client,
-                    self._opts.index.text,
-                    template_name=self._opts.template_name,
-                    template_file=self._opts.template or None,
-                    template_overwrite=self._opts.template_overwrite,
-                )
+            if await self._template_settled():
                 return
-            except ElasticUnavailable as error:
-                log.warning("no answer yet; events are kept until there is one", output=self._name, error=error)
-                await self._retry.wait(attempt)
-            except (ElasticError, ValueError) as error:
-                log.error("the index template could not be installed", output=self._name, error=error)
-                return
+            await self._retry.wait(attempt)
+
+    async def _template_settled(self) -> bool:
+        """Install the template; return False while the server is absent or takes nothing, so that it is tried again.
+
+        Without it the first documents would give the day's index mappings that cannot be changed any more.
+        """
+        try:
+            await install_template(
+                self._client,
+                self._opts.index.text,
+                template_name=self._opts.template_name,
+                template_file=self._opts.template or None,
+                template_overwrite=self._opts.template_overwrite,
+            )
+        except ElasticUnavailable as error:
+            log.warning("no answer yet; events are kept until there is one", output=self._name, error=error)
+            return False
+        except ElasticRefused as error:
+            if error.status in {401, 429} or error.status >= 500:
+                log.error("the server takes nothing yet; events are kept until it does", output=self._name, error=error)
+                return False
+            log.error("the index template could not be installed", output=self._name, error=error)
+        except ValueError as error:
+            log.error("the index template could not be installed", output=self._name, error=error)
+        return True
 
     def prepare(self, batch: Batch) -> Bulk:
-        """Return the bulk body of ``batch``."""
+        """Return the bulk body of ``batch``, without documents for which there is no index."""
         events = batch.fields()
         names = self._names(events)
+        if "%{" in "".join(set(names)):
+            batch = self._without_nameless(batch, names)
+            events = batch.fields()
+            names = self._names(events)
         if self._simple:
             actions = self._simple_actions(names, batch)
         else:
@@ -142,6 +159,14 @@ class ElasticsearchOutput:
         if self._prepared is not None:
             await self._prepared
         await self._sender.send(Bulk.joined(loads))
+
+    def _without_nameless(self, batch: Batch, names: list[str]) -> Batch:
+        """Return the batch without the events that lack a field of the index name; as in Logstash they are dead."""
+        reason = "the event lacks a field of its index name {}"
+        for name, document in zip(names, batch.documents(), strict=True):
+            if "%{" in name:
+                self._dead_letters.add(stage="output", reason=reason.format(name), raw=document, plugin=self._name)
+        return batch.part(position for position, name in enumerate(names) if "%{" not in name)
 
     def _simple_actions(self, names: list[str], batch: Batch) -> list[bytes]:
         if len(set(names)) == 1:

@@ -120,7 +120,8 @@ async def install_template(
 ) -> bool:
     """Put the template there unless one of that name is; return whether it was put.
 
-    One of our own that an older version made is replaced.
+    One of our own that an older version made is replaced, and one that is there for other indices is extended
+    to these.
 
     Args:
         client: The connection.
@@ -136,15 +137,21 @@ async def install_template(
     """
     path = f"/_index_template/{quote_part(template_name)}"
     status, answer = await client.request("GET", path)
-    if status not in {200, 404}:
+    if status not in {200, 404} or not isinstance(answer, dict):
         raise client.refused(status, answer)
+    pattern = index_pattern(index)
+    patterns = [pattern]
     if status == 200 and not template_overwrite:
         there = answer["index_templates"][0]["index_template"]
-        ours = template_file is None and there.get("_meta", {}).get("managed_by") == "ingestd"
-        if not ours or there.get("version", 0) >= VERSION:
+        if template_file is not None or there.get("_meta", {}).get("managed_by") != "ingestd":
             return False
-    pattern = index_pattern(index)
-    body = read_template(template_file, pattern) if template_file else template(pattern, server=await client.server())
+        patterns = sorted({pattern, *there["index_patterns"]})
+        if there.get("version", 0) >= VERSION and patterns == sorted(there["index_patterns"]):
+            return False
+    if template_file:
+        body = read_template(template_file, pattern)
+    else:
+        body = template(pattern, server=await client.server()) | {"index_patterns": patterns}
     await client.call("PUT", path, json=body)
     return True
 
