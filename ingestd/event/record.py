@@ -101,8 +101,8 @@ class Batch:
         return [key.decode() for key in self.fill(b"%b")]
 
     def fill(self, template: bytes) -> list[bytes]:
-        """Return n texts: ``template`` with its one ``%b`` replaced by each document id."""
-        before, _, after = template.replace(b"%b", b"\0").replace(b"%", b"%%").partition(b"\0")
+        """Return n texts: ``template`` with its last ``%b`` replaced by each document id."""
+        before, _, after = template.replace(b"%", b"%%").rpartition(b"%%b")
         begin = before + self.origin.encode() + b"-"
         numbered, named = begin + b"%012x" + after, begin + b"%b" + after
         return [
