@@ -13,7 +13,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,6 +26,12 @@ def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS
     while not true():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def environment(data_dir: Path) -> dict[str, str]:
@@ -73,10 +78,10 @@ class Daemon:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is not None:
+    def __exit__(self, *raised: object) -> None:
+        if raised[0] is not None:
             self.kill()
-            print(self.log_file.read_text())  # noqa: T201 -- pytest shows it beside the failure
+            print(self.log_file.read_text())  # noqa: T201 -- shown beside the failure
         elif self.process.poll() is None:
             self.stop()
 

@@ -92,8 +92,8 @@ def test_into_a_search_server(clean_search_server: SearchServer, tmp_path: Path)
         visit(site, daemon)
     assert daemon.problems() == []
     server.call("POST", "/logstash-*/_refresh")
-    body = {"size": 100, "aggs": {"words": {"terms": {"field": "search_word"}}, "levels": {"terms": {"field": "level"}}}}
-    answer = server.call("POST", "/logstash-*/_search", body)
+    terms = {name: {"terms": {"field": field}} for name, field in (("words", "search_word"), ("levels", "level"))}
+    answer = server.call("POST", "/logstash-*/_search", {"size": 100, "aggs": terms})
     hits = answer["hits"]["hits"]
     check_documents([hit["_source"] for hit in hits])
     assert all(hit["_index"] == index_of(hit["_source"]) for hit in hits)

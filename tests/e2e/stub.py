@@ -1,0 +1,176 @@
+"""A small server that answers as Elasticsearch does, and fails in the ways it is told to."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one request, instead of an answer.
+
+    ``status`` and ``text``: the answer, and nothing is stored; status 0 breaks the connection.
+    ``store``: the documents are stored all the same. ``items``: statuses of single documents by place; only these
+    are not stored, and the request as a whole is answered well.
+    """
+
+    status: int = 0
+    text: str = "{}"
+    store: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    items: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that came; ``path`` with its query, ``headers`` with lower-case names, ``count`` of documents."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    count: int
+
+
+class StubElasticsearch:
+    """Listens from the start of the ``with`` block.
+
+    Args:
+        tls: With this, https.
+        authorization: The header that every request needs; others get 401.
+        max_bytes: Longest body that is taken; longer ones get 413.
+        port: Where to listen, 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        authorization: str | None = None,
+        max_bytes: int = 1 << 30,
+        port: int = 0,
+    ) -> None:
+        self.authorization, self.max_bytes = authorization, max_bytes
+        self.documents: dict[tuple[str, str], dict[str, Any]] = {}
+        self.requests: list[Request] = []
+        self.bulk_faults: deque[Fault] = deque()
+        self.template_faults: deque[Fault] = deque()
+        self.templates: dict[str, Any] = {}
+        self.lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.stub = self
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def bulks(self) -> list[Request]:
+        """Return the bulk requests that came."""
+        return [one for one in self.requests if one.path.startswith("/_bulk")]
+
+    def values(self, name: str) -> list[Any]:
+        """Return a field of all documents, sorted."""
+        return sorted(one[name] for one in self.documents.values())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    stub: StubElasticsearch
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: connections break here on purpose."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    do_POST = do_PUT = do_GET  # noqa: N815 -- names of the base class
+
+    def _handle(self) -> None:
+        stub = self.server.stub
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        packed = self.headers.get("Content-Encoding") == "gzip"
+        lines = (gzip.decompress(body) if packed else body).splitlines()
+        with stub.lock:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            stub.requests.append(Request(self.command, self.path, headers, len(lines) // 2))
+            fault = self._fault(len(body))
+            if fault is None or fault.store or fault.items:
+                answer = self._carry_out(body, lines, fault.items if fault else {})
+        if fault is None or fault.items:
+            self._answer(*answer)
+        elif fault.status:
+            self._answer(fault.status, fault.text.encode(), fault.headers)
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+
+    def _fault(self, size: int) -> Fault | None:
+        stub = self.server.stub
+        if stub.authorization not in {None, self.headers.get("Authorization")}:
+            return Fault(401, '{"error":{"type":"security_exception","reason":"unable to authenticate"}}')
+        if size > stub.max_bytes:
+            return Fault(413, "Request Entity Too Large")
+        faults = stub.template_faults if self.path.startswith("/_index_template") else stub.bulk_faults
+        return faults.popleft() if faults and self.path != "/" else None
+
+    def _carry_out(self, body: bytes, lines: list[bytes], refused: dict[int, int]) -> tuple[int, bytes, dict[str, str]]:
+        stub = self.server.stub
+        path, _, _ = self.path.partition("?")
+        if path.startswith("/_index_template/"):
+            name = path.rpartition("/")[2]
+            if self.command == "PUT":
+                stub.templates[name] = json.loads(body)
+            elif name not in stub.templates:
+                return 404, b'{"error":"not found"}', {}
+            else:
+                found = [{"name": name, "index_template": stub.templates[name]}]
+                return 200, json.dumps({"index_templates": found}).encode(), {}
+        elif path.endswith("/_bulk"):
+            return 200, json.dumps(self._store(lines, refused), separators=(",", ":")).encode(), {}
+        return 200, b'{"version":{"number":"9.5.3"}}', {"X-Elastic-Product": "Elasticsearch"}
+
+    def _store(self, lines: list[bytes], refused: dict[int, int]) -> dict[str, Any]:
+        items = []
+        for place, (head, document) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
+            [(action, target)] = json.loads(head).items()
+            key = (target["_index"], target["_id"])
+            if place in refused:
+                error = {"type": "es_rejected_execution_exception", "reason": "rejected"}
+                items.append({action: {"status": refused[place], "error": error}})
+            elif action == "create" and key in self.server.stub.documents:
+                error = {"type": "version_conflict_engine_exception", "reason": "there"}
+                items.append({action: {"status": 409, "error": error}})
+            else:
+                self.server.stub.documents[key] = json.loads(document)
+                items.append({action: {"status": 201}})
+        return {"errors": any("error" in item for entry in items for item in entry.values()), "items": items}
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        usual = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        for name, value in (usual | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)

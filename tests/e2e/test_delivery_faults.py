@@ -1,0 +1,169 @@
+"""What becomes of events when the server fails: a stub that fails as told, and the exact outcome."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import Daemon, free_port, wait_until
+from tests.e2e.stub import Fault, StubElasticsearch
+
+CONFIG = """
+input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+output {
+  elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 %s }
+}
+"""
+EVENTS = [{"@timestamp": "2026-11-22T10:00:00.000Z", "n": number} for number in range(100)]
+NUMBERS = list(range(100))
+RETRIED = "a delivery is tried again"
+
+
+def daemon(folder: Path, stub: StubElasticsearch, options: str = "", **settings: str) -> Daemon:
+    return Daemon(folder, config=CONFIG % (stub.url, options), **settings)
+
+
+FAULTS = {
+    "unavailable": Fault(503, "no master"),
+    "too_many_requests": Fault(429, '{"error":{"type":"circuit_breaking_exception"}}', headers={"Retry-After": "0"}),
+    "broken_before_it_is_stored": Fault(),
+    "broken_after_it_is_stored": Fault(store=True),
+    "an_answer_of_somebody_else": Fault(200, "<html>login</html>", store=True),
+    "half_of_the_items": Fault(200, '{"errors":false,"items":[{"create":{"status":201}}]}'),
+    "bad_gateway_after_it_is_stored": Fault(502, "bad gateway", store=True),
+}
+
+
+def test_requests_that_fail_are_sent_again(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:
+        stub.bulk_faults.extend(FAULTS.values())
+        running.send(EVENTS)
+        running.wait_for_metric("ingestd_delivered_events_total", 100)
+        assert running.metric("ingestd_retried_requests_total") == len(FAULTS)
+        assert running.metric("ingestd_queue_events") == 0
+    assert stub.values("n") == NUMBERS
+    assert len(stub.bulks()) == len(FAULTS) + 1
+    assert running.dead_letters() == []
+
+
+def test_only_the_refused_items_are_sent_again(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:
+        stub.bulk_faults.append(Fault(items={3: 429, 50: 503, 99: 429}))
+        stub.bulk_faults.append(Fault(items={1: 429}))
+        running.send(EVENTS)
+        running.wait_for_metric("ingestd_delivered_events_total", 100)
+    assert [one.count for one in stub.bulks()] == [100, 3, 1]
+    assert stub.values("n") == NUMBERS
+    assert running.dead_letters() == []
+
+
+def test_too_large_requests_are_split(tmp_path: Path) -> None:
+    events = [*EVENTS[:50], EVENTS[50] | {"text": "x" * 5000}, *EVENTS[51:]]
+    with StubElasticsearch(max_bytes=3000) as stub, daemon(tmp_path, stub) as running:
+        running.send(events)
+        wait_until(lambda: len(stub.documents) == 99, "99 documents")
+        wait_until(running.dead_letters, "a dead letter")
+        assert running.metric("ingestd_dead_letter_events_total", stage="output") == 1
+    assert stub.values("n") == [number for number in NUMBERS if number != 50]
+    [letter] = running.dead_letters()
+    assert json.loads(letter["raw"]) == events[50] | {"@version": "1"}
+    assert (letter["stage"], letter["plugin"]) == ("output", "elasticsearch_0")
+    assert letter["reason"] == "HTTP 413: Request Entity Too Large"
+
+
+def test_a_document_that_spoils_its_request_costs_its_neighbours_nothing(tmp_path: Path) -> None:
+    """A 400 for the request as a whole does not say whose fault it is."""
+    with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:
+        stub.bulk_faults.append(Fault(400, '{"error":{"type":"illegal_argument_exception","reason":"bad"}}'))
+        running.send(EVENTS)
+        running.wait_for_metric("ingestd_delivered_events_total", 100)
+    assert stub.values("n") == NUMBERS
+    assert running.dead_letters() == []
+
+
+TEMPLATE_FAULTS = [Fault(503, "not yet"), Fault(429, "busy"), Fault()]
+
+
+def test_no_document_goes_before_the_template(tmp_path: Path) -> None:
+    stub = StubElasticsearch()
+    stub.template_faults.extend(TEMPLATE_FAULTS)
+    with stub, daemon(tmp_path, stub) as running:
+        running.send(EVENTS)
+        running.wait_for_metric("ingestd_delivered_events_total", 100)
+    kinds = ["bulk" if one.path.startswith("/_bulk") else one.method for one in stub.requests]
+    assert kinds == [*["GET"] * len(TEMPLATE_FAULTS), "GET", "GET", "PUT", "bulk"]
+    assert stub.templates["ingestd"]["index_patterns"] == ["logstash-*"]
+
+
+def test_an_account_without_the_right_to_templates_delivers_all_the_same(tmp_path: Path) -> None:
+    stub = StubElasticsearch()
+    stub.template_faults.append(Fault(403, '{"error":{"type":"security_exception","reason":"unauthorized"}}'))
+    with stub, daemon(tmp_path, stub) as running:
+        running.send(EVENTS)
+        running.wait_for_metric("ingestd_delivered_events_total", 100)
+    assert stub.values("n") == NUMBERS
+    [problem] = running.problems()
+    assert problem["message"] == "the index template could not be installed"
+    assert "the account lacks the right" in problem["error"]
+
+
+def test_wrong_password(tmp_path: Path) -> None:
+    """Nothing is lost and nothing is hammered; once the account is right, everything goes."""
+    with StubElasticsearch(authorization="Basic right") as stub:
+        running = daemon(tmp_path, stub, 'user => "me" password => "secret" manage_template => false')
+        with running:
+            running.send(EVENTS)
+            running.wait_for("the server refuses us; delivery waits until it does not")
+            assert running.metric("ingestd_queue_events") == 100
+            running.kill()
+    assert stub.documents == {}
+    assert len(stub.bulks()) == 1
+    assert "secret" not in running.log_file.read_text()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is needed to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return cert, key
+
+
+def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    authorization = f"Basic {base64.b64encode('me:비밀'.encode()).decode()}"
+    options = f'user => "me" password => "비밀" ssl_certificate_authorities => ["{certificate[0]}"]'
+    options += ' custom_headers => { "X-Shop" => "1" } compression_level => 1'
+    with StubElasticsearch(tls=context, authorization=authorization) as stub:
+        with daemon(tmp_path, stub, options) as running:
+            running.send(EVENTS)
+            running.wait_for_metric("ingestd_delivered_events_total", 100)
+        assert running.problems() == []
+    assert stub.values("n") == NUMBERS
+    assert {one.headers["x-shop"] for one in stub.requests} == {"1"}
+    assert {one.headers["content-encoding"] for one in stub.bulks()} == {"gzip"}
+    assert "비밀" not in running.log_file.read_text()
+
+
+def test_the_server_comes_late(tmp_path: Path) -> None:
+    port = free_port()
+    config = CONFIG % (f"http://127.0.0.1:{port}", "")
+    with Daemon(tmp_path, config=config) as running:
+        running.send(EVENTS)
+        running.wait_for("no answer yet; events are kept until there is one")
+        running.wait_for_metric("ingestd_queue_events", 100)
+        with StubElasticsearch(port=port) as stub:
+            running.wait_for_metric("ingestd_delivered_events_total", 100)
+    assert stub.values("n") == NUMBERS
+    assert RETRIED not in {entry["message"] for entry in running.log()}
