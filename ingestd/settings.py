@@ -66,6 +66,19 @@ class DeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
+class Journal:
+    """The table ``journal``."""
+
+    max_bytes: int = setting(
+        1 << 30, SIZE, "Disk space of a worker's journal for what is not delivered yet; then inputs stop reading."
+    )
+    segment_bytes: int = setting(16 << 20, SIZE, "Size of one journal file; space is freed file by file.")
+    sync_interval: float = setting(
+        0.2, DURATION, "How often the journal is forced to the disk: what a power failure, not a crash, may cost."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force. ``origins``: for each by its dotted name, where its value came from.
 
@@ -96,6 +109,7 @@ class Settings:
     queue_bytes: int = setting(64 << 20, SIZE, "Bytes taken in and not yet delivered at which inputs stop reading.")
     batch: Batch = table(Batch)
     dead_letters: DeadLetters = table(DeadLetters)
+    journal: Journal = table(Journal)
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def explicit(self, name: str) -> bool:

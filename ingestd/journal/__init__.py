@@ -1,1 +1,1 @@
-"""What must outlive the process: dead letters (and, later, the queue on disk)."""
+"""What must outlive the process: the queue on disk and the dead letters."""

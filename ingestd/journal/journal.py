@@ -1,0 +1,358 @@
+"""The durable queue of one worker process: segment files, the consumers' positions, one lock.
+
+Follows DESIGN.md section 5. The caller owns the clock: it calls ``sync`` every ``journal.sync_interval``, from
+another thread if it likes, and stops reading its sockets while ``append`` raises.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ingestd.event.jsontext import dumps, loads
+from ingestd.journal.base import (
+    Entry,
+    JournalError,
+    JournalFullError,
+    JournalLockedError,
+    Pending,
+    Position,
+    Record,
+    Repair,
+)
+from ingestd.journal.positions import Commit, PositionsFile, load_positions
+from ingestd.journal.reader import Damage, read_segment
+from ingestd.journal.record import HEAD_BYTES, counted, encode, encode_names
+from ingestd.journal.recovery import Recovered, recover, repair, settle
+from ingestd.journal.segment import Segment, SegmentWriter
+
+LOCK_NAME = "lock"
+_MIN_SEGMENT_BYTES = 4096
+_MAX_UNSYNCED = 16
+"""How many full segments wait for a ``sync`` that somebody else makes; more hold too many descriptors."""
+
+
+@contextmanager
+def _disk(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(f"{what}: {error.strerror or error}") from error
+
+
+class Journal:
+    """A journal in a folder of its own; see ``RecordQueue`` for its methods.
+
+    Args:
+        folder: Made if it is not there. A second process that opens it fails.
+        max_bytes: Disk space for all segments together. Only a journal in which nothing waits goes beyond, by one
+            call of ``append``.
+        segment_bytes: Size at which a new segment begins; at most a quarter of ``max_bytes``, as a segment is
+            freed in one piece.
+
+    Raises:
+        JournalLockedError: Another process has it open.
+        JournalError: The disk refuses.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int = 1 << 30, segment_bytes: int = 16 << 20) -> None:
+        self._folder, self._max_bytes = folder, max_bytes
+        self._segment_bytes = max(min(segment_bytes, max_bytes // 4), _MIN_SEGMENT_BYTES)
+        self._guard = threading.Lock()  # held by sync only for the moments in which it looks at or changes these:
+        self._writer: SegmentWriter | None = None
+        self._unsynced: list[SegmentWriter] = []  # full segments
+        self._dirty, self._new_files = False, True
+        with _disk(f"the journal {folder} cannot be opened"):
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+                _sync_folder(folder.parent)
+            self._lock_fd = _lock(folder)
+            try:
+                found = self._open()
+            except BaseException:
+                os.close(self._lock_fd)
+                raise
+        self._segments, self._repairs, self._ends = found.segments, found.repairs, found.ends
+        self._size = sum(segment.size for segment in self._segments)
+        self._next_number = found.last_number + 1
+
+    def _open(self) -> Recovered:
+        found, loaded = recover(self._folder), load_positions(self._folder)
+        self._commits = dict(loaded.commits) if loaded else {}
+        self._head = settle(self._commits, found, loaded)
+        self._positions = PositionsFile(self._folder, loaded)
+        self._uncommitted = False  # whether positions wait for the disk to take them
+        self._durable = dict(loaded.commits) if loaded else {}
+        return found
+
+    @property
+    def repairs(self) -> Sequence[Repair]:
+        """Everything found wrong so far."""
+        return self._repairs
+
+    @property
+    def head(self) -> Position:
+        """The position behind the newest record."""
+        return self._head
+
+    @property
+    def tail(self) -> Position:
+        """The position before the oldest record."""
+        return self._segments[0].first if self._segments else self._head
+
+    @property
+    def room(self) -> int:
+        """How many bytes may be appended now."""
+        room = self._max_bytes - self._size
+        return room if self._waiting() else max(room, 1)
+
+    def _waiting(self) -> bool:
+        """Return whether somebody has not committed everything."""
+        if not self._commits:
+            return bool(self._segments)
+        return any(one.position.offset < self._head.offset for one in self._commits.values())
+
+    def append(self, records: Sequence[Record]) -> Position:
+        """Add records, all or none; see ``RecordQueue``."""
+        if not records:
+            return self._head
+        names = [encode_names(record) for record in records]
+        size = sum(map(len, (part for parts in names for part in parts)))
+        size += sum(HEAD_BYTES + len(record.data) for record in records)
+        with self._guard:
+            if self._size + size > self._max_bytes and self._waiting():
+                raise JournalFullError(f"the journal {self._folder} is full: {self._size} of {self._max_bytes} bytes")
+            with _disk(f"the journal {self._folder} cannot be written"):
+                self._append(records, names, size)
+        return self._head
+
+    def _append(self, records: Sequence[Record], names: list[tuple[bytes, bytes, bytes]], size: int) -> None:
+        writer = self._writer
+        if writer is None or writer.segment.size + size > self._segment_bytes:
+            writer = self._next_segment()
+        offset, events = writer.segment.base.offset + writer.segment.size, self._head.events
+        parts: list[bytes] = []
+        for record, three in zip(records, names, strict=True):
+            front = encode(record, three, Position(offset, events))
+            parts += (front, record.data)
+            offset, events = offset + len(front) + len(record.data), events + counted(record.frames)
+        before = writer.segment.size
+        end = Position(offset, events)
+        try:
+            writer.append(parts, end)
+        except OSError:
+            self._retire()  # the next attempt is made in a new file, and this one can be freed once it is consumed
+            raise
+        self._size += writer.segment.size - before
+        self._head, self._dirty = end, True
+
+    def _next_segment(self) -> SegmentWriter:
+        self._retire()
+        try:
+            writer = SegmentWriter(self._folder, self._next_number, self._head)
+        except OSError:
+            if not self._free(self._consumed(newest=True)):  # what was kept back may be what fills the disk
+                raise
+            writer = SegmentWriter(self._folder, self._next_number, self._head)
+        self._next_number += 1
+        self._size += writer.segment.size
+        self._segments.append(writer.segment)
+        self._writer, self._new_files = writer, True
+        return writer
+
+    def _retire(self) -> None:
+        """Append no more to the current segment. One without a record is taken away again."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if writer.segment.end == writer.segment.first:
+            os.close(writer.fd)
+            self._segments.remove(writer.segment)
+            self._free([writer.segment])
+            self._next_number = writer.segment.number
+            return
+        self._unsynced.append(writer)
+        if len(self._unsynced) > _MAX_UNSYNCED:
+            os.fdatasync(self._unsynced[0].fd)
+            os.close(self._unsynced.pop(0).fd)
+
+    def sync(self) -> Position:
+        """Force to the disk what was appended and committed, free what is not needed; see ``RecordQueue``."""
+        with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
+            with self._guard:
+                head, commits, new_files = self._head, dict(self._commits), self._new_files
+                if self._uncommitted:
+                    self._positions.write(commits)
+                    self._uncommitted = False
+                fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
+                if self._writer and self._dirty:
+                    fds.append(_duplicate(self._writer.fd, opened))
+                if (positions := self._positions.begin_sync()) is not None:
+                    fds.append(_duplicate(positions, opened))
+                full, self._dirty, self._new_files = list(self._unsynced), False, False
+            done = False
+            try:
+                for fd in fds:
+                    os.fdatasync(fd)
+                if new_files:
+                    _sync_folder(self._folder)
+                done = True
+            finally:
+                with self._guard:
+                    self._synced(done, full, new_files)
+        self._reclaim(commits)
+        return head
+
+    def _synced(self, done: bool, full: list[SegmentWriter], new_files: bool) -> None:
+        """Note that what was under way is safe, or that it is all to be done again."""
+        self._positions.end_sync(done)
+        if not done:
+            self._dirty, self._new_files = True, self._new_files or new_files
+            return
+        for writer in full:
+            if writer in self._unsynced:
+                self._unsynced.remove(writer)
+                os.close(writer.fd)
+
+    def _reclaim(self, durable: dict[str, Commit]) -> None:
+        with self._guard:
+            self._durable = durable
+            consumed = self._consumed()
+        with _disk(f"the journal {self._folder} cannot free its files"):
+            self._free(consumed)
+
+    def _consumed(self, newest: bool = False) -> list[Segment]:
+        """Take out of the list, and return, the segments before every position that is safe on the disk.
+
+        The newest one stays unless ``newest``: ``ends`` of the next process come from it.
+        """
+        if not self._durable:
+            return []
+        least = min(one.position.offset for one in self._durable.values())
+        candidates = self._segments if newest else self._segments[:-1]
+        consumed = [segment for segment in candidates if segment.end.offset <= least]
+        if self._writer:
+            consumed = [segment for segment in consumed if segment is not self._writer.segment]
+        self._segments = [segment for segment in self._segments if segment not in consumed]
+        return consumed
+
+    def _free(self, segments: list[Segment]) -> bool:
+        for segment in segments:
+            if segment.keep:
+                segment.path.rename(segment.path.with_name(segment.path.name + ".damaged"))
+            else:
+                segment.path.unlink(missing_ok=True)
+            self._size -= segment.size
+        return bool(segments)
+
+    def read(self, position: Position, max_bytes: int) -> list[Entry]:
+        """Return the records behind a position; see ``RecordQueue``."""
+        for segment in list(self._segments):
+            if segment.end.offset > position.offset:
+                with _disk(f"the journal {self._folder} cannot be read"):
+                    entries, damage = read_segment(segment, max(position, segment.first), max_bytes)
+                    if damage:
+                        self._note_damage(segment, damage)
+                if entries:
+                    return entries
+        return []
+
+    def _note_damage(self, segment: Segment, damage: Damage) -> None:
+        """Tell of damage that came after the journal was opened; once, however often it is read."""
+        bad = damage.bad
+        if any(one.file == segment.path.name and one.offset == bad.at for one in self._repairs):
+            return
+        with self._guard:
+            if self._writer and self._writer.segment is segment:
+                self._retire()
+            before = segment.size
+            self._repairs.append(repair(segment, bad, damage.data))
+            self._size -= before - segment.size
+            if bad.events is None:  # nothing good follows in this file: whoever has come so far is done with it
+                end, segment.end = segment.end, Position(segment.base.offset + bad.at, segment.end.events)
+                for name, one in self._commits.items():
+                    if end == self._head and one.position.offset >= segment.end.offset:
+                        self._commits[name] = Commit(end, one.state)
+
+    def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
+        """Say who consumes; see ``RecordQueue``."""
+        with self._guard:
+            before = self._commits
+            slowest = min((one.position for one in before.values()), default=self.tail)
+            self._commits = {name: before.get(name, Commit(slowest)) for name in names}
+            self._write_positions()
+        gone = {name: self._pending(one.position) for name, one in before.items() if name not in self._commits}
+        return {name: pending for name, pending in gone.items() if pending.bytes}
+
+    def commit(self, name: str, position: Position, state: Any = None) -> None:
+        """Note how far a consumer is; see ``RecordQueue``."""
+        with self._guard:
+            before = self._commits[name]
+            if not before.position.offset <= position.offset <= self._head.offset:
+                raise ValueError(f"{name} commits {position}, it is at {before.position} and the head at {self._head}")
+            self._commits[name] = Commit(position, before.state if state is None else dumps(state))
+            self._write_positions()
+
+    def _write_positions(self) -> None:
+        try:
+            self._positions.write(self._commits)
+        except OSError:
+            self._uncommitted = True  # sync tries again, and tells
+
+    def committed(self, name: str) -> tuple[Position, Any]:
+        """Return a consumer's last position and state."""
+        one = self._commits[name]
+        return one.position, loads(one.state)
+
+    def pending(self, name: str) -> Pending:
+        """Return what a consumer has not committed."""
+        return self._pending(self._commits[name].position)
+
+    def _pending(self, position: Position) -> Pending:
+        return Pending(max(self._head.events - position.events, 0), self._head.offset - position.offset)
+
+    def ends(self) -> dict[str, int]:
+        """Return where each connection's records ended when the journal was opened."""
+        return self._ends
+
+    def close(self) -> None:
+        """``sync`` and let go of the files."""
+        try:
+            self.sync()
+        finally:
+            for writer in (*self._unsynced, *((self._writer,) if self._writer else ())):
+                os.close(writer.fd)
+            self._writer, self._unsynced = None, []
+            self._positions.close()
+            os.close(self._lock_fd)
+
+
+def _lock(folder: Path) -> int:
+    """Take the lock of a journal; the kernel lets go of it when the process ends, however it ends."""
+    fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise JournalLockedError(f"the journal {folder} is open in another process") from None
+    return fd
+
+
+def _duplicate(fd: int, opened: ExitStack) -> int:
+    """Return a descriptor that stays good when ``append`` closes its own meanwhile."""
+    other = os.dup(fd)
+    opened.callback(os.close, other)
+    return other
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,109 @@
+"""A journal in memory: the same behaviour without a disk, for tests and for whoever wants no journal."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ingestd.event.jsontext import dumps, loads
+from ingestd.journal.base import START, Entry, JournalFullError, Pending, Position, Record, Repair
+from ingestd.journal.record import HEAD_BYTES, counted
+
+
+class MemoryJournal:
+    """See ``RecordQueue``. Records are freed as soon as every consumer has committed them."""
+
+    def __init__(self, *, max_bytes: int = 1 << 30) -> None:
+        self._max_bytes = max_bytes
+        self._head = self._tail = START
+        self._entries: list[Entry] = []
+        self._commits: dict[str, tuple[Position, bytes]] = {}
+
+    @property
+    def repairs(self) -> Sequence[Repair]:
+        """None ever."""
+        return ()
+
+    @property
+    def head(self) -> Position:
+        """The position behind the newest record."""
+        return self._head
+
+    @property
+    def tail(self) -> Position:
+        """The position before the oldest record."""
+        return self._tail
+
+    @property
+    def room(self) -> int:
+        """How many bytes may be appended now."""
+        room = self._max_bytes - (self._head.offset - self._tail.offset)
+        return room if self._entries else max(room, 1)
+
+    def append(self, records: Sequence[Record]) -> Position:
+        """Add records, all or none; raises JournalFullError."""
+        size = sum(HEAD_BYTES + len(record.data) for record in records)
+        if self._entries and size > self.room:
+            raise JournalFullError(f"the journal is full: {self._max_bytes} bytes")
+        for record in records:
+            offset, events = self._head
+            self._head = Position(offset + HEAD_BYTES + len(record.data), events + counted(record.frames))
+            self._entries.append(Entry(record, self._head))
+        return self._head
+
+    def sync(self) -> Position:
+        """Return the head; there is no disk."""
+        return self._head
+
+    def read(self, position: Position, max_bytes: int) -> list[Entry]:
+        """Return the records behind a position, at most ``max_bytes`` of data, but one at least."""
+        first = bisect_right(self._entries, position, key=lambda entry: entry.end)
+        taken, entries = 0, list[Entry]()
+        for entry in self._entries[first:]:
+            taken += len(entry.record.data)
+            if entries and taken > max_bytes:
+                break
+            entries.append(entry)
+        return entries
+
+    def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
+        """Say who consumes; return who is forgotten with something pending."""
+        before = self._commits
+        slowest = min((position for position, _ in before.values()), default=self._tail)
+        self._commits = {name: before.get(name, (slowest, b"null")) for name in names}
+        gone = {name: self._pending(position) for name, (position, _) in before.items() if name not in self._commits}
+        self._free()
+        return {name: pending for name, pending in gone.items() if pending.bytes}
+
+    def commit(self, name: str, position: Position, state: Any = None) -> None:
+        """Note how far a consumer is; raises ValueError as ``RecordQueue`` says."""
+        before, old = self._commits[name]
+        if not before.offset <= position.offset <= self._head.offset:
+            raise ValueError(f"{name} commits {position}, it is at {before} and the head at {self._head}")
+        self._commits[name] = (position, old if state is None else dumps(state))
+        self._free()
+
+    def _free(self) -> None:
+        if self._commits:
+            self._tail = max(self._tail, min(position for position, _ in self._commits.values()))
+            del self._entries[: bisect_right(self._entries, self._tail, key=lambda entry: entry.end)]
+
+    def committed(self, name: str) -> tuple[Position, Any]:
+        """Return a consumer's last position and state."""
+        position, state = self._commits[name]
+        return position, loads(state)
+
+    def pending(self, name: str) -> Pending:
+        """Return what a consumer has not committed."""
+        return self._pending(self._commits[name][0])
+
+    def _pending(self, position: Position) -> Pending:
+        return Pending(self._head.events - position.events, self._head.offset - position.offset)
+
+    def ends(self) -> dict[str, int]:
+        """Nothing: a journal in memory begins empty."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing to let go of."""

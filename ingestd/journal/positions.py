@@ -1,0 +1,178 @@
+"""How far each consumer has come: a small file that is overwritten in place.
+
+The file has three slots. Each holds all consumers with their positions and states as JSON, a rising generation
+and a CRC-32; the highest good generation counts. One slot is always the one last forced to the disk and stays
+untouched: after a power failure, which may tear what was written since, that one holds. The other two are
+written in turn: a kill that cuts a write short loses one commit. A lost commit costs a second delivery, no event.
+In place, because blocks that a file has already can be written on a full disk, too: otherwise nothing could be
+committed there, and space never be freed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from ingestd.event.jsontext import NotJsonError, dumps, loads
+from ingestd.journal.base import Position
+
+FILE_NAME = "positions"
+_SLOTS = 3
+_BLOCK = 4096
+"""Slots begin at multiples of this, whatever their size: they can be found without knowing it."""
+_HEAD = struct.Struct("<8sIIQ")
+_MAGIC = b"ingestdP"
+_MAX_OFFSET = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a consumer has committed: it is done with everything before ``position``.
+
+    ``state`` is JSON: a copy of what the consumer gave, which may have changed since.
+    """
+
+    position: Position
+    state: bytes = b"null"
+
+
+Commits = Mapping[str, Commit]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a positions file holds: the commits, and in which slot of which size. ``generation`` 0: nothing good."""
+
+    commits: dict[str, Commit]
+    generation: int = 0
+    slot: int = 0
+    slot_bytes: int = 0
+
+
+def load_positions(folder: Path) -> Loaded | None:
+    """Return what the positions file in ``folder`` holds; None if there is none. Raises OSError."""
+    try:
+        data = (folder / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return None
+    slot_bytes, rest = divmod(len(data), _SLOTS)
+    if rest or slot_bytes % _BLOCK:
+        slot_bytes = 0  # it was cut off; what is in it may be good nevertheless
+    found = [
+        Loaded(slot[1], slot[0], at // slot_bytes if slot_bytes else 0, slot_bytes)
+        for at in range(0, len(data), _BLOCK)
+        if (slot := _decode(data, at))
+    ]
+    return max(found, key=lambda one: one.generation, default=Loaded({}))
+
+
+def _encode(generation: int, commits: Commits) -> bytes:
+    body = dumps({name: [*one.position, orjson.Fragment(one.state)] for name, one in commits.items()})
+    crc = zlib.crc32(body, generation & 0xFFFFFFFF)
+    return _HEAD.pack(_MAGIC, crc, len(body), generation) + body
+
+
+def _decode(data: bytes, at: int) -> tuple[int, dict[str, Commit]] | None:
+    if len(data) - at < _HEAD.size:
+        return None
+    magic, crc, size, generation = _HEAD.unpack_from(data, at)
+    body = data[at + _HEAD.size : at + _HEAD.size + size]
+    if magic != _MAGIC or len(body) != size or zlib.crc32(body, generation & 0xFFFFFFFF) != crc:
+        return None
+    try:
+        commits = {
+            name: Commit(Position(offset, events), dumps(state))
+            for name, (offset, events, state) in loads(body).items()
+        }
+        sound = all(0 <= number < _MAX_OFFSET for one in commits.values() for number in one.position)
+    except (NotJsonError, AttributeError, TypeError, ValueError):
+        return None  # of another version
+    return (generation, commits) if sound else None
+
+
+class PositionsFile:
+    """The file, open for writing. All methods raise OSError, and can be called again then.
+
+    For one thread at a time, or behind a lock. ``write`` may close the descriptor of ``begin_sync``: duplicate it.
+    """
+
+    def __init__(self, folder: Path, loaded: Loaded | None) -> None:
+        """Go on with what ``load_positions`` found; without anything good, with a new file."""
+        self._folder = folder
+        self._fd = -1
+        self._generation = self._written = self._durable = self._syncing = 0
+        self._slot_bytes = _BLOCK
+        if loaded and loaded.generation and loaded.slot_bytes:
+            self._fd = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
+            os.fsync(self._fd)
+            self._generation, self._slot_bytes = loaded.generation, loaded.slot_bytes
+            self._written = self._durable = self._syncing = loaded.slot
+        else:
+            self._rewrite(loaded.commits if loaded else {})
+
+    def write(self, commits: Commits) -> None:
+        """Put ``commits`` into the file."""
+        data = _encode(self._generation + 1, commits)
+        if len(data) > self._slot_bytes:
+            self._rewrite(commits)
+            return
+        free = [slot for slot in range(_SLOTS) if slot not in {self._durable, self._syncing}]
+        slot = next((slot for slot in free if slot != self._written), free[0])
+        if os.pwrite(self._fd, data, slot * self._slot_bytes) != len(data):
+            raise OSError(errno.EIO, "written only in part", FILE_NAME)
+        self._generation += 1
+        self._written = slot
+
+    def begin_sync(self) -> int | None:
+        """Return the descriptor to force to the disk, None if there is nothing new; then call ``end_sync``."""
+        if self._written == self._durable:
+            return None
+        self._syncing = self._written
+        return self._fd
+
+    def end_sync(self, done: bool) -> None:
+        """Note whether what was there at ``begin_sync`` has been forced to the disk."""
+        if done:
+            self._durable = self._syncing
+        self._syncing = self._durable
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+    def _rewrite(self, commits: Commits) -> None:
+        """Make a new file with slots that are large enough, and put it in the place of the old one."""
+        data = _encode(self._generation + 1, commits)
+        slot_bytes = self._slot_bytes
+        while slot_bytes < 2 * len(data):  # room to grow
+            slot_bytes *= 2
+        path = self._folder / (FILE_NAME + ".new")
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            _fill(fd, data.ljust(_SLOTS * slot_bytes, b"\0"))
+            os.fsync(fd)
+            path.replace(self._folder / FILE_NAME)
+        except OSError:
+            os.close(fd)
+            with suppress(OSError):
+                path.unlink()
+            raise
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._slot_bytes = fd, slot_bytes
+        self._generation += 1
+        self._written = self._durable = self._syncing = 0
+
+
+def _fill(fd: int, data: bytes) -> None:
+    """Write a new file in full, so that it has its blocks: an allocated but unwritten one may need space later."""
+    if os.pwrite(fd, data, 0) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), FILE_NAME)

@@ -1,0 +1,209 @@
+"""The form of records in a file: encode, check, decode. All numbers are little-endian.
+
+A segment file is a header and then records, nothing between them:
+
+====================== ==============================================================================
+header, 32 bytes       ``ingestdJ``, version (u32), CRC-32 of what follows (u32),
+                       base (u64): the journal's offset of the file's first byte,
+                       events (u64): how many events the journal had before this file
+record                 magic (4 bytes), CRC-32 of all that follows (u32), place (u64): the journal's
+                       offset of this record, events before it (u64), offset in the stream (u64),
+                       receive time in ns (u64), frames (u32), size of data (u32), of fields (u32),
+                       of the input's id (u16), of the connection's id (u16); then
+                       input, connection (UTF-8), fields (JSON, nothing if there are none), data
+====================== ==============================================================================
+
+A record states its own place, so that after damage the next good record is found by its magic without
+mistaking bytes inside somebody's data for one. The magic cannot occur in UTF-8 text.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ingestd.event.jsontext import dumps, loads
+from ingestd.journal.base import Position, Record
+
+MAGIC = b"\xb5iR\xa7"
+_FRONT = struct.Struct("<4sI")
+_FIXED = struct.Struct("<QQQQIIIHH")
+HEAD_BYTES = _FRONT.size + _FIXED.size
+"""Size of a record without its names, fields and data."""
+
+FILE_MAGIC = b"ingestdJ"
+FILE_VERSION = 1
+_FILE_FRONT = struct.Struct("<8sII")
+_FILE_FIXED = struct.Struct("<QQ")
+FILE_HEADER_BYTES = _FILE_FRONT.size + _FILE_FIXED.size
+
+_MAX_PLACE = 1 << 62
+"""Places beyond are nonsense, though a CRC may hold: arithmetic with them must not overflow the format."""
+
+
+def encode_file_header(base: Position) -> bytes:
+    """Return the header of a segment file whose first byte is at ``base``."""
+    fixed = _FILE_FIXED.pack(base.offset, base.events)
+    return _FILE_FRONT.pack(FILE_MAGIC, FILE_VERSION, zlib.crc32(fixed)) + fixed
+
+
+def decode_file_header(data: bytes) -> Position | None:
+    """Return the base of a segment file, None if the header is not whole or of another version."""
+    if len(data) < FILE_HEADER_BYTES:
+        return None
+    magic, version, crc = _FILE_FRONT.unpack_from(data)
+    fixed = data[_FILE_FRONT.size : FILE_HEADER_BYTES]
+    if (magic, version, crc) != (FILE_MAGIC, FILE_VERSION, zlib.crc32(fixed)):
+        return None
+    base = Position(*_FILE_FIXED.unpack(fixed))
+    return base if max(base) < _MAX_PLACE else None
+
+
+def encode_names(record: Record) -> tuple[bytes, bytes, bytes]:
+    """Return input, connection and fields as they are written."""
+    fields = dumps(record.fields) if record.fields else b""
+    return record.input.encode("utf-8", "surrogatepass"), record.connection.encode("utf-8", "surrogatepass"), fields
+
+
+def encode(record: Record, names: tuple[bytes, bytes, bytes], place: Position) -> bytes:
+    """Return what is written before the data of a record that comes to stand at ``place``.
+
+    ``names`` is what ``encode_names`` returns for it.
+
+    Raises:
+        ValueError: A part is longer than the format can tell.
+    """
+    _, _, _, offset, time_ns, frames, data = record
+    input_id, connection, fields = names
+    try:
+        sizes = (len(data), len(fields), len(input_id), len(connection))
+        fixed = b"".join((_FIXED.pack(*place, offset, time_ns, frames, *sizes), *names))
+    except struct.error as error:
+        raise ValueError(f"a record does not fit into the journal's format: {error}") from None
+    return _FRONT.pack(MAGIC, zlib.crc32(data, zlib.crc32(fixed))) + fixed
+
+
+class Head(NamedTuple):
+    """The fixed part of a record: all of ``Record`` but the names and the data, and where those are."""
+
+    place: int
+    events: int
+    offset: int
+    time_ns: int
+    frames: int
+    data_size: int
+    fields_size: int
+    input_size: int
+    connection_size: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole record."""
+        return HEAD_BYTES + self.data_size + self.fields_size + self.input_size + self.connection_size
+
+    @property
+    def end(self) -> Position:
+        """The position behind the record."""
+        return Position(self.place + self.size, self.events + counted(self.frames))
+
+
+def counted(frames: int) -> int:
+    """Return how many events ``frames`` stand for: unknown (0) is one."""
+    return frames or 1
+
+
+def peek(data: memoryview, at: int) -> Head | None:
+    """Return the head of what may be a record at ``at``: its magic is right, nothing else is checked."""
+    if at + HEAD_BYTES > len(data) or data[at : at + len(MAGIC)] != MAGIC:
+        return None
+    return Head._make(_FIXED.unpack_from(data, at + _FRONT.size))
+
+
+def check(data: memoryview, at: int, base: int | None) -> Head | None:
+    """Return the head of the record at ``at`` if all of it is there and as it was written.
+
+    ``base`` is the journal's offset of the first byte of ``data``; None: unknown, any will do.
+    """
+    head = peek(data, at)
+    if head is None or at + head.size > len(data) or max(head.place, head.events) >= _MAX_PLACE:
+        return None
+    if head.place != (head.place if base is None else base + at):
+        return None
+    (crc,) = struct.unpack_from("<I", data, at + len(MAGIC))
+    return head if zlib.crc32(data[at + _FRONT.size : at + head.size]) == crc else None
+
+
+def decode(data: memoryview, at: int, head: Head) -> Record:
+    """Return the record at ``at`` whose checked head is ``head``."""
+    first = at + HEAD_BYTES
+    second = first + head.input_size
+    third = second + head.connection_size
+    fourth = third + head.fields_size
+    return Record(
+        str(data[first:second], "utf-8", "surrogatepass"),
+        str(data[second:third], "utf-8", "surrogatepass"),
+        loads(bytes(data[third:fourth])) if head.fields_size else {},
+        head.offset,
+        head.time_ns,
+        head.frames,
+        bytes(data[fourth : fourth + head.data_size]),
+    )
+
+
+def connection_of(data: memoryview, at: int, head: Head) -> str:
+    """Return the connection of the record at ``at`` without decoding the rest."""
+    first = at + HEAD_BYTES + head.input_size
+    return str(data[first : first + head.connection_size], "utf-8", "surrogatepass")
+
+
+class Good(NamedTuple):
+    """A record at ``at``, checked."""
+
+    at: int
+    head: Head
+
+
+class Bad(NamedTuple):
+    """Bytes that are no record. ``events``: how many were in them, None where nothing follows that could tell."""
+
+    at: int
+    size: int
+    events: int | None
+
+
+def walk(data: bytes, at: int, base: Position) -> Iterator[Good | Bad]:
+    """Yield what there is in ``data`` from ``at`` on, without gaps.
+
+    Args:
+        data: A segment file, or a part of one.
+        at: Where to begin: behind a header or record.
+        base: The journal's offset of the first byte of ``data``, and the events before ``at``.
+    """
+    view, events = memoryview(data), base.events
+    while at < len(data):
+        if head := check(view, at, base.offset):
+            yield Good(at, head)
+            at, events = at + head.size, head.end.events
+            continue
+        begin, found = at, None
+        while found is None and (at := data.find(MAGIC, at + 1)) >= 0:
+            found = check(view, at, base.offset)
+        if found is None:
+            yield Bad(begin, len(data) - begin, None)
+            return
+        yield Bad(begin, at - begin, max(found.events - events, 0))
+
+
+def find_base(data: bytes) -> Position | None:
+    """Return the base of a segment whose header is damaged, as its first good record tells; None: it has none.
+
+    The events are those before that record.
+    """
+    view, at = memoryview(data), data.find(MAGIC)
+    while at >= 0:
+        if (head := check(view, at, None)) and head.place >= at:
+            return Position(head.place - at, head.events)
+        at = data.find(MAGIC, at + 1)
+    return None

@@ -1,0 +1,128 @@
+"""Opening a journal after whatever happened to it: what is good is kept, what is not is told and set aside.
+
+No state of the disk keeps a journal from opening. Nothing is ever appended to a file of an earlier process, so a
+position never means two things, whatever was cut off.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingestd.journal.base import START, Position, Repair
+from ingestd.journal.positions import FILE_NAME, Commit, Loaded
+from ingestd.journal.record import (
+    FILE_HEADER_BYTES,
+    Bad,
+    connection_of,
+    decode_file_header,
+    find_base,
+    walk,
+)
+from ingestd.journal.segment import Segment, highest_number, segment_files, set_aside
+
+
+@dataclass(slots=True)
+class Recovered:
+    """The segments that can be read, oldest first, what was repaired, and where each connection's records end."""
+
+    segments: list[Segment] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
+    last_number: int = 0
+
+    @property
+    def end(self) -> Position:
+        """The position behind the last good record."""
+        return self.segments[-1].end if self.segments else START
+
+
+def recover(folder: Path) -> Recovered:
+    """Read all segments of a journal and put them in order. Raises OSError."""
+    found = Recovered(last_number=highest_number(folder))
+    for number, path in segment_files(folder):
+        _recover_segment(found, number, path)
+    return found
+
+
+def _recover_segment(found: Recovered, number: int, path: Path) -> None:
+    data = path.read_bytes()
+    header = decode_file_header(data)
+    if header is None and len(data) <= FILE_HEADER_BYTES:  # killed between making the file and its header
+        path.unlink()
+        if data:
+            found.repairs.append(Repair("torn", path.name, 0, len(data), 0, ""))
+        return
+    base = header or find_base(data)
+    if base is None or base.offset < found.end.offset:
+        kept = path.with_name(path.name + ".unreadable")
+        path.rename(kept)
+        found.repairs.append(Repair("unreadable", path.name, 0, len(data), None, kept.name))
+        return
+    _note_missing(found, number, path, base)
+    segment = Segment(path, number, base, base, len(data))
+    segment.end = segment.first
+    if header is None:
+        found.repairs.append(Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, ""))
+    _recover_records(found, segment, data)
+    found.segments.append(segment)
+
+
+def _note_missing(found: Recovered, number: int, path: Path, base: Position) -> None:
+    """Tell of a hole between the segments. Their numbers have one only if files are gone."""
+    if found.segments and number != found.segments[-1].number + 1:
+        gone, events = base.offset - found.end.offset, max(base.events - found.end.events, 0)
+        found.repairs.append(Repair("missing", path.name, 0, gone, events, ""))
+
+
+def _recover_records(found: Recovered, segment: Segment, data: bytes) -> None:
+    view = memoryview(data)
+    for one in walk(data, FILE_HEADER_BYTES, segment.base):
+        if isinstance(one, Bad):
+            found.repairs.append(repair(segment, one, data[one.at : one.at + one.size]))
+            continue
+        segment.end = one.head.end
+        name, end = connection_of(view, one.at, one.head), one.head.offset + one.head.data_size
+        found.ends[name] = max(found.ends.get(name, 0), end)
+
+
+def repair(segment: Segment, bad: Bad, data: bytes) -> Repair:
+    """Copy the damaged bytes ``data`` of a segment into a file of their own, and cut off a torn end.
+
+    What cannot be copied stays where it is, and the segment is kept for ever. Raises OSError.
+    """
+    kept = set_aside(segment.path, bad.at, data)
+    torn = bad.events is None
+    if kept is None:
+        segment.keep = True
+    elif torn:
+        os.truncate(segment.path, bad.at)
+        segment.size = bad.at
+    return Repair("torn" if torn else "damaged", segment.path.name, bad.at, bad.size, bad.events, kept or "")
+
+
+def settle(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) -> Position:
+    """Move the commits in place to where there is something to read; return where the journal goes on.
+
+    That is behind everything that was ever read, also if it is gone: no position is used a second time.
+    """
+    repairs, end = found.repairs, found.end
+    if loaded and not loaded.generation:
+        repairs.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
+    committed = [one.position for one in commits.values()]
+    head = Position(*map(max, zip(end, *committed, strict=True)))
+    tail = found.segments[0].first if found.segments else head
+    first = found.segments[0].path.name if found.segments else FILE_NAME
+    for name, one in commits.items():
+        at = one.position
+        if found.segments and at.offset > end.offset:
+            repairs.append(Repair("beyond", FILE_NAME, 0, at.offset - end.offset, None, ""))
+        if at.offset < tail.offset - FILE_HEADER_BYTES:
+            gone, events = tail.offset - at.offset, max(tail.events - at.events, 0)
+            repairs.append(Repair("missing", first, 0, gone, events, ""))
+        if at.offset >= end.offset:
+            commits[name] = Commit(head, one.state)
+        elif at.offset < tail.offset:
+            commits[name] = Commit(tail, one.state)
+    return head
