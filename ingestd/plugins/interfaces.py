@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
@@ -70,8 +71,8 @@ class Sink(Protocol):
     def full(self) -> bool:
         """Whether the input must stop reading for now."""
 
-    def put(self, chunk: Chunk) -> None:
-        """Take a chunk in: decode, filter, queue for the outputs."""
+    def put(self, chunk: Chunk) -> bool:
+        """Keep a chunk and pass it on; False if there was no room to keep it: then offer it again after ``room``."""
 
     def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
         """Keep bytes that are no frame as a dead letter; ``reason`` is a sentence."""
@@ -87,13 +88,36 @@ class Input(Protocol):
     """Whether the input ends by itself; a daemon whose inputs have all ended stops."""
 
     async def open(self) -> None:
-        """Take hold of the resource (bind the port). Raises OSError with a sentence of what to do."""
+        """Take hold of the resource. Raises OSError with a sentence of what to do."""
 
     async def run(self, sink: Sink) -> None:
         """Feed ``sink`` until the input ends or ``stop`` is called; then everything read has been put."""
 
-    def stop(self) -> None:
-        """Stop accepting; ``run`` reads what the kernel already holds and returns."""
+    def stop(self, *, handover: bool) -> None:
+        """Let ``run`` return. ``handover``: another process goes on reading, so leave everything to it."""
+
+
+@runtime_checkable
+class SocketInput(Input, Protocol):
+    """An input that reads connections which others accept, and which outlive the process that reads them."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+
+    @property
+    def max_connections(self) -> int:
+        """Connections at once; 0: no limit."""
+
+    def serve(self, sock: socket.socket, origin: Origin, kept: int, closed: Callable[[str], None]) -> None:
+        """Read a connection; only while ``run`` runs.
+
+        Args:
+            sock: The connection; the input closes it.
+            origin: Its stream.
+            kept: The bytes of the stream before this offset are kept already, be they consumed or not.
+            closed: Called with the reason when the input is done with the connection.
+        """
 
 
 Load = TypeVar("Load")

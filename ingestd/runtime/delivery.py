@@ -1,17 +1,17 @@
-"""Delivery: one queue for each output, joined into loads of the size that the output wants."""
+"""Delivery: how far an output has come in the journal, and what is on its way to it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.event.record import Batch
+from ingestd.journal.base import Position, RecordQueue
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
@@ -23,42 +23,80 @@ class OutputGoneError(Exception):
     """An output can never take anything again: its reader has closed the pipe."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Parcel:
-    """What an output made of one batch. ``size``: bytes of the frames it came from; ``done`` is called at the end."""
+    """What an output made of the records before ``end``; ``size``: bytes of the frames they came from."""
 
     load: Any
     events: int
     size: int
-    done: Callable[[], None]
+    end: Position
+    delivered: bool = False
 
 
 class Delivery:
     """Hands the loads of one output over, in order, as few and as large at a time as traffic allows.
 
     An output that is busy lets its loads gather; one that is idle waits at most ``max_delay`` seconds for
-    ``batch_bytes``, so that quiet times see every event soon and busy ones send large loads.
+    ``batch_bytes``, so that quiet times see every event soon and busy ones send large loads. What an output has
+    for good is committed to the journal; loads may be done in any order, but are committed in theirs.
+
+    Attributes:
+        position: Everything in the journal before it was taken over.
     """
 
-    def __init__(self, built: BuiltOutput, pipeline_id: str, max_delay: float) -> None:
-        self._output, self._name = built.output, built.step.plugin_id
-        self._pipeline_id, self._max_delay = pipeline_id, max_delay
+    def __init__(self, built: BuiltOutput, journal: RecordQueue, pipeline_id: str, max_delay: float, max_bytes: int):
+        self._output, self.name = built.output, built.step.plugin_id
+        self._journal, self._pipeline_id = journal, pipeline_id
+        self._max_delay, self._max_bytes = max_delay, max_bytes
         self._queue: deque[_Parcel] = deque()
-        self._queued = 0  # bytes
+        self._under_way: deque[_Parcel] = deque()  # in the order of the journal
+        self._queued = 0  # bytes in the queue
+        self._held = 0  # bytes under way
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closing = False
         self._turn = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self.position = Position(0, 0)
 
     async def start(self) -> None:
         """Open the output and begin. Raises what ``Output.open`` raises."""
+        self.position, _ = self._journal.committed(self.name)
         await self._output.open()
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._output.concurrency)]
 
-    def put(self, batch: Batch, size: int, done: Callable[[], None]) -> None:
-        """Queue what the output makes of ``batch``; ``done`` is called when it is delivered."""
-        self._queue.append(_Parcel(self._output.prepare(batch), len(batch), size, done))
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be taken over; what there is no room for waits in the journal."""
+        return self._room.is_set()
+
+    async def room(self) -> None:
+        """Return as soon as there is room."""
+        await self._room.wait()
+
+    async def idle(self) -> None:
+        """Return as soon as nothing is under way."""
+        await self._idle.wait()
+
+    def take(self, batch: Batch | None, size: int, end: Position) -> None:
+        """Take over the records between ``position`` and ``end``; ``batch``: those of them that this output gets."""
+        self.position = end
+        load = self._output.prepare(batch) if batch is not None else None
+        parcel = _Parcel(load, len(batch) if batch is not None else 0, size, end)
+        self._under_way.append(parcel)
+        self._idle.clear()
+        if batch is None:
+            self._done([parcel])
+            return
+        self._held += size
+        if self._held >= self._max_bytes:
+            self._room.clear()
+        self._queue.append(parcel)
         self._queued += size
         self._wake.set()
         if self._queued >= self._output.batch_bytes:
@@ -77,17 +115,31 @@ class Delivery:
         await asyncio.gather(*self._tasks)
 
     def cancel(self) -> None:
-        """Stop at once; what is queued is not delivered."""
+        """Stop at once; what is under way stays in the journal."""
         for task in self._tasks:
             task.cancel()
 
     async def _work(self) -> None:
         while (parcels := await self._next_parcels()) is not None:
             await self._deliver(parcels)
-            metrics.EVENTS_DELIVERED.add(sum(one.events for one in parcels), self._pipeline_id, self._name)
-            metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), self._pipeline_id, self._name)
-            for parcel in parcels:
-                parcel.done()
+            metrics.EVENTS_DELIVERED.add(sum(one.events for one in parcels), self._pipeline_id, self.name)
+            metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), self._pipeline_id, self.name)
+            self._held -= sum(one.size for one in parcels)
+            if self._held <= self._max_bytes * 3 // 4:
+                self._room.set()
+            self._done(parcels)
+
+    def _done(self, parcels: list[_Parcel]) -> None:
+        """Note that ``parcels`` need nothing more, and commit as far as no earlier one does."""
+        for parcel in parcels:
+            parcel.delivered, parcel.load = True, None
+        end = None
+        while self._under_way and self._under_way[0].delivered:
+            end = self._under_way.popleft().end
+        if end is not None:
+            self._journal.commit(self.name, end)
+        if not self._under_way:
+            self._idle.set()
 
     async def _next_parcels(self) -> list[_Parcel] | None:
         """Return the next parcels, None once the queue is closed and empty."""
@@ -115,8 +167,8 @@ class Delivery:
                 await self._output.deliver([parcel.load for parcel in parcels])
                 return
             except BrokenPipeError as error:
-                raise OutputGoneError(f"the reader of {self._name} has gone") from error
+                raise OutputGoneError(f"the reader of {self.name} has gone") from error
             except Exception:  # a fault in an output must neither end the daemon nor lose the load
                 events = sum(parcel.events for parcel in parcels)
-                log.exception("an output failed; it is tried again", output=self._name, events=events)
+                log.exception("an output failed; it is tried again", output=self.name, events=events)
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -1,43 +1,73 @@
-"""Tell systemd how the daemon fares: READY, WATCHDOG, STOPPING (sd_notify(3)); silent without systemd."""
+"""Talk to systemd: sd_notify(3), and the store of descriptors that outlives the process (FDSTORE)."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
+import socket
+import time
+from collections.abc import Mapping
+
+_FIRST_FD = 3  # sd_listen_fds(3)
 
 
 class Notifier:
-    """Speaks to the socket named by NOTIFY_SOCKET, if there is one."""
+    """Speaks to the socket named by NOTIFY_SOCKET; silent if there is none."""
 
-    def __init__(self) -> None:
-        self._system = None
-        self._watchdog: asyncio.Task[None] | None = None
-        if os.environ.get("NOTIFY_SOCKET"):
-            import sdnotify  # noqa: PLC0415 -- only under systemd
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self.watchdog_seconds = float(environ.get("WATCHDOG_USEC") or 0) / 1e6
+        """Within this time WATCHDOG=1 must come; 0: nobody waits for it."""
 
-            self._system = sdnotify.SystemdNotifier()
+    @property
+    def present(self) -> bool:
+        """Whether somebody listens."""
+        return bool(self._address)
 
     def ready(self) -> None:
-        """Say that events are taken in; start the watchdog's heartbeat if systemd asks for one."""
-        self._say("READY=1")
-        interval = float(os.environ.get("WATCHDOG_USEC", "0")) / 1e6
-        if self._system is not None and interval:
-            self._watchdog = asyncio.create_task(self._beat(interval / 2))
+        """Say that events are taken in, or again after a reload."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Say that a new config is being loaded."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
         """Say that the daemon is about to end."""
-        self._say("STOPPING=1")
+        self._send("STOPPING=1")
 
-    def close(self) -> None:
-        """End the heartbeat."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+    def watchdog(self) -> None:
+        """Say that the daemon is alive."""
+        self._send("WATCHDOG=1")
 
-    def _say(self, state: str) -> None:
-        if self._system is not None:
-            self._system.notify(state)
+    def store(self, name: str, fd: int) -> None:
+        """Ask systemd to keep a duplicate of ``fd`` over restarts; ``name`` has no colon."""
+        self._send(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0", fd)
 
-    async def _beat(self, seconds: float) -> None:
-        while True:
-            self._say("WATCHDOG=1")
-            await asyncio.sleep(seconds)
+    def forget(self, name: str) -> None:
+        """Ask systemd to close the descriptors stored under ``name``."""
+        self._send(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
+    def _send(self, state: str, fd: int | None = None) -> None:
+        if not self._address:
+            return
+        # systemd being away must not stop the daemon
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.connect(self._address)
+            if fd is None:
+                sock.send(state.encode())
+            else:
+                socket.send_fds(sock, [state.encode()], [fd])
+
+
+def inherited(environ: Mapping[str, str], pid: int) -> list[tuple[str, int]]:
+    """Return names and numbers of the descriptors that systemd passed to process ``pid`` (LISTEN_FDS)."""
+    if environ.get("LISTEN_PID") != str(pid):
+        return []
+    count = int(environ.get("LISTEN_FDS") or 0)
+    names = (environ.get("LISTEN_FDNAMES") or "").split(":")
+    names += ["unknown"] * (count - len(names))
+    for fd in range(_FIRST_FD, _FIRST_FD + count):
+        os.set_inheritable(fd, False)
+    return list(zip(names, range(_FIRST_FD, _FIRST_FD + count), strict=False))

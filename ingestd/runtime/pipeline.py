@@ -1,55 +1,83 @@
-"""A running pipeline: chunks in from the inputs, through codec and filters, out to the deliveries."""
+"""A running pipeline: chunks from the inputs into the journal, and out of it to the outputs.
+
+In the happy path a chunk goes to the outputs from memory. An output that has fallen behind reads it from the
+journal when it comes to it; so no output holds up another, and memory stays bounded however long one is away.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.event.fields import Event
-from ingestd.event.record import Batch, Record
+from ingestd.event.record import Batch
+from ingestd.journal.base import JournalError, JournalFullError, Position, Record, RecordQueue
 from ingestd.logs import get_logger
-from ingestd.plugins.interfaces import Chunk, Origin
+from ingestd.plugins.interfaces import Chunk, Origin, SocketInput
 from ingestd.plugins.registry import DeadLetters
+from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.delivery import Delivery
-from ingestd.runtime.flow import Flow
 from ingestd.settings import Settings
 
 log = get_logger(__name__)
 
+_CATCH_UP_BYTES = 1 << 18
+"""How much an output that is behind reads from the journal before others get their turn."""
 
-@dataclass(slots=True)
-class _Share:
-    """A chunk's weight in the flow, given back when the last output has delivered its part."""
-
-    flow: Flow
-    size: int
-    events: int
-    pending: int
-
-    def done(self) -> None:
-        """Count one part as delivered."""
-        self.pending -= 1
-        if not self.pending:
-            self.flow.remove(self.size, self.events)
+_DISK_RETRY_SECONDS = 1.0
 
 
 class RunningPipeline:
-    """Runs one compiled pipeline until its inputs end or ``stop`` is called."""
+    """Runs one compiled pipeline until its inputs end or it is stopped.
 
-    def __init__(self, name: str, pipeline: Pipeline, settings: Settings, dead_letters: DeadLetters) -> None:
-        self.name = name
-        self.flow = Flow(settings.queue_bytes)
-        self.pipeline = pipeline
+    Args:
+        name: The pipeline's name, in metrics and logs.
+        pipeline: Built with ``clock`` as its clock.
+        journal: What keeps the chunks until every output has them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pipeline: Pipeline,
+        journal: RecordQueue,
+        clock: ReceiveClock,
+        settings: Settings,
+        dead_letters: DeadLetters,
+    ) -> None:
+        self.name, self.journal = name, journal
+        self._pipeline, self._clock, self._dead_letters = pipeline, clock, dead_letters
         self._touched = pipeline.touched
-        self._dead_letters = dead_letters
-        delay = settings.batch.max_delay
-        self._routes = [[Delivery(output, name, delay) for output in route] for route in pipeline.routes]
-        self.sinks = [_Sink(self, built) for built in pipeline.inputs]
+        outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
+        share = settings.queue_bytes // max(len(outputs), 1)
+        self._deliveries = [
+            (route, Delivery(output, journal, name, settings.batch.max_delay, share)) for route, output in outputs
+        ]
+        self._sync_interval = settings.journal.sync_interval
+        self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}
         self._inputs: list[asyncio.Task[None]] = []
+        self._helpers: list[asyncio.Task[None]] = []
+        self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """One for each output."""
+        return [delivery for _, delivery in self._deliveries]
+
+    @property
+    def finite(self) -> bool:
+        """Whether every input ends by itself."""
+        return all(built.input.finite for built in self._pipeline.inputs)
+
+    @property
+    def full(self) -> bool:
+        """Whether inputs must stop reading."""
+        return not self._open.is_set()
 
     async def start(self) -> None:
         """Open outputs, then inputs, and begin.
@@ -57,88 +85,174 @@ class RunningPipeline:
         Raises:
             OSError: An input or output cannot be opened; the sentence says which and why.
         """
+        for name, lost in self.journal.consumers([delivery.name for delivery in self.deliveries]).items():
+            log.error("an output was taken out of the config with events waiting for it", output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
-        for sink in self.sinks:
+        for sink in self._sinks.values():
             await sink.built.input.open()
-        self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self.sinks]
+        self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._sinks.values()]
+        self._helpers = [asyncio.create_task(self._catch_up(one)) for one in self._deliveries]
+        self._helpers.append(asyncio.create_task(self._sync_now_and_then()))
+        await asyncio.sleep(0)  # let the inputs begin to run
 
-    @property
-    def deliveries(self) -> list[Delivery]:
-        """All deliveries of all routes."""
-        return [delivery for route in self._routes for delivery in route]
-
-    @property
-    def finite(self) -> bool:
-        """Whether every input ends by itself."""
-        return all(sink.built.input.finite for sink in self.sinks)
+    def socket_input(self, input_id: str) -> SocketInput | None:
+        """Return the input with this id if it reads connections."""
+        sink = self._sinks.get(input_id)
+        return sink.built.input if sink is not None and isinstance(sink.built.input, SocketInput) else None
 
     async def inputs_ended(self) -> None:
         """Return when every input has ended; raises what an input raised."""
         await asyncio.gather(*self._inputs)
 
-    def stop(self) -> None:
-        """Ask the inputs to end."""
-        for sink in self.sinks:
-            sink.built.input.stop()
+    def stop_inputs(self, *, handover: bool) -> None:
+        """Ask the inputs to end; ``handover``: another process reads on."""
+        for sink in self._sinks.values():
+            sink.built.input.stop(handover=handover)
 
     async def drain(self) -> None:
-        """Wait for the inputs, then deliver everything."""
+        """Wait for the inputs, then deliver everything in the journal."""
         await self.inputs_ended()
+        for delivery in self.deliveries:
+            while delivery.position < self.journal.head:
+                self._behind[delivery.name].set()
+                await delivery.room()
+                await asyncio.sleep(0.005)
         await asyncio.gather(*(delivery.close() for delivery in self.deliveries))
 
-    def cancel(self) -> None:
-        """Give up what is under way."""
-        for task in self._inputs:
+    async def close(self) -> None:
+        """Give up what is under way and close the journal; what was not delivered stays in it."""
+        tasks = [*self._inputs, *self._helpers]
+        for task in tasks:
             task.cancel()
         for delivery in self.deliveries:
             delivery.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.journal.close()
 
-    def process(self, chunk: Chunk, built: BuiltInput) -> None:
-        """Decode and filter one chunk and queue what comes out."""
+    @property
+    def waiting(self) -> int:
+        """Events that the slowest output has not delivered."""
+        return max((self.journal.pending(one.name).events for one in self.deliveries), default=0)
+
+    def put(self, chunk: Chunk, built: BuiltInput) -> bool:
+        """Keep a chunk in the journal and hand it to the outputs that are not behind; False: no room."""
+        begin = self.journal.head
+        record = _record(chunk, built, self._clock.read())
+        try:
+            end = self.journal.append([record])
+        except JournalFullError:
+            self._open.clear()
+            return False
+        except JournalError as error:
+            log.error("the journal cannot be written; inputs wait until it can", pipeline=self.name, error=error)
+            self._open.clear()
+            asyncio.get_running_loop().call_later(_DISK_RETRY_SECONDS, self._reopen)
+            return False
+        metrics.EVENTS_RECEIVED.add(record.frames, self.name, record.input)
+        metrics.BYTES_RECEIVED.add(len(record.data), self.name, record.input)
+        current = [one for one in self._deliveries if one[1].position == begin and one[1].has_room]
+        if current:
+            self._process(record, built, current, end)
+        if len(current) < len(self._deliveries):
+            for event in self._behind.values():
+                event.set()
+        return True
+
+    def _process(
+        self, record: Record, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position
+    ) -> None:
+        """Decode and filter one record of the journal and hand what comes out to ``targets``."""
+        self._clock.set(record.time_ns)
+        chunk = Chunk(record.data, Origin(record.connection, record.fields), record.offset)
         decoded = built.codec.decode(chunk)
-        count = len(decoded.events)
-        input_id = built.step.plugin_id
-        metrics.EVENTS_RECEIVED.add(count, self.name, input_id)
-        metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, input_id)
-        metrics.BATCH_EVENTS.observe(count, self.name)
-        if count:
-            self._deliver(self.pipeline.process(decoded, built.decorate), chunk, count)
+        routes = self._pipeline.process(decoded, built.decorate)
+        self._clock.reset()
+        dropped = self._take_dropped()
+        if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
+            self._count(len(decoded.events), dropped)
+        batches = [Batch(records, record.connection, self._touched) if records else None for records in routes]
+        for route, delivery in targets:
+            delivery.take(batches[route], len(record.data), end)
 
-    def _deliver(self, routes: list[list[Record]], chunk: Chunk, count: int) -> None:
-        filtered = count - self._count_dropped()
-        metrics.EVENTS_FILTERED.add(filtered, self.name)
-        targets = [(records, route) for records, route in zip(routes, self._routes, strict=True) if records and route]
-        if not targets:
-            return
-        share = _Share(self.flow, len(chunk.data), count, sum(len(route) for _, route in targets))
-        self.flow.add(share.size, share.events)
-        for records, route in targets:
-            batch = Batch(records, chunk.origin.id, self._touched)
-            for delivery in route:
-                delivery.put(batch, share.size, share.done)
+    def _count(self, events: int, dropped: dict[str, int]) -> None:
+        metrics.BATCH_EVENTS.observe(events, self.name)
+        metrics.EVENTS_FILTERED.add(events - sum(dropped.values()), self.name)
+        for name, number in dropped.items():
+            metrics.EVENTS_DROPPED.add(number, self.name, name)
 
-    def _count_dropped(self) -> int:
-        dropped = self.pipeline.dropped
-        total = 0
-        if dropped:
-            for name, number in dropped.items():
-                metrics.EVENTS_DROPPED.add(number, self.name, name)
-                total += number
-            dropped.clear()
-        return total
+    def _take_dropped(self) -> dict[str, int]:
+        if not self._pipeline.dropped:
+            return {}
+        dropped = dict(self._pipeline.dropped)
+        self._pipeline.dropped.clear()
+        return dropped
+
+    async def _catch_up(self, own: tuple[int, Delivery]) -> None:
+        """Feed one output from the journal whenever it is behind."""
+        delivery = own[1]
+        behind = self._behind[delivery.name]
+        if delivery.position < self.journal.head:
+            behind.set()
+        while True:
+            await behind.wait()
+            behind.clear()
+            while delivery.position < self.journal.head:
+                await delivery.room()
+                try:
+                    entries = self.journal.read(delivery.position, _CATCH_UP_BYTES)
+                except JournalError as error:
+                    log.error("the journal cannot be read; tried again", pipeline=self.name, error=error)
+                    await asyncio.sleep(_DISK_RETRY_SECONDS)
+                    continue
+                if not entries:  # what is left is damaged, and was reported
+                    delivery.take(None, 0, self.journal.head)
+                for record, end in entries:
+                    self._process(record, self._input_of(record), [own], end)
+                await asyncio.sleep(0)
+
+    def _input_of(self, record: Record) -> BuiltInput:
+        """Return the input of a record; if the config has it no more, the first: its codec is the best guess."""
+        sink = self._sinks.get(record.input)
+        return (sink or next(iter(self._sinks.values()))).built
+
+    async def _sync_now_and_then(self) -> None:
+        """Force the journal to the disk at the sync interval, which also frees what is delivered."""
+        while True:
+            await asyncio.sleep(self._sync_interval)
+            try:
+                await asyncio.to_thread(self.journal.sync)
+            except JournalError as error:
+                log.error("the journal cannot be forced to the disk", pipeline=self.name, error=error)
+            self._reopen()
+
+    def _reopen(self) -> None:
+        if self.journal.room > 0:
+            self._open.set()
+
+    async def room(self) -> None:
+        """Return as soon as inputs may read."""
+        await self._open.wait()
 
     def reject(self, raw: bytes, reason: str, origin: Origin, built: BuiltInput) -> None:
         """Keep bytes that are no frame as a dead letter."""
         metrics.EVENTS_RECEIVED.add(1, self.name, built.step.plugin_id)
-        self._dead_letters.add(
-            stage="framing", reason=reason, raw=raw, origin=origin.id, plugin=built.step.plugin_id
-        )
+        self._dead_letters.add(stage="framing", reason=reason, raw=raw, origin=origin.id, plugin=built.step.plugin_id)
 
     def measure(self) -> None:
         """Set the gauges; called when somebody looks at the metrics."""
-        metrics.QUEUE_BYTES.set(self.flow.bytes, self.name)
-        metrics.QUEUE_EVENTS.set(self.flow.events, self.name)
+        pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
+        metrics.QUEUE_BYTES.set(max((one.bytes for one in pending), default=0), self.name)
+        metrics.QUEUE_EVENTS.set(max((one.events for one in pending), default=0), self.name)
+
+
+def _record(chunk: Chunk, built: BuiltInput, now_ns: int) -> Record:
+    delimiter = built.codec.delimiter
+    data = chunk.data
+    frames = 1 if delimiter is None else data.count(delimiter) + (not data.endswith(delimiter))
+    return Record(
+        built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data
+    )
 
 
 class _Sink:
@@ -149,16 +263,16 @@ class _Sink:
 
     @property
     def full(self) -> bool:
-        return self._running.flow.full
+        return self._running.full
 
-    def put(self, chunk: Chunk) -> None:
-        self._running.process(chunk, self.built)
+    def put(self, chunk: Chunk) -> bool:
+        return self._running.put(chunk, self.built)
 
     def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
         self._running.reject(raw, reason, origin, self.built)
 
     async def room(self) -> None:
-        await self._running.flow.room()
+        await self._running.room()
 
 
 def report_failures(pipeline_id: str) -> Callable[[Step, Event, Exception], None]:

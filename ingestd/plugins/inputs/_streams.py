@@ -8,7 +8,7 @@ import time
 
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Chunk, Origin, Sink
-from ingestd.protocols.lines import Cut, LineCutter
+from ingestd.protocols.lines import Cut, LineCutter, TooLong
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -21,16 +21,30 @@ def _base36(number: int) -> str:
     return digits or "0"
 
 
-_process = _base36(int(time.time() * 1000)) + _base36(int.from_bytes(os.urandom(2), "big"))
-_streams = itertools.count()
-
-
-def new_origin(fields: Event | None = None) -> Origin:
-    """Return a new stream with an id that no other has: start of the process, chance, a number.
+class Origins:
+    """Makes ids of streams that no other process ever makes: start of this one, chance, a number.
 
     Ids rise with time, so that the document ids made of them are cheap for an index to take in.
     """
-    return Origin(f"{_process}{_base36(next(_streams))}", fields or {})
+
+    def __init__(self) -> None:
+        self._begin = _base36(int(time.time() * 1000)) + _base36(36**2 + int.from_bytes(os.urandom(2), "big") % 36**3)
+        self._numbers = itertools.count()
+
+    def new(self, fields: Event | None = None) -> Origin:
+        """Return a new stream."""
+        return Origin(f"{self._begin}{_base36(next(self._numbers))}", fields or {})
+
+
+def reject_long_line(sink: Sink, origin: Origin, line: TooLong, max_bytes: int) -> None:
+    """Make a dead letter of a line that is too long."""
+    sink.reject(line.head, f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed", origin)
+
+
+async def put(sink: Sink, chunk: Chunk) -> None:
+    """Put a chunk, waiting for room."""
+    while not sink.put(chunk):
+        await sink.room()
 
 
 class LineStream:
@@ -40,18 +54,17 @@ class LineStream:
         self._sink, self._origin, self._max = sink, origin, max_line_bytes
         self._cutter = LineCutter(max_line_bytes)
 
-    def feed(self, data: bytes | memoryview) -> None:
+    async def feed(self, data: bytes | memoryview) -> None:
         """Take in what was read."""
-        self._put(self._cutter.feed(data))
+        await self._put(self._cutter.feed(data))
 
-    def feed_eof(self) -> None:
+    async def feed_eof(self) -> None:
         """Take in the last line, if the stream ended without a line end."""
-        self._put(self._cutter.feed_eof())
+        await self._put(self._cutter.feed_eof())
 
-    def _put(self, cuts: list[Cut]) -> None:
+    async def _put(self, cuts: list[Cut]) -> None:
         for cut in cuts:
             if cut.data:
-                self._sink.put(Chunk(cut.data, self._origin, cut.offset))
+                await put(self._sink, Chunk(cut.data, self._origin, cut.offset))
             for line in cut.too_long:
-                reason = f"the line is longer than max_line_bytes: {line.size} of {self._max} bytes allowed"
-                self._sink.reject(line.head, reason, self._origin)
+                reject_long_line(self._sink, self._origin, line, self._max)

@@ -11,7 +11,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from ingestd.plugins.inputs._streams import new_origin
+from ingestd.plugins.inputs._streams import Origins, put
 from ingestd.plugins.interfaces import Chunk, Origin, Sink
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -39,18 +39,18 @@ class Generator:
 
     async def run(self, sink: Sink) -> None:
         """Put ``count`` rounds, or rounds until ``stop``."""
-        origin = new_origin()
+        origin = Origins().new()
         host = socket.gethostname()
         sequence = offset = 0
         while not self._stopped and not (self._count and sequence >= self._count):
             await sink.room()
             for line in self._lines:
-                sink.put(Chunk(line, Origin(origin.id, {"host": host, "sequence": sequence}), offset))
+                await put(sink, Chunk(line, Origin(origin.id, {"host": host, "sequence": sequence}), offset))
                 offset += len(line) + 1
             sequence += 1
             await asyncio.sleep(0)
 
-    def stop(self) -> None:
+    def stop(self, *, handover: bool) -> None:
         """Stop after the round under way."""
         self._stopped = True
 

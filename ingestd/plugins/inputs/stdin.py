@@ -13,7 +13,7 @@ import stat
 import sys
 from dataclasses import dataclass
 
-from ingestd.plugins.inputs._streams import LineStream, new_origin
+from ingestd.plugins.inputs._streams import LineStream, Origins
 from ingestd.plugins.interfaces import Sink
 from ingestd.plugins.registry import BuildContext, plugin
 
@@ -46,7 +46,7 @@ class Stdin:
 
     async def run(self, sink: Sink) -> None:
         """Read until the end of input or ``stop``."""
-        stream = LineStream(sink, new_origin({"host": socket.gethostname()}), self._max_line_bytes)
+        stream = LineStream(sink, Origins().new({"host": socket.gethostname()}), self._max_line_bytes)
         while not self._stopped:
             await sink.room()
             if self._polled and not await self._readable():
@@ -54,9 +54,9 @@ class Stdin:
             data = os.read(self._fd, _READ_BYTES)
             if not data:
                 break
-            stream.feed(data)
+            await stream.feed(data)
             await asyncio.sleep(0)  # a file never blocks: let the outputs run
-        stream.feed_eof()
+        await stream.feed_eof()
 
     async def _readable(self) -> bool:
         """Return True as soon as there is something to read, False if ``stop`` was called first."""
@@ -73,7 +73,7 @@ class Stdin:
             loop.remove_reader(self._fd)
         return not self._stopped
 
-    def stop(self) -> None:
+    def stop(self, *, handover: bool) -> None:
         """Stop reading."""
         self._stopped = True
         self._wake.set()

@@ -2,25 +2,26 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-tcp, server mode. Text lines get
 the fields ``host`` and ``port`` of the client; JSON records say themselves where they come from.
+
+The clients have no acknowledgement, so the kernel's receive buffer is used as one: bytes are looked at
+(MSG_PEEK), kept by the sink, and only then consumed. Whoever reads the connection next, after a crash or an
+upgrade, finds the rest in it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd import metrics
-from ingestd.logs import get_logger
-from ingestd.plugins.inputs._streams import LineStream, new_origin
-from ingestd.plugins.interfaces import Sink
+from ingestd.plugins.inputs import _tcp_position as tcp_position
+from ingestd.plugins.inputs._streams import reject_long_line
+from ingestd.plugins.interfaces import Chunk, Origin, Sink
 from ingestd.plugins.registry import BuildContext, option, plugin, required
-
-log = get_logger(__name__)
-
-_RECEIVE_BUFFER = 4 << 20
-"""Kernel buffer asked for each connection: what clients may send while the daemon is busy; capped by the system."""
+from ingestd.protocols.lines import HEAD_BYTES, TooLong
 
 _DRAIN_SECONDS = 2.0
 """How long a stop reads from one connection that goes on sending."""
@@ -38,119 +39,68 @@ class Options:
     tcp_keep_alive: bool = option(False, "Ask the system to probe idle connections.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Labels:
-    """Which input this is, in metrics and logs."""
-
-    pipeline: str
-    input: str
-
-
 class TcpInput:
-    """Listens on one port and reads all connections."""
+    """Reads the connections it is given, line by line."""
 
     finite = False
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
         self._opts = opts
         self._max_line_bytes = context.settings.max_line_bytes
-        self._buffer = memoryview(bytearray(context.settings.batch.max_bytes))  # for all connections: read, cut, done
-        self._labels = _Labels(context.pipeline_id, context.plugin_id)
+        self._buffer = bytearray(context.settings.batch.max_bytes)  # for all connections: peek, keep, consume, done
+        self._labels = (context.pipeline_id, context.plugin_id)
         self._connections: set[_Connection] = set()
-        self._accepting = False
+        self._handover = False
         self._ended = asyncio.Event()
-
-    async def open(self) -> None:
-        """Listen.
-
-        Raises:
-            OSError: The address cannot be used.
-        """
-        family = socket.AF_INET6 if ":" in self._opts.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            listener.bind((self._opts.host, self._opts.port))
-        except OSError as error:
-            listener.close()
-            where = f"{self._opts.host}:{self._opts.port}"
-            raise OSError(f"cannot listen on {where}: {error.strerror}; is another program using the port?") from error
-        listener.listen(1024)
-        listener.setblocking(False)
-        self._listener = listener
-        host, port = listener.getsockname()[:2]
-        log.info("listening for events", input=self._labels.input, host=host, port=port)
+        self._sink: Sink | None = None
 
     @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        port: int = self._listener.getsockname()[1]
-        return port
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return self._opts.host, self._opts.port
+
+    @property
+    def max_connections(self) -> int:
+        """Connections at once; 0: no limit."""
+        return self._opts.max_connections
+
+    async def open(self) -> None:
+        """Do nothing: somebody else listens."""
 
     async def run(self, sink: Sink) -> None:
-        """Serve until ``stop``; then read what the kernel holds of every connection."""
+        """Serve until ``stop``; then, unless another process goes on, read what the kernel holds."""
         self._sink = sink
-        self._accept(on=True)
         timer = asyncio.ensure_future(self._close_idle()) if self._opts.idle_timeout else None
         await self._ended.wait()
         if timer is not None:
             timer.cancel()
         for connection in list(self._connections):
-            await connection.drain()
-        self._listener.close()
+            if self._handover:
+                connection.close("shutdown")
+            else:
+                await connection.drain()
 
-    def stop(self) -> None:
-        """Stop accepting and let ``run`` return; clients that are waiting to be accepted are read as well."""
-        self._accept(on=False)
-        while self._accept_one():
-            pass
+    def stop(self, *, handover: bool) -> None:
+        """Let ``run`` return."""
+        self._handover = handover
         self._ended.set()
 
-    def _accept(self, *, on: bool) -> None:
-        if on == self._accepting:
-            return
-        self._accepting = on
-        loop = asyncio.get_running_loop()
-        if on:
-            loop.add_reader(self._listener.fileno(), self._acceptable)
-        else:
-            loop.remove_reader(self._listener.fileno())
-
-    def _acceptable(self) -> None:
-        for _ in range(64):  # as many as wait, but let the connections be read in between
-            limit = self._opts.max_connections
-            if limit and len(self._connections) >= limit:
-                self._accept(on=False)
-                log.warning("no more connections are accepted", input=self._labels.input, max_connections=limit)
-                return
-            if not self._accept_one():
-                return
-
-    def _accept_one(self) -> bool:
-        try:
-            sock, address = self._listener.accept()
-        except BlockingIOError:
-            return False
-        except OSError as error:  # out of descriptors, or the client has gone: the others are served on
-            log.warning("a connection could not be accepted", input=self._labels.input, error=error.strerror)
-            return False
-        sock.setblocking(False)
+    def serve(self, sock: socket.socket, origin: Origin, kept: int, closed: Callable[[str], None]) -> None:
+        """Read a connection until its end."""
+        assert self._sink is not None  # noqa: S101 -- ``run`` runs
         if self._opts.tcp_keep_alive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        origin = new_origin({"host": address[0], "port": address[1]})
-        stream = LineStream(self._sink, origin, self._max_line_bytes)
-        self._connections.add(_Connection(sock, stream, self._sink, self._buffer, self._closed))
-        metrics.CONNECTIONS_ACCEPTED.add(1, self._labels.pipeline, self._labels.input)
-        metrics.CONNECTIONS_OPEN.set(len(self._connections), self._labels.pipeline, self._labels.input)
-        return True
 
-    def _closed(self, connection: _Connection, reason: str) -> None:
-        self._connections.discard(connection)
-        metrics.CONNECTIONS_CLOSED.add(1, self._labels.pipeline, self._labels.input, reason)
-        metrics.CONNECTIONS_OPEN.set(len(self._connections), self._labels.pipeline, self._labels.input)
-        if not self._accepting and not self._ended.is_set():
-            self._accept(on=True)
+        def forget(connection: _Connection, reason: str) -> None:
+            self._connections.discard(connection)
+            metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
+            metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
+            closed(reason)
+
+        connection = _Connection(sock, origin, self._sink, self._buffer, self._max_line_bytes, forget)
+        self._connections.add(connection)
+        metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
+        connection.start(kept)
 
     async def _close_idle(self) -> None:
         timeout = self._opts.idle_timeout
@@ -163,28 +113,55 @@ class TcpInput:
 
 
 class _Connection:
-    """One client: reads as long as the sink has room, closes at the end of the stream."""
+    """One client: reads as long as the sink has room, closes at the end of the stream.
+
+    A line is usually taken whole out of the kernel's buffer. One that does not fit into it is collected in
+    ``_begun`` (and lost if the process is killed meanwhile); one that is longer than allowed is skipped.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
-        stream: LineStream,
+        origin: Origin,
         sink: Sink,
-        buffer: memoryview,
+        buffer: bytearray,
+        max_line_bytes: int,
         closed: Callable[[_Connection, str], None],
     ) -> None:
-        self._sock, self._stream, self._sink, self._buffer, self._closed = sock, stream, sink, buffer, closed
+        sock.setblocking(False)
+        self._sock, self._origin, self._sink, self._closed = sock, origin, sink, closed
+        self._buffer, self._max = buffer, max_line_bytes
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Task[None] | None = None
+        self._offset = 0  # of the next byte to consume
+        self._begun = bytearray()  # of a line that is too long only the head is kept
+        self._line_size = 0  # how much of the line in ``_begun`` is consumed already
+        self._low_water = 1
         self.last_read = self._loop.time()
-        self._loop.add_reader(sock.fileno(), self._readable)
+
+    def start(self, kept: int) -> None:
+        """Begin to read. Bytes before ``kept`` are kept already; what of them is still in the socket is dropped."""
+        consumed = tcp_position.position(self._sock)
+        self._offset = kept if consumed is None else consumed
+        with contextlib.suppress(OSError):
+            while self._offset < kept:
+                self._offset += len(self._sock.recv(min(kept - self._offset, len(self._buffer))))
+        self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _readable(self) -> None:
         if self._sink.full:
-            self._loop.remove_reader(self._sock.fileno())
-            self._waiting = self._loop.create_task(self._resume())
-        elif not self._read():
-            self.close("end")
+            self._pause()
+            return
+        try:
+            self._read()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close("error")
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._sock.fileno())
+        self._waiting = self._loop.create_task(self._resume())
 
     async def _resume(self) -> None:
         await self._sink.room()
@@ -192,42 +169,112 @@ class _Connection:
         if self._sock.fileno() >= 0:
             self._loop.add_reader(self._sock.fileno(), self._readable)
 
-    def _read(self) -> bool:
-        """Read once; return False at the end of the stream."""
-        try:
-            size = self._sock.recv_into(self._buffer)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            self.close("error")
-            return True
+    def _read(self, *, last: bool = False) -> None:
+        """Take in the whole lines that wait; ``last``: also one without a line end, there will be no more."""
+        size = self._sock.recv_into(self._buffer, len(self._buffer), socket.MSG_PEEK)
+        if not size:
+            self.close("end")
+            return
         self.last_read = self._loop.time()
-        self._stream.feed(self._buffer[:size])
-        return size > 0
+        whole = self._buffer.rfind(b"\n", 0, size) + 1
+        if whole:
+            self._take(whole)
+            self._wake_at(size - whole + 1)
+        elif last or tcp_position.peer_has_closed(self._sock):
+            self._take(size)
+        elif size == len(self._buffer) or size < self._low_water:
+            # The line fits into no buffer, or the kernel wakes us although the line has not grown: its own is full.
+            self._collect(size)
+        else:
+            self._wake_at(size + 1)
+
+    def _take(self, whole: int) -> None:
+        """Put the first ``whole`` bytes of the buffer, which end a line, and consume them."""
+        data = bytes(memoryview(self._buffer)[:whole])
+        if self._line_size + whole > self._max:
+            self._take_lines(data)
+        elif self._put(bytes(self._begun) + data if self._begun else data, self._offset - self._line_size):
+            self._consume(whole)
+            self._begun.clear()
+            self._line_size = 0
+        else:
+            self._pause()
+
+    def _take_lines(self, data: bytes) -> None:
+        """Put and consume the lines of ``data`` one by one, but make dead letters of those that are too long."""
+        for line in _lines(data):
+            size = self._line_size + len(line.rstrip(b"\n").removesuffix(b"\r"))
+            if size > self._max:
+                head = (bytes(self._begun) + line)[:HEAD_BYTES]
+                reject_long_line(self._sink, self._origin, TooLong(size, head), self._max)
+            elif not self._put(bytes(self._begun) + line, self._offset - self._line_size):
+                self._pause()
+                return
+            self._consume(len(line))
+            self._begun.clear()
+            self._line_size = 0
+
+    def _put(self, data: bytes, offset: int) -> bool:
+        return self._sink.put(Chunk(data, self._origin, offset))
+
+    def _collect(self, size: int) -> None:
+        """Move the begin of a long line out of the kernel's buffer."""
+        self._begun += memoryview(self._buffer)[:size]
+        self._line_size += size
+        if self._line_size > self._max + 1:  # + 1: a "\r" does not count
+            del self._begun[HEAD_BYTES:]
+        self._consume(size)
+        self._wake_at(1)
+
+    def _consume(self, size: int) -> None:
+        """Take bytes that were peeked out of the socket; they are there, so this does not wait."""
+        self._offset += size
+        while size:  # MSG_TRUNC: the kernel drops them without a copy, tcp(7)
+            size -= self._sock.recv_into(memoryview(self._buffer)[:size], size, socket.MSG_TRUNC)
+
+    def _wake_at(self, size: int) -> None:
+        """Ask to be woken when so many bytes wait (or at the end), not for every piece of half a line."""
+        if size != self._low_water:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+            self._low_water = size
 
     async def drain(self) -> None:
         """Read what has arrived, then close. A client that never stops sending is not waited for."""
         deadline = self._loop.time() + _DRAIN_SECONDS
-        while self._sock.fileno() >= 0 and self._loop.time() < deadline:
+        while self._sock.fileno() >= 0 and self._loop.time() < deadline and tcp_position.unread(self._sock):
             await self._sink.room()
             try:
-                self._sock.recv(1, socket.MSG_PEEK)
+                self._read(last=True)
             except OSError:
-                break
-            if not self._read():
                 break
         self.close("shutdown")
 
     def close(self, reason: str) -> None:
-        """Close; the last line without a line end is an event too."""
+        """Stop reading and let go of the connection."""
         if self._sock.fileno() < 0:
             return
         if self._waiting is not None:
             self._waiting.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
-        self._stream.feed_eof()
+        if self._line_size:
+            self._end_of_begun_line()
         self._closed(self, reason)
+
+    def _end_of_begun_line(self) -> None:
+        """The stream ended within a line that was collected."""
+        if self._line_size > self._max:
+            line = TooLong(self._line_size, bytes(self._begun[:HEAD_BYTES]))
+            reject_long_line(self._sink, self._origin, line, self._max)
+        elif not self._put(bytes(self._begun), self._offset - self._line_size):
+            reason = "the connection ended within a line, and there was no room to keep it"
+            self._sink.reject(bytes(self._begun), reason, self._origin)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Return the lines of ``data`` with their ends; only the line feed ends a line."""
+    *lines, rest = data.split(b"\n")
+    return [line + b"\n" for line in lines] + ([rest] if rest else [])
 
 
 @plugin("input", "tcp", Options, codec="line", stream=True)

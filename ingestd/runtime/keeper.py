@@ -1,0 +1,545 @@
+"""The parent process: it holds every socket, so that no worker's death, reload or upgrade costs a connection.
+
+It accepts, keeps a duplicate of each connection, and hands it to the worker with the fewest. When a worker
+dies, the next one in its place gets the same journal and the same connections. The keeper does nothing that
+could fail on account of data: no config is built, no event decoded, nothing waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ingestd.logs import get_logger
+from ingestd.runtime.channel import Channel, ChannelClosedError, Message
+from ingestd.runtime.notify import Notifier, inherited
+from ingestd.runtime.sockets import Connection, Listener, listen, listener_key, stored_connection
+
+log = get_logger(__name__)
+
+UPGRADE_VARIABLE = "INGESTD_KEEPER_FDS"
+"""How descriptors get through ``exec``: ``name=fd`` pairs, separated by blanks."""
+
+_HEALTHY_SECONDS = 5.0
+"""A worker that lived so long was not killed by its start: the next begins at once."""
+
+_LONGEST_PAUSE = 10.0
+_ACCEPTS = 64
+"""Connections taken in a row before the other sockets get their turn."""
+
+ChildMain = Callable[[Channel], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: ``listeners`` of all pipelines, and what a worker and the HTTP process do."""
+
+    listeners: tuple[Listener, ...]
+    workers: int
+    worker_main: Callable[[int, Channel], int]
+    http_main: ChildMain | None
+
+
+@dataclass(slots=True)
+class _Child:
+    """A process of ours. ``number`` is the worker's, -1 for HTTP."""
+
+    number: int
+    pid: int
+    channel: Channel
+    watch: int
+    born: float
+    ready: bool = False
+    stopping: bool = False
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a child runs, and how its predecessors fared."""
+
+    child: _Child | None = None
+    failures: int = 0
+    start_at: float | None = None
+
+
+@dataclass(slots=True)
+class _Question:
+    """A question of the HTTP process that workers are answering."""
+
+    number: int
+    waiting: set[int] = field(default_factory=set)
+    states: list[Message] = field(default_factory=list)
+
+
+class Keeper:
+    """Runs until a signal ends it.
+
+    Args:
+        plan: What to run first.
+        reload: Returns the plan of a new config; raises ValueError with everything that is wrong with it.
+        new_id: Makes ids of connections.
+        shutdown_timeout: Seconds that workers may take to deliver.
+        environ: The environment, for systemd's variables and those of an upgrade.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        reload: Callable[[], Plan],
+        new_id: Callable[[], str],
+        shutdown_timeout: float,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._plan, self._reload, self._new_id = plan, reload, new_id
+        self._shutdown_timeout = shutdown_timeout
+        self._notifier = Notifier(environ)
+        self._environ = environ
+        self._selector = selectors.DefaultSelector()
+        self._listening: dict[tuple[str, str], socket.socket] = {}
+        self._connections: dict[str, Connection] = {}
+        self._places: dict[int, _Place] = {}
+        self._questions: dict[int, _Question] = {}
+        self._ending = ""  # "stop" or "upgrade"
+        self._reloading: list[int] = []  # workers that still run the old config
+        self._was_ready = False
+        self._next_beat = 0.0
+        self._code = 0
+
+    # Life
+
+    def run(self) -> int:
+        """Run to the end; returns the exit code.
+
+        Raises:
+            OSError: An address cannot be listened on.
+        """
+        self._adopt()
+        self._open_listeners(self._plan)
+        signals = self._catch_signals()
+        for number in self._numbers():
+            self._start(number)
+        while not (self._ending and not any(place.child for place in self._places.values())):
+            for key, _ in self._selector.select(self._timeout()):
+                key.data()
+            self._start_due()
+            self._beat()
+        if self._ending == "upgrade":
+            self._exec()
+        signals.close()
+        return self._code
+
+    def _numbers(self) -> list[int]:
+        workers = max([self._plan.workers, *(one.worker + 1 for one in self._connections.values())])
+        return [*range(workers), *([-1] if self._plan.http_main else [])]
+
+    def _timeout(self) -> float | None:
+        moments = [place.start_at for place in self._places.values() if place.start_at is not None]
+        if self._notifier.watchdog_seconds:
+            moments.append(self._next_beat)
+        return max(min(moments) - time.monotonic(), 0) if moments else None
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if self._notifier.watchdog_seconds and now >= self._next_beat:
+            self._notifier.watchdog()
+            self._next_beat = now + self._notifier.watchdog_seconds / 3
+
+    def _catch_signals(self) -> socket.socket:
+        """Let signals arrive as bytes on a socket, so that they wait their turn."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        signal.set_wakeup_fd(theirs.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(number, lambda *_: None)
+
+        def arrived() -> None:
+            for number in ours.recv(64):
+                self._signalled(signal.Signals(number))
+
+        self._selector.register(ours, selectors.EVENT_READ, arrived)
+        self._signal_end = theirs
+        return ours
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self.stop(number.name)
+        elif number == signal.SIGHUP:
+            self.reload()
+        elif number == signal.SIGUSR2:
+            self.upgrade()
+
+    # Sockets
+
+    def _adopt(self) -> None:
+        """Take over the sockets that an earlier keeper left to us, through systemd or exec."""
+        found = inherited(self._environ, os.getpid())
+        for pair in self._environ.get(UPGRADE_VARIABLE, "").split():
+            name, _, fd = pair.rpartition("=")
+            os.set_inheritable(int(fd), False)
+            found.append((name, int(fd)))
+        for name, fd in found:
+            if key := listener_key(name):
+                self._listening[key] = socket.socket(fileno=fd)
+                self._listening[key].setblocking(False)
+            elif connection := stored_connection(name, fd):
+                self._connections[connection.id] = connection
+            elif len(found) == 1 and len(self._plan.listeners) == 1:  # a socket unit with a name of its own
+                only = self._plan.listeners[0]
+                self._listening[only.pipeline, only.input] = socket.socket(fileno=fd)
+            else:
+                log.warning("a descriptor of an unknown name was passed to us and is closed", name=name)
+                os.close(fd)
+        if self._connections:
+            log.info("connections were taken over", connections=len(self._connections))
+
+    def _open_listeners(self, plan: Plan) -> None:
+        wanted = {(one.pipeline, one.input): one for one in plan.listeners}
+        opened: dict[tuple[str, str], socket.socket] = {}
+        try:
+            for key, listener in wanted.items():
+                sock = self._listening.get(key)
+                if sock is None or not _listens_on(sock, listener):
+                    opened[key] = listen(listener)
+        except OSError:
+            for sock in opened.values():
+                sock.close()
+            raise
+        for key in [key for key in self._listening if key not in wanted or key in opened]:
+            self._close_listener(key)
+        for key, sock in opened.items():
+            self._listening[key] = sock
+            self._notifier.store(wanted[key].name, sock.fileno())
+        for key, listener in wanted.items():
+            sock = self._listening[key]
+            host, port = sock.getsockname()[:2]
+            self._watch_listener(sock, listener)
+            log.info("listening for events", pipeline=listener.pipeline, input=listener.input, host=host, port=port)
+
+    def _watch_listener(self, sock: socket.socket, listener: Listener) -> None:
+        if sock.fileno() in self._selector.get_map():
+            self._selector.unregister(sock)
+        self._selector.register(sock, selectors.EVENT_READ, lambda: self._accept(sock, listener))
+
+    def _close_listener(self, key: tuple[str, str]) -> None:
+        sock = self._listening.pop(key)
+        if sock.fileno() in self._selector.get_map():
+            self._selector.unregister(sock)
+        self._notifier.forget(Listener(*key, "", 0).name)
+        sock.close()
+
+    def _accept(self, listening: socket.socket, listener: Listener) -> None:
+        for _ in range(_ACCEPTS):
+            if listener.max_connections and self._count(listener) >= listener.max_connections:
+                self._selector.unregister(listening)  # the rest wait in the kernel's queue
+                text = "no more connections are accepted"
+                log.warning(text, input=listener.input, max_connections=listener.max_connections)
+                return
+            try:
+                sock, address = listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # out of descriptors, or the client has gone: the others are served on
+                log.warning("a connection could not be accepted", input=listener.input, error=error.strerror)
+                time.sleep(0.01)
+                return
+            sock.setblocking(False)
+            connection = Connection(
+                self._new_id(), sock, listener.pipeline, listener.input, self._least_loaded(), *address[:2]
+            )
+            self._connections[connection.id] = connection
+            self._notifier.store(connection.name, sock.fileno())
+            self._hand_over(connection)
+
+    def _count(self, listener: Listener) -> int:
+        key = (listener.pipeline, listener.input)
+        return sum((one.pipeline, one.input) == key for one in self._connections.values())
+
+    def _least_loaded(self) -> int:
+        loads = dict.fromkeys(range(self._plan.workers), 0)
+        for connection in self._connections.values():
+            if connection.worker in loads:
+                loads[connection.worker] += 1
+        return min(loads, key=lambda number: loads[number])
+
+    def _hand_over(self, connection: Connection) -> None:
+        """Give a connection to its worker, if that one takes any now; else it gets it when it is ready."""
+        place = self._places.get(connection.worker)
+        child = place.child if place else None
+        if child is not None and child.ready and not child.stopping:
+            child.channel.send(connection.message(), connection.sock.fileno())
+            self._watch_channel(child)
+
+    def _forget(self, connection_id: str) -> None:
+        connection = self._connections.pop(connection_id, None)
+        if connection is None:
+            return
+        self._notifier.forget(connection.name)
+        connection.sock.close()
+        if self._ending:
+            return
+        for listener in self._plan.listeners:  # one that had reached its limit may accept again
+            sock = self._listening[listener.pipeline, listener.input]
+            if sock.fileno() not in self._selector.get_map():
+                self._watch_listener(sock, listener)
+
+    # Children
+
+    def _start(self, number: int) -> None:
+        place = self._places.setdefault(number, _Place())
+        place.start_at = None
+        ours, theirs = Channel.pair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(number, ours, theirs)
+        theirs.close()
+        child = _Child(number, pid, ours, os.pidfd_open(pid), time.monotonic())
+        place.child = child
+        self._watch_channel(child)
+        self._selector.register(child.watch, selectors.EVENT_READ, lambda: self._ended(child))
+
+    def _become_child(self, number: int, ours: Channel, theirs: Channel) -> None:
+        """Let go of all that is the keeper's, do the child's work, and end the process."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            # Signals to the group (a terminal, systemd) are the keeper's to handle; it tells its children.
+            for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+                signal.signal(name, signal.SIG_IGN)
+            self._selector.close()
+            for connection in self._connections.values():
+                connection.sock.close()
+            for sock in self._listening.values():
+                sock.close()
+            for place in self._places.values():
+                if place.child is not None:
+                    place.child.channel.close()
+                    os.close(place.child.watch)
+            ours.close()
+            main = self._plan.http_main
+            code = self._plan.worker_main(number, theirs) if number >= 0 or main is None else main(theirs)
+        except BaseException as error:  # noqa: BLE001 -- the end of the process: nothing above may catch it
+            log.error("a process of the daemon failed", process=_name(number), error=error)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _watch_channel(self, child: _Child) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.channel.pending else 0)
+        if child.channel.fileno() in self._selector.get_map():
+            self._selector.modify(child.channel, events, lambda: self._talk(child))
+        else:
+            self._selector.register(child.channel, events, lambda: self._talk(child))
+
+    def _talk(self, child: _Child) -> None:
+        if child.gone:
+            return
+        child.channel.flush()
+        try:
+            messages = child.channel.receive()
+        except ChannelClosedError:
+            self._selector.unregister(child.channel)  # its end is told by the process itself
+            return
+        for message, fd in messages:
+            if fd is not None:
+                os.close(fd)
+            self._told(child, message)
+        self._watch_channel(child)
+
+    def _told(self, child: _Child, message: Message) -> None:
+        match message["type"]:
+            case "ready":
+                self._child_ready(child)
+            case "closed":
+                self._forget(message["id"])
+            case "ask":
+                self._ask(message["number"])
+            case "answer":
+                self._answered(child.number, message["number"], message["state"])
+
+    def _child_ready(self, child: _Child) -> None:
+        child.ready = True
+        for connection in self._connections.values():
+            if connection.worker == child.number:
+                self._hand_over(connection)
+        workers = [self._places[number].child for number in self._places if number >= 0]
+        if not self._was_ready and all(one is not None and one.ready for one in workers):
+            self._was_ready = True
+            self._notifier.ready()
+
+    def _ended(self, child: _Child) -> None:
+        """A child has ended: read its last words, then start the next in its place, or end."""
+        if child.channel.fileno() in self._selector.get_map():
+            self._talk(child)
+        child.gone = True
+        _, status = os.waitpid(child.pid, 0)
+        for end in (child.watch, child.channel):
+            if (end if isinstance(end, int) else end.fileno()) in self._selector.get_map():
+                self._selector.unregister(end)
+        os.close(child.watch)
+        child.channel.close()
+        place = self._places[child.number]
+        place.child = None
+        code = os.waitstatus_to_exitcode(status)
+        for question in list(self._questions.values()):
+            self._answered(child.number, question.number, None)
+        if self._ending:
+            self._code = self._code or (code if child.number >= 0 and not child.stopping else 0)
+            return
+        if child.stopping:
+            self._next_of_reload(child.number)
+            return
+        self._replace(child, place, code)
+
+    def _replace(self, child: _Child, place: _Place, code: int) -> None:
+        lived = time.monotonic() - child.born
+        place.failures = place.failures + 1 if lived < _HEALTHY_SECONDS else 1
+        pause = 0.0 if lived >= _HEALTHY_SECONDS or place.failures < 2 else 0.1 * 2 ** min(place.failures, 10)
+        pause = min(pause, _LONGEST_PAUSE)
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        text = "a process ended and is started again; its connections are kept"
+        log.error(text, process=_name(child.number), ended=how, after_seconds=round(lived, 1), pause_seconds=pause)
+        place.start_at = time.monotonic() + pause
+        self._start_due()
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for number, place in list(self._places.items()):
+            if place.start_at is not None and place.start_at <= now and place.child is None and not self._ending:
+                self._start(number)
+
+    # Questions of the HTTP process
+
+    def _ask(self, number: int) -> None:
+        question = self._questions[number] = _Question(number)
+        for place_number, place in self._places.items():
+            if place_number >= 0 and place.child is not None and place.child.ready:
+                question.waiting.add(place_number)
+                place.child.channel.send({"type": "ask", "number": number})
+                self._watch_channel(place.child)
+        self._answered(-1, number, None)
+
+    def _answered(self, worker: int, number: int, state: Message | None) -> None:
+        question = self._questions.get(number)
+        http = self._places.get(-1)
+        if question is None:
+            return
+        question.waiting.discard(worker)
+        if state is not None:
+            question.states.append(state)
+        if question.waiting:
+            return
+        del self._questions[number]
+        if http is not None and http.child is not None:
+            told = {
+                "type": "states",
+                "number": number,
+                "states": question.states,
+                "workers": self._plan.workers,
+                "ending": self._ending,
+                "connections": len(self._connections),
+            }
+            http.child.channel.send(told)
+            self._watch_channel(http.child)
+
+    # Orders
+
+    def stop(self, why: str) -> None:
+        """Stop accepting, let the workers drain, end."""
+        if self._ending:
+            return
+        log.info("stopping", signal=why)
+        self._ending = "stop"
+        self._notifier.stopping()
+        for sock in self._listening.values():
+            if sock.fileno() in self._selector.get_map():
+                self._selector.unregister(sock)
+        for listener in self._plan.listeners:  # those who wait to be accepted are clients too
+            self._accept_rest(listener)
+        self._tell_all({"type": "stop", "handover": self._notifier.present})
+
+    def _accept_rest(self, listener: Listener) -> None:
+        sock = self._listening[listener.pipeline, listener.input]
+        before = -1
+        while not listener.max_connections and before != len(self._connections):
+            before = len(self._connections)
+            self._accept(sock, listener)
+
+    def _tell_all(self, message: Message) -> None:
+        for place in self._places.values():
+            place.start_at = None
+            if place.child is not None:
+                place.child.stopping = True
+                place.child.channel.send(message)
+                self._watch_channel(place.child)
+
+    def reload(self) -> None:
+        """Load the config again; if it is good, replace the workers by new ones, one after the other."""
+        if self._ending or self._reloading:
+            return
+        self._notifier.reloading()
+        try:
+            plan = self._reload()
+            self._open_listeners(plan)
+        except (ValueError, OSError) as error:
+            log.error("the new config is refused, the old one goes on", error=error)
+            self._notifier.ready()
+            return
+        self._plan = plan
+        log.info("the new config is good and replaces the old one")
+        self._reloading = [number for number, place in self._places.items() if place.child is not None]
+        for number in self._numbers():
+            if number not in self._places:
+                self._start(number)
+        self._next_of_reload(None)
+
+    def _next_of_reload(self, done: int | None) -> None:
+        if done is not None:
+            self._start(done)
+        if not self._reloading:
+            log.info("every process runs the new config")
+            self._notifier.ready()
+            return
+        child = self._places[self._reloading.pop(0)].child
+        if child is None:
+            self._next_of_reload(None)
+            return
+        child.stopping = True
+        child.channel.send({"type": "stop", "handover": True})
+        self._watch_channel(child)
+
+    def upgrade(self) -> None:
+        """Hand everything to a new keeper: the same process, the code that is installed now."""
+        if self._ending:
+            return
+        log.info("upgrading: the daemon starts anew and keeps its connections")
+        self._ending = "upgrade"
+        self._tell_all({"type": "stop", "handover": True})
+
+    def _exec(self) -> None:
+        pairs = [(connection.name, connection.sock) for connection in self._connections.values()]
+        pairs += [(Listener(*key, "", 0).name, sock) for key, sock in self._listening.items()]
+        for _, sock in pairs:
+            os.set_inheritable(sock.fileno(), True)
+        signal.set_wakeup_fd(-1)
+        environ = {**os.environ, UPGRADE_VARIABLE: " ".join(f"{name}={sock.fileno()}" for name, sock in pairs)}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- that is what it is for
+
+
+def _listens_on(sock: socket.socket, listener: Listener) -> bool:
+    host, port = sock.getsockname()[:2]
+    return listener.port in (0, port) and listener.host in (host, "localhost", "")
+
+
+def _name(number: int) -> str:
+    return f"worker {number}" if number >= 0 else "http"
