@@ -8,7 +8,9 @@ Names follow Prometheus's naming rules: ``ingestd_<what>_<unit>``, base units, `
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 _NAME = re.compile(r"ingestd_[a-z][a-z0-9_]*?_(events|bytes|seconds|requests|connections|messages|info)(_total)?")
@@ -25,7 +27,7 @@ REGISTRY: dict[str, Metric] = {}
 """Every metric that ``/metrics`` shows, by name, in the order of declaration."""
 
 
-class Metric:
+class Metric(ABC):
     """What all kinds of metrics have in common: a checked name, a sentence, and named labels.
 
     Raises:
@@ -57,6 +59,14 @@ class Metric:
         match = _NAME.fullmatch(self.name)
         return match[1] if match else ""
 
+    @abstractmethod
+    def series(self) -> Sequence[Sequence[Any]]:
+        """Return every series: labels, then numbers."""
+
+    @abstractmethod
+    def set_series(self, series: Iterable[Sequence[Any]]) -> None:
+        """Replace all series; those with the same labels are added up."""
+
     def _series(self, labels: tuple[str, ...], known: int) -> tuple[str, ...]:
         """Return the labels to keep a value under that is the first of its series; ``known``: series so far."""
         if len(labels) != len(self.labels):
@@ -86,6 +96,12 @@ class Number(Metric):
     def series(self) -> list[tuple[tuple[str, ...], float]]:
         """Return the labels and the number of each series."""
         return list(self._values.items())
+
+    def set_series(self, series: Iterable[Sequence[Any]]) -> None:
+        """Replace all series; those with the same labels are added up."""
+        self._values = {} if self.labels else {(): 0}
+        for labels, value in series:
+            self.add(value, *labels)
 
 
 class Counter(Number):
@@ -132,6 +148,15 @@ class Histogram(Metric):
     def series(self) -> list[tuple[tuple[str, ...], list[int], float]]:
         """Return the labels, the counts (one per bucket, one for what is above the last) and the sum of each."""
         return [(labels, counts, self._sums[labels]) for labels, counts in list(self._counts.items())]
+
+    def set_series(self, series: Iterable[Sequence[Any]]) -> None:
+        """Replace all series; those with the same labels are added up."""
+        self._counts, self._sums = {}, {}
+        for names, counts, total in series:
+            labels = tuple(names)
+            before = self._counts.get(labels, [0] * len(counts))
+            self._counts[labels] = [one + other for one, other in zip(before, counts, strict=True)]
+            self._sums[labels] = self._sums.get(labels, 0) + total
 
 
 EVENTS_RECEIVED = Counter(
@@ -237,3 +262,22 @@ BUILD_INFO = Gauge(
     "Always 1; the labels say which ingestd and which Python this is.",
     ("version", "python"),
 )
+WORKER_CPU_SECONDS = Counter(
+    "ingestd_worker_cpu_seconds_total",
+    "CPU time, user and system, of each worker process.",
+    ("worker",),
+)
+
+Snapshot = dict[str, list[list[Any]]]
+"""The series of each metric as JSON: labels and number, or for a histogram labels, counts and sum."""
+
+
+def snapshot() -> Snapshot:
+    """Return all numbers of this process."""
+    return {name: [list(one) for one in metric.series()] for name, metric in REGISTRY.items()}
+
+
+def replace(snapshots: list[Snapshot]) -> None:
+    """Set every metric to the sum of what several processes counted."""
+    for name, metric in REGISTRY.items():
+        metric.set_series([series for one in snapshots for series in one.get(name, [])])

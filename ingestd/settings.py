@@ -21,11 +21,11 @@ from types import MappingProxyType
 from typing import Any
 
 from ingestd.suggest import did_you_mean
-from ingestd.units import ADDRESS, DURATION, PATH, PORT, SIZE, TEXT, URL, Address, Kind, choice
+from ingestd.units import ADDRESS, COUNT, DURATION, PATH, PORT, SIZE, TEXT, URL, Address, Kind, choice
 
 PREFIX = "INGESTD_"
 
-FOREIGN_PREFIXES = ("INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
+FOREIGN_PREFIXES = ("INGESTD_KEEPER_", "INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
 """Variables that begin so are none of the daemon's: those of the test-suite and the benchmark."""
 
 _KUBERNETES = re.compile(r"INGESTD_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
@@ -97,6 +97,7 @@ class Settings:
     )
     host: str = setting("127.0.0.1", TEXT, "Where the built-in pipeline's tcp input listens.")
     port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0 takes a free one.")
+    workers: int = setting(0, COUNT, "Processes that read, filter and deliver; 0: one for each core.")
     http: Address | None = setting(
         Address("127.0.0.1", 9600), ADDRESS, "Where /metrics and /health are served; `off` switches them off."
     )

@@ -134,6 +134,12 @@ def _measure(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     return read
 
 
+def _count(raw: Any) -> int:
+    if isinstance(raw, bool) or not re.fullmatch(r"\d{1,4}", str(raw)):
+        raise ValueError(f"expected a whole number, 0 to 9999, found {raw!r}")
+    return int(raw)
+
+
 def _port(value: Any) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}", str(value)) or int(value) > 65535:
         raise ValueError(f"expected a port, 0 to 65535, found {_toml(value)}")
@@ -164,6 +170,7 @@ TEXT = Kind("text", _text)
 URL = Kind("URL", _url, mask)
 PATH = Kind("path", _path)
 PORT = Kind("port", _port)
+COUNT = Kind("number", _count)
 ADDRESS = Kind("HOST:PORT or off", _address, lambda value: "off" if value is None else str(value))
 SIZE = Kind("size", _measure(parse_size), format_size)
 DURATION = Kind("duration", _measure(parse_duration), format_duration)

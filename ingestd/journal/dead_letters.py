@@ -1,6 +1,6 @@
 """Dead letters: events that nothing can be done with, kept on disk with their raw bytes and the reason.
 
-One JSON object a line in ``<data dir>/deadletters/dead-<number>.ndjson``: ``time`` (UTC), ``stage`` (framing,
+One JSON object a line in ``<data dir>/deadletters/dead-<writer>-<number>.ndjson``: ``time`` (UTC), ``stage`` (framing,
 codec, filter, output), ``reason``, ``plugin``, ``origin`` (the stream), ``size`` (bytes of ``raw``) and ``raw``,
 the bytes in base64. Bounded: the oldest file goes when the limit is reached, and that is said in the log.
 """
@@ -21,7 +21,6 @@ from ingestd.logs import get_logger
 
 log = get_logger(__name__)
 
-_NAME = re.compile(r"dead-(\d{8})\.ndjson")
 _FILES = 8
 """Into how many files the space is divided: dropping the oldest then costs an eighth of what is kept."""
 
@@ -33,10 +32,12 @@ class DeadLetterFiles:
         folder: Where the files lie; made on the first letter.
         max_bytes: Disk space for all files together.
         clock: Seconds since the epoch.
+        writer: Which of several processes writes here; each has files of its own.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, clock: Callable[[], float]) -> None:
-        self._folder, self._clock = folder, clock
+    def __init__(self, folder: Path, max_bytes: int, clock: Callable[[], float], writer: str = "w0") -> None:
+        self._folder, self._clock, self._writer = folder, clock, writer
+        self._name = re.compile(rf"dead-{re.escape(writer)}-(\d{{8}})\.ndjson")
         self._file_bytes = max(max_bytes // _FILES, 1)
         self._fd = -1
         self._size = 0
@@ -70,7 +71,7 @@ class DeadLetterFiles:
     def _next_file(self) -> None:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        numbers = sorted(int(match[1]) for path in self._folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+        numbers = sorted(int(match[1]) for path in self._folder.iterdir() if (match := self._name.fullmatch(path.name)))
         for number in numbers[: len(numbers) - _FILES + 1]:
             log.error("the oldest dead letters were deleted to make room", file=self._path(number))
             self._path(number).unlink(missing_ok=True)
@@ -81,7 +82,7 @@ class DeadLetterFiles:
         self._size = os.fstat(self._fd).st_size
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"dead-{number:08d}.ndjson"
+        return self._folder / f"dead-{self._writer}-{number:08d}.ndjson"
 
     def close(self) -> None:
         """Write everything through to the disk and close."""

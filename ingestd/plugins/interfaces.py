@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
@@ -81,6 +81,11 @@ class Sink(Protocol):
         """Return as soon as the sink is not ``full``."""
 
 
+StopMode = Literal["drain", "leave", "handover"]
+"""How an input ends: ``drain``: what has arrived is put, be it half a line; ``leave``: whole lines are put, half
+a line is left to whoever reads the connection next; ``handover``: another process reads on at once, so leave all."""
+
+
 class Input(Protocol):
     """A source of chunks. Life: ``open``, ``run`` until the end of input or ``stop``."""
 
@@ -93,8 +98,8 @@ class Input(Protocol):
     async def run(self, sink: Sink) -> None:
         """Feed ``sink`` until the input ends or ``stop`` is called; then everything read has been put."""
 
-    def stop(self, *, handover: bool) -> None:
-        """Let ``run`` return. ``handover``: another process goes on reading, so leave everything to it."""
+    def stop(self, mode: StopMode) -> None:
+        """Let ``run`` return."""
 
 
 @runtime_checkable

@@ -74,8 +74,10 @@ class ForgottenLetters:
 class BuildContext:
     """What a plugin may use while it is built.
 
-    ``clock`` returns seconds since the epoch. ``fields``: the top-level names a codec must decode, None: all.
-    ``common(event)`` runs the common options of the filter being built; only shape ``expand`` calls it itself.
+    ``clock`` returns seconds since the epoch, of the receipt of what is in hand. ``writer_id``: which of several
+    processes this is, for files that each needs of its own. ``fields``: the top-level names that a codec must
+    decode, None: all. ``common(event)`` runs the common options of the filter being built; only shapes
+    ``expand`` and ``cancel`` call it themselves.
     """
 
     plugin_id: str = ""
@@ -85,6 +87,7 @@ class BuildContext:
     common: Callable[[Event], None] = lambda event: None
     codec: Any = None
     pipeline_id: str = "main"
+    writer_id: str = "w0"
     dead_letters: DeadLetters = field(default_factory=ForgottenLetters)
     settings: Settings = field(default_factory=Settings)
 

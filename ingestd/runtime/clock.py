@@ -16,6 +16,7 @@ class ReceiveClock:
         self._set: int | None = None
 
     def __call__(self) -> float:
+        """Return seconds since the epoch."""
         return (time.time_ns() if self._set is None else self._set) / 1e9
 
     def read(self) -> int:

@@ -42,6 +42,8 @@ class Plan:
 
     listeners: tuple[Listener, ...]
     workers: int
+    journals: int
+    """Workers that left a journal: so many are started, even if fewer get connections."""
     worker_main: Callable[[int, Channel], int]
     http_main: ChildMain | None
 
@@ -53,11 +55,9 @@ class _Child:
     number: int
     pid: int
     channel: Channel
-    watch: int
     born: float
     ready: bool = False
     stopping: bool = False
-    gone: bool = False
 
 
 @dataclass(slots=True)
@@ -136,7 +136,8 @@ class Keeper:
         return self._code
 
     def _numbers(self) -> list[int]:
-        workers = max([self._plan.workers, *(one.worker + 1 for one in self._connections.values())])
+        places = [one.worker + 1 for one in self._connections.values()]
+        workers = max([self._plan.workers, self._plan.journals, *places])
         return [*range(workers), *([-1] if self._plan.http_main else [])]
 
     def _timeout(self) -> float | None:
@@ -182,9 +183,9 @@ class Keeper:
         """Take over the sockets that an earlier keeper left to us, through systemd or exec."""
         found = inherited(self._environ, os.getpid())
         for pair in self._environ.get(UPGRADE_VARIABLE, "").split():
-            name, _, fd = pair.rpartition("=")
-            os.set_inheritable(int(fd), False)
-            found.append((name, int(fd)))
+            name, _, number = pair.rpartition("=")
+            os.set_inheritable(int(number), False)
+            found.append((name, int(number)))
         for name, fd in found:
             if key := listener_key(name):
                 self._listening[key] = socket.socket(fileno=fd)
@@ -302,10 +303,8 @@ class Keeper:
         if pid == 0:
             self._become_child(number, ours, theirs)
         theirs.close()
-        child = _Child(number, pid, ours, os.pidfd_open(pid), time.monotonic())
-        place.child = child
-        self._watch_channel(child)
-        self._selector.register(child.watch, selectors.EVENT_READ, lambda: self._ended(child))
+        place.child = _Child(number, pid, ours, time.monotonic())
+        self._watch_channel(place.child)
 
     def _become_child(self, number: int, ours: Channel, theirs: Channel) -> None:
         """Let go of all that is the keeper's, do the child's work, and end the process."""
@@ -323,7 +322,6 @@ class Keeper:
             for place in self._places.values():
                 if place.child is not None:
                     place.child.channel.close()
-                    os.close(place.child.watch)
             ours.close()
             main = self._plan.http_main
             code = self._plan.worker_main(number, theirs) if number >= 0 or main is None else main(theirs)
@@ -342,13 +340,11 @@ class Keeper:
             self._selector.register(child.channel, events, lambda: self._talk(child))
 
     def _talk(self, child: _Child) -> None:
-        if child.gone:
-            return
         child.channel.flush()
         try:
             messages = child.channel.receive()
-        except ChannelClosedError:
-            self._selector.unregister(child.channel)  # its end is told by the process itself
+        except ChannelClosedError:  # a child closes its end only by ending
+            self._ended(child)
             return
         for message, fd in messages:
             if fd is not None:
@@ -378,16 +374,10 @@ class Keeper:
             self._notifier.ready()
 
     def _ended(self, child: _Child) -> None:
-        """A child has ended: read its last words, then start the next in its place, or end."""
-        if child.channel.fileno() in self._selector.get_map():
-            self._talk(child)
-        child.gone = True
-        _, status = os.waitpid(child.pid, 0)
-        for end in (child.watch, child.channel):
-            if (end if isinstance(end, int) else end.fileno()) in self._selector.get_map():
-                self._selector.unregister(end)
-        os.close(child.watch)
+        """A child has ended: start the next in its place, or end."""
+        self._selector.unregister(child.channel)
         child.channel.close()
+        _, status = os.waitpid(child.pid, 0)
         place = self._places[child.number]
         place.child = None
         code = os.waitstatus_to_exitcode(status)
@@ -466,7 +456,8 @@ class Keeper:
                 self._selector.unregister(sock)
         for listener in self._plan.listeners:  # those who wait to be accepted are clients too
             self._accept_rest(listener)
-        self._tell_all({"type": "stop", "handover": self._notifier.present})
+        # systemd may keep the connections for the next start: half a line is then best left in them
+        self._tell_all({"type": "stop", "mode": "leave" if self._notifier.present else "drain"})
 
     def _accept_rest(self, listener: Listener) -> None:
         sock = self._listening[listener.pipeline, listener.input]
@@ -515,7 +506,7 @@ class Keeper:
             self._next_of_reload(None)
             return
         child.stopping = True
-        child.channel.send({"type": "stop", "handover": True})
+        child.channel.send({"type": "stop", "mode": "handover"})
         self._watch_channel(child)
 
     def upgrade(self) -> None:
@@ -524,7 +515,7 @@ class Keeper:
             return
         log.info("upgrading: the daemon starts anew and keeps its connections")
         self._ending = "upgrade"
-        self._tell_all({"type": "stop", "handover": True})
+        self._tell_all({"type": "stop", "mode": "handover"})
 
     def _exec(self) -> None:
         pairs = [(connection.name, connection.sock) for connection in self._connections.values()]

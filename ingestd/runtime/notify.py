@@ -52,8 +52,7 @@ class Notifier:
     def _send(self, state: str, fd: int | None = None) -> None:
         if not self._address:
             return
-        # systemd being away must not stop the daemon
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.connect(self._address)
             if fd is None:
                 sock.send(state.encode())

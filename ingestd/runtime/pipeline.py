@@ -16,7 +16,7 @@ from ingestd.event.fields import Event
 from ingestd.event.record import Batch
 from ingestd.journal.base import JournalError, JournalFullError, Position, Record, RecordQueue
 from ingestd.logs import get_logger
-from ingestd.plugins.interfaces import Chunk, Origin, SocketInput
+from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
 from ingestd.plugins.registry import DeadLetters
 from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.delivery import Delivery
@@ -37,9 +37,10 @@ class RunningPipeline:
         name: The pipeline's name, in metrics and logs.
         pipeline: Built with ``clock`` as its clock.
         journal: What keeps the chunks until every output has them.
+        first: Whether this is the first of several processes: inputs that are no sockets are read by that one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the parts that a daemon is put together from
         self,
         name: str,
         pipeline: Pipeline,
@@ -47,8 +48,10 @@ class RunningPipeline:
         clock: ReceiveClock,
         settings: Settings,
         dead_letters: DeadLetters,
+        *,
+        first: bool = True,
     ) -> None:
-        self.name, self.journal = name, journal
+        self.name, self.journal, self._first = name, journal, first
         self._pipeline, self._clock, self._dead_letters = pipeline, clock, dead_letters
         self._touched = pipeline.touched
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
@@ -86,15 +89,21 @@ class RunningPipeline:
             OSError: An input or output cannot be opened; the sentence says which and why.
         """
         for name, lost in self.journal.consumers([delivery.name for delivery in self.deliveries]).items():
-            log.error("an output was taken out of the config with events waiting for it", output=name, events=lost.events)
+            text = "an output was taken out of the config with events waiting for it"
+            log.error(text, output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
-        for sink in self._sinks.values():
+        for sink in self._read_here():
             await sink.built.input.open()
-        self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._sinks.values()]
+        self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._read_here()]
         self._helpers = [asyncio.create_task(self._catch_up(one)) for one in self._deliveries]
         self._helpers.append(asyncio.create_task(self._sync_now_and_then()))
         await asyncio.sleep(0)  # let the inputs begin to run
+
+    def _read_here(self) -> list[_Sink]:
+        """Return the sinks of the inputs that this process reads: of its several processes, one reads stdin."""
+        sinks = list(self._sinks.values())
+        return sinks if self._first else [one for one in sinks if isinstance(one.built.input, SocketInput)]
 
     def socket_input(self, input_id: str) -> SocketInput | None:
         """Return the input with this id if it reads connections."""
@@ -105,10 +114,10 @@ class RunningPipeline:
         """Return when every input has ended; raises what an input raised."""
         await asyncio.gather(*self._inputs)
 
-    def stop_inputs(self, *, handover: bool) -> None:
-        """Ask the inputs to end; ``handover``: another process reads on."""
+    def stop_inputs(self, mode: StopMode) -> None:
+        """Ask the inputs to end."""
         for sink in self._sinks.values():
-            sink.built.input.stop(handover=handover)
+            sink.built.input.stop(mode)
 
     async def drain(self) -> None:
         """Wait for the inputs, then deliver everything in the journal."""

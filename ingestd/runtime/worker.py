@@ -12,7 +12,7 @@ from typing import Any
 
 from ingestd import metrics
 from ingestd.logs import get_logger
-from ingestd.plugins.interfaces import Origin
+from ingestd.plugins.interfaces import Origin, StopMode
 from ingestd.runtime.channel import Channel, ChannelClosedError, Message
 from ingestd.runtime.pipeline import RunningPipeline
 
@@ -49,7 +49,7 @@ class Worker:
         self._pipelines = {pipeline.name: pipeline for pipeline in pipelines}
         self._kept = {pipeline.name: pipeline.journal.ends() for pipeline in pipelines}
         self._shutdown_timeout = shutdown_timeout
-        self._handover = False
+        self._mode: StopMode = "leave"
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -66,7 +66,8 @@ class Worker:
         deliveries = [delivery.failed() for one in self._pipelines.values() for delivery in one.deliveries]
         broken = asyncio.gather(*deliveries)
         stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait([broken, stopped], return_when=asyncio.FIRST_COMPLETED)
+        waits: list[asyncio.Future[Any]] = [broken, stopped]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
             broken.result()
         await self._end()
@@ -75,8 +76,8 @@ class Worker:
     async def _end(self) -> None:
         """Let the inputs end, deliver as the time allows, leave the rest to the journal."""
         for pipeline in self._pipelines.values():
-            pipeline.stop_inputs(handover=self._handover)
-        if self._handover:
+            pipeline.stop_inputs(self._mode)
+        if self._mode == "handover":
             for pipeline in self._pipelines.values():
                 await pipeline.inputs_ended()
             idle = [delivery.idle() for one in self._pipelines.values() for delivery in one.deliveries]
@@ -105,7 +106,7 @@ class Worker:
             case "connection" if fd is not None:
                 self._serve(message, socket.socket(fileno=fd))
             case "stop":
-                self._handover = message["handover"]
+                self._mode = message["mode"]
                 self._stop.set()
             case "ask":
                 self._send({"type": "answer", "number": message["number"], "state": self._state()})
@@ -123,7 +124,7 @@ class Worker:
         origin = Origin(connection, {"host": message["host"], "port": message["port"]})
 
         def closed(reason: str) -> None:
-            if not self._handover or reason != "shutdown":
+            if reason != "shutdown":  # then the keeper knows, or keeps the connection for another
                 self._send({"type": "closed", "id": connection})
 
         reader.serve(sock, origin, self._kept[name].pop(connection, 0), closed)
@@ -161,7 +162,7 @@ async def _within(seconds: float, task: asyncio.Future[Any]) -> bool:
     return True
 
 
-Build = Callable[[int], Sequence[RunningPipeline]]
+Build = Callable[[], Sequence[RunningPipeline]]
 
 
 def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: float) -> int:
@@ -169,6 +170,6 @@ def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: fl
     import uvloop  # noqa: PLC0415 -- the keeper does without
 
     async def main() -> int:
-        return await Worker(number, build(number), channel, shutdown_timeout).run()
+        return await Worker(number, build(), channel, shutdown_timeout).run()
 
     return uvloop.run(main())

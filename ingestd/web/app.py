@@ -33,7 +33,7 @@ _INDEX = f"""<!doctype html>
 """
 
 
-def make_app(health: Callable[[], Health]) -> web.Application:
+def make_app(health: Callable[[], Awaitable[Health]]) -> web.Application:
     """Return the application.
 
     ``health`` is asked at each request for it, and before the metrics are shown: it measures the queues.
@@ -61,18 +61,18 @@ async def _index(_: web.Request) -> web.Response:
     return web.Response(text=_INDEX, content_type="text/html")
 
 
-def _metrics_page(health: Callable[[], Health]) -> Handler:
+def _metrics_page(health: Callable[[], Awaitable[Health]]) -> Handler:
     async def answer(_: web.Request) -> web.Response:
-        health()
+        await health()
         body, content_type = render()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     return answer
 
 
-def _health_page(health: Callable[[], Health], good: Callable[[Health], bool]) -> Handler:
+def _health_page(health: Callable[[], Awaitable[Health]], good: Callable[[Health], bool]) -> Handler:
     async def answer(_: web.Request) -> web.Response:
-        state = health()
+        state = await health()
         status = 200 if good(state) else 503
         return web.Response(status=status, body=dumps(state.document()), content_type="application/json")
 

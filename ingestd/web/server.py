@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ingestd.logs import get_logger
@@ -28,7 +28,7 @@ class HttpServer:
             stop a daemon: it warns, and goes on without HTTP.
     """
 
-    def __init__(self, address: Address, health: Callable[[], Health], *, explicit: bool = True) -> None:
+    def __init__(self, address: Address, health: Callable[[], Awaitable[Health]], *, explicit: bool = True) -> None:
         self._address, self._health, self._explicit = address, health, explicit
         self._runner: web.AppRunner | None = None
         self.bound: Address | None = None

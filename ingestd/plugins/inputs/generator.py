@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 
 from ingestd.plugins.inputs._streams import Origins, put
-from ingestd.plugins.interfaces import Chunk, Origin, Sink
+from ingestd.plugins.interfaces import Chunk, Origin, Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -50,7 +50,7 @@ class Generator:
             sequence += 1
             await asyncio.sleep(0)
 
-    def stop(self, *, handover: bool) -> None:
+    def stop(self, mode: StopMode) -> None:
         """Stop after the round under way."""
         self._stopped = True
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 
 from ingestd.plugins.inputs._streams import LineStream, Origins
-from ingestd.plugins.interfaces import Sink
+from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, plugin
 
 _READ_BYTES = 1 << 16
@@ -73,7 +73,7 @@ class Stdin:
             loop.remove_reader(self._fd)
         return not self._stopped
 
-    def stop(self, *, handover: bool) -> None:
+    def stop(self, mode: StopMode) -> None:
         """Stop reading."""
         self._stopped = True
         self._wake.set()

@@ -13,15 +13,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
-from ingestd.plugins.interfaces import Chunk, Origin, Sink
+from ingestd.plugins.interfaces import Chunk, Origin, Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin, required
 from ingestd.protocols.lines import HEAD_BYTES, TooLong
+
+_DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
+"""On Linux the kernel drops bytes of a TCP stream without copying them, tcp(7)."""
 
 _DRAIN_SECONDS = 2.0
 """How long a stop reads from one connection that goes on sending."""
@@ -50,7 +54,7 @@ class TcpInput:
         self._buffer = bytearray(context.settings.batch.max_bytes)  # for all connections: peek, keep, consume, done
         self._labels = (context.pipeline_id, context.plugin_id)
         self._connections: set[_Connection] = set()
-        self._handover = False
+        self._mode: StopMode = "drain"
         self._ended = asyncio.Event()
         self._sink: Sink | None = None
 
@@ -75,14 +79,14 @@ class TcpInput:
         if timer is not None:
             timer.cancel()
         for connection in list(self._connections):
-            if self._handover:
+            if self._mode == "handover":
                 connection.close("shutdown")
             else:
-                await connection.drain()
+                await connection.drain(half_lines=self._mode == "drain")
 
-    def stop(self, *, handover: bool) -> None:
+    def stop(self, mode: StopMode) -> None:
         """Let ``run`` return."""
-        self._handover = handover
+        self._mode = mode
         self._ended.set()
 
     def serve(self, sock: socket.socket, origin: Origin, kept: int, closed: Callable[[str], None]) -> None:
@@ -229,8 +233,8 @@ class _Connection:
     def _consume(self, size: int) -> None:
         """Take bytes that were peeked out of the socket; they are there, so this does not wait."""
         self._offset += size
-        while size:  # MSG_TRUNC: the kernel drops them without a copy, tcp(7)
-            size -= self._sock.recv_into(memoryview(self._buffer)[:size], size, socket.MSG_TRUNC)
+        while size:
+            size -= self._sock.recv_into(memoryview(self._buffer)[:size], size, _DROP)
 
     def _wake_at(self, size: int) -> None:
         """Ask to be woken when so many bytes wait (or at the end), not for every piece of half a line."""
@@ -238,15 +242,19 @@ class _Connection:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             self._low_water = size
 
-    async def drain(self) -> None:
+    async def drain(self, *, half_lines: bool) -> None:
         """Read what has arrived, then close. A client that never stops sending is not waited for."""
         deadline = self._loop.time() + _DRAIN_SECONDS
-        while self._sock.fileno() >= 0 and self._loop.time() < deadline and tcp_position.unread(self._sock):
+        before = -1
+        while self._loop.time() < deadline and self._offset != before:
+            before = self._offset
             await self._sink.room()
             try:
-                self._read(last=True)
+                self._read(last=half_lines)
             except OSError:
                 break
+            if self._sock.fileno() < 0:
+                return
         self.close("shutdown")
 
     def close(self, reason: str) -> None:

@@ -22,8 +22,6 @@ from ingestd.stores.local.writer import LocalWriter
 log = get_logger(__name__)
 
 _RETRY_SECONDS = 1.0
-_WRITER_ID = "w0"
-
 Rows = dict[str, tuple[list[bytes], list[str]]]
 """For each index its documents and their ids, in order."""
 
@@ -51,6 +49,7 @@ class StoreOutput:
         self._root = store_root(context.settings.data_dir)
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
+        self._writer_id = context.writer_id
 
     async def open(self) -> None:
         """Open the store and mend what a crash left.
@@ -59,7 +58,7 @@ class StoreOutput:
             OSError: The folder cannot be used, or another daemon writes there.
         """
         try:
-            self._writer = LocalWriter(self._root, _WRITER_ID)
+            self._writer = LocalWriter(self._root, self._writer_id)
         except StoreError as error:
             raise OSError(str(error)) from error
         for repair in self._writer.repairs:

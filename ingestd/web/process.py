@@ -1,0 +1,86 @@
+"""The HTTP server as a process of its own: a page that is asked for never keeps an event waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+from ingestd import metrics
+from ingestd.logs import get_logger
+from ingestd.runtime.channel import Channel, ChannelClosedError
+from ingestd.units import Address
+from ingestd.web.health import Health
+from ingestd.web.server import HttpServer
+
+log = get_logger(__name__)
+
+_ANSWER_SECONDS = 2.0
+"""How long workers may take to say how they are; one that is silent for longer hangs."""
+
+
+class _Workers:
+    """Asks the workers how they are, through the keeper."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.stop = asyncio.Event()
+
+    def receive(self) -> None:
+        """Read what the keeper says."""
+        try:
+            messages = self._channel.receive()
+        except ChannelClosedError:
+            self.stop.set()
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            return
+        for message, _ in messages:
+            if message["type"] == "stop":
+                self.stop.set()
+            elif message["type"] == "states" and (answer := self._waiting.pop(message["number"], None)):
+                answer.set_result(message)
+
+    async def health(self) -> Health:
+        """Return how the workers are, and set the metrics to the sum of theirs."""
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._channel.send({"type": "ask", "number": number})
+        try:
+            told = await asyncio.wait_for(answer, _ANSWER_SECONDS)
+        except TimeoutError:
+            self._waiting.pop(number, None)
+            return Health(not_live=("a worker does not answer",))
+        states = told["states"]
+        metrics.replace([state["metrics"] for state in states])
+        for state in states:
+            metrics.WORKER_CPU_SECONDS.add(state["cpu_seconds"], str(state["worker"]))
+        reasons = []
+        if len(states) < told["workers"]:
+            reasons.append(f"{len(states)} of {told['workers']} workers are running")
+        if told["ending"]:
+            reasons.append("the daemon is stopping")
+        full = sorted({name for state in states for name in state["full"]})
+        reasons += [f"pipeline {name} takes in nothing: its journal is full, or cannot be written" for name in full]
+        return Health(not_ready=tuple(reasons))
+
+
+def serve_for_keeper(address: Address, channel: Channel, *, explicit: bool) -> int:
+    """Serve HTTP until the keeper says stop or has gone; returns the exit code."""
+
+    async def main() -> int:
+        workers = _Workers(channel)
+        asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
+        server = HttpServer(address, workers.health, explicit=explicit)
+        try:
+            await server.start()
+        except OSError as error:
+            log.error("no HTTP", reason=error)
+            return 1
+        channel.send({"type": "ready"})
+        await workers.stop.wait()
+        await server.stop()
+        return 0
+
+    return asyncio.run(main())
