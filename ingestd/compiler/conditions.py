@@ -81,7 +81,8 @@ HELPERS: dict[str, Callable[..., Any]] = {
 def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     """Return a function that tells whether ``pattern`` is found in a text; other values never match.
 
-    A search that takes longer than ``_TIMEOUT_S`` counts as no match, and is told in the log. The second part is a warning if a search may take long, else empty.
+    A search that takes longer than ``_TIMEOUT_S`` counts as no match, and is told in the log. The second part
+    is a warning if a search may take long, else empty.
 
     Raises:
         PatternError: The pattern is not valid.
