@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,10 +86,14 @@ class Server:
 
     async def until(self, count: int) -> list[dict[str, Any]]:
         """Wait until ``count`` documents have come, return them all."""
-        async with asyncio.timeout(20):
-            while len(self.memory.documents) < count:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: len(self.memory.documents) >= count)
         return self.memory.documents
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 -- what is waited for happens in other modules
+            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager
@@ -184,9 +188,7 @@ async def test_a_line_too_long_becomes_a_dead_letter() -> None:
         assert numbers(await server.until(3)) == [1, 2, 3]
         writer.close()
         await writer.wait_closed()
-        async with asyncio.timeout(5):
-            while len(server.letters.letters) < 3:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: len(server.letters.letters) == 3)
     assert [(letter["stage"], letter["raw"][:1]) for letter in server.letters.letters] == [
         ("framing", b"x"),
         ("framing", b"y"),
