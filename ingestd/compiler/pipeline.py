@@ -48,7 +48,7 @@ class BuiltOutput:
 class Pipeline:
     """A pipeline ready to run. ``routes[i]`` are the outputs of the i-th list that ``run`` returns.
 
-    ``dropped`` counts, by step name, the events that a filter dropped; the caller may clear it.
+    ``dropped`` counts, by plugin id, the events that a filter dropped; the caller may clear it.
     """
 
     inputs: list[BuiltInput]

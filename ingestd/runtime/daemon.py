@@ -73,6 +73,8 @@ class Daemon:
         deliveries = [delivery.failed() for pipeline in self._pipelines for delivery in pipeline.deliveries]
         broken = asyncio.gather(*deliveries) if deliveries else asyncio.get_running_loop().create_future()
         stopped = asyncio.ensure_future(self._stop.wait())
+        for one in (ended, broken):  # what cancels them later, in vain drained, is no news for the log
+            one.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             waits: list[asyncio.Future[object]] = [ended, broken, stopped]  # type: ignore[list-item]
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
