@@ -172,7 +172,7 @@ class _Body:
         writer.line("try:")
         if step.spec.shape == "cancel":
             writer.line(f"    if {name}(event):", span)
-            writer.line(f"        dropped[{name!r}] += 1")
+            writer.line(f"        dropped[{step.plugin_id!r}] += 1")
             writer.line("        continue")
         elif step.common.build() is None:
             writer.line(f"    {name}(event)", span)

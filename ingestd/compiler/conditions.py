@@ -15,7 +15,13 @@ from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import Array, Compare, Condition, Field, Logic, Not, Number, Operand, Regex, Text, Truth
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.sprintf import to_text
-from ingestd.grok.errors import PatternError
+from ingestd.grok.errors import GrokTimeoutError, PatternError
+from ingestd.logs import get_logger
+
+log = get_logger(__name__)
+
+_TIMEOUT_S = 1.0
+"""A condition has no failure tag, so nobody waits for it as long as for a grok."""
 
 
 def truthy(value: Any) -> bool:
@@ -75,7 +81,8 @@ HELPERS: dict[str, Callable[..., Any]] = {
 def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     """Return a function that tells whether ``pattern`` is found in a text; other values never match.
 
-    The second part is a warning if a search may take long, else empty.
+    A search that takes longer than ``_TIMEOUT_S`` counts as no match, and is told in the log. The second part
+    is a warning if a search may take long, else empty.
 
     Raises:
         PatternError: The pattern is not valid.
@@ -83,10 +90,14 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     from ingestd.grok.compile import compile_regex  # noqa: PLC0415 -- most configs have no regex in a condition
 
     regex = compile_regex(pattern)
-    search = regex.matcher().search
+    search = regex.matcher(_TIMEOUT_S).search
 
     def found(value: Any) -> bool:
-        return type(value) is str and search(value) is not None
+        try:
+            return type(value) is str and search(value) is not None
+        except GrokTimeoutError:
+            log.warning("a regex of a condition took too long; it counts as no match", regex=pattern, chars=len(value))
+            return False
 
     return found, "" if regex.safety.degree == 1 else regex.safety.describe()
 

@@ -48,7 +48,7 @@ class BuiltOutput:
 class Pipeline:
     """A pipeline ready to run. ``routes[i]`` are the outputs of the i-th list that ``run`` returns.
 
-    ``dropped`` counts, by step name, the events that a filter dropped; the caller may clear it.
+    ``dropped`` counts, by plugin id, the events that a filter dropped; the caller may clear it.
     """
 
     inputs: list[BuiltInput]
@@ -153,7 +153,7 @@ class _Builder:
         """Return a built input, None if it cannot be built."""
         codec = self._codec(step)
         built = self._build(step, replace(self._context, codec=codec))
-        decorate = step.common.build()
+        decorate = _guarded_decorate(step.common.build(), self._failed(step))
         return None if built is None else BuiltInput(step, built, codec, decorate)
 
     def output(self, step: Step) -> BuiltOutput | None:
@@ -179,13 +179,27 @@ class _Builder:
             return None
 
     def _failed(self, step: Step) -> Callable[[Event, Exception], None]:
-        tag, report = step.spec.failure_tag, self._on_failure
+        tag, report = step.spec.failure_tag or f"_{step.spec.name}_error", self._on_failure
 
         def failed(event: Event, error: Exception) -> None:
             add_tag(event, tag)
             report(step, event, error)
 
         return failed
+
+
+def _guarded_decorate(add: Decorate | None, failed: Callable[[Event, Exception], None]) -> Decorate | None:
+    """Return what adds an input's fields and tags, and tags the event where that is not possible."""
+    if add is None:
+        return None
+
+    def decorate(event: Event) -> None:
+        try:
+            add(event)
+        except Exception as error:  # noqa: BLE001 -- as for filters: the event goes on
+            failed(event, error)
+
+    return decorate
 
 
 def _expander(expand: ExpandFn, failed: Callable[[Event, Exception], None]) -> Callable[[Record], list[Record]]:

@@ -15,6 +15,9 @@ from typing import Any
 import msgspec
 import orjson
 
+MAX_DEPTH = 250
+"""How deep arrays and objects may lie in each other: orjson writes 254 levels, Elasticsearch takes 20."""
+
 _decode = msgspec.json.Decoder().decode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -32,13 +35,26 @@ def loads(data: bytes) -> Any:
         NotJsonError: It is no JSON, not UTF-8, or nested too deeply.
     """
     try:
-        return _decode(data)
+        value = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return mend(json.loads(data.decode("utf-8-sig")))
-    except (ValueError, RecursionError) as error:
-        raise NotJsonError(str(error)) from None
+        try:
+            value = mend(json.loads(data.decode("utf-8-sig")))
+        except (ValueError, RecursionError) as error:
+            raise NotJsonError(str(error)) from None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _too_deep(value):
+        raise NotJsonError(f"nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _too_deep(value: Any) -> bool:
+    """Return whether ``value`` nests deeper than ``MAX_DEPTH``; level by level, as recursion would fail on it."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [one for one in level if type(one) in (dict, list)]
+        if not level:
+            return False
+        level = [item for one in level for item in (one.values() if type(one) is dict else one)]
+    return True
 
 
 def mend(value: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from ingestd.event.fields import Event
-from ingestd.event.jsontext import dumps, loads
+from ingestd.event.jsontext import NotJsonError, dumps, loads
 
 Key = int | str
 """Place of a record in its stream: the byte offset of its first byte. Copies made by a filter have a text."""
@@ -53,9 +53,12 @@ def whole(record: Record) -> Event:
 
 
 def _patched(raw: bytes, head: Event, event: Event) -> Event:
-    full: Event = loads(raw)
+    try:
+        full: Event = loads(raw)
+    except NotJsonError:  # among the fields never decoded is one that nests too deeply
+        full = head | {"message": raw.decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
     for key in head.keys() - event.keys():
-        del full[key]
+        full.pop(key, None)
     full.update(event)
     return full
 

@@ -112,15 +112,15 @@ def settle(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) 
         repairs.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
     committed = [one.position for one in commits.values()]
     head = Position(*map(max, zip(end, *committed, strict=True)))
-    tail = found.segments[0].first if found.segments else head
-    first = found.segments[0].path.name if found.segments else FILE_NAME
+    base, tail = (found.segments[0].base, found.segments[0].first) if found.segments else (head, head)
+    oldest = found.segments[0].path.name if found.segments else FILE_NAME
     for name, one in commits.items():
         at = one.position
         if found.segments and at.offset > end.offset:
             repairs.append(Repair("beyond", FILE_NAME, 0, at.offset - end.offset, None, ""))
-        if at.offset < tail.offset - FILE_HEADER_BYTES:
-            gone, events = tail.offset - at.offset, max(tail.events - at.events, 0)
-            repairs.append(Repair("missing", first, 0, gone, events, ""))
+        if at.offset < base.offset:
+            gone, events = base.offset - at.offset, max(base.events - at.events, 0)
+            repairs.append(Repair("missing", oldest, 0, gone, events, ""))
         if at.offset >= end.offset:
             commits[name] = Commit(head, one.state)
         elif at.offset < tail.offset:

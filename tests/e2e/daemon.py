@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 WAIT_SECONDS = 30.0
@@ -136,6 +138,14 @@ class Daemon:
     def get(self, path: str) -> str:
         """Return a page of its HTTP server; a status other than 200 raises."""
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def refusal(self, path: str) -> str:
+        """Return a page that comes with status 503."""
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            self.get(path)
+        with caught.value as answer:
+            assert answer.code == 503
             return str(answer.read().decode())
 
     def metric(self, name: str, **labels: str) -> float:

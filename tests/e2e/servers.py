@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -29,10 +30,11 @@ class MissingError(Exception):
 
 @dataclass(frozen=True)
 class SearchServer:
-    """A running node: ``name`` is one of `SEARCH_SERVERS`; ``url`` has no slash at its end."""
+    """A running node: ``name`` is one of `SEARCH_SERVERS`; ``url`` has no slash at its end; ``data`` is its folder."""
 
     name: str
     url: str
+    data: Path
 
     @property
     def flavour(self) -> str:
@@ -41,6 +43,14 @@ class SearchServer:
     @property
     def version(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.name.partition("-")[2].split("."))
+
+    def stop(self) -> None:
+        """Stop the node; `start` brings it back with its data, on the same port."""
+        _run("stop", str(self.data))
+
+    def start(self) -> None:
+        """Start the node again; returns once it is green."""
+        _run("start", self.name.removeprefix("elasticsearch-"), self.url.rpartition(":")[2], str(self.data))
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request past ingestd and return the parsed answer; a status that is not 2xx raises."""
@@ -70,7 +80,7 @@ class SearchServer:
         # By name, one list: these servers refuse wildcards in a deletion.
         names = [name for name in self.call("GET", f"/{prefix}*") if not name.startswith(".")]
         if names:
-            self.call("DELETE", f"/{','.join(names)}")
+            self.call("DELETE", f"/{quote(','.join(names), safe=',')}")
         for found in self.call("GET", "/_index_template")["index_templates"]:
             ours = found["index_template"].get("_meta", {}).get("managed_by") == "ingestd"
             if found["name"].startswith(prefix) and (prefix or ours):
@@ -130,7 +140,7 @@ def _start(name: str, data: Path) -> SearchServer:
         url = _run("start", version, str(_free_port()), str(data))
     except MissingError as failed:  # it is here and does not start: that is no reason to look away
         raise RuntimeError(str(failed)) from None
-    return SearchServer(name, url)
+    return SearchServer(name, url, data)
 
 
 def _run(*arguments: str) -> str:

@@ -122,7 +122,7 @@ class JsonDecoder:
                 continue
             raw = raws[index]
             assert raw is not None  # noqa: S101 -- every raw of the fast path is a line
-            events[index] = settle(loads(raw), self._now())
+            events[index] = self._in_full(raw)
             raws[index] = None
 
     def _plain(self, event: Event) -> bool:
@@ -187,6 +187,13 @@ class JsonDecoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return event if self._plain(event) else None
+
+    def _in_full(self, raw: bytes) -> Event:
+        """Return the whole event of a line whose projected fields could be decoded."""
+        try:
+            return settle(loads(raw), self._now())
+        except NotJsonError:  # nested too deeply
+            return self._failure(raw)
 
     def _failure(self, line: bytes) -> Event:
         return settle({"message": self._text(line), "tags": ["_jsonparsefailure"]}, self._now())

@@ -1,0 +1,96 @@
+"""The generated code does what walking the bound program does, whatever branches, drops and clones it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingestd.compiler.bound import Bound, Step
+from ingestd.compiler.check import check
+from ingestd.compiler.conditions import HELPERS, ConditionWriter
+from ingestd.compiler.names import Names
+from ingestd.config.nodes import Condition
+from ingestd.config.parser import parse
+from ingestd.plugins.registry import BuildContext
+from tests.conformance.running import FRAME, build, documents, lines
+
+Event = dict[str, Any]
+
+# Filters that tell in ``path`` which of them an event has passed; clones change its type.
+plugin = st.one_of(
+    st.sampled_from("abcd").map(lambda name: f'mutate {{ add_field => {{ "path" => "{name}" }} }}'),
+    st.just("drop { }"),
+    st.sampled_from(["x", "y"]).map(lambda name: f'clone {{ clones => ["{name}"] }}'),
+    st.just('clone { clones => ["x", "z"] add_field => { "path" => "cloned" } }'),
+)
+condition = st.sampled_from(['[type] == "x"', '[type] == "y"', '"a" in [path]', '[path] == "b"', "[n] > 1", "[path]"])
+statement = st.recursive(
+    plugin,
+    lambda inner: st.one_of(
+        st.builds("if {} {{ {} }}".format, condition, st.lists(inner, max_size=3).map("\n".join)),
+        st.builds(
+            "if {} {{ {} }} else if {} {{ {} }} else {{ {} }}".format,
+            condition,
+            inner,
+            condition,
+            st.lists(inner, max_size=2).map("\n".join),
+            inner,
+        ),
+    ),
+    max_leaves=8,
+)
+programs = st.lists(statement, max_size=5).map("\n".join)
+
+
+class Walker:
+    """Runs a bound program one event at a time, by recursion."""
+
+    def __init__(self, text: str) -> None:
+        self.program, errors = check(parse(FRAME % text, "test.conf", {}))
+        assert not errors
+
+    def run(self, bounds: tuple[Bound, ...], event: Event) -> list[Event]:
+        if not bounds:
+            return [event]
+        return [out for one in self._one(bounds[0], event) for out in self.run(bounds[1:], one)]
+
+    def _one(self, bound: Bound, event: Event) -> list[Event]:
+        if isinstance(bound, Step):
+            return self._step(bound, event)
+        for test, body in bound.tests:
+            if self._holds(test, event):
+                return self.run(body, event)
+        return self.run(bound.otherwise, event)
+
+    @staticmethod
+    def _step(step: Step, event: Event) -> list[Event]:
+        common: Callable[[Event], None] = step.common.build() or (lambda event: None)
+        function = step.spec.build(step.options, BuildContext(common=common))
+        if step.spec.shape == "expand":
+            return list(function(event))
+        done = function(event)
+        if step.spec.shape == "cancel":
+            return [] if done else [event]
+        if done:
+            common(event)
+        return [event]
+
+    @staticmethod
+    def _holds(test: Condition, event: Event) -> bool:
+        names = Names(HELPERS)
+        text = ConditionWriter(names, []).expression(test)
+        return bool(eval(text, dict(names.values), {"event": event}))
+
+
+@settings(max_examples=150, deadline=None)
+@given(programs)
+def test_code_is_the_program(text: str) -> None:
+    walker = Walker(text)
+    records: list[Event] = [{"n": 1, "type": "x"}, {"n": 2, "type": "y", "path": "a"}, {"n": 3}]
+    events = [json.loads(line) for line in lines(*records).splitlines()]
+    expected = [out for event in events for out in walker.run(walker.program.filters, event)]
+    assert documents(build(FRAME % text), lines(*records)) == expected

@@ -1,0 +1,244 @@
+"""The output ``elasticsearch`` in a running daemon, against real servers."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.gate import Gate
+from tests.e2e.servers import SearchServer
+
+CONFIG = """
+input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+output {
+  elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 %s }
+}
+"""
+STAMP = "2026-11-22T10:00:00.000Z"
+ONE_SERVER = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+
+
+def run(folder: Path, url: str, prefix: str, options: str = "") -> Daemon:
+    """Start a daemon whose default index and template begin with ``prefix``."""
+    if "index =>" not in options:
+        options += f' index => "{prefix}%{{+YYYY.MM.dd}}"'
+    return Daemon(folder, config=CONFIG % (url, f'template_name => "{prefix}t" {options}'))
+
+
+def hits(server: SearchServer, pattern: str) -> list[dict[str, Any]]:
+    server.call("POST", f"/{pattern}/_refresh")
+    answer: dict[str, Any] = server.call("POST", f"/{pattern}/_search", {"size": 1000, "sort": "_doc", "version": True})
+    return list(answer["hits"]["hits"])
+
+
+DAYS = [  # @timestamp as it comes, the day of its index
+    ("2026-11-20T00:00:00.000Z", "2026.11.20"),
+    ("2026-11-20T23:59:59.999Z", "2026.11.20"),
+    ("2026-11-21T08:00:00.000+09:00", "2026.11.20"),
+    ("2026-11-21T09:00:00.000+09:00", "2026.11.21"),
+    ("2026-11-21T20:00:00-05:00", "2026.11.22"),
+    ("2026-11-22T10:00:00.123456Z", "2026.11.22"),
+    ("2024-02-29T12:00:00Z", "2024.02.29"),
+]
+
+
+def test_daily_indices(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    with run(tmp_path, search_server.url, index_prefix) as daemon:
+        daemon.send({"@timestamp": stamp, "n": number} for number, (stamp, _) in enumerate(DAYS))
+        daemon.wait_for_metric("ingestd_received_events_total", len(DAYS))
+    found = {hit["_source"]["n"]: hit["_index"] for hit in hits(search_server, f"{index_prefix}*")}
+    assert found == {number: f"{index_prefix}{day}" for number, (_, day) in enumerate(DAYS)}
+    assert daemon.problems() == []
+
+
+REFUSED: list[tuple[bytes, str]] = [  # a line, part of the reason
+    (b'{"n":"a lot"}', "failed to parse field [n] of type [long]"),
+    (b'{"_id":"7"}', "Field [_id] is a metadata field and cannot be added inside a document"),
+    (b'{"point":{"lat":"x"}}', "failed to parse field [point] of type [geo_point]"),
+]
+REWRITTEN: list[tuple[bytes, dict[str, Any]]] = [  # a line that no server takes as it is; what is stored
+    (b'{"a":1,"b":2,"a":3}', {"a": 3, "b": 2}),
+    (b'{"x":{"y":1,"y":2}}', {"x": {"y": 2}}),
+    (b'{"big":1e999}', {"big": None}),
+    (b'{"message":"lone \\ud800 half"}', {"message": "lone \ufffd half"}),
+    (b'{"nan":NaN}', {"nan": None}),
+]
+
+
+def test_refused_documents_and_their_neighbours(
+    search_server: SearchServer, index_prefix: str, tmp_path: Path
+) -> None:
+    index = f"{index_prefix}2026.11.22"
+    properties = {"n": {"type": "long"}, "point": {"type": "geo_point"}}
+    search_server.call("PUT", f"/{index}", {"mappings": {"properties": properties}})
+    lines = [line for pair in difficult_and_sound_lines() for line in pair]
+    with run(tmp_path, search_server.url, index_prefix, "manage_template => false") as daemon:
+        daemon.send(line[:-1] + b',"@timestamp":"%b"}' % STAMP.encode() for line in lines)
+        daemon.wait_for_metric("ingestd_received_events_total", len(lines))
+        wait_until(lambda: len(daemon.dead_letters()) == len(REFUSED), "the dead letters")
+        assert daemon.metric("ingestd_dead_letter_events_total", stage="output") == len(REFUSED)
+    check_letters(daemon)
+    found = [hit["_source"] for hit in hits(search_server, index)]
+    assert len(found) == len(lines) - len(REFUSED)
+    assert sorted(one["n"] for one in found if "n" in one) == list(range(8))
+    for _, expected in REWRITTEN:
+        assert expected | {"@timestamp": STAMP, "@version": "1"} in found
+
+
+def difficult_and_sound_lines() -> list[tuple[bytes, bytes]]:
+    """Return every difficult line with a sound one beside it."""
+    difficult = [line for line, _ in [*REFUSED, *REWRITTEN]]
+    return [(line, b'{"n":%d}' % number) for number, line in enumerate(difficult)]
+
+
+def check_letters(daemon: Daemon) -> None:
+    for letter, (line, reason) in zip(daemon.dead_letters(), REFUSED, strict=True):
+        assert reason in letter["reason"]
+        assert (letter["stage"], letter["plugin"]) == ("output", "elasticsearch_0")
+        assert json.loads(letter["raw"]) == json.loads(line) | {"@timestamp": STAMP, "@version": "1"}
+
+
+def test_ids_routing_and_pipelines_of_the_config(
+    search_server: SearchServer, index_prefix: str, tmp_path: Path
+) -> None:
+    search_server.call("PUT", f"/_ingest/pipeline/{index_prefix}p", {"processors": []})
+    options = f"""
+      index => "{index_prefix}%{{service}}-%{{+YYYY.MM}}" document_id => "%{{order}}" routing => "%{{customer}}"
+      pipeline => "{index_prefix}%{{pipe}}"
+    """
+    events: list[dict[str, Any]] = [
+        {"service": "web", "order": 1, "customer": "김", "pipe": "p", "state": "new"},
+        {"service": "web", "order": 2, "customer": "이", "pipe": "p", "state": "new"},
+        {"service": "web", "order": 1, "customer": "김", "pipe": "p", "state": "paid"},
+        {"service": "50%b", "order": '"3\\', "customer": "박", "pipe": "p", "state": "new"},
+        {"service": "web", "order": 4, "customer": "최", "pipe": "missing"},
+        {"service": "Web", "order": 5, "customer": "정", "pipe": "p"},
+        {"order": 6, "customer": "강", "pipe": "p"},
+    ]
+    with run(tmp_path, search_server.url, index_prefix, options) as daemon:
+        daemon.send({"@timestamp": STAMP} | event for event in events)
+        wait_until(lambda: len(daemon.dead_letters()) == 3, "the dead letters")
+        daemon.wait_for_metric("ingestd_delivered_events_total", 4)
+    search_server.call("DELETE", f"/_ingest/pipeline/{index_prefix}p")
+    found = {hit["_id"]: hit for hit in hits(search_server, f"{index_prefix}*")}
+    assert {key: (hit["_index"], hit["_routing"], hit["_source"]["state"]) for key, hit in found.items()} == {
+        "1": (f"{index_prefix}web-2026.11", "김", "paid"),
+        "2": (f"{index_prefix}web-2026.11", "이", "new"),
+        '"3\\': (f"{index_prefix}50%b-2026.11", "박", "new"),
+    }
+    assert found["1"]["_version"] == 2
+    reasons = {json.loads(letter["raw"])["order"]: letter["reason"] for letter in daemon.dead_letters()}
+    assert f"pipeline with id [{index_prefix}missing] does not exist" in reasons[4]
+    assert "must be lowercase" in reasons[5]
+    assert reasons[6] == f"the event lacks a field of its index name {index_prefix}%{{service}}-2026.11"
+
+
+@ONE_SERVER
+def test_plain_index_names_with_a_field(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    options = f'index => "{index_prefix}%{{service}}"'
+    services = ["web", "50%b%%", "api", "web"]
+    with run(tmp_path, search_server.url, index_prefix, options) as daemon:
+        daemon.send({"@timestamp": STAMP, "service": service} for service in services)
+        daemon.wait_for_metric("ingestd_delivered_events_total", 4)
+    found = sorted(hit["_index"] for hit in hits(search_server, f"{index_prefix}*"))
+    assert found == sorted(f"{index_prefix}{service}" for service in services)
+
+
+@ONE_SERVER
+def test_a_template_of_ones_own(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    file = tmp_path / "template.json"
+    template = {"settings": {"number_of_replicas": 0}, "mappings": {"properties": {"n": {"type": "ip"}}}}
+    file.write_text(json.dumps(template))
+    with run(tmp_path, search_server.url, index_prefix, f'template => "{file}"') as daemon:
+        daemon.send([{"@timestamp": STAMP, "n": "10.0.0.1"}])
+        daemon.wait_for_metric("ingestd_delivered_events_total", 1)
+    [index] = search_server.call("GET", f"/{index_prefix}2026.11.22").values()
+    assert index["mappings"]["properties"]["n"] == {"type": "ip"}
+    assert index["settings"]["index"]["number_of_replicas"] == "0"
+
+
+@ONE_SERVER
+def test_no_template(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    with run(tmp_path, search_server.url, index_prefix, "manage_template => false") as daemon:
+        daemon.send([{"@timestamp": STAMP, "level": "INFO"}])
+        daemon.wait_for_metric("ingestd_delivered_events_total", 1)
+    [index] = search_server.call("GET", f"/{index_prefix}2026.11.22/_mapping").values()
+    assert index["mappings"]["properties"]["level"]["type"] == "text"  # what the server takes it for by itself
+
+
+class Sender(threading.Thread):
+    """Sends numbered events, some thousand a second, until it is told to stop or the ``with`` block ends."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__()
+        self._daemon, self._end = daemon, threading.Event()
+        self.sent = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.finish()
+
+    def run(self) -> None:
+        text = "x" * 200
+        while not self._end.wait(0.05):
+            numbers = range(self.sent, self.sent + 200)
+            self._daemon.send({"@timestamp": STAMP, "n": number, "text": text} for number in numbers)
+            self.sent = numbers.stop
+
+    def finish(self) -> None:
+        self._end.set()
+        self.join()
+
+
+def check_exactly_once(server: SearchServer, prefix: str, count: int) -> None:
+    """The numbers 0 to ``count`` - 1 are there, each once: no other ones have this sum and sum of squares."""
+    assert server.count(f"{prefix}*") == count
+    body = {"size": 0, "aggs": {"n": {"extended_stats": {"field": "n"}}}}
+    found = server.call("POST", f"/{prefix}*/_search", body)["aggregations"]["n"]
+    assert (found["count"], found["min"], found["max"]) == (count, 0, count - 1)
+    assert found["sum"] == sum(range(count))
+    assert found["sum_of_squares"] == sum(number * number for number in range(count))
+
+
+def test_connections_that_break_under_load(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    """The server is absent at first, then goes again and again in the middle of requests."""
+    with Gate(search_server.url) as gate, run(tmp_path, gate.url, index_prefix) as daemon, Sender(daemon) as sender:
+        daemon.wait_for("no answer yet; events are kept until there is one")
+        for _ in range(8):
+            gate.open()
+            time.sleep(0.2)
+            gate.shut()
+        gate.open()
+        sender.finish()
+        daemon.wait_for_metric("ingestd_delivered_events_total", sender.sent)
+        assert daemon.metric("ingestd_retried_requests_total") > 0
+        daemon.stop()
+    assert daemon.dead_letters() == []
+    check_exactly_once(search_server, index_prefix, sender.sent)
+
+
+@ONE_SERVER
+def test_a_server_that_is_restarted_under_load(
+    clean_search_server: SearchServer, index_prefix: str, tmp_path: Path
+) -> None:
+    server = clean_search_server
+    with run(tmp_path, server.url, index_prefix) as daemon, Sender(daemon) as sender:
+        daemon.wait_for_metric("ingestd_delivered_events_total", 2000)
+        server.call("PUT", f"/{index_prefix}*/_settings", {"index": {"number_of_replicas": 0}})  # to become green
+        server.stop()
+        daemon.wait_for("a delivery is tried again")
+        server.start()
+        sender.finish()
+        daemon.wait_for_metric("ingestd_delivered_events_total", sender.sent)
+        daemon.stop()
+    assert daemon.dead_letters() == []
+    check_exactly_once(server, index_prefix, sender.sent)

@@ -1,0 +1,96 @@
+"""JSON in and out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, dumps, loads
+
+READ: list[tuple[str, bytes, Any]] = [
+    ("object", b'{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
+    ("scalar", b"5", 5),
+    ("big_integer", b"[1180591620717411303424]", [2**70]),
+    ("utf8", '{"키":"값"}'.encode(), {"키": "값"}),
+    ("escapes", rb'"\u00e9\n\ud83d\ude00"', "é\n😀"),
+    ("nan", b'{"a":NaN,"b":Infinity,"c":[-Infinity]}', {"a": None, "b": None, "c": [None]}),
+    ("too_large_float", b"1e999", None),
+    ("lone_surrogate", rb'{"a":"x\ud800y"}', {"a": "x\ufffdy"}),
+    ("lone_surrogate_key", rb'{"\udc00":1}', {"\ufffd": 1}),
+    ("mark", b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+    ("blanks", b' \t\r\n{"a" : 1}\n', {"a": 1}),
+    ("duplicate", b'{"a":1,"a":2}', {"a": 2}),
+    ("empty_key", b'{"":1}', {"": 1}),
+    ("deep", b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)),
+    ("many_not_deep", b"[" + b"[]," * 999 + b"[]]", [[]] * 1000),
+    ("brackets_in_text", b'"' + b"[" * 999 + b'"', "[" * 999),
+]
+
+
+@pytest.mark.parametrize(("data", "value"), [case[1:] for case in READ], ids=[case[0] for case in READ])
+def test_loads(data: bytes, value: Any) -> None:
+    assert repr(loads(data)) == repr(value)
+
+
+WRONG = [
+    ("empty", b""),
+    ("text", b"not json"),
+    ("half", b'{"a":'),
+    ("two", b"{} {}"),
+    ("single_quotes", b"{'a':1}"),
+    ("leading_zero", b"01"),
+    ("trailing_comma", b"[1,]"),
+    ("raw_tab_in_text", b'"\t"'),
+    ("not_utf8", b'"\xff"'),
+    ("coded_surrogate", b'"\xed\xa0\x80"'),
+    ("too_deep", b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)),
+    ("too_deep_hash", b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1)),
+    ("far_too_deep", b"[" * 100_000 + b"]" * 100_000),
+    ("too_many_digits", b"1" * 5000),
+]
+
+
+@pytest.mark.parametrize("data", [case[1] for case in WRONG], ids=[case[0] for case in WRONG])
+def test_not_json(data: bytes) -> None:
+    with pytest.raises(NotJsonError):
+        loads(data)
+
+
+WRITTEN: list[tuple[str, Any, bytes]] = [
+    ("compact", {"a": [1, None, True], "b": 1.0}, b'{"a":[1,null,true],"b":1.0}'),
+    ("utf8", "서울", '"서울"'.encode()),
+    ("big_integer", {"a": 2**70}, b'{"a":1180591620717411303424}'),
+    ("lone_surrogate", {"a": "x\ud800"}, '{"a":"x\ufffd"}'.encode()),
+    ("nan", {"a": float("nan")}, b'{"a":null}'),
+    ("nan_beside_big", [float("inf"), 2**70], b"[null,1180591620717411303424]"),
+    ("line_end", "a\nb", b'"a\\nb"'),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), [case[1:] for case in WRITTEN], ids=[case[0] for case in WRITTEN])
+def test_dumps(value: Any, text: bytes) -> None:
+    assert dumps(value) == text
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**80), 2**80), st.floats(allow_nan=False), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+)
+
+
+@given(values)
+def test_what_is_written_is_read(value: Any) -> None:
+    text = dumps(value)
+    assert b"\n" not in text
+    assert repr(loads(text)) == repr(loads(json.dumps(value).encode()))
+
+
+def test_what_was_read_can_be_written_a_few_levels_deeper() -> None:
+    value = loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    for _ in range(10):
+        value = {"a": value}
+    assert json.loads(dumps(value)) == value

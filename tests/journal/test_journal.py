@@ -1,0 +1,324 @@
+"""What every record queue does, on disk and in memory: append, read, commit, bounds, several consumers."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingestd.journal.base import (
+    START,
+    JournalError,
+    JournalFullError,
+    JournalLockedError,
+    Pending,
+    Position,
+    RecordQueue,
+)
+from ingestd.journal.journal import Journal
+from ingestd.journal.memory import MemoryJournal
+from tests.journal.builders import everything, fill, record, records_of, segments, small
+
+Make = Callable[..., RecordQueue]
+
+
+@pytest.fixture(params=["disk", "memory"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    made: list[RecordQueue] = []
+
+    def new(max_bytes: int = 1 << 20) -> RecordQueue:
+        made.append(
+            Journal(tmp_path / "journal", max_bytes=max_bytes, segment_bytes=4096)
+            if request.param == "disk"
+            else MemoryJournal(max_bytes=max_bytes)
+        )
+        return made[-1]
+
+    yield new
+    for one in made:
+        one.close()
+
+
+def test_what_is_appended_is_read_at_once(make: Make) -> None:
+    journal = make()
+    assert journal.read(START, 1000) == []
+    end = journal.append([record(0), record(1, connection="c2", fields={}), record(2, frames=0)])
+    entries = everything(journal)
+    assert records_of(entries) == [record(0), record(1, connection="c2", fields={}), record(2, frames=0)]
+    assert (entries[-1].end, journal.head) == (end, end)
+    assert end.events == 2 + 2 + 1, "unknown is counted as one event"
+    assert journal.read(end, 1000) == []
+    assert journal.append([]) == end
+
+
+@pytest.mark.parametrize("max_bytes", [1, 8, 9, 100, 5000, 1 << 20])
+def test_reading_in_portions(make: Make, max_bytes: int) -> None:
+    journal = make()
+    records = fill(journal, 500) + fill(journal, 3, b"x" * 9000) + fill(journal, 50)
+    position, seen = START, []
+    while entries := journal.read(position, max_bytes):
+        seen += records_of(entries)
+        position = entries[-1].end
+        assert len(entries) == 1 or sum(len(one.record.data) for one in entries) <= max_bytes
+    assert seen == records
+    assert position == journal.head
+
+
+def test_each_consumer_has_its_own_position_and_state(make: Make) -> None:
+    journal = make()
+    assert journal.consumers(["fast", "slow"]) == {}
+    fill(journal, 10)
+    entries = everything(journal)
+    state = {"2026-11-22": {"tcp-1": 20}}
+    journal.commit("fast", entries[9].end, state)
+    journal.commit("slow", entries[1].end)
+    state["2026-11-22"] = {}
+    assert journal.committed("fast") == (entries[9].end, {"2026-11-22": {"tcp-1": 20}})
+    assert journal.committed("slow") == (entries[1].end, None)
+    assert journal.pending("fast") == Pending(0, 0)
+    assert journal.pending("slow") == Pending(16, entries[9].end.offset - entries[1].end.offset)
+    journal.commit("fast", entries[9].end)
+    assert journal.committed("fast")[1] == {"2026-11-22": {"tcp-1": 20}}, "no state keeps the one before"
+    assert records_of(everything(journal, journal.committed("slow")[0])) == [record(number) for number in range(2, 10)]
+
+
+def test_a_position_that_cannot_be(make: Make) -> None:
+    journal = make()
+    journal.consumers(["one"])
+    fill(journal, 3)
+    first, second, third = (entry.end for entry in everything(journal))
+    journal.commit("one", second)
+    with pytest.raises(ValueError, match="one commits"):
+        journal.commit("one", first)
+    with pytest.raises(ValueError, match="one commits"):
+        journal.commit("one", Position(third.offset + 1, 9))
+    assert journal.committed("one")[0] == second
+
+
+def test_consumers_that_come_and_go(make: Make) -> None:
+    journal = make()
+    journal.consumers(["first"])
+    fill(journal, 4)
+    ends = [entry.end for entry in everything(journal)]
+    journal.commit("first", ends[1])
+    assert journal.consumers(["first", "second"]) == {}
+    assert journal.committed("second")[0] == ends[1], "begins with what the slowest has before it"
+    journal.commit("first", ends[3])
+    assert journal.consumers(["first"]) == {"second": Pending(4, ends[3].offset - ends[1].offset)}
+    assert journal.consumers([]) == {}, "what had nothing pending is forgotten without a word"
+
+
+def test_at_the_bound_nothing_is_written(make: Make) -> None:
+    journal = make(max_bytes=100_000)
+    journal.consumers(["one"])
+    taken = 0
+    with suppress(JournalFullError):
+        for taken in range(100):  # noqa: B007 - counts
+            fill(journal, 1, b"x" * 5000)
+    assert 15 <= taken <= 20
+    assert journal.room < 5100
+    head = journal.head
+    assert len(everything(journal)) == taken
+    with pytest.raises(JournalFullError):
+        journal.append([record(0, b"x" * 50_000), record(1)])
+    assert (journal.head, len(everything(journal))) == (head, taken)
+    journal.commit("one", everything(journal)[9].end)
+    journal.sync()
+    assert journal.room > 40_000
+    fill(journal, 5, b"x" * 5000)
+
+
+def test_a_journal_in_which_nothing_waits_takes_any_record(make: Make) -> None:
+    journal = make(max_bytes=50_000)
+    journal.consumers(["one"])
+    for _ in range(3):
+        assert journal.room > 0
+        journal.append([record(0, b"x" * 200_000)])
+        assert journal.room <= 0
+        with pytest.raises(JournalFullError):
+            journal.append([record(0, b"x")])
+        journal.commit("one", journal.read(journal.committed("one")[0], 1)[-1].end)
+
+
+def test_the_slowest_consumer_holds_the_files(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.consumers(["fast", "slow"])
+    fill(journal, 20, b"x" * 2000)
+    assert len(segments(tmp_path)) == 20, "two do not fit into one"
+    entries = everything(journal)
+    journal.commit("fast", entries[-1].end)
+    journal.sync()
+    assert len(segments(tmp_path)) == 20
+    journal.commit("slow", entries[11].end)
+    assert len(segments(tmp_path)) == 20, "freed when the positions are safe on the disk, not before"
+    journal.sync()
+    assert len(segments(tmp_path)) == 8
+    assert journal.tail.offset <= entries[12].end.offset
+    journal.commit("slow", journal.head)
+    journal.sync()
+    assert len(segments(tmp_path)) == 1, "the newest one stays: it tells where the streams end"
+    journal.close()
+
+
+def test_without_consumers_everything_is_kept(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    fill(journal, 20, b"x" * 2000)
+    journal.sync()
+    assert len(everything(journal)) == 20
+    journal.close()
+
+
+def test_a_second_life(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.consumers(["one", "two"])
+    first = fill(journal, 30, b"x" * 500)
+    middle = everything(journal)[14].end
+    journal.commit("one", middle, {"n": 15})
+    journal.commit("two", journal.head)
+    head = journal.head
+    journal.close()
+    again = small(tmp_path)
+    assert again.repairs == []
+    assert (again.head, again.committed("one"), again.committed("two")[0]) == (head, (middle, {"n": 15}), head)
+    assert again.pending("one") == Pending(15, head.offset - middle.offset)
+    assert again.consumers(["one", "two"]) == {}
+    second = fill(again, 5, b"y" * 500, first=30)
+    assert records_of(everything(again, middle)) == first[15:] + second
+    assert records_of(everything(again, head)) == second
+    again.close()
+
+
+def test_pending_events_over_a_restart(tmp_path: Path) -> None:
+    for life in range(3):
+        journal = small(tmp_path)
+        journal.consumers(["one"])
+        assert journal.pending("one").events == life * 20
+        fill(journal, 10)
+        assert journal.pending("one").events == life * 20 + 20
+        journal.close()
+
+
+def test_where_the_streams_end(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    fill(journal, 3)
+    journal.append([record(0, connection="c2"), record(7, b"abc\n", connection="c3")])
+    assert journal.ends() == {}
+    journal.close()
+    again = small(tmp_path)
+    assert again.ends() == {"c1": 24, "c2": 8, "c3": 32}
+    again.consumers(["one"])
+    again.commit("one", again.head)
+    again.sync()
+    again.close()
+    third = small(tmp_path)
+    assert third.ends() == {"c1": 24, "c2": 8, "c3": 32}, "also of what is delivered: it may wait in a socket"
+    third.close()
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    with pytest.raises(JournalLockedError, match="open in another process"):
+        small(tmp_path)
+    journal.close()
+    small(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="cannot be opened"):
+        small(tmp_path / "file" / "journal")
+
+
+def test_more_records_than_one_call_of_the_kernel_takes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    records = [record(number) for number in range(3000)]
+    journal.append(records)
+    assert records_of(everything(journal)) == records
+    journal.close()
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_descriptors_do_not_grow(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    before = descriptors()
+    fill(journal, 100, b"x" * 2000)
+    assert descriptors() <= before + 20
+    journal.sync()
+    assert descriptors() <= before + 1
+    journal.close()
+    assert descriptors() < before
+
+
+def test_sync_in_another_thread(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.consumers(["one"])
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def sync() -> None:
+        try:
+            while not stop.is_set():
+                journal.sync()
+        except BaseException as error:  # noqa: BLE001 - it is told below
+            failed.append(error)
+
+    thread = threading.Thread(target=sync)
+    thread.start()
+    expected, seen = [], []
+    for number in range(400):
+        expected += fill(journal, 1, b"x" * (number % 50 * 60), first=number)
+        if number % 3 == 0:
+            for entry in everything(journal, journal.committed("one")[0]):
+                seen.append(entry.record)
+                journal.commit("one", entry.end)
+    stop.set()
+    thread.join()
+    assert failed == []
+    assert seen == expected[: len(seen)]
+    assert len(seen) == 400
+    journal.close()
+
+
+OPERATIONS = st.lists(
+    st.tuples(st.sampled_from(["append", "read", "commit", "sync", "reopen"]), st.integers(0, 2**16)), max_size=60
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(OPERATIONS)
+def test_any_order_of_operations(tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int]]) -> None:
+    """Whatever is done in whatever order, each consumer sees every record once, in order, also over restarts."""
+    folder = tmp_path_factory.mktemp("journal")
+    disk: Any = small(folder)
+    disk.consumers(["one", "two"])
+    model, at, appended = [], {"one": 0, "two": 0}, 0
+    for what, number in operations:
+        name = ("one", "two")[number % 2]
+        if what == "append":
+            group = [record(appended + one, b"x" * (number % 3000)) for one in range(number % 4)]
+            disk.append(group)
+            model += group
+            appended += len(group)
+        elif what == "sync":
+            disk.sync()
+        elif what == "reopen":
+            disk.close()
+            disk = small(folder)
+            assert disk.repairs == []
+        else:
+            entries = disk.read(disk.committed(name)[0], number)
+            assert records_of(entries) == model[at[name] : at[name] + len(entries)]
+            assert bool(entries) is (at[name] < len(model))
+            if what == "commit" and entries:
+                done = random.Random(number).randrange(len(entries))
+                disk.commit(name, entries[done].end, {"at": number})
+                at[name] += done + 1
+                assert disk.committed(name)[1] == {"at": number}
+    disk.close()

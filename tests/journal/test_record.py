@@ -1,0 +1,128 @@
+"""The form of records: there and back, and what is found among bad bytes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.journal.base import Position, Record
+from ingestd.journal.record import (
+    FILE_HEADER_BYTES,
+    MAGIC,
+    Bad,
+    Good,
+    check,
+    decode,
+    decode_file_header,
+    encode,
+    encode_file_header,
+    encode_names,
+    find_base,
+    walk,
+)
+from tests.journal.builders import record
+
+TEXTS = st.text(st.characters(), max_size=20)  # surrogates too: a file's name may be no UTF-8
+RECORDS = st.builds(
+    Record,
+    TEXTS,
+    TEXTS,
+    st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.none(), max_size=3),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**32 - 1),
+    st.binary(max_size=200) | st.just(MAGIC * 20),
+)
+BASE = Position(10_000, 77)
+
+
+def chain(records: list[Record], base: Position = BASE) -> tuple[bytes, list[int]]:
+    """Return records one behind the other, and where each ends."""
+    data, ends, events = b"", [], base.events
+    for one in records:
+        data += encode(one, encode_names(one), Position(base.offset + len(data), events)) + one.data
+        events += one.frames or 1
+        ends.append(len(data))
+    return data, ends
+
+
+@given(st.lists(RECORDS, max_size=5))
+def test_there_and_back(records: list[Record]) -> None:
+    data, ends = chain(records)
+    found = list(walk(data, 0, BASE))
+    assert [one.head.end.offset - BASE.offset for one in found if isinstance(one, Good)] == ends
+    assert [decode(memoryview(data), one.at, one.head) for one in found if isinstance(one, Good)] == records
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=4), st.data())
+def test_one_flipped_byte_costs_one_record(records: list[Record], data: st.DataObject) -> None:
+    good, ends = chain(records)
+    at = data.draw(st.integers(0, len(good) - 1))
+    flipped = bytearray(good)
+    flipped[at] ^= data.draw(st.integers(1, 255))
+    hurt = next(number for number, end in enumerate(ends) if at < end)
+    begin = ends[hurt - 1] if hurt else 0
+    last = hurt == len(records) - 1
+    events = None if last else records[hurt].frames or 1
+    found = list(walk(bytes(flipped), 0, BASE))
+    assert [one for one in found if isinstance(one, Bad)] == [Bad(begin, ends[hurt] - begin, events)]
+    assert [decode(memoryview(flipped), one.at, one.head) for one in found if isinstance(one, Good)] == [
+        *records[:hurt],
+        *records[hurt + 1 :],
+    ]
+
+
+@given(RECORDS, st.binary(max_size=300))
+def test_garbage_is_told_from_records(one: Record, garbage: bytes) -> None:
+    data = garbage + encode(one, encode_names(one), Position(BASE.offset + len(garbage), 80)) + one.data
+    *bad, good = walk(data, 0, BASE)
+    assert isinstance(good, Good)
+    assert decode(memoryview(data), good.at, good.head) == one
+    assert bad == ([Bad(0, len(garbage), 3)] if garbage else [])
+
+
+def test_a_record_inside_the_data_of_a_damaged_one_is_none() -> None:
+    inner, _ = chain([record(5)], Position(1, 1))
+    outer, _ = chain([record(0, inner), record(1)])
+    flipped = b"\0" + outer[1:]
+    bad, good = walk(flipped, 0, BASE)
+    assert isinstance(bad, Bad)
+    assert isinstance(good, Good)
+    assert decode(memoryview(flipped), good.at, good.head) == record(1)
+
+
+def test_magic_is_no_text() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        (b"\xc2" + MAGIC).decode()
+
+
+def test_a_size_that_says_more_than_there_is() -> None:
+    data, _ = chain([record()])
+    assert check(memoryview(data), 0, BASE.offset)
+    assert check(memoryview(data)[:-1], 0, BASE.offset) is None
+    assert check(memoryview(data), 0, BASE.offset + 1) is None
+
+
+def test_what_the_format_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        chain([record(connection="x" * 65_536)])
+    with pytest.raises(ValueError, match="does not fit"):
+        chain([record(offset=-1)])
+
+
+@given(st.integers(0, 2**61), st.integers(0, 2**61), st.integers(0, FILE_HEADER_BYTES - 1), st.integers(0, 255))
+def test_file_header(offset: int, events: int, at: int, byte: int) -> None:
+    header = encode_file_header(Position(offset, events))
+    assert len(header) == FILE_HEADER_BYTES
+    assert decode_file_header(header) == Position(offset, events)
+    assert decode_file_header(header[:at]) is None
+    changed = header[:at] + bytes([byte]) + header[at + 1 :]
+    assert (decode_file_header(changed) is None) is (changed != header)
+
+
+def test_a_base_is_found_without_the_header() -> None:
+    data, _ = chain([record(), record(1)], Position(1032, 7))
+    assert find_base(bytes(FILE_HEADER_BYTES) + data) == Position(1000, 7)
+    hurt = data[:40] + bytes([data[40] ^ 1]) + data[41:]
+    assert find_base(bytes(FILE_HEADER_BYTES) + hurt) == Position(1000, 9), "the first record that is good tells"
+    assert find_base(b"") is None
+    assert find_base(MAGIC * 50) is None

@@ -1,0 +1,351 @@
+"""A journal opens after whatever happened to its files: the good records are read, the bad ones reported."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingestd.journal.base import START, Entry, Position, Record, Repair
+from ingestd.journal.journal import Journal
+from ingestd.journal.positions import FILE_NAME
+from ingestd.journal.record import FILE_HEADER_BYTES, FILE_VERSION
+from tests.journal.builders import everything, fill, record, records_of, segments, small
+
+CASES = [[b"a\n", b"\xff" * 7, b"bb\nb\n"], [b"", b"", b""], [b"x" * 300, b"y\n" * 20, b""]]
+
+
+def written(folder: Path, datas: list[bytes]) -> tuple[list[Record], list[Entry]]:
+    """Make a journal of one segment with a consumer that stands behind the first record."""
+    journal = small(folder)
+    journal.consumers(["one"])
+    records = [record(number, data) for number, data in enumerate(datas)]
+    for one in records:
+        journal.append([one])
+    entries = everything(journal)
+    journal.commit("one", entries[0].end, {"done": 1})
+    journal.close()
+    return records, entries
+
+
+def opened(folder: Path) -> tuple[list[Record], list[Repair]]:
+    """Open, read everything, check that the journal works, close."""
+    journal = small(folder)
+    records, repairs = records_of(everything(journal)), list(journal.repairs)
+    head = journal.head
+    after = record(99, b"after\n")
+    end = journal.append([after])
+    assert end > head
+    assert records_of(everything(journal, head)) == [after]
+    assert records_of(everything(journal)) == [*records, after]
+    journal.consumers(["one"])
+    journal.commit("one", end)
+    journal.close()
+    assert all(str(one) for one in repairs)
+    return records, repairs
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """Put the folder of a segment back to that segment alone, with this content."""
+    for other in path.parent.iterdir():
+        other.unlink()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("datas", CASES, ids=["short", "empty", "long"])
+def test_cut_off_at_every_byte(tmp_path: Path, datas: list[bytes]) -> None:
+    records, entries = written(tmp_path, datas)
+    (path,) = segments(tmp_path)
+    good, ends = path.read_bytes(), [entry.end.offset for entry in entries]
+    for size in range(len(good) + 1):
+        rewrite(path, good[:size])
+        seen, repairs = opened(tmp_path)
+        whole = sum(end <= size for end in ends)
+        assert seen == records[:whole]
+        rest = size - max([end for end in ends if end <= size], default=FILE_HEADER_BYTES)
+        if 0 < size <= FILE_HEADER_BYTES - 1:
+            assert [(one.kind, one.size) for one in repairs] == [("torn", size)]
+        elif size and rest:
+            assert [(one.kind, one.offset, one.size) for one in repairs] == [("torn", size - rest, rest)]
+            assert (tmp_path / repairs[0].kept).read_bytes() == good[size - rest : size]
+            assert repairs[0].kept == f"{path.name}.torn-{size - rest}"
+        else:
+            assert repairs == []
+
+
+@pytest.mark.parametrize("datas", CASES, ids=["short", "empty", "long"])
+def test_every_byte_flipped(tmp_path: Path, datas: list[bytes]) -> None:
+    records, entries = written(tmp_path, datas)
+    (path,) = segments(tmp_path)
+    good, ends = path.read_bytes(), [FILE_HEADER_BYTES, *(entry.end.offset for entry in entries)]
+    for at, byte in enumerate(good):
+        rewrite(path, good[:at] + bytes([byte ^ (1 << at % 8)]) + good[at + 1 :])
+        seen, repairs = opened(tmp_path)
+        if at < FILE_HEADER_BYTES:
+            assert seen == records
+            assert [(one.kind, one.offset, one.size) for one in repairs] == [("damaged", 0, FILE_HEADER_BYTES)]
+            continue
+        hurt = next(number for number in range(len(records)) if at < ends[number + 1])
+        assert seen == records[:hurt] + records[hurt + 1 :]
+        last = hurt == len(records) - 1
+        (told,) = repairs
+        assert told[:5] == (
+            "torn" if last else "damaged",
+            path.name,
+            ends[hurt],
+            ends[hurt + 1] - ends[hurt],
+            None if last else records[hurt].frames or 1,
+        )
+        assert (tmp_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_damage(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Several segments, several wounds of any kind: what is not hit is read, in order, and the journal works."""
+    folder = tmp_path_factory.mktemp("journal")
+    sizes = data.draw(st.lists(st.integers(0, 3000), min_size=1, max_size=12))
+    records, _ = written(folder, [bytes([65 + number]) * size for number, size in enumerate(sizes)])
+    before = [one for path in segments(folder) for one in _records_in(path)]
+    lost = set()
+    for _ in range(data.draw(st.integers(1, 4))):
+        path = data.draw(st.sampled_from(sorted(folder.iterdir())))
+        content = path.read_bytes()
+        at = data.draw(st.integers(0, len(content)))
+        until = data.draw(st.integers(at, len(content)))
+        kind = data.draw(st.sampled_from(["cut", "zero", "noise", "remove", "unlink"]))
+        if kind == "unlink":
+            path.unlink()
+        else:
+            middle = {"cut": b"", "remove": b"", "zero": bytes(until - at), "noise": b"\xa7R" * ((until - at) // 2)}
+            path.write_bytes(content[:at] + middle[kind] + (b"" if kind == "cut" else content[until:]))
+        if path.suffix == ".seg":
+            lost.add(path.name)
+    whole = {path.name for path in segments(folder)} - lost
+    kept = set().union(*({one.offset for one in _records_in(folder / name)} for name in whole))
+    seen, _ = opened(folder)
+    assert seen == [one for one in records if one in seen], "in order, none twice, none invented"
+    assert kept <= {one.offset for one in seen}
+    if not lost:
+        assert seen == before
+
+
+def _records_in(path: Path) -> list[Record]:
+    """Return the records of one segment alone."""
+    alone = path.parent / "alone"
+    alone.mkdir()
+    shutil.copy(path, alone / path.name)
+    journal = small(alone)
+    records = records_of(everything(journal))
+    journal.close()
+    shutil.rmtree(alone)
+    return records
+
+
+def many(folder: Path) -> list[Record]:
+    """Make a journal of six segments of one record each; consumer ``one`` has two of them, ``two`` has none."""
+    journal = small(folder)
+    journal.consumers(["one", "two"])
+    records = fill(journal, 6, b"x" * 3000)
+    journal.commit("one", everything(journal)[1].end, {"n": 2})
+    journal.close()
+    return records
+
+
+def test_a_missing_segment(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    paths = segments(tmp_path)
+    gone = paths[3].stat().st_size
+    paths[3].unlink()
+    journal = small(tmp_path)
+    assert records_of(everything(journal)) == records[:3] + records[4:]
+    assert journal.repairs == [Repair("missing", paths[4].name, 0, gone, 1, "")]
+    journal.close()
+
+
+def test_the_oldest_segments_are_missing(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    paths = segments(tmp_path)
+    gone = sum(path.stat().st_size for path in paths[:3])
+    for path in paths[:3]:
+        path.unlink()
+    journal = small(tmp_path)
+    assert records_of(everything(journal, journal.committed("two")[0])) == records[3:]
+    assert journal.committed("two")[0] == journal.committed("one")[0] == journal.tail
+    assert journal.pending("two").events == 3
+    assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 1), ("missing", 3)]
+    assert journal.repairs[1].size == gone
+    journal.close()
+
+
+def test_all_segments_are_missing(tmp_path: Path) -> None:
+    many(tmp_path)
+    for path in segments(tmp_path):
+        path.unlink()
+    journal = small(tmp_path)
+    assert everything(journal) == []
+    assert journal.pending("one").bytes == journal.pending("two").bytes == 0
+    assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 2)], "what one had and two had not"
+    fill(journal, 1)
+    assert journal.pending("two").events == 2
+    journal.close()
+
+
+def test_an_empty_file_and_those_of_others(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    (tmp_path / "journal-00000007.seg").write_bytes(b"")
+    (tmp_path / "journal-00000003.seg.bak").write_bytes(b"x")
+    (tmp_path / "README").write_text("mine")
+    (tmp_path / "folder.seg").mkdir()
+    journal = small(tmp_path)
+    assert journal.repairs == []
+    assert records_of(everything(journal)) == records
+    fill(journal, 2)
+    assert journal.repairs == []
+    journal.close()
+    assert (tmp_path / "README").read_text() == "mine"
+
+
+def test_a_file_of_a_later_version_is_set_aside(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.close()
+    later = tmp_path / "journal-00000001.seg"
+    later.write_bytes(b"ingestdJ" + bytes([FILE_VERSION + 1]) + bytes(100))
+    journal = small(tmp_path)
+    assert journal.repairs == [Repair("unreadable", later.name, 0, 109, None, later.name + ".unreadable")]
+    fill(journal, 1)
+    journal.close()
+    assert [path.name for path in segments(tmp_path)] == ["journal-00000002.seg"]
+    assert (tmp_path / (later.name + ".unreadable")).stat().st_size == 109
+
+
+def test_an_old_copy_of_a_segment_is_set_aside(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    first, *_ = segments(tmp_path)
+    shutil.copy(first, tmp_path / "journal-00000009.seg")
+    journal = small(tmp_path)
+    assert records_of(everything(journal)) == records
+    assert [(one.kind, one.kept) for one in journal.repairs] == [("unreadable", "journal-00000009.seg.unreadable")]
+    fill(journal, 1)
+    journal.close()
+    assert segments(tmp_path)[-1].name == "journal-00000010.seg"
+
+
+def test_positions_that_cannot_be_read(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    (tmp_path / FILE_NAME).write_bytes(b"no positions" * 2000)
+    journal = small(tmp_path)
+    assert [one.kind for one in journal.repairs] == ["positions"]
+    journal.consumers(["one"])
+    assert records_of(everything(journal, journal.committed("one")[0])) == records
+    journal.close()
+
+
+def test_positions_that_are_not_there(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    (tmp_path / FILE_NAME).unlink()
+    journal = small(tmp_path)
+    journal.consumers(["one"])
+    assert records_of(everything(journal, journal.committed("one")[0])) == records
+    journal.close()
+
+
+def test_a_consumer_beyond_the_end(tmp_path: Path) -> None:
+    """As after a power failure that took records which were delivered already."""
+    journal = small(tmp_path)
+    journal.consumers(["one", "two"])
+    records = fill(journal, 10)
+    entries = everything(journal)
+    journal.commit("one", entries[8].end)
+    journal.commit("two", entries[2].end)
+    head = journal.head
+    journal.close()
+    (path,) = segments(tmp_path)
+    path.write_bytes(path.read_bytes()[: entries[4].end.offset])
+    journal = small(tmp_path)
+    assert [one.kind for one in journal.repairs] == ["beyond"]
+    assert journal.head == journal.committed("one")[0] == entries[8].end < head
+    more = fill(journal, 3, first=20)
+    assert records_of(everything(journal, journal.committed("one")[0])) == more, "no position means two things"
+    assert records_of(everything(journal, journal.committed("two")[0])) == records[3:5] + more
+    journal.close()
+    again = small(tmp_path)
+    assert again.repairs == []
+    again.close()
+
+
+def test_zeros_at_the_end_are_cut_off_and_not_kept(tmp_path: Path) -> None:
+    records = many(tmp_path)
+    last = segments(tmp_path)[-1]
+    size = last.stat().st_size
+    last.write_bytes(last.read_bytes() + bytes(5000))
+    journal = small(tmp_path)
+    assert journal.repairs == [Repair("torn", last.name, size, 5000, None, "")]
+    assert records_of(everything(journal)) == records
+    journal.close()
+    assert last.stat().st_size == size
+
+
+def test_damage_while_the_journal_is_open(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.consumers(["one"])
+    records = fill(journal, 10)
+    entries = everything(journal)
+    (path,) = segments(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[entries[3].end.offset + 70] ^= 1
+    content[entries[8].end.offset + 70] ^= 1
+    path.write_bytes(content)
+    for _ in range(2):
+        assert records_of(everything(journal)) == records[:4] + records[5:9]
+    assert [(one.kind, one.events) for one in journal.repairs] == [("damaged", 2), ("torn", None)]
+    journal.commit("one", entries[8].end)
+    more = fill(journal, 3, first=20)
+    assert records_of(everything(journal, journal.committed("one")[0])) == more
+    journal.commit("one", journal.head)
+    assert journal.pending("one") == (0, 0)
+    journal.sync()
+    journal.close()
+    assert len(list(tmp_path.glob("*.torn-*"))) == 2
+
+
+def test_who_has_read_up_to_damage_is_done(tmp_path: Path) -> None:
+    """The last record is damaged while the journal is open: nothing is left for who has read the one before."""
+    journal = small(tmp_path)
+    journal.consumers(["one"])
+    fill(journal, 3)
+    entries = everything(journal)
+    journal.commit("one", entries[1].end)
+    (path,) = segments(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert journal.read(entries[1].end, 1000) == []
+    assert journal.pending("one").bytes == 0
+    journal.close()
+
+
+def test_reading_from_the_middle_of_a_record(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    records = fill(journal, 3)
+    first = everything(journal)[0].end
+    assert records_of(everything(journal, Position(first.offset - 5, 0))) == records[1:]
+    journal.close()
+
+
+def test_what_was_repaired_is_reported_once(tmp_path: Path) -> None:
+    many(tmp_path)
+    last = segments(tmp_path)[-1]
+    last.write_bytes(last.read_bytes()[:-1])
+    journal = small(tmp_path)
+    assert last.stat().st_size == FILE_HEADER_BYTES
+    assert [str(one) for one in journal.repairs] == [
+        f"the end of a journal file was cut off, as a crash leaves it ({last.name} at byte 32: "
+        f"{journal.repairs[0].size} bytes); kept in {last.name}.torn-32"
+    ]
+    journal.close()
+    again = Journal(tmp_path)
+    assert again.repairs == []
+    assert len(again.read(START, 1 << 20)) == 1
+    again.close()
