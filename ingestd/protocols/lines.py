@@ -94,8 +94,8 @@ class LineCutter:
         good: list[bytes] = []
         begin = self._offset
         for line in _lines(lines):
-            size = len(line.rstrip(b"\n").removesuffix(b"\r"))
-            if size > self._max_bytes:
+            size = len(line.removesuffix(b"\n"))
+            if size - line.endswith(b"\r\n") > self._max_bytes:
                 cuts.append(Cut(b"".join(good), begin, [TooLong(size, line[:HEAD_BYTES])]))
                 good = []
                 begin = self._offset + len(line)

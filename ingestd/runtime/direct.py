@@ -32,6 +32,8 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
     ended = asyncio.gather(*(pipeline.inputs_ended() for pipeline in pipelines))
     broken = asyncio.gather(*(delivery.failed() for pipeline in pipelines for delivery in pipeline.deliveries))
     stopped = asyncio.ensure_future(stop.wait())
+    for future in (ended, broken):  # what cancels them later, in vain drained, is no news for the log
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
     waits: list[asyncio.Future[Any]] = [ended, broken, stopped]
     for one in (await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED))[0]:
         one.result()

@@ -66,6 +66,7 @@ class Worker:
         deliveries = [delivery.failed() for one in self._pipelines.values() for delivery in one.deliveries]
         broken = asyncio.gather(*deliveries)
         stopped = asyncio.ensure_future(self._stop.wait())
+        broken.add_done_callback(lambda done: done.cancelled() or done.exception())  # cancelled later: no news
         waits: list[asyncio.Future[Any]] = [broken, stopped]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ingestd.cli.pipelines import default_config
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.event.record import Batch
-from ingestd.plugins.inputs._streams import LineStream
+from ingestd.journal.base import Record
+from ingestd.journal.journal import Journal
 from ingestd.plugins.interfaces import Chunk, Origin
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
 CHUNK_BYTES = Settings().batch.max_bytes
-
-
-class _Collector:
-    """A sink that only keeps chunks."""
-
-    full = False
-
-    def __init__(self) -> None:
-        self.chunks: list[Chunk] = []
-
-    def put(self, chunk: Chunk) -> None:
-        self.chunks.append(chunk)
-
-    def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
-        raise AssertionError(reason)
-
-    async def room(self) -> None:
-        """Return at once."""
 
 
 def measure(lines: list[bytes]) -> list[tuple[str, float]]:
@@ -44,14 +29,23 @@ def measure(lines: list[bytes]) -> list[tuple[str, float]]:
     return [(stage, seconds / len(lines) * 1e6) for stage, seconds in best.items()]
 
 
+def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
+    """Yield the lines as the tcp input reads them: as many as fit into its buffer."""
+    some: list[bytes] = []
+    size = offset = 0
+    for line in [*lines, b""]:
+        if some and (not line or size + len(line) > CHUNK_BYTES):
+            yield Chunk(b"".join(some), Origin("bench"), offset)
+            offset += size
+            some, size = [], 0
+        some.append(line)
+        size += len(line)
+
+
 def _once(lines: list[bytes]) -> dict[str, float]:
     pipeline = compile_pipeline(default_config(Settings(elasticsearch="http://127.0.0.1:1")), BuildContext())
     codec, output = pipeline.inputs[0].codec, pipeline.routes[0][0].output
     touched = pipeline.touched
-    data = b"".join(lines)
-    collector = _Collector()
-    stream = LineStream(collector, Origin("bench"), 1 << 20)
-    reads = [data[begin : begin + CHUNK_BYTES] for begin in range(0, len(data), CHUNK_BYTES)]
     spent: dict[str, float] = {}
 
     def timed(stage: str, action: Callable[[], Any]) -> Any:
@@ -60,13 +54,17 @@ def _once(lines: list[bytes]) -> dict[str, float]:
         spent[stage] = spent.get(stage, 0.0) + time.process_time() - begin
         return result
 
-    for read in reads:
-        timed("cut lines", lambda: stream.feed(read))  # noqa: B023
-        for chunk in collector.chunks:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "w0")
+        journal.consumers(["output"])
+        for chunk in _chunks(lines):
+            record = Record("tcp_0", "bench", {}, chunk.offset, 0, chunk.data.count(b"\n"), chunk.data)
+            end = timed("journal", lambda: journal.append([record]))  # noqa: B023
             decoded = timed("decode", lambda: codec.decode(chunk))  # noqa: B023
             (records,) = timed("filter", lambda: pipeline.process(decoded, None))  # noqa: B023
             batch = Batch(records, "bench", touched)
             timed("documents", batch.documents)
             timed("bulk body", lambda: output.prepare(batch))  # noqa: B023
-        collector.chunks.clear()
+            timed("journal", lambda: journal.commit("output", end))  # noqa: B023
+        journal.close()
     return spent

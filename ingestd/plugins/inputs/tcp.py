@@ -207,8 +207,8 @@ class _Connection:
     def _take_lines(self, data: bytes) -> None:
         """Put and consume the lines of ``data`` one by one, but make dead letters of those that are too long."""
         for line in _lines(data):
-            size = self._line_size + len(line.rstrip(b"\n").removesuffix(b"\r"))
-            if size > self._max:
+            size = self._line_size + len(line.removesuffix(b"\n"))
+            if size - line.endswith(b"\r\n") > self._max:
                 head = (bytes(self._begun) + line)[:HEAD_BYTES]
                 reject_long_line(self._sink, self._origin, TooLong(size, head), self._max)
             elif not self._put(bytes(self._begun) + line, self._offset - self._line_size):
