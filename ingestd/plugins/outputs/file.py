@@ -36,8 +36,8 @@ class Options:
     write_behavior: str = option(
         "append", "`overwrite` empties a file when it is first opened.", choices=("append", "overwrite")
     )
-    dir_mode: int = option(-1, "Permissions of new folders, octal; -1: the system's default.")
-    file_mode: int = option(-1, "Permissions of new files, octal; -1: the system's default.")
+    dir_mode: int = option(-1, "Permissions of new folders, as in `0750`; -1: the system's default.")
+    file_mode: int = option(-1, "Permissions of new files, as in `0640`; -1: the system's default.")
     filename_failure: str = option("_filepath_failures", "File for events whose name leaves the folder.")
     create_if_deleted: bool = option(True, "Make a file again that was removed while it was open.")
     flush_interval: int = option(2, "Accepted for Logstash's sake: every batch is written at once.")
@@ -60,6 +60,7 @@ class FileOutput:
         self._codec: Codec = context.codec
         self._names = namer(opts.path)
         self._root = _fixed_folder(opts.path.text)
+        self._failure_path = str(self._root / opts.filename_failure)
         self._files: OrderedDict[str, int] = OrderedDict()
         self._seen: set[str] = set()
 
@@ -92,8 +93,8 @@ class FileOutput:
     def _inside(self, name: str) -> str:
         """Return ``name``, or the failure file if it lies outside of the folder or lacks a field."""
         path = os.path.normpath(name)
-        if "%{" in name or not path.startswith(str(self._root) + os.sep) or "\0" in name:
-            return str(self._root / self._opts.filename_failure)
+        if "%{" in name or not path.startswith(str(self._root).rstrip(os.sep) + os.sep) or "\0" in name:
+            return self._failure_path
         return path
 
     async def _append(self, path: str, data: bytes) -> None:
@@ -112,9 +113,11 @@ class FileOutput:
     def _file(self, path: str) -> int:
         fd = self._files.get(path)
         if fd is not None:
-            if os.fstat(fd).st_nlink or not self._opts.create_if_deleted:
+            if os.fstat(fd).st_nlink:
                 self._files.move_to_end(path)
                 return fd
+            if not self._opts.create_if_deleted and path != self._failure_path:
+                return self._file(self._failure_path)  # as in Logstash; in the removed file it would be lost
             os.close(self._files.pop(path))
         while len(self._files) >= _MAX_OPEN:
             os.close(self._files.popitem(last=False)[1])
@@ -133,8 +136,7 @@ class FileOutput:
 
 
 def _mode(option_value: int, default: int) -> int:
-    """Return permissions: Logstash writes them in octal digits."""
-    return default if option_value < 0 else int(str(option_value), 8)
+    return default if option_value < 0 else option_value
 
 
 def _fixed_folder(path: str) -> Path:
@@ -149,4 +151,7 @@ def build(opts: Options, context: BuildContext) -> FileOutput:
     """Files: one line of JSON an event, unless another codec is given."""
     if not Path(opts.path.text).is_absolute():
         raise ValueError("the path must be absolute: the daemon's working folder is not yours")
+    for name, mode in (("dir_mode", opts.dir_mode), ("file_mode", opts.file_mode)):
+        if mode > 0o777:
+            raise ValueError(f"{name} {mode} is not possible: write it in octal, with a leading zero, as in 0640")
     return FileOutput(opts, context)
