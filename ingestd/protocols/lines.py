@@ -94,9 +94,9 @@ class LineCutter:
         good: list[bytes] = []
         begin = self._offset
         for line in _lines(lines):
-            size = len(line.rstrip(b"\n").removesuffix(b"\r"))
-            if size > self._max_bytes:
-                cuts.append(Cut(b"".join(good), begin, [TooLong(size, line[:HEAD_BYTES])]))
+            text = line.rstrip(b"\n").removesuffix(b"\r")
+            if len(text) > self._max_bytes:
+                cuts.append(Cut(b"".join(good), begin, [TooLong(len(text), text[:HEAD_BYTES])]))
                 good = []
                 begin = self._offset + len(line)
             else:
