@@ -18,8 +18,9 @@ from ingestd.cli.flags import settings_options
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.journal.base import Repair
+from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import load_positions
-from ingestd.journal.survey import Survey, journal_folders, look, survey
+from ingestd.journal.survey import Survey, look, survey
 from ingestd.settings import Settings
 
 _SETTLE_S = 0.2

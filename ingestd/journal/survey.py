@@ -38,8 +38,11 @@ def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
             continue
         header = decode_file_header(data)
         base = header or find_base(data)
+        if header is None and len(data) <= FILE_HEADER_BYTES:
+            yield Repair("torn", path.name, 0, len(data), 0, "")
+            continue
         if base is None or base.offset < end.offset:
-            yield Repair("torn" if len(data) < FILE_HEADER_BYTES else "unreadable", path.name, 0, len(data), None, "")
+            yield Repair("unreadable", path.name, 0, len(data), None, "")
             continue
         if number_before and number != number_before + 1:
             gone, events = base.offset - end.offset, max(base.events - end.events, 0)
@@ -108,12 +111,6 @@ class Survey:
     faults: list[Repair] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     """Files with bytes that an earlier repair took out."""
-
-
-def journal_folders(data_dir: Path) -> list[Path]:
-    """Return the folders of all workers' journals."""
-    root = data_dir / "journal"
-    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
 
 def survey(folder: Path, again: Again) -> Survey:

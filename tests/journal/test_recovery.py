@@ -1,10 +1,11 @@
 """A journal opens after whatever happened to its files: the good records are read, the bad ones reported."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestd.journal.base import START, Entry, Position, Record, Repair
@@ -54,13 +55,13 @@ def rewrite(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("datas", CASES, ids=["short", "empty", "long"])
-def test_cut_off_at_every_byte(tmp_path: Path, datas: list[bytes]) -> None:
-    records, entries = written(tmp_path, datas)
-    (path,) = segments(tmp_path)
+def test_cut_off_at_every_byte(quick_path: Path, datas: list[bytes]) -> None:
+    records, entries = written(quick_path, datas)
+    (path,) = segments(quick_path)
     good, ends = path.read_bytes(), [entry.end.offset for entry in entries]
     for size in range(len(good) + 1):
         rewrite(path, good[:size])
-        seen, repairs = opened(tmp_path)
+        seen, repairs = opened(quick_path)
         whole = sum(end <= size for end in ends)
         assert seen == records[:whole]
         rest = size - max([end for end in ends if end <= size], default=FILE_HEADER_BYTES)
@@ -68,20 +69,20 @@ def test_cut_off_at_every_byte(tmp_path: Path, datas: list[bytes]) -> None:
             assert [(one.kind, one.size) for one in repairs] == [("torn", size)]
         elif size and rest:
             assert [(one.kind, one.offset, one.size) for one in repairs] == [("torn", size - rest, rest)]
-            assert (tmp_path / repairs[0].kept).read_bytes() == good[size - rest : size]
+            assert (quick_path / repairs[0].kept).read_bytes() == good[size - rest : size]
             assert repairs[0].kept == f"{path.name}.torn-{size - rest}"
         else:
             assert repairs == []
 
 
 @pytest.mark.parametrize("datas", CASES, ids=["short", "empty", "long"])
-def test_every_byte_flipped(tmp_path: Path, datas: list[bytes]) -> None:
-    records, entries = written(tmp_path, datas)
-    (path,) = segments(tmp_path)
+def test_every_byte_flipped(quick_path: Path, datas: list[bytes]) -> None:
+    records, entries = written(quick_path, datas)
+    (path,) = segments(quick_path)
     good, ends = path.read_bytes(), [FILE_HEADER_BYTES, *(entry.end.offset for entry in entries)]
     for at, byte in enumerate(good):
         rewrite(path, good[:at] + bytes([byte ^ (1 << at % 8)]) + good[at + 1 :])
-        seen, repairs = opened(tmp_path)
+        seen, repairs = opened(quick_path)
         if at < FILE_HEADER_BYTES:
             assert seen == records
             assert [(one.kind, one.offset, one.size) for one in repairs] == [("damaged", 0, FILE_HEADER_BYTES)]
@@ -97,14 +98,14 @@ def test_every_byte_flipped(tmp_path: Path, datas: list[bytes]) -> None:
             ends[hurt + 1] - ends[hurt],
             None if last else records[hurt].frames or 1,
         )
-        assert (tmp_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
+        assert (quick_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_damage(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
     """Several segments, several wounds of any kind: what is not hit is read, in order, and the journal works."""
-    folder = tmp_path_factory.mktemp("journal")
+    folder = Path(tempfile.mkdtemp(dir=quick_path))
     sizes = data.draw(st.lists(st.integers(0, 3000), min_size=1, max_size=12))
     records, _ = written(folder, [bytes([65 + number]) * size for number, size in enumerate(sizes)])
     before = [one for path in segments(folder) for one in _records_in(path)]
