@@ -29,7 +29,7 @@ from ingestd.journal.positions import Commit, PositionsFile, load_positions
 from ingestd.journal.reader import Damage, read_segment
 from ingestd.journal.record import encode
 from ingestd.journal.recovery import Recovered, recover, repair, settle
-from ingestd.journal.segment import Segment, SegmentWriter
+from ingestd.journal.segment import Segment, SegmentWriter, remove
 
 LOCK_NAME = "lock"
 _MIN_SEGMENT_BYTES = 4096
@@ -148,7 +148,9 @@ class Journal:
         except OSError:
             if not (consumed := self._consumed(newest=True)):
                 raise
-            self._forget(_remove(consumed))  # what was kept back may be what fills the disk
+            for segment in consumed:  # what was kept back may be what fills the disk
+                remove(segment)
+                self._forget(segment)
             writer = SegmentWriter(self._folder, self._next_number, self._head)
         self._next_number += 1
         self._size += writer.segment.size
@@ -163,7 +165,8 @@ class Journal:
             return
         if writer.segment.end == writer.segment.first:
             os.close(writer.fd)
-            self._forget(_remove([writer.segment]))
+            remove(writer.segment)
+            self._forget(writer.segment)
             self._next_number = writer.segment.number
             return
         self._unsynced.append(writer)
@@ -214,13 +217,11 @@ class Journal:
         with self._guard:
             self._durable = durable
             consumed = self._consumed()
-        removed = list[Segment]()
-        try:
+        for segment in consumed:
             with _disk(f"the journal {self._folder} cannot free its files"):
-                removed.extend(_remove(consumed))
-        finally:
+                remove(segment)
             with self._guard:
-                self._forget(removed)
+                self._forget(segment)
 
     def _consumed(self, newest: bool = False) -> list[Segment]:
         """Return the segments before every position that is safe on the disk.
@@ -234,11 +235,10 @@ class Journal:
         current = self._writer.segment if self._writer else None
         return [segment for segment in candidates if segment.end.offset <= least and segment is not current]
 
-    def _forget(self, removed: Iterable[Segment]) -> None:
-        for segment in removed:
-            if segment in self._segments:
-                self._segments.remove(segment)
-                self._size -= segment.size
+    def _forget(self, removed: Segment) -> None:
+        if removed in self._segments:  # else the other thread was quicker
+            self._segments.remove(removed)
+            self._size -= removed.size
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
         """Return the records behind a position; see ``RecordQueue``."""
@@ -250,7 +250,15 @@ class Journal:
                         self._note_damage(segment, damage)
                 if entries:
                     return entries
+        self._skip(position)
         return []
+
+    def _skip(self, position: Position) -> None:
+        """Put who has come to ``position`` at the head: nothing behind it can be read, so nothing is left to do."""
+        with self._guard:
+            for name, one in self._commits.items():
+                if position.offset <= one.position.offset < self._head.offset:
+                    self._commits[name] = Commit(self._head, one.state)
 
     def _note_damage(self, segment: Segment, damage: Damage) -> None:
         """Tell of damage that came after the journal was opened; once, however often it is read."""
@@ -263,11 +271,8 @@ class Journal:
             before = segment.size
             self._repairs.append(repair(segment, bad, damage.data))
             self._size -= before - segment.size
-            if bad.events is None:  # nothing good follows in this file: whoever has come so far is done with it
-                end, segment.end = segment.end, Position(segment.base.offset + bad.at, segment.end.events)
-                for name, one in self._commits.items():
-                    if end == self._head and one.position.offset >= segment.end.offset:
-                        self._commits[name] = Commit(end, one.state)
+            if bad.events is None:  # nothing good follows in this file
+                segment.end = Position(segment.base.offset + bad.at, segment.end.events)
 
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
         """Say who consumes; see ``RecordQueue``."""
@@ -337,16 +342,6 @@ def _lock(folder: Path) -> int:
         os.close(fd)
         raise JournalLockedError(f"the journal {folder} is open in another process") from None
     return fd
-
-
-def _remove(segments: list[Segment]) -> Iterator[Segment]:
-    """Delete the files of segments, each before it is yielded; what holds damaged bytes is renamed. Raises OSError."""
-    for segment in segments:
-        if segment.keep:
-            segment.path.rename(segment.path.with_name(segment.path.name + ".damaged"))
-        else:
-            segment.path.unlink(missing_ok=True)
-        yield segment
 
 
 def _duplicate(fd: int, opened: ExitStack) -> int:

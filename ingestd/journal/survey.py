@@ -30,11 +30,12 @@ def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
     A ``Repair`` tells here what the next opening would do. Files that are freed meanwhile are left out. Raises
     OSError. Memory: one segment.
     """
-    number_before, end = 0, START
+    end, number_before, number_now = START, 0, 0
     for number, path in segment_files(folder):
+        number_before, number_now = number_now, number
         data = _content(path, again)
         if not data:
-            number_before = 0  # it was freed just now: what is gone is not missing
+            number_now = 0  # it was freed just now: what is gone is not missing
             continue
         header = decode_file_header(data)
         base = header or find_base(data)
@@ -44,13 +45,13 @@ def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
         if base is None or base.offset < end.offset:
             yield Repair("unreadable", path.name, 0, len(data), None, "")
             continue
-        if number_before and number != number_before + 1:
+        if end.offset and number_before not in {0, number - 1} and base.offset > end.offset:
             gone, events = base.offset - end.offset, max(base.events - end.events, 0)
             yield Repair("missing", path.name, 0, gone, events, "")
         if header is None:
             yield Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, "")
-        number_before, end = number, Position(base.offset + FILE_HEADER_BYTES, base.events)
-        for one in _records(path, data[FILE_HEADER_BYTES:], FILE_HEADER_BYTES, end, again):
+        first = Position(base.offset + FILE_HEADER_BYTES, base.events)
+        for one in _records(path, data[FILE_HEADER_BYTES:], FILE_HEADER_BYTES, first, again):
             if isinstance(one, Found):
                 end = one.entry.end
             yield one
