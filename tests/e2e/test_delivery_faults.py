@@ -35,7 +35,7 @@ FAULTS = [  # what happens to a request, the reason of the retry in the metrics
     (Fault(429, '{"error":{"type":"circuit_breaking_exception"}}', headers={"Retry-After": "0"}), "429"),
     (Fault(), "closed"),
     (Fault(store=True), "closed"),
-    (Fault(store=True, delay=1), "timeout"),
+    (Fault(store=True, delay=1.5), "timeout"),
     (Fault(200, "<html>login</html>", store=True), "200"),
     (Fault(200, '{"errors":false,"items":[{"create":{"status":201}}]}'), "200"),
     (Fault(502, "bad gateway", store=True), "502"),
@@ -44,7 +44,7 @@ FAULTS = [  # what happens to a request, the reason of the retry in the metrics
 
 
 def test_requests_that_fail_are_sent_again(tmp_path: Path) -> None:
-    with StubElasticsearch() as stub, daemon(tmp_path, stub, "timeout => 0.5") as running:
+    with StubElasticsearch() as stub, daemon(tmp_path, stub, "timeout => 1") as running:
         stub.bulk_faults.extend(fault for fault, _ in FAULTS)
         running.send(EVENTS)
         running.wait_for_metric("ingestd_delivered_events_total", 100)
@@ -171,7 +171,7 @@ def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> Non
     context.load_cert_chain(*certificate)
     authorization = f"Basic {base64.b64encode('me:비밀'.encode()).decode()}"
     options = f'user => "me" password => "비밀" ssl_certificate_authorities => ["{certificate[0]}"]'
-    options += ' custom_headers => { "X-Shop" => "1" } compression_level => 1'
+    options += ' custom_headers => { "X-Shop" => "1" } compression_level => 1 pipeline => "clean"'
     with StubElasticsearch(tls=context, authorization=authorization) as stub:
         with daemon(tmp_path, stub, options) as running:
             running.send(EVENTS)
@@ -179,6 +179,7 @@ def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> Non
         assert running.problems() == []
     assert stub.values("n") == NUMBERS
     assert {one.headers["x-shop"] for one in stub.requests} == {"1"}
+    assert all(one.path.endswith("&pipeline=clean") for one in stub.bulks())
     assert {one.headers["content-encoding"] for one in stub.bulks()} == {"gzip"}
     assert "비밀" not in running.log_file.read_text()
 
