@@ -7,6 +7,7 @@ folder that the fixed part of ``path`` names goes to ``filename_failure`` in it,
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip as gzip_format
 import os
 from collections import OrderedDict
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 
 _MAX_OPEN = 64
 _RETRY_SECONDS = 1.0
+_IMPOSSIBLE = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
+"""What is wrong with the name, which the event made, and not with the disk: waiting would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class FileOutput:
         self._plugin_id = context.plugin_id
         self._codec: Codec = context.codec
         self._names = namer(opts.path)
+        self._moving = opts.path.static is None
         self._root = _fixed_folder(opts.path.text)
         self._failure_path = str(self._root / opts.filename_failure)
         self._files: OrderedDict[str, int] = OrderedDict()
@@ -103,6 +107,10 @@ class FileOutput:
             try:
                 rest = rest[await asyncio.to_thread(self._write, path, rest) :]
             except OSError as error:
+                if error.errno in _IMPOSSIBLE and self._moving and path != self._failure_path:
+                    log.error("an event's file name is not possible", output=self._plugin_id, path=path[:1000])
+                    path = self._failure_path
+                    continue
                 text = "a file cannot be written; inputs wait until it can"
                 log.error(text, output=self._plugin_id, path=path, error=error.strerror)
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -57,6 +57,14 @@ async def test_a_name_with_a_null_byte(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"odd": [1]}
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "taken", "file/x", "y/" * 3000], ids=["long", "folder", "file", "deep"])
+async def test_a_name_that_cannot_be_does_not_stop_the_others(tmp_path: Path, name: str) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("")
+    await write(f'file {{ path => "{tmp_path}/%{{x}}" }}', {"n": 1, "x": "a"}, {"n": 2, "x": name}, {"n": 3, "x": "b"})
+    assert contents(tmp_path) == {"_filepath_failures": [2], "a": [1], "b": [3], "file": []}
+
+
 async def test_lines_are_appended(tmp_path: Path) -> None:
     for number in range(3):
         await write(f'file {{ path => "{tmp_path}/x" }}', {"n": number})
