@@ -232,7 +232,8 @@ BYTES_DELIVERED = Counter(
 )
 REQUESTS_RETRIED = Counter(
     "ingestd_retried_requests_total",
-    "Deliveries tried again, in whole or in part. `reason` is a kind of error, such as timeout, or an HTTP status.",
+    "Deliveries tried again, in whole or in part. `reason` is a kind of error, such as timeout, an HTTP status, "
+    "or item where the server could not take single events.",
     ("output", "reason"),
 )
 EVENTS_RETRIED = Counter(

@@ -17,6 +17,7 @@ COMMANDS = {  # name: where its click command is
     "indices": "ingestd.cli.read:indices",
     "search": "ingestd.cli.read:search",
     "top": "ingestd.cli.read:top",
+    "journal": "ingestd.cli.journal:journal",
 }
 
 

@@ -88,7 +88,8 @@ class Repair(NamedTuple):
     def __str__(self) -> str:
         events = "" if self.events is None else f", {self.events} events"
         kept = f"; kept in {self.kept}" if self.kept else ""
-        return f"{REPAIRS[self.kind]} ({self.file} at byte {self.offset}: {self.size} bytes{events}){kept}"
+        where = f" at byte {self.offset}: {self.size} bytes{events}" if self.size else ""
+        return f"{REPAIRS[self.kind]} ({self.file}{where}){kept}"
 
 
 REPAIRS = {
@@ -141,7 +142,8 @@ class RecordQueue(Protocol):
         Returns the ``head`` at the call: everything before it is safe now.
 
         Raises:
-            JournalError: The disk refused; nothing new is known to be safe.
+            JournalError: The disk refused. What was appended since the last sync is readable, but a power failure
+                may take it, also if a later call succeeds: after an error the kernel does not write pages again.
         """
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
@@ -168,6 +170,7 @@ class RecordQueue(Protocol):
 
         Raises:
             ValueError: The position lies before the last one committed or behind the head.
+            KeyError: ``consumers`` did not name it.
         """
 
     def committed(self, name: str) -> tuple[Position, Any]:

@@ -8,6 +8,7 @@ the bytes in base64. Bounded: the oldest file goes when the limit is reached, an
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -65,14 +66,16 @@ class DeadLetterFiles:
     def _append(self, line: bytes) -> None:
         if self._fd < 0 or self._size + len(line) > self._file_bytes:
             self._next_file()
-        os.write(self._fd, line)
+        if os.write(self._fd, line) < len(line):  # the disk is full; half a letter would spoil the next one
+            os.ftruncate(self._fd, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._size += len(line)
 
     def _next_file(self) -> None:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         numbers = sorted(int(match[1]) for path in self._folder.iterdir() if (match := self._name.fullmatch(path.name)))
-        for number in numbers[: len(numbers) - _FILES + 1]:
+        for number in numbers[: max(len(numbers) - _FILES + 1, 0)]:
             log.error("the oldest dead letters were deleted to make room", file=self._path(number))
             self._path(number).unlink(missing_ok=True)
         last = numbers[-1] if numbers else 0

@@ -27,9 +27,9 @@ from ingestd.journal.base import (
 )
 from ingestd.journal.positions import Commit, PositionsFile, load_positions
 from ingestd.journal.reader import Damage, read_segment
-from ingestd.journal.record import HEAD_BYTES, counted, encode, encode_names
+from ingestd.journal.record import encode
 from ingestd.journal.recovery import Recovered, recover, repair, settle
-from ingestd.journal.segment import Segment, SegmentWriter
+from ingestd.journal.segment import Segment, SegmentWriter, remove
 
 LOCK_NAME = "lock"
 _MIN_SEGMENT_BYTES = 4096
@@ -66,7 +66,7 @@ class Journal:
         self._guard = threading.Lock()  # held by sync only for the moments in which it looks at or changes these:
         self._writer: SegmentWriter | None = None
         self._unsynced: list[SegmentWriter] = []  # full segments
-        self._dirty, self._new_files = False, True
+        self._dirty, self._new_files, self._closed = False, True, False
         with _disk(f"the journal {folder} cannot be opened"):
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -121,43 +121,36 @@ class Journal:
         """Add records, all or none; see ``RecordQueue``."""
         if not records:
             return self._head
-        names = [encode_names(record) for record in records]
-        size = sum(map(len, (part for parts in names for part in parts)))
-        size += sum(HEAD_BYTES + len(record.data) for record in records)
         with self._guard:
+            writer = self._writer
+            place = writer.segment.end if writer else self._head
+            parts, end = encode(records, place)
+            size = end.offset - place.offset
             if self._size + size > self._max_bytes and self._waiting():
                 raise JournalFullError(f"the journal {self._folder} is full: {self._size} of {self._max_bytes} bytes")
             with _disk(f"the journal {self._folder} cannot be written"):
-                self._append(records, names, size)
-        return self._head
-
-    def _append(self, records: Sequence[Record], names: list[tuple[bytes, bytes, bytes]], size: int) -> None:
-        writer = self._writer
-        if writer is None or writer.segment.size + size > self._segment_bytes:
-            writer = self._next_segment()
-        offset, events = writer.segment.base.offset + writer.segment.size, self._head.events
-        parts: list[bytes] = []
-        for record, three in zip(records, names, strict=True):
-            front = encode(record, three, Position(offset, events))
-            parts += (front, record.data)
-            offset, events = offset + len(front) + len(record.data), events + counted(record.frames)
-        before = writer.segment.size
-        end = Position(offset, events)
-        try:
-            writer.append(parts, end)
-        except OSError:
-            self._retire()  # the next attempt is made in a new file, and this one can be freed once it is consumed
-            raise
-        self._size += writer.segment.size - before
-        self._head, self._dirty = end, True
+                if writer is None or writer.segment.size + size > self._segment_bytes:
+                    writer = self._next_segment()
+                    parts, end = encode(records, writer.segment.end)
+                try:
+                    writer.append(parts, end)
+                except OSError:
+                    self._retire()  # the next attempt is made in a new file; this one is freed once it is consumed
+                    raise
+            self._size += size
+            self._head, self._dirty = end, True
+        return end
 
     def _next_segment(self) -> SegmentWriter:
         self._retire()
         try:
             writer = SegmentWriter(self._folder, self._next_number, self._head)
         except OSError:
-            if not self._free(self._consumed(newest=True)):  # what was kept back may be what fills the disk
+            if not (consumed := self._consumed(newest=True)):
                 raise
+            for segment in consumed:  # what was kept back may be what fills the disk
+                remove(segment)
+                self._forget(segment)
             writer = SegmentWriter(self._folder, self._next_number, self._head)
         self._next_number += 1
         self._size += writer.segment.size
@@ -172,8 +165,8 @@ class Journal:
             return
         if writer.segment.end == writer.segment.first:
             os.close(writer.fd)
-            self._segments.remove(writer.segment)
-            self._free([writer.segment])
+            remove(writer.segment)
+            self._forget(writer.segment)
             self._next_number = writer.segment.number
             return
         self._unsynced.append(writer)
@@ -186,9 +179,7 @@ class Journal:
         with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
             with self._guard:
                 head, commits, new_files = self._head, dict(self._commits), self._new_files
-                if self._uncommitted:
-                    self._positions.write(commits)
-                    self._uncommitted = False
+                refused = self._write_positions() if self._uncommitted else None
                 fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
                 if self._writer and self._dirty:
                     fds.append(_duplicate(self._writer.fd, opened))
@@ -205,6 +196,8 @@ class Journal:
             finally:
                 with self._guard:
                     self._synced(done, full, new_files)
+            if refused:
+                raise refused
         self._reclaim(commits)
         return head
 
@@ -220,35 +213,32 @@ class Journal:
                 os.close(writer.fd)
 
     def _reclaim(self, durable: dict[str, Commit]) -> None:
+        """Delete the segments that nobody needs now that ``durable`` is safe on the disk."""
         with self._guard:
             self._durable = durable
             consumed = self._consumed()
-        with _disk(f"the journal {self._folder} cannot free its files"):
-            self._free(consumed)
+        for segment in consumed:
+            with _disk(f"the journal {self._folder} cannot free its files"):
+                remove(segment)
+            with self._guard:
+                self._forget(segment)
 
     def _consumed(self, newest: bool = False) -> list[Segment]:
-        """Take out of the list, and return, the segments before every position that is safe on the disk.
+        """Return the segments before every position that is safe on the disk.
 
-        The newest one stays unless ``newest``: ``ends`` of the next process come from it.
+        Not the newest one, unless ``newest``: ``ends`` of the next process come from it.
         """
         if not self._durable:
             return []
         least = min(one.position.offset for one in self._durable.values())
         candidates = self._segments if newest else self._segments[:-1]
-        consumed = [segment for segment in candidates if segment.end.offset <= least]
-        if self._writer:
-            consumed = [segment for segment in consumed if segment is not self._writer.segment]
-        self._segments = [segment for segment in self._segments if segment not in consumed]
-        return consumed
+        current = self._writer.segment if self._writer else None
+        return [segment for segment in candidates if segment.end.offset <= least and segment is not current]
 
-    def _free(self, segments: list[Segment]) -> bool:
-        for segment in segments:
-            if segment.keep:
-                segment.path.rename(segment.path.with_name(segment.path.name + ".damaged"))
-            else:
-                segment.path.unlink(missing_ok=True)
-            self._size -= segment.size
-        return bool(segments)
+    def _forget(self, removed: Segment) -> None:
+        if removed in self._segments:  # else the other thread was quicker
+            self._segments.remove(removed)
+            self._size -= removed.size
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
         """Return the records behind a position; see ``RecordQueue``."""
@@ -260,7 +250,15 @@ class Journal:
                         self._note_damage(segment, damage)
                 if entries:
                     return entries
+        self._skip(position)
         return []
+
+    def _skip(self, position: Position) -> None:
+        """Put who has come to ``position`` at the head: nothing behind it can be read, so nothing is left to do."""
+        with self._guard:
+            for name, one in self._commits.items():
+                if position.offset <= one.position.offset < self._head.offset:
+                    self._commits[name] = Commit(self._head, one.state)
 
     def _note_damage(self, segment: Segment, damage: Damage) -> None:
         """Tell of damage that came after the journal was opened; once, however often it is read."""
@@ -273,11 +271,8 @@ class Journal:
             before = segment.size
             self._repairs.append(repair(segment, bad, damage.data))
             self._size -= before - segment.size
-            if bad.events is None:  # nothing good follows in this file: whoever has come so far is done with it
-                end, segment.end = segment.end, Position(segment.base.offset + bad.at, segment.end.events)
-                for name, one in self._commits.items():
-                    if end == self._head and one.position.offset >= segment.end.offset:
-                        self._commits[name] = Commit(end, one.state)
+            if bad.events is None:  # nothing good follows in this file
+                segment.end = Position(segment.base.offset + bad.at, segment.end.events)
 
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
         """Say who consumes; see ``RecordQueue``."""
@@ -298,11 +293,14 @@ class Journal:
             self._commits[name] = Commit(position, before.state if state is None else dumps(state))
             self._write_positions()
 
-    def _write_positions(self) -> None:
+    def _write_positions(self) -> OSError | None:
         try:
             self._positions.write(self._commits)
-        except OSError:
+        except OSError as error:
             self._uncommitted = True  # sync tries again, and tells
+            return error
+        self._uncommitted = False
+        return None
 
     def committed(self, name: str) -> tuple[Position, Any]:
         """Return a consumer's last position and state."""
@@ -322,6 +320,9 @@ class Journal:
 
     def close(self) -> None:
         """``sync`` and let go of the files."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self.sync()
         finally:

@@ -28,6 +28,7 @@ FILE_NAME = "positions"
 _SLOTS = 3
 _BLOCK = 4096
 """Slots begin at multiples of this, whatever their size: they can be found without knowing it."""
+_MIN_SLOT_BYTES = 4 * _BLOCK
 _HEAD = struct.Struct("<8sIIQ")
 _MAGIC = b"ingestdP"
 _MAX_OFFSET = 1 << 62
@@ -109,7 +110,7 @@ class PositionsFile:
         self._folder = folder
         self._fd = -1
         self._generation = self._written = self._durable = self._syncing = 0
-        self._slot_bytes = _BLOCK
+        self._slot_bytes = _MIN_SLOT_BYTES
         if loaded and loaded.generation and loaded.slot_bytes:
             self._fd = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
             os.fsync(self._fd)
@@ -121,8 +122,7 @@ class PositionsFile:
     def write(self, commits: Commits) -> None:
         """Put ``commits`` into the file."""
         data = _encode(self._generation + 1, commits)
-        if len(data) > self._slot_bytes:
-            self._rewrite(commits)
+        if 2 * len(data) > self._slot_bytes and self._grow(commits, must=len(data) > self._slot_bytes):
             return
         free = [slot for slot in range(_SLOTS) if slot not in {self._durable, self._syncing}]
         slot = next((slot for slot in free if slot != self._written), free[0])
@@ -130,6 +130,16 @@ class PositionsFile:
             raise OSError(errno.EIO, "written only in part", FILE_NAME)
         self._generation += 1
         self._written = slot
+
+    def _grow(self, commits: Commits, must: bool) -> bool:
+        """Make larger slots, early: a full disk must find room in the old ones. Return whether it was done."""
+        try:
+            self._rewrite(commits)
+        except OSError:
+            if must:
+                raise
+            return False
+        return True
 
     def begin_sync(self) -> int | None:
         """Return the descriptor to force to the disk, None if there is nothing new; then call ``end_sync``."""
@@ -152,7 +162,7 @@ class PositionsFile:
         """Make a new file with slots that are large enough, and put it in the place of the old one."""
         data = _encode(self._generation + 1, commits)
         slot_bytes = self._slot_bytes
-        while slot_bytes < 2 * len(data):  # room to grow
+        while slot_bytes < 4 * len(data):
             slot_bytes *= 2
         path = self._folder / (FILE_NAME + ".new")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ingestd.event.jsontext import dumps, loads
@@ -61,28 +61,31 @@ def decode_file_header(data: bytes) -> Position | None:
     return base if max(base) < _MAX_PLACE else None
 
 
-def encode_names(record: Record) -> tuple[bytes, bytes, bytes]:
-    """Return input, connection and fields as they are written."""
-    fields = dumps(record.fields) if record.fields else b""
-    return record.input.encode("utf-8", "surrogatepass"), record.connection.encode("utf-8", "surrogatepass"), fields
-
-
-def encode(record: Record, names: tuple[bytes, bytes, bytes], place: Position) -> bytes:
-    """Return what is written before the data of a record that comes to stand at ``place``.
-
-    ``names`` is what ``encode_names`` returns for it.
+def encode(records: Iterable[Record], place: Position) -> tuple[list[bytes], Position]:
+    """Return what is to be written for records that come to stand at ``place``, in pieces, and the position behind.
 
     Raises:
-        ValueError: A part is longer than the format can tell.
+        ValueError: A part of a record is longer than the format can tell.
     """
-    _, _, _, offset, time_ns, frames, data = record
-    input_id, connection, fields = names
-    try:
-        sizes = (len(data), len(fields), len(input_id), len(connection))
-        fixed = b"".join((_FIXED.pack(*place, offset, time_ns, frames, *sizes), *names))
-    except struct.error as error:
-        raise ValueError(f"a record does not fit into the journal's format: {error}") from None
-    return _FRONT.pack(MAGIC, zlib.crc32(data, zlib.crc32(fixed))) + fixed
+    parts: list[bytes] = []
+    at, events = place
+    stream, names, sizes = None, b"", (0, 0, 0)
+    for input_id, connection, fields, offset, time_ns, frames, data in records:
+        if stream is None or connection is not stream[1] or fields is not stream[2] or input_id is not stream[0]:
+            stream = (input_id, connection, fields)
+            encoded = (_text(input_id), _text(connection), dumps(fields) if fields else b"")
+            names, sizes = b"".join(encoded), (len(encoded[2]), len(encoded[0]), len(encoded[1]))
+        try:
+            fixed = _FIXED.pack(at, events, offset, time_ns, frames, len(data), *sizes) + names
+        except struct.error as error:
+            raise ValueError(f"a record does not fit into the journal's format: {error}") from None
+        parts += (_FRONT.pack(MAGIC, zlib.crc32(data, zlib.crc32(fixed))) + fixed, data)
+        at, events = at + _FRONT.size + len(fixed) + len(data), events + counted(frames)
+    return parts, Position(at, events)
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # the name of a file may be no UTF-8
 
 
 class Head(NamedTuple):

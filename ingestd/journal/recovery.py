@@ -20,7 +20,7 @@ from ingestd.journal.record import (
     find_base,
     walk,
 )
-from ingestd.journal.segment import Segment, highest_number, segment_files, set_aside
+from ingestd.journal.segment import Segment, highest_number, remove, segment_files, set_aside
 
 
 @dataclass(slots=True)
@@ -40,9 +40,11 @@ class Recovered:
 
 def recover(folder: Path) -> Recovered:
     """Read all segments of a journal and put them in order. Raises OSError."""
-    found = Recovered(last_number=highest_number(folder))
+    found = Recovered()
     for number, path in segment_files(folder):
         _recover_segment(found, number, path)
+        found.last_number = number
+    found.last_number = highest_number(folder)
     return found
 
 
@@ -60,20 +62,17 @@ def _recover_segment(found: Recovered, number: int, path: Path) -> None:
         path.rename(kept)
         found.repairs.append(Repair("unreadable", path.name, 0, len(data), None, kept.name))
         return
-    _note_missing(found, number, path, base)
-    segment = Segment(path, number, base, base, len(data))
-    segment.end = segment.first
-    if header is None:
-        found.repairs.append(Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, ""))
-    _recover_records(found, segment, data)
-    found.segments.append(segment)
-
-
-def _note_missing(found: Recovered, number: int, path: Path, base: Position) -> None:
-    """Tell of a hole between the segments. Their numbers have one only if files are gone."""
-    if found.segments and number != found.segments[-1].number + 1:
+    if found.segments and found.last_number != number - 1 and base.offset > found.end.offset:
         gone, events = base.offset - found.end.offset, max(base.events - found.end.events, 0)
         found.repairs.append(Repair("missing", path.name, 0, gone, events, ""))
+    if header is None:
+        found.repairs.append(Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, ""))
+    segment = Segment(path, number, base, base, len(data))
+    _recover_records(found, segment, data)
+    if segment.end == base:  # not one good record: nothing to read, and what was there has been set aside
+        remove(segment)
+    else:
+        found.segments.append(segment)
 
 
 def _recover_records(found: Recovered, segment: Segment, data: bytes) -> None:

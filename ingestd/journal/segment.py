@@ -55,6 +55,14 @@ def highest_number(folder: Path) -> int:
     return max((int(match[1]) for path in folder.iterdir() if (match := _ANY.fullmatch(path.name))), default=0)
 
 
+def remove(segment: Segment) -> None:
+    """Delete a segment; one that holds damaged bytes is only renamed. Raises OSError."""
+    if segment.keep:
+        segment.path.rename(segment.path.with_name(segment.path.name + ".damaged"))
+    else:
+        segment.path.unlink(missing_ok=True)
+
+
 def set_aside(segment: Path, offset: int, data: bytes) -> str | None:
     """Copy damaged bytes of a segment into a file beside it; return its name.
 

@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 
 class _MismatchError(Exception):
-    """A value does not fit; the message names what is expected."""
+    """The value at ``span`` does not fit; the message names what is expected."""
+
+    def __init__(self, message: str, span: Span) -> None:
+        super().__init__(message)
+        self.span = span
 
 
 def plain(node: Value) -> Any:
@@ -67,7 +71,7 @@ def read_options(
             value = coerce(hints[item.name], setting.value)
         except _MismatchError as error:
             message = f"option {setting.name!r} of {owner}: {error}"
-            errors.append(ConfigError(message, setting.value.span, item.metadata["doc"]))
+            errors.append(ConfigError(message, error.span, item.metadata["doc"]))
             continue
         except ConfigError as error:
             errors.append(error)
@@ -127,7 +131,7 @@ def coerce(kind: Any, node: Value) -> Any:
     if isinstance(node, Array) and len(node.items) == 1:
         node = node.items[0]
     if not isinstance(node, Text | Number):
-        raise _MismatchError(f"expected {_NAMES[kind]}, found {_shape(node)}")
+        raise _MismatchError(f"expected {_NAMES[kind]}, found {_shape(node)}", node.span)
     return _scalar(kind, node)
 
 
@@ -138,11 +142,11 @@ def _hash(kind: Any, node: Value) -> dict[str, Any]:
     elif isinstance(node, Hash):
         pairs = list(node.items)
     else:
-        raise _MismatchError(f"expected a hash {{ key => value }}, found {_shape(node)}")
+        raise _MismatchError(f"expected a hash {{ key => value }}, found {_shape(node)}", node.span)
     result: dict[str, Any] = {}
     for key, value in pairs:
         if not isinstance(key, Text | Number):
-            raise _MismatchError(f"expected text as key, found {_shape(key)}")
+            raise _MismatchError(f"expected text as key, found {_shape(key)}", key.span)
         name = to_text(key.value)
         if name in result and isinstance(node, Hash):
             raise ConfigError(f"the key {name!r} comes twice in one hash", key.span, "put both values into one array")
@@ -155,7 +159,7 @@ def _scalar(kind: Any, node: Text | Number) -> Any:
     try:
         if kind is bool:
             if value not in ("true", "false"):
-                raise _MismatchError(f"expected true or false, found {value!r}")
+                raise _MismatchError(f"expected true or false, found {value!r}", node.span)
             return value == "true"
         if kind is int:
             number = float(value)
@@ -170,7 +174,7 @@ def _scalar(kind: Any, node: Text | Number) -> Any:
     except (ValueError, OverflowError) as error:
         if kind is Template:
             raise ConfigError(str(error), node.span) from None
-        raise _MismatchError(f"expected {_NAMES.get(kind, 'a value')}, found {value!r}") from None
+        raise _MismatchError(f"expected {_NAMES.get(kind, 'a value')}, found {value!r}", node.span) from None
 
 
 _NAMES = {

@@ -28,6 +28,10 @@ MAX_REASON_CHARS = 1000  # a reason quotes a piece of the document; a dead lette
 # the creation of indices with 403 while a disk is full.
 RETRY_TYPES = frozenset({"es_rejected_execution_exception", "cluster_block_exception"})
 
+# A new day's index, with a cluster that has its fill of shards (`cluster.max_shards_per_node`), comes back with 400.
+SHARD_LIMIT_TYPE = "validation_exception"
+SHARD_LIMIT_REASON = "shards open"
+
 SECURITY_TYPE = "security_exception"
 
 
@@ -178,7 +182,7 @@ def _read_items(body: bytes, count: int) -> BulkResult:
             continue
         if status == 409:
             duplicates += 1
-        elif status == 429 or status >= 500 or _error_type(item) in RETRY_TYPES:
+        elif _can_heal(item):
             retry.append(position)
             first_reason = first_reason or _item_reason(item)
         else:
@@ -187,6 +191,13 @@ def _read_items(body: bytes, count: int) -> BulkResult:
         return BulkResult(Verdict.PAUSE, reason=dead[0].reason)  # the account may do nothing at all
     delivered = count - len(retry) - len(dead)
     return BulkResult(Verdict.ITEMS, delivered, duplicates, tuple(retry), tuple(dead), first_reason)
+
+
+def _can_heal(item: _Item) -> bool:
+    """Return whether the document is sound, and only its node, index or cluster is not."""
+    kind = _error_type(item)
+    full = kind == SHARD_LIMIT_TYPE and isinstance(item.error, _Error) and SHARD_LIMIT_REASON in str(item.error.reason)
+    return item.status == 429 or item.status >= 500 or kind in RETRY_TYPES or full
 
 
 def _error_type(item: _Item) -> Any:

@@ -10,7 +10,7 @@ HEAD_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """A line was cut out of the stream. ``size`` is its length in bytes without the line end, ``head`` its begin."""
+    """A line was cut out of the stream. ``size`` is its length in bytes without the line feed, ``head`` its begin."""
 
     size: int
     head: bytes
@@ -94,9 +94,9 @@ class LineCutter:
         good: list[bytes] = []
         begin = self._offset
         for line in _lines(lines):
-            size = len(line.removesuffix(b"\n"))
-            if size - line.endswith(b"\r\n") > self._max_bytes:
-                cuts.append(Cut(b"".join(good), begin, [TooLong(size, line[:HEAD_BYTES])]))
+            text = line.removesuffix(b"\n")
+            if len(text.removesuffix(b"\r")) > self._max_bytes:
+                cuts.append(Cut(b"".join(good), begin, [TooLong(len(text), text[:HEAD_BYTES])]))
                 good = []
                 begin = self._offset + len(line)
             else:

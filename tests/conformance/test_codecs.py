@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.errors import ConfigErrors
@@ -188,3 +190,26 @@ def test_rubydebug_with_metadata() -> None:
 def test_rubydebug_cannot_decode() -> None:
     with pytest.raises(ConfigErrors, match="only writes"):
         decode("rubydebug", b"data")
+
+
+pieces = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from([b"{", b"}", b"[", b"]", b'"', b":", b",", b"\n", b"\r", b'"@timestamp"', b'"tags"', b"1e999"]),
+    st.sampled_from([b'{"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1",', b"\\ud800", b'"a":']),
+)
+
+
+@pytest.mark.parametrize("codec", ["json", "json_lines", "line", "plain"])
+@given(st.lists(pieces, max_size=12).map(b"".join))
+def test_no_bytes_stop_a_stream(codec: str, data: bytes) -> None:
+    """Whatever comes, it becomes events that can be written again, each with a time and a version."""
+    built = CODECS[codec]
+    decoded = built.inputs[0].codec.decode(Chunk(data, Origin("o"), 0))
+    assert len(decoded.raws) == len(decoded.events) == len(decoded.keys)
+    [records] = built.process(decoded, None)
+    for document in Batch(records, "o", built.touched).documents():
+        assert {"@timestamp", "@version"} <= json.loads(document).keys()
+        assert b"\n" not in document
+
+
+CODECS = {codec: pipeline(codec) for codec in ("json", "json_lines", "line", "plain")}

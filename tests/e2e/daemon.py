@@ -63,13 +63,14 @@ class Daemon:
     def __init__(self, folder: Path, *arguments: str, config: str = "", **settings: str) -> None:
         self.data_dir = folder / "data"
         self.log_file = folder / f"log-{time.monotonic_ns()}.ndjson"
+        self._output_file = self.log_file.with_suffix(".out")
         command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "127.0.0.1:0"]
         command += ["--log-format", "json", *arguments]
         if config:
             command += ["-e", config]
         environ = environment(self.data_dir) | {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with self.log_file.open("wb") as log, self._output_file.open("wb") as output:
+            self.process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
 
     def __enter__(self) -> Self:
         try:
@@ -112,6 +113,10 @@ class Daemon:
     def url(self) -> str:
         """Where /metrics and /health are."""
         return str(self.said("serving metrics and health")[0]["url"])
+
+    def output(self) -> str:
+        """Return what it has written to stdout so far."""
+        return self._output_file.read_text("utf-8")
 
     def log(self) -> list[dict[str, Any]]:
         """Return the entries of its log so far."""

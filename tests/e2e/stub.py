@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ class Fault:
     status: int = 0
     text: str = "{}"
     store: bool = False
+    delay: float = 0
     headers: dict[str, str] = field(default_factory=dict)
     items: dict[int, int] = field(default_factory=dict)
 
@@ -118,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self._fault(len(body))
             if fault is None or fault.store or fault.items:
                 answer = self._carry_out(body, lines, fault.items if fault else {})
+        time.sleep(fault.delay if fault else 0)
         if fault is None or fault.items:
             self._answer(*answer)
         elif fault.status:
@@ -157,8 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
             [(action, target)] = json.loads(head).items()
             key = (target["_index"], target["_id"])
             if place in refused:
-                error = {"type": "es_rejected_execution_exception", "reason": "rejected"}
-                items.append({action: {"status": refused[place], "error": error}})
+                kind = "mapper_parsing_exception" if refused[place] == 400 else "es_rejected_execution_exception"
+                items.append({action: {"status": refused[place], "error": {"type": kind, "reason": "refused"}}})
             elif action == "create" and key in self.server.stub.documents:
                 error = {"type": "version_conflict_engine_exception", "reason": "there"}
                 items.append({action: {"status": 409, "error": error}})

@@ -7,6 +7,7 @@ import json
 import shutil
 import ssl
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -29,27 +30,53 @@ def daemon(folder: Path, stub: StubElasticsearch, options: str = "", **settings:
     return Daemon(folder, config=CONFIG % (stub.url, options), **settings)
 
 
-FAULTS = {
-    "unavailable": Fault(503, "no master"),
-    "too_many_requests": Fault(429, '{"error":{"type":"circuit_breaking_exception"}}', headers={"Retry-After": "0"}),
-    "broken_before_it_is_stored": Fault(),
-    "broken_after_it_is_stored": Fault(store=True),
-    "an_answer_of_somebody_else": Fault(200, "<html>login</html>", store=True),
-    "half_of_the_items": Fault(200, '{"errors":false,"items":[{"create":{"status":201}}]}'),
-    "bad_gateway_after_it_is_stored": Fault(502, "bad gateway", store=True),
-}
+FAULTS = [  # what happens to a request, the reason of the retry in the metrics
+    (Fault(503, "no master"), "503"),
+    (Fault(429, '{"error":{"type":"circuit_breaking_exception"}}', headers={"Retry-After": "0"}), "429"),
+    (Fault(), "closed"),
+    (Fault(store=True), "closed"),
+    (Fault(store=True, delay=1.5), "timeout"),
+    (Fault(200, "<html>login</html>", store=True), "200"),
+    (Fault(200, '{"errors":false,"items":[{"create":{"status":201}}]}'), "200"),
+    (Fault(502, "bad gateway", store=True), "502"),
+    (Fault(items={3: 429, 99: 503}), "item"),
+]
 
 
 def test_requests_that_fail_are_sent_again(tmp_path: Path) -> None:
-    with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:
-        stub.bulk_faults.extend(FAULTS.values())
+    with StubElasticsearch() as stub, daemon(tmp_path, stub, "timeout => 1") as running:
+        stub.bulk_faults.extend(fault for fault, _ in FAULTS)
         running.send(EVENTS)
         running.wait_for_metric("ingestd_delivered_events_total", 100)
-        assert running.metric("ingestd_retried_requests_total") == len(FAULTS)
+        for reason, count in Counter(reason for _, reason in FAULTS).items():
+            assert running.metric("ingestd_retried_requests_total", reason=reason) == count, reason
         assert running.metric("ingestd_queue_events") == 0
     assert stub.values("n") == NUMBERS
     assert len(stub.bulks()) == len(FAULTS) + 1
     assert running.dead_letters() == []
+
+
+def test_many_refused_documents_cost_few_requests(tmp_path: Path) -> None:
+    """They are written anew once, all in one request, and are dead letters then."""
+    refused = dict.fromkeys(range(0, 100, 2), 400)
+    with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:
+        stub.bulk_faults.extend([Fault(items=refused), Fault(items=dict.fromkeys(range(50), 400))])
+        running.send(event | {"@version": "1"} for event in EVENTS)  # nothing to add: they are sent as they came
+        wait_until(lambda: len(running.dead_letters()) == 50, "the dead letters")
+    assert [one.count for one in stub.bulks()] == [100, 50]
+    assert stub.values("n") == NUMBERS[1::2]
+    assert [json.loads(letter["raw"])["n"] for letter in running.dead_letters()] == NUMBERS[::2]
+
+
+def test_credentials_in_the_url_of_the_built_in_pipeline(tmp_path: Path) -> None:
+    authorization = f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+    with StubElasticsearch(authorization=authorization) as stub:
+        url = stub.url.replace("http://", "http://me:p%40ss@")
+        with Daemon(tmp_path, "--elasticsearch", url) as running:
+            running.send(EVENTS)
+            running.wait_for_metric("ingestd_delivered_events_total", 100)
+    assert stub.values("n") == NUMBERS
+    assert "p%40ss" not in running.log_file.read_text()
 
 
 def test_only_the_refused_items_are_sent_again(tmp_path: Path) -> None:
@@ -144,7 +171,7 @@ def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> Non
     context.load_cert_chain(*certificate)
     authorization = f"Basic {base64.b64encode('me:비밀'.encode()).decode()}"
     options = f'user => "me" password => "비밀" ssl_certificate_authorities => ["{certificate[0]}"]'
-    options += ' custom_headers => { "X-Shop" => "1" } compression_level => 1'
+    options += ' custom_headers => { "X-Shop" => "1" } compression_level => 1 pipeline => "clean"'
     with StubElasticsearch(tls=context, authorization=authorization) as stub:
         with daemon(tmp_path, stub, options) as running:
             running.send(EVENTS)
@@ -152,6 +179,7 @@ def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> Non
         assert running.problems() == []
     assert stub.values("n") == NUMBERS
     assert {one.headers["x-shop"] for one in stub.requests} == {"1"}
+    assert all(one.path.endswith("&pipeline=clean") for one in stub.bulks())
     assert {one.headers["content-encoding"] for one in stub.bulks()} == {"gzip"}
     assert "비밀" not in running.log_file.read_text()
 

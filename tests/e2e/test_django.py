@@ -35,11 +35,11 @@ EVENTS = len(REQUESTS) + 3  # every access line; a line of the view, of the 404 
 LEVELS = {200: "INFO", 404: "WARNING", 500: "ERROR"}
 
 
-def visit(site: Site, daemon: Daemon) -> None:
+def visit(site: Site, daemon: Daemon, events: int = EVENTS) -> None:
     """Send the requests and wait until all that is logged about them is in."""
     for target, status, _ in REQUESTS:
         assert site.get(target) == status
-    daemon.wait_for_metric("ingestd_received_events_total", EVENTS)
+    daemon.wait_for_metric("ingestd_received_events_total", events)
 
 
 def check_documents(documents: list[dict[str, Any]]) -> None:

@@ -172,6 +172,28 @@ def test_no_template(search_server: SearchServer, index_prefix: str, tmp_path: P
     assert index["mappings"]["properties"]["level"]["type"] == "text"  # what the server takes it for by itself
 
 
+def test_a_cluster_that_takes_nothing_for_a_while(
+    search_server: SearchServer, index_prefix: str, tmp_path: Path
+) -> None:
+    """As with a full disk, and with the limit of shards reached when a new day begins: no dead letters."""
+    full, shards = f"{index_prefix}2026.11.22", "cluster.max_shards_per_node"
+    search_server.call("PUT", f"/{full}", {"settings": {"index.blocks.write": True}})
+    search_server.call("PUT", "/_cluster/settings", {"persistent": {shards: 1}})
+    try:
+        with run(tmp_path, search_server.url, index_prefix, "manage_template => false") as daemon:
+            daemon.send({"@timestamp": f"2026-11-{day}T10:00:00.000Z"} for day in (22, 23))
+            wait_until(lambda: daemon.metric("ingestd_retried_requests_total") >= 2, "retries")
+            assert daemon.metric("ingestd_delivered_events_total") == 0
+            search_server.call("PUT", "/_cluster/settings", {"persistent": {shards: None}})
+            search_server.call("PUT", f"/{full}/_settings", {"index.blocks.write": False})
+            daemon.wait_for_metric("ingestd_delivered_events_total", 2)
+    finally:
+        search_server.call("PUT", "/_cluster/settings", {"persistent": {shards: None}})
+    assert daemon.dead_letters() == []
+    found = sorted(hit["_index"] for hit in hits(search_server, f"{index_prefix}*"))
+    assert found == [full, f"{index_prefix}2026.11.23"]
+
+
 class Sender(threading.Thread):
     """Sends numbered events, some thousand a second, until it is told to stop or the ``with`` block ends."""
 

@@ -70,7 +70,7 @@ def test_senders_wait_while_the_queue_is_full(tmp_path: Path) -> None:
         Daemon(tmp_path, config=CONFIG % absent(), queue_bytes="100kB", shutdown_timeout="500ms") as daemon,
         socket.create_connection(("127.0.0.1", daemon.port)) as client,
     ):
-        client.settimeout(0.5)
+        client.settimeout(1.5)
         with pytest.raises(TimeoutError):
             send_for_ever(client)
         queued = daemon.metric("ingestd_queue_events")

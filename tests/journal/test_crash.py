@@ -17,11 +17,11 @@ import pytest
 
 from ingestd.journal.base import JournalError
 from ingestd.journal.journal import Journal
+from ingestd.journal.positions import load_positions
 from tests.journal.builders import everything, fill, record, records_of, segments, small
 
 WRITER = """
 import itertools, sys
-from contextlib import suppress
 from pathlib import Path
 from ingestd.journal.journal import Journal
 from tests.journal.builders import record
@@ -91,11 +91,11 @@ def test_a_killed_process_lets_go_of_the_lock(tmp_path: Path) -> None:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
+    """A file system of 512 KiB."""
     libc = ctypes.CDLL(None, use_errno=True)
     place = tmp_path / "tiny"
     place.mkdir()
-    if libc.mount(b"tmpfs", str(place).encode(), b"tmpfs", 0, b"size=256k"):
+    if libc.mount(b"tmpfs", str(place).encode(), b"tmpfs", 0, b"size=512k"):
         pytest.skip(f"no tmpfs can be mounted here: {os.strerror(ctypes.get_errno())}")
     yield place
     libc.umount2(str(place).encode(), 2)
@@ -127,10 +127,10 @@ def test_a_full_disk(tiny: Path, segment_bytes: int) -> None:
     for _ in range(4):
         position = journal.head
         taken = fill_up(journal)
-        assert 20 < taken < 50
+        assert 50 < taken < 90
         for _ in range(3):
             with pytest.raises(JournalError, match="No space left on device"):
-                journal.append([record(0, b"x" * 200_000)])
+                journal.append([record(0, b"x" * 500_000)])
         entries = everything(journal, position)
         assert len(entries) == 2 * taken
         for entry in entries:
@@ -186,6 +186,48 @@ def test_a_torn_end_on_a_full_disk(tiny: Path) -> None:
     journal.sync()
     journal.close()
     assert path.with_name(path.name + ".damaged").read_bytes() == torn
+
+
+def test_positions_that_do_not_fit(tiny: Path) -> None:
+    """A state that grew needs a larger file: the commit holds, and is written when there is room for it."""
+    journal = small(tiny / "journal")
+    journal.consumers(["one"])
+    end = journal.append([record()])
+    fill_disk(tiny)
+    for size in (12_000, 17_000):  # the first fits into what is there
+        journal.commit("one", end, "x" * size)
+        assert load_positions(tiny / "journal").commits["one"].state == b'"%b"' % (b"x" * 12_000)
+    assert journal.committed("one") == (end, "x" * 17_000)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="cannot be synced: No space left on device"):
+            journal.sync()
+    (tiny / "ballast").unlink()
+    journal.sync()
+    journal.close()
+    again = small(tiny / "journal")
+    assert again.committed("one") == (end, "x" * 17_000)
+    again.close()
+
+
+def test_a_file_that_cannot_be_deleted(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.consumers(["one"])
+    fill(journal, 3, b"x" * 3000)
+    journal.commit("one", journal.head)
+    first, second, _ = segments(tmp_path)
+    first.unlink()
+    first.mkdir()
+    room = journal.room
+    for _ in range(2):
+        with pytest.raises(JournalError, match="cannot free its files"):
+            journal.sync()
+    assert journal.room == room
+    first.rmdir()
+    journal.sync()
+    assert journal.room > room + 6000
+    assert not second.exists()
+    journal.close()
+    journal.close()
 
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from ingestd.journal.record import (
     decode_file_header,
     encode,
     encode_file_header,
-    encode_names,
     find_base,
     walk,
 )
@@ -37,11 +36,9 @@ BASE = Position(10_000, 77)
 
 def chain(records: list[Record], base: Position = BASE) -> tuple[bytes, list[int]]:
     """Return records one behind the other, and where each ends."""
-    data, ends, events = b"", [], base.events
-    for one in records:
-        data += encode(one, encode_names(one), Position(base.offset + len(data), events)) + one.data
-        events += one.frames or 1
-        ends.append(len(data))
+    parts, end = encode(records, base)
+    data, ends = b"".join(parts), [len(b"".join(parts[: number + 2])) for number in range(0, len(parts), 2)]
+    assert end == Position(base.offset + len(data), base.events + sum(one.frames or 1 for one in records))
     return data, ends
 
 
@@ -73,7 +70,7 @@ def test_one_flipped_byte_costs_one_record(records: list[Record], data: st.DataO
 
 @given(RECORDS, st.binary(max_size=300))
 def test_garbage_is_told_from_records(one: Record, garbage: bytes) -> None:
-    data = garbage + encode(one, encode_names(one), Position(BASE.offset + len(garbage), 80)) + one.data
+    data = garbage + chain([one], Position(BASE.offset + len(garbage), 80))[0]
     *bad, good = walk(data, 0, BASE)
     assert isinstance(good, Good)
     assert decode(memoryview(data), good.at, good.head) == one

@@ -1,16 +1,18 @@
 """A journal opens after whatever happened to its files: the good records are read, the bad ones reported."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestd.journal.base import START, Entry, Position, Record, Repair
 from ingestd.journal.journal import Journal
 from ingestd.journal.positions import FILE_NAME
 from ingestd.journal.record import FILE_HEADER_BYTES, FILE_VERSION
+from ingestd.journal.survey import Found, look
 from tests.journal.builders import everything, fill, record, records_of, segments, small
 
 CASES = [[b"a\n", b"\xff" * 7, b"bb\nb\n"], [b"", b"", b""], [b"x" * 300, b"y\n" * 20, b""]]
@@ -54,13 +56,13 @@ def rewrite(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("datas", CASES, ids=["short", "empty", "long"])
-def test_cut_off_at_every_byte(tmp_path: Path, datas: list[bytes]) -> None:
-    records, entries = written(tmp_path, datas)
-    (path,) = segments(tmp_path)
+def test_cut_off_at_every_byte(quick_path: Path, datas: list[bytes]) -> None:
+    records, entries = written(quick_path, datas)
+    (path,) = segments(quick_path)
     good, ends = path.read_bytes(), [entry.end.offset for entry in entries]
     for size in range(len(good) + 1):
         rewrite(path, good[:size])
-        seen, repairs = opened(tmp_path)
+        seen, repairs = opened(quick_path)
         whole = sum(end <= size for end in ends)
         assert seen == records[:whole]
         rest = size - max([end for end in ends if end <= size], default=FILE_HEADER_BYTES)
@@ -68,20 +70,20 @@ def test_cut_off_at_every_byte(tmp_path: Path, datas: list[bytes]) -> None:
             assert [(one.kind, one.size) for one in repairs] == [("torn", size)]
         elif size and rest:
             assert [(one.kind, one.offset, one.size) for one in repairs] == [("torn", size - rest, rest)]
-            assert (tmp_path / repairs[0].kept).read_bytes() == good[size - rest : size]
+            assert (quick_path / repairs[0].kept).read_bytes() == good[size - rest : size]
             assert repairs[0].kept == f"{path.name}.torn-{size - rest}"
         else:
             assert repairs == []
 
 
 @pytest.mark.parametrize("datas", CASES, ids=["short", "empty", "long"])
-def test_every_byte_flipped(tmp_path: Path, datas: list[bytes]) -> None:
-    records, entries = written(tmp_path, datas)
-    (path,) = segments(tmp_path)
+def test_every_byte_flipped(quick_path: Path, datas: list[bytes]) -> None:
+    records, entries = written(quick_path, datas)
+    (path,) = segments(quick_path)
     good, ends = path.read_bytes(), [FILE_HEADER_BYTES, *(entry.end.offset for entry in entries)]
     for at, byte in enumerate(good):
         rewrite(path, good[:at] + bytes([byte ^ (1 << at % 8)]) + good[at + 1 :])
-        seen, repairs = opened(tmp_path)
+        seen, repairs = opened(quick_path)
         if at < FILE_HEADER_BYTES:
             assert seen == records
             assert [(one.kind, one.offset, one.size) for one in repairs] == [("damaged", 0, FILE_HEADER_BYTES)]
@@ -97,14 +99,14 @@ def test_every_byte_flipped(tmp_path: Path, datas: list[bytes]) -> None:
             ends[hurt + 1] - ends[hurt],
             None if last else records[hurt].frames or 1,
         )
-        assert (tmp_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
+        assert (quick_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_damage(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
     """Several segments, several wounds of any kind: what is not hit is read, in order, and the journal works."""
-    folder = tmp_path_factory.mktemp("journal")
+    folder = Path(tempfile.mkdtemp(dir=quick_path))
     sizes = data.draw(st.lists(st.integers(0, 3000), min_size=1, max_size=12))
     records, _ = written(folder, [bytes([65 + number]) * size for number, size in enumerate(sizes)])
     before = [one for path in segments(folder) for one in _records_in(path)]
@@ -124,7 +126,11 @@ def test_any_damage(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
             lost.add(path.name)
     whole = {path.name for path in segments(folder)} - lost
     kept = set().union(*({one.offset for one in _records_in(folder / name)} for name in whole))
-    seen, _ = opened(folder)
+    looked = list(look(folder, lambda: None))
+    seen, repairs = opened(folder)
+    assert [one.entry.record for one in looked if isinstance(one, Found)] == seen, "from outside it looks the same"
+    kinds = {"torn", "damaged", "unreadable"}
+    assert [one[:5] for one in looked if one[0] in kinds] == [one[:5] for one in repairs if one.kind in kinds]
     assert seen == [one for one in records if one in seen], "in order, none twice, none invented"
     assert kept <= {one.offset for one in seen}
     if not lost:
@@ -326,6 +332,46 @@ def test_who_has_read_up_to_damage_is_done(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_the_only_record_of_a_file_is_damaged_while_the_journal_is_open(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.consumers(["one"])
+    fill(journal, 2, b"x" * 3000)
+    journal.commit("one", everything(journal)[0].end, {"n": 1})
+    path = segments(tmp_path)[1]
+    path.write_bytes(path.read_bytes()[:-1] + b"y")
+    assert journal.pending("one").events == 1
+    assert journal.read(journal.committed("one")[0], 1000) == []
+    assert (journal.pending("one"), journal.committed("one")) == ((0, 0), (journal.head, {"n": 1}))
+    assert [one.kind for one in journal.repairs] == ["torn"]
+    journal.close()
+
+
+NO_RECORD = [  # id, what is left of the newest file
+    ("nothing", 0),
+    ("half_a_header", 20),
+    ("a_header", FILE_HEADER_BYTES),
+    ("half_a_record", FILE_HEADER_BYTES + 99),
+]
+
+
+@pytest.mark.parametrize("size", [c[1] for c in NO_RECORD], ids=[c[0] for c in NO_RECORD])
+def test_a_file_without_a_record_leaves_no_trace(tmp_path: Path, size: int) -> None:
+    """Killed, or out of power, at the beginning of a new file: later starts have nothing to tell."""
+    records = many(tmp_path)[:-1]
+    last = segments(tmp_path)[-1]
+    last.write_bytes(last.read_bytes()[:size])
+    for life in range(3):
+        journal = small(tmp_path)
+        assert len(journal.repairs) == (life == 0 and size not in (0, FILE_HEADER_BYTES))
+        assert records_of(everything(journal)) == records
+        for entry in everything(journal, journal.committed("one")[0]):
+            journal.commit("one", entry.end)
+        assert journal.pending("one") == (0, 0)
+        records += fill(journal, 1, first=100 + life)
+        assert journal.pending("one").events == 2
+        journal.close()
+
+
 def test_reading_from_the_middle_of_a_record(tmp_path: Path) -> None:
     journal = small(tmp_path)
     records = fill(journal, 3)
@@ -339,7 +385,7 @@ def test_what_was_repaired_is_reported_once(tmp_path: Path) -> None:
     last = segments(tmp_path)[-1]
     last.write_bytes(last.read_bytes()[:-1])
     journal = small(tmp_path)
-    assert last.stat().st_size == FILE_HEADER_BYTES
+    assert not last.exists(), "it had no other record"
     assert [str(one) for one in journal.repairs] == [
         f"the end of a journal file was cut off, as a crash leaves it ({last.name} at byte 32: "
         f"{journal.repairs[0].size} bytes); kept in {last.name}.torn-32"

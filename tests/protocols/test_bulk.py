@@ -55,6 +55,7 @@ def failure(status: int, kind: str = "some_exception", reason: str = "because", 
 
 GOOD = {"status": 201}
 TEXT = "some_exception: because"
+FULL = "this would add [2] shards, [10]/[10] normal shards open;"
 
 ITEMS: dict[str, tuple[bytes, int, BulkResult]] = {
     "all_good": (answer(GOOD, GOOD, errors=False), 2, BulkResult(Verdict.ITEMS, 2)),
@@ -75,6 +76,11 @@ ITEMS: dict[str, tuple[bytes, int, BulkResult]] = {
         answer(failure(403, "cluster_block_exception")),
         1,
         BulkResult(Verdict.ITEMS, 0, 0, (0,), (), "cluster_block_exception: because"),
+    ),
+    "no_shards_left": (
+        answer(failure(400, "validation_exception", FULL)),
+        1,
+        BulkResult(Verdict.ITEMS, 0, 0, (0,), (), f"validation_exception: {FULL}"),
     ),
     "refused": (answer(GOOD, failure(400)), 2, BulkResult(Verdict.ITEMS, 1, 0, (), (Dead(1, 400, TEXT),))),
     "no_index": (answer(failure(404)), 1, BulkResult(Verdict.ITEMS, 0, 0, (), (Dead(0, 404, TEXT),))),

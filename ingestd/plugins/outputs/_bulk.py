@@ -73,6 +73,15 @@ class Retry:
         await asyncio.sleep(max(longest / 2 + random.uniform(0, longest / 2), at_least))  # noqa: S311
 
 
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """The outcome of a request; ``cause`` is the label of a retry, ``retry_after`` what the server asks for in s."""
+
+    result: BulkResult
+    cause: str
+    retry_after: float = 0.0
+
+
 class BulkSender:
     """Sends items until each is stored or dead; what the servers answer decides which are sent again."""
 
@@ -87,7 +96,8 @@ class BulkSender:
         for attempt in self._retry.attempts():
             if not bulk.count:
                 return
-            result, retry_after = await self._request(bulk)
+            reply = await self._request(bulk)
+            result, pause = reply.result, reply.retry_after
             match result.verdict:
                 case Verdict.ITEMS:
                     if result.dead:
@@ -101,54 +111,56 @@ class BulkSender:
                     await self.send(bulk.pick(range(half, bulk.count)), mended=mended)
                     return
                 case Verdict.SPLIT:
-                    self._dead(bulk, result.reason)
+                    self._dead(bulk.body.split(b"\n")[1], result.reason)
                     return
                 case Verdict.PAUSE:
                     text = "the server refuses us; delivery waits until it does not"
                     log.error(text, output=self._name, reason=result.reason)
-                    retry_after = max(retry_after, _PAUSE_SECONDS)
-            await self._again(attempt, bulk.count, result.reason, retry_after)
+                    pause = max(pause, _PAUSE_SECONDS)
+            log.warning("a delivery is tried again", output=self._name, events=bulk.count, reason=result.reason)
+            metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
+            metrics.EVENTS_RETRIED.add(bulk.count, self._name, reply.cause)
+            await self._retry.wait(attempt, pause)
 
-    async def _request(self, bulk: Bulk) -> tuple[BulkResult, float]:
+    async def _request(self, bulk: Bulk) -> _Reply:
         """Send one request; an answer that does not come is a retry."""
         begin = asyncio.get_running_loop().time()
         try:
             answer = await self._client.bulk(bulk.body, pipeline=self._pipeline)
         except ElasticUnavailable as error:
-            return BulkResult(Verdict.RETRY, reason=str(error)), 0.0
+            return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
         metrics.BULK_SECONDS.observe(asyncio.get_running_loop().time() - begin, self._name)
         metrics.BULK_BYTES.observe(len(bulk.body), self._name)
-        return read_answer(answer.status, answer.body, bulk.count), answer.retry_after or 0.0
-
-    async def _again(self, attempt: int, events: int, reason: str, retry_after: float) -> None:
-        log.warning("a delivery is tried again", output=self._name, events=events, reason=reason)
-        metrics.REQUESTS_RETRIED.add(1, self._name, "bulk")
-        metrics.EVENTS_RETRIED.add(events, self._name, "bulk")
-        await self._retry.wait(attempt, retry_after)
+        result = read_answer(answer.status, answer.body, bulk.count)
+        cause = "item" if result.verdict is Verdict.ITEMS else str(answer.status)
+        return _Reply(result, cause, answer.retry_after or 0.0)
 
     async def _bury(self, bulk: Bulk, refused: Sequence[Dead], *, mended: bool) -> None:
-        """Make dead letters of what was refused, but give a document that may only be written badly one more try.
+        """Make dead letters of what was refused, but give documents that may only be written badly one more try.
 
         A record whose untouched fields hold a key twice, or a number out of range, is refused as it came;
         decoded in full and written anew it is sound.
         """
+        lines = bulk.body.split(b"\n")
+        actions: list[bytes] = []
+        documents: list[bytes] = []
         for dead in refused:
-            one = bulk.pick([dead.position])
-            anew = one if mended or dead.status != _BAD_REQUEST else _rewritten(one)
-            if anew.body != one.body:
-                await self.send(anew, mended=True)
+            document = lines[2 * dead.position + 1]
+            anew = document if mended or dead.status != _BAD_REQUEST else _rewritten(document)
+            if anew == document:
+                self._dead(document, dead.reason)
             else:
-                self._dead(one, dead.reason)
+                actions.append(lines[2 * dead.position])
+                documents.append(anew)
+        await self.send(Bulk.of(actions, documents), mended=True)
 
-    def _dead(self, bulk: Bulk, reason: str) -> None:
-        document = bulk.body.split(b"\n")[1]
+    def _dead(self, document: bytes, reason: str) -> None:
         self._dead_letters.add(stage="output", reason=reason, raw=document, plugin=self._name)
 
 
-def _rewritten(bulk: Bulk) -> Bulk:
-    """Return a body of one document with the document decoded and encoded, unchanged if it is no JSON."""
-    action, document, _ = bulk.body.split(b"\n")
+def _rewritten(document: bytes) -> bytes:
+    """Return a document decoded and encoded, unchanged if it is no JSON."""
     try:
-        return Bulk.of([action], [dumps(loads(document))])
+        return dumps(loads(document))
     except NotJsonError:
-        return bulk
+        return document

@@ -7,6 +7,7 @@ folder that the fixed part of ``path`` names goes to ``filename_failure`` in it,
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip as gzip_format
 import os
 from collections import OrderedDict
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 
 _MAX_OPEN = 64
 _RETRY_SECONDS = 1.0
+_IMPOSSIBLE = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
+"""What is wrong with the name, which the event made, and not with the disk: waiting would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ class Options:
     write_behavior: str = option(
         "append", "`overwrite` empties a file when it is first opened.", choices=("append", "overwrite")
     )
-    dir_mode: int = option(-1, "Permissions of new folders, octal; -1: the system's default.")
-    file_mode: int = option(-1, "Permissions of new files, octal; -1: the system's default.")
+    dir_mode: int = option(-1, "Permissions of new folders, as in `0750`; -1: the system's default.")
+    file_mode: int = option(-1, "Permissions of new files, as in `0640`; -1: the system's default.")
     filename_failure: str = option("_filepath_failures", "File for events whose name leaves the folder.")
     create_if_deleted: bool = option(True, "Make a file again that was removed while it was open.")
     flush_interval: int = option(2, "Accepted for Logstash's sake: every batch is written at once.")
@@ -59,7 +62,9 @@ class FileOutput:
         self._plugin_id = context.plugin_id
         self._codec: Codec = context.codec
         self._names = namer(opts.path)
+        self._moving = opts.path.static is None
         self._root = _fixed_folder(opts.path.text)
+        self._failure_path = str(self._root / opts.filename_failure)
         self._files: OrderedDict[str, int] = OrderedDict()
         self._seen: set[str] = set()
 
@@ -92,8 +97,8 @@ class FileOutput:
     def _inside(self, name: str) -> str:
         """Return ``name``, or the failure file if it lies outside of the folder or lacks a field."""
         path = os.path.normpath(name)
-        if "%{" in name or not path.startswith(str(self._root) + os.sep) or "\0" in name:
-            return str(self._root / self._opts.filename_failure)
+        if "%{" in name or not path.startswith(str(self._root).rstrip(os.sep) + os.sep) or "\0" in name:
+            return self._failure_path
         return path
 
     async def _append(self, path: str, data: bytes) -> None:
@@ -102,6 +107,10 @@ class FileOutput:
             try:
                 rest = rest[await asyncio.to_thread(self._write, path, rest) :]
             except OSError as error:
+                if error.errno in _IMPOSSIBLE and self._moving and path != self._failure_path:
+                    log.error("an event's file name is not possible", output=self._plugin_id, path=path[:1000])
+                    path = self._failure_path
+                    continue
                 text = "a file cannot be written; inputs wait until it can"
                 log.error(text, output=self._plugin_id, path=path, error=error.strerror)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -112,9 +121,11 @@ class FileOutput:
     def _file(self, path: str) -> int:
         fd = self._files.get(path)
         if fd is not None:
-            if os.fstat(fd).st_nlink or not self._opts.create_if_deleted:
+            if os.fstat(fd).st_nlink:
                 self._files.move_to_end(path)
                 return fd
+            if not self._opts.create_if_deleted and path != self._failure_path:
+                return self._file(self._failure_path)  # as in Logstash; in the removed file it would be lost
             os.close(self._files.pop(path))
         while len(self._files) >= _MAX_OPEN:
             os.close(self._files.popitem(last=False)[1])
@@ -133,8 +144,7 @@ class FileOutput:
 
 
 def _mode(option_value: int, default: int) -> int:
-    """Return permissions: Logstash writes them in octal digits."""
-    return default if option_value < 0 else int(str(option_value), 8)
+    return default if option_value < 0 else option_value
 
 
 def _fixed_folder(path: str) -> Path:
@@ -149,4 +159,7 @@ def build(opts: Options, context: BuildContext) -> FileOutput:
     """Files: one line of JSON an event, unless another codec is given."""
     if not Path(opts.path.text).is_absolute():
         raise ValueError("the path must be absolute: the daemon's working folder is not yours")
+    for name, mode in (("dir_mode", opts.dir_mode), ("file_mode", opts.file_mode)):
+        if mode > 0o777:
+            raise ValueError(f"{name} {mode} is not possible: write it in octal, with a leading zero, as in 0640")
     return FileOutput(opts, context)

@@ -1,0 +1,154 @@
+"""Looking at a journal from outside, without its lock and without changing it: also while a daemon writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ingestd.event.jsontext import loads
+from ingestd.journal.base import START, Entry, Pending, Position, Repair
+from ingestd.journal.positions import FILE_NAME, load_positions
+from ingestd.journal.record import FILE_HEADER_BYTES, Bad, counted, decode, decode_file_header, find_base, walk
+from ingestd.journal.segment import segment_files
+
+Again = Callable[[], None]
+"""Called before a torn end is looked at once more: it waits until a write that was under way is done."""
+
+
+class Found(NamedTuple):
+    """A record of the segment file ``path``."""
+
+    path: Path
+    entry: Entry
+
+
+def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
+    """Yield every record of the journal in ``folder`` in order, and what is wrong between them.
+
+    A ``Repair`` tells here what the next opening would do. Files that are freed meanwhile are left out. Raises
+    OSError. Memory: one segment.
+    """
+    end, number_before, number_now = START, 0, 0
+    for number, path in segment_files(folder):
+        number_before, number_now = number_now, number
+        data = _content(path, again)
+        if not data:
+            number_now = 0  # it was freed just now: what is gone is not missing
+            continue
+        header = decode_file_header(data)
+        base = header or find_base(data)
+        if header is None and len(data) <= FILE_HEADER_BYTES:
+            yield Repair("torn", path.name, 0, len(data), 0, "")
+            continue
+        if base is None or base.offset < end.offset:
+            yield Repair("unreadable", path.name, 0, len(data), None, "")
+            continue
+        if end.offset and number_before not in {0, number - 1} and base.offset > end.offset:
+            gone, events = base.offset - end.offset, max(base.events - end.events, 0)
+            yield Repair("missing", path.name, 0, gone, events, "")
+        if header is None:
+            yield Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, "")
+        first = Position(base.offset + FILE_HEADER_BYTES, base.events)
+        for one in _records(path, data[FILE_HEADER_BYTES:], FILE_HEADER_BYTES, first, again):
+            if isinstance(one, Found):
+                end = one.entry.end
+            yield one
+
+
+def _content(path: Path, again: Again) -> bytes:
+    """Return a file; nothing if it is not there any more, or was made just now."""
+    try:
+        data = path.read_bytes()
+        if len(data) < FILE_HEADER_BYTES:
+            again()
+            data = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    return data
+
+
+def _records(path: Path, data: bytes, begin: int, base: Position, again: Again | None) -> Iterator[Found | Repair]:
+    """Yield what is in ``data``, which is the file from ``begin`` on; ``base`` is the position there."""
+    view, events = memoryview(data), base.events
+    for one in walk(data, 0, base):
+        if not isinstance(one, Bad):
+            yield Found(path, Entry(decode(view, one.at, one.head), one.head.end))
+            events = one.head.end.events
+        elif one.events is None and again is not None:
+            again()
+            at = begin + one.at
+            yield from _records(path, _rest(path, at), at, Position(base.offset + one.at, events), None)
+        else:
+            kind = "torn" if one.events is None else "damaged"
+            yield Repair(kind, path.name, begin + one.at, one.size, one.events, "")
+
+
+def _rest(path: Path, at: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(at)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a journal holds. ``bytes`` is the disk space of its segments, ``raw_bytes`` what inputs had taken in."""
+
+    worker: str
+    segments: int = 0
+    bytes: int = 0
+    records: int = 0
+    events: int = 0
+    raw_bytes: int = 0
+    oldest_ns: int | None = None
+    newest_ns: int | None = None
+    connections: int = 0
+    consumers: dict[str, Pending] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
+    faults: list[Repair] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
+    """Files with bytes that an earlier repair took out."""
+
+
+def survey(folder: Path, again: Again) -> Survey:
+    """Read a whole journal, with every CRC. Raises OSError."""
+    found, connections = Survey(folder.name), set[str]()
+    loaded = load_positions(folder)  # before the records: the daemon goes on meanwhile
+    files = segment_files(folder)
+    found.segments, end = len(files), START
+    for one in look(folder, again):
+        if isinstance(one, Repair):
+            found.faults.append(one)
+            continue
+        record, end = one.entry
+        found.records += 1
+        found.events += counted(record.frames)
+        found.raw_bytes += len(record.data)
+        times = [ns for ns in (found.oldest_ns, found.newest_ns, record.time_ns) if ns is not None]
+        found.oldest_ns, found.newest_ns = min(times), max(times)
+        connections.add(record.connection)
+    found.connections = len(connections)
+    if loaded and not loaded.generation:
+        found.faults.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
+    for name, commit in loaded.commits.items() if loaded else ():
+        at = commit.position
+        found.consumers[name] = Pending(max(end.events - at.events, 0), max(end.offset - at.offset, 0))
+        found.states[name] = loads(commit.state)
+    for path in folder.iterdir():
+        if path.suffix == ".seg":
+            found.bytes += _size(path)
+        elif ".seg." in path.name:
+            found.set_aside.append(path.name)
+    found.set_aside.sort()
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

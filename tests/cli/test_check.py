@@ -1,0 +1,115 @@
+"""``ingestd check``: every mistake with its place, and the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ingestd.cli.main import main
+
+GOOD = "input { stdin { } }\noutput { stdout { } }\n"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", *arguments])
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.conf"
+    path.write_text(GOOD)
+    return path
+
+
+def test_good(good: Path) -> None:
+    result = run(str(good))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{good}: pipeline main is good\n"
+
+
+def test_the_built_in_pipeline_is_good() -> None:
+    result = run()
+    assert (result.exit_code, result.stdout) == (0, "default.conf: pipeline main is good\n")
+
+
+def test_a_string() -> None:
+    assert run("-e", GOOD).exit_code == 0
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_text(
+        "input { stdn { } }\n"
+        "filter {\n"
+        '  grok { matchh => { "message" => "%{IP:client}" } }\n'
+        "  mutate { convert => 5 }\n"
+        "  if [a] =~ /(/ { drop { percentage => many } }\n"
+        "}\n"
+        "output { stdout { codec => jsonlines } }\n"
+    )
+    result = run(str(path))
+    heads = [line for line in result.stderr.splitlines() if ": error: " in line]
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    for head, place in zip(heads, ("1:9", "3:10", "4:23", "5:13", "5:40", "7:28"), strict=True):
+        assert head.startswith(f"{path}:{place}: error: "), heads
+    assert "did you mean 'stdin'?" in result.stderr
+    assert "did you mean 'match'?" in result.stderr
+    assert "did you mean 'json_lines'?" in result.stderr
+    assert "\n    4 |   mutate { convert => 5 }\n      |                       ^\n" in result.stderr
+
+
+def test_a_syntax_error(tmp_path: Path) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_text("input { stdin { }\n")
+    result = run(str(path))
+    assert result.exit_code == 1
+    assert str(path) in result.stderr
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    result = run(str(tmp_path / "none.conf"))
+    assert result.exit_code == 1
+    assert "none.conf" in result.stderr
+
+
+def test_warnings_do_not_fail(tmp_path: Path) -> None:
+    path = tmp_path / "warn.conf"
+    path.write_text(GOOD + 'filter { if [a] and [b] and [c] or [d] { mutate { add_tag => "x" } } }')
+    result = run(str(path))
+    assert result.exit_code == 0
+    assert "warning" in result.stderr
+    assert "1 warning" in result.stdout
+
+
+def test_ids_must_differ() -> None:
+    result = run("-e", "input { stdin { id => x } } output { stdout { id => x } }")
+    assert result.exit_code == 1
+    assert "the id 'x' is used twice" in result.stderr
+
+
+def test_codecs_and_conditions_of_inputs() -> None:
+    result = run("-e", "input { if [a] { stdin { } } stdin { codec => rubydebug } } output { stdout { codec => 5 } }")
+    assert result.exit_code == 1
+    assert "conditions are not possible in the input section" in result.stderr
+    assert "the codec 'rubydebug' only writes" in result.stderr
+
+
+def test_several_pipelines(good: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.conf"
+    bad.write_text("filter { nope { } }")
+    result = run("--pipeline", f"one={good}", "--pipeline", f"two={bad}")
+    assert result.exit_code == 1
+    assert "pipeline one is good" in result.stdout
+    assert "unknown filter plugin 'nope'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--pipeline", "x"), ("--pipeline", "=x"), ("-e", GOOD, "-f", "x"), ("--nope",)],
+    ids=["no_path", "no_name", "text_and_file", "unknown_flag"],
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2

@@ -1,0 +1,33 @@
+"""The command itself: its subcommands, help and mistakes."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+import ingestd
+from ingestd.cli.main import COMMANDS, main
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(main, ["--version"])
+    assert (result.exit_code, ingestd.__version__ in result.stdout) == (0, True)
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: main {name}") or f" {name} " in result.stdout.splitlines()[0]
+
+
+def test_unknown_command() -> None:
+    result = CliRunner().invoke(main, ["chekc"])
+    assert result.exit_code == 2
+    assert "No such command 'chekc'. Did you mean 'check'?" in result.stderr

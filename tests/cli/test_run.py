@@ -1,0 +1,52 @@
+"""``ingestd run``: what keeps it from starting. What it does with events is in tests/conformance and tests/e2e."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(tmp_path: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "INGESTD_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "ingestd", "run", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=60, check=False)
+
+
+def test_all_errors_of_the_config_are_told(tmp_path: Path) -> None:
+    done = run(tmp_path, "-e", "input { stdn { } } filter { mutat { } }")
+    assert done.returncode == 1
+    assert b"unknown input plugin 'stdn'" in done.stderr
+    assert b"unknown filter plugin 'mutat'" in done.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        tcp = f"tcp {{ host => '127.0.0.1' port => {taken.getsockname()[1]} }}"
+        done = run(tmp_path, "-e", f"input {{ {tcp} }} output {{ stdout {{ }} }}")
+    assert done.returncode == 1
+    assert b"is another program using the port?" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_wrong_settings(tmp_path: Path) -> None:
+    settings = tmp_path / "ingestd.toml"
+    settings.write_text("nonsense = 1")
+    done = run(tmp_path, "--settings", str(settings), "-e", "input { stdin { } } output { stdout { } }")
+    assert done.returncode == 2
+    assert b"nonsense" in done.stderr
+
+
+def test_named_pipelines_run_together(tmp_path: Path) -> None:
+    arguments: list[str] = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.conf"
+        path.write_text(
+            f'input {{ generator {{ count => 2 }} }} output {{ file {{ path => "{tmp_path}/{name}.out" }} }}'
+        )
+        arguments += ["--pipeline", f"{name}={path}"]
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert [(tmp_path / f"{name}.out").read_bytes().count(b"\n") for name in ("one", "two")] == [2, 2]

@@ -1,0 +1,86 @@
+"""The output ``store`` in a running daemon: over restarts, crashes and a second daemon."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.daemon import Daemon, environment, ingestd
+
+STAMP = "2026-11-22T10:00:00.000Z"
+
+
+def events(daemon: Daemon) -> dict[str, int]:
+    return {one["index"]: one["events"] for one in json.loads(ingestd(daemon.data_dir, "indices", "--json"))}
+
+
+def numbers(daemon: Daemon) -> list[int]:
+    found = json.loads(ingestd(daemon.data_dir, "top", "n", "-n", "10000", "--json"))
+    assert {one["count"] for one in found} == {1}
+    return sorted(int(one["value"]) for one in found)
+
+
+def test_a_restart_goes_on_with_the_same_indices(tmp_path: Path) -> None:
+    for first in (0, 100):
+        with Daemon(tmp_path) as daemon:
+            daemon.send({"@timestamp": STAMP, "n": number} for number in range(first, first + 100))
+    assert events(daemon) == {"logstash-2026.11.22": 200}
+    assert numbers(daemon) == list(range(200))
+
+
+def test_what_was_delivered_survives_a_kill(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.send({"@timestamp": STAMP, "n": number} for number in range(1000))
+        daemon.wait_for_metric("ingestd_delivered_events_total", 1000)
+        daemon.kill()
+    [tail] = (daemon.data_dir / "indices").glob("logstash-*/tail-*.ndjson")
+    with tail.open("ab") as torn:
+        torn.write(b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":')  # as if the kill had come in a write
+    with Daemon(tmp_path) as daemon:
+        daemon.send([{"@timestamp": STAMP, "n": 1000}])
+    assert [one["message"] for one in daemon.problems()] == ["the end of a tail was torn by a crash and is kept aside"]
+    assert numbers(daemon) == list(range(1001))
+
+
+def test_reading_while_it_is_written(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        for first in (0, 500):
+            daemon.send({"@timestamp": STAMP, "n": number} for number in range(first, first + 500))
+            daemon.wait_for_metric("ingestd_delivered_events_total", first + 500)
+            assert events(daemon) == {"logstash-2026.11.22": first + 500}
+
+
+def test_days_zones_and_indices_by_field(tmp_path: Path) -> None:
+    config = """
+    input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+    output { store { index => "%{service}-%{+YYYY.MM.dd}" } }
+    """
+    with Daemon(tmp_path, config=config) as daemon:
+        daemon.send(
+            [
+                {"@timestamp": "2026-11-21T08:00:00+09:00", "service": "web"},
+                {"@timestamp": "2026-11-21T09:00:00+09:00", "service": "web"},
+                {"@timestamp": STAMP, "service": "50%b"},
+                {"@timestamp": STAMP},
+                {"@timestamp": STAMP, "service": "../../etc"},
+            ]
+        )
+        daemon.wait_for_metric("ingestd_dead_letter_events_total", 2)
+    assert events(daemon) == {"web-2026.11.20": 1, "web-2026.11.21": 1, "50%b-2026.11.22": 1}
+    missing, outside = daemon.dead_letters()
+    assert "a field that it is made of is missing in the event" in missing["reason"]
+    assert json.loads(outside["raw"])["service"] == "../../etc"
+
+
+def test_a_second_daemon_is_told_about_the_first(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "off"]
+        second = subprocess.run(
+            command, env=environment(daemon.data_dir), capture_output=True, text=True, timeout=20, check=False
+        )
+    assert second.returncode == 1
+    assert second.stderr.startswith("error: ")
+    assert "another" in second.stderr
+    assert "Traceback" not in second.stderr

@@ -1,0 +1,98 @@
+"""Dead letters: what is kept of them, and that they fill no disk."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestd.journal.dead_letters import DeadLetterFiles
+
+CLOCK = 1_763_805_600.5
+
+
+def letters(folder: Path, max_bytes: int = 1 << 20) -> DeadLetterFiles:
+    return DeadLetterFiles(folder, max_bytes, lambda: CLOCK)
+
+
+def add(to: DeadLetterFiles, raw: bytes = b"raw") -> None:
+    to.add(stage="codec", reason="no", raw=raw, origin="o1", plugin="tcp_0")
+
+
+def kept(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in sorted(folder.iterdir()) for line in path.read_bytes().splitlines()]
+
+
+def test_parts_of_a_letter(tmp_path: Path) -> None:
+    files = letters(tmp_path / "dead")
+    add(files, b"\xff\x00 any bytes\n")
+    files.close()
+    [letter] = kept(tmp_path / "dead")
+    assert base64.b64decode(letter.pop("raw")) == b"\xff\x00 any bytes\n"
+    assert letter == {
+        "time": "2025-11-22T10:00:00.500Z",
+        "stage": "codec",
+        "reason": "no",
+        "plugin": "tcp_0",
+        "origin": "o1",
+        "size": 13,
+    }
+
+
+def test_no_letters_no_folder(tmp_path: Path) -> None:
+    files = letters(tmp_path / "dead")
+    files.close()
+    assert not (tmp_path / "dead").exists()
+
+
+def test_files_rotate_and_the_oldest_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = letters(tmp_path, max_bytes=8 * 1000)
+    for number in range(200):
+        add(files, b"%03d" % number)
+    files.close()
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert len(sizes) == 8
+    assert max(sizes) <= 1000
+    numbers = [int(base64.b64decode(letter["raw"])) for letter in kept(tmp_path)]
+    assert numbers == list(range(numbers[0], 200))
+    assert "deleted to make room" in caplog.text
+
+
+def test_a_letter_larger_than_a_file_is_kept(tmp_path: Path) -> None:
+    files = letters(tmp_path, max_bytes=800)
+    add(files)
+    add(files, b"x" * 5000)
+    add(files)
+    files.close()
+    assert [letter["size"] for letter in kept(tmp_path)] == [3, 5000, 3]
+
+
+def test_a_restart_goes_on_in_the_last_file(tmp_path: Path) -> None:
+    for _ in range(3):
+        files = letters(tmp_path)
+        add(files)
+        files.close()
+    assert len(list(tmp_path.iterdir())) == 1
+    assert len(kept(tmp_path)) == 3
+
+
+def test_other_files_are_let_be(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    files = letters(tmp_path, max_bytes=80)
+    for _ in range(20):
+        add(files)
+    files.close()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "dead").write_text("a file, no folder")
+    files = letters(tmp_path / "dead")
+    with caplog.at_level(logging.ERROR):
+        add(files, b"precious")
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert base64.b64decode(json.loads(record.__dict__["fields"]["letter"])["raw"]) == b"precious"

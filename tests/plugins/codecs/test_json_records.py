@@ -1,0 +1,158 @@
+"""The records of Django's handlers: version 0 and 1 on one port, keys by place, raw bytes where possible."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from logstash.formatter import LogstashFormatterVersion0, LogstashFormatterVersion1
+
+from ingestd.compiler.projection import ALWAYS
+from ingestd.event.fields import FieldRef
+from ingestd.plugins.codecs._events import lift
+from ingestd.plugins.codecs._json import JsonDecoder
+from ingestd.plugins.interfaces import Chunk, Decoded, Origin
+
+CLOCK = 1_763_805_600.5
+NOW = "2025-11-22T10:00:00.500Z"
+STAMP = b'"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1"'
+
+
+def decoder(*fields: str, full: bool = False, charset: str = "UTF-8", **options: Any) -> JsonDecoder:
+    return JsonDecoder(None if full else ALWAYS | set(fields), lambda: CLOCK, charset, **options)
+
+
+def lines(data: bytes, *fields: str, offset: int = 0, **options: Any) -> Decoded:
+    return decoder(*fields, **options).lines(Chunk(data, Origin("o"), offset))
+
+
+extras = st.dictionaries(
+    st.sampled_from(["request", "status_code", "server_time", "user", "level", "host", "한글"]),
+    st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.dictionaries(st.text(), st.text())),
+)
+
+
+@given(st.text(max_size=20), extras, st.booleans(), st.lists(st.sampled_from(["a", "b"]), max_size=2))
+def test_both_versions_give_the_same_event(text: str, extra: dict[str, Any], failed: bool, tags: list[str]) -> None:
+    info = (ValueError, ValueError("boom"), None) if failed else None
+    record = logging.LogRecord("django.server", logging.WARNING, "/app/views.py", 7, text, None, info)
+    record.__dict__.update(extra)
+    old = json.loads(LogstashFormatterVersion0("web", tags).format(record))
+    new = json.loads(LogstashFormatterVersion1("web", tags).format(record))
+    assert lift(old) == new
+
+
+def test_versions_are_told_apart_record_by_record() -> None:
+    old = b'{"@timestamp":"2026-11-22T10:00:00.000Z","@message":"m","@fields":{"levelname":"INFO"}}'
+    new = b"{" + STAMP + b',"message":"n","level":"INFO"}'
+    decoded = lines(old + b"\n" + new + b"\n", "level", "message")
+    assert decoded.raws == [None, new]
+    assert [(one["message"], one["level"]) for one in decoded.events] == [("m", "INFO"), ("n", "INFO")]
+
+
+LIFTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("least", {"@message": "m", "@fields": {}}, {"@timestamp": None, "@version": "1", "message": "m"}),
+    (
+        "fields_are_no_hash",
+        {"@message": "m", "@fields": 5},
+        {"@timestamp": None, "@version": "1", "message": "m", "fields": 5},
+    ),
+    (
+        "unknown_names_stay",
+        {"@message": "m", "@fields": {"x": 1}, "@new": 2, "y": 3, "@metadata": {"z": 4}},
+        {"@timestamp": None, "@version": "1", "message": "m", "x": 1, "new": 2, "y": 3, "@metadata": {"z": 4}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), [case[1:] for case in LIFTED], ids=[case[0] for case in LIFTED])
+def test_lift(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert lift(old) == new
+
+
+def test_a_record_that_has_only_one_of_the_marks_is_no_version_0() -> None:
+    decoded = lines(b'{"@fields":{"a":1}}\n{"@message":"m"}\n')
+    assert decoded.events == [
+        {"@fields": {"a": 1}, "@timestamp": NOW, "@version": "1"},
+        {"@message": "m", "@timestamp": NOW, "@version": "1"},
+    ]
+
+
+RAW = [  # id, line, whether it stays raw
+    ("complete", b"{" + STAMP + b"}", True),
+    ("more", b"{" + STAMP + b',"other":[1,2]}', True),
+    ("microseconds", b'{"@timestamp":"2026-11-22T10:00:00.123456Z","@version":"1"}', True),
+    ("tags", b"{" + STAMP + b',"tags":["a"]}', True),
+    ("odd_tags", b"{" + STAMP + b',"tags":[1]}', False),
+    ("no_version", b'{"@timestamp":"2026-11-22T10:00:00.000Z"}', False),
+    ("no_timestamp", b'{"@version":"1"}', False),
+    ("no_fraction", b'{"@timestamp":"2026-11-22T10:00:00Z","@version":"1"}', False),
+    ("offset", b'{"@timestamp":"2026-11-22T10:00:00.000+09:00","@version":"1"}', False),
+    ("no_such_day", b'{"@timestamp":"2026-02-30T10:00:00.000Z","@version":"1"}', False),
+    ("no_such_hour", b'{"@timestamp":"2026-11-22T25:00:00.000Z","@version":"1"}', False),
+    ("metadata", b"{" + STAMP + b',"@metadata":{}}', False),
+    ("not_utf8", b"{" + STAMP + b',"other":"\xff"}', False),
+    ("surrogate", b"{" + STAMP + b',"other":"\\ud800"}', False),
+    ("nan", b"{" + STAMP + b',"other":NaN}', False),
+    ("array", b"[{" + STAMP + b"}]", False),
+]
+
+
+@pytest.mark.parametrize(("line", "raw"), [case[1:] for case in RAW], ids=[case[0] for case in RAW])
+@pytest.mark.parametrize("neighbours", [0, 2])
+def test_what_stays_raw(line: bytes, raw: bool, neighbours: int) -> None:
+    """A line that needs more than its projected fields does not make its neighbours cost more events or lose any."""
+    other = b"{" + STAMP + b"}"
+    decoded = lines(b"\n".join([other] * neighbours + [line, other]) + b"\n")
+    assert len(decoded.raws) == neighbours + 2
+    assert (decoded.raws[neighbours] == line) is raw
+    assert decoded.raws[-1] == other
+
+
+def test_only_the_touched_fields_are_decoded() -> None:
+    [event] = lines(b"{" + STAMP + b',"a":1,"b":2}\n', "a").events
+    assert set(event) == {"@timestamp", "@version", "a"}
+    [event] = lines(b"{" + STAMP + b',"a":1,"b":2}\n', full=True).events
+    assert set(event) == {"@timestamp", "@version", "a", "b"}
+
+
+KEYS = [  # id, data, the places of its records
+    ("two", b'{"a":1}\n{"b":2}\n', [0, 8]),
+    ("no_end", b'{"a":1}\n{"b":2}', [0, 8]),
+    ("blank_between", b'\n{"a":1}\n\n {"b":2}\n', [1, 10]),
+    ("crlf", b'{"a":1}\r\n{"b":2}\r\n', [0, 9]),
+    ("bad_between", b'{"a":1}\nno\n{"b":2}\n', [0, 8, 11]),
+    ("wide", '{"a":"서"}\n{"b":2}\n'.encode(), [0, 12]),
+    ("array", b'[{"a":1},{"b":2}]\n{"c":3}\n', [0, 1, 18]),
+]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(("data", "places"), [case[1:] for case in KEYS], ids=[case[0] for case in KEYS])
+def test_keys_are_places_in_the_stream(data: bytes, places: list[int], full: bool) -> None:
+    assert lines(data, full=full).keys == places
+    assert lines(data, offset=1000, full=full).keys == [1000 + place for place in places]
+
+
+def test_target_and_original() -> None:
+    [event] = lines(b'{"a":1}\n', target=FieldRef("[x][y]"), ecs=True).events
+    assert event == {
+        "x": {"y": {"a": 1}},
+        "event": {"original": '{"a":1}'},
+        "@timestamp": NOW,
+        "@version": "1",
+    }
+
+
+def test_original_does_not_fit() -> None:
+    [event] = lines(b'{"event":"text"}\n', ecs=True).events
+    assert event["event"] == "text"
+
+
+def test_charset() -> None:
+    [event] = lines('{"a":"서울"}\n'.encode("euc-kr"), charset="EUC-KR").events
+    assert event["a"] == "서울"

@@ -1,0 +1,43 @@
+"""Run one output of a config on events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.config.parser import parse
+from ingestd.event.record import Batch
+from ingestd.plugins.registry import BuildContext
+from ingestd.settings import Settings
+
+STAMP = {"@timestamp": "2026-11-22T10:00:00.000Z", "@version": "1"}
+
+
+class Letters:
+    """Dead letters in memory."""
+
+    def __init__(self) -> None:
+        self.letters: list[dict[str, Any]] = []
+
+    def add(self, **letter: Any) -> None:
+        self.letters.append(letter)
+
+
+def build(text: str, data_dir: Path | None = None, letters: Letters | None = None) -> Any:
+    """Return the output that ``text`` configures."""
+    config = f"input {{ stdin {{ }} }} output {{ {text} }}"
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    context = BuildContext(settings=settings, dead_letters=letters or Letters())
+    return compile_pipeline(parse(config, "test.conf", {}), context).routes[0][0].output
+
+
+def batch(*events: dict[str, Any], first: int = 0) -> Batch:
+    """Return events as a batch; each has a timestamp."""
+    whole = [{**STAMP, **event} for event in events]
+    return Batch([(None, event, event, first + number) for number, event in enumerate(whole)], "o", ())
+
+
+async def deliver(output: Any, *batches: Batch) -> None:
+    """Deliver batches in one call, as the runtime does."""
+    await output.deliver([output.prepare(one) for one in batches])
