@@ -17,22 +17,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ingestd.logs import get_logger
+from ingestd.runtime.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.runtime.channel import Channel, ChannelClosedError, Message
-from ingestd.runtime.notify import Notifier, inherited
-from ingestd.runtime.sockets import Connection, Listener, listen, listener_key, stored_connection
+from ingestd.runtime.notify import Notifier
+from ingestd.runtime.sockets import Connection, Listener
 
 log = get_logger(__name__)
-
-UPGRADE_VARIABLE = "INGESTD_KEEPER_FDS"
-"""How descriptors get through ``exec``: ``name=fd`` pairs, separated by blanks."""
 
 _HEALTHY_SECONDS = 5.0
 """A worker that lived so long was not killed by its start: the next begins at once."""
 
 _LONGEST_PAUSE = 10.0
-_ACCEPTS = 64
-"""Connections taken in a row before the other sockets get their turn."""
-
 ChildMain = Callable[[Channel], int]
 
 
@@ -97,13 +92,13 @@ class Keeper:
         shutdown_timeout: float,
         environ: Mapping[str, str],
     ) -> None:
-        self._plan, self._reload, self._new_id = plan, reload, new_id
+        self._plan, self._reload = plan, reload
         self._shutdown_timeout = shutdown_timeout
         self._notifier = Notifier(environ)
         self._environ = environ
         self._selector = selectors.DefaultSelector()
-        self._listening: dict[tuple[str, str], socket.socket] = {}
-        self._connections: dict[str, Connection] = {}
+        self._acceptor = Acceptor(self._selector, self._notifier, new_id, self._least_loaded, self._hand_over)
+        self._connections = self._acceptor.connections
         self._places: dict[int, _Place] = {}
         self._questions: dict[int, _Question] = {}
         self._ending = ""  # "stop" or "upgrade"
@@ -120,8 +115,8 @@ class Keeper:
         Raises:
             OSError: An address cannot be listened on.
         """
-        self._adopt()
-        self._open_listeners(self._plan)
+        self._acceptor.adopt(self._environ, self._plan.listeners)
+        self._acceptor.listen(self._plan.listeners)
         signals = self._catch_signals()
         for number in self._numbers():
             self._start(number)
@@ -177,91 +172,7 @@ class Keeper:
         elif number == signal.SIGUSR2:
             self.upgrade()
 
-    # Sockets
-
-    def _adopt(self) -> None:
-        """Take over the sockets that an earlier keeper left to us, through systemd or exec."""
-        found = inherited(self._environ, os.getpid())
-        for pair in self._environ.get(UPGRADE_VARIABLE, "").split():
-            name, _, number = pair.rpartition("=")
-            os.set_inheritable(int(number), False)
-            found.append((name, int(number)))
-        for name, fd in found:
-            if key := listener_key(name):
-                self._listening[key] = socket.socket(fileno=fd)
-                self._listening[key].setblocking(False)
-            elif connection := stored_connection(name, fd):
-                self._connections[connection.id] = connection
-            elif len(found) == 1 and len(self._plan.listeners) == 1:  # a socket unit with a name of its own
-                only = self._plan.listeners[0]
-                self._listening[only.pipeline, only.input] = socket.socket(fileno=fd)
-            else:
-                log.warning("a descriptor of an unknown name was passed to us and is closed", name=name)
-                os.close(fd)
-        if self._connections:
-            log.info("connections were taken over", connections=len(self._connections))
-
-    def _open_listeners(self, plan: Plan) -> None:
-        wanted = {(one.pipeline, one.input): one for one in plan.listeners}
-        opened: dict[tuple[str, str], socket.socket] = {}
-        try:
-            for key, listener in wanted.items():
-                sock = self._listening.get(key)
-                if sock is None or not _listens_on(sock, listener):
-                    opened[key] = listen(listener)
-        except OSError:
-            for sock in opened.values():
-                sock.close()
-            raise
-        for key in [key for key in self._listening if key not in wanted or key in opened]:
-            self._close_listener(key)
-        for key, sock in opened.items():
-            self._listening[key] = sock
-            self._notifier.store(wanted[key].name, sock.fileno())
-        for key, listener in wanted.items():
-            sock = self._listening[key]
-            host, port = sock.getsockname()[:2]
-            self._watch_listener(sock, listener)
-            log.info("listening for events", pipeline=listener.pipeline, input=listener.input, host=host, port=port)
-
-    def _watch_listener(self, sock: socket.socket, listener: Listener) -> None:
-        if sock.fileno() in self._selector.get_map():
-            self._selector.unregister(sock)
-        self._selector.register(sock, selectors.EVENT_READ, lambda: self._accept(sock, listener))
-
-    def _close_listener(self, key: tuple[str, str]) -> None:
-        sock = self._listening.pop(key)
-        if sock.fileno() in self._selector.get_map():
-            self._selector.unregister(sock)
-        self._notifier.forget(Listener(*key, "", 0).name)
-        sock.close()
-
-    def _accept(self, listening: socket.socket, listener: Listener) -> None:
-        for _ in range(_ACCEPTS):
-            if listener.max_connections and self._count(listener) >= listener.max_connections:
-                self._selector.unregister(listening)  # the rest wait in the kernel's queue
-                text = "no more connections are accepted"
-                log.warning(text, input=listener.input, max_connections=listener.max_connections)
-                return
-            try:
-                sock, address = listening.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:  # out of descriptors, or the client has gone: the others are served on
-                log.warning("a connection could not be accepted", input=listener.input, error=error.strerror)
-                time.sleep(0.01)
-                return
-            sock.setblocking(False)
-            connection = Connection(
-                self._new_id(), sock, listener.pipeline, listener.input, self._least_loaded(), *address[:2]
-            )
-            self._connections[connection.id] = connection
-            self._notifier.store(connection.name, sock.fileno())
-            self._hand_over(connection)
-
-    def _count(self, listener: Listener) -> int:
-        key = (listener.pipeline, listener.input)
-        return sum((one.pipeline, one.input) == key for one in self._connections.values())
+    # Connections
 
     def _least_loaded(self) -> int:
         loads = dict.fromkeys(range(self._plan.workers), 0)
@@ -277,19 +188,6 @@ class Keeper:
         if child is not None and child.ready and not child.stopping:
             child.channel.send(connection.message(), connection.sock.fileno())
             self._watch_channel(child)
-
-    def _forget(self, connection_id: str) -> None:
-        connection = self._connections.pop(connection_id, None)
-        if connection is None:
-            return
-        self._notifier.forget(connection.name)
-        connection.sock.close()
-        if self._ending:
-            return
-        for listener in self._plan.listeners:  # one that had reached its limit may accept again
-            sock = self._listening[listener.pipeline, listener.input]
-            if sock.fileno() not in self._selector.get_map():
-                self._watch_listener(sock, listener)
 
     # Children
 
@@ -315,10 +213,7 @@ class Keeper:
             for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
                 signal.signal(name, signal.SIG_IGN)
             self._selector.close()
-            for connection in self._connections.values():
-                connection.sock.close()
-            for sock in self._listening.values():
-                sock.close()
+            self._acceptor.close()
             for place in self._places.values():
                 if place.child is not None:
                     place.child.channel.close()
@@ -357,7 +252,7 @@ class Keeper:
             case "ready":
                 self._child_ready(child)
             case "closed":
-                self._forget(message["id"])
+                self._acceptor.forget(message["id"])
             case "ask":
                 self._ask(message["number"])
             case "answer":
@@ -451,20 +346,9 @@ class Keeper:
         log.info("stopping", signal=why)
         self._ending = "stop"
         self._notifier.stopping()
-        for sock in self._listening.values():
-            if sock.fileno() in self._selector.get_map():
-                self._selector.unregister(sock)
-        for listener in self._plan.listeners:  # those who wait to be accepted are clients too
-            self._accept_rest(listener)
+        self._acceptor.stop()
         # systemd may keep the connections for the next start: half a line is then best left in them
         self._tell_all({"type": "stop", "mode": "leave" if self._notifier.present else "drain"})
-
-    def _accept_rest(self, listener: Listener) -> None:
-        sock = self._listening[listener.pipeline, listener.input]
-        before = -1
-        while not listener.max_connections and before != len(self._connections):
-            before = len(self._connections)
-            self._accept(sock, listener)
 
     def _tell_all(self, message: Message) -> None:
         for place in self._places.values():
@@ -481,7 +365,7 @@ class Keeper:
         self._notifier.reloading()
         try:
             plan = self._reload()
-            self._open_listeners(plan)
+            self._acceptor.listen(plan.listeners)
         except (ValueError, OSError) as error:
             log.error("the new config is refused, the old one goes on", error=error)
             self._notifier.ready()
@@ -518,18 +402,9 @@ class Keeper:
         self._tell_all({"type": "stop", "mode": "handover"})
 
     def _exec(self) -> None:
-        pairs = [(connection.name, connection.sock) for connection in self._connections.values()]
-        pairs += [(Listener(*key, "", 0).name, sock) for key, sock in self._listening.items()]
-        for _, sock in pairs:
-            os.set_inheritable(sock.fileno(), True)
         signal.set_wakeup_fd(-1)
-        environ = {**os.environ, UPGRADE_VARIABLE: " ".join(f"{name}={sock.fileno()}" for name, sock in pairs)}
+        environ = {**os.environ, UPGRADE_VARIABLE: self._acceptor.for_exec()}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- that is what it is for
-
-
-def _listens_on(sock: socket.socket, listener: Listener) -> bool:
-    host, port = sock.getsockname()[:2]
-    return listener.port in (0, port) and listener.host in (host, "localhost", "")
 
 
 def _name(number: int) -> str:
