@@ -113,6 +113,8 @@ class PluginSpec:
     """Name of the codec of an input or output that none was given for; empty: it takes no codec."""
     warnings: Callable[[Any], Iterable[str]] = no_warnings
     """What `ingestd check` says about options that work but may not be meant, a sentence each."""
+    listens: bool = False
+    """Whether an input reads connections that the keeper accepts for it (``SocketInput``)."""
     stream: bool = False
     """Whether an input reads a stream that must be cut into frames; else every message is one frame."""
     decodes: bool = True
@@ -188,13 +190,15 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     touches: Callable[[Any], Touch] = touches_nothing,
     codec: str = "",
     stream: bool = False,
+    listens: bool = False,
     decodes: bool = True,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as an input, codec or output."""
 
     def register(build: _Build) -> _Build:
         doc = build.__doc__ or ""
-        _register(PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes))
+        spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
+        _register(dataclasses.replace(spec, listens=listens))
         return build
 
     return register

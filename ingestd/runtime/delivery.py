@@ -13,6 +13,7 @@ from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.event.record import Batch
 from ingestd.journal.base import Position, RecordQueue
 from ingestd.logs import get_logger
+from ingestd.runtime.letters import CountedLetters
 
 log = get_logger(__name__)
 
@@ -45,9 +46,18 @@ class Delivery:
         position: Everything in the journal before it was taken over.
     """
 
-    def __init__(self, built: BuiltOutput, journal: RecordQueue, pipeline_id: str, max_delay: float, max_bytes: int):
+    def __init__(
+        self,
+        built: BuiltOutput,
+        journal: RecordQueue,
+        letters: CountedLetters,
+        pipeline_id: str,
+        max_delay: float,
+        max_bytes: int,
+    ) -> None:
         self._output, self.name = built.output, built.step.plugin_id
-        self._journal, self._pipeline_id = journal, pipeline_id
+        self._journal, self._letters, self._pipeline_id = journal, letters, pipeline_id
+        self._dead = 0  # dead letters not yet taken off the delivered events
         self._max_delay, self._max_bytes = max_delay, max_bytes
         self._queue: deque[_Parcel] = deque()
         self._under_way: deque[_Parcel] = deque()  # in the order of the journal
@@ -83,14 +93,20 @@ class Delivery:
         """Return as soon as nothing is under way."""
         await self._idle.wait()
 
-    def take(self, batch: Batch | None, size: int, end: Position) -> None:
-        """Take over the records between ``position`` and ``end``; ``batch``: those of them that this output gets."""
+    def prepare(self, batch: Batch | None) -> Any:
+        """Return what the output makes of ``batch``, None for nothing; to be given to ``take``."""
+        return None if batch is None else self._output.prepare(batch)
+
+    def take(self, load: Any, events: int, size: int, end: Position) -> None:
+        """Take over what lies between ``position`` and ``end``: ``load`` is what this output gets of it, or None.
+
+        ``size`` is the bytes of the frames.
+        """
         self.position = end
-        load = self._output.prepare(batch) if batch is not None else None
-        parcel = _Parcel(load, len(batch) if batch is not None else 0, size, end)
+        parcel = _Parcel(load, events, size, end)
         self._under_way.append(parcel)
         self._idle.clear()
-        if batch is None:
+        if load is None:
             self._done([parcel])
             return
         self._held += size
@@ -122,12 +138,19 @@ class Delivery:
     async def _work(self) -> None:
         while (parcels := await self._next_parcels()) is not None:
             await self._deliver(parcels)
-            metrics.EVENTS_DELIVERED.add(sum(one.events for one in parcels), self._pipeline_id, self.name)
-            metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), self._pipeline_id, self.name)
+            self._count(parcels)
             self._held -= sum(one.size for one in parcels)
             if self._held <= self._max_bytes * 3 // 4:
                 self._room.set()
             self._done(parcels)
+
+    def _count(self, parcels: list[_Parcel]) -> None:
+        events = sum(one.events for one in parcels)
+        self._dead += self._letters.take(self.name)
+        dead = min(self._dead, events)
+        self._dead -= dead
+        metrics.EVENTS_DELIVERED.add(events - dead, self._pipeline_id, self.name)
+        metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), self._pipeline_id, self.name)
 
     def _done(self, parcels: list[_Parcel]) -> None:
         """Note that ``parcels`` need nothing more, and commit as far as no earlier one does."""

@@ -80,7 +80,6 @@ class Keeper:
         plan: What to run first.
         reload: Returns the plan of a new config; raises ValueError with everything that is wrong with it.
         new_id: Makes ids of connections.
-        shutdown_timeout: Seconds that workers may take to deliver.
         environ: The environment, for systemd's variables and those of an upgrade.
     """
 
@@ -89,11 +88,9 @@ class Keeper:
         plan: Plan,
         reload: Callable[[], Plan],
         new_id: Callable[[], str],
-        shutdown_timeout: float,
         environ: Mapping[str, str],
     ) -> None:
         self._plan, self._reload = plan, reload
-        self._shutdown_timeout = shutdown_timeout
         self._notifier = Notifier(environ)
         self._environ = environ
         self._selector = selectors.DefaultSelector()

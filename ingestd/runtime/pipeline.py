@@ -17,9 +17,9 @@ from ingestd.event.record import Batch
 from ingestd.journal.base import JournalError, JournalFullError, Position, Record, RecordQueue
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
-from ingestd.plugins.registry import DeadLetters
 from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.delivery import Delivery
+from ingestd.runtime.letters import CountedLetters
 from ingestd.settings import Settings
 
 log = get_logger(__name__)
@@ -47,7 +47,7 @@ class RunningPipeline:
         journal: RecordQueue,
         clock: ReceiveClock,
         settings: Settings,
-        dead_letters: DeadLetters,
+        dead_letters: CountedLetters,
         *,
         first: bool = True,
     ) -> None:
@@ -57,7 +57,8 @@ class RunningPipeline:
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         share = settings.queue_bytes // max(len(outputs), 1)
         self._deliveries = [
-            (route, Delivery(output, journal, name, settings.batch.max_delay, share)) for route, output in outputs
+            (route, Delivery(output, journal, dead_letters, name, settings.batch.max_delay, share))
+            for route, output in outputs
         ]
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}
@@ -174,15 +175,29 @@ class RunningPipeline:
         """Decode and filter one record of the journal and hand what comes out to ``targets``."""
         self._clock.set(record.time_ns)
         chunk = Chunk(record.data, Origin(record.connection, record.fields), record.offset)
-        decoded = built.codec.decode(chunk)
-        routes = self._pipeline.process(decoded, built.decorate)
-        self._clock.reset()
-        dropped = self._take_dropped()
+        try:
+            decoded = built.codec.decode(chunk)
+            routes = self._pipeline.process(decoded, built.decorate)
+            batches = [Batch(records, record.connection, self._touched) if records else None for records in routes]
+            loads = [(delivery, delivery.prepare(batches[route])) for route, delivery in targets]
+        except Exception as error:  # a fault of ours: these events are set aside, those behind them must go on
+            log.exception("the daemon failed on a chunk; it becomes a dead letter", pipeline=self.name)
+            self._give_up(record, error)
+            for _, delivery in targets:
+                delivery.take(None, 0, len(record.data), end)
+            return
+        finally:
+            self._clock.reset()
         if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
-            self._count(len(decoded.events), dropped)
-        batches = [Batch(records, record.connection, self._touched) if records else None for records in routes]
-        for route, delivery in targets:
-            delivery.take(batches[route], len(record.data), end)
+            self._count(len(decoded.events), self._take_dropped())
+        for (route, delivery), (_, load) in zip(targets, loads, strict=True):
+            delivery.take(load, len(routes[route]), len(record.data), end)
+
+    def _give_up(self, record: Record, error: Exception) -> None:
+        """Make a dead letter of a record that the daemon itself fails on."""
+        self._dead_letters.add(
+            stage="filter", reason=f"the daemon failed on it: {error!r}", raw=record.data, origin=record.connection
+        )
 
     def _count(self, events: int, dropped: dict[str, int]) -> None:
         metrics.BATCH_EVENTS.observe(events, self.name)
@@ -215,7 +230,7 @@ class RunningPipeline:
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
                 if not entries:  # what is left is damaged, and was reported
-                    delivery.take(None, 0, self.journal.head)
+                    delivery.take(None, 0, 0, self.journal.head)
                 for record, end in entries:
                     self._process(record, self._input_of(record), [own], end)
                 await asyncio.sleep(0)

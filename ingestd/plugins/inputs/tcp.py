@@ -285,7 +285,7 @@ def _lines(data: bytes) -> list[bytes]:
     return [line + b"\n" for line in lines] + ([rest] if rest else [])
 
 
-@plugin("input", "tcp", Options, codec="line", stream=True)
+@plugin("input", "tcp", Options, codec="line", stream=True, listens=True)
 def build(opts: Options, context: BuildContext) -> TcpInput:
     """Lines from TCP connections, any number of clients, as long as the daemon runs."""
     if not 0 <= opts.port <= 65535:

@@ -1,0 +1,44 @@
+"""Put running pipelines together out of configs and settings."""
+
+from __future__ import annotations
+
+import time
+
+from ingestd.compiler.pipeline import Pipeline, compile_pipeline
+from ingestd.config.nodes import Config
+from ingestd.journal.base import RecordQueue
+from ingestd.journal.dead_letters import DeadLetterFiles
+from ingestd.logs import get_logger
+from ingestd.plugins.registry import BuildContext
+from ingestd.runtime.clock import ReceiveClock
+from ingestd.runtime.letters import CountedLetters
+from ingestd.runtime.pipeline import RunningPipeline, report_failures
+from ingestd.settings import Settings
+
+log = get_logger(__name__)
+
+Configs = dict[str, Config]
+
+
+def dead_letters(settings: Settings, writer: str, writers: int) -> DeadLetterFiles:
+    """Return the dead letters of one of ``writers`` processes."""
+    folder = settings.data_dir / "deadletters"
+    return DeadLetterFiles(folder, settings.dead_letters.max_bytes // writers, time.time, writer)
+
+
+def running_pipeline(
+    name: str, config: Config, settings: Settings, letters: DeadLetterFiles, journal: RecordQueue, number: int
+) -> RunningPipeline:
+    """Return a pipeline for the worker ``number``, built and not started.
+
+    Raises:
+        ConfigErrors: The config is wrong.
+    """
+    for warning in config.warnings:
+        log.warning("the config may not mean what it says", pipeline=name, warning=warning)
+    clock, counted = ReceiveClock(), CountedLetters(letters)
+    context = BuildContext(
+        settings=settings, dead_letters=counted, pipeline_id=name, clock=clock, writer_id=f"w{number}"
+    )
+    pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
+    return RunningPipeline(name, pipeline, journal, clock, settings, counted, first=number == 0)

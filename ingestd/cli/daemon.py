@@ -1,0 +1,92 @@
+"""The daemon that outlives its workers: what ``ingestd run`` does for a config that listens on something."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+
+from ingestd.cli.assemble import Configs, dead_letters, running_pipeline
+from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.config.errors import ConfigErrors
+from ingestd.journal.folders import journal_folder, journal_folders
+from ingestd.journal.journal import Journal
+from ingestd.plugins.inputs._streams import Origins
+from ingestd.plugins.interfaces import SocketInput
+from ingestd.plugins.registry import BuildContext
+from ingestd.runtime.channel import Channel
+from ingestd.runtime.keeper import Keeper, Plan
+from ingestd.runtime.pipeline import RunningPipeline
+from ingestd.runtime.sockets import Listener
+from ingestd.runtime.worker import run_worker
+from ingestd.settings import Settings
+from ingestd.web.process import serve_for_keeper
+
+
+def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs]) -> int:
+    """Be the keeper of worker processes; returns the exit code. ``load`` reads the configs anew.
+
+    Raises:
+        ConfigErrors: A config is wrong.
+        OSError: An address cannot be listened on.
+    """
+
+    def reload() -> Plan:
+        try:
+            return _plan(settings, load())
+        except ConfigErrors as errors:
+            raise ValueError(errors.render()) from None
+
+    origins = Origins()
+    return Keeper(_plan(settings, first), reload, lambda: origins.new().id, os.environ).run()
+
+
+def _plan(settings: Settings, configs: Configs) -> Plan:
+    listeners = _listeners(configs, settings)
+    workers = settings.workers or _cores()
+
+    def work(number: int, channel: Channel) -> int:
+        def build() -> list[RunningPipeline]:
+            return _pipelines(settings, configs, number, workers)
+
+        return run_worker(number, build, channel, settings.shutdown_timeout)
+
+    def serve(channel: Channel) -> int:
+        assert settings.http is not None  # noqa: S101 -- else this is not used, see below
+        return serve_for_keeper(settings.http, channel, explicit=settings.explicit("http"))
+
+    return Plan(listeners, workers, _journals(settings), work, serve if settings.http is not None else None)
+
+
+def _listeners(configs: Configs, settings: Settings) -> tuple[Listener, ...]:
+    """Build the pipelines, which finds every mistake, and return what their inputs listen on."""
+    found: list[Listener] = []
+    for name, config in configs.items():
+        for built in compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name)).inputs:
+            if isinstance(built.input, SocketInput):
+                host, port = built.input.address
+                found.append(Listener(name, built.step.plugin_id, host, port, built.input.max_connections))
+    return tuple(found)
+
+
+def _cores() -> int:
+    """Return how many processors we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _journals(settings: Settings) -> int:
+    """Return how many workers have left a journal."""
+    names = [re.match(r"w(\d+)", folder.name) for folder in journal_folders(settings.data_dir)]
+    return max((int(match[1]) + 1 for match in names if match), default=0)
+
+
+def _pipelines(settings: Settings, configs: Configs, number: int, workers: int) -> list[RunningPipeline]:
+    """Return the pipelines of one worker, each with its journal."""
+    letters = dead_letters(settings, f"w{number}", workers)
+    limits = settings.journal
+    running = []
+    for name, config in configs.items():
+        folder = journal_folder(settings.data_dir, f"w{number}" if name == "main" else f"w{number}-{name}")
+        journal = Journal(folder, max_bytes=limits.max_bytes, segment_bytes=limits.segment_bytes)
+        running.append(running_pipeline(name, config, settings, letters, journal, number))
+    return running
