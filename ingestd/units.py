@@ -76,7 +76,7 @@ def format_duration(seconds: float) -> str:
         if seconds and seconds % _SECONDS[unit] == 0:
             return f"{int(seconds // _SECONDS[unit])}{unit}"
     millis = seconds * 1000
-    return f"{seconds:g}s" if seconds == int(seconds) or millis != int(millis) else f"{int(millis)}ms"
+    return f"{seconds:.12g}s" if seconds == int(seconds) or millis != int(millis) else f"{int(millis)}ms"
 
 
 def _amount(text: str, units: dict[str, int] | dict[str, float], expected: str) -> float:

@@ -33,7 +33,8 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=1)
     options = arguments.parse_args()
     distinct = make_lines(min(options.events, 100_000))
-    print(f"{options.events} events of {sum(map(len, distinct)) // len(distinct)} bytes, {options.connections} connections")
+    size = sum(map(len, distinct)) // len(distinct)
+    print(f"{options.events} events of {size} bytes, {options.connections} connections")
     for _ in range(options.runs):
         _run(distinct, options.events, options.connections)
     print("\nCPU us per event by stage (in one process, without sockets)")

@@ -7,7 +7,10 @@ import random
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
 
-WORDS = ["서울 맛집", "파이썬", "강남역 카페", "노트북 추천", "부산 여행", "영화 예매", "전세 대출", "50% 할인", "django"]
+WORDS = [
+    *("서울 맛집", "파이썬", "강남역 카페", "노트북 추천", "부산 여행"),
+    *("영화 예매", "전세 대출", "50% 할인", "django"),
+]
 SEARCH_SHARE = 0.4
 _TRACE = 'Traceback (most recent call last):\n  File "/srv/shop/views.py", line 41, in detail\n' + "    raise\n" * 6
 _SERVER = "/srv/shop/lib/python3.11/site-packages/django/core/servers/basehttp.py"
