@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
@@ -26,6 +27,11 @@ def dead_letters(settings: Settings, writer: str, writers: int) -> DeadLetterFil
     return DeadLetterFiles(folder, settings.dead_letters.max_bytes // writers, time.time, writer)
 
 
+def _writer_id(pipeline: str, number: int) -> str:
+    """Return a name for the files that one worker writes for one pipeline."""
+    return f"w{number}" if pipeline == "main" else f"w{number}_{re.sub(r'[^a-z0-9_]', '_', pipeline.lower())}"[:24]
+
+
 def running_pipeline(
     name: str, config: Config, settings: Settings, letters: DeadLetterFiles, journal: RecordQueue, number: int
 ) -> RunningPipeline:
@@ -38,7 +44,7 @@ def running_pipeline(
         log.warning("the config may not mean what it says", pipeline=name, warning=warning)
     clock, counted = ReceiveClock(), CountedLetters(letters)
     context = BuildContext(
-        settings=settings, dead_letters=counted, pipeline_id=name, clock=clock, writer_id=f"w{number}"
+        settings=settings, dead_letters=counted, pipeline_id=name, clock=clock, writer_id=_writer_id(name, number)
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
     return RunningPipeline(name, pipeline, journal, clock, settings, counted, first=number == 0)

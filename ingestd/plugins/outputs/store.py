@@ -6,6 +6,7 @@ Not part of Logstash. ``ingestd indices``, ``search`` and ``top`` read it.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,9 @@ class StoreOutput:
         self._root = store_root(context.settings.data_dir)
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
-        self._writer_id = context.writer_id
+        self._writer_id = _writer_id(context)
+        self._unchecked = 2 * self.batch_bytes
+        self._stored: dict[str, set[str]] = {}
 
     async def open(self) -> None:
         """Open the store and mend what a crash left.
@@ -85,8 +88,29 @@ class StoreOutput:
                 row[0].extend(documents)
                 row[1].extend(ids)
         for index, (documents, ids) in together.items():
+            if self._unchecked > 0:
+                documents, ids = await asyncio.to_thread(self._new_ones, index, documents, ids)  # noqa: PLW2901
             await self._append(index, documents, ids)
         await self._retried(self._writer.sync)
+
+    def _new_ones(self, index: str, documents: list[bytes], ids: list[str]) -> tuple[list[bytes], list[str]]:
+        """Return the documents that are not in the index yet.
+
+        A crash between append and commit makes the last load come again. It was no larger than ``batch_bytes``,
+        so only the first documents after the start are looked at.
+        """
+        self._unchecked -= sum(map(len, documents))
+        if index not in self._stored:
+            try:
+                self._stored[index] = self._writer.last_ids(index, 4 * self.batch_bytes)
+            except StoreError as error:
+                log.warning("what a crash left cannot be looked at; some events may be stored twice", error=error)
+                self._stored[index] = set()
+        stored = self._stored[index]
+        new = [position for position, one in enumerate(ids) if one not in stored]
+        if self._unchecked <= 0:
+            self._stored.clear()
+        return [documents[position] for position in new], [ids[position] for position in new]
 
     async def _append(self, index: str, documents: list[bytes], ids: list[str]) -> None:
         """Append to one index; what it will never take becomes dead letters."""
@@ -123,6 +147,12 @@ class StoreOutput:
     async def close(self) -> None:
         """Close the store."""
         await asyncio.to_thread(self._writer.close)
+
+
+def _writer_id(context: BuildContext) -> str:
+    """Return a name of our own for each output of each process that writes to the store."""
+    own = "" if context.plugin_id == "store_0" else re.sub(r"[^a-z0-9_]", "_", "_" + context.plugin_id.lower())
+    return (context.writer_id + own)[:32]
 
 
 @plugin("output", "store", Options, touches=touches)

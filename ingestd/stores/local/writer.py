@@ -99,6 +99,28 @@ class LocalWriter:
             raise _store_error(error, f"cannot append to index {index!r}") from error
         self._tails.move_to_end(index)
 
+    def last_ids(self, index: str, max_bytes: int) -> set[str]:
+        """Return the ids of the documents in the last ``max_bytes`` of this writer's tail of an index.
+
+        After a crash they tell what was appended although nobody could note any more that it was.
+
+        Raises:
+            StoreError: The tail cannot be read.
+        """
+        path = tail_path(self._root / index, self._writer_id)
+        try:
+            with path.open("rb") as tail:
+                size = tail.seek(0, os.SEEK_END)
+                begin = tail.seek(max(size - max_bytes, 0))
+                lines = tail.read().split(b"\n")
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise _store_error(error, f"cannot read index {index!r}") from error
+        whole = lines[1 if begin else 0 : -1]  # the first may lack its begin; behind the last there is nothing
+        ids = (line.rpartition(b"\t")[2] for line in whole)
+        return {orjson.loads(one) for one in ids if one.startswith(b'"')}
+
     def sync(self) -> None:
         """Return when everything appended so far is on the disk (``fsync``).
 
