@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ingestd.suggest import did_you_mean
-from ingestd.units import ADDRESS, COUNT, DURATION, PATH, PORT, SIZE, TEXT, URL, Address, Kind, choice
+from ingestd.units import ADDRESS, COUNT, DURATION, PATH, PORT, SIZE, TEXT, URL, YES_NO, Address, Kind, choice
 
 PREFIX = "INGESTD_"
 
@@ -97,6 +97,7 @@ class Settings:
     )
     host: str = setting("127.0.0.1", TEXT, "Where the built-in pipeline's tcp input listens.")
     port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0 takes a free one.")
+    watch: bool = setting(False, YES_NO, "Load the config again when one of its files changes.")
     workers: int = setting(0, COUNT, "Processes that read, filter and deliver; 0: one for each core.")
     http: Address | None = setting(
         Address("127.0.0.1", 9600), ADDRESS, "Where /metrics and /health are served; `off` switches them off."

@@ -134,6 +134,14 @@ def _measure(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     return read
 
 
+def _yes_no(raw: Any) -> bool:
+    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    try:
+        return words[str(raw).lower()]
+    except KeyError:
+        raise ValueError(f"expected yes or no, found {raw!r}") from None
+
+
 def _count(raw: Any) -> int:
     if isinstance(raw, bool) or not re.fullmatch(r"\d{1,4}", str(raw)):
         raise ValueError(f"expected a whole number, 0 to 9999, found {raw!r}")
@@ -171,6 +179,7 @@ URL = Kind("URL", _url, mask)
 PATH = Kind("path", _path)
 PORT = Kind("port", _port)
 COUNT = Kind("number", _count)
+YES_NO = Kind("yes | no", _yes_no, lambda value: "yes" if value else "no")
 ADDRESS = Kind("HOST:PORT or off", _address, lambda value: "off" if value is None else str(value))
 SIZE = Kind("size", _measure(parse_size), format_size)
 DURATION = Kind("duration", _measure(parse_duration), format_duration)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from ingestd.cli.assemble import Configs, dead_letters, running_pipeline
 from ingestd.compiler.pipeline import compile_pipeline
@@ -16,6 +17,7 @@ from ingestd.plugins.interfaces import SocketInput
 from ingestd.plugins.registry import BuildContext
 from ingestd.runtime.channel import Channel
 from ingestd.runtime.keeper import Keeper, Plan
+from ingestd.runtime.pidfile import claim
 from ingestd.runtime.pipeline import RunningPipeline
 from ingestd.runtime.sockets import Listener
 from ingestd.runtime.worker import run_worker
@@ -37,8 +39,10 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs]) 
         except ConfigErrors as errors:
             raise ValueError(errors.render()) from None
 
+    plan = _plan(settings, first)
+    claim(settings.data_dir)  # held until the process ends
     origins = Origins()
-    return Keeper(_plan(settings, first), reload, lambda: origins.new().id, os.environ).run()
+    return Keeper(plan, reload, lambda: origins.new().id, os.environ).run()
 
 
 def _plan(settings: Settings, configs: Configs) -> Plan:
@@ -55,7 +59,22 @@ def _plan(settings: Settings, configs: Configs) -> Plan:
         assert settings.http is not None  # noqa: S101 -- else this is not used, see below
         return serve_for_keeper(settings.http, channel, explicit=settings.explicit("http"))
 
-    return Plan(listeners, workers, _journals(settings), work, serve if settings.http is not None else None)
+    return Plan(
+        listeners=listeners,
+        workers=workers,
+        journals=_journals(settings),
+        worker_main=work,
+        http_main=serve if settings.http is not None else None,
+        fingerprint=lambda: _fingerprint(configs),
+        watch=settings.watch,
+    )
+
+
+def _fingerprint(configs: Configs) -> object:
+    """Return the state of the files that the configs came from; a file that is gone has none."""
+    files = [Path(file) for config in configs.values() for file in config.sources]
+    states = [(one, one.stat()) for one in files if one.is_file()]
+    return [(one, state.st_mtime_ns, state.st_size, state.st_ino) for one, state in states]
 
 
 def _listeners(configs: Configs, settings: Settings) -> tuple[Listener, ...]:

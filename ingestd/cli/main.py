@@ -14,6 +14,8 @@ COMMANDS = {  # name: where its click command is
     "check": "ingestd.cli.check:check",
     "explain": "ingestd.cli.check:explain",
     "config": "ingestd.cli.config:config",
+    "reload": "ingestd.cli.signals:reload",
+    "upgrade": "ingestd.cli.signals:upgrade",
     "indices": "ingestd.cli.read:indices",
     "search": "ingestd.cli.read:search",
     "top": "ingestd.cli.read:top",

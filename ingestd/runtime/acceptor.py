@@ -6,6 +6,7 @@ import os
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ingestd.logs import get_logger
@@ -47,6 +48,14 @@ class Acceptor:
         self._listening: dict[_Key, socket.socket] = {}
         self._listeners: dict[_Key, Listener] = {}
         self.connections: dict[str, Connection] = {}
+        self.loads: Counter[int] = Counter()
+        """Connections of each worker."""
+        self._counts: Counter[_Key] = Counter()
+
+    def _add(self, connection: Connection) -> None:
+        self.connections[connection.id] = connection
+        self.loads[connection.worker] += 1
+        self._counts[connection.pipeline, connection.input] += 1
 
     def adopt(self, environ: Mapping[str, str], listeners: Sequence[Listener]) -> None:
         """Take over the sockets that an earlier keeper left, through systemd or ``exec``."""
@@ -59,7 +68,7 @@ class Acceptor:
             if key := listener_key(name):
                 self._listening[key] = socket.socket(fileno=fd)
             elif connection := stored_connection(name, fd):
-                self.connections[connection.id] = connection
+                self._add(connection)
             elif len(found) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
                 self._listening[listeners[0].pipeline, listeners[0].input] = socket.socket(fileno=fd)
             else:
@@ -116,7 +125,7 @@ class Acceptor:
     def _accept(self, key: _Key) -> None:
         listener, listening = self._listeners[key], self._listening[key]
         for _ in range(_ACCEPTS):
-            if listener.max_connections and self._count(key) >= listener.max_connections:
+            if listener.max_connections and self._counts[key] >= listener.max_connections:
                 self._unwatch(listening)  # the rest wait in the kernel's queue
                 text = "no more connections are accepted"
                 log.warning(text, input=listener.input, max_connections=listener.max_connections)
@@ -131,12 +140,9 @@ class Acceptor:
                 return
             sock.setblocking(False)
             connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2])
-            self.connections[connection.id] = connection
+            self._add(connection)
             self._notifier.store(connection.name, sock.fileno())
             self._accepted(connection)
-
-    def _count(self, key: _Key) -> int:
-        return sum((one.pipeline, one.input) == key for one in self.connections.values())
 
     def forget(self, connection_id: str) -> None:
         """Close our duplicate of a connection that has ended; a listener at its limit may accept again."""
@@ -146,6 +152,8 @@ class Acceptor:
         self._notifier.forget(connection.name)
         connection.sock.close()
         key = (connection.pipeline, connection.input)
+        self.loads[connection.worker] -= 1
+        self._counts[key] -= 1
         listening = self._listening.get(key)
         if listening is not None and key in self._listeners and listening.fileno() not in self._selector.get_map():
             self._watch(key)

@@ -14,12 +14,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ingestd.logs import get_logger
 from ingestd.runtime.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.runtime.channel import Channel, ChannelClosedError, Message
 from ingestd.runtime.notify import Notifier
+from ingestd.runtime.questions import Questions
 from ingestd.runtime.sockets import Connection, Listener
 
 log = get_logger(__name__)
@@ -27,7 +28,16 @@ log = get_logger(__name__)
 _HEALTHY_SECONDS = 5.0
 """A worker that lived so long was not killed by its start: the next begins at once."""
 
+_LOOK_SECONDS = 1.0
+"""How often the files of the config are looked at, if they are watched."""
+
 _LONGEST_PAUSE = 10.0
+_PAUSE_AFTER_KILL = 0.2
+"""A worker that was killed from outside (an operator, the system out of memory) did not fail at its start."""
+
+_HTTP = -1
+"""The number of the HTTP process among the workers'."""
+
 ChildMain = Callable[[Channel], int]
 
 
@@ -41,6 +51,10 @@ class Plan:
     """Workers that left a journal: so many are started, even if fewer get connections."""
     worker_main: Callable[[int, Channel], int]
     http_main: ChildMain | None
+    fingerprint: Callable[[], object] = lambda: None
+    """Changes when a file of the config does."""
+    watch: bool = False
+    """Whether to load the config again when it changes."""
 
 
 @dataclass(slots=True)
@@ -62,15 +76,6 @@ class _Place:
     child: _Child | None = None
     failures: int = 0
     start_at: float | None = None
-
-
-@dataclass(slots=True)
-class _Question:
-    """A question of the HTTP process that workers are answering."""
-
-    number: int
-    waiting: set[int] = field(default_factory=set)
-    states: list[Message] = field(default_factory=list)
 
 
 class Keeper:
@@ -97,11 +102,12 @@ class Keeper:
         self._acceptor = Acceptor(self._selector, self._notifier, new_id, self._least_loaded, self._hand_over)
         self._connections = self._acceptor.connections
         self._places: dict[int, _Place] = {}
-        self._questions: dict[int, _Question] = {}
+        self._questions = Questions(self._all_answered)
         self._ending = ""  # "stop" or "upgrade"
         self._reloading: list[int] = []  # workers that still run the old config
         self._was_ready = False
-        self._next_beat = 0.0
+        self._next_beat = self._next_look = 0.0
+        self._seen = self._changed = plan.fingerprint()
         self._code = 0
 
     # Life
@@ -122,6 +128,7 @@ class Keeper:
                 key.data()
             self._start_due()
             self._beat()
+            self._look()
         if self._ending == "upgrade":
             self._exec()
         signals.close()
@@ -130,12 +137,14 @@ class Keeper:
     def _numbers(self) -> list[int]:
         places = [one.worker + 1 for one in self._connections.values()]
         workers = max([self._plan.workers, self._plan.journals, *places])
-        return [*range(workers), *([-1] if self._plan.http_main else [])]
+        return [*range(workers), *([_HTTP] if self._plan.http_main else [])]
 
     def _timeout(self) -> float | None:
         moments = [place.start_at for place in self._places.values() if place.start_at is not None]
         if self._notifier.watchdog_seconds:
             moments.append(self._next_beat)
+        if self._plan.watch:
+            moments.append(self._next_look)
         return max(min(moments) - time.monotonic(), 0) if moments else None
 
     def _beat(self) -> None:
@@ -143,6 +152,17 @@ class Keeper:
         if self._notifier.watchdog_seconds and now >= self._next_beat:
             self._notifier.watchdog()
             self._next_beat = now + self._notifier.watchdog_seconds / 3
+
+    def _look(self) -> None:
+        """Load the config again if a file of it has changed, and has not changed any more for one look."""
+        now = time.monotonic()
+        if not self._plan.watch or now < self._next_look or self._ending:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        found = self._plan.fingerprint()
+        if found != self._seen and found == self._changed:
+            self.reload()
+        self._changed = found
 
     def _catch_signals(self) -> socket.socket:
         """Let signals arrive as bytes on a socket, so that they wait their turn."""
@@ -172,19 +192,14 @@ class Keeper:
     # Connections
 
     def _least_loaded(self) -> int:
-        loads = dict.fromkeys(range(self._plan.workers), 0)
-        for connection in self._connections.values():
-            if connection.worker in loads:
-                loads[connection.worker] += 1
-        return min(loads, key=lambda number: loads[number])
+        return min(range(self._plan.workers), key=lambda number: self._acceptor.loads[number])
 
     def _hand_over(self, connection: Connection) -> None:
         """Give a connection to its worker, if that one takes any now; else it gets it when it is ready."""
         place = self._places.get(connection.worker)
         child = place.child if place else None
         if child is not None and child.ready and not child.stopping:
-            child.channel.send(connection.message(), connection.sock.fileno())
-            self._watch_channel(child)
+            self._send(child, connection.message(), connection.sock.fileno())
 
     # Children
 
@@ -224,6 +239,13 @@ class Keeper:
             sys.stderr.flush()
             os._exit(code)
 
+    def _children(self) -> list[_Child]:
+        return [place.child for place in self._places.values() if place.child is not None]
+
+    def _send(self, child: _Child, message: Message, fd: int | None = None) -> None:
+        child.channel.send(message, fd)
+        self._watch_channel(child)
+
     def _watch_channel(self, child: _Child) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.channel.pending else 0)
         if child.channel.fileno() in self._selector.get_map():
@@ -253,7 +275,9 @@ class Keeper:
             case "ask":
                 self._ask(message["number"])
             case "answer":
-                self._answered(child.number, message["number"], message["state"])
+                self._questions.answer(child.number, message["number"], message["state"])
+            case "reload":
+                self._tell_http({"type": "reloaded", "number": message["number"], "error": self.reload()})
 
     def _child_ready(self, child: _Child) -> None:
         child.ready = True
@@ -273,8 +297,7 @@ class Keeper:
         place = self._places[child.number]
         place.child = None
         code = os.waitstatus_to_exitcode(status)
-        for question in list(self._questions.values()):
-            self._answered(child.number, question.number, None)
+        self._questions.gone(child.number)
         if self._ending:
             self._code = self._code or (code if child.number >= 0 and not child.stopping else 0)
             return
@@ -287,7 +310,7 @@ class Keeper:
         lived = time.monotonic() - child.born
         place.failures = place.failures + 1 if lived < _HEALTHY_SECONDS else 1
         pause = 0.0 if lived >= _HEALTHY_SECONDS or place.failures < 2 else 0.1 * 2 ** min(place.failures, 10)
-        pause = min(pause, _LONGEST_PAUSE)
+        pause = min(pause, _PAUSE_AFTER_KILL if code == -signal.SIGKILL else _LONGEST_PAUSE)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         text = "a process ended and is started again; its connections are kept"
         log.error(text, process=_name(child.number), ended=how, after_seconds=round(lived, 1), pause_seconds=pause)
@@ -303,36 +326,27 @@ class Keeper:
     # Questions of the HTTP process
 
     def _ask(self, number: int) -> None:
-        question = self._questions[number] = _Question(number)
-        for place_number, place in self._places.items():
-            if place_number >= 0 and place.child is not None and place.child.ready:
-                question.waiting.add(place_number)
-                place.child.channel.send({"type": "ask", "number": number})
-                self._watch_channel(place.child)
-        self._answered(-1, number, None)
+        asked = [one for one in self._children() if one.number >= 0 and one.ready and not one.stopping]
+        for child in asked:
+            self._send(child, {"type": "ask", "number": number})
+        self._questions.ask(number, [child.number for child in asked])
 
-    def _answered(self, worker: int, number: int, state: Message | None) -> None:
-        question = self._questions.get(number)
-        http = self._places.get(-1)
-        if question is None:
-            return
-        question.waiting.discard(worker)
-        if state is not None:
-            question.states.append(state)
-        if question.waiting:
-            return
-        del self._questions[number]
-        if http is not None and http.child is not None:
-            told = {
+    def _all_answered(self, number: int, states: list[Message]) -> None:
+        self._tell_http(
+            {
                 "type": "states",
                 "number": number,
-                "states": question.states,
+                "states": states,
                 "workers": self._plan.workers,
                 "ending": self._ending,
                 "connections": len(self._connections),
             }
-            http.child.channel.send(told)
-            self._watch_channel(http.child)
+        )
+
+    def _tell_http(self, message: Message) -> None:
+        place = self._places.get(_HTTP)
+        if place is not None and place.child is not None:
+            self._send(place.child, message)
 
     # Orders
 
@@ -352,21 +366,24 @@ class Keeper:
             place.start_at = None
             if place.child is not None:
                 place.child.stopping = True
-                place.child.channel.send(message)
-                self._watch_channel(place.child)
+                self._send(place.child, message)
 
-    def reload(self) -> None:
-        """Load the config again; if it is good, replace the workers by new ones, one after the other."""
+    def reload(self) -> str:
+        """Load the config again; if it is good, replace the workers by new ones, one after the other.
+
+        Returns what is wrong with it, empty if nothing.
+        """
         if self._ending or self._reloading:
-            return
+            return "the daemon is stopping, or is loading a config already"
         self._notifier.reloading()
+        self._seen = self._plan.fingerprint()
         try:
             plan = self._reload()
             self._acceptor.listen(plan.listeners)
         except (ValueError, OSError) as error:
             log.error("the new config is refused, the old one goes on", error=error)
             self._notifier.ready()
-            return
+            return str(error)
         self._plan = plan
         log.info("the new config is good and replaces the old one")
         self._reloading = [number for number, place in self._places.items() if place.child is not None]
@@ -374,6 +391,7 @@ class Keeper:
             if number not in self._places:
                 self._start(number)
         self._next_of_reload(None)
+        return ""
 
     def _next_of_reload(self, done: int | None) -> None:
         if done is not None:
@@ -387,8 +405,7 @@ class Keeper:
             self._next_of_reload(None)
             return
         child.stopping = True
-        child.channel.send({"type": "stop", "mode": "handover"})
-        self._watch_channel(child)
+        self._send(child, {"type": "stop", "mode": "handover"})
 
     def upgrade(self) -> None:
         """Hand everything to a new keeper: the same process, the code that is installed now."""

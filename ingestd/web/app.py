@@ -33,10 +33,13 @@ _INDEX = f"""<!doctype html>
 """
 
 
-def make_app(health: Callable[[], Awaitable[Health]]) -> web.Application:
+def make_app(
+    health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
+) -> web.Application:
     """Return the application.
 
     ``health`` is asked at each request for it, and before the metrics are shown: it measures the queues.
+    ``reload`` loads the config again and returns what is wrong with it; None: there is no such page.
     """
     app = web.Application(client_max_size=64 * 1024)  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)
@@ -49,7 +52,21 @@ def make_app(health: Callable[[], Awaitable[Health]]) -> web.Application:
             web.get("/health/ready", _health_page(health, lambda state: state.ready)),
         ]
     )
+    if reload is not None:
+        app.router.add_post("/reload", _reload_page(reload))
     return app
+
+
+def _reload_page(reload: Callable[[], Awaitable[str]]) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        if "Origin" in request.headers:  # a page in somebody's browser; programs send no such header
+            return web.json_response({"error": "not for browsers"}, status=403)
+        error = await reload()
+        return web.Response(
+            status=422 if error else 200, body=dumps({"error": error}), content_type="application/json"
+        )
+
+    return answer
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -15,6 +15,7 @@ from ingestd.web.server import HttpServer
 
 log = get_logger(__name__)
 
+_RELOAD_SECONDS = 30.0
 _ANSWER_SECONDS = 2.0
 """How long workers may take to say how they are; one that is silent for longer hangs."""
 
@@ -39,18 +40,32 @@ class _Workers:
         for message, _ in messages:
             if message["type"] == "stop":
                 self.stop.set()
-            elif message["type"] == "states" and (answer := self._waiting.pop(message["number"], None)):
+            elif answer := self._waiting.pop(message.get("number", -1), None):
                 answer.set_result(message)
+
+    async def _ask(self, kind: str, seconds: float) -> dict[str, Any]:
+        """Ask the keeper; raises TimeoutError."""
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._channel.send({"type": kind, "number": number})
+        try:
+            return await asyncio.wait_for(answer, seconds)
+        finally:
+            self._waiting.pop(number, None)
+
+    async def reload(self) -> str:
+        """Let the config be loaded again; returns what is wrong with it, empty if nothing."""
+        try:
+            error: str = (await self._ask("reload", _RELOAD_SECONDS))["error"]
+        except TimeoutError:
+            return "the daemon does not answer"
+        return error
 
     async def health(self) -> Health:
         """Return how the workers are, and set the metrics to the sum of theirs."""
-        number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._channel.send({"type": "ask", "number": number})
         try:
-            told = await asyncio.wait_for(answer, _ANSWER_SECONDS)
+            told = await self._ask("ask", _ANSWER_SECONDS)
         except TimeoutError:
-            self._waiting.pop(number, None)
             return Health(not_live=("a worker does not answer",))
         states = told["states"]
         metrics.replace([state["metrics"] for state in states])
@@ -72,7 +87,7 @@ def serve_for_keeper(address: Address, channel: Channel, *, explicit: bool) -> i
     async def main() -> int:
         workers = _Workers(channel)
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
-        server = HttpServer(address, workers.health, explicit=explicit)
+        server = HttpServer(address, workers.health, reload=workers.reload, explicit=explicit)
         try:
             await server.start()
         except OSError as error:

@@ -24,11 +24,20 @@ class HttpServer:
     Args:
         address: Where to listen; port 0 takes a free one, ``bound`` tells which.
         health: Called at each request for ``/health``, and before ``/metrics``: it may set gauges.
+        reload: Called for ``POST /reload``: loads the config again, returns what is wrong with it. None: no such page.
         explicit: Whether somebody chose the address. At the default one a port that is taken is no reason to
             stop a daemon: it warns, and goes on without HTTP.
     """
 
-    def __init__(self, address: Address, health: Callable[[], Awaitable[Health]], *, explicit: bool = True) -> None:
+    def __init__(
+        self,
+        address: Address,
+        health: Callable[[], Awaitable[Health]],
+        *,
+        reload: Callable[[], Awaitable[str]] | None = None,
+        explicit: bool = True,
+    ) -> None:
+        self._reload = reload
         self._address, self._health, self._explicit = address, health, explicit
         self._runner: web.AppRunner | None = None
         self.bound: Address | None = None
@@ -41,7 +50,8 @@ class HttpServer:
             OSError: The address cannot be had; the message says what to do.
         """
         app = await asyncio.to_thread(importlib.import_module, "ingestd.web.app")
-        runner = self._runner = app.web.AppRunner(app.make_app(self._health), access_log=None, shutdown_timeout=1.0)
+        pages = app.make_app(self._health, self._reload)
+        runner = self._runner = app.web.AppRunner(pages, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await app.web.TCPSite(runner, self._address.host, self._address.port).start()
