@@ -1,17 +1,22 @@
-"""Delivery: every load arrives once and in order, whatever the output does."""
+"""Delivery: every load arrives once and in order, and the journal knows how far it has come."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ingestd import metrics
 from ingestd.event.record import Batch
+from ingestd.journal.base import Position, Record
+from ingestd.journal.memory import MemoryJournal
+from ingestd.plugins.registry import ForgottenLetters
 from ingestd.runtime import delivery as module
 from ingestd.runtime.delivery import Delivery, OutputGoneError
+from ingestd.runtime.letters import CountedLetters
 from tests.conformance.running import FRAME, build
 
 
@@ -54,29 +59,57 @@ class Output:
         return [load for call in self.calls for load in call]
 
 
-def delivery(output: Output, max_delay: float = 0.01) -> Delivery:
-    built = build(FRAME % "").routes[0][0]
-    return Delivery(replace(built, output=output), "main", max_delay)
+class Road:
+    """A journal and the delivery behind it, begun."""
+
+    def __init__(self, output: Any, max_delay: float = 0.01, max_bytes: int = 1 << 20) -> None:
+        built = replace(build(FRAME % "").routes[0][0], output=output)
+        self.journal = MemoryJournal()
+        self.journal.consumers([built.step.plugin_id])
+        self.letters = CountedLetters(ForgottenLetters())
+        self.delivery = Delivery(built, self.journal, self.letters, "main", max_delay, max_bytes)
+
+    def append(self, data: bytes = b"x") -> Position:
+        return self.journal.append([Record("stdin_0", "o", {}, 0, 0, 1, data)])
+
+    def take(self, numbers: Iterable[int], size: int = 10) -> list[Position]:
+        """Take over one record for each number; return the positions behind them."""
+        ends = []
+        for number in numbers:
+            event = {"n": number}
+            ends.append(self.append())
+            load = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
+            self.delivery.take(load, 1, size, ends[-1])
+        return ends
+
+    @property
+    def committed(self) -> Position:
+        return self.journal.committed(self.delivery.name)[0]
 
 
-class Done:
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self) -> None:
-        self.count += 1
+async def begun(output: Any, max_delay: float = 0.01, max_bytes: int = 1 << 20) -> Road:
+    road = Road(output, max_delay, max_bytes)
+    await road.delivery.start()
+    return road
 
 
-def put(to: Delivery, numbers: Sequence[int], size: int = 10) -> Done:
-    done = Done()
-    for number in numbers:
-        event = {"n": number}
-        to.put(Batch([(None, event, event, number)], "o", ()), size, done)
-    return done
-
-
-def texts(numbers: Sequence[int]) -> list[bytes]:
+def texts(numbers: Iterable[int]) -> list[bytes]:
     return [b'{"n":%d}' % number for number in numbers]
+
+
+async def comes(what: Callable[[], Awaitable[None]]) -> bool:
+    """Return whether ``what`` returns at once."""
+    try:
+        await asyncio.wait_for(what(), 0.01)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 -- what is waited for happens in other modules
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -86,108 +119,184 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_in_order_and_joined() -> None:
     output = Output()
-    one = delivery(output)
-    await one.start()
-    done = put(one, range(25))
-    await one.close()
+    road = await begun(output)
+    road.take(range(25))
+    await road.delivery.close()
     assert output.loads == texts(range(25))
     assert [len(call) for call in output.calls] == [10, 10, 5]  # 100 bytes each
-    assert (done.count, output.closed) == (25, True)
+    assert output.closed
+    assert road.committed == road.delivery.position == road.journal.head
 
 
 async def test_a_load_larger_than_the_output_wants_goes_alone() -> None:
     output = Output()
-    one = delivery(output)
-    await one.start()
-    put(one, [1], size=1000)
-    put(one, [2, 3])
-    await one.close()
+    road = await begun(output)
+    road.take([1], size=1000)
+    road.take([2, 3])
+    await road.delivery.close()
     assert output.calls == [texts([1]), texts([2, 3])]
 
 
 async def test_little_is_delivered_after_the_delay() -> None:
     output = Output()
-    one = delivery(output, max_delay=0.05)
-    await one.start()
-    done = put(one, [1, 2])
+    road = await begun(output, max_delay=0.05)
+    ends = road.take([1, 2])
     await asyncio.sleep(0.01)
-    assert done.count == 0
-    async with asyncio.timeout(5):
-        while done.count < 2:  # noqa: ASYNC110 -- it has no event to wait for
-            await asyncio.sleep(0.01)
+    assert output.calls == []
+    await eventually(lambda: road.committed == ends[-1])
     assert output.calls == [texts([1, 2])]
-    await one.close()
+    await road.delivery.close()
 
 
 async def test_a_busy_output_lets_loads_gather() -> None:
     output = Output()
     output.gate.clear()
-    one = delivery(output, max_delay=0)
-    await one.start()
-    done = put(one, [0])
+    road = await begun(output, max_delay=0)
+    road.take([0])
     await asyncio.sleep(0.02)
-    put(one, range(1, 6))
+    road.take(range(1, 6))
     await asyncio.sleep(0.02)
-    assert done.count == 0
+    assert road.committed == Position(0, 0)
     output.gate.set()
-    await one.close()
+    await road.delivery.close()
     assert output.calls == [texts([0]), texts(range(1, 6))]
 
 
 async def test_a_failing_output_is_tried_again() -> None:
     output = Output(troubles=[RuntimeError("no"), OSError("disk"), ValueError("odd")])
-    one = delivery(output)
-    await one.start()
-    done = put(one, range(3))
-    await one.close()
+    road = await begun(output)
+    ends = road.take(range(3))
+    await road.delivery.close()
     assert output.calls == [texts(range(3))]
-    assert done.count == 3
+    assert road.committed == ends[-1]
 
 
-async def test_done_comes_after_the_delivery() -> None:
+async def test_what_is_under_way_is_not_committed() -> None:
     output = Output()
     output.gate.clear()
-    one = delivery(output, max_delay=0)
-    await one.start()
-    done = put(one, [1])
+    road = await begun(output, max_delay=0)
+    [end] = road.take([1])
     await asyncio.sleep(0.02)
-    assert (output.busy, done.count) == (1, 0)
+    assert output.busy == 1
+    assert (road.committed, road.delivery.position) == (Position(0, 0), end)
     output.gate.set()
-    await one.close()
-    assert done.count == 1
+    await road.delivery.close()
+    assert road.committed == end
 
 
 async def test_a_closed_pipe_ends_it() -> None:
-    one = delivery(Output(troubles=[BrokenPipeError()]))
-    await one.start()
-    done = put(one, [1])
+    road = await begun(Output(troubles=[BrokenPipeError()]))
+    road.take([1])
     with pytest.raises(OutputGoneError, match="the reader of stdout_0 has gone"):
-        await asyncio.wait_for(one.failed(), 5)
-    assert done.count == 0
+        await asyncio.wait_for(road.delivery.failed(), 5)
+    assert road.committed == Position(0, 0)
 
 
 async def test_several_calls_at_once() -> None:
     output = Output(concurrency=3)
     output.gate.clear()
-    one = delivery(output, max_delay=0)
-    await one.start()
-    done = put(one, range(5), size=100)
+    road = await begun(output, max_delay=0)
+    ends = road.take(range(5), size=100)
     await asyncio.sleep(0.05)
     assert output.busy == 3
     output.gate.set()
-    await one.close()
+    await road.delivery.close()
     assert sorted(output.loads) == texts(range(5))
-    assert (done.count, output.most_busy) == (5, 3)
+    assert (road.committed, output.most_busy) == (ends[-1], 3)
+
+
+class Doors(Output):
+    """Each load has a door of its own: the test says what is done first."""
+
+    def __init__(self) -> None:
+        super().__init__(concurrency=3)
+        self.doors = {text: asyncio.Event() for text in texts(range(3))}
+
+    async def deliver(self, loads: Sequence[Any]) -> None:
+        await self.doors[loads[0]].wait()
+        await super().deliver(loads)
+
+
+async def test_commits_come_in_the_order_of_the_journal() -> None:
+    output = Doors()
+    road = await begun(output, max_delay=0)
+    first, second, third = road.take(range(3), size=100)
+    empty = road.append()
+    road.delivery.take(None, 0, 0, empty)  # nothing of it is for this output
+    for number, done, expected in ((2, 1, Position(0, 0)), (0, 2, first), (1, 3, empty)):
+        output.doors[texts([number])[0]].set()
+        await eventually(lambda done=done: len(output.calls) == done)  # type: ignore[misc]
+        await asyncio.sleep(0)
+        assert road.committed == expected
+    assert first < second < third < empty == road.delivery.position
+    await road.delivery.close()
+
+
+async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
+    road = await begun(Output())
+    end = road.append()
+    road.delivery.take(None, 0, 0, end)
+    assert road.committed == road.delivery.position == end
+    assert await comes(road.delivery.idle)
+    await road.delivery.close()
+
+
+async def test_no_room_at_the_bound_and_again_at_three_quarters() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0, max_bytes=400)
+    road.take(range(3), size=100)
+    assert await comes(road.delivery.room)
+    road.take([3], size=100)
+    assert not road.delivery.has_room
+    assert not await comes(road.delivery.room)
+    waiting = asyncio.ensure_future(road.delivery.room())
+    output.gate.set()
+    await asyncio.wait_for(waiting, 5)
+    await road.delivery.close()
+
+
+async def test_idle_when_everything_is_delivered() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0)
+    assert await comes(road.delivery.idle)
+    road.take([1, 2])
+    assert not await comes(road.delivery.idle)
+    output.gate.set()
+    await asyncio.wait_for(road.delivery.idle(), 5)
+    assert output.loads == texts([1, 2])
+    await road.delivery.close()
+
+
+async def test_it_begins_where_it_was() -> None:
+    road = Road(Output())
+    end = road.append()
+    road.append()
+    road.journal.commit(road.delivery.name, end)
+    await road.delivery.start()
+    assert road.delivery.position == end
+    await road.delivery.close()
 
 
 async def test_cancel_gives_up() -> None:
     output = Output()
     output.gate.clear()
-    one = delivery(output, max_delay=0)
-    await one.start()
-    done = put(one, [1])
+    road = await begun(output, max_delay=0)
+    road.take([1])
     await asyncio.sleep(0.02)
-    one.cancel()
+    road.delivery.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await one.failed()
-    assert (output.calls, done.count) == ([], 0)
+        await road.delivery.failed()
+    assert (output.calls, road.committed) == ([], Position(0, 0))
+
+
+async def test_dead_letters_are_not_counted_as_delivered() -> None:
+    road = await begun(Output())
+    counter = metrics.EVENTS_DELIVERED
+    before = counter.value("main", road.delivery.name)
+    road.take(range(5))
+    road.letters.add(stage="output", reason="refused", raw=b"", plugin=road.delivery.name)
+    road.letters.add(stage="output", reason="of another output", raw=b"", plugin="other")
+    await road.delivery.close()
+    assert counter.value("main", road.delivery.name) - before == 4
