@@ -19,25 +19,28 @@ from ingestd.settings import Settings
 
 
 class Sink:
-    """Keeps chunks; ``full`` until somebody waited for room, if ``tight``."""
+    """Keeps chunks; a ``tight`` one takes one at a time, and the next once somebody has waited for room."""
 
     def __init__(self, *, tight: bool = False) -> None:
         self.chunks: list[Chunk] = []
         self.rejected: list[tuple[bytes, str]] = []
-        self.tight, self.waited = tight, 0
+        self.tight, self.full = tight, False
+        self.waited = self.refused = 0
 
-    @property
-    def full(self) -> bool:
-        return self.tight
-
-    def put(self, chunk: Chunk) -> None:
+    def put(self, chunk: Chunk) -> bool:
+        if self.full:
+            self.refused += 1
+            return False
         self.chunks.append(chunk)
+        self.full = self.tight
+        return True
 
     def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
         self.rejected.append((raw, reason))
 
     async def room(self) -> None:
         self.waited += 1
+        self.full = False
 
     @property
     def data(self) -> bytes:
@@ -104,7 +107,7 @@ async def test_stdin_stops_while_it_waits(pipe: int) -> None:
     running = asyncio.ensure_future(built.run(sink))
     os.write(pipe, b"one\nhalf")
     await asyncio.sleep(0.05)
-    built.stop()
+    built.stop("drain")
     await asyncio.wait_for(running, 10)
     assert sink.data == b"one\nhalf"
     os.close(pipe)
@@ -121,6 +124,18 @@ async def test_stdin_reads_files_and_devices(monkeypatch: pytest.MonkeyPatch, tm
         assert len(sink.data) == size
         assert sink.waited > size // 65536  # room is asked for before every read
         os.close(fd)
+
+
+async def test_what_there_is_no_room_for_is_offered_again(pipe: int) -> None:
+    sink = Sink(tight=True)
+    os.write(pipe, b"one\ntwo\nhalf")
+    os.close(pipe)
+    await run_stdin(sink)
+    assert sink.data == b"one\ntwo\nhalf"
+    sink = Sink(tight=True)
+    await asyncio.wait_for(build('generator { count => 2 lines => ["a", "b", "c"] }').input.run(sink), 10)
+    assert sink.data == b"abcabc"
+    assert sink.refused > 0
 
 
 async def test_stdin_lines_too_long(pipe: int) -> None:
@@ -170,7 +185,7 @@ async def test_generator_without_count_runs_until_it_is_stopped() -> None:
     assert not built.input.finite
     running = asyncio.ensure_future(built.input.run(sink))
     await asyncio.sleep(0.02)
-    built.input.stop()
+    built.input.stop("drain")
     await asyncio.wait_for(running, 10)
     assert len(sink.chunks) > 3
     assert sink.waited >= len(sink.chunks)
