@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingestd import metrics
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.logs import get_logger
+from ingestd.plugins.outputs._adaptive import AdaptiveLimit
 from ingestd.plugins.registry import DeadLetters
 from ingestd.protocols.bulk import BulkResult, Dead, Verdict, read_answer
 from ingestd.stores.elastic.client import ElasticClient
@@ -18,37 +19,46 @@ from ingestd.stores.elastic.errors import ElasticUnavailable
 
 log = get_logger(__name__)
 
+MAX_REQUESTS = 8
+"""Most requests under way to one cluster from one process; how many really are, the cluster's answers decide."""
+
 _PAUSE_SECONDS = 60.0
 _BAD_REQUEST = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """The body of a bulk request of ``count`` documents: an action line and a document line for each."""
+    """The body of a bulk request of ``count`` documents: an action line and a document line for each.
+
+    ``event_ids``: the ids that we gave the events, where the action lines have others; else empty.
+    """
 
     body: bytes
     count: int
+    event_ids: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, actions: Sequence[bytes], documents: Sequence[bytes]) -> Bulk:
+    def of(cls, actions: Sequence[bytes], documents: Sequence[bytes], event_ids: Iterable[str] = ()) -> Bulk:
         """Return the body of n actions and n documents, all without line ends."""
         lines: list[bytes] = [b""] * (2 * len(documents) + 1)
         lines[:-1:2] = actions
         lines[1::2] = documents
-        return cls(b"\n".join(lines), len(documents))
+        return cls(b"\n".join(lines), len(documents), tuple(event_ids))
 
     @classmethod
     def joined(cls, bulks: Sequence[Bulk]) -> Bulk:
         """Return all bodies as one."""
         if len(bulks) == 1:
             return bulks[0]
-        return cls(b"".join([bulk.body for bulk in bulks]), sum(bulk.count for bulk in bulks))
+        event_ids = tuple(one for bulk in bulks for one in bulk.event_ids)
+        return cls(b"".join([bulk.body for bulk in bulks]), sum(bulk.count for bulk in bulks), event_ids)
 
     def pick(self, positions: Iterable[int]) -> Bulk:
         """Return the body of some of the documents."""
         lines = self.body.split(b"\n")
         chosen = list(positions)
-        return Bulk.of([lines[2 * n] for n in chosen], [lines[2 * n + 1] for n in chosen])
+        event_ids = [self.event_ids[n] for n in chosen] if self.event_ids else ()
+        return Bulk.of([lines[2 * n] for n in chosen], [lines[2 * n + 1] for n in chosen], event_ids)
 
 
 class Retry:
@@ -90,6 +100,7 @@ class BulkSender:
     ) -> None:
         self._client, self._name, self._dead_letters, self._retry = client, name, dead_letters, retry
         self._pipeline = pipeline
+        self._limit = AdaptiveLimit(MAX_REQUESTS)
 
     async def send(self, bulk: Bulk, *, mended: bool = False) -> None:
         """Return when every document has its fate. ``mended``: they were decoded and written anew already."""
@@ -111,7 +122,7 @@ class BulkSender:
                     await self.send(bulk.pick(range(half, bulk.count)), mended=mended)
                     return
                 case Verdict.SPLIT:
-                    self._dead(bulk.body.split(b"\n")[1], result.reason)
+                    self._dead(bulk, 0, bulk.body.split(b"\n"), result.reason)
                     return
                 case Verdict.PAUSE:
                     text = "the server refuses us; delivery waits until it does not"
@@ -124,14 +135,24 @@ class BulkSender:
 
     async def _request(self, bulk: Bulk) -> _Reply:
         """Send one request; an answer that does not come is a retry."""
+        async with self._limit.slot():
+            return await self._request_now(bulk)
+
+    async def _request_now(self, bulk: Bulk) -> _Reply:
         begin = asyncio.get_running_loop().time()
         try:
             answer = await self._client.bulk(bulk.body, pipeline=self._pipeline)
         except ElasticUnavailable as error:
+            self._limit.bad()
             return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
-        metrics.BULK_SECONDS.observe(asyncio.get_running_loop().time() - begin, self._name)
+        seconds = asyncio.get_running_loop().time() - begin
+        metrics.BULK_SECONDS.observe(seconds, self._name)
         metrics.BULK_BYTES.observe(len(bulk.body), self._name)
         result = read_answer(answer.status, answer.body, bulk.count)
+        if result.verdict is Verdict.RETRY or result.retry:
+            self._limit.bad()
+        else:
+            self._limit.good(seconds)
         cause = "item" if result.verdict is Verdict.ITEMS else str(answer.status)
         return _Reply(result, cause, answer.retry_after or 0.0)
 
@@ -142,20 +163,29 @@ class BulkSender:
         decoded in full and written anew it is sound.
         """
         lines = bulk.body.split(b"\n")
-        actions: list[bytes] = []
-        documents: list[bytes] = []
+        again: list[int] = []
         for dead in refused:
             document = lines[2 * dead.position + 1]
             anew = document if mended or dead.status != _BAD_REQUEST else _rewritten(document)
             if anew == document:
-                self._dead(document, dead.reason)
+                self._dead(bulk, dead.position, lines, dead.reason)
             else:
-                actions.append(lines[2 * dead.position])
-                documents.append(anew)
-        await self.send(Bulk.of(actions, documents), mended=True)
+                again.append(dead.position)
+                lines[2 * dead.position + 1] = anew
+        await self.send(replace(bulk, body=b"\n".join(lines)).pick(again), mended=True)
 
-    def _dead(self, document: bytes, reason: str) -> None:
-        self._dead_letters.add(stage="output", reason=reason, raw=document, plugin=self._name)
+    def _dead(self, bulk: Bulk, position: int, lines: Sequence[bytes], reason: str) -> None:
+        """Make a dead letter of a document; ``lines`` are those of the body."""
+        [target] = loads(lines[2 * position]).values()
+        self._dead_letters.add(
+            stage="output",
+            reason=reason,
+            raw=lines[2 * position + 1],
+            plugin=self._name,
+            event_id=bulk.event_ids[position] if bulk.event_ids else target["_id"],
+            document_id=target["_id"],
+            index=target["_index"],
+        )
 
 
 def _rewritten(document: bytes) -> bytes:

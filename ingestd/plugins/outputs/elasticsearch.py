@@ -16,7 +16,7 @@ from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import get_logger
-from ingestd.plugins.outputs._bulk import Bulk, BulkSender, Retry
+from ingestd.plugins.outputs._bulk import MAX_REQUESTS, Bulk, BulkSender, Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
 from ingestd.stores.elastic.client import ElasticClient
@@ -29,7 +29,6 @@ log = get_logger(__name__)
 _REQUEST_BYTES = 1 << 20
 """Size of one bulk body: larger ones cost more CPU on both sides (cache, copies), smaller ones more requests."""
 
-_CONCURRENCY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def touches(opts: Options) -> Touch:
 class ElasticsearchOutput:
     """Sends documents in bulk, several requests at a time."""
 
-    concurrency = _CONCURRENCY
+    concurrency = MAX_REQUESTS
     batch_bytes = _REQUEST_BYTES
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
@@ -148,11 +147,10 @@ class ElasticsearchOutput:
             events = batch.fields()
             names = self._names(events)
         if self._simple:
-            actions = self._simple_actions(names, batch)
-        else:
-            ids = batch.ids()
-            actions = [self._action_line(*row) for row in zip(names, ids, events, strict=True)]
-        return Bulk.of(actions, batch.documents())
+            return Bulk.of(self._simple_actions(names, batch), batch.documents())
+        ids = batch.ids()
+        actions = [self._action_line(*row) for row in zip(names, ids, events, strict=True)]
+        return Bulk.of(actions, batch.documents(), ids)
 
     async def deliver(self, loads: Sequence[Bulk]) -> None:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""
@@ -163,9 +161,11 @@ class ElasticsearchOutput:
     def _without_nameless(self, batch: Batch, names: list[str]) -> Batch:
         """Return the batch without the events that lack a field of the index name; as in Logstash they are dead."""
         reason = "the event lacks a field of its index name {}"
-        for name, document in zip(names, batch.documents(), strict=True):
+        for name, document, one in zip(names, batch.documents(), batch.ids(), strict=True):
             if "%{" in name:
-                self._dead_letters.add(stage="output", reason=reason.format(name), raw=document, plugin=self._name)
+                self._dead_letters.add(
+                    stage="output", reason=reason.format(name), raw=document, plugin=self._name, event_id=one
+                )
         return batch.part(position for position, name in enumerate(names) if "%{" not in name)
 
     def _simple_actions(self, names: list[str], batch: Batch) -> list[bytes]:
