@@ -1,23 +1,25 @@
-"""Dead letters: events that nothing can be done with, kept on disk with their raw bytes and the reason.
+"""Writes dead letters: one JSON object a line in ``<data dir>/deadletters/dead-<writer>-<number>.ndjson``.
 
-One JSON object a line in ``<data dir>/deadletters/dead-<writer>-<number>.ndjson``: ``time`` (UTC), ``stage`` (framing,
-codec, filter, output), ``reason``, ``plugin``, ``origin`` (the stream), ``size`` (bytes of ``raw``) and ``raw``,
-the bytes in base64. Bounded: the oldest file goes when the limit is reached, and that is said in the log.
+The parts of a letter are told in ``letter``. Bounded: the oldest file of a writer goes when its limit is reached, and
+that is said in the log. Others (``ingestd deadletters``) may take letters out meanwhile, see ``letter_box``: they
+replace a file while they hold its lock, so a writer appends under the lock, and only to a file that has a name.
 """
 
 from __future__ import annotations
 
 import base64
 import errno
+import fcntl
 import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
-
-import orjson
+from typing import Any
 
 from ingestd import metrics
 from ingestd.event.timestamp import from_epoch
+from ingestd.journal.letter import Letter, cause, encode
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
@@ -27,69 +29,193 @@ _FILES = 8
 
 
 class DeadLetterFiles:
-    """Appends dead letters. A letter that cannot be written is told in the log, raw bytes and all.
+    """Appends dead letters. What the disk does not take waits in memory until it does.
 
     Args:
         folder: Where the files lie; made on the first letter.
-        max_bytes: Disk space for all files together.
+        max_bytes: Disk space for all files of this writer together.
         clock: Seconds since the epoch.
         writer: Which of several processes writes here; each has files of its own.
+        config_version: Noted in letters that do not bring their own.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, clock: Callable[[], float], writer: str = "w0") -> None:
-        self._folder, self._clock, self._writer = folder, clock, writer
+    def __init__(
+        self, folder: Path, max_bytes: int, clock: Callable[[], float], writer: str = "w0", config_version: str = ""
+    ) -> None:
+        self._folder, self._clock, self._config = folder, clock, config_version
+        self._base = f"dead-{writer}-"
         self._name = re.compile(rf"dead-{re.escape(writer)}-(\d{{8}})\.ndjson")
         self._file_bytes = max(max_bytes // _FILES, 1)
         self._fd = -1
         self._size = 0
+        self._torn = False  # a crash has left half a letter at the end of the file
+        self._waiting: list[bytes] = []
+        self._dirty = False
+        self._lock = threading.Lock()
+        self.added = 0
+        """How many letters there were so far."""
 
-    def add(self, *, stage: str, reason: str, raw: bytes, origin: str = "", plugin: str = "") -> None:
-        """Keep one event; see the module for the parts."""
-        metrics.EVENTS_DEAD_LETTERED.add(1, stage, plugin or "-")
-        letter = {
-            "time": from_epoch(self._clock()),
-            "stage": stage,
-            "reason": reason,
-            "plugin": plugin,
-            "origin": origin,
-            "size": len(raw),
-            "raw": base64.b64encode(raw).decode(),
-        }
-        line = orjson.dumps(letter) + b"\n"
+    @property
+    def stuck(self) -> bool:
+        """Whether letters wait for the disk: no more should be made until ``sync`` has got rid of them."""
+        return bool(self._waiting)
+
+    def add(  # noqa: PLR0913 -- the parts of a letter, each by name
+        self,
+        *,
+        stage: str,
+        reason: str,
+        raw: bytes,
+        plugin: str = "",
+        origin: str = "",
+        offset: int | None = None,
+        received: int | None = None,
+        fields: dict[str, Any] | None = None,
+        size: int | None = None,
+        event_id: str = "",
+        document_id: str = "",
+        index: str = "",
+        document: bytes = b"",
+        pipeline: str = "",
+        config: str = "",
+        input_id: str = "",
+    ) -> None:
+        """Keep one event; never raises. See ``letter.Letter`` for the parts; ``reason`` is a sentence."""
+        same, detail = cause(reason)
+        letter = Letter(
+            time=from_epoch(self._clock()),
+            stage=stage,
+            plugin=plugin,
+            reason=same,
+            detail=detail,
+            pipeline=pipeline,
+            config=config or self._config,
+            input=input_id,
+            origin=origin,
+            offset=offset,
+            received=received,
+            fields=fields or {},
+            id=event_id,
+            document_id=document_id if document_id != event_id else "",
+            index=index,
+            size=len(raw or document) if size is None else size,
+            raw=base64.b64encode(raw).decode(),
+            document=base64.b64encode(document).decode() if document != raw.rstrip(b"\r\n") else "",
+        )
+        self.put(letter)
+        log.warning("an event became a dead letter", stage=stage, reason=same, detail=detail, plugin=plugin)
+
+    def put(self, letter: Letter) -> None:
+        """Keep a letter as it is."""
+        metrics.EVENTS_DEAD_LETTERED.add(1, letter.stage, letter.plugin or "-")
+        with self._lock:
+            self.added += 1
+            self._waiting.append(encode(letter))
+            try:
+                self._flush()
+            except OSError as error:
+                text = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
+                log.error(text, error=error.strerror, letters=len(self._waiting))
+
+    def sync(self) -> None:
+        """Return when every letter so far is on the disk. To be called before the journal's position is committed.
+
+        Free of cost when there was none since the last time; may be called from another thread.
+
+        Raises:
+            OSError: The disk refuses. Nothing is lost: call again later.
+        """
+        with self._lock:
+            self._flush()
+            if not self._dirty:
+                return
+            fd = os.dup(self._fd)
+            self._dirty = False
         try:
-            self._append(line)
-        except OSError as error:
-            log.error("a dead letter could not be written", error=error.strerror, letter=line.decode().strip())
-            return
-        log.warning("an event became a dead letter", stage=stage, reason=reason, plugin=plugin)
+            os.fsync(fd)
+        except OSError:
+            self._dirty = True
+            raise
+        finally:
+            os.close(fd)
+
+    def _flush(self) -> None:
+        done = 0
+        try:
+            for line in self._waiting:
+                self._append(line)
+                done += 1
+        finally:
+            del self._waiting[:done]
 
     def _append(self, line: bytes) -> None:
-        if self._fd < 0 or self._size + len(line) > self._file_bytes:
+        if self._fd < 0 or (self._size and self._size + len(line) > self._file_bytes):
             self._next_file()
-        if os.write(self._fd, line) < len(line):  # the disk is full; half a letter would spoil the next one
-            os.ftruncate(self._fd, self._size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._size += len(line)
+        while not self._lock_named():  # its letters were taken out: there is a new file of that name, or none
+            self._let_go()
+            self._next_file()
+        try:
+            size = os.fstat(self._fd).st_size
+            if self._torn:
+                line = b"\n" + line
+            written = os.write(self._fd, line)
+            if written < len(line):  # the disk is full; half a letter would spoil the next one
+                os.ftruncate(self._fd, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._size = size + len(line)
+        self._dirty, self._torn = True, False
+
+    def _lock_named(self) -> bool:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        return os.fstat(self._fd).st_nlink > 0
 
     def _next_file(self) -> None:
-        self.close()
+        full = self._fd >= 0
+        self._let_go()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         numbers = sorted(int(match[1]) for path in self._folder.iterdir() if (match := self._name.fullmatch(path.name)))
+        last = numbers[-1] if numbers else 0
+        if full or not last or self._path(last).stat().st_size >= self._file_bytes:
+            last += 1
+            self._make_room(numbers)
+        self._fd = os.open(self._path(last), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._size = os.fstat(self._fd).st_size
+        self._sync_folder()
+        self._torn = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
+
+    def _make_room(self, numbers: list[int]) -> None:
         for number in numbers[: max(len(numbers) - _FILES + 1, 0)]:
             log.error("the oldest dead letters were deleted to make room", file=self._path(number))
             self._path(number).unlink(missing_ok=True)
-        last = numbers[-1] if numbers else 0
-        reusable = last and self._path(last).stat().st_size < self._file_bytes and self._size == 0
-        path = self._path(last if reusable else last + 1)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        self._size = os.fstat(self._fd).st_size
+
+    def _sync_folder(self) -> None:
+        """Make a new name survive a power failure."""
+        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"dead-{self._writer}-{number:08d}.ndjson"
+        return self._folder / f"{self._base}{number:08d}.ndjson"
+
+    def _let_go(self) -> None:
+        if self._fd >= 0:
+            try:
+                if self._dirty:
+                    os.fsync(self._fd)
+            finally:
+                os.close(self._fd)
+                self._fd, self._dirty = -1, False
 
     def close(self) -> None:
-        """Write everything through to the disk and close."""
-        if self._fd >= 0:
-            os.fsync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
+        """Write everything through to the disk and close; what the disk does not take is told in the log."""
+        try:
+            self.sync()
+        except OSError as error:
+            letters = [line.decode().strip() for line in self._waiting]
+            log.error("dead letters could not be written", error=error.strerror, letters=letters)
+        with self._lock:
+            self._let_go()

@@ -59,14 +59,18 @@ class Touch:
 class DeadLetters(Protocol):
     """Where an event goes that nothing can be done with."""
 
-    def add(self, *, stage: str, reason: str, raw: bytes, origin: str = "", plugin: str = "") -> None:
-        """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason it was given up."""
+    def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
+        """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason it was given up.
+
+        ``raw`` of an output is the document that it cannot deliver. ``more`` are ``origin``, ``offset``, ``size``
+        (framing), ``event_id``, ``document_id``, ``index`` (output): see ``ingestd.journal.letter.Letter``.
+        """
 
 
 class ForgottenLetters:
     """Dead letters that nobody keeps: for checking a config, and for commands that deliver nothing."""
 
-    def add(self, *, stage: str, reason: str, raw: bytes, origin: str = "", plugin: str = "") -> None:
+    def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Let the event go."""
 
 

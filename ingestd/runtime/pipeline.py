@@ -196,7 +196,14 @@ class RunningPipeline:
     def _give_up(self, record: Record, error: Exception) -> None:
         """Make a dead letter of a record that the daemon itself fails on."""
         self._dead_letters.add(
-            stage="filter", reason=f"the daemon failed on it: {error!r}", raw=record.data, origin=record.connection
+            stage="filter",
+            reason=f"the daemon failed on it: {error!r}",
+            raw=record.data,
+            origin=record.connection,
+            offset=record.offset,
+            received=record.time_ns,
+            fields=record.fields,
+            input_id=record.input,
         )
 
     def _count(self, events: int, dropped: dict[str, int]) -> None:

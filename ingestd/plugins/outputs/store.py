@@ -119,11 +119,12 @@ class StoreOutput:
                 await self._retried(lambda: self._writer.append(index, documents, ids))  # noqa: B023 -- awaited here
                 return
             except InvalidIndexError as error:
-                self._refuse(documents, range(len(documents)), str(error))
+                self._refuse(index, documents, ids, str(error))
                 return
             except DocumentsRefusedError as error:
                 refused = set(error.positions)
-                self._refuse(documents, sorted(refused), error.reason)
+                chosen = sorted(refused)
+                self._refuse(index, [documents[n] for n in chosen], [ids[n] for n in chosen], error.reason)
                 kept = [n for n in range(len(documents)) if n not in refused]
                 documents, ids = [documents[n] for n in kept], [ids[n] for n in kept]
 
@@ -140,9 +141,11 @@ class StoreOutput:
                 metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _refuse(self, documents: list[bytes], positions: Sequence[int], reason: str) -> None:
-        for position in positions:
-            self._dead_letters.add(stage="output", reason=reason, raw=documents[position], plugin=self._plugin_id)
+    def _refuse(self, index: str, documents: list[bytes], ids: list[str], reason: str) -> None:
+        for document, one in zip(documents, ids, strict=True):
+            self._dead_letters.add(
+                stage="output", reason=reason, raw=document, plugin=self._plugin_id, event_id=one, index=index
+            )
 
     async def close(self) -> None:
         """Close the store."""
