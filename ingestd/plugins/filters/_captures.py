@@ -50,7 +50,7 @@ def make_store(pattern: GrokPattern, rules: Rules) -> Store:
     slots = [_slot(capture, rules) for capture in pattern.captures]
     lines = ["def store(event, match):"]
     lines += [f"    {line}" for line in _taking([capture.group for capture in pattern.captures], pattern)]
-    names: dict[str, Any] = {"put": _put}
+    names: dict[str, Any] = {"put": _put, "fixed": frozenset({int, float, bool, dict})}  # nothing is added to these
     for number, slot in enumerate(slots):
         lines += [f"    {line}" for line in _setting(number, slot, rules.keep_empty)]
         names |= {f"ref{number}": slot.ref, f"convert{number}": slot.convert}
@@ -86,8 +86,8 @@ def _setting(number: int, slot: Slot, keep_empty: bool) -> list[str]:
     elif slot.overwrite:
         lines = [f"event[{slot.name!r}] = {value}"]
     else:
-        lines = [f"if {slot.name!r} in event:", f"    put(event, ref{number}, {value})"]
-        lines += ["else:", f"    event[{slot.name!r}] = {value}"]
+        lines = [f"if {slot.name!r} not in event:", f"    event[{slot.name!r}] = {value}"]
+        lines += [f"elif type(event[{slot.name!r}]) not in fixed:", f"    put(event, ref{number}, {value})"]
     if keep_empty:
         return lines
     test = f"if {text}:" if slot.convert is None else f"if {text} is not None:"
