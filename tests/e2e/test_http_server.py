@@ -19,7 +19,10 @@ LOOPBACK = Address("127.0.0.1", 0)
 class Daemon:
     """Has a state that tests change."""
 
-    health = Health()
+    state = Health()
+
+    async def health(self) -> Health:
+        return self.state
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def daemon() -> Daemon:
 
 @pytest.fixture
 async def url(daemon: Daemon) -> AsyncIterator[str]:
-    server = HttpServer(LOOPBACK, lambda: daemon.health)
+    server = HttpServer(LOOPBACK, daemon.health)
     await server.start()
     yield f"http://{server.bound}"
     await server.stop()
@@ -55,7 +58,7 @@ async def test_metrics(url: str) -> None:
 
 
 async def test_metrics_are_measured_when_asked_for() -> None:
-    def health() -> Health:
+    async def health() -> Health:
         metrics.QUEUE_EVENTS.set(42, "measured")
         return Health()
 
@@ -75,7 +78,7 @@ STATES = [  # id, state, status of /health/live, of /health/ready, of /health
 
 @pytest.mark.parametrize(("state", "live", "ready", "both"), [s[1:] for s in STATES], ids=[s[0] for s in STATES])
 async def test_health(url: str, daemon: Daemon, state: Health, live: int, ready: int, both: int) -> None:
-    daemon.health = state
+    daemon.state = state
     assert await get_json(f"{url}/health/live") == (live, state.document())
     assert await get_json(f"{url}/health/ready") == (ready, state.document())
     assert await get_json(f"{url}/health") == (both, state.document())
@@ -102,14 +105,14 @@ def taken() -> Iterator[Address]:
 
 
 async def test_a_taken_port_that_was_chosen_is_an_error(taken: Address) -> None:
-    server = HttpServer(taken, Health, explicit=True)
+    server = HttpServer(taken, Daemon().health, explicit=True)
     with pytest.raises(OSError, match=r"already in use; choose another with --http HOST:PORT, or --http off"):
         await server.start()
     await server.stop()
 
 
 async def test_a_taken_default_port_is_a_warning(taken: Address, caplog: pytest.LogCaptureFixture) -> None:
-    server = HttpServer(taken, Health, explicit=False)
+    server = HttpServer(taken, Daemon().health, explicit=False)
     with caplog.at_level(logging.WARNING, logger="ingestd"):
         await server.start()
     assert server.bound is None
