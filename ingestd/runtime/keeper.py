@@ -7,7 +7,9 @@ could fail on account of data: no config is built, no event decoded, nothing wai
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -118,6 +120,7 @@ class Keeper:
         Raises:
             OSError: An address cannot be listened on.
         """
+        _raise_descriptor_limit()
         self._acceptor.adopt(self._environ, self._plan.listeners)
         self._acceptor.listen(self._plan.listeners)
         signals = self._catch_signals()
@@ -419,6 +422,13 @@ class Keeper:
         signal.set_wakeup_fd(-1)
         environ = {**os.environ, UPGRADE_VARIABLE: self._acceptor.for_exec()}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- that is what it is for
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many connections as the system lets us; the usual soft limit of 1,024 is for select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _name(number: int) -> str:
