@@ -145,11 +145,13 @@ class _Connection:
 
     def start(self, kept: int) -> None:
         """Begin to read. Bytes before ``kept`` are kept already; what of them is still in the socket is dropped."""
+        # Who read the connection before us may have left another mark.
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._low_water)
         consumed = tcp_position.position(self._sock)
         self._offset = kept if consumed is None else consumed
         with contextlib.suppress(OSError):
-            while self._offset < kept:
-                self._offset += len(self._sock.recv(min(kept - self._offset, len(self._buffer))))
+            while self._offset < kept and (dropped := self._sock.recv(min(kept - self._offset, len(self._buffer)))):
+                self._offset += len(dropped)
         self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _readable(self) -> None:
@@ -173,8 +175,12 @@ class _Connection:
         if self._sock.fileno() >= 0:
             self._loop.add_reader(self._sock.fileno(), self._readable)
 
-    def _read(self, *, last: bool = False) -> None:
-        """Take in the whole lines that wait; ``last``: also one without a line end, there will be no more."""
+    def _read(self, *, woken: bool = True, last: bool = False) -> None:
+        """Take in the whole lines that wait.
+
+        ``woken``: the kernel says that there is something to read. ``last``: there will be no more, so take in a
+        line without a line end too.
+        """
         size = self._sock.recv_into(self._buffer, len(self._buffer), socket.MSG_PEEK)
         if not size:
             self.close("end")
@@ -186,7 +192,7 @@ class _Connection:
             self._wake_at(size - whole + 1)
         elif last or tcp_position.peer_has_closed(self._sock):
             self._take(size)
-        elif size == len(self._buffer) or size < self._low_water:
+        elif size == len(self._buffer) or (woken and size < self._low_water):
             # The line fits into no buffer, or the kernel wakes us although the line has not grown: its own is full.
             self._collect(size)
         else:
@@ -250,7 +256,7 @@ class _Connection:
             before = self._offset
             await self._sink.room()
             try:
-                self._read(last=half_lines)
+                self._read(woken=False, last=half_lines)
             except OSError:
                 break
             if self._sock.fileno() < 0:
