@@ -95,7 +95,8 @@ class Worker:
     def _receive(self) -> None:
         try:
             messages = self._channel.receive()
-        except ChannelClosedError:  # the keeper was killed: nobody holds the sockets any more
+        except ChannelClosedError:  # the keeper was killed: read what its clients sent, and make way for the next
+            self._shutdown_timeout = _HANDOVER_SECONDS
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
             self._stop.set()
             return
