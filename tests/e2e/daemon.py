@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -61,16 +61,22 @@ class Daemon:
     """
 
     def __init__(self, folder: Path, *arguments: str, config: str = "", **settings: str) -> None:
-        self.data_dir = folder / "data"
-        self.log_file = folder / f"log-{time.monotonic_ns()}.ndjson"
-        self._output_file = self.log_file.with_suffix(".out")
+        self._folder, self.data_dir = folder, folder / "data"
         command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "127.0.0.1:0"]
         command += ["--log-format", "json", *arguments]
-        if config:
-            command += ["-e", config]
-        environ = environment(self.data_dir) | {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
+        self._command = [*command, "-e", config] if config else command
+        self._settings = {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
+        self.start()
+
+    def start(self) -> None:
+        """Start the process: again, if an earlier one has ended; the log begins anew."""
+        self.log_file = self._folder / f"log-{time.monotonic_ns()}.ndjson"
+        self._output_file = self.log_file.with_suffix(".out")
         with self.log_file.open("wb") as log, self._output_file.open("wb") as output:
-            self.process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
+            self.process = self._spawn(environment(self.data_dir) | self._settings, output, log)
+
+    def _spawn(self, environ: dict[str, str], output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
 
     def __enter__(self) -> Self:
         try:

@@ -1,0 +1,171 @@
+"""What the chaos tests share: clients, victims, exact counts, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.chaos.client import STRIDE
+from tests.e2e.daemon import Daemon, ingestd, wait_until
+from tests.e2e.servers import SearchServer
+
+LONG = os.environ.get("INGESTD_TEST_CHAOS") == "long"
+ROOT = Path(__file__).parents[3]
+CLIENTS = 4
+
+
+def scaled(short: int, long: int) -> int:
+    """Return ``short`` in CI and ``long`` in ``make chaos``."""
+    return long if LONG else short
+
+
+class Clients:
+    """Stock clients, each in a process of its own, that log at the same time.
+
+    Args:
+        port: Where the daemon listens.
+        events: Of each client.
+        seconds: How long each takes about.
+    """
+
+    def __init__(self, port: int, events: int, seconds: float) -> None:
+        self.numbers = [k * STRIDE + i for k in range(CLIENTS) for i in range(events)]
+        module = [sys.executable, "-m", "tests.e2e.chaos.client"]
+        self._processes = [
+            subprocess.Popen(
+                [*module, str(port), str(k), str(events), str(events / seconds)], cwd=ROOT, stdout=subprocess.PIPE
+            )
+            for k in range(CLIENTS)
+        ]
+
+    @property
+    def running(self) -> bool:
+        """Whether one of them still logs."""
+        return any(one.poll() is None for one in self._processes)
+
+    def finish(self) -> None:
+        """Wait for all; none may have noticed anything but time."""
+        said = [json.loads(one.communicate(timeout=600)[0]) for one in self._processes]
+        figure(longest_emit_ms=round(max(one["longest"] for one in said) * 1000, 1))
+        assert [(one["failures"], one["connections"]) for one in said] == [(0, 1)] * CLIENTS
+
+    def kill(self) -> None:
+        """End them, if a test failed."""
+        for one in self._processes:
+            one.kill()
+            one.communicate()
+
+
+def figure(**values: Any) -> None:
+    """Report a figure: shown with ``pytest -s`` or ``-rP``, and kept by ``make chaos``."""
+    print(os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0], values)  # noqa: T201 -- that is what it is for
+
+
+# Processes
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that ``pid`` has started and that are alive."""
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of a daemon with its children: resident memory (bytes) and open descriptors."""
+
+    rss: int
+    descriptors: int
+
+
+def usage(daemon: Daemon) -> Usage:
+    """Return what the daemon uses now."""
+    rss = descriptors = 0
+    for pid in [daemon.process.pid, *children(daemon.process.pid)]:
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            rss += pages * os.sysconf("SC_PAGE_SIZE")
+            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+        except OSError:  # it has ended meanwhile
+            continue
+    return Usage(rss, descriptors)
+
+
+def is_worker(daemon: Daemon, pid: int) -> bool:
+    """Return whether a child has opened its journal: the HTTP process has none, a newborn not yet."""
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        return any(os.readlink(fd).startswith(f"{daemon.data_dir}/") for fd in folder.iterdir())
+    except OSError:
+        return False
+
+
+def kill_children(daemon: Daemon, kills: int, rnd: random.Random, pauses: tuple[float, float] = (0.05, 0.6)) -> None:
+    """SIGKILL children of the daemon at random moments until so many workers have died at work."""
+    while kills:
+        time.sleep(rnd.uniform(*pauses))
+        victim = rnd.choice(children(daemon.process.pid) or [0])
+        if victim:
+            kills -= is_worker(daemon, victim)
+            kill(victim)
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, unless it has ended by itself."""
+    try:
+        os.kill(pid, 9)
+    except ProcessLookupError:
+        return
+
+
+# Exact counts
+
+
+def check_exactly(found: Iterable[int], sent: Iterable[int]) -> None:
+    """Every event that was sent is there, once."""
+    counts, expected = Counter(found), set(sent)
+    lost = sorted(expected - counts.keys())
+    twice = sorted(number for number, count in counts.items() if count > 1)
+    strange = sorted(counts.keys() - expected)
+    assert not (lost or twice or strange), (
+        f"{len(lost)} lost {lost[:5]}, {len(twice)} twice {twice[:5]}, {len(strange)} never sent {strange[:5]}"
+    )
+
+
+def in_store(data_dir: Path) -> list[int]:
+    """Return the numbers of all events in the built-in store."""
+    lines = ingestd(data_dir, "search", "--json", "--limit", "10000000").splitlines()
+    return [json.loads(line)["n"] for line in lines]
+
+
+def in_server(server: SearchServer, index: str = "logstash-*") -> list[int]:
+    """Return the numbers of all events in a real server."""
+    server.call("POST", f"/{index}/_refresh")
+    found: list[int] = []
+    after: list[int] = []
+    while True:
+        # ``_id`` alone may not be sorted by: two documents of the same number are told from each other by ``_doc``.
+        body: dict[str, Any] = {"size": 10_000, "_source": False, "sort": [{"n": "asc"}], "docvalue_fields": ["n"]}
+        if after:
+            body["query"] = {"range": {"n": {"gt": after[0]}}}
+        hits = server.call("POST", f"/{index}/_search", body)["hits"]["hits"]
+        if not hits:
+            return found
+        found += [int(hit["fields"]["n"][0]) for hit in hits]
+        after = [found[-1]]
+
+
+def wait_for_nothing_queued(daemon: Daemon, seconds: float = 60) -> None:
+    """Wait until every output has everything."""
+    wait_until(lambda: daemon.metric("ingestd_queue_events") == 0, "an empty queue", seconds)
