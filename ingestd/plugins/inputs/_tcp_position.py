@@ -7,6 +7,7 @@ received (``tcpi_bytes_received`` of ``struct tcp_info``, tcp(7)) less bytes not
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import socket
 import struct
@@ -14,7 +15,8 @@ import termios
 
 _BYTES_RECEIVED = struct.Struct("Q")
 _OFFSET = 128  # of tcpi_bytes_received in struct tcp_info, linux/tcp.h, since Linux 4.1
-_PEER_HAS_CLOSED = {6, 7, 8, 9, 11}  # TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING: the FIN counts as a byte
+_CLOSE = 7  # net/tcp_states.h: reset, or timed out
+_FIN_RECEIVED = {6, 8, 9, 11}  # TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING
 
 
 def unread(sock: socket.socket) -> int:
@@ -25,8 +27,20 @@ def unread(sock: socket.socket) -> int:
 
 
 def peer_has_closed(sock: socket.socket) -> bool:
-    """Return whether the other side has said that it will send no more."""
-    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _PEER_HAS_CLOSED
+    """Return whether no more will come: the other side has said so, or the connection was reset."""
+    state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state == _CLOSE or state in _FIN_RECEIVED
+
+
+def _fin_received(sock: socket.socket, state: int) -> bool:
+    """Return whether a FIN came, which counts as a byte received; a reset does not.
+
+    A reset behind a FIN is the error EPIPE, any other ECONNRESET. Asking for it takes it away: reads of a socket
+    that was reset then see the end of the stream.
+    """
+    if state == _CLOSE:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE
+    return state in _FIN_RECEIVED
 
 
 def position(sock: socket.socket) -> int | None:
@@ -41,4 +55,4 @@ def position(sock: socket.socket) -> int | None:
         if len(info) < _OFFSET + _BYTES_RECEIVED.size:
             return None
         received: int = _BYTES_RECEIVED.unpack_from(info, _OFFSET)[0]
-        return max(received - before - (info[0] in _PEER_HAS_CLOSED), 0)
+        return max(received - before - _fin_received(sock, info[0]), 0)
