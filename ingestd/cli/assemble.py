@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 
@@ -13,6 +14,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.registry import BuildContext
 from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.letters import CountedLetters
+from ingestd.runtime.originals import PipelineLetters
 from ingestd.runtime.pipeline import RunningPipeline, report_failures
 from ingestd.settings import Settings
 
@@ -25,6 +27,11 @@ def dead_letters(settings: Settings, writer: str, writers: int) -> DeadLetterFil
     """Return the dead letters of one of ``writers`` processes."""
     folder = settings.data_dir / "deadletters"
     return DeadLetterFiles(folder, settings.dead_letters.max_bytes // writers, time.time, writer)
+
+
+def config_version(config: Config) -> str:
+    """Return a short hash of a config's text: 12 hexadecimal digits, other ones for another text."""
+    return hashlib.blake2b("\0".join(config.sources.values()).encode(), digest_size=6).hexdigest()
 
 
 def _writer_id(pipeline: str, number: int) -> str:
@@ -42,7 +49,8 @@ def running_pipeline(
     """
     for warning in config.warnings:
         log.warning("the config may not mean what it says", pipeline=name, warning=warning)
-    clock, counted = ReceiveClock(), CountedLetters(letters)
+    clock = ReceiveClock()
+    counted = CountedLetters(PipelineLetters(letters, name, config_version(config), journal))
     context = BuildContext(
         settings=settings, dead_letters=counted, pipeline_id=name, clock=clock, writer_id=_writer_id(name, number)
     )

@@ -20,6 +20,7 @@ COMMANDS = {  # name: where its click command is
     "search": "ingestd.cli.read:search",
     "top": "ingestd.cli.read:top",
     "journal": "ingestd.cli.journal:journal",
+    "deadletters": "ingestd.cli.deadletters:deadletters",
 }
 
 

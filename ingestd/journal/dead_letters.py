@@ -7,7 +7,6 @@ replace a file while they hold its lock, so a writer appends under the lock, and
 
 from __future__ import annotations
 
-import base64
 import errno
 import fcntl
 import os
@@ -19,7 +18,7 @@ from typing import Any
 
 from ingestd import metrics
 from ingestd.event.timestamp import from_epoch
-from ingestd.journal.letter import Letter, cause, encode
+from ingestd.journal.letter import Letter, cause, encode, packed
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
@@ -99,8 +98,8 @@ class DeadLetterFiles:
             document_id=document_id if document_id != event_id else "",
             index=index,
             size=len(raw or document) if size is None else size,
-            raw=base64.b64encode(raw).decode(),
-            document=base64.b64encode(document).decode() if document != raw.rstrip(b"\r\n") else "",
+            raw=packed(raw),
+            document=packed(document) if document != raw.rstrip(b"\r\n") else "",
         )
         self.put(letter)
         log.warning("an event became a dead letter", stage=stage, reason=same, detail=detail, plugin=plugin)

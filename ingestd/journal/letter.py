@@ -122,6 +122,11 @@ def decode(line: bytes) -> Letter:
     return letter
 
 
+def packed(data: bytes) -> str:
+    """Return bytes as ``Letter`` keeps them."""
+    return base64.b64encode(data).decode()
+
+
 def cause(text: str) -> tuple[str, str]:
     """Return the reason and the detail of ``text``: without what varies, and as it is (empty if nothing does)."""
     text = clean(text)[:_MAX_DETAIL]

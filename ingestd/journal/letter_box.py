@@ -51,11 +51,15 @@ class LetterBox:
             return []
 
     def read(self) -> Iterator[Found]:
-        """Return all letters; what is being written at the moment is left out."""
-        for path in self.files():
+        """Return the letters that are there now; what is being written at the moment is left out."""
+        sizes = [(path, _size(path)) for path in self.files()]  # what is added from now on is not read
+        for path, size in sizes:
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 for line in file:
-                    if line.endswith(b"\n") and line != b"\n":
+                    size -= len(line)  # noqa: PLW2901 -- what is left of it
+                    if size < 0 or not line.endswith(b"\n"):
+                        break
+                    if line != b"\n":
                         yield _found(line)
 
     @contextmanager
@@ -121,6 +125,13 @@ class LetterBox:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _found(line: bytes) -> Found:

@@ -70,6 +70,11 @@ class DeadLetters(Protocol):
 class ForgottenLetters:
     """Dead letters that nobody keeps: for checking a config, and for commands that deliver nothing."""
 
+    stuck = False
+
+    def sync(self) -> None:
+        """Do nothing."""
+
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Let the event go."""
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 
 from ingestd.plugins.registry import DeadLetters
+
+
+class KeptLetters(DeadLetters, Protocol):
+    """Dead letters that are on the disk after ``sync``."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether letters wait for the disk: then no more should be made."""
+
+    def sync(self) -> None:
+        """Return when all letters so far are on the disk; raises OSError where it refuses, and loses none."""
 
 
 class CountedLetters:
     """Passes dead letters on to ``inner`` and counts those of each plugin."""
 
-    def __init__(self, inner: DeadLetters) -> None:
+    def __init__(self, inner: KeptLetters) -> None:
         self._inner = inner
         self._counts: Counter[str] = Counter()
 
@@ -19,6 +30,15 @@ class CountedLetters:
         """Keep one event; see ``DeadLetters``."""
         self._counts[plugin] += 1
         self._inner.add(plugin=plugin, **letter)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether letters wait for the disk."""
+        return self._inner.stuck
+
+    def sync(self) -> None:
+        """Return when all letters are on the disk. Costs nothing when there were none; may run in a thread."""
+        self._inner.sync()
 
     def take(self, plugin: str) -> int:
         """Return how many letters of ``plugin`` came since the last call."""

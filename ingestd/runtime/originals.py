@@ -101,6 +101,10 @@ class PipelineLetters:
         """Whether letters wait for the disk."""
         return self._files.stuck
 
+    def sync(self) -> None:
+        """Return when all letters are on the disk."""
+        self._files.sync()
+
     def add(self, *, stage: str, raw: bytes, plugin: str = "", event_id: str = "", **letter: Any) -> None:
         """Keep one event; ``raw`` of an output is the document. See ``DeadLetterFiles.add``."""
         common: dict[str, Any] = {"pipeline": self._pipeline, "config": self._config, "event_id": event_id, **letter}
