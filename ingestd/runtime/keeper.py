@@ -37,6 +37,8 @@ _LONGEST_PAUSE = 10.0
 _PAUSE_AFTER_KILL = 0.2
 """A worker that was killed from outside (an operator, the system out of memory) did not fail at its start."""
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+
 _HTTP = -1
 """The number of the HTTP process among the workers'."""
 
@@ -106,6 +108,7 @@ class Keeper:
         self._places: dict[int, _Place] = {}
         self._questions = Questions(self._all_answered)
         self._ending = ""  # "stop" or "upgrade"
+        self._stop_later = ""  # the signal that came while workers were being replaced
         self._reloading: list[int] = []  # workers that still run the old config
         self._was_ready = False
         self._next_beat = self._next_look = 0.0
@@ -133,7 +136,7 @@ class Keeper:
             self._beat()
             self._look()
         if self._ending == "upgrade":
-            self._exec()
+            self._exec(signals)
         signals.close()
         return self._code
 
@@ -173,16 +176,17 @@ class Keeper:
         ours.setblocking(False)
         theirs.setblocking(False)
         signal.set_wakeup_fd(theirs.fileno())
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+        for number in _SIGNALS:
             signal.signal(number, lambda *_: None)
 
-        def arrived() -> None:
-            for number in ours.recv(64):
-                self._signalled(signal.Signals(number))
-
-        self._selector.register(ours, selectors.EVENT_READ, arrived)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # see _exec
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._take_signals(ours))
         self._signal_end = theirs
         return ours
+
+    def _take_signals(self, signals: socket.socket) -> None:
+        for number in signals.recv(64):
+            self._signalled(signal.Signals(number))
 
     def _signalled(self, number: signal.Signals) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -225,7 +229,7 @@ class Keeper:
         try:
             signal.set_wakeup_fd(-1)
             # Signals to the group (a terminal, systemd) are the keeper's to handle; it tells its children.
-            for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+            for name in _SIGNALS:
                 signal.signal(name, signal.SIG_IGN)
             self._selector.close()
             self._acceptor.close()
@@ -354,8 +358,14 @@ class Keeper:
     # Orders
 
     def stop(self, why: str) -> None:
-        """Stop accepting, let the workers drain, end."""
-        if self._ending:
+        """Stop accepting, let the workers drain, end.
+
+        Workers that leave to make way for others do not drain: then those others come first.
+        """
+        if self._ending == "stop":
+            return
+        if self._ending or any(place.child is not None and place.child.stopping for place in self._places.values()):
+            self._stop_later = why
             return
         log.info("stopping", signal=why)
         self._ending = "stop"
@@ -402,6 +412,8 @@ class Keeper:
         if not self._reloading:
             log.info("every process runs the new config")
             self._notifier.ready()
+            if self._stop_later:
+                self.stop(self._stop_later)
             return
         child = self._places[self._reloading.pop(0)].child
         if child is None:
@@ -418,7 +430,12 @@ class Keeper:
         self._ending = "upgrade"
         self._tell_all({"type": "stop", "mode": "handover"})
 
-    def _exec(self) -> None:
+    def _exec(self, signals: socket.socket) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the next keeper gets what comes until it can hear
+        with contextlib.suppress(BlockingIOError):
+            self._take_signals(signals)
+        if self._stop_later:
+            os.kill(os.getpid(), signal.SIGTERM)
         signal.set_wakeup_fd(-1)
         environ = {**os.environ, UPGRADE_VARIABLE: self._acceptor.for_exec()}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- that is what it is for
