@@ -1,4 +1,4 @@
-"""``systemctl restart`` and a crash of everything under a systemd that keeps descriptors: stock clients never notice."""
+"""``systemctl restart`` and crashes under a systemd that keeps descriptors: stock clients never notice."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def usage(daemon: Daemon) -> Usage:
         try:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             rss += pages * os.sysconf("SC_PAGE_SIZE")
-            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+            descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         except OSError:  # it has ended meanwhile
             continue
     return Usage(rss, descriptors)
@@ -106,7 +106,7 @@ def is_worker(daemon: Daemon, pid: int) -> bool:
     """Return whether a child has opened its journal: the HTTP process has none, a newborn not yet."""
     folder = Path(f"/proc/{pid}/fd")
     try:
-        return any(os.readlink(fd).startswith(f"{daemon.data_dir}/") for fd in folder.iterdir())
+        return any(fd.readlink().is_relative_to(daemon.data_dir) for fd in folder.iterdir())
     except OSError:
         return False
 
@@ -138,9 +138,8 @@ def check_exactly(found: Iterable[int], sent: Iterable[int]) -> None:
     lost = sorted(expected - counts.keys())
     twice = sorted(number for number, count in counts.items() if count > 1)
     strange = sorted(counts.keys() - expected)
-    assert not (lost or twice or strange), (
-        f"{len(lost)} lost {lost[:5]}, {len(twice)} twice {twice[:5]}, {len(strange)} never sent {strange[:5]}"
-    )
+    wrong = lost + twice + strange
+    assert not wrong, f"{len(lost)} lost {lost[:5]}, {len(twice)} twice {twice[:5]}, {len(strange)} of nobody"
 
 
 def in_store(data_dir: Path) -> list[int]:
