@@ -225,6 +225,11 @@ EVENTS_DELIVERED = Counter(
     "Events that an output has handed over for good.",
     ("pipeline", "output"),
 )
+EVENTS_DUPLICATE = Counter(
+    "ingestd_duplicate_events_total",
+    "Events that the destination had already, after a delivery whose end was not learned of. Not among the delivered.",
+    ("pipeline", "output"),
+)
 BYTES_DELIVERED = Counter(
     "ingestd_delivered_bytes_total",
     "Bytes of the documents that an output has handed over for good.",

@@ -83,8 +83,7 @@ def export(settings: Settings, worker: str | None, output: BinaryIO, waiting: bo
                 if isinstance(one, Repair):
                     click.echo(f"{folder.name}: {one}", err=True)
                     wrong += 1
-                elif one.entry.end.offset > after:
-                    data = one.entry.record.data
+                elif one.entry.end.offset > after and (data := one.entry.record.data):
                     output.write(data if data.endswith(b"\n") else data + b"\n")
             output.flush()
     if wrong:

@@ -20,7 +20,8 @@ from ingestd.config.errors import ConfigError, Span
 class Code:
     """Generated text. ``spans`` maps its lines (from 1) to the config; ``routes`` lists the outputs of each route.
 
-    ``reads`` are the fields of the conditions; ``names`` holds what ``ConditionWriter`` hoisted.
+    ``reads`` are the fields of the conditions; ``names`` holds what ``ConditionWriter`` hoisted; ``always`` are the
+    numbers of the routes that every event takes.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Code:
     routes: list[list[Step]]
     reads: frozenset[str]
     names: Names
+    always: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ def generate(program: Program, names: Names, errors: list[ConfigError], *, proje
     writer.depth = 1
     writer.line(f"return [{', '.join(routes.lists)}]")
     text = "\n".join(writer.lines) + "\n"
-    return Code(text, writer.spans, list(routes.lists.values()), frozenset(conditions.reads), names)
+    return Code(text, writer.spans, list(routes.lists.values()), frozenset(conditions.reads), names, routes.always)
 
 
 class _Routes:
@@ -92,6 +94,11 @@ class _Routes:
                 self.collect(body, (*failed, expression))
                 failed = (*failed, f"not ({expression})")
             self.collect(bound.otherwise, failed)
+
+    @property
+    def always(self) -> frozenset[int]:
+        """The numbers of the routes without a condition."""
+        return frozenset(number for number, condition in enumerate(self._by_condition) if not condition)
 
     def write(self, writer: _Writer) -> None:
         """Write what hands the event over to its routes."""

@@ -48,7 +48,8 @@ class BuiltOutput:
 class Pipeline:
     """A pipeline ready to run. ``routes[i]`` are the outputs of the i-th list that ``run`` returns.
 
-    ``dropped`` counts, by plugin id, the events that a filter dropped; the caller may clear it.
+    ``dropped`` counts, by plugin id, the events that a filter dropped, ``created`` those that one added; the
+    caller may clear both.
     """
 
     inputs: list[BuiltInput]
@@ -57,6 +58,7 @@ class Pipeline:
     projection: Projection
     code: Code
     dropped: Counter[str]
+    created: Counter[str]
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ def compile_pipeline(
     if fatal:
         raise ConfigErrors(fatal, config.sources)
     run = load(code.text, code.spans, code.names.values, config.sources)
-    return Pipeline(inputs, routes, run, projection, code, builder.dropped)
+    return Pipeline(inputs, routes, run, projection, code, builder.dropped, builder.created)
 
 
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:
@@ -133,6 +135,7 @@ class _Builder:
     def __init__(self, context: BuildContext, errors: list[ConfigError], on_failure: Failed) -> None:
         self._context, self._errors, self._on_failure = context, errors, on_failure
         self.dropped: Counter[str] = Counter()
+        self.created: Counter[str] = Counter()
 
     def filters(self, program: Program) -> dict[str, Any]:
         """Return the names that the generated code refers to, but for those of its conditions."""
@@ -143,7 +146,7 @@ class _Builder:
             if built is None:
                 continue
             failed = self._failed(step)
-            names[step.name] = _expander(built, failed) if step.spec.shape == "expand" else built
+            names[step.name] = self._expander(step, built, failed) if step.spec.shape == "expand" else built
             names[f"{step.name}_failed"] = failed
             if common is not None:
                 names[f"{step.name}_common"] = common
@@ -178,6 +181,30 @@ class _Builder:
             self._errors.append(ConfigError(str(text), span, hint))
             return None
 
+    def _expander(
+        self, step: Step, expand: ExpandFn, failed: Callable[[Event, Exception], None]
+    ) -> Callable[[Record], list[Record]]:
+        """Return what turns one record into the records of the events that take its place."""
+        name, created, dropped = step.plugin_id, self.created, self.dropped
+
+        def records(record: Record) -> list[Record]:
+            event, key = record[2], record[3]
+            try:
+                events = expand(event)
+            except Exception as error:  # noqa: BLE001 -- the one place where a failing filter is caught
+                failed(event, error)
+                return [record]
+            if not events:
+                dropped[name] += 1
+            elif len(events) > 1:
+                created[name] += len(events) - 1
+            return [
+                record if one is event else (None, one, one, f"{_text(key)}-{number}")
+                for number, one in enumerate(events)
+            ]
+
+        return records
+
     def _failed(self, step: Step) -> Callable[[Event, Exception], None]:
         tag, report = step.spec.failure_tag or f"_{step.spec.name}_error", self._on_failure
 
@@ -200,23 +227,6 @@ def _guarded_decorate(add: Decorate | None, failed: Callable[[Event, Exception],
             failed(event, error)
 
     return decorate
-
-
-def _expander(expand: ExpandFn, failed: Callable[[Event, Exception], None]) -> Callable[[Record], list[Record]]:
-    """Return what turns one record into the records of the events that take its place."""
-
-    def records(record: Record) -> list[Record]:
-        event, key = record[2], record[3]
-        try:
-            events = expand(event)
-        except Exception as error:  # noqa: BLE001 -- the one place where a failing filter is caught
-            failed(event, error)
-            return [record]
-        return [
-            record if one is event else (None, one, one, f"{_text(key)}-{number}") for number, one in enumerate(events)
-        ]
-
-    return records
 
 
 def _text(key: int | str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -125,6 +125,19 @@ class SocketInput(Input, Protocol):
         """
 
 
+class Outcome(NamedTuple):
+    """What became of the events of one load: their sum is the number of its events."""
+
+    delivered: int
+    """The output has them for good, and had not before."""
+    duplicates: int = 0
+    """It had them already, from a delivery whose end nobody learned of."""
+    dead: int = 0
+    """Dead letters."""
+    indices: Mapping[str, int] = {}
+    """How many of the delivered events are in each index now, as documents of their own; empty: not known."""
+
+
 Load = TypeVar("Load")
 
 
@@ -147,8 +160,11 @@ class Output(Protocol[Load]):
         costs half of what it does later, and bytes wait in less memory than events.
         """
 
-    async def deliver(self, loads: Sequence[Load]) -> None:
-        """Return when every record is delivered or kept as a dead letter. What can heal is retried inside."""
+    async def deliver(self, loads: Sequence[Load]) -> Sequence[Outcome] | None:
+        """Return when every record is delivered or kept as a dead letter. What can heal is retried inside.
+
+        Returns an outcome for each load; None: all of them were delivered.
+        """
 
     async def close(self) -> None:
         """Let go of the resource; nothing is under way any more."""

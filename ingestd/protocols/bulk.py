@@ -67,7 +67,7 @@ class BulkResult:
     Attributes:
         verdict: What became of the request.
         delivered: Documents that are stored, ``duplicates`` included.
-        duplicates: Of these, documents that were there already (409 on our own id).
+        duplicates: Positions of those of them that were there already (409 on our own id), rising.
         retry: Positions to send again, rising.
         dead: Refused documents, by rising position.
         reason: The first reason for a retry, or that of the whole request; empty if there is none.
@@ -75,7 +75,7 @@ class BulkResult:
 
     verdict: Verdict
     delivered: int = 0
-    duplicates: int = 0
+    duplicates: tuple[int, ...] = ()
     retry: tuple[int, ...] = ()
     dead: tuple[Dead, ...] = ()
     reason: str = ""
@@ -171,7 +171,7 @@ def _read_items(body: bytes, count: int) -> BulkResult:
         return BulkResult(Verdict.RETRY, reason=f"the answer cannot be read: {error}")
     if len(answer.items) != count or not all(len(entry) == 1 for entry in answer.items):
         return BulkResult(Verdict.RETRY, reason=f"the answer has {len(answer.items)} items for {count} documents")
-    duplicates = 0
+    duplicates: list[int] = []
     retry: list[int] = []
     dead: list[Dead] = []
     first_reason = ""
@@ -181,7 +181,7 @@ def _read_items(body: bytes, count: int) -> BulkResult:
         if 200 <= status < 300:
             continue
         if status == 409:
-            duplicates += 1
+            duplicates.append(position)
         elif _can_heal(item):
             retry.append(position)
             first_reason = first_reason or _item_reason(item)
@@ -190,7 +190,7 @@ def _read_items(body: bytes, count: int) -> BulkResult:
     if len(dead) == count and all(_error_type(next(iter(entry.values()))) == SECURITY_TYPE for entry in answer.items):
         return BulkResult(Verdict.PAUSE, reason=dead[0].reason)  # the account may do nothing at all
     delivered = count - len(retry) - len(dead)
-    return BulkResult(Verdict.ITEMS, delivered, duplicates, tuple(retry), tuple(dead), first_reason)
+    return BulkResult(Verdict.ITEMS, delivered, tuple(duplicates), tuple(retry), tuple(dead), first_reason)
 
 
 def _can_heal(item: _Item) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.event.record import Batch
 from ingestd.journal.base import Position, RecordQueue
 from ingestd.logs import get_logger
+from ingestd.plugins.interfaces import Outcome
+from ingestd.runtime.ledger import Due, Ledger
 from ingestd.runtime.letters import CountedLetters
 
 log = get_logger(__name__)
@@ -26,13 +29,17 @@ class OutputGoneError(Exception):
 
 @dataclass(slots=True)
 class _Parcel:
-    """What an output made of the records before ``end``; ``size``: bytes of the frames they came from."""
+    """What an output made of the record before ``end``; ``size``: bytes of the frames it came from.
+
+    ``due`` is None for a part of the journal that cannot be read, ``outcome`` until it is known.
+    """
 
     load: Any
-    events: int
+    due: Due | None
     size: int
     end: Position
     delivered: bool = False
+    outcome: Outcome | None = None
 
 
 class Delivery:
@@ -40,7 +47,8 @@ class Delivery:
 
     An output that is busy lets its loads gather; one that is idle waits at most ``max_delay`` seconds for
     ``batch_bytes``, so that quiet times see every event soon and busy ones send large loads. What an output has
-    for good is committed to the journal; loads may be done in any order, but are committed in theirs.
+    for good is committed to the journal, with the ledger of what became of it; loads may be done in any order, but
+    are committed in theirs.
 
     Attributes:
         position: Everything in the journal before it was taken over.
@@ -57,7 +65,8 @@ class Delivery:
     ) -> None:
         self._output, self.name = built.output, built.step.plugin_id
         self._journal, self._letters, self._pipeline_id = journal, letters, pipeline_id
-        self._dead = 0  # dead letters not yet taken off the delivered events
+        self._plugin = built.step.spec.name
+        self._ledger = Ledger(self._plugin, None, 0)
         self._max_delay, self._max_bytes = max_delay, max_bytes
         self._queue: deque[_Parcel] = deque()
         self._under_way: deque[_Parcel] = deque()  # in the order of the journal
@@ -76,7 +85,8 @@ class Delivery:
 
     async def start(self) -> None:
         """Open the output and begin. Raises what ``Output.open`` raises."""
-        self.position, _ = self._journal.committed(self.name)
+        self.position, state = self._journal.committed(self.name)
+        self._ledger = Ledger(self._plugin, state, self.position.events)
         await self._output.open()
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._output.concurrency)]
 
@@ -93,17 +103,23 @@ class Delivery:
         """Return as soon as nothing is under way."""
         await self._idle.wait()
 
-    def prepare(self, batch: Batch | None) -> Any:
-        """Return what the output makes of ``batch``, None for nothing; to be given to ``take``."""
-        return None if batch is None else self._output.prepare(batch)
+    def prepare(self, batch: Batch | None) -> tuple[Any, int]:
+        """Return what the output makes of ``batch``, to be given to ``take``, and the dead letters among it.
 
-    def take(self, load: Any, events: int, size: int, end: Position) -> None:
+        None for nothing.
+        """
+        if batch is None:
+            return None, 0
+        self._letters.take(self.name)
+        return self._output.prepare(batch), self._letters.take(self.name)
+
+    def take(self, load: Any, due: Due | None, size: int, end: Position) -> None:
         """Take over what lies between ``position`` and ``end``: ``load`` is what this output gets of it, or None.
 
-        ``size`` is the bytes of the frames.
+        ``due`` is what the ledger is to hold of it, None for what cannot be read; ``size`` the bytes of the frames.
         """
         self.position = end
-        parcel = _Parcel(load, events, size, end)
+        parcel = _Parcel(load, due, size, end)
         self._under_way.append(parcel)
         self._idle.clear()
         if load is None:
@@ -137,20 +153,22 @@ class Delivery:
 
     async def _work(self) -> None:
         while (parcels := await self._next_parcels()) is not None:
-            await self._deliver(parcels)
-            self._count(parcels)
+            outcomes = await self._deliver(parcels)
+            for parcel, outcome in zip(parcels, outcomes, strict=True):
+                parcel.outcome = outcome
             self._held -= sum(one.size for one in parcels)
             if self._held <= self._max_bytes * 3 // 4:
                 self._room.set()
+            self._count(parcels)
             self._done(parcels)
 
     def _count(self, parcels: list[_Parcel]) -> None:
-        events = sum(one.events for one in parcels)
-        self._dead += self._letters.take(self.name)
-        dead = min(self._dead, events)
-        self._dead -= dead
-        metrics.EVENTS_DELIVERED.add(events - dead, self._pipeline_id, self.name)
-        metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), self._pipeline_id, self.name)
+        outcomes = [one.outcome for one in parcels if one.outcome is not None]
+        labels = self._pipeline_id, self.name
+        metrics.EVENTS_DELIVERED.add(sum(one.delivered for one in outcomes), *labels)
+        if duplicates := sum(one.duplicates for one in outcomes):
+            metrics.EVENTS_DUPLICATE.add(duplicates, *labels)
+        metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), *labels)
 
     def _done(self, parcels: list[_Parcel]) -> None:
         """Note that ``parcels`` need nothing more, and commit as far as no earlier one does."""
@@ -158,9 +176,12 @@ class Delivery:
             parcel.delivered, parcel.load = True, None
         end = None
         while self._under_way and self._under_way[0].delivered:
-            end = self._under_way.popleft().end
+            parcel = self._under_way.popleft()
+            end = parcel.end
+            if parcel.due is not None:
+                self._ledger.enter(parcel.due, parcel.outcome)
         if end is not None:
-            self._journal.commit(self.name, end)
+            self._journal.commit(self.name, end, self._ledger.state)
         if not self._under_way:
             self._idle.set()
 
@@ -184,14 +205,14 @@ class Delivery:
             self._queued -= size
             return parcels
 
-    async def _deliver(self, parcels: list[_Parcel]) -> None:
+    async def _deliver(self, parcels: list[_Parcel]) -> Sequence[Outcome]:
         while True:
             try:
-                await self._output.deliver([parcel.load for parcel in parcels])
-                return
+                outcomes = await self._output.deliver([parcel.load for parcel in parcels])
+                return outcomes or [Outcome(one.due.sent - one.due.dead if one.due else 0) for one in parcels]
             except BrokenPipeError as error:
                 raise OutputGoneError(f"the reader of {self.name} has gone") from error
             except Exception:  # a fault in an output must neither end the daemon nor lose the load
-                events = sum(parcel.events for parcel in parcels)
+                events = sum(parcel.due.sent for parcel in parcels if parcel.due)
                 log.exception("an output failed; it is tried again", output=self.name, events=events)
                 await asyncio.sleep(_RETRY_SECONDS)

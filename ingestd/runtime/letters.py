@@ -1,4 +1,4 @@
-"""Dead letters on their way to the disk, counted, so that nobody takes them for delivered."""
+"""Dead letters on their way to the disk, counted, so that nobody takes them for handed over."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ journal when it comes to it; so no output holds up another, and memory stays bou
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from ingestd import metrics
@@ -15,10 +16,12 @@ from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
 from ingestd.journal.base import JournalError, JournalFullError, Position, Record, RecordQueue
+from ingestd.journal.record import counted
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
 from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.delivery import Delivery
+from ingestd.runtime.ledger import Due, day_of
 from ingestd.runtime.letters import CountedLetters
 from ingestd.settings import Settings
 
@@ -53,7 +56,7 @@ class RunningPipeline:
     ) -> None:
         self.name, self.journal, self._first = name, journal, first
         self._pipeline, self._clock, self._dead_letters = pipeline, clock, dead_letters
-        self._touched = pipeline.touched
+        self._touched, self._always = pipeline.touched, pipeline.code.always
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         share = settings.queue_bytes // max(len(outputs), 1)
         self._deliveries = [
@@ -65,6 +68,7 @@ class RunningPipeline:
         self._inputs: list[asyncio.Task[None]] = []
         self._helpers: list[asyncio.Task[None]] = []
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
+        self._rejected: deque[Record] = deque()  # not in the journal yet
         self._open = asyncio.Event()
         self._open.set()
 
@@ -161,37 +165,52 @@ class RunningPipeline:
             return False
         metrics.EVENTS_RECEIVED.add(record.frames, self.name, record.input)
         metrics.BYTES_RECEIVED.add(len(record.data), self.name, record.input)
+        self._hand_over(record, built, begin, end)
+        return True
+
+    def _hand_over(self, record: Record, built: BuiltInput, begin: Position, end: Position) -> None:
+        """Hand a record that was just appended to the outputs that have come that far; tell the others of it."""
         current = [one for one in self._deliveries if one[1].position == begin and one[1].has_room]
         if current:
             self._process(record, built, current, end)
         if len(current) < len(self._deliveries):
             for event in self._behind.values():
                 event.set()
-        return True
 
     def _process(
         self, record: Record, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position
     ) -> None:
         """Decode and filter one record of the journal and hand what comes out to ``targets``."""
+        base = Due(record.input, day_of(record.time_ns), counted(record.frames), counted(record.frames))
+        if not record.data:  # no frame, but the trace of what was rejected
+            for _, delivery in targets:
+                delivery.take(None, base._replace(dead=1), 0, end)
+            return
         self._clock.set(record.time_ns)
         chunk = Chunk(record.data, Origin(record.connection, record.fields), record.offset)
         try:
             decoded = built.codec.decode(chunk)
             routes = self._pipeline.process(decoded, built.decorate)
             batches = [Batch(records, record.connection, self._touched) if records else None for records in routes]
-            loads = [(delivery, delivery.prepare(batches[route])) for route, delivery in targets]
+            loads = [delivery.prepare(batches[route]) for route, delivery in targets]
         except Exception as error:  # a fault of ours: these events are set aside, those behind them must go on
             log.exception("the daemon failed on a chunk; it becomes a dead letter", pipeline=self.name)
             self._give_up(record, error)
+            self._take_counts()
             for _, delivery in targets:
-                delivery.take(None, 0, len(record.data), end)
+                delivery.take(None, base._replace(dead=base.received), len(record.data), end)
             return
         finally:
             self._clock.reset()
+        created, dropped = self._take_counts()
         if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
-            self._count(len(decoded.events), self._take_dropped())
-        for (route, delivery), (_, load) in zip(targets, loads, strict=True):
-            delivery.take(load, len(routes[route]), len(record.data), end)
+            self._count(len(decoded.events), dropped)
+        base = base._replace(received=len(decoded.events), created=created, dropped=dropped)
+        left = base.received + created - sum(dropped.values())
+        for (route, delivery), (load, dead) in zip(targets, loads, strict=True):
+            sent = len(routes[route])
+            elsewhere = 0 if route in self._always else left - sent
+            delivery.take(load, base._replace(sent=sent, dead=dead, elsewhere=elsewhere), len(record.data), end)
 
     def _give_up(self, record: Record, error: Exception) -> None:
         """Make a dead letter of a record that the daemon itself fails on."""
@@ -212,12 +231,15 @@ class RunningPipeline:
         for name, number in dropped.items():
             metrics.EVENTS_DROPPED.add(number, self.name, name)
 
-    def _take_dropped(self) -> dict[str, int]:
-        if not self._pipeline.dropped:
-            return {}
-        dropped = dict(self._pipeline.dropped)
-        self._pipeline.dropped.clear()
-        return dropped
+    def _take_counts(self) -> tuple[int, dict[str, int]]:
+        """Return how many events the filters created since the last call, and which of them dropped how many."""
+        created, dropped = self._pipeline.created, self._pipeline.dropped
+        if not created and not dropped:
+            return 0, {}
+        counts = sum(created.values()), dict(dropped)
+        created.clear()
+        dropped.clear()
+        return counts
 
     async def _catch_up(self, own: tuple[int, Delivery]) -> None:
         """Feed one output from the journal whenever it is behind."""
@@ -237,7 +259,7 @@ class RunningPipeline:
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
                 if not entries:  # what is left is damaged, and was reported
-                    delivery.take(None, 0, 0, self.journal.head)
+                    delivery.take(None, None, 0, self.journal.head)
                 for record, end in entries:
                     self._process(record, self._input_of(record), [own], end)
                 await asyncio.sleep(0)
@@ -256,6 +278,7 @@ class RunningPipeline:
             except JournalError as error:
                 log.error("the journal cannot be forced to the disk", pipeline=self.name, error=error)
             self._reopen()
+            self._enter_rejected()
 
     def _reopen(self) -> None:
         if self.journal.room > 0:
@@ -267,8 +290,22 @@ class RunningPipeline:
 
     def reject(self, raw: bytes, reason: str, origin: Origin, built: BuiltInput) -> None:
         """Keep bytes that are no frame as a dead letter."""
-        metrics.EVENTS_RECEIVED.add(1, self.name, built.step.plugin_id)
-        self._dead_letters.add(stage="framing", reason=reason, raw=raw, origin=origin.id, plugin=built.step.plugin_id)
+        input_id = built.step.plugin_id
+        metrics.EVENTS_RECEIVED.add(1, self.name, input_id)
+        self._dead_letters.add(stage="framing", reason=reason, raw=raw, origin=origin.id, plugin=input_id)
+        self._rejected.append(Record(input_id, "", {}, 0, self._clock.read(), 1, b""))
+        self._enter_rejected()
+
+    def _enter_rejected(self) -> None:
+        """Leave a trace of what was rejected in the journal: the ledgers of all outputs are written along it."""
+        while self._rejected:
+            begin, record = self.journal.head, self._rejected[0]
+            try:
+                end = self.journal.append([record])
+            except JournalError:  # told by whoever has events to append; tried again with the next sync
+                return
+            self._rejected.popleft()
+            self._hand_over(record, self._input_of(record), begin, end)
 
     def measure(self) -> None:
         """Set the gauges; called when somebody looks at the metrics."""

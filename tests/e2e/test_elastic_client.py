@@ -59,7 +59,7 @@ async def test_each_document_has_its_own_outcome(client: ElasticClient, index_pr
     )
     answer = await client.bulk(body)
     result = read_answer(answer.status, answer.body, 6)
-    assert (result.verdict, result.delivered, result.duplicates, result.retry) == (Verdict.ITEMS, 3, 1, ())
+    assert (result.verdict, result.delivered, result.duplicates, result.retry) == (Verdict.ITEMS, 3, (1,), ())
     assert [(dead.position, dead.status) for dead in result.dead] == [(2, 400), (3, 400), (4, 400)]
     assert "failed to parse field [n] of type [long]" in result.dead[0].reason
     assert "abc" in result.dead[0].reason

@@ -13,9 +13,11 @@ from ingestd import metrics
 from ingestd.event.record import Batch
 from ingestd.journal.base import Position, Record
 from ingestd.journal.memory import MemoryJournal
+from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.registry import ForgottenLetters
 from ingestd.runtime import delivery as module
 from ingestd.runtime.delivery import Delivery, OutputGoneError
+from ingestd.runtime.ledger import Due
 from ingestd.runtime.letters import CountedLetters
 from tests.conformance.running import FRAME, build
 
@@ -40,7 +42,7 @@ class Output:
     def prepare(self, batch: Batch) -> Any:
         return batch.documents()[0]
 
-    async def deliver(self, loads: Sequence[Any]) -> None:
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome] | None:
         self.busy += 1
         self.most_busy = max(self.busy, self.most_busy)
         try:
@@ -48,6 +50,7 @@ class Output:
             if self.troubles:
                 raise self.troubles.pop(0)
             self.calls.append(list(loads))
+            return None
         finally:
             self.busy -= 1
 
@@ -78,8 +81,8 @@ class Road:
         for number in numbers:
             event = {"n": number}
             ends.append(self.append())
-            load = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
-            self.delivery.take(load, 1, size, ends[-1])
+            load, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
+            self.delivery.take(load, Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=dead), size, ends[-1])
         return ends
 
     @property
@@ -222,7 +225,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
     road = await begun(output, max_delay=0)
     first, second, third = road.take(range(3), size=100)
     empty = road.append()
-    road.delivery.take(None, 0, 0, empty)  # nothing of it is for this output
+    road.delivery.take(None, None, 0, empty)  # nothing of it is for this output
     for number, done, expected in ((2, 1, Position(0, 0)), (0, 2, first), (1, 3, empty)):
         output.doors[texts([number])[0]].set()
         await eventually(lambda done=done: len(output.calls) == done)  # type: ignore[misc]
@@ -235,7 +238,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
 async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
     road = await begun(Output())
     end = road.append()
-    road.delivery.take(None, 0, 0, end)
+    road.delivery.take(None, None, 0, end)
     assert road.committed == road.delivery.position == end
     assert await comes(road.delivery.idle)
     await road.delivery.close()
@@ -291,12 +294,38 @@ async def test_cancel_gives_up() -> None:
     assert (output.calls, road.committed) == ([], Position(0, 0))
 
 
-async def test_dead_letters_are_not_counted_as_delivered() -> None:
-    road = await begun(Output())
-    counter = metrics.EVENTS_DELIVERED
-    before = counter.value("main", road.delivery.name)
+class Choosy(Output):
+    """Refuses one event when it is prepared, and has some already when they are delivered."""
+
+    letters: CountedLetters
+
+    def prepare(self, batch: Batch) -> Any:
+        self.letters.add(stage="output", reason="of another output", raw=b"", plugin="other")
+        if batch.documents() == texts([0]):
+            self.letters.add(stage="output", reason="refused", raw=b"", plugin="stdout_0")
+        return super().prepare(batch)
+
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome] | None:
+        await super().deliver(loads)
+        fates = {texts([0])[0]: Outcome(0), texts([1])[0]: Outcome(0, duplicates=1), texts([2])[0]: Outcome(0, dead=1)}
+        return [fates.get(load, Outcome(1, indices={"logs": 1})) for load in loads]
+
+
+async def test_what_became_of_the_events_is_counted_and_committed() -> None:
+    output = Choosy()
+    road = await begun(output)
+    output.letters = road.letters
+    labels = "main", road.delivery.name
+    before = metrics.EVENTS_DELIVERED.value(*labels), metrics.EVENTS_DUPLICATE.value(*labels)
     road.take(range(5))
-    road.letters.add(stage="output", reason="refused", raw=b"", plugin=road.delivery.name)
-    road.letters.add(stage="output", reason="of another output", raw=b"", plugin="other")
     await road.delivery.close()
-    assert counter.value("main", road.delivery.name) - before == 4
+    after = metrics.EVENTS_DELIVERED.value(*labels), metrics.EVENTS_DUPLICATE.value(*labels)
+    assert [late - early for early, late in zip(before, after, strict=True)] == [2, 1]
+    assert road.journal.committed(road.delivery.name)[1] == {
+        "since": 0,
+        "events": 5,
+        "days": {"2026-11-22": {"stdin_0": {"received": 5, "delivered": 2, "duplicates": 1, "dead": 2}}},
+        "indices": {"logs": 2},
+        "plugin": "stdout",
+    }
+

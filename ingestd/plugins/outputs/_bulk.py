@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ingestd import metrics
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.logs import get_logger
+from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
+from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.registry import DeadLetters
 from ingestd.protocols.bulk import BulkResult, Dead, Verdict, read_answer
 from ingestd.stores.elastic.client import ElasticClient
@@ -31,19 +34,27 @@ class Bulk:
     """The body of a bulk request of ``count`` documents: an action line and a document line for each.
 
     ``event_ids``: the ids that we gave the events, where the action lines have others; else empty.
+    ``indices``: how many documents go to which index, where each becomes a document of its own; else empty.
     """
 
     body: bytes
     count: int
     event_ids: tuple[str, ...] = ()
+    indices: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, actions: Sequence[bytes], documents: Sequence[bytes], event_ids: Iterable[str] = ()) -> Bulk:
+    def of(
+        cls,
+        actions: Sequence[bytes],
+        documents: Sequence[bytes],
+        event_ids: Iterable[str] = (),
+        indices: Mapping[str, int] = {},
+    ) -> Bulk:
         """Return the body of n actions and n documents, all without line ends."""
         lines: list[bytes] = [b""] * (2 * len(documents) + 1)
         lines[:-1:2] = actions
         lines[1::2] = documents
-        return cls(b"\n".join(lines), len(documents), tuple(event_ids))
+        return cls(b"\n".join(lines), len(documents), tuple(event_ids), indices)
 
     @classmethod
     def joined(cls, bulks: Sequence[Bulk]) -> Bulk:
@@ -59,6 +70,31 @@ class Bulk:
         chosen = list(positions)
         event_ids = [self.event_ids[n] for n in chosen] if self.event_ids else ()
         return Bulk.of([lines[2 * n] for n in chosen], [lines[2 * n + 1] for n in chosen], event_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shipment:
+    """Documents on their way. ``places``: where each was in the joined loads; ``starts``: where each load begins."""
+
+    bulk: Bulk
+    places: Sequence[int]
+    starts: Sequence[int]
+    fates: Fates
+
+    def pick(self, positions: Sequence[int]) -> _Shipment:
+        """Return some of the documents."""
+        return replace(self, bulk=self.bulk.pick(positions), places=[self.places[n] for n in positions])
+
+    def load_of(self, position: int) -> int:
+        """Return which of the loads a document came with."""
+        return bisect_right(self.starts, self.places[position]) - 1
+
+    def note_duplicates(self, positions: Iterable[int]) -> None:
+        """Note the documents that the server had already."""
+        lines = self.bulk.body.split(b"\n")
+        for position in positions:
+            [target] = loads(lines[2 * position]).values()
+            self.fates.duplicate(self.load_of(position), target["_index"])
 
 
 class Retry:
@@ -102,27 +138,37 @@ class BulkSender:
         self._pipeline = pipeline
         self._limit = AdaptiveLimit(MAX_REQUESTS)
 
-    async def send(self, bulk: Bulk, *, mended: bool = False) -> None:
+    async def deliver(self, loads: Sequence[Bulk]) -> list[Outcome]:
+        """Send all loads as one; return the outcome of each when every document has its fate."""
+        fates = Fates([load.count for load in loads], [load.indices for load in loads])
+        starts = [0, *itertools.accumulate(load.count for load in loads[:-1])]
+        await self._send(_Shipment(Bulk.joined(loads), range(sum(load.count for load in loads)), starts, fates))
+        return fates.outcomes()
+
+    async def _send(self, shipment: _Shipment, *, mended: bool = False) -> None:
         """Return when every document has its fate. ``mended``: they were decoded and written anew already."""
         for attempt in self._retry.attempts():
+            bulk = shipment.bulk
             if not bulk.count:
                 return
             reply = await self._request(bulk)
             result, pause = reply.result, reply.retry_after
             match result.verdict:
                 case Verdict.ITEMS:
+                    if result.duplicates:
+                        shipment.note_duplicates(result.duplicates)
                     if result.dead:
-                        await self._bury(bulk, result.dead, mended=mended)
+                        await self._bury(shipment, result.dead, mended=mended)
                     if not result.retry:
                         return
-                    bulk = bulk.pick(result.retry)
+                    shipment = shipment.pick(result.retry)
                 case Verdict.SPLIT if bulk.count > 1:
                     half = bulk.count // 2
-                    await self.send(bulk.pick(range(half)), mended=mended)
-                    await self.send(bulk.pick(range(half, bulk.count)), mended=mended)
+                    await self._send(shipment.pick(range(half)), mended=mended)
+                    await self._send(shipment.pick(range(half, bulk.count)), mended=mended)
                     return
                 case Verdict.SPLIT:
-                    self._dead(bulk, 0, bulk.body.split(b"\n"), result.reason)
+                    self._dead(shipment, 0, bulk.body.split(b"\n"), result.reason)
                     return
                 case Verdict.PAUSE:
                     text = "the server refuses us; delivery waits until it does not"
@@ -156,27 +202,30 @@ class BulkSender:
         cause = "item" if result.verdict is Verdict.ITEMS else str(answer.status)
         return _Reply(result, cause, answer.retry_after or 0.0)
 
-    async def _bury(self, bulk: Bulk, refused: Sequence[Dead], *, mended: bool) -> None:
+    async def _bury(self, shipment: _Shipment, refused: Sequence[Dead], *, mended: bool) -> None:
         """Make dead letters of what was refused, but give documents that may only be written badly one more try.
 
         A record whose untouched fields hold a key twice, or a number out of range, is refused as it came;
         decoded in full and written anew it is sound.
         """
-        lines = bulk.body.split(b"\n")
+        lines = shipment.bulk.body.split(b"\n")
         again: list[int] = []
         for dead in refused:
             document = lines[2 * dead.position + 1]
             anew = document if mended or dead.status != _BAD_REQUEST else _rewritten(document)
             if anew == document:
-                self._dead(bulk, dead.position, lines, dead.reason)
+                self._dead(shipment, dead.position, lines, dead.reason)
             else:
                 again.append(dead.position)
                 lines[2 * dead.position + 1] = anew
-        await self.send(replace(bulk, body=b"\n".join(lines)).pick(again), mended=True)
+        mended_bulk = replace(shipment.bulk, body=b"\n".join(lines))
+        await self._send(replace(shipment, bulk=mended_bulk).pick(again), mended=True)
 
-    def _dead(self, bulk: Bulk, position: int, lines: Sequence[bytes], reason: str) -> None:
+    def _dead(self, shipment: _Shipment, position: int, lines: Sequence[bytes], reason: str) -> None:
         """Make a dead letter of a document; ``lines`` are those of the body."""
+        bulk = shipment.bulk
         [target] = loads(lines[2 * position]).values()
+        shipment.fates.dead(shipment.load_of(position), target["_index"])
         self._dead_letters.add(
             stage="output",
             reason=reason,

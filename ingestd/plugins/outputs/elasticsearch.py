@@ -8,6 +8,7 @@ again makes no duplicate; what the server refuses for good becomes a dead letter
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import get_logger
+from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._bulk import MAX_REQUESTS, Bulk, BulkSender, Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
@@ -89,6 +91,7 @@ class ElasticsearchOutput:
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
         self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)
+        self._own_documents = self._action == "create" and not opts.document_id.text
         self._retry = Retry(opts.retry_initial_interval, opts.retry_max_interval)
         self._sender = BulkSender(
             self._client, context.plugin_id, context.dead_letters, self._retry, pipeline=opts.pipeline.static or None
@@ -146,17 +149,18 @@ class ElasticsearchOutput:
             batch = self._without_nameless(batch, names)
             events = batch.fields()
             names = self._names(events)
+        indices = Counter(names) if self._own_documents else {}
         if self._simple:
-            return Bulk.of(self._simple_actions(names, batch), batch.documents())
+            return Bulk.of(self._simple_actions(names, batch), batch.documents(), indices=indices)
         ids = batch.ids()
         actions = [self._action_line(*row) for row in zip(names, ids, events, strict=True)]
-        return Bulk.of(actions, batch.documents(), ids)
+        return Bulk.of(actions, batch.documents(), ids, indices)
 
-    async def deliver(self, loads: Sequence[Bulk]) -> None:
+    async def deliver(self, loads: Sequence[Bulk]) -> list[Outcome]:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""
         if self._prepared is not None:
             await self._prepared
-        await self._sender.send(Bulk.joined(loads))
+        return await self._sender.deliver(loads)
 
     def _without_nameless(self, batch: Batch, names: list[str]) -> Batch:
         """Return the batch without the events that lack a field of the index name; as in Logstash they are dead."""

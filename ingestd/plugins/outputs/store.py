@@ -15,6 +15,8 @@ from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import get_logger
+from ingestd.plugins.interfaces import Outcome
+from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.registry import BuildContext, DeadLetters, Touch, option, plugin
 from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError
 from ingestd.stores.local.layout import store_root
@@ -37,6 +39,24 @@ class Options:
 def touches(opts: Options) -> Touch:
     """Return the fields that the index name is made of."""
     return Touch(reads=opts.index.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The documents of all loads for one index, their ids, and for each the number of the load it came with."""
+
+    index: str
+    documents: list[bytes]
+    ids: list[str]
+    loads: list[int]
+
+    def pick(self, positions: Sequence[int]) -> _Part:
+        """Return some of the documents."""
+        if len(positions) == len(self.ids):
+            return self
+        documents, ids, loads = self.documents, self.ids, self.loads
+        chosen = [documents[n] for n in positions], [ids[n] for n in positions], [loads[n] for n in positions]
+        return _Part(self.index, *chosen)
 
 
 class StoreOutput:
@@ -79,54 +99,61 @@ class StoreOutput:
             row[1].append(one)
         return rows
 
-    async def deliver(self, loads: Sequence[Rows]) -> None:
+    async def deliver(self, loads: Sequence[Rows]) -> list[Outcome]:
         """Append all documents, then make sure that they are on the disk."""
-        together: Rows = {}
-        for load in loads:
+        counts = [{index: len(ids) for index, (_, ids) in load.items()} for load in loads]
+        fates = Fates([sum(one.values()) for one in counts], counts)
+        together: dict[str, _Part] = {}
+        for number, load in enumerate(loads):
             for index, (documents, ids) in load.items():
-                row = together.setdefault(index, ([], []))
-                row[0].extend(documents)
-                row[1].extend(ids)
-        for index, (documents, ids) in together.items():
+                part = together.setdefault(index, _Part(index, [], [], []))
+                part.documents.extend(documents)
+                part.ids.extend(ids)
+                part.loads.extend([number] * len(ids))
+        for part in together.values():
             if self._unchecked > 0:
-                documents, ids = await asyncio.to_thread(self._new_ones, index, documents, ids)  # noqa: PLW2901
-            await self._append(index, documents, ids)
+                part = await asyncio.to_thread(self._new_ones, part, fates)  # noqa: PLW2901
+            await self._append(part, fates)
         await self._retried(self._writer.sync)
+        return fates.outcomes()
 
-    def _new_ones(self, index: str, documents: list[bytes], ids: list[str]) -> tuple[list[bytes], list[str]]:
+    def _new_ones(self, part: _Part, fates: Fates) -> _Part:
         """Return the documents that are not in the index yet.
 
         A crash between append and commit makes the last load come again. It was no larger than ``batch_bytes``,
         so only the first documents after the start are looked at.
         """
-        self._unchecked -= sum(map(len, documents))
-        if index not in self._stored:
+        self._unchecked -= sum(map(len, part.documents))
+        if part.index not in self._stored:
             try:
-                self._stored[index] = self._writer.last_ids(index, 4 * self.batch_bytes)
+                self._stored[part.index] = self._writer.last_ids(part.index, 4 * self.batch_bytes)
             except StoreError as error:
                 log.warning("what a crash left cannot be looked at; some events may be stored twice", error=error)
-                self._stored[index] = set()
-        stored = self._stored[index]
-        new = [position for position, one in enumerate(ids) if one not in stored]
+                self._stored[part.index] = set()
+        stored = self._stored[part.index]
+        new = [position for position, one in enumerate(part.ids) if one not in stored]
+        if len(new) < len(part.ids):
+            for load, one in zip(part.loads, part.ids, strict=True):
+                if one in stored:
+                    fates.duplicate(load, part.index)
         if self._unchecked <= 0:
             self._stored.clear()
-        return [documents[position] for position in new], [ids[position] for position in new]
+        return part.pick(new)
 
-    async def _append(self, index: str, documents: list[bytes], ids: list[str]) -> None:
+    async def _append(self, part: _Part, fates: Fates) -> None:
         """Append to one index; what it will never take becomes dead letters."""
-        while documents:
+        while part.documents:
             try:
-                await self._retried(lambda: self._writer.append(index, documents, ids))  # noqa: B023 -- awaited here
+                documents, ids = part.documents, part.ids
+                await self._retried(lambda: self._writer.append(part.index, documents, ids))  # noqa: B023 -- awaited here
                 return
             except InvalidIndexError as error:
-                self._refuse(index, documents, ids, str(error))
+                self._refuse(part, str(error), fates)
                 return
             except DocumentsRefusedError as error:
                 refused = set(error.positions)
-                chosen = sorted(refused)
-                self._refuse(index, [documents[n] for n in chosen], [ids[n] for n in chosen], error.reason)
-                kept = [n for n in range(len(documents)) if n not in refused]
-                documents, ids = [documents[n] for n in kept], [ids[n] for n in kept]
+                self._refuse(part.pick(sorted(refused)), error.reason, fates)
+                part = part.pick([n for n in range(len(part.ids)) if n not in refused])
 
     async def _retried(self, action: Callable[[], None]) -> None:
         """Run ``action`` in a thread until the disk lets it through: full disks are emptied, by somebody."""
@@ -141,11 +168,13 @@ class StoreOutput:
                 metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _refuse(self, index: str, documents: list[bytes], ids: list[str], reason: str) -> None:
-        for document, one in zip(documents, ids, strict=True):
+    def _refuse(self, part: _Part, reason: str, fates: Fates) -> None:
+        plugin_id, index = self._plugin_id, part.index
+        for document, one, load in zip(part.documents, part.ids, part.loads, strict=True):
             self._dead_letters.add(
-                stage="output", reason=reason, raw=document, plugin=self._plugin_id, event_id=one, index=index
+                stage="output", reason=reason, raw=document, plugin=plugin_id, event_id=one, index=index
             )
+            fates.dead(load, index)
 
     async def close(self) -> None:
         """Close the store."""
