@@ -59,6 +59,11 @@ class DeadLetterFiles:
         """Whether letters wait for the disk: no more should be made until ``sync`` has got rid of them."""
         return bool(self._waiting)
 
+    @property
+    def unsynced(self) -> bool:
+        """Whether ``sync`` has something to do."""
+        return self._dirty or bool(self._waiting)
+
     def add(  # noqa: PLR0913 -- the parts of a letter, each by name
         self,
         *,
@@ -102,7 +107,7 @@ class DeadLetterFiles:
             document=packed(document) if document != raw.rstrip(b"\r\n") else "",
         )
         self.put(letter)
-        log.warning("an event became a dead letter", stage=stage, reason=same, detail=detail, plugin=plugin)
+        log.warning("an event became a dead letter", stage=stage, reason=detail or same, plugin=plugin)
 
     def put(self, letter: Letter) -> None:
         """Keep a letter as it is."""

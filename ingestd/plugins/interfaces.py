@@ -74,8 +74,11 @@ class Sink(Protocol):
     def put(self, chunk: Chunk) -> bool:
         """Keep a chunk and pass it on; False if there was no room to keep it: then offer it again after ``room``."""
 
-    def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
-        """Keep bytes that are no frame as a dead letter; ``reason`` is a sentence."""
+    def reject(self, raw: bytes, reason: str, origin: Origin, size: int | None = None) -> None:
+        """Keep bytes that are no frame as a dead letter.
+
+        ``reason`` is a sentence; ``size`` is how many bytes there were, if ``raw`` is only the begin of them.
+        """
 
     async def room(self) -> None:
         """Return as soon as the sink is not ``full``."""

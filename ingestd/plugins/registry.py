@@ -70,7 +70,7 @@ class DeadLetters(Protocol):
 class ForgottenLetters:
     """Dead letters that nobody keeps: for checking a config, and for commands that deliver nothing."""
 
-    stuck = False
+    stuck = unsynced = False
 
     def sync(self) -> None:
         """Do nothing."""

@@ -154,6 +154,7 @@ class Delivery:
     async def _work(self) -> None:
         while (parcels := await self._next_parcels()) is not None:
             outcomes = await self._deliver(parcels)
+            await self._letters_kept()
             for parcel, outcome in zip(parcels, outcomes, strict=True):
                 parcel.outcome = outcome
             self._held -= sum(one.size for one in parcels)
@@ -161,6 +162,15 @@ class Delivery:
                 self._room.set()
             self._count(parcels)
             self._done(parcels)
+
+    async def _letters_kept(self) -> None:
+        """Return when the dead letters so far are on the disk: what is committed is forgotten by the journal."""
+        while self._letters.unsynced:
+            try:
+                await asyncio.to_thread(self._letters.sync)
+            except OSError as error:
+                log.error("dead letters cannot be written; delivery waits", output=self.name, error=error)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _count(self, parcels: list[_Parcel]) -> None:
         outcomes = [one.outcome for one in parcels if one.outcome is not None]

@@ -15,6 +15,10 @@ class KeptLetters(DeadLetters, Protocol):
     def stuck(self) -> bool:
         """Whether letters wait for the disk: then no more should be made."""
 
+    @property
+    def unsynced(self) -> bool:
+        """Whether ``sync`` has something to do."""
+
     def sync(self) -> None:
         """Return when all letters so far are on the disk; raises OSError where it refuses, and loses none."""
 
@@ -36,8 +40,13 @@ class CountedLetters:
         """Whether letters wait for the disk."""
         return self._inner.stuck
 
+    @property
+    def unsynced(self) -> bool:
+        """Whether ``sync`` has something to do."""
+        return self._inner.unsynced
+
     def sync(self) -> None:
-        """Return when all letters are on the disk. Costs nothing when there were none; may run in a thread."""
+        """Return when all letters are on the disk; may run in a thread. Raises OSError."""
         self._inner.sync()
 
     def take(self, plugin: str) -> int:

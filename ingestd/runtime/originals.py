@@ -101,6 +101,11 @@ class PipelineLetters:
         """Whether letters wait for the disk."""
         return self._files.stuck
 
+    @property
+    def unsynced(self) -> bool:
+        """Whether ``sync`` has something to do."""
+        return self._files.unsynced
+
     def sync(self) -> None:
         """Return when all letters are on the disk."""
         self._files.sync()

@@ -274,6 +274,11 @@ class RunningPipeline:
         while True:
             await asyncio.sleep(self._sync_interval)
             try:
+                if self._dead_letters.unsynced:
+                    await asyncio.to_thread(self._dead_letters.sync)
+            except OSError as error:
+                log.error("dead letters cannot be written", pipeline=self.name, error=error)
+            try:
                 await asyncio.to_thread(self.journal.sync)
             except JournalError as error:
                 log.error("the journal cannot be forced to the disk", pipeline=self.name, error=error)
@@ -281,18 +286,29 @@ class RunningPipeline:
             self._enter_rejected()
 
     def _reopen(self) -> None:
-        if self.journal.room > 0:
+        if self.journal.room > 0 and not self._dead_letters.stuck:
             self._open.set()
 
     async def room(self) -> None:
         """Return as soon as inputs may read."""
         await self._open.wait()
 
-    def reject(self, raw: bytes, reason: str, origin: Origin, built: BuiltInput) -> None:
+    def reject(self, raw: bytes, reason: str, origin: Origin, built: BuiltInput, size: int | None = None) -> None:
         """Keep bytes that are no frame as a dead letter."""
         input_id = built.step.plugin_id
         metrics.EVENTS_RECEIVED.add(1, self.name, input_id)
-        self._dead_letters.add(stage="framing", reason=reason, raw=raw, origin=origin.id, plugin=input_id)
+        self._dead_letters.add(
+            stage="framing",
+            reason=reason,
+            raw=raw,
+            size=size,
+            plugin=input_id,
+            input_id=input_id,
+            origin=origin.id,
+            fields=origin.fields,
+        )
+        if self._dead_letters.stuck:  # nobody keeps a copy of these bytes: no more of them until the disk takes them
+            self._open.clear()
         self._rejected.append(Record(input_id, "", {}, 0, self._clock.read(), 1, b""))
         self._enter_rejected()
 
@@ -336,8 +352,8 @@ class _Sink:
     def put(self, chunk: Chunk) -> bool:
         return self._running.put(chunk, self.built)
 
-    def reject(self, raw: bytes, reason: str, origin: Origin) -> None:
-        self._running.reject(raw, reason, origin, self.built)
+    def reject(self, raw: bytes, reason: str, origin: Origin, size: int | None = None) -> None:
+        self._running.reject(raw, reason, origin, self.built, size)
 
     async def room(self) -> None:
         await self._running.room()

@@ -38,7 +38,8 @@ class Origins:
 
 def reject_long_line(sink: Sink, origin: Origin, line: TooLong, max_bytes: int) -> None:
     """Make a dead letter of a line that is too long."""
-    sink.reject(line.head, f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed", origin)
+    reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
+    sink.reject(line.head, reason, origin, line.size)
 
 
 async def put(sink: Sink, chunk: Chunk) -> None:
