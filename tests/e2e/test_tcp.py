@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +17,15 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.record import Batch
-from ingestd.plugins.inputs.tcp import TcpInput
+from ingestd.journal.memory import MemoryJournal
+from ingestd.plugins.inputs._streams import Origins
+from ingestd.plugins.interfaces import Origin, StopMode
 from ingestd.plugins.registry import BuildContext
+from ingestd.runtime.clock import ReceiveClock
+from ingestd.runtime.letters import CountedLetters
 from ingestd.runtime.pipeline import RunningPipeline
 from ingestd.settings import Settings
+from tests.e2e.daemon import Daemon, wait_until
 
 
 class Memory:
@@ -49,40 +56,70 @@ class Memory:
 
 
 class Letters:
+    """Keeps dead letters."""
+
+    stuck = False
+
     def __init__(self) -> None:
         self.letters: list[dict[str, Any]] = []
 
     def add(self, **letter: Any) -> None:
         self.letters.append(letter)
 
+    def sync(self) -> None:
+        pass
+
 
 class Server:
-    """A running pipeline with one tcp input and the output ``memory``."""
+    """A running pipeline with one tcp input and the output ``memory``; accepts, as the keeper does."""
 
-    def __init__(self, options: str, **settings: Any) -> None:
+    def __init__(self, options: str, journal_bytes: int = 1 << 30, **settings: Any) -> None:
         config = f"input {{ tcp {{ host => '127.0.0.1' port => 0 {options} }} }} output {{ stdout {{ }} }}"
         self.letters, self.memory = Letters(), Memory()
-        known = replace(Settings(), **settings)
-        pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known))
+        known, clock = replace(Settings(), **settings), ReceiveClock()
+        known = replace(known, journal=replace(known.journal, sync_interval=0.05))
+        pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known, clock=clock))
         route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
-        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), known, self.letters)
+        self.journal = MemoryJournal(max_bytes=journal_bytes)
+        letters = CountedLetters(self.letters)
+        self.running = RunningPipeline(
+            "main", replace(pipeline, routes=[route]), self.journal, clock, known, letters
+        )
+        self.closed: list[str] = []
+        self._origins = Origins()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.address: tuple[str, int] = self._listener.getsockname()
         self.stopped = False
 
-    @property
-    def address(self) -> tuple[str, int]:
-        server = self.running.pipeline.inputs[0].input
-        assert isinstance(server, TcpInput)
-        return "127.0.0.1", server.port
+    async def start(self) -> None:
+        await self.running.start()
+        asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        reader = self.running.socket_input("tcp_0")
+        assert reader is not None
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sock, (host, port) = self._listener.accept()
+                origin = self._origins.new({"host": host, "port": port})
+                reader.serve(sock, origin, 0, self.closed.append)
 
     async def connect(self) -> asyncio.StreamWriter:
         _, writer = await asyncio.open_connection(*self.address)
         return writer
 
-    async def stop(self) -> None:
-        if not self.stopped:
-            self.stopped = True
-            self.running.stop()
+    async def stop(self, mode: StopMode = "drain") -> None:
+        if self.stopped:
+            return
+        self.stopped = True
+        self._accept()
+        asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        self._listener.close()
+        self.running.stop_inputs(mode)
+        async with asyncio.timeout(20):
             await self.running.drain()
+        await self.running.close()
 
     async def until(self, count: int) -> list[dict[str, Any]]:
         """Wait until ``count`` documents have come, return them all."""
@@ -99,7 +136,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
 @contextlib.asynccontextmanager
 async def serving(options: str = "codec => json_lines", **settings: Any) -> AsyncIterator[Server]:
     server = Server(options, **settings)
-    await server.running.start()
+    await server.start()
     try:
         yield server
     finally:
@@ -217,19 +254,24 @@ async def test_idle_connections_are_closed() -> None:
             one.close()
 
 
-async def test_max_connections_lets_the_others_wait() -> None:
-    async with serving("codec => json_lines max_connections => 2") as server:
-        clients = [await server.connect() for _ in range(4)]  # the system takes them, the input does not yet
-        for number, writer in enumerate(clients):
-            writer.write(line(number))
-        await server.until(2)
-        await asyncio.sleep(0.1)
-        assert sorted(numbers(server.memory.documents)) == [0, 1]
-        for writer in clients[:2]:
-            writer.close()
-        assert sorted(numbers(await server.until(4))) == [0, 1, 2, 3]
-        for writer in clients[2:]:
-            writer.close()
+def test_max_connections_lets_the_others_wait(tmp_path: Path) -> None:
+    tcp = "tcp { host => '127.0.0.1' port => 0 codec => json_lines max_connections => 2 }"
+    with Daemon(tmp_path, config=f"input {{ {tcp} }} output {{ store {{ }} }}", workers="2") as daemon:
+        clients = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(4)]
+        for number, client in enumerate(clients):
+            client.sendall(line(number))  # the system takes all of them, the daemon two
+        daemon.wait_for("no more connections are accepted")
+        daemon.wait_for_metric("ingestd_received_events_total", 2)
+        time.sleep(0.1)
+        assert daemon.metric("ingestd_received_events_total") == 2
+        assert daemon.metric("ingestd_open_connections") == 2
+        for client in clients[:2]:
+            client.close()
+        daemon.wait_for_metric("ingestd_received_events_total", 4)
+        for client in clients[2:]:
+            client.close()
+        wait_until(lambda: daemon.metric("ingestd_open_connections") == 0, "the end of the connections")
+        assert daemon.metric("ingestd_accepted_connections_total") == 4
 
 
 async def test_stop_reads_what_the_kernel_holds() -> None:
@@ -248,22 +290,148 @@ async def test_stop_reads_what_the_kernel_holds() -> None:
     assert len(server.memory.documents) == 5 * 2001 + 1000
 
 
+async def test_a_stop_that_leaves_half_lines() -> None:
+    """Whoever reads the connection next finds them in it."""
+    async with serving() as server:
+        ours, theirs = await accepted(server)
+        ours.sendall(line(1) + b'{"n":2')
+        await server.until(1)
+        await server.stop("leave")
+        assert theirs.recv(100) == b'{"n":2'
+        ours.close()
+        theirs.close()
+    assert numbers(server.memory.documents) == [1]
+    assert server.closed == ["shutdown"]
+
+
+async def test_a_handover_takes_in_nothing_more() -> None:
+    async with serving() as server:
+        ours, theirs = await accepted(server)
+        server.memory.gate.clear()
+        ours.sendall(line(1))
+        server.running.stop_inputs("handover")
+        await server.running.inputs_ended()
+        ours.sendall(line(2))
+        assert theirs.recv(100).endswith(line(2))
+        ours.close()
+        theirs.close()
+
+
+async def accepted(server: Server) -> tuple[socket.socket, socket.socket]:
+    """Return a client's socket, and a duplicate of the server's, as the keeper has one."""
+    ours, theirs = tcp_pair()
+    reader = server.running.socket_input("tcp_0")
+    assert reader is not None
+    reader.serve(theirs.dup(), Origins().new(), 0, server.closed.append)
+    return ours, theirs
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        return ours, theirs
+
+
+KEPT = [  # id, bytes consumed by the reader before, bytes of the stream that are kept, numbers that come now
+    ("nothing", 0, 0, [1, 2, 3]),
+    ("consumed_what_was_kept", 9, 9, [2, 3]),
+    ("killed_before_consuming", 0, 9, [2, 3]),
+    ("killed_before_consuming_the_second", 9, 18, [3]),
+    ("everything", 0, 27, []),
+]
+
+
+@pytest.mark.parametrize(("consumed", "kept", "expected"), [one[1:] for one in KEPT], ids=[one[0] for one in KEPT])
+async def test_who_reads_on_goes_on_where_it_is_right(consumed: int, kept: int, expected: list[int]) -> None:
+    """Bytes that are kept already come no second time; a line has the same id whoever reads it."""
+    ours, theirs = tcp_pair()
+    ours.sendall(line(1) + line(2) + line(3))
+    await eventually(lambda: len(theirs.recv(100, socket.MSG_PEEK)) == 27)
+    theirs.recv(consumed) if consumed else b""
+    async with serving() as server:
+        reader = server.running.socket_input("tcp_0")
+        assert reader is not None
+        reader.serve(theirs, Origin("c1"), kept, server.closed.append)
+        ours.sendall(line(4))
+        assert numbers(await server.until(len(expected) + 1)) == [*expected, 4]
+        ours.close()
+        await eventually(lambda: server.closed == ["end"])
+    assert server.memory.ids == [f"c1-{9 * (number - 1):012x}" for number in [*expected, 4]]
+
+
+async def test_the_next_reader_is_woken_for_short_lines() -> None:
+    """A reader waits for more than the half line that it has seen; that mark must not outlive it."""
+    text = "x" * 5000
+    async with serving() as first:
+        ours, theirs = await accepted(first)
+        ours.sendall(b'{"n":1,"text":"' + text.encode())
+        await asyncio.sleep(0.1)
+        await first.stop("leave")
+    async with serving() as second:
+        reader = second.running.socket_input("tcp_0")
+        assert reader is not None
+        reader.serve(theirs, Origin("c1"), 0, second.closed.append)
+        ours.sendall(b'"}\n')
+        await second.until(1)
+        ours.sendall(line(2))
+        documents = await second.until(2)
+        ours.close()
+    assert first.memory.documents == []
+    assert [(one["n"], one.get("text")) for one in documents] == [(1, text), (2, None)]
+
+
+async def test_who_is_not_read_is_not_idle() -> None:
+    """While there is no room nobody is sent away: what is in the kernel would be lost."""
+    async with serving("codec => json_lines idle_timeout => 0.2", queue_bytes=1, journal_bytes=10_000) as server:
+        server.memory.gate.clear()
+        writer = await server.connect()
+        for number in range(20):
+            writer.write(line(number, text="x" * 1000))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert server.running.full
+        await asyncio.sleep(0.5)
+        assert server.closed == []
+        server.memory.gate.set()
+        assert numbers(await server.until(20)) == list(range(20))
+        writer.close()
+
+
+async def test_a_stop_waits_for_room() -> None:
+    """What the kernel holds comes out, though the journal is full when the stop comes."""
+    async with serving(queue_bytes=1, journal_bytes=10_000) as server:
+        server.memory.gate.clear()
+        writer = await server.connect()
+        for number in range(50):
+            writer.write(line(number, text="x" * 1000))
+            await writer.drain()
+            await asyncio.sleep(0.002)
+        await eventually(lambda: server.running.full)
+        asyncio.get_running_loop().call_later(0.3, server.memory.gate.set)
+        await server.stop()
+        writer.close()
+    assert numbers(server.memory.documents) == list(range(50))
+
+
 async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
-    async with serving(queue_bytes=50_000) as server:
+    async with serving(queue_bytes=50_000, journal_bytes=2_000_000) as server:
         server.memory.gate.clear()
         writer = await server.connect()
         sent = 0
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                while True:
-                    writer.write(b"".join(line(sent + number, text="x" * 1000) for number in range(100)))
-                    sent += 100
+            while True:
+                writer.write(b"".join(line(sent + number, text="x" * 1000) for number in range(100)))
+                sent += 100
+                async with asyncio.timeout(1):
                     await writer.drain()
-        # Less than it could have been sent: the kernel's buffers are full, the daemon's memory is not.
-        assert server.running.flow.full
-        assert server.running.flow.bytes < 50_000 + 2 * Settings().batch.max_bytes
+        # Less than it could have been sent: journal and kernel are full.
+        assert server.running.full
+        waiting = server.journal.pending("stdout_0")
+        assert 1_000_000 < waiting.bytes <= 2_000_000
+        assert server.memory.documents == []
         server.memory.gate.set()
         writer.close()
         await writer.wait_closed()
@@ -271,12 +439,49 @@ async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
     assert numbers(documents) == list(range(sent))
 
 
-async def test_the_port_is_taken() -> None:
-    async with serving() as server:
-        config = f"input {{ tcp {{ host => '127.0.0.1' port => {server.address[1]} }} }} output {{ stdout {{ }} }}"
-        built = compile_pipeline(parse(config, "test.conf", {}), BuildContext())
-        with pytest.raises(OSError, match="is another program using the port"):
-            await built.inputs[0].input.open()
+LONG = [  # id, max_line_bytes, sizes of the lines; the buffer takes 64 KiB at a time
+    ("longer_than_the_buffer", 1 << 20, [10, 300_000, 10, 70_000, 10]),
+    ("as_long_as_the_buffer", 1 << 20, [65_535, 65_536, 65_537, 65_534]),
+    ("as_long_as_allowed", 200_000, [200_000, 200_001, 200_000, 5, 199_999]),
+    ("too_long_in_one_buffer", 1000, [1000, 1001, 1000, 60_000, 999]),
+    ("too_long_for_everything", 1000, [500_000, 10, 1_000_000, 10]),
+]
+
+
+@pytest.mark.parametrize("crlf", [False, True], ids=["lf", "crlf"])
+@pytest.mark.parametrize("last", [True, False], ids=["ended", "half"])
+@pytest.mark.parametrize(("limit", "sizes"), [one[1:] for one in LONG], ids=[one[0] for one in LONG])
+async def test_long_lines(limit: int, sizes: list[int], last: bool, crlf: bool) -> None:
+    """Those within the limit come whole and in order, the others are dead letters; the same at any cut."""
+    end = b"\r\n" if crlf else b"\n"
+    data = end.join(b"%d" % number + b"x" * (size - 1) for number, size in enumerate(sizes)) + end * last
+    batch = replace(Settings().batch, max_bytes=1 << 16)
+    async with serving("", max_line_bytes=limit, batch=batch) as server:
+        writer = await server.connect()
+        for begin in range(0, len(data), 100_003):
+            writer.write(data[begin : begin + 100_003])
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        writer.close()
+        await writer.wait_closed()
+        await eventually(lambda: server.closed == ["end"])
+    found = [(int(one["message"][0]), len(one["message"])) for one in server.memory.documents]
+    assert found == [(number, size) for number, size in enumerate(sizes) if size <= limit]
+    letters = [(int(one["raw"][:1]), one["reason"]) for one in server.letters.letters]
+    assert [number for number, _ in letters] == [number for number, size in enumerate(sizes) if size > limit]
+
+
+async def test_a_line_that_fits_into_no_buffer_ends_with_the_daemon() -> None:
+    """The begin of such a line is out of the kernel's buffer already: a stop puts what there is."""
+    batch = replace(Settings().batch, max_bytes=1 << 16)
+    async with serving("", batch=batch) as server:
+        writer = await server.connect()
+        writer.write(b"x" * 200_000)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        await server.stop()
+        writer.close()
+    assert [len(one["message"]) for one in server.memory.documents] == [200_000]
 
 
 async def test_a_client_that_resets_the_connection() -> None:

@@ -110,10 +110,8 @@ class TcpInput:
         timeout = self._opts.idle_timeout
         while True:
             await asyncio.sleep(timeout / 4)
-            now = asyncio.get_running_loop().time()
             for connection in list(self._connections):
-                if now - connection.last_read > timeout:
-                    connection.close("idle")
+                connection.close_if_idle(timeout)
 
 
 class _Connection:
@@ -141,7 +139,7 @@ class _Connection:
         self._begun = bytearray()  # of a line that is too long only the head is kept
         self._line_size = 0  # how much of the line in ``_begun`` is consumed already
         self._low_water = 1
-        self.last_read = self._loop.time()
+        self._last_read = self._loop.time()
 
     def start(self, kept: int) -> None:
         """Begin to read. Bytes before ``kept`` are kept already; what of them is still in the socket is dropped."""
@@ -172,6 +170,7 @@ class _Connection:
     async def _resume(self) -> None:
         await self._sink.room()
         self._waiting = None
+        self._last_read = self._loop.time()  # that nothing was read was not the client's fault
         if self._sock.fileno() >= 0:
             self._loop.add_reader(self._sock.fileno(), self._readable)
 
@@ -185,7 +184,7 @@ class _Connection:
         if not size:
             self.close("end")
             return
-        self.last_read = self._loop.time()
+        self._last_read = self._loop.time()
         whole = self._buffer.rfind(b"\n", 0, size) + 1
         if whole:
             self._take(whole)
@@ -251,17 +250,31 @@ class _Connection:
     async def drain(self, *, half_lines: bool) -> None:
         """Read what has arrived, then close. A client that never stops sending is not waited for."""
         deadline = self._loop.time() + _DRAIN_SECONDS
-        before = -1
-        while self._loop.time() < deadline and self._offset != before:
-            before = self._offset
+        while self._loop.time() < deadline:
             await self._sink.room()
-            try:
-                self._read(woken=False, last=half_lines)
-            except OSError:
-                break
+            before = self._offset
+            if self._sock.fileno() >= 0:
+                try:
+                    self._read(woken=False, last=half_lines)
+                except OSError:
+                    break
             if self._sock.fileno() < 0:
                 return
+            if self._offset == before and not self._sink.full:
+                break
         self.close("shutdown")
+
+    def close_if_idle(self, timeout: float) -> None:
+        """Close if nothing came for ``timeout`` seconds; half a line that waits for its end counts as the last."""
+        if self._waiting is not None or self._loop.time() - self._last_read <= timeout:
+            return
+        try:
+            while self._sock.fileno() >= 0 and self._waiting is None:
+                self._read(woken=False, last=True)
+        except BlockingIOError:
+            self.close("idle")
+        except OSError:
+            self.close("error")
 
     def close(self, reason: str) -> None:
         """Stop reading and let go of the connection."""
