@@ -19,6 +19,7 @@ COMMANDS = {  # name: where its click command is
     "indices": "ingestd.cli.read:indices",
     "search": "ingestd.cli.read:search",
     "top": "ingestd.cli.read:top",
+    "audit": "ingestd.cli.audit:audit",
     "journal": "ingestd.cli.journal:journal",
     "deadletters": "ingestd.cli.deadletters:deadletters",
 }

@@ -30,8 +30,8 @@ Counts = dict[str, Any]
 class Due(NamedTuple):
     """What one record of the journal came to for one output, before that has it.
 
-    ``sent`` were handed to the output, of them ``dead`` became dead letters at once. Where the events that a
-    filter dropped or created are not known, as of a record that could not be read, there are none.
+    ``sent`` came to the output, or should have; of them ``dead`` became dead letters before delivery. What filters
+    dropped or created of a record that could not be processed is not known, and counts as nothing.
     """
 
     input: str

@@ -184,7 +184,7 @@ class RunningPipeline:
         base = Due(record.input, day_of(record.time_ns), counted(record.frames), counted(record.frames))
         if not record.data:  # no frame, but the trace of what was rejected
             for _, delivery in targets:
-                delivery.take(None, base._replace(dead=1), 0, end)
+                delivery.take(None, base._replace(sent=1, dead=1), 0, end)
             return
         self._clock.set(record.time_ns)
         chunk = Chunk(record.data, Origin(record.connection, record.fields), record.offset)
@@ -198,7 +198,7 @@ class RunningPipeline:
             self._give_up(record, error)
             self._take_counts()
             for _, delivery in targets:
-                delivery.take(None, base._replace(dead=base.received), len(record.data), end)
+                delivery.take(None, base._replace(sent=base.received, dead=base.received), len(record.data), end)
             return
         finally:
             self._clock.reset()
