@@ -208,6 +208,11 @@ class Keeper:
         if child is not None and child.ready and not child.stopping:
             self._send(child, connection.message(), connection.sock.fileno())
 
+    def _hand_over_all(self, child: _Child) -> None:
+        for connection in self._connections.values():
+            if connection.worker == child.number:
+                self._send(child, connection.message(), connection.sock.fileno())
+
     # Children
 
     def _start(self, number: int) -> None:
@@ -288,9 +293,8 @@ class Keeper:
 
     def _child_ready(self, child: _Child) -> None:
         child.ready = True
-        for connection in self._connections.values():
-            if connection.worker == child.number:
-                self._hand_over(connection)
+        if not child.stopping:
+            self._hand_over_all(child)
         workers = [self._places[number].child for number in self._places if number >= 0]
         if not self._was_ready and all(one is not None and one.ready for one in workers):
             self._was_ready = True
@@ -371,6 +375,11 @@ class Keeper:
         self._ending = "stop"
         self._notifier.stopping()
         self._acceptor.stop()
+        for number, place in self._places.items():
+            if place.child is None:
+                self._start(number)  # its connections hold what was sent while it was not there
+            if place.child is not None and not place.child.ready:
+                self._hand_over_all(place.child)
         # systemd may keep the connections for the next start: half a line is then best left in them
         self._tell_all({"type": "stop", "mode": "leave" if self._notifier.present else "drain"})
 
