@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -65,6 +66,8 @@ class StubElasticsearch:
         self.bulk_faults: deque[Fault] = deque()
         self.template_faults: deque[Fault] = deque()
         self.templates: dict[str, Any] = {}
+        self.refuses: Callable[[dict[str, Any]], bool] = lambda document: False
+        """Whether a document is answered with 400 and never stored."""
         self.lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.stub = self
@@ -159,9 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
         for place, (head, document) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
             [(action, target)] = json.loads(head).items()
             key = (target["_index"], target["_id"])
-            if place in refused:
-                kind = "mapper_parsing_exception" if refused[place] == 400 else "es_rejected_execution_exception"
-                items.append({action: {"status": refused[place], "error": {"type": kind, "reason": "refused"}}})
+            status = 400 if self.server.stub.refuses(json.loads(document)) else refused.get(place)
+            if status:
+                kind = "mapper_parsing_exception" if status == 400 else "es_rejected_execution_exception"
+                items.append({action: {"status": status, "error": {"type": kind, "reason": "refused"}}})
             elif action == "create" and key in self.server.stub.documents:
                 error = {"type": "version_conflict_engine_exception", "reason": "there"}
                 items.append({action: {"status": 409, "error": error}})

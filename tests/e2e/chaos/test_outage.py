@@ -1,0 +1,96 @@
+"""A server that is silent for longer than memory holds: the journal keeps all; when it is full, senders wait."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.chaos.tools import check_exactly, figure, scaled, usage
+from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.gate import Gate
+from tests.e2e.stub import StubElasticsearch
+
+CONFIG = """
+input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+output {
+  elasticsearch { hosts => ["%s"] timeout => 5 retry_initial_interval => 0.05 retry_max_interval => 0.2 }
+}
+"""
+EVENTS = scaled(150_000, 2_000_000)
+LINE_BYTES = 300
+MOST_RSS_GROWTH = 96 << 20
+
+
+def lines(events: int) -> Iterator[bytes]:
+    """Return so many events in pieces of 1,000."""
+    for first in range(0, events, 1000):
+        rows = [
+            json.dumps({"@timestamp": "2026-11-22T10:00:00.000Z", "n": number, "message": "x" * (LINE_BYTES - 70)})
+            for number in range(first, min(first + 1000, events))
+        ]
+        yield "".join(row + "\n" for row in rows).encode()
+
+
+class Sender(threading.Thread):
+    """Sends events as fast as they are taken. ``sent``: bytes that the socket took."""
+
+    def __init__(self, port: int, events: int) -> None:
+        super().__init__(daemon=True)
+        self._port, self._events, self.sent = port, events, 0
+        self.start()
+
+    def run(self) -> None:
+        with socket.create_connection(("127.0.0.1", self._port)) as client:
+            for piece in lines(self._events):
+                client.sendall(piece)
+                self.sent += len(piece)
+
+    def stuck(self) -> bool:
+        """Return whether nothing was taken for a second."""
+        before = self.sent
+        time.sleep(1)
+        return self.is_alive() and self.sent == before
+
+
+def test_more_than_memory_holds(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub, Gate(stub.url) as gate:
+        config = CONFIG % gate.url
+        with Daemon(tmp_path, config=config, workers="1", queue_bytes="2MB") as daemon:
+            before = usage(daemon)
+            sender = Sender(daemon.port, EVENTS)
+            sender.join()
+            daemon.wait_for_metric("ingestd_queue_events", EVENTS)
+            silent = usage(daemon)
+            gate.open()
+            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 120)
+            after = usage(daemon)
+    figure(rss_mb=[round(one.rss / 1e6) for one in (before, silent, after)], queued_mb=round(sender.sent / 1e6))
+    check_exactly(stub.values("n"), range(EVENTS))
+    assert silent.rss - before.rss < MOST_RSS_GROWTH
+    assert after.rss - before.rss < MOST_RSS_GROWTH
+
+
+def test_more_than_the_journal_holds(tmp_path: Path) -> None:
+    """The sender is held up, and the daemon's own restart changes nothing about it."""
+    settings = {"queue_bytes": "1MB", "journal_max_bytes": "8MB", "journal_segment_bytes": "1MB"}
+    with StubElasticsearch() as stub, Gate(stub.url) as gate:
+        config = CONFIG % gate.url
+        with Daemon(tmp_path, config=config, workers="1", **settings) as daemon:
+            sender = Sender(daemon.port, EVENTS)
+            wait_until(sender.stuck, "the sender to be held up")
+            assert daemon.metric("ingestd_queue_bytes") <= 8e6
+            assert "its journal is full" in daemon.refusal("/health/ready")
+            figure(taken_mb=round(sender.sent / 1e6), journal_mb=round(folder_bytes(daemon.data_dir) / 1e6))
+            assert folder_bytes(daemon.data_dir) < 9e6
+            gate.open()
+            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 120)
+            sender.join()
+    check_exactly(stub.values("n"), range(EVENTS))
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
