@@ -93,7 +93,7 @@ class LetterBox:
         with source:
             if not any(gone(_found(line)) for line in source if line.endswith(b"\n")):
                 return 0
-            source.seek(0)
+            os.lseek(source.fileno(), 0, os.SEEK_SET)  # from here on without Python's buffer
             try:
                 with copy.open("wb") as target:
                     return self._replace(path, source.fileno(), copy, target.fileno(), gone)
