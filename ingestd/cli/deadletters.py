@@ -285,9 +285,12 @@ def _told(letter: Letter) -> Iterator[str]:
     yield tables.printable(f"  reason    {letter.detail or letter.reason}")
     where = f"{letter.origin} at byte {letter.offset}" if letter.offset is not None else letter.origin
     sender = ":".join(str(value) for value in letter.fields.values())
-    parts = [letter.pipeline, letter.input, where, sender]
-    yield tables.printable("  from      " + ", ".join(part for part in parts if part))
-    names = {"id": letter.document_id or letter.id, "index": letter.index, "config": letter.config}
+    names = {
+        "from": ", ".join(part for part in (letter.pipeline, letter.input, where, sender) if part),
+        "id": letter.document_id or letter.id,
+        "index": letter.index,
+        "config": letter.config,
+    }
     for name, value in names.items():
         if value:
             yield tables.printable(f"  {name:<9} {value}")
@@ -300,13 +303,14 @@ def _told(letter: Letter) -> Iterator[str]:
 def _text(name: str, data: bytes, size: int) -> Iterator[str]:
     cut = f" (the first {len(data):,} of {size:,} bytes)" if size > len(data) else ""
     lines = data.decode("utf-8", "replace").rstrip("\r\n").split("\n")
-    yield f"  {name}{cut}  " + tables.printable(lines[0])
+    yield f"  {name:<9}{cut} " + tables.printable(lines[0])
     yield from ("    " + tables.printable(line) for line in lines[1:])
 
 
 def _tell_unreadable(number: int) -> None:
     if number:
-        click.echo(f"{number:,} lines cannot be read as letters; purge --all deletes them too", err=True)
+        lines = "1 line" if number == 1 else f"{number:,} lines"
+        click.echo(f"{lines} cannot be read as a letter; purge --all deletes that too", err=True)
 
 
 def _many(number: int) -> str:

@@ -176,7 +176,10 @@ class Daemon:
             connection.sendall(b"".join(line + b"\n" for line in lines))
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """Return the dead letters, with ``raw`` as bytes."""
+        """Return the dead letters, with ``raw`` as bytes, and with ``refused``: the document if there is one."""
         files = sorted((self.data_dir / "deadletters").glob("dead-*.ndjson"))
         letters = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-        return [letter | {"raw": base64.b64decode(letter["raw"])} for letter in letters]
+        for letter in letters:
+            letter["raw"] = base64.b64decode(letter.get("raw", ""))
+            letter["refused"] = base64.b64decode(letter["document"]) if "document" in letter else letter["raw"]
+        return letters

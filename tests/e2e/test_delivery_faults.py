@@ -65,7 +65,7 @@ def test_many_refused_documents_cost_few_requests(tmp_path: Path) -> None:
         wait_until(lambda: len(running.dead_letters()) == 50, "the dead letters")
     assert [one.count for one in stub.bulks()] == [100, 50]
     assert stub.values("n") == NUMBERS[1::2]
-    assert [json.loads(letter["raw"])["n"] for letter in running.dead_letters()] == NUMBERS[::2]
+    assert [json.loads(letter["refused"])["n"] for letter in running.dead_letters()] == NUMBERS[::2]
 
 
 def test_credentials_in_the_url_of_the_built_in_pipeline(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_too_large_requests_are_split(tmp_path: Path) -> None:
         assert running.metric("ingestd_dead_letter_events_total", stage="output") == 1
     assert stub.values("n") == [number for number in NUMBERS if number != 50]
     [letter] = running.dead_letters()
-    assert json.loads(letter["raw"]) == events[50] | {"@version": "1"}
+    assert json.loads(letter["refused"]) == events[50] | {"@version": "1"}
     assert (letter["stage"], letter["plugin"]) == ("output", "elasticsearch_0")
     assert letter["reason"] == "HTTP 413: Request Entity Too Large"
 

@@ -101,7 +101,7 @@ def check_letters(daemon: Daemon) -> None:
     for letter, (line, reason) in zip(daemon.dead_letters(), REFUSED, strict=True):
         assert reason in letter["reason"]
         assert (letter["stage"], letter["plugin"]) == ("output", "elasticsearch_0")
-        assert json.loads(letter["raw"]) == json.loads(line) | {"@timestamp": STAMP, "@version": "1"}
+        assert json.loads(letter["refused"]) == json.loads(line) | {"@timestamp": STAMP, "@version": "1"}
 
 
 def test_ids_routing_and_pipelines_of_the_config(
@@ -133,7 +133,7 @@ def test_ids_routing_and_pipelines_of_the_config(
         '"3\\': (f"{index_prefix}50%b-2026.11", "박", "new"),
     }
     assert found["1"]["_version"] == 2
-    reasons = {json.loads(letter["raw"])["order"]: letter["reason"] for letter in daemon.dead_letters()}
+    reasons = {json.loads(letter["refused"])["order"]: letter.get("detail", letter["reason"]) for letter in daemon.dead_letters()}
     assert f"pipeline with id [{index_prefix}missing] does not exist" in reasons[4]
     assert "must be lowercase" in reasons[5]
     assert reasons[6] == f"the event lacks a field of its index name {index_prefix}%{{service}}-2026.11"

@@ -71,7 +71,7 @@ def test_days_zones_and_indices_by_field(tmp_path: Path) -> None:
     assert events(daemon) == {"web-2026.11.20": 1, "web-2026.11.21": 1, "50%b-2026.11.22": 1}
     missing, outside = daemon.dead_letters()
     assert "a field that it is made of is missing in the event" in missing["reason"]
-    assert json.loads(outside["raw"])["service"] == "../../etc"
+    assert json.loads(outside["refused"])["service"] == "../../etc"
 
 
 def test_a_second_daemon_is_told_about_the_first(tmp_path: Path) -> None:

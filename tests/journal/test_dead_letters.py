@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +91,53 @@ def test_other_files_are_let_be(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_what_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_written_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "dead").write_text("a file, no folder")
     files = letters(tmp_path / "dead")
+    add(files, b"one")
+    assert (files.stuck, files.unsynced) == (True, True)
+    with pytest.raises(OSError, match="exists"):
+        files.sync()
+    (tmp_path / "dead").unlink()
+    add(files, b"two")
+    files.sync()
+    assert (files.stuck, files.unsynced) == (False, False)
+    assert [base64.b64decode(letter["raw"]) for letter in kept(tmp_path / "dead")] == [b"one", b"two"]
+    assert "kept in memory" in caplog.text
+    files.close()
+
+
+def test_what_could_never_be_written_is_told_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "dead").write_text("a file, no folder")
+    files = letters(tmp_path / "dead")
+    add(files, b"precious")
+    caplog.clear()
     with caplog.at_level(logging.ERROR):
-        add(files, b"precious")
-    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert base64.b64decode(json.loads(record.__dict__["fields"]["letter"])["raw"]) == b"precious"
+        files.close()
+    [record] = caplog.records
+    [letter] = record.__dict__["fields"]["letters"]
+    assert base64.b64decode(json.loads(letter)["raw"]) == b"precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_full_disk(tmp_path: Path) -> None:
+    """Nothing is torn, nothing is lost, and it goes on as soon as there is space."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        (disk / "ballast").write_bytes(b"x" * 64 * 1024)
+        files = letters(disk / "dead")
+        for number in range(110):
+            add(files, b"%0500d" % number)
+        assert files.stuck
+        with pytest.raises(OSError, match="No space"):
+            files.sync()
+        (disk / "ballast").unlink()
+        files.sync()
+        files.close()
+        numbers = [int(base64.b64decode(letter["raw"])) for letter in kept(disk / "dead")]
+        assert numbers == list(range(110))
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
