@@ -80,6 +80,8 @@ class _Place:
     child: _Child | None = None
     failures: int = 0
     start_at: float | None = None
+    last: bool = False
+    """Whether the child was started during a stop, in place of one that was killed."""
 
 
 class Keeper:
@@ -215,7 +217,7 @@ class Keeper:
 
     # Children
 
-    def _start(self, number: int) -> None:
+    def _start(self, number: int) -> _Child:
         place = self._places.setdefault(number, _Place())
         place.start_at = None
         ours, theirs = Channel.pair()
@@ -227,6 +229,7 @@ class Keeper:
         theirs.close()
         place.child = _Child(number, pid, ours, time.monotonic())
         self._watch_channel(place.child)
+        return place.child
 
     def _become_child(self, number: int, ours: Channel, theirs: Channel) -> None:
         """Let go of all that is the keeper's, do the child's work, and end the process."""
@@ -309,6 +312,10 @@ class Keeper:
         place.child = None
         code = os.waitstatus_to_exitcode(status)
         self._questions.gone(child.number)
+        if self._ending == "stop" and code and not place.last:  # killed before it had read everything
+            place.last = True
+            self._tell_end(self._start(child.number))
+            return
         if self._ending:
             self._code = self._code or (code if child.number >= 0 and not child.stopping else 0)
             return
@@ -378,17 +385,23 @@ class Keeper:
         for number, place in self._places.items():
             if place.child is None:
                 self._start(number)  # its connections hold what was sent while it was not there
-            if place.child is not None and not place.child.ready:
-                self._hand_over_all(place.child)
-        # systemd may keep the connections for the next start: half a line is then best left in them
-        self._tell_all({"type": "stop", "mode": "leave" if self._notifier.present else "drain"})
+        self._tell_all()
 
-    def _tell_all(self, message: Message) -> None:
+    def _tell_all(self) -> None:
         for place in self._places.values():
             place.start_at = None
             if place.child is not None:
-                place.child.stopping = True
-                self._send(place.child, message)
+                self._tell_end(place.child)
+
+    def _tell_end(self, child: _Child) -> None:
+        if self._ending == "upgrade":
+            mode = "handover"
+        else:  # systemd may keep the connections for the next start: half a line is then best left in them
+            mode = "leave" if self._notifier.present else "drain"
+            if not child.ready:
+                self._hand_over_all(child)
+        child.stopping = True
+        self._send(child, {"type": "stop", "mode": mode})
 
     def reload(self) -> str:
         """Load the config again; if it is good, replace the workers by new ones, one after the other.
@@ -437,7 +450,7 @@ class Keeper:
             return
         log.info("upgrading: the daemon starts anew and keeps its connections")
         self._ending = "upgrade"
-        self._tell_all({"type": "stop", "mode": "handover"})
+        self._tell_all()
 
     def _exec(self, signals: socket.socket) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the next keeper gets what comes until it can hear
