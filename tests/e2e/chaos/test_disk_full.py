@@ -1,0 +1,117 @@
+"""A disk that is full under load: no crash, nothing that was accepted is lost, and all goes on when there is space."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chaos.tools import check_exactly, children, figure, in_store, usage
+from tests.e2e.chaos.traffic import Sender
+from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.gate import Gate
+from tests.e2e.stub import StubElasticsearch
+
+EVENTS = 120_000  # three times the disk: the kernel holds some too
+DISK_BYTES = 12 << 20
+CONFIG = """
+input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+output { elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 } }
+"""
+JOURNAL_FULL = "the journal cannot be written; inputs wait until it can"
+STORE_FULL = "the store cannot be written; inputs wait until it can"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 12 MiB; see ``resize``."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def away() -> Iterator[tuple[StubElasticsearch, Gate]]:
+    """A server behind a gate that is shut."""
+    with StubElasticsearch() as stub, Gate(stub.url) as gate:
+        yield stub, gate
+
+
+def resize(disk: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+
+
+def test_at_the_journal(disk: Path) -> None:
+    """The server is away, and the journal's bound is above what the disk has."""
+    with away() as (stub, gate), Daemon(disk, config=CONFIG % gate.url, workers="1", queue_bytes="1MB") as daemon:
+        born = children(daemon.process.pid)
+        sender = Sender(daemon.port, EVENTS)
+        daemon.wait_for(JOURNAL_FULL)
+        wait_until(sender.stuck, "the sender to be held up")
+        assert children(daemon.process.pid) == born
+        figure(taken_mb=round(sender.sent / 1e6), rss_mb=round(usage(daemon).rss / 1e6))
+        resize(disk, 20 * DISK_BYTES)
+        sender.join()
+        gate.open()
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 60)
+        assert children(daemon.process.pid) == born
+    check_exactly(stub.values("n"), range(EVENTS))
+    assert daemon.dead_letters() == []
+
+
+def test_at_the_journal_without_more_space(disk: Path) -> None:
+    """The server comes back, and what is delivered makes the space for what waits."""
+    settings = {"workers": "1", "journal_segment_bytes": "1MB"}
+    with away() as (stub, gate), Daemon(disk, config=CONFIG % gate.url, **settings) as daemon:
+        sender = Sender(daemon.port, EVENTS)
+        daemon.wait_for(JOURNAL_FULL)
+        wait_until(sender.stuck, "the sender to be held up")
+        gate.open()
+        sender.join()
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 60)
+    check_exactly(stub.values("n"), range(EVENTS))
+
+
+def test_at_the_store(disk: Path) -> None:
+    """Store and journal are on the same disk; small journal files leave the store the greater part."""
+    settings = {"journal_segment_bytes": "256kB", "journal_max_bytes": "2MB"}
+    with Daemon(disk, workers="1", **settings) as daemon:
+        born = children(daemon.process.pid)
+        sender = Sender(daemon.port, EVENTS)
+        wait_until(lambda: daemon.said(STORE_FULL) or daemon.said(JOURNAL_FULL), "a full disk")
+        wait_until(sender.stuck, "the sender to be held up")
+        with socket.create_connection(("127.0.0.1", daemon.port)):  # others are accepted all the same
+            time.sleep(0.1)
+        assert children(daemon.process.pid) == born
+        resize(disk, 20 * DISK_BYTES)
+        sender.join()
+        wait_until(lambda: daemon.metric("ingestd_delivered_events_total") >= EVENTS, "all events", 60)
+        assert children(daemon.process.pid) == born
+    check_exactly(in_store(daemon.data_dir), range(EVENTS))
+    assert daemon.dead_letters() == []
+
+
+def test_a_kill_while_the_disk_is_full(disk: Path) -> None:
+    """A worker that starts with a full disk goes on when there is space."""
+    with away() as (stub, gate), Daemon(disk, config=CONFIG % gate.url, workers="1", queue_bytes="1MB") as daemon:
+        sender = Sender(daemon.port, EVENTS)
+        daemon.wait_for(JOURNAL_FULL)
+        wait_until(sender.stuck, "the sender to be held up")
+        for pid in children(daemon.process.pid):
+            os.kill(pid, 9)
+        time.sleep(2)
+        resize(disk, 20 * DISK_BYTES)
+        sender.join()
+        gate.open()
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 60)
+    check_exactly(stub.values("n"), range(EVENTS))
