@@ -47,7 +47,7 @@ def test_requests_that_fail_are_sent_again(tmp_path: Path) -> None:
     with StubElasticsearch() as stub, daemon(tmp_path, stub, "timeout => 1") as running:
         stub.bulk_faults.extend(fault for fault, _ in FAULTS)
         running.send(EVENTS)
-        running.wait_for_metric("ingestd_delivered_events_total", 100)
+        running.wait_for_metric("ingestd_duplicate_events_total", 100)  # one of those that failed has stored them
         for reason, count in Counter(reason for _, reason in FAULTS).items():
             assert running.metric("ingestd_retried_requests_total", reason=reason) == count, reason
         assert running.metric("ingestd_queue_events") == 0
@@ -120,7 +120,7 @@ TEMPLATE_FAULTS = [Fault(503, "not yet"), Fault(429, "busy"), Fault()]
 def test_no_document_goes_before_the_template(tmp_path: Path) -> None:
     stub = StubElasticsearch()
     stub.template_faults.extend(TEMPLATE_FAULTS)
-    with stub, daemon(tmp_path, stub) as running:
+    with stub, daemon(tmp_path, stub, workers="1") as running:
         running.send(EVENTS)
         running.wait_for_metric("ingestd_delivered_events_total", 100)
     kinds = ["bulk" if one.path.startswith("/_bulk") else one.method for one in stub.requests]

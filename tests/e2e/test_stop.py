@@ -1,4 +1,4 @@
-"""How the daemon ends: everything is delivered, or it says how much is not."""
+"""How the daemon ends: everything is delivered, or it says how much is kept for the next start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import Daemon, free_port, ingestd
+from tests.e2e.daemon import Daemon, free_port, ingestd, wait_until
 from tests.e2e.stub import Fault, StubElasticsearch
 
 OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
@@ -46,40 +46,51 @@ def test_into_the_store(tmp_path: Path) -> None:
     assert ingestd(daemon.data_dir, "indices", "--json").startswith('[{"index":"logstash-2026.11.22","events":20000,')
 
 
-def test_an_absent_server_ends_it_with_an_error(tmp_path: Path) -> None:
-    with Daemon(tmp_path, config=CONFIG % absent(), shutdown_timeout="500ms") as daemon:
+def test_what_an_absent_server_does_not_take_waits_in_the_journal(tmp_path: Path) -> None:
+    """The stop says how much it is; the next start delivers it."""
+    port = free_port()
+    config = CONFIG % OUTPUT % f"http://127.0.0.1:{port}"
+    with Daemon(tmp_path, config=config, shutdown_timeout="500ms") as daemon:
         daemon.send(line(n) for n in range(1234))
         daemon.wait_for_metric("ingestd_received_events_total", 1234)
-        daemon.stop(code=1)
+        daemon.stop()
     check_last_words(daemon, 1234)
-
-
-def absent() -> str:
-    return OUTPUT % f"http://127.0.0.1:{free_port()}"
+    with StubElasticsearch(port=port) as stub, Daemon(tmp_path, config=config) as daemon:
+        daemon.send([line(1234)])
+    assert stub.values("n") == list(range(1235))
+    assert daemon.problems() == []
 
 
 def check_last_words(daemon: Daemon, events: int) -> None:
-    [entry] = [one for one in daemon.problems() if one["level"] == "ERROR"]
-    assert entry["message"] == "the shutdown time is over; events were not delivered"
-    assert entry["events"] == events
+    last = [one for one in daemon.problems() if one["message"].startswith("the shutdown time is over")]
+    assert {one["message"] for one in last} == {
+        "the shutdown time is over; what was not delivered stays in the journal"
+    }
+    assert sum(one["events"] for one in last) == events
 
 
-def test_senders_wait_while_the_queue_is_full(tmp_path: Path) -> None:
-    """The queue takes what it may and no more, /health says so, and the stop says what is lost."""
+def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
+    """It takes what it may and no more, /health says so, and nothing of what was taken is lost."""
+    port = free_port()
+    config = CONFIG % OUTPUT % f"http://127.0.0.1:{port}"
+    limits = {"journal_max_bytes": "1MB", "journal_segment_bytes": "100kB", "queue_bytes": "100kB"}
     with (
-        Daemon(tmp_path, config=CONFIG % absent(), queue_bytes="100kB", shutdown_timeout="500ms") as daemon,
+        Daemon(tmp_path, config=config, shutdown_timeout="500ms", **limits) as daemon,
         socket.create_connection(("127.0.0.1", daemon.port)) as client,
     ):
         client.settimeout(1.5)
         with pytest.raises(TimeoutError):
             send_for_ever(client)
         queued = daemon.metric("ingestd_queue_events")
-        assert daemon.metric("ingestd_queue_bytes") < 1_200_000
+        assert 500_000 < daemon.metric("ingestd_queue_bytes") <= 1_000_000
         assert daemon.metric("ingestd_received_events_total") == queued
-        assert "its inputs wait" in daemon.refusal("/health/ready")
+        assert "pipeline main takes in nothing" in daemon.refusal("/health/ready")
         assert json.loads(daemon.get("/health/live"))["live"]
-        daemon.stop(code=1)
+        daemon.stop()
     check_last_words(daemon, int(queued))
+    with StubElasticsearch(port=port) as stub, Daemon(tmp_path, config=config, **limits) as daemon:
+        wait_until(lambda: daemon.metric("ingestd_queue_events") == 0, "the journal to be empty")
+        assert len(stub.documents) == queued
 
 
 def send_for_ever(client: socket.socket) -> None:
