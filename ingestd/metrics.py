@@ -227,7 +227,7 @@ EVENTS_DELIVERED = Counter(
 )
 EVENTS_DUPLICATE = Counter(
     "ingestd_duplicate_events_total",
-    "Events that the destination had already, after a delivery whose end was not learned of. Not among the delivered.",
+    "Events that the destination had already, mostly from a delivery before a crash. Not among the delivered.",
     ("pipeline", "output"),
 )
 BYTES_DELIVERED = Counter(

@@ -132,9 +132,9 @@ class Outcome(NamedTuple):
     """What became of the events of one load: their sum is the number of its events."""
 
     delivered: int
-    """The output has them for good, and had not before."""
+    """The output has them for good, out of this delivery."""
     duplicates: int = 0
-    """It had them already, from a delivery whose end nobody learned of."""
+    """It had them already: from a delivery before a crash, or from a sender that sent them twice."""
     dead: int = 0
     """Dead letters."""
     indices: Mapping[str, int] = {}

@@ -155,6 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, json.dumps({"index_templates": found}).encode(), {}
         elif path.endswith("/_bulk"):
             return 200, json.dumps(self._store(lines, refused), separators=(",", ":")).encode(), {}
+        elif path.endswith("/_count"):
+            index = path.split("/")[1]
+            return 200, json.dumps({"count": sum(key[0] == index for key in stub.documents)}).encode(), {}
         return 200, b'{"version":{"number":"9.5.3"}}', {"X-Elastic-Product": "Elasticsearch"}
 
     def _store(self, lines: list[bytes], refused: dict[int, int]) -> dict[str, Any]:

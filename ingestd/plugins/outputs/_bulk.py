@@ -74,12 +74,16 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class _Shipment:
-    """Documents on their way. ``places``: where each was in the joined loads; ``starts``: where each load begins."""
+    """Documents on their way. ``places``: where each was in the joined loads; ``starts``: where each load begins.
+
+    ``asked``: they were sent before, and whether they were stored then nobody knows.
+    """
 
     bulk: Bulk
     places: Sequence[int]
     starts: Sequence[int]
     fates: Fates
+    asked: bool = False
 
     def pick(self, positions: Sequence[int]) -> _Shipment:
         """Return some of the documents."""
@@ -90,7 +94,9 @@ class _Shipment:
         return bisect_right(self.starts, self.places[position]) - 1
 
     def note_duplicates(self, positions: Iterable[int]) -> None:
-        """Note the documents that the server had already."""
+        """Note the documents that the server had already, unless it has them from us, just now."""
+        if self.asked:
+            return
         lines = self.bulk.body.split(b"\n")
         for position in positions:
             [target] = loads(lines[2 * position]).values()
@@ -174,6 +180,8 @@ class BulkSender:
                     text = "the server refuses us; delivery waits until it does not"
                     log.error(text, output=self._name, reason=result.reason)
                     pause = max(pause, _PAUSE_SECONDS)
+            if result.verdict is Verdict.RETRY:
+                shipment = replace(shipment, asked=True)
             log.warning("a delivery is tried again", output=self._name, events=bulk.count, reason=result.reason)
             metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
             metrics.EVENTS_RETRIED.add(bulk.count, self._name, reply.cause)

@@ -41,5 +41,5 @@ class Fates:
         found = []
         for load, (events, indices) in enumerate(zip(self._events, self._indices, strict=True)):
             duplicates, dead = self._duplicates[load], self._dead[load]
-            found.append(Outcome(events - duplicates - dead, duplicates, dead, indices))
+            found.append(Outcome(events - duplicates - dead, duplicates, dead, +indices))  # without the empty ones
         return found

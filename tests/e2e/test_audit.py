@@ -1,0 +1,157 @@
+"""``ingestd audit`` on real daemons: it adds up after kills and faults, and says so when it does not."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.chaos.tools import Clients, children, kill, kill_children
+from tests.e2e.daemon import Daemon, environment, wait_until
+from tests.e2e.servers import SearchServer
+from tests.e2e.stub import Fault, StubElasticsearch
+
+STAMP = "2026-11-22T10:00:00.000Z"
+NUMBERS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
+
+
+def audited(data_dir: Path, *arguments: str, code: int = 0) -> Any:
+    """Return what ``ingestd audit --json`` prints, and expect an exit code."""
+    command = [sys.executable, "-m", "ingestd", "audit", "--json", *arguments]
+    done = subprocess.run(command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def numbers(data_dir: Path, *arguments: str) -> dict[str, int]:
+    """Return the balance, of which those that are not zero."""
+    found = audited(data_dir, *arguments)
+    return {name: found[name] for name in NUMBERS if found[name]}
+
+
+def test_workers_are_killed_while_stock_clients_log(tmp_path: Path) -> None:
+    """Also while the daemon is at work, at whatever moment."""
+    with Daemon(tmp_path, workers="2") as daemon:
+        clients = Clients(daemon.port, 1000, 4)
+        try:
+            for seed in range(4):
+                kill_children(daemon, 2, random.Random(seed), (0.05, 0.3))
+                found = audited(daemon.data_dir)
+                assert found["balanced"]
+            clients.finish()
+        finally:
+            clients.kill()
+        daemon.stop()
+    found = audited(daemon.data_dir)
+    assert found["received"] == len(clients.numbers) == found["delivered"] + found["duplicates"]
+    assert (found["dead"], found["dropped"], found["queued"], found["difference"]) == (0, 0, 0, 0)
+    assert sum(one["found"] for one in found["indices"]) == len(clients.numbers)
+
+
+def test_everything_at_once_over_a_restart(tmp_path: Path) -> None:
+    config = """
+    input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+    filter {
+      if [n] == 3 { drop { } }
+      if [n] == 4 { clone { clones => ["copy"] } }
+    }
+    output { store { index => "%{app}" } if [n] == 5 { stdout { } } }
+    """
+    for _ in range(2):
+        with Daemon(tmp_path, config=config, max_line_bytes="1000") as daemon:
+            daemon.send([*({"n": number, "app": "web"} for number in range(10)), b"x" * 5000, b""])
+            daemon.send([{"n": 1, "app": "no/index"}, {"n": 2}])
+    found = audited(daemon.data_dir, "--day", "today")
+    assert {name: found[name] for name in NUMBERS} == {
+        "received": 26,
+        "delivered": 20,
+        "duplicates": 0,
+        "dead": 6,
+        "dropped": 2,
+        "queued": 0,
+    }
+    assert (found["created"], found["dropped_by"], found["balanced"]) == (2, {"drop_0": 2}, True)
+    assert found["indices"] == []  # "web" is of no day
+    everything = audited(daemon.data_dir)
+    assert everything["indices"] == [{"index": "web", "delivered": 20, "found": 20, "missing": 0}]
+    [stdout] = [one for one in everything["outputs"] if one["output"] == "stdout_0"]
+    assert (stdout["received"], stdout["delivered"], stdout["elsewhere"], stdout["dead"]) == (26, 2, 22, 2)
+    [tail] = (daemon.data_dir / "indices" / "web").glob("tail-w0-*.ndjson")
+    tail.write_bytes(b"".join(tail.read_bytes().splitlines(keepends=True)[:-3]))
+    assert audited(daemon.data_dir, code=1)["indices"][0]["missing"] == 3
+
+
+def test_faults_of_the_server(tmp_path: Path) -> None:
+    """Stored without an answer, refused, not taken: each event has one line in the balance."""
+    config = """
+    input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+    output { elasticsearch { hosts => ["%s"] retry_initial_interval => 0.1 } }
+    """
+    with StubElasticsearch() as stub:
+        stub.refuses = lambda document: document["n"] % 100 == 7
+        stub.bulk_faults += [Fault(store=True), Fault(429), Fault(items={0: 429, 2: 429})]
+        with Daemon(tmp_path, config=config % stub.url, workers="1") as daemon:
+            daemon.send({"@timestamp": STAMP, "n": number} for number in range(1000))
+            wait_until(lambda: len(stub.documents) == 990, "all documents")
+            wait_until(lambda: numbers(daemon.data_dir).get("queued", 0) == 0, "the end of delivery")
+            assert daemon.metric("ingestd_delivered_events_total") == 990
+            assert daemon.metric("ingestd_duplicate_events_total") == 0
+        found = audited(daemon.data_dir, "--store", stub.url)
+        assert (found["received"], found["delivered"], found["duplicates"], found["dead"]) == (1000, 990, 0, 10)
+        assert found["indices"] == [{"index": "logstash-2026.11.22", "delivered": 990, "found": 990, "missing": 0}]
+        for key in list(stub.documents)[:2]:
+            del stub.documents[key]
+        found = audited(daemon.data_dir, "--store", stub.url, "--day", "2026-11-22", code=1)
+        assert found["indices"][0]["missing"] == 2
+
+
+def has_journal(daemon: Daemon, pid: int) -> bool:
+    """Return whether a process has a journal open."""
+    files = [fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    return any(file.is_relative_to(daemon.data_dir / "journal") for file in files)
+
+
+def test_what_was_stored_before_a_crash_is_a_duplicate(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub:
+        stub.bulk_faults.append(Fault(status=200, store=True, delay=5))
+        with Daemon(tmp_path, "--elasticsearch", stub.url, workers="1") as daemon:
+            daemon.send({"@timestamp": STAMP, "n": number} for number in range(100))
+            wait_until(lambda: stub.documents, "documents")
+            stored = len(stub.documents)
+            [worker] = [one for one in children(daemon.process.pid) if has_journal(daemon, one)]
+            kill(worker)
+            wait_until(lambda: numbers(daemon.data_dir).get("queued", 0) == 0, "the end of delivery")
+            assert daemon.metric("ingestd_duplicate_events_total") == stored
+        found = audited(daemon.data_dir)
+        assert (found["received"], found["delivered"], found["duplicates"]) == (100, 100 - stored, stored)
+
+
+def test_what_waits_is_queued_and_then_delivered(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub:
+        stub.bulk_faults += [Fault(503)] * 10_000
+        with Daemon(tmp_path, "--elasticsearch", stub.url, workers="1", shutdown_timeout="1s") as daemon:
+            daemon.send({"n": number} for number in range(500))
+            wait_until(lambda: numbers(daemon.data_dir) == {"received": 500, "queued": 500}, "a queue")
+            time.sleep(0.3)
+            daemon.kill()
+        stub.bulk_faults.clear()
+        with Daemon(tmp_path, "--elasticsearch", stub.url, workers="1") as daemon:
+            wait_until(lambda: numbers(daemon.data_dir) == {"received": 500, "delivered": 500}, "delivery")
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+def test_a_real_server(clean_search_server: SearchServer, tmp_path: Path) -> None:
+    url = clean_search_server.url
+    with Daemon(tmp_path, "--elasticsearch", url) as daemon:
+        daemon.send({"@timestamp": STAMP, "n": number} for number in range(500))
+        wait_until(lambda: numbers(daemon.data_dir) == {"received": 500, "delivered": 500}, "delivery")
+        [index] = audited(daemon.data_dir, "--store", url)["indices"]
+        assert index == {"index": "logstash-2026.11.22", "delivered": 500, "found": 500, "missing": 0}
+    clean_search_server.wipe("logstash-")
+    assert audited(daemon.data_dir, "--store", url)["indices"][0]["found"] is None
