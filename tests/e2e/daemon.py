@@ -169,6 +169,11 @@ class Daemon:
         """Wait until a metric has reached a value."""
         wait_until(lambda: self.metric(name) >= value, f"{name} to be {value}")
 
+    def wait_for_delivery(self, count: int) -> None:
+        """Wait until so many events have been delivered, those included that the destination had already."""
+        names = ("ingestd_delivered_events_total", "ingestd_duplicate_events_total")
+        wait_until(lambda: sum(map(self.metric, names)) >= count, f"{count} events to be delivered")
+
     def send(self, events: Iterable[dict[str, Any] | bytes]) -> None:
         """Send events as JSON lines over one connection, and close it; bytes are sent as they are."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]

@@ -133,7 +133,8 @@ def test_ids_routing_and_pipelines_of_the_config(
         '"3\\': (f"{index_prefix}50%b-2026.11", "박", "new"),
     }
     assert found["1"]["_version"] == 2
-    reasons = {json.loads(letter["refused"])["order"]: letter.get("detail", letter["reason"]) for letter in daemon.dead_letters()}
+    letters = daemon.dead_letters()
+    reasons = {json.loads(one["refused"])["order"]: one.get("detail", one["reason"]) for one in letters}
     assert f"pipeline with id [{index_prefix}missing] does not exist" in reasons[4]
     assert "must be lowercase" in reasons[5]
     assert reasons[6] == f"the event lacks a field of its index name {index_prefix}%{{service}}-2026.11"
@@ -241,7 +242,7 @@ def test_connections_that_break_under_load(search_server: SearchServer, index_pr
             gate.shut()
         gate.open()
         sender.finish()
-        daemon.wait_for_metric("ingestd_delivered_events_total", sender.sent)
+        daemon.wait_for_delivery(sender.sent)
         assert daemon.metric("ingestd_retried_requests_total") > 0
         daemon.stop()
     assert daemon.dead_letters() == []
@@ -260,7 +261,7 @@ def test_a_server_that_is_restarted_under_load(
         daemon.wait_for("a delivery is tried again")
         server.start()
         sender.finish()
-        daemon.wait_for_metric("ingestd_delivered_events_total", sender.sent)
+        daemon.wait_for_delivery(sender.sent)
         daemon.stop()
     assert daemon.dead_letters() == []
     check_exactly_once(server, index_prefix, sender.sent)
