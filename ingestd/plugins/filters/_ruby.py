@@ -96,10 +96,7 @@ _ESCAPES = {
 
 def inspect_text(text: str) -> str:
     """Return ``text.inspect`` without its quotes; U+DC80 to U+DCFF stand for bytes that are not UTF-8."""
-    shown = []
-    for char, following in zip(text, text[1:] + " ", strict=True):
-        shown.append("\\#" if char == "#" and following in "{$@" else _inspect_char(char))
-    return "".join(shown)
+    return _INTERPOLATION.sub("\\\\#", text.translate(_INSPECTED))
 
 
 def _inspect_char(char: str) -> str:
@@ -111,3 +108,14 @@ def _inspect_char(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # Python's surrogateescape
         return f"\\x{code - 0xDC00:02X}"
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\u{{{code:X}}}"
+
+
+class _Inspected(dict[int, str]):
+    """What ``inspect`` shows for a character; common ones are looked up, as garbage comes by the megabyte."""
+
+    def __missing__(self, code: int) -> str:
+        return _inspect_char(chr(code))
+
+
+_INTERPOLATION = re.compile(r"#(?=[{$@])")
+_INSPECTED = _Inspected({code: _inspect_char(chr(code)) for code in [*range(0x800), *range(0xDC80, 0xDD00)]})
