@@ -1,11 +1,12 @@
 # make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
 # make test     install what the tests need and run them (ARGS="tests/config -x")
+# make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
 # make check    ruff, mypy, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
 # make bench    CPU seconds per million events, events/s, memory
 .POSIX:
 .DELETE_ON_ERROR:
-.PHONY: run test check docs bench clean
+.PHONY: run test chaos check docs bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,6 +18,9 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/installed-dev
+	@INGESTD_TEST_CHAOS=long $(BIN)/python -m pytest -rP tests/e2e/chaos $(ARGS)
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -15,8 +15,8 @@ from tests.e2e.daemon import wait_until
 from tests.e2e.servers import SearchServer
 
 EVENTS = scaled(3000, 50_000)
-SECONDS = scaled(8, 120)
-STARTS = scaled(4, 40)
+SECONDS = scaled(5, 120)
+STARTS = scaled(3, 40)
 WAYS = [pytest.param(Unit.restart, id="restart"), pytest.param(Unit.crash, id="crash")]
 
 

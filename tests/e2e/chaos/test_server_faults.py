@@ -18,7 +18,7 @@ from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
 
 EVENTS = scaled(3000, 50_000)
-SECONDS = scaled(8, 120)
+SECONDS = scaled(5, 120)
 KILLS = scaled(8, 100)
 REFUSED_EVERY = 5000
 CONFIG = """

@@ -1,0 +1,148 @@
+"""Clients that do everything wrong: others are served meanwhile, and memory stays bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import resource
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chaos.tools import check_exactly, figure, in_store, scaled, usage
+from tests.e2e.daemon import Daemon, wait_until
+
+STAMP = "2026-11-22T10:00:00.000Z"
+CONFIG = """
+input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+output { if [n] { store { index => "good" } } else { store { index => "bad" } } }
+"""
+EVENTS = 2000
+IDLE = 5000
+MOST_RSS_GROWTH = 64 << 20
+LONGEST_WAIT = 10.0
+"""Seconds until others are served; a generous bound for a busy machine."""
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def one_byte_at_a_time(port: int, stop: threading.Event) -> None:
+    """20 clients that send one byte a second each, in turn."""
+    with contextlib.ExitStack() as opened:
+        clients = [opened.enter_context(connect(port)) for _ in range(20)]
+        while not stop.wait(0.05):
+            for client in random.Random(1).sample(clients, 1):
+                client.send(b"x")
+
+
+def never_a_newline(port: int, stop: threading.Event) -> None:
+    """100 MB that are one line."""
+    with connect(port) as client:
+        for _ in range(100):
+            client.sendall(b"x" * 1_000_000)
+        stop.wait()
+
+
+def garbage(port: int, stop: threading.Event) -> None:
+    rnd = random.Random(2)
+    while not stop.wait(0.1):
+        with connect(port) as client:
+            client.sendall(rnd.randbytes(50_000))
+
+
+def tls(port: int, stop: threading.Event) -> None:
+    """A TLS hello, which nobody answers."""
+    context = ssl.create_default_context()
+    while not stop.is_set():
+        with connect(port) as client, contextlib.suppress(OSError):
+            client.settimeout(0.2)
+            context.wrap_socket(client, server_hostname="localhost")
+
+
+def storm(port: int, stop: threading.Event) -> None:
+    """Connections that are closed or reset as soon as they are there."""
+    while not stop.is_set():
+        with connect(port) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close resets
+
+
+HOSTILE = [one_byte_at_a_time, never_a_newline, garbage, tls, storm]
+
+
+@contextlib.contextmanager
+def many_descriptors() -> Iterator[int]:
+    """Raise the limit of open files, here and for the daemon; yields how many connections it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield min(IDLE, hard - 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def serve_others(daemon: Daemon, first: int) -> float:
+    """Send events as a good client and wait until they are stored; returns the seconds that took."""
+    begin = time.monotonic()
+    daemon.send({"@timestamp": STAMP, "n": number} for number in range(first, first + EVENTS))
+    wait_until(lambda: stored(daemon) >= first - 1 + EVENTS, "the events of a good client", 60)
+    return time.monotonic() - begin
+
+
+def stored(daemon: Daemon) -> int:
+    """Return the number of events in the index of the good client."""
+    return sum(file.read_bytes().count(b"\n") for file in daemon.data_dir.glob("indices/good/tail-*.ndjson"))
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_others_are_served(tmp_path: Path, hostile: Callable[[int, threading.Event], None]) -> None:
+    with Daemon(tmp_path, config=CONFIG, workers="2") as daemon:
+        serve_others(daemon, 1)
+        before = usage(daemon)
+        stop = threading.Event()
+        threads = [threading.Thread(target=hostile, args=(daemon.port, stop)) for _ in range(2)]
+        try:
+            for thread in threads:
+                thread.start()
+            time.sleep(scaled(1, 60))
+            seconds = serve_others(daemon, EVENTS + 1)
+            time.sleep(scaled(1, 60))
+            after = usage(daemon)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+    growth = (after.rss - before.rss) / 1e6
+    figure(served_seconds=round(seconds, 2), rss_mb=round(after.rss / 1e6), growth_mb=round(growth))
+    assert seconds < LONGEST_WAIT
+    assert after.rss - before.rss < MOST_RSS_GROWTH
+    check_exactly(in_store(daemon.data_dir), range(1, 2 * EVENTS + 1))
+
+
+def test_idle_connections(tmp_path: Path) -> None:
+    with (
+        many_descriptors() as most,
+        Daemon(tmp_path, config=CONFIG, workers="2") as daemon,
+        contextlib.ExitStack() as opened,
+    ):
+        before = usage(daemon)
+        begin = time.monotonic()
+        for _ in range(most):
+            opened.enter_context(connect(daemon.port))
+        daemon.wait_for_metric("ingestd_open_connections", most)
+        accepted = time.monotonic() - begin
+        seconds = serve_others(daemon, 1)
+        after = usage(daemon)
+        opened.close()
+        wait_until(lambda: usage(daemon).descriptors <= before.descriptors + 8, "the descriptors to be closed")
+    figure(idle=most, accepted_seconds=round(accepted, 1), served_seconds=round(seconds, 2))
+    figure(rss_mb=[round(one.rss / 1e6) for one in (before, after)])
+    assert seconds < LONGEST_WAIT
+    assert after.rss - before.rss < MOST_RSS_GROWTH
+    check_exactly(in_store(daemon.data_dir), range(1, EVENTS + 1))

@@ -1,0 +1,66 @@
+"""Ten minutes of everyday life (``make chaos``; seconds in CI): flat memory and descriptors, an exact count."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from pathlib import Path
+
+from tests.e2e.chaos.tools import Clients, Usage, check_exactly, figure, in_store, scaled, usage
+from tests.e2e.daemon import Daemon
+
+SECONDS = scaled(8, 600)
+EVENTS = scaled(2500, 150_000)
+MOST_RSS_GROWTH = 48 << 20
+MOST_MORE_DESCRIPTORS = 8
+
+_FIRST = 10**12
+"""The number of the first event of a client that passes by."""
+
+
+def test_soak(tmp_path: Path) -> None:
+    """Also with connections that come and go all the time."""
+    with Daemon(tmp_path, workers="2") as daemon:
+        clients = Clients(daemon.port, EVENTS, SECONDS)
+        passing = _Passing(daemon)
+        try:
+            time.sleep(SECONDS / 5)  # what grows at first is no leak
+            seen = [usage(daemon)]
+            while clients.running:
+                time.sleep(SECONDS / 20)
+                seen.append(usage(daemon))
+            clients.finish()
+        finally:
+            passing.stop.set()
+            passing.join()
+            clients.kill()
+        daemon.stop()
+    report(seen)
+    check_exactly(in_store(daemon.data_dir), [*clients.numbers, *range(_FIRST, _FIRST + passing.sent)])
+    assert daemon.dead_letters() == []
+
+
+class _Passing(threading.Thread):
+    """Clients of one event each."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__(daemon=True)
+        self._daemon, self.stop, self.sent = daemon, threading.Event(), 0
+        self.start()
+
+    def run(self) -> None:
+        rnd = random.Random(4)
+        while not self.stop.wait(rnd.uniform(0, 0.1)):
+            self._daemon.send([{"n": _FIRST + self.sent}])
+            self.sent += 1
+
+
+def report(seen: list[Usage]) -> None:
+    half = len(seen) // 2
+    early, late = seen[:half], seen[half:]
+    rss = [round(max(one.rss for one in part) / 1e6) for part in (early, late)]
+    descriptors = [max(one.descriptors for one in part) for part in (early, late)]
+    figure(rss_mb=rss, descriptors=descriptors)
+    assert max(one.rss for one in late) - max(one.rss for one in early) < MOST_RSS_GROWTH
+    assert descriptors[1] - descriptors[0] <= MOST_MORE_DESCRIPTORS
