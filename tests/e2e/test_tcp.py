@@ -58,7 +58,7 @@ class Memory:
 class Letters:
     """Keeps dead letters."""
 
-    stuck = False
+    stuck = unsynced = False
 
     def __init__(self) -> None:
         self.letters: list[dict[str, Any]] = []
