@@ -202,7 +202,7 @@ EVENTS_FAILED = Counter(
 EVENTS_DEAD_LETTERED = Counter(
     "ingestd_dead_letter_events_total",
     "Events kept as dead letters. `stage` is framing, codec, filter or output.",
-    ("stage", "reason"),
+    ("stage", "plugin"),
 )
 BATCH_EVENTS = Histogram(
     "ingestd_batch_size_events",
@@ -217,7 +217,7 @@ QUEUE_EVENTS = Gauge(
 )
 QUEUE_BYTES = Gauge(
     "ingestd_queue_bytes",
-    "Bytes taken in and not yet delivered; at the setting queue_bytes the inputs stop reading.",
+    "Bytes taken in and not yet delivered; at the setting journal.max_bytes the inputs stop reading.",
     ("pipeline",),
 )
 EVENTS_DELIVERED = Counter(

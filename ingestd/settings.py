@@ -108,7 +108,9 @@ class Settings:
     )
     shutdown_timeout: float = setting(30.0, DURATION, "How long a stop may take to deliver what was taken in.")
     max_line_bytes: int = setting(1 << 20, SIZE, "Longest line of an event; longer ones become dead letters.")
-    queue_bytes: int = setting(64 << 20, SIZE, "Bytes taken in and not yet delivered at which inputs stop reading.")
+    queue_bytes: int = setting(
+        64 << 20, SIZE, "Bytes on their way to the outputs in memory; the rest waits in the journal."
+    )
     batch: Batch = table(Batch)
     dead_letters: DeadLetters = table(DeadLetters)
     journal: Journal = table(Journal)
