@@ -448,6 +448,11 @@ class Keeper:
         """Hand everything to a new keeper: the same process, the code that is installed now."""
         if self._ending:
             return
+        try:
+            self._reload()  # a config that is wrong by now would end the new keeper, and the connections with it
+        except ValueError as error:
+            log.error("the upgrade is refused, for the config is wrong", error=error)
+            return
         log.info("upgrading: the daemon starts anew and keeps its connections")
         self._ending = "upgrade"
         self._tell_all()
