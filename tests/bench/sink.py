@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import json
 import multiprocessing
+import os
 from multiprocessing.connection import Connection
 
 import uvloop
@@ -94,6 +95,7 @@ def serve(pipe: Connection) -> None:
                 loop.remove_reader(pipe.fileno())
                 closed.set()
                 return
+            os.set_blocking(pipe.fileno(), True)  # the loop made it not block; a large answer must fit all the same
             pipe.send(shared.total if question == "count" else (shared.total, len(shared.ids), shared.samples))
 
         loop.add_reader(pipe.fileno(), asked)
