@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import shutil
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from ingestd.cli import tables
+from ingestd.cli.disk import told
 from ingestd.cli.flags import settings_options
 from ingestd.cli.pipelines import pipeline_configs, pipeline_options
 from ingestd.config.errors import ConfigErrors
@@ -332,14 +332,9 @@ def _screen_cells() -> int | None:
 
 @contextmanager
 def _disk() -> Iterator[None]:
-    """Make one sentence and exit code 1 of what the disk refuses."""
+    """Make one sentence and exit code 1 of what the disk, or another command, refuses."""
     try:
-        yield
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-        raise SystemExit(0) from None
+        with told("the dead letters"):
+            yield
     except BusyError as error:
         raise click.ClickException(str(error)) from None
-    except OSError as error:
-        text = f"{error.filename or 'the dead letters'}: {error.strerror}" if error.strerror else str(error)
-        raise click.ClickException(text) from None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import os
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from ingestd.cli import tables
+from ingestd.cli.disk import told
 from ingestd.cli.flags import settings_options
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
@@ -41,7 +39,7 @@ def journal() -> None:
 @_json
 def inspect_journal(settings: Settings, worker: str | None, as_json: bool) -> None:
     """Show what each worker's journal holds, and what each output has still before it."""
-    with _disk():
+    with told("the journal"):
         found = [survey(folder, _settle) for folder in _folders(settings, worker)]
     if as_json:
         click.echo(dumps([_document(one) for one in found]))
@@ -57,7 +55,7 @@ def verify(settings: Settings, worker: str | None) -> None:
     """Read every record and compare its checksum; exit code 1 if something is wrong, and where it is."""
     wrong = 0
     for folder in _folders(settings, worker):
-        with _disk():
+        with told("the journal"):
             found = survey(folder, _settle)
         for fault in found.faults:
             click.echo(f"{found.worker}: {fault}")
@@ -77,7 +75,7 @@ def export(settings: Settings, worker: str | None, output: BinaryIO, waiting: bo
     """Write the raw lines as they were received; exit code 1 if a part could not be read."""
     wrong = 0
     for folder in _folders(settings, worker):
-        with _disk():
+        with told("the journal"):
             after = _least_position(folder) if waiting else 0
             for one in look(folder, _settle):
                 if isinstance(one, Repair):
@@ -94,20 +92,8 @@ def _settle() -> None:
     time.sleep(_SETTLE_S)
 
 
-@contextmanager
-def _disk() -> Iterator[None]:
-    """Make one sentence and exit code 1 of what the disk refuses."""
-    try:
-        yield
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-        raise SystemExit(0) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or 'the journal'}: {error.strerror}") from None
-
-
 def _folders(settings: Settings, worker: str | None) -> list[Path]:
-    with _disk():
+    with told("the journal"):
         folders = journal_folders(settings.data_dir)
     if worker is not None and worker not in [folder.name for folder in folders]:
         known = ", ".join(folder.name for folder in folders) or "none"

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingestd.compiler.bound import Program, Step, steps
-from ingestd.event.fields import FieldRef
 from ingestd.plugins.registry import Touch
 
 ALWAYS = frozenset({"@timestamp", "@version", "@metadata", "@fields", "@message", "tags"})
@@ -46,8 +45,3 @@ def _touch(step: Step) -> Touch:
     if step.spec.shape == "expand":
         touch |= Touch(unknown="it makes whole new events")
     return touch
-
-
-def tops(names: Iterable[str]) -> frozenset[str]:
-    """Return the top-level names of field references."""
-    return frozenset(FieldRef(name).top for name in names)

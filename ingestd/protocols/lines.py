@@ -93,7 +93,7 @@ class LineCutter:
         cuts: list[Cut] = []
         good: list[bytes] = []
         begin = self._offset
-        for line in _lines(lines):
+        for line in split_lines(lines):
             text = line.removesuffix(b"\n")
             if len(text.removesuffix(b"\r")) > self._max_bytes:
                 cuts.append(Cut(b"".join(good), begin, [TooLong(len(text), text[:HEAD_BYTES])]))
@@ -107,7 +107,7 @@ class LineCutter:
         return cuts
 
 
-def _lines(data: bytes) -> list[bytes]:
+def split_lines(data: bytes) -> list[bytes]:
     """Return the lines of ``data`` with their ends; only the line feed ends a line."""
     *lines, last = data.split(b"\n")
     return [line + b"\n" for line in lines] + ([last] if last else [])

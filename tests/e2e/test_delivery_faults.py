@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import ssl
-import subprocess
 from collections import Counter
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.daemon import Daemon, free_port, wait_until
 from tests.e2e.stub import Fault, StubElasticsearch
@@ -152,18 +148,6 @@ def test_wrong_password(tmp_path: Path) -> None:
     assert stub.documents == {}
     assert len(stub.bulks()) == 1
     assert "secret" not in running.log_file.read_text()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is needed to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*command.split(), "-keyout", key, "-out", cert], check=True, capture_output=True)
-    return cert, key
 
 
 def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Chunk, Origin, Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin, required
-from ingestd.protocols.lines import HEAD_BYTES, TooLong
+from ingestd.protocols.lines import HEAD_BYTES, TooLong, split_lines
 
 _DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
 """On Linux the kernel drops bytes of a TCP stream without copying them, tcp(7)."""
@@ -211,7 +211,7 @@ class _Connection:
 
     def _take_lines(self, data: bytes) -> None:
         """Put and consume the lines of ``data`` one by one, but make dead letters of those that are too long."""
-        for line in _lines(data):
+        for line in split_lines(data):
             size = self._line_size + len(line.removesuffix(b"\n"))
             if size - line.endswith(b"\r\n") > self._max:
                 head = (bytes(self._begun) + line)[:HEAD_BYTES]
@@ -296,12 +296,6 @@ class _Connection:
         elif not self._put(bytes(self._begun), self._offset - self._line_size):
             reason = "the connection ended within a line, and there was no room to keep it"
             self._sink.reject(bytes(self._begun), reason, self._origin)
-
-
-def _lines(data: bytes) -> list[bytes]:
-    """Return the lines of ``data`` with their ends; only the line feed ends a line."""
-    *lines, rest = data.split(b"\n")
-    return [line + b"\n" for line in lines] + ([rest] if rest else [])
 
 
 @plugin("input", "tcp", Options, codec="line", stream=True, listens=True)
