@@ -418,23 +418,35 @@ async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
     async with serving(queue_bytes=50_000, journal_bytes=2_000_000) as server:
         server.memory.gate.clear()
         writer = await server.connect()
-        sent = 0
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        with contextlib.suppress(TimeoutError):
-            while True:
+        stop, sent = asyncio.Event(), 0
+
+        async def send() -> None:
+            nonlocal sent
+            while not stop.is_set():
                 writer.write(b"".join(line(sent + number, text="x" * 1000) for number in range(100)))
                 sent += 100
-                async with asyncio.timeout(1):
-                    await writer.drain()
-        # Less than it could have been sent: journal and kernel are full.
-        assert server.running.full
-        waiting = server.journal.pending("stdout_0")
-        assert 1_000_000 < waiting.bytes <= 2_000_000
-        assert server.memory.documents == []
-        server.memory.gate.set()
-        writer.close()
-        await writer.wait_closed()
+                await writer.drain()
+
+        sending = asyncio.create_task(send())
+        try:
+            await eventually(lambda: server.running.full)
+            before = -1
+            async with asyncio.timeout(20):  # until the kernel is full as well, and the sender held up
+                while sent > before:
+                    before = sent
+                    await asyncio.sleep(0.3)
+            assert server.running.full
+            waiting = server.journal.pending("stdout_0")
+            assert 1_000_000 < waiting.bytes <= 2_000_000
+            assert server.memory.documents == []
+        finally:
+            stop.set()
+            server.memory.gate.set()
+            await sending
+            writer.close()
+            await writer.wait_closed()
         documents = await server.until(sent)
     assert numbers(documents) == list(range(sent))
 
