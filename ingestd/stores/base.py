@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from ingestd.stores import query as asked
+
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
 """The severities of Python's logging; ``WARN`` and ``FATAL`` are its own aliases."""
 
@@ -44,6 +46,10 @@ class DocumentsRefusedError(StoreError):
         self.reason = reason
 
 
+class QueryTimeoutError(StoreError):
+    """A query took longer than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """One index: ``day`` as its name says (``None`` if it does not), ``bytes`` on disk."""
@@ -52,6 +58,35 @@ class IndexInfo:
     day: datetime.date | None
     events: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that was found: JSON in UTF-8, byte for byte as it was stored.
+
+    ``cursor`` tells a later search of the same store to go on behind it; its form is the store's own.
+    """
+
+    index: str
+    id: str
+    document: bytes
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopValue:
+    """A value of a field and how many documents hold it."""
+
+    value: str | int | float | bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many documents a stretch of time has, for each value of a field; ``time`` is its begin, in UTC."""
+
+    time: str
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +112,41 @@ class Query:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class TopValue:
-    """A value of a field and how many documents hold it."""
-
-    value: str | int | float | bool
-    count: int
-
-
 class LogStore(Protocol):
     """A place of indices that can be asked. Every call may raise ``StoreError``."""
 
     def indices(self) -> list[IndexInfo]:
         """Return all indices in the order of their names."""
 
-    def search(self, query: Query) -> Iterator[bytes]:
-        """Return the matching documents newest first: JSON objects in UTF-8, as they were stored."""
+    def search(self, query: asked.Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
+        """Return the matching documents newest first, at most ``limit``; 0 is no limit.
 
-    def top(self, field: str, since: str | None = None, until: str | None = None, n: int = 20) -> list[TopValue]:
-        """Return the ``n`` most frequent values of ``field``, the most frequent first.
+        ``after`` is the cursor of a hit of the same query: only what comes behind it.
+        """
+
+    def count(self, query: asked.Query) -> int:
+        """Return how many documents match."""
+
+    def top(self, field: str, query: asked.Query, n: int = 20) -> list[TopValue]:
+        """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value.
 
         An array counts once for each distinct element. Missing, null and empty values and objects do
         not count; a field that no document has gives an empty list.
         """
+
+    def histogram(self, query: asked.Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
+        """Return the number of documents over time, by ``field``, in order of time; empty stretches are left out.
+
+        A stretch has ``seconds`` (a day: 86,400) and begins ``offset`` seconds before a multiple of them since
+        1970 in UTC, so that days can be those of a time zone. Documents without the field count under ``""``.
+        Names of levels count in upper case.
+        """
+
+    def delete(self, index: str) -> None:
+        """Delete an index; nothing happens if it is not there."""
+
+    def close(self) -> None:
+        """Let go of connections."""
 
 
 def levels_from(level: str) -> frozenset[str]:
