@@ -1,0 +1,1 @@
+"""Retention, backup and restore of indices, against ``LogStore`` and ``Backups`` only."""

@@ -1,0 +1,113 @@
+"""``Backups``: what the command line, the schedule and retention ask of a place of backups.
+
+Both stores have one: the built-in store copies the files of an index to a folder or an object store,
+Elasticsearch and OpenSearch write snapshots themselves. Times are aware, in UTC. All calls block.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from ingestd.stores.base import StoreError
+
+State = Literal["running", "success", "partial", "failed"]
+
+Progress = Callable[[int, int], None]
+"""Told now and then how much is done of how much, in bytes or, where these are not known, in files."""
+
+
+class BackupError(StoreError):
+    """A backup, its verification or a restore did not succeed; the text is one sentence for the user."""
+
+
+class RepositoryUnavailableError(BackupError):
+    """The repository does not answer, or does not let us in: later it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where backups go.
+
+    Attributes:
+        name: How it is called.
+        kind: ``fs``: a folder, ``location``. ``s3``: ``bucket``, ``region``, ``base_path``, ``endpoint``.
+        settings: Never credentials: these come from the environment, files or the instance.
+    """
+
+    name: str
+    kind: Literal["fs", "s3"]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A backup of one index. ``name`` is the index, ``-`` and the time of the backup: ``…-20261122001000``.
+
+    ``events`` is how many it holds, None if nobody knows; ``reason`` says why it is partial or failed.
+    """
+
+    name: str
+    index: str
+    day: datetime.date | None
+    state: State
+    events: int | None
+    bytes: int
+    started: datetime.datetime
+    reason: str = ""
+
+
+class Backups(Protocol):
+    """Repositories and the snapshots in them. Every call may raise BackupError or another StoreError."""
+
+    def repositories(self) -> list[Repository]:
+        """Return what is registered, by name."""
+
+    def add_repository(self, repository: Repository) -> None:
+        """Register a repository after making sure that it can be written and read.
+
+        Raises:
+            BackupError: It cannot, or one of that name is there with other settings.
+        """
+
+    def remove_repository(self, name: str) -> None:
+        """Forget a repository; what is in it stays."""
+
+    def snapshots(self, repository: str) -> list[Snapshot]:
+        """Return the backups in a repository by index and time, also those that failed or are under way."""
+
+    def back_up(self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None) -> Snapshot:
+        """Back up an index and return when it is done; what an interrupted try has brought there is used.
+
+        Raises:
+            BackupError: It is partial or failed.
+        """
+
+    def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
+        """Read a backup again, all of it; return what is wrong with it, nothing if it can be relied on.
+
+        Compares the number of events and checksums with what was noted when it was made.
+        """
+
+    def restore(
+        self,
+        repository: str,
+        snapshot: str,
+        index: str,
+        *,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Bring a backup back as ``index``: whole, or not at all.
+
+        Raises:
+            BackupError: There is such an index, and ``overwrite`` is not set; or the backup is damaged.
+        """
+
+    def restored(self) -> Mapping[str, datetime.datetime]:
+        """Return the indices that were brought back, and when."""
+
+    def forget(self, repository: str, snapshot: str) -> None:
+        """Delete a backup."""

@@ -1,0 +1,107 @@
+"""What retention keeps and deletes, and the sentence why."""
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.lifecycle.retention import Rules, decide, next_deletion
+from ingestd.stores.base import IndexInfo
+
+TODAY = datetime.date(2026, 11, 22)
+DAY = 86400
+
+
+def index(days_ago: int, size: int = 1000, prefix: str = "logstash") -> IndexInfo:
+    day = TODAY - datetime.timedelta(days=days_ago)
+    return IndexInfo(f"{prefix}-{day:%Y.%m.%d}", day, 10, size)
+
+
+CASES: list[tuple[str, Rules, list[int], dict[str, Any], list[int]]] = [
+    # id, rules, ages in days, further arguments, ages that go
+    ("no_rule", Rules(), [0, 1, 400], {}, []),
+    ("age", Rules(max_age=30 * DAY), [0, 1, 28, 29, 30, 31], {}, [31, 30]),
+    ("age_of_half_days_rounds_up", Rules(max_age=1.5 * DAY), [1, 2, 3], {}, [3, 2]),
+    ("count", Rules(max_indices=2), [0, 1, 2, 3], {}, [3, 2]),
+    ("size", Rules(max_bytes=2500), [0, 1, 2, 3], {}, [3, 2]),
+    ("size_is_met", Rules(max_bytes=4000), [0, 1, 2, 3], {}, []),
+    ("free_disk", Rules(keep_free=5000), [0, 1, 2, 3], {"free_bytes": 3500}, [3, 2]),
+    ("free_disk_unknown", Rules(keep_free=5000), [0, 1, 2, 3], {}, []),
+    ("today_stays_whatever", Rules(max_age=0, max_bytes=0, max_indices=0), [-1, 0, 1], {}, [1]),
+    ("what_age_takes_counts_for_size", Rules(max_age=3 * DAY, max_bytes=3000), [0, 1, 2, 3], {}, [3]),
+    ("held", Rules(max_age=DAY), [1, 2, 3], {"holds": {index(3).index: "not backed up"}}, [2, 1]),
+    ("held_frees_nothing", Rules(max_indices=2), [0, 1, 2, 3], {"holds": {index(3).index: "x"}}, [2, 1]),
+]
+
+
+@pytest.mark.parametrize(
+    ("rules", "ages", "arguments", "gone"), [one[1:] for one in CASES], ids=[one[0] for one in CASES]
+)
+def test_decide(rules: Rules, ages: list[int], arguments: dict[str, Any], gone: list[int]) -> None:
+    decisions = decide([index(age) for age in ages], rules, TODAY, **arguments)
+    assert [one.info for one in decisions if one.delete] == [index(age) for age in gone]
+    assert {one.info for one in decisions} == {index(age) for age in ages}
+
+
+def test_other_indices_are_not_looked_at() -> None:
+    others = [index(90, prefix="metrics"), IndexInfo("logstash-old", None, 1, 1)]
+    decisions = decide([*others, index(90)], Rules(max_age=DAY), TODAY)
+    assert [(one.info.index, one.delete) for one in decisions] == [(index(90).index, True), ("logstash-old", False)]
+    assert decisions[1].why == "its name has no day"
+
+
+SENTENCES = [  # id, rules, age, arguments, why
+    ("old", Rules(max_age=30 * DAY), 31, {}, "it is 31 days old, max_age is 30d"),
+    ("young", Rules(max_age=30 * DAY), 3, {}, "until 2026-12-19"),
+    ("today", Rules(max_age=0), 0, {}, "it is being written"),
+    ("full", Rules(max_bytes=500), 1, {}, "1000B lie from this day on, max_bytes is 500B"),
+    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1024}, "1KiB are missing to keep_free of 2KiB"),
+    (
+        "held",
+        Rules(max_age=DAY),
+        9,
+        {"holds": {index(9).index: "its backup is not verified"}},
+        "its backup is not verified; else it would go: it is 9 days old, max_age is 1d",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("rules", "age", "arguments", "why"), [one[1:] for one in SENTENCES], ids=[one[0] for one in SENTENCES]
+)
+def test_why(rules: Rules, age: int, arguments: dict[str, Any], why: str) -> None:
+    (decision,) = decide([index(age)], rules, TODAY, **arguments)
+    assert decision.why == why
+
+
+def test_next_deletion_is_the_day_on_which_it_goes() -> None:
+    rules = Rules(max_age=30 * DAY)
+    day = next_deletion(index(3), rules)
+    assert day is not None
+    assert not decide([index(3)], rules, day - datetime.timedelta(days=1))[0].delete
+    assert decide([index(3)], rules, day)[0].delete
+
+
+@given(
+    st.lists(st.tuples(st.integers(-2, 60), st.integers(0, 9000)), unique_by=lambda one: one[0]),
+    st.none() | st.integers(0, 40),
+    st.none() | st.integers(0, 50_000),
+    st.none() | st.integers(0, 20),
+)
+def test_what_stays_obeys_the_rules_and_no_younger_day_goes_before_an_older_one(
+    made: list[tuple[int, int]], age: int | None, size: int | None, count: int | None
+) -> None:
+    rules = Rules(max_age=None if age is None else age * DAY, max_bytes=size, max_indices=count)
+    decisions = decide([index(days, size) for days, size in made], rules, TODAY)
+    days = [one.info.day for one in decisions if one.info.day is not None]
+    assert days == sorted(days)
+    gone = [one.delete for one in decisions]
+    assert gone == sorted(gone, reverse=True)
+    left = [one.info for one in decisions if not one.delete]
+    finished = [one for one in left if one.day is not None and one.day < TODAY]
+    if finished:
+        assert size is None or sum(one.bytes for one in left) <= size
+        assert count is None or len(left) <= count
+        assert age is None or all(one.day is None or (TODAY - one.day).days < max(age, 1) for one in finished)
