@@ -78,7 +78,9 @@ class Backups(Protocol):
     def snapshots(self, repository: str) -> list[Snapshot]:
         """Return the backups in a repository by index and time, also those that failed or are under way."""
 
-    def back_up(self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None) -> Snapshot:
+    def back_up(
+        self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
+    ) -> Snapshot:
         """Back up an index and return when it is done; what an interrupted try has brought there is used.
 
         Raises:
