@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingestd.cli.assemble import Configs, dead_letters, running_pipeline
@@ -16,6 +16,7 @@ from ingestd.plugins.inputs._streams import Origins
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.plugins.registry import BuildContext
 from ingestd.runtime.channel import Channel
+from ingestd.runtime.helpers import Helper
 from ingestd.runtime.keeper import Keeper, Plan
 from ingestd.runtime.pidfile import claim
 from ingestd.runtime.pipeline import RunningPipeline
@@ -25,8 +26,10 @@ from ingestd.settings import Settings
 from ingestd.web.process import serve_for_keeper
 
 
-def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs]) -> int:
-    """Be the keeper of worker processes; returns the exit code. ``load`` reads the configs anew.
+def run_daemon(
+    settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()
+) -> int:
+    """Be the keeper of worker processes and of ``helpers``; returns the exit code. ``load`` reads the configs anew.
 
     Raises:
         ConfigErrors: A config is wrong.
@@ -42,7 +45,7 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs]) 
     plan = _plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
     origins = Origins()
-    return Keeper(plan, reload, lambda: origins.new().id, os.environ).run()
+    return Keeper(plan, reload, lambda: origins.new().id, os.environ, helpers).run()
 
 
 def _plan(settings: Settings, configs: Configs) -> Plan:

@@ -15,34 +15,33 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ingestd.logs import get_logger
 from ingestd.runtime.acceptor import UPGRADE_VARIABLE, Acceptor
-from ingestd.runtime.channel import Channel, ChannelClosedError, Message
+from ingestd.runtime.channel import Channel, Message
+from ingestd.runtime.children import Child, ChildMain, Children
+from ingestd.runtime.helpers import Helper
 from ingestd.runtime.notify import Notifier
 from ingestd.runtime.questions import Questions
 from ingestd.runtime.sockets import Connection, Listener
 
 log = get_logger(__name__)
 
-_HEALTHY_SECONDS = 5.0
-"""A worker that lived so long was not killed by its start: the next begins at once."""
-
 _LOOK_SECONDS = 1.0
 """How often the files of the config are looked at, if they are watched."""
 
-_LONGEST_PAUSE = 10.0
-_PAUSE_AFTER_KILL = 0.2
-"""A worker that was killed from outside (an operator, the system out of memory) did not fail at its start."""
+_HTTP_SECONDS = 5.0
+"""How long the HTTP process may take to end; a page that is being sent must not hold up a stop."""
+
+_UPGRADE_SECONDS = 1.0
+"""How long an upgrade waits for processes that are no workers: nobody reads the connections meanwhile."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 
-_HTTP = -1
-"""The number of the HTTP process among the workers'."""
-
-ChildMain = Callable[[Channel], int]
+_HTTP = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +60,8 @@ class Plan:
     """Whether to load the config again when it changes."""
 
 
-@dataclass(slots=True)
-class _Child:
-    """A process of ours. ``number`` is the worker's, -1 for HTTP."""
-
-    number: int
-    pid: int
-    channel: Channel
-    born: float
-    ready: bool = False
-    stopping: bool = False
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where a child runs, and how its predecessors fared."""
-
-    child: _Child | None = None
-    failures: int = 0
-    start_at: float | None = None
-    last: bool = False
-    """Whether the child was started during a stop, in place of one that was killed."""
+def _worker(number: int) -> str:
+    return f"worker {number}"
 
 
 class Keeper:
@@ -92,6 +72,7 @@ class Keeper:
         reload: Returns the plan of a new config; raises ValueError with everything that is wrong with it.
         new_id: Makes ids of connections.
         environ: The environment, for systemd's variables and those of an upgrade.
+        helpers: Processes to run beside the workers, whatever the plan.
     """
 
     def __init__(
@@ -100,18 +81,25 @@ class Keeper:
         reload: Callable[[], Plan],
         new_id: Callable[[], str],
         environ: Mapping[str, str],
+        helpers: Sequence[Helper] = (),
     ) -> None:
         self._plan, self._reload = plan, reload
+        self._helpers = {helper.name: helper for helper in helpers}
         self._notifier = Notifier(environ)
         self._environ = environ
         self._selector = selectors.DefaultSelector()
         self._acceptor = Acceptor(self._selector, self._notifier, new_id, self._least_loaded, self._hand_over)
         self._connections = self._acceptor.connections
-        self._places: dict[int, _Place] = {}
+        self._children = Children(
+            self._selector, self._main_of, self._told, self._child_ready, self._ended, self._acceptor.close
+        )
+        self._numbers: dict[str, int] = {}  # of the workers, by name
         self._questions = Questions(self._all_answered)
+        self._states: dict[str, Message] = {}  # what each helper said last
         self._ending = ""  # "stop" or "upgrade"
         self._stop_later = ""  # the signal that came while workers were being replaced
-        self._reloading: list[int] = []  # workers that still run the old config
+        self._reloading: list[str] = []  # processes that still run the old config
+        self._last: set[str] = set()  # workers started during a stop, in place of one that was killed
         self._was_ready = False
         self._next_beat = self._next_look = 0.0
         self._seen = self._changed = plan.fingerprint()
@@ -129,12 +117,12 @@ class Keeper:
         self._acceptor.adopt(self._environ, self._plan.listeners)
         self._acceptor.listen(self._plan.listeners)
         signals = self._catch_signals()
-        for number in self._numbers():
-            self._start(number)
-        while not (self._ending and not any(place.child for place in self._places.values())):
+        for name in self._names():
+            self._children.start(name)
+        while not (self._ending and not self._children.running()):
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
-            self._start_due()
+            self._children.tick()
             self._beat()
             self._look()
         if self._ending == "upgrade":
@@ -142,13 +130,24 @@ class Keeper:
         signals.close()
         return self._code
 
-    def _numbers(self) -> list[int]:
+    def _names(self) -> list[str]:
+        """Return the processes of the plan."""
         places = [one.worker + 1 for one in self._connections.values()]
         workers = max([self._plan.workers, self._plan.journals, *places])
-        return [*range(workers), *([_HTTP] if self._plan.http_main else [])]
+        self._numbers |= {_worker(number): number for number in range(workers)}
+        return [*self._numbers, *([_HTTP] if self._plan.http_main else [])]
+
+    def _main_of(self, name: str) -> ChildMain:
+        if name in self._helpers:
+            return self._helpers[name].main
+        if name == _HTTP:
+            assert self._plan.http_main is not None  # noqa: S101 -- else the name is not in the plan
+            return self._plan.http_main
+        return partial(self._plan.worker_main, self._numbers[name])
 
     def _timeout(self) -> float | None:
-        moments = [place.start_at for place in self._places.values() if place.start_at is not None]
+        due = self._children.next_moment()
+        moments = [due] if due is not None else []
         if self._notifier.watchdog_seconds:
             moments.append(self._next_beat)
         if self._plan.watch:
@@ -205,149 +204,70 @@ class Keeper:
 
     def _hand_over(self, connection: Connection) -> None:
         """Give a connection to its worker, if that one takes any now; else it gets it when it is ready."""
-        place = self._places.get(connection.worker)
-        child = place.child if place else None
+        child = self._children.get(_worker(connection.worker))
         if child is not None and child.ready and not child.stopping:
-            self._send(child, connection.message(), connection.sock.fileno())
+            self._children.send(child, connection.message(), connection.sock.fileno())
 
-    def _hand_over_all(self, child: _Child) -> None:
+    def _hand_over_all(self, child: Child) -> None:
+        number = self._numbers.get(child.name)
         for connection in self._connections.values():
-            if connection.worker == child.number:
-                self._send(child, connection.message(), connection.sock.fileno())
+            if connection.worker == number:
+                self._children.send(child, connection.message(), connection.sock.fileno())
 
     # Children
 
-    def _start(self, number: int) -> _Child:
-        place = self._places.setdefault(number, _Place())
-        place.start_at = None
-        ours, theirs = Channel.pair()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            self._become_child(number, ours, theirs)
-        theirs.close()
-        place.child = _Child(number, pid, ours, time.monotonic())
-        self._watch_channel(place.child)
-        return place.child
+    def _workers(self) -> list[Child | None]:
+        return [self._children.get(name) for name in self._numbers]
 
-    def _become_child(self, number: int, ours: Channel, theirs: Channel) -> None:
-        """Let go of all that is the keeper's, do the child's work, and end the process."""
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            # Signals to the group (a terminal, systemd) are the keeper's to handle; it tells its children.
-            for name in _SIGNALS:
-                signal.signal(name, signal.SIG_IGN)
-            self._selector.close()
-            self._acceptor.close()
-            for place in self._places.values():
-                if place.child is not None:
-                    place.child.channel.close()
-            ours.close()
-            main = self._plan.http_main
-            code = self._plan.worker_main(number, theirs) if number >= 0 or main is None else main(theirs)
-        except BaseException as error:  # noqa: BLE001 -- the end of the process: nothing above may catch it
-            log.error("a process of the daemon failed", process=_name(number), error=error)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-
-    def _children(self) -> list[_Child]:
-        return [place.child for place in self._places.values() if place.child is not None]
-
-    def _send(self, child: _Child, message: Message, fd: int | None = None) -> None:
-        child.channel.send(message, fd)
-        self._watch_channel(child)
-
-    def _watch_channel(self, child: _Child) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.channel.pending else 0)
-        if child.channel.fileno() in self._selector.get_map():
-            self._selector.modify(child.channel, events, lambda: self._talk(child))
-        else:
-            self._selector.register(child.channel, events, lambda: self._talk(child))
-
-    def _talk(self, child: _Child) -> None:
-        child.channel.flush()
-        try:
-            messages = child.channel.receive()
-        except ChannelClosedError:  # a child closes its end only by ending
-            self._ended(child)
-            return
-        for message, fd in messages:
-            if fd is not None:
-                os.close(fd)
-            self._told(child, message)
-        self._watch_channel(child)
-
-    def _told(self, child: _Child, message: Message) -> None:
+    def _told(self, child: Child, message: Message) -> None:
         match message["type"]:
-            case "ready":
-                self._child_ready(child)
             case "closed":
                 self._acceptor.forget(message["id"])
             case "ask":
                 self._ask(message["number"])
             case "answer":
-                self._questions.answer(child.number, message["number"], message["state"])
+                self._questions.answer(child.name, message["number"], message["state"])
+            case "state":
+                self._states[child.name] = message["state"]
             case "reload":
                 self._tell_http({"type": "reloaded", "number": message["number"], "error": self.reload()})
 
-    def _child_ready(self, child: _Child) -> None:
-        child.ready = True
+    def _child_ready(self, child: Child) -> None:
         if not child.stopping:
             self._hand_over_all(child)
-        workers = [self._places[number].child for number in self._places if number >= 0]
-        if not self._was_ready and all(one is not None and one.ready for one in workers):
+        if not self._was_ready and all(one is not None and one.ready for one in self._workers()):
             self._was_ready = True
             self._notifier.ready()
+            if not self._ending:
+                for name in self._helpers:
+                    self._children.start(name)
 
-    def _ended(self, child: _Child) -> None:
+    def _ended(self, child: Child, code: int) -> None:
         """A child has ended: start the next in its place, or end."""
-        self._selector.unregister(child.channel)
-        child.channel.close()
-        _, status = os.waitpid(child.pid, 0)
-        place = self._places[child.number]
-        place.child = None
-        code = os.waitstatus_to_exitcode(status)
-        self._questions.gone(child.number)
-        if self._ending == "stop" and code and not place.last:  # killed before it had read everything
-            place.last = True
-            self._tell_end(self._start(child.number))
-            return
-        if self._ending:
-            self._code = self._code or (code if child.number >= 0 and not child.stopping else 0)
-            return
-        if child.stopping:
-            self._next_of_reload(child.number)
-            return
-        self._replace(child, place, code)
-
-    def _replace(self, child: _Child, place: _Place, code: int) -> None:
-        lived = time.monotonic() - child.born
-        place.failures = place.failures + 1 if lived < _HEALTHY_SECONDS else 1
-        pause = 0.0 if lived >= _HEALTHY_SECONDS or place.failures < 2 else 0.1 * 2 ** min(place.failures, 10)
-        pause = min(pause, _PAUSE_AFTER_KILL if code == -signal.SIGKILL else _LONGEST_PAUSE)
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        text = "a process ended and is started again; its connections are kept"
-        log.error(text, process=_name(child.number), ended=how, after_seconds=round(lived, 1), pause_seconds=pause)
-        place.start_at = time.monotonic() + pause
-        self._start_due()
-
-    def _start_due(self) -> None:
-        now = time.monotonic()
-        for number, place in list(self._places.items()):
-            if place.start_at is not None and place.start_at <= now and place.child is None and not self._ending:
-                self._start(number)
+        self._questions.gone(child.name)
+        worker = child.name in self._numbers
+        if self._ending == "stop" and worker and code and child.name not in self._last:
+            self._last.add(child.name)  # killed before it had read everything
+            self._tell_end(self._children.start(child.name))
+        elif self._ending:
+            self._code = self._code or (code if worker and not child.stopping else 0)
+        elif child.stopping:
+            self._next_of_reload(child.name)
+        elif worker:
+            text = "a process ended and is started again; its connections are kept"
+            self._children.start_again(child, code, text)
+        else:
+            self._states.pop(child.name, None)
+            self._children.start_again(child, code, "a process ended and is started again")
 
     # Questions of the HTTP process
 
     def _ask(self, number: int) -> None:
-        asked = [one for one in self._children() if one.number >= 0 and one.ready and not one.stopping]
-        for child in asked:
-            self._send(child, {"type": "ask", "number": number})
-        self._questions.ask(number, [child.number for child in asked])
+        asked = [one for one in self._workers() if one is not None and one.ready and not one.stopping]
+        self._children.send_all(asked, {"type": "ask", "number": number})
+        helpers = [one for name in self._helpers if (one := self._children.get(name)) is not None]
+        self._children.send_all(helpers, {"type": "ask"})  # answered when it suits them; nobody waits
+        self._questions.ask(number, [child.name for child in asked])
 
     def _all_answered(self, number: int, states: list[Message]) -> None:
         self._tell_http(
@@ -355,6 +275,7 @@ class Keeper:
                 "type": "states",
                 "number": number,
                 "states": states,
+                "helpers": list(self._states.values()),
                 "workers": self._plan.workers,
                 "ending": self._ending,
                 "connections": len(self._connections),
@@ -362,9 +283,9 @@ class Keeper:
         )
 
     def _tell_http(self, message: Message) -> None:
-        place = self._places.get(_HTTP)
-        if place is not None and place.child is not None:
-            self._send(place.child, message)
+        child = self._children.get(_HTTP)
+        if child is not None:
+            self._children.send(child, message)
 
     # Orders
 
@@ -375,33 +296,39 @@ class Keeper:
         """
         if self._ending == "stop":
             return
-        if self._ending or any(place.child is not None and place.child.stopping for place in self._places.values()):
+        if self._ending or any(child.stopping for child in self._children.running()):
             self._stop_later = why
             return
         log.info("stopping", signal=why)
         self._ending = "stop"
         self._notifier.stopping()
         self._acceptor.stop()
-        for number, place in self._places.items():
-            if place.child is None:
-                self._start(number)  # its connections hold what was sent while it was not there
+        for name in self._numbers:
+            if self._children.get(name) is None:
+                self._children.start(name)  # its connections hold what was sent while it was not there
         self._tell_all()
 
     def _tell_all(self) -> None:
-        for place in self._places.values():
-            place.start_at = None
-            if place.child is not None:
-                self._tell_end(place.child)
+        self._children.start_none()
+        for child in self._children.running():
+            self._tell_end(child)
 
-    def _tell_end(self, child: _Child) -> None:
+    def _tell_end(self, child: Child) -> None:
         if self._ending == "upgrade":
             mode = "handover"
         else:  # systemd may keep the connections for the next start: half a line is then best left in them
             mode = "leave" if self._notifier.present else "drain"
             if not child.ready:
                 self._hand_over_all(child)
-        child.stopping = True
-        self._send(child, {"type": "stop", "mode": mode})
+        self._children.stop(child, {"type": "stop", "mode": mode}, self._patience(child))
+
+    def _patience(self, child: Child) -> float | None:
+        """Return the seconds that a process may take to end; None: a worker knows by itself when it is time."""
+        if child.name in self._numbers:
+            return None
+        helper = self._helpers.get(child.name)
+        seconds = helper.stop_seconds if helper is not None else _HTTP_SECONDS
+        return min(seconds, _UPGRADE_SECONDS) if self._ending == "upgrade" else seconds
 
     def reload(self) -> str:
         """Load the config again; if it is good, replace the workers by new ones, one after the other.
@@ -421,28 +348,26 @@ class Keeper:
             return str(error)
         self._plan = plan
         log.info("the new config is good and replaces the old one")
-        self._reloading = [number for number, place in self._places.items() if place.child is not None]
-        for number in self._numbers():
-            if number not in self._places:
-                self._start(number)
+        self._reloading = [name for name in self._names() if self._children.get(name) is not None]
+        for name in set(self._names()).difference(self._children.known()):
+            self._children.start(name)
         self._next_of_reload(None)
         return ""
 
-    def _next_of_reload(self, done: int | None) -> None:
+    def _next_of_reload(self, done: str | None) -> None:
         if done is not None:
-            self._start(done)
+            self._children.start(done)
         if not self._reloading:
             log.info("every process runs the new config")
             self._notifier.ready()
             if self._stop_later:
                 self.stop(self._stop_later)
             return
-        child = self._places[self._reloading.pop(0)].child
+        child = self._children.get(self._reloading.pop(0))
         if child is None:
             self._next_of_reload(None)
             return
-        child.stopping = True
-        self._send(child, {"type": "stop", "mode": "handover"})
+        self._children.stop(child, {"type": "stop", "mode": "handover"}, self._patience(child))
 
     def upgrade(self) -> None:
         """Hand everything to a new keeper: the same process, the code that is installed now."""
@@ -473,7 +398,3 @@ def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _name(number: int) -> str:
-    return f"worker {number}" if number >= 0 else "http"

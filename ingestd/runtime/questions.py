@@ -10,7 +10,7 @@ from ingestd.runtime.channel import Message
 
 @dataclass(slots=True)
 class _Question:
-    waiting: set[int] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
     states: list[Message] = field(default_factory=list)
 
 
@@ -21,12 +21,12 @@ class Questions:
         self._done = done
         self._open: dict[int, _Question] = {}
 
-    def ask(self, number: int, workers: Iterable[int]) -> None:
-        """Note that ``workers`` were asked question ``number``."""
+    def ask(self, number: int, workers: Iterable[str]) -> None:
+        """Note that ``workers``, given by name, were asked question ``number``."""
         self._open[number] = _Question(set(workers))
         self._close_if_answered(number)
 
-    def answer(self, worker: int, number: int, state: Message) -> None:
+    def answer(self, worker: str, number: int, state: Message) -> None:
         """Note what a worker answered."""
         question = self._open.get(number)
         if question is not None and worker in question.waiting:
@@ -34,7 +34,7 @@ class Questions:
             question.states.append(state)
             self._close_if_answered(number)
 
-    def gone(self, worker: int) -> None:
+    def gone(self, worker: str) -> None:
         """Note that a worker will answer nothing any more."""
         for number, question in list(self._open.items()):
             question.waiting.discard(worker)

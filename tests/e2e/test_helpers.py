@@ -1,0 +1,90 @@
+"""A helper process beside the workers: it comes back when it dies, and goes when the daemon does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.e2e.daemon import Daemon, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+class WithHelper(Daemon):
+    """A daemon with the helper of ``tests.e2e.with_helper``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder / "helper.txt"
+        self.notes.touch()
+        super().__init__(folder, workers="1")
+
+    def _spawn(self, environ: dict[str, str], output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.e2e.with_helper", *self._command[3:]]
+        environ |= {"INGESTD_TEST_HELPER": str(self.notes)}
+        return subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=ROOT)
+
+    def life(self) -> list[list[str]]:
+        """Return what the helper wrote: a word, its process id, its niceness."""
+        return [line.split() for line in self.notes.read_text().splitlines()]
+
+    def wait_for_life(self, *words: str) -> int:
+        """Wait until the helper wrote these words; returns the process id with the last."""
+        wait_until(lambda: [one[0] for one in self.life()] == [*words], f"the helper to {words}")
+        return int(self.life()[-1][1])
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[WithHelper]:
+    with WithHelper(tmp_path) as running:
+        yield running
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_it_lives_as_long_as_the_daemon(daemon: WithHelper) -> None:
+    first = daemon.wait_for_life("start")
+    assert daemon.life()[0][2] == "10"
+    os.kill(first, signal.SIGKILL)
+    second = daemon.wait_for_life("start", "start")
+    assert second != first
+    [said] = daemon.said("a process ended and is started again")
+    assert (said["process"], said["ended"]) == ("test helper", "SIGKILL")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for("every process runs the new config")
+    assert len(daemon.life()) == 2
+    daemon.process.send_signal(signal.SIGUSR2)
+    daemon.wait_for_life("start", "start", "stop", "start")
+    daemon.stop()
+    assert [one[0] for one in daemon.life()] == ["start", "start", "stop", "start", "stop"]
+
+
+def test_one_that_does_not_stop_is_killed(daemon: WithHelper) -> None:
+    daemon.notes.with_suffix(".deaf").touch()
+    pid = daemon.wait_for_life("start")
+    begin = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - begin < 10
+    [said] = daemon.said("a process did not end in time and is killed")
+    assert said["process"] == "test helper"
+    assert gone(pid)
+
+
+def test_it_does_not_outlive_a_keeper_that_is_killed(daemon: WithHelper) -> None:
+    daemon.notes.with_suffix(".deaf").touch()
+    pid = daemon.wait_for_life("start")
+    daemon.kill()
+    wait_until(lambda: gone(pid), "the end of the helper", 10)

@@ -1,0 +1,38 @@
+"""``ingestd`` with a helper process for tests: it writes down its life in a file named by INGESTD_TEST_HELPER.
+
+If a file of that name with ``.deaf`` behind it exists, the helper does not stop when it is told to.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+from pathlib import Path
+
+import ingestd.cli.daemon
+from ingestd import metrics
+from ingestd.cli.main import main
+from ingestd.runtime.helpers import Helper
+
+FILE = Path(os.environ["INGESTD_TEST_HELPER"])
+
+
+def note(word: str) -> None:
+    with FILE.open("a") as file:
+        file.write(f"{word} {os.getpid()} {os.nice(0)}\n")
+
+
+def run(stop: threading.Event) -> None:
+    note("start")
+    metrics.BYTES_RECEIVED.add(7, "helper", "test")
+    stop.wait()
+    note("stop")
+    if FILE.with_suffix(".deaf").exists():
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    helper = Helper("test helper", run, stop_seconds=0.5)
+    ingestd.cli.daemon.run_daemon = partial(ingestd.cli.daemon.run_daemon, helpers=[helper])
+    main()
