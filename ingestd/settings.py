@@ -21,7 +21,22 @@ from types import MappingProxyType
 from typing import Any
 
 from ingestd.suggest import did_you_mean
-from ingestd.units import ADDRESS, COUNT, DURATION, PATH, PORT, SIZE, TEXT, URL, YES_NO, Address, Kind, choice
+from ingestd.units import (
+    ADDRESS,
+    COUNT,
+    DURATION,
+    PATH,
+    PORT,
+    SIZE,
+    TEXT,
+    URL,
+    YES_NO,
+    ZONE,
+    Address,
+    Kind,
+    choice,
+    mask,
+)
 
 PREFIX = "INGESTD_"
 
@@ -40,9 +55,24 @@ class SettingsError(ValueError):
         self.problems = problems
 
 
+def _secret(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text")  # and not what was found: it would be in the log
+    return value
+
+
+SECRET = Kind("text", _secret, lambda value: "***" if value else "")
+"""Text that nobody is shown."""
+
+FILE = Kind("path", PATH.parse, lambda value: "" if value == Path() else str(value))
+"""The path of a file; ``Path()`` is none."""
+
+STORE = Kind("URL or local", lambda value: value if value == "local" else URL.parse(value), mask)
+
+
 def setting(default: Any, kind: Kind, doc: str) -> Any:
     """Declare one setting: its default, its kind and its sentence of documentation."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "doc": doc})
+    return dataclasses.field(default=default, repr=kind is not SECRET, metadata={"kind": kind, "doc": doc})
 
 
 def table(declared: type) -> Any:
@@ -79,6 +109,54 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """The table ``retention``. A rule that is 0 lets nothing go."""
+
+    index: str = setting(
+        "logstash-*", TEXT, "Pattern of the indices that are backed up and deleted; others are left alone."
+    )
+    max_age: float = setting(
+        30 * 86400.0,
+        DURATION,
+        "Age at which an index is deleted, counted from its day; 0: never. The default holds for the built-in store "
+        "only: of Elasticsearch nothing is deleted unless this is set.",
+    )
+    max_bytes: int = setting(0, SIZE, "Size of all indices together above which the oldest are deleted; 0: no limit.")
+    max_indices: int = setting(0, COUNT, "Number of indices above which the oldest are deleted; 0: no limit.")
+    keep_free: int = setting(
+        0, SIZE, "Free space on the built-in store's disk below which the oldest indices are deleted; 0: no limit."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """The table ``backup``."""
+
+    repository: str = setting(
+        "",
+        TEXT,
+        "Repository that each day is backed up to. Default: the one that there is; `none`: no backups are made.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The table ``restore``."""
+
+    keep: float = setting(7 * 86400.0, DURATION, "How long retention leaves an index alone that was restored.")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The table ``schedule``."""
+
+    cron: str = setting(
+        "10 0 * * *", TEXT, "When indices are backed up and deleted, in cron's five fields; `off`: not by the daemon."
+    )
+    time_zone: str = setting("", ZONE, "Time zone of the schedule, such as Asia/Seoul. Default: the machine's own.")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force. ``origins``: for each by its dotted name, where its value came from.
 
@@ -100,8 +178,32 @@ class Settings:
     watch: bool = setting(False, YES_NO, "Load the config again when one of its files changes.")
     workers: int = setting(0, COUNT, "Processes that read, filter and deliver; 0: one for each core.")
     http: Address | None = setting(
-        Address("127.0.0.1", 9600), ADDRESS, "Where /metrics and /health are served; `off` switches them off."
+        Address("127.0.0.1", 9600), ADDRESS, "Where dashboard, /metrics and /health are served; `off`: nowhere."
     )
+    http_password: str = setting(
+        "",
+        SECRET,
+        "Password of the dashboard; it or a token is needed where `http` is no loopback address. Others on the "
+        "machine see flags: better set the variable, or http_password_file.",
+    )
+    http_password_file: Path = setting(Path(), FILE, "File that holds the password of the dashboard.")
+    http_token: str = setting("", SECRET, "Token for programs: they send `Authorization: Bearer TOKEN`.")
+    http_token_file: Path = setting(Path(), FILE, "File that holds the token.")
+    http_open_metrics: bool = setting(False, YES_NO, "Serve /metrics and /health without password and token.")
+    http_prefix: str = setting("", TEXT, "Path that all pages lie below, such as /logs, for a reverse proxy.")
+    http_trust_proxy: bool = setting(
+        False, YES_NO, "Believe X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets both."
+    )
+    http_hosts: str = setting(
+        "", TEXT, "Host names, with commas, by which a dashboard without password may be asked for, besides localhost."
+    )
+    store: str = setting(
+        "",
+        STORE,
+        "What the dashboard asks: URL of Elasticsearch or OpenSearch, or `local`. Default: where events go.",
+    )
+    query_timeout: float = setting(30.0, DURATION, "How long a query of the dashboard may take.")
+    query_memory: int = setting(512 << 20, SIZE, "Memory that a query of the dashboard may take.")
     log_format: str = setting("text", choice("text", "json"), "Form of the daemon's own log on stderr.")
     log_level: str = setting(
         "info", choice("debug", "info", "warning", "error"), "Least level of the daemon's own log."
@@ -111,9 +213,21 @@ class Settings:
     queue_bytes: int = setting(
         64 << 20, SIZE, "Bytes on their way to the outputs in memory; the rest waits in the journal."
     )
+    index_timezone: str = setting(
+        "UTC", ZONE, "Time zone that the outputs count the days of their indices in, such as Asia/Seoul."
+    )
+    late: str = setting(
+        "accept",
+        choice("accept", "dead_letter"),
+        "What becomes of an event older than retention.max_age: it is stored like any other, or becomes a dead letter.",
+    )
+    backup: Backup = table(Backup)
     batch: Batch = table(Batch)
     dead_letters: DeadLetters = table(DeadLetters)
     journal: Journal = table(Journal)
+    restore: Restore = table(Restore)
+    retention: Retention = table(Retention)
+    schedule: Schedule = table(Schedule)
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def explicit(self, name: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 
@@ -154,6 +155,14 @@ def _port(value: Any) -> int:
     return int(value)
 
 
+def _zone(value: Any) -> str:
+    name = _text(value)
+    try:
+        return ZoneInfo(name).key if name else ""
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"expected a time zone such as Asia/Seoul, found {name!r}") from None
+
+
 def choice(*words: str) -> Kind:
     """Return the kind of a value that is one of ``words``."""
     def read(value: Any) -> str:
@@ -179,6 +188,7 @@ URL = Kind("URL", _url, mask)
 PATH = Kind("path", _path)
 PORT = Kind("port", _port)
 COUNT = Kind("number", _count)
+ZONE = Kind("time zone", _zone)
 YES_NO = Kind("yes | no", _yes_no, lambda value: "yes" if value else "no")
 ADDRESS = Kind("HOST:PORT or off", _address, lambda value: "off" if value is None else str(value))
 SIZE = Kind("size", _measure(parse_size), format_size)
