@@ -7,7 +7,7 @@ Elasticsearch and OpenSearch write snapshots themselves. Times are aware, in UTC
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -46,7 +46,8 @@ class Repository:
 class Snapshot:
     """A backup of one index. ``name`` is the index, ``-`` and the time of the backup: ``…-20261122001000``.
 
-    ``events`` is how many it holds, None if nobody knows; ``reason`` says why it is partial or failed.
+    ``events`` is how many it holds, None if nobody knows; ``reason`` says why it is partial or failed. ``origin``
+    tells apart indices of one name: one that was deleted and began again, by events that came late, has another.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Snapshot:
     events: int | None
     bytes: int
     started: datetime.datetime
+    origin: str = ""
     reason: str = ""
 
 
@@ -87,6 +89,9 @@ class Backups(Protocol):
             BackupError: It is partial or failed.
         """
 
+    def current(self, repository: str) -> Mapping[str, str]:
+        """Return the indices whose every event, as of now, is in a successful backup, and which one that is."""
+
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
         """Read a backup again, all of it; return what is wrong with it, nothing if it can be relied on.
 
@@ -96,20 +101,23 @@ class Backups(Protocol):
     def restore(
         self,
         repository: str,
-        snapshot: str,
+        snapshots: Sequence[str],
         index: str,
         *,
         overwrite: bool = False,
         progress: Progress | None = None,
-    ) -> None:
-        """Bring a backup back as ``index``: whole, or not at all.
+    ) -> int:
+        """Bring backups back together as ``index``, each event once: all, or nothing. Returns the number of events.
 
         Raises:
-            BackupError: There is such an index, and ``overwrite`` is not set; or the backup is damaged.
+            BackupError: There is such an index, and ``overwrite`` is not set; or a backup is damaged.
         """
 
     def restored(self) -> Mapping[str, datetime.datetime]:
         """Return the indices that were brought back, and when."""
+
+    def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Return the id and the document of each event, once, oldest first; nothing is restored for others to see."""
 
     def forget(self, repository: str, snapshot: str) -> None:
         """Delete a backup."""
