@@ -14,6 +14,7 @@ from ingestd.units import (
     SIZE,
     TEXT,
     URL,
+    ZONE,
     Address,
     Kind,
     choice,
@@ -89,6 +90,8 @@ KINDS: list[tuple[str, Kind, Any, Any]] = [  # values as TOML has them
     ("path", PATH, "/var/lib", Path("/var/lib")),
     ("text", TEXT, "x", "x"),
     ("choice", choice("a", "b"), "b", "b"),
+    ("zone", ZONE, "Asia/Seoul", "Asia/Seoul"),
+    ("own_zone", ZONE, "", ""),
 ]
 
 
@@ -109,6 +112,8 @@ WRONG: list[tuple[str, Kind, Any, str]] = [
     ("url_password", URL, "htp://me:secret@es", "found 'htp://me:\\*\\*\\*@es'"),
     ("path_empty", PATH, "", "found nothing"),
     ("choice", choice("a", "b"), "c", "expected one of a, b, found 'c'"),
+    ("zone", ZONE, "Asia/Soul", "expected a time zone such as Asia/Seoul, found 'Asia/Soul'"),
+    ("zone_path", ZONE, "../x", "expected a time zone"),
 ]
 
 
