@@ -16,7 +16,7 @@ ROOT = Path(ingestd.__file__).parent
 LAYERS = [
     {"units", "logs", "suggest"},
     {"event", "metrics", "protocols", "settings"},
-    {"config", "grok", "journal", "stores"},
+    {"config", "geoip", "grok", "journal", "stores"},
     {"plugins"},
     {"compiler"},
     {"runtime", "lifecycle"},
