@@ -7,9 +7,7 @@ truncates it in place takes the ground from under every reader.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
     from maxminddb import Reader
 
 log = get_logger(__name__)
-
-CHECK_S = 5.0
-"""How often a file is looked at for a change, in seconds."""
 
 MISSING_PACKAGE = "GeoIP needs the package maxminddb: pip install 'ingestd[geoip]'"
 
@@ -77,7 +72,7 @@ class Database:
             return None
         if address.version == 4 and bits > 32:  # counted within ::/96, where IPv6 databases keep IPv4
             bits -= 96
-        return Found(str(address), record, str(ip_network((address, bits), strict=False)))
+        return Found(address, record, bits)
 
     def close(self) -> None:
         """Let the file go."""
@@ -98,15 +93,10 @@ class WatchedDatabase:
     def __init__(self, path: Path, *, required: bool) -> None:
         self.path, self._required = path, required
         self._seen = self._stat()
-        self._next_look = time.monotonic() + CHECK_S
         self.current: Database | None = Database(path) if required else self._open() if self._seen else None
 
-    def changed(self) -> bool:
-        """Return whether ``current`` is another than before; looks at the file once in `CHECK_S` seconds."""
-        now = time.monotonic()
-        if now < self._next_look:
-            return False
-        self._next_look = now + CHECK_S
+    def look(self) -> bool:
+        """Open the file again if it changed; return whether ``current`` is another than before."""
         seen = self._stat()
         if seen == self._seen:
             return False

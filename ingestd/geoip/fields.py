@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
+from ingestd.geoip.address import Address
 from ingestd.suggest import did_you_mean
 
 Tree = dict[str, Any]
@@ -19,11 +21,11 @@ Path = tuple[str | int, ...]
 
 
 class Found(NamedTuple):
-    """What a database holds about an address; ``network`` is the largest one it holds for, such as ``8.8.8.0/24``."""
+    """What a database holds about an address, and for all others that share its first ``bits``."""
 
-    address: str
+    address: Address
     record: Any
-    network: str
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,17 @@ def _location(found: Found) -> Any:
     return None if lat is None or lon is None else {"lat": lat, "lon": lon}
 
 
+def _network(found: Found) -> str:
+    return str(ip_network((found.address, found.bits), strict=False))
+
+
 def _region_iso_code(found: Found) -> Any:
     country, region = _country_code(found), _region_code(found)
     return None if country is None or region is None else f"{country}-{region}"
 
 
 FIELDS: dict[str, Field] = {
-    "ip": Field(("ip",), lambda found: found.address),
+    "ip": Field(("ip",), lambda found: str(found.address)),
     "city_name": Field(("geo", "city_name"), _first(("city", "names", "en"), ("city",))),
     "continent_code": Field(("geo", "continent_code"), _first(("continent", "code"), ("continent_code",))),
     "continent_name": Field(("geo", "continent_name"), _first(("continent", "names", "en"), ("continent_name",))),
@@ -102,7 +108,7 @@ FIELDS: dict[str, Field] = {
     "as_org": Field(("as", "organization", "name"), _trait("autonomous_system_organization")),
     "isp": Field(("mmdb", "isp"), _trait("isp")),
     "organization": Field(("mmdb", "organization"), _trait("organization")),
-    "network": Field(("ip_traits", "network"), lambda found: found.network),
+    "network": Field(("ip_traits", "network"), _network),
     "hosting_provider": Field(("ip_traits", "hosting_provider"), _flag("is_hosting_provider")),
     "tor_exit_node": Field(("ip_traits", "tor_exit_node"), _flag("is_tor_exit_node")),
     "anonymous_vpn": Field(("ip_traits", "anonymous_vpn"), _flag("is_anonymous_vpn")),

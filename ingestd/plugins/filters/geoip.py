@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
@@ -19,6 +20,7 @@ from ingestd.geoip.database import WatchedDatabase
 from ingestd.geoip.fields import Tree, extractor, field_names
 from ingestd.geoip.shelf import database_file
 from ingestd.logs import get_logger
+from ingestd.plugins.filters._targets import plain_name
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, required
 
@@ -26,7 +28,11 @@ log = get_logger(__name__)
 
 _USES = {"City": "location", "ASN": "asn"}
 
-Find = Callable[[str], Tree | None]
+CHECK_S = 5.0
+"""How often the database file is looked at for a change, in seconds."""
+
+Find = Callable[[str], Callable[[], Tree] | None]
+"""From an address to what makes a new tree of its fields, None if it is not found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +86,29 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     if target is None:
         raise ValueError("target is needed: the source is no `ip` of another field, such as [client][ip]")
     lookups = _Lookups(options, context)
+    find, next_look = lookups.find, 0.0
     source, place = options.source, checked(target)
     get = source.get if len(source.path) > 1 else None
-    name, tags = source.top, options.tag_on_failure
+    name, plain, tags = source.top, plain_name(target), options.tag_on_failure
 
     def geoip(event: Event) -> bool:
-        find = lookups.find()
+        nonlocal find, next_look
+        if (now := monotonic()) >= next_look:
+            find, next_look = lookups.look(), now + CHECK_S
         value = event.get(name) if get is None else get(event)
         if type(value) is list:
             value = value[0] if value else None
-        if find is not None and type(value) is str and value and not value.isspace():
-            tree = find(value) if len(value) <= MAX_CHARS else None
-            if tree is not None:
-                _store(event, place, tree)
+        if find is not None and type(value) is str:
+            make = find(value) if len(value) <= MAX_CHARS else None
+            if make is None:
+                if value.strip() and place.get(event) is None:
+                    place.set(event, {})
+            elif plain is not None and plain not in event:
+                event[plain] = make()
                 return True
-            if place.get(event) is None:
-                place.set(event, {})
+            else:
+                _store(event, place, make())
+                return True
         for tag in tags:
             add_tag(event, tag)
         return False
@@ -114,17 +127,17 @@ class _Lookups:
         installed = database_file(context.settings.data_dir, _USES[options.default_database_type])
         path = installed if options.database is None else context.folder / Path(options.database)
         self._database = WatchedDatabase(path, required=options.database is not None)
-        self._find = self._make_find()
-        self._told = self._find is not None
+        self._told = False
+        self.find = self._make_find()
 
-    def find(self) -> Find | None:
+    def look(self) -> Find | None:
         """Return what finds an address in the database of now, None if there is none."""
-        if self._database.changed():
-            self._find = self._make_find()
-        elif not self._told:
+        if self._database.look():
+            self.find = self._make_find()
+        if self.find is None and not self._told:
             self._told = True
             log.info("no geoip database is installed, see ingestd geoip install", folder=self._database.path.parent)
-        return self._find
+        return self.find
 
     def _make_find(self) -> Find | None:
         database = self._database.current
@@ -133,35 +146,47 @@ class _Lookups:
         extract = extractor(database.about.type, self._names, ecs=self._ecs)
 
         @lru_cache(self._cache_size)
-        def find(text: str) -> Tree | None:
+        def find(text: str) -> Callable[[], Tree] | None:
             address = parse_address(text)
             found = None if address is None else database.find(address)
-            return None if found is None else extract(found)
+            tree = None if found is None else extract(found)
+            return None if tree is None else _copier(tree)
 
         return find
 
 
+def _copier(tree: Tree) -> Callable[[], Tree]:
+    """Return what makes a copy of ``tree``, which is cheaper if one knows where dicts are inside of it."""
+    below = [(key, _copier(value)) for key, value in tree.items() if type(value) is dict]
+    if not below:
+        return tree.copy
+
+    def copy() -> Tree:
+        new = tree.copy()
+        for key, make in below:
+            new[key] = make()
+        return new
+
+    return copy
+
+
 def _store(event: Event, place: FieldRef, tree: Tree) -> None:
-    """Set ``tree``, which others share, below ``place``; what is there already stays.
+    """Set ``tree`` below ``place``; what is there already stays.
 
     Raises:
         FieldError: ``place`` holds a value that has no fields.
     """
     there = place.get(event)
     if there is None:
-        place.set(event, _copy(tree))
+        place.set(event, tree)
     elif type(there) is dict:
         place.set(event, _merged(there, tree))
     else:
         raise FieldError(f"cannot set {place}: it holds {there!r}, which has no fields")
 
 
-def _copy(tree: Tree) -> Tree:
-    return {key: _copy(value) if type(value) is dict else value for key, value in tree.items()}
-
-
 def _merged(there: Any, tree: Tree) -> Tree:
     if type(there) is not dict:
-        return _copy(tree)
+        return tree
     below = {key: _merged(there.get(key), value) for key, value in tree.items() if type(value) is dict}
     return {**there, **tree, **below}

@@ -11,8 +11,8 @@ import pytest
 
 from ingestd.config.errors import ConfigError
 from ingestd.event.fields import FieldError
-from ingestd.geoip import database as databases_module
 from ingestd.geoip.shelf import database_file, shelf
+from ingestd.plugins.filters import geoip as module
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.geoip import databases as db
@@ -240,7 +240,7 @@ def test_events_share_nothing() -> None:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at for every event."""
-    monkeypatch.setattr(databases_module, "CHECK_S", 0.0)
+    monkeypatch.setattr(module, "CHECK_S", 0.0)
 
 
 def replace(path: Path, code: str) -> None:
@@ -302,6 +302,7 @@ def test_files_are_not_looked_at_for_every_event(tmp_path: Path) -> None:
     path = tmp_path / "x.mmdb"
     replace(path, "KR")
     geoip = build("geoip", source="ip", database=str(path))
+    geoip({})
     replace(path, "JP")
     event: dict[str, Any] = {"ip": "1.2.3.4"}
     geoip(event)
