@@ -1,11 +1,22 @@
 """What a search asks for: conditions on documents, the same for every store.
 
 ``lucene.parse`` makes them of a query text; a store turns them into its own language. What a condition means is
-told here, and held to by the tests that all stores share.
+told here, and held to by the questions that all stores must answer alike (``tests/stores/suite.py``).
 
-A field is ``name``, ``[a][b]`` or ``a.b``; of an array, one element must fulfil the condition. Values are text:
-a number is compared as a number with fields that hold one, ``true`` and ``false`` as truth values. The names of
-levels are the same in upper, lower and title case; all other values are compared letter for letter.
+Fields
+    A field is ``name``, ``[a][b]`` or ``a.b`` (the field of this name, or ``b`` in ``a``). Of an array, one element
+    must fulfil the condition. A field that is missing, null, an empty array or an object fulfils none.
+
+Values
+    Values are text. A number in a document is compared as a number if the value is one: ``404`` is ``404.0``.
+    ``true`` and ``false`` are the truth values. Texts are compared letter for letter, and ordered by code points;
+    the values of ``level`` are the same in upper, lower and title case.
+
+Text
+    `Text` and `Word` look at ``message`` and ``stack_trace``, word by word. A word is what ``words.words`` makes of
+    a text: the segments of Unicode's UAX #29 as Lucene's standard tokenizer takes them, in lower case. So
+    ``example.com``, ``foo_bar``, ``it's``, ``3.14`` and ``서울역에서`` are one word each, ``/search?q=`` two, ``10:05``
+    two, and each ideograph or Hiragana is a word of its own.
 """
 
 from __future__ import annotations
@@ -13,12 +24,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+TEXT_FIELDS = ("message", "stack_trace")
+"""The fields that are searched word by word; all others have values."""
+
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
 """The severities of Python's logging; ``WARN`` and ``FATAL`` are its own aliases."""
 
 
 class Gap(Enum):
-    """What a pattern leaves open."""
+    """What a pattern leaves open: one character (a code point), or any number of them."""
 
     ONE = "?"
     MANY = "*"
@@ -26,13 +40,34 @@ class Gap(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """``message`` or ``stack_trace`` holds these words next to each other, in any case.
+    """One of ``fields`` holds these words next to each other, in any case.
 
-    The first may be the end of a longer word there and the last the begin of one, as Korean puts particles and
-    endings behind its words; between words any blanks and punctuation are the same.
+    Between words, blanks and punctuation are all the same: only the words count. A single word may be any part
+    of a word there. Of several, the first may be the end of a longer word there and the last the begin of one, as
+    Korean puts particles and endings behind its words; those between must be whole. All of them stand in one
+    field, of an array in one element. A text without words is found nowhere.
+
+    The reference is ``words.holds``. Examples, wanted -> found in:
+        ``time`` -> ``timeout``, ``Runtime``, ``my_time.py``
+        ``서울 맛집`` -> ``서울 맛집을``, ``동서울, 맛집!``, ``q=서울+맛집``; not ``서울의 맛집``
+        ``/search?q=`` -> ``GET /search?q=1``, ``research Q``; not ``/searches?q=``
+        ``example.com`` -> ``www.example.com``; not ``example com``
+        ``東京`` -> ``東京都``, ``東 京``; not ``東の京``
     """
 
     value: str
+    fields: tuple[str, ...] = TEXT_FIELDS
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in one of ``fields`` has a part of this pattern, in any case.
+
+    ``("time", Gap.MANY, "t")`` is in ``runtimeout``, and not in ``time out``, which are two words.
+    """
+
+    pattern: tuple[str | Gap, ...]
+    fields: tuple[str, ...] = TEXT_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +80,7 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """A field has a value of a pattern: pieces of text and what is open between them."""
+    """A field has a value of a pattern: pieces of text and what is open between them. Of a number, its digits."""
 
     field: str
     pattern: tuple[str | Gap, ...]
@@ -53,7 +88,11 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A field lies between two values; None is no bound. Numbers if both bounds are, else texts."""
+    """A field lies between two values; None is no bound.
+
+    Bounds of ``@timestamp`` are times in UTC. Of other fields: if each bound that is given is a number, what is a
+    number in the document, or a text that reads as one, is compared as such. Otherwise texts are compared as texts.
+    """
 
     field: str
     low: str | None
@@ -64,14 +103,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """A field is there and not null."""
+    """A field is there: it is not null, and not an array without values. An object is there if one of its fields is."""
 
     field: str
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """A condition does not hold; it does not of a document without the field."""
+    """The part does not hold; so a document without the field fulfils ``Not(Equal(...))``."""
 
     part: Condition
 
@@ -90,7 +129,7 @@ class Or:
     parts: tuple[Condition, ...]
 
 
-Condition = Text | Equal | Like | Range | Exists | Not | And | Or
+Condition = Text | Word | Equal | Like | Range | Exists | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +160,23 @@ def level_at_least(level: str) -> Condition:
     least = LEVELS.get(level.upper())
     names = [level] if least is None else [name for name, severity in LEVELS.items() if severity >= least]
     return Or(tuple(Equal("level", name) for name in names))
+
+
+def level_spellings(value: str) -> tuple[str, ...]:
+    """Return the spellings of a level that count as the same, the one given among them, in a fixed order."""
+    return tuple(dict.fromkeys((value, value.upper(), value.lower(), value.title())))
+
+
+def as_number(value: str) -> float | int | None:
+    """Return what a value is as a number of JSON, None if it is none; ``nan`` and ``1_000`` are none."""
+    if not value or value.strip() != value or not value.isascii() or "_" in value:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if number - number == 0 else None  # neither NaN nor infinite
