@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ingestd import metrics
 from ingestd.event.timestamp import from_epoch
-from ingestd.journal.letter import Letter, cause, encode, packed
-from ingestd.logs import get_logger
+from ingestd.journal.letter import Letter, cause, decode, encode, packed
+from ingestd.logs import Outage, get_logger
 
 log = get_logger(__name__)
 
@@ -51,6 +52,8 @@ class DeadLetterFiles:
         self._waiting: list[bytes] = []
         self._dirty = False
         self._lock = threading.Lock()
+        text = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
+        self._refused = Outage(log.error, text, log.info, "dead letters can be written again")
         self.added = 0
         """How many letters there were so far."""
 
@@ -118,8 +121,24 @@ class DeadLetterFiles:
             try:
                 self._flush()
             except OSError as error:
-                text = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
-                log.error(text, error=error.strerror, letters=len(self._waiting))
+                self._refused.goes_on(error=error.strerror, letters=len(self._waiting))
+
+    def recent(self, since: float) -> Iterator[Letter]:
+        """Return the letters that this writer wrote since then (seconds since the epoch), the newest first.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        begin = from_epoch(since)
+        for number in reversed(self._numbers()):
+            for line in _lines_backwards(self._path(number)):
+                try:
+                    letter = decode(line)
+                except ValueError:  # torn by a crash
+                    continue
+                if letter.time < begin:
+                    return
+                yield letter
 
     def sync(self) -> None:
         """Return when every letter so far is on the disk. To be called before the journal's position is committed.
@@ -129,6 +148,14 @@ class DeadLetterFiles:
         Raises:
             OSError: The disk refuses. Nothing is lost: call again later.
         """
+        try:
+            self._force()
+        except OSError as error:
+            self._refused.goes_on(error=error.strerror, letters=len(self._waiting))
+            raise
+        self._refused.ended()
+
+    def _force(self) -> None:
         with self._lock:
             self._flush()
             if not self._dirty:
@@ -179,7 +206,7 @@ class DeadLetterFiles:
         full = self._fd >= 0
         self._let_go()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        numbers = sorted(int(match[1]) for path in self._folder.iterdir() if (match := self._name.fullmatch(path.name)))
+        numbers = self._numbers()
         last = numbers[-1] if numbers else 0
         if full or not last or self._path(last).stat().st_size >= self._file_bytes:
             last += 1
@@ -188,6 +215,12 @@ class DeadLetterFiles:
         self._size = os.fstat(self._fd).st_size
         self._sync_folder()
         self._torn = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
+
+    def _numbers(self) -> list[int]:
+        """Return the numbers of this writer's files, in their order."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(int(match[1]) for path in self._folder.iterdir() if (match := self._name.fullmatch(path.name)))
 
     def _make_room(self, numbers: list[int]) -> None:
         for number in numbers[: max(len(numbers) - _FILES + 1, 0)]:
@@ -223,3 +256,21 @@ class DeadLetterFiles:
             log.error("dead letters could not be written", error=error.strerror, letters=letters)
         with self._lock:
             self._let_go()
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    """Return the lines of a file from its end on, without line ends; nothing if somebody has deleted it."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        end = os.fstat(file.fileno()).st_size
+        if not end:
+            return
+        with mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ) as data:
+            while end > 0:
+                begin = data.rfind(b"\n", 0, end) + 1
+                if begin < end:
+                    yield data[begin:end]
+                end = begin - 1

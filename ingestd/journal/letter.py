@@ -80,6 +80,11 @@ class Letter(msgspec.Struct, omit_defaults=True, kw_only=True):
         return base64.b64decode(self.document) if self.document else self.content.rstrip(b"\r\n")
 
     @property
+    def key(self) -> Key | None:
+        """What no other letter of its pipeline has, see ``key``."""
+        return key(self.stage, self.plugin, self.id, self.origin, self.offset)
+
+    @property
     def group(self) -> Group:
         """What it has in common with others."""
         return Group(self.stage, self.plugin, self.reason)
@@ -96,6 +101,20 @@ class Group(NamedTuple):
     def id(self) -> str:
         """A short name for the command line: 6 hexadecimal digits."""
         return hashlib.blake2b("\0".join(self).encode("utf-8", "replace"), digest_size=3).hexdigest()
+
+
+Key = tuple[str, str, str]
+"""Stage, plugin and event of a letter."""
+
+
+def key(stage: str, plugin: str, event_id: str, origin: str, offset: int | None) -> Key | None:
+    """Return what tells a letter from all others of its pipeline; None: nothing does.
+
+    An event that comes again after a crash, and dies again of the same, has the same.
+    """
+    if event_id:
+        return stage, plugin, event_id
+    return None if offset is None else (stage, plugin, f"{origin}@{offset}")
 
 
 _decoder = msgspec.json.Decoder(Letter)

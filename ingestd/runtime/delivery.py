@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ingestd import metrics
@@ -29,12 +30,12 @@ class OutputGoneError(Exception):
 
 @dataclass(slots=True)
 class _Parcel:
-    """What an output made of the record before ``end``; ``size``: bytes of the frames it came from.
+    """What an output made of the record before ``end``, in one load or several; ``size``: bytes of its frames.
 
     ``due`` is None for a part of the journal that cannot be read, ``outcome`` until it is known.
     """
 
-    load: Any
+    loads: Sequence[Any]
     due: Due | None
     size: int
     end: Position
@@ -103,26 +104,38 @@ class Delivery:
         """Return as soon as nothing is under way."""
         await self._idle.wait()
 
-    def prepare(self, batch: Batch | None) -> tuple[Any, int]:
-        """Return what the output makes of ``batch``, to be given to ``take``, and the dead letters among it.
+    def prepare(self, batch: Batch) -> tuple[list[Any], int]:
+        """Return the loads that the output makes of ``batch``, and the dead letters among it.
 
-        None for nothing.
+        Usually that is one load. An output that fails on the batch gets its events one by one, so that only those at
+        fault become dead letters.
         """
-        if batch is None:
-            return None, 0
         self._letters.take(self.name)
-        return self._output.prepare(batch), self._letters.take(self.name)
+        try:
+            return [self._output.prepare(batch)], self._letters.take(self.name)
+        except Exception:  # a fault of ours: these events are set aside, those behind them must go on
+            log.exception("an output failed on events; those at fault become dead letters", output=self.name)
+        self._letters.take(self.name)
+        loads = []
+        for number in range(len(batch)):
+            one = batch.part([number])
+            try:
+                loads.append(self._output.prepare(one))
+            except Exception as error:  # noqa: BLE001 -- told above
+                reason = f"the daemon failed on it: {error!r}"
+                self._letters.add(stage="output", reason=reason, raw=b"", plugin=self.name, event_id=one.ids()[0])
+        return loads, self._letters.take(self.name)
 
-    def take(self, load: Any, due: Due | None, size: int, end: Position) -> None:
-        """Take over what lies between ``position`` and ``end``: ``load`` is what this output gets of it, or None.
+    def take(self, loads: Sequence[Any], due: Due | None, size: int, end: Position) -> None:
+        """Take over what lies between ``position`` and ``end``: ``loads`` are what this output gets of it.
 
         ``due`` is what the ledger is to hold of it, None for what cannot be read; ``size`` the bytes of the frames.
         """
         self.position = end
-        parcel = _Parcel(load, due, size, end)
+        parcel = _Parcel(loads, due, size, end)
         self._under_way.append(parcel)
         self._idle.clear()
-        if load is None:
+        if not loads and not self._letters.unsynced:  # else its letters go to the disk first, as those of others do
             self._done([parcel])
             return
         self._held += size
@@ -168,8 +181,7 @@ class Delivery:
         while self._letters.unsynced:
             try:
                 await asyncio.to_thread(self._letters.sync)
-            except OSError as error:
-                log.error("dead letters cannot be written; delivery waits", output=self.name, error=error)
+            except OSError:  # they say so themselves
                 await asyncio.sleep(_RETRY_SECONDS)
 
     def _count(self, parcels: list[_Parcel]) -> None:
@@ -178,12 +190,12 @@ class Delivery:
         metrics.EVENTS_DELIVERED.add(sum(one.delivered for one in outcomes), *labels)
         if duplicates := sum(one.duplicates for one in outcomes):
             metrics.EVENTS_DUPLICATE.add(duplicates, *labels)
-        metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels), *labels)
+        metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels if one.loads), *labels)
 
     def _done(self, parcels: list[_Parcel]) -> None:
         """Note that ``parcels`` need nothing more, and commit as far as no earlier one does."""
         for parcel in parcels:
-            parcel.delivered, parcel.load = True, None
+            parcel.delivered, parcel.loads = True, ()
         end = None
         while self._under_way and self._under_way[0].delivered:
             parcel = self._under_way.popleft()
@@ -216,13 +228,34 @@ class Delivery:
             return parcels
 
     async def _deliver(self, parcels: list[_Parcel]) -> Sequence[Outcome]:
-        while True:
+        """Return what became of each parcel."""
+        loads = [load for parcel in parcels for load in parcel.loads]
+        outcomes = iter(await self._deliver_loads(loads) or ())
+        return [_sum(list(islice(outcomes, len(one.loads)))) or _all_of(one) for one in parcels]
+
+    async def _deliver_loads(self, loads: list[Any]) -> Sequence[Outcome] | None:
+        while loads:
             try:
-                outcomes = await self._output.deliver([parcel.load for parcel in parcels])
-                return outcomes or [Outcome(one.due.sent - one.due.dead if one.due else 0) for one in parcels]
+                return await self._output.deliver(loads)
             except BrokenPipeError as error:
                 raise OutputGoneError(f"the reader of {self.name} has gone") from error
             except Exception:  # a fault in an output must neither end the daemon nor lose the load
-                events = sum(parcel.due.sent for parcel in parcels if parcel.due)
-                log.exception("an output failed; it is tried again", output=self.name, events=events)
+                log.exception("an output failed; it is tried again", output=self.name, loads=len(loads))
                 await asyncio.sleep(_RETRY_SECONDS)
+        return None
+
+
+def _sum(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Return the outcome of all the loads of a parcel; None: the output has nothing particular to tell of them."""
+    if len(outcomes) < 2:
+        return outcomes[0] if outcomes else None
+    indices: Counter[str] = Counter()
+    for one in outcomes:
+        indices.update(one.indices)
+    delivered, duplicates, dead = (sum(numbers) for numbers in zip(*(one[:3] for one in outcomes), strict=True))
+    return Outcome(delivered, duplicates, dead, indices)
+
+
+def _all_of(parcel: _Parcel) -> Outcome:
+    """Return the outcome of a parcel of which everything was delivered."""
+    return Outcome(parcel.due.sent - parcel.due.dead if parcel.due else 0)

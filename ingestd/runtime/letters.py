@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Protocol
 
+from ingestd.journal.base import Position
 from ingestd.plugins.registry import DeadLetters
 
 
@@ -18,6 +19,12 @@ class KeptLetters(DeadLetters, Protocol):
     @property
     def unsynced(self) -> bool:
         """Whether ``sync`` has something to do."""
+
+    def recall(self, position: Position) -> None:
+        """Learn which letters there are of what lies behind ``position`` in the journal: none of them is added twice.
+
+        To be called before anything is delivered: what a crash kept from being committed comes again.
+        """
 
     def sync(self) -> None:
         """Return when all letters so far are on the disk; raises OSError where it refuses, and loses none."""
@@ -44,6 +51,10 @@ class CountedLetters:
     def unsynced(self) -> bool:
         """Whether ``sync`` has something to do."""
         return self._inner.unsynced
+
+    def recall(self, position: Position) -> None:
+        """Learn which letters there are; see ``KeptLetters``."""
+        self._inner.recall(position)
 
     def sync(self) -> None:
         """Return when all letters are on the disk; may run in a thread. Raises OSError."""

@@ -13,11 +13,18 @@ from typing import Any, NamedTuple
 from ingestd.event.fields import Event
 from ingestd.journal.base import START, Entry, JournalError, Position, Record, RecordQueue
 from ingestd.journal.dead_letters import DeadLetterFiles
+from ingestd.journal.letter import Key, key
+from ingestd.logs import get_logger
+
+log = get_logger(__name__)
 
 _ID = re.compile(r"(?P<origin>.+?)-(?P<offset>[0-9a-f]{12,})(?:-.*)?", re.DOTALL)
 _STEP_BYTES = 1 << 20
 _MAX_BYTES = 256 << 20
 """How far a frame is searched: more is never under way to one output."""
+
+_CLOCK_STEP_SECONDS = 600.0
+"""A letter is written after its event was received: by a clock that may have been set back as much meanwhile."""
 
 
 class Frame(NamedTuple):
@@ -83,7 +90,11 @@ def _frame(record: Record, offset: int) -> Frame:
 
 
 class PipelineLetters:
-    """The dead letters of one pipeline.
+    """The dead letters of one pipeline, each written once.
+
+    An event dies again when it comes again: after a crash between its letter and the commit, when an output is tried
+    again, or because several outputs come to it at different times. So the letters of all events that the journal
+    still holds are known by their keys.
 
     Args:
         files: Where they go.
@@ -93,8 +104,9 @@ class PipelineLetters:
     """
 
     def __init__(self, files: DeadLetterFiles, pipeline: str, config: str, journal: RecordQueue) -> None:
-        self._files, self._pipeline, self._config = files, pipeline, config
+        self._files, self._pipeline, self._config, self._journal = files, pipeline, config, journal
         self._originals = Originals(journal)
+        self._known: dict[Key, int] = {}  # with the offset of the journal's head when the letter came
 
     @property
     def stuck(self) -> bool:
@@ -106,12 +118,29 @@ class PipelineLetters:
         """Whether ``sync`` has something to do."""
         return self._files.unsynced
 
+    def recall(self, position: Position) -> None:
+        """Learn which letters there are of what lies behind ``position``; see ``KeptLetters``."""
+        head = self._journal.head.offset
+        try:
+            entries = self._journal.read(position, 1)
+            if not entries:
+                return
+            since = entries[0].record.time_ns / 1e9 - _CLOCK_STEP_SECONDS
+            for letter in self._files.recent(since):
+                if letter.pipeline == self._pipeline and (found := letter.key) is not None:
+                    self._known[found] = head
+        except (JournalError, OSError) as error:
+            text = "the dead letters of before cannot be looked at; some may be written twice"
+            log.warning(text, pipeline=self._pipeline, error=error)
+
     def sync(self) -> None:
         """Return when all letters are on the disk."""
         self._files.sync()
 
     def add(self, *, stage: str, raw: bytes, plugin: str = "", event_id: str = "", **letter: Any) -> None:
         """Keep one event; ``raw`` of an output is the document. See ``DeadLetterFiles.add``."""
+        if self._is_known(key(stage, plugin, event_id, letter.get("origin", ""), letter.get("offset"))):
+            return
         common: dict[str, Any] = {"pipeline": self._pipeline, "config": self._config, "event_id": event_id, **letter}
         if stage == "output":
             frame = self._originals.find(plugin, event_id)
@@ -119,6 +148,18 @@ class PipelineLetters:
             self._files.add(stage=stage, plugin=plugin, document=raw, raw=frame.raw if frame else b"", **common)
         else:
             self._files.add(stage=stage, plugin=plugin, raw=raw, **common)
+
+    def _is_known(self, new: Key | None) -> bool:
+        """Return whether there is a letter with this key; note that there is one now."""
+        if new is None:
+            return False
+        if new in self._known:
+            return True
+        tail = self._journal.tail.offset
+        while self._known and (oldest := next(iter(self._known.items())))[1] <= tail:
+            del self._known[oldest[0]]  # its event is gone from the journal
+        self._known[new] = self._journal.head.offset
+        return False
 
 
 def _whereabouts(frame: Frame) -> dict[str, str | int | Event]:

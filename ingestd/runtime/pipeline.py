@@ -7,8 +7,10 @@ journal when it comes to it; so no output holds up another, and memory stays bou
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ingestd import metrics
 from ingestd.compiler.bound import Step
@@ -17,12 +19,13 @@ from ingestd.event.fields import Event
 from ingestd.event.record import Batch
 from ingestd.journal.base import JournalError, JournalFullError, Position, Record, RecordQueue
 from ingestd.journal.record import counted
-from ingestd.logs import get_logger
+from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
 from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.delivery import Delivery
 from ingestd.runtime.ledger import Due, day_of
 from ingestd.runtime.letters import CountedLetters
+from ingestd.runtime.processing import Processed, Processing
 from ingestd.settings import Settings
 
 log = get_logger(__name__)
@@ -56,6 +59,7 @@ class RunningPipeline:
     ) -> None:
         self.name, self.journal, self._first = name, journal, first
         self._pipeline, self._clock, self._dead_letters = pipeline, clock, dead_letters
+        self._processing = Processing(name, pipeline, clock, dead_letters)
         self._touched, self._always = pipeline.touched, pipeline.code.always
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         share = settings.queue_bytes // max(len(outputs), 1)
@@ -71,6 +75,11 @@ class RunningPipeline:
         self._rejected: deque[Record] = deque()  # not in the journal yet
         self._open = asyncio.Event()
         self._open.set()
+        self._retry_at = 0.0  # by the loop's clock: not before then is a disk tried again that has refused
+        text = "the journal cannot be written; inputs wait until it can"
+        self._journal_refuses = Outage(log.error, text, log.info, "the journal can be written again")
+        text = "the journal cannot be forced to the disk"
+        self._sync_refuses = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -98,6 +107,9 @@ class RunningPipeline:
             log.error(text, output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
+        slowest = min((delivery.position for delivery in self.deliveries), default=self.journal.head)
+        if slowest < self.journal.head:
+            self._dead_letters.recall(slowest)
         for sink in self._read_here():
             await sink.built.input.open()
         self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._read_here()]
@@ -159,14 +171,19 @@ class RunningPipeline:
             self._open.clear()
             return False
         except JournalError as error:
-            log.error("the journal cannot be written; inputs wait until it can", pipeline=self.name, error=error)
-            self._open.clear()
-            asyncio.get_running_loop().call_later(_DISK_RETRY_SECONDS, self._reopen)
+            self._disk_refuses(error)
             return False
+        self._journal_refuses.ended(pipeline=self.name)
         metrics.EVENTS_RECEIVED.add(record.frames, self.name, record.input)
         metrics.BYTES_RECEIVED.add(len(record.data), self.name, record.input)
         self._hand_over(record, built, begin, end)
         return True
+
+    def _disk_refuses(self, error: JournalError) -> None:
+        """Shut the inputs for a moment: what they hold is offered again then."""
+        self._journal_refuses.goes_on(pipeline=self.name, error=error)
+        self._open.clear()
+        self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
 
     def _hand_over(self, record: Record, built: BuiltInput, begin: Position, end: Position) -> None:
         """Hand a record that was just appended to the outputs that have come that far; tell the others of it."""
@@ -184,62 +201,18 @@ class RunningPipeline:
         base = Due(record.input, day_of(record.time_ns), counted(record.frames), counted(record.frames))
         if not record.data:  # no frame, but the trace of what was rejected
             for _, delivery in targets:
-                delivery.take(None, base._replace(sent=1, dead=1), 0, end)
+                delivery.take((), base._replace(sent=1, dead=1), 0, end)
             return
-        self._clock.set(record.time_ns)
-        chunk = Chunk(record.data, Origin(record.connection, record.fields), record.offset)
-        try:
-            decoded = built.codec.decode(chunk)
-            routes = self._pipeline.process(decoded, built.decorate)
-            batches = [Batch(records, record.connection, self._touched) if records else None for records in routes]
-            loads = [delivery.prepare(batches[route]) for route, delivery in targets]
-        except Exception as error:  # a fault of ours: these events are set aside, those behind them must go on
-            log.exception("the daemon failed on a chunk; it becomes a dead letter", pipeline=self.name)
-            self._give_up(record, error)
-            self._take_counts()
-            for _, delivery in targets:
-                delivery.take(None, base._replace(sent=base.received, dead=base.received), len(record.data), end)
-            return
-        finally:
-            self._clock.reset()
-        created, dropped = self._take_counts()
+        work = self._processing.process(record, built)
         if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
-            self._count(len(decoded.events), dropped)
-        base = base._replace(received=len(decoded.events), created=created, dropped=dropped)
-        left = base.received + created - sum(dropped.values())
-        for (route, delivery), (load, dead) in zip(targets, loads, strict=True):
-            sent = len(routes[route])
-            elsewhere = 0 if route in self._always else left - sent
-            delivery.take(load, base._replace(sent=sent, dead=dead, elsewhere=elsewhere), len(record.data), end)
-
-    def _give_up(self, record: Record, error: Exception) -> None:
-        """Make a dead letter of a record that the daemon itself fails on."""
-        self._dead_letters.add(
-            stage="filter",
-            reason=f"the daemon failed on it: {error!r}",
-            raw=record.data,
-            origin=record.connection,
-            offset=record.offset,
-            received=record.time_ns,
-            fields=record.fields,
-            input_id=record.input,
-        )
-
-    def _count(self, events: int, dropped: dict[str, int]) -> None:
-        metrics.BATCH_EVENTS.observe(events, self.name)
-        metrics.EVENTS_FILTERED.add(events - sum(dropped.values()), self.name)
-        for name, number in dropped.items():
-            metrics.EVENTS_DROPPED.add(number, self.name, name)
-
-    def _take_counts(self) -> tuple[int, dict[str, int]]:
-        """Return how many events the filters created since the last call, and which of them dropped how many."""
-        created, dropped = self._pipeline.created, self._pipeline.dropped
-        if not created and not dropped:
-            return 0, {}
-        counts = sum(created.values()), dict(dropped)
-        created.clear()
-        dropped.clear()
-        return counts
+            self._processing.count(work)
+        shares = [_Share(base._replace(received=0)) for _ in targets]
+        for one in work:
+            batches = [Batch(records, record.connection, self._touched) if records else None for records in one.routes]
+            for share, (route, delivery) in zip(shares, targets, strict=True):
+                share.add(one, batches[route], delivery, everything=route in self._always)
+        for share, (_, delivery) in zip(shares, targets, strict=True):
+            delivery.take(share.loads, share.due, len(record.data), end)
 
     async def _catch_up(self, own: tuple[int, Delivery]) -> None:
         """Feed one output from the journal whenever it is behind."""
@@ -259,7 +232,7 @@ class RunningPipeline:
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
                 if not entries:  # what is left is damaged, and was reported
-                    delivery.take(None, None, 0, self.journal.head)
+                    delivery.take((), None, 0, self.journal.head)
                 for record, end in entries:
                     self._process(record, self._input_of(record), [own], end)
                 await asyncio.sleep(0)
@@ -273,20 +246,24 @@ class RunningPipeline:
         """Force the journal to the disk at the sync interval, which also frees what is delivered."""
         while True:
             await asyncio.sleep(self._sync_interval)
-            try:
-                if self._dead_letters.unsynced:
+            if self._dead_letters.unsynced:
+                with contextlib.suppress(OSError):  # they say so themselves
                     await asyncio.to_thread(self._dead_letters.sync)
-            except OSError as error:
-                log.error("dead letters cannot be written", pipeline=self.name, error=error)
             try:
                 await asyncio.to_thread(self.journal.sync)
+                self._sync_refuses.ended(pipeline=self.name)
             except JournalError as error:
-                log.error("the journal cannot be forced to the disk", pipeline=self.name, error=error)
+                self._sync_refuses.goes_on(pipeline=self.name, error=error)
             self._reopen()
             self._enter_rejected()
 
     def _reopen(self) -> None:
-        if self.journal.room > 0 and not self._dead_letters.stuck:
+        """Let the inputs go on if there is room, and if a disk that has refused has had its pause."""
+        if (
+            self.journal.room > 0
+            and not self._dead_letters.stuck
+            and asyncio.get_running_loop().time() >= self._retry_at
+        ):
             self._open.set()
 
     async def room(self) -> None:
@@ -337,6 +314,32 @@ def _record(chunk: Chunk, built: BuiltInput, now_ns: int) -> Record:
     return Record(
         built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data
     )
+
+
+class _Share:
+    """What one output gets of a record."""
+
+    def __init__(self, due: Due) -> None:
+        self.due, self.loads = due, list[Any]()
+
+    def add(self, part: Processed, batch: Batch | None, delivery: Delivery, *, everything: bool) -> None:
+        """Add a part of the record; ``everything``: no condition keeps events from the output."""
+        loads, dead = delivery.prepare(batch) if batch is not None else ([], 0)
+        sent = len(batch) if batch is not None else 0
+        self.loads += loads
+        due = self.due
+        self.due = due._replace(
+            received=due.received + part.received,
+            created=due.created + part.created,
+            dropped=_added(due.dropped, part.dropped),
+            elsewhere=due.elsewhere + (0 if everything else part.left - part.dead - sent),
+            sent=due.sent + sent + part.dead,
+            dead=due.dead + dead + part.dead,
+        )
+
+
+def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
+    return Counter(counts) + Counter(more) if counts and more else more or counts
 
 
 class _Sink:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.chaos.tools import Clients, children, kill, kill_children
+from tests.e2e.chaos.tools import Clients, kill, kill_children, workers
 from tests.e2e.daemon import Daemon, environment, wait_until
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
@@ -111,12 +111,6 @@ def test_faults_of_the_server(tmp_path: Path) -> None:
         assert found["indices"][0]["missing"] == 2
 
 
-def has_journal(daemon: Daemon, pid: int) -> bool:
-    """Return whether a process has a journal open."""
-    files = [fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir()]
-    return any(file.is_relative_to(daemon.data_dir / "journal") for file in files)
-
-
 def test_what_was_stored_before_a_crash_is_a_duplicate(tmp_path: Path) -> None:
     with StubElasticsearch() as stub:
         stub.bulk_faults.append(Fault(status=200, store=True, delay=5))
@@ -124,7 +118,7 @@ def test_what_was_stored_before_a_crash_is_a_duplicate(tmp_path: Path) -> None:
             daemon.send({"@timestamp": STAMP, "n": number} for number in range(100))
             wait_until(lambda: stub.documents, "documents")
             stored = len(stub.documents)
-            [worker] = [one for one in children(daemon.process.pid) if has_journal(daemon, one)]
+            [worker] = workers(daemon)
             kill(worker)
             wait_until(lambda: numbers(daemon.data_dir).get("queued", 0) == 0, "the end of delivery")
             assert daemon.metric("ingestd_duplicate_events_total") == stored

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.chaos.tools import kill, workers
 from tests.e2e.daemon import Daemon, environment, ingestd, wait_until
 from tests.e2e.stub import Fault, StubElasticsearch
 
@@ -131,6 +132,28 @@ def test_a_begin_of_a_line_is_not_sent(tmp_path: Path) -> None:
         text = replay(daemon.data_dir, "-e", config(stub), code=1)
         assert text == "0 replayed, 0 dead again, 1 left: only their first bytes were kept\n"
         assert len(daemon.dead_letters()) == 1
+
+
+def test_once_whatever_is_killed(tmp_path: Path) -> None:
+    """A worker dies between its letters and the commit, again and again: each letter is there once."""
+    with StubElasticsearch() as stub:
+        stub.refuses = lambda document: document["n"] % 10 == 3
+        stub.bulk_faults.extend(Fault(items=dict.fromkeys(range(0, 100, 2), 429)) for _ in range(1000))
+        with Daemon(tmp_path, config=config(stub), workers="1") as daemon:
+            daemon.send(EVENTS)
+            for _ in range(3):
+                requests = len(stub.bulks())
+                wait_until(lambda: len(daemon.dead_letters()) == 10, "the dead letters")
+                wait_until(lambda before=requests: len(stub.bulks()) > before + 1, "the letters to come again")  # type: ignore[misc]
+                for pid in workers(daemon):
+                    kill(pid)
+            stub.bulk_faults.clear()
+            wait_until(lambda: len(stub.documents) == 90, "all documents")
+            [group] = listed(daemon.data_dir)
+            assert group["letters"] == 10
+        assert len({letter["id"] for letter in daemon.dead_letters()}) == 10 == len(daemon.dead_letters())
+        found = json.loads(ingestd(daemon.data_dir, "audit", "--json"))
+        assert (found["received"], found["dead"], found["balanced"]) == (100, 10, True)
 
 
 @pytest.mark.parametrize("arguments", [["--group", "000000"], ["-e", "input"], ["--stage", "nowhere"]])

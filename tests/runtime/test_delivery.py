@@ -14,12 +14,39 @@ from ingestd.event.record import Batch
 from ingestd.journal.base import Position, Record
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.interfaces import Outcome
-from ingestd.plugins.registry import ForgottenLetters
 from ingestd.runtime import delivery as module
 from ingestd.runtime.delivery import Delivery, OutputGoneError
 from ingestd.runtime.ledger import Due
 from ingestd.runtime.letters import CountedLetters
 from tests.conformance.running import FRAME, build
+
+
+class Letters:
+    """Dead letters on a disk that may refuse."""
+
+    def __init__(self) -> None:
+        self.letters: list[dict[str, Any]] = []
+        self.refuses = False
+        self.synced = 0
+
+    def add(self, **letter: Any) -> None:
+        self.letters.append(letter)
+
+    @property
+    def unsynced(self) -> bool:
+        return self.synced < len(self.letters)
+
+    @property
+    def stuck(self) -> bool:
+        return self.refuses and self.unsynced
+
+    def recall(self, position: Position) -> None:
+        pass
+
+    def sync(self) -> None:
+        if self.refuses:
+            raise OSError("no space")
+        self.synced = len(self.letters)
 
 
 class Output:
@@ -69,7 +96,8 @@ class Road:
         built = replace(build(FRAME % "").routes[0][0], output=output)
         self.journal = MemoryJournal()
         self.journal.consumers([built.step.plugin_id])
-        self.letters = CountedLetters(ForgottenLetters())
+        self.kept = Letters()
+        self.letters = CountedLetters(self.kept)
         self.delivery = Delivery(built, self.journal, self.letters, "main", max_delay, max_bytes)
 
     def append(self, data: bytes = b"x") -> Position:
@@ -81,8 +109,8 @@ class Road:
         for number in numbers:
             event = {"n": number}
             ends.append(self.append())
-            load, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
-            self.delivery.take(load, Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=dead), size, ends[-1])
+            loads, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
+            self.delivery.take(loads, Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=dead), size, ends[-1])
         return ends
 
     @property
@@ -225,7 +253,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
     road = await begun(output, max_delay=0)
     first, second, third = road.take(range(3), size=100)
     empty = road.append()
-    road.delivery.take(None, None, 0, empty)  # nothing of it is for this output
+    road.delivery.take((), None, 0, empty)  # nothing of it is for this output
     for number, done, expected in ((2, 1, Position(0, 0)), (0, 2, first), (1, 3, empty)):
         output.doors[texts([number])[0]].set()
         await eventually(lambda done=done: len(output.calls) == done)  # type: ignore[misc]
@@ -238,7 +266,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
 async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
     road = await begun(Output())
     end = road.append()
-    road.delivery.take(None, None, 0, end)
+    road.delivery.take((), None, 0, end)
     assert road.committed == road.delivery.position == end
     assert await comes(road.delivery.idle)
     await road.delivery.close()
@@ -329,3 +357,52 @@ async def test_what_became_of_the_events_is_counted_and_committed() -> None:
         "plugin": "stdout",
     }
 
+
+
+async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None:
+    """Also a record that nothing is left of but letters: the journal forgets what is committed."""
+    road = await begun(Output())
+    road.kept.refuses = True
+    road.letters.add(stage="filter", reason="no", raw=b"x")
+    end = road.append()
+    road.delivery.take((), Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=1), 1, end)
+    await asyncio.sleep(0.05)
+    assert (road.committed, await comes(road.delivery.idle)) == (Position(0, 0), False)
+    road.kept.refuses = False
+    await asyncio.wait_for(road.delivery.idle(), 5)
+    assert (road.committed, road.kept.unsynced) == (end, False)
+    assert road.journal.committed(road.delivery.name)[1]["days"]["2026-11-22"]["stdin_0"] == {"received": 1, "dead": 1}
+    await road.delivery.close()
+
+
+class Faulty(Output):
+    """Has a fault of its own that one event shows."""
+
+    def prepare(self, batch: Batch) -> Any:
+        documents = batch.documents()
+        if b'{"n":3}' in documents:
+            raise ZeroDivisionError("three")
+        return documents
+
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome]:
+        await super().deliver(loads)
+        return [Outcome(len(load), indices={"logs": len(load)}) for load in loads]
+
+
+async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
+    output = Faulty()
+    road = await begun(output)
+    events = [{"n": number} for number in range(6)]
+    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ())
+    loads, dead = road.delivery.prepare(batch)
+    assert dead == 1
+    end = road.append()
+    road.delivery.take(loads, Due("stdin_0", "2026-11-22", 6, 6, sent=6, dead=dead), 60, end)
+    await road.delivery.close()
+    assert [text for load in output.loads for text in load] == texts([0, 1, 2, 4, 5])
+    [letter] = road.kept.letters
+    assert (letter["event_id"], letter["stage"], letter["plugin"]) == ("o-000000000003", "output", "stdout_0")
+    assert letter["reason"] == "the daemon failed on it: ZeroDivisionError('three')"
+    state = road.journal.committed(road.delivery.name)[1]
+    assert state["days"]["2026-11-22"]["stdin_0"] == {"received": 6, "delivered": 5, "dead": 1}
+    assert state["indices"] == {"logs": 5}

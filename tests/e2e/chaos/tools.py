@@ -106,9 +106,14 @@ def is_worker(daemon: Daemon, pid: int) -> bool:
     """Return whether a child has opened its journal: the HTTP process has none, a newborn not yet."""
     folder = Path(f"/proc/{pid}/fd")
     try:
-        return any(fd.readlink().is_relative_to(daemon.data_dir) for fd in folder.iterdir())
+        return any(fd.readlink().is_relative_to(daemon.data_dir / "journal") for fd in folder.iterdir())
     except OSError:
         return False
+
+
+def workers(daemon: Daemon) -> list[int]:
+    """Return the workers that are at work."""
+    return [pid for pid in children(daemon.process.pid) if is_worker(daemon, pid)]
 
 
 def kill_children(daemon: Daemon, kills: int, rnd: random.Random, pauses: tuple[float, float] = (0.05, 0.6)) -> None:

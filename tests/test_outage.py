@@ -1,0 +1,32 @@
+"""Trouble that lasts is told seldom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingestd.logs import Outage
+
+
+def test_at_its_start_once_a_minute_and_at_its_end() -> None:
+    now, told = [1000.0], list[tuple[float, str, dict[str, Any]]]()
+
+    def tell(sentence: str, **fields: Any) -> None:
+        told.append((now[0] - 1000, sentence, fields))
+
+    outage = Outage(tell, "away", tell, "back", lambda: now[0])
+    outage.ended()
+    for _ in range(1301):
+        outage.goes_on(error="no")
+        now[0] += 0.1
+    assert outage.lasts
+    outage.ended(output="o")
+    outage.ended()
+    assert not outage.lasts
+    outage.goes_on()
+    assert [(round(at), sentence, fields) for at, sentence, fields in told] == [
+        (0, "away", {"error": "no"}),
+        (60, "away", {"error": "no", "for_seconds": 60}),
+        (120, "away", {"error": "no", "for_seconds": 120}),
+        (130, "back", {"output": "o", "after_seconds": 130.1}),
+        (130, "away", {}),
+    ]
