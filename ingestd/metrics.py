@@ -13,7 +13,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
-_NAME = re.compile(r"ingestd_[a-z][a-z0-9_]*?_(events|bytes|seconds|requests|connections|messages|info)(_total)?")
+_UNITS = "events|bytes|seconds|requests|connections|messages|indices|info"
+_NAME = re.compile(rf"ingestd_[a-z][a-z0-9_]*?_({_UNITS})(_total)?")
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
 
 MAX_SERIES = 500
@@ -257,6 +258,22 @@ BULK_BYTES = Histogram(
     "Size of the bulk requests, before compression.",
     ("output",),
     buckets=(10_000, 100_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 20_000_000),
+)
+INDICES_BACKED_UP = Counter(
+    "ingestd_backed_up_indices_total",
+    "Indices that the daemon has backed up; each backup was read again and found whole.",
+)
+INDICES_DELETED = Counter(
+    "ingestd_deleted_indices_total",
+    "Indices that retention has deleted.",
+)
+INDICES_FAILED = Counter(
+    "ingestd_failed_indices_total",
+    "Indices that could not be backed up or deleted; they are tried again each hour.",
+)
+LIFECYCLE_SUCCESS = Gauge(
+    "ingestd_lifecycle_success_timestamp_seconds",
+    "When backup and retention last did all that was due.",
 )
 LOG_MESSAGES = Counter(
     "ingestd_log_messages_total",

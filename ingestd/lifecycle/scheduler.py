@@ -6,12 +6,14 @@ import datetime
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestd import metrics
 from ingestd.lifecycle.schedule import Schedule
-from ingestd.lifecycle.state import BusyError, Report, only_one
-from ingestd.lifecycle.work import Clock, Lifecycle
+from ingestd.lifecycle.state import BusyError, Report, State, only_one
+from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
 
@@ -50,21 +52,23 @@ def work_once(lifecycle: Lifecycle, free: int | None = None) -> Report:
 
 @dataclass(slots=True)
 class Scheduler:
-    """Does the work of ``lifecycle`` when ``schedule`` says so.
+    """Does the daily work when it is due.
 
     Attributes:
-        lifecycle: What to do.
-        schedule: When.
+        opened: Opens the store and gives the work on it, for one run: between two runs nothing is held.
+        schedule: When it is due.
         data_dir: Where the state and the lock are.
         free: Returns the free bytes of the store's disk; None: not known, as of a server.
+        keep_free: So many of them are to stay free, and if they are not, the work is due; 0: any.
         clock: Returns the time, aware.
     """
 
-    lifecycle: Lifecycle
+    opened: Callable[[], AbstractContextManager[Lifecycle]]
     schedule: Schedule
     data_dir: Path
-    free: Callable[[], int] | None
-    clock: Clock
+    free: Callable[[], int] | None = None
+    keep_free: int = 0
+    clock: Clock = now
     _retry: datetime.datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -75,39 +79,52 @@ class Scheduler:
 
     def look(self) -> Report | None:
         """Do the work if it is due; returns what was done."""
-        now = self.clock()
-        # A moment to try again that lies far ahead comes from a clock that was wrong.
-        wait = self._retry is not None and now < self._retry <= now + RETRY
-        if wait or not (self._disk_fills() or self.schedule.due(self.lifecycle.state.done, now)):
+        moment = self.clock()
+        if not self._due(State.load(self.data_dir), moment):
             return None
         try:
             with only_one(self.data_dir):
-                report = work_once(self.lifecycle, self.free() if self.free else None)
+                report = self._work(moment)
         except BusyError:
             return None
-        except (StoreError, OSError) as error:
-            log.error("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60, error=error)
-            report = Report(now, failed={"": str(error)})
-        self._retry = now + RETRY if report.failed else None
-        self._remember(report, now)
+        self._retry = moment + RETRY if report.failed else None
+        self._count(report)
         return report
 
-    def _remember(self, report: Report, now: datetime.datetime) -> None:
-        state = self.lifecycle.state
+    def _due(self, state: State, moment: datetime.datetime) -> bool:
+        # A moment to try again that lies far ahead comes from a clock that was wrong.
+        if self._retry is not None and moment < self._retry <= moment + RETRY:
+            return False
+        return self.schedule.due(state.done, moment) or self._disk_fills(state, moment)
+
+    def _disk_fills(self, state: State, moment: datetime.datetime) -> bool:
+        """Tell whether space cannot wait for the schedule; not if the last run freed nothing: then nothing may go."""
+        if not self.keep_free or self.free is None or self.free() >= self.keep_free:
+            return False
+        last = state.report
+        return last is None or bool(last.deleted) or not last.time <= moment < last.time + RETRY
+
+    def _work(self, moment: datetime.datetime) -> Report:
+        """Do the work and remember it; a failure is in the report."""
+        try:
+            with self.opened() as lifecycle:
+                report = work_once(lifecycle, self.free() if self.free else None)
+        except (StoreError, OSError) as error:
+            log.error("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60, error=error)
+            report = Report(moment, failed={"": str(error)})
+        state = State.load(self.data_dir)
         state.report = report
         if not report.failed:
-            state.done = self.schedule.last(now)
+            state.done = self.schedule.last(moment)
         try:
             state.save()
         except OSError as error:
             log.error("the state of backup and retention cannot be written", path=state.path, error=error)
+        return report
 
-    def _disk_fills(self) -> bool:
-        """Tell whether ``keep_free`` cannot wait for the schedule."""
-        least = self.lifecycle.rules.keep_free
-        return least is not None and self.free is not None and self.free() < least and not self._held_up()
-
-    def _held_up(self) -> bool:
-        """Tell whether the last run has freed what it could: what is left may not go."""
-        report = self.lifecycle.state.report
-        return report is not None and not report.deleted and self.clock() < report.time + RETRY
+    def _count(self, report: Report) -> None:
+        metrics.INDICES_BACKED_UP.add(len(report.backed_up))
+        metrics.INDICES_DELETED.add(len(report.deleted))
+        metrics.INDICES_FAILED.add(len(report.failed))
+        if not report.failed:
+            metrics.LIFECYCLE_SUCCESS.set(report.time.timestamp())

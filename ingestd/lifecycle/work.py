@@ -22,7 +22,8 @@ log = get_logger(__name__)
 Clock = Callable[[], datetime.datetime]
 
 
-def _now() -> datetime.datetime:
+def now() -> datetime.datetime:
+    """Return the time."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -66,12 +67,16 @@ class Lifecycle:
     rules: Rules
     zone: datetime.tzinfo = datetime.UTC
     keep_restored: datetime.timedelta = datetime.timedelta(days=7)
-    clock: Clock = _now
+    clock: Clock = now
 
     @property
     def today(self) -> datetime.date:
         """The day whose index is being written."""
         return self.clock().astimezone(self.zone).date()
+
+    def looks_at(self, index: str) -> bool:
+        """Return whether an index is one of those that are backed up and deleted."""
+        return fnmatchcase(index, self.rules.index)
 
     def missing(self) -> list[IndexInfo]:
         """Return the indices of days that have ended and are not, or no more, backed up, the oldest day first."""
@@ -81,7 +86,7 @@ class Lifecycle:
         ended = [
             (one.day, one.index, one)
             for one in self.store.indices()
-            if one.day is not None and one.day < today and fnmatchcase(one.index, self.rules.index)
+            if one.day is not None and one.day < today and self.looks_at(one.index)
         ]
         return [info for _, index, info in sorted(ended, key=lambda one: one[:2]) if index not in current]
 

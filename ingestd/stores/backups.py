@@ -7,7 +7,7 @@ Elasticsearch and OpenSearch write snapshots themselves. Times are aware, in UTC
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -118,6 +118,15 @@ class Backups(Protocol):
 
     def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Return the id and the document of each event, once, oldest first; nothing is restored for others to see."""
+
+    def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+        """Make an index out of ids and documents, such as those of another store: whole, or not at all.
+
+        It counts as restored. Returns the number of events.
+
+        Raises:
+            BackupError: There is such an index, and ``overwrite`` is not set.
+        """
 
     def forget(self, repository: str, snapshot: str) -> None:
         """Delete a backup."""
