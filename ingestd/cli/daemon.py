@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ingestd.cli.assemble import Configs, dead_letters, running_pipeline
-from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.journal.folders import journal_folder, journal_folders
 from ingestd.journal.journal import Journal
@@ -23,7 +23,9 @@ from ingestd.runtime.pipeline import RunningPipeline
 from ingestd.runtime.sockets import Listener
 from ingestd.runtime.worker import run_worker
 from ingestd.settings import Settings
+from ingestd.web.access import AccessError
 from ingestd.web.process import serve_for_keeper
+from ingestd.web.site import site_of
 
 
 def run_daemon(
@@ -33,7 +35,7 @@ def run_daemon(
 
     Raises:
         ConfigErrors: A config is wrong.
-        OSError: An address cannot be listened on.
+        OSError: An address cannot be listened on, or its pages would be open to everybody.
     """
 
     def reload() -> Plan:
@@ -41,6 +43,8 @@ def run_daemon(
             return _plan(settings, load())
         except ConfigErrors as errors:
             raise ValueError(errors.render()) from None
+        except AccessError as error:
+            raise ValueError(str(error)) from None
 
     plan = _plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
@@ -49,7 +53,11 @@ def run_daemon(
 
 
 def _plan(settings: Settings, configs: Configs) -> Plan:
-    listeners = _listeners(configs, settings)
+    pipelines = {
+        name: compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name))
+        for name, config in configs.items()
+    }  # which finds every mistake
+    site = site_of(settings, pipelines)
     workers = settings.workers or _cores()
 
     def work(number: int, channel: Channel) -> int:
@@ -60,10 +68,10 @@ def _plan(settings: Settings, configs: Configs) -> Plan:
 
     def serve(channel: Channel) -> int:
         assert settings.http is not None  # noqa: S101 -- else this is not used, see below
-        return serve_for_keeper(settings.http, channel, explicit=settings.explicit("http"))
+        return serve_for_keeper(settings.http, channel, site, explicit=settings.explicit("http"))
 
     return Plan(
-        listeners=listeners,
+        listeners=_listeners(pipelines),
         workers=workers,
         journals=_journals(settings),
         worker_main=work,
@@ -80,11 +88,11 @@ def _fingerprint(configs: Configs) -> object:
     return [(one, state.st_mtime_ns, state.st_size, state.st_ino) for one, state in states]
 
 
-def _listeners(configs: Configs, settings: Settings) -> tuple[Listener, ...]:
-    """Build the pipelines, which finds every mistake, and return what their inputs listen on."""
+def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:
+    """Return what the inputs listen on."""
     found: list[Listener] = []
-    for name, config in configs.items():
-        for built in compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name)).inputs:
+    for name, pipeline in pipelines.items():
+        for built in pipeline.inputs:
             if isinstance(built.input, SocketInput):
                 host, port = built.input.address
                 found.append(Listener(name, built.step.plugin_id, host, port, built.input.max_connections))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uvloop
 
 from ingestd.cli.assemble import Configs, dead_letters, running_pipeline
+from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.journal.memory import MemoryJournal
+from ingestd.plugins.registry import BuildContext
 from ingestd.runtime.direct import run_direct
 from ingestd.settings import Settings
 from ingestd.web.health import Health
@@ -37,8 +39,14 @@ async def _main(settings: Settings, configs: Configs) -> bool:
     server = None
     if settings.http is not None and (settings.explicit("http") or endless):
         from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends by itself has none
+        from ingestd.web.site import site_of  # noqa: PLC0415
 
-        server = HttpServer(settings.http, health, explicit=settings.explicit("http"))
+        built = {
+            name: compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name))
+            for name, config in configs.items()
+        }
+        site = site_of(settings, built)
+        server = HttpServer(settings.http, health, site, explicit=settings.explicit("http"))
         await server.start()
     try:
         return await run_direct(pipelines, settings.shutdown_timeout)

@@ -8,59 +8,113 @@ from aiohttp import web
 
 import ingestd
 from ingestd.event.jsontext import dumps
+from ingestd.web import api
 from ingestd.web.exposition import render
+from ingestd.web.guard import Guard
 from ingestd.web.health import Health
+from ingestd.web.queries import QueryPool
+from ingestd.web.query_process import Setup
+from ingestd.web.site import Site
+from ingestd.web.statics import INDEX, StaticFile, load_files
+from ingestd.web.status import Status
+from ingestd.web.tail import Tails
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""What a page of ours may load and do: only what comes from here, and no script or style within the page."""
 
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
 }
-"""Sent with every answer: nothing here is to be cached, framed or guessed at, and no page loads anything."""
+"""Sent with every answer that says nothing else: nothing is to be cached, framed or guessed at."""
 
-_INDEX = f"""<!doctype html>
+_LINKS = f"""<!doctype html>
 <html lang="en"><title>ingestd</title>
 <h1>ingestd {ingestd.__version__}</h1>
 <ul>
-<li><a href="/health">/health</a>: is it alive and ready
-(<a href="/health/live">/health/live</a> and <a href="/health/ready">/health/ready</a> for probes)</li>
-<li><a href="/metrics">/metrics</a>: for Prometheus</li>
+<li><a href="health">health</a>: is it alive and ready
+(<a href="health/live">health/live</a> and <a href="health/ready">health/ready</a> for probes)</li>
+<li><a href="metrics">metrics</a>: for Prometheus</li>
 </ul>
 </html>
-"""
+""".encode()
 
 
 def make_app(
-    health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
+    site: Site, health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
 ) -> web.Application:
     """Return the application.
 
     ``health`` is asked at each request for it, and before the metrics are shown: it measures the queues.
     ``reload`` loads the config again and returns what is wrong with it; None: there is no such page.
     """
-    app = web.Application(client_max_size=64 * 1024)  # nothing is uploaded here
+    guard = Guard(site.access, site.prefix)
+    app = web.Application(client_max_size=64 * 1024, middlewares=[guard.middleware()])  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)
+    prefix = site.prefix
     app.add_routes(
         [
-            web.get("/", _index),
-            web.get("/metrics", _metrics_page(health)),
-            web.get("/health", _health_page(health, lambda state: state.ready)),
-            web.get("/health/live", _health_page(health, lambda state: state.live)),
-            web.get("/health/ready", _health_page(health, lambda state: state.ready)),
+            web.get(f"{prefix}/metrics", _metrics_page(health)),
+            web.get(f"{prefix}/health", _health_page(health, lambda state: state.ready)),
+            web.get(f"{prefix}/health/live", _health_page(health, lambda state: state.live)),
+            web.get(f"{prefix}/health/ready", _health_page(health, lambda state: state.ready)),
+            *guard.routes(),
+            *_static_routes(prefix),
         ]
     )
     if reload is not None:
-        app.router.add_post("/reload", _reload_page(reload))
+        app.router.add_post(f"{prefix}/reload", _reload_page(reload))
+    if site.data_dir is not None:
+        _add_dashboard(app, site, guard, health)
     return app
 
 
+def _add_dashboard(
+    app: web.Application, site: Site, guard: Guard, health: Callable[[], Awaitable[Health]]
+) -> None:
+    pool = QueryPool(Setup(site.store, str(site.data_dir), site.query_memory), site.query_timeout)
+    tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
+    app.add_routes([*api.routes(pool, Status(site, health, pool), site.prefix), tails.route()])
+    app.on_shutdown.append(tails.end)
+
+    async def close(_: web.Application) -> None:
+        await pool.close()
+
+    app.on_cleanup.append(close)
+
+
+def _static_routes(prefix: str) -> list[web.RouteDef]:
+    files = load_files()
+    index = files.get(INDEX) or StaticFile(_LINKS, None, "text/html; charset=utf-8", '"links"')
+
+    async def first(request: web.Request) -> web.Response:
+        return index.answer(request)
+
+    async def file(request: web.Request) -> web.Response:
+        found = files.get(request.match_info["path"])
+        if found is None:
+            raise web.HTTPNotFound
+        return found.answer(request)
+
+    async def into_folder(_: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"Location": f"{prefix}/"})
+
+    found = [web.get(f"{prefix}/", first), web.get(f"{prefix}/static/{{path:.+}}", file)]
+    return [*found, web.get(prefix, into_folder)] if prefix else found
+
+
 def _reload_page(reload: Callable[[], Awaitable[str]]) -> Handler:
-    async def answer(request: web.Request) -> web.Response:
-        if "Origin" in request.headers:  # a page in somebody's browser; programs send no such header
-            return web.json_response({"error": "not for browsers"}, status=403)
+    async def answer(_: web.Request) -> web.Response:
         error = await reload()
         return web.Response(
             status=422 if error else 200, body=dumps({"error": error}), content_type="application/json"
@@ -70,12 +124,11 @@ def _reload_page(reload: Callable[[], Awaitable[str]]) -> Handler:
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if response.content_type == "text/html":
+        response.headers["Content-Security-Policy"] = PAGE_POLICY
     response.headers["Server"] = "ingestd"
-
-
-async def _index(_: web.Request) -> web.Response:
-    return web.Response(text=_INDEX, content_type="text/html")
 
 
 def _metrics_page(health: Callable[[], Awaitable[Health]]) -> Handler:

@@ -11,12 +11,14 @@ class Health:
     """The state of the daemon at one moment.
 
     ``not_live`` are reasons to restart it, ``not_ready`` reasons to send it nothing now, each a sentence for
-    people; ``details`` is what else is worth knowing (JSON types).
+    people; ``details`` is what else is worth knowing (JSON types). ``running`` of ``wanted`` worker processes run.
     """
 
     not_live: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    running: int = 1
+    wanted: int = 1
 
     @property
     def live(self) -> bool:

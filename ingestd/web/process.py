@@ -12,6 +12,7 @@ from ingestd.runtime.channel import Channel, ChannelClosedError
 from ingestd.units import Address
 from ingestd.web.health import Health
 from ingestd.web.server import HttpServer
+from ingestd.web.site import Site
 
 log = get_logger(__name__)
 
@@ -78,16 +79,16 @@ class _Workers:
             reasons.append("the daemon is stopping")
         full = sorted({name for state in states for name in state["full"]})
         reasons += [f"pipeline {name} takes in nothing: its journal is full, or cannot be written" for name in full]
-        return Health(not_ready=tuple(reasons))
+        return Health(not_ready=tuple(reasons), running=len(states), wanted=told["workers"])
 
 
-def serve_for_keeper(address: Address, channel: Channel, *, explicit: bool) -> int:
-    """Serve HTTP until the keeper says stop or has gone; returns the exit code."""
+def serve_for_keeper(address: Address, channel: Channel, site: Site, *, explicit: bool) -> int:
+    """Serve HTTP until the keeper says stop or has gone; returns the exit code. ``site`` is what is shown."""
 
     async def main() -> int:
         workers = _Workers(channel)
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
-        server = HttpServer(address, workers.health, reload=workers.reload, explicit=explicit)
+        server = HttpServer(address, workers.health, site, reload=workers.reload, explicit=explicit)
         try:
             await server.start()
         except OSError as error:

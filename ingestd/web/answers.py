@@ -1,0 +1,170 @@
+"""What a query process answers: a call of the store or a look at the data folder, made into the JSON of a page.
+
+Runs in the query process, so that neither a heavy query nor a large answer holds up anything else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ingestd.event.fields import FieldError
+from ingestd.event.jsontext import dumps
+from ingestd.stores.base import Hit, LogStore, QueryTimeoutError, StoreError
+from ingestd.stores.query import Query, QueryError
+from ingestd.web.intervals import MOST_BARS, bar_seconds
+
+MOST_BYTES = 16 << 20
+"""A page of hits ends early when it gets longer, and says where to go on."""
+
+_AGAIN_SECONDS = 0.2
+"""How long a write of the daemon that is under way may take."""
+
+Arguments = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """An HTTP status and a JSON text."""
+
+    status: int
+    body: bytes
+
+
+def refusal(status: int, message: str, **more: Any) -> Answer:
+    """Return the answer that says why there is none; ``message`` is one sentence for people."""
+    return Answer(status, dumps({"error": {"message": message, **more}}))
+
+
+class Answers:
+    """Answers what is asked of one store and one data folder. The store is opened at the first call for it."""
+
+    def __init__(self, open_store: Callable[[], LogStore], data_dir: Path) -> None:
+        self._open, self._data_dir = open_store, data_dir
+        self._store: LogStore | None = None
+        self._calls = {
+            "search": self._search,
+            "histogram": self._histogram,
+            "top": self._top,
+            "indices": self._indices,
+            "dead_letters": self._dead_letters,
+            "audit": self._audit,
+        }
+
+    def answer(self, call: str, arguments: Arguments) -> Answer:
+        """Return the answer to a call; what goes wrong is told in it. Raises MemoryError."""
+        began = time.monotonic()
+        try:
+            document = self._calls[call](arguments)
+        except QueryError as error:
+            return refusal(400, error.message, column=error.column, length=error.length, hint=error.hint)
+        except FieldError as error:
+            return refusal(400, str(error))
+        except QueryTimeoutError as error:
+            return refusal(504, str(error))
+        except StoreError as error:
+            return refusal(503, str(error))
+        except OSError as error:
+            return refusal(503, f"the data folder cannot be read: {error.strerror or error}")
+        ms = round((time.monotonic() - began) * 1000)
+        return Answer(200, document[:-1] + b',"ms":%d}' % ms)
+
+    @property
+    def _asked(self) -> LogStore:
+        if self._store is None:
+            self._store = self._open()
+        return self._store
+
+    def _search(self, arguments: Arguments) -> bytes:
+        limit = arguments["limit"]
+        hits: list[bytes] = []
+        size, cursor = 0, None
+        for hit in self._asked.search(_query(arguments), limit, arguments["after"]):
+            hits.append(_hit(hit))
+            size += len(hits[-1])
+            if len(hits) == limit or size > MOST_BYTES:
+                cursor = hit.cursor
+                break
+        return b'{"hits":[%b],"next":%b}' % (b",".join(hits), dumps(cursor))
+
+    def _histogram(self, arguments: Arguments) -> bytes:
+        query, now = _query(arguments), arguments["now"]
+        since = query.since or self._earliest() or now
+        span_s = max((_moment(query.until or now) - _moment(since)).total_seconds(), 0)
+        seconds = arguments["seconds"] or bar_seconds(span_s)
+        if span_s / seconds > MOST_BARS:
+            raise QueryError(
+                f"that makes more than {MOST_BARS:,} bars", hint="choose a shorter time range or a longer interval"
+            )
+        buckets = self._asked.histogram(query, seconds, arguments["offset"], arguments["field"])
+        total = sum(sum(one.counts.values()) for one in buckets)
+        shown = [{"time": one.time, "counts": one.counts} for one in buckets]
+        return dumps({"seconds": seconds, "buckets": shown, "total": total})
+
+    def _earliest(self) -> str | None:
+        """Return the begin of the first day there is, as far east as one may count it."""
+        days = [one.day for one in self._asked.indices() if one.day is not None]
+        if not days:
+            return None
+        first = datetime.datetime.combine(min(days), datetime.time()) - datetime.timedelta(hours=14)
+        return first.isoformat() + "Z"
+
+    def _top(self, arguments: Arguments) -> bytes:
+        found = self._asked.top(arguments["field"], _query(arguments), arguments["n"])
+        values = [{"value": one.value, "count": one.count} for one in found]
+        return dumps({"field": arguments["field"], "values": values})
+
+    def _indices(self, _: Arguments) -> bytes:
+        return dumps(
+            {
+                "indices": [
+                    {
+                        "index": one.index,
+                        "day": one.day and one.day.isoformat(),
+                        "events": one.events,
+                        "bytes": one.bytes,
+                        "backup": None,
+                        "delete_at": None,
+                    }
+                    for one in self._asked.indices()
+                ]
+            }
+        )
+
+    def _dead_letters(self, _: Arguments) -> bytes:
+        from ingestd.journal.letter_box import LetterBox, letters_folder  # noqa: PLC0415 -- few ask for them
+
+        counts: Counter[tuple[str, str]] = Counter()
+        for found in LetterBox(letters_folder(self._data_dir)).read():
+            if found.letter is not None:
+                counts[found.letter.reason, found.letter.stage] += 1
+        groups = [
+            {"reason": reason, "stage": stage, "count": count} for (reason, stage), count in counts.most_common(100)
+        ]
+        return dumps({"dead_letters": groups})
+
+    def _audit(self, _: Arguments) -> bytes:
+        from ingestd.runtime.audit import accounts, overall  # noqa: PLC0415
+
+        found = accounts(self._data_dir, lambda: time.sleep(_AGAIN_SECONDS))
+        sheet = overall(found).document()
+        return dumps({"audit": sheet | {"balanced": not any(one.total.difference for one in found)}})
+
+
+def _query(arguments: Arguments) -> Query:
+    from ingestd.stores.lucene import parse  # noqa: PLC0415 -- the status page needs no parser
+
+    return Query(arguments["since"], arguments["until"], parse(arguments["q"]))
+
+
+def _hit(hit: Hit) -> bytes:
+    """Return a hit as JSON: the document in it stays byte for byte what was stored."""
+    names = dumps({"index": hit.index, "id": hit.id, "cursor": hit.cursor})
+    return names[:-1] + b',"event":' + hit.document + b"}"
+
+
+def _moment(time_text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(time_text[:19] + "+00:00")

@@ -1,0 +1,66 @@
+"""Parameters of the pages' addresses: text that anybody may have written, made into what a store takes."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+
+from ingestd.event.fields import FieldError, parse_path
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_NUMBER = re.compile(r"-?\d{1,9}")
+MAX_TEXT = 4096
+"""Characters of a query, a cursor, or a field."""
+
+
+class ParameterError(ValueError):
+    """A parameter is wrong; the text is one sentence that names it."""
+
+
+def text(parameters: Mapping[str, str], name: str) -> str:
+    """Return a parameter, empty if it is not there."""
+    value = parameters.get(name, "")
+    if len(value) > MAX_TEXT:
+        raise ParameterError(f"{name} has more than {MAX_TEXT:,} characters")
+    return value
+
+
+def number(parameters: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """Return a whole number from ``least`` to ``most``."""
+    value = parameters.get(name, "")
+    if not value:
+        return default
+    if not _NUMBER.fullmatch(value) or not least <= int(value) <= most:
+        raise ParameterError(f"{name} is a whole number, {least:,} to {most:,}, not {value[:40]!r}")
+    return int(value)
+
+
+def time(parameters: Mapping[str, str], name: str) -> str | None:
+    """Return a moment in UTC as stores take it, ``2026-11-22T10:00:00.000Z``; None if it is not there."""
+    value = parameters.get(name, "")
+    if not value:
+        return None
+    value = value.replace(" ", "+")  # a + that nobody encoded
+    if match := _TIME.fullmatch(value):
+        try:
+            # 3.11 reads at most 6 digits of a fraction, and the rest of it stays as it is
+            moment = datetime.datetime.fromisoformat(value[:19] + match[2].replace("Z", "+00:00"))
+            moment = moment.astimezone(datetime.UTC)
+        except (ValueError, OverflowError):
+            pass
+        else:
+            return f"{moment.replace(tzinfo=None).isoformat()}{match[1] or ''}Z"
+    raise ParameterError(f"{name} is a time like 2026-11-22T10:00:00Z, not {value[:40]!r}")
+
+
+def field(parameters: Mapping[str, str], default: str = "") -> str:
+    """Return the name of a field: ``name``, ``[a][b]`` or ``a.b``."""
+    name = text(parameters, "field") or default
+    if not name:
+        raise ParameterError("field is missing")
+    try:
+        parse_path(name)
+    except FieldError as error:
+        raise ParameterError(f"field: {error}") from None
+    return name

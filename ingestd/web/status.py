@@ -1,0 +1,162 @@
+"""``api/status``: how the daemon is, for people: what comes in and goes out, what waits, what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import ingestd
+from ingestd import metrics
+from ingestd.event.jsontext import loads
+from ingestd.web.health import Health
+from ingestd.web.queries import QueryPool
+from ingestd.web.site import Flow, Plugin, Site
+
+_FRESH_SECONDS = 1.5
+_RATE_SECONDS = 10.0
+"""Rates are means over so long, where there were questions before."""
+
+_FIRST_LOOK_SECONDS = 0.5
+_SHARE = 20
+"""What was counted slowly is counted again when so many times the time it took has gone."""
+
+_PATIENCE_SECONDS = 2.0
+
+Ask = Callable[[], Awaitable[Health]]
+
+
+class Counted:
+    """Something that a query process counts on the disk: old news are shown while new ones are counted.
+
+    ``name`` is the call and the key in its answer; ``nothing`` is shown before there is any.
+    """
+
+    def __init__(self, pool: QueryPool, name: str, nothing: Any) -> None:
+        self._pool, self._name = pool, name
+        self._value, self._problem = nothing, f"{name}: still being counted"
+        self._due = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def get(self) -> tuple[Any, str]:
+        """Return the value and what is wrong with it, empty if nothing."""
+        if self._task is None and time.monotonic() >= self._due:
+            self._task = asyncio.create_task(self._count())
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_PATIENCE_SECONDS if self._problem else 0.1)
+        return self._value, self._problem
+
+    async def _count(self) -> None:
+        began = time.monotonic()
+        answer = await self._pool.ask(self._name, {})
+        document = loads(answer.body)
+        if answer.status == 200:
+            self._value, self._problem = document[self._name], ""
+        else:
+            self._problem = f"{self._name}: {document['error']['message']}"
+        ended = time.monotonic()
+        self._due = ended + max(_FRESH_SECONDS, (ended - began) * _SHARE)
+        self._task = None
+
+
+class Status:
+    """Makes the document, at most once in a second or so.
+
+    Args:
+        site: What the pages are about.
+        health: Asks the workers, and sets the metrics to theirs.
+        pool: The query processes.
+    """
+
+    def __init__(self, site: Site, health: Ask, pool: QueryPool) -> None:
+        self._site, self._health = site, health
+        self._letters = Counted(pool, "dead_letters", [])
+        self._audit = Counted(pool, "audit", None)
+        self._began = time.monotonic()
+        self._samples: deque[tuple[float, float, float]] = deque()
+        self._lock = asyncio.Lock()
+        self._made = float("-inf")
+        self._document: dict[str, Any] = {}
+
+    async def document(self) -> dict[str, Any]:
+        """Return the document."""
+        async with self._lock:
+            if time.monotonic() - self._made >= _FRESH_SECONDS:
+                self._document = await self._make()
+                self._made = time.monotonic()
+            return self._document
+
+    async def _make(self) -> dict[str, Any]:
+        health = await self._look()
+        if len(self._samples) == 1:
+            await asyncio.sleep(_FIRST_LOOK_SECONDS)
+            health = await self._look()
+        letters, wrong_letters = await self._letters.get()
+        audit, wrong_audit = await self._audit.get()
+        return {
+            "version": ingestd.__version__,
+            "uptime_s": round(time.monotonic() - self._began),
+            "store": self._site.shown_store,
+            "pipelines": [_flow(flow) for flow in self._site.flows],
+            "rates": self._rates(),
+            "queue": {"events": _total(metrics.QUEUE_EVENTS), "bytes": _total(metrics.QUEUE_BYTES)},
+            "dead_letters": letters,
+            "audit": audit,
+            "workers": {"running": health.running, "wanted": health.wanted},
+            "health": health.document(),
+            "geoip": {"database": None, "date": None, "attribution": None},
+            "problems": [wrong for wrong in (wrong_letters, wrong_audit) if wrong],
+        }
+
+    async def _look(self) -> Health:
+        """Ask the workers, and remember how many events there were."""
+        health = await self._health()
+        now = time.monotonic()
+        self._samples.append((now, _total(metrics.EVENTS_RECEIVED), _total(metrics.EVENTS_DELIVERED)))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= _RATE_SECONDS:
+            self._samples.popleft()
+        return health
+
+    def _rates(self) -> dict[str, float]:
+        first, last = self._samples[0], self._samples[-1]
+        seconds = last[0] - first[0]
+        received, delivered = (round(max(last[n] - first[n], 0) / seconds, 2) for n in (1, 2))
+        return {"received_per_s": received, "delivered_per_s": delivered}
+
+
+def _total(metric: metrics.Number) -> int:
+    return int(sum(value for _, value in metric.series()))
+
+
+def _flow(flow: Flow) -> dict[str, Any]:
+    return {
+        "name": flow.name,
+        "inputs": [_input(flow.name, one) for one in flow.inputs],
+        "outputs": [_output(flow.name, one) for one in flow.outputs],
+    }
+
+
+def _input(pipeline: str, one: Plugin) -> dict[str, Any]:
+    labels = (pipeline, one.name)
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "host": one.host,
+        "port": one.port,
+        "events": int(metrics.EVENTS_RECEIVED.value(*labels)),
+        "bytes": int(metrics.BYTES_RECEIVED.value(*labels)),
+        "connections": int(metrics.CONNECTIONS_OPEN.value(*labels)),
+    }
+
+
+def _output(pipeline: str, one: Plugin) -> dict[str, Any]:
+    labels = (pipeline, one.name)
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "events": int(metrics.EVENTS_DELIVERED.value(*labels)),
+        "bytes": int(metrics.BYTES_DELIVERED.value(*labels)),
+        "duplicates": int(metrics.EVENTS_DUPLICATE.value(*labels)),
+    }
