@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import LONG, Clients, check_exactly, figure, in_server, in_store, kill_children, scaled
+from tests.e2e.chaos.tools import (
+    LONG,
+    Clients,
+    check_balance,
+    check_exactly,
+    figure,
+    in_server,
+    in_store,
+    kill_children,
+    scaled,
+)
 from tests.e2e.daemon import Daemon
 from tests.e2e.servers import SearchServer
 
@@ -69,6 +79,7 @@ def test_into_the_store(tmp_path: Path, disturbance: Disturbance) -> None:
         sent = disturb(daemon, disturbance)
         daemon.stop()
     check_exactly(in_store(daemon.data_dir), sent)
+    check_balance(daemon.data_dir, len(sent))
     assert daemon.dead_letters() == []
 
 
@@ -79,4 +90,5 @@ def test_into_elasticsearch(clean_search_server: SearchServer, tmp_path: Path, d
         sent = disturb(daemon, disturbance)
         daemon.stop()
     check_exactly(in_server(clean_search_server), sent)
+    check_balance(daemon.data_dir, len(sent))
     assert daemon.dead_letters() == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import LONG, Clients, check_exactly, figure, in_server, kill_children, scaled
+from tests.e2e.chaos.tools import LONG, Clients, check_balance, check_exactly, figure, in_server, kill_children, scaled
 from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.servers import SearchServer
@@ -79,8 +79,9 @@ def test_every_fault_at_random(tmp_path: Path) -> None:
     dead = [json.loads(letter["raw"])["n"] for letter in daemon.dead_letters()]
     refused = {number for number in sent if number % REFUSED_EVERY == 0}
     figure(faults=faults.made, requests=len(stub.bulks()), dead_letters=len(dead))
-    assert set(dead) == refused
+    check_exactly(dead, refused)
     check_exactly([*stub.values("n"), *refused], sent)
+    check_balance(daemon.data_dir, len(sent), len(refused))
 
 
 def test_a_server_that_comes_and_goes(tmp_path: Path) -> None:
@@ -96,6 +97,7 @@ def test_a_server_that_comes_and_goes(tmp_path: Path) -> None:
                 clients.kill()
             daemon.stop()
     check_exactly(stub.values("n"), clients.numbers)
+    check_balance(daemon.data_dir, len(clients.numbers))
     assert daemon.dead_letters() == []
 
 
@@ -121,4 +123,5 @@ def test_a_real_server_that_comes_and_goes(clean_search_server: SearchServer, tm
             clients.kill()
         daemon.stop()
     check_exactly(in_server(clean_search_server), clients.numbers)
+    check_balance(daemon.data_dir, len(clients.numbers))
     assert daemon.dead_letters() == []

@@ -1,4 +1,4 @@
-"""Ten minutes of everyday life (``make chaos``; seconds in CI): flat memory and descriptors, an exact count."""
+"""Ten minutes of everyday life (``make chaos``; seconds in CI): flat memory and descriptors, exact counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.e2e.chaos.tools import Clients, Usage, check_exactly, figure, in_store, scaled, usage
+from tests.e2e.chaos.tools import Clients, Usage, check_balance, check_exactly, figure, in_store, scaled, usage
 from tests.e2e.daemon import Daemon
 
 SECONDS = scaled(8, 600)
@@ -37,7 +37,9 @@ def test_soak(tmp_path: Path) -> None:
             clients.kill()
         daemon.stop()
     report(seen)
-    check_exactly(in_store(daemon.data_dir), [*clients.numbers, *range(_FIRST, _FIRST + passing.sent)])
+    sent = [*clients.numbers, *range(_FIRST, _FIRST + passing.sent)]
+    check_exactly(in_store(daemon.data_dir), sent)
+    check_balance(daemon.data_dir, len(sent))
     assert daemon.dead_letters() == []
 
 

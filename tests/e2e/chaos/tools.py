@@ -147,6 +147,16 @@ def check_exactly(found: Iterable[int], sent: Iterable[int]) -> None:
     assert not wrong, f"{len(lost)} lost {lost[:5]}, {len(twice)} twice {twice[:5]}, {len(strange)} of nobody"
 
 
+def check_balance(data_dir: Path, sent: int, dead: int = 0) -> None:
+    """``ingestd audit`` accounts for every event that was sent, after the daemon has delivered all; exit code 0."""
+    found = json.loads(ingestd(data_dir, "audit", "--json"))
+    numbers = {name: found[name] for name in ("received", "delivered", "duplicates", "dead", "queued", "dropped")}
+    figure(audit=numbers)
+    delivered = found["delivered"] + found["duplicates"]
+    assert found["balanced"], found
+    assert (found["received"], delivered, found["dead"]) == (sent, sent - dead, dead), numbers
+
+
 def in_store(data_dir: Path, *words: str) -> list[int]:
     """Return the numbers of all events in the built-in store; those without one were made of garbage."""
     lines = ingestd(data_dir, "search", *words, "--json", "--limit", "10000000").splitlines()
