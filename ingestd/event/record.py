@@ -8,8 +8,7 @@ record in which a decoded field was changed or removed is decoded in full, patch
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Collection, Iterable
 
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
@@ -24,26 +23,29 @@ Record = tuple[bytes | None, Event, Event, Key]
 _MISSING = object()
 
 
-def document(record: Record, touched: Iterable[str]) -> bytes:
-    """Return the record as one JSON object without line ends, without ``@metadata``.
+def documents(records: Iterable[Record], touched: Collection[str]) -> list[bytes]:
+    """Return each record as one JSON object without line ends, without ``@metadata``.
 
-    ``touched`` are the top-level fields that the pipeline may set or remove; no other can have changed.
+    ``touched`` are the top-level fields that the pipeline may set or remove; without any, records stay as they came.
     """
-    raw, head, event, _ = record
-    if raw is None:
-        return dumps(_visible(event))
-    for name in touched:
-        # Values are never changed in place (see ``Event``), so identity tells whether one was replaced.
-        if name in head and event.get(name, _MISSING) is not head[name]:
-            return dumps(_visible(_patched(raw, head, event)))
-    size = len(head)
-    if len(event) == size:
-        return raw
-    added = dict(islice(event.items(), size, None))  # a dict keeps its order: what was added comes last
-    if not head.keys().isdisjoint(added):  # but what was removed and put back comes later still
-        return dumps(_visible(_patched(raw, head, event)))
-    added.pop("@metadata", None)
-    return b"%b,%b" % (raw[:-1], dumps(added)[1:]) if added else raw
+    if not touched:
+        return [dumps(_visible(event)) if raw is None else raw for raw, _, event, _ in records]
+    written: list[bytes] = []
+    write = written.append
+    for raw, head, event, _ in records:
+        if raw is None:
+            write(dumps(_visible(event)))
+            continue
+        added = event.copy()
+        for name, value in head.items():
+            # Values are never changed in place (see ``Event``), so identity tells whether one was replaced.
+            if added.pop(name, _MISSING) is not value:
+                write(dumps(_visible(_patched(raw, head, event))))
+                break
+        else:
+            added.pop("@metadata", None)
+            write(raw[:-1] + b"," + dumps(added)[1:] if added else raw)
+    return written
 
 
 def whole(record: Record) -> Event:
@@ -72,7 +74,7 @@ def _visible(event: Event) -> Event:
 class Batch:
     """Records of one stream that go to an output together, in order.
 
-    ``origin`` names the stream; with a record's key it makes the document id. ``touched``: see ``document``.
+    ``origin`` names the stream; with a record's key it makes the document id. ``touched``: see ``documents``.
     Documents are made once, however many outputs ask for them.
     """
 
@@ -88,7 +90,7 @@ class Batch:
     def documents(self) -> list[bytes]:
         """Return n JSON objects, in order."""
         if self._documents is None:
-            self._documents = [document(record, self.touched) for record in self.records]
+            self._documents = documents(self.records, self.touched)
         return self._documents
 
     def fields(self) -> list[Event]:

@@ -85,6 +85,11 @@ def test_a_record_that_has_only_one_of_the_marks_is_no_version_0() -> None:
 RAW = [  # id, line, whether it stays raw
     ("complete", b"{" + STAMP + b"}", True),
     ("more", b"{" + STAMP + b',"other":[1,2]}', True),
+    ("another_second", b'{"@timestamp":"2026-11-22T10:00:01.999Z","@version":"1"}', True),
+    ("blanks", b"  {" + STAMP + b"}\t", True),
+    ("crlf", b"{" + STAMP + b"}\r", True),
+    ("timestamp_is_a_list", b'{"@timestamp":["2026-11-22T10:00:00.000Z"],"@version":"1"}', False),
+    ("timestamp_is_a_number", b'{"@timestamp":1763805600,"@version":"1"}', False),
     ("microseconds", b'{"@timestamp":"2026-11-22T10:00:00.123456Z","@version":"1"}', True),
     ("tags", b"{" + STAMP + b',"tags":["a"]}', True),
     ("odd_tags", b"{" + STAMP + b',"tags":[1]}', False),
@@ -109,7 +114,7 @@ def test_what_stays_raw(line: bytes, raw: bool, neighbours: int) -> None:
     other = b"{" + STAMP + b"}"
     decoded = lines(b"\n".join([other] * neighbours + [line, other]) + b"\n")
     assert len(decoded.raws) == neighbours + 2
-    assert (decoded.raws[neighbours] == line) is raw
+    assert (decoded.raws[neighbours] == line.strip()) is raw
     assert decoded.raws[-1] == other
 
 
@@ -118,6 +123,23 @@ def test_only_the_touched_fields_are_decoded() -> None:
     assert set(event) == {"@timestamp", "@version", "a"}
     [event] = lines(b"{" + STAMP + b',"a":1,"b":2}\n', full=True).events
     assert set(event) == {"@timestamp", "@version", "a", "b"}
+
+
+ONE = b"{" + STAMP + b"}"
+ODD = [  # id, data whose lines and records are as many, but not one on each
+    ("two_and_a_blank_line", ONE + ONE + b"\n\n"),
+    ("two_and_one_over_two_lines", ONE + ONE + b"\n{\n" + ONE[1:] + b"\n"),
+    ("one_begins_behind_another", ONE + b"{\n" + ONE[1:] + b"\n"),
+    ("carriage_return_between", ONE + b"\r" + ONE + b"\n\n"),
+]
+
+
+@pytest.mark.parametrize("data", [case[1] for case in ODD], ids=[case[0] for case in ODD])
+def test_a_record_is_a_line(data: bytes) -> None:
+    alone = [lines(line) for line in data.split(b"\n") if line]
+    together = lines(data)
+    assert together.raws == [raw for one in alone for raw in one.raws]
+    assert together.events == [event for one in alone for event in one.events]
 
 
 KEYS = [  # id, data, the places of its records
