@@ -1,0 +1,263 @@
+"""Conditions in the query DSL of Elasticsearch and OpenSearch; ``stores.query`` tells what they mean.
+
+What a server would refuse for a field (``abc`` for a number) is known here to match nothing. All clauses are
+filters: nothing is scored.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.mapping import Fields, Kind, Way
+from ingestd.stores.query import (
+    And,
+    Condition,
+    Equal,
+    Exists,
+    Gap,
+    Like,
+    Not,
+    Or,
+    Query,
+    Range,
+    Text,
+    Word,
+    as_number,
+    level_spellings,
+)
+from ingestd.stores.words import words
+
+Clause = dict[str, Any]
+
+ALL: Clause = {"match_all": {}}
+NONE: Clause = {"match_none": {}}
+
+_LONGEST_INTEGER = 19  # digits of a long
+
+
+def fields_of(condition: Condition | None) -> Iterator[str]:
+    """Yield the names of the fields that a condition looks at."""
+    match condition:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from fields_of(part)
+        case Not(part):
+            yield from fields_of(part)
+        case Text() | Word():
+            yield from condition.fields
+        case Equal() | Like() | Range() | Exists():
+            yield condition.field
+
+
+def query_clause(query: Query, fields: Fields) -> Clause:
+    """Return the clause of a whole query."""
+    parts = []
+    if query.since is not None or query.until is not None:
+        parts.append(_time_range(query.since, query.until, True, False))
+    if query.where is not None:
+        parts.append(clause(query.where, fields))
+    return _all(parts)
+
+
+def clause(condition: Condition, fields: Fields) -> Clause:
+    """Return the clause of a condition.
+
+    Raises:
+        StoreError: The servers cannot answer it.
+    """
+    match condition:
+        case And(parts):
+            return _all([clause(part, fields) for part in parts])
+        case Or(parts):
+            return _any([clause(part, fields) for part in parts])
+        case Not(part):
+            return _not(clause(part, fields))
+        case Text(value, names):
+            return _any(_text(way, words(value)) for way in _text_ways(names, fields))
+        case Word(pattern, names):
+            return _any(_wildcard(way.name, _around(pattern)) for way in _text_ways(names, fields))
+        case Exists(field):
+            own = [way.name for way in fields.own(field)] or fields.below(field)
+            return _any({"exists": {"field": name}} for name in own)
+        case Range(field="@timestamp"):
+            return _time_range(condition.low, condition.high, condition.low_inclusive, condition.high_inclusive)
+    return _any(_within(way, _value(condition, way)) for way in fields.values(condition.field))
+
+
+def _all(parts: Sequence[Clause]) -> Clause:
+    parts = [part for part in parts if part != ALL]
+    if NONE in parts:
+        return NONE
+    if len(parts) < 2:
+        return parts[0] if parts else ALL
+    return {"bool": {"filter": parts}}
+
+
+def _any(found: Iterable[Clause]) -> Clause:
+    parts = [part for part in found if part != NONE]
+    if ALL in parts:
+        return ALL
+    if len(parts) < 2:
+        return parts[0] if parts else NONE
+    return {"bool": {"should": parts, "minimum_should_match": 1}}
+
+
+def _not(part: Clause) -> Clause:
+    if part in (ALL, NONE):
+        return NONE if part == ALL else ALL
+    return {"bool": {"must_not": [part]}}
+
+
+def _within(way: Way, part: Clause) -> Clause:
+    """Restrict a clause to the indices where the field is indexed so."""
+    return part if way.indices is None else _all([{"terms": {"_index": list(way.indices)}}, part])
+
+
+def _text_ways(names: Iterable[str], fields: Fields) -> Iterator[Way]:
+    """Yield where words are; a keyword is one long word, of which at least a part is found."""
+    for name in names:
+        yield from (way for way in fields.own(name) if way.kind in {Kind.TEXT, Kind.KEYWORD})
+
+
+def _text(way: Way, wanted: Sequence[str]) -> Clause:
+    if not wanted:
+        return NONE
+    if way.kind is Kind.KEYWORD:
+        return {"wildcard": {way.name: {"value": f"*{'*'.join(map(_escaped, wanted))}*", "case_insensitive": True}}}
+    if len(wanted) == 1:
+        return _wildcard(way.name, f"*{_escaped(wanted[0])}*")
+    first, *middle, last = wanted
+    clauses = [
+        {"span_multi": {"match": _wildcard(way.name, f"*{_escaped(first)}")}},
+        *({"span_term": {way.name: word}} for word in middle),
+        {"span_multi": {"match": {"prefix": {way.name: {"value": last}}}}},
+    ]
+    return {"span_near": {"clauses": clauses, "slop": 0, "in_order": True}}
+
+
+def _around(pattern: Sequence[str | Gap]) -> str:
+    return f"*{_pattern(pattern).lower()}*"
+
+
+def _wildcard(field: str, pattern: str) -> Clause:
+    return {"wildcard": {field: {"value": pattern}}}
+
+
+def _pattern(pattern: Sequence[str | Gap]) -> str:
+    return "".join(piece.value if isinstance(piece, Gap) else _escaped(piece) for piece in pattern)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
+
+
+def _value(condition: Condition, way: Way) -> Clause:
+    if isinstance(condition, Equal):
+        return _equal(condition, way)
+    if isinstance(condition, Like):
+        return _like(condition, way)
+    assert isinstance(condition, Range)  # noqa: S101  # what is left
+    return _range(condition, way)
+
+
+def _equal(condition: Equal, way: Way) -> Clause:
+    value = condition.value
+    if condition.field == "level" and way.kind is Kind.KEYWORD:
+        return {"terms": {way.name: list(level_spellings(value))}}
+    match way.kind:
+        case Kind.KEYWORD:
+            return {"term": {way.name: value}}
+        case Kind.TEXT:
+            return {"match_phrase": {way.name: value}}
+        case Kind.INTEGER | Kind.FLOAT:
+            number = _number(value, way.kind)
+            return NONE if number is None else {"term": {way.name: number}}
+        case Kind.BOOLEAN:
+            return {"term": {way.name: value}} if value in {"true", "false"} else NONE
+        case Kind.IP:
+            return {"term": {way.name: value}} if _is_address(value) else NONE
+        case Kind.DATE:
+            return {"match": {way.name: {"query": value, "lenient": True}}}
+        case Kind.OTHER:
+            return NONE
+
+
+def _like(condition: Like, way: Way) -> Clause:
+    match way.kind:
+        case Kind.KEYWORD:
+            ignore_case = {"case_insensitive": True} if condition.field == "level" else {}
+            return {"wildcard": {way.name: {"value": _pattern(condition.pattern)} | ignore_case}}
+        case Kind.TEXT:
+            return {"wildcard": {way.name: {"value": _pattern(condition.pattern), "case_insensitive": True}}}
+        case Kind.INTEGER:
+            return _any(_digits(way.name, condition.pattern))
+        case Kind.BOOLEAN | Kind.OTHER:
+            return NONE
+    raise StoreError(f"{condition.field} is indexed as {way.kind.value}: it has no wildcards here, use a range")
+
+
+def _digits(field: str, pattern: Sequence[str | Gap]) -> Iterator[Clause]:
+    """Yield the ranges of integers whose digits begin so: ``4*`` is 4, 40 to 49, 400 to 499 and so on."""
+    head = pattern[0] if isinstance(pattern[0], str) else ""
+    gaps = pattern[1:] if head else pattern
+    if not all(isinstance(gap, Gap) for gap in gaps):
+        raise StoreError(f"{field} is a number: a wildcard stands at its end here, as in 4* or 4??")
+    if head and (not head.isascii() or not head.isdigit() or head[0] == "0"):
+        return
+    least = sum(gap is Gap.ONE for gap in gaps)
+    most = _LONGEST_INTEGER - 1 - len(head) if Gap.MANY in gaps else least
+    for more in range(least, most + 1):
+        scale = 10**more
+        low, high = (int(head) * scale, (int(head) + 1) * scale - 1) if head else (scale // 10, scale - 1)
+        yield {"range": {field: {"gte": 0 if high == 9 and not head else low, "lte": high}}}
+
+
+def _range(condition: Range, way: Way) -> Clause:
+    bounds = [bound for bound in (condition.low, condition.high) if bound is not None]
+    if not bounds:
+        return {"exists": {"field": way.name}}
+    match way.kind:
+        case Kind.INTEGER | Kind.FLOAT:
+            values: list[Any] = [as_number(bound) for bound in bounds]
+        case Kind.IP:
+            values = [bound if _is_address(bound) else None for bound in bounds]
+        case Kind.KEYWORD | Kind.DATE:
+            values = list(bounds)
+        case _:
+            return NONE
+    if None in values:
+        return NONE
+    limits: dict[str, Any] = {}
+    if condition.low is not None:
+        limits["gte" if condition.low_inclusive else "gt"] = values[0]
+    if condition.high is not None:
+        limits["lte" if condition.high_inclusive else "lt"] = values[-1]
+    return {"range": {way.name: limits}}
+
+
+def _time_range(low: str | None, high: str | None, low_inclusive: bool, high_inclusive: bool) -> Clause:
+    limits = {"format": "strict_date_optional_time"}
+    if low is not None:
+        limits["gte" if low_inclusive else "gt"] = low
+    if high is not None:
+        limits["lte" if high_inclusive else "lt"] = high
+    return {"range": {"@timestamp": limits}}
+
+
+def _number(value: str, kind: Kind) -> int | float | None:
+    """Return a value as a number that a field of this kind may hold."""
+    number = as_number(value)
+    if kind is Kind.INTEGER and isinstance(number, float):
+        return int(number) if number.is_integer() else None
+    return number
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
