@@ -1,0 +1,55 @@
+/** Questions to the server. All addresses are relative, so that a reverse proxy may put the page below a prefix. */
+
+/** What the server said when it did not answer: `status` (0: not reachable), and of a wrong query where it is. */
+export class ApiError extends Error {
+  constructor(status, detail = {}) {
+    super(detail.message ?? "");
+    Object.assign(this, { status, column: detail.column, length: detail.length, hint: detail.hint });
+  }
+}
+
+let skewMs = 0;
+
+/** Return the server's time: ranges like "the last 15 minutes" must not suffer from a wrong clock here. */
+export const serverNow = () => new Date(Date.now() + skewMs);
+
+/**
+ * Ask `api/PATH` and return the parsed answer.
+ *
+ * @param {Object} params parameters; those that are null, undefined or "" are left out.
+ * @param {AbortSignal} [signal] ends the question; it then rejects with an AbortError.
+ */
+export async function ask(path, params = {}, signal = undefined) {
+  let answer;
+  try {
+    answer = await fetch(address(path, params), { signal, headers: { Accept: "application/json" } });
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new ApiError(0);
+  }
+  keepTime(answer.headers.get("Date"));
+  if (answer.ok) return answer.json();
+  if (answer.status === 401) dispatchEvent(new Event("signed-out"));
+  const body = await answer.json().catch(() => ({}));
+  throw new ApiError(answer.status, typeof body.error === "string" ? { message: body.error } : body.error);
+}
+
+/** Return the relative address of a question. */
+export function address(path, params = {}) {
+  const kept = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const query = new URLSearchParams(kept).toString();
+  return `api/${path}${query ? `?${query}` : ""}`;
+}
+
+function keepTime(date) {
+  const difference = Date.parse(date ?? "") - Date.now();
+  // The header has whole seconds; less than some of them is no difference.
+  skewMs = Math.abs(difference) > 5000 ? difference : 0;
+}
+
+/** Sign out; the server asks for the password again. */
+export async function signOut(csrf) {
+  await fetch("logout", { method: "POST", headers: { "X-CSRF-Token": csrf } });
+  location.reload();
+}
+
+export const aborted = (error) => error?.name === "AbortError";

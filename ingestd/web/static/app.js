@@ -1,0 +1,130 @@
+/** The page: puts header, question and the chosen view together, and asks anew whenever the question changes. */
+
+import { ask, serverNow } from "./api.js";
+import { announce, h, put } from "./dom.js";
+import { createExplore } from "./explore.js";
+import { createHeader } from "./header.js";
+import { t } from "./i18n.js";
+import { signInForm } from "./notices.js";
+import { compose } from "./query.js";
+import { DEFAULTS, current, subscribe, update } from "./state.js";
+import { iso, resolve } from "./time.js";
+import { createToolbar } from "./toolbar.js";
+
+const HEALTH_S = 15;
+
+const root = document.getElementById("app");
+const header = createHeader();
+const toolbar = createToolbar({ refresh: () => refresh() });
+const main = h("main", { class: "page", id: "main", tabindex: "-1" });
+const progress = h("div", { class: "progress", hidden: true });
+const views = {};
+let question = null, running = null, timer = 0, shownTab = null;
+
+/** Make the views when they are first needed: map and status are not part of the first load. */
+async function viewOf(tab) {
+  views[tab] ??= tab === "logs"
+    ? createExplore({ onEmpty: setup, onFault: (error) => toolbar.fault(error, question.shift) })
+    : tab === "visitors" ? (await import("./map.js")).createVisitors({ onFault: (error) => toolbar.fault(error, question.shift) }) : (await import("./status.js")).createStatus();
+  return views[tab];
+}
+
+/** Ask everything of the shown view again; what is still being asked is given up. */
+async function refresh() {
+  running?.abort();
+  clearTimeout(timer);
+  const own = new AbortController();
+  running = own;
+  const state = current();
+  question = questionOf(state);
+  toolbar.fault(null);
+  progress.hidden = false;
+  try {
+    const view = await viewOf(state.tab);
+    if (own.signal.aborted) return;
+    if (shownTab !== state.tab) {
+      if (shownTab) views[shownTab]?.stop?.();
+      shownTab = state.tab;
+      put(main, h("h1", { class: "sr-only" }, t(`nav.${state.tab}`)), view.element);
+    }
+    await view.load(question, own.signal);
+  } finally {
+    if (running === own) {
+      progress.hidden = true;
+      schedule();
+    }
+  }
+}
+
+function questionOf(state) {
+  const { since, until, relative } = resolve(state, serverNow());
+  const { text, shift } = compose(state);
+  return { state, q: text, shift, since: iso(since), until: iso(until), sinceDate: since, untilDate: until, relative };
+}
+
+/** Refresh again after a while, if asked to; not while nobody looks, and not what can no longer change. */
+function schedule() {
+  clearTimeout(timer);
+  const state = current();
+  if (state.every && question.relative && !state.live && state.tab !== "status") {
+    timer = setTimeout(() => (document.hidden ? schedule() : refresh()), state.every * 1000);
+  }
+}
+
+/** The store is empty: say how to fill it, and wait for the first event. */
+async function setup() {
+  const { createSetup } = await import("./setup.js");
+  const waiting = createSetup({
+    onFirst() {
+      shownTab = null;
+      update({ ...DEFAULTS, range: "15m" }, { replace: true });
+      refresh();
+      announce(t("chart.title"));
+    },
+  });
+  shownTab = "setup";
+  views.setup = waiting;
+  toolbar.element.hidden = true;
+  put(main, waiting.element);
+}
+
+function show(state) {
+  header.show(state);
+  toolbar.show(state);
+  toolbar.element.hidden = state.tab === "status";
+}
+
+async function watchHealth() {
+  if (!document.hidden) {
+    try {
+      const { health } = await ask("status");
+      header.healthy(health?.ready === false ? "unhealthy" : "healthy");
+    } catch {
+      header.healthy("away");
+    }
+  }
+  setTimeout(watchHealth, HEALTH_S * 1000);
+}
+
+addEventListener("signed-out", () => {
+  running?.abort();
+  root.replaceChildren(header.element, signInForm());
+}, { once: true });
+
+addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !typing && !toolbar.element.hidden) {
+    event.preventDefault();
+    toolbar.focus();
+  }
+});
+
+root.replaceChildren(progress, header.element, toolbar.element, main);
+subscribe((state, before) => {
+  show(state);
+  if (state.every !== before.every && Object.keys(state).every((name) => name === "every" || state[name] === before[name])) schedule();
+  else refresh();
+});
+show(current());
+refresh();
+setTimeout(watchHealth, 1500);

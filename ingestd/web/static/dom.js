@@ -1,0 +1,117 @@
+/** Making elements. Data only ever becomes text nodes and attributes: nothing here parses HTML. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Return an element.
+ *
+ * `props`: `class`; `on`: handlers by event; `data`: data-* attributes; everything else is an attribute, where
+ * `true` is an empty one and `null`, `undefined` and `false` leave it out (but not with aria-*, where they are words).
+ * Children: nodes, texts and numbers; `null` and `false` are left out, arrays are laid flat.
+ */
+export function h(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** The same for SVG. */
+export function svg(tag, props = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (name === "on") {
+      for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
+    } else if (name === "data") {
+      Object.assign(element.dataset, value);
+    } else if (value !== null && value !== undefined && (value !== false || name.startsWith("aria-"))) {
+      element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
+    }
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Put `children` in the place of what `element` holds. */
+export function put(element, ...children) {
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Return a function that calls `act` once, `ms` after its last call. */
+export function debounce(act, ms) {
+  let timer = 0;
+  return (...args) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => act(...args), ms);
+  };
+}
+
+/** Tell people who listen to the page instead of seeing it. */
+export function announce(text) {
+  let region = document.getElementById("announcer");
+  if (!region) {
+    region = h("div", { id: "announcer", class: "sr-only", role: "status", "aria-live": "polite" });
+    document.body.append(region);
+  }
+  region.textContent = text;
+}
+
+/** Copy `text`, and say so on the button for a moment. */
+export async function copy(text, button, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without https the clipboard of old is all there is.
+    const area = h("textarea", { class: "sr-only", readonly: true });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  const label = button.querySelector("[data-label]") ?? button;
+  const before = label.textContent;
+  label.textContent = done;
+  announce(done);
+  setTimeout(() => (label.textContent = before), 1600);
+}
+
+/**
+ * A button that opens a panel below it; Escape and a click elsewhere close it.
+ *
+ * `content(close)` makes the panel's content anew each time it opens. Returns the element with both.
+ */
+export function popup({ button, label, content, align = "left" }) {
+  const panel = h("div", { class: `popup popup-${align}`, role: "dialog", "aria-label": label, hidden: true });
+  const root = h("div", { class: "popup-root" }, button, panel);
+  button.setAttribute("aria-haspopup", "dialog");
+  button.setAttribute("aria-expanded", "false");
+  const outside = (event) => root.contains(event.target) || close(false);
+  function close(focus = true) {
+    if (panel.hidden) return;
+    panel.hidden = true;
+    button.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", outside);
+    if (focus) button.focus();
+  }
+  button.addEventListener("click", () => {
+    if (!panel.hidden) return close();
+    put(panel, content(close));
+    panel.hidden = false;
+    button.setAttribute("aria-expanded", "true");
+    document.addEventListener("pointerdown", outside);
+    panel.querySelector("[autofocus], button, input")?.focus();
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !panel.hidden) {
+      event.stopPropagation();
+      close();
+    }
+  });
+  root.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !root.contains(event.relatedTarget)) close(false);
+  });
+  return root;
+}

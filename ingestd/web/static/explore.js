@@ -1,0 +1,171 @@
+/** The page "Logs": histogram, panels, field list and events of one question. */
+
+import { aborted, ask } from "./api.js";
+import { announce, h, put } from "./dom.js";
+import { number } from "./format.js";
+import { createFields } from "./fields.js";
+import { createHistogram } from "./histogram.js";
+import { t } from "./i18n.js";
+import { failure } from "./notices.js";
+import { addFilter, toggleIn, update } from "./state.js";
+import { createTable } from "./table.js";
+import { createTail } from "./tail.js";
+import { inputText, rangeName, zoneSeconds } from "./time.js";
+import { showRange } from "./timepicker.js";
+import { clearAll, restricts } from "./toolbar.js";
+import { createTop } from "./top.js";
+
+const PAGE = 100, LIVE_ROWS = 1000;
+
+/** Return `{element, load(question, signal), stop()}`; `onEmpty()`: the store has no event at all. */
+export function createExplore({ onEmpty, onFault }) {
+  const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
+  const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words" });
+  const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path", "path"], kind: "paths" });
+  const codes = createTop({ title: t("top.status"), fields: ["status_code", "http.response.status_code"], kind: "status" });
+  const levels = createTop({ title: t("top.levels"), fields: ["level"], kind: "levels" });
+  const panels = h("div", { class: "panels" });
+  const table = createTable();
+  const fields = createFields();
+  const tail = createTail({ onHits: arrived });
+  const notice = h("div", { class: "none-found" });
+  const element = h("div", { class: "explore" }, histogram.element, panels, h("div", { class: "split" }, fields.element, h("div", { class: "split-main" }, table.element)));
+  const charts = new Map();
+  let hits = [], cursor = null, asked = null, seen = new Set(), shown = null;
+  table.extra(tail.element);
+
+  function layout(state) {
+    for (const path of charts.keys()) if (!state.charts.includes(path)) charts.delete(path);
+    for (const path of state.charts) {
+      if (!charts.has(path)) charts.set(path, createTop({ title: t("top.field", { field: path }), fields: [path], onClose: () => toggleIn("charts", path) }));
+    }
+    const all = [words, paths, codes, levels, ...charts.values()].map((panel) => panel.element);
+    if (panels.children.length !== all.length || all.some((node, place) => panels.children[place] !== node)) put(panels, all);
+  }
+
+  /** Ask everything anew. */
+  async function load(question, signal) {
+    asked = question;
+    layout(question.state);
+    const tops = [words, paths, codes, ...charts.values()].map((panel) => panel.load(question, signal));
+    const over = loadHistogram(question, signal);
+    const found = loadEvents(question, signal);
+    if (question.state.live) tail.follow(question.q);
+    else tail.stop();
+    await Promise.all([...tops, over, found]);
+    if (!signal.aborted && (await over) === 0) await nothing(question, signal);
+  }
+
+  async function loadHistogram({ q, since, until, sinceDate, untilDate }, signal) {
+    histogram.element.setAttribute("aria-busy", "true");
+    try {
+      const answer = await ask("histogram", { q, since, until, offset: zoneSeconds(sinceDate), field: "level" }, signal);
+      histogram.show(answer, sinceDate, untilDate);
+      showLevels(answer);
+      announce(t("chart.events", { n: number(answer.total) }));
+      return answer.total;
+    } catch (error) {
+      if (aborted(error)) return null;
+      if (error.status === 400) onFault(error);
+      else histogram.fail(failure(error, () => load(asked, new AbortController().signal)));
+      return null;
+    } finally {
+      if (!signal.aborted) histogram.element.removeAttribute("aria-busy");
+    }
+  }
+
+  // The histogram has the levels already: no question of their own.
+  function showLevels(answer) {
+    const sums = new Map();
+    for (const { counts } of answer.buckets) {
+      for (const [level, count] of Object.entries(counts)) if (level) sums.set(level, (sums.get(level) ?? 0) + count);
+    }
+    const values = [...sums].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
+    levels.show({ field: "level", values: values.slice(0, 7) });
+  }
+
+  async function loadEvents({ q, since, until, state }, signal) {
+    table.element.setAttribute("aria-busy", "true");
+    try {
+      const answer = await ask("search", { q, since, until, limit: PAGE }, signal);
+      ({ hits, next: cursor } = answer);
+      seen = new Set(hits.map(key));
+      shown = state;
+      table.show(hits, state);
+      table.took(answer.ms);
+      fields.show(hits.map((hit) => hit.event));
+      footer();
+    } catch (error) {
+      if (aborted(error)) return;
+      if (error.status === 400) onFault(error);
+      else {
+        table.show([], state);
+        table.foot(failure(error, () => load(asked, new AbortController().signal)));
+      }
+    } finally {
+      if (!signal.aborted) table.element.removeAttribute("aria-busy");
+    }
+  }
+
+  function footer() {
+    if (!hits.length) return table.foot();
+    if (!cursor) return table.foot(h("p", { class: "muted" }, t("table.end")));
+    const more = h("button", { class: "button", type: "button", on: { click: () => older(more) } }, t("table.more"));
+    return table.foot(more);
+  }
+
+  async function older(button) {
+    button.disabled = true;
+    const { q, since, until } = asked, from = asked;
+    try {
+      const answer = await ask("search", { q, since, until, limit: PAGE, after: cursor });
+      if (asked !== from) return; // another question by now
+      const first = hits.length;
+      const fresh = answer.hits.filter((hit) => !seen.has(key(hit)));
+      for (const hit of fresh) seen.add(key(hit));
+      hits = [...hits, ...fresh];
+      cursor = answer.next;
+      table.append(fresh);
+      fields.show(hits.map((hit) => hit.event));
+      footer();
+      element.querySelectorAll("tr.row .open")[first]?.focus({ preventScroll: true });
+    } catch (error) {
+      button.disabled = false;
+      table.foot(failure(error, () => older(button)));
+    }
+  }
+
+  function arrived(fresh) {
+    const unseen = fresh.filter((hit) => !seen.has(key(hit)));
+    for (const hit of unseen) seen.add(key(hit));
+    if (!unseen.length || !shown) return;
+    hits = [...unseen, ...hits].slice(0, LIVE_ROWS);
+    notice.remove();
+    table.prepend(unseen, LIVE_ROWS);
+    fields.show(hits.map((hit) => hit.event));
+  }
+
+  async function nothing({ state }, signal) {
+    let indices = [];
+    try {
+      ({ indices } = await ask("indices", {}, signal));
+    } catch {
+      return; // what was asked has been answered; the hint is a courtesy
+    }
+    if (!indices.some((index) => index.events > 0)) return onEmpty();
+    const day = indices.filter((index) => index.events > 0 && index.day).map((index) => index.day).sort().at(-1);
+    const action = (key, act) => h("button", { class: "button", type: "button", on: { click: act } }, t(key));
+    const begin = day && new Date(`${day}T00:00:00Z`);
+    put(notice, h("h3", {}, t("none.title")), h("p", { class: "muted" }, t("none.text", { range: rangeName(state) }), " ",
+      day && !restricts(state) ? t("none.newest", { time: inputText(begin).slice(0, 10) }) : ""),
+    h("div", { class: "actions" },
+      restricts(state) ? action("none.clear", clearAll) : null,
+      state.range !== "30d" || state.from ? action("none.wider", () => update({ range: "30d", from: "", to: "" })) : null,
+      day && !restricts(state) ? action("none.jump", () => showRange(begin, new Date(begin.getTime() + 86400000))) : null));
+    table.foot(notice);
+  }
+
+  return { element, load, stop: tail.stop };
+}
+
+const key = (hit) => `${hit.index}/${hit.id}`;

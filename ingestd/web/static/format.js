@@ -1,0 +1,54 @@
+/** Numbers, sizes and durations as people of the page's language write them. */
+
+import { language, t } from "./i18n.js";
+
+const whole = new Intl.NumberFormat(language);
+const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
+const tenth = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+
+export const number = (value) => whole.format(value);
+export const compact = (value) => (Math.abs(value) < 100000 ? whole.format(value) : short.format(value));
+export const percent = (part, all) => (all > 0 ? share.format(part / all) : "");
+export const rate = (value) => (Math.abs(value) < 10 ? tenth.format(value) : whole.format(Math.round(value)));
+
+/** 1536 -> "1.5 KiB" */
+export function bytes(value) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let step = 0;
+  while (value >= 1024 && step < units.length - 1) {
+    value /= 1024;
+    step += 1;
+  }
+  return `${value < 10 && step > 0 ? tenth.format(value) : whole.format(Math.round(value))} ${units[step]}`;
+}
+
+/** Seconds -> "3 d 4 h", "12 s" */
+export function duration(seconds) {
+  const parts = [
+    [Math.floor(seconds / 86400), t("unit.d")],
+    [Math.floor(seconds / 3600) % 24, t("unit.h")],
+    [Math.floor(seconds / 60) % 60, t("unit.min")],
+    [Math.floor(seconds) % 60, t("unit.s")],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return `0 ${t("unit.s")}`;
+  return parts.slice(first, first + 2).filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`).join(" ");
+}
+
+/** Return the value of a field as one line of text. */
+export function plain(value) {
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+const regions = new Intl.DisplayNames([language], { type: "region", fallback: "code" });
+
+/** Return the name of a country by its two letters. */
+export function country(code) {
+  try {
+    return code === "XK" ? t("country.XK") : regions.of(code);
+  } catch {
+    return code;
+  }
+}

@@ -1,0 +1,43 @@
+/** The page's language: `#lang=ko`, else the choice made earlier, else the browser's. English and Korean. */
+
+import { messages } from "./messages.js";
+
+const KEY = "ingestd.lang";
+
+function stored() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+function choose() {
+  const asked = new URLSearchParams(location.hash.slice(1)).get("lang") ?? stored();
+  if (asked in messages) return asked;
+  return navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in messages) ?? "en";
+}
+
+export const language = choose();
+document.documentElement.lang = language;
+
+/** Return a message; `{name}` in it is replaced by `values.name`. A message may be by count: `{one, other}`. */
+export function t(key, values = {}) {
+  let text = messages[language][key] ?? messages.en[key];
+  if (text === undefined) throw new Error(`no message ${key}`);
+  if (typeof text === "object") text = values.n === 1 || values.n === "1" ? text.one : text.other;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Change the language: the page is built anew, its address keeps all state. */
+export function setLanguage(code) {
+  try {
+    localStorage.setItem(KEY, code);
+  } catch {
+    // Then it lasts as long as the address.
+  }
+  const hash = new URLSearchParams(location.hash.slice(1));
+  if (hash.has("lang")) hash.set("lang", code);
+  history.replaceState(null, "", `#${hash}`);
+  location.reload();
+}

@@ -1,0 +1,27 @@
+/** Levels of logging: their order, names and classes. */
+
+/** From the least to the most severe; a bar is stacked in this order from the bottom. */
+export const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+export const OTHER = "OTHER";
+
+const ALIASES = { WARN: "WARNING", FATAL: "CRITICAL", ERR: "ERROR", NOTICE: "INFO", TRACE: "DEBUG" };
+
+/** Return one of LEVELS, or OTHER. */
+export function normal(level) {
+  const name = String(level ?? "").toUpperCase();
+  const known = ALIASES[name] ?? name;
+  return LEVELS.includes(known) ? known : OTHER;
+}
+
+/** Return the class that gives an element the colour of a level. */
+export const levelClass = (level) => `lv-${normal(level).toLowerCase()}`;
+
+/** Return the level of an event: python-logstash's `level`, else ECS's `log.level`. */
+export const levelOf = (event) => event.level ?? event.log?.level ?? event["log.level"] ?? "";
+
+/** Return counts by level: `{INFO: 3, OTHER: 1}` of `{INFO: 3, "": 1}`. */
+export function gather(counts) {
+  const sums = {};
+  for (const [name, count] of Object.entries(counts)) sums[normal(name)] = (sums[normal(name)] ?? 0) + count;
+  return sums;
+}

@@ -1,0 +1,24 @@
+/** What is shown instead of data: failures, and that nothing was found. */
+
+import { h } from "./dom.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+
+const TEXTS = { 0: "error.away", 403: "error.403", 504: "error.504" };
+
+/** Return a node that tells of an ApiError, with a button that calls `retry`. */
+export function failure(error, retry) {
+  if (!("status" in error)) throw error; // a mistake in this page
+  const text = TEXTS[error.status] ? t(TEXTS[error.status]) : error.message || t("error.other");
+  return h("div", { class: "notice notice-error", role: "alert" },
+    icon("alert"), h("span", {}, text), retry ? h("button", { class: "button small", type: "button", on: { click: retry } }, t("error.retry")) : null);
+}
+
+/** Return the form that asks for the password; the server sets the cookie and leads back. */
+export function signInForm() {
+  return h("main", { class: "page narrow", id: "main" },
+    h("form", { class: "card login", method: "post", action: "login" },
+      h("h1", {}, t("login.title")),
+      h("label", {}, h("span", {}, t("login.password")), h("input", { class: "input", type: "password", name: "password", autocomplete: "current-password", autofocus: true, required: true })),
+      h("button", { class: "button primary", type: "submit" }, t("login.go"))));
+}

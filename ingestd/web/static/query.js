@@ -1,0 +1,38 @@
+/** From the page's state to the one query text that the server gets, in Lucene syntax. */
+
+/** Return a field name for a query: what has a meaning of its own there is escaped. */
+export const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
+
+/** Return a value for a query: numbers and truth values as they are, text in quotes. */
+export function valueText(value) {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Return one condition: `NOT level:"INFO"`. */
+export const condition = ({ field, value, not }) => `${not ? "NOT " : ""}${fieldText(field)}:${valueText(value)}`;
+
+/**
+ * Return `{text, shift}`: the query text, and how many characters stand in it before what the user wrote.
+ *
+ * `more`: conditions that are not part of the state.
+ */
+export function compose(state, more = []) {
+  const conditions = [...state.filters.map(condition), ...more];
+  if (state.level) conditions.unshift(`level:>=${state.level}`);
+  const own = state.q.trim();
+  if (!own) return { text: conditions.join(" AND "), shift: 0 };
+  if (!conditions.length) return { text: own, shift: -leading(state.q) };
+  return { text: [`(${own})`, ...conditions].join(" AND "), shift: 1 - leading(state.q) };
+}
+
+const leading = (text) => text.length - text.trimStart().length;
+
+/** Return the words of a query that are looked for in messages, to mark them there: no field, not negated. */
+export function freeWords(q) {
+  const bare = q.replace(/(?:\bNOT\s+|[-!])?[\w@.\\[\]]+:(?:[<>]=?)?(?:"(?:\\.|[^"\\])*"|\([^)]*\)|[[{][^\]}]*[\]}]|\S+)/g, " ")
+    .replace(/(?:\bNOT\s+|(?<=^|\s)[-!])(?:"(?:\\.|[^"\\])*"|\S+)/g, " ");
+  const words = bare.match(/"(?:\\.|[^"\\])*"|[^\s()"*?]+/g) ?? [];
+  return words.map((word) => word.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1"))
+    .filter((word) => word && !["AND", "OR", "NOT", "TO", "&&", "||"].includes(word));
+}

@@ -1,0 +1,123 @@
+/** The query box: Enter runs, wrong queries are marked at their place, recent ones are offered. */
+
+import { h, put } from "./dom.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { current, update } from "./state.js";
+
+const KEY = "ingestd.recent", MOST = 12;
+
+function recent() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(kept) ? kept.filter((text) => typeof text === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+function keep(list) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(list.slice(0, MOST)));
+  } catch {
+    // No storage, no history.
+  }
+}
+
+/** Return `{element, show(state), fault(error, shift)}`; `again()` is called when the same query is run again. */
+export function createSearchbar({ again }) {
+  const input = h("input", {
+    class: "query", type: "text", name: "q", role: "combobox", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    placeholder: t("search.placeholder"), "aria-label": t("search.label"), "aria-describedby": "query-error",
+    "aria-expanded": "false", "aria-controls": "query-recent", "aria-autocomplete": "list",
+  });
+  const clear = h("button", { class: "ghost square clear", type: "button", "aria-label": t("search.clear"), hidden: true }, icon("close"));
+  const list = h("ul", { class: "recent", id: "query-recent", role: "listbox", "aria-label": t("search.recent"), hidden: true });
+  const error = h("div", { class: "query-error", id: "query-error", role: "alert", hidden: true });
+  const form = h("form", { class: "search", role: "search" },
+    h("span", { class: "search-icon" }, icon("search", 18)), input, clear, list);
+  const element = h("div", { class: "searchbar" }, form, error);
+  let marked = -1;
+
+  function run(text) {
+    hideRecent();
+    const trimmed = text.trim();
+    if (trimmed) keep([trimmed, ...recent().filter((other) => other !== trimmed)]);
+    if (trimmed === current().q) again();
+    else update({ q: trimmed });
+  }
+  function options() {
+    const typed = input.value.trim().toLowerCase();
+    return recent().filter((text) => text.toLowerCase().includes(typed) && text !== input.value.trim()).slice(0, 8);
+  }
+  function showRecent(mark = -1) {
+    const found = options();
+    marked = found.length ? Math.max(-1, Math.min(mark, found.length - 1)) : -1;
+    put(list, found.map((text, place) =>
+      h("li", {
+        role: "option", id: `recent-${place}`, "aria-selected": String(place === marked), class: place === marked ? "marked" : null,
+        // pointerdown comes before the input loses the focus
+        on: { pointerdown: (event) => { event.preventDefault(); input.value = text; run(text); } },
+      }, icon("clock", 14), h("span", {}, text)),
+    ));
+    list.hidden = found.length === 0;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+    if (marked >= 0) input.setAttribute("aria-activedescendant", `recent-${marked}`);
+    else input.removeAttribute("aria-activedescendant");
+  }
+  function hideRecent() {
+    list.hidden = true;
+    marked = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    run(marked >= 0 ? options()[marked] : input.value);
+  });
+  input.addEventListener("input", () => {
+    clear.hidden = !input.value;
+    showRecent();
+  });
+  input.addEventListener("focus", () => input.value || showRecent());
+  input.addEventListener("blur", hideRecent);
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return; // Hangul is still being put together
+    if (event.key === "ArrowDown") showRecent(marked + 1);
+    else if (event.key === "ArrowUp" && marked >= 0) showRecent(marked - 1);
+    else if (event.key === "Escape" && !list.hidden) hideRecent();
+    else if (event.key === "Enter") {
+      event.preventDefault();
+      form.requestSubmit();
+    } else return;
+    if (event.key.startsWith("Arrow")) event.preventDefault();
+  });
+  clear.addEventListener("click", () => {
+    input.value = "";
+    clear.hidden = true;
+    run("");
+    input.focus();
+  });
+
+  return {
+    element,
+    show(state) {
+      if (input.value.trim() !== state.q) input.value = state.q;
+      clear.hidden = !input.value;
+    },
+    focus: () => input.focus(),
+    /** Show what is wrong with the query, with a mark at its place; null: nothing is. */
+    fault(problem, shift = 0) {
+      error.hidden = !problem;
+      input.setAttribute("aria-invalid", String(Boolean(problem)));
+      if (!problem) return put(error);
+      const column = (problem.column ?? 0) - shift;
+      const text = input.value;
+      const marks = column >= 1 && column <= text.length + 1
+        ? h("pre", { class: "query-mark" }, text.slice(0, column - 1), h("mark", {}, text.slice(column - 1, column - 1 + Math.max(1, problem.length ?? 1)) || " "), text.slice(column - 1 + Math.max(1, problem.length ?? 1)))
+        : null;
+      return put(error, h("p", {}, icon("alert"), h("span", {}, problem.message), problem.hint ? h("span", { class: "hint" }, problem.hint) : null), marks);
+    },
+  };
+}

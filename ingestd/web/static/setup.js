@@ -1,0 +1,77 @@
+/** What is shown while the store is empty: how to send the first event. */
+
+import { ask } from "./api.js";
+import { copy, h, put } from "./dom.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+
+const EVERY_MS = 2000;
+const EVERYWHERE = ["0.0.0.0", "::", "", null, undefined];
+
+/** Django's settings for python-logstash, as in README.md. */
+const django = (host, port) => `LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "console": {"class": "logging.StreamHandler"},
+        "logstash": {
+            "class": "logstash.TCPLogstashHandler",
+            "host": "${host}",
+            "port": ${port},
+            "version": 1,
+            "message_type": "django",
+        },
+    },
+    "loggers": {
+        "django": {"handlers": ["console", "logstash"], "level": "INFO"},
+        # The access lines of \`manage.py runserver\`; Django sends them nowhere else unless told to.
+        "django.server": {"handlers": ["console", "logstash"], "level": "INFO", "propagate": False},
+    },
+}
+`;
+
+const trial = (host, port) =>
+  `python3 -c 'import socket; socket.create_connection(("${host}", ${port})).sendall(b"{\\"level\\": \\"INFO\\", \\"message\\": \\"\\\\\\"GET /search?q=hello HTTP/1.1\\\\\\" 200 1\\"}\\n")'`;
+
+/** Return `{element, stop()}`; `onFirst()` is called when there is an event. */
+export function createSetup({ onFirst }) {
+  const steps = h("div", { class: "steps" });
+  const element = h("div", { class: "setup" },
+    h("div", { class: "setup-head" }, h("span", { class: "pulse", "aria-hidden": "true" }), h("h2", {}, t("setup.title"))),
+    h("p", { class: "lead" }, t("setup.text")), steps, h("p", { class: "muted", role: "status" }, t("setup.watch")));
+  let timer = 0;
+
+  async function describe() {
+    const status = await ask("status");
+    const inputs = status.pipelines.flatMap((pipeline) => pipeline.inputs);
+    const tcp = inputs.find((input) => input.kind === "tcp" && input.port);
+    if (!tcp) return put(steps, h("p", { class: "notice notice-error" }, t("setup.nowhere")));
+    const host = EVERYWHERE.includes(tcp.host) ? location.hostname : tcp.host;
+    return put(steps,
+      h("p", { class: "listening" }, h("span", { class: "live-dot on" }), t("setup.listening", { address: `${host}:${tcp.port}` })),
+      step("1", t("setup.step1"), "pip install python-logstash"),
+      step("2", t("setup.step2"), django(host, tcp.port)),
+      step("", t("setup.or"), trial(host, tcp.port)));
+  }
+  async function look() {
+    try {
+      if (!steps.childElementCount) await describe();
+      const { indices } = document.hidden ? { indices: [] } : await ask("indices");
+      if (indices.some((index) => index.events > 0)) return onFirst();
+    } catch {
+      // ingestd may be starting again; the next look tells.
+    }
+    timer = setTimeout(look, EVERY_MS);
+    return undefined;
+  }
+  look();
+  return { element, stop: () => clearTimeout(timer) };
+}
+
+function step(place, title, text) {
+  const button = h("button", { class: "button small copy", type: "button" }, icon("copy", 14), h("span", { data: { label: "" } }, t("setup.copy")));
+  button.addEventListener("click", () => copy(text, button, t("setup.copied")));
+  return h("section", { class: "step" },
+    h("h3", {}, place ? h("span", { class: "step-number", "aria-hidden": "true" }, place) : null, title),
+    h("div", { class: "step-code" }, h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": title }, text), button));
+}

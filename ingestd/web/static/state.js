@@ -1,0 +1,120 @@
+/**
+ * What the page shows, all of it in the address behind `#`: back, forward, reload and sharing a link just work.
+ *
+ * In the hash and not in the query, so that what is searched for is in no log of a proxy on the way.
+ */
+
+/**
+ * tab      "logs", "visitors" or "status"
+ * q        text of the query box
+ * range    a relative range of time.js, or "" if from and to are set
+ * from, to ISO 8601 in UTC
+ * filters  [{field, value, not}]; value is a string, number or boolean
+ * level    least severity, or ""
+ * cols     fields shown as columns
+ * charts   fields whose most frequent values are shown, beside those that always are
+ * traces   stack traces below their rows
+ * every    seconds between automatic refreshes; 0: never
+ * live     live tail is on
+ * country  two letters: the country chosen on the map
+ */
+export const DEFAULTS = Object.freeze({
+  tab: "logs", q: "", range: "24h", from: "", to: "", filters: [], level: "", cols: [], charts: [],
+  traces: false, every: 0, live: false, country: "",
+});
+
+const TABS = ["logs", "visitors", "status"];
+
+/** Return the state that a hash stands for; what is missing or makes no sense is as in DEFAULTS. */
+export function parse(hash) {
+  const params = new URLSearchParams(hash.replace(/^#/, ""));
+  const text = (name) => params.get(name) ?? DEFAULTS[name];
+  const absolute = isTime(params.get("from")) && isTime(params.get("to"));
+  const tab = text("tab");
+  return {
+    tab: TABS.includes(tab) ? tab : DEFAULTS.tab,
+    q: text("q"),
+    range: absolute ? "" : text("range"),
+    from: absolute ? params.get("from") : "",
+    to: absolute ? params.get("to") : "",
+    filters: params.getAll("f").map(parseFilter).filter(Boolean),
+    level: text("level"),
+    cols: (params.get("cols") ?? "").split(",").filter(Boolean),
+    charts: (params.get("charts") ?? "").split(",").filter(Boolean),
+    traces: params.has("traces"),
+    every: Math.max(0, Number(params.get("every")) || 0),
+    live: params.has("live"),
+    country: /^[A-Z]{2}$/.test(params.get("country") ?? "") ? params.get("country") : "",
+  };
+}
+
+const isTime = (text) => Boolean(text) && !Number.isNaN(Date.parse(text));
+
+// A filter is `field=JSON` or `field!=JSON`.
+function parseFilter(text) {
+  const found = /^([^=]+?)(!?)=(.*)$/s.exec(text);
+  if (!found) return null;
+  try {
+    return { field: found[1], not: found[2] === "!", value: JSON.parse(found[3]) };
+  } catch {
+    return null;
+  }
+}
+
+/** Return the hash of a state, without `#`; what is as in DEFAULTS is left out. */
+export function format(state) {
+  const params = new URLSearchParams();
+  if (state.tab !== DEFAULTS.tab) params.set("tab", state.tab);
+  if (state.q) params.set("q", state.q);
+  if (state.from) {
+    params.set("from", state.from);
+    params.set("to", state.to);
+  } else if (state.range !== DEFAULTS.range) {
+    params.set("range", state.range);
+  }
+  for (const { field, value, not } of state.filters) params.append("f", `${field}${not ? "!" : ""}=${JSON.stringify(value)}`);
+  for (const name of ["level", "country"]) if (state[name]) params.set(name, state[name]);
+  for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));
+  for (const name of ["traces", "live"]) if (state[name]) params.set(name, "1");
+  if (state.every) params.set("every", state.every);
+  return params.toString();
+}
+
+const listeners = new Set();
+let now = parse(location.hash);
+
+export const current = () => now;
+
+/** Call `listener(state, before)` after each change; returns what ends that. */
+export function subscribe(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Change some of the state; `replace`: without a step for the back button. */
+export function update(change, { replace = false } = {}) {
+  const next = { ...now, ...change };
+  const hash = format(next);
+  if (hash !== format(now)) history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);
+  become(next);
+}
+
+function become(next) {
+  const before = now;
+  now = next;
+  for (const listener of listeners) listener(now, before);
+}
+
+addEventListener("popstate", () => become(parse(location.hash)));
+
+/** Add a filter; the opposite one goes, the same one is not added twice. */
+export function addFilter(field, value, not = false, more = {}) {
+  const others = now.filters.filter((filter) => filter.field !== field || filter.value !== value);
+  update({ filters: [...others, { field, value, not }], ...more });
+}
+
+/** Add a field to a list of the state (`cols`, `charts`), or take it away. */
+export function toggleIn(name, field) {
+  const list = now[name];
+  update({ [name]: list.includes(field) ? list.filter((other) => other !== field) : [...list, field] });
+}

@@ -1,0 +1,128 @@
+/** The events: a row for each, newest first, that unfolds to all there is. */
+
+import { h, put } from "./dom.js";
+import { plain } from "./format.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { levelClass, levelOf } from "./levels.js";
+import { freeWords } from "./query.js";
+import { record, stackBlock, stackOf, tools, valueAt } from "./record.js";
+import { toggleIn, update } from "./state.js";
+import { dayText, preciseText } from "./time.js";
+
+/** More characters of a message than that are only shown unfolded. */
+const LINE = 400;
+
+/** Return `{element, show(hits, state), append(hits), prepend(hits, most), foot(...nodes), head(...nodes)}`. */
+export function createTable() {
+  const head = h("thead");
+  const body = h("tbody");
+  const foot = h("div", { class: "table-foot" });
+  const extra = h("div", { class: "table-extra" });
+  const traces = h("input", { type: "checkbox", class: "switch", role: "switch", on: { change: () => update({ traces: traces.checked }) } });
+  const took = h("span", { class: "muted took" });
+  const scroll = h("div", { class: "table-scroll" }, h("table", { class: "log" }, h("caption", { class: "sr-only" }, t("table.title")), head, body));
+  const element = h("section", { class: "card events", "aria-label": t("table.title") },
+    h("div", { class: "card-head" }, h("h2", {}, t("table.title")), h("span", { class: "muted small" }, t("table.newest")), took,
+      extra, h("label", { class: "switch-label" }, traces, h("span", {}, t("table.traces")))),
+    scroll, foot);
+  let state = null, words = [], day = "";
+
+  function show(hits, next) {
+    state = next;
+    words = freeWords(state.q);
+    traces.checked = state.traces;
+    day = "";
+    put(head, header(state.cols));
+    put(body, hits.map(rows));
+  }
+  const columns = () => 3 + (state.cols.length || 1);
+
+  function rows(hit) {
+    const parts = [row(hit)];
+    const today = dayText(new Date(hit.event["@timestamp"]));
+    if (today !== day) parts.unshift(dayRow(today));
+    day = today;
+    if (state.traces) {
+      const stack = stackOf(hit.event);
+      if (stack) parts.push(h("tr", { class: `trace ${levelClass(levelOf(hit.event))}` }, h("td", { colspan: columns() }, stackBlock(stack))));
+    }
+    return parts;
+  }
+  const dayRow = (text) => h("tr", { class: "day" }, h("th", { colspan: columns(), scope: "rowgroup" }, text));
+
+  function row(hit) {
+    const { event } = hit;
+    const level = String(levelOf(event));
+    const time = new Date(event["@timestamp"]);
+    const open = h("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": t("table.open") }, icon("right", 14));
+    const cells = state.cols.length ? state.cols.map((path) => valueCell(event, path)) : [messageCell(event)];
+    const line = h("tr", { class: `row ${levelClass(level)}`, data: { id: hit.id } },
+      h("td", { class: "cell-open" }, open),
+      h("td", { class: "cell-time" }, Number.isNaN(time.getTime()) ? plain(event["@timestamp"]) : h("time", { datetime: event["@timestamp"] }, preciseText(time))),
+      h("td", { class: "cell-level" }, level ? h("span", { class: "badge" }, level.toUpperCase()) : null), cells);
+    let detail = null;
+    function toggle() {
+      if (detail) detail.remove();
+      detail = detail ? null : h("tr", { class: "detail" }, h("td", { colspan: columns() }, record(hit)));
+      if (detail) line.after(detail);
+      open.setAttribute("aria-expanded", String(Boolean(detail)));
+      line.classList.toggle("opened", Boolean(detail));
+    }
+    line.addEventListener("click", (press) => {
+      if (press.target.closest("button") !== open && press.target.closest("button, a")) return;
+      if (String(getSelection()) && !getSelection().isCollapsed) return; // text is being marked
+      toggle();
+    });
+    return line;
+  }
+
+  function messageCell(event) {
+    const text = plain(event.message ?? event.event?.original ?? event);
+    const line = text.length > LINE ? `${text.slice(0, LINE)}…` : text;
+    const stack = !state.traces && stackOf(event);
+    return h("td", { class: "cell-message" }, h("div", { class: "message" }, marked(line.replace(/\s+/g, " ")),
+      stack ? h("span", { class: "has-stack" }, stack.split("\n").pop().slice(0, 160)) : null));
+  }
+
+  function valueCell(event, path) {
+    const value = valueAt(event, path);
+    if (value === undefined || value === null) return h("td", { class: "cell-value" });
+    const scalar = typeof value !== "object";
+    return h("td", { class: path === "message" ? "cell-message" : "cell-value" }, h("div", { class: "message" }, path === "message" ? marked(plain(value)) : plain(value).slice(0, LINE), scalar && path !== "message" ? tools(path, value) : null));
+  }
+
+  // The words that were searched for, marked.
+  function marked(text) {
+    if (!words.length) return text;
+    const pattern = new RegExp(`(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "gi");
+    return text.split(pattern).map((part, place) => (place % 2 ? h("mark", {}, part) : part));
+  }
+
+  return {
+    element, show,
+    append: (hits) => body.append(...hits.flatMap(rows)),
+    /** Put new hits (newest first) on top, and keep at most `most` rows. */
+    prepend(hits, most) {
+      const top = body.firstElementChild, last = day;
+      day = "";
+      const fresh = hits.flatMap(rows);
+      if (top?.classList.contains("day") && top.textContent === day) top.remove();
+      day = last || day;
+      for (const node of fresh) if (node.classList.contains("row")) node.classList.add("fresh");
+      body.prepend(...fresh);
+      const all = body.querySelectorAll("tr.row");
+      if (all.length > most) while (body.lastElementChild !== all[most - 1]) body.lastElementChild.remove();
+    },
+    foot: (...nodes) => put(foot, nodes),
+    extra: (...nodes) => put(extra, nodes),
+    took: (ms) => (took.textContent = ms === null ? "" : t("table.took", { ms: Math.round(ms) })),
+  };
+}
+
+function header(cols) {
+  const named = cols.length
+    ? cols.map((path) => h("th", { scope: "col" }, h("span", {}, path), h("button", { type: "button", class: "tool", "aria-label": t("table.drop", { field: path }), title: t("table.drop", { field: path }), on: { click: () => toggleIn("cols", path) } }, icon("close", 12))))
+    : h("th", { scope: "col", class: "cell-message" }, t("table.message"));
+  return h("tr", {}, h("th", { class: "cell-open" }, h("span", { class: "sr-only" }, t("table.open"))), h("th", { scope: "col", class: "cell-time" }, t("table.time")), h("th", { scope: "col", class: "cell-level" }, t("table.level")), named);
+}

@@ -1,0 +1,67 @@
+/** Live tail: new events as they come, newest on top; it can be held without losing any. */
+
+import { address } from "./api.js";
+import { announce, h, put } from "./dom.js";
+import { number } from "./format.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { update } from "./state.js";
+
+/** The most events that are kept while the tail is held; of more, the newest. */
+const HELD = 2000;
+
+/**
+ * Return `{element, follow(q), stop()}`.
+ *
+ * `onHits(hits)` gets them newest first.
+ */
+export function createTail({ onHits }) {
+  const text = h("span", { class: "tail-text" });
+  const pause = h("button", { class: "button small", type: "button", on: { click: () => hold(!paused) } });
+  const stopButton = h("button", { class: "ghost small", type: "button", on: { click: () => update({ live: false }) } }, t("live.stop"));
+  const element = h("div", { class: "tail", hidden: true }, h("span", { class: "live-dot on" }), h("b", {}, t("live.on")), text, pause, stopButton);
+  let source = null, asked = null, paused = false, held = [];
+
+  function show(lost = false) {
+    put(pause, icon(paused ? "play" : "pause", 14), t(paused ? "live.resume" : "live.pause"));
+    text.textContent = lost ? t("live.lost") : held.length ? t("live.held", { n: number(held.length) }) : paused ? "" : t("live.waiting");
+    element.classList.toggle("lost", lost);
+  }
+  function hold(still) {
+    paused = still;
+    if (!paused && held.length) {
+      onHits(held);
+      held = [];
+    }
+    show();
+  }
+  function stop() {
+    source?.close();
+    source = asked = null;
+    element.hidden = true;
+  }
+
+  return {
+    element, stop,
+    /** Listen to what comes in for a query; the same one goes on, another one begins anew. */
+    follow(q) {
+      if (source && asked === q) return;
+      stop();
+      asked = q;
+      held = [];
+      paused = false;
+      element.hidden = false;
+      source = new EventSource(address("tail", { q }));
+      source.addEventListener("open", () => show());
+      source.addEventListener("error", () => show(true));
+      source.addEventListener("hits", (event) => {
+        const hits = JSON.parse(event.data).reverse();
+        if (paused) held = [...hits, ...held].slice(0, HELD);
+        else onHits(hits);
+        show();
+      });
+      announce(t("live.on"));
+      show();
+    },
+  };
+}

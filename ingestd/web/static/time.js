@@ -1,0 +1,139 @@
+/** Ranges of time: relative ones, what people type, and how times are shown: always in the browser's zone. */
+
+import { language, t } from "./i18n.js";
+
+const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+
+/** Relative ranges by name, in milliseconds; "today" and "yesterday" are days of the browser's zone. */
+export const RANGES = { "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
+export const DAYS = ["today", "yesterday"];
+
+const midnight = (date, days = 0) => new Date(date.getFullYear(), date.getMonth(), date.getDate() + days);
+
+/** Return `{since, until, relative}` as Dates for a state. */
+export function resolve(state, now) {
+  if (state.from) return { since: new Date(state.from), until: new Date(state.to), relative: false };
+  if (state.range === "today") return { since: midnight(now), until: now, relative: true };
+  if (state.range === "yesterday") return { since: midnight(now, -1), until: midnight(now), relative: false };
+  const length = RANGES[state.range] ?? RANGES["24h"];
+  return { since: new Date(now.getTime() - length), until: now, relative: true };
+}
+
+/** Return a time for the server: ISO 8601 in UTC. */
+export const iso = (date) => date.toISOString();
+
+/** Return by how many seconds the browser's zone is ahead of UTC at `date`. */
+export const zoneSeconds = (date) => -date.getTimezoneOffset() * 60;
+
+/**
+ * Return the Date that a text means, or null.
+ *
+ * "now", "-15m", "-2h", "-3d"; "14:00", "14:00:30" (of the day of `base`; without one today, or yesterday if that is
+ * still to come); "2026-11-22", "11-22", either with a time behind it; ISO 8601 with a zone.
+ */
+export function parseTime(text, now, base = null) {
+  const said = text.trim().toLowerCase();
+  if (said === "now" || said === t("time.now").toLowerCase()) return now;
+  const ago = /^-\s*(\d+)\s*([smhdw])$/.exec(said);
+  if (ago) {
+    const unit = { s: SECOND, m: MINUTE, h: HOUR, d: DAY, w: 7 * DAY }[ago[2]];
+    return new Date(now.getTime() - Number(ago[1]) * unit);
+  }
+  const found = /^(?:(?:(\d{4})[-./])?(\d{1,2})[-./](\d{1,2})\.?)?(?:(?:^|[\st]+)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?$/.exec(said);
+  if (!found || !said) return fromIso(text.trim());
+  const [, year, month, day, hour, minute, second, fraction] = found;
+  const clock = [Number(hour ?? 0), Number(minute ?? 0), Number(second ?? 0), Number((fraction ?? "0").padEnd(3, "0").slice(0, 3))];
+  if (clock[0] > 24 || clock[1] > 59 || clock[2] > 59) return null;
+  if (month === undefined) {
+    const on = base ?? now;
+    const date = new Date(on.getFullYear(), on.getMonth(), on.getDate(), ...clock);
+    if (!base && date > now) date.setDate(date.getDate() - 1);
+    return date;
+  }
+  const date = new Date(Number(year ?? now.getFullYear()), Number(month) - 1, Number(day), ...clock);
+  return date.getMonth() === Number(month) - 1 || clock[0] === 24 ? date : null;
+}
+
+function fromIso(text) {
+  const date = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/i.test(text) ? new Date(text) : null;
+  return date && !Number.isNaN(date.getTime()) ? date : null;
+}
+
+/**
+ * Return `{since, until}` of two texts, or `{error: "from" | "to" | "order"}`.
+ *
+ * "14:00" to "14:10" is ten minutes of one day, "23:50" to "00:10" goes over midnight; a bare day as the end is
+ * meant with the whole of it.
+ */
+export function parseRange(from, to, now) {
+  const since = parseTime(from, now);
+  if (!since) return { error: "from" };
+  let until = parseTime(to, now, since);
+  if (!until) return { error: "to" };
+  const bareTime = /^\s*\d{1,2}:\d{2}(:\d{2})?\s*$/.test(to);
+  if (bareTime && until <= since) until = new Date(until.getTime() + DAY);
+  if (/^\s*(\d{4}[-./])?\d{1,2}[-./]\d{1,2}\.?\s*$/.test(to)) until = midnight(until, 1);
+  return until > since ? { since, until } : { error: "order" };
+}
+
+const two = (value) => String(value).padStart(2, "0");
+const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
+const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+
+/** Return a time as the inputs take it: "2026-11-22 14:00", with seconds where there are some. */
+export function inputText(date) {
+  const seconds = date.getSeconds() || date.getMilliseconds() ? `:${two(date.getSeconds())}` : "";
+  return `${day(date)} ${clock(date)}${seconds}`;
+}
+
+/** Return the day of an event: "2026-11-22". */
+export const dayText = day;
+
+/** Return the time of an event with milliseconds: "14:03:21.250". */
+export const preciseText = (date) => `${clock(date)}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+
+const shortDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+const weekday = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric" });
+
+/** Return a range for the eye: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8". */
+export function rangeText(since, until) {
+  const whole = (date) => date.getHours() + date.getMinutes() + date.getSeconds() === 0;
+  if (whole(since) && whole(until)) {
+    const last = new Date(until.getTime() - 1);
+    return day(since) === day(last) ? weekday.format(since) : `${shortDay.format(since)} – ${shortDay.format(last)}`;
+  }
+  const precise = until - since < 5 * MINUTE;
+  const time = (date) => (precise ? preciseText(date).slice(0, 8) : clock(date));
+  const end = day(since) === day(until) ? time(until) : `${shortDay.format(until)} ${time(until)}`;
+  return `${shortDay.format(since)} ${time(since)} – ${end}`;
+}
+
+/** Return the name of a state's range: "Last 24 hours", or its begin and end. */
+export function rangeName(state) {
+  return state.from ? rangeText(new Date(state.from), new Date(state.to)) : t(`range.${state.range in RANGES || DAYS.includes(state.range) ? state.range : "24h"}`);
+}
+
+const STEPS = [1, 2, 5, 10, 15, 30].map((n) => n * SECOND)
+  .concat([1, 2, 5, 10, 15, 30].map((n) => n * MINUTE), [1, 2, 3, 4, 6, 12].map((n) => n * HOUR), [1, 2, 5, 7, 14, 28].map((n) => n * DAY));
+
+/** Return `[{date, text, strong}]`: at most `count` marks of the time axis, at round local times. */
+export function ticks(since, until, count) {
+  const step = STEPS.find((ms) => (until - since) / ms <= count) ?? 56 * DAY;
+  const zone = zoneSeconds(since) * SECOND;
+  const marks = [];
+  for (let at = Math.ceil((since.getTime() + zone) / step) * step - zone; at < until.getTime(); at += step) {
+    const date = new Date(at);
+    const strong = date.getHours() + date.getMinutes() + date.getSeconds() === 0;
+    const text = strong || step >= DAY ? shortDay.format(date) : step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
+    marks.push({ date, text, strong });
+  }
+  return marks;
+}
+
+/** Return how long ago, or how soon, a time is: "3 hours ago". */
+export function agoText(date, now = new Date()) {
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const ms = date - now;
+  const [unit, size] = Math.abs(ms) >= DAY ? ["day", DAY] : Math.abs(ms) >= HOUR ? ["hour", HOUR] : ["minute", MINUTE];
+  return relative.format(Math.round(ms / size), unit);
+}

@@ -1,0 +1,81 @@
+/** A panel with the most frequent values of a field: click one to see only it, or leave it out. */
+
+import { aborted, ask } from "./api.js";
+import { h, put } from "./dom.js";
+import { compact, number } from "./format.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { levelClass } from "./levels.js";
+import { failure } from "./notices.js";
+import { addFilter } from "./state.js";
+
+const FEW = 7, MANY = 50;
+
+/**
+ * Return `{element, load(question, signal), values()}`.
+ *
+ * `fields`: names of one thing; the first that has values is shown (`request_path`, else ECS's `url.path`).
+ * `name(value)`: how a value is shown; `onPick(field, value)`: what a click does instead of filtering.
+ * `onClose`: there is a button for it.
+ */
+export function createTop({ title, fields, name = String, kind = "", onPick = null, onClose = null, more = [] }) {
+  const list = h("ol", { class: "top-list" });
+  const toggle = h("button", { class: "ghost small", type: "button", hidden: true });
+  const close = onClose && h("button", { class: "ghost square small", type: "button", "aria-label": `${t("top.close")}: ${title}`, on: { click: onClose } }, icon("close", 14));
+  const heading = h("h2", {}, title);
+  const element = h("section", { class: `card top ${kind}`, "aria-label": title }, h("div", { class: "card-head" }, heading, toggle, close), list);
+  let many = false, asked = null, known = null, found = [];
+
+  async function load(question, signal) {
+    asked = question;
+    element.setAttribute("aria-busy", "true");
+    try {
+      const answer = await first(question, signal);
+      known = answer.values.length ? answer.field : null;
+      found = answer.values;
+      show(answer);
+    } catch (error) {
+      if (aborted(error)) return;
+      put(list, h("li", { class: "top-none" }, failure(error, () => load(question))));
+    }
+    element.removeAttribute("aria-busy");
+  }
+
+  async function first(question, signal) {
+    const n = many ? MANY : FEW;
+    const order = known ? [known, ...fields.filter((field) => field !== known)] : fields;
+    let answer = { field: order[0], values: [] };
+    for (const field of order) {
+      answer = await ask("top", { field, n, q: joined(question.q, more), since: question.since, until: question.until }, signal);
+      if (answer.values.length) break;
+    }
+    return answer;
+  }
+
+  function show({ field, values }) {
+    const most = values[0]?.count ?? 0;
+    toggle.hidden = !many && values.length < FEW;
+    toggle.textContent = many ? t("top.less") : t("top.more");
+    element.classList.toggle("many", many);
+    put(list, values.length ? values.map((entry) => row(field, entry, most)) : h("li", { class: "top-none muted" }, t("top.none")));
+  }
+
+  function row(field, { value, count }, most) {
+    const bar = h("span", { class: `top-bar ${kind === "levels" ? levelClass(value) : kind === "status" ? `st-${String(value)[0]}` : ""}` });
+    bar.style.width = `${(100 * count) / most}%`;
+    const text = name(value);
+    const pick = () => (onPick ? onPick(field, value) : addFilter(field, value));
+    return h("li", { class: "top-row" },
+      h("button", { class: "top-pick", type: "button", title: `${text} · ${number(count)}`, "aria-label": `${t("top.in", { field: title, value: text })} (${number(count)})`, on: { click: pick } },
+        bar, h("span", { class: "top-value" }, text), h("span", { class: "top-count" }, compact(count))),
+      onPick ? null : h("button", { class: "top-out", type: "button", "aria-label": t("top.out", { field: title, value: text }), title: t("top.out", { field: title, value: text }), on: { click: () => addFilter(field, value, true) } }, icon("minus", 14)));
+  }
+
+  toggle.addEventListener("click", () => {
+    many = !many;
+    load(asked);
+  });
+  return { element, load, show, values: () => found, retitle: (text) => (heading.textContent = text) };
+}
+
+const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);
