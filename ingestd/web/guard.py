@@ -31,7 +31,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 COOKIE = "ingestd_session"
 CSRF_HEADER = "X-CSRF-Token"
 
-_OPEN = ("/health/live", "/health/ready", "/login", "/api/session")
+_PROBES = ("/health/live", "/health/ready")
+_OPEN = ("", "/login", "/api/session")
 _METRICS = ("/metrics", "/health")
 _PROGRAMS = ("/reload",)
 """Orders that programs give: with the token, or from this machine, with no CSRF token and no page."""
@@ -92,7 +93,7 @@ class Guard:
 
     def _refused(self, request: web.Request) -> web.Response | None:
         path = request.path.removeprefix(self._prefix)
-        if path in _OPEN[:2] or (path in _METRICS and self._access.open_metrics):
+        if path in _PROBES or (path in _METRICS and self._access.open_metrics):
             return None
         if not self._access.needed and not _names_this_machine(request.host, self._access.hosts):
             return problem(403, f"this is not {request.host[:100]!r}; the setting http_hosts allows names")
@@ -120,7 +121,7 @@ class Guard:
 
     def _unknown(self, request: web.Request, path: str) -> web.Response:
         if path == "/" and request.method == "GET":
-            following = f"?{request.query_string}" if request.query_string else ""
+            following = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
             target = "login" + (f"?{_quoted(following)}" if following else "")
             return web.Response(status=303, headers={"Location": target})
         answer = problem(401, "sign in, or send the token: Authorization: Bearer TOKEN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.web.access import Access, access_of, prefix_of
 
 LOCAL = "local"
+
+STARTED = time.monotonic()
+"""When the daemon began: the HTTP process is forked from the keeper, which imports this at its start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any
 import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
+from ingestd.geoip.shelf import installed
 from ingestd.web.health import Health
 from ingestd.web.queries import QueryPool
-from ingestd.web.site import Flow, Plugin, Site
+from ingestd.web.site import STARTED, Flow, Plugin, Site
 
 _FRESH_SECONDS = 1.5
 _RATE_SECONDS = 10.0
@@ -74,7 +75,6 @@ class Status:
         self._site, self._health = site, health
         self._letters = Counted(pool, "dead_letters", [])
         self._audit = Counted(pool, "audit", None)
-        self._began = time.monotonic()
         self._samples: deque[tuple[float, float, float]] = deque()
         self._lock = asyncio.Lock()
         self._made = float("-inf")
@@ -97,7 +97,7 @@ class Status:
         audit, wrong_audit = await self._audit.get()
         return {
             "version": ingestd.__version__,
-            "uptime_s": round(time.monotonic() - self._began),
+            "uptime_s": round(time.monotonic() - STARTED),
             "store": self._site.shown_store,
             "pipelines": [_flow(flow) for flow in self._site.flows],
             "rates": self._rates(),
@@ -106,7 +106,7 @@ class Status:
             "audit": audit,
             "workers": {"running": health.running, "wanted": health.wanted},
             "health": health.document(),
-            "geoip": {"database": None, "date": None, "attribution": None},
+            "geoip": self._geoip(),
             "problems": [wrong for wrong in (wrong_letters, wrong_audit) if wrong],
         }
 
@@ -118,6 +118,13 @@ class Status:
         while len(self._samples) > 2 and now - self._samples[1][0] >= _RATE_SECONDS:
             self._samples.popleft()
         return health
+
+    def _geoip(self) -> dict[str, str | None]:
+        """Return the installed database, when its data was put together, and the line that its licence asks for."""
+        origin = installed(self._site.data_dir) if self._site.data_dir is not None else None
+        if origin is None:
+            return {"database": None, "date": None, "attribution": None}
+        return {"database": origin.type, "date": origin.built, "attribution": origin.attribution}
 
     def _rates(self) -> dict[str, float]:
         first, last = self._samples[0], self._samples[-1]
