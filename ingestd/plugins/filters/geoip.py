@@ -95,6 +95,8 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         nonlocal find, next_look
         if (now := monotonic()) >= next_look:
             find, next_look = lookups.look(), now + CHECK_S
+        if find is None and not tags:
+            return False
         value = event.get(name) if get is None else get(event)
         if type(value) is list:
             value = value[0] if value else None

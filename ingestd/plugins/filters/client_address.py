@@ -1,0 +1,107 @@
+"""``client_address``: find out of whose request an event speaks.
+
+An addition to Logstash's filters. Web servers and frameworks log the address of a visitor in many places: a field, the
+list of proxies in ``X-Forwarded-For`` (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-For),
+the socket that Django's own server adds to its records as text, the begin of an access line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ingestd.event.fields import Event, FieldRef
+from ingestd.geoip.address import MAX_CHARS, forwarded, parse_address
+from ingestd.plugins.filters._targets import plain_name
+from ingestd.plugins.filters._targets import target as checked
+from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+
+_access_line = re.compile(r"([0-9A-Fa-f:.]{2,45}) \S+ \S+ \[").match  # 1.2.3.4 - - [22/Nov/2026:10:11:12 +0000]
+
+_PEER = "raddr=('"
+_BEGINS = frozenset("0123456789abcdefABCDEF:[ u")  # of addresses, and of "unknown", which some proxies write
+_MOST_PROXIES = 16  # a longer list is an attack
+_CACHED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``client_address``."""
+
+    source: list[FieldRef] = option(
+        [FieldRef("x_forwarded_for"), FieldRef("HTTP_X_FORWARDED_FOR"), FieldRef("request"), FieldRef("message")],
+        "Fields to look into, in this order.",
+    )
+    target: FieldRef = option(FieldRef("client_ip"), "Where the address is stored; a value that is there stays.")
+
+
+def _touches(options: Options) -> Touch:
+    target = options.target.text
+    return Touch(reads=frozenset({target, *(ref.text for ref in options.source)}), sets=frozenset({target}))
+
+
+@filter_plugin("client_address", Options, touches=_touches, failure_tag="_clientaddress_error")
+def build(options: Options, context: BuildContext) -> FilterFn:
+    """Set the IP address of the client: the first public one in the fields of `source`, else the first one.
+
+    A field may hold an address, a list of them as in `X-Forwarded-For`, an access line that begins with one, or
+    the text of a socket (`<socket.socket ... raddr=('1.2.3.4', 36965)>`). Whoever sends `X-Forwarded-For` may write
+    anything into it: let a proxy of your own set it, or leave it out of `source`.
+    """
+    sources = [(ref.top, ref.get if len(ref.path) > 1 else None) for ref in options.source]
+    target, plain = checked(options.target), plain_name(options.target)
+
+    def client_address(event: Event) -> bool:
+        if (event.get(plain) if plain is not None else target.get(event)) is not None:
+            return False
+        found = None
+        for name, get in sources:
+            text = event.get(name) if get is None else get(event)
+            if type(text) is not str:
+                continue
+            first = text[:1]
+            if first == "<":
+                _, peer, rest = text.rpartition(_PEER)
+                if not peer:
+                    continue
+                address, public = _read(rest[:MAX_CHARS].partition("'")[0])
+            elif first in _BEGINS:
+                address, public = _in_list(text)
+            else:
+                continue
+            if public:
+                found = address
+                break
+            found = found or address
+        if found is None:
+            return False
+        if plain is not None:
+            event[plain] = found
+        else:
+            target.set(event, found)
+        return True
+
+    return client_address
+
+
+def _in_list(text: str) -> tuple[str | None, bool]:
+    """Return the first public address of an access line or a list, else the first one, and whether it is public."""
+    if line := _access_line(text):
+        return _read(line[1])
+    if " " in text and "," not in text:  # a sentence
+        return None, False
+    found = None
+    for part in forwarded(text, _MOST_PROXIES):
+        address, public = _read(part)
+        if public:
+            return address, True
+        found = found or address
+    return found, False
+
+
+@lru_cache(_CACHED)
+def _read(text: str) -> tuple[str | None, bool]:
+    """Return the address in its usual form, None if it is none, and whether it is one of the open internet."""
+    address = parse_address(text)
+    return (None, False) if address is None else (str(address), address.is_global)
