@@ -19,7 +19,8 @@ from ingestd.cli.times import parse_moment
 from ingestd.event.fields import FieldError, parse_path
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.settings import Settings
-from ingestd.stores.base import LogStore, Query, StoreError
+from ingestd.stores.base import LogStore, StoreError
+from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
 
 Command = Callable[..., Any]
 
@@ -116,10 +117,13 @@ def search(  # noqa: PLR0913, PLR0917 - click passes one argument for each optio
     as_json: bool,
 ) -> None:
     """Show events, the newest first, that have TEXT in their message or stack trace."""
-    query = Query(since, until, level or None, " ".join(text) or None, fields, limit)
+    conditions: list[Condition] = [Equal(field, value) for field, value in fields]
+    conditions += [level_at_least(level)] if level else []
+    conditions += [Text(" ".join(text))] if text else []
+    query = Query(since, until, And(tuple(conditions)) if conditions else None)
     with _output() as write:
         store = _store(settings)
-        documents = store.search(query)
+        documents = (hit.document for hit in store.search(query, limit))
         if as_json:
             for document in documents:
                 write(document)
@@ -148,7 +152,7 @@ def top(field: str, since: str | None, until: str | None, n: int, settings: Sett
     """Count the most frequent values of FIELD, such as search_word."""
     with _output() as write:
         store = _store(settings)
-        found = store.top(field, since, until, n)
+        found = store.top(field, Query(since, until), n)
         if as_json:
             write(dumps([{"value": one.value, "count": one.count} for one in found]))
         elif not found:

@@ -11,10 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingestd.stores import query as asked
-
-LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
-"""The severities of Python's logging; ``WARN`` and ``FATAL`` are its own aliases."""
+from ingestd.stores.query import Query
 
 
 class StoreError(Exception):
@@ -83,33 +80,13 @@ class TopValue:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many documents a stretch of time has, for each value of a field; ``time`` is its begin, in UTC."""
+    """How many documents a stretch of time has, for each value of a field.
+
+    ``time`` is its begin, in the form of an event's ``@timestamp`` with milliseconds.
+    """
 
     time: str
     counts: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which documents, newest first. What is ``None`` or empty does not restrict.
-
-    Attributes:
-        since: The earliest ``@timestamp``, inclusive.
-        until: The end of the range, exclusive.
-        level: A severity of ``LEVELS``: this one and those above. Any other name: just this level.
-            Upper, lower and title case are the same.
-        text: Part of ``message`` or ``stack_trace``, in any case.
-        fields: Pairs of a field (``name``, ``[a][b]`` or ``a.b``) and the value it must have, as text.
-            Of an array, one element must have it.
-        limit: The most documents to return, at least 1.
-    """
-
-    since: str | None = None
-    until: str | None = None
-    level: str | None = None
-    text: str | None = None
-    fields: tuple[tuple[str, str], ...] = ()
-    limit: int = 50
 
 
 class LogStore(Protocol):
@@ -118,23 +95,23 @@ class LogStore(Protocol):
     def indices(self) -> list[IndexInfo]:
         """Return all indices in the order of their names."""
 
-    def search(self, query: asked.Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
+    def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, at most ``limit``; 0 is no limit.
 
         ``after`` is the cursor of a hit of the same query: only what comes behind it.
         """
 
-    def count(self, query: asked.Query) -> int:
+    def count(self, query: Query) -> int:
         """Return how many documents match."""
 
-    def top(self, field: str, query: asked.Query, n: int = 20) -> list[TopValue]:
+    def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value.
 
         An array counts once for each distinct element. Missing, null and empty values and objects do
         not count; a field that no document has gives an empty list.
         """
 
-    def histogram(self, query: asked.Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
+    def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
         """Return the number of documents over time, by ``field``, in order of time; empty stretches are left out.
 
         A stretch has ``seconds`` (a day: 86,400) and begins ``offset`` seconds before a multiple of them since
@@ -147,12 +124,3 @@ class LogStore(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
-
-
-def levels_from(level: str) -> frozenset[str]:
-    """Return the level names, in upper case, that ``level`` asks for: ``warn`` is WARNING and above."""
-    name = level.upper()
-    least = LEVELS.get(name)
-    if least is None:
-        return frozenset({name})
-    return frozenset(other for other, severity in LEVELS.items() if severity >= least)

@@ -23,6 +23,7 @@ ids beside it would need two writes that a crash can part.
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +136,15 @@ def _is_index(name: str) -> bool:
     except InvalidIndexError:
         return False
     return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def tail_path(folder: Path, writer_id: str) -> Path:

@@ -1,96 +1,71 @@
 # ruff: noqa: S608 - building SQL is what this module is for
-"""The SQL of the built-in store. A source of rows is a SELECT of ``doc`` and ``id``; more join it by UNION ALL.
-Everything that comes from outside passes ``text``, which makes a literal of it.
+"""The queries of the built-in store. Everything that comes from outside passes ``literals.text``.
 
-Two habits of DuckDB (2.0) shape the text. It computes an expression again in each operator, so a condition
-names its fields in one expression, and each condition reads the document on its own. And ``contains`` on the
-raw text costs next to nothing beside reading JSON, so each condition brings, where one exists, a *mention*:
-a test on the text that every matching document passes.
+A query reads *parts*: files of one kind that all are asked the same. Rows of tails are ``doc`` and ``id``; sealed
+files have columns besides (``conditions.Columns``), which are used where there is one for a field.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ingestd.event.fields import parse_path
-from ingestd.stores.base import Query, levels_from
+from ingestd.stores.local.conditions import Columns, name, where
 from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES
+from ingestd.stores.local.literals import extract, mention, places, text
+from ingestd.stores.query import Query
 
 _BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread takes at a time; the default, 16 longest lines, is too much
-_SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-_REPLACEMENT = r"\\ufffd"  # RE2 takes the first backslash away
-_PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 _GLOB = re.compile(r"([*?\[])")
+_TIME_TEXT = extract([("@timestamp",)], "json_extract_string") + "[1]"
+_TIME_COLUMN = name("@timestamp")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Files whose rows are all wanted for their time, or (``timed``) must be asked for it."""
+    """Files whose rows are all wanted for their time, or (``timed``) must be asked for it; ``None`` columns: tails."""
 
     files: tuple[str, ...]
     timed: bool
+    columns: Columns | None = None
+
+    def source(self) -> str:
+        """Return the FROM clause."""
+        if self.columns is None:
+            return read_lines(self.files)
+        return f"read_parquet([{_names(self.files)}], filename=true)"
+
+    def time(self) -> str:
+        """Return the expression of ``@timestamp``, a TIMESTAMP; NULL if there is none."""
+        return f"TRY_CAST({_TIME_TEXT} AS TIMESTAMP)" if self.columns is None else _TIME_COLUMN
+
+    def key(self) -> str:
+        """Return the expression of the id, empty if there is none."""
+        return "coalesce(TRY(id->>'$'), '')" if self.columns is None else "id"
 
 
-def text(value: str) -> str:
-    """Return a string as an SQL literal."""
-    quoted = "'" + value.replace("'", "''") + "'"
-    return quoted if "\0" not in value else "(" + quoted.replace("\0", "' || chr(0) || '") + ")"
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order of a search: only what comes at or behind ``time`` (microseconds) and ``id``."""
+
+    time: int | None
+    id: str
+
+
+def _names(files: Iterable[str | os.PathLike[str]]) -> str:
+    return ", ".join(text(_GLOB.sub(r"[\1]", os.fspath(file))) for file in files)
 
 
 def read_lines(files: Iterable[str | os.PathLike[str]]) -> str:
     """Return the source of rows that tails hold; broken lines are left out. ``layout`` tells the format."""
-    names = ", ".join(text(_GLOB.sub(r"[\1]", os.fspath(file))) for file in files)
     return (
-        f"SELECT doc, id FROM read_csv([{names}], columns={{'doc': 'VARCHAR', 'id': 'VARCHAR'}}, delim='\t', "
+        f"(SELECT coalesce(doc, '') AS doc, id, filename FROM read_csv([{_names(files)}], "
+        "columns={'doc': 'VARCHAR', 'id': 'VARCHAR'}, delim='\t', filename=true, "
         "header=false, auto_detect=false, quote='', escape='', new_line='\\n', strict_mode=false, "
-        f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES}, buffer_size={_BUFFER_BYTES})"
+        f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES}, buffer_size={_BUFFER_BYTES}))"
     )
-
-
-def places(field: str) -> list[tuple[str, ...]]:
-    """Return where a field may be: ``[a][b]`` is there, ``a.b`` is the field of this name or ``[a][b]``.
-
-    Raises:
-        FieldError: The brackets do not pair.
-    """
-    path = parse_path(field)
-    parts = tuple(field.split("."))
-    if len(path) == 1 and "[" not in field and len(parts) > 1 and all(parts):
-        return [path, parts]
-    return [path]
-
-
-def _extract(function: str, paths: Sequence[tuple[str, ...]]) -> str:
-    """Return the values at several places of a document, a list; NULL if it is no JSON.
-
-    DuckDB takes a lone surrogate for broken JSON; such a document is read with U+FFFD in its place.
-    """
-    pointers = ["".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path) for path in paths]
-    what = "[" + ", ".join(map(text, pointers)) + "]"
-    mended = f"regexp_replace(doc, {text(_SURROGATE)}, {text(_REPLACEMENT)}, 'g')"
-    return f"coalesce(TRY({function}(doc, {what})), TRY({function}({mended}, {what})))"
-
-
-def as_text(field: str) -> str:
-    """Return a field of the top level as text, NULL if it is missing."""
-    return f"{_extract('json_extract_string', [(field,)])}[1]"
-
-
-def as_json(field: str) -> str:
-    """Return a field as JSON text, NULL if it is missing."""
-    paths = places(field)
-    values = _extract("json_extract", paths)
-    return f"{values}[1]" if len(paths) == 1 else f"list_any_value({values})"
-
-
-TIME = as_text("@timestamp")
-
-SORT_KEY = f"coalesce(rtrim({TIME}, 'Z'), '')"
-"""Sorts as the time does; with the ``Z``, one of 3 fraction digits would come after one of 6."""
 
 
 def bound(time: str) -> str:
@@ -102,16 +77,12 @@ def bound(time: str) -> str:
     return time.rstrip("0").rstrip(".") if "." in time else time
 
 
-def _mention(needles: Iterable[str], escape: str = "\\u") -> str:
-    """Return the test that the text has one of ``needles``, or an escape that could hide one."""
-    return "(" + " OR ".join(f"contains(doc, {text(needle)})" for needle in [*needles, escape]) + ")"
-
-
 def in_range(since: str | None, until: str | None) -> list[str]:
-    """Return the conditions of ``since <= @timestamp < until``."""
+    """Return the conditions of ``since <= @timestamp < until`` on the rows of tails."""
     first, end = bound(since or ""), bound(until or "")
     # Down to milliseconds the Z stands where it does not matter; left on, it saves a fifth of the query.
-    time = TIME if max(len(first), len(end)) <= len("2026-11-22T10:00:00.000") else f"rtrim({TIME}, 'Z')"
+    short = max(len(first), len(end)) <= len("2026-11-22T10:00:00.000")
+    time = _TIME_TEXT if short else f"rtrim({_TIME_TEXT}, 'Z')"
     if not first or not end:
         return [f"{time} >= {text(first)}"] if first else [f"{time} < {text(end)}"] if end else []
     if first >= end:
@@ -121,7 +92,7 @@ def in_range(since: str | None, until: str | None) -> list[str]:
     before_end = end[:-1] + chr(ord(end[-1]) - 1) + "~"
     between = f"{time} BETWEEN {text(first)} AND {text(before_end)}"
     prefix = _common_prefix(first, end)
-    return [_mention([prefix], "\\u00"), between] if len(prefix) >= len("2026-11-22T") else [between]
+    return [mention([prefix], "\\u00"), between] if len(prefix) >= len("2026-11-22T") else [between]
 
 
 def _common_prefix(one: str, other: str) -> str:
@@ -130,85 +101,105 @@ def _common_prefix(one: str, other: str) -> str:
     return one[:size]
 
 
-def of_level(level: str) -> list[str]:
-    """Return the conditions of a level or one above it."""
-    names = sorted(levels_from(level), key=len)
-    distinct = [name for name in names if not any(short in name for short in names if short != name)]
-    conditions = [f"upper({as_text('level')}) IN ({', '.join(map(text, names))})"]
-    if all(_PLAIN.fullmatch(name[1:]) and name.isascii() for name in distinct):
-        ends = [name[1:] for name in distinct]  # without the first letter: "WARN", "warn" and "Warn"
-        conditions.insert(0, _mention([case for end in ends for case in (end, end.lower())], "\\u00"))
+def _in_columns(since: str | None, until: str | None) -> list[str]:
+    """Return the conditions of the range on the rows of sealed files; columns hold microseconds."""
+    conditions = []
+    if since:
+        conditions.append(f"{_TIME_COLUMN} >= TIMESTAMP {text(bound(since)[:26])}")
+    if until:
+        fine = len(bound(until)) > 26
+        conditions.append(f"{_TIME_COLUMN} <{'=' * fine} TIMESTAMP {text(bound(until)[:26])}")
+    if max(len(bound(one)) for one in (since or "", until or "")) > 26:
+        conditions += in_range(since, until)
     return conditions
 
 
-def with_text(part: str) -> list[str]:
-    """Return the conditions that ``message`` or ``stack_trace`` has ``part``, in any case."""
-    fields = f"array_to_string({_extract('json_extract_string', [('message',), ('stack_trace',)])}, chr(1))"
-    conditions = [f"contains(lower({fields}), lower({text(part)}))"]
-    if _PLAIN.fullmatch(part) and part.lower() == part.upper():
-        conditions.insert(0, _mention([part]))
-    return conditions
+def events(part: Part, query: Query, select: str, more: Sequence[str] = ()) -> str:
+    """Return the SELECT of the rows of a part that match."""
+    conditions = list(more)
+    if part.timed:
+        conditions += (in_range if part.columns is None else _in_columns)(query.since, query.until)
+    if query.where is not None:
+        conditions.append(where(query.where, part.columns or Columns()))
+    return f"SELECT {select} FROM {part.source()}" + (" WHERE " + " AND ".join(conditions) if conditions else "")
 
 
-def with_value(field: str, value: str) -> list[str]:
-    """Return the conditions that a field is ``value``, or an array that has it; numbers as JSON writes them."""
-    wanted = [f"to_json({text(value)}::VARCHAR)"]
-    number = _is_json(value)
-    if number:
-        wanted.append(f"json_extract({text(value)}, '$')")
-    same = " OR ".join(f"v = {one}" for one in wanted)
-    inside = " OR ".join(f"list_contains(json_extract(v, '$[*]'), {one})" for one in wanted)
-    found = _extract("json_extract", places(field))
-    conditions = [f"len(list_filter({found}, lambda v: {same} OR (starts_with(v, '[') AND ({inside})))) > 0"]
-    if _PLAIN.fullmatch(value) and (not number or value.lstrip("-").isdigit() or value.isalpha()):
-        conditions.insert(0, _mention([value]))  # of a number like 1e2 or 1.50 JSON has several spellings
-    return conditions
+def _all(parts: Sequence[Part], select: Callable[[Part], str]) -> str:
+    return " UNION ALL ".join(select(part) for part in parts)
 
 
-def _is_json(value: str) -> bool:
-    """Tell whether a text is a number, ``true`` or ``false`` in JSON."""
-    try:
-        return isinstance(json.loads(value), (int, float))
-    except ValueError:
-        return False
+def newest(parts: Sequence[Part], query: Query, place: Place | None, limit: int) -> str:
+    """Return the query of ``(time in us or NULL, id, doc, file)`` of matching documents, newest first; 0: no limit."""
 
+    def select(part: Part) -> str:
+        more = []
+        if place is not None:
+            key, time = f"{part.key()} <= {text(place.id)}", part.time()
+            more = [f"({key} OR {time} IS DISTINCT FROM {timestamp(place.time)})"]
+        return events(part, query, f"{part.time()} AS time, {part.key()} AS key, doc, filename", more)
 
-def events(parts: Sequence[Part], query: Query) -> str:
-    """Return the SELECT of all rows that match; at least one part is needed."""
-    wanted: list[str] = []
-    if query.level is not None:
-        wanted += of_level(query.level)
-    for field, value in query.fields:
-        wanted += with_value(field, value)
-    if query.text:
-        wanted += with_text(query.text)
-    timed = in_range(query.since, query.until)
-    selects = []
-    for part in parts:
-        conditions = (timed if part.timed else []) + wanted
-        selects.append(read_lines(part.files) + (" WHERE " + " AND ".join(conditions) if conditions else ""))
-    return " UNION ALL ".join(selects)
-
-
-def newest(parts: Sequence[Part], query: Query) -> str:
-    """Return the query of ``(time, id, doc)`` of matching documents, newest first."""
     return (
-        f"SELECT {SORT_KEY}, coalesce(id, ''), doc FROM ({events(parts, query)}) "
-        f"ORDER BY 1 DESC, 2 DESC LIMIT {query.limit:d}"
+        f"SELECT epoch_us(time), key, doc, filename FROM ({_all(parts, select)}) "
+        "ORDER BY time DESC NULLS LAST, key DESC" + (f" LIMIT {limit:d}" if limit else "")
     )
 
 
-def top(parts: Sequence[Part], query: Query, field: str, n: int) -> str:
-    """Return the query of ``(value as JSON text, count)``: grouped first, the few arrays taken apart after.
+def timestamp(micros: int | None) -> str:
+    """Return microseconds since 1970 as a literal."""
+    return "NULL" if micros is None else f"make_timestamp({micros:d})"
 
-    NULL is left out at the end: ``IS NOT NULL`` at the begin would read each document twice.
+
+def count(parts: Sequence[Part], query: Query) -> str:
+    """Return the query of the number of matching documents."""
+    return f"SELECT sum(n)::BIGINT FROM ({_all(parts, lambda part: events(part, query, 'count(*) AS n'))})"
+
+
+def top(parts: Sequence[Part], query: Query, field: str, n: int) -> str:
+    """Return the query of ``(value as JSON text, count)`` of a field, the most frequent values first.
+
+    Equal values are counted before arrays are taken apart: there are fewer of them than documents.
     """
+    counted = _all(parts, lambda part: _counted(part, query, field, "0"))
     return (
-        f"WITH grouped AS (SELECT {as_json(field)} AS v, count(*) AS n FROM ({events(parts, query)}) GROUP BY 1), "
-        "single AS (SELECT unnest(CASE WHEN starts_with(v, '[') THEN list_distinct(json_extract(v, '$[*]')) "
-        "ELSE [v] END) AS v, n FROM grouped) "
-        "SELECT v::VARCHAR, sum(n)::BIGINT FROM single "
+        f"{_values(counted)} SELECT v, sum(n)::BIGINT FROM single "
         "WHERE v NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
         "AND NOT starts_with(v, '{') AND NOT starts_with(v, '[') "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {n:d}"
+    )
+
+
+def histogram(parts: Sequence[Part], query: Query, field: str, seconds: int, offset: int) -> str:
+    """Return the query of ``(begin in seconds since 1970, value as JSON text or NULL, count)`` in order of time."""
+    width, shift = seconds * 1_000_000, offset * 1_000_000
+
+    def select(part: Part) -> str:
+        micros = f"epoch_us({part.time()}) + {shift:d}"
+        # % has the sign of the dividend: twice, so that times before 1970 fall into their stretch too
+        begin = f"({micros} - (({micros}) % {width:d} + {width:d}) % {width:d} - {shift:d}) // 1000000"
+        return _counted(part, query, field, begin)
+
+    return (
+        f"{_values(_all(parts, select))} SELECT bucket, v, sum(n)::BIGINT FROM single "
+        "WHERE bucket IS NOT NULL GROUP BY 1, 2 ORDER BY 1"
+    )
+
+
+def _counted(part: Part, query: Query, field: str, bucket: str) -> str:
+    """Return the SELECT of ``bucket``, ``v`` (JSON text, NULL if missing) and their number ``n``."""
+    column = None if part.columns is None else part.columns.find(field)
+    if column is None:
+        values = extract(places(field))
+        value = f"{values}[1]" if len(places(field)) == 1 else f"list_any_value({values})"
+        return events(part, query, f"{bucket} AS bucket, {value}::VARCHAR AS v, count(*) AS n") + " GROUP BY 1, 2"
+    rows = events(part, query, f"{bucket} AS bucket, {column[0]} AS t, {column[1]} AS other, count(*) AS n")
+    json = "CASE WHEN other THEN t ELSE to_json(t)::VARCHAR END"
+    return f"SELECT bucket, {json} AS v, n FROM ({rows} GROUP BY 1, 2, 3)"
+
+
+def _values(counted: str) -> str:
+    """Return the WITH clause of ``single``: ``bucket, v, n`` with arrays taken apart, each element once."""
+    elements = "list_distinct(json_extract(v, '$[*]'))"
+    return (
+        f"WITH counted AS ({counted}), single AS (SELECT bucket, unnest(CASE WHEN starts_with(v, '[') AND v <> '[]' "
+        f"THEN {elements}::VARCHAR[] ELSE [v] END) AS v, n FROM counted)"
     )

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
+import datetime
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingestd.event.fields import FieldError
-from ingestd.stores.base import IndexInfo, Query, StoreError, TopValue
-from ingestd.stores.local import sql
+from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
+from ingestd.stores.local import deletion, sql
+from ingestd.stores.local.cursor import Cursor
+from ingestd.stores.local.engine import Engine, Session, VanishedError
 from ingestd.stores.local.layout import Folder, folders
+from ingestd.stores.local.listing import Listing
+from ingestd.stores.query import Query
 
-if TYPE_CHECKING:
-    import duckdb
-
-_ATTEMPTS = 5
-"""An index may be deleted between listing and reading it: list again."""
+_ATTEMPTS = 20
+"""Files that vanish between listing and reading them, because they were sealed or deleted: list again."""
 
 _PAGE = 10_000
 """Up to here the newest days are read first and the older ones only if needed; all results are held."""
 
-_FETCH = 2048
-
-_TEMP_BYTES = 4 << 30
-
-Row = tuple[str, str, str]
-"""Sort key of the time, id, document."""
+Row = tuple[int | None, str, str, str]
+"""Time in microseconds since 1970, id, document, file."""
 
 
 class LocalStore:
@@ -37,148 +32,163 @@ class LocalStore:
 
     Nothing is opened or made until it is asked; a root that does not exist is an empty store. Each
     call has a DuckDB of its own, with ``memory_bytes`` and ``threads`` as bounds; what does not fit
-    is put into a temporary folder, up to 4 GiB. Events that are appended meanwhile are seen or not.
+    is put into a temporary folder, up to 4 GiB. Events that are appended meanwhile are seen or not;
+    files that are sealed or deleted meanwhile disturb no query. All methods may be called from several
+    threads at a time.
 
     Args:
         root: The store (``layout.store_root``).
         memory_bytes: Bound for DuckDB's memory.
         threads: Bound for its threads.
+        timeout_s: Bound for each query, in seconds; it then raises `QueryTimeoutError`.
     """
 
-    def __init__(self, root: Path, memory_bytes: int = 768 << 20, threads: int | None = None) -> None:
+    def __init__(
+        self, root: Path, memory_bytes: int = 768 << 20, threads: int | None = None, timeout_s: float | None = None
+    ) -> None:
         self._root = root
-        self._memory_bytes = memory_bytes
-        self._threads = threads or min(4, os.cpu_count() or 1)
+        self._engine = Engine(memory_bytes, threads, timeout_s)
+        self._listing = Listing()
 
     def indices(self) -> list[IndexInfo]:
-        """Return all indices; counting reads the tails at the speed of the disk (1 GB/s and more when cached)."""
+        """Return all indices. What is sealed is counted already; tails are counted once for each change of them."""
         try:
-            return [_index_info(folder) for folder in folders(self._root)]
+            return [self._listing.info(folder) for folder in folders(self._root)]
         except OSError as error:
             raise StoreError(f"cannot read the store: {error.strerror or error}") from error
 
-    def search(self, query: Query) -> Iterator[bytes]:
+    def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, byte for byte as they were appended.
 
-        At the same time, the greater id comes first.
+        At the same time, the greater id comes first; times are told apart down to microseconds.
+
+        Raises:
+            ValueError: ``limit`` is negative, or ``after`` is no cursor.
         """
-        if query.limit < 1:
-            raise ValueError("a limit is at least 1")
-        rows = self._stream(query) if query.limit > _PAGE else self._newest(query)
-        return (row[2].encode() for row in rows)
+        if limit < 0:
+            raise ValueError("a limit is not negative")
+        cursor = None if after is None else Cursor.parse(after)
+        narrowed = query if cursor is None else cursor.narrow(query)
+        skipped = 0 if cursor is None else cursor.seen
+        rows = self._newest if 0 < limit <= _PAGE else self._stream
+        return _hits(rows(narrowed, cursor, limit and limit + skipped), cursor)
 
-    def top(self, field: str, since: str | None = None, until: str | None = None, n: int = 20) -> list[TopValue]:
+    def count(self, query: Query) -> int:
+        """Return how many documents match."""
+        rows = self._ask(query, lambda parts: sql.count(parts, query))
+        return int(rows[0][0] or 0) if rows else 0
+
+    def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
         """Return the most frequent values of a field; equal counts in the order of the values."""
-        query = Query(since=since, until=until)
-        with self._connect() as connection:
-            rows = _run(connection, folders(self._root), query, lambda parts: sql.top(parts, query, field, n))
-            return [TopValue(json.loads(value), count) for value, count in rows]
+        rows = self._ask(query, lambda parts: sql.top(parts, query, field, n))
+        return [TopValue(json.loads(value), count) for value, count in rows]
 
-    def _stream(self, query: Query) -> Iterator[Row]:
+    def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
+        """Return the number of documents over time, by ``field``; events without a time are in none."""
+        if seconds < 1:
+            raise ValueError("a stretch has at least 1 second")
+        buckets: dict[int, dict[str, int]] = {}
+        for begin, value, count in self._ask(query, lambda parts: sql.histogram(parts, query, field, seconds, offset)):
+            counts = buckets.setdefault(begin, {})
+            label = _label(field, value)
+            counts[label] = counts.get(label, 0) + count
+        return [Bucket(_moment(begin), counts) for begin, counts in buckets.items()]
+
+    def delete(self, index: str) -> None:
+        """Delete an index; see ``deletion`` for what it does to those that read and write it."""
+        deletion.delete(self._root, index)
+
+    def interrupt(self) -> None:
+        """Make the queries that run in other threads raise `QueryTimeoutError`; later ones are not concerned."""
+        self._engine.interrupt()
+
+    def close(self) -> None:
+        """Interrupt what runs."""
+        self.interrupt()
+
+    def _ask(self, query: Query, build: Callable[[list[sql.Part]], str]) -> list[Any]:
+        with self._engine.session() as session:
+            return list(self._run(session, folders(self._root), query, build))
+
+    def _stream(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
         """Read all indices in one go, sorted by DuckDB."""
-        with self._connect() as connection:
-            yield from _run(connection, folders(self._root), query, lambda parts: sql.newest(parts, query))
+        place = None if cursor is None else cursor.place
+        with self._engine.session() as session:
+            yield from self._run(
+                session, folders(self._root), query, lambda parts: sql.newest(parts, query, place, limit)
+            )
 
-    def _newest(self, query: Query) -> Iterator[Row]:
+    def _newest(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
         """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
+        place = None if cursor is None else cursor.place
         found: list[Row] = []
         left = sorted(folders(self._root), key=_end)
         size = 1
-        with self._connect() as connection:
+        with self._engine.session() as session:
             while left:
                 window, left = left[-size:], left[:-size]
                 size *= 2
-                found += _run(connection, window, query, lambda parts: sql.newest(parts, query))
-                found = sorted(found, reverse=True)[: query.limit]
-                if left and len(found) == query.limit and found[-1][0] >= _end(left[-1]):
+                found += self._run(session, window, query, lambda parts: sql.newest(parts, query, place, limit))
+                found = sorted(found, key=_order, reverse=True)[:limit]
+                if left and len(found) == limit and _order(found[-1])[0] >= _end(left[-1]):
                     break
         yield from found
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        import duckdb  # noqa: PLC0415 - takes 90 ms, which other commands need not pay
+    def _run(
+        self, session: Session, window: list[Folder], query: Query, build: Callable[[list[sql.Part]], str]
+    ) -> Iterator[Any]:
+        """Run the SQL that ``build`` makes of the files of some indices.
 
-        return duckdb.connect(
-            config={
-                "memory_limit": f"{self._memory_bytes}B",
-                "threads": self._threads,
-                "preserve_insertion_order": False,
-                "temp_directory": str(Path(tempfile.gettempdir()) / f"ingestd-{os.getpid()}"),
-                "max_temp_directory_size": f"{_TEMP_BYTES}B",
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
-
-
-def _run(
-    connection: duckdb.DuckDBPyConnection, window: list[Folder], query: Query, build: Callable[[list[sql.Part]], str]
-) -> Iterator[Any]:
-    """Run the SQL that ``build`` makes of the files of a window of indices.
-
-    The queries sort or group, so that the first row comes after the last file was read: from then on
-    no deleted file can disturb.
-    """
-    import duckdb  # noqa: PLC0415
-
-    for attempt in range(1, _ATTEMPTS + 1):
-        parts = _parts(window, query)
-        if not parts:
-            return
-        try:
-            result = connection.execute(build(parts))
-            rows = result.fetchmany(_FETCH)
-            while rows:
-                yield from rows
-                rows = result.fetchmany(_FETCH)
-            return
-        except duckdb.IOException as error:
-            if attempt == _ATTEMPTS:
-                raise StoreError(f"cannot read the store: {_first_line(error)}") from error
-        except duckdb.OutOfMemoryException as error:
-            raise StoreError("the query needs too much memory; choose a shorter time range") from error
-        except duckdb.Error as error:
-            raise StoreError(f"the query failed: {_first_line(error)}") from error
-        except FieldError as error:
-            raise StoreError(str(error)) from error
+        The queries sort or group, so that the first row comes after the last file was read: from then on
+        no file that vanishes can disturb.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                parts = self._listing.parts(window, query)
+                if parts:
+                    yield from session.run(build(parts))
+                return
+            except VanishedError as error:
+                if attempt == _ATTEMPTS:
+                    raise StoreError(str(error)) from error
+            except FieldError as error:
+                raise StoreError(str(error)) from error
 
 
-def _parts(window: list[Folder], query: Query) -> list[sql.Part]:
-    """Return the files that can hold events of the range: those all within it apart from those at its ends."""
-    since = None if query.since is None else sql.bound(query.since)
-    until = None if query.until is None else sql.bound(query.until)
-    inner: list[str] = []
-    edge: list[str] = []
-    for folder in window:
-        first, after = folder.span() or ("", "~")
-        if (since is not None and after <= since) or (until is not None and first >= until):
+def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
+    """Return the hits of sorted rows, behind the cursor."""
+    place, seen = (None, 0) if cursor is None else (cursor.place, cursor.seen)
+    skip = seen
+    for time, key, document, file in rows:
+        here = sql.Place(time, key)
+        if here == place and skip:
+            skip -= 1
             continue
-        within = (since is None or since <= first) and (until is None or after <= until)
-        (inner if within else edge).extend(map(str, folder.tails()))
-    return [sql.Part(tuple(files), timed) for files, timed in ((inner, False), (edge, True)) if files]
+        seen = seen + 1 if here == place else 1
+        place = here
+        yield Hit(Path(file).parent.name, key, document.encode(), Cursor(place, seen).text())
 
 
-def _index_info(folder: Folder) -> IndexInfo:
-    size = 0
-    for entry in folder.path.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            size += entry.stat().st_size
-    return IndexInfo(folder.index, folder.day, sum(map(_count_lines, folder.tails())), size)
+def _order(row: Row) -> tuple[float, str]:
+    return (float("-inf") if row[0] is None else row[0], row[1])
 
 
-def _count_lines(path: Path) -> int:
-    """Return the number of whole lines of a file; 0 if it was deleted meanwhile."""
-    count, buffer = 0, bytearray(1 << 20)
-    with contextlib.suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
-        while size := file.readinto(buffer):
-            count += buffer.count(b"\n", 0, size)
-    return count
-
-
-def _end(folder: Folder) -> str:
-    """Return a time that all events of an index are before, as text."""
+def _end(folder: Folder) -> float:
+    """Return a time that all events of an index are before, in microseconds."""
     span = folder.span()
-    return "~" if span is None else span[1]
+    if span is None:
+        return float("inf")
+    return datetime.datetime.fromisoformat(span[1]).replace(tzinfo=datetime.UTC).timestamp() * 1e6
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _label(field: str, value: str | None) -> str:
+    """Return the name under which a value is counted; missing, null, empty and objects have none."""
+    if value is None or value == "null" or value[0] in "[{":
+        return ""
+    label = str(json.loads(value)) if value[0] == '"' else value
+    return label.upper() if field == "level" else label
+
+
+def _moment(seconds: int) -> str:
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds") + "Z"

@@ -13,7 +13,14 @@ from pathlib import Path
 import orjson
 
 from ingestd.stores.base import DocumentsRefusedError, StoreError, StoreFullError
-from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES, check_index, check_writer_id, folders, tail_path
+from ingestd.stores.local.layout import (
+    MAX_DOCUMENT_BYTES,
+    check_index,
+    check_writer_id,
+    folders,
+    sync_folder,
+    tail_path,
+)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # its id has its place in the line too
@@ -91,9 +98,9 @@ class LocalWriter:
             while True:
                 tail = tail or self._open(index)
                 _write(tail, body)
-                if os.fstat(tail.fd).st_nlink:
+                if _is_at(tail):
                     break
-                self._forget(index)  # deleted by retention while open: what was written is gone
+                self._forget(index)  # the index was deleted meanwhile: what was written goes with it
                 tail = None
         except OSError as error:
             raise _store_error(error, f"cannot append to index {index!r}") from error
@@ -159,8 +166,8 @@ class LocalWriter:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._tails[index] = tail = _Tail(path, fd, os.fstat(fd).st_size)
         if new:
-            _sync_folder(folder)
-            _sync_folder(self._root)
+            sync_folder(folder)
+            sync_folder(self._root)
         return tail
 
     def _forget(self, index: str) -> None:
@@ -211,6 +218,14 @@ def _write(tail: _Tail, body: bytes) -> None:
     tail.size += done
 
 
+def _is_at(tail: _Tail) -> bool:
+    """Return whether the open file is still the one of its name: neither deleted nor moved away."""
+    try:
+        return os.path.samestat(os.fstat(tail.fd), tail.path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _take_back(tail: _Tail) -> None:
     os.ftruncate(tail.fd, tail.size)
     tail.torn = False
@@ -220,15 +235,6 @@ def _sync(tail: _Tail) -> None:
     if tail.dirty:
         os.fsync(tail.fd)
         tail.dirty = False
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _lock(root: Path, writer_id: str) -> int:

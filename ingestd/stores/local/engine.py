@@ -1,0 +1,129 @@
+"""DuckDB as the built-in store uses it: bounded, interruptible, its errors told in sentences for the user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestd.stores.base import QueryTimeoutError, StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FETCH = 2048
+
+_TEMP_BYTES = 4 << 30
+
+
+class VanishedError(Exception):
+    """A file was not there any more, or could not be read; the text tells which."""
+
+
+class Session:
+    """The queries of one call. Not to be made but by `Engine.session`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.interrupted = ""
+
+    def run(self, sql: str) -> Iterator[Any]:
+        """Return the rows of a query.
+
+        Raises:
+            VanishedError: A file is not there.
+            QueryTimeoutError: The query was interrupted.
+            StoreError: It failed for another reason.
+        """
+        import duckdb  # noqa: PLC0415
+
+        try:
+            self._check()
+            result = self._connection.execute(sql)
+            rows = result.fetchmany(_FETCH)
+            while rows:
+                yield from rows
+                self._check()
+                rows = result.fetchmany(_FETCH)
+        except duckdb.InterruptException as error:
+            raise QueryTimeoutError(self.interrupted or "the query was cancelled") from error
+        except duckdb.IOException as error:
+            raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
+        except duckdb.OutOfMemoryException as error:
+            raise StoreError("the query needs too much memory; choose a shorter time range") from error
+        except duckdb.Error as error:
+            raise StoreError(f"the query failed: {_first_line(error)}") from error
+
+    def interrupt(self, reason: str) -> None:
+        """Make `run` raise, now or when it is called next."""
+        self.interrupted = reason
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close DuckDB."""
+        self._connection.close()
+
+    def _check(self) -> None:
+        if self.interrupted:
+            raise QueryTimeoutError(self.interrupted)
+
+
+class Engine:
+    """Makes sessions and can interrupt all of them."""
+
+    def __init__(self, memory_bytes: int, threads: int | None, timeout_s: float | None) -> None:
+        self._memory_bytes = memory_bytes
+        self._threads = threads or min(4, os.cpu_count() or 1)
+        self._timeout_s = timeout_s
+        self._sessions: set[Session] = set()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a DuckDB of its own; it ends with the block, or after ``timeout_s``."""
+        session = Session(self._connect())
+        with self._lock:
+            self._sessions.add(session)
+        timer = None
+        if self._timeout_s is not None:
+            sentence = f"the query took longer than {self._timeout_s:g} s; choose a shorter time range"
+            timer = threading.Timer(self._timeout_s, session.interrupt, [sentence])
+            timer.daemon = True
+            timer.start()
+        try:
+            yield session
+        finally:
+            if timer is not None:
+                timer.cancel()
+            with self._lock:
+                self._sessions.discard(session)
+                session.close()
+
+    def interrupt(self) -> None:
+        """Interrupt the sessions that are open."""
+        with self._lock:
+            for session in self._sessions:
+                session.interrupt("the query was cancelled")
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb  # noqa: PLC0415 - takes 90 ms, which other commands need not pay
+
+        return duckdb.connect(
+            config={
+                "memory_limit": f"{self._memory_bytes}B",
+                "threads": self._threads,
+                "preserve_insertion_order": False,
+                "temp_directory": str(Path(tempfile.gettempdir()) / f"ingestd-{os.getpid()}"),
+                "max_temp_directory_size": f"{_TEMP_BYTES}B",
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,77 @@
+"""Searching words by regular expression: what ``stores.words.holds`` decides, as RE2 can decide it inside DuckDB.
+
+Words are the segments of UAX #29 (https://www.unicode.org/reports/tr29/#Word_Boundaries). What may stand between
+two of them depends on the letters at both sides alone: a full stop joins letters to ``example.com`` and digits to
+``3.14``, a comma only digits, an underscore both; ideographs and Hiragana are words of their own, nothing needs to
+stand between them. So each pair of neighbours has its own separator in the pattern.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import regex
+
+from ingestd.stores.query import Gap
+from ingestd.stores.words import words
+
+_EMOJI = r"\x{2600}-\x{27bf}\x{1f1e6}-\x{1f1ff}\x{1f300}-\x{1faff}"
+_MARKS = r"\p{M}\p{Cf}"  # belong to the character before them
+_JOIN = r"_\x{203f}\x{2040}\x{2054}\x{fe33}\x{fe34}\x{fe4d}-\x{fe4f}\x{ff3f}"  # ExtendNumLet
+_MID_BOTH = r".'\x{2018}\x{2019}\x{2024}\x{fe52}\x{ff07}\x{ff0e}"  # MidNumLet, Single_Quote
+_MID_LETTER = _MID_BOTH + r"\x{b7}\x{387}\x{55f}\x{5f4}\x{2027}"
+_MID_NUMBER = _MID_BOTH + r",;\x{37e}\x{589}\x{60c}\x{60d}\x{66c}\x{7f8}\x{2044}\x{fe10}\x{fe14}\x{fe50}\x{ff0c}"
+_IN_WORDS = rf"[\p{{L}}\p{{N}}{_MARKS}{_JOIN}]"
+_SPECIAL = regex.compile(r"([\\.+*?()|\[\]{}^$])")
+
+_MARK = regex.compile(r"[\p{M}\p{Cf}]")
+_KINDS = {
+    "letter": regex.compile(r"[\p{WB=ALetter}\p{WB=Hebrew_Letter}]"),
+    "number": regex.compile(r"\p{WB=Numeric}"),
+    "katakana": regex.compile(r"\p{WB=Katakana}"),
+    "joint": regex.compile(r"\p{WB=ExtendNumLet}"),
+}
+
+
+def text_pattern(wanted: Sequence[str]) -> str:
+    """Return the RE2 pattern of lower-case words next to each other, as ``stores.words.words`` gives them."""
+    parts = [_escaped(wanted[0])]
+    for left, right in itertools.pairwise(wanted):
+        parts += [_between(_kind(left[::-1]), _kind(right)), _escaped(right)]
+    return "".join(parts)
+
+
+def word_pattern(pattern: Sequence[str | Gap]) -> str:
+    """Return the RE2 pattern of a part of one word."""
+    one = rf"(?:[{_MID_BOTH}]?{_IN_WORDS})"
+    gaps = {Gap.ONE: rf"(?:{_IN_WORDS}|[{_MID_BOTH}])", Gap.MANY: rf"(?:{one}*[{_MID_BOTH}]?)"}
+    return "".join(gaps[part] if isinstance(part, Gap) else _escaped(part.lower()) for part in pattern)
+
+
+def longest_word(pieces: Sequence[str]) -> str:
+    """Return the longest word of several texts, in lower case; empty if they have none."""
+    return max((word for piece in pieces for word in words(piece)), key=len, default="")
+
+
+def _kind(chars: str) -> str:
+    """Return the kind of the first character that is no mark."""
+    base = next((char for char in chars if not _MARK.match(char)), "")
+    return next((kind for kind, members in _KINDS.items() if members.match(base)), "alone")
+
+
+def _between(left: str, right: str) -> str:
+    """Return the pattern of what parts two words: no letter, and neither side goes on to be a longer word."""
+    no_letter = rf"^\p{{L}}\p{{N}}{_EMOJI}"
+    begin = no_letter + _MARKS + ("" if left == "alone" else _JOIN)
+    end = no_letter + _MARKS + ("" if right == "alone" else _JOIN)
+    # One character is enough if it is none that joins these two.
+    joins = {("letter", "letter"): _MID_LETTER, ("number", "number"): _MID_NUMBER}.get((left, right), "")
+    one = max(begin, end, key=len) + joins
+    parted = f"(?:[{one}]|[{begin}][{no_letter}]*[{end}])[{_MARKS}]*"
+    adjoin = "alone" in {left, right} or {left, right} in ({"katakana", "letter"}, {"katakana", "number"})
+    return f"(?:{parted})?" if adjoin else parted
+
+
+def _escaped(text: str) -> str:
+    return str(_SPECIAL.sub(r"\\\1", text))
