@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.stores.base import Hit, LogStore, QueryTimeoutError, StoreError
+from ingestd.stores.local import LocalStore
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.intervals import MOST_BARS, bar_seconds
 
@@ -54,6 +55,11 @@ class Answers:
             "audit": self._audit,
         }
 
+    def interrupt(self) -> None:
+        """End the query that runs, from another thread, if the store can do that."""
+        if isinstance(self._store, LocalStore):
+            self._store.interrupt()
+
     def answer(self, call: str, arguments: Arguments) -> Answer:
         """Return the answer to a call; what goes wrong is told in it. Raises MemoryError."""
         began = time.monotonic()
@@ -79,15 +85,21 @@ class Answers:
         return self._store
 
     def _search(self, arguments: Arguments) -> bytes:
-        limit = arguments["limit"]
+        limit, after = arguments["limit"], arguments["after"]
+        query = _query(arguments)
         hits: list[bytes] = []
         size, cursor = 0, None
-        for hit in self._asked.search(_query(arguments), limit, arguments["after"]):
-            hits.append(_hit(hit))
-            size += len(hits[-1])
-            if len(hits) == limit or size > MOST_BYTES:
-                cursor = hit.cursor
-                break
+        try:
+            for hit in self._asked.search(query, limit, after):
+                hits.append(_hit(hit))
+                size += len(hits[-1])
+                if len(hits) == limit or size > MOST_BYTES:
+                    cursor = hit.cursor
+                    break
+        except ValueError:
+            if after is None:
+                raise
+            raise QueryError("after is no cursor of this store") from None
         return b'{"hits":[%b],"next":%b}' % (b",".join(hits), dumps(cursor))
 
     def _histogram(self, arguments: Arguments) -> bytes:

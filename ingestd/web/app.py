@@ -82,7 +82,8 @@ def make_app(
 def _add_dashboard(
     app: web.Application, site: Site, guard: Guard, health: Callable[[], Awaitable[Health]]
 ) -> None:
-    pool = QueryPool(Setup(site.store, str(site.data_dir), site.query_memory), site.query_timeout)
+    setup = Setup(str(site.data_dir), site.query_memory, site.query_timeout, site.server, site.indices)
+    pool = QueryPool(setup)
     tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
     app.add_routes([*api.routes(pool, Status(site, health, pool), site.prefix), tails.route()])
     app.on_shutdown.append(tails.end)

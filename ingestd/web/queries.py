@@ -1,8 +1,8 @@
 """Queries in processes of their own: they can be stopped, and what they take is theirs alone.
 
-A query that nobody waits for any more, or that takes too long, is stopped by ending its process; the next one is
-started at once, before it is needed. Nothing is started before the first query, and after some minutes without
-any the processes end.
+A query that nobody waits for any more is interrupted; where that does not help, or when it takes too long, its
+process is ended and another one started at once, before it is needed. Nothing is started before the first query,
+and after some minutes without any the processes end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 from ingestd.event.jsontext import dumps
 from ingestd.logs import get_logger
 from ingestd.web.answers import Answer, Arguments, refusal
-from ingestd.web.query_process import HEAD, LENGTH, TOO_MUCH_MEMORY, Setup
+from ingestd.web.query_process import HEAD, INTERRUPT, LENGTH, TOO_MUCH_MEMORY, Setup
 
 log = get_logger(__name__)
 
@@ -33,7 +33,7 @@ WARM_SECONDS = 300.0
 """How long a process without work is kept."""
 
 _GRACE_SECONDS = 0.3
-"""Most queries are over within this time: a process whose client has gone is not ended before."""
+"""A query whose client has gone ends within this time when it is interrupted; else its process is ended."""
 
 _FOLDER = "query-tmp"
 
@@ -92,6 +92,11 @@ class QueryProcess:
         except (asyncio.IncompleteReadError, ConnectionError):
             raise _EndedError from None
 
+    def interrupt(self) -> None:
+        """End the query, if its store can do that; its answer, or an error, still comes."""
+        if self._process is not None:
+            self._send(dumps({"call": INTERRUPT}))
+
     def _send(self, message: bytes) -> None:
         assert self._process is not None  # noqa: S101
         assert self._process.stdin is not None  # noqa: S101
@@ -114,8 +119,7 @@ class QueryPool:
     """Some processes and a queue of questions. All methods belong to one event loop.
 
     Args:
-        setup: What the processes ask, and the memory that each may take.
-        timeout_s: How long a query may take; so long, too, it waits for its turn.
+        setup: What the processes ask, and what a query may take; as long as it may run, it may wait for its turn.
         processes: How many queries run at the same time.
         most_waiting: How many more may wait for their turn.
         warm_s: How long processes without work are kept.
@@ -124,13 +128,12 @@ class QueryPool:
     def __init__(
         self,
         setup: Setup,
-        timeout_s: float,
         *,
         processes: int = PROCESSES,
         most_waiting: int = MOST_WAITING,
         warm_s: float = WARM_SECONDS,
     ) -> None:
-        self._setup, self._timeout_s = setup, timeout_s
+        self._setup, self._timeout_s = setup, setup.timeout_s
         self._size, self._most_waiting, self._warm_s = processes, most_waiting, warm_s
         self._folder = Path(setup.data_dir) / _FOLDER
         self._turns = asyncio.Semaphore(processes)
@@ -191,7 +194,8 @@ class QueryPool:
         return answer
 
     async def _let_end(self, process: QueryProcess, query: asyncio.Task[Answer]) -> None:
-        """Nobody waits for the query any more: keep its process if it is done at once, else end it."""
+        """Nobody waits for the query any more: keep its process if it can be interrupted, else end it."""
+        process.interrupt()
         await asyncio.wait({query}, timeout=_GRACE_SECONDS)
         if query.done() and query.exception() is None:
             self._keep(process)

@@ -1,8 +1,9 @@
 """The process that runs queries: one at a time, at low priority, with bounded memory.
 
 It reads requests from stdin and writes answers to stdout. A message is a length (4 bytes, big-endian) and JSON; an
-answer has its HTTP status (2 bytes) between the two. The first message is the ``Setup``. When stdin ends, so does
-the process, at once: whoever asked has gone.
+answer has its HTTP status (2 bytes) between the two. The first message is the ``Setup``. The call ``interrupt`` ends
+the query that runs, if its store can do that, and has no answer of its own. When stdin ends, so does the process, at
+once: whoever asked has gone.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from ingestd.stores.base import LogStore
+from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.web.answers import Answer, Answers, refusal
 
 LENGTH = struct.Struct("!I")
 HEAD = struct.Struct("!IH")
+
+INTERRUPT = "interrupt"
 
 TOO_MUCH_MEMORY = "the query needs too much memory; choose a shorter time range, or raise query_memory"
 
@@ -34,11 +39,17 @@ _SPARE_BYTES = 384 << 20
 
 
 class Setup(msgspec.Struct):
-    """What the process is told first. ``store``: a URL, or ``local``; ``memory`` in bytes."""
+    """What the process is told first: over a pipe, for it may hold passwords.
 
-    store: str
+    ``server`` and ``indices`` say what to ask, without a server it is the built-in store in ``data_dir``. A query
+    may take ``memory`` bytes and ``timeout_s`` seconds.
+    """
+
     data_dir: str
     memory: int
+    timeout_s: float
+    server: ElasticOptions | None = None
+    indices: str = ""
 
 
 def main() -> None:
@@ -47,12 +58,11 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
     setup = msgspec.json.decode(_message(requests), type=Setup)
     _restrict(setup.memory)
-    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(requests, asked.put), daemon=True).start()
+    asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     answering = Answers(_opener(setup), Path(setup.data_dir))
+    threading.Thread(target=_read, args=(requests, asked.put, answering.interrupt), daemon=True).start()
     while True:
-        request = msgspec.json.decode(asked.get())
-        _write(answers, _answered(answering, request))
+        _write(answers, _answered(answering, asked.get()))
 
 
 def _answered(answering: Answers, request: dict[str, Any]) -> Answer:
@@ -66,15 +76,16 @@ def _answered(answering: Answers, request: dict[str, Any]) -> Answer:
 
 def _opener(setup: Setup) -> Callable[[], LogStore]:
     """Return what opens the store, and import now what it takes."""
-    if setup.store == "local":
+    if setup.server is None:
         import duckdb  # noqa: F401, PLC0415 -- in the query process only, and before the first query
 
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415
 
         return lambda: LocalStore(store_root(Path(setup.data_dir)), memory_bytes=setup.memory)
-    from ingestd.stores.open import open_store  # noqa: PLC0415
+    from ingestd.stores.elastic.store import ElasticStore  # noqa: PLC0415
 
-    return lambda: open_store(setup.store, Path(setup.data_dir))
+    options = replace(setup.server, timeout=setup.timeout_s)
+    return lambda: ElasticStore(options, setup.indices)
 
 
 def _restrict(memory: int) -> None:
@@ -87,11 +98,15 @@ def _restrict(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _read(requests: BinaryIO, put: Callable[[bytes], None]) -> None:
-    """Hand on requests; runs beside the query, so that the end of stdin ends that as well."""
+def _read(requests: BinaryIO, put: Callable[[dict[str, Any]], None], interrupt: Callable[[], None]) -> None:
+    """Hand on requests; runs beside the query, so that an interrupt and the end of stdin end that as well."""
     try:
         while True:
-            put(_message(requests))
+            request = msgspec.json.decode(_message(requests))
+            if request["call"] == INTERRUPT:
+                interrupt()
+            else:
+                put(request)
     except EOFError:
         os._exit(0)
 

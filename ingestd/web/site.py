@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline
@@ -15,6 +17,11 @@ from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.web.access import Access, access_of, prefix_of
 
 LOCAL = "local"
+
+INDICES = "logstash-*"
+"""Where the built-in pipeline delivers, and Logstash by default."""
+
+_PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
 
 STARTED = time.monotonic()
 """When the daemon began: the HTTP process is forked from the keeper, which imports this at its start."""
@@ -46,7 +53,8 @@ class Site:
     Attributes:
         access: Who may see it.
         prefix: What all paths begin with, such as ``/logs``; empty, or with a slash in front and none behind.
-        store: What is searched: a URL, or ``local``. It may hold credentials.
+        server: The Elasticsearch or OpenSearch that is searched; None: the built-in store.
+        indices: What is searched there, names with wildcards.
         data_dir: Where the built-in store, dead letters and journals are; None: there is no dashboard.
         query_timeout: Seconds that a query may take.
         query_memory: Bytes that a query may take.
@@ -55,7 +63,8 @@ class Site:
 
     access: Access = field(default_factory=Access)
     prefix: str = ""
-    store: str = LOCAL
+    server: ElasticOptions | None = None
+    indices: str = INDICES
     data_dir: Path | None = None
     query_timeout: float = 30.0
     query_memory: int = 512 << 20
@@ -64,10 +73,9 @@ class Site:
     @property
     def shown_store(self) -> str:
         """The store without credentials: ``local``, or ``elasticsearch http://host:9200``."""
-        if self.store == LOCAL:
+        if self.server is None:
             return LOCAL
-        [host] = ElasticOptions(hosts=(self.store,)).resolve()
-        return f"elasticsearch {host.url}"
+        return "elasticsearch " + ", ".join(host.url for host in self.server.resolve())
 
 
 NO_DASHBOARD = Site()
@@ -83,15 +91,49 @@ def site_of(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Site:
     access = access_of(settings)
     if settings.http is not None:
         access.check(settings.http)
+    server, indices = _searched(settings, pipelines)
     return Site(
         access=access,
         prefix=prefix_of(settings),
-        store=settings.store or settings.elasticsearch or LOCAL,
+        server=server,
+        indices=indices,
         data_dir=settings.data_dir,
         query_timeout=settings.query_timeout,
         query_memory=settings.query_memory,
         flows=tuple(_flow(name, pipeline) for name, pipeline in pipelines.items()),
     )
+
+
+def _searched(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tuple[ElasticOptions | None, str]:
+    """Return the server to ask, None for the built-in store, and its indices.
+
+    What the setting says; else where the pipelines deliver, the built-in store first; else where the built-in
+    pipeline would.
+    """
+    if settings.store:
+        return _named(settings.store), INDICES
+    steps = [one.step for pipeline in pipelines.values() for route in pipeline.routes for one in route]
+    if any(step.spec.name == "store" for step in steps):
+        return None, INDICES
+    if found := next((step.options for step in steps if step.spec.name == "elasticsearch"), None):
+        return _connection(found), _PLACEHOLDER.sub("*", found.index.text)
+    return _named(settings.elasticsearch), INDICES
+
+
+def _named(store: str) -> ElasticOptions | None:
+    return None if store in {"", LOCAL} else ElasticOptions(hosts=(store,))
+
+
+def _connection(options: Any) -> ElasticOptions:
+    """Return those options of an output that say how to reach its server; they have the same names."""
+    found = {one.name: getattr(options, one.name, None) for one in fields(ElasticOptions)}
+    empty = (None, "", [], {}, -1)
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in found.items() if value not in empty
+    }
+    if "user" in given:
+        given.setdefault("password", "")
+    return ElasticOptions(**given)
 
 
 def _flow(name: str, pipeline: Pipeline) -> Flow:

@@ -1,0 +1,49 @@
+from collections.abc import Mapping
+
+import pytest
+
+from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.config.parser import parse_string
+from ingestd.plugins.registry import BuildContext
+from ingestd.settings import load_settings
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.web.site import Flow, Plugin, Site, site_of
+
+
+def site(output: str, settings: Mapping[str, str] | None = None) -> Site:
+    loaded = load_settings(environ={f"INGESTD_{name.upper()}": value for name, value in (settings or {}).items()})
+    config = parse_string(f"input {{ tcp {{ port => 5959 }} }} output {{ {output} }}", {})
+    return site_of(loaded, {"main": compile_pipeline(config, BuildContext(settings=loaded))})
+
+
+ELASTIC = """elasticsearch { hosts => ["https://a:9200", "https://b:9200"] user => "u" password => "secret"
+             ssl_verification_mode => "none" index => "%{service}-%{+YYYY.MM.dd}" }"""
+CASES: list[tuple[str, str, dict[str, str], str, str]] = [  # id, output, settings, store that is shown, indices
+    ("built_in", "store { }", {}, "local", "logstash-*"),
+    ("output", ELASTIC, {}, "elasticsearch https://a:9200, https://b:9200", "*-*"),
+    ("both_outputs", ELASTIC + "store { }", {}, "local", "logstash-*"),
+    ("setting_wins", "store { }", {"store": "http://u:secret@c:9200"}, "elasticsearch http://c:9200", "logstash-*"),
+    ("setting_local", ELASTIC, {"store": "local"}, "local", "logstash-*"),
+    ("neither", "stdout { }", {"elasticsearch": "http://d:9201"}, "elasticsearch http://d:9201", "logstash-*"),
+    ("nothing", "stdout { }", {}, "local", "logstash-*"),
+]
+
+
+@pytest.mark.parametrize(
+    ("output", "settings", "store", "indices"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_store(output: str, settings: dict[str, str], store: str, indices: str) -> None:
+    found = site(output, settings)
+    assert (found.shown_store, found.indices) == (store, indices)
+    assert "secret" not in found.shown_store
+
+
+def test_the_connection_is_that_of_the_output() -> None:
+    hosts = ("https://a:9200", "https://b:9200")
+    server = ElasticOptions(hosts=hosts, user="u", password="secret", ssl_verification_mode="none", timeout=60)
+    assert site(ELASTIC).server == server
+
+
+def test_flows() -> None:
+    inputs = (Plugin("tcp_0", "tcp", "0.0.0.0", 5959),)
+    assert site("store { id => 'disk' }").flows == (Flow("main", inputs, (Plugin("disk", "store"),)),)
