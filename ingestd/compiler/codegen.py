@@ -3,7 +3,8 @@
 The text is deterministic and meant to be read (``ingestd explain --code``). Only ``repr()`` of values and
 names of our own making reach it. One loop over the records of a chunk; each filter is one call; a filter
 that fails is tagged and counted, and the event goes on. The function returns one list of records for each
-*route*: the set of outputs that stand under the same condition.
+*route*: the set of outputs that stand under the same condition. As long as no filter drops or adds events, the
+loop is over the events alone, and records are put together after it, all at once.
 """
 
 from __future__ import annotations
@@ -57,14 +58,24 @@ def generate(program: Program, names: Names, errors: list[ConfigError], *, proje
     routes.collect(program.outputs, ())
     writer.line("def pipeline(raws, events, keys, decorate):")
     writer.depth = 1
-    for name in routes.lists:
-        writer.line(f"{name} = []")
-    writer.line("for raw, event, key in zip(raws, events, keys):")
-    writer.depth = 2
-    writer.line("head = event.copy()" if projected else "head = event")
+    writer.line("heads = [event.copy() for event in events]" if projected else "heads = events")
     writer.line("if decorate is not None:")
-    writer.line("    decorate(event)")
-    _Body(writer, conditions, routes).block(program.filters)
+    writer.line("    for event in events:")
+    writer.line("        decorate(event)")
+    body = _Body(writer, conditions, routes)
+    if any(step.spec.shape in ("cancel", "expand") for step in steps(program.filters)):
+        routes.declare(writer)
+        writer.line("for raw, head, event, key in zip(raws, heads, events, keys):")
+        writer.depth = 2
+        body.block(program.filters, routed=True)
+    else:
+        if program.filters:
+            writer.line("for event in events:")
+            writer.depth = 2
+            body.block(program.filters, routed=False)
+        writer.depth = 1
+        writer.line("records = list(zip(raws, heads, events, keys))")
+        routes.sort(writer)
     writer.depth = 1
     writer.line(f"return [{', '.join(routes.lists)}]")
     text = "\n".join(writer.lines) + "\n"
@@ -100,16 +111,35 @@ class _Routes:
         """The numbers of the routes without a condition."""
         return frozenset(number for number, condition in enumerate(self._by_condition) if not condition)
 
+    def declare(self, writer: _Writer) -> None:
+        """Write the lists of all routes, empty."""
+        for name in self.lists:
+            writer.line(f"{name} = []")
+
     def write(self, writer: _Writer) -> None:
-        """Write what hands the event over to its routes."""
+        """Write what hands one event over to its routes."""
         writer.line("record = (raw, head, event, key)")
         for condition, name in self._by_condition.items():
-            span = self._spans[name]
-            if not condition:
-                writer.line(f"{name}.append(record)", span)
-            else:
-                writer.line(f"if {condition}:", span)
-                writer.line(f"    {name}.append(record)", span)
+            self._append(writer, condition, name)
+
+    def sort(self, writer: _Writer) -> None:
+        """Write what hands all ``records`` over to their routes."""
+        conditional = {condition: name for condition, name in self._by_condition.items() if condition}
+        for condition, name in self._by_condition.items():
+            writer.line(f"{name} = []" if condition else f"{name} = records", self._spans[name])
+        if conditional:
+            writer.line("for record in records:")
+            writer.depth += 1
+            writer.line("event = record[2]")
+            for condition, name in conditional.items():
+                self._append(writer, condition, name)
+            writer.depth -= 1
+
+    def _append(self, writer: _Writer, condition: str, name: str) -> None:
+        span = self._spans[name]
+        if condition:
+            writer.line(f"if {condition}:", span)
+        writer.line(f"{'    ' if condition else ''}{name}.append(record)", span)
 
 
 class _Body:
@@ -119,14 +149,14 @@ class _Body:
         self._writer, self._conditions, self._routes = writer, conditions, routes
         self._loops = 0
 
-    def block(self, bounds: tuple[Bound, ...]) -> None:
-        """Write the top-level filters, then the routes."""
-        self._statements(bounds, None)
+    def block(self, bounds: tuple[Bound, ...], *, routed: bool) -> None:
+        """Write the top-level filters, then, if ``routed``, what hands the event over to its routes."""
+        self._statements(bounds, None if routed else "")
 
     def _statements(self, bounds: tuple[Bound, ...], queue: str | None) -> None:
         """Write ``bounds``; what comes out goes to the list ``queue``, or to the routes at the top level.
 
-        ``queue`` is None for the top level and ``""`` inside a branch that no expanding filter stands in.
+        ``queue`` is None for the top level and ``""`` where nothing is to be done with what comes out.
         """
         writer = self._writer
         depth = writer.depth

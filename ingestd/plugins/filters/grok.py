@@ -112,7 +112,11 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     return _many(matches, options.break_on_match, failed, options.tag_on_timeout)
 
 
-def _tagger(tags: list[str]) -> Callable[[Event], bool]:
+def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
+    """Return what tags an event that nothing matches, and returns False; None if there is nothing to do."""
+    if not tags:
+        return None
+
     def failed(event: Event) -> bool:
         for tag in tags:
             add_tag(event, tag)
@@ -122,7 +126,7 @@ def _tagger(tags: list[str]) -> Callable[[Event], bool]:
 
 
 def _one_pattern(
-    name: str, search: Callable[[str], Any], store: Store, failed: Callable[[Event], bool], timeout_tag: str
+    name: str, search: Callable[[str], Any], store: Store, failed: Callable[[Event], bool] | None, timeout_tag: str
 ) -> FilterFn:
     """Return the filter for the usual case: one pattern for one field of the event."""
 
@@ -144,13 +148,13 @@ def _one_pattern(
         except GrokTimeoutError:
             add_tag(event, timeout_tag)
             return False
-        return failed(event)
+        return failed is not None and failed(event)
 
     return grok
 
 
 def _many(
-    matches: list[MatchField], break_on_match: bool, failed: Callable[[Event], bool], timeout_tag: str
+    matches: list[MatchField], break_on_match: bool, failed: Callable[[Event], bool] | None, timeout_tag: str
 ) -> FilterFn:
     """Return the filter for several fields or patterns."""
 
@@ -165,7 +169,7 @@ def _many(
         except GrokTimeoutError:
             add_tag(event, timeout_tag)
             return False
-        return matched or failed(event)
+        return matched or (failed is not None and failed(event))
 
     return grok
 

@@ -75,7 +75,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
 
     def decode_top(event: Event) -> bool:
         value = event.get(name)
-        if (decoded := decode(value)) is not value:
+        if value is not None and (decoded := decode(value)) is not value:
             event[name] = decoded
         return True
 
