@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ingestd.logs import get_logger
 from ingestd.runtime.notify import Notifier, inherited
-from ingestd.runtime.sockets import Connection, Listener, listen, listener_key, stored_connection
+from ingestd.runtime.sockets import Connection, Listener, listen, listener_key, stored_connection, widen
 
 log = get_logger(__name__)
 
@@ -139,6 +139,7 @@ class Acceptor:
                 time.sleep(0.01)
                 return
             sock.setblocking(False)
+            widen(sock)
             connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2])
             self._add(connection)
             self._notifier.store(connection.name, sock.fileno())

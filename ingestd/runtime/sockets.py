@@ -7,11 +7,12 @@ A descriptor that goes to systemd or through ``exec`` carries all that is known 
 from __future__ import annotations
 
 import socket
+import sys
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-_RECEIVE_BUFFER = 4 << 20
-"""Kernel buffer asked for each connection: what clients may send while no worker reads; capped by the system."""
+_RECEIVE_BYTES = 4 << 20
+"""What clients may send while no worker reads; capped by the system."""
 
 _BACKLOG = 1024
 
@@ -75,7 +76,6 @@ def listen(listener: Listener) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         sock.bind((listener.host, listener.port))
     except OSError as error:
         sock.close()
@@ -84,6 +84,20 @@ def listen(listener: Listener) -> socket.socket:
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock
+
+
+def widen(sock: socket.socket) -> None:
+    """Let the kernel hold as much of a connection as it may, although nobody reads.
+
+    Linux makes room for the low-water mark, up to the third figure of ``net.ipv4.tcp_rmem`` (6 MB unless somebody
+    changed it), and keeps the room when the mark is lowered again; SO_RCVBUF would stop at ``net.core.rmem_max``,
+    which is 0.2 MB. See tcp(7) and tcp_set_rcvlowat() in net/ipv4/tcp.c.
+    """
+    if sys.platform == "linux":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _RECEIVE_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
 
 
 def listener_key(name: str) -> tuple[str, str] | None:

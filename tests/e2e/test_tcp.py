@@ -17,6 +17,7 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.record import Batch
+from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._streams import Origins
 from ingestd.plugins.interfaces import Origin, StopMode
@@ -65,6 +66,9 @@ class Letters:
 
     def add(self, **letter: Any) -> None:
         self.letters.append(letter)
+
+    def recall(self, position: Position) -> None:
+        pass
 
     def sync(self) -> None:
         pass
@@ -412,6 +416,33 @@ async def test_a_stop_waits_for_room() -> None:
         await server.stop()
         writer.close()
     assert numbers(server.memory.documents) == list(range(50))
+
+
+async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFixture) -> None:
+    """The journal is full and stays so: all connections share one deadline, and what is lost is told."""
+    text = "x" * 980
+    async with serving(queue_bytes=1, journal_bytes=10_000, shutdown_timeout=1.0) as server:
+        server.memory.gate.clear()
+        writers = [await server.connect() for _ in range(20)]
+        for number, writer in enumerate(writers):
+            writer.write(line(number, text=text) * 5)
+            await writer.drain()
+        await eventually(lambda: server.running.full)
+        await asyncio.sleep(0.05)
+        server.running.stop_inputs("drain")
+        async with asyncio.timeout(2):
+            await server.running.inputs_ended()
+        server.memory.gate.set()
+        await server.stop()
+        for writer in writers:
+            writer.close()
+    taken = server.memory.documents
+    lost = [number for number in range(20) for _ in range(5 - numbers(taken).count(number))]
+    [record] = [one for one in caplog.records if one.levelname == "ERROR"]
+    told: dict[str, Any] = record.__dict__["fields"]
+    assert "it is lost" in record.message
+    assert told["connections"] == len(set(lost)) > 1
+    assert told["bytes"] == sum(len(line(number, text=text)) for number in lost)
 
 
 async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
