@@ -83,6 +83,11 @@ class StubElasticsearch:
         self._server.shutdown()
         self._server.server_close()
 
+    def stored(self) -> int:
+        """Return how many documents there are, not in the middle of a request."""
+        with self.lock:
+            return len(self.documents)
+
     def bulks(self) -> list[Request]:
         """Return the bulk requests that came."""
         return [one for one in self.requests if one.path.startswith("/_bulk")]

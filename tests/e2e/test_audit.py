@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.tools import Clients, kill, kill_children, workers
-from tests.e2e.daemon import Daemon, environment, wait_until
+from tests.e2e.daemon import WAIT_SECONDS, Daemon, environment, wait_until
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
 
@@ -24,7 +24,8 @@ NUMBERS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
 def audited(data_dir: Path, *arguments: str, code: int = 0) -> Any:
     """Return what ``ingestd audit --json`` prints, and expect an exit code."""
     command = [sys.executable, "-m", "ingestd", "audit", "--json", *arguments]
-    done = subprocess.run(command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False)
+    environ = environment(data_dir)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -113,11 +114,11 @@ def test_faults_of_the_server(tmp_path: Path) -> None:
 
 def test_what_was_stored_before_a_crash_is_a_duplicate(tmp_path: Path) -> None:
     with StubElasticsearch() as stub:
-        stub.bulk_faults.append(Fault(status=200, store=True, delay=5))
+        stub.bulk_faults.append(Fault(status=200, store=True, delay=120))
         with Daemon(tmp_path, "--elasticsearch", stub.url, workers="1") as daemon:
             daemon.send({"@timestamp": STAMP, "n": number} for number in range(100))
-            wait_until(lambda: stub.documents, "documents")
-            stored = len(stub.documents)
+            wait_until(stub.stored, "documents")
+            stored = stub.stored()
             [worker] = workers(daemon)
             kill(worker)
             wait_until(lambda: numbers(daemon.data_dir).get("queued", 0) == 0, "the end of delivery")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.tools import kill, workers
-from tests.e2e.daemon import Daemon, environment, ingestd, wait_until
+from tests.e2e.daemon import WAIT_SECONDS, Daemon, environment, ingestd, wait_until
 from tests.e2e.stub import Fault, StubElasticsearch
 
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -29,7 +29,7 @@ def config(stub: StubElasticsearch, codec: str = "json_lines", filters: str = FI
 def replay(data_dir: Path, *arguments: str, code: int = 0) -> str:
     command = [sys.executable, "-m", "ingestd", "deadletters", "replay", *arguments]
     done = subprocess.run(
-        command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False
+        command, env=environment(data_dir), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
     )
     assert done.returncode == code, done.stderr
     return done.stdout
@@ -160,7 +160,7 @@ def test_once_whatever_is_killed(tmp_path: Path) -> None:
 def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
     command = [sys.executable, "-m", "ingestd", "deadletters", "replay", *arguments]
     done = subprocess.run(
-        command, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
     )
     assert done.returncode in {1, 2}
     assert "Traceback" not in done.stderr

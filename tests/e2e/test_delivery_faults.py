@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import time
 from collections import Counter
 from pathlib import Path
 
 from tests.e2e.daemon import Daemon, free_port, wait_until
+from tests.e2e.gate import Gate
 from tests.e2e.stub import Fault, StubElasticsearch
 
 CONFIG = """
@@ -20,6 +22,7 @@ output {
 EVENTS = [{"@timestamp": "2026-11-22T10:00:00.000Z", "n": number} for number in range(100)]
 NUMBERS = list(range(100))
 RETRIED = "a delivery is tried again"
+REFUSED = "the server refuses us; delivery waits until it does not"
 
 
 def daemon(folder: Path, stub: StubElasticsearch, options: str = "", **settings: str) -> Daemon:
@@ -31,7 +34,7 @@ FAULTS = [  # what happens to a request, the reason of the retry in the metrics
     (Fault(429, '{"error":{"type":"circuit_breaking_exception"}}', headers={"Retry-After": "0"}), "429"),
     (Fault(), "closed"),
     (Fault(store=True), "closed"),
-    (Fault(store=True, delay=1.5), "timeout"),
+    (Fault(store=True, delay=5.5), "timeout"),
     (Fault(200, "<html>login</html>", store=True), "200"),
     (Fault(200, '{"errors":false,"items":[{"create":{"status":201}}]}'), "200"),
     (Fault(502, "bad gateway", store=True), "502"),
@@ -40,7 +43,7 @@ FAULTS = [  # what happens to a request, the reason of the retry in the metrics
 
 
 def test_requests_that_fail_are_sent_again(tmp_path: Path) -> None:
-    with StubElasticsearch() as stub, daemon(tmp_path, stub, "timeout => 1") as running:
+    with StubElasticsearch() as stub, daemon(tmp_path, stub, "timeout => 4") as running:
         stub.bulk_faults.extend(fault for fault, _ in FAULTS)
         running.send(EVENTS)
         running.wait_for_delivery(100)
@@ -120,7 +123,9 @@ def test_no_document_goes_before_the_template(tmp_path: Path) -> None:
         running.send(EVENTS)
         running.wait_for_metric("ingestd_delivered_events_total", 100)
     kinds = ["bulk" if one.path.startswith("/_bulk") else one.method for one in stub.requests]
-    assert kinds == [*["GET"] * len(TEMPLATE_FAULTS), "GET", "GET", "PUT", "bulk"]
+    first = kinds.index("bulk")
+    assert kinds[:first] == [*["GET"] * len(TEMPLATE_FAULTS), "GET", "GET", "PUT"]
+    assert set(kinds[first:]) == {"bulk"}
     assert stub.templates["ingestd"]["index_patterns"] == ["logstash-*"]
 
 
@@ -142,7 +147,7 @@ def test_wrong_password(tmp_path: Path) -> None:
         running = daemon(tmp_path, stub, 'user => "me" password => "secret" manage_template => false')
         with running:
             running.send(EVENTS)
-            running.wait_for("the server refuses us; delivery waits until it does not")
+            running.wait_for(REFUSED)
             assert running.metric("ingestd_queue_events") == 100
             running.kill()
     assert stub.documents == {}
@@ -171,11 +176,50 @@ def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> Non
 def test_the_server_comes_late(tmp_path: Path) -> None:
     port = free_port()
     config = CONFIG % (f"http://127.0.0.1:{port}", "")
-    with Daemon(tmp_path, config=config) as running:
+    with Daemon(tmp_path, config=config, workers="1") as running:
         running.send(EVENTS)
         running.wait_for("no answer yet; events are kept until there is one")
         running.wait_for_metric("ingestd_queue_events", 100)
         with StubElasticsearch(port=port) as stub:
             running.wait_for_metric("ingestd_delivered_events_total", 100)
     assert stub.values("n") == NUMBERS
+    assert RETRIED not in {entry["message"] for entry in running.log()}
+    assert_told_once(running, "no answer yet; events are kept until there is one", "the server answers")
+
+
+def assert_told_once(running: Daemon, begin: str, end: str) -> None:
+    """However often it was tried: a line when it began, one a minute, one at its end."""
+    for sentence in (begin, end):
+        assert len([entry for entry in running.said(sentence) if "for_seconds" not in entry]) == 1
+
+
+def test_an_outage_is_told_once(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub, Gate(stub.url) as gate:
+        gate.open()
+        with Daemon(tmp_path, config=CONFIG % (gate.url, ""), workers="1") as running:
+            running.send(EVENTS[:1])
+            running.wait_for_delivery(1)
+            gate.shut()
+            running.send(EVENTS[1:])
+            wait_until(lambda: running.metric("ingestd_retried_requests_total") > 8, "many tries")
+            gate.open()
+            running.wait_for_delivery(100)
+    assert_told_once(running, RETRIED, "deliveries succeed again")
+    assert stub.values("n") == NUMBERS
+
+
+def test_a_server_that_refuses_us_is_asked_once_a_minute(tmp_path: Path) -> None:
+    """By one request, however many deliveries wait."""
+    with StubElasticsearch(authorization="Basic right") as stub:
+        running = daemon(tmp_path, stub, "manage_template => false", workers="1", queue_bytes="1MB")
+        with running:
+            for number in range(20):
+                running.send(EVENTS)
+                running.wait_for_metric("ingestd_received_events_total", 100 * (number + 1))
+            running.wait_for(REFUSED)
+            time.sleep(2)
+            asked = len(stub.bulks())
+            assert asked <= 2  # as many requests are under way at first
+            assert len(running.said(REFUSED)) == 1
+            running.kill()
     assert RETRIED not in {entry["message"] for entry in running.log()}

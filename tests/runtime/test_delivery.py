@@ -138,7 +138,7 @@ async def comes(what: Callable[[], Awaitable[None]]) -> bool:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 -- what is waited for happens in other modules
             await asyncio.sleep(0.005)
 

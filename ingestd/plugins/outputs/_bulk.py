@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ingestd import metrics
 from ingestd.event.jsontext import NotJsonError, dumps, loads
-from ingestd.logs import get_logger
+from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
 from ingestd.plugins.outputs._fates import Fates
@@ -25,7 +25,8 @@ log = get_logger(__name__)
 MAX_REQUESTS = 8
 """Most requests under way to one cluster from one process; how many really are, the cluster's answers decide."""
 
-_PAUSE_SECONDS = 60.0
+PAUSE_SECONDS = 60.0
+"""How long not to ask a server that says that we may not."""
 _BAD_REQUEST = 400
 
 
@@ -143,6 +144,11 @@ class BulkSender:
         self._client, self._name, self._dead_letters, self._retry = client, name, dead_letters, retry
         self._pipeline = pipeline
         self._limit = AdaptiveLimit(MAX_REQUESTS)
+        self._failing = Outage(log.warning, "a delivery is tried again", log.info, "deliveries succeed again")
+        text = "the server refuses us; delivery waits until it does not"
+        self._refused = Outage(log.error, text, log.info, "the server takes events again")
+        self._door = asyncio.Lock()
+        self._ask_again_at = 0.0  # by the loop's clock
 
     async def deliver(self, loads: Sequence[Bulk]) -> list[Outcome]:
         """Send all loads as one; return the outcome of each when every document has its fate."""
@@ -158,7 +164,7 @@ class BulkSender:
             if not bulk.count:
                 return
             reply = await self._request(bulk)
-            result, pause = reply.result, reply.retry_after
+            result = reply.result
             match result.verdict:
                 case Verdict.ITEMS:
                     if result.duplicates:
@@ -166,6 +172,7 @@ class BulkSender:
                     if result.dead:
                         await self._bury(shipment, result.dead, mended=mended)
                     if not result.retry:
+                        self._failing.ended(output=self._name)
                         return
                     shipment = shipment.pick(result.retry)
                 case Verdict.SPLIT if bulk.count > 1:
@@ -176,21 +183,26 @@ class BulkSender:
                 case Verdict.SPLIT:
                     self._dead(shipment, 0, bulk.body.split(b"\n"), result.reason)
                     return
-                case Verdict.PAUSE:
-                    text = "the server refuses us; delivery waits until it does not"
-                    log.error(text, output=self._name, reason=result.reason)
-                    pause = max(pause, _PAUSE_SECONDS)
-            if result.verdict is Verdict.RETRY:
-                shipment = replace(shipment, asked=True)
-            log.warning("a delivery is tried again", output=self._name, events=bulk.count, reason=result.reason)
+                case Verdict.RETRY:
+                    shipment = replace(shipment, asked=True)
             metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
             metrics.EVENTS_RETRIED.add(bulk.count, self._name, reply.cause)
-            await self._retry.wait(attempt, pause)
+            if result.verdict is not Verdict.PAUSE:  # that one waits at the door
+                self._failing.goes_on(output=self._name, events=bulk.count, reason=result.reason)
+                await self._retry.wait(attempt, reply.retry_after)
 
     async def _request(self, bulk: Bulk) -> _Reply:
-        """Send one request; an answer that does not come is a retry."""
+        """Send one request; an answer that does not come is a retry.
+
+        While the server refuses us, one request a minute asks whether it still does, and all others wait: accounts
+        are locked for less.
+        """
         async with self._limit.slot():
-            return await self._request_now(bulk)
+            if not self._refused.lasts:
+                return await self._request_now(bulk)
+            async with self._door:
+                await asyncio.sleep(self._ask_again_at - asyncio.get_running_loop().time())
+                return await self._request_now(bulk)
 
     async def _request_now(self, bulk: Bulk) -> _Reply:
         begin = asyncio.get_running_loop().time()
@@ -203,12 +215,20 @@ class BulkSender:
         metrics.BULK_SECONDS.observe(seconds, self._name)
         metrics.BULK_BYTES.observe(len(bulk.body), self._name)
         result = read_answer(answer.status, answer.body, bulk.count)
+        self._note_refusal(result)
         if result.verdict is Verdict.RETRY or result.retry:
             self._limit.bad()
         else:
             self._limit.good(seconds)
         cause = "item" if result.verdict is Verdict.ITEMS else str(answer.status)
         return _Reply(result, cause, answer.retry_after or 0.0)
+
+    def _note_refusal(self, result: BulkResult) -> None:
+        if result.verdict is Verdict.PAUSE:
+            self._refused.goes_on(output=self._name, reason=result.reason)
+            self._ask_again_at = asyncio.get_running_loop().time() + PAUSE_SECONDS
+        else:
+            self._refused.ended(output=self._name)
 
     async def _bury(self, shipment: _Shipment, refused: Sequence[Dead], *, mended: bool) -> None:
         """Make dead letters of what was refused, but give documents that may only be written badly one more try.

@@ -16,9 +16,9 @@ from typing import Any
 from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
-from ingestd.logs import get_logger
+from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
-from ingestd.plugins.outputs._bulk import MAX_REQUESTS, Bulk, BulkSender, Retry
+from ingestd.plugins.outputs._bulk import MAX_REQUESTS, PAUSE_SECONDS, Bulk, BulkSender, Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
 from ingestd.stores.elastic.client import ElasticClient
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 _REQUEST_BYTES = 1 << 20
 """Size of one bulk body: larger ones cost more CPU on both sides (cache, copies), smaller ones more requests."""
 
-
+_UNAUTHORIZED = 401
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -97,6 +97,10 @@ class ElasticsearchOutput:
             self._client, context.plugin_id, context.dead_letters, self._retry, pipeline=opts.pipeline.static or None
         )
         self._prepared: asyncio.Task[None] | None = None
+        text = "no answer yet; events are kept until there is one"
+        self._absent = Outage(log.warning, text, log.info, "the server answers")
+        text = "the server takes nothing yet; events are kept until it does"
+        self._unwilling = Outage(log.error, text, log.info, "the server takes events now")
 
     async def open(self) -> None:
         """Begin to connect in the background: an absent server holds up delivery, not the start.
@@ -112,12 +116,15 @@ class ElasticsearchOutput:
         if not self._opts.manage_template:
             return
         for attempt in self._retry.attempts():
-            if await self._template_settled():
-                return
-            await self._retry.wait(attempt)
+            pause = await self._template_pause()
+            if pause is None:
+                break
+            await self._retry.wait(attempt, pause)
+        self._absent.ended(output=self._name)
+        self._unwilling.ended(output=self._name)
 
-    async def _template_settled(self) -> bool:
-        """Install the template; return False while the server is absent or takes nothing, so that it is tried again.
+    async def _template_pause(self) -> float | None:
+        """Install the template. While the server is absent or takes nothing, return the least seconds to the next try.
 
         Without it the first documents would give the day's index mappings that cannot be changed any more.
         """
@@ -130,16 +137,16 @@ class ElasticsearchOutput:
                 template_overwrite=self._opts.template_overwrite,
             )
         except ElasticUnavailable as error:
-            log.warning("no answer yet; events are kept until there is one", output=self._name, error=error)
-            return False
+            self._absent.goes_on(output=self._name, error=error)
+            return 0
         except ElasticRefused as error:
-            if error.status in {401, 429} or error.status >= 500:
-                log.error("the server takes nothing yet; events are kept until it does", output=self._name, error=error)
-                return False
+            if error.status in {_UNAUTHORIZED, 429} or error.status >= 500:
+                self._unwilling.goes_on(output=self._name, error=error)
+                return PAUSE_SECONDS if error.status == _UNAUTHORIZED else 0
             log.error("the index template could not be installed", output=self._name, error=error)
         except ValueError as error:
             log.error("the index template could not be installed", output=self._name, error=error)
-        return True
+        return None
 
     def prepare(self, batch: Batch) -> Bulk:
         """Return the bulk body of ``batch``, without documents for which there is no index."""

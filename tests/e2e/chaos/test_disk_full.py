@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -12,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import check_exactly, children, figure, in_store, kill, usage
+from tests.e2e.chaos.tools import (
+    check_balance,
+    check_exactly,
+    children,
+    figure,
+    in_store,
+    kill,
+    usage,
+    workers,
+)
 from tests.e2e.chaos.traffic import Sender
 from tests.e2e.daemon import Daemon, wait_until
 from tests.e2e.gate import Gate
@@ -25,6 +35,7 @@ input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
 output { elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 } }
 """
 JOURNAL_FULL = "the journal cannot be written; inputs wait until it can"
+LETTERS_FULL = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
 STORE_FULL = "the store cannot be written; inputs wait until it can"
 
 
@@ -59,6 +70,7 @@ def test_at_the_journal(disk: Path) -> None:
         daemon.wait_for(JOURNAL_FULL)
         wait_until(sender.stuck, "the sender to be held up")
         assert children(daemon.process.pid) == born
+        assert len(daemon.said(JOURNAL_FULL)) <= 2  # one a minute
         figure(taken_mb=round(sender.sent / 1e6), rss_mb=round(usage(daemon).rss / 1e6))
         for pid in born:
             kill(pid)
@@ -66,7 +78,7 @@ def test_at_the_journal(disk: Path) -> None:
         resize(disk, 20 * DISK_BYTES)
         sender.join()
         gate.open()
-        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 60)
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 300)
     check_exactly(stub.values("n"), range(EVENTS))
     assert daemon.dead_letters() == []
 
@@ -80,7 +92,7 @@ def test_at_the_journal_without_more_space(disk: Path) -> None:
         wait_until(sender.stuck, "the sender to be held up")
         gate.open()
         sender.join()
-        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 60)
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 300)
     check_exactly(stub.values("n"), range(EVENTS))
 
 
@@ -97,7 +109,31 @@ def test_at_the_store(disk: Path) -> None:
         assert children(daemon.process.pid) == born
         resize(disk, 20 * DISK_BYTES)
         sender.join()
-        wait_until(lambda: daemon.metric("ingestd_delivered_events_total") >= EVENTS, "all events", 60)
+        wait_until(lambda: daemon.metric("ingestd_delivered_events_total") >= EVENTS, "all events", 300)
         assert children(daemon.process.pid) == born
     check_exactly(in_store(daemon.data_dir), range(EVENTS))
     assert daemon.dead_letters() == []
+
+
+def test_at_the_dead_letters(disk: Path) -> None:
+    """Every event is refused, and their letters fill the disk: then nothing more is taken from the senders."""
+    settings = {"workers": "1", "queue_bytes": "1MB", "journal_segment_bytes": "256kB", "journal_max_bytes": "2MB"}
+    with StubElasticsearch() as stub:
+        stub.refuses = lambda document: bool(document["n"] % 2)
+        with Daemon(disk, config=CONFIG % stub.url, **settings) as daemon:
+            born = children(daemon.process.pid)
+            sender = Sender(daemon.port, EVENTS)
+            daemon.wait_for(LETTERS_FULL)
+            wait_until(sender.stuck, "the sender to be held up")
+            assert children(daemon.process.pid) == born
+            assert len(daemon.said(LETTERS_FULL)) <= 2
+            figure(taken_mb=round(sender.sent / 1e6), rss_mb=round(usage(daemon).rss / 1e6))
+            for pid in workers(daemon):
+                kill(pid)
+            time.sleep(1)
+            resize(disk, 20 * DISK_BYTES)
+            sender.join()
+            wait_until(lambda: stub.stored() >= EVENTS // 2, "all events", 300)
+    check_exactly(stub.values("n"), range(0, EVENTS, 2))
+    check_exactly([json.loads(letter["raw"])["n"] for letter in daemon.dead_letters()], range(1, EVENTS, 2))
+    check_balance(daemon.data_dir, EVENTS, EVENTS // 2)

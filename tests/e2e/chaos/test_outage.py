@@ -30,7 +30,7 @@ def test_more_than_memory_holds(tmp_path: Path) -> None:
             daemon.wait_for_metric("ingestd_queue_events", EVENTS)
             silent = usage(daemon)
             gate.open()
-            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 120)
+            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 300)
             after = usage(daemon)
     figure(rss_mb=[round(one.rss / 1e6) for one in (before, silent, after)], queued_mb=round(sender.sent / 1e6))
     check_exactly(stub.values("n"), range(EVENTS))
@@ -45,13 +45,14 @@ def test_more_than_the_journal_holds(tmp_path: Path) -> None:
         config = CONFIG % gate.url
         with Daemon(tmp_path, config=config, workers="1", **settings) as daemon:
             sender = Sender(daemon.port, EVENTS)
+            wait_until(lambda: daemon.full, "the journal to be full")
             wait_until(sender.stuck, "the sender to be held up")
             assert daemon.metric("ingestd_queue_bytes") <= 8e6
             assert "its journal is full" in daemon.refusal("/health/ready")
             figure(taken_mb=round(sender.sent / 1e6), journal_mb=round(folder_bytes(daemon.data_dir) / 1e6))
             assert folder_bytes(daemon.data_dir) < 9e6
             gate.open()
-            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 120)
+            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 300)
             sender.join()
     check_exactly(stub.values("n"), range(EVENTS))
 
