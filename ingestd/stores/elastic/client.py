@@ -250,7 +250,7 @@ class ElasticClient:
         if status == 401:
             how = "user and password or api_key" if self._hosts[0].authorization else "a user or an api_key, none given"
             return ElasticRefused(f"{where} does not know us (401): check {how}", status)
-        data = orjson.dumps(answer) if isinstance(answer, dict) else str(answer or "").encode()
+        data = orjson.dumps(_rooted(answer)) if isinstance(answer, dict) else str(answer or "").encode()
         reason = bulk.whole_reason(status, data)
         hint = "; the account lacks the right" if status == 403 else ""
         return ElasticRefused(f"{where} refuses: {reason}{hint}", status)
@@ -297,6 +297,15 @@ def _parsed(data: bytes) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         return data.decode("utf-8", "replace")
+
+
+def _rooted(answer: dict[str, Any]) -> dict[str, Any]:
+    """Put what broke a search in the place of "all shards failed"."""
+    error = answer.get("error")
+    if not isinstance(error, dict) or not str(error.get("type", "")).startswith("search_phase"):
+        return answer
+    cause = next(iter(error.get("root_cause") or ()), None) or error.get("caused_by") or error
+    return answer | {"error": cause}
 
 
 def _flavour(answer: Any, headers: HttpHeaders) -> str:

@@ -7,6 +7,7 @@ filters: nothing is scored.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ Clause = dict[str, Any]
 ALL: Clause = {"match_all": {}}
 NONE: Clause = {"match_none": {}}
 
-_LONGEST_INTEGER = 19  # digits of a long
+_DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,19})?")
 
 
 def fields_of(condition: Condition | None) -> Iterator[str]:
@@ -173,7 +174,7 @@ def _equal(condition: Equal, way: Way) -> Clause:
         case Kind.TEXT:
             return {"match_phrase": {way.name: value}}
         case Kind.INTEGER | Kind.FLOAT:
-            number = _number(value, way.kind)
+            number = _number(value, way)
             return NONE if number is None else {"term": {way.name: number}}
         case Kind.BOOLEAN:
             return {"term": {way.name: value}} if value in {"true", "false"} else NONE
@@ -193,49 +194,71 @@ def _like(condition: Like, way: Way) -> Clause:
         case Kind.TEXT:
             return {"wildcard": {way.name: {"value": _pattern(condition.pattern), "case_insensitive": True}}}
         case Kind.INTEGER:
-            return _any(_digits(way.name, condition.pattern))
+            return _any(_digits(way, condition.pattern))
         case Kind.BOOLEAN | Kind.OTHER:
             return NONE
     raise StoreError(f"{condition.field} is indexed as {way.kind.value}: it has no wildcards here, use a range")
 
 
-def _digits(field: str, pattern: Sequence[str | Gap]) -> Iterator[Clause]:
+def _digits(way: Way, pattern: Sequence[str | Gap]) -> Iterator[Clause]:
     """Yield the ranges of integers whose digits begin so: ``4*`` is 4, 40 to 49, 400 to 499 and so on."""
     head = pattern[0] if isinstance(pattern[0], str) else ""
     gaps = pattern[1:] if head else pattern
     if not all(isinstance(gap, Gap) for gap in gaps):
-        raise StoreError(f"{field} is a number: a wildcard stands at its end here, as in 4* or 4??")
-    if head and (not head.isascii() or not head.isdigit() or head[0] == "0"):
+        raise StoreError(f"{way.name} is a number: a wildcard stands at its end here, as in 4* or 4??")
+    if not _DIGITS.fullmatch(head):
         return
     least = sum(gap is Gap.ONE for gap in gaps)
-    most = _LONGEST_INTEGER - 1 - len(head) if Gap.MANY in gaps else least
+    most = len(str(int(min(way.limits[1], 1 << 64)))) if Gap.MANY in gaps else least
     for more in range(least, most + 1):
-        scale = 10**more
-        low, high = (int(head) * scale, (int(head) + 1) * scale - 1) if head else (scale // 10, scale - 1)
-        yield {"range": {field: {"gte": 0 if high == 9 and not head else low, "lte": high}}}
+        for low, high in _integers(head, more):
+            yield _number_range(way, Range(way.name, str(low), str(high)))
+
+
+def _integers(head: str, more: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of integers that are written as ``head`` and ``more`` characters behind it."""
+    if head.startswith("-"):
+        yield from ((-high, -max(low, 1)) for low, high in _integers(head[1:], more) if low >= 0)
+    elif head == "0":
+        yield from [(0, 0)][more:]
+    elif head:
+        yield int(head) * 10**more, (int(head) + 1) * 10**more - 1
+    elif more:
+        yield 10 ** (more - 1) if more > 1 else 0, 10**more - 1
+        yield from _integers("-", more - 1)
 
 
 def _range(condition: Range, way: Way) -> Clause:
-    bounds = [bound for bound in (condition.low, condition.high) if bound is not None]
-    if not bounds:
-        return {"exists": {"field": way.name}}
     match way.kind:
         case Kind.INTEGER | Kind.FLOAT:
-            values: list[Any] = [as_number(bound) for bound in bounds]
-        case Kind.IP:
-            values = [bound if _is_address(bound) else None for bound in bounds]
+            return _number_range(way, condition)
+        case Kind.IP if all(bound is None or _is_address(bound) for bound in (condition.low, condition.high)):
+            return _limited(way, condition, condition.low, condition.high)
         case Kind.KEYWORD | Kind.DATE:
-            values = list(bounds)
-        case _:
-            return NONE
-    if None in values:
+            return _limited(way, condition, condition.low, condition.high)
+    return NONE
+
+
+def _number_range(way: Way, condition: Range) -> Clause:
+    """Bounds outside of what the field can hold are left out, or leave nothing."""
+    low, high = (None if bound is None else as_number(bound) for bound in (condition.low, condition.high))
+    if (low is None) != (condition.low is None) or (high is None) != (condition.high is None):
         return NONE
+    least, most = way.limits
+    if (low is not None and low > most) or (high is not None and high < least):
+        return NONE
+    low = None if low is not None and low < least else low
+    high = None if high is not None and high > most else high
+    return _limited(way, condition, low, high)
+
+
+def _limited(way: Way, condition: Range, low: Any, high: Any) -> Clause:
     limits: dict[str, Any] = {}
-    if condition.low is not None:
-        limits["gte" if condition.low_inclusive else "gt"] = values[0]
-    if condition.high is not None:
-        limits["lte" if condition.high_inclusive else "lt"] = values[-1]
-    return {"range": {way.name: limits}}
+    if low is not None:
+        limits["gte" if condition.low_inclusive else "gt"] = low
+    if high is not None:
+        limits["lte" if condition.high_inclusive else "lt"] = high
+    return {"range": {way.name: limits}} if limits else {"exists": {"field": way.name}}
 
 
 def _time_range(low: str | None, high: str | None, low_inclusive: bool, high_inclusive: bool) -> Clause:
@@ -247,10 +270,12 @@ def _time_range(low: str | None, high: str | None, low_inclusive: bool, high_inc
     return {"range": {"@timestamp": limits}}
 
 
-def _number(value: str, kind: Kind) -> int | float | None:
-    """Return a value as a number that a field of this kind may hold."""
+def _number(value: str, way: Way) -> int | float | None:
+    """Return a value as a number that the field may hold."""
     number = as_number(value)
-    if kind is Kind.INTEGER and isinstance(number, float):
+    if number is None or not way.limits[0] <= number <= way.limits[1]:
+        return None
+    if way.kind is Kind.INTEGER and isinstance(number, float):
         return int(number) if number.is_integer() else None
     return number
 

@@ -6,6 +6,7 @@ program may have indexed a field in another way. So a field has a list of ways, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -36,17 +37,28 @@ _KINDS = {
     "boolean": Kind.BOOLEAN,
     "ip": Kind.IP,
 }
+_LIMITS: dict[str, tuple[float, float]] = {
+    "byte": (-(1 << 7), (1 << 7) - 1),
+    "short": (-(1 << 15), (1 << 15) - 1),
+    "integer": (-(1 << 31), (1 << 31) - 1),
+    "long": (-(1 << 63), (1 << 63) - 1),
+    "unsigned_long": (0, (1 << 64) - 1),
+    "half_float": (-65504.0, 65504.0),
+    "float": (-3.4028234e38, 3.4028234e38),
+}
+"""What the types hold; a server refuses to compare with more."""
 _NO_VALUES = {"object", "nested"}
 _MAX_ASKED_CHARS = 3000  # a line of HTTP may have 4,096 bytes; names beyond that are asked for all at once
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """``name`` is indexed as ``kind`` in ``indices``; None is all of them."""
+    """``name`` is indexed as ``kind`` in ``indices``; None is all of them. ``limits`` are those of a number."""
 
     name: str
     kind: Kind
     indices: tuple[str, ...] | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class Fields:
         found: dict[str, tuple[Way, ...]] = {}
         for name, types in answer.get("fields", {}).items():
             ways = tuple(
-                Way(name, _KINDS.get(type_name, Kind.OTHER), caps.get("indices") and tuple(caps["indices"]))
+                _way(name, type_name, caps)
                 for type_name, caps in types.items()
                 if type_name not in _NO_VALUES and caps["searchable"]
             )
@@ -87,6 +99,12 @@ class Fields:
         """Return the names of the fields in an object."""
         begin = dotted(field) + "."
         return [name for name in self.ways if name.startswith(begin)]
+
+
+def _way(name: str, type_name: str, caps: Any) -> Way:
+    indices = tuple(caps["indices"]) if caps.get("indices") else None
+    limits = _LIMITS.get(type_name, (-math.inf, math.inf))
+    return Way(name, _KINDS.get(type_name, Kind.OTHER), indices, limits)
 
 
 def dotted(field: str) -> str:

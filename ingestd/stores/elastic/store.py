@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import re
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -37,7 +38,6 @@ from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.mapping import Fields, Kind, Way, asked
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.local.layout import day_of
 from ingestd.stores.query import Query
 
 T = TypeVar("T")
@@ -58,6 +58,7 @@ _WHOLE = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 _SEARCH = _WHOLE | {"allow_partial_search_results": "false"}
 """A shard that does not answer is an error, not a smaller answer."""
 
+_DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)\Z", re.ASCII)
 _TOO_MANY = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
 
 
@@ -115,7 +116,7 @@ class ElasticStore:
         rows = self._call("GET", f"/_cat/indices/{quote_part(self._indices)}", params)
         return sorted(
             (
-                IndexInfo(row["index"], day_of(row["index"]), int(row["docs.count"] or 0), int(row["store.size"] or 0))
+                IndexInfo(row["index"], _day_of(row["index"]), int(row["docs.count"] or 0), int(row["store.size"] or 0))
                 for row in rows
             ),
             key=lambda info: info.index,
@@ -296,9 +297,17 @@ def _typed(bucket: Any, kind: Kind) -> str | int | float | bool:
     return key
 
 
+def _day_of(index: str) -> datetime.date | None:
+    """Return the day that an index name ends in; ``None`` if in none."""
+    try:
+        return datetime.date(*map(int, found.groups())) if (found := _DAY.search(index)) else None
+    except ValueError:
+        return None
+
+
 def _utc(milliseconds: int) -> str:
     moment = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _cursor(place: _Place) -> str:

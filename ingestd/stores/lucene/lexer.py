@@ -5,6 +5,7 @@ tells errors without their place; so its grammar is fed from here. Differences t
 
 * ``/search`` is a value, not the begin of a regular expression; only ``/…/`` as a whole is taken for one.
 * A colon within a value belongs to it: ``client_ip:2001:db8::1``; likewise in ``10:05:33`` and ``http://host/``.
+* So does a sign right behind the colon: ``offset:-5``.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class _Lexer:
             self.suffix()
         elif two in RESERVED:
             self.take(RESERVED[two], two)
-        elif char in "+-!":
+        elif char == "!" or (char in "+-" and not self.is_value()):
             self.sign(char)
         elif compare := _COMPARE.match(self.text, self.at):
             self.comparison(compare[0])
@@ -204,8 +205,7 @@ class _Lexer:
 
     def term_end(self) -> int:
         """Return where the term ends that begins here; see the top of the module for the colons in it."""
-        is_value = bool(self.found) and self.found[-1].kind == "COLUMN" and self.found[-1].at == self.at - 1
-        end = self.at
+        is_value, end = self.is_value(), self.at
         while end < len(self.text):
             if found := _TERM.match(self.text, end):
                 end = found.end()
@@ -215,6 +215,10 @@ class _Lexer:
             else:
                 break
         return end
+
+    def is_value(self) -> bool:
+        """Return whether a colon stands right before."""
+        return bool(self.found) and self.found[-1].kind == "COLUMN" and self.found[-1].at == self.at - 1
 
     def colon_belongs(self, colon: int) -> bool:
         behind = self.text[colon + 1 : colon + 3]

@@ -1,0 +1,299 @@
+"""``ElasticBackups``: snapshots of Elasticsearch and OpenSearch as `Backups`.
+
+A backup is read again by restoring it, all of it, under another name: Lucene compares the checksum of every file
+with the one that it had when it was indexed, and the number of events must be the one that was noted.
+
+When an index is brought back it gets another UUID. So that it still counts as the index it was, its mapping's
+``_meta`` notes the UUID it had first, and when it was restored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ingestd.stores.backups import BackupError, Progress, Repository, RepositoryUnavailableError, Snapshot
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.background import Background
+from ingestd.stores.elastic.client import ElasticClient, quote_part
+from ingestd.stores.elastic.copying import documents_of, fill
+from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.snapshots import (
+    metadata,
+    read_repositories,
+    read_snapshot,
+    repository_body,
+    snapshot_name,
+)
+
+_TEMPORARY = "ingestd-tmp-"
+"""Begin of the names of indices that are restored to be read; what an interrupted run leaves of them is removed."""
+
+_REPLACE = "to replace it use --overwrite, to keep both --rename"
+_LONG_SECONDS = 6 * 3600.0
+_POLL_SECONDS = 0.5
+
+
+class ElasticBackups:
+    """The snapshot repositories of a cluster.
+
+    Args:
+        options: How it is reached.
+        poll: Seconds between two looks at a snapshot that is being made.
+    """
+
+    def __init__(self, options: ElasticOptions, poll: float = _POLL_SECONDS) -> None:
+        self._client = ElasticClient(options)
+        self._background = Background("backups")
+        self._poll = poll
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._background.run(self._client.close())
+        self._background.close()
+
+    def repositories(self) -> list[Repository]:
+        """Return the repositories that are a folder or a bucket, by name."""
+        return read_repositories(self._call("GET", "/_snapshot"))
+
+    def add_repository(self, repository: Repository) -> None:
+        """Register a repository; the server makes sure that every node can write to it."""
+        for known in self.repositories():
+            if known.name == repository.name and (known.kind, known.settings) != (repository.kind, repository.settings):
+                raise BackupError(f"there is a repository {known.name} already, with other settings; remove it first")
+        try:
+            self._call("PUT", _path(repository.name), repository_body(repository))
+        except BackupError:
+            with contextlib.suppress(StoreError):  # a server registers it before it looks whether it works
+                self.remove_repository(repository.name)
+            raise
+
+    def remove_repository(self, name: str) -> None:
+        """Forget a repository; what is in it stays."""
+        self._call("DELETE", _path(name))
+
+    def snapshots(self, repository: str) -> list[Snapshot]:
+        """Return all snapshots of one index each, by index and time."""
+        answer = self._call("GET", _path(repository, "_all"))
+        found = [read_snapshot(one) for one in answer["snapshots"] if len(one.get("indices", [])) <= 1]
+        return sorted(found, key=lambda one: (one.index, one.started))
+
+    def back_up(
+        self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
+    ) -> Snapshot:
+        """Make a snapshot and wait for it; one of the same index that is under way is waited for first."""
+        for running in [one for one in self.snapshots(repository) if one.state == "running" and one.index == index]:
+            self._wait(repository, running.name, progress)
+        name = snapshot_name(index, now)
+        body = {
+            "indices": index,
+            "include_global_state": False,
+            "metadata": metadata(index, self._count(index), self._origins()[index]),
+        }
+        self._call("PUT", _path(repository, name), body)
+        snapshot = self._wait(repository, name, progress)
+        if snapshot.state != "success":
+            why = snapshot.reason or "the server does not say why"
+            raise BackupError(f"the backup {name} is {snapshot.state}: {why}")
+        return snapshot
+
+    def current(self, repository: str) -> Mapping[str, str]:
+        """Return the indices that are in a successful snapshot as they are now."""
+        newest = {(one.index, one.origin): one for one in self.snapshots(repository) if one.state == "success"}
+        found = {}
+        for index, origin in self._origins().items():
+            snapshot = newest.get((index, origin))
+            if snapshot is not None and snapshot.events == self._count(index):
+                found[index] = snapshot.name
+        return found
+
+    def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
+        """Restore a snapshot under another name, count its events, and remove it again."""
+        found = self._snapshot(repository, snapshot)
+        if found.state != "success":
+            return [f"it is {found.state}: {found.reason}"]
+        try:
+            with self._temporarily(repository, found, progress) as index:
+                events = self._count(index)
+        except RepositoryUnavailableError:
+            raise
+        except BackupError as error:
+            return [str(error)]
+        if found.events is not None and events != found.events:
+            return [f"it has {events} events, {found.events} were noted when it was made"]
+        return []
+
+    def restore(
+        self,
+        repository: str,
+        snapshots: Sequence[str],
+        index: str,
+        *,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> int:
+        """Bring snapshots back as one index; an index that is there is replaced when all of it is there anew."""
+        first, *others = [self._snapshot(repository, name) for name in snapshots]
+        there = index in self._origins()
+        if there and not overwrite:
+            raise BackupError(f"there is an index {index}; {_REPLACE}")
+        with self._temporarily(repository, first, progress) as temporary:
+            for other in others:
+                with self._temporarily(repository, other, progress) as further:
+                    self._fill(temporary, self._documents(further))
+            if there:
+                self._call("DELETE", f"/{quote_part(index)}")
+            self._call("PUT", f"/{quote_part(temporary)}/_settings", {"index.blocks.write": True})
+            clone = f"/{quote_part(temporary)}/_clone/{quote_part(index)}"
+            self._call("POST", clone, {"settings": {"index.blocks.write": None}})
+            self._wait_for_shards(index)
+        self._mark(index, "" if others else first.origin)
+        return self._count(index)
+
+    def restored(self) -> Mapping[str, datetime.datetime]:
+        """Return the indices that were brought back, and when."""
+        found = {}
+        for index, own in self._marks().items():
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                found[index] = datetime.datetime.fromisoformat(own["restored"])
+        return found
+
+    def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Return ids and documents of snapshots; they are restored under other names meanwhile."""
+        seen: set[str] = set()
+        for name in snapshots:
+            with self._temporarily(repository, self._snapshot(repository, name), None) as index:
+                for one, document in self._documents(index):
+                    if len(snapshots) > 1:
+                        if one in seen:
+                            continue
+                        seen.add(one)
+                    yield one, document
+
+    def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+        """Make an index out of documents; if that fails, it is removed."""
+        if index in self._origins():
+            if not overwrite:
+                raise BackupError(f"there is an index {index}; {_REPLACE}")
+            self._call("DELETE", f"/{quote_part(index)}")
+        try:
+            self._fill(index, documents)
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                self._call("DELETE", f"/{quote_part(index)}?ignore_unavailable=true")
+            raise
+        self._mark(index, "")
+        return self._count(index)
+
+    def forget(self, repository: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        self._call("DELETE", _path(repository, snapshot))
+
+    def _snapshot(self, repository: str, name: str) -> Snapshot:
+        return read_snapshot(self._call("GET", _path(repository, name))["snapshots"][0])
+
+    def _wait(self, repository: str, name: str, progress: Progress | None) -> Snapshot:
+        while (found := self._snapshot(repository, name)).state == "running":
+            if progress is not None:
+                progress(*self._done(repository, name))
+            time.sleep(self._poll)
+        return found
+
+    def _done(self, repository: str, name: str) -> tuple[int, int]:
+        """Return how many bytes of a snapshot are written, of how many."""
+        status = self._call("GET", _path(repository, name, "_status"))["snapshots"]
+        stats = status[0].get("stats", {}) if status else {}
+        total = stats.get("incremental", {}).get("size_in_bytes", 0)
+        return stats.get("processed", {}).get("size_in_bytes", 0), total
+
+    @contextlib.contextmanager
+    def _temporarily(self, repository: str, snapshot: Snapshot, progress: Progress | None) -> Iterator[str]:
+        """Restore a snapshot under a name of its own, and remove it at the end."""
+        index = f"{_TEMPORARY}{secrets.token_hex(6)}"
+        body = {
+            "indices": snapshot.index,
+            "include_global_state": False,
+            "include_aliases": False,
+            "rename_pattern": ".+",
+            "rename_replacement": index,
+            "index_settings": {"index.number_of_replicas": 0},
+        }
+        self._remove_old_temporaries()
+        try:
+            target = _path(repository, snapshot.name, "_restore") + "?wait_for_completion=true"
+            shards = self._call("POST", target, body, _LONG_SECONDS)["snapshot"]["shards"]
+            if wrong := shards["total"] - shards["successful"]:
+                raise BackupError(f"the backup {snapshot.name} is damaged: {wrong} of its shards cannot be restored")
+            if progress is not None:
+                progress(1, 1)
+            yield index
+        finally:
+            with contextlib.suppress(StoreError):
+                self._call("DELETE", f"/{index}?ignore_unavailable=true")
+
+    def _remove_old_temporaries(self) -> None:
+        """Remove what a run that was killed has left; younger ones may be our own."""
+        answer = self._call("GET", f"/{_TEMPORARY}*/_settings/index.creation_date?allow_no_indices=true")
+        for index, body in answer.items():
+            created = int(body["settings"]["index"]["creation_date"]) / 1000
+            if time.time() - created > _LONG_SECONDS:
+                self._call("DELETE", f"/{quote_part(index)}?ignore_unavailable=true")
+
+    def _wait_for_shards(self, index: str) -> None:
+        path = f"/_cluster/health/{quote_part(index)}?wait_for_status=yellow&timeout=10m"
+        answer = self._call("GET", path, timeout_s=_LONG_SECONDS)
+        if answer.get("timed_out"):
+            raise BackupError(f"index {index} does not get ready")
+
+    def _origins(self) -> dict[str, str]:
+        """Return all indices, and the UUID that each had first."""
+        rows = self._call("GET", "/_cat/indices?format=json&h=index,uuid&expand_wildcards=open,closed")
+        marks = self._marks()
+        return {row["index"]: marks.get(row["index"], {}).get("origin") or row["uuid"] for row in rows}
+
+    def _marks(self) -> dict[str, dict[str, Any]]:
+        answer = self._call("GET", "/_mapping?filter_path=*.mappings._meta.ingestd")
+        return {index: body["mappings"]["_meta"]["ingestd"] for index, body in (answer or {}).items()}
+
+    def _mark(self, index: str, origin: str) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        own = {"restored": now} | ({"origin": origin} if origin else {})
+        self._call("PUT", f"/{quote_part(index)}/_mapping", {"_meta": {"ingestd": own}})
+
+    def _count(self, index: str) -> int:
+        self._call("POST", f"/{quote_part(index)}/_refresh")
+        return int(self._call("GET", f"/{quote_part(index)}/_count")["count"])
+
+    def _documents(self, index: str) -> Iterator[tuple[str, bytes]]:
+        return documents_of(self._client, self._background, index)
+
+    def _fill(self, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
+        fill(self._client, self._background, index, documents)
+
+    def _call(self, method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
+        """Send a request and return the parsed answer.
+
+        Raises:
+            RepositoryUnavailableError: No answer.
+            BackupError: The server refuses.
+        """
+        try:
+            status, answer = self._background.run(
+                self._client.request(method, path, json=body, timeout_s=timeout_s)
+            )
+            if not 200 <= status < 300:
+                raise self._client.refused(status, answer)
+        except ElasticUnavailable as error:
+            raise RepositoryUnavailableError(str(error)) from None
+        except ElasticError as error:
+            raise BackupError(str(error)) from None
+        return answer
+
+
+def _path(*parts: str) -> str:
+    return "/".join(["/_snapshot", *map(quote_part, parts)])

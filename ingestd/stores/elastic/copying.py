@@ -1,0 +1,116 @@
+"""All documents out of an index, and documents into one: for backups, restores and replays, not for searching."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ingestd.protocols.bulk import Verdict, action_line, read_answer
+from ingestd.stores.backups import BackupError, RepositoryUnavailableError
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.background import Background
+from ingestd.stores.elastic.client import ElasticClient, quote_part
+from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
+
+_PAGE = 1000
+_KEEP = "5m"
+_BODY_BYTES = 4 << 20
+_TRIES = 8
+
+
+class _Hit(msgspec.Struct):
+    _id: str
+    _source: msgspec.Raw
+
+
+class _Hits(msgspec.Struct):
+    hits: list[_Hit]
+
+
+class _Page(msgspec.Struct):
+    _scroll_id: str
+    hits: _Hits
+
+
+_PAGE_DECODER = msgspec.json.Decoder(_Page)
+
+
+def documents_of(client: ElasticClient, background: Background, index: str) -> Iterator[tuple[str, bytes]]:
+    """Return the id and the document of each event of an index, byte for byte, in no order.
+
+    Raises:
+        StoreError: The server does not answer, or refuses.
+    """
+    body: dict[str, object] = {"size": _PAGE, "sort": ["_doc"], "query": {"match_all": {}}}
+    path = f"/{quote_part(index)}/_search"
+    params = {"scroll": _KEEP}
+    scroll = ""
+    try:
+        while True:
+            with _told():
+                page = _PAGE_DECODER.decode(background.run(client.fetch("POST", path, params=params, json=body)))
+            if not page.hits.hits:
+                return
+            yield from ((hit._id, bytes(hit._source)) for hit in page.hits.hits)
+            scroll = page._scroll_id
+            path, params, body = "/_search/scroll", {}, {"scroll": _KEEP, "scroll_id": scroll}
+    finally:
+        if scroll:
+            with contextlib.suppress(ElasticError):
+                background.run(client.request("DELETE", "/_search/scroll", json={"scroll_id": [scroll]}))
+
+
+def fill(client: ElasticClient, background: Background, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
+    """Put documents into an index; those whose id it has already are left out.
+
+    Raises:
+        StoreError: The server does not answer, or refuses one of them for good.
+    """
+    lines: list[bytes] = []
+    size = 0
+    for one, document in documents:
+        lines.append(action_line("create", index, one) + document + b"\n")
+        size += len(lines[-1])
+        if size >= _BODY_BYTES:
+            _send(client, background, lines)
+            lines, size = [], 0
+    if lines:
+        _send(client, background, lines)
+
+
+def _send(client: ElasticClient, background: Background, lines: list[bytes]) -> None:
+    """Send documents until the server has them all; it is given a minute or two to recover."""
+    for attempt in range(_TRIES):
+        with _told():
+            answer = background.run(client.bulk(b"".join(lines)))
+        result = read_answer(answer.status, answer.body, len(lines))
+        if result.dead:
+            raise BackupError(f"the server refuses a document: {result.dead[0].reason}")
+        if result.verdict is Verdict.ITEMS:
+            lines = [lines[position] for position in result.retry]
+        elif result.verdict is Verdict.SPLIT and len(lines) > 1:
+            middle = len(lines) // 2
+            _send(client, background, lines[:middle])
+            _send(client, background, lines[middle:])
+            return
+        elif result.verdict is not Verdict.RETRY:
+            raise BackupError(f"the server refuses documents: {result.reason}")
+        if not lines:
+            return
+        time.sleep(min(2**attempt * 0.2, 30))
+    raise RepositoryUnavailableError(f"the server takes no more documents: {result.reason}")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except ElasticUnavailable as error:
+        raise RepositoryUnavailableError(str(error)) from None
+    except ElasticError as error:
+        raise StoreError(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise StoreError(f"the server's answer is not understood: {error}") from None

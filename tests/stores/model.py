@@ -1,0 +1,135 @@
+"""What conditions mean, in the plainest Python: the stores are compared with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ingestd.event.fields import parse_path
+from ingestd.stores.query import (
+    And,
+    Condition,
+    Equal,
+    Exists,
+    Gap,
+    Like,
+    Not,
+    Or,
+    Query,
+    Range,
+    Text,
+    Word,
+    as_number,
+)
+from ingestd.stores.words import holds, words
+
+Event = dict[str, Any]
+
+
+def matches(query: Query, event: Event) -> bool:
+    """Return whether a document is one that a query asks for."""
+    if query.since is not None or query.until is not None:
+        asked = Range("@timestamp", query.since, query.until, True, False)
+        if not fulfils(asked, event):
+            return False
+    return query.where is None or fulfils(query.where, event)
+
+
+def fulfils(condition: Condition, event: Event) -> bool:
+    match condition:
+        case And(parts):
+            return all(fulfils(part, event) for part in parts)
+        case Or(parts):
+            return any(fulfils(part, event) for part in parts)
+        case Not(part):
+            return not fulfils(part, event)
+        case Text(value, fields):
+            return any(holds(text, words(value)) for name in fields for text in _texts(event, name))
+        case Word(pattern, fields):
+            there = [word for name in fields for text in _texts(event, name) for word in words(text)]
+            return any(_regex(pattern, re.IGNORECASE).search(word) for word in there)
+        case Exists(field):
+            return any(True for _ in _leaves(_look_up(event, field)))
+    return any(_holds(condition, value) for value in values(event, condition.field))
+
+
+def values(event: Event, field: str) -> list[Any]:
+    """Return the values of a field: those of an array one by one, no nulls, no objects."""
+    return [value for value in _elements(_look_up(event, field)) if value is not None and not isinstance(value, dict)]
+
+
+def _holds(condition: Equal | Like | Range, value: Any) -> bool:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(condition, Equal):
+        if condition.field == "level":
+            return text in {condition.value, *(getattr(condition.value, case)() for case in ("upper", "lower", "title"))}
+        asked = as_number(condition.value)
+        return text == condition.value or (number is not None and asked is not None and number == asked)
+    if isinstance(condition, Like):
+        flags = re.IGNORECASE if condition.field == "level" else 0
+        return _regex(condition.pattern, flags).fullmatch(text) is not None
+    low, high = condition.low, condition.high
+    if condition.field == "@timestamp":
+        return _between(_moment(text), condition, low and _moment(low), high and _moment(high))
+    bounds = [as_number(bound) for bound in (low, high) if bound is not None]
+    if None not in bounds:
+        number = as_number(text) if isinstance(value, str) else number
+        return number is not None and _between(number, condition, low and as_number(low), high and as_number(high))
+    return isinstance(value, str) and _between(value, condition, low, high)
+
+
+def _between(value: Any, condition: Range, low: Any, high: Any) -> bool:
+    if low is not None and not (value > low or (value == low and condition.low_inclusive)):
+        return False
+    return high is None or value < high or (value == high and condition.high_inclusive)
+
+
+def _moment(time: str) -> str:
+    """Return a text that sorts as the time does."""
+    whole, _, fraction = time.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction:0<9}"
+
+
+def _regex(pattern: tuple[str | Gap, ...], flags: int) -> re.Pattern[str]:
+    gaps = {Gap.ONE: ".", Gap.MANY: ".*"}
+    text = "".join(gaps[piece] if isinstance(piece, Gap) else re.escape(piece) for piece in pattern)
+    return re.compile(text, flags | re.DOTALL)
+
+
+def _texts(event: Event, field: str) -> Iterator[str]:
+    yield from (value for value in values(event, field) if isinstance(value, str))
+
+
+def _look_up(event: Event, field: str) -> Any:
+    if not field.startswith("[") and field in event:
+        return event[field]
+    parts = list(parse_path(field)) if field.startswith("[") else field.split(".")
+    return _walk(event, parts)
+
+
+def _walk(node: Any, parts: list[str]) -> Any:
+    """Go down; through an array into each of its objects, as the servers do."""
+    if not parts:
+        return node
+    if isinstance(node, list):
+        return [_walk(item, parts) for item in node]
+    return _walk(node.get(parts[0]), parts[1:]) if isinstance(node, dict) else None
+
+
+def _elements(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _elements(item)
+    else:
+        yield value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    for item in _elements(value):
+        if isinstance(item, dict):
+            for inner in item.values():
+                yield from _leaves(inner)
+        elif item is not None:
+            yield item

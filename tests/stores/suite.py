@@ -1,0 +1,518 @@
+"""What every store must answer alike: events, questions in the query language, and their answers.
+
+`QUESTIONS` are asked of each store by `check`; `TEXTS` say what words are found in what text. A question that a
+store cannot answer alike says so, and why, in ``differs``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingestd.stores import lucene
+from ingestd.stores.base import LogStore, StoreError
+from ingestd.stores.query import Query
+
+DAYS = ("2026.11.20", "2026.11.21", "2026.11.22")
+
+TRACE = (
+    "Traceback (most recent call last):\n"
+    '  File "/srv/shop/views.py", line 42, in search\n'
+    "    return 1 / 0\n"
+    "ZeroDivisionError: division by zero\n"
+)
+
+Event = dict[str, Any]
+
+
+def _access(time: str, word: str | None, path: str, status: int, **more: Any) -> Event:
+    return {
+        "@timestamp": time,
+        "level": "INFO" if status < 400 else "WARNING" if status < 500 else "ERROR",
+        "logger_name": "django.server",
+        "message": f'"GET {path} HTTP/1.1" {status} {len(path) * 100}',
+        "method": "GET",
+        "request_path": path,
+        "status_code": status,
+        "bytes": len(path) * 100,
+        **({} if word is None else {"search_word": word}),
+        **more,
+    }
+
+
+def _text(number: int, message: Any, **more: Any) -> Event:
+    return {"@timestamp": f"2026-11-21T12:00:{number:02}.000Z", "level": "INFO", "message": message, **more}
+
+
+EVENTS: dict[str, Event] = {
+    # Requests of three days, with what was searched for.
+    "r01": _access("2026-11-20T00:00:00.000Z", "서울 맛집", "/search?q=%EC%84%9C", 200, client_ip="211.36.1.1"),
+    "r02": _access("2026-11-20T10:05:00.000Z", "서울 맛집", "/search?q=%EC%84%9C&page=2", 200, client_ip="211.36.1.2"),
+    "r03": _access("2026-11-20T14:00:00.000Z", "부산", "/search?q=busan", 200, host="web1"),
+    "r04": _access("2026-11-20T14:05:00.000Z", "부산", "/search?q=busan", 500, host={"name": "web2"}),
+    "r05": _access("2026-11-20T14:09:59.999Z", "제주", "/search?q=jeju", 404, host="web1"),
+    "r06": _access("2026-11-20T14:10:00.000Z", None, "/api/v1/items", 201, duration=0.25),
+    "r07": _access("2026-11-20T23:59:59.999Z", None, "/api/v2/items", 404, duration=1.5),
+    "r08": _access("2026-11-21T00:00:00.000Z", "서울 맛집", "/search?q=x", 200, duration=12.0),
+    "r09": _access("2026-11-21T00:00:00.001Z", "서울", "/admin/", 302, duration=100),
+    "r10": _access("2026-11-21T08:30:00.000Z", "Seoul", "/admin/login/", 403, tags=["slow", "auth"]),
+    "r11": _access("2026-11-21T09:00:00.000Z", "seoul", "/", 200, tags=["slow", "slow"]),
+    "r12": _access("2026-11-22T09:59:59.000Z", "서울 맛집", "/search", 503, tags="auth"),
+    # The same time, to the millisecond.
+    **{f"s{number:02}": _access("2026-11-22T10:00:00.000Z", f"같은 {number % 3}", "/s", 200, nr=number) for number in range(12)},
+    # Levels.
+    "l01": {"@timestamp": "2026-11-22T11:00:00.000Z", "level": "DEBUG", "message": "details"},
+    "l02": {"@timestamp": "2026-11-22T11:00:01.000Z", "level": "warning", "message": "lower case"},
+    "l03": {"@timestamp": "2026-11-22T11:00:02.000Z", "level": "Warn", "message": "short name"},
+    "l04": {"@timestamp": "2026-11-22T11:00:03.000Z", "level": "CRITICAL", "message": "out of space"},
+    "l05": {"@timestamp": "2026-11-22T11:00:04.000Z", "level": "fatal", "message": "fatal"},
+    "l06": {"@timestamp": "2026-11-22T11:00:05.000Z", "level": "NOTICE", "message": "of syslog"},
+    "l07": {"@timestamp": "2026-11-22T11:00:06.000Z", "message": "no level at all"},
+    "l08": {"@timestamp": "2026-11-22T11:00:07.000Z", "level": None, "message": "null as a level"},
+    "l09": {
+        "@timestamp": "2026-11-22T11:00:08.000Z",
+        "level": "ERROR",
+        "message": "Internal Server Error: /search",
+        "stack_trace": TRACE,
+        "logger_name": "django.request",
+    },
+    # Texts.
+    "t01": _text(1, "동서울, 맛집을 찾았다"),
+    "t02": _text(2, "서울의 맛집"),
+    "t03": _text(3, "connect to db.example.com:5432 timed out after 30.5s"),
+    "t04": _text(4, "RuntimeError in foo_bar: it's a time-out (errno=110)"),
+    "t05": _text(5, "東京都の天気 Tokyo2026"),
+    "t06": _text(6, ["first part", "second part of it"]),
+    "t07": _text(7, "café CAFÉ naïve ΑΣ"),
+    "t08": _text(8, 'path C:\\temp\\new "quoted" 100% *star* what?'),
+    "t09": _text(9, "배포 완료 🚀 v1.2.3"),
+    "t10": _text(10, ""),
+    "t11": _text(11, "x" * 300 + " long"),
+    "t12": _text(12, "서울3호선 3호선 지하철2호선"),
+    # Shapes.
+    "v01": {"@timestamp": "2026-11-21T15:00:00.000Z", "a": {"b": {"c": "deep"}}, "flag": True, "n": 5},
+    "v02": {"@timestamp": "2026-11-21T15:00:01.000Z", "a": {"b": {"c": ["deep", "deeper"]}}, "flag": False, "n": -5},
+    "v03": {"@timestamp": "2026-11-21T15:00:02.000Z", "x.y": "dotted", "n": [1, 10, 100], "empty": ""},
+    "v04": {"@timestamp": "2026-11-21T15:00:03.000Z", "x": {"y": "nested"}, "nothing": None, "none": [], "n": 0},
+    "v05": {"@timestamp": "2026-11-21T15:00:04.000Z", "user": "김철수", "odd": "a\tb\nc", "n": 9007199254740991},
+    "v06": {"@timestamp": "2026-11-21T15:00:05.000Z", "user": "kim*", "odd": 'say "hi" \\o/', "n": 42},
+    "v07": {"@timestamp": "2026-11-21T15:00:06.000Z", "user": "e\u0301", "odd": "\u200b", "version": "10"},
+    "v08": {"@timestamp": "2026-11-21T15:00:07.000Z", "user": "é", "odd": "\U0001f680", "version": "9"},
+    # Finer than a millisecond, each in another one.
+    "m01": {"@timestamp": "2026-11-22T12:00:00.000999Z", "message": "micro one", "stage": "micro"},
+    "m02": {"@timestamp": "2026-11-22T12:00:00.001001Z", "message": "micro two", "stage": "micro"},
+    "m03": {"@timestamp": "2026-11-22T12:00:00.002123456Z", "message": "nano", "stage": "micro"},
+}
+
+
+def index_of(event: Event) -> str:
+    """The day of an event as it ends the name of its index."""
+    return str(event["@timestamp"][:10]).replace("-", ".")
+
+
+DOCUMENTS: dict[str, bytes] = {
+    # Every other one as python-logstash sends it, with escapes and blanks.
+    key: json.dumps(event, ensure_ascii=number % 2 == 0, separators=(", ", ": ") if number % 2 else (",", ":")).encode()
+    for number, (key, event) in enumerate(EVENTS.items())
+}
+
+KEYS = {document: key for key, document in DOCUMENTS.items()}
+
+
+@dataclass(frozen=True)
+class Question:
+    """``ask`` a store and expect an answer; ``differs`` names the kinds of store that cannot give it, and why."""
+
+    id: str
+    ask: Callable[[LogStore], Any]
+    expected: Any
+    differs: dict[str, str] = field(default_factory=dict)
+
+
+def query(text: str = "", since: str | None = None, until: str | None = None) -> Query:
+    return Query(since, until, lucene.parse(text))
+
+
+def keys(store: LogStore, asked: Query, limit: int = 0, after: str | None = None) -> list[str]:
+    """What a search finds, in its order; the document is the very one that was stored."""
+    return [KEYS[hit.document] for hit in store.search(asked, limit, after)]
+
+
+def found(id: str, text: str, expected: str, **differs: str) -> Question:  # noqa: A002
+    """Which events a text finds, by their keys; and that counting says the same."""
+
+    def ask(store: LogStore) -> str:
+        there = sorted(keys(store, query(text)))
+        assert store.count(query(text)) == len(there)
+        return " ".join(there)
+
+    return Question(id, ask, " ".join(sorted(expected.split())), differs)
+
+
+def _keys(prefix: str, first: int, last: int) -> str:
+    return " ".join(f"{prefix}{number:02}" for number in range(first, last + 1))
+
+
+ALL = " ".join(EVENTS)
+REQUESTS = f"{_keys('r', 1, 12)} {_keys('s', 0, 11)}"
+IN_TEXT = "a Range of numbers in a field of text: Elasticsearch compares it letter by letter"
+
+FILTERS = [
+    found("everything", "*", ALL),
+    found("level", "level:ERROR", "r04 r12 l09"),
+    found("level_lower", "level:warning", "r05 r07 r10 l02"),
+    found("level_title", "level:Warn", "l03"),
+    found("level_threshold", "level:>=WARNING", "r04 r05 r07 r10 r12 l02 l03 l04 l05 l09"),
+    found("level_above", "level:>ERROR", "l04 l05"),
+    found("level_between", "level:[warn TO error]", "r04 r05 r07 r10 r12 l02 l03 l09"),
+    found("level_below", "level:<INFO", "l01"),
+    found("level_unknown", "level:NOTICE", "l06"),
+    found("level_wildcard", "level:w*", "r05 r07 r10 l02 l03"),
+    found("level_missing", "-_exists_:level", "l07 l08 m01 m02 m03 v01 v02 v03 v04 v05 v06 v07 v08"),
+    found("level_group", "level:(DEBUG OR notice)", "l01 l06"),
+    found("not_level", f"-level:INFO -level:>=WARNING _exists_:message", "l01 l06 l07 l08 m01 m02 m03"),
+    found("korean_value", 'search_word:"서울 맛집"', "r01 r02 r08 r12"),
+    found("part_of_a_value_is_none", "search_word:맛집", ""),
+    found("value_case", "search_word:seoul", "r11"),
+    found("value_wildcard", "search_word:서울*", "r01 r02 r08 r09 r12"),
+    found("value_wildcard_inside", "search_word:서?*집", "r01 r02 r08 r12"),
+    found("value_wildcard_one", "search_word:?eoul", "r10 r11"),
+    found("value_with_signs", 'request_path:"/search?q=busan"', "r03 r04"),
+    found("path_wildcard", r"request_path:/api/*", "r06 r07"),
+    found("path_with_wildcards_as_such", r"request_path:/search\?q=x", "r08"),
+    found("quoted_star", 'user:"kim*"', "v06"),
+    found("escaped_star", r"user:kim\*", "v06"),
+    found("star_is_not_quoted", "user:kim*", "v06"),
+    found("quotes_and_backslash", lucene.render_filter("odd", 'say "hi" \\o/'), "v06"),
+    found("control_characters", lucene.render_filter("odd", "a\tb\nc"), "v05"),
+    found("zero_width_space", lucene.render_filter("odd", "\u200b"), "v07"),
+    found("astral", lucene.render_filter("odd", "\U0001f680"), "v08"),
+    found("astral_is_one_character", "odd:?", "v07 v08"),
+    found("no_unicode_normalisation", 'user:"é"', "v08"),
+    found("number", "status_code:404", "r05 r07"),
+    found("number_as_float", "status_code:404.0", "r05 r07"),
+    found("number_is_no_word", "status_code:many", ""),
+    found("number_from", "status_code:>=500", "r04 r12"),
+    found("number_range", "status_code:[400 TO 499]", "r05 r07 r10"),
+    found("number_range_open", "status_code:{404 TO 503}", "r04"),
+    found("number_below", "status_code:<201 AND request_path:*", f"r01 r02 r03 r08 r11 {_keys('s', 0, 11)}"),
+    found("number_wildcard", "status_code:4*", "r05 r07 r10"),
+    found("number_wildcard_one", "status_code:40?", "r05 r07 r10"),
+    found("number_range_of_words", "status_code:[a TO z]", ""),
+    found("number_too_large", "status_code:>99999999999 OR status_code:99999999999999999999", ""),
+    found("number_below_what_is_large", "status_code:[500 TO 1e300]", "r04 r12"),
+    found("number_above_what_is_small", "duration:[-1e300 TO 0.5]", "r06"),
+    found("number_between_two", "n:(>0.5 AND <1.5)", "v03"),
+    found("number_wildcard_two_digits", "n:??", "v02 v03 v06"),
+    found("number_wildcard_zero", "n:0*", "v04"),
+    found("number_wildcard_negative", "n:-*", "v02"),
+    found("number_wildcard_negative_digit", "n:-5?*", ""),
+    found("number_wildcard_starts", "n:1*", "v03"),
+    found("negative", "n:-5", "v02"),
+    found("negative_range", "n:[-10 TO -1]", "v02"),
+    found("below_zero", "n:<0", "v02"),
+    found("large_integer", "n:9007199254740991", "v05"),
+    found("float", "duration:0.25", "r06"),
+    found("float_written_else", "duration:1.50", "r07"),
+    found("float_range", "duration:(>0.25 AND <=100)", "r07 r08 r09"),
+    found("element_of_numbers", "n:10", "v03"),
+    found("elements_range", "n:[6 TO 50]", "v03 v06"),
+    found("numbers_as_text", "version:>=9", "v07 v08", elasticsearch=IN_TEXT, opensearch=IN_TEXT),
+    found("true", "flag:true", "v01"),
+    found("false", "flag:false", "v02"),
+    found("True_is_no_value", "flag:True", ""),
+    found("empty_value", 'empty:""', "v03"),
+    found("element", "tags:auth", "r10 r12"),
+    found("both_elements", "tags:(slow AND auth)", "r10"),
+    found("exists", "_exists_:tags", "r10 r11 r12"),
+    found("exists_star", "user:*", "v05 v06 v07 v08"),
+    found("null_is_not_there", "_exists_:nothing", ""),
+    found("empty_array_is_not_there", "_exists_:none", ""),
+    found("empty_text_is_there", "_exists_:empty", "v03"),
+    found("object_is_there", "_exists_:a", "v01 v02"),
+    found("object_has_no_value", "a:deep", ""),
+    found("nested", "a.b.c:deep", "v01 v02"),
+    found("nested_element", "a.b.c:deeper", "v02"),
+    found("nested_reference", r"\[a\]\[b\]\[c\]:deep", "v01 v02"),
+    found("dotted_name", "x.y:dotted", "v03"),
+    found("dotted_path", "x.y:nested", "v04"),
+    found("unknown_field", "nobody:knows", ""),
+    found("not_unknown_field", "-nobody:knows", ALL),
+    found("unknown_field_range", "nobody:>5", ""),
+    found("unknown_field_exists", "_exists_:nobody", ""),
+    found("address", "client_ip:211.36.1.1", "r01"),
+    found("no_address", "client_ip:somewhere", ""),
+    found("host_text", "host:web1", "r03 r05"),
+    found("host_object", "host.name:web2", "r04", opensearch="an object as host is kept and not indexed"),
+    found("text_range", "search_word:[Seoul TO seoul]", "r10 r11"),
+    found("text_from", "search_word:>=제", "r05"),
+    found("text_below", "search_word:<a", "r10"),
+    found("and_or", "status_code:200 AND (search_word:부산 OR search_word:서울*)", "r01 r02 r03 r08"),
+    found("blank_is_and", "search_word:부산 level:INFO", "r03"),
+    found("not_in_group", "search_word:부산 NOT (level:INFO OR level:DEBUG)", "r04"),
+    found("nothing_and_all", "* -*", ""),
+    found("day", "@timestamp:2026-11-20", _keys("r", 1, 7)),
+    found("hour", "@timestamp:2026-11-20T14", "r03 r04 r05 r06"),
+    found("minutes", '@timestamp:["2026-11-20T14:00" TO "2026-11-20T14:10"}', "r03 r04 r05"),
+    found("offset", '@timestamp:["2026-11-20T23:00+09:00" TO "2026-11-20T23:10+09:00"}', "r03 r04 r05"),
+    found("point_in_time", '@timestamp:"2026-11-20T23:59:59.999Z"', "r07"),
+    found("times_from", "@timestamp:>=2026-11-22T12", "m01 m02 m03"),
+]
+
+FREE_TEXT = [
+    found("word", "details", "l01"),
+    found("word_any_case", "DETAILS", "l01"),
+    found("part_of_words", "time", "t03 t04"),
+    found("one_syllable", "맛", "t01 t02"),
+    found("korean", "서울", "t01 t02 t12"),
+    found("korean_phrase", '"서울 맛집"', "t01"),
+    found("korean_words", "서울 맛집", "t01 t02"),
+    found("ending_of_a_word", "찾았", "t01"),
+    found("punctuation_between", '"동서울 맛집을"', "t01"),
+    found("host_name", "example.com", "t03"),
+    found("number_in_text", "30.5", "t03"),
+    found("digits", "5432", "t03"),
+    found("underscore", "foo_bar", "t04"),
+    found("part_of_underscored", "o_b", "t04"),
+    found("apostrophe", "it's", "t04"),
+    found("hyphen", "time-out", "t04"),
+    found("stack_trace", "ZeroDivisionError", "l09"),
+    found("stack_trace_phrase", '"ZeroDivisionError: division by zero"', "l09"),
+    found("stack_trace_file", '"views.py, line 42"', "l09"),
+    found("both_fields", "Internal AND Traceback", "l09"),
+    found("phrase_in_one_field", '"search Traceback"', ""),
+    found("message_only", "message:traceback", ""),
+    found("stack_trace_only", "stack_trace:traceback", "l09"),
+    found("message_there", "message:* AND -level:*", "l07 l08 m01 m02 m03"),
+    found("path", "/search?q=", "r01 r02 r03 r04 r05 r08"),
+    found("url_phrase", '"GET /search"', "r01 r02 r03 r04 r05 r08 r12"),
+    found("phrase_of_numbers", '"HTTP/1.1 404"', "r05 r07"),
+    found("not_word", "-서울 -search message:* @timestamp:2026-11-21T12", "t03 t04 t05 t06 t07 t08 t09 t10 t11"),
+    found("ideographs", "東京", "t05"),
+    found("ideographs_inside", "京都の", "t05"),
+    found("hiragana", "の天", "t05"),
+    found("ideographs_apart", "東天", ""),
+    found("latin_and_digits", "Tokyo2026", "t05"),
+    found("element_of_texts", '"second part"', "t06"),
+    found("not_across_elements", '"part second"', ""),
+    found("accents", "café", "t07"),
+    found("accents_upper", "CAFÉ", "t07"),
+    found("accents_count", "cafe", ""),
+    found("sigma", "ας", ""),
+    found("sigma_as_lucene", "ασ", "t07"),
+    found("backslashes", r'"C:\\temp\\new"', "t08"),
+    found("star_in_quotes", '"*star*"', "t08"),
+    found("emoji", "🚀", "t09"),
+    found("version", "v1.2.3", "t09"),
+    found("mixed_word", "3호선", "t12"),
+    found("part_of_mixed", "2호", "t12"),
+    found("wildcard_in_word", "run*error", "t04"),
+    found("wildcard_in_korean", "동?울", "t01"),
+    found("wildcard_one_word_only", "connect*out", ""),
+    found("wildcard_at_ends", "*untim*", "t04"),
+    found("boost_is_ignored", "details^2", "l01"),
+]
+
+NEWEST = "m03 m02 m01 l09 l08"
+
+
+def _pages(size: int) -> Callable[[LogStore], str]:
+    """Read everything in pages, each behind the last hit of the one before."""
+
+    def ask(store: LogStore) -> str:
+        seen: list[str] = []
+        after = None
+        while hits := list(store.search(query(), size, after)):
+            seen += [KEYS[hit.document] for hit in hits]
+            after = hits[-1].cursor
+        assert len(seen) == len(set(seen)), "a hit came twice"
+        return " ".join(sorted(seen))
+
+    return ask
+
+
+def _newest_first(store: LogStore) -> bool:
+    times = [str(EVENTS[key]["@timestamp"]).removesuffix("Z") for key in keys(store, query())]
+    return times == sorted(times, reverse=True) and len(times) == len(EVENTS)
+
+
+def _same_twice(store: LogStore) -> bool:
+    return keys(store, query()) == keys(store, query())
+
+
+def _ids(store: LogStore) -> bool:
+    return all(hit.id == KEYS[hit.document] for hit in store.search(query(), 0))
+
+
+def _indices(store: LogStore) -> list[tuple[str, str, int]]:
+    rows = store.indices()
+    assert all(row.bytes > 0 for row in rows)
+    assert [row.index for row in rows] == sorted(row.index for row in rows)
+    return [(row.index[-10:], str(row.day), row.events) for row in rows]
+
+
+def _top(name: str, text: str = "", n: int = 20, since: str | None = None) -> Callable[[LogStore], list[tuple[Any, int]]]:
+    return lambda store: [(top.value, top.count) for top in store.top(name, query(text, since), n)]
+
+
+def _over_time(text: str, seconds: int, offset: int = 0, name: str = "level") -> Callable[[LogStore], dict[str, dict[str, int]]]:
+    def ask(store: LogStore) -> dict[str, dict[str, int]]:
+        buckets = store.histogram(query(text), seconds, offset, name)
+        assert [bucket.time for bucket in buckets] == sorted(bucket.time for bucket in buckets)
+        return {bucket.time.removesuffix(":00.000Z"): bucket.counts for bucket in buckets}
+
+    return ask
+
+
+def _between(since: str | None, until: str | None) -> Callable[[LogStore], str]:
+    return lambda store: " ".join(sorted(keys(store, query("", since, until))))
+
+
+OTHERS = [
+    Question("indices", _indices, [(day, day.replace(".", "-"), sum(index_of(e) == day for e in EVENTS.values())) for day in DAYS]),
+    Question("newest_first", lambda store: " ".join(keys(store, query(), 5)), NEWEST),
+    Question("whole_order", _newest_first, True),
+    Question("same_order_twice", _same_twice, True),
+    Question("ids", _ids, True),
+    *(Question(f"pages_of_{size}", _pages(size), " ".join(sorted(EVENTS))) for size in (1, 3, 5, 7, 1000)),
+    Question("count_all", lambda store: store.count(query()), len(EVENTS)),
+    Question("since", _between("2026-11-22T11:00:08Z", None), "l09 m01 m02 m03"),
+    Question("until", _between(None, "2026-11-20T14:05:00.000Z"), "r01 r02 r03"),
+    Question("between", _between("2026-11-20T14:00:00Z", "2026-11-20T14:10:00Z"), "r03 r04 r05"),
+    Question("between_nothing", _between("2026-11-22T00:00:00Z", "2026-11-20T00:00:00Z"), ""),
+    Question("top_words", _top("search_word", n=2), [("같은 0", 4), ("같은 1", 4)]),
+    Question("top_words_of_level", _top("search_word", "level:>=ERROR"), [("부산", 1), ("서울 맛집", 1)]),
+    Question("top_words_since", _top("search_word", since="2026-11-22T00:00:00Z"), [("같은 0", 4), ("같은 1", 4), ("같은 2", 4), ("서울 맛집", 1)]),
+    Question("top_numbers", _top("status_code", n=3), [(200, 17), (404, 2), (201, 1)]),
+    Question("top_floats", _top("duration"), [(0.25, 1), (1.5, 1), (12.0, 1), (100.0, 1)]),
+    Question("top_truth", _top("flag"), [(False, 1), (True, 1)]),
+    Question("top_elements", _top("tags"), [("auth", 2), ("slow", 2)]),
+    Question("top_levels_as_written", _top("level", "level:>=WARNING @timestamp:2026-11-22T11"), [("CRITICAL", 1), ("ERROR", 1), ("Warn", 1), ("fatal", 1), ("warning", 1)]),
+    Question("top_nested", _top("a.b.c"), [("deep", 2), ("deeper", 1)]),
+    Question("top_address", _top("client_ip"), [("211.36.1.1", 1), ("211.36.1.2", 1)]),
+    Question("top_no_empty", _top("empty"), []),
+    Question("top_unknown", _top("nobody"), []),
+    Question("top_object", _top("a"), []),
+    Question("top_of_nothing", _top("search_word", "nobody:knows"), []),
+    Question(
+        "histogram_by_level",
+        _over_time("@timestamp:2026-11-22T11 OR @timestamp:2026-11-20T14", 3600),
+        {
+            "2026-11-20T14:00": {"ERROR": 1, "INFO": 2, "WARNING": 1},
+            "2026-11-22T11:00": {"": 2, "CRITICAL": 1, "DEBUG": 1, "ERROR": 1, "FATAL": 1, "NOTICE": 1, "WARN": 1, "WARNING": 1},
+        },
+    ),
+    Question("histogram_days", _over_time("search_word:부산 OR user:*", 86400), {"2026-11-20T00:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T00:00": {"": 4}}),
+    Question(
+        "histogram_days_of_seoul",
+        _over_time("status_code:404 OR request_path:(\"/admin/\" OR \"/\")", 86400, 9 * 3600),
+        {"2026-11-19T15:00": {"WARNING": 1}, "2026-11-20T15:00": {"INFO": 2, "WARNING": 1}},
+    ),
+    Question("histogram_of_numbers", _over_time("@timestamp:2026-11-20T14", 600, 0, "status_code"), {"2026-11-20T14:00": {"200": 1, "404": 1, "500": 1}, "2026-11-20T14:10": {"201": 1}}),
+    Question("histogram_of_truth", _over_time("@timestamp:[2026-11-21T15:00:00 TO 2026-11-21T15:00:02]", 60, 0, "flag"), {"2026-11-21T15:00": {"": 1, "false": 1, "true": 1}}),
+    Question("histogram_unknown_field", _over_time("user:*", 60, 0, "nobody"), {"2026-11-21T15:00": {"": 4}}),
+    Question("histogram_of_nothing", _over_time("nobody:knows", 60), {}),
+]
+
+QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS]
+
+TEXTS: list[tuple[str, str, str, bool]] = [  # id, wanted, text, whether it is found
+    ("part", "time", "Runtime", True),
+    ("part_begin", "time", "timeout", True),
+    ("part_middle", "time", "my_time.py", True),
+    ("case", "TIME", "time", True),
+    ("nothing", "", "anything", False),
+    ("signs_only", "?!", "what?!", False),
+    ("phrase", "서울 맛집", "서울 맛집을", True),
+    ("phrase_prefix_before", "서울 맛집", "동서울, 맛집!", True),
+    ("phrase_other_blank", "서울 맛집", "q=서울+맛집", True),
+    ("phrase_particle_between", "서울 맛집", "서울의 맛집", False),
+    ("phrase_joined", "서울 맛집", "서울맛집", False),
+    ("joined_phrase", "서울맛집", "서울 맛집", False),
+    ("phrase_line_break", "서울 맛집", "서울\n맛집", True),
+    ("phrase_middle_dot_joins", "서울 부산", "서울·부산", False),
+    ("middle_dot", "서울·부산", "서울·부산행", True),
+    ("path", "/search?q=", "GET /search?q=1", True),
+    ("path_part", "/search?q=", "research Q", True),
+    ("path_longer_word", "/search?q=", "/searches?q=", False),
+    ("path_no_blank", "/search/q", "search q", True),
+    ("dots_join", "example.com", "www.example.com", True),
+    ("dots_join_not_blanks", "example.com", "example com", False),
+    ("blanks_are_not_dots", "example com", "example.com", False),
+    ("dot_at_end", "example.", "example.com", True),
+    ("dot_and_blank", "example com", "example. com", True),
+    ("dot_before_digit", "a 1", "a.1", True),
+    ("digits_and_dot", "3.14", "13.145", True),
+    ("digits_comma", "1,000", "1,000,000", True),
+    ("digits_comma_blank", "1 000", "1,000", False),
+    ("letters_comma", "a b", "a,b", True),
+    ("time_of_day", "10:05", "at 10:05:33", True),
+    ("time_as_words", "10 05", "10:05", True),
+    ("colon_joins_letters", "foo bar", "foo:bar", False),
+    ("colon_blank", "foo bar", "foo: bar", True),
+    ("underscore_joins", "foo bar", "foo_bar", False),
+    ("hyphen_parts", "foo bar", "foo-bar", True),
+    ("two_dots_part", "foo bar", "foo..bar", True),
+    ("apostrophe", "it's", "It's", True),
+    ("quotes", "quoted", "'quoted'", True),
+    ("address", "192.168.0", "192.168.0.1", True),
+    ("address_middle", "168", "192.168.0.1", True),
+    ("email", "user@example.com", "<user@example.com>", True),
+    ("percent", "%EC%84%9C", "/q=%EC%84%9C", True),
+    ("mixed_scripts_join", "abc", "서울abc", True),
+    ("mixed_scripts_part", "서울 abc", "서울abc", False),
+    ("digits_and_hangul", "호선", "3호선", True),
+    ("han", "東京", "東京都", True),
+    ("han_blank", "東京", "東 京", True),
+    ("han_comma", "東京", "東、京", True),
+    ("han_between", "東京", "東の京", False),
+    ("han_one", "京", "東京", True),
+    ("han_latin", "京tower", "東京tower2", True),
+    ("hiragana", "ひら", "ひらがな", True),
+    ("katakana_part", "カタ", "カタカナ", True),
+    ("katakana_end", "カナ", "カタカナ", True),
+    ("jamo", "ㅋㅋ", "ㅋㅋㅋ", True),
+    ("emoji", "🚀", "go 🚀!", True),
+    ("emoji_between", "go now", "go 🚀 now", False),
+    ("accent", "é", "É", True),
+    ("accent_is_not_e", "e", "É", False),
+    ("sharp_s", "SS", "ß", False),
+    ("middle_words_whole", "a bc d", "a bcd d", False),
+    ("three_words", "a bc d", "xa bc dx", True),
+    ("word_twice", "a b", "a a b", True),
+    ("order", "a b", "b a", False),
+    ("zero_width", "a b", "a\u200bb", True),
+    ("soft_hyphen", "a b", "a\u00adb", False),
+    ("tab", "a b", "a\tb", True),
+    ("fullwidth", "１２", "１２３", True),
+    ("star", "*", "*", False),
+    ("backslash", "C:\\temp", "C:\\temp\\x", True),
+]
+
+
+def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUESTIONS)) -> dict[str, tuple[Any, Any]]:
+    """Ask all questions; return those with another answer: id -> (expected, got). ``kind`` is as in ``differs``.
+
+    A question that is said to differ and does not is one of them: then the exception has to go.
+    """
+    wrong: dict[str, tuple[Any, Any]] = {}
+    for question in questions:
+        try:
+            got = question.ask(store)
+        except StoreError as error:
+            got = f"{type(error).__name__}: {error}"
+        if (got == question.expected) == (kind in question.differs):
+            wrong[question.id] = (question.expected, got)
+    return wrong
+
+
+def check_texts(ask: Callable[[str], Sequence[str]]) -> dict[str, tuple[bool, bool]]:
+    """Ask for each wanted text of `TEXTS`; ``ask`` returns the ids of the texts that are found."""
+    wrong: dict[str, tuple[bool, bool]] = {}
+    for id_, wanted, _, expected in TEXTS:
+        got = id_ in ask(wanted)
+        if got != expected:
+            wrong[id_] = (expected, got)
+    return wrong
