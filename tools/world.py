@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ WITHOUT_NUMBER = {"Kosovo": "XK", "N. Cyprus": "CY", "Somaliland": "SO"}
 """Where addresses in these places are counted by databases of addresses; ISO has no number for them."""
 
 Point = tuple[int, int]
+Degrees = tuple[float, float]
+"""Longitude and latitude."""
 Ring = list[Point]
 
 
@@ -71,20 +74,46 @@ def outlines(topology: dict[str, Any], geometry: dict[str, Any]) -> Iterator[Rin
     """
     polygons = geometry["arcs"] if geometry["type"] == "MultiPolygon" else [geometry["arcs"]]
     for outer, *_holes in polygons:
-        ring: Ring = []
+        degrees: list[Degrees] = []
         for arc in outer:
             points = list(_decoded(topology, arc if arc >= 0 else ~arc))
-            ring += points if arc >= 0 else reversed(points)
-        yield [point for previous, point in zip([ring[-1], *ring], ring, strict=False) if point != previous]
+            degrees += points if arc >= 0 else reversed(points)
+        for part in cut(degrees):
+            ring = [place(*point) for point in part]
+            yield [point for previous, point in zip([ring[-1], *ring], ring, strict=False) if point != previous]
 
 
-def _decoded(topology: dict[str, Any], number: int) -> Iterator[Point]:
+def _decoded(topology: dict[str, Any], number: int) -> Iterator[Degrees]:
     # TopoJSON's specification, 2.1.3: positions are differences, in steps of the transform.
     (sx, sy), (tx, ty) = topology["transform"]["scale"], topology["transform"]["translate"]
     x = y = 0
     for dx, dy in topology["arcs"][number]:
         x, y = x + dx, y + dy
-        yield place(x * sx + tx, y * sy + ty)
+        yield x * sx + tx, y * sy + ty
+
+
+def cut(ring: list[Degrees]) -> Iterator[list[Degrees]]:
+    """Yield the parts of a ring that lie on either side of the 180th meridian (Russia, Fiji)."""
+    whole = [ring[0]]
+    for longitude, latitude in ring[1:]:
+        turns = round((whole[-1][0] - longitude) / 360)  # of two ways around the world, the short one
+        whole.append((longitude + 360 * turns, latitude))
+    for turn in (-360, 0, 360):
+        part = _west_of(whole, turn + 180.0)
+        part = _west_of([(-x, y) for x, y in part], 180.0 - turn)
+        if len(part) > 2:
+            yield [(-x - turn, y) for x, y in part]
+
+
+def _west_of(ring: list[Degrees], border: float) -> list[Degrees]:
+    # Sutherland and Hodgman's clipping, by one line.
+    kept: list[Degrees] = []
+    for (x1, y1), (x2, y2) in zip([ring[-1], *ring] if ring else [], ring, strict=False):
+        if (x1 <= border) != (x2 <= border):
+            kept.append((border, y1 + (y2 - y1) * (border - x1) / (x2 - x1)))
+        if x2 <= border:
+            kept.append((x2, y2))
+    return kept
 
 
 def area(ring: Ring) -> float:
@@ -136,7 +165,8 @@ def _middle(ring: Ring) -> list[int]:
 
 
 def _package(name: str, folder: Path) -> tarfile.TarFile:
-    done = subprocess.run(["npm", "pack", "--silent", name], cwd=folder, check=True, capture_output=True, text=True)
+    command = ["npm", "pack", "--silent", name]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 -- no user input
     return tarfile.open(folder / done.stdout.strip())
 
 
@@ -156,7 +186,7 @@ def main() -> None:
             codes = {number: alpha2 for alpha2, _, number, _ in _member(iso, "codes.json")}
     text = json.dumps(world(coarse, fine, codes), separators=(",", ":"))
     TARGET.write_text(text + "\n", encoding="utf-8")
-    print(f"{TARGET}: {len(text)} bytes")
+    sys.stdout.write(f"{TARGET}: {len(text)} bytes\n")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ import { announce, h, put } from "./dom.js";
 import { createExplore } from "./explore.js";
 import { createHeader } from "./header.js";
 import { t } from "./i18n.js";
-import { signInForm } from "./notices.js";
 import { compose } from "./query.js";
 import { DEFAULTS, current, subscribe, update } from "./state.js";
 import { iso, resolve } from "./time.js";
 import { createToolbar } from "./toolbar.js";
 
-const HEALTH_S = 15;
+const HEALTH_S = 15, LIVE_S = 5;
+/** What changes how answers look and not what is asked. */
+const LOOKS = ["cols", "traces"];
 
 const root = document.getElementById("app");
 const header = createHeader();
@@ -24,9 +25,15 @@ let question = null, running = null, timer = 0, shownTab = null;
 /** Make the views when they are first needed: map and status are not part of the first load. */
 async function viewOf(tab) {
   views[tab] ??= tab === "logs"
-    ? createExplore({ onEmpty: setup, onFault: (error) => toolbar.fault(error, question.shift) })
-    : tab === "visitors" ? (await import("./map.js")).createVisitors({ onFault: (error) => toolbar.fault(error, question.shift) }) : (await import("./status.js")).createStatus();
+    ? createExplore({ onEmpty: setup, onFault: fault })
+    : tab === "visitors" ? (await import("./map.js")).createVisitors({ onFault: fault }) : (await import("./status.js")).createStatus();
   return views[tab];
+}
+
+/** The query is wrong: say so, and show that the answers are those of an earlier one. */
+function fault(error) {
+  toolbar.fault(error, question.shift);
+  main.classList.add("stale");
 }
 
 /** Ask everything of the shown view again; what is still being asked is given up. */
@@ -38,6 +45,7 @@ async function refresh() {
   const state = current();
   question = questionOf(state);
   toolbar.fault(null);
+  main.classList.remove("stale");
   progress.hidden = false;
   try {
     const view = await viewOf(state.tab);
@@ -66,9 +74,8 @@ function questionOf(state) {
 function schedule() {
   clearTimeout(timer);
   const state = current();
-  if (state.every && question.relative && !state.live && state.tab !== "status") {
-    timer = setTimeout(() => (document.hidden ? schedule() : refresh()), state.every * 1000);
-  }
+  const seconds = state.live ? LIVE_S : question.relative ? state.every : 0;
+  if (seconds && state.tab !== "status") timer = setTimeout(() => (document.hidden ? schedule() : refresh()), seconds * 1000);
 }
 
 /** The store is empty: say how to fill it, and wait for the first event. */
@@ -106,9 +113,10 @@ async function watchHealth() {
   setTimeout(watchHealth, HEALTH_S * 1000);
 }
 
+// The password is asked for on a page of its own, which leads back to the same place.
 addEventListener("signed-out", () => {
   running?.abort();
-  root.replaceChildren(header.element, signInForm());
+  location.assign(`login?${new URLSearchParams({ next: location.hash })}`);
 }, { once: true });
 
 addEventListener("keydown", (event) => {
@@ -122,7 +130,10 @@ addEventListener("keydown", (event) => {
 root.replaceChildren(progress, header.element, toolbar.element, main);
 subscribe((state, before) => {
   show(state);
-  if (state.every !== before.every && Object.keys(state).every((name) => name === "every" || state[name] === before[name])) schedule();
+  const changed = Object.keys(state).filter((name) => JSON.stringify(state[name]) !== JSON.stringify(before[name]));
+  if (!changed.length) return;
+  if (changed.every((name) => name === "every")) schedule();
+  else if (changed.every((name) => LOOKS.includes(name)) && shownTab === "logs") views.logs.redraw(state);
   else refresh();
 });
 show(current());

@@ -49,11 +49,19 @@ export function createExplore({ onEmpty, onFault }) {
     layout(question.state);
     const tops = [words, paths, codes, ...charts.values()].map((panel) => panel.load(question, signal));
     const over = loadHistogram(question, signal);
-    const found = loadEvents(question, signal);
-    if (question.state.live) tail.follow(question.q);
+    // What is followed comes by itself; the rest is asked for again.
+    const found = question.state.live && tail.follows(question.q) ? redraw(question.state) : loadEvents(question, signal);
+    if (question.state.live) tail.follow(question.q, question.until);
     else tail.stop();
     await Promise.all([...tops, over, found]);
     if (!signal.aborted && (await over) === 0) await nothing(question, signal);
+  }
+
+  /** Show the events that are there in another way: other columns, with stack traces. */
+  function redraw(state) {
+    shown = state;
+    table.show(hits, state);
+    fields.show(hits.map((hit) => hit.event));
   }
 
   async function loadHistogram({ q, since, until, sinceDate, untilDate }, signal) {
@@ -137,9 +145,10 @@ export function createExplore({ onEmpty, onFault }) {
 
   function arrived(fresh) {
     const unseen = fresh.filter((hit) => !seen.has(key(hit)));
-    for (const hit of unseen) seen.add(key(hit));
     if (!unseen.length || !shown) return;
+    for (const hit of unseen) seen.add(key(hit));
     hits = [...unseen, ...hits].slice(0, LIVE_ROWS);
+    if (seen.size > 20 * LIVE_ROWS) seen = new Set(hits.map(key));
     notice.remove();
     table.prepend(unseen, LIVE_ROWS);
     fields.show(hits.map((hit) => hit.event));
@@ -165,7 +174,8 @@ export function createExplore({ onEmpty, onFault }) {
     table.foot(notice);
   }
 
-  return { element, load, stop: tail.stop };
+  return { element, load, redraw, stop: tail.stop };
 }
 
-const key = (hit) => `${hit.index}/${hit.id}`;
+// Not every sender gives ids.
+const key = (hit) => `${hit.index}/${hit.id || JSON.stringify(hit.event)}`;

@@ -55,7 +55,7 @@ export function createHistogram({ onRange, onLevel }) {
     chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const gap = plot / Math.max(1, bars.length) > 5 ? 1 : 0;
     const paths = STACK.map((level) => {
-      const d = bars.map((bar) => rectangle(bar, level, x, y, gap)).join("");
+      const d = bars.map((bar) => rectangle(bar, level, { x, y, gap, edge: LEFT + plot })).join("");
       return d && svg("path", { d, class: `bar ${levelClass(level === OTHER ? "" : level)}` });
     });
     chart.replaceChildren(
@@ -178,7 +178,7 @@ function barsOf(answer, since, until) {
   return bars;
 }
 
-function rectangle(bar, level, x, y, gap) {
+function rectangle(bar, level, { x, y, gap, edge }) {
   const count = bar.counts[level];
   if (!count) return "";
   let below = 0;
@@ -186,7 +186,7 @@ function rectangle(bar, level, x, y, gap) {
     if (other === level) break;
     below += bar.counts[other] ?? 0;
   }
-  const left = Math.max(LEFT, x(bar.begin)), right = Math.max(left + 1, x(bar.end) - gap);
+  const left = Math.max(LEFT, x(bar.begin)), right = Math.max(left + 1, Math.min(x(bar.end), edge) - gap);
   const bottom = y(below), top = Math.min(bottom - 1, y(below + count)); // one event among thousands is seen, too
   const px = (value) => value.toFixed(1);
   return `M${px(left)} ${px(bottom)}V${px(top)}H${px(right)}V${px(bottom)}z`;

@@ -12,7 +12,7 @@ import { createTop } from "./top.js";
 
 /** Where a country's two letters are: as Logstash's geoip filter sets them, legacy and ECS. */
 const FIELDS = ["geoip.country_code2", "geoip.geo.country_iso_code", "client.geo.country_iso_code", "source.geo.country_iso_code"];
-const SHADES = 5, MOST = 250;
+const SHADES = 5, MOST = 250, LEADERS = 4;
 
 /** Return `{element, load(question, signal)}`; `onFault(error)`: the query is wrong. */
 export function createVisitors({ onFault }) {
@@ -22,13 +22,15 @@ export function createVisitors({ onFault }) {
   const list = h("ol", { class: "top-list countries" });
   const total = h("span", { class: "total" });
   const side = h("div", { class: "map-side" });
-  const notice = h("div", {});
+  const leaders = h("div", { class: "panels leaders" });
+  const notice = h("div", { class: "map-notice" });
   const element = h("div", { class: "visitors" },
     notice,
     h("div", { class: "map-grid" },
       h("section", { class: "card map-card", "aria-label": t("map.title") },
         h("div", { class: "card-head" }, h("h2", {}, t("map.title")), total), h("div", { class: "stage-frame" }, stage, tip), legend),
-      side));
+      side),
+    leaders);
   const listCard = h("section", { class: "card top", "aria-label": t("map.list") }, h("div", { class: "card-head" }, h("h2", {}, t("map.list"))), list);
   let map = null, field = FIELDS[0], counts = new Map(), sum = 0, places = new Map();
 
@@ -42,7 +44,7 @@ export function createVisitors({ onFault }) {
       draw();
       put(notice);
       if (!values.length) await explain(signal);
-      await showSide(question, signal);
+      await Promise.all([showSide(question, signal), showLeaders(question, signal)]);
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
@@ -64,10 +66,11 @@ export function createVisitors({ onFault }) {
   }
 
   function draw() {
-    const most = Math.max(1, ...counts.values());
+    const logs = [...counts.values()].map(Math.log);
+    const least = Math.min(...logs), spread = Math.max(...logs) - least || 1;
     const chosen = current().country;
     // By powers: one big country must not make all others look empty.
-    const shade = (count) => (count ? Math.max(1, Math.ceil(SHADES * Math.log(count + 1) / Math.log(most + 1))) : 0);
+    const shade = (count) => (count ? Math.min(SHADES, 1 + Math.floor((SHADES * (Math.log(count) - least)) / spread)) : 0);
     const named = (code) => `${country(code)}: ${counts.has(code) ? t("map.share", { n: number(counts.get(code)), share: percent(counts.get(code), sum) }) : "0"}`;
     const land = (code, shape) => {
       shape.setAttribute("class", `land shade-${shade(counts.get(code))}${code === chosen ? " chosen" : ""}`);
@@ -112,13 +115,25 @@ export function createVisitors({ onFault }) {
   async function showSide(question, signal) {
     const chosen = current().country;
     if (!chosen) return put(side, listCard, counts.size ? h("p", { class: "muted hint-line" }, t("map.choose")) : null);
-    const words = createTop({
-      title: t("map.words", { country: country(chosen) }), fields: ["search_word"], kind: "words",
-      more: [condition({ field, value: chosen })], onPick: (name, value) => addFilter(name, value, false, { tab: "logs" }), onClose: () => choose(""),
-    });
+    const words = wordsOf(chosen, t("map.words", { country: country(chosen) }), () => choose(""));
     put(side, words.element, h("div", { class: "actions" },
       h("button", { type: "button", class: "button", on: { click: () => addFilter(field, chosen, false, { tab: "logs", country: "" }) } }, icon("list"), t("map.logs"))), listCard);
     return words.load(question, signal);
+  }
+
+  // What is searched for where most visitors come from, without a click.
+  function showLeaders(question, signal) {
+    const codes = [...counts].sort((a, b) => b[1] - a[1]).slice(0, LEADERS).map(([code]) => code);
+    const panels = codes.map((code) => wordsOf(code, t("map.words", { country: country(code) })));
+    put(leaders, panels.map((panel) => panel.element));
+    return Promise.all(panels.map((panel) => panel.load(question, signal)));
+  }
+
+  function wordsOf(code, title, onClose = null) {
+    return createTop({
+      title, fields: ["search_word"], kind: "words", more: [condition({ field, value: code })], onClose,
+      onPick: (name, value) => update({ tab: "logs", filters: [...current().filters, { field, value: code, not: false }, { field: name, value, not: false }] }),
+    });
   }
 
   async function explain(signal) {

@@ -70,7 +70,6 @@ const en = {
   "status.store.local": "Built in", "status.geoip": "Countries", "status.geoip.none": "No database. To see countries:", "status.geoip.date": "Database of {date}",
   "status.total": { one: "{n} index", other: "{n} indices" }, "status.health": "Health", "status.ready": "All is well", "status.notready": "Needs attention", "status.backed": "Yes",
   "unit.d": "d", "unit.h": "h", "unit.min": "min", "unit.s": "s",
-  "login.title": "Sign in", "login.password": "Password or token", "login.go": "Sign in",
 };
 
 const ko = {
@@ -143,7 +142,6 @@ const ko = {
   "status.store.local": "내장", "status.geoip": "국가", "status.geoip.none": "데이터베이스가 없습니다. 국가를 보려면:", "status.geoip.date": "{date} 데이터베이스",
   "status.total": "인덱스 {n}개", "status.health": "건강 상태", "status.ready": "정상", "status.notready": "확인 필요", "status.backed": "있음",
   "unit.d": "일", "unit.h": "시간", "unit.min": "분", "unit.s": "초",
-  "login.title": "로그인", "login.password": "비밀번호 또는 토큰", "login.go": "로그인",
 };
 
 export const messages = { en, ko };

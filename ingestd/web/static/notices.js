@@ -13,12 +13,3 @@ export function failure(error, retry) {
   return h("div", { class: "notice notice-error", role: "alert" },
     icon("alert"), h("span", {}, text), retry ? h("button", { class: "button small", type: "button", on: { click: retry } }, t("error.retry")) : null);
 }
-
-/** Return the form that asks for the password; the server sets the cookie and leads back. */
-export function signInForm() {
-  return h("main", { class: "page narrow", id: "main" },
-    h("form", { class: "card login", method: "post", action: "login" },
-      h("h1", {}, t("login.title")),
-      h("label", {}, h("span", {}, t("login.password")), h("input", { class: "input", type: "password", name: "password", autocomplete: "current-password", autofocus: true, required: true })),
-      h("button", { class: "button primary", type: "submit" }, t("login.go"))));
-}

@@ -95,7 +95,7 @@ export function subscribe(listener) {
 export function update(change, { replace = false } = {}) {
   const next = { ...now, ...change };
   const hash = format(next);
-  if (hash !== format(now)) history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);
+  if (hash !== location.hash.slice(1)) history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);
   become(next);
 }
 

@@ -6,7 +6,7 @@ import { bytes, compact, duration, number, rate } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failure } from "./notices.js";
-import { agoText, inputText } from "./time.js";
+import { agoText, daysText, inputText } from "./time.js";
 
 const EVERY_MS = 5000, KEPT = 60;
 
@@ -53,6 +53,7 @@ function page(status, indices, history) {
       tile(t("status.dead"), number(sum(status.dead_letters ?? [], "count")), null, sum(status.dead_letters ?? [], "count") ? "bad" : "good"),
       tile(t("status.workers"), t("status.workers.text", { running: status.workers?.running ?? 0, wanted: status.workers?.wanted ?? 0 }), null, status.workers?.running < status.workers?.wanted ? "bad" : ""),
       tile(t("status.health"), t(status.health?.ready === false ? "status.notready" : "status.ready"), healthText(status.health), status.health?.ready === false ? "bad" : "good")),
+    (status.problems ?? []).map((text) => h("p", { class: "notice notice-error" }, icon("alert"), text)),
     audit(status.audit),
     inputs(status.pipelines ?? []),
     deadLetters(status.dead_letters ?? []),
@@ -143,7 +144,7 @@ function indexTable(indices) {
 }
 
 // The day of an index is in UTC.
-const agoDay = (day) => agoText(new Date(`${day}T00:00:00Z`), new Date(new Date().toISOString().slice(0, 10)));
+const agoDay = (day) => daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
 
 function backupText(backup) {
   const state = backup.state ?? backup.status ?? "";

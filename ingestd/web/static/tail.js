@@ -9,9 +9,10 @@ import { update } from "./state.js";
 
 /** The most events that are kept while the tail is held; of more, the newest. */
 const HELD = 2000;
+const AGAIN_MS = 5000;
 
 /**
- * Return `{element, follow(q), stop()}`.
+ * Return `{element, follow(q, since), follows(q), stop()}`.
  *
  * `onHits(hits)` gets them newest first.
  */
@@ -20,7 +21,7 @@ export function createTail({ onHits }) {
   const pause = h("button", { class: "button small", type: "button", on: { click: () => hold(!paused) } });
   const stopButton = h("button", { class: "ghost small", type: "button", on: { click: () => update({ live: false }) } }, t("live.stop"));
   const element = h("div", { class: "tail", hidden: true }, h("span", { class: "live-dot on" }), h("b", {}, t("live.on")), text, pause, stopButton);
-  let source = null, asked = null, paused = false, held = [];
+  let source = null, asked = null, paused = false, held = [], timer = 0;
 
   function show(lost = false) {
     put(pause, icon(paused ? "play" : "pause", 14), t(paused ? "live.resume" : "live.pause"));
@@ -35,7 +36,24 @@ export function createTail({ onHits }) {
     }
     show();
   }
+  function listen(q, since) {
+    source = new EventSource(address("tail", { q, since }));
+    source.addEventListener("open", () => show());
+    source.addEventListener("problem", () => show(true));
+    source.addEventListener("error", (event) => {
+      show(true);
+      // The browser tries again by itself, but not after a refusal.
+      if (event.target.readyState === EventSource.CLOSED) timer = setTimeout(listen, AGAIN_MS, q, since);
+    });
+    source.addEventListener("hits", (event) => {
+      const hits = JSON.parse(event.data).reverse();
+      if (paused) held = [...hits, ...held].slice(0, HELD);
+      else onHits(hits);
+      show();
+    });
+  }
   function stop() {
+    clearTimeout(timer);
     source?.close();
     source = asked = null;
     element.hidden = true;
@@ -43,25 +61,18 @@ export function createTail({ onHits }) {
 
   return {
     element, stop,
-    /** Listen to what comes in for a query; the same one goes on, another one begins anew. */
-    follow(q) {
-      if (source && asked === q) return;
+    /** Listen to what comes in for a query from `since` on; the same one goes on, another one begins anew. */
+    follow(q, since) {
+      if (asked === q) return;
       stop();
       asked = q;
       held = [];
       paused = false;
       element.hidden = false;
-      source = new EventSource(address("tail", { q }));
-      source.addEventListener("open", () => show());
-      source.addEventListener("error", () => show(true));
-      source.addEventListener("hits", (event) => {
-        const hits = JSON.parse(event.data).reverse();
-        if (paused) held = [...hits, ...held].slice(0, HELD);
-        else onHits(hits);
-        show();
-      });
+      listen(q, since);
       announce(t("live.on"));
       show();
     },
+    follows: (q) => asked === q,
   };
 }

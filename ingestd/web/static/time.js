@@ -86,8 +86,10 @@ export function inputText(date) {
   return `${day(date)} ${clock(date)}${seconds}`;
 }
 
-/** Return the day of an event: "2026-11-22". */
-export const dayText = day;
+const fullDay = new Intl.DateTimeFormat(language, { dateStyle: "full" });
+
+/** Return the day of an event: "Sunday, November 22, 2026"; "" of no time. */
+export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : fullDay.format(date));
 
 /** Return the time of an event with milliseconds: "14:03:21.250". */
 export const preciseText = (date) => `${clock(date)}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
@@ -130,9 +132,13 @@ export function ticks(since, until, count) {
   return marks;
 }
 
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+
+/** Return a day by its distance from today: -1 is "yesterday". */
+export const daysText = (days) => relative.format(days, "day");
+
 /** Return how long ago, or how soon, a time is: "3 hours ago". */
 export function agoText(date, now = new Date()) {
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const ms = date - now;
   const [unit, size] = Math.abs(ms) >= DAY ? ["day", DAY] : Math.abs(ms) >= HOUR ? ["hour", HOUR] : ["minute", MINUTE];
   return relative.format(Math.round(ms / size), unit);

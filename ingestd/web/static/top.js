@@ -35,7 +35,7 @@ export function createTop({ title, fields, name = String, kind = "", onPick = nu
       found = answer.values;
       show(answer);
     } catch (error) {
-      if (aborted(error)) return;
+      if (aborted(error) || error.status === 400) return; // a wrong query is told of under its box
       put(list, h("li", { class: "top-none" }, failure(error, () => load(question))));
     }
     element.removeAttribute("aria-busy");
