@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingestd.geoip.address import Address
+from ingestd.geoip.address import Address, parse_address
 from ingestd.geoip.fields import Found
 from ingestd.logs import get_logger
 
@@ -53,8 +53,8 @@ class Database:
             self._reader: Reader = open_database(path)
         except OSError as error:
             raise DatabaseError(f"database {path}: {(error.strerror or str(error)).lower()}") from None
-        except (InvalidDatabaseError, ValueError) as error:
-            raise DatabaseError(f"database {path} is no MaxMind DB: {error}") from None
+        except (InvalidDatabaseError, ValueError):
+            raise DatabaseError(f"database {path} is no MaxMind DB, or a damaged one") from None
         meta = self._reader.metadata()
         description = meta.description.get("en") or next(iter(meta.description.values()), "")
         self.about = About(meta.database_type, meta.build_epoch, meta.ip_version, description)
@@ -73,6 +73,11 @@ class Database:
         if address.version == 4 and bits > 32:  # counted within ::/96, where IPv6 databases keep IPv4
             bits -= 96
         return Found(address, record, bits)
+
+    def first(self) -> Address | None:
+        """Return the first address that the database holds, None if it holds none."""
+        network = next((network for network, _ in self._reader), None)
+        return None if network is None else parse_address(str(network[0]))
 
     def close(self) -> None:
         """Let the file go."""

@@ -19,7 +19,8 @@ class Origin:
     """Where an installed database came from. Times are ISO 8601 in UTC.
 
     ``source`` is a path or URL without secrets, ``attribution`` the line that its licence asks for, ``built`` when
-    its data was put together; ``etag`` and ``last_modified`` are the server's words for the version.
+    its data was put together, ``sha256`` of the file as it came, ``member`` what was taken out of an archive;
+    ``etag`` and ``last_modified`` are the server's words for its version.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Origin:
     installed: str
     attribution: str
     sha256: str
+    member: str = ""
     etag: str = ""
     last_modified: str = ""
 

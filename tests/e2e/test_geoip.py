@@ -1,0 +1,141 @@
+"""Databases that come over the network: unchanged, changed, refused, redirected, endless."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestd.geoip import fetch as fetching
+from ingestd.geoip.fetch import FetchError, fetch
+from ingestd.geoip.install import Installer, silent
+from ingestd.geoip.shelf import database_file, installed
+from ingestd.geoip.sources import Download
+from tests.geoip import databases as db
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+class Site(ThreadingHTTPServer):
+    """A server of one database; ``headers`` are those of the requests that came."""
+
+    daemon_threads = True
+    database = Path(db.COUNTRY)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.headers: list[Any] = []
+        self.host = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self) -> None:
+        self.server.headers.append(self.headers)
+        body = self.server.database.read_bytes()
+        tag = f'"{self.server.database.name}"'
+        if self.path == "/moved":
+            self._head(302, Location=self.server.host.replace("127.0.0.1", "localhost") + "/file")
+        elif self.path == "/out":
+            self._head(302, Location="ftp://127.0.0.1/x")
+        elif self.path == "/forbidden":
+            self._head(401)
+        elif self.path == "/missing":
+            self._head(404)
+        elif self.path == "/torn":
+            self._head(200, body[:100], length=len(body))
+        elif self.headers.get("If-None-Match") == tag:
+            self._head(304)
+        else:
+            self._head(200, body, ETag=tag)
+
+    def _head(self, status: int, body: bytes = b"", length: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body) if length is None else length), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the library's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_install_and_refresh(site: Site, tmp_path: Path) -> None:
+    installer = Installer(tmp_path, {}, NOW)
+    steps: list[tuple[int, int | None]] = []
+    use, origin = installer.install(site.host + "/file", progress=lambda step, total: steps.append((step, total)))
+    assert (use, origin.type, origin.etag) == ("location", "DBIP-Country-Lite", '"country.mmdb"')
+    size = Path(db.COUNTRY).stat().st_size
+    assert sum(step for step, _ in steps) == size
+    assert {total for _, total in steps} == {size}
+    assert installer.refresh("location") is None, "the server says 304"
+    site.database = Path(db.CITY)
+    new = installer.refresh("location")
+    assert new is not None
+    assert new == installed(tmp_path)
+    assert database_file(tmp_path, "location").read_bytes() == site.database.read_bytes()
+
+
+def test_the_same_bytes_under_another_tag(site: Site, tmp_path: Path) -> None:
+    installer = Installer(tmp_path, {}, NOW)
+    installer.install(site.host + "/file")
+    site.database = tmp_path / "other.mmdb"
+    site.database.write_bytes(Path(db.COUNTRY).read_bytes())
+    assert installer.refresh("location") is None
+    origin = installed(tmp_path)
+    assert origin is not None
+    assert origin.etag == '"other.mmdb"', "the next time the server says 304"
+
+
+def test_a_secret_goes_to_the_first_server_only(site: Site, tmp_path: Path) -> None:
+    fetch(Download((site.host + "/moved",), {"Authorization": "Basic x"}), tmp_path / "x", silent)
+    assert [headers.get("Authorization") for headers in site.headers] == ["Basic x", None]
+
+
+def test_the_second_address_if_the_first_has_nothing(site: Site, tmp_path: Path) -> None:
+    assert fetch(Download((site.host + "/missing", site.host + "/file")), tmp_path / "x", silent) is not None
+
+
+REFUSED = [  # id, path, what is said
+    ("forbidden", "/forbidden", "answers 401: the account or the key is wrong"),
+    ("missing", "/missing", "answers 404"),
+    ("out_of_the_web", "/out", "redirects to something that is no web address"),
+    ("torn", "/torn", "100 bytes of"),
+]
+
+
+@pytest.mark.parametrize(("path", "said"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_refused(path: str, said: str, site: Site, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=said):
+        fetch(Download((site.host + path,)), tmp_path / "x", silent)
+
+
+def test_bounds(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "MAX_BYTES", 100)
+    with pytest.raises(FetchError, match="more than 100 bytes"):
+        fetch(Download((site.host + "/file",)), tmp_path / "x", silent)
+    monkeypatch.setattr(fetching, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(fetching, "MAX_S", -1.0)
+    with pytest.raises(FetchError, match="no more than"):
+        fetch(Download((site.host + "/file",)), tmp_path / "x", silent)
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1:1: .*refused"):
+        fetch(Download(("http://127.0.0.1:1/x",)), tmp_path / "x", silent)
