@@ -22,6 +22,7 @@ COMMANDS = {  # name: where its click command is
     "audit": "ingestd.cli.audit:audit",
     "journal": "ingestd.cli.journal:journal",
     "deadletters": "ingestd.cli.deadletters:deadletters",
+    "geoip": "ingestd.cli.geoip:geoip",
 }
 
 
