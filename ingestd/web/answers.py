@@ -18,9 +18,15 @@ from ingestd.stores.base import Hit, LogStore, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.intervals import MOST_BARS, bar_seconds
+from ingestd.web.params import ParameterError
 
 MOST_BYTES = 16 << 20
 """A page of hits ends early when it gets longer, and says where to go on."""
+
+MOST_SERIES = 50
+"""Values of a field that a histogram tells apart."""
+
+OTHERS = "…"
 
 _AGAIN_SECONDS = 0.2
 """How long a write of the daemon that is under way may take."""
@@ -67,7 +73,7 @@ class Answers:
             document = self._calls[call](arguments)
         except QueryError as error:
             return refusal(400, error.message, column=error.column, length=error.length, hint=error.hint)
-        except FieldError as error:
+        except (FieldError, ParameterError) as error:
             return refusal(400, str(error))
         except QueryTimeoutError as error:
             return refusal(504, str(error))
@@ -99,7 +105,7 @@ class Answers:
         except ValueError:
             if after is None:
                 raise
-            raise QueryError("after is no cursor of this store") from None
+            raise ParameterError("after is no cursor of this store") from None
         return b'{"hits":[%b],"next":%b}' % (b",".join(hits), dumps(cursor))
 
     def _histogram(self, arguments: Arguments) -> bytes:
@@ -108,12 +114,14 @@ class Answers:
         span_s = max((_moment(query.until or now) - _moment(since)).total_seconds(), 0)
         seconds = arguments["seconds"] or bar_seconds(span_s)
         if span_s / seconds > MOST_BARS:
-            raise QueryError(
-                f"that makes more than {MOST_BARS:,} bars", hint="choose a shorter time range or a longer interval"
-            )
+            raise ParameterError(f"that makes more than {MOST_BARS:,} bars; choose a shorter time range or wider bars")
         buckets = self._asked.histogram(query, seconds, arguments["offset"], arguments["field"])
-        total = sum(sum(one.counts.values()) for one in buckets)
-        shown = [{"time": one.time, "counts": one.counts} for one in buckets]
+        series: Counter[str] = Counter()
+        for one in buckets:
+            series.update(one.counts)
+        kept = {name for name, _ in series.most_common(MOST_SERIES)}
+        shown = [{"time": one.time, "counts": _folded(one.counts, kept)} for one in buckets]
+        total = series.total()
         return dumps({"seconds": seconds, "buckets": shown, "total": total})
 
     def _earliest(self) -> str | None:
@@ -164,6 +172,15 @@ class Answers:
         found = accounts(self._data_dir, lambda: time.sleep(_AGAIN_SECONDS))
         sheet = overall(found).document()
         return dumps({"audit": sheet | {"balanced": not any(one.total.difference for one in found)}})
+
+
+def _folded(counts: dict[str, int], kept: set[str]) -> dict[str, int]:
+    """Return the counts of the values that are kept, and of all others together."""
+    if counts.keys() <= kept:
+        return counts
+    folded = {name: count for name, count in counts.items() if name in kept}
+    folded[OTHERS] = sum(counts.values()) - sum(folded.values()) + folded.pop(OTHERS, 0)
+    return folded
 
 
 def _query(arguments: Arguments) -> Query:

@@ -127,9 +127,10 @@ def _named(store: str) -> ElasticOptions | None:
 def _connection(options: Any) -> ElasticOptions:
     """Return those options of an output that say how to reach its server; they have the same names."""
     found = {one.name: getattr(options, one.name, None) for one in fields(ElasticOptions)}
-    empty = (None, "", [], {}, -1)
     given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in found.items() if value not in empty
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in found.items()
+        if value not in (None, "", [], {}, -1)
     }
     if "user" in given:
         given.setdefault("password", "")

@@ -1,0 +1,333 @@
+"""What the dashboard asks a running daemon for, over real sockets, on the built-in store."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from tests.e2e.daemon import Daemon, wait_until
+
+DAY = "2026-11-22"
+LEVELS = ["INFO"] * 5 + ["DEBUG", "WARNING", "WARNING", "ERROR", "CRITICAL"]
+WORDS = ["서울 맛집", "서울 맛집", "부산", "", "커피"]
+EVENTS = [  # one each minute from 10:00 UTC on
+    {
+        "@timestamp": f"{DAY}T10:{n:02d}:00.000Z",
+        "level": LEVELS[n % 10],
+        "message": f"event number {n}",
+        "search_word": WORDS[n % 5],
+        "n": n,
+        "big": 2**63 + n,
+    }
+    for n in range(50)
+]
+RANGE = f"since={DAY}T10:00:00Z&until={DAY}T11:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with Daemon(tmp_path_factory.mktemp("dashboard")) as running:
+        running.send([*EVENTS, b"no json"])
+        running.wait_for_delivery(len(EVENTS) + 1)
+        yield running
+
+
+def get(daemon: Daemon, path: str) -> Any:
+    return json.loads(daemon.get("/api/" + path))
+
+
+def refused(daemon: Daemon, path: str) -> tuple[int, Any]:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        daemon.get("/api/" + path)
+    with caught.value as answer:
+        return answer.code, json.loads(answer.read())["error"]
+
+
+def quoted(query: str) -> str:
+    return urllib.parse.quote(query)
+
+
+def numbers(found: Any) -> list[int]:
+    return [hit["event"]["n"] for hit in found["hits"]]
+
+
+SEARCHES = [  # id, parameters, numbers of the events
+    ("newest_first", "limit=3", [49, 48, 47]),
+    ("range", f"since={DAY}T10:10:00Z&until={DAY}T10:12:00Z", [11, 10]),
+    ("range_in_seoul", f"since={DAY}T19:10:00%2B09:00&until={DAY}T19:12:00%2B09:00", [11, 10]),
+    ("level", f"q={quoted('level:>=ERROR')}&limit=2", [49, 48]),
+    ("words", f"q={quoted('level:WARNING AND search_word:')}%22{quoted('서울 맛집')}%22&limit=2", [46, 36]),
+    ("nothing", "q=level:TRACE", []),
+]
+
+
+@pytest.mark.parametrize(("parameters", "expected"), [c[1:] for c in SEARCHES], ids=[c[0] for c in SEARCHES])
+def test_search(daemon: Daemon, parameters: str, expected: list[int]) -> None:
+    found = get(daemon, f"search?{RANGE if 'since' not in parameters else ''}&{parameters}")
+    assert numbers(found) == expected
+    assert (found["next"] is not None) == ("limit" in parameters)
+    assert isinstance(found["ms"], int)
+
+
+def test_a_hit_holds_the_event_as_it_is(daemon: Daemon) -> None:
+    text = daemon.get(f"/api/search?{RANGE}&limit=1")
+    [hit] = json.loads(text)["hits"]
+    assert sorted(hit) == ["cursor", "event", "id", "index"]
+    assert (hit["index"], hit["event"]["search_word"]) == ("logstash-2026.11.22", "커피")
+    assert str(2**63 + 49) in text
+
+
+def test_pages(daemon: Daemon) -> None:
+    seen: list[int] = []
+    after = ""
+    while True:
+        page = get(daemon, f"search?{RANGE}&limit=17&after={quoted(after)}")
+        seen += numbers(page)
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert seen == list(range(49, -1, -1))
+
+
+def test_histogram(daemon: Daemon) -> None:
+    found = get(daemon, f"histogram?{RANGE}")
+    assert (found["seconds"], found["total"], len(found["buckets"])) == (60, 50, 50)
+    assert found["buckets"][6] == {"time": f"{DAY}T10:06:00.000Z", "counts": {"WARNING": 1}}
+    wide = get(daemon, f"histogram?{RANGE}&seconds=1800&offset=600")
+    assert [bucket["time"][11:16] for bucket in wide["buckets"]] == ["09:50", "10:20"]
+    words = get(daemon, f"histogram?{RANGE}&seconds=3600&field=search_word")
+    assert words["buckets"][0]["counts"] == {"서울 맛집": 20, "부산": 10, "커피": 10, "": 10}
+    whole = get(daemon, "histogram?q=event")
+    assert (whole["total"], whole["seconds"] > 60) == (50, True)
+
+
+def test_top(daemon: Daemon) -> None:
+    found = get(daemon, f"top?field=search_word&n=2&{RANGE}")
+    assert found["values"] == [{"value": "서울 맛집", "count": 20}, {"value": "부산", "count": 10}]
+    assert found["field"] == "search_word"
+
+
+def test_indices(daemon: Daemon) -> None:
+    [index, *_] = get(daemon, "indices")["indices"]
+    assert index.pop("bytes") > 0
+    assert index == {
+        "index": "logstash-2026.11.22",
+        "day": DAY,
+        "events": index["events"],
+        "backup": None,
+        "delete_at": None,
+    }
+    assert index["events"] >= 50
+
+
+REFUSED = [  # id, path, status, in the answer
+    ("query", "search?q=" + quoted("level:(ERROR"), {"column": 7, "length": 1, "hint": "add a )"}),
+    ("time", "search?since=yesterday", {}),
+    ("limit", "search?limit=1001", {}),
+    ("number", "top?field=level&n=0", {}),
+    ("field", "top", {}),
+    ("bars", f"histogram?seconds=1&{RANGE}", {}),
+    ("cursor", "search?after=nonsense", {}),
+    ("tail_query", "tail?q=" + quoted("level:("), {"column": 7}),
+]
+
+
+@pytest.mark.parametrize(("path", "told"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_refused(daemon: Daemon, path: str, told: dict[str, Any]) -> None:
+    status, error = refused(daemon, path)
+    assert (status, bool(error["message"])) == (400, True)
+    assert told.items() <= error.items()
+
+
+def test_status(daemon: Daemon) -> None:
+    def counted() -> bool:
+        return not get(daemon, "status")["problems"]
+
+    wait_until(counted, "everything to be counted")
+    status = get(daemon, "status")
+    [pipeline] = status["pipelines"]
+    [tcp] = pipeline["inputs"]
+    assert (status["store"], pipeline["name"]) == ("local", "main")
+    assert (tcp["kind"], tcp["host"], tcp["events"] >= 51, tcp["connections"]) == ("tcp", "127.0.0.1", True, 0)
+    assert pipeline["outputs"][0]["events"] >= 51
+    assert (status["audit"]["balanced"], status["audit"]["received"] >= 51) == (True, True)
+    assert status["workers"]["running"] == status["workers"]["wanted"] > 0
+    assert (status["health"]["ready"], status["queue"]) == (True, {"events": 0, "bytes": 0})
+    assert set(status["rates"]) == {"received_per_s", "delivered_per_s"}
+    assert status["geoip"]["database"] is None
+
+
+def test_answers_are_packed_for_those_who_take_it(daemon: Daemon) -> None:
+    request = urllib.request.Request(f"{daemon.url}/api/search?{RANGE}", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert len(json.loads(gzip.decompress(answer.read()))["hits"]) == 50
+
+
+def test_static_files(daemon: Daemon) -> None:
+    path = f"{daemon.url}/static/world.json"
+    request = urllib.request.Request(path, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        tag, packed = answer.headers["ETag"], answer.read()
+        assert (answer.headers["Content-Type"], answer.headers["Content-Encoding"]) == ("application/json", "gzip")
+    with urllib.request.urlopen(path, timeout=10) as answer:
+        assert answer.read() == gzip.decompress(packed)
+    again = urllib.request.Request(path, headers={"If-None-Match": tag})
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(again, timeout=10):
+        pass
+    with caught.value as answer:
+        assert (answer.code, answer.read()) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["app.py", "../app.py", "..%2fapp.py", "%2e%2e/app.py", "", "none.js"])
+def test_no_other_file_is_served(daemon: Daemon, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        daemon.get(f"/static/{path}")
+    with caught.value as answer:
+        assert answer.code == 404
+
+
+@contextmanager
+def following(daemon: Daemon, parameters: str = "") -> Iterator[IO[bytes]]:
+    with urllib.request.urlopen(f"{daemon.url}/api/tail?{parameters}", timeout=15) as stream:
+        assert stream.headers["Content-Type"] == "text/event-stream"
+        assert stream.readline() == b"retry: 2000\n"
+        assert stream.readline() == b"\n"
+        yield stream
+
+
+def hits(stream: IO[bytes]) -> list[Any]:
+    """Return the hits of the next message."""
+    assert stream.readline() == b"event: hits\n"
+    line = stream.readline()
+    assert stream.readline() == b"\n"
+    found: list[Any] = json.loads(line.removeprefix(b"data: "))
+    return found
+
+
+def stamp(seconds_ago: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.500Z", time.gmtime(time.time() - seconds_ago))
+
+
+def test_tail(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.send([{"@timestamp": stamp(5), "level": "ERROR", "message": "before"}])
+        daemon.wait_for_delivery(1)
+        with following(daemon, "q=level:ERROR") as stream, following(daemon, f"since={stamp(60)}") as other:
+            assert [hit["event"]["message"] for hit in hits(other)] == ["before"]
+            daemon.send(
+                [
+                    {"@timestamp": stamp(-1), "level": "ERROR", "message": "second"},
+                    {"@timestamp": stamp(100), "level": "ERROR", "message": "first, and late"},
+                    {"@timestamp": stamp(0), "level": "INFO", "message": "not asked for"},
+                ]
+            )
+            messages: list[str] = []
+            while len(messages) < 2:
+                messages += [hit["event"]["message"] for hit in hits(stream)]
+            assert sorted(messages) == ["first, and late", "second"]
+
+
+def test_streams_are_counted_and_end_with_their_reader(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        streams = [urllib.request.urlopen(f"{daemon.url}/api/tail", timeout=10) for _ in range(8)]
+        assert refused(daemon, "tail")[0] == 503
+        for stream in streams:
+            stream.close()
+
+        def free() -> bool:
+            try:
+                with following(daemon):
+                    return True
+            except urllib.error.HTTPError as error:
+                error.close()
+                return False
+
+        wait_until(free, "a stream to be free", 5.0)
+
+
+def test_a_stop_does_not_wait_for_streams(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, following(daemon):
+        began = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - began < 5
+
+
+def busy_children(daemon: Daemon) -> set[int]:
+    """Return the query processes: the children of the HTTP process."""
+    found = set()
+    for child in children_of(daemon.process.pid):
+        for grandchild in children_of(child):
+            if "query_process" in Path(f"/proc/{grandchild}/cmdline").read_text():
+                found.add(grandchild)
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def test_a_query_ends_when_its_client_goes(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.send(EVENTS)
+        daemon.wait_for_delivery(len(EVENTS))
+        pipe = hang(daemon)
+        host, port = daemon.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /api/search HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            wait_until(lambda: busy_children(daemon), "a query process")
+            time.sleep(0.5)
+            hanging = busy_children(daemon)
+        wait_until(lambda: not hanging & busy_children(daemon), "the query to be stopped", 2.0)
+        pipe.unlink()
+        assert len(get(daemon, "search")["hits"]) == 50
+
+
+def test_a_query_has_a_limit_of_time(tmp_path: Path) -> None:
+    with Daemon(tmp_path, query_timeout="500ms") as daemon:
+        daemon.send(EVENTS)
+        daemon.wait_for_delivery(len(EVENTS))
+        pipe = hang(daemon)
+        status, error = refused(daemon, "search")
+        assert (status, error["message"]) == (504, "the query took more than 0.5 s; choose a shorter time range")
+        pipe.unlink()
+
+
+def hang(daemon: Daemon) -> Path:
+    """Make each query hang: a tail that is a pipe, to which nobody writes."""
+    pipe = daemon.data_dir / "indices" / "logstash-2026.11.22" / "tail-x-00001.ndjson"
+    os.mkfifo(pipe)
+    return pipe
+
+
+def test_a_query_has_a_limit_of_memory(tmp_path: Path) -> None:
+    with Daemon(tmp_path, query_memory="4MiB") as daemon:
+        daemon.send({"@timestamp": f"{DAY}T10:00:00.000Z", "message": f"{n:05d}" * 50} for n in range(20_000))
+        daemon.wait_for_delivery(20_000)
+        status, error = refused(daemon, "top?field=message&n=1000")
+        assert (status, "too much memory" in error["message"]) == (503, True)
+        assert daemon.get("/health/ready")
+
+
+def test_query_processes_end_with_the_daemon(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        get(daemon, "search")
+        processes = busy_children(daemon)
+        assert processes
+        daemon.kill()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "them to end", 5.0)

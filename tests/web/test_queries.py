@@ -1,0 +1,223 @@
+"""Query processes: they answer, are stopped, die, and are replaced. The store is a real one; a query hangs where a
+tail is a pipe that nobody writes to, which no interrupt of DuckDB reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingestd.stores.local import LocalWriter, store_root
+from ingestd.web.answers import Answer
+from ingestd.web.queries import QueryPool
+from ingestd.web.query_process import Setup
+
+INDEX = "logstash-2026.11.22"
+DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
+SEARCH: dict[str, Any] = {"q": "", "since": None, "until": None, "limit": 10, "after": None}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    with closing(LocalWriter(store_root(tmp_path), "w0")) as writer:
+        writer.append(INDEX, [DOCUMENT], ["a"])
+    return tmp_path
+
+
+def hang(data_dir: Path) -> Path:
+    """Make each query of the store hang; what is unlinked ends that for later ones."""
+    pipe = store_root(data_dir) / INDEX / "tail-w1-00001.ndjson"
+    os.mkfifo(pipe)
+    return pipe
+
+
+Make = Callable[..., QueryPool]
+
+
+@pytest.fixture
+async def make(data_dir: Path) -> AsyncIterator[Make]:
+    pools = []
+
+    def pool(timeout_s: float = 20.0, memory: int = 256 << 20, **arguments: Any) -> QueryPool:
+        pools.append(QueryPool(Setup(str(data_dir), memory, timeout_s), **arguments))
+        return pools[-1]
+
+    yield pool
+    for one in pools:
+        await one.close()
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+async def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+def message(answer: Answer) -> str:
+    text: str = msgspec.json.decode(answer.body)["error"]["message"]
+    return text
+
+
+async def test_answer(make: Make) -> None:
+    answer = await make().ask("search", SEARCH)
+    found = msgspec.json.decode(answer.body)
+    [hit] = found["hits"]
+    assert (answer.status, found["next"], hit["id"], hit["index"]) == (200, None, "a", INDEX)
+    assert DOCUMENT in answer.body
+
+
+async def test_nothing_runs_before_the_first_query_nor_long_after_the_last(make: Make) -> None:
+    before = children()
+    pool = make(warm_s=0.2)
+    assert children() == before
+    await pool.ask("search", SEARCH)
+    assert len(children() - before) == 1
+    await until(lambda: children() == before)
+    assert (await pool.ask("search", SEARCH)).status == 200
+
+
+async def test_a_process_is_used_again(make: Make) -> None:
+    before, pool = children(), make()
+    await pool.ask("search", SEARCH)
+    first = children() - before
+    await pool.ask("search", SEARCH)
+    assert children() - before == first
+
+
+async def test_many_at_once_take_turns(make: Make) -> None:
+    before, pool = children(), make()
+    answers = await asyncio.gather(*(pool.ask("search", SEARCH) for _ in range(10)))
+    assert {answer.status for answer in answers} == {200}
+    assert len(children() - before) <= 2
+
+
+async def test_a_query_that_nobody_waits_for_is_stopped(make: Make, data_dir: Path) -> None:
+    before, pool, pipe = children(), make(), hang(data_dir)
+    queries = [asyncio.create_task(pool.ask("search", SEARCH)) for _ in range(3)]
+    await until(lambda: pool.busy == 2)
+    hanging = children() - before
+    pipe.unlink()
+    for query in queries:
+        query.cancel()
+    await until(lambda: pool.busy == 0 and not hanging & children(), 2.0)
+    assert (await pool.ask("search", SEARCH)).status == 200
+
+
+async def test_a_query_that_takes_too_long_is_stopped(make: Make, data_dir: Path) -> None:
+    before, pool, pipe = children(), make(timeout_s=0.5), hang(data_dir)
+    answer = await pool.ask("search", SEARCH)
+    hanging = children() - before
+    assert (answer.status, message(answer)) == (
+        504,
+        "the query took more than 0.5 s; choose a shorter time range",
+    )
+    pipe.unlink()
+    await until(lambda: not hanging <= children())
+
+
+async def test_too_many_are_turned_away(make: Make, data_dir: Path) -> None:
+    pool = make(timeout_s=1.0, most_waiting=2)
+    hang(data_dir)
+    queries = [asyncio.create_task(pool.ask("search", SEARCH)) for _ in range(4)]
+    await until(lambda: pool.busy == 2)
+    answer = await pool.ask("search", SEARCH)
+    assert (answer.status, message(answer)) == (503, "too many queries are waiting; try again in a moment")
+    assert {one.status for one in await asyncio.gather(*queries)} <= {503, 504}
+
+
+async def test_a_process_that_dies_is_replaced(make: Make, data_dir: Path) -> None:
+    before, pool, pipe = children(), make(), hang(data_dir)
+    query = asyncio.create_task(pool.ask("search", SEARCH))
+    await until(lambda: children() - before)
+    [pid] = children() - before
+    pipe.unlink()
+    os.kill(pid, signal.SIGKILL)
+    answer = await query
+    assert (answer.status, "needs too much memory" in message(answer)) == (503, True)
+    assert (await pool.ask("search", SEARCH)).status == 200
+
+
+async def test_memory_of_the_database_is_bounded(make: Make) -> None:
+    answer = await make(memory=1 << 20).ask("top", {**SEARCH, "field": "message", "n": 10})
+    assert (answer.status, "too much memory" in message(answer)) == (503, True)
+
+
+def test_memory_of_the_process_is_bounded() -> None:
+    code = "from ingestd.web.query_process import _restrict; _restrict(0); bytearray(800 << 20)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stderr.endswith("MemoryError\n")
+
+
+WRONG: list[tuple[str, str, dict[str, Any], int, str]] = [  # id, call, arguments, status, in the message
+    ("query", "search", {"q": "level:("}, 400, "bracket"),
+    ("cursor", "search", {"after": "x"}, 400, "after is no cursor"),
+    ("bars", "histogram", {"seconds": 1, "offset": 0, "field": "level", "since": "2020-01-01T00:00:00Z"}, 400, "bars"),
+    ("bug", "nothing", {}, 500, "KeyError"),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "status", "text"), [c[1:] for c in WRONG], ids=[c[0] for c in WRONG]
+)
+async def test_refused(make: Make, call: str, arguments: dict[str, Any], status: int, text: str) -> None:
+    pool = make()
+    now = {"now": "2026-11-22T10:00:00Z"}
+    answer = await pool.ask(call, SEARCH | now | arguments)
+    assert (answer.status, text in message(answer)) == (status, True)
+    assert (await pool.ask("search", SEARCH)).status == 200
+
+
+async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:
+    before, pool, pipe = children(), make(), hang(data_dir)
+    (data_dir / "query-tmp" / "of-a-killed-daemon").mkdir(parents=True)
+    query = asyncio.create_task(pool.ask("search", SEARCH))
+    await until(lambda: children() - before)
+    assert len(list((data_dir / "query-tmp").iterdir())) == 1
+    await pool.close()
+    with suppress(asyncio.CancelledError):
+        await query
+    pipe.unlink()
+    await until(lambda: not list((data_dir / "query-tmp").iterdir()) and children() == before)
+
+
+async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
+    pipe = hang(data_dir)
+    code = f"""
+import asyncio, os, signal
+from ingestd.web.queries import QueryPool
+from ingestd.web.query_process import Setup
+
+async def main():
+    pool = QueryPool(Setup({str(data_dir)!r}, 1 << 28, 20.0))
+    query = asyncio.create_task(pool.ask("search", {SEARCH!r}))
+    while not pool.busy or not next(iter(pool._running)).pid:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+    print(next(iter(pool._running)).pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=subprocess.PIPE)
+    output, _ = await parent.communicate()
+    process = Path(f"/proc/{int(output)}")
+    await until(lambda: not process.exists() or "State:\tZ" in (process / "status").read_text(), 2.0)
+    pipe.unlink()
+
+
