@@ -49,6 +49,8 @@ _PLACES = {
 }
 _QUANTIFIERS = {(0, 1): "?", (0, None): "*", (1, None): "+"}
 _MODES = {"greedy": "", "lazy": "?", "possessive": "+"}
+# The same sets as spelled out, found in two thirds of the time.
+_CATEGORIES = {charset.SPACE: r"(?a:\s)", charset.complement(charset.SPACE): r"(?a:\S)"}
 _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\f": r"\f", "\v": r"\v"}
 
 
@@ -246,6 +248,8 @@ def _exact(chars: CharSet) -> str:
         return _escaped(chr(chars.ranges[0][0]), ".^$*+?{}[]()|\\")
     if chars == charset.ANY:
         return "."
+    if chars in _CATEGORIES:
+        return _CATEGORIES[chars]
     if not chars.ranges:
         return "(?!)"
     if chars.is_open:  # so that (?i)[^a] still means: neither a nor A

@@ -34,11 +34,13 @@ def expected(line: bytes) -> dict[str, object]:
     elif request.startswith("<WSGIRequest"):
         method, path = request.removeprefix("<WSGIRequest: ").split(" ", 1)
         found = {"method": method, "request_path": path.strip("'>")}
+    if "raddr=('" in request:
+        found["client_ip"] = request.split("raddr=('")[1].split("'")[0]
     path = str(found.get("request_path", ""))
     if "?q=" in path:
         word = path.split("?q=")[1].split("&")[0]
         found["search_word"] = next(one for one in WORDS if quote_plus(one) == word)
-    return record | found
+    return dict(record, **found)
 
 
 def _encode(record: dict[str, object]) -> bytes:

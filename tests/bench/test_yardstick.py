@@ -12,4 +12,7 @@ def test_documents_are_those_of_the_default_pipeline() -> None:
     lines = [line for line in make_lines(500) if b'"message": "\\"' in line]
     assert len(lines) > 400
     documents = yardstick.bulk_body(b"".join(lines)).split(b"\n")[1::2]
-    assert [json.loads(document) for document in documents] == [expected(line) for line in lines]
+    expectations = [expected(line) for line in lines]
+    for one in expectations:
+        del one["client_ip"]
+    assert [json.loads(document) for document in documents] == expectations

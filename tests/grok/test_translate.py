@@ -20,8 +20,8 @@ SOURCES = [  # Ruby, Python without the leading (?ms)
     ("a.c", r"a[^\n]c"),
     ("(?m:a.c)", "a.c"),
     ("(?m)a(?-m:.)", r"a[^\n]"),
-    (r"\d\w\s\h", r"[0-9][0-9A-Z_a-z][\t-\r ][0-9A-Fa-f]"),
-    (r"\D\S", r"[^0-9][^\t-\r ]"),
+    (r"\d\w\s\h", r"[0-9][0-9A-Z_a-z](?a:\s)[0-9A-Fa-f]"),
+    (r"\D\S", r"[^0-9](?a:\S)"),
     (r"[\d\-x]", r"[\-0-9x]"),
     (r"[^\d.]", r"[^.0-9]"),
     (r"[a-z&&[^aeiou]]", "[b-df-hj-np-tv-z]"),
@@ -137,6 +137,14 @@ NEEDS_REGEX = [
 @pytest.mark.parametrize(("ruby", "python"), SOURCES)
 def test_source(ruby: str, python: str) -> None:
     assert translate(ruby).source == "(?ms)" + python
+
+
+@pytest.mark.parametrize("package", [re, regex], ids=["re", "regex"])
+@pytest.mark.parametrize("ruby", [r"\s", r"\S", r"(?i)\S"])
+def test_blanks_are_those_of_ascii(ruby: str, package: Any) -> None:
+    found = package.compile(translate(ruby).source).fullmatch
+    blanks = {chr(code) for code in range(0x3100) if (found(chr(code)) is None) == ruby.endswith("S")}
+    assert blanks == set("\t\n\v\f\r ")
 
 
 @pytest.mark.parametrize(("ruby", "_"), SOURCES)
