@@ -1,7 +1,9 @@
-"""Databases that come over the network: unchanged, changed, refused, redirected, endless."""
+"""Databases that come over the network: unchanged, changed, refused, redirected, endless; and a real one."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,8 +18,11 @@ from ingestd.geoip.fetch import FetchError, fetch
 from ingestd.geoip.install import Installer, silent
 from ingestd.geoip.shelf import database_file, installed
 from ingestd.geoip.sources import Download
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.servers import REQUIRED
 from tests.geoip import databases as db
 
+SCRIPT = Path(__file__).parent.parent / "testbed" / "geoip.sh"
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
@@ -139,3 +144,40 @@ def test_bounds(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"127\.0\.0\.1:1: .*refused"):
         fetch(Download(("http://127.0.0.1:1/x",)), tmp_path / "x", silent)
+
+
+@pytest.fixture(scope="session")
+def real_database() -> Path:
+    """The database of countries of a package; the test is skipped where it cannot be had."""
+    done = subprocess.run(
+        ["bash", str(SCRIPT), "install"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        reason = done.stderr.strip() or "geoip.sh failed"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
+    return Path(done.stdout.strip())
+
+
+def test_the_built_in_pipeline_says_where_visitors_come_from(tmp_path: Path, real_database: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.send([visit("210.89.164.90")])
+        daemon.wait_for_delivery(1)
+        assert len(daemon.said("no geoip database is installed, see ingestd geoip install")) == 1
+        ingestd(daemon.data_dir, "geoip", "install", str(real_database))
+    with Daemon(tmp_path) as daemon:
+        daemon.send(map(visit, ["210.89.164.90", "8.8.8.8", "2001:4860:4860::8888", "10.0.0.1"]))
+        daemon.wait_for_delivery(4)
+        assert not daemon.problems()
+    found = json.loads(ingestd(daemon.data_dir, "top", "geoip.country_code2", "--json"))
+    assert {one["value"]: one["count"] for one in found} == {"US": 2, "KR": 1}
+    addresses = json.loads(ingestd(daemon.data_dir, "top", "client_ip", "--json"))
+    assert {one["value"]: one["count"] for one in addresses}["210.89.164.90"] == 2
+
+
+def visit(address: str) -> dict[str, Any]:
+    """Return what Django's own server logs of a request from ``address``."""
+    return {
+        "@timestamp": "2026-11-22T10:00:00.000Z",
+        "message": '"GET / HTTP/1.1" 200 5316',
+        "request": f"<socket.socket fd=9, family=2, laddr=('127.0.0.1', 8000), raddr=('{address}', 36965)>",
+    }
