@@ -11,8 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import LONG, Clients, check_balance, check_exactly, figure, in_server, kill_children, scaled
-from tests.e2e.daemon import Daemon
+from tests.e2e.chaos.tools import (
+    LONG,
+    Clients,
+    check_balance,
+    check_exactly,
+    figure,
+    in_server,
+    kill,
+    kill_children,
+    scaled,
+    wait_for_nothing_queued,
+)
+from tests.e2e.daemon import Daemon, wait_until
 from tests.e2e.gate import Gate
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
@@ -21,6 +32,9 @@ EVENTS = scaled(3000, 50_000)
 SECONDS = scaled(5, 120)
 KILLS = scaled(8, 100)
 REFUSED_EVERY = 5000
+OUTAGES = [0, 5, 20, 180] if LONG else [0]
+"""Seconds that a real server is away, besides the time it takes to start."""
+
 CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
 output {
@@ -111,17 +125,47 @@ def come_and_go(stop: Callable[[], None], start: Callable[[], None], daemon: Dae
         start()
 
 
-@pytest.mark.skipif(not LONG, reason="a real server takes its time to start: make chaos")
+def kill_server(server: SearchServer) -> None:
+    """SIGKILL in the middle of whatever it does."""
+    pid = int((server.data / "server.pid").read_text())
+    kill(pid)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the server")
+
+
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
-def test_a_real_server_that_comes_and_goes(clean_search_server: SearchServer, tmp_path: Path) -> None:
-    with Daemon(tmp_path, config=CONFIG % clean_search_server.url, workers="2") as daemon:
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(kill_server, id="killed"),
+        pytest.param(
+            SearchServer.stop,
+            id="stopped",
+            marks=pytest.mark.skipif(not LONG, reason="it takes its time to end: make chaos"),
+        ),
+    ],
+)
+def test_a_real_server_that_comes_and_goes(
+    clean_search_server: SearchServer, tmp_path: Path, stop: Callable[[SearchServer], None]
+) -> None:
+    """Away for minutes in the long form."""
+    server = clean_search_server
+    with Daemon(tmp_path, config=CONFIG % server.url, workers="2") as daemon:
         clients = Clients(daemon.port, EVENTS, SECONDS)
         try:
-            come_and_go(clean_search_server.stop, clean_search_server.start, daemon)
+            daemon.wait_for_metric("ingestd_delivered_events_total", 1)
+            server.call("PUT", "/logstash-*/_settings", {"index": {"number_of_replicas": 0}})  # to become green
+            for away in OUTAGES:
+                stop(server)
+                kill_children(daemon, 1, random.Random(9))
+                time.sleep(away)
+                server.start()
             clients.finish()
         finally:
             clients.kill()
+        wait_for_nothing_queued(daemon, 600)
+        told = len(daemon.said("a delivery is tried again"))
         daemon.stop()
-    check_exactly(in_server(clean_search_server), clients.numbers)
+    figure(outages=OUTAGES, told=told)
+    check_exactly(in_server(server), clients.numbers)
     check_balance(daemon.data_dir, len(clients.numbers))
     assert daemon.dead_letters() == []
