@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ class Background:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._running: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -28,16 +30,25 @@ class Background:
 
         Raises:
             RuntimeError: `close` was called.
+            concurrent.futures.CancelledError: `cancel` was.
         """
         if self._loop.is_closed():
             work.close()
             raise RuntimeError("this store was closed")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._running.add(future)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+        finally:
+            self._running.discard(future)
+
+    def cancel(self) -> None:
+        """End the work of all other threads: their `run` raises ``concurrent.futures.CancelledError``."""
+        for future in tuple(self._running):
+            future.cancel()
 
     def close(self) -> None:
         """End the loop and its thread; nothing happens the second time."""

@@ -18,6 +18,7 @@ import datetime
 import re
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -123,9 +124,19 @@ class ElasticStore:
         )
 
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
-        """Yield the matching documents newest first, at most ``limit``; 0 is no limit. Read page by page."""
+        """Return the matching documents newest first, at most ``limit``; 0 is no limit.
+
+        They are read page by page as the caller goes on. At the same time, what came later is first.
+
+        Raises:
+            ValueError: ``limit`` is negative, or ``after`` is no cursor.
+        """
+        if limit < 0:
+            raise ValueError("a limit is not negative")
         place = None if after is None else _place(after)
-        clause = query_clause(query, self._fields(fields_of(query.where)))
+        return self._hits(query_clause(query, self._fields(fields_of(query.where))), limit, place)
+
+    def _hits(self, clause: Clause, limit: int, place: _Place | None) -> Iterator[Hit]:
         left = limit
         while True:
             seen = () if place is None else place.ids
@@ -186,6 +197,13 @@ class ElasticStore:
         if not any(fnmatchcase(index, pattern) for pattern in self._indices.split(",")):
             raise InvalidIndexError(index, f"it is none of {self._indices}")
         self._call("DELETE", f"/{quote_part(index)}", {"ignore_unavailable": "true"})
+
+    def interrupt(self) -> None:
+        """End the queries that run, from another thread: they raise `QueryTimeoutError`.
+
+        Their connections close, upon which the servers give up the search.
+        """
+        self._background.cancel()
 
     def close(self) -> None:
         """Close the connections and end the thread."""
@@ -249,6 +267,8 @@ class ElasticStore:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return self._background.run(work)
+        except CancelledError:
+            raise QueryTimeoutError("the query was cancelled") from None
         except ElasticUnavailable as error:
             raise (QueryTimeoutError if error.kind == "timeout" else StoreError)(str(error)) from None
         except ElasticRefused as error:
@@ -318,4 +338,4 @@ def _place(cursor: str) -> _Place:
     try:
         return _PLACE.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # msgspec's errors and base64's are of this kind
-        raise StoreError("this is no cursor of a hit") from None
+        raise ValueError("this is no cursor of a hit") from None

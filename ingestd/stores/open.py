@@ -1,0 +1,102 @@
+"""Where a store is, as one text: on the command line (``--store``) and in the settings.
+
+==========================================  =====================================================================
+(empty) or ``local``                        the built-in store in the data folder
+``/var/lib/ingestd``, ``./copy``            the built-in store in this data folder
+``http://host:9200``                        Elasticsearch or OpenSearch; ``https`` with TLS; a path is a prefix
+``http://user:password@host``               with an account, percent-encoded where it must be
+``https://host/?index=app-*,web-*``         other indices than ``logstash-*``
+==========================================  =====================================================================
+
+Further options of the connection stand behind the ``?`` by their names (`ElasticOptions`): ``api_key``, ``timeout``,
+``ssl_certificate_authorities``, ``ssl_verification_mode``, ``proxy``. No text that we show repeats such a URL whole:
+it may hold a password.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from ingestd.stores.base import LogStore
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.suggest import did_you_mean
+
+LOCAL = "local"
+INDICES = "logstash-*"
+
+_NAMES = ("index", "api_key", "timeout", "ssl_certificate_authorities", "ssl_verification_mode", "proxy")
+
+
+def open_store(url: str, data_dir: Path, timeout_s: float | None = None) -> LogStore:
+    """Return the store that ``url`` names. Nothing is connected or read yet, but for certificates.
+
+    Args:
+        url: See the top of the module.
+        data_dir: Data folder of the built-in store, if ``url`` names none.
+        timeout_s: Bound for each query, in seconds.
+
+    Raises:
+        ValueError: ``url`` is none of these, or one of its options is wrong; no secret is quoted.
+    """
+    if is_own(url):
+        from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415  # DuckDB only where it is needed
+
+        return LocalStore(store_root(data_dir if url in {"", LOCAL} else Path(url)), timeout_s=timeout_s)
+    from ingestd.stores.elastic.store import ElasticStore  # noqa: PLC0415
+
+    options, indices = server_options(url)
+    return ElasticStore(options if timeout_s is None else replace(options, timeout=timeout_s), indices)
+
+
+def is_own(url: str) -> bool:
+    """Return whether ``url`` names a built-in store, and no server.
+
+    Raises:
+        ValueError: It is a URL of something else.
+    """
+    scheme, found, _ = url.partition("://")
+    if not found:
+        return True
+    if scheme.lower() not in {"http", "https"}:
+        raise ValueError(f"a store is a folder or an http or https URL, not {scheme}://")
+    return False
+
+
+def server_options(url: str) -> tuple[ElasticOptions, str]:
+    """Return the options of the connection that a URL states, and the pattern of the indices.
+
+    Raises:
+        ValueError: An option is unknown or wrong; no secret is quoted.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text may quote the password
+        raise ValueError(f"not a URL: {url.rpartition('@')[2].partition('?')[0]!r}") from None
+    if "@" in parts.path + parts.query + parts.fragment:
+        # Cut at a sign of the password: nothing of it may be told.
+        raise ValueError("a password in a store's URL has %2F for /, %3F for ?, %23 for # and %40 for @")
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in given:
+        if name not in _NAMES:
+            meant = did_you_mean(name, _NAMES)
+            raise ValueError(f"a store's URL has no option {name!r}" + (f": did you mean {meant!r}?" if meant else ""))
+    authorities = given.get("ssl_certificate_authorities")
+    options = ElasticOptions(
+        hosts=(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")),),
+        api_key=given.get("api_key"),
+        proxy=given.get("proxy"),
+        ssl_verification_mode=given.get("ssl_verification_mode", "full"),
+        ssl_certificate_authorities=tuple(authorities.split(",")) if authorities else (),
+        timeout=_seconds(given.get("timeout", "60")),
+    )
+    options.resolve()
+    return options, given.get("index") or INDICES
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"timeout is in seconds, not {text!r}") from None
