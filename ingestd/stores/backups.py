@@ -46,7 +46,7 @@ class Repository:
 class Snapshot:
     """A backup of one index. ``name`` is the index, ``-`` and the time of the backup: ``…-20261122001000``.
 
-    ``events`` is how many it holds, None if nobody knows; ``reason`` says why it is partial or failed. ``origin``
+    ``events`` is how many it holds and ``bytes`` what it takes, None if nobody knows; ``reason`` says why it is partial or failed. ``origin``
     tells apart indices of one name: one that was deleted and began again, by events that came late, has another.
     """
 
@@ -55,7 +55,7 @@ class Snapshot:
     day: datetime.date | None
     state: State
     events: int | None
-    bytes: int
+    bytes: int | None
     started: datetime.datetime
     origin: str = ""
     reason: str = ""

@@ -14,10 +14,13 @@ import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.s3 import S3
 
 SCRIPT = Path(__file__).parent.parent / "testbed" / "elasticsearch.sh"
 SEARCH_SERVERS = ("elasticsearch-9.5.3", "elasticsearch-8.19.21", "opensearch-3.8.0")
@@ -30,11 +33,15 @@ class MissingError(Exception):
 
 @dataclass(frozen=True)
 class SearchServer:
-    """A running node: ``name`` is one of `SEARCH_SERVERS`; ``url`` has no slash at its end; ``data`` is its folder."""
+    """A running node: ``name`` is one of `SEARCH_SERVERS`; ``url`` has no slash at its end; ``data`` is its folder.
+
+    ``s3`` is the emulator that its repository-s3 is set up for, if it has that.
+    """
 
     name: str
     url: str
     data: Path
+    s3: S3 | None = None
 
     @property
     def flavour(self) -> str:
@@ -121,9 +128,13 @@ class Testbed:
         self._pool.shutdown(wait=True)
         if self._folder is None:
             return
+        emulators = [one.result().s3 for one in self._starting.values() if not one.exception()]
         stops = [subprocess.Popen(["bash", SCRIPT, "stop", self._folder / name]) for name in self._starting]
         for stop in stops:
             stop.wait()
+        for emulator in emulators:
+            if emulator is not None:
+                emulator.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -136,16 +147,27 @@ def _start(name: str, data: Path) -> SearchServer:
     version = name.removeprefix("elasticsearch-")
     _run("jdk", version)
     _run("install", version)
+    s3 = _emulator() if name.startswith("opensearch-3") else None
     try:
-        url = _run("start", version, str(_free_port()), str(data))
+        environ = s3.testbed if s3 is not None else {}
+        url = _run("start", version, str(_free_port()), str(data), **environ)
     except MissingError as failed:  # it is here and does not start: that is no reason to look away
         raise RuntimeError(str(failed)) from None
-    return SearchServer(name, url, data)
+    return SearchServer(name, url, data, s3)
 
 
-def _run(*arguments: str) -> str:
+def _emulator() -> S3:
+    from tests.e2e.s3 import S3  # noqa: PLC0415 - it takes a second
+
+    return S3()
+
+
+def _run(*arguments: str, **environ: str) -> str:
     command = ["bash", str(SCRIPT), *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    surroundings = os.environ | {"TESTBED_PLUGINS": "repository-s3"} | environ
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=surroundings
+    )
     if done.returncode != 0:
         raise MissingError(done.stderr.strip().rpartition("\n")[2] or f"{' '.join(arguments)} failed")
     return str(done.stdout).strip().rpartition("\n")[2]

@@ -94,6 +94,7 @@ install_server() {
     lock "$1"
     work=$CACHE/work-$1
     rm -rf "$work"
+    mkdir -p "$work"
     if [[ ! -e $HOME_DIR/.complete ]]; then
         command -v unzip >/dev/null || die "unzip is needed"
         say "getting $FLAVOUR $NUMBER"

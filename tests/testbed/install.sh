@@ -3,6 +3,7 @@
 #
 #   install.sh [VERSION...]     (default: those that the tests use)
 set -euo pipefail
+export TESTBED_PLUGINS=${TESTBED_PLUGINS-repository-s3}
 cd "$(dirname "${BASH_SOURCE[0]}")"
 (($#)) || set -- 9.5.3 8.19.21 opensearch-3.8.0
 pids=()

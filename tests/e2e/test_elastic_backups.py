@@ -1,0 +1,186 @@
+"""Snapshots of real servers: Elasticsearch to a folder, OpenSearch to S3."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from ingestd.stores.backups import BackupError, Repository
+from ingestd.stores.elastic.backups import ElasticBackups
+from ingestd.stores.elastic.options import ElasticOptions
+from tests.e2e.servers import SearchServer
+
+SERVERS = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
+
+
+@pytest.fixture
+def backups(search_server: SearchServer) -> Iterator[ElasticBackups]:
+    made = ElasticBackups(ElasticOptions(hosts=(search_server.url,)), poll=0.1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def repository(search_server: SearchServer, backups: ElasticBackups) -> Iterator[Repository]:
+    name = f"r{uuid.uuid4().hex[:8]}"
+    if search_server.s3 is not None:
+        bucket = search_server.s3.bucket(f"bucket-{name}")
+        made = Repository(name, "s3", {"bucket": bucket, "base_path": "django_logs"})
+    else:
+        made = Repository(name, "fs", {"location": str(search_server.data / "snapshots" / name)})
+    backups.add_repository(made)
+    yield made
+    backups.remove_repository(name)
+
+
+@pytest.fixture
+def index(search_server: SearchServer, index_prefix: str) -> str:
+    name = f"{index_prefix}logstash-2019.05.15"
+    put(search_server, name, [f"id-{number}" for number in range(500)])
+    return name
+
+
+def put(server: SearchServer, index: str, ids: list[str]) -> None:
+    lines = b"".join(
+        b'{"create":{"_index":"%s","_id":"%s"}}\n{"message":"%s \xec\x84\x9c\xec\x9a\xb8",  "n" : 1.50}\n'
+        % (index.encode(), one.encode(), one.encode())
+        for one in ids
+    )
+    assert not server.call("POST", "/_bulk?refresh=true", lines)["errors"]
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def content(server: SearchServer, index: str) -> dict[str, object]:
+    server.call("POST", f"/{index}/_refresh")
+    hits = server.call("POST", f"/{index}/_search", {"size": 1000})["hits"]["hits"]
+    return {hit["_id"]: hit["_source"] for hit in hits}
+
+
+@SERVERS
+def test_back_up_delete_restore(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    before = content(search_server, index)
+    snapshot = backups.back_up(repository.name, index, now())
+    assert (snapshot.state, snapshot.index, snapshot.events) == ("success", index, 500)
+    assert str(snapshot.day) == "2019-05-15"
+    assert backups.current(repository.name)[index] == snapshot.name
+    assert backups.verify(repository.name, snapshot.name) == []
+    assert dict(backups.documents(repository.name, [snapshot.name]))["id-7"] == (
+        '{"message":"id-7 서울",  "n" : 1.50}'.encode()
+    )
+    search_server.call("DELETE", f"/{index}")
+    assert backups.restore(repository.name, [snapshot.name], index) == 500
+    assert content(search_server, index) == before
+    assert backups.current(repository.name)[index] == snapshot.name  # it still counts as backed up
+    assert abs(backups.restored()[index] - now()) < datetime.timedelta(minutes=5)
+    put(search_server, index, ["late"])
+    assert index not in backups.current(repository.name)
+    if search_server.s3 is not None:
+        assert all(key.startswith("django_logs/") for key in search_server.s3.keys(repository.settings["bucket"]))
+
+
+@SERVERS
+def test_an_index_that_is_there_is_replaced_only_if_told(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    snapshot = backups.back_up(repository.name, index, now())
+    put(search_server, index, ["new"])
+    with pytest.raises(BackupError, match="--overwrite"):
+        backups.restore(repository.name, [snapshot.name], index)
+    assert search_server.count(index) == 501
+    assert backups.restore(repository.name, [snapshot.name], index, overwrite=True) == 500
+    assert backups.restore(repository.name, [snapshot.name], f"{index}-again") == 500
+    assert search_server.count(f"{index}*") == 1000
+    put(search_server, index, ["written-again"])  # it is no read-only copy
+
+
+@SERVERS
+def test_a_day_that_began_anew_is_restored_from_both_backups(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    first = backups.back_up(repository.name, index, now())
+    search_server.call("DELETE", f"/{index}")
+    put(search_server, index, ["late", "id-3"])
+    assert index not in backups.current(repository.name)
+    second = backups.back_up(repository.name, index, now() + datetime.timedelta(seconds=1))
+    assert backups.current(repository.name)[index] == second.name
+    search_server.call("DELETE", f"/{index}")
+    assert backups.restore(repository.name, [first.name, second.name], index) == 501
+    assert len(dict(backups.documents(repository.name, [first.name, second.name]))) == 501
+    backups.forget(repository.name, second.name)
+    found = [one.name for one in backups.snapshots(repository.name) if one.index == index]
+    assert found == [first.name]
+
+
+@SERVERS
+def test_a_damaged_backup_is_found(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    snapshot = backups.back_up(repository.name, index, now())
+    damage(search_server, repository)
+    wrong = backups.verify(repository.name, snapshot.name)
+    assert wrong
+    assert "damaged" in wrong[0]
+    with pytest.raises(BackupError, match="damaged"):
+        backups.restore(repository.name, [snapshot.name], f"{index}-again")
+    assert search_server.count(f"{index}-again") == 0
+    assert search_server.count(index) == 500
+
+
+def damage(server: SearchServer, repository: Repository) -> None:
+    """Change one byte of the largest file of an index in the repository."""
+    if server.s3 is not None:
+        bucket = repository.settings["bucket"]
+        bodies = {
+            key: server.s3.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            for key in server.s3.keys(bucket)
+            if "/indices/" in key and "/__" in key
+        }
+        key, body = max(bodies.items(), key=lambda one: len(one[1]))
+        server.s3.client.put_object(Bucket=bucket, Key=key, Body=flipped(body))
+        return
+    folder = server.data / "snapshots" / repository.name
+    files = [one for one in folder.rglob("__*") if one.is_file()]
+    path = max(files, key=lambda one: one.stat().st_size)
+    path.write_bytes(flipped(path.read_bytes()))
+
+
+def flipped(body: bytes) -> bytes:
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :]
+
+
+@SERVERS
+def test_a_repository_that_cannot_be_written_is_not_added(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository
+) -> None:
+    bad = (
+        Repository("bad", "s3", {"bucket": "nobody-made-this"})
+        if search_server.s3 is not None
+        else Repository("bad", "fs", {"location": "/not/in/path.repo"})
+    )
+    with pytest.raises(BackupError, match="bad"):
+        backups.add_repository(bad)
+    with pytest.raises(BackupError, match="already, with other settings"):
+        backups.add_repository(Repository(repository.name, "fs", {"location": "/elsewhere"}))
+    assert [one for one in backups.repositories() if one.name in {"bad", repository.name}] == [repository]
+    backups.add_repository(repository)  # the same once more is fine
+
+
+@SERVERS
+def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix: str) -> None:
+    documents = [(f"id-{number}", b'{"n": %d}' % number) for number in range(2500)]
+    name = f"{index_prefix}filled"
+    assert backups.fill(name, iter(documents)) == 2500
+    with pytest.raises(BackupError, match="there is an index"):
+        backups.fill(name, documents)
+    with pytest.raises(BackupError, match="refuses (a document|documents)"):
+        backups.fill(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])
+    assert search_server.count(f"{name}-2") == 0
