@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -53,6 +53,9 @@ def audit(settings: Settings, day: str | None, url: str | None, as_json: bool) -
     """Check that received = delivered + duplicates + dead + dropped + queued; exit code 1 if it does not add up.
 
     For each input, day and output, over all restarts; what was delivered is compared with what the indices hold.
+
+    It covers what went through a journal: every input of a config that listens on something. A config whose inputs
+    all end by themselves or listen on nothing (stdin, file, generator) runs without one, and keeps no accounts.
     """
     try:
         found = accounts(settings.data_dir, lambda: time.sleep(_SETTLE_S))  # before the indices: they only grow
@@ -160,9 +163,12 @@ def _index_row(one: IndexCount) -> tuple[str, str, str, str]:
     return one.name, f"{one.delivered:,}", found, f"{one.missing:,}"
 
 
-def _verdict(found: Iterable[Account], indices: Iterable[IndexCount], balanced: bool) -> Iterator[str]:
+_NOTHING = "there is nothing to audit: only a config with an input that listens keeps accounts"
+
+
+def _verdict(found: Sequence[Account], indices: Iterable[IndexCount], balanced: bool) -> Iterator[str]:
     if balanced:
-        yield "everything adds up"
+        yield "everything adds up" if found else _NOTHING
         return
     for one in found:
         if (number := one.total.difference) > 0:
