@@ -48,6 +48,23 @@ def test_template_of_each_server(server: Server, expected: dict[str, Any]) -> No
     } == expected
 
 
+@pytest.mark.parametrize(("server", "expected"), [(case[0], case[1]["subobjects"]) for case in SERVERS.values()])
+def test_objects_where_a_string_may_come_too(server: Server, expected: bool | None) -> None:
+    """``source: "web"`` must not be refused for ``source.ip``: only one kind of server takes both."""
+    properties = template("logstash-*", server=server)["template"]["mappings"]["properties"]
+    named = {name for name in properties if name.partition(".")[0] in {"client", "source"}}
+    expected_names = {f"{name}.{field}" for name in ("client", "source") for field in ("ip", "geo.location")}
+    assert named == (expected_names if expected is False else set())
+
+
+def test_what_is_searched_and_counted() -> None:
+    properties = template("logstash-*", server=Server("opensearch", (3, 8, 0)))["template"]["mappings"]["properties"]
+    types = {name: properties[name]["type"] for name in properties}
+    assert {types["message"], types["stack_trace"]} == {"text"}
+    assert {types[name] for name in ("level", "search_word", "request_path", "logger_name", "tags")} == {"keyword"}
+    assert (types["status_code"], types["client_ip"], types["geoip.location"]) == ("integer", "ip", "geo_point")
+
+
 LEGACY = {"index_patterns": "logstash-*", "order": 3, "settings": {"number_of_shards": 1}, "mappings": {}}
 COMPOSABLE = {"index_patterns": ["a-*"], "template": {"settings": {}}}
 FILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
