@@ -2,8 +2,8 @@
 
 Prints CPU seconds per million events (user and system, of the daemon and its children), events per second,
 the highest memory, and a split by stage. Counts, ids and a sample of the documents are checked first: a wrong
-result has no speed. Seconds of shared machines vary by half from one minute to the next; the ratio to the yardstick,
-a loop measured right before and after, hardly does.
+result has no speed. Seconds on a shared machine vary by half from one minute to the next; the ratio to the yardstick,
+a loop that is measured meanwhile, varies less.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 from tests.bench import stages, yardstick
 from tests.bench.events import expected, make_lines
 from tests.bench.sink import SinkProcess
+from tests.bench.yardstick import YardstickProcess
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_YARDSTICK_LINES = 20_000
 
 
 def main() -> None:
@@ -38,11 +38,9 @@ def main() -> None:
     size = sum(map(len, distinct)) // len(distinct)
     print(f"{options.events} events of {size} bytes, {options.connections} connections")
     for _ in range(options.runs):
-        before = yardstick.measure(distinct[:_YARDSTICK_LINES])
-        cpu, rate, memory = _run(distinct, options.events, options.connections)
-        per_event = (before + yardstick.measure(distinct[:_YARDSTICK_LINES])) / 2
+        cpu, yard, rate, memory = _run(distinct, options.events, options.connections)
         print(
-            f"{cpu:8.2f} CPU s per million events   yardstick {per_event:5.2f} us   ratio {cpu / per_event:5.2f}   "
+            f"{cpu:8.2f} CPU s per million events   yardstick {yard:5.2f} us   ratio {cpu / yard:5.2f}   "
             f"{rate:10,.0f} events/s   {memory / 1024:4.0f} MB peak RSS"
         )
     print("\nCPU us per event by stage (in one process, without sockets)")
@@ -50,8 +48,8 @@ def main() -> None:
         print(f"  {stage:12}{cost:6.2f}")
 
 
-def _run(distinct: list[bytes], count: int, connections: int) -> tuple[float, float, int]:
-    """Return CPU seconds per million events, events per second and the highest memory in kB."""
+def _run(distinct: list[bytes], count: int, connections: int) -> tuple[float, float, float, int]:
+    """Return CPU seconds per million events, the yardstick in us, events per second, the highest memory in kB."""
     with tempfile.TemporaryDirectory() as data_dir, SinkProcess() as sink:
         port = _free_port()
         command = [sys.executable, "-m", "ingestd", "run", "--port", str(port), "--http", "off"]
@@ -62,10 +60,12 @@ def _run(distinct: list[bytes], count: int, connections: int) -> tuple[float, fl
             _wait_for(port)
             _send(distinct[:1000], 1000, port, 1)  # warm up
             _wait_until(sink, 1000)
-            cpu, begin = _cpu_seconds(daemon.pid), time.monotonic()
-            _send(distinct, count, port, connections)
-            _wait_until(sink, count + 1000)
-            seconds, cpu = time.monotonic() - begin, _cpu_seconds(daemon.pid) - cpu
+            with YardstickProcess(distinct[: yardstick.LINES]) as yard:
+                cpu, begin = _cpu_seconds(daemon.pid), time.monotonic()
+                _send(distinct, count, port, connections)
+                _wait_until(sink, count + 1000)
+                seconds, cpu = time.monotonic() - begin, _cpu_seconds(daemon.pid) - cpu
+                measured = yard.result()
             peak = _peak_rss(daemon.pid)
         finally:
             daemon.terminate()
@@ -74,7 +74,7 @@ def _run(distinct: list[bytes], count: int, connections: int) -> tuple[float, fl
             sys.exit(f"the daemon ended with exit code {code}")
         total, ids, samples = sink.result()
     _check(distinct, total, ids, samples, count + 1000)
-    return cpu / count * 1e6, count / seconds, peak
+    return cpu / count * 1e6, measured, count / seconds, peak
 
 
 def _send(lines: list[bytes], count: int, port: int, connections: int) -> None:
