@@ -74,10 +74,14 @@ class Sink(Protocol):
     def put(self, chunk: Chunk) -> bool:
         """Keep a chunk and pass it on; False if there was no room to keep it: then offer it again after ``room``."""
 
-    def reject(self, raw: bytes, reason: str, origin: Origin, size: int | None = None) -> None:
-        """Keep bytes that are no frame as a dead letter.
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+    ) -> None:
+        """Keep a line that is no frame as a dead letter.
 
-        ``reason`` is a sentence; ``size`` is how many bytes there were, if ``raw`` is only the begin of them.
+        ``reason`` is a sentence; ``size`` is how many bytes there were without the line end, if ``raw`` is only the
+        begin of them. ``offset`` is the place of its first byte in a stream that another process may read again: then
+        it becomes a letter once, and ``serve`` is told that it is kept.
         """
 
     async def room(self) -> None:

@@ -21,7 +21,9 @@ class KeptLetters(DeadLetters, Protocol):
         """Whether ``sync`` has something to do."""
 
     def recall(self, position: Position) -> None:
-        """Learn which letters there are of what lies behind ``position`` in the journal: none of them is added twice.
+        """Learn which letters there are of what lies behind ``position`` in the journal, or in no journal yet.
+
+        None of them is added twice.
 
         To be called before anything is delivered: what a crash kept from being committed comes again.
         """

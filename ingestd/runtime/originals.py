@@ -8,6 +8,7 @@ config that was mended, under the same id.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ingestd.event.fields import Event
@@ -25,6 +26,10 @@ _MAX_BYTES = 256 << 20
 
 _CLOCK_STEP_SECONDS = 600.0
 """A letter is written after its event was received: by a clock that may have been set back as much meanwhile."""
+
+
+_LAST_LETTERS = 1000
+"""How many letters may have been written right before a crash without a trace in the journal."""
 
 
 class Frame(NamedTuple):
@@ -76,7 +81,7 @@ class Originals:
 
 
 def _holds(record: Record, origin: str, offset: int) -> bool:
-    return record.connection == origin and record.offset <= offset < record.offset + max(len(record.data), 1)
+    return record.connection == origin and record.offset <= offset < record.offset + len(record.data)
 
 
 def _frame(record: Record, offset: int) -> Frame:
@@ -123,10 +128,11 @@ class PipelineLetters:
         head = self._journal.head.offset
         try:
             entries = self._journal.read(position, 1)
-            if not entries:
-                return
-            since = entries[0].record.time_ns / 1e9 - _CLOCK_STEP_SECONDS
-            for letter in self._files.recent(since):
+            if entries:
+                letters = self._files.recent(entries[0].record.time_ns / 1e9 - _CLOCK_STEP_SECONDS)
+            else:  # but lines of which the journal knows nothing yet, and that are still in their sockets
+                letters = islice(self._files.recent(0), _LAST_LETTERS)
+            for letter in letters:
                 if letter.pipeline == self._pipeline and (found := letter.key) is not None:
                     self._known[found] = head
         except (JournalError, OSError) as error:

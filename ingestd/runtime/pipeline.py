@@ -17,7 +17,7 @@ from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
-from ingestd.journal.base import JournalError, JournalFullError, Position, Record, RecordQueue
+from ingestd.journal.base import START, JournalError, JournalFullError, Position, Record, RecordQueue
 from ingestd.journal.record import counted
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
@@ -107,9 +107,8 @@ class RunningPipeline:
             log.error(text, output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
-        slowest = min((delivery.position for delivery in self.deliveries), default=self.journal.head)
-        if slowest < self.journal.head:
-            self._dead_letters.recall(slowest)
+        if self.journal.head > START:
+            self._dead_letters.recall(min((one.position for one in self.deliveries), default=self.journal.head))
         for sink in self._read_here():
             await sink.built.input.open()
         self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._read_here()]
@@ -270,8 +269,10 @@ class RunningPipeline:
         """Return as soon as inputs may read."""
         await self._open.wait()
 
-    def reject(self, raw: bytes, reason: str, origin: Origin, built: BuiltInput, size: int | None = None) -> None:
-        """Keep bytes that are no frame as a dead letter."""
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, built: BuiltInput, size: int | None, offset: int | None
+    ) -> None:
+        """Keep bytes that are no frame as a dead letter, see ``Sink``."""
         input_id = built.step.plugin_id
         metrics.EVENTS_RECEIVED.add(1, self.name, input_id)
         self._dead_letters.add(
@@ -282,11 +283,14 @@ class RunningPipeline:
             plugin=input_id,
             input_id=input_id,
             origin=origin.id,
+            offset=offset,
             fields=origin.fields,
         )
         if self._dead_letters.stuck:  # nobody keeps a copy of these bytes: no more of them until the disk takes them
             self._open.clear()
-        self._rejected.append(Record(input_id, "", {}, 0, self._clock.read(), 1, b""))
+        # The trace lies behind the line, so that whoever reads the stream next begins there.
+        stream, end = ("", 0) if offset is None else (origin.id, offset + (len(raw) if size is None else size) + 1)
+        self._rejected.append(Record(input_id, stream, {}, end, self._clock.read(), 1, b""))
         self._enter_rejected()
 
     def _enter_rejected(self) -> None:
@@ -355,8 +359,10 @@ class _Sink:
     def put(self, chunk: Chunk) -> bool:
         return self._running.put(chunk, self.built)
 
-    def reject(self, raw: bytes, reason: str, origin: Origin, size: int | None = None) -> None:
-        self._running.reject(raw, reason, origin, self.built, size)
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+    ) -> None:
+        self._running.reject(raw, reason, origin, self.built, size, offset)
 
     async def room(self) -> None:
         await self._running.room()

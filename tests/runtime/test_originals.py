@@ -28,9 +28,7 @@ class Life:
         self.folder = folder / "dead"
         self.files = DeadLetterFiles(self.folder, 1 << 20, lambda: NOW_NS / 1e9 + seconds)
         self.letters = PipelineLetters(self.files, pipeline, "c0", self.journal)
-        slowest = min(self.journal.committed(name)[0] for name in consumers)
-        if slowest < self.journal.head:
-            self.letters.recall(slowest)
+        self.letters.recall(min(self.journal.committed(name)[0] for name in consumers))
 
     def append(self, *numbers: int, origin: str = "o") -> Position:
         data = b"".join(LINE % number for number in numbers)
@@ -92,6 +90,25 @@ def test_after_a_crash_between_letter_and_commit(tmp_path: Path) -> None:
     again.refuse(8)
     again.refuse(0, origin="p")
     assert len(again.there()) == 4
+    again.end()
+
+
+def test_after_a_crash_before_the_journal_knew_of_a_line(tmp_path: Path) -> None:
+    """It is still in its socket, and is rejected again."""
+
+    def reject(life: Life, offset: int) -> None:
+        life.letters.add(stage="framing", reason="too long", raw=b"x", plugin="tcp_0", origin="o", offset=offset)
+
+    life = Life(tmp_path)
+    end = life.append(0)
+    for name in ("es_0", "es_1"):
+        life.journal.commit(name, end)
+    reject(life, 8)
+    life.end()
+    again = Life(tmp_path, seconds=3600)
+    reject(again, 8)
+    reject(again, 5008)
+    assert [letter.offset for letter in again.there()] == [8, 5008]
     again.end()
 
 

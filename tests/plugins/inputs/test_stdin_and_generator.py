@@ -35,7 +35,9 @@ class Sink:
         self.full = self.tight
         return True
 
-    def reject(self, raw: bytes, reason: str, origin: Origin, size: int | None = None) -> None:
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+    ) -> None:
         self.rejected.append((raw, reason))
 
     async def room(self) -> None:
