@@ -44,7 +44,7 @@ def documents(records: Iterable[Record], touched: Collection[str]) -> list[bytes
                 break
         else:
             added.pop("@metadata", None)
-            write(raw[:-1] + b"," + dumps(added)[1:] if added else raw)
+            write(raw[:-1] + (b"," + dumps(added)[1:]) if added else raw)
     return written
 
 
