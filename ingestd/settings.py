@@ -67,7 +67,20 @@ SECRET = Kind("text", _secret, lambda value: "***" if value else "")
 FILE = Kind("path", PATH.parse, lambda value: "" if value == Path() else str(value))
 """The path of a file; ``Path()`` is none."""
 
-STORE = Kind("URL or local", lambda value: value if value == "local" else URL.parse(value), mask)
+
+
+def _store(value: Any) -> str:
+    store: str = value if value == "local" else URL.parse(value)
+    return store
+
+
+def _shown_store(store: str) -> str:
+    """Return a store without the password and the options behind its URL, which may hold a key."""
+    url, options, _ = store.partition("?")
+    return mask(url) + ("?***" if options else "")
+
+
+STORE = Kind("URL or local", _store, _shown_store)
 
 
 def setting(default: Any, kind: Kind, doc: str) -> Any:

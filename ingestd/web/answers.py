@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.stores.base import Hit, LogStore, QueryTimeoutError, StoreError
-from ingestd.stores.local import LocalStore
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.intervals import MOST_BARS, bar_seconds
 from ingestd.web.params import ParameterError
@@ -63,8 +62,9 @@ class Answers:
 
     def interrupt(self) -> None:
         """End the query that runs, from another thread, if the store can do that."""
-        if isinstance(self._store, LocalStore):
-            self._store.interrupt()
+        interrupt = getattr(self._store, "interrupt", None)
+        if interrupt is not None:
+            interrupt()
 
     def answer(self, call: str, arguments: Arguments) -> Answer:
         """Return the answer to a call; what goes wrong is told in it. Raises MemoryError."""

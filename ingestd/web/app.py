@@ -69,19 +69,23 @@ def make_app(
             web.get(f"{prefix}/health/live", _health_page(health, lambda state: state.live)),
             web.get(f"{prefix}/health/ready", _health_page(health, lambda state: state.ready)),
             *guard.routes(),
-            *_static_routes(prefix),
         ]
     )
     if reload is not None:
         app.router.add_post(f"{prefix}/reload", _reload_page(reload))
-    if site.data_dir is not None:
-        _add_dashboard(app, site, guard, health)
+    opened = _nothing if site.data_dir is None else _add_dashboard(app, site, guard, health)
+    app.add_routes(_static_routes(prefix, opened))
     return app
+
+
+def _nothing() -> None:
+    """Do nothing when the page is opened."""
 
 
 def _add_dashboard(
     app: web.Application, site: Site, guard: Guard, health: Callable[[], Awaitable[Health]]
-) -> None:
+) -> Callable[[], None]:
+    """Add what the dashboard asks for; return what is to be done when its page is opened."""
     setup = Setup(str(site.data_dir), site.query_memory, site.query_timeout, site.server, site.indices)
     pool = QueryPool(setup)
     tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
@@ -92,13 +96,15 @@ def _add_dashboard(
         await pool.close()
 
     app.on_cleanup.append(close)
+    return pool.warm
 
 
-def _static_routes(prefix: str) -> list[web.RouteDef]:
+def _static_routes(prefix: str, opened: Callable[[], None]) -> list[web.RouteDef]:
     files = load_files()
     index = files.get(INDEX) or StaticFile(_LINKS, None, "text/html; charset=utf-8", '"links"')
 
     async def first(request: web.Request) -> web.Response:
+        opened()
         return index.answer(request)
 
     async def file(request: web.Request) -> web.Response:

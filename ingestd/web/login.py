@@ -29,13 +29,15 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
+<link rel="icon" href="static/icon.svg">
 <link rel="stylesheet" href="static/app.css">
 </head>
 <body class="login">
 <main>
 <h1>ingestd</h1>
 <form method="post" action="login">
-{problem}<p><label for="password">{password}</label></p>
+{problem}<input name="username" value="ingestd" autocomplete="username" hidden>
+<p><label for="password">{password}</label></p>
 <p><input id="password" name="password" type="password" autocomplete="current-password" required autofocus></p>
 <input name="next" type="hidden" value="{next}">
 <p><button type="submit">{submit}</button></p>

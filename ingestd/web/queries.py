@@ -39,7 +39,10 @@ _FOLDER = "query-tmp"
 
 
 class _EndedError(Exception):
-    """The process ended without an answer."""
+    """The process ended without an answer; ``code`` is its exit code, negative for a signal."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
 
 
 class QueryProcess:
@@ -49,11 +52,17 @@ class QueryProcess:
         self._setup, self._parent = setup, folder
         self._folder: Path | None = None
         self._process: Process | None = None
+        self._launched: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
         """The id of the process, None before ``start``."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, or is yet to start."""
+        return self._process is None or self._process.returncode is None
 
     async def start(self) -> None:
         """Start the process, unless it runs; that it is ready is not waited for.
@@ -61,8 +70,11 @@ class QueryProcess:
         Raises:
             OSError: No process can be had.
         """
-        if self._process is not None:
-            return
+        if self._launched is None:
+            self._launched = asyncio.create_task(self._launch())
+        await asyncio.shield(self._launched)
+
+    async def _launch(self) -> None:
         self._parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._folder = Path(tempfile.mkdtemp(dir=self._parent))
         code = f"import sys; sys.path[:] = {sys.path!r}; from ingestd.web.query_process import main; main()"
@@ -90,7 +102,7 @@ class QueryProcess:
             size, status = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
             return Answer(status, await self._process.stdout.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise _EndedError from None
+            raise _EndedError(await self._process.wait()) from None
 
     def interrupt(self) -> None:
         """End the query, if its store can do that; its answer, or an error, still comes."""
@@ -104,13 +116,14 @@ class QueryProcess:
 
     async def end(self) -> None:
         """End the process, whatever it does, and take its files away."""
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._launched is not None:
+            await asyncio.wait({self._launched})
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -149,6 +162,27 @@ class QueryPool:
         """How many queries are running."""
         return len(self._running)
 
+    def warm(self) -> None:
+        """Start the processes if there is none: somebody is about to ask."""
+        if self._idle or self._running or self._closed:
+            return
+        self._sweep()
+        for _ in range(self._size):
+            self._begin()
+
+    def _begin(self) -> None:
+        """Start a process ahead of need; what fails is told to the query that gets it."""
+        if self._closed or len(self._idle) + len(self._running) >= self._size:
+            return
+        fresh = QueryProcess(self._setup, self._folder)
+        self._spare(fresh)
+
+        async def start() -> None:
+            with contextlib.suppress(OSError):
+                await fresh.start()
+
+        self._later(start())
+
     async def ask(self, call: str, arguments: Arguments) -> Answer:
         """Return the answer to a call of ``Answers``, or why there is none. Cancel it to stop the query."""
         if self._waiting >= self._most_waiting:
@@ -166,7 +200,7 @@ class QueryPool:
     async def _run(self, call: str, arguments: Arguments) -> Answer:
         """Run a query in a process; the turn is ours, and is given back when the process is free or gone."""
         self._sweep()
-        process = self._idle.pop() if self._idle else QueryProcess(self._setup, self._folder)
+        process = self._take()
         self._running.add(process)
         query = asyncio.create_task(process.ask(call, arguments))
         try:
@@ -179,10 +213,21 @@ class QueryPool:
             return refusal(504, f"the query took more than {self._timeout_s:g} s; choose a shorter time range")
         return self._answered(process, query)
 
+    def _take(self) -> QueryProcess:
+        """Return a process without work, or a new one."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.alive:
+                return process
+            self._later(process.end())
+        return QueryProcess(self._setup, self._folder)
+
     def _answered(self, process: QueryProcess, query: asyncio.Task[Answer]) -> Answer:
         try:
             answer = query.result()
-        except _EndedError:
+        except _EndedError as error:
+            if not self._closed:
+                log.error("a query process ended amid a query", exit_code=error.code)
             self._later(self._drop(process, query))
             return refusal(503, TOO_MUCH_MEMORY)
         except OSError as error:
@@ -206,7 +251,11 @@ class QueryPool:
         """Make a process that has answered free for the next query."""
         self._running.discard(process)
         self._turns.release()
-        if self._closed or len(self._idle) >= self._size:
+        self._spare(process)
+
+    def _spare(self, process: QueryProcess) -> None:
+        """Keep a process without work for a while."""
+        if self._closed or len(self._idle) + len(self._running) >= self._size:
             self._later(process.end())
             return
         self._idle.append(process)
@@ -220,14 +269,10 @@ class QueryPool:
             await process.end()
             with contextlib.suppress(_EndedError, OSError):
                 await query
-            if not self._closed and len(self._idle) < self._size:
-                fresh = QueryProcess(self._setup, self._folder)
-                with contextlib.suppress(OSError):  # then the next query tries, and tells
-                    await fresh.start()
-                    self._idle.append(fresh)
         finally:
             self._running.discard(process)
             self._turns.release()
+        self._begin()
 
     def _cool(self) -> None:
         """End the processes that had no work for a while."""

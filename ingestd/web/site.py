@@ -14,12 +14,8 @@ from ingestd.compiler.pipeline import Pipeline
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.web.access import Access, access_of, prefix_of
-
-LOCAL = "local"
-
-INDICES = "logstash-*"
-"""Where the built-in pipeline delivers, and Logstash by default."""
+from ingestd.stores.open import INDICES, LOCAL, server_options
+from ingestd.web.access import Access, AccessError, access_of, prefix_of
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
 
@@ -111,17 +107,22 @@ def _searched(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tuple[El
     pipeline would.
     """
     if settings.store:
-        return _named(settings.store), INDICES
+        return _named("store", settings.store)
     steps = [one.step for pipeline in pipelines.values() for route in pipeline.routes for one in route]
     if any(step.spec.name == "store" for step in steps):
         return None, INDICES
     if found := next((step.options for step in steps if step.spec.name == "elasticsearch"), None):
         return _connection(found), _PLACEHOLDER.sub("*", found.index.text)
-    return _named(settings.elasticsearch), INDICES
+    return _named("elasticsearch", settings.elasticsearch)
 
 
-def _named(store: str) -> ElasticOptions | None:
-    return None if store in {"", LOCAL} else ElasticOptions(hosts=(store,))
+def _named(setting: str, store: str) -> tuple[ElasticOptions | None, str]:
+    if store in {"", LOCAL}:
+        return None, INDICES
+    try:
+        return server_options(store)
+    except ValueError as error:
+        raise AccessError(f"{setting}: {error}") from None
 
 
 def _connection(options: Any) -> ElasticOptions:

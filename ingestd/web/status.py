@@ -51,15 +51,17 @@ class Counted:
 
     async def _count(self) -> None:
         began = time.monotonic()
-        answer = await self._pool.ask(self._name, {})
-        document = loads(answer.body)
-        if answer.status == 200:
-            self._value, self._problem = document[self._name], ""
-        else:
-            self._problem = f"{self._name}: {document['error']['message']}"
-        ended = time.monotonic()
-        self._due = ended + max(_FRESH_SECONDS, (ended - began) * _SHARE)
-        self._task = None
+        try:
+            answer = await self._pool.ask(self._name, {})
+            document = loads(answer.body)
+            if answer.status == 200:
+                self._value, self._problem = document[self._name], ""
+            else:
+                self._problem = f"{self._name}: {document['error']['message']}"
+        finally:
+            ended = time.monotonic()
+            self._due = ended + max(_FRESH_SECONDS, (ended - began) * _SHARE)
+            self._task = None
 
 
 class Status:

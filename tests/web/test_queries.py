@@ -153,6 +153,27 @@ async def test_a_process_that_dies_is_replaced(make: Make, data_dir: Path) -> No
     assert (await pool.ask("search", SEARCH)).status == 200
 
 
+async def test_a_process_that_dies_without_work_is_replaced(make: Make) -> None:
+    before, pool = children(), make()
+    await pool.ask("search", SEARCH)
+    [pid] = children() - before
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: pid not in children())
+    await asyncio.sleep(0.2)  # until the pool has heard of it
+    assert (await pool.ask("search", SEARCH)).status == 200
+
+
+async def test_processes_start_ahead_of_need(make: Make) -> None:
+    before, pool = children(), make(warm_s=3.0)
+    pool.warm()
+    pool.warm()
+    await until(lambda: len(children() - before) == 2)
+    first = children() - before
+    assert (await pool.ask("search", SEARCH)).status == 200
+    assert children() - before == first
+    await until(lambda: children() == before)
+
+
 async def test_memory_of_the_database_is_bounded(make: Make) -> None:
     answer = await make(memory=1 << 20).ask("top", {**SEARCH, "field": "message", "n": 10})
     assert (answer.status, "too much memory" in message(answer)) == (503, True)

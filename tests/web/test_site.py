@@ -7,6 +7,7 @@ from ingestd.config.parser import parse_string
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import load_settings
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.web.access import AccessError
 from ingestd.web.site import Flow, Plugin, Site, site_of
 
 
@@ -23,6 +24,7 @@ CASES: list[tuple[str, str, dict[str, str], str, str]] = [  # id, output, settin
     ("output", ELASTIC, {}, "elasticsearch https://a:9200, https://b:9200", "*-*"),
     ("both_outputs", ELASTIC + "store { }", {}, "local", "logstash-*"),
     ("setting_wins", "store { }", {"store": "http://u:secret@c:9200"}, "elasticsearch http://c:9200", "logstash-*"),
+    ("indices", "store { }", {"store": "http://c:9200/?index=app-*"}, "elasticsearch http://c:9200", "app-*"),
     ("setting_local", ELASTIC, {"store": "local"}, "local", "logstash-*"),
     ("neither", "stdout { }", {"elasticsearch": "http://d:9201"}, "elasticsearch http://d:9201", "logstash-*"),
     ("nothing", "stdout { }", {}, "local", "logstash-*"),
@@ -36,6 +38,12 @@ def test_store(output: str, settings: dict[str, str], store: str, indices: str) 
     found = site(output, settings)
     assert (found.shown_store, found.indices) == (store, indices)
     assert "secret" not in found.shown_store
+
+
+def test_a_wrong_store_is_told_without_its_secrets() -> None:
+    with pytest.raises(AccessError, match=r"store: a store's URL has no option 'pasword'") as caught:
+        site("store { }", {"store": "http://c:9200/?pasword=secret"})
+    assert "secret" not in str(caught.value)
 
 
 def test_the_connection_is_that_of_the_output() -> None:
