@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ingestd.settings import SETTINGS, Setting, SettingsError, find_settings_file, load_settings
+from ingestd.units import Kind
 
 Command = Callable[..., Any]
 
@@ -53,3 +54,17 @@ def _metavar(one: Setting) -> str:
 
 def _help(one: Setting) -> str:
     return f"{one.doc} [default: {one.shown_default}]" if one.shown_default else one.doc
+
+
+class Value(click.ParamType[Any]):
+    """A value of a kind that settings have, such as ``30d`` or ``20GB``."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.name, self._kind = kind.name, kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value in units of the settings: bytes, seconds."""
+        try:
+            return self._kind.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from zoneinfo import ZoneInfo
 
 from ingestd.lifecycle.retention import Rules
@@ -79,7 +79,8 @@ def opened(settings: Settings) -> Iterator[Lifecycle]:
     url = settings.store or settings.elasticsearch
     store = open_store(url, settings.data_dir)
     try:
-        yield lifecycle(settings, store, open_backups(url, settings.data_dir), own_store=is_own(url))
+        with closing(open_backups(url, settings.data_dir)) as backups:
+            yield lifecycle(settings, store, backups, own_store=is_own(url))
     finally:
         store.close()
 

@@ -46,8 +46,9 @@ class Repository:
 class Snapshot:
     """A backup of one index. ``name`` is the index, ``-`` and the time of the backup: ``…-20261122001000``.
 
-    ``events`` is how many it holds and ``bytes`` what it takes, None if nobody knows; ``reason`` says why it is partial or failed. ``origin``
-    tells apart indices of one name: one that was deleted and began again, by events that came late, has another.
+    ``events`` is how many it holds and ``bytes`` what it takes, None if nobody knows; ``reason`` says why it is
+    partial or failed. ``origin`` tells apart indices of one name: one that was deleted and began again, by events
+    that came late, has another.
     """
 
     name: str
@@ -130,3 +131,6 @@ class Backups(Protocol):
 
     def forget(self, repository: str, snapshot: str) -> None:
         """Delete a backup."""
+
+    def close(self) -> None:
+        """Let go of connections."""

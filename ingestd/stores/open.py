@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from ingestd.stores.backups import Backups
 from ingestd.stores.base import LogStore
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.suggest import did_you_mean
@@ -100,3 +101,18 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         raise ValueError(f"timeout is in seconds, not {text!r}") from None
+
+
+def open_backups(url: str, data_dir: Path) -> Backups:
+    """Return the place of backups of the store that ``url`` names; the arguments are those of `open_store`.
+
+    Raises:
+        ValueError: See `open_store`.
+    """
+    if is_own(url):
+        from ingestd.stores.local.backups import LocalBackups  # noqa: PLC0415
+
+        return LocalBackups(data_dir if url in {"", LOCAL} else Path(url))
+    from ingestd.stores.elastic.backups import ElasticBackups  # noqa: PLC0415
+
+    return ElasticBackups(server_options(url)[0])
