@@ -16,7 +16,7 @@ ROOT = Path(ingestd.__file__).parent
 LAYERS = [
     {"units", "logs", "suggest"},
     {"event", "metrics", "protocols", "settings"},
-    {"config", "geoip", "grok", "journal", "stores"},
+    {"config", "geoip", "grok", "journal", "kibana", "stores"},
     {"plugins"},
     {"compiler"},
     {"runtime", "lifecycle"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {"event", "metrics", "protocols", "settings", "units", "suggest", "config", "grok"}
+PURE = {"event", "metrics", "protocols", "settings", "units", "suggest", "config", "grok", "kibana"}
 IMPURE_MODULES = {
     *("asyncio", "logging", "multiprocessing", "random", "secrets", "select", "selectors", "signal", "socket"),
     *("subprocess", "tempfile", "threading", "time", "urllib.request", "ingestd.logs"),

@@ -1,0 +1,1 @@
+"""The dashboard for those who have Kibana or OpenSearch Dashboards."""

@@ -1,0 +1,93 @@
+"""Saved objects: whole, consistent, the same each time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from ingestd.cli.kibana import kibana
+from ingestd.kibana.board import CHARTS, SEARCHES, WORLD, Place
+from ingestd.kibana.objects import KIBANA, OPENSEARCH, Flavour, ndjson, saved_objects
+from ingestd.stores.elastic.client import Server
+from ingestd.stores.elastic.template import template
+
+FLAVOURS = {"kibana": KIBANA, "opensearch": OPENSEARCH}
+each = pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=FLAVOURS.keys())
+
+
+def objects(flavour: Flavour) -> list[dict[str, Any]]:
+    """Return the objects as they stand in the file."""
+    return [json.loads(line) for line in ndjson(saved_objects("logstash-*", flavour)).splitlines()]
+
+
+def texts(value: Any) -> list[str]:
+    """Return the attributes that hold JSON as text."""
+    if not isinstance(value, dict):
+        return []
+    own = [one for name, one in value.items() if name.endswith("JSON") or name == "visState"]
+    return own + [text for one in value.values() for text in texts(one)]
+
+
+@each
+def test_every_reference_leads_to_an_object_that_came_before(flavour: Flavour) -> None:
+    known: set[tuple[str, str]] = set()
+    for one in objects(flavour):
+        assert {(to["type"], to["id"]) for to in one["references"]} <= known
+        known.add((one["type"], one["id"]))
+    assert len(known) == len(CHARTS) + len(SEARCHES) + 3
+
+
+@each
+def test_every_reference_that_a_text_names_is_there(flavour: Flavour) -> None:
+    for one in objects(flavour):
+        written = json.dumps([json.loads(text) for text in texts(one["attributes"])])
+        for reference in one["references"]:
+            assert f'"{reference["name"]}"' in written
+
+
+@each
+def test_the_forms_are_known_to_the_server(flavour: Flavour) -> None:
+    for one in objects(flavour):
+        assert list(one["migrationVersion"]) == [one["type"]]
+    assert any(one["type"] == "map" for one in objects(flavour)) is flavour.maps
+
+
+def test_the_same_each_time_and_another_for_each_pattern() -> None:
+    assert objects(KIBANA) == objects(KIBANA)
+    others = {one["id"] for one in saved_objects("shop-*")}
+    assert not others & {one["id"] for one in objects(KIBANA)}
+
+
+def cells(place: Place) -> set[tuple[int, int]]:
+    return {(x, y) for x in range(place.x, place.x + place.width) for y in range(place.y, place.y + place.height)}
+
+
+def test_panels_lie_side_by_side_on_48_columns() -> None:
+    places = [chart.place for chart in CHARTS] + [WORLD.place] + [one.place for one in SEARCHES if one.place]
+    taken = [cell for place in places for cell in cells(place)]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) == 47
+
+
+def test_charts_count_fields_of_the_index_template() -> None:
+    """What is counted must be a keyword or a number there; ``geoip.*`` are found when they come, as keywords."""
+    known = template("logstash-*", server=Server("elasticsearch", (9, 5, 3)))["template"]["mappings"]["properties"]
+    for chart in CHARTS:
+        for bucket in chart.buckets:
+            field = getattr(bucket, "field", "@timestamp")
+            kind = "keyword" if field.startswith("geoip.") else known[field]["type"]
+            assert kind in {"keyword", "integer", "date"}
+
+
+def test_export() -> None:
+    done = CliRunner().invoke(kibana, ["export", "--index", "shop-*"])
+    assert done.exit_code == 0
+    first, *_, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first["attributes"] == {"title": "shop-*", "timeFieldName": "@timestamp"}
+    assert last["type"] == "dashboard"
+    other = CliRunner().invoke(kibana, ["export", "--opensearch"]).stdout
+    assert "region_map" in other
+    assert '"type":"map"' not in other
