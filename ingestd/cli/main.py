@@ -27,6 +27,7 @@ COMMANDS = {  # name: where its click command is
     "journal": "ingestd.cli.journal:journal",
     "deadletters": "ingestd.cli.deadletters:deadletters",
     "geoip": "ingestd.cli.geoip:geoip",
+    "kibana": "ingestd.cli.kibana:kibana",
 }
 
 
