@@ -47,6 +47,7 @@ async function refresh() {
   toolbar.fault(null);
   main.classList.remove("stale");
   progress.hidden = false;
+  main.setAttribute("aria-busy", "true");
   try {
     const view = await viewOf(state.tab);
     if (own.signal.aborted) return;
@@ -59,6 +60,7 @@ async function refresh() {
   } finally {
     if (running === own) {
       progress.hidden = true;
+      main.setAttribute("aria-busy", "false");
       schedule();
     }
   }

@@ -21,7 +21,7 @@ const PAGE = 100, LIVE_ROWS = 1000;
 export function createExplore({ onEmpty, onFault }) {
   const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words" });
-  const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path", "path"], kind: "paths" });
+  const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path"], kind: "paths" });
   const codes = createTop({ title: t("top.status"), fields: ["status_code", "http.response.status_code"], kind: "status" });
   const levels = createTop({ title: t("top.levels"), fields: ["level"], kind: "levels" });
   const panels = h("div", { class: "panels" });

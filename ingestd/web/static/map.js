@@ -74,6 +74,7 @@ export function createVisitors({ onFault }) {
     const named = (code) => `${country(code)}: ${counts.has(code) ? t("map.share", { n: number(counts.get(code)), share: percent(counts.get(code), sum) }) : "0"}`;
     const land = (code, shape) => {
       shape.setAttribute("class", `land shade-${shade(counts.get(code))}${code === chosen ? " chosen" : ""}`);
+      shape.dataset.country = code;
       places.set(code, shape);
       if (counts.has(code)) shape.addEventListener("click", () => choose(code));
       shape.addEventListener("pointermove", (event) => showTip(event, named(code)));

@@ -35,10 +35,10 @@ export function createTop({ title, fields, name = String, kind = "", onPick = nu
       found = answer.values;
       show(answer);
     } catch (error) {
-      if (aborted(error) || error.status === 400) return; // a wrong query is told of under its box
-      put(list, h("li", { class: "top-none" }, failure(error, () => load(question))));
+      // A wrong query is told of under its box.
+      if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none" }, failure(error, () => load(question))));
     }
-    element.removeAttribute("aria-busy");
+    if (asked === question) element.removeAttribute("aria-busy");
   }
 
   async function first(question, signal) {

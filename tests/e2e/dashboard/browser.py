@@ -1,0 +1,110 @@
+"""The dashboard as its user has it: a page in headless Chromium, and what can be read from it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+
+FOLDER = Path(os.environ.get("INGESTD_TEST_ARTIFACTS") or ".pytest_cache/screenshots")
+"""Where screenshots are kept."""
+
+WAIT_MS = 20_000
+Value = tuple[str, int]
+
+
+class Dashboard:
+    """A page. Whatever a script or the policy of contents complains about is in ``complaints``."""
+
+    def __init__(self, page: Page, url: str, name: str) -> None:
+        self.page, self.url, self._name = page, url, name
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.set_default_timeout(WAIT_MS)
+        expect.set_options(timeout=WAIT_MS)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._hear)
+        page.on("request", self._see)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Chromium tells of every answer that is not 2xx; those are looked for in the page.
+        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def _see(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    @property
+    def strangers(self) -> list[str]:
+        """Requests to anywhere but the daemon."""
+        home = urlsplit(self.url).netloc
+        return [url for url in self.requests if urlsplit(url).netloc != home and urlsplit(url).scheme != "data"]
+
+    def open(self, state: str = "") -> Dashboard:
+        """Open the page with a state, as in its address behind ``#``."""
+        self.page.goto(f"{self.url}/#{state}")
+        return self.settled()
+
+    def settled(self) -> Dashboard:
+        """Wait until every question has been answered."""
+        self.page.wait_for_selector("main[aria-busy='false']")
+        return self
+
+    def shot(self, name: str, *, full: bool = False) -> None:
+        """Keep a screenshot."""
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=FOLDER / f"{self._name}-{name}.png", full_page=full)
+
+    @property
+    def state(self) -> str:
+        """What stands in the address behind ``#``."""
+        return urlsplit(self.page.url).fragment
+
+    def panel(self, title: str) -> Locator:
+        return self.page.get_by_role("region", name=title, exact=True)
+
+    def values(self, title: str) -> list[Value]:
+        """Return what a panel of most frequent values shows."""
+        rows = self.panel(title).locator(".top-pick")
+        read = "rows => rows.map(row => ['.top-value', '.top-count'].map(part => row.querySelector(part).firstChild.data))"
+        return [(value, int(count.replace(",", ""))) for value, count in rows.evaluate_all(read)]
+
+    @property
+    def total(self) -> int:
+        """How many events the histogram says there are."""
+        return int("".join(filter(str.isdigit, self.page.locator(".histogram .total").inner_text())))
+
+    @property
+    def legend(self) -> dict[str, int]:
+        """The levels beside the histogram."""
+        texts = [text.split() for text in self.page.locator(".legend-item").all_inner_texts()]
+        return {level: int(count.replace(",", "")) for level, count in texts}
+
+    @property
+    def rows(self) -> Locator:
+        return self.page.locator("tr.row")
+
+    @property
+    def messages(self) -> list[str]:
+        return self.rows.locator(".message").all_inner_texts()
+
+    @property
+    def levels(self) -> list[str]:
+        return self.rows.locator(".cell-level").all_inner_texts()
+
+    def ask(self, query: str) -> Dashboard:
+        """Type a query and press Enter."""
+        box = self.page.get_by_role("combobox")
+        box.fill(query)
+        box.press("Enter")
+        return self.settled()
+
+    def type_range(self, since: str, until: str) -> Dashboard:
+        """Open the picker of time ranges and type one."""
+        self.page.get_by_role("button", name="Time range").click()
+        self.page.get_by_label("From", exact=True).fill(since)
+        self.page.get_by_label("To", exact=True).fill(until)
+        self.page.get_by_role("button", name="Show", exact=True).click()
+        return self.settled()

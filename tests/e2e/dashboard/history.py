@@ -1,0 +1,96 @@
+"""Thirty days of a Django site's log, of which every answer is known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote_plus
+from zoneinfo import ZoneInfo
+
+ZONE = ZoneInfo("Asia/Seoul")
+"""Where the browser of the tests is, so that "14:00" is not the server's."""
+
+TRACE = """Traceback (most recent call last):
+  File "/srv/shop/orders/views.py", line 88, in checkout
+    total = sum(item.price for item in cart.items)
+TypeError: unsupported operand type(s) for *: 'NoneType' and 'int'"""
+HOSTILE = "<img src=x onerror=alert(1)>"
+DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One event, and what is expected to be read out of it."""
+
+    time: dt.datetime
+    level: str
+    message: str
+    word: str = ""
+    country: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def event(self) -> dict[str, Any]:
+        stamp = self.time.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = {"@timestamp": stamp, "@version": "1", "type": "django", "level": self.level, "message": self.message}
+        place = {"geoip": {"country_code2": self.country}} if self.country else {}
+        return event | place | self.more
+
+
+def search(time: dt.datetime, word: str, country: str = "") -> Sent:
+    """Return the access line of a search."""
+    return Sent(time, "INFO", f'"GET /search?q={quote_plus(word)} HTTP/1.1" 200 5316', word, country)
+
+
+def warning(time: dt.datetime) -> Sent:
+    """Return what Django says of a page that is not there."""
+    return Sent(time, "WARNING", "Not Found: /wp-login.php", more={"status_code": 404})
+
+
+def failure(time: dt.datetime) -> Sent:
+    """Return what Django says of a view that raises."""
+    more = {"status_code": 500, "stack_trace": TRACE, "tags": ["django", "checkout"]}
+    return Sent(time, "ERROR", "Internal Server Error: /checkout", more=more)
+
+
+@dataclass(frozen=True)
+class History:
+    """All that was sent; ``now`` is when that was."""
+
+    now: dt.datetime
+    sent: tuple[Sent, ...]
+
+    def between(self, since: dt.datetime, until: dt.datetime) -> list[Sent]:
+        return [sent for sent in self.sent if since <= sent.time < until]
+
+    @property
+    def incident(self) -> tuple[dt.datetime, dt.datetime]:
+        """The ten minutes of yesterday in which something happened: 14:00 to 14:10 where the browser is."""
+        yesterday = self.now.astimezone(ZONE).replace(hour=14, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
+        return yesterday, yesterday + dt.timedelta(minutes=10)
+
+
+def words(sent: list[Sent]) -> Counter[str]:
+    """Return how often each word was searched."""
+    return Counter(one.word for one in sent if one.word)
+
+
+def make(now: dt.datetime) -> History:
+    """Return the history up to ``now``."""
+    sent: list[Sent] = []
+    for day in range(1, DAYS):
+        morning = now.astimezone(ZONE).replace(hour=10, minute=0, second=0, microsecond=0) - dt.timedelta(days=day)
+        at = [morning + dt.timedelta(minutes=7 * n) for n in range(8)]
+        found = ["서울 맛집"] * 4 + ["부산 여행"] * 2 + ["jeju"]
+        sent += [search(time, word, country) for time, word, country in zip(at, found, ["KR"] * 5 + ["US"] * 2, strict=False)]
+        sent.append(warning(at[7]))
+    incident = History(now, ()).incident[0]
+    sent += [search(incident + dt.timedelta(seconds=40 * n), "제주 렌터카", "JP") for n in range(5)]
+    sent += [warning(incident + dt.timedelta(minutes=n, seconds=5)) for n in range(2, 6)]
+    sent += [failure(incident + dt.timedelta(minutes=n, seconds=30)) for n in range(6, 9)]
+    recent = now - dt.timedelta(minutes=4)
+    sent += [search(recent + dt.timedelta(seconds=n), "서울 맛집", "KR") for n in range(3)]
+    sent += [search(recent, HOSTILE, "DE"), warning(recent), failure(recent + dt.timedelta(seconds=9))]
+    return History(now, tuple(sorted(sent, key=lambda one: one.time)))

@@ -1,0 +1,126 @@
+"""The page by axe-core, in both themes; and by keyboard alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.conftest import Open, Site, missing
+
+AXE = "axe-core@4.10.3"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def site(local_site: Site) -> Site:
+    return local_site
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The text of axe.min.js, out of a cache, else by the npm client."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ingestd-tests"
+    script = folder / f"{AXE}.min.js"
+    if not script.exists():
+        if shutil.which("npm") is None:
+            missing("npm, to get axe-core")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "pack", "--silent", AXE]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            missing(f"axe-core: {done.stderr.strip()}")
+        archive = folder / done.stdout.strip().splitlines()[-1]
+        with tarfile.open(archive) as package:
+            file = package.extractfile("package/axe.min.js")
+            assert file is not None
+            script.write_bytes(file.read())
+        archive.unlink()
+    return script.read_text("utf-8")
+
+
+def picker(page: Dashboard) -> None:
+    page.page.get_by_role("button", name="Time range").click()
+
+
+def unfolded(page: Dashboard) -> None:
+    page.page.locator("tr.row.lv-error").first.get_by_role("button", name="Show all fields").click()
+    page.page.locator(".field-name").first.click()
+
+
+def wrong(page: Dashboard) -> None:
+    page.ask('level:"x')
+    page.page.wait_for_timeout(200)
+
+
+def nothing(_: Dashboard) -> None:
+    pass
+
+
+PLACES: list[tuple[str, str, Callable[[Dashboard], None]]] = [
+    ("logs", "range=30d", nothing),
+    ("problems", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22", nothing),
+    ("event", "cols=status_code&charts=level", unfolded),
+    ("picker", "", picker),
+    ("wrong", "", wrong),
+    ("live", "live=1", nothing),
+    ("none", "q=nothinglikethis", nothing),
+    ("visitors", "tab=visitors&range=30d&country=KR", nothing),
+    ("status", "tab=status", nothing),
+]
+
+
+class TestAxe:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize(("state", "act"), [case[1:] for case in PLACES], ids=[case[0] for case in PLACES])
+    def test_no_violations(
+        self, site: Site, visit: Open, axe: str, state: str, act: Callable[[Dashboard], None], scheme: str
+    ) -> None:
+        page = visit(site.url, state, color_scheme=scheme, reduced_motion="reduce")
+        act(page)
+        page.page.evaluate(axe)
+        answer: dict[str, Any] = page.page.evaluate("rules => axe.run({ runOnly: rules })", RULES)
+        found = [(rule["id"], [node["html"][:120] + node["failureSummary"] for node in rule["nodes"][:3]]) for rule in answer["violations"]]
+        assert found == []
+
+
+class TestKeyboard:
+    def test_everything_can_be_reached(self, site: Site, visit: Open) -> None:
+        """Tab goes through the page, and to each of these on its way."""
+        page = visit(site.url)
+        wanted = {"tab", "query", "button range", "button live", "segment", "quick", "stage", "top-pick", "top-out", "field-name", "switch", "open"}
+        seen: set[str] = set()
+        for _ in range(200):
+            page.page.keyboard.press("Tab")
+            seen.add(page.page.evaluate("document.activeElement.getAttribute('class') ?? ''"))
+            if wanted <= seen:
+                break
+        assert wanted - seen == set()
+
+    def test_the_histogram_zooms(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        stage = page.page.get_by_role("slider", name="Events over time")
+        stage.focus()
+        stage.press("End")
+        stage.press("Shift+ArrowLeft")
+        stage.press("Enter")
+        page.settled()
+        assert "from=" in page.state
+        assert page.total > 0
+
+    def test_escape_closes_the_picker(self, site: Site, visit: Open) -> None:
+        page = visit(site.url)
+        button = page.page.get_by_role("button", name="Time range")
+        button.press("Enter")
+        expect(page.page.get_by_role("dialog", name="Time range")).to_be_visible()
+        page.page.keyboard.press("Escape")
+        expect(page.page.get_by_role("dialog", name="Time range")).to_be_hidden()
+        expect(button).to_be_focused()

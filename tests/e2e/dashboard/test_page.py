@@ -1,0 +1,279 @@
+"""What the dashboard's page does beyond the six questions, on the built-in store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.daemon import Daemon, free_port
+from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.history import HOSTILE
+
+MOST_BYTES = 150_000
+FIRST_PAINT_MS = 1000
+README = Path(__file__).parents[3] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def site(local_site: Site) -> Site:
+    return local_site
+
+
+def open_first(page: Dashboard, level: str) -> None:
+    """Unfold the newest event of a level."""
+    page.page.locator(f"tr.row.lv-{level.lower()}").first.get_by_role("button", name="Show all fields").click()
+
+
+class TestFilters:
+    def test_click_filters_in_and_out(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        everything = page.total
+        words = dict(page.values("Top search words"))
+        page.panel("Top search words").get_by_role("button", name="Show only Top search words: jeju").click()
+        assert page.settled().total == words["jeju"]
+        assert page.values("Top search words") == [("jeju", words["jeju"])]
+        page.page.get_by_role("button", name="Turn the filter search_word: jeju around").click()
+        assert page.settled().total == everything - words["jeju"]
+        page.shot("chips")
+        page.page.get_by_role("button", name="Remove the filter search_word: jeju").click()
+        assert page.settled().total == everything
+        page.panel("Status codes").locator(".top-row", has_text="404").hover()
+        page.panel("Status codes").get_by_role("button", name="Leave out Status codes: 404").click()
+        assert page.settled().total == everything - sum(sent.level == "WARNING" for sent in site.history.sent)
+
+    def test_values_of_an_event_filter(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d&level=ERROR")
+        open_first(page, "ERROR")
+        page.page.get_by_role("button", name="Show only tags: checkout").click()
+        assert page.settled().total == sum(sent.level == "ERROR" for sent in site.history.sent)
+        page.page.get_by_role("button", name="Turn the filter tags: checkout around").click()
+        assert page.settled().total == 0
+        page.page.get_by_role("button", name="Clear search and filters").click()
+        assert page.settled().total == len(site.history.sent)
+
+    def test_field_list_adds_columns_and_charts(self, site: Site, visit: Open) -> None:
+        page = visit(site.url)
+        page.page.get_by_role("button", name="Add search_word as a column").click()
+        expect(page.page.locator("thead")).to_contain_text("search_word")
+        expect(page.page.locator("td.cell-value").filter(has_text="서울 맛집").first).to_be_visible()
+        page.page.get_by_role("button", name=re.compile("^status_code")).click()
+        page.page.get_by_role("button", name="Chart all values").click()
+        page.settled()
+        assert ("500", 4) in page.values("Top status_code")
+        page.shot("columns")
+        assert page.state == "cols=search_word&charts=status_code"
+
+
+class TestState:
+    def test_a_reload_restores_everything(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=7d").ask("message:search*")
+        page.panel("Top search words").get_by_role("button", name="Show only Top search words: 서울 맛집").click()
+        page.settled()
+        page.page.get_by_role("button", name="INFO +").click()
+        before = (page.settled().state, page.total, page.messages)
+        page.page.reload()
+        page.settled()
+        assert (page.state, page.total, page.messages) == before
+        expect(page.page.get_by_role("combobox")).to_have_value("message:search*")
+        expect(page.page.get_by_role("button", name="INFO +")).to_have_attribute("aria-pressed", "true")
+        expect(page.page.get_by_role("button", name="Time range")).to_contain_text("Last 7 days")
+
+    def test_back_and_forward(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        everything = page.total
+        page.ask("level:ERROR")
+        failures = page.total
+        page.page.go_back()
+        assert page.settled().total == everything
+        expect(page.page.get_by_role("combobox")).to_have_value("")
+        page.page.go_forward()
+        assert page.settled().total == failures
+
+    def test_recent_searches(self, site: Site, visit: Open) -> None:
+        page = visit(site.url).ask("level:ERROR").ask("서울").ask("")
+        box = page.page.get_by_role("combobox")
+        box.press("ArrowDown")
+        assert page.page.get_by_role("option").all_inner_texts() == ["서울", "level:ERROR"]
+        box.press("ArrowDown")
+        box.press("Enter")
+        page.settled()
+        assert page.state == "q=level%3AERROR"
+
+
+class TestQueryBox:
+    def test_a_wrong_query_is_marked_at_its_place(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "level=WARNING&f=" + quote('type="django"')).ask('  level:INFO AND search_word:"서울')
+        expect(page.page.get_by_role("alert").filter(has_text="quote")).to_be_visible()
+        expect(page.page.locator(".query-mark mark")).to_have_text('"서울')
+        expect(page.page.get_by_role("combobox")).to_have_attribute("aria-invalid", "true")
+        page.shot("error")
+        page.ask("level:WARNING")
+        expect(page.page.locator(".query-error")).to_be_hidden()
+
+    def test_words_that_were_found_are_marked(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d").ask('"not found" AND level:WARNING')
+        expect(page.page.locator("td mark").first).to_have_text("Not Found")
+
+    def test_a_slash_goes_to_the_box(self, site: Site, visit: Open) -> None:
+        page = visit(site.url)
+        page.page.keyboard.press("/")
+        expect(page.page.get_by_role("combobox")).to_be_focused()
+
+
+class TestEvents:
+    def test_an_event_unfolds_to_everything(self, site: Site, visit: Open) -> None:
+        page = visit(site.url)
+        open_first(page, "ERROR")
+        record = page.page.locator(".record")
+        expect(record.get_by_role("group", name="Stack trace")).to_contain_text("in checkout")
+        expect(record.locator(".field", has_text="status_code")).to_contain_text("500")
+        record.get_by_role("button", name="JSON").click()
+        expect(record.get_by_role("group", name="JSON")).to_contain_text('"level": "ERROR"')
+        page.shot("event")
+        record.get_by_role("button", name="5 minutes around it").click()
+        assert page.settled().total >= 3
+
+    def test_older_events_come_on_demand(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        assert page.rows.count() == 100
+        while (more := page.page.get_by_role("button", name="Load older events")).count():
+            before = page.rows.count()
+            more.click()
+            page.page.wait_for_function("count => document.querySelectorAll('tr.row').length > count", arg=before)
+        assert page.rows.count() == len(site.history.sent)
+
+    def test_data_is_text_and_nothing_else(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "cols=search_word,message")
+        assert HOSTILE in dict(page.values("Top search words"))
+        open_first(page, "INFO")
+        assert page.page.locator("img").count() == 0
+
+    def test_nothing_found_says_where_something_is(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z")
+        expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
+        page.page.get_by_role("button", name="Go there").click()
+        assert page.settled().total > 0
+
+
+class TestLive:
+    def test_new_events_come_by_themselves_and_wait_while_held(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "level=WARNING")
+        page.page.get_by_role("button", name="Live", exact=True).click()
+        expect(page.page.locator(".tail")).to_contain_text("Waiting for new events")
+        send(site, "first of the live tail")
+        expect(page.rows.first).to_contain_text("first of the live tail")
+        page.shot("live")
+        page.page.get_by_role("button", name="Pause").click()
+        send(site, "second of the live tail")
+        expect(page.page.locator(".tail")).to_contain_text("1 new event held back")
+        expect(page.rows.first).to_contain_text("first of the live tail")
+        page.page.get_by_role("button", name="Resume").click()
+        expect(page.rows.first).to_contain_text("second of the live tail")
+        page.page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.page.locator(".tail")).to_be_hidden()
+
+
+def send(site: Site, message: str) -> None:
+    """Send a warning and, for the filter to have something to leave out, a line of INFO."""
+    now = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    event = {"@timestamp": now, "@version": "1", "level": "WARNING", "message": message}
+    site.daemon.send([event, event | {"level": "INFO", "message": "not asked for"}])
+
+
+class TestStatus:
+    def test_shows_what_comes_in_and_adds_up(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "tab=status")
+        expect(page.panel("Audit")).to_contain_text("Balanced")
+        expect(page.panel("Inputs")).to_contain_text(f"127.0.0.1:{site.daemon.port}")
+        expect(page.panel("Indices").locator("tbody tr")).to_have_count(len({f"{s.time.astimezone(dt.UTC):%F}" for s in site.history.sent}))
+        expect(page.panel("Countries").or_(page.page.locator(".facts"))).to_contain_text("ingestd geoip install")
+        page.shot("status", full=True)
+
+
+class TestLooks:
+    @pytest.mark.parametrize("tab", ["logs", "visitors", "status"])
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("light", {}),
+            ("dark", {"color_scheme": "dark"}),
+            ("korean-dark", {"color_scheme": "dark", "locale": "ko-KR"}),
+            ("narrow", {"viewport": {"width": 400, "height": 860}, "locale": "ko-KR"}),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_nothing_overflows(self, site: Site, visit: Open, name: str, options: dict[str, object], tab: str) -> None:
+        page = visit(site.url, f"tab={tab}&range=30d", **options)
+        page.shot("look")
+        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        dark = page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 22)"
+        assert dark == ("dark" in name)
+
+    def test_korean_and_english(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d", locale="ko-KR")
+        assert page.page.title() == "로그 · ingestd"
+        assert page.values("인기 검색어")[0][0] == "서울 맛집"
+        page.page.get_by_role("button", name="English").click()
+        page.page.wait_for_selector("html[lang=en]")
+        page.settled()
+        assert page.page.title() == "Logs · ingestd"
+        assert page.state == "range=30d"
+        page.page.reload()
+        expect(page.page.locator("html")).to_have_attribute("lang", "en")
+
+    def test_a_chosen_theme_stays(self, site: Site, visit: Open) -> None:
+        page = visit(site.url)
+        page.page.get_by_role("button", name="Dark or light").click()
+        page.page.reload()
+        expect(page.page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+class TestWeight:
+    def test_first_load_is_small_and_fast(self, site: Site, visit: Open) -> None:
+        paints = []
+        for _ in range(3):  # the machine of a test may be busy with others
+            page = visit(site.url, "range=30d")
+            paints.append(page.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        page.page.get_by_role("link", name="Visitors").click()
+        page.page.wait_for_selector(".world")
+        page.page.get_by_role("link", name="Status").click()
+        page.settled()
+        sizes = page.page.evaluate(
+            """() => performance.getEntries().filter(entry => /static|\\/$|\\/#/.test(entry.name))
+                 .map(entry => entry.transferSize || 0).reduce((all, size) => all + size, 0)"""
+        )
+        assert 20_000 < sizes < MOST_BYTES
+        assert min(paints) < FIRST_PAINT_MS
+
+    def test_every_module_is_preloaded(self, site: Site, visit: Open) -> None:
+        """A module that is found only while another one loads costs a round trip."""
+        page = visit(site.url)
+        preloaded = set(page.page.evaluate("[...document.querySelectorAll('link[rel=modulepreload]')].map(l => l.href)"))
+        loaded = {url for url in page.requests if url.endswith(".js")}
+        assert loaded - preloaded == {f"{site.url}/static/{name}.js" for name in ("app", "theme")}
+        assert preloaded <= loaded
+
+
+class TestEmptyStore:
+    def test_shows_what_to_paste_and_goes_on_at_the_first_event(self, tmp_path: Path, visit: Open) -> None:
+        port = free_port()
+        with Daemon(tmp_path, "--port", str(port)) as daemon:
+            page = visit(daemon.url, permissions=["clipboard-read", "clipboard-write"])
+            expect(page.page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
+            steps = page.page.locator(".step")
+            expect(steps).to_have_count(3)
+            page.shot("empty")
+            steps.nth(1).get_by_role("button", name="Copy").click()
+            pasted = page.page.evaluate("navigator.clipboard.readText()")
+            block = re.search(r"```python\n(LOGGING = .*?)```", README.read_text("utf-8"), re.DOTALL)
+            assert block is not None
+            assert pasted == block[1].replace("5959", str(port))
+            daemon.send([{"@version": "1", "level": "INFO", "message": "hello"}])
+            expect(page.rows).to_have_count(1)
+            assert page.settled().total == 1

@@ -1,0 +1,133 @@
+"""The six questions of the first user, as he clicks them, on both stores."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.history import words
+
+PROBLEMS = {"WARNING", "ERROR"}
+
+
+def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return values as a panel shows them: by count, equals by value."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+class Questions:
+    """Each is answered in a click or two."""
+
+    @pytest.fixture
+    def site(self) -> Site:
+        raise NotImplementedError
+
+    def test_words_of_30_days(self, site: Site, visit: Open) -> None:
+        page = visit(site.url)
+        page.page.get_by_role("button", name="Top searches, 30 days").click()
+        page.settled()
+        assert page.values("Top search words") == ranked(words(list(site.history.sent)))
+        page.shot("words")
+
+    def test_words_of_a_chosen_range(self, site: Site, visit: Open) -> None:
+        since, until = site.history.incident
+        page = visit(site.url, "range=7d")
+        # Mark the bars around the incident with the mouse: the label of the bar says which that is.
+        stage = page.page.get_by_role("slider", name="Events over time")
+        box = stage.bounding_box()
+        assert box is not None
+        plot = box["width"] - 48
+        begin = site.history.now - dt.timedelta(days=7)
+
+        def at(time: dt.datetime) -> float:
+            return box["x"] + 44 + plot * ((time - begin) / dt.timedelta(days=7))
+
+        page.page.mouse.move(at(since - dt.timedelta(hours=1)), box["y"] + 50)
+        page.page.mouse.down()
+        page.page.mouse.move(at(until + dt.timedelta(hours=1)), box["y"] + 60, steps=5)
+        page.shot("brush")
+        page.page.mouse.up()
+        page.settled()
+        chosen = page.page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+        marked = site.history.between(*(dt.datetime.fromisoformat(chosen[name]) for name in ("from", "to")))
+        assert words(marked)["제주 렌터카"] == 5
+        assert page.values("Top search words") == ranked(words(marked))
+        page.shot("words")
+
+    def test_warnings_and_above_with_stack_traces(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        page.page.get_by_role("button", name="Warnings with stack traces").click()
+        page.settled()
+        expected = [sent.level for sent in reversed(site.history.sent) if sent.level in PROBLEMS]
+        assert page.total == len(expected)
+        assert sorted(page.levels) == sorted(expected)
+        expect(page.page.locator(".trace .stack")).to_have_count(expected.count("ERROR"))
+        expect(page.page.locator(".trace .stack").first).to_contain_text("line 88, in checkout")
+        page.shot("warnings")
+
+    def test_only_a_level_and_above_is_one_click(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        page.page.get_by_role("button", name="ERROR +").click()
+        page.settled()
+        assert set(page.levels) == {"ERROR"}
+        assert page.total == sum(sent.level == "ERROR" for sent in site.history.sent)
+
+    def test_between_14_00_and_14_10(self, site: Site, visit: Open) -> None:
+        since, until = site.history.incident
+        page = visit(site.url).type_range(f"{since:%Y-%m-%d} 14:00", "14:10")
+        expected = site.history.between(since, until)
+        assert page.total == len(expected) == 12
+        assert len(page.messages) == 12
+        times = page.rows.locator("time").all_inner_texts()
+        assert times == [sent.time.strftime("%H:%M:%S.000") for sent in reversed(expected)]
+        page.shot("incident")
+
+    def test_levels_over_time(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        expected = Counter(sent.level for sent in site.history.sent)
+        assert page.legend == expected
+        assert dict(page.values("Levels")) == expected
+        stage = page.page.get_by_role("slider", name="Events over time")
+        seen: Counter[str] = Counter()
+        stage.focus()
+        for _ in range(int(stage.get_attribute("aria-valuemax") or 0) + 1):
+            stage.press("ArrowRight")
+            parts = (stage.get_attribute("aria-valuetext") or "").rpartition(": ")[2].split(", ")
+            seen.update({level: int(count) for level, count in (part.rsplit(" ", 1) for part in parts) if count.isdigit()})
+        assert seen == expected
+        page.shot("levels")
+
+    def test_where_visitors_come_from(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        page.page.get_by_role("button", name="Where visitors come from").click()
+        page.page.wait_for_selector(".world")
+        page.settled()
+        expected = Counter(sent.country for sent in site.history.sent if sent.country)
+        names = {"KR": "South Korea", "US": "United States", "JP": "Japan", "DE": "Germany"}
+        assert page.values("Countries") == [(names[code], count) for code, count in expected.most_common()]
+        expect(page.page.locator(".land[data-country=KR]")).to_have_class("land shade-5")
+        expect(page.page.locator(".land[data-country=DE]")).to_have_class("land shade-1")
+        expect(page.page.locator(".land[data-country=FR]")).to_have_class("land shade-0")
+        page.panel("Countries").get_by_role("button", name="Japan").click()
+        page.settled()
+        assert page.values("Top search words: Japan")[0] == ("제주 렌터카", 5)
+        page.shot("map")
+
+
+class TestLocal(Questions):
+    @pytest.fixture
+    def site(self, local_site: Site) -> Site:
+        return local_site
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+class TestElasticsearch(Questions):
+    @pytest.fixture
+    def site(self, elastic_site: Site) -> Site:
+        return elastic_site
+
+
