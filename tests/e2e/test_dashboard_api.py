@@ -17,7 +17,8 @@ from typing import IO, Any
 
 import pytest
 
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon, free_port, wait_until
+from tests.e2e.servers import SearchServer
 
 DAY = "2026-11-22"
 LEVELS = ["INFO"] * 5 + ["DEBUG", "WARNING", "WARNING", "ERROR", "CRITICAL"]
@@ -130,6 +131,31 @@ def test_indices(daemon: Daemon) -> None:
         "delete_at": None,
     }
     assert index["events"] >= 50
+
+
+def test_another_store(tmp_path: Path, search_server: SearchServer, index_prefix: str) -> None:
+    config = f"""
+    input {{ tcp {{ port => 0 host => "127.0.0.1" codec => json_lines }} }}
+    output {{ elasticsearch {{ hosts => ["{search_server.url}"] index => "{index_prefix}%{{+YYYY.MM.dd}}"
+                               template_name => "{index_prefix}t" }} }}
+    """
+    with Daemon(tmp_path, config=config) as daemon:
+        daemon.send(EVENTS)
+        daemon.wait_for_delivery(len(EVENTS))
+        search_server.call("POST", f"/{index_prefix}*/_refresh")
+        assert numbers(get(daemon, f"search?{RANGE}&limit=3&q={quoted('level:>=ERROR')}")) == [49, 48, 39]
+        assert get(daemon, "histogram?q=event")["total"] == 50
+        assert get(daemon, f"top?field=search_word&n=1&{RANGE}")["values"] == [{"value": "서울 맛집", "count": 20}]
+        assert [one["events"] for one in get(daemon, "indices")["indices"]] == [50]
+        assert get(daemon, "status")["store"] == f"elasticsearch {search_server.url}"
+        assert refused(daemon, "search?after=nonsense")[0] == 400
+
+
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
+    with Daemon(tmp_path, store=f"http://127.0.0.1:{free_port()}") as daemon:
+        status, error = refused(daemon, "search")
+        assert (status, bool(error["message"])) == (503, True)
+        assert json.loads(daemon.get("/health"))["ready"]
 
 
 REFUSED = [  # id, path, status, in the answer
