@@ -152,13 +152,16 @@ class ElasticsearchOutput:
         """Return the bulk body of ``batch``, without documents for which there is no index."""
         events = batch.fields()
         names = self._names(events)
-        if "%{" in "".join(set(names)):
+        distinct = set(names)
+        if any("%{" in name for name in distinct):
             batch = self._without_nameless(batch, names)
             events = batch.fields()
             names = self._names(events)
-        indices = Counter(names) if self._own_documents else {}
+            distinct = set(names)
+        counts = {name: len(names) for name in distinct} if len(distinct) == 1 else Counter(names)
+        indices = counts if self._own_documents else {}
         if self._simple:
-            return Bulk.of(self._simple_actions(names, batch), batch.documents(), indices=indices)
+            return Bulk.of(self._simple_actions(names, distinct, batch), batch.documents(), indices=indices)
         ids = batch.ids()
         actions = [self._action_line(*row) for row in zip(names, ids, events, strict=True)]
         return Bulk.of(actions, batch.documents(), ids, indices)
@@ -179,10 +182,10 @@ class ElasticsearchOutput:
                 )
         return batch.part(position for position, name in enumerate(names) if "%{" not in name)
 
-    def _simple_actions(self, names: list[str], batch: Batch) -> list[bytes]:
-        if len(set(names)) == 1:
-            return batch.fill(self._template(names[0]))
-        fills = {name: batch.fill(self._template(name)) for name in set(names)}
+    def _simple_actions(self, names: list[str], distinct: set[str], batch: Batch) -> list[bytes]:
+        fills = {name: batch.fill(self._template(name)) for name in distinct}
+        if len(fills) == 1:
+            return fills[names[0]]
         return [fills[name][position] for position, name in enumerate(names)]
 
     def _template(self, index: str) -> bytes:
