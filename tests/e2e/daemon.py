@@ -31,10 +31,20 @@ def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS
         time.sleep(0.02)
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port at which nobody listens, nor will, but for whom the test gives it to.
+
+    A socket that is bound and does not listen keeps the kernel from giving the port to others; connections to it are
+    refused. Servers bind to it all the same, as they allow the reuse of addresses.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    _reserved.append(place)
+    return int(place.getsockname()[1])
 
 
 def environment(data_dir: Path) -> dict[str, str]:

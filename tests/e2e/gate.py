@@ -8,6 +8,8 @@ import threading
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.e2e.daemon import free_port
+
 
 class Gate:
     """Relays to the server at ``url`` while it is open. ``self.url`` stays the same over shutting and opening."""
@@ -17,8 +19,7 @@ class Gate:
         self._target = (parts.hostname or "", parts.port or 0)
         self._listener: socket.socket | None = None
         self._ends: set[socket.socket] = set()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._address = listener.getsockname()[:2]
+        self._address = ("127.0.0.1", free_port())
         self.url = f"http://127.0.0.1:{self._address[1]}"
 
     def __enter__(self) -> Self:

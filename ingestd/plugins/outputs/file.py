@@ -18,7 +18,7 @@ from pathlib import Path
 from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
-from ingestd.logs import get_logger
+from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Codec
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin, required
 
@@ -67,6 +67,8 @@ class FileOutput:
         self._failure_path = str(self._root / opts.filename_failure)
         self._files: OrderedDict[str, int] = OrderedDict()
         self._seen: set[str] = set()
+        text = "a file cannot be written; inputs wait until it can"
+        self._disk_refuses = Outage(log.error, text, log.info, "files can be written again")
 
     async def open(self) -> None:
         """Do nothing: files are opened as events name them."""
@@ -111,9 +113,9 @@ class FileOutput:
                     log.error("an event's file name is not possible", output=self._plugin_id, path=path[:1000])
                     path = self._failure_path
                     continue
-                text = "a file cannot be written; inputs wait until it can"
-                log.error(text, output=self._plugin_id, path=path, error=error.strerror)
+                self._disk_refuses.goes_on(output=self._plugin_id, path=path, error=error.strerror)
                 await asyncio.sleep(_RETRY_SECONDS)
+        self._disk_refuses.ended(output=self._plugin_id, path=path)
 
     def _write(self, path: str, data: memoryview) -> int:
         return os.write(self._file(path), data)

@@ -14,7 +14,7 @@ from ingestd import metrics
 from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
-from ingestd.logs import get_logger
+from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.registry import BuildContext, DeadLetters, Touch, option, plugin
@@ -73,6 +73,8 @@ class StoreOutput:
         self._writer_id = _writer_id(context)
         self._unchecked = 2 * self.batch_bytes
         self._stored: dict[str, set[str]] = {}
+        text = "the store cannot be written; inputs wait until it can"
+        self._disk_refuses = Outage(log.error, text, log.info, "the store can be written again")
 
     async def open(self) -> None:
         """Open the store and mend what a crash left.
@@ -160,11 +162,12 @@ class StoreOutput:
         while True:
             try:
                 await asyncio.to_thread(action)
+                self._disk_refuses.ended(output=self._plugin_id)
                 return
             except (InvalidIndexError, DocumentsRefusedError):
                 raise
             except StoreError as error:
-                log.error("the store cannot be written; inputs wait until it can", output=self._plugin_id, error=error)
+                self._disk_refuses.goes_on(output=self._plugin_id, error=error)
                 metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
                 await asyncio.sleep(_RETRY_SECONDS)
 
