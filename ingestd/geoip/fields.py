@@ -140,9 +140,11 @@ _ANY = " ".join(name for name in FIELDS if name not in _FLAGS and name != "netwo
 def kind_of(database_type: str) -> str:
     """Return what a database is about: ``city``, ``country``, ``asn`` ..., empty if its type does not tell.
 
-    ``database_type`` is as its metadata name it: ``GeoLite2-City``, ``DBIP-Country-Lite``, ``country``.
+    ``database_type`` is as its metadata name it: ``GeoLite2-City``, ``DBIP-Country-Lite``, ``country``; DB-IP says
+    in brackets which of MaxMind's forms it has: ``DBIP-Location-ISP (compat=Enterprise)``.
     """
-    return next((kind for kind in _DEFAULTS if kind in database_type.lower()), "")
+    form = database_type.lower().rpartition("compat=")[2]
+    return next((kind for kind in _DEFAULTS if kind in form), "")
 
 
 def field_names(names: Iterable[str]) -> list[str]:

@@ -120,7 +120,7 @@ class _Writer:
         return self._object("search", search.name, attributes, [self._data(_INDEX_REF)])
 
     def dashboard(self, panels: list[tuple[Object, Place]]) -> Object:
-        shown = [_panel(number, place) for number, (_, place) in enumerate(panels)]
+        shown = [_panel(number, one["type"], place) for number, (one, place) in enumerate(panels)]
         query = {"query": "", "language": "lucene"}
         attributes = {
             "title": TITLE,
@@ -153,8 +153,9 @@ def _source(query: str, **more: Any) -> str:
     return _text({"query": {"query": query, "language": "lucene"}, "filter": [], "indexRefName": _INDEX_REF, **more})
 
 
-def _panel(number: int, place: Place) -> Object:
+def _panel(number: int, kind: str, place: Place) -> Object:
     return {
+        "type": kind,
         "panelIndex": str(number),
         "gridData": {"x": place.x, "y": place.y, "w": place.width, "h": place.height, "i": str(number)},
         "panelRefName": f"panel_{number}",
