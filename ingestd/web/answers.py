@@ -81,6 +81,8 @@ class Answers:
             return refusal(503, str(error))
         except OSError as error:
             return refusal(503, f"the data folder cannot be read: {error.strerror or error}")
+        if len(document) > 2 * MOST_BYTES:
+            return refusal(503, "the answer is too large; ask for less, or for a field with shorter values")
         ms = round((time.monotonic() - began) * 1000)
         return Answer(200, document[:-1] + b',"ms":%d}' % ms)
 

@@ -35,6 +35,9 @@ WARM_SECONDS = 300.0
 _GRACE_SECONDS = 0.3
 """A query whose client has gone ends within this time when it is interrupted; else its process is ended."""
 
+_LAST_SECONDS = 0.5
+"""So much longer may a process live than its query: the store, which has the same limit, can mostly end it."""
+
 _FOLDER = "query-tmp"
 
 
@@ -204,7 +207,7 @@ class QueryPool:
         self._running.add(process)
         query = asyncio.create_task(process.ask(call, arguments))
         try:
-            await asyncio.wait({query}, timeout=self._timeout_s)
+            await asyncio.wait({query}, timeout=self._timeout_s + _LAST_SECONDS)
         except asyncio.CancelledError:
             self._later(self._let_end(process, query))
             raise

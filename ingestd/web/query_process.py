@@ -81,7 +81,8 @@ def _opener(setup: Setup) -> Callable[[], LogStore]:
 
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415
 
-        return lambda: LocalStore(store_root(Path(setup.data_dir)), memory_bytes=setup.memory)
+        root = store_root(Path(setup.data_dir))
+        return lambda: LocalStore(root, memory_bytes=setup.memory, timeout_s=setup.timeout_s)
     from ingestd.stores.elastic.store import ElasticStore  # noqa: PLC0415
 
     options = replace(setup.server, timeout=setup.timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -132,6 +133,36 @@ async def test_who_may_what(serve: Serve) -> None:
             found.append((method, path, *statuses))
         await member.close()
     assert found == TABLE
+
+
+DETOURS = [  # as they stand in the request: no client's tidying up
+    "/static/../api/indices",
+    "/static/..%2fapi/indices",
+    "/static%2f..%2fapi/indices",
+    "/static/%2e%2e/api/indices",
+    "//api/indices",
+    "/./api/indices",
+    "/api/indices/",
+    "/%61pi/indices",
+    "/login/../api/indices",
+    "/health/live/../../api/indices",
+    "/health/live;/api/indices",
+    "http://127.0.0.1/api/indices",
+    "http://127.0.0.1/static/../api/indices",
+]
+
+
+@pytest.mark.parametrize("target", DETOURS)
+async def test_no_detour_leads_in(serve: Serve, target: str) -> None:
+    async with serve(LOCKED) as client:
+        host, port = client.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        answer = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.split(" ")[1] in {"400", "401", "404"}
+    assert "indices" not in answer.partition("\r\n\r\n")[2]
 
 
 async def test_metrics_may_be_open(serve: Serve) -> None:
