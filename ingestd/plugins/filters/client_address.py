@@ -8,8 +8,8 @@ the socket that Django's own server adds to its records as text, the begin of an
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.geoip.address import MAX_CHARS, forwarded, parse_address
@@ -23,6 +23,9 @@ _PEER = "raddr=('"
 _BEGINS = frozenset("0123456789abcdefABCDEF:[ u")  # of addresses, and of "unknown", which some proxies write
 _MOST_PROXIES = 16  # a longer list is an attack
 _CACHED = 4096
+
+Seen = tuple[str | None, bool]
+"""An address in its usual form, None if a text is none, and whether it is one of the open internet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +54,31 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     """
     sources = [(ref.top, ref.get if len(ref.path) > 1 else None) for ref in options.source]
     target, plain = checked(options.target), plain_name(options.target)
+    known, read = _reader()
 
     def client_address(event: Event) -> bool:
         if (event.get(plain) if plain is not None else target.get(event)) is not None:
             return False
         found = None
         for name, get in sources:
-            text = event.get(name) if get is None else get(event)
+            if name not in event:
+                continue
+            text = event[name] if get is None else get(event)
             if type(text) is not str:
                 continue
             first = text[:1]
             if first == "<":
-                _, peer, rest = text.rpartition(_PEER)
-                if not peer:
-                    continue
-                address, public = _read(rest[:MAX_CHARS].partition("'")[0])
+                part = text.rpartition(_PEER)[2].partition("'")[0]  # of no socket: what is no address
+                address, public = known.get(part) or read(part)
             elif first in _BEGINS:
-                address, public = _in_list(text)
+                address, public = _in_list(text, read)
             else:
                 continue
             if public:
                 found = address
                 break
-            found = found or address
+            if found is None:
+                found = address
         if found is None:
             return False
         if plain is not None:
@@ -85,23 +90,35 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     return client_address
 
 
-def _in_list(text: str) -> tuple[str | None, bool]:
-    """Return the first public address of an access line or a list, else the first one, and whether it is public."""
+def _in_list(text: str, read: Callable[[str], Seen]) -> Seen:
+    """Return the first public address of an access line or a list, else the first one."""
     if line := _access_line(text):
-        return _read(line[1])
+        return read(line[1])
+    found: Seen = (None, False)
     if " " in text and "," not in text:  # a sentence
-        return None, False
-    found = None
+        return found
     for part in forwarded(text, _MOST_PROXIES):
-        address, public = _read(part)
-        if public:
-            return address, True
-        found = found or address
-    return found, False
+        seen = read(part)
+        if seen[1]:
+            return seen
+        if found[0] is None:
+            found = seen
+    return found
 
 
-@lru_cache(_CACHED)
-def _read(text: str) -> tuple[str | None, bool]:
-    """Return the address in its usual form, None if it is none, and whether it is one of the open internet."""
-    address = parse_address(text)
-    return (None, False) if address is None else (str(address), address.is_global)
+def _reader() -> tuple[dict[str, Seen], Callable[[str], Seen]]:
+    """Return what reads a text as an address, and the dict in which it remembers the short ones that it has read."""
+    known: dict[str, Seen] = {}
+
+    def read(text: str) -> Seen:
+        if text in known:
+            return known[text]
+        address = parse_address(text)
+        seen = (None, False) if address is None else (str(address), address.is_global)
+        if len(text) <= MAX_CHARS:
+            if len(known) >= _CACHED:
+                known.clear()
+            known[text] = seen
+        return seen
+
+    return known, read
