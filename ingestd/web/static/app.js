@@ -1,6 +1,6 @@
 /** The page: puts header, question and the chosen view together, and asks anew whenever the question changes. */
 
-import { ask, serverNow } from "./api.js";
+import { aborted, ask, serverNow } from "./api.js";
 import { announce, h, put } from "./dom.js";
 import { createExplore } from "./explore.js";
 import { createHeader } from "./header.js";
@@ -31,9 +31,14 @@ async function viewOf(tab) {
 }
 
 /** The query is wrong: say so, and show that the answers are those of an earlier one. */
-function fault(error) {
-  toolbar.fault(error, question.shift);
+async function fault(error) {
+  const { state, q, shift } = question;
   main.classList.add("stale");
+  // Behind an open quote come our own conditions and close it: what the user wrote has to be asked for alone.
+  const own = state.q && state.q !== q ? await ask("search", { q: state.q, limit: 1 }, running.signal).then(() => null, (alone) => alone) : null;
+  if (question.q !== q || aborted(own)) return;
+  if (own?.status === 400) toolbar.fault(own);
+  else toolbar.fault(error, shift);
 }
 
 /** Ask everything of the shown view again; what is still being asked is given up. */

@@ -13,7 +13,7 @@ export function createHeader() {
   const tabs = Object.entries(TABS).map(([tab, name]) =>
     h("a", { class: "tab", data: { tab }, on: { click: (event) => open(event, tab) } }, icon(name), h("span", {}, t(`nav.${tab}`))),
   );
-  const health = h("span", { class: "health", role: "img" });
+  const health = h("span", { class: "health", role: "img", hidden: true });
   const out = h("button", { class: "ghost", type: "button", hidden: true }, icon("out"), h("span", {}, t("header.signout")));
   const theme = h("button", { class: "ghost square", type: "button", "aria-label": t("header.theme"), title: t("header.theme"), on: { click: switchTheme } }, icon("moon"));
   const other = language === "ko" ? "en" : "ko";
@@ -61,6 +61,7 @@ export function createHeader() {
     },
     /** `word`: "healthy", "unhealthy" or "away". */
     healthy(word) {
+      health.hidden = false;
       health.className = `health health-${word}`;
       health.setAttribute("aria-label", t(`header.${word}`));
       health.title = t(`header.${word}`);

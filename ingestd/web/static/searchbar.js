@@ -37,11 +37,12 @@ export function createSearchbar({ again }) {
   const form = h("form", { class: "search", role: "search" },
     h("span", { class: "search-icon" }, icon("search", 18)), input, clear, list);
   const element = h("div", { class: "searchbar" }, form, error);
-  let marked = -1;
+  let marked = -1, shown = "";
 
   function run(text) {
     hideRecent();
     const trimmed = text.trim();
+    input.value = trimmed;
     if (trimmed) keep([trimmed, ...recent().filter((other) => other !== trimmed)]);
     if (trimmed === current().q) again();
     else update({ q: trimmed });
@@ -103,7 +104,8 @@ export function createSearchbar({ again }) {
   return {
     element,
     show(state) {
-      if (input.value.trim() !== state.q) input.value = state.q;
+      // What is being typed stays while something else is clicked.
+      if (state.q !== shown) input.value = shown = state.q;
       clear.hidden = !input.value;
     },
     focus: () => input.focus(),

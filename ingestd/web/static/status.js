@@ -65,7 +65,7 @@ function page(status, indices, history) {
 const sum = (rows, name) => rows.reduce((all, row) => all + row[name], 0);
 
 const tile = (name, value, below, mood = "") =>
-  h("section", { class: `card tile ${mood}`, "aria-label": name }, h("h2", {}, name), h("p", { class: "tile-value" }, value), below);
+  h("div", { class: `card tile ${mood}` }, h("h2", {}, name), h("p", { class: "tile-value" }, value), below);
 
 function spark(values) {
   const most = Math.max(1, ...values);
