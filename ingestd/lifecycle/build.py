@@ -11,7 +11,7 @@ from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.schedule import Schedule
 from ingestd.lifecycle.scheduler import Scheduler, free_bytes
 from ingestd.lifecycle.state import State
-from ingestd.lifecycle.work import Lifecycle
+from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, Backups
 from ingestd.stores.base import LogStore
@@ -52,7 +52,9 @@ def repository(settings: Settings, backups: Backups) -> str:
     return wanted or next(iter(names), "")
 
 
-def lifecycle(settings: Settings, store: LogStore, backups: Backups, *, own_store: bool) -> Lifecycle:
+def lifecycle(
+    settings: Settings, store: LogStore, backups: Backups, *, own_store: bool, clock: Clock = now
+) -> Lifecycle:
     """Return the work on a store.
 
     Raises:
@@ -66,11 +68,12 @@ def lifecycle(settings: Settings, store: LogStore, backups: Backups, *, own_stor
         rules(settings, own_store=own_store),
         zone=index_zone(settings),
         keep_restored=datetime.timedelta(seconds=settings.restore.keep),
+        clock=clock,
     )
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Lifecycle]:
+def opened(settings: Settings, clock: Clock = now) -> Iterator[Lifecycle]:
     """Open the store that the settings name, and give the work on it.
 
     Raises:
@@ -80,12 +83,12 @@ def opened(settings: Settings) -> Iterator[Lifecycle]:
     store = open_store(url, settings.data_dir)
     try:
         with closing(open_backups(url, settings.data_dir)) as backups:
-            yield lifecycle(settings, store, backups, own_store=is_own(url))
+            yield lifecycle(settings, store, backups, own_store=is_own(url), clock=clock)
     finally:
         store.close()
 
 
-def scheduler(settings: Settings) -> Scheduler | None:
+def scheduler(settings: Settings, clock: Clock = now) -> Scheduler | None:
     """Return what does the work in the daemon; None: nothing is to do it.
 
     Raises:
@@ -96,11 +99,12 @@ def scheduler(settings: Settings) -> Scheduler | None:
         return None
     own = is_own(settings.store or settings.elasticsearch)
     return Scheduler(
-        lambda: opened(settings),
+        lambda: opened(settings, clock),
         plan,
         settings.data_dir,
         (lambda: free_bytes(settings.data_dir)) if own else None,
         settings.retention.keep_free,
+        clock,
     )
 
 

@@ -1,0 +1,198 @@
+"""Thirty-one days: backed up each night, the oldest deleted, brought back as it was. On all kinds of stores."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingestd.lifecycle import build
+from ingestd.settings import Settings, load_settings
+from ingestd.stores.elastic.background import Background
+from ingestd.stores.elastic.client import ElasticClient
+from ingestd.stores.elastic.copying import documents_of, fill
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.local import LocalStore, LocalWriter, store_root
+from ingestd.stores.query import Query
+from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
+from tests.e2e.servers import SearchServer
+
+FIRST = datetime.date(2019, 5, 15)
+DAYS = [FIRST + datetime.timedelta(days=number) for number in range(31)]
+EVENTS = 20
+
+
+def documents(day: datetime.date) -> list[tuple[str, bytes]]:
+    return [
+        (
+            f"{day:%m%d}-{number:012x}",
+            f'{{"@timestamp":"{day}T10:00:{number:02}.000Z", "search_word":"서울 맛집","n":1.{number}0}}'.encode(),
+        )
+        for number in range(EVENTS)
+    ]
+
+
+class Site:
+    """A store with thirty-one days, and a repository."""
+
+    def __init__(self, data_dir: Path, environ: dict[str, str], repository: list[str]) -> None:
+        self.data_dir = data_dir
+        self.environ = environ | {"INGESTD_DATA_DIR": str(data_dir)}
+        self.time = datetime.datetime(2019, 6, 14, 0, 5, tzinfo=datetime.UTC)
+        self.run("repository", "add", "nightly", *repository)
+
+    def run(self, *arguments: str) -> str:
+        """Run a command as a user does; returns what it prints on stdout."""
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def fail(self, *arguments: str) -> str:
+        """Run a command that fails; returns what it says."""
+        done = self._run(*arguments)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ingestd", *arguments]
+        surroundings = os.environ | self.environ
+        return subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+
+    def settings(self) -> Settings:
+        return load_settings(environ=self.environ | {"INGESTD_SCHEDULE_TIME_ZONE": "UTC"})
+
+    def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
+        raise NotImplementedError
+
+    def content(self, index: str) -> dict[str, bytes]:
+        raise NotImplementedError
+
+    def indices(self) -> list[str]:
+        raise NotImplementedError
+
+
+class LocalSite(Site):
+    def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
+        writer = LocalWriter(store_root(self.data_dir), "w0")
+        writer.append(index, [document for _, document in documents], [one for one, _ in documents])
+        writer.close()
+
+    def content(self, index: str) -> dict[str, bytes]:
+        hits = LocalStore(store_root(self.data_dir)).search(Query(), 0)
+        return {hit.id: hit.document for hit in hits if hit.index == index}
+
+    def indices(self) -> list[str]:
+        return [one.index for one in LocalStore(store_root(self.data_dir)).indices()]
+
+
+class ElasticSite(Site):
+    def __init__(self, server: SearchServer, data_dir: Path, repository: list[str]) -> None:
+        self.server = server
+        self._client = ElasticClient(ElasticOptions(hosts=(server.url,)))
+        self._background = Background("test")
+        environ = {"INGESTD_STORE": server.url, "INGESTD_RETENTION_MAX_AGE": "30d"}
+        super().__init__(data_dir, environ, repository)
+
+    def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
+        fill(self._client, self._background, index, documents)
+
+    def content(self, index: str) -> dict[str, bytes]:
+        self.server.call("POST", f"/{index}/_refresh")
+        return dict(documents_of(self._client, self._background, index))
+
+    def indices(self) -> list[str]:
+        return sorted(one for one in self.server.call("GET", "/logstash-*"))
+
+    def close(self) -> None:
+        self._background.run(self._client.close())
+        self._background.close()
+
+
+def name(day: datetime.date) -> str:
+    return f"logstash-{day:%Y.%m.%d}"
+
+
+def thirty_one_days(site: Site) -> None:
+    for day in DAYS:
+        site.put(name(day), documents(day))
+    before = site.content(name(FIRST))
+    assert before == dict(documents(FIRST))
+    scheduler = build.scheduler(site.settings(), lambda: site.time)
+    assert scheduler is not None
+
+    report = scheduler.look()  # at the first look, and then each night at ten past midnight
+    assert report is not None
+    assert not report.failed
+    assert sorted(report.backed_up) == [name(day) for day in DAYS[:-1]]
+    assert list(report.deleted) == [name(FIRST)]
+    assert name(FIRST) not in site.indices()
+    site.time += datetime.timedelta(minutes=4)
+    assert scheduler.look() is None
+    site.time += datetime.timedelta(minutes=2)
+    again = scheduler.look()
+    assert again is not None
+    assert (again.backed_up, again.deleted, again.failed) == ({}, {}, {})
+
+    listed = json.loads(site.run("backup", "list", "--json"))
+    assert [(one["index"], one["state"], one["events"]) for one in listed] == [
+        (name(day), "success", EVENTS) for day in DAYS[:-1]
+    ]
+    assert site.run("restore", "2019.05.15") == f"{name(FIRST)}: {EVENTS} events\n"
+    assert site.content(name(FIRST)) == before
+    assert "there is an index logstash-2019.05.15" in site.fail("restore", "2019.05.15")
+    site.run("restore", "2019.05.15..2019.05.16", "--rename", "restored-")
+    assert site.content(f"restored-{name(FIRST)}") == before
+    assert site.content(f"restored-{name(DAYS[1])}") == dict(documents(DAYS[1]))
+
+    # The restored day stays for a week, although it is old; a late event makes it be backed up again.
+    site.put(name(DAYS[3]), [("late-000000000001", b'{"@timestamp":"2019-05-18T23:59:59.000Z"}')])
+    site.time = datetime.datetime.now(datetime.UTC)
+    with build.opened(site.settings(), lambda: site.time) as lifecycle:
+        decisions = {one.info.index: one for one in lifecycle.plan()}
+        assert decisions[name(FIRST)].held
+        assert decisions[name(FIRST)].why.startswith("it was restored")
+        assert decisions[name(DAYS[3])].why.startswith("it is not backed up; else it would go")
+        assert [one.index for one in lifecycle.missing()] == [name(DAYS[3]), name(DAYS[-1])]
+
+
+@pytest.fixture
+def s3() -> Iterator[S3]:
+    made = S3()
+    yield made
+    made.stop()
+
+
+def test_the_built_in_store_and_s3(s3: S3, tmp_path: Path) -> None:
+    credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    bucket = s3.bucket("django-backups")
+    options = ["--type", "s3", "--bucket", bucket, "--region", REGION, "--endpoint", s3.url]
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in credentials.items():
+            patch.setenv(key, value)
+        site = LocalSite(tmp_path / "data", credentials, [*options, "--base-path", "django_logs"])
+        thirty_one_days(site)
+    assert all(key.startswith("django_logs/") for key in s3.keys(bucket))
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
+def test_a_server_and_its_repository(clean_search_server: SearchServer, tmp_path: Path) -> None:
+    server, unique = clean_search_server, uuid.uuid4().hex[:8]
+    if server.s3 is not None:
+        bucket = server.s3.bucket(f"bucket-{unique}")
+        options = ["--type", "s3", "--bucket", bucket, "--base-path", "django_logs"]
+    else:
+        options = ["--type", "fs", "--location", str(server.data / "snapshots" / unique)]
+    site = ElasticSite(server, tmp_path / "data", options)
+    try:
+        thirty_one_days(site)
+    finally:
+        site.close()
+        site.run("repository", "remove", "nightly")
+        server.wipe("restored-")
