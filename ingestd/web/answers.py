@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
-from ingestd.stores.base import Hit, LogStore, QueryTimeoutError, StoreError
+from ingestd.lifecycle.retention import Rules, next_deletion
+from ingestd.lifecycle.state import State
+from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.intervals import MOST_BARS, bar_seconds
 from ingestd.web.params import ParameterError
@@ -46,10 +48,13 @@ def refusal(status: int, message: str, **more: Any) -> Answer:
 
 
 class Answers:
-    """Answers what is asked of one store and one data folder. The store is opened at the first call for it."""
+    """Answers what is asked of one store and one data folder. The store is opened at the first call for it.
 
-    def __init__(self, open_store: Callable[[], LogStore], data_dir: Path) -> None:
-        self._open, self._data_dir = open_store, data_dir
+    ``rules`` are those by which the daemon deletes its indices; None: it does not.
+    """
+
+    def __init__(self, open_store: Callable[[], LogStore], data_dir: Path, rules: Rules | None = None) -> None:
+        self._open, self._data_dir, self._rules = open_store, data_dir, rules
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
@@ -140,21 +145,36 @@ class Answers:
         return dumps({"field": arguments["field"], "values": values})
 
     def _indices(self, _: Arguments) -> bytes:
-        return dumps(
+        backups = self._backups()
+        shown = [
             {
-                "indices": [
-                    {
-                        "index": one.index,
-                        "day": one.day and one.day.isoformat(),
-                        "events": one.events,
-                        "bytes": one.bytes,
-                        "backup": None,
-                        "delete_at": None,
-                    }
-                    for one in self._asked.indices()
-                ]
+                "index": one.index,
+                "day": one.day and one.day.isoformat(),
+                "events": one.events,
+                "bytes": one.bytes,
+                "backup": backups.get(one.index),
+                "delete_at": self._deletion(one),
             }
-        )
+            for one in self._asked.indices()
+        ]
+        return dumps({"indices": shown})
+
+    def _backups(self) -> dict[str, dict[str, str]]:
+        """Return the newest backup of each index that was read again and found whole, as far as is remembered."""
+        found: dict[str, dict[str, str]] = {}
+        if self._rules is None:
+            return found
+        for repository, snapshots in State.load(self._data_dir).verified.items():
+            for snapshot, verified in sorted(snapshots.items()):
+                index = snapshot.rpartition("-")[0]
+                when = verified.isoformat().replace("+00:00", "Z")
+                found[index] = {"repository": repository, "snapshot": snapshot, "verified": when}
+        return found
+
+    def _deletion(self, index: IndexInfo) -> str | None:
+        """Return the day on which age lets an index go; what space, count or a hold do about it is not foretold."""
+        day = None if self._rules is None else next_deletion(index, self._rules)
+        return day.isoformat() if day is not None else None
 
     def _dead_letters(self, _: Arguments) -> bytes:
         from ingestd.journal.letter_box import LetterBox, letters_folder  # noqa: PLC0415 -- few ask for them

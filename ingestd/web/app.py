@@ -86,7 +86,7 @@ def _add_dashboard(
     app: web.Application, site: Site, guard: Guard, health: Callable[[], Awaitable[Health]]
 ) -> Callable[[], None]:
     """Add what the dashboard asks for; return what is to be done when its page is opened."""
-    setup = Setup(str(site.data_dir), site.query_memory, site.query_timeout, site.server, site.indices)
+    setup = Setup(str(site.data_dir), site.query_memory, site.query_timeout, site.server, site.indices, site.rules)
     pool = QueryPool(setup)
     tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
     app.add_routes([*api.routes(pool, Status(site, health, pool), site.prefix), tails.route()])

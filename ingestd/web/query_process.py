@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ingestd.lifecycle.retention import Rules
 from ingestd.stores.base import LogStore
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.web.answers import Answer, Answers, refusal
@@ -42,7 +43,7 @@ class Setup(msgspec.Struct):
     """What the process is told first: over a pipe, for it may hold passwords.
 
     ``server`` and ``indices`` say what to ask, without a server it is the built-in store in ``data_dir``. A query
-    may take ``memory`` bytes and ``timeout_s`` seconds.
+    may take ``memory`` bytes and ``timeout_s`` seconds. ``rules`` are those of the daemon's retention in this store.
     """
 
     data_dir: str
@@ -50,6 +51,7 @@ class Setup(msgspec.Struct):
     timeout_s: float
     server: ElasticOptions | None = None
     indices: str = ""
+    rules: Rules | None = None
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def main() -> None:
     setup = msgspec.json.decode(_message(requests), type=Setup)
     _restrict(setup.memory)
     asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    answering = Answers(_opener(setup), Path(setup.data_dir))
+    answering = Answers(_opener(setup), Path(setup.data_dir), setup.rules)
     threading.Thread(target=_read, args=(requests, asked.put, answering.interrupt), daemon=True).start()
     while True:
         _write(answers, _answered(answering, asked.get()))

@@ -11,10 +11,12 @@ from typing import Any
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline
+from ingestd.lifecycle.build import rules
+from ingestd.lifecycle.retention import Rules
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.open import INDICES, LOCAL, server_options
+from ingestd.stores.open import INDICES, LOCAL, is_own, server_options
 from ingestd.web.access import Access, AccessError, access_of, prefix_of
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
@@ -54,6 +56,7 @@ class Site:
         data_dir: Where the built-in store, dead letters and journals are; None: there is no dashboard.
         query_timeout: Seconds that a query may take.
         query_memory: Bytes that a query may take.
+        rules: Those by which the daemon deletes indices of this store; None: it deletes none.
         flows: The pipelines.
     """
 
@@ -64,6 +67,7 @@ class Site:
     data_dir: Path | None = None
     query_timeout: float = 30.0
     query_memory: int = 512 << 20
+    rules: Rules | None = None
     flows: tuple[Flow, ...] = ()
 
     @property
@@ -96,8 +100,17 @@ def site_of(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Site:
         data_dir=settings.data_dir,
         query_timeout=settings.query_timeout,
         query_memory=settings.query_memory,
+        rules=_rules(settings, server),
         flows=tuple(_flow(name, pipeline) for name, pipeline in pipelines.items()),
     )
+
+
+def _rules(settings: Settings, server: ElasticOptions | None) -> Rules | None:
+    """Return the rules of retention, if it works on the store that is shown; it follows the settings alone."""
+    own = is_own(settings.store or settings.elasticsearch)
+    if settings.schedule.cron == "off" or own != (server is None):
+        return None
+    return rules(settings, own_store=own)
 
 
 def _searched(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tuple[ElasticOptions | None, str]:

@@ -128,7 +128,7 @@ def test_indices(daemon: Daemon) -> None:
         "day": DAY,
         "events": index["events"],
         "backup": None,
-        "delete_at": None,
+        "delete_at": "2026-12-22",
     }
     assert index["events"] >= 50
 

@@ -4,6 +4,7 @@ tail is a pipe that nobody writes to, which no interrupt of DuckDB reaches."""
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingestd.lifecycle.retention import Rules
+from ingestd.lifecycle.state import State
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.web.answers import Answer
 from ingestd.web.queries import QueryPool
@@ -80,6 +83,18 @@ async def test_answer(make: Make) -> None:
     [hit] = found["hits"]
     assert (answer.status, found["next"], hit["id"], hit["index"]) == (200, None, "a", INDEX)
     assert DOCUMENT in answer.body
+
+
+async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Path) -> None:
+    state, verified = State.load(data_dir), datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    state.verified["s3"] = {f"{INDEX}-20261123001000": verified, f"{INDEX}-20261124001000": verified}
+    state.save()
+    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0, rules=Rules(max_age=30 * 86_400)))
+    [index] = msgspec.json.decode((await pool.ask("indices", {})).body)["indices"]
+    await pool.close()
+    assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-22")
+    snapshot = f"{INDEX}-20261124001000"
+    assert index["backup"] == {"repository": "s3", "snapshot": snapshot, "verified": "2026-11-23T00:00:00Z"}
 
 
 async def test_nothing_runs_before_the_first_query_nor_long_after_the_last(make: Make) -> None:

@@ -52,6 +52,19 @@ def test_the_connection_is_that_of_the_output() -> None:
     assert site(ELASTIC).server == server
 
 
+RULES: list[tuple[str, str, dict[str, str], bool]] = [  # id, output, settings, whether the daemon deletes what is shown
+    ("built_in", "store { }", {}, True),
+    ("off", "store { }", {"schedule_cron": "off"}, False),
+    ("setting", "stdout { }", {"elasticsearch": "http://d:9200"}, True),
+    ("server_of_the_output", ELASTIC, {}, False),
+]
+
+
+@pytest.mark.parametrize(("output", "settings", "ours"), [c[1:] for c in RULES], ids=[c[0] for c in RULES])
+def test_rules(output: str, settings: dict[str, str], ours: bool) -> None:
+    assert (site(output, settings).rules is not None) == ours
+
+
 def test_flows() -> None:
     inputs = (Plugin("tcp_0", "tcp", "0.0.0.0", 5959),)
     assert site("store { id => 'disk' }").flows == (Flow("main", inputs, (Plugin("disk", "store"),)),)
