@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ingestd.stores import words
 from ingestd.stores.local.literals import PLAIN, extract, mention, one_of, places, text
-from ingestd.stores.local.words import longest_word, text_pattern, word_pattern
+from ingestd.stores.local.words import text_pattern, word_pattern
 from ingestd.stores.query import (
     And,
     Condition,
@@ -87,10 +87,10 @@ def where(condition: Condition, columns: Columns) -> str:  # noqa: PLR0911 - one
             return _exists(field, columns)
         case Text(value, fields):
             wanted = words.words(value)
-            return _text(fields, text_pattern(wanted), longest_word(wanted), len(wanted) == 1) if wanted else "false"
+            return _text(fields, text_pattern(wanted), wanted, columns) if wanted else "false"
         case Word(pattern, fields):
-            pieces = [part for part in pattern if not isinstance(part, Gap)]
-            return _text(fields, word_pattern(pattern), longest_word(pieces), False)
+            pieces = [word for part in pattern if not isinstance(part, Gap) for word in words.words(part)]
+            return _text(fields, word_pattern(pattern), pieces, columns)
 
 
 def _joined(operator: str, parts: Sequence[str], of_none: str) -> str:
@@ -198,18 +198,33 @@ def _exists(field: str, columns: Columns) -> str:
     return f"coalesce(len(list_filter({extract(places(field))}, lambda v: {found})) > 0, false)"
 
 
-def _text(fields: Sequence[str], pattern: str, word: str, whole: bool) -> str:
-    """Return the test that one of ``fields`` has a pattern; ``whole``: the pattern is just the word."""
+def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: Columns) -> str:
+    """Return the test that one of ``fields`` has a pattern and with it all ``wanted`` words, the longest first.
+
+    A single word that is the pattern needs no regular expression.
+    """
+    wanted = sorted(wanted, key=len, reverse=True)
+    whole = [pattern] == wanted
 
     def found(operand: str) -> str:
-        if whole:
-            return f"contains(lower({operand}), {text(word)})"
-        return f"(contains(lower({operand}), {text(word)}) AND regexp_matches(lower({operand}), {text(pattern)}))"
+        tests = [f"contains({_cased(operand, word)}, {text(word)})" for word in wanted]
+        if not whole:
+            tests.append(f"regexp_matches(lower({operand}), {text(pattern)})")
+        return f"CASE WHEN {' AND '.join(tests[:-1])} THEN {tests[-1]} ELSE false END" if tests[1:] else tests[0]
 
-    paths = [path for field in fields for path in places(field)]
-    document = "doc" if word == word.upper() else "lower(doc)"
-    hint = mention([word], document=document) if PLAIN.fullmatch(word) else ""
-    return _in_document(paths, _Is(found, found), hint)
+    test = _Is(found, found)
+    inside = [field for field in fields if columns.find(field) is None]
+    tests = [_of_value(field, test, columns) for field in fields if field not in inside]
+    if inside:
+        plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
+        hint = mention([plain], document=_cased("doc", plain)) if plain else ""
+        tests.append(_in_document([path for field in inside for path in places(field)], test, hint))
+    return _joined(" OR ", tests, "false")
+
+
+def _cased(operand: str, word: str) -> str:
+    """Return an operand as it is searched for a lower-case word: as it is if the word has no case."""
+    return operand if word == word.upper() else f"lower({operand})"
 
 
 def _of_value(field: str, test: _Is, columns: Columns, hint: str = "") -> str:

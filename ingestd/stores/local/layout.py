@@ -4,12 +4,19 @@
 
     <data dir>/indices/                             the root
         .writer-w0.lock                             held by the process that writes as w0
-        logstash-2026.11.22/                        an index; deleting it is unlinking this folder
-            tail-w0-00001.ndjson                    appended by writer w0
+        .sealer.lock  .sealing/                     held by the process that seals; its files in the making
+        .deleted-1795255200000000000-4711/          an index that is being deleted
+        logstash-2026.11.22/                        an index
+            tail-w0-00002.ndjson                    appended by writer w0, which holds its lock
             tail-w0-00001.torn-18233                what a crash left of a line at this byte; kept, never read
+            tail-w0-00001.unreadable                lines that no query could have read; kept, never read
+            sealed-00001.parquet                    sealed tails
+            sealed.json                             which files are sealed: see ``manifest``
+            ids-w0-00001.txt                        ids of what w0 wrote last and is sealed: see ``last_ids``
 
-Each writer has tails of its own, so writers need no lock between them, and a tail has one number, so that a
-sealed file can carry its name: a tail beside a sealed file of the same name is already in it.
+Each writer has tails of its own, so writers need no lock between them. It goes on to a tail of the next number
+by size and age; numbers are never used twice, so that the manifest can say "up to here, all are sealed". A
+writer holds the lock (``flock``) of the tails it has open, the sealer that of those it seals.
 
 A line of a tail is ``<document> TAB <id as a JSON string> LF``, the id empty if there is none. Raw tabs and
 line ends occur in JSON only as blanks between tokens; the writer turns them into spaces, so the two columns
@@ -32,6 +39,9 @@ from ingestd.stores.base import InvalidIndexError
 
 MAX_DOCUMENT_BYTES = 16 << 20
 """The longest line that DuckDB is told to read; it sizes its buffers by it."""
+
+SEALED_IDS_BYTES = 16 << 20
+"""Of so much of what a writer wrote last to an index the ids are at hand after sealing."""
 
 _TAIL = re.compile(r"tail-(?P<writer>[a-z0-9_]+)-(?P<number>\d+)\.ndjson")
 _WRITER = re.compile(r"[a-z0-9_]{1,32}")
@@ -89,6 +99,31 @@ def day_of(index: str) -> datetime.date | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class TailName:
+    """The name of a tail, in two parts."""
+
+    writer: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"tail-{self.writer}-{self.number:05d}.ndjson"
+
+    @classmethod
+    def parse(cls, name: str) -> TailName | None:
+        """Return the parts of a file name; None if it is not that of a tail."""
+        found = _TAIL.fullmatch(name)
+        return None if found is None else cls(found["writer"], int(found["number"]))
+
+
+def tails_of(folder: Path | int) -> list[TailName]:
+    """Return the tails in a folder, a path or a descriptor, by writer and number; none if it is not there."""
+    try:
+        return sorted(tail for name in os.listdir(folder) if (tail := TailName.parse(name)))  # noqa: PTH208 - or an fd
+    except FileNotFoundError:
+        return []
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """The folder of one index."""
@@ -97,12 +132,9 @@ class Folder:
     index: str
     day: datetime.date | None
 
-    def tails(self) -> list[Path]:
-        """Return the tails by name; none if the folder was deleted meanwhile."""
-        try:
-            return sorted(path for path in self.path.iterdir() if _TAIL.fullmatch(path.name))
-        except FileNotFoundError:
-            return []
+    def tails(self) -> list[TailName]:
+        """Return the tails, by writer and number; none if the folder was deleted meanwhile."""
+        return tails_of(self.path)
 
     def span(self) -> tuple[str, str] | None:
         """Return the first moment of the index and the first after it, in UTC; ``None``: any time.
@@ -146,11 +178,3 @@ def sync_folder(folder: Path) -> None:
     finally:
         os.close(fd)
 
-
-def tail_path(folder: Path, writer_id: str) -> Path:
-    """Return the tail that ``writer_id`` goes on with: its newest, or a first one."""
-    newest = 1
-    for path in folder.glob(f"tail-{writer_id}-*.ndjson"):
-        if (found := _TAIL.fullmatch(path.name)) and found["writer"] == writer_id:
-            newest = max(newest, int(found["number"]))
-    return folder / f"tail-{writer_id}-{newest:05d}.ndjson"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ingestd.stores.base import IndexInfo
-from ingestd.stores.local import sql
+from ingestd.stores.base import IndexInfo, StoreError
+from ingestd.stores.local import manifest, sql
+from ingestd.stores.local.conditions import Columns
 from ingestd.stores.local.layout import Folder
 from ingestd.stores.query import Query
+
+Kind = tuple[Columns | None, bool]
+"""The columns of files (None: tails) and whether their rows must be asked for their time."""
 
 
 class Listing:
@@ -19,26 +24,31 @@ class Listing:
         self._lines: dict[str, tuple[tuple[int, int, int], int]] = {}  # path: (inode, size, mtime), lines
 
     def parts(self, window: Sequence[Folder], query: Query) -> list[sql.Part]:
-        """Return the files that can hold events of the range: those all within it apart from those at its ends."""
-        since = None if query.since is None else sql.bound(query.since)
-        until = None if query.until is None else sql.bound(query.until)
-        inner: list[str] = []
-        edge: list[str] = []
+        """Return the files that can hold events of the range, those all within it apart from those at its ends.
+
+        Raises:
+            OSError: A folder cannot be read.
+            StoreError: A manifest cannot be read, or a bound of the range is no time.
+        """
+        parts: dict[Kind, list[str]] = {}
+        span = _micros(query.since), _micros(query.until)
         for folder in window:
-            first, after = folder.span() or ("", "~")
-            if (since is not None and after <= since) or (until is not None and first >= until):
-                continue
-            within = (since is None or since <= first) and (until is None or after <= until)
-            (inner if within else edge).extend(map(str, folder.tails()))
-        return [sql.Part(tuple(files), timed) for files, timed in ((inner, False), (edge, True)) if files]
+            tails, sealed = manifest.contents(folder.path)
+            if tails and (timed := _must_ask(folder, query)) is not None:
+                parts.setdefault((None, timed), []).extend(str(folder.path / str(tail)) for tail in tails)
+            for file, timed in _sealed_in(sealed, *span):
+                parts.setdefault((Columns(file.columns), timed), []).append(str(folder.path / file.name))
+        return [sql.Part(tuple(files), timed, columns) for (columns, timed), files in parts.items()]
 
     def info(self, folder: Folder) -> IndexInfo:
         """Return what ``LogStore.indices`` tells of an index."""
+        tails, sealed = manifest.contents(folder.path)
+        events = sum(file.events for file in sealed.files) + sum(self._count(folder.path / str(tail)) for tail in tails)
         size = 0
         for entry in folder.path.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 size += entry.stat().st_size
-        return IndexInfo(folder.index, folder.day, sum(map(self._count, folder.tails())), size)
+        return IndexInfo(folder.index, folder.day, events, size)
 
     def _count(self, path: Path) -> int:
         """Return the number of whole lines of a tail; 0 if it was deleted meanwhile."""
@@ -47,14 +57,51 @@ class Listing:
             state = (found.st_ino, found.st_size, found.st_mtime_ns)
             known = self._lines.get(str(path))
             if known is None or known[0] != state:
-                known = self._lines[str(path)] = (state, _count_lines(path))
+                known = self._lines[str(path)] = (state, count_bytes(path, b"\n"))
             return known[1]
         return 0
 
 
-def _count_lines(path: Path) -> int:
+def count_bytes(path: Path, byte: bytes) -> int:
+    """Return how often a byte occurs in a file."""
     count, buffer = 0, bytearray(1 << 20)
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(buffer):
-            count += buffer.count(b"\n", 0, size)
+            count += buffer.count(byte, 0, size)
     return count
+
+
+def _must_ask(folder: Folder, query: Query) -> bool | None:
+    """Return whether the tails of an index must be asked for the time; None: they hold nothing of the range."""
+    since = None if query.since is None else sql.bound(query.since)
+    until = None if query.until is None else sql.bound(query.until)
+    first, after = folder.span() or ("", "~")
+    if (since is not None and after <= since) or (until is not None and first >= until):
+        return None
+    return not ((since is None or since <= first) and (until is None or after <= until))
+
+
+def _sealed_in(
+    sealed: manifest.Manifest, since: int | None, until: int | None
+) -> Iterator[tuple[manifest.SealedFile, bool]]:
+    """Return the sealed files with events of a range, and whether they have others as well."""
+    for file in sealed.files:
+        if since is None and until is None:
+            yield file, False
+        elif file.first is not None and file.last is not None:
+            if (since is not None and file.last < since) or (until is not None and file.first > until):
+                continue
+            within = (since is None or since < file.first) and (until is None or file.last < until)
+            yield file, bool(file.untimed) or not within
+
+
+def _micros(time: str | None) -> int | None:
+    """Return a time in microseconds since 1970, rounded down."""
+    if time is None:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(time)
+    except ValueError:
+        raise StoreError(f"{time!r} is no time: write 2026-11-22T10:00:00Z") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)

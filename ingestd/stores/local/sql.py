@@ -35,7 +35,7 @@ class Part:
         """Return the FROM clause."""
         if self.columns is None:
             return read_lines(self.files)
-        return f"read_parquet([{_names(self.files)}], filename=true)"
+        return f"read_parquet([{quoted_files(self.files)}], filename=true)"
 
     def time(self) -> str:
         """Return the expression of ``@timestamp``, a TIMESTAMP; NULL if there is none."""
@@ -54,14 +54,15 @@ class Place:
     id: str
 
 
-def _names(files: Iterable[str | os.PathLike[str]]) -> str:
+def quoted_files(files: Iterable[str | os.PathLike[str]]) -> str:
+    """Return paths as a list of literals that are no patterns."""
     return ", ".join(text(_GLOB.sub(r"[\1]", os.fspath(file))) for file in files)
 
 
 def read_lines(files: Iterable[str | os.PathLike[str]]) -> str:
     """Return the source of rows that tails hold; broken lines are left out. ``layout`` tells the format."""
     return (
-        f"(SELECT coalesce(doc, '') AS doc, id, filename FROM read_csv([{_names(files)}], "
+        f"(SELECT coalesce(doc, '') AS doc, id, filename FROM read_csv([{quoted_files(files)}], "
         "columns={'doc': 'VARCHAR', 'id': 'VARCHAR'}, delim='\t', filename=true, "
         "header=false, auto_detect=false, quote='', escape='', new_line='\\n', strict_mode=false, "
         f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES}, buffer_size={_BUFFER_BYTES}))"

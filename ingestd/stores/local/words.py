@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import regex
 
 from ingestd.stores.query import Gap
-from ingestd.stores.words import words
 
 _EMOJI = r"\x{2600}-\x{27bf}\x{1f1e6}-\x{1f1ff}\x{1f300}-\x{1faff}"
 _MARKS = r"\p{M}\p{Cf}"  # belong to the character before them
@@ -47,11 +46,6 @@ def word_pattern(pattern: Sequence[str | Gap]) -> str:
     one = rf"(?:[{_MID_BOTH}]?{_IN_WORDS})"
     gaps = {Gap.ONE: rf"(?:{_IN_WORDS}|[{_MID_BOTH}])", Gap.MANY: rf"(?:{one}*[{_MID_BOTH}]?)"}
     return "".join(gaps[part] if isinstance(part, Gap) else _escaped(part.lower()) for part in pattern)
-
-
-def longest_word(pieces: Sequence[str]) -> str:
-    """Return the longest word of several texts, in lower case; empty if they have none."""
-    return max((word for piece in pieces for word in words(piece)), key=len, default="")
 
 
 def _kind(chars: str) -> str:

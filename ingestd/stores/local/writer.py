@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
-from ingestd.stores.base import DocumentsRefusedError, StoreError, StoreFullError
-from ingestd.stores.local.layout import (
-    MAX_DOCUMENT_BYTES,
-    check_index,
-    check_writer_id,
-    folders,
-    sync_folder,
-    tail_path,
-)
+from ingestd.stores.base import DocumentsRefusedError, StoreError
+from ingestd.stores.local import recent
+from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES, check_index, check_writer_id, folders, tails_of
+from ingestd.stores.local.tails import Repair, Tail, open_tail, repair_end, store_error, try_lock
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # its id has its place in the line too
 _BLANKS = bytes.maketrans(b"\t\r\n", b"   ")
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What a crash left of a line: ``size`` bytes at ``offset`` of ``tail``, moved to the file ``kept``."""
-
-    tail: Path
-    offset: int
-    size: int
-    kept: Path
-
-
-@dataclass(slots=True)
-class _Tail:
-    path: Path
-    fd: int
-    size: int  # bytes; all of them whole lines
-    dirty: bool = True  # also when just opened: a killed process may have left bytes that are not on the disk yet
-    torn: bool = False  # a failed write could not be taken back yet
 
 
 class LocalWriter:
@@ -56,22 +30,37 @@ class LocalWriter:
         root: The store (``layout.store_root``); made on the first append.
         writer_id: 1 to 32 of ``a-z 0-9 _``, the same after each restart.
         max_open: How many tails are kept open.
+        roll_bytes: A tail of this size is left to the sealer, and the next one begun.
+        roll_seconds: The same for a tail that was open so long. Looked at whenever something is appended.
 
     Raises:
         StoreError: Another process writes as ``writer_id``, or the root cannot be used.
         ValueError: The writer id is malformed.
     """
 
-    def __init__(self, root: Path, writer_id: str, max_open: int = 64) -> None:
+    def __init__(
+        self,
+        root: Path,
+        writer_id: str,
+        max_open: int = 64,
+        *,
+        roll_bytes: int = 64 << 20,
+        roll_seconds: float = 900,
+    ) -> None:
         check_writer_id(writer_id)
         self._root = root
         self._writer_id = writer_id
         self._max_open = max_open
-        self._tails: OrderedDict[str, _Tail] = OrderedDict()  # the longest unused first
+        self._roll_bytes = roll_bytes
+        self._roll_seconds = roll_seconds
+        self._oldest = time.monotonic()  # no open tail was opened before
+        self._tails: OrderedDict[str, Tail] = OrderedDict()  # the longest unused first
+        self._done: dict[str, int] = {}  # for each index the number of the tail that was left last
         self._lock = _lock(root, writer_id)
+        self.repairs: list[Repair] = []
         try:
-            found = (tail_path(folder.path, writer_id) for folder in folders(root))
-            self.repairs = [repair for path in found if (repair := _repair(path))]
+            for folder in folders(root):
+                self._repair(folder.path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -92,41 +81,36 @@ class LocalWriter:
         """
         if not documents:
             return
-        tail = self._tails.get(index)
         body = _lines(documents, ids)
         try:
+            if time.monotonic() - self._oldest > self._roll_seconds:
+                self._leave_old()
             while True:
-                tail = tail or self._open(index)
-                _write(tail, body)
-                if _is_at(tail):
+                tail = self._tails.get(index) or self._open(index)
+                if tail.size and tail.size + len(body) > self._roll_bytes:
+                    self._leave(index)
+                    continue
+                tail.write(body)
+                if tail.is_in_place():
                     break
                 self._forget(index)  # the index was deleted meanwhile: what was written goes with it
-                tail = None
         except OSError as error:
-            raise _store_error(error, f"cannot append to index {index!r}") from error
+            raise store_error(error, f"cannot append to index {index!r}") from error
         self._tails.move_to_end(index)
 
     def last_ids(self, index: str, max_bytes: int) -> set[str]:
-        """Return the ids of the documents in the last ``max_bytes`` of this writer's tail of an index.
+        """Return the ids in the last ``max_bytes`` that this writer has appended to an index, be they sealed or not.
 
-        After a crash they tell what was appended although nobody could note any more that it was.
+        After a crash they tell what was appended although nobody could note any more that it was. Of what is
+        sealed, those of the last ``SEALED_IDS_BYTES`` are known.
 
         Raises:
-            StoreError: The tail cannot be read.
+            StoreError: They cannot be read.
         """
-        path = tail_path(self._root / index, self._writer_id)
         try:
-            with path.open("rb") as tail:
-                size = tail.seek(0, os.SEEK_END)
-                begin = tail.seek(max(size - max_bytes, 0))
-                lines = tail.read().split(b"\n")
-        except FileNotFoundError:
-            return set()
+            return recent.last_ids(self._root / index, self._writer_id, max_bytes)
         except OSError as error:
-            raise _store_error(error, f"cannot read index {index!r}") from error
-        whole = lines[1 if begin else 0 : -1]  # the first may lack its begin; behind the last there is nothing
-        ids = (line.rpartition(b"\t")[2] for line in whole)
-        return {orjson.loads(one) for one in ids if one.startswith(b'"')}
+            raise store_error(error, f"cannot read index {index!r}") from error
 
     def sync(self) -> None:
         """Return when everything appended so far is on the disk (``fsync``).
@@ -136,9 +120,9 @@ class LocalWriter:
         """
         try:
             for tail in self._tails.values():
-                _sync(tail)
+                tail.sync()
         except OSError as error:
-            raise _store_error(error, "cannot sync the store") from error
+            raise store_error(error, "cannot sync the store") from error
 
     def close(self) -> None:
         """Sync, close all tails and let another process write as this writer id."""
@@ -151,28 +135,55 @@ class LocalWriter:
                 os.close(self._lock)
                 self._lock = -1
 
-    def _open(self, index: str) -> _Tail:
+    def _open(self, index: str) -> Tail:
         check_index(index)
         while len(self._tails) >= self._max_open:
             oldest = next(iter(self._tails))
-            _sync(self._tails[oldest])
+            self._tails[oldest].sync()
             self._forget(oldest)
         folder = self._root / index
-        folder.mkdir(exist_ok=True, mode=0o750)
-        path = tail_path(folder, self._writer_id)
-        if repair := _repair(path):
-            self.repairs.append(repair)
-        new = not path.exists()
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        self._tails[index] = tail = _Tail(path, fd, os.fstat(fd).st_size)
-        if new:
-            sync_folder(folder)
-            sync_folder(self._root)
+        while True:
+            folder.mkdir(exist_ok=True, mode=0o750)
+            try:
+                tail, repair = open_tail(folder, self._writer_id, self._done.get(index, 0), self._roll_bytes)
+                break
+            except FileNotFoundError:
+                if folder.exists():
+                    raise
+        self.repairs += [repair] if repair else []
+        self._tails[index] = tail
         return tail
+
+    def _leave(self, index: str) -> None:
+        """Close a tail for good: the next one has another number."""
+        tail = self._tails[index]
+        tail.sync()
+        self._done[index] = tail.number
+        self._forget(index)
+
+    def _leave_old(self) -> None:
+        now = time.monotonic()
+        for index in [one for one, tail in self._tails.items() if now - tail.opened > self._roll_seconds]:
+            self._leave(index)
+        self._oldest = min((tail.opened for tail in self._tails.values()), default=now)
 
     def _forget(self, index: str) -> None:
         if tail := self._tails.pop(index, None):
-            os.close(tail.fd)
+            tail.close()
+
+    def _repair(self, folder: Path) -> None:
+        """Mend our newest tail of an index, unless the sealer is at it, which mends it itself."""
+        own = [tail for tail in tails_of(folder) if tail.writer == self._writer_id]
+        if not own:
+            return
+        try:
+            with (folder / str(own[-1])).open("r+b", buffering=0) as file:
+                if try_lock(file.fileno()) and (repair := repair_end(folder / str(own[-1]), file.fileno())):
+                    self.repairs.append(repair)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise store_error(error, f"cannot repair {folder}") from error
 
 
 def _lines(documents: Sequence[bytes], ids: Sequence[str] | None) -> bytes:
@@ -202,41 +213,6 @@ def _id_columns(ids: Sequence[str]) -> list[bytes]:
     return (b'\t"' + quoted[2:-2].replace(b'","', b'"\n\0\t"') + b'"\n').split(b"\0")
 
 
-def _write(tail: _Tail, body: bytes) -> None:
-    """Append ``body``, or leave the tail as it was and raise ``OSError``."""
-    if tail.torn:
-        _take_back(tail)
-    tail.dirty = True
-    try:
-        done = os.write(tail.fd, body)
-        while done < len(body):  # a full disk or a size limit takes a part first, then refuses
-            done += os.write(tail.fd, body[done:])
-    except OSError:
-        tail.torn = True
-        _take_back(tail)
-        raise
-    tail.size += done
-
-
-def _is_at(tail: _Tail) -> bool:
-    """Return whether the open file is still the one of its name: neither deleted nor moved away."""
-    try:
-        return os.path.samestat(os.fstat(tail.fd), tail.path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _take_back(tail: _Tail) -> None:
-    os.ftruncate(tail.fd, tail.size)
-    tail.torn = False
-
-
-def _sync(tail: _Tail) -> None:
-    if tail.dirty:
-        os.fsync(tail.fd)
-        tail.dirty = False
-
-
 def _lock(root: Path, writer_id: str) -> int:
     """Return the descriptor that holds the lock of a writer; the kernel frees it when the process ends."""
     path = root / f".writer-{writer_id}.lock"
@@ -244,46 +220,10 @@ def _lock(root: Path, writer_id: str) -> int:
         root.mkdir(parents=True, exist_ok=True, mode=0o750)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise _store_error(error, "cannot open the store") from error
+        raise store_error(error, "cannot open the store") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
         raise StoreError(f"another process writes to {root} as writer {writer_id!r}") from error
     return fd
-
-
-def _repair(path: Path) -> Repair | None:
-    """Cut a line that has no end off a tail and keep it beside; ``None`` if the tail is whole."""
-    try:
-        with path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            end = _end_of_lines(file.fileno(), size)
-            if end == size:
-                return None
-            kept = path.with_name(f"{path.stem}.torn-{end}")
-            kept.write_bytes(os.pread(file.fileno(), size - end, end))
-            with kept.open("rb") as copy:
-                os.fsync(copy.fileno())
-            file.truncate(end)
-            os.fsync(file.fileno())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _store_error(error, f"cannot repair {path}") from error
-    return Repair(path, end, size - end, kept)
-
-
-def _end_of_lines(fd: int, size: int, step: int = 1 << 16) -> int:
-    """Return the offset after the last line end of a file, 0 if it has none."""
-    while size > 0:
-        start = max(0, size - step)
-        if (found := os.pread(fd, size - start, start).rfind(b"\n")) >= 0:
-            return start + found + 1
-        size = start
-    return 0
-
-
-def _store_error(error: OSError, what: str) -> StoreError:
-    kind = StoreFullError if error.errno in _FULL else StoreError
-    return kind(f"{what}: {error.strerror or error}")

@@ -11,6 +11,7 @@ from ingestd.stores.base import IndexInfo, LogStore, StoreError, TopValue
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.layout import day_of
 from ingestd.stores.local.listing import Listing
+from ingestd.stores.local.sealer import Policy, seal_once
 from ingestd.stores.local.writer import _MAX_BYTES
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
 
@@ -36,13 +37,25 @@ def fill(root: Path, documents: dict[str, bytes], index_of: dict[str, str]) -> N
     writer.close()
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["utf8", "escaped"])
+STATES = ["utf8-tails", "escaped-tails", "utf8-sealed", "escaped-joined", "utf8-mixed"]
+
+
+@pytest.fixture(scope="module", params=STATES)
 def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of EVENTS, as orjson writes them and ASCII-escaped as the handlers send them."""
+    """A store of EVENTS, as orjson writes them or ASCII-escaped as the handlers send them, sealed or not."""
     folder = tmp_path_factory.mktemp("store")
-    documents = {key: json.dumps(event, ensure_ascii=request.param).encode() for key, event in EVENTS.items()}
-    days = {key: event["@timestamp"][:10].replace("-", ".") for key, event in EVENTS.items()}
-    fill(folder, documents, {key: f"logstash-{day}" for key, day in days.items()})
+    encoding, state = request.param.split("-")
+    joining = Policy(idle_s=0, small_files=1 if state == "joined" else 99)
+    for at, (key, event) in enumerate(EVENTS.items()):
+        day = event["@timestamp"][:10].replace("-", ".")
+        document = json.dumps(event, ensure_ascii=encoding == "escaped").encode()
+        fill(folder, {key: document}, {key: f"logstash-{day}"})
+        if state == "joined" or (state == "mixed" and at % 3 == 1):
+            seal_once(folder, joining)
+    if state == "sealed":
+        seal_once(folder, joining)
+    left = sum(1 for _ in folder.glob("*/tail*"))
+    assert (left == 0) is (state in {"sealed", "joined"})
     return folder
 
 
