@@ -445,6 +445,21 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
     assert told["bytes"] == sum(len(line(number, text=text)) for number in lost)
 
 
+async def test_one_that_costs_much_leaves_the_others_their_turn() -> None:
+    """A chunk may hold 50,000 lines that are no JSON; an event of another client does not wait for all of them."""
+    async with serving() as server:
+        writer, other = await server.connect(), await server.connect()
+        writer.write(b"x\n" * 30_000)
+        await server.until(1)
+        other.write(line(1))
+        await eventually(lambda: any("n" in one for one in server.memory.documents))
+        assert len(server.memory.documents) < 25_000
+        documents = await server.until(30_001)
+        assert sum(one.get("message") == "x" for one in documents) == 30_000
+        for one in (writer, other):
+            one.close()
+
+
 async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
     async with serving(queue_bytes=50_000, journal_bytes=2_000_000) as server:
         server.memory.gate.clear()

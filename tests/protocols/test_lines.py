@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.lines import Cut, LineCutter, TooLong
+from ingestd.protocols.lines import Cut, LineCutter, TooLong, count_line_ends
 
 CASES = {  # id: (stream, good lines with their offsets, sizes of lines too long), with max_bytes=4
     "two_lines": (b"ab\ncd\n", [(0, b"ab\n"), (3, b"cd\n")], []),
@@ -67,3 +67,8 @@ def test_a_line_without_end_holds_no_more_than_the_limit() -> None:
         assert cutter.feed(b"x" * 100) == []
         assert len(cutter._tail) <= 1001
     assert cutter.feed_eof() == [Cut(b"", 0, [TooLong(100_000, b"x" * 1100)])]
+
+
+@given(st.text("ab\r\n", max_size=64).map(str.encode))
+def test_count_line_ends(data: bytes) -> None:
+    assert count_line_ends(data) == data.count(b"\n")

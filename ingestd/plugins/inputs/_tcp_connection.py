@@ -18,7 +18,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Chunk, Origin, Sink
-from ingestd.protocols.lines import HEAD_BYTES, TooLong, split_lines
+from ingestd.protocols.lines import HEAD_BYTES, TooLong, count_line_ends, split_lines
 
 log = get_logger(__name__)
 
@@ -32,6 +32,13 @@ _GLANCE_BYTES = 16 << 10
 _LOOK_SHARE = 0.05
 """Half a line is looked at anew for each piece that comes. Looks at those longer than a glance may take so much of a
 process's time, all together: a client may send a long line byte by byte."""
+
+_TURN_SECONDS = 0.002
+_FIRST_LINES = 1000
+_FEWEST_LINES = 16
+"""A connection takes in at most a chunk, and no more lines than go by in a turn's seconds of the processor, before the
+others get their turn. Lines that are garbage, or that filters have much to do with, cost a hundred times as much as
+others."""
 
 _FULL_SECONDS = 0.2
 """For so long no more of a line must come, though the kernel says that it has no room, before that is believed: the
@@ -88,6 +95,8 @@ class Connection:
         self._begun = bytearray()  # of a line that is too long only the head is kept
         self._line_size = 0  # how much of the line in ``_begun`` is consumed already
         self._low_water = 1
+        self._lines = _FIRST_LINES  # to take in at once
+        self._chunk = buffer.chunk_bytes  # to look at for them
         self._seems_full = self._ending = False
         self._last_read = self._loop.time()
 
@@ -175,7 +184,7 @@ class Connection:
         Usually a chunk is looked at; as much as the longest line may have, if a chunk ends no line.
         """
         most = max(self._max + 2 - self._line_size, 1)  # with "\r\n"
-        look = max(self._peek_buffer.chunk_bytes, min(2 * self._low_water, most))
+        look = max(self._chunk, min(2 * self._low_water, most))
         while True:
             self._buffer = self._peek_buffer.of(look)
             size = self._sock.recv_into(self._buffer, look, socket.MSG_PEEK)
@@ -197,12 +206,12 @@ class Connection:
             return
         self._last_read = self._loop.time()
         if whole:
-            self._take(whole)
-            self._wake_at(size - whole + 1)
+            taken = self._take_turn(whole)
+            self._wake_at(size - whole + 1 if taken == whole else 1)
         elif self._line_size + size > self._max + 1:  # + 1: a "\r" does not count
             self._collect(size)
         elif last or self._is_end(size):
-            self._take(size)
+            self._take(bytes(memoryview(self._buffer)[:size]))
         elif self._ending and self._line_size:
             self._collect(size)  # to finish the line; the kernel may have no room for its end
         else:
@@ -212,13 +221,32 @@ class Connection:
         """Return whether the stream ends after the ``size`` bytes that were seen."""
         return tcp_position.peer_has_closed(self._sock) and tcp_position.unread(self._sock) == size
 
-    def _take(self, whole: int) -> None:
-        """Put the first ``whole`` bytes of the buffer, which end a line, and consume them."""
+    def _take_turn(self, whole: int) -> int:
+        """Put and consume so many of the first ``whole`` bytes, which end a line, as is fair; returns how many."""
         data = bytes(memoryview(self._buffer)[:whole])
-        if self._line_size + whole > self._max:
+        lines = count_line_ends(data)
+        if lines > self._lines:
+            whole = data.rfind(b"\n", 0, whole * self._lines // lines) + 1 or data.find(b"\n") + 1
+            data = data[:whole]
+            lines = self._lines  # or about so many
+            self._chunk = 2 * whole  # more would be looked at in vain
+        else:
+            self._chunk = min(2 * self._chunk, self._peek_buffer.chunk_bytes)
+        begin = time.thread_time()
+        self._take(data)
+        seconds = time.thread_time() - begin
+        if seconds > _TURN_SECONDS:
+            self._lines = max(int(lines * _TURN_SECONDS / seconds), self._lines // 2, _FEWEST_LINES)
+        elif lines == self._lines:
+            self._lines *= 2
+        return whole
+
+    def _take(self, data: bytes) -> None:
+        """Put and consume ``data``, which ends a line."""
+        if self._line_size + len(data) > self._max:
             self._take_lines(data)
         elif self._put(bytes(self._begun) + data if self._begun else data, self._offset - self._line_size):
-            self._consume(whole)
+            self._consume(len(data))
             self._end_line()
         else:
             self._pause()
