@@ -32,32 +32,34 @@ Ask = Callable[[], Awaitable[Health]]
 class Counted:
     """Something that a query process counts on the disk: old news are shown while new ones are counted.
 
-    ``name`` is the call and the key in its answer; ``nothing`` is shown before there is any.
+    ``name`` is the call and the key in its answer; ``nothing`` is shown before there is any, and until then it is
+    not ``known``. ``problem`` says why the last count failed, empty if it did not.
     """
 
     def __init__(self, pool: QueryPool, name: str, nothing: Any) -> None:
-        self._pool, self._name = pool, name
-        self._value, self._problem = nothing, f"{name}: still being counted"
+        self._pool, self.name = pool, name
+        self._value, self.problem = nothing, ""
+        self.known = False
         self._due = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self) -> tuple[Any, str]:
-        """Return the value and what is wrong with it, empty if nothing."""
+    async def get(self) -> Any:
+        """Return the value."""
         if self._task is None and time.monotonic() >= self._due:
             self._task = asyncio.create_task(self._count())
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_PATIENCE_SECONDS if self._problem else 0.1)
-        return self._value, self._problem
+            await asyncio.wait({self._task}, timeout=0.1 if self.known else _PATIENCE_SECONDS)
+        return self._value
 
     async def _count(self) -> None:
         began = time.monotonic()
         try:
-            answer = await self._pool.ask(self._name, {})
+            answer = await self._pool.ask(self.name, {})
             document = loads(answer.body)
             if answer.status == 200:
-                self._value, self._problem = document[self._name], ""
+                self._value, self.problem, self.known = document[self.name], "", True
             else:
-                self._problem = f"{self._name}: {document['error']['message']}"
+                self.problem = f"{self.name}: {document['error']['message']}"
         finally:
             ended = time.monotonic()
             self._due = ended + max(_FRESH_SECONDS, (ended - began) * _SHARE)
@@ -95,8 +97,8 @@ class Status:
         if len(self._samples) == 1:
             await asyncio.sleep(_FIRST_LOOK_SECONDS)
             health = await self._look()
-        letters, wrong_letters = await self._letters.get()
-        audit, wrong_audit = await self._audit.get()
+        counted = (self._letters, self._audit)
+        letters, audit = [await one.get() for one in counted]
         return {
             "version": ingestd.__version__,
             "uptime_s": round(time.monotonic() - STARTED),
@@ -109,7 +111,8 @@ class Status:
             "workers": {"running": health.running, "wanted": health.wanted},
             "health": health.document(),
             "geoip": self._geoip(),
-            "problems": [wrong for wrong in (wrong_letters, wrong_audit) if wrong],
+            "counting": [one.name for one in counted if not one.known],
+            "problems": [one.problem for one in counted if one.problem],
         }
 
     async def _look(self) -> Health:
