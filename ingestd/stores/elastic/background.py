@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Background:
-    """An event loop that runs until `close`; `run` may be called by any thread but its own."""
+    """An event loop that runs until `close`; before that, `run` may be called by any thread but its own."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -29,12 +29,8 @@ class Background:
         """Wait for ``work`` and return its result; an interrupted wait (Ctrl-C) cancels it.
 
         Raises:
-            RuntimeError: `close` was called.
             concurrent.futures.CancelledError: `cancel` was.
         """
-        if self._loop.is_closed():
-            work.close()
-            raise RuntimeError("this store was closed")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._running.add(future)
         try:

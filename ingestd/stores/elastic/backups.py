@@ -139,20 +139,13 @@ class ElasticBackups:
     ) -> int:
         """Bring snapshots back as one index; an index that is there is replaced when all of it is there anew."""
         first, *others = [self._snapshot(repository, name) for name in snapshots]
-        there = index in self._origins()
-        if there and not overwrite:
-            raise BackupError(f"there is an index {index}; {_REPLACE}")
+        there = self._is_there(index, overwrite=overwrite)
         with self._temporarily(repository, first, progress) as temporary:
             for other in others:
                 with self._temporarily(repository, other, progress) as further:
                     self._fill(temporary, self._documents(further))
-            if there:
-                self._call("DELETE", f"/{quote_part(index)}")
-            self._call("PUT", f"/{quote_part(temporary)}/_settings", {"index.blocks.write": True})
-            clone = f"/{quote_part(temporary)}/_clone/{quote_part(index)}"
-            self._call("POST", clone, {"settings": {"index.blocks.write": None}})
-            self._wait_for_shards(index)
-        self._mark(index, "" if others else first.origin)
+            self._give_name(temporary, index, there=there)
+        self._mark(index, secrets.token_hex(8) if others else first.origin)
         return self._count(index)
 
     def restored(self) -> Mapping[str, datetime.datetime]:
@@ -175,19 +168,18 @@ class ElasticBackups:
                         seen.add(one)
                     yield one, document
 
+    def content(self, index: str) -> Iterator[tuple[str, bytes]]:
+        """Return id and document of each event of an index."""
+        self._call("POST", f"/{quote_part(index)}/_refresh")
+        return self._documents(index)
+
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
-        """Make an index out of documents; if that fails, it is removed."""
-        if index in self._origins():
-            if not overwrite:
-                raise BackupError(f"there is an index {index}; {_REPLACE}")
-            self._call("DELETE", f"/{quote_part(index)}")
-        try:
-            self._fill(index, documents)
-        except BaseException:
-            with contextlib.suppress(StoreError):
-                self._call("DELETE", f"/{quote_part(index)}?ignore_unavailable=true")
-            raise
-        self._mark(index, "")
+        """Put documents into an index of another name, made as the templates say, and then give it its name."""
+        there = self._is_there(index, overwrite=overwrite)
+        with self._empty_like(index) as temporary:
+            self._fill(temporary, documents)
+            self._give_name(temporary, index, there=there)
+        self._mark(index, secrets.token_hex(8))
         return self._count(index)
 
     def forget(self, repository: str, snapshot: str) -> None:
@@ -235,6 +227,36 @@ class ElasticBackups:
         finally:
             with contextlib.suppress(StoreError):
                 self._call("DELETE", f"/{index}?ignore_unavailable=true")
+
+    @contextlib.contextmanager
+    def _empty_like(self, index: str) -> Iterator[str]:
+        """Make an index of another name as the templates would make ``index``, and remove it at the end."""
+        temporary = f"{_TEMPORARY}{secrets.token_hex(6)}"
+        made = self._call("POST", f"/_index_template/_simulate_index/{quote_part(index)}").get("template", {})
+        settings = made.get("settings", {}).get("index", {})
+        body = {"settings": {"index": settings | {"number_of_replicas": 0}}, "mappings": made.get("mappings", {})}
+        self._remove_old_temporaries()
+        try:
+            self._call("PUT", f"/{temporary}", body)
+            yield temporary
+        finally:
+            with contextlib.suppress(StoreError):
+                self._call("DELETE", f"/{temporary}?ignore_unavailable=true")
+
+    def _is_there(self, index: str, *, overwrite: bool) -> bool:
+        there = index in self._origins()
+        if there and not overwrite:
+            raise BackupError(f"there is an index {index}; {_REPLACE}")
+        return there
+
+    def _give_name(self, temporary: str, index: str, *, there: bool) -> None:
+        """Make a copy of an index under its proper name, in place of one that is there. Copies share their files."""
+        if there:
+            self._call("DELETE", f"/{quote_part(index)}")
+        self._call("PUT", f"/{temporary}/_settings", {"index.blocks.write": True})
+        clone = f"/{temporary}/_clone/{quote_part(index)}"
+        self._call("POST", clone, {"settings": {"index.blocks.write": None}})
+        self._wait_for_shards(index)
 
     def _remove_old_temporaries(self) -> None:
         """Remove what a run that was killed has left; younger ones may be our own."""

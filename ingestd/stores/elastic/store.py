@@ -50,8 +50,8 @@ MOST_SHARD_VALUES = 1_000_000
 SERIES = 500  # values that a stretch of a histogram tells apart
 SORT = [
     {"@timestamp": {"order": "desc", "unmapped_type": "date", "missing": 0}},
-    {"_index": "desc"},
-    {"_seq_no": "desc"},
+    {"_index": {"order": "desc", "unmapped_type": "keyword"}},  # OpenSearch knows it of no index that is new
+    {"_seq_no": {"order": "desc", "unmapped_type": "long"}},
 ]
 _WHOLE = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 """For every search: no index at all is an empty answer."""
@@ -170,7 +170,7 @@ class ElasticStore:
         for way in ways:
             for found in self._top(way, clause, max(n, SHARD_VALUES)):
                 counts[type(found.value), found.value] += found.count
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1])))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1]), item[0][0].__name__))
         return [TopValue(value, count) for (_, value), count in ranked[:n]]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
@@ -265,6 +265,9 @@ class ElasticStore:
         return self._run(self._client.call(method, path, params=params, json=body))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._background.closed:
+            work.close()
+            raise StoreError("the store was closed")
         try:
             return self._background.run(work)
         except CancelledError:
