@@ -129,8 +129,8 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """Where /metrics and /health are."""
-        return str(self.said("serving metrics and health")[0]["url"])
+        """Where /metrics and /health are; at another port once that process was killed."""
+        return str(self.said("serving metrics and health")[-1]["url"])
 
     def output(self) -> str:
         """Return what it has written to stdout so far."""
