@@ -92,7 +92,7 @@ class _Lexer:
             self.take("COLUMN", char)
         elif char in "~^":
             self.suffix()
-        elif two in RESERVED:
+        elif two in {"&&", "||"}:
             self.take(RESERVED[two], two)
         elif char == "!" or (char in "+-" and not self.is_value()):
             self.sign(char)

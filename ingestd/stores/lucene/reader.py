@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +46,7 @@ def read(text: str, found: list[Token]) -> Condition:
     Raises:
         QueryError: They do not follow the grammar, or state what no document can be asked.
     """
-    feed = _Feed(found)
+    feed = _Feed(text, found)
     try:
         root = parser.parse(lexer=feed)
     except ParseError:
@@ -58,14 +57,15 @@ def read(text: str, found: list[Token]) -> Condition:
 class _Feed:
     """Hands tokens to luqum's grammar, in the shape that it expects of its own lexer."""
 
-    def __init__(self, found: list[Token]) -> None:
+    def __init__(self, text: str, found: list[Token]) -> None:
         self.handed: list[Token | None] = []
-        self._tokens: Iterator[Token] = iter(found)
+        ends = [token.at for token in found[1:]] + [len(text)]
+        self._tokens = ((token, text[token.at + len(token.text) : end]) for token, end in zip(found, ends, strict=True))
 
     def token(self) -> Any:
-        token = next(self._tokens, None)
+        token, behind = next(self._tokens, (None, ""))
         self.handed.append(token)
-        return None if token is None else _LuqumToken(token)
+        return None if token is None else _LuqumToken(token, behind)
 
 
 class _LuqumToken:
@@ -73,10 +73,10 @@ class _LuqumToken:
 
     __slots__ = ("lexer", "lexpos", "lineno", "type", "value")
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: Token, behind: str) -> None:
         self.type, self.lineno, self.lexpos, self.lexer = token.kind, 1, token.at, None
         self.value = _VALUES.get(token.kind, TokenValue)(token.text)
-        self.value.pos, self.value.size = token.at, len(token.text)
+        self.value.pos, self.value.size, self.value.tail = token.at, len(token.text), behind
 
 
 def _misplaced(feed: _Feed) -> QueryError:

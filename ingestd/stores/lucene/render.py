@@ -51,7 +51,9 @@ def _value(condition: Equal | Like | Range) -> str:
 
 
 def _name(field: str) -> str:
-    return _SPECIAL.sub(r"\\\g<0>", field)
+    name = _SPECIAL.sub(r"\\\g<0>", field)
+    # AND:x would begin with an operator, 10:05 is a time.
+    return f"\\{name}" if name in RESERVED or name[:1].isdigit() else name
 
 
 def _scope(fields: tuple[str, ...]) -> str:

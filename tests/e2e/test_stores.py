@@ -1,0 +1,302 @@
+"""The questions of all stores, on real servers; and what only servers can get wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from ingestd.protocols.bulk import action_line
+from ingestd.stores import lucene
+from ingestd.stores.base import InvalidIndexError, QueryTimeoutError, StoreError, TopValue
+from ingestd.stores.elastic.client import Server
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.store import ElasticStore
+from ingestd.stores.elastic.template import template
+from ingestd.stores.open import open_store
+from ingestd.stores.query import Query, Text
+from ingestd.stores.words import words
+from tests.e2e.servers import SearchServer
+from tests.stores import suite
+from tests.stores.model import matches
+from tests.stores.strategies import conditions, texts
+
+
+def put(server: SearchServer, index: str, documents: Mapping[str, bytes]) -> None:
+    """Store documents by their ids, to be found at once."""
+    body = b"".join(action_line("create", index, key) + document + b"\n" for key, document in documents.items())
+    answer = server.call("POST", "/_bulk?refresh=true", body)
+    assert not answer["errors"], answer
+
+
+def use_template(server: SearchServer, prefix: str) -> None:
+    body = template(f"{prefix}*", server=Server(server.flavour, server.version[:3]))  # type: ignore[arg-type]
+    server.call("PUT", f"/_index_template/{prefix}t", body)
+
+
+@pytest.fixture(scope="module")
+def filled(search_server: SearchServer) -> Iterator[ElasticStore]:
+    """The events of the suite, as the template indexes them, an index a day."""
+    use_template(search_server, "suite-")
+    for day in suite.DAYS:
+        events = {key for key, event in suite.EVENTS.items() if suite.index_of(event) == day}
+        put(search_server, f"suite-{day}", {key: suite.DOCUMENTS[key] for key in suite.DOCUMENTS if key in events})
+    store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), "suite-*")
+    yield store
+    store.close()
+    search_server.wipe("suite-")
+
+
+@pytest.fixture
+def store(search_server: SearchServer, index_prefix: str) -> Iterator[ElasticStore]:
+    """A store of the indices that the test makes itself."""
+    store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), f"{index_prefix}*")
+    yield store
+    store.close()
+
+
+def query(text: str = "") -> Query:
+    return Query(where=lucene.parse(text))
+
+
+def ids(store: ElasticStore, text: str = "", limit: int = 0) -> list[str]:
+    return [hit.id for hit in store.search(query(text), limit)]
+
+
+def test_all_stores_answer_alike(filled: ElasticStore, search_server: SearchServer) -> None:
+    assert suite.check(filled, search_server.flavour) == {}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(condition=conditions())
+def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: SearchServer, condition: Any) -> None:
+    asked = Query(where=condition)
+    expected = {key for key, event in suite.EVENTS.items() if matches(asked, event)}
+    if search_server.flavour == "opensearch" and "host.name" in repr(condition):
+        expected = {hit.id for hit in filled.search(asked, 0)}  # an object as host is not indexed there
+    assert {hit.id for hit in filled.search(asked, 0)} == expected
+
+
+def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    use_template(search_server, index_prefix)
+    documents = {key: {"@timestamp": "2026-11-22T00:00:00Z", "message": text} for key, _, text, _ in suite.TEXTS}
+    put(search_server, f"{index_prefix}a", {key: json.dumps(value).encode() for key, value in documents.items()})
+    found = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
+    assert found == {}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=texts())
+def test_any_text_is_cut_as_the_servers_do(search_server: SearchServer, text: str) -> None:
+    answer = search_server.call("POST", "/_analyze", {"analyzer": "standard", "text": text})
+    assert words(text) == [token["token"] for token in answer["tokens"]]
+
+
+# Indices that others made.
+
+LOGSTASH = {  # as Logstash's own template maps what it does not know
+    "dynamic_templates": [
+        {
+            "strings": {
+                "match_mapping_type": "string",
+                "mapping": {"type": "text", "norms": False, "fields": {"keyword": {"type": "keyword"}}},
+            }
+        }
+    ],
+    "properties": {"@timestamp": {"type": "date"}},
+}
+
+
+def test_indices_of_logstash(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    """Texts are asked by the keyword beside them."""
+    index = f"{index_prefix}2026.11.22"
+    search_server.call("PUT", f"/{index}", {"mappings": LOGSTASH})
+    put(search_server, index, {key: suite.DOCUMENTS[key] for key in ("r01", "r02", "r03", "r05", "l02", "l09", "t01")})
+    assert sorted(ids(store, 'search_word:"서울 맛집"')) == ["r01", "r02"]
+    assert ids(store, "search_word:맛집") == []
+    assert sorted(ids(store, "search_word:서울*")) == ["r01", "r02"]
+    assert sorted(ids(store, "level:>=WARNING")) == ["l02", "l09", "r05"]
+    assert ids(store, '"서울 맛집"') == ["t01"]
+    assert ids(store, "zerodivision") == ["l09"]
+    assert ids(store, "status_code:404") == ["r05"]
+    assert store.top("search_word", query(), 1) == [TopValue("서울 맛집", 2)]
+    (bucket,) = store.histogram(query("@timestamp:2026-11-22"), 86400)
+    assert bucket.counts == {"ERROR": 1, "WARNING": 1}
+
+
+def test_a_field_that_changed_its_kind(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    kinds = {"a": "keyword", "b": "long", "c": "text"}
+    for name, kind in kinds.items():
+        mapping = {"properties": {"@timestamp": {"type": "date"}, "n": {"type": kind}}}
+        search_server.call("PUT", f"/{index_prefix}{name}", {"mappings": mapping})
+    search_server.call("PUT", f"/{index_prefix}d", {"mappings": {"properties": {"@timestamp": {"type": "date"}}}})
+    for name, value in {"a": "abc", "b": 5, "c": "abc"}.items():
+        document = {"@timestamp": "2026-11-22T10:00:00.000Z", "n": value}
+        put(search_server, f"{index_prefix}{name}", {f"{name}1": json.dumps(document).encode()})
+    put(search_server, f"{index_prefix}a", {"a2": b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":"5"}'})
+    put(search_server, f"{index_prefix}d", {"d1": b'{"@timestamp":"2026-11-22T10:00:00.000Z"}'})
+    assert sorted(ids(store, "n:abc")) == ["a1", "c1"]
+    assert sorted(ids(store, "n:5")) == ["a2", "b1"]
+    assert sorted(ids(store, "-_exists_:n")) == ["d1"]
+    assert store.top("n", query()) == [TopValue(5, 1), TopValue("5", 1), TopValue("abc", 1)]
+    (bucket,) = store.histogram(query(), 3600, 0, "n")
+    assert bucket.counts == {"5": 2, "abc": 1, "": 2}  # a text has no values to count
+
+
+def test_no_index_at_all(store: ElasticStore) -> None:
+    assert store.indices() == []
+    assert ids(store, "level:ERROR OR 서울 OR n:>5") == []
+    assert store.count(query("level:ERROR")) == 0
+    assert store.top("level", query()) == []
+    assert store.histogram(query(), 60) == []
+
+
+def test_an_empty_index(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    search_server.call("PUT", f"/{index_prefix}a")
+    assert ids(store, "level:ERROR") == []
+    assert store.top("level", query()) == []
+    assert store.histogram(query(), 60) == []
+    assert [(info.index, info.day, info.events) for info in store.indices()] == [(f"{index_prefix}a", None, 0)]
+
+
+# Pages.
+
+
+def test_many_of_the_same_time_in_several_shards(
+    search_server: SearchServer, index_prefix: str, store: ElasticStore
+) -> None:
+    """Shards number their documents each on its own, so that places in the order repeat."""
+    for name in ("a", "b"):
+        body = {
+            "settings": {"number_of_shards": 3, "number_of_replicas": 0},
+            "mappings": {"properties": {"@timestamp": {"type": "date"}}},
+        }
+        search_server.call("PUT", f"/{index_prefix}{name}", body)
+        document = b'{"@timestamp":"2026-11-22T10:00:00.000Z"}'
+        put(search_server, f"{index_prefix}{name}", {f"{name}{number}": document for number in range(60)})
+        put(search_server, f"{index_prefix}{name}", {f"{name}-no-time": b'{"message":"no time"}'})
+    everything = ids(store)
+    assert len(set(everything)) == len(everything) == 122
+    assert {everything[-2], everything[-1]} == {"a-no-time", "b-no-time"}
+    for size in (1, 2, 7, 50):
+        seen: list[str] = []
+        after = None
+        while hits := list(store.search(query(), size, after)):
+            seen += [hit.id for hit in hits]
+            after = hits[-1].cursor
+        assert seen == everything
+
+
+def test_events_that_come_while_pages_are_read(
+    search_server: SearchServer, index_prefix: str, store: ElasticStore
+) -> None:
+    documents = {f"{number}": f'{{"@timestamp":"2026-11-22T10:00:{number:02}.000Z"}}'.encode() for number in range(20)}
+    put(search_server, f"{index_prefix}a", documents)
+    first = list(store.search(query(), 5))
+    put(search_server, f"{index_prefix}a", {"new": b'{"@timestamp":"2026-11-22T11:00:00.000Z"}'})
+    rest = [hit.id for hit in store.search(query(), 0, first[-1].cursor)]
+    assert [hit.id for hit in first] + rest == [f"{number}" for number in range(19, -1, -1)]
+
+
+def test_more_than_a_page_without_limit(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    documents = {f"{number}": b'{"@timestamp":"2026-11-22T10:00:00.000Z"}' for number in range(1203)}
+    put(search_server, f"{index_prefix}a", documents)
+    assert len(set(ids(store))) == len(ids(store)) == 1203
+    assert len(ids(store, limit=700)) == 700
+    assert store.count(query()) == 1203
+
+
+def test_documents_come_as_they_were_sent(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    document = '{ "b" : 1.50,"a":1e3,"@timestamp":"2026-11-22T10:00:00.1Z","u":"\\uc11c\\/울" , "n":123456789012345678}'
+    put(search_server, f"{index_prefix}a", {"1": document.encode()})
+    assert [hit.document for hit in store.search(query())] == [document.encode()]
+
+
+# Counting.
+
+
+def test_top_values_of_many_shards_are_exact(
+    search_server: SearchServer, index_prefix: str, store: ElasticStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that is not among the first of any shard can be the first of all."""
+    monkeypatch.setattr("ingestd.stores.elastic.store.SHARD_VALUES", 1)
+    use_template(search_server, index_prefix)
+    for day in range(3):
+        counts = {f"only {day} {number}": 10 for number in range(30)} | {"everywhere": 9}
+        lines = [word for word, count in counts.items() for _ in range(count)]
+        documents = {
+            f"{number}": json.dumps({"@timestamp": "2026-11-22T10:00:00.000Z", "search_word": word}).encode()
+            for number, word in enumerate(lines)
+        }
+        put(search_server, f"{index_prefix}{day}", documents)
+    assert store.top("search_word", query(), 1) == [TopValue("everywhere", 27)]
+
+
+def test_words_that_begin_in_too_many_ways(
+    search_server: SearchServer, index_prefix: str, store: ElasticStore
+) -> None:
+    """A phrase is looked up word by word; the servers bound how many words one of them may stand for."""
+    use_template(search_server, index_prefix)
+    text = " ".join(f"a{number}z b" for number in range(20_000))
+    document = json.dumps({"@timestamp": "2026-11-22T10:00:00Z", "message": text}).encode()
+    put(search_server, f"{index_prefix}a", {"1": document})
+    assert ids(store, '"a7z b a8z"') == ["1"]
+    with pytest.raises(StoreError, match="too many words fit this"):
+        ids(store, '"b a"')
+
+
+# Deleting, failing, ending.
+
+
+def test_delete(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    for name in ("a", "b"):
+        put(search_server, f"{index_prefix}{name}", {"1": b"{}"})
+    store.delete(f"{index_prefix}a")
+    store.delete(f"{index_prefix}a")
+    assert [info.index for info in store.indices()] == [f"{index_prefix}b"]
+    for name in (f"{index_prefix}*", f"{index_prefix}b,x", "_all", "*", "", "other", ".kibana", f"-{index_prefix}b"):
+        with pytest.raises(InvalidIndexError):
+            store.delete(name)
+    assert [info.index for info in store.indices()] == [f"{index_prefix}b"]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_server_that_does_not_answer(silent: str, tmp_path: Path) -> None:
+    store = open_store(silent, tmp_path, timeout_s=0.2)
+    with pytest.raises(QueryTimeoutError, match=r"no answer from http://127\.0\.0\.1:\d+ within 0\.2 s"):
+        store.count(query())
+    store.close()
+
+
+def test_an_interrupted_query(silent: str, tmp_path: Path) -> None:
+    store = open_store(silent, tmp_path)
+    assert isinstance(store, ElasticStore)
+    timer = threading.Timer(0.3, store.interrupt)
+    timer.start()
+    with pytest.raises(QueryTimeoutError, match="cancelled"):
+        store.count(query())
+    timer.join()
+    store.close()
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    store = open_store("http://user:secret@127.0.0.1:9", tmp_path)
+    with pytest.raises(StoreError, match=r"http://127\.0\.0\.1:9 cannot be reached: connection refused") as caught:
+        store.count(query())
+    assert "secret" not in f"{caught.value}{store!r}"
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.indices()
