@@ -23,6 +23,7 @@ COMMANDS = {  # name: where its click command is
     "repository": "ingestd.cli.repository:repository",
     "backup": "ingestd.cli.backup:backup",
     "restore": "ingestd.cli.restore:restore",
+    "replay": "ingestd.cli.reparse:replay",
     "audit": "ingestd.cli.audit:audit",
     "journal": "ingestd.cli.journal:journal",
     "deadletters": "ingestd.cli.deadletters:deadletters",

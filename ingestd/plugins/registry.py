@@ -86,7 +86,8 @@ class BuildContext:
     ``clock`` returns seconds since the epoch, of the receipt of what is in hand. ``writer_id``: which of several
     processes this is, for files that each needs of its own. ``fields``: the top-level names that a codec must
     decode, None: all. ``common(event)`` runs the common options of the filter being built; only shapes
-    ``expand`` and ``cancel`` call it themselves.
+    ``expand`` and ``cancel`` call it themselves. ``again``: the events have been through filters before, which have
+    left their fields; what is captured once more takes the place of what is there.
     """
 
     plugin_id: str = ""
@@ -99,6 +100,7 @@ class BuildContext:
     writer_id: str = "w0"
     dead_letters: DeadLetters = field(default_factory=ForgottenLetters)
     settings: Settings = field(default_factory=Settings)
+    again: bool = False
 
 
 def no_warnings(options: Any) -> Iterable[str]:

@@ -120,10 +120,13 @@ class Backups(Protocol):
     def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Return the id and the document of each event, once, oldest first; nothing is restored for others to see."""
 
+    def content(self, index: str) -> Iterator[tuple[str, bytes]]:
+        """Return the id and the document of each event of an index, in no order."""
+
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Make an index out of ids and documents, such as those of another store: whole, or not at all.
 
-        It counts as restored. Returns the number of events.
+        It counts as restored, and as not backed up. Returns the number of events.
 
         Raises:
             BackupError: There is such an index, and ``overwrite`` is not set.

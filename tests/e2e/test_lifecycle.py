@@ -74,6 +74,9 @@ class Site:
     def content(self, index: str) -> dict[str, bytes]:
         raise NotImplementedError
 
+    def delete(self, index: str) -> None:
+        raise NotImplementedError
+
     def indices(self) -> list[str]:
         raise NotImplementedError
 
@@ -87,6 +90,9 @@ class LocalSite(Site):
     def content(self, index: str) -> dict[str, bytes]:
         hits = LocalStore(store_root(self.data_dir)).search(Query(), 0)
         return {hit.id: hit.document for hit in hits if hit.index == index}
+
+    def delete(self, index: str) -> None:
+        LocalStore(store_root(self.data_dir)).delete(index)
 
     def indices(self) -> list[str]:
         return [one.index for one in LocalStore(store_root(self.data_dir)).indices()]
@@ -106,6 +112,9 @@ class ElasticSite(Site):
     def content(self, index: str) -> dict[str, bytes]:
         self.server.call("POST", f"/{index}/_refresh")
         return dict(documents_of(self._client, self._background, index))
+
+    def delete(self, index: str) -> None:
+        self.server.call("DELETE", f"/{index}")
 
     def indices(self) -> list[str]:
         return sorted(one for one in self.server.call("GET", "/logstash-*"))
@@ -151,6 +160,17 @@ def thirty_one_days(site: Site) -> None:
     assert site.content(f"restored-{name(FIRST)}") == before
     assert site.content(f"restored-{name(DAYS[1])}") == dict(documents(DAYS[1]))
 
+    # A day is parsed again, in place; one that was deleted, out of its backup.
+    config = site.data_dir / "new.conf"
+    config.write_text("filter { mutate { add_field => { again => 'yes' } } } input { stdin {} } output { stdout {} }")
+    for day in (DAYS[2], DAYS[4]):
+        if day == DAYS[4]:
+            site.delete(name(day))
+        assert f"{EVENTS} written" in site.run("replay", "--from", str(day), "--config", str(config))
+        parsed = {one: json.loads(document) for one, document in site.content(name(day)).items()}
+        expected = {one: json.loads(document) | {"again": "yes"} for one, document in documents(day)}
+        assert parsed == expected
+
     # The restored day stays for a week, although it is old; a late event makes it be backed up again.
     site.put(name(DAYS[3]), [("late-000000000001", b'{"@timestamp":"2019-05-18T23:59:59.000Z"}')])
     site.time = datetime.datetime.now(datetime.UTC)
@@ -159,7 +179,8 @@ def thirty_one_days(site: Site) -> None:
         assert decisions[name(FIRST)].held
         assert decisions[name(FIRST)].why.startswith("it was restored")
         assert decisions[name(DAYS[3])].why.startswith("it is not backed up; else it would go")
-        assert [one.index for one in lifecycle.missing()] == [name(DAYS[3]), name(DAYS[-1])]
+        missing = [one.index for one in lifecycle.missing()]
+        assert missing == [name(DAYS[2]), name(DAYS[3]), name(DAYS[4]), name(DAYS[-1])]
 
 
 @pytest.fixture

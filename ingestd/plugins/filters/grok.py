@@ -70,13 +70,14 @@ def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
     return compiled
 
 
+def _captured(options: Options) -> frozenset[FieldRef]:
+    """Return the fields that the patterns set."""
+    patterns = (pattern for found in _patterns(options).values() for pattern in found)
+    return frozenset(field_of(capture, options.target) for pattern in patterns for capture in pattern.captures)
+
+
 def _touches(options: Options) -> Touch:
-    captured = {
-        field_of(capture, options.target).text
-        for patterns in _patterns(options).values()
-        for pattern in patterns
-        for capture in pattern.captures
-    }
+    captured = {ref.text for ref in _captured(options)}
     tags = {"tags"} if options.tag_on_failure or options.timeout_millis else set()
     return Touch(reads=frozenset({*options.match, *captured}), sets=frozenset(captured | tags))
 
@@ -98,7 +99,8 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     A value that is no text is turned into one; of an array, each element is tried and one match is enough.
     """
     limit = options.timeout_millis / 1000 or None
-    rules = Rules(options.target, frozenset(options.overwrite), options.keep_empty_captures)
+    overwrite = _captured(options) if context.again else frozenset(options.overwrite)
+    rules = Rules(options.target, overwrite, options.keep_empty_captures)
     fields = [
         (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns])
         for name, patterns in _patterns(options).items()

@@ -73,12 +73,13 @@ class LocalBackups:
         if not folder.is_dir():
             raise BackupError(f"there is no index {index}")
         own = origin.of(folder)
-        with image(folder) as files:
-            told = _Told(progress, 2 * sum(file.size for file in files))
-            entries = _each(files, lambda file: _put(vault, index, file, told))
-        made = Archive(index, own.id, now.astimezone(datetime.UTC).isoformat(timespec="seconds"), tuple(entries))
-        key = archive.archive_key(archive.snapshot_name(index, now), made)
-        vault.put_bytes(key, archive.encode(made))
+        with image(folder) as made:
+            told = _Told(progress, 2 * sum(file.size for file in made.files))
+            entries = _each(made.files, lambda file: _put(vault, index, file, told))
+        time = now.astimezone(datetime.UTC).isoformat(timespec="seconds")
+        kept = Archive(index, own.id, time, tuple(entries))
+        key = archive.archive_key(archive.snapshot_name(index, now), kept)
+        vault.put_bytes(key, archive.encode(kept))
         snapshot = archive.snapshot_of(key)
         assert snapshot is not None  # noqa: S101 -- the key was made for it
         return snapshot
@@ -146,6 +147,11 @@ class LocalBackups:
                             continue
                         seen.add(hit.id)
                     yield hit.id, hit.document
+
+    def content(self, index: str) -> Iterator[tuple[str, bytes]]:
+        """Return id and document of each event of an index, as it is now."""
+        with image(self._root / index) as made:
+            yield from ((hit.id, hit.document) for hit in LocalStore(made.root).search(Query(), 0))
 
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Write documents aside, and give them the name of the index in one step."""

@@ -75,14 +75,24 @@ def remove_hidden(root: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An index at one moment: its files, and a folder in which it is the only index, as in a store of its own."""
+
+    root: Path
+    files: list[File]
+
+
 @contextlib.contextmanager
-def image(folder: Path) -> Iterator[list[File]]:
-    """Give the files of an index as it is now.
+def image(folder: Path) -> Iterator[Image]:
+    """Give an index as it is now.
 
     Raises:
         StoreError: There is no such index, its manifest cannot be read, or the disk refuses.
     """
-    with hidden_folder(folder.parent) as links:
+    with hidden_folder(folder.parent) as aside:
+        links = aside / folder.name
+        links.mkdir()
         for _ in range(_ATTEMPTS):
             try:
                 files = _link(folder, links)
@@ -90,7 +100,7 @@ def image(folder: Path) -> Iterator[list[File]]:
                 if not folder.is_dir():
                     raise StoreError(f"there is no index {folder.name}") from None
             else:
-                yield files
+                yield Image(aside, files)
                 return
         raise StoreError(f"the files of {folder.name} change all the time")
 
@@ -99,9 +109,7 @@ def _link(folder: Path, links: Path) -> list[File]:
     tails, sealed = manifest.contents(folder)
     if not folder.is_dir():
         raise FileNotFoundError(folder)
-    files = []
-    for one in sealed.files:
-        files.append(File(_linked(folder / one.name, links), one.bytes, one.events))
+    files = [File(_linked(folder / one.name, links), one.bytes, one.events) for one in sealed.files]
     for tail in tails:
         path = _linked(folder / str(tail), links)
         with path.open("rb") as file:

@@ -1,0 +1,91 @@
+"""Stored events through the filters of a config once more, to be stored under the ids that they have.
+
+Fields that filters have set stay, unless they are set again; tags that filters left because they failed are taken
+away first. An event that the filters drop now is left out, copies that they make have ids of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ingestd.compiler.pipeline import Pipeline
+from ingestd.event.fields import Event
+from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.event.record import Record, documents
+from ingestd.plugins.interfaces import Decoded
+
+_BATCH = 500
+
+
+@dataclass(slots=True)
+class Counts:
+    """``read`` events, of these ``dropped`` now; ``failed`` have a tag of a failure now, ``were_failed`` had one."""
+
+    read: int = 0
+    written: int = 0
+    dropped: int = 0
+    failed: int = 0
+    were_failed: int = 0
+
+
+class Reparse:
+    """Runs events through the filters of a pipeline whose context says ``again``."""
+
+    def __init__(self, pipeline: Pipeline, tell: Callable[[int], None] = lambda read: None) -> None:
+        self._pipeline, self._tell = pipeline, tell
+        self.counts = Counts()
+
+    def run(self, stored: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Return the id and the new document of each event of ``stored``, and of those that filters make of it."""
+        batch: list[tuple[str, bytes]] = []
+        for one in stored:
+            batch.append(one)
+            if len(batch) == _BATCH:
+                yield from self._batch(batch)
+                batch = []
+        if batch:
+            yield from self._batch(batch)
+
+    def _batch(self, stored: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        keys: list[int | str] = []
+        events: list[Event] = []
+        for one, document in stored:
+            try:
+                event = loads(document)
+            except NotJsonError:  # nests deeper than we read
+                yield one, document
+                continue
+            self.counts.were_failed += _has_failed(event)
+            _forget_failures(event)
+            keys.append(one)
+            events.append(event)
+        found: dict[str, Record] = {}
+        for route in self._pipeline.process(Decoded([None] * len(events), events, keys), None):
+            found.update((str(record[3]), record) for record in route)
+        self.counts.read += len(stored)
+        self.counts.dropped += len(set(keys) - found.keys())
+        self.counts.failed += sum(_has_failed(record[2]) for record in found.values())
+        self.counts.written += len(found)
+        self._pipeline.created.clear()
+        self._pipeline.dropped.clear()
+        yield from zip(found, documents(found.values(), ()), strict=True)
+        self._tell(self.counts.read)
+
+
+def _is_failure(tag: object) -> bool:
+    return isinstance(tag, str) and tag.startswith("_") and "failure" in tag
+
+
+def _has_failed(event: Event) -> bool:
+    tags = event.get("tags")
+    return isinstance(tags, list) and any(map(_is_failure, tags))
+
+
+def _forget_failures(event: Event) -> None:
+    if _has_failed(event):
+        left = [tag for tag in event["tags"] if not _is_failure(tag)]
+        if left:
+            event["tags"] = left
+        else:
+            del event["tags"]
