@@ -124,7 +124,7 @@ export function createVisitors({ onFault }) {
 
   // What is searched for where most visitors come from, without a click.
   function showLeaders(question, signal) {
-    const codes = [...counts].sort((a, b) => b[1] - a[1]).slice(0, LEADERS).map(([code]) => code);
+    const codes = [...counts].sort((a, b) => b[1] - a[1]).map(([code]) => code).filter((code) => code !== current().country).slice(0, LEADERS);
     const panels = codes.map((code) => wordsOf(code, t("map.words", { country: country(code) })));
     put(leaders, panels.map((panel) => panel.element));
     return Promise.all(panels.map((panel) => panel.load(question, signal)));

@@ -87,9 +87,10 @@ class TestAxe:
         page = visit(site.url, state, color_scheme=scheme, reduced_motion="reduce")
         act(page)
         page.page.evaluate(axe)
-        answer: dict[str, Any] = page.page.evaluate("rules => axe.run({ runOnly: rules })", RULES)
-        found = [(rule["id"], [node["html"][:120] + node["failureSummary"] for node in rule["nodes"][:3]]) for rule in answer["violations"]]
-        assert found == []
+        # What an open dialog covers cannot be used, and need not be usable.
+        run = "rules => axe.run(document.querySelector('.popup:not([hidden])') ?? document, { runOnly: rules })"
+        answer: dict[str, Any] = page.page.evaluate(run, RULES)
+        assert [[rule["id"], *(node["html"][:120] for node in rule["nodes"][:3])] for rule in answer["violations"]] == []
 
 
 class TestKeyboard:

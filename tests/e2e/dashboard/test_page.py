@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.dashboard.browser import Dashboard
-from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.conftest import Open, Site, running
 from tests.e2e.dashboard.history import HOSTILE
 
 MOST_BYTES = 150_000
@@ -162,6 +163,12 @@ class TestEvents:
 
 
 class TestLive:
+    @pytest.fixture
+    def site(self, tmp_path: Path) -> Iterator[Site]:
+        """A daemon of its own: what is sent here would be counted elsewhere."""
+        with running(tmp_path) as site:
+            yield site
+
     def test_new_events_come_by_themselves_and_wait_while_held(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "level=WARNING")
         page.page.get_by_role("button", name="Live", exact=True).click()
