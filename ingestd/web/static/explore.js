@@ -51,9 +51,11 @@ export function createExplore({ onEmpty, onFault }) {
     const over = loadHistogram(question, signal);
     // What is followed comes by itself; the rest is asked for again.
     const found = question.state.live && tail.follows(question.q) ? redraw(question.state) : loadEvents(question, signal);
-    if (question.state.live) tail.follow(question.q, question.until);
-    else tail.stop();
-    await Promise.all([...tops, over, found]);
+    if (!question.state.live) tail.stop();
+    await found;
+    // From where the answer ends: nothing is missed, and nothing comes before it.
+    if (question.state.live && !signal.aborted) tail.follow(question.q, question.until);
+    await Promise.all([...tops, over]);
     if (!signal.aborted && (await over) === 0) await nothing(question, signal);
   }
 
