@@ -79,7 +79,7 @@ class QueryProcess:
 
     async def _launch(self) -> None:
         self._parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self._folder = Path(tempfile.mkdtemp(dir=self._parent))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._parent))
         code = f"import sys; sys.path[:] = {sys.path!r}; from ingestd.web.query_process import main; main()"
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-c", code),
@@ -284,9 +284,13 @@ class QueryPool:
 
     def _sweep(self) -> None:
         """Take away what processes of an earlier run, which was killed, have left."""
-        if not self._swept:
-            self._swept = True
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._swept:
+            return
+        self._swept = True
+        for folder in self._folder.glob("*-*"):
+            owner = folder.name.partition("-")[0]
+            if not owner.isdecimal() or not _is_another(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -303,3 +307,14 @@ class QueryPool:
             self._later(process.end())
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _is_another(pid: int) -> bool:
+    """Return whether a process other than this one has the id; ours an earlier one may have had, in a container."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ingestd.web.access import Access, AccessError
 from ingestd.web.health import Health
 from ingestd.web.server import HttpServer
 from ingestd.web.site import Site
-from tests.e2e.daemon import Daemon, environment
+from tests.e2e.daemon import Daemon, environment, wait_until
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
 LOCKED = Access(password=PASSWORD, token=TOKEN)
@@ -390,11 +391,38 @@ async def test_a_daemon_with_a_password_tells_it_nobody(tmp_path: Path) -> None:
         assert (await client.sign_in()).status == 303
         shown = [(await client.get(path)).text for path in ("/", "/api/status", "/api/session", "/metrics")]
         await client.close()
-        shown.append(daemon.log_file.read_text())
+        shown += [daemon.log_file.read_text(), *command_lines()]
     shown += [settings_shown(tmp_path), settings_shown(tmp_path, "--json")]
     for text in shown:
         assert PASSWORD not in text
         assert TOKEN not in text
+
+
+def command_lines() -> list[str]:
+    """Return what everybody on the machine sees of its processes."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(file.read_text())
+    assert any("query_process" in line for line in found)
+    return found
+
+
+async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    with Daemon(tmp_path, http_password_file=str(file)) as daemon:
+        file.write_text("tiny")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("the new config is refused, the old one goes on")
+        file.write_text("another password")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("every process runs the new config")
+        wait_until(lambda: len(daemon.said("serving metrics and health")) == 2, "the new HTTP process")
+        client = Client(str(daemon.said("serving metrics and health")[-1]["url"]))
+        statuses = [(await client.sign_in(password)).status for password in (PASSWORD, "another password")]
+        await client.close()
+    assert statuses == [403, 303]
 
 
 def settings_shown(folder: Path, *arguments: str) -> str:

@@ -220,15 +220,19 @@ async def test_refused(make: Make, call: str, arguments: dict[str, Any], status:
 
 async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:
     before, pool, pipe = children(), make(), hang(data_dir)
-    (data_dir / "query-tmp" / "of-a-killed-daemon").mkdir(parents=True)
+    folder = data_dir / "query-tmp"
+    dead = subprocess.Popen(["true"])  # noqa: ASYNC220
+    dead.wait()
+    for owner in (dead.pid, os.getpid(), os.getppid(), "other"):
+        (folder / f"{owner}-x").mkdir(parents=True)
     query = asyncio.create_task(pool.ask("search", SEARCH))
     await until(lambda: children() - before)
-    assert len(list((data_dir / "query-tmp").iterdir())) == 1
+    assert len(list(folder.iterdir())) == 2
     await pool.close()
     with suppress(asyncio.CancelledError):
         await query
     pipe.unlink()
-    await until(lambda: not list((data_dir / "query-tmp").iterdir()) and children() == before)
+    await until(lambda: [one.name for one in folder.iterdir()] == [f"{os.getppid()}-x"] and children() == before)
 
 
 async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
