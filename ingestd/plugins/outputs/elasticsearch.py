@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._bulk import MAX_REQUESTS, PAUSE_SECONDS, Bulk, BulkSender, Retry
+from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
 from ingestd.stores.elastic.client import ElasticClient
@@ -39,6 +39,7 @@ class Options:
 
     hosts: list[str] = option(["127.0.0.1"], "URLs of the nodes; port 9200 unless named.")
     index: Template = option(Template("logstash-%{+YYYY.MM.dd}"), "The index of an event; may hold %{field}.")
+    index_timezone: str = option("", "Time zone of the days in `index`; default: the setting index_timezone.")
     action: str = option(
         "", "`create` or `index`; default: create, but index where document_id is given.", choices=("create", "index")
     )
@@ -85,9 +86,9 @@ class ElasticsearchOutput:
     batch_bytes = _REQUEST_BYTES
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
-        self._opts, self._name, self._dead_letters = opts, context.plugin_id, context.dead_letters
+        self._opts, self._name = opts, context.plugin_id
         self._client = ElasticClient(_connection(opts))
-        self._names = namer(opts.index)
+        self._naming = Naming(opts.index, opts.index_timezone, context)
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
         self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)
@@ -150,20 +151,14 @@ class ElasticsearchOutput:
 
     def prepare(self, batch: Batch) -> Bulk:
         """Return the bulk body of ``batch``, without documents for which there is no index."""
-        events = batch.fields()
-        names = self._names(events)
+        batch, names = self._naming(batch)
         distinct = set(names)
-        if any("%{" in name for name in distinct):
-            batch = self._without_nameless(batch, names)
-            events = batch.fields()
-            names = self._names(events)
-            distinct = set(names)
         counts = {name: len(names) for name in distinct} if len(distinct) == 1 else Counter(names)
         indices = counts if self._own_documents else {}
         if self._simple:
             return Bulk.of(self._simple_actions(names, distinct, batch), batch.documents(), indices=indices)
         ids = batch.ids()
-        actions = [self._action_line(*row) for row in zip(names, ids, events, strict=True)]
+        actions = [self._action_line(*row) for row in zip(names, ids, batch.fields(), strict=True)]
         return Bulk.of(actions, batch.documents(), ids, indices)
 
     async def deliver(self, loads: Sequence[Bulk]) -> list[Outcome]:
@@ -171,16 +166,6 @@ class ElasticsearchOutput:
         if self._prepared is not None:
             await self._prepared
         return await self._sender.deliver(loads)
-
-    def _without_nameless(self, batch: Batch, names: list[str]) -> Batch:
-        """Return the batch without the events that lack a field of the index name; as in Logstash they are dead."""
-        reason = "the event lacks a field of its index name {}"
-        for name, document, one in zip(names, batch.documents(), batch.ids(), strict=True):
-            if "%{" in name:
-                self._dead_letters.add(
-                    stage="output", reason=reason.format(name), raw=document, plugin=self._name, event_id=one
-                )
-        return batch.part(position for position, name in enumerate(names) if "%{" not in name)
 
     def _simple_actions(self, names: list[str], distinct: set[str], batch: Batch) -> list[bytes]:
         fills = {name: batch.fill(self._template(name)) for name in distinct}

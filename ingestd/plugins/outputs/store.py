@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd import metrics
-from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._fates import Fates
+from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, DeadLetters, Touch, option, plugin
 from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError
 from ingestd.stores.local.layout import store_root
@@ -34,6 +34,7 @@ class Options:
     """Options of the output ``store``."""
 
     index: Template = option(Template("logstash-%{+YYYY.MM.dd}"), "The index of an event; may hold %{field}.")
+    index_timezone: str = option("", "Time zone of the days in `index`; default: the setting index_timezone.")
 
 
 def touches(opts: Options) -> Touch:
@@ -66,7 +67,7 @@ class StoreOutput:
     batch_bytes = 4 << 20
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
-        self._names = namer(opts.index)
+        self._naming = Naming(opts.index, opts.index_timezone, context)
         self._root = store_root(context.settings.data_dir)
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
@@ -91,7 +92,8 @@ class StoreOutput:
 
     def prepare(self, batch: Batch) -> Rows:
         """Return the documents and ids of each index."""
-        names, documents, ids = self._names(batch.fields()), batch.documents(), batch.ids()
+        batch, names = self._naming(batch)
+        documents, ids = batch.documents(), batch.ids()
         if len(set(names)) == 1:
             return {names[0]: (documents, ids)}
         rows: Rows = {}

@@ -1,0 +1,88 @@
+"""The index of each event, and which events have none: those without a field of its name, those that are too old."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from ingestd.event.index_name import namer
+from ingestd.event.record import Batch
+from ingestd.event.sprintf import Template
+from ingestd.plugins.registry import BuildContext
+from ingestd.settings import Settings
+from ingestd.stores.local.layout import day_of
+from ingestd.units import format_duration
+
+_MAX_CACHED = 10_000
+
+
+class Naming:
+    """Names the indices of an output.
+
+    Args:
+        index: The option ``index``.
+        timezone: The option ``index_timezone``; empty: the daemon's setting.
+        context: Of the output.
+
+    Raises:
+        ValueError: There is no such time zone.
+    """
+
+    def __init__(self, index: Template, timezone: str, context: BuildContext) -> None:
+        self._names = namer(index, _zone(timezone or context.settings.index_timezone))
+        self._too_old = _too_old(context.settings, context.clock)
+        self._letters, self._plugin_id = context.dead_letters, context.plugin_id
+
+    def __call__(self, batch: Batch) -> tuple[Batch, list[str]]:
+        """Return the events that have an index, and the index of each; the others are made dead letters."""
+        names = self._names(batch.fields())
+        refused = {name: why for name in set(names) if (why := self._refusal(name))}
+        if not refused:
+            return batch, names
+        for name, document, one in zip(names, batch.documents(), batch.ids(), strict=True):
+            if name in refused:
+                self._letters.add(
+                    stage="output", reason=refused[name], raw=document, plugin=self._plugin_id, event_id=one
+                )
+        kept = [position for position, name in enumerate(names) if name not in refused]
+        return batch.part(kept), [names[position] for position in kept]
+
+    def _refusal(self, name: str) -> str:
+        """Return why no event goes to an index; empty: they do."""
+        if "%{" in name:  # as in Logstash
+            return f"the event lacks a field of its index name {name}"
+        return self._too_old(name)
+
+
+def _zone(name: str) -> datetime.tzinfo | None:
+    if name in {"", "UTC"}:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # there is no such file, or it is none of a time zone
+        raise ValueError(f"index_timezone: there is no time zone {name!r}; write one like Asia/Seoul") from None
+
+
+def _too_old(settings: Settings, clock: Callable[[], float]) -> Callable[[str], str]:
+    """Return a function from an index to why it is older than what retention keeps; empty: it is not, or may be."""
+    age = settings.retention.max_age
+    if settings.late != "dead_letter" or not age:
+        return lambda name: ""
+    days: dict[str, datetime.date | None] = {}
+
+    def too_old(name: str) -> str:
+        if name not in days:
+            if len(days) > _MAX_CACHED:
+                days.clear()
+            days[name] = day_of(name)
+        day = days[name]
+        oldest = datetime.datetime.fromtimestamp(clock() - age, datetime.UTC).date()
+        if day is None or day > oldest:
+            return ""
+        return (
+            f"{name} is older than retention.max_age ({format_duration(age)}) allows; with late = accept it is stored"
+        )
+
+    return too_old
+

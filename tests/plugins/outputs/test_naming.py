@@ -1,0 +1,98 @@
+"""The index of each event: time zones, missing fields, events older than retention keeps."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ingestd.event.record import Batch
+from ingestd.event.sprintf import Template
+from ingestd.plugins.outputs._naming import Naming
+from ingestd.plugins.registry import BuildContext
+from ingestd.settings import Retention, Settings
+
+NOW = datetime.datetime(2026, 11, 22, 10, tzinfo=datetime.UTC).timestamp()
+DAILY = "logstash-%{+YYYY.MM.dd}"
+
+
+class Letters:
+    def __init__(self) -> None:
+        self.letters: list[dict[str, Any]] = []
+
+    def add(self, **letter: Any) -> None:
+        self.letters.append(letter)
+
+
+def named(
+    events: list[dict[str, Any]], template: str = DAILY, timezone: str = "", **settings: Any
+) -> tuple[list[str], list[dict[str, Any]]]:
+    letters = Letters()
+    known = replace(Settings(), **settings)
+    context = BuildContext(settings=known, clock=lambda: NOW, dead_letters=letters, plugin_id="out")
+    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ("x",))
+    kept, names = Naming(Template(template), timezone, context)(batch)
+    assert len(kept) == len(names)
+    return names, letters.letters
+
+
+def at(*times: str) -> list[dict[str, Any]]:
+    return [{"@timestamp": time} for time in times]
+
+
+ZONES = [  # id, template, zone, time, index
+    ("utc", DAILY, "", "2026-11-21T23:59:59.999Z", "logstash-2026.11.21"),
+    ("seoul_is_ahead", DAILY, "Asia/Seoul", "2026-11-21T15:00:00.000Z", "logstash-2026.11.22"),
+    ("seoul_just_before", DAILY, "Asia/Seoul", "2026-11-21T14:59:59.999Z", "logstash-2026.11.21"),
+    ("half_an_hour", DAILY, "Asia/Kolkata", "2026-11-21T18:30:00.000Z", "logstash-2026.11.22"),
+    ("behind", DAILY, "America/New_York", "2026-11-22T04:59:00.000Z", "logstash-2026.11.21"),
+    ("summer_time", DAILY, "America/New_York", "2026-07-22T04:00:00.000Z", "logstash-2026.07.22"),
+    ("other_fields", "%{x}-%{+YYYY.MM.dd}", "Asia/Seoul", "2026-11-21T15:00:00.000Z", "a-2026.11.22"),
+    ("hours", "h-%{+YYYY.MM.dd.HH}", "Asia/Seoul", "2026-11-21T15:10:00.000Z", "h-2026.11.22.00"),
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "zone", "time", "index"), [one[1:] for one in ZONES], ids=[one[0] for one in ZONES]
+)
+def test_time_zones(template: str, zone: str, time: str, index: str) -> None:
+    event = {"@timestamp": time, "x": "a"}
+    assert named([event, event], template, zone)[0] == [index, index]
+    assert named([event], template, index_timezone=zone or "UTC")[0] == [index]
+    assert event["@timestamp"] == time
+
+
+def test_a_zone_that_is_none() -> None:
+    with pytest.raises(ValueError, match="no time zone 'Asia/Soul'"):
+        named([], timezone="Asia/Soul")
+
+
+def test_a_missing_field_makes_a_dead_letter() -> None:
+    names, letters = named([{"x": "a"}, {}, {"x": "b"}], "i-%{x}")
+    assert names == ["i-a", "i-b"]
+    assert [(one["stage"], one["plugin"], one["event_id"]) for one in letters] == [("output", "out", "o-000000000001")]
+    assert "lacks a field" in letters[0]["reason"]
+
+
+OLD = at("2026-10-23T10:00:00.000Z", "2026-10-24T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2018-01-01T00:00:00.000Z")
+
+
+def test_events_older_than_retention_are_taken() -> None:
+    assert len(named(OLD)[0]) == 4
+
+
+def test_events_older_than_retention_become_dead_letters_if_wanted() -> None:
+    names, letters = named(OLD, late="dead_letter")
+    assert names == ["logstash-2026.10.24", "logstash-2026.11.22"]
+    old = ["logstash-2026.10.23", "logstash-2018.01.01"]
+    assert [one["reason"].partition(" is older")[0] for one in letters] == old
+
+
+def test_without_retention_none_is_too_old() -> None:
+    assert len(named(OLD, late="dead_letter", retention=Retention(max_age=0))[0]) == 4
+
+
+def test_all_may_be_too_old() -> None:
+    assert named(OLD[:1], late="dead_letter")[0] == []
