@@ -36,7 +36,7 @@ process's time, all together: a client may send a long line byte by byte."""
 _TURN_SECONDS = 0.002
 _FIRST_LINES = 1000
 _FEWEST_LINES = 16
-"""A connection takes in at most a chunk, and no more lines than go by in a turn's seconds of the processor, before the
+"""A connection takes in at most a chunk, and no more lines than go by in a turn's seconds, before the
 others get their turn. Lines that are garbage, or that filters have much to do with, cost a hundred times as much as
 others."""
 
@@ -232,9 +232,9 @@ class Connection:
             self._chunk = 2 * whole  # more would be looked at in vain
         else:
             self._chunk = min(2 * self._chunk, self._peek_buffer.chunk_bytes)
-        begin = time.thread_time()
+        begin = time.perf_counter()
         self._take(data)
-        seconds = time.thread_time() - begin
+        seconds = time.perf_counter() - begin
         if seconds > _TURN_SECONDS:
             self._lines = max(int(lines * _TURN_SECONDS / seconds), self._lines // 2, _FEWEST_LINES)
         elif lines == self._lines:
