@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestd.stores.lucene import parse
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.site import django_site
 from tests.e2e.test_django import EVENTS, WORDS, visit
@@ -39,6 +40,13 @@ def commands(text: str, folder: Path, **variables: str) -> str:
     done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_queries_are_queries() -> None:
+    queries = [re.split(r"\s{4,}", line)[0] for line in block("text", "level:>=WARNING").splitlines()]
+    assert len(queries) == 5
+    for query in queries:
+        assert parse(query) is not None
 
 
 def test_without_a_site(tmp_path: Path) -> None:
