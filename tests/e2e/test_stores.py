@@ -85,8 +85,7 @@ def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: 
 
 def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
     use_template(search_server, index_prefix)
-    documents = {key: {"@timestamp": "2026-11-22T00:00:00Z", "message": text} for key, _, text, _ in suite.TEXTS}
-    put(search_server, f"{index_prefix}a", {key: json.dumps(value).encode() for key, value in documents.items()})
+    put(search_server, f"{index_prefix}a", {key: suite.as_event(text) for key, _, text, _ in suite.TEXTS})
     found = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
     assert found == {}
 

@@ -64,7 +64,7 @@ def _holds(condition: Equal | Like | Range, value: Any) -> bool:
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
     if isinstance(condition, Equal):
         if condition.field == "level":
-            return text in {condition.value, *(getattr(condition.value, case)() for case in ("upper", "lower", "title"))}
+            return text in {condition.value, condition.value.upper(), condition.value.lower(), condition.value.title()}
         asked = as_number(condition.value)
         return text == condition.value or (number is not None and asked is not None and number == asked)
     if isinstance(condition, Like):

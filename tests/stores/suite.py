@@ -61,7 +61,7 @@ EVENTS: dict[str, Event] = {
     "r11": _access("2026-11-21T09:00:00.000Z", "seoul", "/", 200, tags=["slow", "slow"]),
     "r12": _access("2026-11-22T09:59:59.000Z", "서울 맛집", "/search", 503, tags="auth"),
     # The same time, to the millisecond.
-    **{f"s{number:02}": _access("2026-11-22T10:00:00.000Z", f"같은 {number % 3}", "/s", 200, nr=number) for number in range(12)},
+    **{f"s{nr:02}": _access("2026-11-22T10:00:00.000Z", f"같은 {nr % 3}", "/s", 200, nr=nr) for nr in range(12)},
     # Levels.
     "l01": {"@timestamp": "2026-11-22T11:00:00.000Z", "level": "DEBUG", "message": "details"},
     "l02": {"@timestamp": "2026-11-22T11:00:01.000Z", "level": "warning", "message": "lower case"},
@@ -114,7 +114,7 @@ def index_of(event: Event) -> str:
 
 DOCUMENTS: dict[str, bytes] = {
     # Every other one as python-logstash sends it, with escapes and blanks.
-    key: json.dumps(event, ensure_ascii=number % 2 == 0, separators=(", ", ": ") if number % 2 else (",", ":")).encode()
+    key: json.dumps(event, ensure_ascii=number % 2 > 0, separators=(", ", ": ") if number % 2 else (",", ":")).encode()
     for number, (key, event) in enumerate(EVENTS.items())
 }
 
@@ -140,15 +140,14 @@ def keys(store: LogStore, asked: Query, limit: int = 0, after: str | None = None
     return [KEYS[hit.document] for hit in store.search(asked, limit, after)]
 
 
+FOUND: list[tuple[str, str, str]] = []
+"""Of each question of `found` its id, its text, and the keys of the events that are found."""
+
+
 def found(id: str, text: str, expected: str, **differs: str) -> Question:  # noqa: A002
-    """Which events a text finds, by their keys; and that counting says the same."""
-
-    def ask(store: LogStore) -> str:
-        there = sorted(keys(store, query(text)))
-        assert store.count(query(text)) == len(there)
-        return " ".join(there)
-
-    return Question(id, ask, " ".join(sorted(expected.split())), differs)
+    """Which events a text finds, by their keys."""
+    FOUND.append((id, text, " ".join(sorted(expected.split()))))
+    return Question(id, lambda store: " ".join(sorted(keys(store, query(text)))), FOUND[-1][-1], differs)
 
 
 def _keys(prefix: str, first: int, last: int) -> str:
@@ -172,7 +171,7 @@ FILTERS = [
     found("level_wildcard", "level:w*", "r05 r07 r10 l02 l03"),
     found("level_missing", "-_exists_:level", "l07 l08 m01 m02 m03 v01 v02 v03 v04 v05 v06 v07 v08"),
     found("level_group", "level:(DEBUG OR notice)", "l01 l06"),
-    found("not_level", f"-level:INFO -level:>=WARNING _exists_:message", "l01 l06 l07 l08 m01 m02 m03"),
+    found("not_level", "-level:INFO -level:>=WARNING _exists_:message", "l01 l06 l07 l08 m01 m02 m03"),
     found("korean_value", 'search_word:"서울 맛집"', "r01 r02 r08 r12"),
     found("part_of_a_value_is_none", "search_word:맛집", ""),
     found("value_case", "search_word:seoul", "r11"),
@@ -353,11 +352,19 @@ def _indices(store: LogStore) -> list[tuple[str, str, int]]:
     return [(row.index[-10:], str(row.day), row.events) for row in rows]
 
 
-def _top(name: str, text: str = "", n: int = 20, since: str | None = None) -> Callable[[LogStore], list[tuple[Any, int]]]:
+def _count(text: str) -> Callable[[LogStore], int]:
+    return lambda store: store.count(query(text))
+
+
+def _top(
+    name: str, text: str = "", n: int = 20, since: str | None = None
+) -> Callable[[LogStore], list[tuple[Any, int]]]:
     return lambda store: [(top.value, top.count) for top in store.top(name, query(text, since), n)]
 
 
-def _over_time(text: str, seconds: int, offset: int = 0, name: str = "level") -> Callable[[LogStore], dict[str, dict[str, int]]]:
+def _over_time(
+    text: str, seconds: int, offset: int = 0, name: str = "level"
+) -> Callable[[LogStore], dict[str, dict[str, int]]]:
     def ask(store: LogStore) -> dict[str, dict[str, int]]:
         buckets = store.histogram(query(text), seconds, offset, name)
         assert [bucket.time for bucket in buckets] == sorted(bucket.time for bucket in buckets)
@@ -370,26 +377,47 @@ def _between(since: str | None, until: str | None) -> Callable[[LogStore], str]:
     return lambda store: " ".join(sorted(keys(store, query("", since, until))))
 
 
+def _days() -> list[tuple[str, str, int]]:
+    """What `_indices` should see."""
+    held = [index_of(event) for event in EVENTS.values()]
+    return [(day, day.replace(".", "-"), held.count(day)) for day in DAYS]
+
+
+AS_WRITTEN = "numbers that are as frequent as each other are in the order of their texts"
+
 OTHERS = [
-    Question("indices", _indices, [(day, day.replace(".", "-"), sum(index_of(e) == day for e in EVENTS.values())) for day in DAYS]),
+    Question("indices", _indices, _days()),
     Question("newest_first", lambda store: " ".join(keys(store, query(), 5)), NEWEST),
     Question("whole_order", _newest_first, True),
     Question("same_order_twice", _same_twice, True),
     Question("ids", _ids, True),
-    *(Question(f"pages_of_{size}", _pages(size), " ".join(sorted(EVENTS))) for size in (1, 3, 5, 7, 1000)),
-    Question("count_all", lambda store: store.count(query()), len(EVENTS)),
+    *(Question(f"pages_of_{size}", _pages(size), " ".join(sorted(EVENTS))) for size in (3, 5, 1000)),
     Question("since", _between("2026-11-22T11:00:08Z", None), "l09 m01 m02 m03"),
     Question("until", _between(None, "2026-11-20T14:05:00.000Z"), "r01 r02 r03"),
     Question("between", _between("2026-11-20T14:00:00Z", "2026-11-20T14:10:00Z"), "r03 r04 r05"),
     Question("between_nothing", _between("2026-11-22T00:00:00Z", "2026-11-20T00:00:00Z"), ""),
+    Question("count", _count(""), len(EVENTS)),
+    Question("count_level", _count("level:>=WARNING"), 10),
+    Question("count_text", _count("서울 OR message:GET"), 27),
+    Question("count_nothing", _count("nobody:knows"), 0),
     Question("top_words", _top("search_word", n=2), [("같은 0", 4), ("같은 1", 4)]),
     Question("top_words_of_level", _top("search_word", "level:>=ERROR"), [("부산", 1), ("서울 맛집", 1)]),
-    Question("top_words_since", _top("search_word", since="2026-11-22T00:00:00Z"), [("같은 0", 4), ("같은 1", 4), ("같은 2", 4), ("서울 맛집", 1)]),
+    Question(
+        "top_words_since",
+        _top("search_word", since="2026-11-22T00:00:00Z"),
+        [("같은 0", 4), ("같은 1", 4), ("같은 2", 4), ("서울 맛집", 1)],
+    ),
     Question("top_numbers", _top("status_code", n=3), [(200, 17), (404, 2), (201, 1)]),
-    Question("top_floats", _top("duration"), [(0.25, 1), (1.5, 1), (12.0, 1), (100.0, 1)]),
+    Question(
+        "top_floats", _top("duration"), [(0.25, 1), (1.5, 1), (12.0, 1), (100.0, 1)], differs={"local": AS_WRITTEN}
+    ),
     Question("top_truth", _top("flag"), [(False, 1), (True, 1)]),
     Question("top_elements", _top("tags"), [("auth", 2), ("slow", 2)]),
-    Question("top_levels_as_written", _top("level", "level:>=WARNING @timestamp:2026-11-22T11"), [("CRITICAL", 1), ("ERROR", 1), ("Warn", 1), ("fatal", 1), ("warning", 1)]),
+    Question(
+        "top_levels_as_written",
+        _top("level", "level:>=WARNING @timestamp:2026-11-22T11"),
+        [("CRITICAL", 1), ("ERROR", 1), ("Warn", 1), ("fatal", 1), ("warning", 1)],
+    ),
     Question("top_nested", _top("a.b.c"), [("deep", 2), ("deeper", 1)]),
     Question("top_address", _top("client_ip"), [("211.36.1.1", 1), ("211.36.1.2", 1)]),
     Question("top_no_empty", _top("empty"), []),
@@ -401,17 +429,32 @@ OTHERS = [
         _over_time("@timestamp:2026-11-22T11 OR @timestamp:2026-11-20T14", 3600),
         {
             "2026-11-20T14:00": {"ERROR": 1, "INFO": 2, "WARNING": 1},
-            "2026-11-22T11:00": {"": 2, "CRITICAL": 1, "DEBUG": 1, "ERROR": 1, "FATAL": 1, "NOTICE": 1, "WARN": 1, "WARNING": 1},
+            "2026-11-22T11:00": {
+                **dict.fromkeys(("CRITICAL", "DEBUG", "ERROR", "FATAL", "NOTICE", "WARN", "WARNING"), 1),
+                "": 2,
+            },
         },
     ),
-    Question("histogram_days", _over_time("search_word:부산 OR user:*", 86400), {"2026-11-20T00:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T00:00": {"": 4}}),
+    Question(
+        "histogram_days",
+        _over_time("search_word:부산 OR user:*", 86400),
+        {"2026-11-20T00:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T00:00": {"": 4}},
+    ),
     Question(
         "histogram_days_of_seoul",
-        _over_time("status_code:404 OR request_path:(\"/admin/\" OR \"/\")", 86400, 9 * 3600),
+        _over_time('status_code:404 OR request_path:("/admin/" OR "/")', 86400, 9 * 3600),
         {"2026-11-19T15:00": {"WARNING": 1}, "2026-11-20T15:00": {"INFO": 2, "WARNING": 1}},
     ),
-    Question("histogram_of_numbers", _over_time("@timestamp:2026-11-20T14", 600, 0, "status_code"), {"2026-11-20T14:00": {"200": 1, "404": 1, "500": 1}, "2026-11-20T14:10": {"201": 1}}),
-    Question("histogram_of_truth", _over_time("@timestamp:[2026-11-21T15:00:00 TO 2026-11-21T15:00:02]", 60, 0, "flag"), {"2026-11-21T15:00": {"": 1, "false": 1, "true": 1}}),
+    Question(
+        "histogram_of_numbers",
+        _over_time("@timestamp:2026-11-20T14", 600, 0, "status_code"),
+        {"2026-11-20T14:00": {"200": 1, "404": 1, "500": 1}, "2026-11-20T14:10": {"201": 1}},
+    ),
+    Question(
+        "histogram_of_truth",
+        _over_time("@timestamp:[2026-11-21T15:00:00 TO 2026-11-21T15:00:02]", 60, 0, "flag"),
+        {"2026-11-21T15:00": {"": 1, "false": 1, "true": 1}},
+    ),
     Question("histogram_unknown_field", _over_time("user:*", 60, 0, "nobody"), {"2026-11-21T15:00": {"": 4}}),
     Question("histogram_of_nothing", _over_time("nobody:knows", 60), {}),
 ]
@@ -506,6 +549,11 @@ def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUES
         if (got == question.expected) == (kind in question.differs):
             wrong[question.id] = (question.expected, got)
     return wrong
+
+
+def as_event(text: str) -> bytes:
+    """The document of a text of `TEXTS`."""
+    return json.dumps({"@timestamp": "2026-11-22T00:00:00.000Z", "message": text}).encode()
 
 
 def check_texts(ask: Callable[[str], Sequence[str]]) -> dict[str, tuple[bool, bool]]:

@@ -1,0 +1,99 @@
+"""The questions of the suite, asked of the model, and of the built-in store as tails, sealed, and both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from ingestd.stores import lucene
+from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local.sealer import Policy, seal_once
+from ingestd.stores.query import Condition, Query, Text
+from ingestd.stores.words import holds, words
+from tests.stores import suite
+from tests.stores.model import matches
+from tests.stores.strategies import conditions
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "expected"), [case[1:] for case in suite.TEXTS], ids=[case[0] for case in suite.TEXTS]
+)
+def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
+    assert holds(text, words(wanted)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [case[1:] for case in suite.FOUND], ids=[case[0] for case in suite.FOUND]
+)
+def test_the_model(text: str, expected: str) -> None:
+    """What the conditions mean, and what the table says that is found, are the same."""
+    asked = Query(where=lucene.parse(text))
+    assert " ".join(sorted(key for key, event in suite.EVENTS.items() if matches(asked, event))) == expected
+
+
+def append(root: Path, keys: list[str], writer_id: str) -> None:
+    writer = LocalWriter(root, writer_id)
+    for key in keys:
+        index = f"logstash-{suite.index_of(suite.EVENTS[key])}"
+        writer.append(index, [suite.DOCUMENTS[key]], [key])
+    writer.close()
+
+
+def as_tails(root: Path) -> None:
+    """Two writers, by turns, as two workers write."""
+    append(root, list(suite.EVENTS)[::2], "w0")
+    append(root, list(suite.EVENTS)[1::2], "w1")
+
+
+def sealed(root: Path) -> None:
+    as_tails(root)
+    seal_once(root, Policy(idle_s=0))
+
+
+def both(root: Path) -> None:
+    """Every third event is still in a tail."""
+    append(root, [key for number, key in enumerate(suite.EVENTS) if number % 3], "w0")
+    seal_once(root, Policy(idle_s=0))
+    append(root, list(suite.EVENTS)[::3], "w1")
+
+
+@pytest.fixture(scope="module", params=[as_tails, sealed, both], ids=["tails", "sealed", "both"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStore]:
+    root = tmp_path_factory.mktemp("store")
+    request.param(root)
+    store = LocalStore(root, threads=1)
+    yield store
+    store.close()
+
+
+def test_all_stores_answer_alike(store: LocalStore) -> None:
+    assert suite.check(store, "local") == {}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(condition=conditions())
+def test_any_condition_finds_what_it_means(store: LocalStore, condition: Condition) -> None:
+    asked = Query(where=condition)
+    expected = sorted(key for key, event in suite.EVENTS.items() if matches(asked, event))
+    assert sorted(suite.keys(store, asked)) == expected
+
+
+OTHER_WORDS = {
+    "colon_joins_letters": "RE2's pattern takes a colon between letters for a blank",
+    "zero_width": "RE2 counts U+200B among the marks, which part nothing",
+}
+
+
+def test_texts(tmp_path: Path) -> None:
+    writer = LocalWriter(tmp_path, "w0")
+    for key, _, text, _ in suite.TEXTS:
+        writer.append("logstash-2026.11.22", [suite.as_event(text)], [key])
+    writer.close()
+    store = LocalStore(tmp_path, threads=1)
+    wrong = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
+    assert wrong.keys() == OTHER_WORDS.keys()
+    store.close()
+
