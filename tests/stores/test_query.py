@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from ingestd.stores.query import Equal, Or, QueryError, as_number, level_at_least, level_spellings
+from ingestd.stores.words import MAX_WORD_CHARS, words
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [
+        ("error", {"ERROR", "CRITICAL", "FATAL"}),
+        ("WARN", {"WARNING", "WARN", "ERROR", "CRITICAL", "FATAL"}),
+        ("Debug", {"DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL"}),
+        ("notice", {"notice"}),
+    ],
+)
+def test_level_at_least(level: str, names: set[str]) -> None:
+    condition = level_at_least(level)
+    assert isinstance(condition, Or)
+    assert set(condition.parts) == {Equal("level", name) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("value", "spellings"),
+    [("wArN", ("wArN", "WARN", "warn", "Warn")), ("INFO", ("INFO", "info", "Info")), ("정보", ("정보",)), ("", ("",))],
+)
+def test_level_spellings(value: str, spellings: tuple[str, ...]) -> None:
+    assert level_spellings(value) == spellings
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("404", 404),
+        ("-5", -5),
+        ("1.50", 1.5),
+        ("1e3", 1000.0),
+        ("9007199254740993", 9007199254740993),
+        ("", None),
+        ("x", None),
+        (" 1", None),
+        ("1_000", None),
+        ("٣", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e999", None),
+    ],
+)
+def test_as_number(text: str, number: float | None) -> None:
+    assert as_number(text) == number
+
+
+def test_an_error_knows_its_place() -> None:
+    error = QueryError("wrong", 3, 4, "do so")
+    assert (str(error), error.column, error.length, error.hint) == ("wrong", 3, 4, "do so")
+
+
+WORDS: dict[str, tuple[str, list[str]]] = {
+    "blanks": (" \t\n", []),
+    "signs": ("?! -- _ __", []),
+    "joined": ("example.com foo_bar it's 3.14 1,000", ["example.com", "foo_bar", "it's", "3.14", "1,000"]),
+    "parted": ("/search?q=1 10:05 time-out a.1", ["search", "q", "1", "10", "05", "time", "out", "a", "1"]),
+    "joints_alone_part": ("_a a__b c_", ["_a", "a__b", "c_"]),
+    "case": ("ABC ÄÖ ΑΣ İ", ["abc", "äö", "ασ", "i"]),
+    "hangul": ("서울역에서 3호선 서울abc", ["서울역에서", "3호선", "서울abc"]),
+    "ideographs": ("東京tower", ["東", "京", "tower"]),
+    "kana": ("ひら カタカナ", ["ひ", "ら", "カタカナ"]),
+    "thai": ("ไทยครับ", ["ไทยครับ"]),
+    "marks": ("e\u0301a", ["e\u0301a"]),
+    "mark_at_begin": ("\u0301a", ["a"]),
+    "hebrew": ("א\"ב ג' \"a\"", ["א\"ב", "ג'", "a"]),
+    "emoji": ("a👍🏽b 👨‍👩‍👧 🇰🇷🇯 #️⃣", ["a", "👍🏽", "b", "👨‍👩‍👧", "🇰🇷", "#️⃣"]),
+    "not_digits": ("² ½", []),
+    "long": ("x" * 600, ["x" * MAX_WORD_CHARS, "x" * MAX_WORD_CHARS, "x" * 90]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), WORDS.values(), ids=WORDS.keys())
+def test_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize("piece", ["_", "a_", "\u0301", "1'", "א\"", "👍\u200d", "ท\u0301", ".\u0301", "a."])
+def test_time_is_linear(piece: str) -> None:
+    """A text of this size takes less than a tenth of a second; quadratic, it would take minutes."""
+    words(piece * 50_000)
