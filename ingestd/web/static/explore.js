@@ -21,7 +21,7 @@ const PAGE = 100, LIVE_ROWS = 1000;
 export function createExplore({ onEmpty, onFault }) {
   const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words" });
-  const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path"], kind: "paths" });
+  const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path"], kind: "paths", paths: true });
   const codes = createTop({ title: t("top.status"), fields: ["status_code", "http.response.status_code"], kind: "status" });
   const levels = createTop({ title: t("top.levels"), fields: ["level"], kind: "levels" });
   const panels = h("div", { class: "panels" });
@@ -50,8 +50,9 @@ export function createExplore({ onEmpty, onFault }) {
     const tops = [words, paths, codes, ...charts.values()].map((panel) => panel.load(question, signal));
     const over = loadHistogram(question, signal);
     // What is followed comes by itself; the rest is asked for again.
-    const found = question.state.live && tail.follows(question.q) ? redraw(question.state) : loadEvents(question, signal);
-    if (!question.state.live) tail.stop();
+    const follows = question.state.live && tail.follows(question.q);
+    if (!follows) tail.stop();
+    const found = follows ? redraw(question.state) : loadEvents(question, signal);
     await found;
     // From where the answer ends: nothing is missed, and nothing comes before it.
     if (question.state.live && !signal.aborted) tail.follow(question.q, question.until);

@@ -118,7 +118,7 @@ export function createVisitors({ onFault }) {
     if (!chosen) return put(side, listCard, counts.size ? h("p", { class: "muted hint-line" }, t("map.choose")) : null);
     const words = wordsOf(chosen, t("map.words", { country: country(chosen) }), () => choose(""));
     put(side, words.element, h("div", { class: "actions" },
-      h("button", { type: "button", class: "button", on: { click: () => addFilter(field, chosen, false, { tab: "logs", country: "" }) } }, icon("list"), t("map.logs"))), listCard);
+      h("button", { type: "button", class: "button", on: { click: () => addFilter(field, chosen, { tab: "logs", country: "" }) } }, icon("list"), t("map.logs"))), listCard);
     return words.load(question, signal);
   }
 

@@ -68,7 +68,7 @@ const en = {
   "status.age": "Age", "status.backup": "Backup", "status.delete": "Will be deleted", "status.never": "–", "status.noindices": "No index yet.",
   "status.workers": "Workers", "status.workers.text": "{running} of {wanted} running", "status.version": "Version", "status.uptime": "Up for", "status.store": "Store",
   "status.store.local": "Built in", "status.geoip": "Countries", "status.geoip.none": "No database. To see countries:", "status.geoip.date": "Database of {date}",
-  "status.total": { one: "{n} index", other: "{n} indices" }, "status.health": "Health", "status.ready": "All is well", "status.notready": "Needs attention", "status.backed": "Yes",
+  "status.total": { one: "{n} index", other: "{n} indices" }, "status.health": "Health", "status.ready": "All is well", "status.notready": "Needs attention",
   "unit.d": "d", "unit.h": "h", "unit.min": "min", "unit.s": "s",
 };
 
@@ -140,7 +140,7 @@ const ko = {
   "status.age": "경과", "status.backup": "백업", "status.delete": "삭제 예정", "status.never": "–", "status.noindices": "아직 인덱스가 없습니다.",
   "status.workers": "작업 프로세스", "status.workers.text": "{wanted}개 중 {running}개 실행 중", "status.version": "버전", "status.uptime": "가동 시간", "status.store": "저장소",
   "status.store.local": "내장", "status.geoip": "국가", "status.geoip.none": "데이터베이스가 없습니다. 국가를 보려면:", "status.geoip.date": "{date} 데이터베이스",
-  "status.total": "인덱스 {n}개", "status.health": "건강 상태", "status.ready": "정상", "status.notready": "확인 필요", "status.backed": "있음",
+  "status.total": "인덱스 {n}개", "status.health": "건강 상태", "status.ready": "정상", "status.notready": "확인 필요",
   "unit.d": "일", "unit.h": "시간", "unit.min": "분", "unit.s": "초",
 };
 

@@ -10,7 +10,14 @@ export function valueText(value) {
 }
 
 /** Return one condition: `NOT level:"INFO"`. */
-export const condition = ({ field, value, not }) => `${not ? "NOT " : ""}${fieldText(field)}:${valueText(value)}`;
+export function condition({ field, value, not, path }) {
+  const name = fieldText(field);
+  const either = path ? `(${name}:${valueText(value)} OR ${name}:${fieldText(value)}\\?*)` : `${name}:${valueText(value)}`;
+  return `${not ? "NOT " : ""}${either}`;
+}
+
+/** Return a path without the query behind it. */
+export const barePath = (value) => String(value).split(/[?#]/, 1)[0];
 
 /**
  * Return `{text, shift}`: the query text, and how many characters stand in it before what the user wrote.

@@ -95,7 +95,7 @@ export function tools(path, value) {
   const shown = plain(value).slice(0, 80);
   const button = (key, glyph, not) => h("button", {
     type: "button", class: "tool", "aria-label": t(not ? "top.out" : "top.in", { field: path, value: shown }), title: t(key),
-    on: { click: (event) => { event.stopPropagation(); addFilter(path, value, not); } },
+    on: { click: (event) => { event.stopPropagation(); addFilter(path, value, { not }); } },
   }, icon(glyph, 14));
   return h("span", { class: "tools" }, button("record.in", "plus", false), button("record.out", "minus", true));
 }

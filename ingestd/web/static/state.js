@@ -9,7 +9,7 @@
  * q        text of the query box
  * range    a relative range of time.js, or "" if from and to are set
  * from, to ISO 8601 in UTC
- * filters  [{field, value, not}]; value is a string, number or boolean
+ * filters  [{field, value, not, path}]; value is a string, number or boolean; path: with any query behind it, too
  * level    least severity, or ""
  * cols     fields shown as columns
  * charts   fields whose most frequent values are shown, beside those that always are
@@ -50,12 +50,12 @@ export function parse(hash) {
 
 const isTime = (text) => Boolean(text) && !Number.isNaN(Date.parse(text));
 
-// A filter is `field=JSON` or `field!=JSON`.
+// A filter is `field=JSON` or `field!=JSON`; of paths, `field~=JSON` and `field!~=JSON`.
 function parseFilter(text) {
-  const found = /^([^=]+?)(!?)=(.*)$/s.exec(text);
+  const found = /^([^=]+?)(!?)(~?)=(.*)$/s.exec(text);
   if (!found) return null;
   try {
-    return { field: found[1], not: found[2] === "!", value: JSON.parse(found[3]) };
+    return { field: decodeURIComponent(found[1]), not: found[2] === "!", path: found[3] === "~", value: JSON.parse(found[4]) };
   } catch {
     return null;
   }
@@ -72,7 +72,9 @@ export function format(state) {
   } else if (state.range !== DEFAULTS.range) {
     params.set("range", state.range);
   }
-  for (const { field, value, not } of state.filters) params.append("f", `${field}${not ? "!" : ""}=${JSON.stringify(value)}`);
+  for (const { field, value, not, path } of state.filters) {
+    params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
+  }
   for (const name of ["level", "country"]) if (state[name]) params.set(name, state[name]);
   for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));
   for (const name of ["traces", "live"]) if (state[name]) params.set(name, "1");
@@ -107,10 +109,10 @@ function become(next) {
 
 addEventListener("popstate", () => become(parse(location.hash)));
 
-/** Add a filter; the opposite one goes, the same one is not added twice. */
-export function addFilter(field, value, not = false, more = {}) {
+/** Add a filter; the opposite one goes, the same one is not added twice. `more`: of the state, what else changes. */
+export function addFilter(field, value, { not = false, path = false, ...more } = {}) {
   const others = now.filters.filter((filter) => filter.field !== field || filter.value !== value);
-  update({ filters: [...others, { field, value, not }], ...more });
+  update({ filters: [...others, { field, value, not, path }], ...more });
 }
 
 /** Add a field to a list of the state (`cols`, `charts`), or take it away. */

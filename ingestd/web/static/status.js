@@ -6,7 +6,7 @@ import { bytes, compact, duration, number, rate } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failure } from "./notices.js";
-import { agoText, daysText, inputText } from "./time.js";
+import { daysText, inputText } from "./time.js";
 
 const EVERY_MS = 5000, KEPT = 60;
 
@@ -139,16 +139,15 @@ function indexTable(indices) {
     [t("status.events"), "num", (row) => number(row.events)],
     [t("status.size"), "num", size],
     [t("status.backup"), "", (row) => (row.backup ? backupText(row.backup) : t("status.never"))],
-    [t("status.delete"), "", (row) => (row.delete_at ? h("span", { title: inputText(new Date(row.delete_at)) }, agoText(new Date(row.delete_at))) : t("status.never"))],
+    [t("status.delete"), "", (row) => (row.delete_at ? h("span", { title: row.delete_at }, agoDay(row.delete_at)) : t("status.never"))],
   ], rows) : h("p", { class: "muted card-text" }, t("status.noindices")));
 }
 
-// The day of an index is in UTC.
+// Days of indices are in UTC.
 const agoDay = (day) => daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
 
-function backupText(backup) {
-  const state = backup.state ?? backup.status ?? "";
-  return h("span", { class: "verdict good" }, icon("check", 14), String(state || t("status.backed")));
+function backupText({ repository, snapshot, verified }) {
+  return h("span", { class: "verdict good", title: `${snapshot} · ${inputText(new Date(verified))}` }, icon("check", 14), repository);
 }
 
 function facts(status) {

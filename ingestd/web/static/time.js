@@ -136,10 +136,3 @@ const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 /** Return a day by its distance from today: -1 is "yesterday". */
 export const daysText = (days) => relative.format(days, "day");
-
-/** Return how long ago, or how soon, a time is: "3 hours ago". */
-export function agoText(date, now = new Date()) {
-  const ms = date - now;
-  const [unit, size] = Math.abs(ms) >= DAY ? ["day", DAY] : Math.abs(ms) >= HOUR ? ["hour", HOUR] : ["minute", MINUTE];
-  return relative.format(Math.round(ms / size), unit);
-}

@@ -7,24 +7,24 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass } from "./levels.js";
 import { failure } from "./notices.js";
+import { barePath } from "./query.js";
 import { addFilter } from "./state.js";
 
-const FEW = 7, MANY = 50;
+const FEW = 7, MANY = 50, ALL = 1000;
 
 /**
- * Return `{element, load(question, signal), values()}`.
+ * Return `{element, load(question, signal), show({field, values})}`.
  *
  * `fields`: names of one thing; the first that has values is shown (`request_path`, else ECS's `url.path`).
- * `name(value)`: how a value is shown; `onPick(field, value)`: what a click does instead of filtering.
- * `onClose`: there is a button for it.
+ * `onPick(field, value)`: what a click does instead of filtering.
+ * `onClose`: there is a button for it. `paths`: the values are paths; those that differ in their query are one.
  */
-export function createTop({ title, fields, name = String, kind = "", onPick = null, onClose = null, more = [] }) {
+export function createTop({ title, fields, kind = "", onPick = null, onClose = null, more = [], paths = false }) {
   const list = h("ol", { class: "top-list" });
   const toggle = h("button", { class: "ghost small", type: "button", hidden: true });
   const close = onClose && h("button", { class: "ghost square small", type: "button", "aria-label": `${t("top.close")}: ${title}`, on: { click: onClose } }, icon("close", 14));
-  const heading = h("h2", {}, title);
-  const element = h("section", { class: `card top ${kind}`, "aria-label": title }, h("div", { class: "card-head" }, heading, toggle, close), list);
-  let many = false, asked = null, known = null, found = [];
+  const element = h("section", { class: `card top ${kind}`, "aria-label": title }, h("div", { class: "card-head" }, h("h2", {}, title), toggle, close), list);
+  let many = false, asked = null, known = null;
 
   async function load(question, signal) {
     asked = question;
@@ -32,8 +32,7 @@ export function createTop({ title, fields, name = String, kind = "", onPick = nu
     try {
       const answer = await first(question, signal);
       known = answer.values.length ? answer.field : null;
-      found = answer.values;
-      show(answer);
+      show(paths ? { field: answer.field, values: gathered(answer.values).slice(0, many ? MANY : FEW) } : answer);
     } catch (error) {
       // A wrong query is told of under its box.
       if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none" }, failure(error, () => load(question))));
@@ -42,7 +41,7 @@ export function createTop({ title, fields, name = String, kind = "", onPick = nu
   }
 
   async function first(question, signal) {
-    const n = many ? MANY : FEW;
+    const n = paths ? ALL : many ? MANY : FEW;
     const order = known ? [known, ...fields.filter((field) => field !== known)] : fields;
     let answer = { field: order[0], values: [] };
     for (const field of order) {
@@ -63,19 +62,26 @@ export function createTop({ title, fields, name = String, kind = "", onPick = nu
   function row(field, { value, count }, most) {
     const bar = h("span", { class: `top-bar ${kind === "levels" ? levelClass(value) : kind === "status" ? `st-${String(value)[0]}` : ""}` });
     bar.style.width = `${(100 * count) / most}%`;
-    const text = name(value);
-    const pick = () => (onPick ? onPick(field, value) : addFilter(field, value));
+    const text = String(value);
+    const pick = () => (onPick ? onPick(field, value) : addFilter(field, value, { path: paths }));
     return h("li", { class: "top-row" },
       h("button", { class: "top-pick", type: "button", title: `${text} · ${number(count)}`, "aria-label": `${t("top.in", { field: title, value: text })} (${number(count)})`, on: { click: pick } },
         bar, h("span", { class: "top-value" }, text), h("span", { class: "top-count" }, compact(count))),
-      onPick ? null : h("button", { class: "top-out", type: "button", "aria-label": t("top.out", { field: title, value: text }), title: t("top.out", { field: title, value: text }), on: { click: () => addFilter(field, value, true) } }, icon("minus", 14)));
+      onPick ? null : h("button", { class: "top-out", type: "button", "aria-label": t("top.out", { field: title, value: text }), title: t("top.out", { field: title, value: text }), on: { click: () => addFilter(field, value, { not: true, path: paths }) } }, icon("minus", 14)));
   }
 
   toggle.addEventListener("click", () => {
     many = !many;
     load(asked);
   });
-  return { element, load, show, values: () => found, retitle: (text) => (heading.textContent = text) };
+  return { element, load, show };
 }
 
 const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);
+
+// Of very many different addresses the rare ones are not among those asked for: a count may be too small then.
+function gathered(values) {
+  const sums = new Map();
+  for (const { value, count } of values) sums.set(barePath(value), (sums.get(barePath(value)) ?? 0) + count);
+  return [...sums].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
+}

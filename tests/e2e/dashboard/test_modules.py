@@ -36,6 +36,7 @@ QUERIES = [  # id, state, query text, characters before the user's own
     ("not", {"filters": [{"field": "w", "value": "x", "not": True}]}, 'NOT w:"x"', 0),
     ("number", {"filters": [{"field": "status_code", "value": 404}]}, "status_code:404", 0),
     ("quotes", {"filters": [{"field": "w", "value": 'a"b\\'}]}, 'w:"a\\"b\\\\"', 0),
+    ("path", {"filters": [{"field": "p", "value": "/a b", "path": True}]}, '(p:"/a b" OR p:\\/a\\ b\\?*)', 0),
     ("field", {"filters": [{"field": "my field:x", "value": True}]}, "my\\ field\\:x:true", 0),
 ]  # fmt: skip
 WORDS = [  # id, query, words looked for in messages
@@ -47,10 +48,10 @@ WORDS = [  # id, query, words looked for in messages
     ("marks", "(time*)", ["time"]),
 ]
 FILTERS = [
-    {"field": "a=b", "value": "x"},
-    {"field": "w", "value": "!=\"'&#%+서울", "not": True},
-    {"field": "n", "value": 404, "not": False},
-    {"field": "geoip.city_name", "value": True, "not": True},
+    {"field": "a=b", "value": "x", "not": False, "path": False},
+    {"field": "w", "value": "!=\"'&#%+서울", "not": True, "path": False},
+    {"field": "n", "value": 404, "not": False, "path": False},
+    {"field": "request_path", "value": "/a b", "not": True, "path": True},
 ]
 
 
@@ -106,7 +107,7 @@ class TestModules:
     def test_the_address_brings_every_state_back(self, site: Site, visit: Open) -> None:
         state = {
             "tab": "visitors", "q": "a & b #c", "range": "", "from": "2026-11-22T05:00:00.000Z",
-            "to": "2026-11-22T05:10:00.000Z", "filters": FILTERS[1:], "level": "WARNING", "cols": ["a", "b.c"],
+            "to": "2026-11-22T05:10:00.000Z", "filters": FILTERS, "level": "WARNING", "cols": ["a", "b.c"],
             "charts": ["d"], "traces": True, "every": 30, "live": True, "country": "KR",
         }  # fmt: skip
         found = visit(site.url).page.evaluate(

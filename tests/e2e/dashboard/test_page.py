@@ -48,6 +48,13 @@ class TestFilters:
         page.panel("Status codes").get_by_role("button", name="Leave out Status codes: 404").click()
         assert page.settled().total == everything - sum(sent.level == "WARNING" for sent in site.history.sent)
 
+    def test_paths_are_without_their_queries(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        searches = sum(bool(sent.word) for sent in site.history.sent)
+        assert page.values("Top paths") == [("/search", searches)]
+        page.panel("Top paths").get_by_role("button", name="Show only Top paths: /search").click()
+        assert page.settled().total == searches
+
     def test_values_of_an_event_filter(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d&level=ERROR")
         open_first(page, "ERROR")
