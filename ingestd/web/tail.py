@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps, loads
+from ingestd.stores import follow
 from ingestd.web import params
 from ingestd.web.answers import Answer
 from ingestd.web.api import respond
@@ -25,11 +25,9 @@ from ingestd.web.params import ParameterError
 from ingestd.web.queries import QueryPool
 
 MOST_STREAMS = 8
-_OVERLAP_SECONDS = 300.0
 _POLL_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
-_REMEMBERED = 50_000
 _SHARE = 4
 """A stream spends at most one part in so many on asking; a store that is slow to answer is asked less often."""
 
@@ -44,22 +42,13 @@ class News:
 
     def __init__(self, since: str) -> None:
         self._since: str | None = since.removesuffix("Z")
-        self._seen: dict[str, None] = {}
+        self._news = follow.News()
 
     def pick(self, hits: list[Hit]) -> list[Hit]:
         """Return the news among hits that are sorted from new to old, from old to new."""
-        fresh = []
-        for hit in reversed(hits):
-            key = _key(hit)
-            if key in self._seen:
-                continue
-            self._seen[key] = None
-            if self._since is None or _time(hit) >= self._since:
-                fresh.append(hit)
-        while len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        fresh, since = self._news.pick(hits, _key), self._since
         self._since = None
-        return fresh
+        return fresh if since is None else [one for one in fresh if _time(one) >= since]
 
 
 class Tails:
@@ -116,7 +105,7 @@ class Tails:
         return response
 
     async def _ask(self, query: str) -> Answer:
-        arguments = {"q": query, "since": _ago(_OVERLAP_SECONDS), "until": None, "limit": _PAGE, "after": None}
+        arguments = {"q": query, "since": _ago(follow.OVERLAP_SECONDS), "until": None, "limit": _PAGE, "after": None}
         return await self._pool.ask("search", arguments)
 
 
@@ -139,6 +128,4 @@ def _time(hit: Hit) -> str:
 
 
 def _key(hit: Hit) -> str:
-    """Return what tells a hit from others: its id, or where the sender gave none, what it holds."""
-    name = hit["id"] or hashlib.blake2b(dumps(hit["event"]), digest_size=12).hexdigest()
-    return f"{hit['index']}/{name}"
+    return follow.event_key(hit["index"], hit["id"], lambda: dumps(hit["event"]))

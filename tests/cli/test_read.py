@@ -7,22 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import click
 import pytest
-from click.testing import CliRunner, Result
 
 from ingestd.cli import tables
-from ingestd.cli.read import add_commands
 from ingestd.cli.times import parse_moment
 from ingestd.stores.local import LocalWriter, store_root
-
-DOCUMENTS = [
-    rb'{"@timestamp":"2026-11-21T10:00:00.000Z","level":"INFO","message":"GET /s","search_word":"\uc11c\uc6b8"}',
-    '{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"GET /s","search_word":"부산 여행"}'.encode(),
-    '{"@timestamp":"2026-11-22T10:00:01.000Z","level":"INFO","message":"GET /s","search_word":"서울"}'.encode(),
-    rb'{"@timestamp":"2026-11-22T10:00:02.000Z","level":"ERROR","message":"red \u001b[31m","stack_trace":"one\n  two"}',
-    rb'{"@timestamp":"2026-11-22T10:00:03.000Z","level":"WARNING","message":"half \ud83d","status_code":404}',
-]
+from tests.cli.reading import DOCUMENTS, fill, run
 
 
 @pytest.fixture(autouse=True)
@@ -36,24 +26,7 @@ def _seoul(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    writer = LocalWriter(store_root(folder), "w0")
-    writer.append("logstash-2026.11.21", DOCUMENTS[:1], ["0"])
-    writer.append("logstash-2026.11.22", DOCUMENTS[1:], ["1", "2", "3", "4"])
-    writer.close()
-    return folder
-
-
-@click.group()
-def group() -> None:
-    pass
-
-
-add_commands(group)
-
-
-def run(*arguments: str, data_dir: Path) -> Result:
-    return CliRunner().invoke(group, [*arguments, "--data-dir", str(data_dir)])
+    return fill(tmp_path_factory.mktemp("data"))
 
 
 def test_indices_as_json(data_dir: Path) -> None:
@@ -162,9 +135,8 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     writer = LocalWriter(store_root(tmp_path), "w0")
     writer.append("x", [b'{"message":"' + b"x" * 1000 + b'"}'] * 1000)
     writer.close()
-    code = "import click; from ingestd.cli.read import add_commands; g = click.Group(); add_commands(g); g()"
     for flags in (["--json"], []):
-        command = [sys.executable, "-c", code, "search", "--limit", "1000", *flags, "--data-dir", str(tmp_path)]
+        command = [sys.executable, "-m", "ingestd", "search", "--limit", "1000", *flags, "--data-dir", str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout
             assert process.stderr
