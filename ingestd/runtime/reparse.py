@@ -13,7 +13,6 @@ from ingestd.compiler.pipeline import Pipeline
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.record import Record, documents
-from ingestd.plugins.interfaces import Decoded
 
 _BATCH = 500
 
@@ -48,7 +47,7 @@ class Reparse:
             yield from self._batch(batch)
 
     def _batch(self, stored: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-        keys: list[int | str] = []
+        keys: list[str] = []
         events: list[Event] = []
         for one, document in stored:
             try:
@@ -61,7 +60,7 @@ class Reparse:
             keys.append(one)
             events.append(event)
         found: dict[str, Record] = {}
-        for route in self._pipeline.process(Decoded([None] * len(events), events, keys), None):
+        for route in self._pipeline.run([None] * len(events), events, keys, None):
             found.update((str(record[3]), record) for record in route)
         self.counts.read += len(stored)
         self.counts.dropped += len(set(keys) - found.keys())

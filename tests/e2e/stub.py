@@ -49,6 +49,7 @@ class StubElasticsearch:
         tls: With this, https.
         authorization: The header that every request needs; others get 401.
         max_bytes: Longest body that is taken; longer ones get 413.
+        most_in_time: Bulk requests of more documents are not answered in a second, and not stored.
         port: Where to listen, 0 takes a free one.
     """
 
@@ -58,9 +59,10 @@ class StubElasticsearch:
         tls: ssl.SSLContext | None = None,
         authorization: str | None = None,
         max_bytes: int = 1 << 30,
+        most_in_time: int = 1 << 30,
         port: int = 0,
     ) -> None:
-        self.authorization, self.max_bytes = authorization, max_bytes
+        self.authorization, self.max_bytes, self.most_in_time = authorization, max_bytes, most_in_time
         self.documents: dict[tuple[str, str], dict[str, Any]] = {}
         self.requests: list[Request] = []
         self.bulk_faults: deque[Fault] = deque()
@@ -125,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         with stub.lock:
             headers = {name.lower(): value for name, value in self.headers.items()}
             stub.requests.append(Request(self.command, self.path, headers, len(lines) // 2))
-            fault = self._fault(len(body))
+            fault = self._fault(len(body), len(lines) // 2)
             if fault is None or fault.store or fault.items:
                 answer = self._carry_out(body, lines, fault.items if fault else {})
         time.sleep(fault.delay if fault else 0)
@@ -137,12 +139,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
 
-    def _fault(self, size: int) -> Fault | None:
+    def _fault(self, size: int, count: int) -> Fault | None:
         stub = self.server.stub
         if stub.authorization not in {None, self.headers.get("Authorization")}:
             return Fault(401, '{"error":{"type":"security_exception","reason":"unable to authenticate"}}')
         if size > stub.max_bytes:
             return Fault(413, "Request Entity Too Large")
+        if count > stub.most_in_time:
+            return Fault(delay=1.5)
         faults = stub.template_faults if self.path.startswith("/_index_template") else stub.bulk_faults
         return faults.popleft() if faults and self.path != "/" else None
 

@@ -103,6 +103,15 @@ def test_too_large_requests_are_split(tmp_path: Path) -> None:
     assert letter["reason"] == "HTTP 413: Request Entity Too Large"
 
 
+def test_requests_that_take_too_long_are_split(tmp_path: Path) -> None:
+    with StubElasticsearch(most_in_time=60) as stub, daemon(tmp_path, stub, "timeout => 1") as running:
+        running.send(EVENTS)
+        running.wait_for_delivery(100)
+    assert stub.values("n") == NUMBERS
+    assert max(one.count for one in stub.bulks()) > 60 >= stub.bulks()[-1].count
+    assert running.dead_letters() == []
+
+
 def test_a_document_that_spoils_its_request_costs_its_neighbours_nothing(tmp_path: Path) -> None:
     """A 400 for the request as a whole does not say whose fault it is."""
     with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:

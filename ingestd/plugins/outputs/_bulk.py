@@ -29,6 +29,9 @@ PAUSE_SECONDS = 60.0
 """How long not to ask a server that says that we may not."""
 _BAD_REQUEST = 400
 
+_TIMEOUTS = 3
+"""After so many tries without an answer in time a request is sent in halves: it may be too much at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
@@ -159,6 +162,7 @@ class BulkSender:
 
     async def _send(self, shipment: _Shipment, *, mended: bool = False) -> None:
         """Return when every document has its fate. ``mended``: they were decoded and written anew already."""
+        timeouts = 0
         for attempt in self._retry.attempts():
             bulk = shipment.bulk
             if not bulk.count:
@@ -176,20 +180,27 @@ class BulkSender:
                         return
                     shipment = shipment.pick(result.retry)
                 case Verdict.SPLIT if bulk.count > 1:
-                    half = bulk.count // 2
-                    await self._send(shipment.pick(range(half)), mended=mended)
-                    await self._send(shipment.pick(range(half, bulk.count)), mended=mended)
+                    await self._send_halves(shipment, mended=mended)
                     return
                 case Verdict.SPLIT:
                     self._dead(shipment, 0, bulk.body.split(b"\n"), result.reason)
                     return
                 case Verdict.RETRY:
                     shipment = replace(shipment, asked=True)
+                    timeouts += reply.cause == "timeout"
             metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
             metrics.EVENTS_RETRIED.add(bulk.count, self._name, reply.cause)
             if result.verdict is not Verdict.PAUSE:  # that one waits at the door
                 self._failing.goes_on(output=self._name, events=bulk.count, reason=result.reason)
                 await self._retry.wait(attempt, reply.retry_after)
+            if timeouts == _TIMEOUTS and bulk.count > 1:
+                await self._send_halves(shipment, mended=mended)
+                return
+
+    async def _send_halves(self, shipment: _Shipment, *, mended: bool) -> None:
+        count = shipment.bulk.count
+        await self._send(shipment.pick(range(count // 2)), mended=mended)
+        await self._send(shipment.pick(range(count // 2, count)), mended=mended)
 
     async def _request(self, bulk: Bulk) -> _Reply:
         """Send one request; an answer that does not come is a retry.
