@@ -231,6 +231,7 @@ FILTERS = [
     found("empty_array_is_not_there", "_exists_:none", ""),
     found("empty_text_is_there", "_exists_:empty", "v03"),
     found("object_is_there", "_exists_:a", "v01 v02"),
+    found("text_or_object", "_exists_:host", "r03 r04 r05", opensearch="an object as host is kept and not indexed"),
     found("object_has_no_value", "a:deep", ""),
     found("nested", "a.b.c:deep", "v01 v02"),
     found("nested_element", "a.b.c:deeper", "v02"),

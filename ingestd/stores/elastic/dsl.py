@@ -81,8 +81,8 @@ def clause(condition: Condition, fields: Fields) -> Clause:
         case Word(pattern, names):
             return _any(_wildcard(way.name, _around(pattern)) for way in _text_ways(names, fields))
         case Exists(field):
-            own = [way.name for way in fields.own(field)] or fields.below(field)
-            return _any({"exists": {"field": name}} for name in own)
+            names = dict.fromkeys(way.name for way in fields.own(field)) | dict.fromkeys(fields.below(field))
+            return _any({"exists": {"field": name}} for name in names)
         case Range(field="@timestamp"):
             return _time_range(condition.low, condition.high, condition.low_inclusive, condition.high_inclusive)
     return _any(_within(way, _value(condition, way)) for way in fields.values(condition.field))

@@ -96,9 +96,11 @@ class Fields:
         return self.ways.get(dotted(field), ())
 
     def below(self, field: str) -> list[str]:
-        """Return the names of the fields in an object."""
-        begin = dotted(field) + "."
-        return [name for name in self.ways if name.startswith(begin)]
+        """Return the names of the fields in an object; what is beside a text is none of them."""
+        name = dotted(field)
+        is_text = any(way.kind is Kind.TEXT for way in self.ways.get(name, ()))
+        beside = f"{name}.keyword" if is_text else ""
+        return [other for other in self.ways if other.startswith(f"{name}.") and other != beside]
 
 
 def _way(name: str, type_name: str, caps: Any) -> Way:

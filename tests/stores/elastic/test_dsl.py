@@ -35,6 +35,8 @@ CAPS = {
         "title.keyword": caps("keyword"),
         "mixed": {**caps("long", ["a"]), **caps("keyword", ["b"])},
         "o": caps("object"),
+        "host": caps("keyword"),
+        "host.name": caps("keyword"),
         "o.p": caps("keyword"),
         "gone": {"unmapped": {"type": "unmapped", "searchable": False, "aggregatable": False}},
     },
@@ -72,6 +74,7 @@ CLAUSES: dict[str, tuple[str, dict[str, Any]]] = {
     "escaped_pattern": (r"word:\**", {"wildcard": {"word": {"value": r"\**"}}}),
     "exists": ("_exists_:title", {"exists": {"field": "title"}}),
     "exists_object": ("_exists_:o", {"exists": {"field": "o.p"}}),
+    "exists_either": ("_exists_:host", either({"exists": {"field": "host"}}, {"exists": {"field": "host.name"}})),
     "exists_unknown": ("_exists_:nobody", NONE),
     "kinds": (
         "mixed:5",
