@@ -271,6 +271,10 @@ INDICES_FAILED = Counter(
     "ingestd_failed_indices_total",
     "Indices that could not be backed up or deleted; they are tried again each hour.",
 )
+INDICES_OVERDUE = Gauge(
+    "ingestd_overdue_indices",
+    "Indices that the last run could not back up or delete; while there are any, /health says degraded.",
+)
 LIFECYCLE_SUCCESS = Gauge(
     "ingestd_lifecycle_success_timestamp_seconds",
     "When backup and retention last did all that was due.",

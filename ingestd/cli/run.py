@@ -17,7 +17,7 @@ from ingestd.config.nodes import Plugin
 from ingestd.plugins.registry import find
 from ingestd.runtime.delivery import OutputGoneError
 from ingestd.runtime.logs import set_up_logging
-from ingestd.settings import Settings
+from ingestd.settings import Settings, SettingsError
 
 
 @click.command()
@@ -42,8 +42,9 @@ def run(
         configs = load()
         if _listens(configs):
             from ingestd.cli.daemon import run_daemon  # noqa: PLC0415 -- only one of the two is needed
+            from ingestd.cli.helpers import helpers  # noqa: PLC0415
 
-            code = run_daemon(settings, configs, load)
+            code = run_daemon(settings, configs, load, helpers(settings))
         else:
             from ingestd.cli.direct import run_here  # noqa: PLC0415
 
@@ -54,6 +55,9 @@ def run(
     except (OSError, OutputGoneError) as error:
         click.echo(f"error: {error}", err=True)
         code = 1
+    except SettingsError as error:
+        click.echo(error, err=True)
+        code = 2
     _leave(code)
 
 

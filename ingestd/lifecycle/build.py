@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ingestd.lifecycle.retention import Rules
-from ingestd.lifecycle.schedule import Schedule
 from ingestd.lifecycle.scheduler import Scheduler, free_bytes
 from ingestd.lifecycle.state import State
 from ingestd.lifecycle.work import Clock, Lifecycle, now
@@ -16,6 +16,9 @@ from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, Backups
 from ingestd.stores.base import LogStore
 from ingestd.stores.open import is_own, open_backups, open_store
+
+if TYPE_CHECKING:
+    from ingestd.lifecycle.schedule import Schedule
 
 NO_BACKUPS = "none"
 """The ``backup.repository`` of who has repositories and wants no daily backups."""
@@ -121,6 +124,8 @@ def schedule(settings: Settings) -> Schedule | None:
     """
     if settings.schedule.cron == "off":
         return None
+    from ingestd.lifecycle.schedule import Schedule  # noqa: PLC0415 -- the dashboard needs the rules alone
+
     try:
         return Schedule(settings.schedule.cron, settings.schedule.time_zone)
     except ValueError as error:

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingestd import metrics
-from ingestd.lifecycle.schedule import Schedule
 from ingestd.lifecycle.state import BusyError, Report, State, only_one
 from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
+
+if TYPE_CHECKING:  # what reads cron's syntax takes long to import
+    from ingestd.lifecycle.schedule import Schedule
 
 log = get_logger(__name__)
 
@@ -73,6 +76,7 @@ class Scheduler:
 
     def run(self, stop: threading.Event) -> None:
         """Look at the clock until ``stop``. Blocks."""
+        self._recall(State.load(self.data_dir))
         while not stop.is_set():
             self.look()
             stop.wait(LOOK_SECONDS)
@@ -126,5 +130,13 @@ class Scheduler:
         metrics.INDICES_BACKED_UP.add(len(report.backed_up))
         metrics.INDICES_DELETED.add(len(report.deleted))
         metrics.INDICES_FAILED.add(len(report.failed))
+        metrics.INDICES_OVERDUE.set(len(report.failed))
         if not report.failed:
             metrics.LIFECYCLE_SUCCESS.set(report.time.timestamp())
+
+    def _recall(self, state: State) -> None:
+        """Set the gauges to what the process before this one left, lest an alarm goes off at each start."""
+        if state.report is not None:
+            metrics.INDICES_OVERDUE.set(len(state.report.failed))
+        if success := state.report.time if state.report and not state.report.failed else state.done:
+            metrics.LIFECYCLE_SUCCESS.set(success.timestamp())

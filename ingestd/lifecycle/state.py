@@ -52,10 +52,15 @@ class State:
     report: Report | None = None
     verified: dict[str, dict[str, datetime.datetime]] = field(default_factory=dict)
 
+    @staticmethod
+    def path_in(data_dir: Path) -> Path:
+        """Return where the state of a data folder is."""
+        return data_dir / _NAME
+
     @classmethod
     def load(cls, data_dir: Path) -> Self:
         """Return what is remembered in a data folder."""
-        path = data_dir / _NAME
+        path = cls.path_in(data_dir)
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_File)
         except (OSError, msgspec.DecodeError):

@@ -10,12 +10,14 @@ from typing import Any
 class Health:
     """The state of the daemon at one moment.
 
-    ``not_live`` are reasons to restart it, ``not_ready`` reasons to send it nothing now, each a sentence for
-    people; ``details`` is what else is worth knowing (JSON types). ``running`` of ``wanted`` worker processes run.
+    Sentences for people: ``not_live`` are reasons to restart it, ``not_ready`` reasons to send it nothing now,
+    ``degraded`` what somebody should see to although events are taken in as ever. ``details`` is what else is worth
+    knowing (JSON types). ``running`` of ``wanted`` worker processes run.
     """
 
     not_live: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
     running: int = 1
     wanted: int = 1
@@ -35,6 +37,7 @@ class Health:
         return {
             "live": self.live,
             "ready": self.ready,
-            "reasons": [*self.not_live, *self.not_ready],
+            "degraded": bool(self.degraded),
+            "reasons": [*self.not_live, *self.not_ready, *self.degraded],
             **({"details": self.details} if self.details else {}),
         }

@@ -11,6 +11,7 @@ from ingestd.logs import get_logger
 from ingestd.runtime.channel import Channel, ChannelClosedError
 from ingestd.units import Address
 from ingestd.web.health import Health
+from ingestd.web.last_run import LastRun
 from ingestd.web.server import HttpServer
 from ingestd.web.site import Site
 
@@ -24,8 +25,8 @@ _ANSWER_SECONDS = 2.0
 class _Workers:
     """Asks the workers how they are, through the keeper."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, last_run: LastRun | None) -> None:
+        self._channel, self._last_run = channel, last_run
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.stop = asyncio.Event()
@@ -63,13 +64,13 @@ class _Workers:
         return error
 
     async def health(self) -> Health:
-        """Return how the workers are, and set the metrics to the sum of theirs."""
+        """Return how the workers are, and set the metrics to the sum of theirs and the helpers'."""
         try:
             told = await self._ask("ask", _ANSWER_SECONDS)
         except TimeoutError:
             return Health(not_live=("a worker does not answer",))
         states = told["states"]
-        metrics.replace([state["metrics"] for state in states])
+        metrics.replace([state["metrics"] for state in (*states, *told["helpers"])])
         for state in states:
             metrics.WORKER_CPU_SECONDS.add(state["cpu_seconds"], str(state["worker"]))
         reasons = []
@@ -79,14 +80,15 @@ class _Workers:
             reasons.append("the daemon is stopping")
         full = sorted({name for state in states for name in state["full"]})
         reasons += [f"pipeline {name} takes in nothing: its journal is full, or cannot be written" for name in full]
-        return Health(not_ready=tuple(reasons), running=len(states), wanted=told["workers"])
+        degraded = self._last_run.failures() if self._last_run is not None else ()
+        return Health(not_ready=tuple(reasons), degraded=degraded, running=len(states), wanted=told["workers"])
 
 
 def serve_for_keeper(address: Address, channel: Channel, site: Site, *, explicit: bool) -> int:
     """Serve HTTP until the keeper says stop or has gone; returns the exit code. ``site`` is what is shown."""
 
     async def main() -> int:
-        workers = _Workers(channel)
+        workers = _Workers(channel, LastRun(site.scheduled) if site.scheduled is not None else None)
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
         server = HttpServer(address, workers.health, site, reload=workers.reload, explicit=explicit)
         try:

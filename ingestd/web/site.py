@@ -58,6 +58,7 @@ class Site:
         query_memory: Bytes that a query may take.
         rules: Those by which the daemon deletes indices of this store; None: it deletes none.
         flows: The pipelines.
+        scheduled: Data folder of the daily work on indices; None: the daemon does none.
     """
 
     access: Access = field(default_factory=Access)
@@ -69,6 +70,7 @@ class Site:
     query_memory: int = 512 << 20
     rules: Rules | None = None
     flows: tuple[Flow, ...] = ()
+    scheduled: Path | None = None
 
     @property
     def shown_store(self) -> str:
@@ -102,6 +104,7 @@ def site_of(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Site:
         query_memory=settings.query_memory,
         rules=_rules(settings, server),
         flows=tuple(_flow(name, pipeline) for name, pipeline in pipelines.items()),
+        scheduled=settings.data_dir if settings.schedule.cron != "off" else None,
     )
 
 

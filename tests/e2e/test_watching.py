@@ -28,7 +28,7 @@ def test_metrics_agree_with_what_was_sent(tmp_path: Path) -> None:
     lines = [json.dumps(event).encode() + b"\n" for event in EVENTS]
     too_long = b'{"message":"%b"}\n' % (b"x" * 2000)
     with Daemon(tmp_path, config=CONFIG, max_line_bytes="1kB") as daemon:
-        assert json.loads(daemon.get("/health")) == {"live": True, "ready": True, "reasons": []}
+        assert json.loads(daemon.get("/health")) == {"live": True, "ready": True, "degraded": False, "reasons": []}
         with socket.create_connection(("127.0.0.1", daemon.port)) as client:
             client.sendall(b"".join([*lines[:50], too_long, *lines[50:]]))
             wait_until(lambda: daemon.metric("ingestd_delivered_events_total") == 70, "the events")

@@ -1,0 +1,120 @@
+"""The daily work in a real daemon: due at its start, done in a process beside the workers."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ingestd.stores.local import LocalStore, LocalWriter, store_root
+from tests.e2e.daemon import Daemon, environment, ingestd, wait_until
+
+EVENTS = 50
+
+
+def today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def name(days_ago: int) -> str:
+    return f"logstash-{today() - datetime.timedelta(days=days_ago):%Y.%m.%d}"
+
+
+def put(data: Path, days_ago: int, size: int = 20) -> None:
+    day = today() - datetime.timedelta(days=days_ago)
+    writer = LocalWriter(store_root(data), "earlier")
+    body = os.urandom(size // 2).hex()
+    documents = [
+        f'{{"@timestamp":"{day}T10:00:{number:02}.000Z","message":"{body}"}}'.encode() for number in range(EVENTS)
+    ]
+    writer.append(name(days_ago), documents, [f"{days_ago}-{number}" for number in range(EVENTS)])
+    writer.close()
+
+
+def indices(data: Path) -> list[str]:
+    return [one.index for one in LocalStore(store_root(data)).indices()]
+
+
+def helpers_of(daemon: Daemon) -> list[int]:
+    """Return the processes that stand back behind the workers: the sealer and the scheduler."""
+    path = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+    return [int(pid) for pid in path.read_text().split() if os.getpriority(os.PRIO_PROCESS, int(pid)) == 10]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    made = tmp_path / "data"
+    for days_ago in (0, 1, 40):
+        put(made, days_ago)
+    ingestd(made, "repository", "add", "disk", "--type", "fs", "--location", str(tmp_path / "repository"))
+    return made
+
+
+def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Path) -> None:
+    with Daemon(tmp_path, workers="1") as daemon:
+        daemon.wait_for_metric("ingestd_backed_up_indices_total", 2)
+        daemon.wait_for_metric("ingestd_deleted_indices_total", 1)
+        assert indices(data) == [name(1), name(0)]
+        assert daemon.metric("ingestd_overdue_indices") == 0
+        success = daemon.metric("ingestd_lifecycle_success_timestamp_seconds")
+        assert abs(time.time() - success) < 120
+        listed = json.loads(ingestd(data, "backup", "list", "--json"))
+        assert [(one["index"], one["events"]) for one in listed] == [(name(40), EVENTS), (name(1), EVENTS)]
+
+        # Killed, it comes back, knows what is done, and does it no second time.
+        killed = helpers_of(daemon)
+        assert len(killed) == 2
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(set(helpers_of(daemon)) - set(killed)) == 2, "helpers to be started again")
+        wait_until(lambda: daemon.metric("ingestd_lifecycle_success_timestamp_seconds") == success, "its memory")
+        assert len(json.loads(ingestd(data, "backup", "list", "--json"))) == 2
+        daemon.send([{"message": "all the same"}])
+        daemon.wait_for_delivery(1)
+        assert json.loads(daemon.get("/health"))["degraded"] is False
+        began = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - began < 10
+
+
+def test_what_fails_makes_it_degraded_but_ready(data: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.rmdir()
+    repository.write_text("a file where the folder was")
+    with Daemon(tmp_path, workers="1") as daemon:
+        daemon.wait_for_metric("ingestd_failed_indices_total", 1)
+        wait_until(lambda: json.loads(daemon.get("/health"))["degraded"], "the daemon to be degraded")
+        health = json.loads(daemon.get("/health"))  # 200: it takes in events
+        assert (health["live"], health["ready"]) == (True, True)
+        assert "repository disk" in health["reasons"][0]
+        assert daemon.metric("ingestd_overdue_indices") == 1
+        assert [one["level"] for one in daemon.problems()] == ["ERROR"]
+        daemon.send([{"message": "all the same"}])
+        daemon.wait_for_delivery(1)
+    assert indices(data) == [name(40), name(1), name(0)]  # nothing goes that is not backed up
+    with Daemon(tmp_path, workers="1", schedule_cron="off") as daemon:  # who does it by cron is not told of the daemon
+        assert json.loads(daemon.get("/health"))["degraded"] is False
+
+
+WRONG = [  # id, cron, what is said
+    ("six_fields", "0 10 0 * * *", "expected five fields"),
+    ("no_such_hour", "10 25 * * *", "is no cron expression"),
+]
+
+
+@pytest.mark.parametrize(("cron", "said"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG])
+def test_a_wrong_schedule_is_refused_at_the_start(cron: str, said: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "off"]
+    environ = environment(tmp_path) | {"INGESTD_SCHEDULE_CRON": cron}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("INGESTD_SCHEDULE_CRON: error: schedule.cron: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
