@@ -10,7 +10,8 @@ import { DEFAULTS, current, subscribe, update } from "./state.js";
 import { iso, resolve } from "./time.js";
 import { createToolbar } from "./toolbar.js";
 
-const HEALTH_S = 15, LIVE_S = 5;
+const HEALTH_S = 15,
+  LIVE_S = 5;
 /** What changes how answers look and not what is asked. */
 const LOOKS = ["cols", "traces"];
 
@@ -20,13 +21,19 @@ const toolbar = createToolbar({ refresh: () => refresh() });
 const main = h("main", { class: "page", id: "main", tabindex: "-1" });
 const progress = h("div", { class: "progress", hidden: true });
 const views = {};
-let question = null, running = null, timer = 0, shownTab = null;
+let question = null,
+  running = null,
+  timer = 0,
+  shownTab = null;
 
 /** Make the views when they are first needed: map and status are not part of the first load. */
 async function viewOf(tab) {
-  views[tab] ??= tab === "logs"
-    ? createExplore({ onEmpty: setup, onFault: fault })
-    : tab === "visitors" ? (await import("./map.js")).createVisitors({ onFault: fault }) : (await import("./status.js")).createStatus();
+  views[tab] ??=
+    tab === "logs"
+      ? createExplore({ onEmpty: setup, onFault: fault })
+      : tab === "visitors"
+        ? (await import("./map.js")).createVisitors({ onFault: fault })
+        : (await import("./status.js")).createStatus();
   return views[tab];
 }
 
@@ -35,7 +42,13 @@ async function fault(error) {
   const { state, q, shift } = question;
   main.classList.add("stale");
   // Behind an open quote come our own conditions and close it: what the user wrote has to be asked for alone.
-  const own = state.q && state.q !== q ? await ask("search", { q: state.q, limit: 1 }, running.signal).then(() => null, (alone) => alone) : null;
+  const own =
+    state.q && state.q !== q
+      ? await ask("search", { q: state.q, limit: 1 }, running.signal).then(
+          () => null,
+          (alone) => alone,
+        )
+      : null;
   if (question.q !== q || aborted(own)) return;
   if (own?.status === 400) toolbar.fault(own);
   else toolbar.fault(error, shift);
@@ -82,7 +95,8 @@ function schedule() {
   clearTimeout(timer);
   const state = current();
   const seconds = state.live ? LIVE_S : question.relative ? state.every : 0;
-  if (seconds && state.tab !== "status") timer = setTimeout(() => (document.hidden ? schedule() : refresh()), seconds * 1000);
+  if (seconds && state.tab !== "status")
+    timer = setTimeout(() => (document.hidden ? schedule() : refresh()), seconds * 1000);
 }
 
 /** The store is empty: say how to fill it, and wait for the first event. */
@@ -121,10 +135,14 @@ async function watchHealth() {
 }
 
 // The password is asked for on a page of its own, which leads back to the same place.
-addEventListener("signed-out", () => {
-  running?.abort();
-  location.assign(`login?${new URLSearchParams({ next: location.hash })}`);
-}, { once: true });
+addEventListener(
+  "signed-out",
+  () => {
+    running?.abort();
+    location.assign(`login?${new URLSearchParams({ next: location.hash })}`);
+  },
+  { once: true },
+);
 
 addEventListener("keydown", (event) => {
   const typing = event.target.closest?.("input, textarea, select, [contenteditable]");

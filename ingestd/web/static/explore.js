@@ -15,32 +15,56 @@ import { showRange } from "./timepicker.js";
 import { clearAll, restricts } from "./toolbar.js";
 import { createTop } from "./top.js";
 
-const PAGE = 100, LIVE_ROWS = 1000;
+const PAGE = 100,
+  LIVE_ROWS = 1000;
 
 /** Return `{element, load(question, signal), stop()}`; `onEmpty()`: the store has no event at all. */
 export function createExplore({ onEmpty, onFault }) {
   const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words" });
   const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path"], kind: "paths", paths: true });
-  const codes = createTop({ title: t("top.status"), fields: ["status_code", "http.response.status_code"], kind: "status" });
+  const codes = createTop({
+    title: t("top.status"),
+    fields: ["status_code", "http.response.status_code"],
+    kind: "status",
+  });
   const levels = createTop({ title: t("top.levels"), fields: ["level"], kind: "levels" });
   const panels = h("div", { class: "panels" });
   const table = createTable();
   const fields = createFields();
   const tail = createTail({ onHits: arrived });
   const notice = h("div", { class: "none-found" });
-  const element = h("div", { class: "explore" }, histogram.element, panels, h("div", { class: "split" }, fields.element, h("div", { class: "split-main" }, table.element)));
+  const element = h(
+    "div",
+    { class: "explore" },
+    histogram.element,
+    panels,
+    h("div", { class: "split" }, fields.element, h("div", { class: "split-main" }, table.element)),
+  );
   const charts = new Map();
-  let hits = [], cursor = null, asked = null, seen = new Set(), shown = null;
+  let hits = [],
+    cursor = null,
+    asked = null,
+    seen = new Set(),
+    shown = null;
   table.extra(tail.element);
 
   function layout(state) {
     for (const path of charts.keys()) if (!state.charts.includes(path)) charts.delete(path);
     for (const path of state.charts) {
-      if (!charts.has(path)) charts.set(path, createTop({ title: t("top.field", { field: path }), fields: [path], onClose: () => toggleIn("charts", path) }));
+      if (!charts.has(path))
+        charts.set(
+          path,
+          createTop({
+            title: t("top.field", { field: path }),
+            fields: [path],
+            onClose: () => toggleIn("charts", path),
+          }),
+        );
     }
     const all = [words, paths, codes, levels, ...charts.values()].map((panel) => panel.element);
-    if (panels.children.length !== all.length || all.some((node, place) => panels.children[place] !== node)) put(panels, all);
+    if (panels.children.length !== all.length || all.some((node, place) => panels.children[place] !== node))
+      put(panels, all);
   }
 
   /** Ask everything anew. */
@@ -70,7 +94,11 @@ export function createExplore({ onEmpty, onFault }) {
   async function loadHistogram({ q, since, until, sinceDate, untilDate }, signal) {
     histogram.element.setAttribute("aria-busy", "true");
     try {
-      const answer = await ask("histogram", { q, since, until, offset: zoneSeconds(sinceDate), field: "level" }, signal);
+      const answer = await ask(
+        "histogram",
+        { q, since, until, offset: zoneSeconds(sinceDate), field: "level" },
+        signal,
+      );
       histogram.show(answer, sinceDate, untilDate);
       showLevels(answer);
       announce(t("chart.events", { n: number(answer.total) }));
@@ -127,7 +155,8 @@ export function createExplore({ onEmpty, onFault }) {
 
   async function older(button) {
     button.disabled = true;
-    const { q, since, until } = asked, from = asked;
+    const { q, since, until } = asked,
+      from = asked;
     try {
       const answer = await ask("search", { q, since, until, limit: PAGE, after: cursor });
       if (asked !== from) return; // another question by now
@@ -165,15 +194,35 @@ export function createExplore({ onEmpty, onFault }) {
       return; // what was asked has been answered; the hint is a courtesy
     }
     if (!indices.some((index) => index.events > 0)) return onEmpty();
-    const day = indices.filter((index) => index.events > 0 && index.day).map((index) => index.day).sort().at(-1);
+    const day = indices
+      .filter((index) => index.events > 0 && index.day)
+      .map((index) => index.day)
+      .sort()
+      .at(-1);
     const action = (key, act) => h("button", { class: "button", type: "button", on: { click: act } }, t(key));
     const begin = day && new Date(`${day}T00:00:00Z`);
-    put(notice, h("h3", {}, t("none.title")), h("p", { class: "muted" }, t("none.text", { range: rangeName(state) }), " ",
-      day && !restricts(state) ? t("none.newest", { time: inputText(begin).slice(0, 10) }) : ""),
-    h("div", { class: "actions" },
-      restricts(state) ? action("none.clear", clearAll) : null,
-      state.range !== "30d" || state.from ? action("none.wider", () => update({ range: "30d", from: "", to: "" })) : null,
-      day && !restricts(state) ? action("none.jump", () => showRange(begin, new Date(begin.getTime() + 86400000))) : null));
+    put(
+      notice,
+      h("h3", {}, t("none.title")),
+      h(
+        "p",
+        { class: "muted" },
+        t("none.text", { range: rangeName(state) }),
+        " ",
+        day && !restricts(state) ? t("none.newest", { time: inputText(begin).slice(0, 10) }) : "",
+      ),
+      h(
+        "div",
+        { class: "actions" },
+        restricts(state) ? action("none.clear", clearAll) : null,
+        state.range !== "30d" || state.from
+          ? action("none.wider", () => update({ range: "30d", from: "", to: "" }))
+          : null,
+        day && !restricts(state)
+          ? action("none.jump", () => showRange(begin, new Date(begin.getTime() + 86400000)))
+          : null,
+      ),
+    );
     table.foot(notice);
   }
 

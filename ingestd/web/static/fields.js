@@ -22,22 +22,39 @@ export function summarize(events) {
   }
   return [...fields.values()]
     .map(({ path, events: count, counts }) => ({
-      path, events: count,
-      values: [...counts].sort((a, b) => b[1] - a[1]).slice(0, VALUES).map(([value, times]) => ({ value, count: times })),
+      path,
+      events: count,
+      values: [...counts]
+        .sort((a, b) => b[1] - a[1])
+        .slice(0, VALUES)
+        .map(([value, times]) => ({ value, count: times })),
     }))
     .sort((a, b) => b.events - a.events || a.path.localeCompare(b.path));
 }
 
 /** Return `{element, show(events)}`. */
 export function createFields() {
-  const find = h("input", { class: "input small", type: "search", placeholder: t("fields.find"), "aria-label": t("fields.find"), autocomplete: "off", spellcheck: "false", on: { input: () => list() } });
+  const find = h("input", {
+    class: "input small",
+    type: "search",
+    placeholder: t("fields.find"),
+    "aria-label": t("fields.find"),
+    autocomplete: "off",
+    spellcheck: "false",
+    on: { input: () => list() },
+  });
   const sample = h("p", { class: "muted small" });
   const items = h("ul", { class: "field-names" });
   const open = new Set();
-  const element = h("details", { class: "card sidebar" },
-    h("summary", {}, h("h2", {}, t("fields.title"))), h("div", { class: "sidebar-body" }, find, items, sample));
+  const element = h(
+    "details",
+    { class: "card sidebar" },
+    h("summary", {}, h("h2", {}, t("fields.title"))),
+    h("div", { class: "sidebar-body" }, find, items, sample),
+  );
   element.open = matchMedia("(min-width: 1000px)").matches;
-  let fields = [], total = 0;
+  let fields = [],
+    total = 0;
 
   function list() {
     const wanted = find.value.trim().toLowerCase();
@@ -48,7 +65,17 @@ export function createFields() {
     const { path } = field;
     const shown = current().cols.includes(path);
     const more = h("div", { class: "field-more", hidden: !open.has(path) });
-    const button = h("button", { type: "button", class: "field-name", "aria-expanded": String(open.has(path)), title: t("fields.in", { share: percent(field.events, total) }) }, h("span", { class: "field-path" }, path), h("span", { class: "muted" }, percent(field.events, total)));
+    const button = h(
+      "button",
+      {
+        type: "button",
+        class: "field-name",
+        "aria-expanded": String(open.has(path)),
+        title: t("fields.in", { share: percent(field.events, total) }),
+      },
+      h("span", { class: "field-path" }, path),
+      h("span", { class: "muted" }, percent(field.events, total)),
+    );
     const unfold = () => put(more, details(field));
     if (open.has(path)) unfold();
     button.addEventListener("click", () => {
@@ -57,8 +84,28 @@ export function createFields() {
       button.setAttribute("aria-expanded", String(open.has(path)));
       unfold();
     });
-    return h("li", {}, h("div", { class: "field-line" }, button,
-      h("button", { type: "button", class: "tool", "aria-pressed": String(shown), "aria-label": t(shown ? "fields.drop" : "fields.add", { field: path }), title: t(shown ? "fields.drop" : "fields.add", { field: path }), on: { click: () => toggleIn("cols", path) } }, icon(shown ? "minus" : "plus", 14))), more);
+    return h(
+      "li",
+      {},
+      h(
+        "div",
+        { class: "field-line" },
+        button,
+        h(
+          "button",
+          {
+            type: "button",
+            class: "tool",
+            "aria-pressed": String(shown),
+            "aria-label": t(shown ? "fields.drop" : "fields.add", { field: path }),
+            title: t(shown ? "fields.drop" : "fields.add", { field: path }),
+            on: { click: () => toggleIn("cols", path) },
+          },
+          icon(shown ? "minus" : "plus", 14),
+        ),
+      ),
+      more,
+    );
   }
   function details({ path, events, values }) {
     const charted = current().charts.includes(path);
@@ -66,9 +113,21 @@ export function createFields() {
       values.map(({ value, count }) => {
         const bar = h("span", { class: "top-bar" });
         bar.style.width = `${(100 * count) / events}%`;
-        return h("div", { class: "field-top" }, bar, h("span", { class: "top-value", title: plain(value) }, plain(value).slice(0, 200) || "–"), h("span", { class: "top-count" }, percent(count, events)), value === null || value === "" || String(value).length > 1000 ? null : tools(path, value));
+        return h(
+          "div",
+          { class: "field-top" },
+          bar,
+          h("span", { class: "top-value", title: plain(value) }, plain(value).slice(0, 200) || "–"),
+          h("span", { class: "top-count" }, percent(count, events)),
+          value === null || value === "" || String(value).length > 1000 ? null : tools(path, value),
+        );
       }),
-      h("button", { type: "button", class: "ghost small", on: { click: () => toggleIn("charts", path) } }, icon("trend", 14), t(charted ? "fields.unchart" : "fields.chart")),
+      h(
+        "button",
+        { type: "button", class: "ghost small", on: { click: () => toggleIn("charts", path) } },
+        icon("trend", 14),
+        t(charted ? "fields.unchart" : "fields.chart"),
+      ),
     ];
   }
 

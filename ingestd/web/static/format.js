@@ -33,7 +33,11 @@ export function duration(seconds) {
   ];
   const first = parts.findIndex(([count]) => count > 0);
   if (first < 0) return `0 ${t("unit.s")}`;
-  return parts.slice(first, first + 2).filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`).join(" ");
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(" ");
 }
 
 /** Return the value of a field as one line of text. */

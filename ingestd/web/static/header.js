@@ -11,11 +11,31 @@ const TABS = { logs: "list", visitors: "globe", status: "pulse" };
 /** Return `{element, show(state), healthy(word)}`. */
 export function createHeader() {
   const tabs = Object.entries(TABS).map(([tab, name]) =>
-    h("a", { class: "tab", data: { tab }, on: { click: (event) => open(event, tab) } }, icon(name), h("span", {}, t(`nav.${tab}`))),
+    h(
+      "a",
+      { class: "tab", data: { tab }, on: { click: (event) => open(event, tab) } },
+      icon(name),
+      h("span", {}, t(`nav.${tab}`)),
+    ),
   );
   const health = h("span", { class: "health", role: "img", hidden: true });
-  const out = h("button", { class: "ghost", type: "button", hidden: true }, icon("out"), h("span", {}, t("header.signout")));
-  const theme = h("button", { class: "ghost square", type: "button", "aria-label": t("header.theme"), title: t("header.theme"), on: { click: switchTheme } }, icon("moon"));
+  const out = h(
+    "button",
+    { class: "ghost", type: "button", hidden: true },
+    icon("out"),
+    h("span", {}, t("header.signout")),
+  );
+  const theme = h(
+    "button",
+    {
+      class: "ghost square",
+      type: "button",
+      "aria-label": t("header.theme"),
+      title: t("header.theme"),
+      on: { click: switchTheme },
+    },
+    icon("moon"),
+  );
   const other = language === "ko" ? "en" : "ko";
   const element = h(
     "header",
@@ -23,9 +43,17 @@ export function createHeader() {
     h("a", { class: "skip", href: "#main", on: { click: skip } }, t("header.skip")),
     h("span", { class: "brand" }, h("span", { class: "logo" }), "ingestd", health),
     h("nav", { class: "tabs", "aria-label": t("nav.main") }, tabs),
-    h("div", { class: "header-end" },
-      h("button", { class: "ghost", type: "button", lang: other, on: { click: () => setLanguage(other) } }, t("header.language")),
-      theme, out),
+    h(
+      "div",
+      { class: "header-end" },
+      h(
+        "button",
+        { class: "ghost", type: "button", lang: other, on: { click: () => setLanguage(other) } },
+        t("header.language"),
+      ),
+      theme,
+      out,
+    ),
   );
 
   function showTheme() {
@@ -43,10 +71,13 @@ export function createHeader() {
   }
   showTheme();
 
-  ask("session").then((session) => {
-    out.hidden = !(session.password_required && session.user);
-    out.addEventListener("click", () => signOut(session.csrf));
-  }, () => {});
+  ask("session").then(
+    (session) => {
+      out.hidden = !(session.password_required && session.user);
+      out.addEventListener("click", () => signOut(session.csrf));
+    },
+    () => {},
+  );
 
   return {
     element,

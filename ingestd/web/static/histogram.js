@@ -6,7 +6,11 @@ import { t } from "./i18n.js";
 import { LEVELS, OTHER, gather, levelClass } from "./levels.js";
 import { rangeText, ticks } from "./time.js";
 
-const HEIGHT = 168, TOP = 10, BOTTOM = 22, LEFT = 44, RIGHT = 4;
+const HEIGHT = 168,
+  TOP = 10,
+  BOTTOM = 22,
+  LEFT = 44,
+  RIGHT = 4;
 const STACK = [OTHER, ...LEVELS];
 
 /**
@@ -20,12 +24,30 @@ export function createHistogram({ onRange, onLevel }) {
   const legend = h("div", { class: "legend", role: "group", "aria-label": t("top.levels") });
   const chart = svg("svg", { class: "chart", height: HEIGHT, "aria-hidden": "true" });
   const tip = h("div", { class: "tip", hidden: true });
-  const stage = h("div", { class: "stage", tabindex: "0", role: "slider", "aria-label": t("chart.title"), "aria-describedby": "chart-keys",
-    "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0", "aria-valuetext": t("chart.none") }, chart, tip);
+  const stage = h(
+    "div",
+    {
+      class: "stage",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": t("chart.title"),
+      "aria-describedby": "chart-keys",
+      "aria-valuemin": "0",
+      "aria-valuemax": "0",
+      "aria-valuenow": "0",
+      "aria-valuetext": t("chart.none"),
+    },
+    chart,
+    tip,
+  );
   const body = h("div", { class: "card-body" }, stage);
-  const element = h("section", { class: "card histogram", "aria-label": t("chart.title") },
+  const element = h(
+    "section",
+    { class: "card histogram", "aria-label": t("chart.title") },
     h("div", { class: "card-head" }, h("h2", {}, t("chart.title")), total, per, legend),
-    body, h("p", { class: "sr-only", id: "chart-keys" }, t("chart.keys")));
+    body,
+    h("p", { class: "sr-only", id: "chart-keys" }, t("chart.keys")),
+  );
   let view = null; // what is drawn: bars, domain and scales
   let mark = null; // {from, to}: numbers of bars
 
@@ -33,10 +55,16 @@ export function createHistogram({ onRange, onLevel }) {
     put(body, stage);
     const bars = barsOf(answer, since, until);
     const sums = {};
-    for (const bar of bars) for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
+    for (const bar of bars)
+      for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
     total.textContent = t("chart.events", { n: number(answer.total) });
-    per.textContent = t("chart.per", { text: duration(answer.seconds) });
-    put(legend, STACK.filter((level) => sums[level]).reverse().map((level) => legendItem(level, sums[level], onLevel)));
+    per.textContent = `${t("chart.per", { text: duration(answer.seconds) })} · ${t("chart.hint")}`;
+    put(
+      legend,
+      STACK.filter((level) => sums[level])
+        .reverse()
+        .map((level) => legendItem(level, sums[level], onLevel)),
+    );
     view = { bars, since, until, most: Math.max(0, ...bars.map((bar) => bar.total)) };
     mark = null;
     draw();
@@ -46,7 +74,8 @@ export function createHistogram({ onRange, onLevel }) {
     const width = Math.floor(stage.clientWidth);
     if (!view || width < 80) return;
     const { bars, since, until, most } = view;
-    const plot = width - LEFT - RIGHT, floor = HEIGHT - BOTTOM;
+    const plot = width - LEFT - RIGHT,
+      floor = HEIGHT - BOTTOM;
     const ceiling = niceCeiling(most);
     const x = (time) => LEFT + ((time - since) / (until - since)) * plot;
     const y = (count) => floor - (count / ceiling) * (floor - TOP);
@@ -60,11 +89,15 @@ export function createHistogram({ onRange, onLevel }) {
     });
     chart.replaceChildren(
       ...[0, ceiling / 2, ceiling].filter(Number.isInteger).flatMap((value) => gridLine(value, y(value), width, most)),
-      ...ticks(since, until, Math.max(2, Math.floor(plot / 84))).flatMap((tick) => tickMark(tick, x(tick.date), floor, width)),
+      ...ticks(since, until, Math.max(2, Math.floor(plot / 84))).flatMap((tick) =>
+        tickMark(tick, x(tick.date), floor, width),
+      ),
       ...paths.filter(Boolean),
       svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: floor + 0.5, y2: floor + 0.5 }),
       svg("rect", { class: "brush", y: TOP, height: floor - TOP, x: 0, width: 0 }),
-      most === 0 ? svg("text", { class: "none", x: LEFT + plot / 2, y: floor / 2 + 8, "text-anchor": "middle" }, t("chart.none")) : "",
+      most === 0
+        ? svg("text", { class: "none", x: LEFT + plot / 2, y: floor / 2 + 8, "text-anchor": "middle" }, t("chart.none"))
+        : "",
     );
     stage.setAttribute("aria-valuemax", String(Math.max(0, bars.length - 1)));
     paintMark();
@@ -77,7 +110,8 @@ export function createHistogram({ onRange, onLevel }) {
     brush.setAttribute("width", 0);
     if (!mark || !view.bars.length) return;
     const [first, last] = [view.bars[Math.min(mark.from, mark.to)], view.bars[Math.max(mark.from, mark.to)]];
-    const left = Math.max(LEFT, view.x(first.begin)), right = Math.min(LEFT + view.plot, view.x(last.end));
+    const left = Math.max(LEFT, view.x(first.begin)),
+      right = Math.min(LEFT + view.plot, view.x(last.end));
     brush.setAttribute("x", left);
     brush.setAttribute("width", Math.max(1, right - left));
     brush.classList.toggle("selecting", Boolean(mark.selecting));
@@ -87,18 +121,35 @@ export function createHistogram({ onRange, onLevel }) {
 
   function showTip(bars, middle) {
     const sums = {};
-    for (const bar of bars) for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
+    for (const bar of bars)
+      for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
     const lines = STACK.filter((level) => sums[level]).reverse();
     const time = rangeText(bars[0].begin, bars.at(-1).end);
-    put(tip, h("p", { class: "tip-title" }, time), lines.length
-      ? lines.map((level) => h("p", { class: "tip-line" }, h("span", { class: `swatch ${levelClass(level)}` }), levelName(level), h("b", {}, number(sums[level]))))
-      : h("p", { class: "muted" }, t("chart.none")));
+    put(
+      tip,
+      h("p", { class: "tip-title" }, time),
+      lines.length
+        ? lines.map((level) =>
+            h(
+              "p",
+              { class: "tip-line" },
+              h("span", { class: `swatch ${levelClass(level)}` }),
+              levelName(level),
+              h("b", {}, number(sums[level])),
+            ),
+          )
+        : h("p", { class: "muted" }, t("chart.none")),
+    );
     const half = tip.offsetWidth / 2;
     tip.style.left = `${Math.max(half, Math.min(middle, stage.clientWidth - half))}px`;
     stage.setAttribute("aria-valuenow", String(mark.to));
-    stage.setAttribute("aria-valuetext", t("chart.bar", {
-      time, text: lines.map((level) => `${levelName(level)} ${number(sums[level])}`).join(", ") || t("chart.none"),
-    }));
+    stage.setAttribute(
+      "aria-valuetext",
+      t("chart.bar", {
+        time,
+        text: lines.map((level) => `${levelName(level)} ${number(sums[level])}`).join(", ") || t("chart.none"),
+      }),
+    );
   }
 
   const barAt = (event) => {
@@ -108,7 +159,8 @@ export function createHistogram({ onRange, onLevel }) {
   };
   function choose() {
     if (!mark) return;
-    const from = view.bars[Math.min(mark.from, mark.to)], to = view.bars[Math.max(mark.from, mark.to)];
+    const from = view.bars[Math.min(mark.from, mark.to)],
+      to = view.bars[Math.max(mark.from, mark.to)];
     mark = null;
     paintMark();
     onRange(new Date(Math.max(from.begin, view.since)), new Date(to.end));
@@ -138,7 +190,16 @@ export function createHistogram({ onRange, onLevel }) {
   stage.addEventListener("keydown", (event) => {
     const last = (view?.bars.length ?? 0) - 1;
     if (last < 0) return;
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+    const moves = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowDown: -1,
+      ArrowUp: 1,
+      PageDown: -10,
+      PageUp: 10,
+      Home: -Infinity,
+      End: Infinity,
+    };
     if (event.key in moves) {
       const at = Math.max(0, Math.min(last, (mark?.to ?? (moves[event.key] > 0 ? -1 : last + 1)) + moves[event.key]));
       mark = event.shiftKey && mark ? { from: mark.from, to: at, selecting: false } : { from: at, to: at };
@@ -161,7 +222,17 @@ function legendItem(level, count, onLevel) {
   const content = [h("span", { class: `swatch ${levelClass(level)}` }), levelName(level), h("b", {}, compact(count))];
   if (level === OTHER) return h("span", { class: "legend-item" }, content);
   const label = t("chart.only", { level });
-  return h("button", { type: "button", class: "legend-item", title: label, "aria-label": `${level} ${number(count)}: ${label}`, on: { click: () => onLevel(level) } }, content);
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "legend-item",
+      title: label,
+      "aria-label": `${level} ${number(count)}: ${label}`,
+      on: { click: () => onLevel(level) },
+    },
+    content,
+  );
 }
 
 /** Return all bars of the domain, those without events too: `[{begin, end, counts, total}]`. */
@@ -173,7 +244,12 @@ function barsOf(answer, since, until) {
   const bars = [];
   for (let begin = first; begin < until.getTime() && bars.length < 2000; begin += step) {
     const own = counts.get(begin) ?? {};
-    bars.push({ begin: new Date(begin), end: new Date(begin + step), counts: own, total: Object.values(own).reduce((sum, count) => sum + count, 0) });
+    bars.push({
+      begin: new Date(begin),
+      end: new Date(begin + step),
+      counts: own,
+      total: Object.values(own).reduce((sum, count) => sum + count, 0),
+    });
   }
   return bars;
 }
@@ -186,8 +262,10 @@ function rectangle(bar, level, { x, y, gap, edge }) {
     if (other === level) break;
     below += bar.counts[other] ?? 0;
   }
-  const left = Math.max(LEFT, x(bar.begin)), right = Math.max(left + 1, Math.min(x(bar.end), edge) - gap);
-  const bottom = y(below), top = Math.min(bottom - 1, y(below + count)); // one event among thousands is seen, too
+  const left = Math.max(LEFT, x(bar.begin)),
+    right = Math.max(left + 1, Math.min(x(bar.end), edge) - gap);
+  const bottom = y(below),
+    top = Math.min(bottom - 1, y(below + count)); // one event among thousands is seen, too
   const px = (value) => value.toFixed(1);
   return `M${px(left)} ${px(bottom)}V${px(top)}H${px(right)}V${px(bottom)}z`;
 }
@@ -210,6 +288,10 @@ function gridLine(value, at, width, most) {
 function tickMark(tick, at, floor, width) {
   return [
     svg("line", { class: "tick", x1: at, x2: at, y1: floor, y2: floor + 4 }),
-    svg("text", { class: tick.strong ? "label strong" : "label", x: at, y: floor + 17, "text-anchor": "middle" }, at > width - 24 ? "" : tick.text),
+    svg(
+      "text",
+      { class: tick.strong ? "label strong" : "label", x: at, y: floor + 17, "text-anchor": "middle" },
+      at > width - 24 ? "" : tick.text,
+    ),
   ];
 }

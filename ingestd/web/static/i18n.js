@@ -1,7 +1,9 @@
 /** The page's language: `#lang=ko`, else the choice made earlier, else the browser's. English and Korean. */
 
-import { messages } from "./messages.js";
+import { en } from "./english.js";
+import { ko } from "./korean.js";
 
+const messages = { en, ko };
 const KEY = "ingestd.lang";
 
 function stored() {

@@ -10,6 +10,11 @@ const TEXTS = { 0: "error.away", 403: "error.403", 504: "error.504" };
 export function failure(error, retry) {
   if (!("status" in error)) throw error; // a mistake in this page
   const text = TEXTS[error.status] ? t(TEXTS[error.status]) : error.message || t("error.other");
-  return h("div", { class: "notice notice-error", role: "alert" },
-    icon("alert"), h("span", {}, text), retry ? h("button", { class: "button small", type: "button", on: { click: retry } }, t("error.retry")) : null);
+  return h(
+    "div",
+    { class: "notice notice-error", role: "alert" },
+    icon("alert"),
+    h("span", {}, text),
+    retry ? h("button", { class: "button small", type: "button", on: { click: retry } }, t("error.retry")) : null,
+  );
 }

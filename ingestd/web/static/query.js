@@ -12,7 +12,9 @@ export function valueText(value) {
 /** Return one condition: `NOT level:"INFO"`. */
 export function condition({ field, value, not, path }) {
   const name = fieldText(field);
-  const either = path ? `(${name}:${valueText(value)} OR ${name}:${fieldText(value)}\\?*)` : `${name}:${valueText(value)}`;
+  const either = path
+    ? `(${name}:${valueText(value)} OR ${name}:${fieldText(value)}\\?*)`
+    : `${name}:${valueText(value)}`;
   return `${not ? "NOT " : ""}${either}`;
 }
 
@@ -37,9 +39,11 @@ const leading = (text) => text.length - text.trimStart().length;
 
 /** Return the words of a query that are looked for in messages, to mark them there: no field, not negated. */
 export function freeWords(q) {
-  const bare = q.replace(/(?:\bNOT\s+|[-!])?[\w@.\\[\]]+:(?:[<>]=?)?(?:"(?:\\.|[^"\\])*"|\([^)]*\)|[[{][^\]}]*[\]}]|\S+)/g, " ")
+  const bare = q
+    .replace(/(?:\bNOT\s+|[-!])?[\w@.\\[\]]+:(?:[<>]=?)?(?:"(?:\\.|[^"\\])*"|\([^)]*\)|[[{][^\]}]*[\]}]|\S+)/g, " ")
     .replace(/(?:\bNOT\s+|(?<=^|\s)[-!])(?:"(?:\\.|[^"\\])*"|\S+)/g, " ");
   const words = bare.match(/"(?:\\.|[^"\\])*"|[^\s()"*?]+/g) ?? [];
-  return words.map((word) => word.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1"))
+  return words
+    .map((word) => word.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1"))
     .filter((word) => word && !["AND", "OR", "NOT", "TO", "&&", "||"].includes(word));
 }

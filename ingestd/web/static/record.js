@@ -15,7 +15,10 @@ import { showRange } from "./timepicker.js";
 export function flatten(event, prefix = "") {
   return Object.entries(event).flatMap(([key, value]) => {
     const path = prefix + key;
-    if (Array.isArray(value)) return [[path, value.some((part) => part !== null && typeof part === "object") ? [JSON.stringify(value)] : value]];
+    if (Array.isArray(value))
+      return [
+        [path, value.some((part) => part !== null && typeof part === "object") ? [JSON.stringify(value)] : value],
+      ];
     if (value !== null && typeof value === "object") return flatten(value, `${path}.`);
     return [[path, [value]]];
   });
@@ -47,7 +50,12 @@ export function stackOf(event) {
 export function stackBlock(text) {
   const lines = text.split("\n");
   const last = lines.pop();
-  return h("pre", { class: "stack", tabindex: "0", role: "group", "aria-label": t("record.stack") }, lines.length ? `${lines.join("\n")}\n` : "", h("b", {}, last));
+  return h(
+    "pre",
+    { class: "stack", tabindex: "0", role: "group", "aria-label": t("record.stack") },
+    lines.length ? `${lines.join("\n")}\n` : "",
+    h("b", {}, last),
+  );
 }
 
 /** Return the unfolded record of a hit. */
@@ -55,47 +63,124 @@ export function record(hit) {
   const stack = stackOf(hit.event);
   const json = JSON.stringify(hit.event, null, 2);
   const time = new Date(hit.event["@timestamp"]);
-  const copyButton = h("button", { class: "button small", type: "button" }, icon("copy", 14), h("span", { data: { label: "" } }, t("record.copy")));
+  const copyButton = h(
+    "button",
+    { class: "button small", type: "button" },
+    icon("copy", 14),
+    h("span", { data: { label: "" } }, t("record.copy")),
+  );
   copyButton.addEventListener("click", () => copy(json, copyButton, t("record.copied")));
-  const fields = h("dl", { class: "fields-list" }, flatten(hit.event).map(([path, values]) => field(path, values)));
-  const raw = h("pre", { class: "json", hidden: true, tabindex: "0", role: "group", "aria-label": t("record.json") }, json);
+  const fields = h(
+    "dl",
+    { class: "fields-list" },
+    flatten(hit.event).map(([path, values]) => field(path, values)),
+  );
+  const raw = h(
+    "pre",
+    { class: "json", hidden: true, tabindex: "0", role: "group", "aria-label": t("record.json") },
+    json,
+  );
   const views = { fields, json: raw };
   const choose = Object.keys(views).map((name) =>
-    h("button", { type: "button", class: "segment", "aria-pressed": String(name === "fields"), data: { view: name }, on: { click: () => view(name) } }, t(`record.${name}`)));
+    h(
+      "button",
+      {
+        type: "button",
+        class: "segment",
+        "aria-pressed": String(name === "fields"),
+        data: { view: name },
+        on: { click: () => view(name) },
+      },
+      t(`record.${name}`),
+    ),
+  );
   function view(name) {
     for (const [key, node] of Object.entries(views)) node.hidden = key !== name;
     for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   }
   const around = () => showRange(new Date(time.getTime() - 150000), new Date(time.getTime() + 150000));
-  return h("div", { class: "record" },
+  return h(
+    "div",
+    { class: "record" },
     stack ? stackBlock(stack) : null,
-    h("div", { class: "record-bar" },
+    h(
+      "div",
+      { class: "record-bar" },
       h("div", { class: "segments" }, choose),
-      Number.isNaN(time.getTime()) ? null : h("button", { class: "button small", type: "button", on: { click: around } }, icon("clock", 14), t("record.around")),
+      Number.isNaN(time.getTime())
+        ? null
+        : h(
+            "button",
+            { class: "button small", type: "button", on: { click: around } },
+            icon("clock", 14),
+            t("record.around"),
+          ),
       copyButton,
-      h("span", { class: "muted record-index" }, `${hit.index} · ${hit.id}`)),
-    fields, raw);
+      h("span", { class: "muted record-index" }, `${hit.index} · ${hit.id}`),
+    ),
+    fields,
+    raw,
+  );
 }
 
 function field(path, values) {
   const scalar = values.filter((value) => value !== null && value !== "");
-  return h("div", { class: "field" },
+  return h(
+    "div",
+    { class: "field" },
     h("dt", {}, path),
-    h("dd", {}, h("div", { class: "field-values" }, values.map((value) => h("span", { class: "field-value" },
-      h("span", { class: "field-text" }, plain(value)),
-      scalar.includes(value) && String(value).length <= 1000 ? tools(path, value) : null))),
-    path === "@timestamp" ? null : h("button", {
-      type: "button", class: "tool column", "aria-label": t(current().cols.includes(path) ? "fields.drop" : "fields.add", { field: path }), title: t("record.column"),
-      "aria-pressed": String(current().cols.includes(path)), on: { click: () => toggleIn("cols", path) },
-    }, icon("columns", 14))));
+    h(
+      "dd",
+      {},
+      h(
+        "div",
+        { class: "field-values" },
+        values.map((value) =>
+          h(
+            "span",
+            { class: "field-value" },
+            h("span", { class: "field-text" }, plain(value)),
+            scalar.includes(value) && String(value).length <= 1000 ? tools(path, value) : null,
+          ),
+        ),
+      ),
+      path === "@timestamp"
+        ? null
+        : h(
+            "button",
+            {
+              type: "button",
+              class: "tool column",
+              "aria-label": t(current().cols.includes(path) ? "fields.drop" : "fields.add", { field: path }),
+              title: t("record.column"),
+              "aria-pressed": String(current().cols.includes(path)),
+              on: { click: () => toggleIn("cols", path) },
+            },
+            icon("columns", 14),
+          ),
+    ),
+  );
 }
 
 /** Return the buttons that filter a value in and out. */
 export function tools(path, value) {
   const shown = plain(value).slice(0, 80);
-  const button = (key, glyph, not) => h("button", {
-    type: "button", class: "tool", "aria-label": t(not ? "top.out" : "top.in", { field: path, value: shown }), title: t(key),
-    on: { click: (event) => { event.stopPropagation(); addFilter(path, value, { not }); } },
-  }, icon(glyph, 14));
+  const button = (key, glyph, not) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "tool",
+        "aria-label": t(not ? "top.out" : "top.in", { field: path, value: shown }),
+        title: t(key),
+        on: {
+          click: (event) => {
+            event.stopPropagation();
+            addFilter(path, value, { not });
+          },
+        },
+      },
+      icon(glyph, 14),
+    );
   return h("span", { class: "tools" }, button("record.in", "plus", false), button("record.out", "minus", true));
 }

@@ -5,7 +5,8 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { current, update } from "./state.js";
 
-const KEY = "ingestd.recent", MOST = 12;
+const KEY = "ingestd.recent",
+  MOST = 12;
 
 function recent() {
   try {
@@ -27,17 +28,40 @@ function keep(list) {
 /** Return `{element, show(state), fault(error, shift)}`; `again()` is called when the same query is run again. */
 export function createSearchbar({ again }) {
   const input = h("input", {
-    class: "query", type: "text", name: "q", role: "combobox", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
-    placeholder: t("search.placeholder"), "aria-label": t("search.label"), "aria-describedby": "query-error",
-    "aria-expanded": "false", "aria-controls": "query-recent", "aria-autocomplete": "list",
+    class: "query",
+    type: "text",
+    name: "q",
+    role: "combobox",
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    placeholder: t("search.placeholder"),
+    "aria-label": t("search.label"),
+    "aria-describedby": "query-error query-help",
+    "aria-expanded": "false",
+    "aria-controls": "query-recent",
+    "aria-autocomplete": "list",
   });
-  const clear = h("button", { class: "ghost square clear", type: "button", "aria-label": t("search.clear"), hidden: true }, icon("close"));
-  const list = h("ul", { class: "recent", id: "query-recent", role: "listbox", "aria-label": t("search.recent"), hidden: true });
+  const clear = h(
+    "button",
+    { class: "ghost square clear", type: "button", "aria-label": t("search.clear"), hidden: true },
+    icon("close"),
+  );
+  const list = h("ul", { id: "query-recent", role: "listbox", "aria-label": t("search.recent") });
+  const help = h("p", { class: "help", id: "query-help" }, t("search.syntax"));
+  const box = h("div", { class: "recent", hidden: true }, list, help);
   const error = h("div", { class: "query-error", id: "query-error", role: "alert", hidden: true });
-  const form = h("form", { class: "search", role: "search" },
-    h("span", { class: "search-icon" }, icon("search", 18)), input, clear, list);
+  const form = h(
+    "form",
+    { class: "search", role: "search" },
+    h("span", { class: "search-icon" }, icon("search", 18)),
+    input,
+    clear,
+    box,
+  );
   const element = h("div", { class: "searchbar" }, form, error);
-  let marked = -1, shown = "";
+  let marked = -1,
+    shown = "";
 
   function run(text) {
     hideRecent();
@@ -49,30 +73,51 @@ export function createSearchbar({ again }) {
   }
   function options() {
     const typed = input.value.trim().toLowerCase();
-    return recent().filter((text) => text.toLowerCase().includes(typed) && text !== input.value.trim()).slice(0, 8);
+    return recent()
+      .filter((text) => text.toLowerCase().includes(typed) && text !== input.value.trim())
+      .slice(0, 8);
   }
   function showRecent(mark = -1) {
     const found = options();
     marked = found.length ? Math.max(-1, Math.min(mark, found.length - 1)) : -1;
-    put(list, found.map((text, place) =>
-      h("li", {
-        role: "option", id: `recent-${place}`, "aria-selected": String(place === marked), class: place === marked ? "marked" : null,
-        // pointerdown comes before the input loses the focus
-        on: { pointerdown: (event) => { event.preventDefault(); input.value = text; run(text); } },
-      }, icon("clock", 14), h("span", {}, text)),
-    ));
+    put(
+      list,
+      found.map((text, place) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `recent-${place}`,
+            "aria-selected": String(place === marked),
+            class: place === marked ? "marked" : null,
+            // pointerdown comes before the input loses the focus
+            on: {
+              pointerdown: (event) => {
+                event.preventDefault();
+                input.value = text;
+                run(text);
+              },
+            },
+          },
+          icon("clock", 14),
+          h("span", {}, text),
+        ),
+      ),
+    );
     list.hidden = found.length === 0;
+    box.hidden = false;
     input.setAttribute("aria-expanded", String(!list.hidden));
     if (marked >= 0) input.setAttribute("aria-activedescendant", `recent-${marked}`);
     else input.removeAttribute("aria-activedescendant");
   }
   function hideRecent() {
-    list.hidden = true;
+    box.hidden = true;
     marked = -1;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   }
 
+  help.addEventListener("pointerdown", (event) => event.preventDefault()); // its text is no reason to close
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(marked >= 0 ? options()[marked] : input.value);
@@ -87,7 +132,7 @@ export function createSearchbar({ again }) {
     if (event.isComposing) return; // Hangul is still being put together
     if (event.key === "ArrowDown") showRecent(marked + 1);
     else if (event.key === "ArrowUp" && marked >= 0) showRecent(marked - 1);
-    else if (event.key === "Escape" && !list.hidden) hideRecent();
+    else if (event.key === "Escape" && !box.hidden) hideRecent();
     else if (event.key === "Enter") {
       event.preventDefault();
       form.requestSubmit();
@@ -116,10 +161,27 @@ export function createSearchbar({ again }) {
       if (!problem) return put(error);
       const column = (problem.column ?? 0) - shift;
       const text = input.value;
-      const marks = column >= 1 && column <= text.length + 1
-        ? h("pre", { class: "query-mark" }, text.slice(0, column - 1), h("mark", {}, text.slice(column - 1, column - 1 + Math.max(1, problem.length ?? 1)) || " "), text.slice(column - 1 + Math.max(1, problem.length ?? 1)))
-        : null;
-      return put(error, h("p", {}, icon("alert"), h("span", {}, problem.message), problem.hint ? h("span", { class: "hint" }, problem.hint) : null), marks);
+      const marks =
+        column >= 1 && column <= text.length + 1
+          ? h(
+              "pre",
+              { class: "query-mark" },
+              text.slice(0, column - 1),
+              h("mark", {}, text.slice(column - 1, column - 1 + Math.max(1, problem.length ?? 1)) || " "),
+              text.slice(column - 1 + Math.max(1, problem.length ?? 1)),
+            )
+          : null;
+      return put(
+        error,
+        h(
+          "p",
+          {},
+          icon("alert"),
+          h("span", {}, problem.message),
+          problem.hint ? h("span", { class: "hint" }, problem.hint) : null,
+        ),
+        marks,
+      );
     },
   };
 }

@@ -36,9 +36,19 @@ const trial = (host, port) =>
 /** Return `{element, stop()}`; `onFirst()` is called when there is an event. */
 export function createSetup({ onFirst }) {
   const steps = h("div", { class: "steps" });
-  const element = h("div", { class: "setup" },
-    h("div", { class: "setup-head" }, h("span", { class: "pulse", "aria-hidden": "true" }), h("h2", {}, t("setup.title"))),
-    h("p", { class: "lead" }, t("setup.text")), steps, h("p", { class: "muted", role: "status" }, t("setup.watch")));
+  const element = h(
+    "div",
+    { class: "setup" },
+    h(
+      "div",
+      { class: "setup-head" },
+      h("span", { class: "pulse", "aria-hidden": "true" }),
+      h("h2", {}, t("setup.title")),
+    ),
+    h("p", { class: "lead" }, t("setup.text")),
+    steps,
+    h("p", { class: "muted", role: "status" }, t("setup.watch")),
+  );
   let timer = 0;
 
   async function describe() {
@@ -47,11 +57,18 @@ export function createSetup({ onFirst }) {
     const tcp = inputs.find((input) => input.kind === "tcp" && input.port);
     if (!tcp) return put(steps, h("p", { class: "notice notice-error" }, t("setup.nowhere")));
     const host = EVERYWHERE.includes(tcp.host) ? location.hostname : tcp.host;
-    return put(steps,
-      h("p", { class: "listening" }, h("span", { class: "live-dot on" }), t("setup.listening", { address: `${host}:${tcp.port}` })),
+    return put(
+      steps,
+      h(
+        "p",
+        { class: "listening" },
+        h("span", { class: "live-dot on" }),
+        t("setup.listening", { address: `${host}:${tcp.port}` }),
+      ),
       step("1", t("setup.step1"), "pip install python-logstash"),
       step("2", t("setup.step2"), django(host, tcp.port)),
-      step("", t("setup.or"), trial(host, tcp.port)));
+      step("", t("setup.or"), trial(host, tcp.port)),
+    );
   }
   async function look() {
     try {
@@ -69,9 +86,22 @@ export function createSetup({ onFirst }) {
 }
 
 function step(place, title, text) {
-  const button = h("button", { class: "button small copy", type: "button" }, icon("copy", 14), h("span", { data: { label: "" } }, t("setup.copy")));
+  const button = h(
+    "button",
+    { class: "button small copy", type: "button" },
+    icon("copy", 14),
+    h("span", { data: { label: "" } }, t("setup.copy")),
+  );
   button.addEventListener("click", () => copy(text, button, t("setup.copied")));
-  return h("section", { class: "step" },
+  return h(
+    "section",
+    { class: "step" },
     h("h3", {}, place ? h("span", { class: "step-number", "aria-hidden": "true" }, place) : null, title),
-    h("div", { class: "step-code" }, h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": title }, text), button));
+    h(
+      "div",
+      { class: "step-code" },
+      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": title }, text),
+      button,
+    ),
+  );
 }

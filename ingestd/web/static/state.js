@@ -19,8 +19,19 @@
  * country  two letters: the country chosen on the map
  */
 export const DEFAULTS = Object.freeze({
-  tab: "logs", q: "", range: "24h", from: "", to: "", filters: [], level: "", cols: [], charts: [],
-  traces: false, every: 0, live: false, country: "",
+  tab: "logs",
+  q: "",
+  range: "24h",
+  from: "",
+  to: "",
+  filters: [],
+  level: "",
+  cols: [],
+  charts: [],
+  traces: false,
+  every: 0,
+  live: false,
+  country: "",
 });
 
 const TABS = ["logs", "visitors", "status"];
@@ -55,7 +66,12 @@ function parseFilter(text) {
   const found = /^([^=]+?)(!?)(~?)=(.*)$/s.exec(text);
   if (!found) return null;
   try {
-    return { field: decodeURIComponent(found[1]), not: found[2] === "!", path: found[3] === "~", value: JSON.parse(found[4]) };
+    return {
+      field: decodeURIComponent(found[1]),
+      not: found[2] === "!",
+      path: found[3] === "~",
+      value: JSON.parse(found[4]),
+    };
   } catch {
     return null;
   }
@@ -97,7 +113,8 @@ export function subscribe(listener) {
 export function update(change, { replace = false } = {}) {
   const next = { ...now, ...change };
   const hash = format(next);
-  if (hash !== location.hash.slice(1)) history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);
+  if (hash !== location.hash.slice(1))
+    history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);
   become(next);
 }
 

@@ -19,14 +19,36 @@ export function createTable() {
   const body = h("tbody");
   const foot = h("div", { class: "table-foot" });
   const extra = h("div", { class: "table-extra" });
-  const traces = h("input", { type: "checkbox", class: "switch", role: "switch", on: { change: () => update({ traces: traces.checked }) } });
+  const traces = h("input", {
+    type: "checkbox",
+    class: "switch",
+    role: "switch",
+    on: { change: () => update({ traces: traces.checked }) },
+  });
   const took = h("span", { class: "muted took" });
-  const scroll = h("div", { class: "table-scroll" }, h("table", { class: "log" }, h("caption", { class: "sr-only" }, t("table.title")), head, body));
-  const element = h("section", { class: "card events", "aria-label": t("table.title") },
-    h("div", { class: "card-head" }, h("h2", {}, t("table.title")), h("span", { class: "muted small" }, t("table.newest")), took,
-      extra, h("label", { class: "switch-label" }, traces, h("span", {}, t("table.traces")))),
-    scroll, foot);
-  let state = null, words = [], day = "";
+  const scroll = h(
+    "div",
+    { class: "table-scroll" },
+    h("table", { class: "log" }, h("caption", { class: "sr-only" }, t("table.title")), head, body),
+  );
+  const element = h(
+    "section",
+    { class: "card events", "aria-label": t("table.title") },
+    h(
+      "div",
+      { class: "card-head" },
+      h("h2", {}, t("table.title")),
+      h("span", { class: "muted small" }, t("table.newest")),
+      took,
+      extra,
+      h("label", { class: "switch-label" }, traces, h("span", {}, t("table.traces"))),
+    ),
+    scroll,
+    foot,
+  );
+  let state = null,
+    words = [],
+    day = "";
 
   function show(hits, next) {
     state = next;
@@ -45,7 +67,14 @@ export function createTable() {
     day = today;
     if (state.traces) {
       const stack = stackOf(hit.event);
-      if (stack) parts.push(h("tr", { class: `trace ${levelClass(levelOf(hit.event))}` }, h("td", { colspan: columns() }, stackBlock(stack))));
+      if (stack)
+        parts.push(
+          h(
+            "tr",
+            { class: `trace ${levelClass(levelOf(hit.event))}` },
+            h("td", { colspan: columns() }, stackBlock(stack)),
+          ),
+        );
     }
     return parts;
   }
@@ -55,12 +84,26 @@ export function createTable() {
     const { event } = hit;
     const level = String(levelOf(event));
     const time = new Date(event["@timestamp"]);
-    const open = h("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": t("table.open") }, icon("right", 14));
+    const open = h(
+      "button",
+      { type: "button", class: "open", "aria-expanded": "false", "aria-label": t("table.open") },
+      icon("right", 14),
+    );
     const cells = state.cols.length ? state.cols.map((path) => valueCell(event, path)) : [messageCell(event)];
-    const line = h("tr", { class: `row ${levelClass(level)}`, data: { id: hit.id } },
+    const line = h(
+      "tr",
+      { class: `row ${levelClass(level)}`, data: { id: hit.id } },
       h("td", { class: "cell-open" }, open),
-      h("td", { class: "cell-time" }, Number.isNaN(time.getTime()) ? plain(event["@timestamp"]) : h("time", { datetime: event["@timestamp"] }, preciseText(time))),
-      h("td", { class: "cell-level" }, level ? h("span", { class: "badge" }, level.toUpperCase()) : null), cells);
+      h(
+        "td",
+        { class: "cell-time" },
+        Number.isNaN(time.getTime())
+          ? plain(event["@timestamp"])
+          : h("time", { datetime: event["@timestamp"] }, preciseText(time)),
+      ),
+      h("td", { class: "cell-level" }, level ? h("span", { class: "badge" }, level.toUpperCase()) : null),
+      cells,
+    );
     let detail = null;
     function toggle() {
       if (detail) detail.remove();
@@ -81,15 +124,32 @@ export function createTable() {
     const text = plain(event.message ?? event.event?.original ?? event);
     const line = text.length > LINE ? `${text.slice(0, LINE)}…` : text;
     const stack = !state.traces && stackOf(event);
-    return h("td", { class: "cell-message" }, h("div", { class: "message" }, marked(line.replace(/\s+/g, " ")),
-      stack ? h("span", { class: "has-stack" }, stack.split("\n").pop().slice(0, 160)) : null));
+    return h(
+      "td",
+      { class: "cell-message" },
+      h(
+        "div",
+        { class: "message" },
+        marked(line.replace(/\s+/g, " ")),
+        stack ? h("span", { class: "has-stack" }, stack.split("\n").pop().slice(0, 160)) : null,
+      ),
+    );
   }
 
   function valueCell(event, path) {
     const value = valueAt(event, path);
     if (value === undefined || value === null) return h("td", { class: "cell-value" });
     const scalar = typeof value !== "object";
-    return h("td", { class: path === "message" ? "cell-message" : "cell-value" }, h("div", { class: "message" }, path === "message" ? marked(plain(value)) : plain(value).slice(0, LINE), scalar && path !== "message" ? tools(path, value) : null));
+    return h(
+      "td",
+      { class: path === "message" ? "cell-message" : "cell-value" },
+      h(
+        "div",
+        { class: "message" },
+        path === "message" ? marked(plain(value)) : plain(value).slice(0, LINE),
+        scalar && path !== "message" ? tools(path, value) : null,
+      ),
+    );
   }
 
   // The words that were searched for, marked.
@@ -100,11 +160,13 @@ export function createTable() {
   }
 
   return {
-    element, show,
+    element,
+    show,
     append: (hits) => body.append(...hits.flatMap(rows)),
     /** Put new hits (newest first) on top, and keep at most `most` rows. */
     prepend(hits, most) {
-      const top = body.firstElementChild, last = day;
+      const top = body.firstElementChild,
+        last = day;
       day = "";
       const fresh = hits.flatMap(rows);
       if (top?.classList.contains("day") && top.textContent === day) top.remove();
@@ -122,7 +184,31 @@ export function createTable() {
 
 function header(cols) {
   const named = cols.length
-    ? cols.map((path) => h("th", { scope: "col" }, h("span", {}, path), h("button", { type: "button", class: "tool", "aria-label": t("table.drop", { field: path }), title: t("table.drop", { field: path }), on: { click: () => toggleIn("cols", path) } }, icon("close", 12))))
+    ? cols.map((path) =>
+        h(
+          "th",
+          { scope: "col" },
+          h("span", {}, path),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "tool",
+              "aria-label": t("table.drop", { field: path }),
+              title: t("table.drop", { field: path }),
+              on: { click: () => toggleIn("cols", path) },
+            },
+            icon("close", 12),
+          ),
+        ),
+      )
     : h("th", { scope: "col", class: "cell-message" }, t("table.message"));
-  return h("tr", {}, h("th", { class: "cell-open" }, h("span", { class: "sr-only" }, t("table.open"))), h("th", { scope: "col", class: "cell-time" }, t("table.time")), h("th", { scope: "col", class: "cell-level" }, t("table.level")), named);
+  return h(
+    "tr",
+    {},
+    h("th", { class: "cell-open" }, h("span", { class: "sr-only" }, t("table.open"))),
+    h("th", { scope: "col", class: "cell-time" }, t("table.time")),
+    h("th", { scope: "col", class: "cell-level" }, t("table.level")),
+    named,
+  );
 }

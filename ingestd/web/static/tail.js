@@ -19,13 +19,35 @@ const AGAIN_MS = 5000;
 export function createTail({ onHits }) {
   const text = h("span", { class: "tail-text" });
   const pause = h("button", { class: "button small", type: "button", on: { click: () => hold(!paused) } });
-  const stopButton = h("button", { class: "ghost small", type: "button", on: { click: () => update({ live: false }) } }, t("live.stop"));
-  const element = h("div", { class: "tail", hidden: true }, h("span", { class: "live-dot on" }), h("b", {}, t("live.on")), text, pause, stopButton);
-  let source = null, asked = null, paused = false, held = [], timer = 0;
+  const stopButton = h(
+    "button",
+    { class: "ghost small", type: "button", on: { click: () => update({ live: false }) } },
+    t("live.stop"),
+  );
+  const element = h(
+    "div",
+    { class: "tail", hidden: true },
+    h("span", { class: "live-dot on" }),
+    h("b", {}, t("live.on")),
+    text,
+    pause,
+    stopButton,
+  );
+  let source = null,
+    asked = null,
+    paused = false,
+    held = [],
+    timer = 0;
 
   function show(lost = false) {
     put(pause, icon(paused ? "play" : "pause", 14), t(paused ? "live.resume" : "live.pause"));
-    text.textContent = lost ? t("live.lost") : held.length ? t("live.held", { n: number(held.length) }) : paused ? "" : t("live.waiting");
+    text.textContent = lost
+      ? t("live.lost")
+      : held.length
+        ? t("live.held", { n: number(held.length) })
+        : paused
+          ? ""
+          : t("live.waiting");
     element.classList.toggle("lost", lost);
   }
   function hold(still) {
@@ -60,7 +82,8 @@ export function createTail({ onHits }) {
   }
 
   return {
-    element, stop,
+    element,
+    stop,
     /** Listen to what comes in for a query from `since` on; the same one goes on, another one begins anew. */
     follow(q, since) {
       if (asked === q) return;

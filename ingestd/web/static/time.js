@@ -2,7 +2,10 @@
 
 import { language, t } from "./i18n.js";
 
-const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const SECOND = 1000,
+  MINUTE = 60 * SECOND,
+  HOUR = 60 * MINUTE,
+  DAY = 24 * HOUR;
 
 /** Relative ranges by name, in milliseconds; "today" and "yesterday" are days of the browser's zone. */
 export const RANGES = { "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
@@ -39,10 +42,18 @@ export function parseTime(text, now, base = null) {
     const unit = { s: SECOND, m: MINUTE, h: HOUR, d: DAY, w: 7 * DAY }[ago[2]];
     return new Date(now.getTime() - Number(ago[1]) * unit);
   }
-  const found = /^(?:(?:(\d{4})[-./])?(\d{1,2})[-./](\d{1,2})\.?)?(?:(?:^|[\st]+)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?$/.exec(said);
+  const found =
+    /^(?:(?:(\d{4})[-./])?(\d{1,2})[-./](\d{1,2})\.?)?(?:(?:^|[\st]+)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?$/.exec(
+      said,
+    );
   if (!found || !said) return fromIso(text.trim());
   const [, year, month, day, hour, minute, second, fraction] = found;
-  const clock = [Number(hour ?? 0), Number(minute ?? 0), Number(second ?? 0), Number((fraction ?? "0").padEnd(3, "0").slice(0, 3))];
+  const clock = [
+    Number(hour ?? 0),
+    Number(minute ?? 0),
+    Number(second ?? 0),
+    Number((fraction ?? "0").padEnd(3, "0").slice(0, 3)),
+  ];
   if (clock[0] > 24 || clock[1] > 59 || clock[2] > 59) return null;
   if (month === undefined) {
     const on = base ?? now;
@@ -92,7 +103,8 @@ const fullDay = new Intl.DateTimeFormat(language, { dateStyle: "full" });
 export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : fullDay.format(date));
 
 /** Return the time of an event with milliseconds: "14:03:21.250". */
-export const preciseText = (date) => `${clock(date)}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+export const preciseText = (date) =>
+  `${clock(date)}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 
 const shortDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const weekday = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric" });
@@ -112,11 +124,18 @@ export function rangeText(since, until) {
 
 /** Return the name of a state's range: "Last 24 hours", or its begin and end. */
 export function rangeName(state) {
-  return state.from ? rangeText(new Date(state.from), new Date(state.to)) : t(`range.${state.range in RANGES || DAYS.includes(state.range) ? state.range : "24h"}`);
+  return state.from
+    ? rangeText(new Date(state.from), new Date(state.to))
+    : t(`range.${state.range in RANGES || DAYS.includes(state.range) ? state.range : "24h"}`);
 }
 
-const STEPS = [1, 2, 5, 10, 15, 30].map((n) => n * SECOND)
-  .concat([1, 2, 5, 10, 15, 30].map((n) => n * MINUTE), [1, 2, 3, 4, 6, 12].map((n) => n * HOUR), [1, 2, 5, 7, 14, 28].map((n) => n * DAY));
+const STEPS = [1, 2, 5, 10, 15, 30]
+  .map((n) => n * SECOND)
+  .concat(
+    [1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
+    [1, 2, 3, 4, 6, 12].map((n) => n * HOUR),
+    [1, 2, 5, 7, 14, 28].map((n) => n * DAY),
+  );
 
 /** Return `[{date, text, strong}]`: at most `count` marks of the time axis, at round local times. */
 export function ticks(since, until, count) {
@@ -126,7 +145,8 @@ export function ticks(since, until, count) {
   for (let at = Math.ceil((since.getTime() + zone) / step) * step - zone; at < until.getTime(); at += step) {
     const date = new Date(at);
     const strong = date.getHours() + date.getMinutes() + date.getSeconds() === 0;
-    const text = strong || step >= DAY ? shortDay.format(date) : step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
+    const text =
+      strong || step >= DAY ? shortDay.format(date) : step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
     marks.push({ date, text, strong });
   }
   return marks;

@@ -14,12 +14,20 @@ export const showRange = (since, until) => update({ from: iso(since), to: iso(un
 export function createTimepicker() {
   const name = h("span", { class: "range-name" });
   const button = h("button", { class: "button range", type: "button" }, icon("clock"), name, icon("down", 14));
-  const step = (key, glyph, act) => h("button", { class: "button square", type: "button", "aria-label": t(key), title: t(key), on: { click: act } }, glyph);
-  const element = h("div", { class: "group timepicker" },
+  const step = (key, glyph, act) =>
+    h(
+      "button",
+      { class: "button square", type: "button", "aria-label": t(key), title: t(key), on: { click: act } },
+      glyph,
+    );
+  const element = h(
+    "div",
+    { class: "group timepicker" },
     step("time.earlier", h("span", { "aria-hidden": "true" }, "‹"), () => shift(-1)),
     popup({ button, label: t("time.choose"), content, align: "right" }),
     step("time.later", h("span", { "aria-hidden": "true" }, "›"), () => shift(1)),
-    step("time.wider", h("span", { "aria-hidden": "true" }, "⤢"), wider));
+    step("time.wider", h("span", { "aria-hidden": "true" }, "⤢"), wider),
+  );
 
   return {
     element,
@@ -51,20 +59,45 @@ function content(close) {
     update({ range, from: "", to: "" });
   };
   const relative = [...Object.keys(RANGES), ...DAYS].map((range) =>
-    h("button", { class: "choice", type: "button", "aria-pressed": String(!state.from && state.range === range), on: { click: () => choose(range) } }, t(`range.${range}`)));
-  const from = h("input", { class: "input", name: "from", autocomplete: "off", spellcheck: "false", "aria-describedby": "range-help range-error" });
-  const to = h("input", { class: "input", name: "to", autocomplete: "off", spellcheck: "false", "aria-describedby": "range-help range-error" });
+    h(
+      "button",
+      {
+        class: "choice",
+        type: "button",
+        "aria-pressed": String(!state.from && state.range === range),
+        on: { click: () => choose(range) },
+      },
+      t(`range.${range}`),
+    ),
+  );
+  const from = h("input", {
+    class: "input",
+    name: "from",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "range-help range-error",
+  });
+  const to = h("input", {
+    class: "input",
+    name: "to",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "range-help range-error",
+  });
   from.value = inputText(since);
   to.value = inputText(until);
   const error = h("p", { class: "form-error", id: "range-error", role: "alert" });
-  const form = h("form", { class: "range-form" },
+  const form = h(
+    "form",
+    { class: "range-form" },
     h("p", { class: "popup-title" }, t("time.absolute")),
     h("label", {}, h("span", {}, t("time.from")), from),
     h("label", {}, h("span", {}, t("time.to")), to),
     error,
     h("button", { class: "button primary", type: "submit" }, t("time.apply")),
     h("p", { class: "help", id: "range-help" }, t("time.help")),
-    h("p", { class: "help" }, t("time.zone", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })));
+    h("p", { class: "help" }, t("time.zone", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })),
+  );
   for (const input of [from, to]) input.addEventListener("focus", () => input.select());
   form.addEventListener("submit", (event) => {
     event.preventDefault();

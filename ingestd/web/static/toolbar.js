@@ -25,24 +25,68 @@ export function createToolbar({ refresh }) {
   const search = createSearchbar({ again: refresh });
   const time = createTimepicker();
   const everyText = h("span", { class: "every" });
-  const every = h("button", { class: "button square", type: "button", "aria-label": t("refresh.auto"), title: t("refresh.auto") }, everyText, icon("down", 14));
-  const live = h("button", { class: "button live", type: "button", "aria-pressed": "false", on: { click: () => toggleLive() } }, h("span", { class: "live-dot" }), h("span", {}, t("live.start")));
+  const every = h(
+    "button",
+    { class: "button square", type: "button", "aria-label": t("refresh.auto"), title: t("refresh.auto") },
+    everyText,
+    icon("down", 14),
+  );
+  const live = h(
+    "button",
+    { class: "button live", type: "button", "aria-pressed": "false", on: { click: () => toggleLive() } },
+    h("span", { class: "live-dot" }),
+    h("span", {}, t("live.start")),
+  );
   const levels = LEAST.map((level) =>
-    h("button", { type: "button", class: "segment", data: { level }, on: { click: () => update({ level }) } }, level ? t("level.up", { level }) : t("level.all")));
+    h(
+      "button",
+      { type: "button", class: "segment", data: { level }, on: { click: () => update({ level }) } },
+      level ? t("level.up", { level }) : t("level.all"),
+    ),
+  );
   const quick = Object.entries(QUICK).map(([name, [glyph, change]]) =>
-    h("button", { type: "button", class: "quick", data: { quick: name }, on: { click: () => update(change) } }, icon(glyph, 14), t(`quick.${name}`)));
+    h(
+      "button",
+      { type: "button", class: "quick", data: { quick: name }, on: { click: () => update(change) } },
+      icon(glyph, 14),
+      t(`quick.${name}`),
+    ),
+  );
   const chips = h("div", { class: "chips", role: "group", "aria-label": t("filters.label"), hidden: true });
-  const element = h("section", { class: "toolbar", "aria-label": t("search.label") },
-    h("div", { class: "toolbar-main" },
-      search.element, time.element,
-      h("div", { class: "group" },
-        h("button", { class: "button square", type: "button", "aria-label": t("refresh.now"), title: t("refresh.now"), on: { click: refresh } }, icon("refresh")),
-        popup({ button: every, label: t("refresh.auto"), content: everyContent, align: "right" })),
-      live),
-    h("div", { class: "toolbar-sub" },
+  const element = h(
+    "section",
+    { class: "toolbar", "aria-label": t("search.label") },
+    h(
+      "div",
+      { class: "toolbar-main" },
+      search.element,
+      time.element,
+      h(
+        "div",
+        { class: "group" },
+        h(
+          "button",
+          {
+            class: "button square",
+            type: "button",
+            "aria-label": t("refresh.now"),
+            title: t("refresh.now"),
+            on: { click: refresh },
+          },
+          icon("refresh"),
+        ),
+        popup({ button: every, label: t("refresh.auto"), content: everyContent, align: "right" }),
+      ),
+      live,
+    ),
+    h(
+      "div",
+      { class: "toolbar-sub" },
       h("div", { class: "segments", role: "group", "aria-label": t("level.label") }, levels),
-      h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, quick)),
-    chips);
+      h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, quick),
+    ),
+    chips,
+  );
 
   return {
     element,
@@ -57,33 +101,87 @@ export function createToolbar({ refresh }) {
       live.hidden = state.tab !== "logs";
       for (const segment of levels) segment.setAttribute("aria-pressed", String(segment.dataset.level === state.level));
       chips.hidden = state.filters.length === 0;
-      put(chips, state.filters.map(chip), h("button", { type: "button", class: "ghost small", on: { click: () => update({ filters: [] }) } }, t("filters.clear")));
+      put(
+        chips,
+        state.filters.map(chip),
+        h(
+          "button",
+          { type: "button", class: "ghost small", on: { click: () => update({ filters: [] }) } },
+          t("filters.clear"),
+        ),
+      );
     },
   };
 }
 
 function everyContent(close) {
-  return h("div", { class: "choices" }, h("p", { class: "popup-title" }, t("refresh.auto")), EVERY.map((seconds) =>
-    h("button", {
-      class: "choice", type: "button", "aria-pressed": String(current().every === seconds),
-      on: { click: () => { close(); update({ every: seconds }); } },
-    }, seconds ? t("refresh.every", { text: duration(seconds) }) : t("refresh.off"))));
+  return h(
+    "div",
+    { class: "choices" },
+    h("p", { class: "popup-title" }, t("refresh.auto")),
+    EVERY.map((seconds) =>
+      h(
+        "button",
+        {
+          class: "choice",
+          type: "button",
+          "aria-pressed": String(current().every === seconds),
+          on: {
+            click: () => {
+              close();
+              update({ every: seconds });
+            },
+          },
+        },
+        seconds ? t("refresh.every", { text: duration(seconds) }) : t("refresh.off"),
+      ),
+    ),
+  );
 }
 
 function toggleLive() {
   const state = current();
   // A live tail is of now: an absolute range would say otherwise.
-  update(state.live ? { live: false } : { live: true, ...(state.from || state.range === "yesterday" ? { from: "", to: "", range: "15m" } : {}) });
+  update(
+    state.live
+      ? { live: false }
+      : { live: true, ...(state.from || state.range === "yesterday" ? { from: "", to: "", range: "15m" } : {}) },
+  );
 }
 
 function chip(filter) {
   const text = `${filter.field}: ${plain(filter.value)}`;
   const others = () => current().filters.filter((other) => other !== filter);
-  const flip = () => update({ filters: current().filters.map((other) => (other === filter ? { ...filter, not: !filter.not } : other)) });
-  return h("span", { class: filter.not ? "chip chip-not" : "chip" },
-    h("button", { type: "button", class: "chip-text", "aria-label": t("filters.flip", { text }), title: t("filters.flip", { text }), on: { click: flip } },
-      filter.not ? h("b", {}, t("filters.not"), " ") : null, h("span", { class: "chip-field" }, filter.field), " ", plain(filter.value)),
-    h("button", { type: "button", class: "chip-remove", "aria-label": t("filters.remove", { text }), on: { click: () => update({ filters: others() }) } }, icon("close", 12)));
+  const flip = () =>
+    update({ filters: current().filters.map((other) => (other === filter ? { ...filter, not: !filter.not } : other)) });
+  return h(
+    "span",
+    { class: filter.not ? "chip chip-not" : "chip" },
+    h(
+      "button",
+      {
+        type: "button",
+        class: "chip-text",
+        "aria-label": t("filters.flip", { text }),
+        title: t("filters.flip", { text }),
+        on: { click: flip },
+      },
+      filter.not ? h("b", {}, t("filters.not"), " ") : null,
+      h("span", { class: "chip-field" }, filter.field),
+      " ",
+      plain(filter.value),
+    ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "chip-remove",
+        "aria-label": t("filters.remove", { text }),
+        on: { click: () => update({ filters: others() }) },
+      },
+      icon("close", 12),
+    ),
+  );
 }
 
 /** Return whether a state restricts anything but the time. */

@@ -10,7 +10,9 @@ import { failure } from "./notices.js";
 import { barePath } from "./query.js";
 import { addFilter } from "./state.js";
 
-const FEW = 7, MANY = 50, ALL = 1000;
+const FEW = 7,
+  MANY = 50,
+  ALL = 1000;
 
 /**
  * Return `{element, load(question, signal), show({field, values})}`.
@@ -22,9 +24,27 @@ const FEW = 7, MANY = 50, ALL = 1000;
 export function createTop({ title, fields, kind = "", onPick = null, onClose = null, more = [], paths = false }) {
   const list = h("ol", { class: "top-list" });
   const toggle = h("button", { class: "ghost small", type: "button", hidden: true });
-  const close = onClose && h("button", { class: "ghost square small", type: "button", "aria-label": `${t("top.close")}: ${title}`, on: { click: onClose } }, icon("close", 14));
-  const element = h("section", { class: `card top ${kind}`, "aria-label": title }, h("div", { class: "card-head" }, h("h2", {}, title), toggle, close), list);
-  let many = false, asked = null, known = null;
+  const close =
+    onClose &&
+    h(
+      "button",
+      {
+        class: "ghost square small",
+        type: "button",
+        "aria-label": `${t("top.close")}: ${title}`,
+        on: { click: onClose },
+      },
+      icon("close", 14),
+    );
+  const element = h(
+    "section",
+    { class: `card top ${kind}`, "aria-label": title },
+    h("div", { class: "card-head" }, h("h2", {}, title), toggle, close),
+    list,
+  );
+  let many = false,
+    asked = null,
+    known = null;
 
   async function load(question, signal) {
     asked = question;
@@ -35,7 +55,15 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
       show(paths ? { field: answer.field, values: gathered(answer.values).slice(0, many ? MANY : FEW) } : answer);
     } catch (error) {
       // A wrong query is told of under its box.
-      if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none" }, failure(error, () => load(question))));
+      if (!aborted(error) && error.status !== 400)
+        put(
+          list,
+          h(
+            "li",
+            { class: "top-none" },
+            failure(error, () => load(question)),
+          ),
+        );
     }
     if (asked === question) element.removeAttribute("aria-busy");
   }
@@ -45,7 +73,11 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
     const order = known ? [known, ...fields.filter((field) => field !== known)] : fields;
     let answer = { field: order[0], values: [] };
     for (const field of order) {
-      answer = await ask("top", { field, n, q: joined(question.q, more), since: question.since, until: question.until }, signal);
+      answer = await ask(
+        "top",
+        { field, n, q: joined(question.q, more), since: question.since, until: question.until },
+        signal,
+      );
       if (answer.values.length) break;
     }
     return answer;
@@ -56,18 +88,51 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
     toggle.hidden = !many && values.length < FEW;
     toggle.textContent = many ? t("top.less") : t("top.more");
     element.classList.toggle("many", many);
-    put(list, values.length ? values.map((entry) => row(field, entry, most)) : h("li", { class: "top-none muted" }, t("top.none")));
+    put(
+      list,
+      values.length
+        ? values.map((entry) => row(field, entry, most))
+        : h("li", { class: "top-none muted" }, t("top.none")),
+    );
   }
 
   function row(field, { value, count }, most) {
-    const bar = h("span", { class: `top-bar ${kind === "levels" ? levelClass(value) : kind === "status" ? `st-${String(value)[0]}` : ""}` });
+    const bar = h("span", {
+      class: `top-bar ${kind === "levels" ? levelClass(value) : kind === "status" ? `st-${String(value)[0]}` : ""}`,
+    });
     bar.style.width = `${(100 * count) / most}%`;
     const text = String(value);
     const pick = () => (onPick ? onPick(field, value) : addFilter(field, value, { path: paths }));
-    return h("li", { class: "top-row" },
-      h("button", { class: "top-pick", type: "button", title: `${text} · ${number(count)}`, "aria-label": `${t("top.in", { field: title, value: text })} (${number(count)})`, on: { click: pick } },
-        bar, h("span", { class: "top-value" }, text), h("span", { class: "top-count" }, compact(count))),
-      onPick ? null : h("button", { class: "top-out", type: "button", "aria-label": t("top.out", { field: title, value: text }), title: t("top.out", { field: title, value: text }), on: { click: () => addFilter(field, value, { not: true, path: paths }) } }, icon("minus", 14)));
+    return h(
+      "li",
+      { class: "top-row" },
+      h(
+        "button",
+        {
+          class: "top-pick",
+          type: "button",
+          title: `${text} · ${number(count)}`,
+          "aria-label": `${t("top.in", { field: title, value: text })} (${number(count)})`,
+          on: { click: pick },
+        },
+        bar,
+        h("span", { class: "top-value" }, text),
+        h("span", { class: "top-count" }, compact(count)),
+      ),
+      onPick
+        ? null
+        : h(
+            "button",
+            {
+              class: "top-out",
+              type: "button",
+              "aria-label": t("top.out", { field: title, value: text }),
+              title: t("top.out", { field: title, value: text }),
+              on: { click: () => addFilter(field, value, { not: true, path: paths }) },
+            },
+            icon("minus", 14),
+          ),
+    );
   }
 
   toggle.addEventListener("click", () => {

@@ -42,10 +42,10 @@ class Dashboard:
         home = urlsplit(self.url).netloc
         return [url for url in self.requests if urlsplit(url).netloc != home and urlsplit(url).scheme != "data"]
 
-    def open(self, state: str = "") -> Dashboard:
-        """Open the page with a state, as in its address behind ``#``."""
+    def open(self, state: str = "", *, wait: bool = True) -> Dashboard:
+        """Open the page with a state, as in its address behind ``#``, and wait for it."""
         self.page.goto(f"{self.url}/#{state}")
-        return self.settled()
+        return self.settled() if wait else self
 
     def settled(self) -> Dashboard:
         """Wait until every question has been answered."""
@@ -68,7 +68,9 @@ class Dashboard:
     def values(self, title: str) -> list[Value]:
         """Return what a panel of most frequent values shows."""
         rows = self.panel(title).locator(".top-pick")
-        read = "rows => rows.map(row => ['.top-value', '.top-count'].map(part => row.querySelector(part).firstChild.data))"
+        read = """rows => rows.map(
+            row => [".top-value", ".top-count"].map(part => row.querySelector(part).firstChild.data)
+        )"""
         return [(value, int(count.replace(",", ""))) for value, count in rows.evaluate_all(read)]
 
     @property

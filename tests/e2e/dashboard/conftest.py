@@ -67,11 +67,11 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
     opened: list[Dashboard] = []
     name = re.sub(r"\W+", "-", request.node.nodeid.rpartition("/")[2]).strip("-")
 
-    def visit(url: str, state: str = "", **options: Any) -> Dashboard:
+    def visit(url: str, state: str = "", *, wait: bool = True, **options: Any) -> Dashboard:
         options = {"locale": "en-US", "timezone_id": ZONE.key, "viewport": {"width": 1440, "height": 1000}} | options
         context = chromium.new_context(**options)
         opened.append(Dashboard(context.new_page(), url, name))
-        return opened[-1].open(state)
+        return opened[-1].open(state, wait=wait)
 
     yield visit
     for dashboard in opened:

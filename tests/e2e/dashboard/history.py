@@ -84,7 +84,8 @@ def make(now: dt.datetime) -> History:
         morning = now.astimezone(ZONE).replace(hour=10, minute=0, second=0, microsecond=0) - dt.timedelta(days=day)
         at = [morning + dt.timedelta(minutes=7 * n) for n in range(8)]
         found = ["서울 맛집"] * 4 + ["부산 여행"] * 2 + ["jeju"]
-        sent += [search(time, word, country) for time, word, country in zip(at, found, ["KR"] * 5 + ["US"] * 2, strict=False)]
+        countries = ["KR"] * 5 + ["US"] * 2
+        sent += [search(*one) for one in zip(at[:7], found, countries, strict=True)]
         sent.append(warning(at[7]))
     incident = History(now, ()).incident[0]
     sent += [search(incident + dt.timedelta(seconds=40 * n), "제주 렌터카", "JP") for n in range(5)]

@@ -90,14 +90,16 @@ class TestAxe:
         # What an open dialog covers cannot be used, and need not be usable.
         run = "rules => axe.run(document.querySelector('.popup:not([hidden])') ?? document, { runOnly: rules })"
         answer: dict[str, Any] = page.page.evaluate(run, RULES)
-        assert [[rule["id"], *(node["html"][:120] for node in rule["nodes"][:3])] for rule in answer["violations"]] == []
+        found = {rule["id"]: [node["html"][:120] for node in rule["nodes"]] for rule in answer["violations"]}
+        assert found == {}
 
 
 class TestKeyboard:
     def test_everything_can_be_reached(self, site: Site, visit: Open) -> None:
         """Tab goes through the page, and to each of these on its way."""
         page = visit(site.url)
-        wanted = {"tab", "query", "button range", "button live", "segment", "quick", "stage", "top-pick", "top-out", "field-name", "switch", "open"}
+        wanted = {"tab", "query", "button range", "button live", "segment", "quick", "stage"}
+        wanted |= {"top-pick", "top-out", "field-name", "switch", "open"}
         seen: set[str] = set()
         for _ in range(200):
             page.page.keyboard.press("Tab")

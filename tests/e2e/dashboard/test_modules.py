@@ -122,9 +122,11 @@ class TestModules:
     def test_messages_are_the_same_in_both_languages(self, site: Site, visit: Open) -> None:
         english, korean = visit(site.url).page.evaluate(
             """async () => {
-                const { messages } = await import("./static/messages.js");
-                const holes = (text) => (JSON.stringify(text).match(/\\{\\w+\\}/g) ?? []).filter((hole, n, all) => all.indexOf(hole) === n).sort();
-                return [messages.en, messages.ko].map((all) => Object.fromEntries(Object.entries(all).map(([key, text]) => [key, holes(text)])));
+                const { en } = await import("./static/english.js");
+                const { ko } = await import("./static/korean.js");
+                const holes = (text) => [...new Set(JSON.stringify(text).match(/\\{\\w+\\}/g))].sort();
+                const read = ([key, text]) => [key, holes(text)];
+                return [en, ko].map((all) => Object.fromEntries(Object.entries(all).map(read)));
             }"""
         )
         assert english == korean

@@ -97,7 +97,8 @@ class Questions:
         for _ in range(int(stage.get_attribute("aria-valuemax") or 0) + 1):
             stage.press("ArrowRight")
             parts = (stage.get_attribute("aria-valuetext") or "").rpartition(": ")[2].split(", ")
-            seen.update({level: int(count) for level, count in (part.rsplit(" ", 1) for part in parts) if count.isdigit()})
+            pairs = (part.rsplit(" ", 1) for part in parts)
+            seen.update({level: int(count) for level, count in pairs if count.isdigit()})
         assert seen == expected
         page.shot("levels")
 
