@@ -19,6 +19,8 @@ from ingestd.stores.elastic.client import Server
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.store import ElasticStore
 from ingestd.stores.elastic.template import template
+from ingestd.stores.lucene.lexer import MAX_TERMS
+from ingestd.stores.lucene.reader import MAX_DEPTH
 from ingestd.stores.open import open_store
 from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
@@ -300,3 +302,18 @@ def test_nobody_listens(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.indices()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " OR ".join(f"word{number}" for number in range(MAX_TERMS)),
+        " AND ".join(f"-field{number}:[1 TO 2]" for number in range(MAX_TERMS // 4)),
+        "-(a AND (b OR " * (MAX_DEPTH // 5) + "x" + "))" * (MAX_DEPTH // 5),
+        " AND ".join(f'message:"a{number} b c"' for number in range(MAX_TERMS // 2)),
+    ],
+    ids=["terms", "fields", "depth", "phrases"],
+)
+def test_whatever_is_a_query_is_no_burden(filled: ElasticStore, text: str) -> None:
+    """The limits of the query language lie within those of the servers."""
+    filled.count(query(text))
