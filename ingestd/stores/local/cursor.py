@@ -7,13 +7,14 @@ how many of them were seen.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 from dataclasses import dataclass
 
 import orjson
 
-from ingestd.stores.local.sql import Place
+from ingestd.stores.local.sql import Place, bound
 from ingestd.stores.query import Query
 
 
@@ -31,9 +32,10 @@ class Cursor:
         Raises:
             ValueError: It is none.
         """
-        match orjson.loads(text):
-            case [int() | None as time, str(key), int(seen)] if seen > 0:
-                return cls(Place(time, key), seen)
+        with contextlib.suppress(orjson.JSONDecodeError):
+            match orjson.loads(text):
+                case [int() | None as time, str(key), int(seen)] if seen > 0:
+                    return cls(Place(time, key), seen)
         raise ValueError(f"{text!r} is no cursor of this store")
 
     def text(self) -> str:
@@ -41,9 +43,11 @@ class Cursor:
         return orjson.dumps([self.place.time, self.place.id, self.seen]).decode()
 
     def narrow(self, query: Query) -> Query:
-        """Return the query without the time that lies before the cursor, so that its files need not be read."""
+        """Return the query without the time before the cursor, if it has one: fewer files need to be read."""
         if self.place.time is None:
             return query
         after = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=self.place.time + 1)
         until = after.isoformat(timespec="microseconds") + "Z"
-        return query if query.until is not None and query.until <= until else dataclasses.replace(query, until=until)
+        if query.until is not None and bound(query.until) <= bound(until):
+            return query
+        return dataclasses.replace(query, until=until)

@@ -110,19 +110,25 @@ class Engine:
                 session.interrupt("the query was cancelled")
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        import duckdb  # noqa: PLC0415 - takes 90 ms, which other commands need not pay
-
-        return duckdb.connect(
-            config={
+        return connect(
+            {
                 "memory_limit": f"{self._memory_bytes}B",
                 "threads": self._threads,
                 "preserve_insertion_order": False,
                 "temp_directory": str(Path(tempfile.gettempdir()) / f"ingestd-{os.getpid()}"),
                 "max_temp_directory_size": f"{_TEMP_BYTES}B",
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
             }
         )
+
+
+def connect(config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB in memory that loads nothing from the network and prints nothing."""
+    import duckdb  # noqa: PLC0415 - takes 90 ms, which other commands need not pay
+
+    offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    connection = duckdb.connect(config=config | offline)
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def _first_line(error: Exception) -> str:

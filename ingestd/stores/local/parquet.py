@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.conditions import name
+from ingestd.stores.local.engine import connect
 from ingestd.stores.local.literals import extract, places, text
 from ingestd.stores.local.sql import quoted_files, read_lines
 
@@ -121,16 +122,7 @@ class Maker:
 @contextlib.contextmanager
 def maker(scratch: Path, memory_bytes: int) -> Iterator[Maker]:
     """Open a DuckDB that may take ``memory_bytes`` and spills into ``scratch``."""
-    import duckdb  # noqa: PLC0415
-
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{memory_bytes}B",
-        "threads": 1,
-        "temp_directory": str(scratch),
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(config=config) as connection:
+    with connect({"memory_limit": f"{memory_bytes}B", "threads": 1, "temp_directory": str(scratch)}) as connection:
         yield Maker(connection)
 
 

@@ -48,10 +48,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the order of a search: only what comes at or behind ``time`` (microseconds) and ``id``."""
+    """A place in the order of a search: a time in microseconds, and an id. Events without a time come last.
+
+    Wanted is what comes at this place or behind it; at a time, a query must not reach behind that microsecond.
+    """
 
     time: int | None
     id: str
+
+    def test(self, part: Part) -> str:
+        """Return the condition."""
+        key, time = f"{part.key()} <= {text(self.id)}", part.time()
+        if self.time is None:
+            return f"{time} IS NULL AND {key}"
+        return f"({key} OR {time} <> make_timestamp({self.time:d}))"
+
+
+UNTIMED = Place(None, chr(0x10FFFF))
+"""The begin of the events without a time."""
 
 
 def quoted_files(files: Iterable[str | os.PathLike[str]]) -> str:
@@ -133,21 +147,13 @@ def newest(parts: Sequence[Part], query: Query, place: Place | None, limit: int)
     """Return the query of ``(time in us or NULL, id, doc, file)`` of matching documents, newest first; 0: no limit."""
 
     def select(part: Part) -> str:
-        more = []
-        if place is not None:
-            key, time = f"{part.key()} <= {text(place.id)}", part.time()
-            more = [f"({key} OR {time} IS DISTINCT FROM {timestamp(place.time)})"]
+        more = [] if place is None else [place.test(part)]
         return events(part, query, f"{part.time()} AS time, {part.key()} AS key, doc, filename", more)
 
     return (
         f"SELECT epoch_us(time), key, doc, filename FROM ({_all(parts, select)}) "
         "ORDER BY time DESC NULLS LAST, key DESC" + (f" LIMIT {limit:d}" if limit else "")
     )
-
-
-def timestamp(micros: int | None) -> str:
-    """Return microseconds since 1970 as a literal."""
-    return "NULL" if micros is None else f"make_timestamp({micros:d})"
 
 
 def count(parts: Sequence[Part], query: Query) -> str:

@@ -68,10 +68,7 @@ class LocalStore:
         if limit < 0:
             raise ValueError("a limit is not negative")
         cursor = None if after is None else Cursor.parse(after)
-        narrowed = query if cursor is None else cursor.narrow(query)
-        skipped = 0 if cursor is None else cursor.seen
-        rows = self._newest if 0 < limit <= _PAGE else self._stream
-        return _hits(rows(narrowed, cursor, limit and limit + skipped), cursor)
+        return _hits(self._rows(query, cursor, limit and limit + (cursor.seen if cursor else 0)), cursor)
 
     def count(self, query: Query) -> int:
         """Return how many documents match."""
@@ -110,17 +107,29 @@ class LocalStore:
         with self._engine.session() as session:
             return list(self._run(session, folders(self._root), query, build))
 
-    def _stream(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
+    def _rows(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
+        """Return the rows from the place of the cursor on."""
+        rows = self._newest if 0 < limit <= _PAGE else self._stream
+        if cursor is None or cursor.place.time is None:
+            yield from rows(query, None if cursor is None else cursor.place, limit)
+            return
+        found = 0
+        for row in rows(cursor.narrow(query), cursor.place, limit):
+            found += 1
+            yield row
+        # A range of time, as that of the cursor, leaves out what has no time; if the query has none, it comes now.
+        if query.since is None and query.until is None and (not limit or found < limit):
+            yield from rows(query, sql.UNTIMED, limit and limit - found)
+
+    def _stream(self, query: Query, place: sql.Place | None, limit: int) -> Iterator[Row]:
         """Read all indices in one go, sorted by DuckDB."""
-        place = None if cursor is None else cursor.place
         with self._engine.session() as session:
             yield from self._run(
                 session, folders(self._root), query, lambda parts: sql.newest(parts, query, place, limit)
             )
 
-    def _newest(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
+    def _newest(self, query: Query, place: sql.Place | None, limit: int) -> Iterator[Row]:
         """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
-        place = None if cursor is None else cursor.place
         found: list[Row] = []
         left = sorted(folders(self._root), key=_end)
         size = 1

@@ -1,0 +1,69 @@
+"""One query of the dashboard in a process of its own: ``python -m tests.bench.store_queries ROOT NAME``.
+
+Prints the seconds of the first time and of later ones, the highest memory in kB and the size of the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sized
+from pathlib import Path
+
+import duckdb  # noqa: F401 -- a process that answers queries has loaded it
+
+from ingestd.stores.local import LocalStore
+from ingestd.stores.query import And, Equal, Gap, Like, Query, Range, Text, level_at_least
+
+WARNINGS = Query(where=level_at_least("WARNING"))
+SEARCHES = Equal("search_word", "서울 맛집")
+PREFIX = Like("request_path", ("/items/12", Gap.MANY))
+
+def _second_page(store: LocalStore) -> Sized:
+    *_, last = store.search(WARNINGS, 50)
+    begin = time.perf_counter()
+    found = list(store.search(WARNINGS, 50, last.cursor))
+    _LAPS.append(time.perf_counter() - begin)
+    return found
+
+
+_LAPS: list[float] = []
+
+
+QUERIES: dict[str, Callable[[LocalStore], Sized]] = {
+    "indices": lambda store: store.indices(),
+    "top words": lambda store: store.top("search_word", Query()),
+    "top paths of errors": lambda store: store.top("request_path", Query(where=Range("status_code", "400", None))),
+    "top words of a country": lambda store: store.top("search_word", Query(where=Equal("geoip.country_code2", "JP"))),
+    "top of a field without a column": lambda store: store.top("thread_name", Query()),
+    "histogram by level, hours": lambda store: store.histogram(Query(), 3600),
+    "histogram by level, days of Seoul": lambda store: store.histogram(Query(), 86_400, 9 * 3600),
+    "latest 50": lambda store: list(store.search(Query(), 50)),
+    "latest 50 WARNING and above": lambda store: list(store.search(WARNINGS, 50)),
+    "the next page of them": _second_page,
+    "latest 50 of a word": lambda store: list(store.search(Query(where=SEARCHES), 50)),
+    "substring, Korean": lambda store: list(store.search(Query(where=Text("패: 서울 맛집")), 50)),
+    "substring, of no event": lambda store: list(store.search(Query(where=Text("nosuchword")), 50)),
+    "substring, counted": lambda store: range(store.count(Query(where=Text("internal server")))),
+    "path prefix, counted": lambda store: range(store.count(Query(where=PREFIX))),
+    "word and level, counted": lambda store: range(store.count(Query(where=And((SEARCHES, level_at_least("INFO")))))),
+}
+
+
+def main(root: Path, name: str, repeats: int = 5) -> None:
+    """Ask once, then again."""
+    store = LocalStore(root)
+    seconds, answer = [], 0
+    for _ in range(1 + repeats):
+        _LAPS.clear()
+        begin = time.perf_counter()
+        answer = len(QUERIES[name](store))
+        seconds.append(_LAPS[0] if _LAPS else time.perf_counter() - begin)
+    memory_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"cold": seconds[0], "warm": sorted(seconds[1:]), "memory_kb": memory_kb, "answer": answer}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
