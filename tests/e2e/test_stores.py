@@ -26,8 +26,10 @@ from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
 from tests.e2e.servers import SearchServer
 from tests.stores import suite
+from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
 from tests.stores.strategies import conditions, texts
+from tests.stores.texts import TEXTS, as_event
 
 
 def put(server: SearchServer, index: str, documents: Mapping[str, bytes]) -> None:
@@ -46,9 +48,9 @@ def use_template(server: SearchServer, prefix: str) -> None:
 def filled(search_server: SearchServer) -> Iterator[ElasticStore]:
     """The events of the suite, as the template indexes them, an index a day."""
     use_template(search_server, "suite-")
-    for day in suite.DAYS:
-        events = {key for key, event in suite.EVENTS.items() if suite.index_of(event) == day}
-        put(search_server, f"suite-{day}", {key: suite.DOCUMENTS[key] for key in suite.DOCUMENTS if key in events})
+    for day in DAYS:
+        events = {key for key, event in EVENTS.items() if index_of(event) == day}
+        put(search_server, f"suite-{day}", {key: DOCUMENTS[key] for key in DOCUMENTS if key in events})
     store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), "suite-*")
     yield store
     store.close()
@@ -79,7 +81,7 @@ def test_all_stores_answer_alike(filled: ElasticStore, search_server: SearchServ
 @given(condition=conditions())
 def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: SearchServer, condition: Any) -> None:
     asked = Query(where=condition)
-    expected = {key for key, event in suite.EVENTS.items() if matches(asked, event)}
+    expected = {key for key, event in EVENTS.items() if matches(asked, event)}
     found = {hit.id for hit in filled.search(asked, 0)}
     if search_server.flavour == "opensearch" and "field='host" in repr(condition):
         return  # an object as host is kept there and not indexed
@@ -88,7 +90,7 @@ def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: 
 
 def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
     use_template(search_server, index_prefix)
-    put(search_server, f"{index_prefix}a", {key: suite.as_event(text) for key, _, text, _ in suite.TEXTS})
+    put(search_server, f"{index_prefix}a", {key: as_event(text) for key, _, text, _ in TEXTS})
     found = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
     assert found == {}
 
@@ -119,7 +121,7 @@ def test_indices_of_logstash(search_server: SearchServer, index_prefix: str, sto
     """Texts are asked by the keyword beside them."""
     index = f"{index_prefix}2026.11.22"
     search_server.call("PUT", f"/{index}", {"mappings": LOGSTASH})
-    put(search_server, index, {key: suite.DOCUMENTS[key] for key in ("r01", "r02", "r03", "r05", "l02", "l09", "t01")})
+    put(search_server, index, {key: DOCUMENTS[key] for key in ("r01", "r02", "r03", "r05", "l02", "l09", "t01")})
     assert sorted(ids(store, 'search_word:"서울 맛집"')) == ["r01", "r02"]
     assert ids(store, "search_word:맛집") == []
     assert sorted(ids(store, "search_word:서울*")) == ["r01", "r02"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, Or, Range, Text, Word
-from tests.stores.suite import EVENTS, TEXTS
+from tests.stores.events import EVENTS
+from tests.stores.texts import TEXTS
 
 NUMBERS = ("status_code", "bytes", "n", "duration")
 VALUES = ("level", "search_word", "request_path", "user", "tags", "a.b.c", "x.y", "logger_name", "host", "host.name")

@@ -1,12 +1,11 @@
 """What every store must answer alike: events, questions in the query language, and their answers.
 
-`QUESTIONS` are asked of each store by `check`; `TEXTS` say what words are found in what text. A question that a
+`QUESTIONS` are asked of each store by `check`; ``texts.TEXTS`` say what words are found in what text. A question that a
 store cannot answer alike says so, and why, in ``differs``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,111 +13,8 @@ from typing import Any
 from ingestd.stores import lucene
 from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.query import Query
-
-DAYS = ("2026.11.20", "2026.11.21", "2026.11.22")
-
-TRACE = (
-    "Traceback (most recent call last):\n"
-    '  File "/srv/shop/views.py", line 42, in search\n'
-    "    return 1 / 0\n"
-    "ZeroDivisionError: division by zero\n"
-)
-
-Event = dict[str, Any]
-
-
-def _access(time: str, word: str | None, path: str, status: int, **more: Any) -> Event:
-    return {
-        "@timestamp": time,
-        "level": "INFO" if status < 400 else "WARNING" if status < 500 else "ERROR",
-        "logger_name": "django.server",
-        "message": f'"GET {path} HTTP/1.1" {status} {len(path) * 100}',
-        "method": "GET",
-        "request_path": path,
-        "status_code": status,
-        "bytes": len(path) * 100,
-        **({} if word is None else {"search_word": word}),
-        **more,
-    }
-
-
-def _text(number: int, message: Any, **more: Any) -> Event:
-    return {"@timestamp": f"2026-11-21T12:00:{number:02}.000Z", "level": "INFO", "message": message, **more}
-
-
-EVENTS: dict[str, Event] = {
-    # Requests of three days, with what was searched for.
-    "r01": _access("2026-11-20T00:00:00.000Z", "서울 맛집", "/search?q=%EC%84%9C", 200, client_ip="211.36.1.1"),
-    "r02": _access("2026-11-20T10:05:00.000Z", "서울 맛집", "/search?q=%EC%84%9C&page=2", 200, client_ip="211.36.1.2"),
-    "r03": _access("2026-11-20T14:00:00.000Z", "부산", "/search?q=busan", 200, host="web1"),
-    "r04": _access("2026-11-20T14:05:00.000Z", "부산", "/search?q=busan", 500, host={"name": "web2"}),
-    "r05": _access("2026-11-20T14:09:59.999Z", "제주", "/search?q=jeju", 404, host="web1"),
-    "r06": _access("2026-11-20T14:10:00.000Z", None, "/api/v1/items", 201, duration=0.25),
-    "r07": _access("2026-11-20T23:59:59.999Z", None, "/api/v2/items", 404, duration=1.5),
-    "r08": _access("2026-11-21T00:00:00.000Z", "서울 맛집", "/search?q=x", 200, duration=12.0),
-    "r09": _access("2026-11-21T00:00:00.001Z", "서울", "/admin/", 302, duration=100),
-    "r10": _access("2026-11-21T08:30:00.000Z", "Seoul", "/admin/login/", 403, tags=["slow", "auth"]),
-    "r11": _access("2026-11-21T09:00:00.000Z", "seoul", "/", 200, tags=["slow", "slow"]),
-    "r12": _access("2026-11-22T09:59:59.000Z", "서울 맛집", "/search", 503, tags="auth"),
-    # The same time, to the millisecond.
-    **{f"s{nr:02}": _access("2026-11-22T10:00:00.000Z", f"같은 {nr % 3}", "/s", 200, nr=nr) for nr in range(12)},
-    # Levels.
-    "l01": {"@timestamp": "2026-11-22T11:00:00.000Z", "level": "DEBUG", "message": "details"},
-    "l02": {"@timestamp": "2026-11-22T11:00:01.000Z", "level": "warning", "message": "lower case"},
-    "l03": {"@timestamp": "2026-11-22T11:00:02.000Z", "level": "Warn", "message": "short name"},
-    "l04": {"@timestamp": "2026-11-22T11:00:03.000Z", "level": "CRITICAL", "message": "out of space"},
-    "l05": {"@timestamp": "2026-11-22T11:00:04.000Z", "level": "fatal", "message": "fatal"},
-    "l06": {"@timestamp": "2026-11-22T11:00:05.000Z", "level": "NOTICE", "message": "of syslog"},
-    "l07": {"@timestamp": "2026-11-22T11:00:06.000Z", "message": "no level at all"},
-    "l08": {"@timestamp": "2026-11-22T11:00:07.000Z", "level": None, "message": "null as a level"},
-    "l09": {
-        "@timestamp": "2026-11-22T11:00:08.000Z",
-        "level": "ERROR",
-        "message": "Internal Server Error: /search",
-        "stack_trace": TRACE,
-        "logger_name": "django.request",
-    },
-    # Texts.
-    "t01": _text(1, "동서울, 맛집을 찾았다"),
-    "t02": _text(2, "서울의 맛집"),
-    "t03": _text(3, "connect to db.example.com:5432 timed out after 30.5s"),
-    "t04": _text(4, "RuntimeError in foo_bar: it's a time-out (errno=110)"),
-    "t05": _text(5, "東京都の天気 Tokyo2026"),
-    "t06": _text(6, ["first part", "second part of it"]),
-    "t07": _text(7, "café CAFÉ naïve ΑΣ"),
-    "t08": _text(8, 'path C:\\temp\\new "quoted" 100% *star* what?'),
-    "t09": _text(9, "배포 완료 🚀 v1.2.3"),
-    "t10": _text(10, ""),
-    "t11": _text(11, "x" * 300 + " long"),
-    "t12": _text(12, "서울3호선 3호선 지하철2호선"),
-    # Shapes.
-    "v01": {"@timestamp": "2026-11-21T15:00:00.000Z", "a": {"b": {"c": "deep"}}, "flag": True, "n": 5},
-    "v02": {"@timestamp": "2026-11-21T15:00:01.000Z", "a": {"b": {"c": ["deep", "deeper"]}}, "flag": False, "n": -5},
-    "v03": {"@timestamp": "2026-11-21T15:00:02.000Z", "x.y": "dotted", "n": [1, 10, 100], "empty": ""},
-    "v04": {"@timestamp": "2026-11-21T15:00:03.000Z", "x": {"y": "nested"}, "nothing": None, "none": [], "n": 0},
-    "v05": {"@timestamp": "2026-11-21T15:00:04.000Z", "user": "김철수", "odd": "a\tb\nc", "n": 9007199254740991},
-    "v06": {"@timestamp": "2026-11-21T15:00:05.000Z", "user": "kim*", "odd": 'say "hi" \\o/', "n": 42},
-    "v07": {"@timestamp": "2026-11-21T15:00:06.000Z", "user": "e\u0301", "odd": "\u200b", "version": "10"},
-    "v08": {"@timestamp": "2026-11-21T15:00:07.000Z", "user": "é", "odd": "\U0001f680", "version": "9"},
-    # Finer than a millisecond, each in another one.
-    "m01": {"@timestamp": "2026-11-22T12:00:00.000999Z", "message": "micro one", "stage": "micro"},
-    "m02": {"@timestamp": "2026-11-22T12:00:00.001001Z", "message": "micro two", "stage": "micro"},
-    "m03": {"@timestamp": "2026-11-22T12:00:00.002123456Z", "message": "nano", "stage": "micro"},
-}
-
-
-def index_of(event: Event) -> str:
-    """The day of an event as it ends the name of its index."""
-    return str(event["@timestamp"][:10]).replace("-", ".")
-
-
-DOCUMENTS: dict[str, bytes] = {
-    # Every other one as python-logstash sends it, with escapes and blanks.
-    key: json.dumps(event, ensure_ascii=number % 2 > 0, separators=(", ", ": ") if number % 2 else (",", ":")).encode()
-    for number, (key, event) in enumerate(EVENTS.items())
-}
-
-KEYS = {document: key for key, document in DOCUMENTS.items()}
+from tests.stores.events import DAYS, EVENTS, KEYS, index_of
+from tests.stores.texts import TEXTS
 
 
 @dataclass(frozen=True)
@@ -462,80 +358,6 @@ OTHERS = [
 
 QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS]
 
-TEXTS: list[tuple[str, str, str, bool]] = [  # id, wanted, text, whether it is found
-    ("part", "time", "Runtime", True),
-    ("part_begin", "time", "timeout", True),
-    ("part_middle", "time", "my_time.py", True),
-    ("case", "TIME", "time", True),
-    ("nothing", "", "anything", False),
-    ("signs_only", "?!", "what?!", False),
-    ("phrase", "서울 맛집", "서울 맛집을", True),
-    ("phrase_prefix_before", "서울 맛집", "동서울, 맛집!", True),
-    ("phrase_other_blank", "서울 맛집", "q=서울+맛집", True),
-    ("phrase_particle_between", "서울 맛집", "서울의 맛집", False),
-    ("phrase_joined", "서울 맛집", "서울맛집", False),
-    ("joined_phrase", "서울맛집", "서울 맛집", False),
-    ("phrase_line_break", "서울 맛집", "서울\n맛집", True),
-    ("phrase_middle_dot_joins", "서울 부산", "서울·부산", False),
-    ("middle_dot", "서울·부산", "서울·부산행", True),
-    ("path", "/search?q=", "GET /search?q=1", True),
-    ("path_part", "/search?q=", "research Q", True),
-    ("path_longer_word", "/search?q=", "/searches?q=", False),
-    ("path_no_blank", "/search/q", "search q", True),
-    ("dots_join", "example.com", "www.example.com", True),
-    ("dots_join_not_blanks", "example.com", "example com", False),
-    ("blanks_are_not_dots", "example com", "example.com", False),
-    ("dot_at_end", "example.", "example.com", True),
-    ("dot_and_blank", "example com", "example. com", True),
-    ("dot_before_digit", "a 1", "a.1", True),
-    ("digits_and_dot", "3.14", "13.145", True),
-    ("digits_comma", "1,000", "1,000,000", True),
-    ("digits_comma_blank", "1 000", "1,000", False),
-    ("letters_comma", "a b", "a,b", True),
-    ("time_of_day", "10:05", "at 10:05:33", True),
-    ("time_as_words", "10 05", "10:05", True),
-    ("colon_joins_letters", "foo bar", "foo:bar", False),
-    ("colon_blank", "foo bar", "foo: bar", True),
-    ("underscore_joins", "foo bar", "foo_bar", False),
-    ("hyphen_parts", "foo bar", "foo-bar", True),
-    ("two_dots_part", "foo bar", "foo..bar", True),
-    ("apostrophe", "it's", "It's", True),
-    ("quotes", "quoted", "'quoted'", True),
-    ("address", "192.168.0", "192.168.0.1", True),
-    ("address_middle", "168", "192.168.0.1", True),
-    ("email", "user@example.com", "<user@example.com>", True),
-    ("percent", "%EC%84%9C", "/q=%EC%84%9C", True),
-    ("mixed_scripts_join", "abc", "서울abc", True),
-    ("mixed_scripts_part", "서울 abc", "서울abc", False),
-    ("digits_and_hangul", "호선", "3호선", True),
-    ("han", "東京", "東京都", True),
-    ("han_blank", "東京", "東 京", True),
-    ("han_comma", "東京", "東、京", True),
-    ("han_between", "東京", "東の京", False),
-    ("han_one", "京", "東京", True),
-    ("han_latin", "京tower", "東京tower2", True),
-    ("hiragana", "ひら", "ひらがな", True),
-    ("katakana_part", "カタ", "カタカナ", True),
-    ("katakana_end", "カナ", "カタカナ", True),
-    ("jamo", "ㅋㅋ", "ㅋㅋㅋ", True),
-    ("emoji", "🚀", "go 🚀!", True),
-    ("emoji_between", "go now", "go 🚀 now", False),
-    ("accent", "é", "É", True),
-    ("accent_is_not_e", "e", "É", False),
-    ("sharp_s", "SS", "ß", False),
-    ("middle_words_whole", "a bc d", "a bcd d", False),
-    ("three_words", "a bc d", "xa bc dx", True),
-    ("word_twice", "a b", "a a b", True),
-    ("order", "a b", "b a", False),
-    ("zero_width", "a b", "a\u200bb", True),
-    ("soft_hyphen", "a b", "a\u00adb", False),
-    ("tab", "a b", "a\tb", True),
-    ("fullwidth", "１２", "１２３", True),
-    ("star", "*", "*", False),
-    ("backslash", "C:\\temp", "C:\\temp\\x", True),
-]
-
-
 def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUESTIONS)) -> dict[str, tuple[Any, Any]]:
     """Ask all questions; return those with another answer: id -> (expected, got). ``kind`` is as in ``differs``.
 
@@ -550,11 +372,6 @@ def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUES
         if (got == question.expected) == (kind in question.differs):
             wrong[question.id] = (question.expected, got)
     return wrong
-
-
-def as_event(text: str) -> bytes:
-    """The document of a text of `TEXTS`."""
-    return json.dumps({"@timestamp": "2026-11-22T00:00:00.000Z", "message": text}).encode()
 
 
 def check_texts(ask: Callable[[str], Sequence[str]]) -> dict[str, tuple[bool, bool]]:

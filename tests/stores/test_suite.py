@@ -14,12 +14,14 @@ from ingestd.stores.local.sealer import Policy, seal_once
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
 from tests.stores import suite
+from tests.stores.events import DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
 from tests.stores.strategies import conditions
+from tests.stores.texts import TEXTS, as_event
 
 
 @pytest.mark.parametrize(
-    ("wanted", "text", "expected"), [case[1:] for case in suite.TEXTS], ids=[case[0] for case in suite.TEXTS]
+    ("wanted", "text", "expected"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS]
 )
 def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
     assert holds(text, words(wanted)) is expected
@@ -31,21 +33,21 @@ def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
 def test_the_model(text: str, expected: str) -> None:
     """What the conditions mean, and what the table says that is found, are the same."""
     asked = Query(where=lucene.parse(text))
-    assert " ".join(sorted(key for key, event in suite.EVENTS.items() if matches(asked, event))) == expected
+    assert " ".join(sorted(key for key, event in EVENTS.items() if matches(asked, event))) == expected
 
 
 def append(root: Path, keys: list[str], writer_id: str) -> None:
     writer = LocalWriter(root, writer_id)
     for key in keys:
-        index = f"logstash-{suite.index_of(suite.EVENTS[key])}"
-        writer.append(index, [suite.DOCUMENTS[key]], [key])
+        index = f"logstash-{index_of(EVENTS[key])}"
+        writer.append(index, [DOCUMENTS[key]], [key])
     writer.close()
 
 
 def as_tails(root: Path) -> None:
     """Two writers, by turns, as two workers write."""
-    append(root, list(suite.EVENTS)[::2], "w0")
-    append(root, list(suite.EVENTS)[1::2], "w1")
+    append(root, list(EVENTS)[::2], "w0")
+    append(root, list(EVENTS)[1::2], "w1")
 
 
 def sealed(root: Path) -> None:
@@ -55,9 +57,9 @@ def sealed(root: Path) -> None:
 
 def both(root: Path) -> None:
     """Every third event is still in a tail."""
-    append(root, [key for number, key in enumerate(suite.EVENTS) if number % 3], "w0")
+    append(root, [key for number, key in enumerate(EVENTS) if number % 3], "w0")
     seal_once(root, Policy(idle_s=0))
-    append(root, list(suite.EVENTS)[::3], "w1")
+    append(root, list(EVENTS)[::3], "w1")
 
 
 @pytest.fixture(scope="module", params=[as_tails, sealed, both], ids=["tails", "sealed", "both"])
@@ -77,7 +79,7 @@ def test_all_stores_answer_alike(store: LocalStore) -> None:
 @given(condition=conditions())
 def test_any_condition_finds_what_it_means(store: LocalStore, condition: Condition) -> None:
     asked = Query(where=condition)
-    expected = sorted(key for key, event in suite.EVENTS.items() if matches(asked, event))
+    expected = sorted(key for key, event in EVENTS.items() if matches(asked, event))
     assert sorted(suite.keys(store, asked)) == expected
 
 
@@ -89,8 +91,8 @@ OTHER_WORDS = {
 
 def test_texts(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
-    for key, _, text, _ in suite.TEXTS:
-        writer.append("logstash-2026.11.22", [suite.as_event(text)], [key])
+    for key, _, text, _ in TEXTS:
+        writer.append("logstash-2026.11.22", [as_event(text)], [key])
     writer.close()
     store = LocalStore(tmp_path, threads=1)
     wrong = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])

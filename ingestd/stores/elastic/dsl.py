@@ -81,8 +81,8 @@ def clause(condition: Condition, fields: Fields) -> Clause:
         case Word(pattern, names):
             return _any(_wildcard(way.name, _around(pattern)) for way in _text_ways(names, fields))
         case Exists(field):
-            names = dict.fromkeys(way.name for way in fields.own(field)) | dict.fromkeys(fields.below(field))
-            return _any({"exists": {"field": name}} for name in names)
+            there = dict.fromkeys(way.name for way in fields.own(field)) | dict.fromkeys(fields.below(field))
+            return _any({"exists": {"field": name}} for name in there)
         case Range(field="@timestamp"):
             return _time_range(condition.low, condition.high, condition.low_inclusive, condition.high_inclusive)
     return _any(_within(way, _value(condition, way)) for way in fields.values(condition.field))
