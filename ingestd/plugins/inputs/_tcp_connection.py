@@ -33,12 +33,12 @@ _LOOK_SHARE = 0.05
 """Half a line is looked at anew for each piece that comes. Looks at those longer than a glance may take so much of a
 process's time, all together: a client may send a long line byte by byte."""
 
-_TURN_SECONDS = 0.002
+_TURN_SECONDS = 0.005
 _FIRST_LINES = 1000
-_FEWEST_LINES = 16
+_FEWEST_LINES = 200
 """A connection takes in at most a chunk, and no more lines than go by in a turn's seconds, before the
 others get their turn. Lines that are garbage, or that filters have much to do with, cost a hundred times as much as
-others."""
+others. The fewest are what a chunk has of usual lines: those are not cut on a machine that has much else to do."""
 
 _FULL_SECONDS = 0.2
 """For so long no more of a line must come, though the kernel says that it has no room, before that is believed: the
