@@ -14,10 +14,13 @@ from fnmatch import fnmatchcase
 from ingestd.lifecycle.retention import Decision, Rules, decide
 from ingestd.lifecycle.state import State
 from ingestd.logs import get_logger
-from ingestd.stores.backups import BackupError, Backups, Progress, Snapshot
+from ingestd.stores.backups import BackupError, Backups, Progress, RepositoryUnavailableError, Snapshot
 from ingestd.stores.base import IndexInfo, LogStore, StoreError
 
 log = get_logger(__name__)
+
+_FRESH = datetime.timedelta(days=1)
+"""A backup that was read again so lately need not be read once more before its index is deleted."""
 
 Clock = Callable[[], datetime.datetime]
 
@@ -91,9 +94,12 @@ class Lifecycle:
         return [info for _, index, info in sorted(ended, key=lambda one: one[:2]) if index not in current]
 
     def back_up(self, indices: Sequence[str], progress: Progress | None = None) -> list[BackedUp]:
-        """Back up indices and read each backup again; one that fails does not stop the others."""
+        """Back up indices and read each backup again.
+
+        One that fails does not stop the others, but a repository that does not answer does: they would all wait for it.
+        """
         assert self.backups is not None  # noqa: S101 -- the caller knows of a repository
-        results = []
+        results: list[BackedUp] = []
         for index in indices:
             try:
                 snapshot = self.backups.back_up(self.repository, index, self.clock(), progress)
@@ -101,6 +107,8 @@ class Lifecycle:
             except StoreError as error:
                 log.error("an index could not be backed up", index=index, repository=self.repository, error=error)
                 results.append(BackedUp(index, error=str(error)))
+                if isinstance(error, RepositoryUnavailableError):
+                    return [*results, *(BackedUp(one, error=str(error)) for one in indices[len(results) :])]
             else:
                 log.info("an index was backed up", index=index, snapshot=snapshot.name, events=snapshot.events)
                 results.append(BackedUp(index, snapshot))
@@ -133,7 +141,7 @@ class Lifecycle:
         return decide(indices, self.rules, self.today, free_bytes=free_bytes, holds=holds)
 
     def prune(self, free_bytes: int | None = None) -> list[Pruned]:
-        """Delete what may go, the oldest first; a backup that was not read again yet is read now."""
+        """Delete what may go, the oldest first; a backup that was not read again since yesterday is read now."""
         return [self._carry_out(one) for one in self.plan(free_bytes)]
 
     def _carry_out(self, decision: Decision) -> Pruned:
@@ -157,13 +165,16 @@ class Lifecycle:
         snapshot = self.backups.current(self.repository).get(index)  # again: events may have come since
         if snapshot is None:
             return "it is not backed up"
-        if snapshot not in self.state.verified.get(self.repository, {}):
+        if not self._fresh(self.state.verified.get(self.repository, {}).get(snapshot)):
             try:
                 self.verify(snapshot)
             except BackupError as error:
                 log.error("an index stays: its backup is not good", index=index, error=error)
                 return str(error)
         return ""
+
+    def _fresh(self, verified: datetime.datetime | None) -> bool:
+        return verified is not None and abs(self.clock() - verified) < _FRESH
 
     def _hold(
         self, index: str, current: Mapping[str, str] | None, restored: Mapping[str, datetime.datetime]

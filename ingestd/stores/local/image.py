@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import manifest
+from ingestd.stores.local.exchange import exchange, put_back
 from ingestd.stores.local.layout import sync_folder
 from ingestd.stores.local.tails import end_of_lines, store_error
 
@@ -72,6 +73,7 @@ def hidden_folder(root: Path) -> Iterator[Path]:
 def remove_hidden(root: Path) -> None:
     """Remove what a killed process has left. To be called by the only one that backs up and restores."""
     for path in root.glob(HIDDEN + "*"):
+        put_back(path, root)
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -128,15 +130,16 @@ def _linked(path: Path, links: Path) -> Path:
 
 
 def put_in_place(made: Path, place: Path) -> None:
-    """Make a finished folder the index ``place``; one that is there goes.
+    """Make a finished folder the index ``place``; one that is there goes. There is no moment without an index.
 
     Raises:
         OSError: The disk refuses.
     """
     sync_folder(made)
-    old = made.with_name(made.name + ".old")
-    with contextlib.suppress(FileNotFoundError):
-        place.rename(old)
-    made.rename(place)
-    sync_folder(place.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        exchange(made, place)
+        sync_folder(place.parent)
+        shutil.rmtree(made, ignore_errors=True)
+    else:
+        made.rename(place)
+        sync_folder(place.parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,18 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 PART_BYTES = 8 << 20
-"""Size of the parts of a multipart upload; S3 takes 10,000 parts of 5 MiB to 5 GiB each."""
+"""Size of the parts that files are sent and fetched in; S3 takes 10,000 parts of 5 MiB to 5 GiB each."""
 
-_PARTS_AT_ONCE = 4
-_TIMEOUT = datetime.timedelta(seconds=60)
+_PARTS_AT_ONCE = 2
+_TIMEOUT = datetime.timedelta(minutes=5)
+"""Of one request. Four files are on their way at a time, two parts of each: that goes down to 2 Mbit/s."""
+
+_STATUS = re.compile(r"status code: (\d{3}) ([A-Z][A-Za-z ]*)")
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_PREAMBLE = re.compile(r"^Generic \w+ error: (Error performing )?")
+
+_CONNECT_TIMEOUT = datetime.timedelta(seconds=10)
+_RETRY_TIMEOUT = datetime.timedelta(minutes=3)
 _RETRIES = 4
 
 
@@ -72,16 +81,20 @@ class Vault:
             return bytes(obstore.get(self._store, key).bytes())
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """Return an object in parts.
+        """Return an object in parts: each is a request of its own, so that a slow one of many gigabytes comes through.
 
         Raises:
             KeyError: There is none.
         """
         import obstore  # noqa: PLC0415
 
-        with self._errors(key):
-            for part in obstore.get(self._store, key).stream(min_chunk_size=PART_BYTES):
-                yield bytes(part)
+        size = self.size(key)
+        if size is None:
+            raise KeyError(key)
+        for start in range(0, size, PART_BYTES):
+            with self._errors(key):
+                part = bytes(obstore.get_range(self._store, key, start=start, end=min(start + PART_BYTES, size)))
+            yield part
 
     def size(self, key: str) -> int | None:
         """Return the bytes of an object, None if there is none."""
@@ -155,8 +168,12 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
         settings["bucket"],
         prefix=settings.get("base_path", "").strip("/") or None,
         config=config,  # type: ignore[arg-type]
-        client_options={"timeout": timeout, "connect_timeout": timeout / 6, "allow_http": endpoint.startswith("http:")},
-        retry_config={"max_retries": _RETRIES, "retry_timeout": 3 * timeout},
+        client_options={
+            "timeout": timeout,
+            "connect_timeout": min(timeout, _CONNECT_TIMEOUT),
+            "allow_http": endpoint.startswith("http:"),
+        },
+        retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_TIMEOUT},
     )
 
 
@@ -166,17 +183,21 @@ def _told(error: Exception, repository: Repository) -> BackupError:
 
     place = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
     where = f"repository {repository.name} ({place})"
-    if isinstance(error, known.UnauthenticatedError | known.PermissionDeniedError):
-        return RepositoryUnavailableError(f"{where} does not let us in: check the credentials and what they may do")
-    if isinstance(error, FileNotFoundError):
-        return BackupError(f"{where} is not there")
+    status, code = _STATUS.search(str(error)), _CODE.search(str(error))
+    why = f" ({code[1]})" if code else ""
+    if isinstance(error, known.UnauthenticatedError | known.PermissionDeniedError) or (status and status[1] == "403"):
+        return RepositoryUnavailableError(f"{where} does not let us in{why}: check the credentials and what they may do")
+    if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
+        return BackupError(f"{where} is not there{why}")
     if isinstance(error, OSError):
         return RepositoryUnavailableError(f"{where} cannot be used: {error.strerror or error}")
     if isinstance(error, known.GenericError):
-        return RepositoryUnavailableError(f"{where} does not answer as it should: {_first_words(error)}")
+        what = f"answers {status[1]} {status[2]}{why}" if status else "does not answer"
+        return RepositoryUnavailableError(f"{where} {what}{'' if status else f': {_first_words(error)}'}")
     return BackupError(f"{where} cannot be used: {_first_words(error)}")
 
 
 def _first_words(error: Exception) -> str:
-    text = str(error).strip().partition("\n")[0]
+    """Return the begin of what the client says, without the words that it begins each of its errors with."""
+    text = _PREAMBLE.sub("", str(error).strip().partition("\n")[0])
     return text if len(text) <= 200 else text[:200] + "…"
