@@ -21,6 +21,8 @@ COMMANDS = {  # name: where its click command is
     "top": "ingestd.cli.top:top",
     "histogram": "ingestd.cli.histogram:histogram",
     "tail": "ingestd.cli.tail:tail",
+    "export": "ingestd.cli.export:export",
+    "import": "ingestd.cli.imports:import_",
     "prune": "ingestd.cli.prune:prune",
     "repository": "ingestd.cli.repository:repository",
     "backup": "ingestd.cli.backup:backup",

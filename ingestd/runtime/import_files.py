@@ -1,0 +1,108 @@
+"""The content of log files, plain or compressed; what a file is, its first bytes tell and not its name."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+BLOCK_BYTES = 1 << 18
+"""How much content is read at a time."""
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZSTD_BYTES = 1 << 14  # compressed bytes at a time: a frame of equal lines grows a thousandfold
+
+
+class ContentError(Exception):
+    """The content of a file cannot be read on; the text is one sentence."""
+
+
+class _Reader(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Content:
+    """The content of a file, from its begin to its end.
+
+    Args:
+        path: The file, which may be written to meanwhile: what comes behind its end is not read.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("rb")
+        magic = self._file.read(4)
+        self._file.seek(0)
+        self._reader: _Reader = self._file
+        if magic.startswith(_GZIP):
+            self._reader = gzip.GzipFile(fileobj=self._file)
+        elif magic == _ZSTD:
+            self._reader = _Zstd(self._file)
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the file, which may be compressed, have been read."""
+        return self._file.tell()
+
+    def read(self, size: int = BLOCK_BYTES) -> bytes:
+        """Return the next bytes of the content, at most ``size``, empty at its end.
+
+        Raises:
+            ContentError: The file is damaged, cut off, or cannot be read.
+        """
+        try:
+            return self._reader.read(size)
+        except EOFError:
+            raise ContentError(f"{self._path} is cut off: its compressed content has no end") from None
+        except (gzip.BadGzipFile, zlib.error, _DamagedError) as error:
+            raise ContentError(f"{self._path} is damaged: {error}") from None
+        except OSError as error:
+            raise ContentError(f"{self._path}: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class _DamagedError(Exception):
+    """Not what the format says."""
+
+
+class _Zstd:
+    """Decompresses zstd (RFC 8878), frames behind each other; tells an end from a cut, as its own reader does not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        import zstandard  # noqa: PLC0415 -- few files need it
+
+        self._new: Any = zstandard.ZstdDecompressor().decompressobj
+        self._error = zstandard.ZstdError
+        self._file, self._frame = file, None
+        self._ready = b""
+
+    def read(self, size: int, /) -> bytes:
+        while not self._ready:
+            data = self._file.read(_ZSTD_BYTES)
+            if not data:
+                if self._frame is not None:
+                    raise EOFError
+                return b""
+            try:
+                self._ready = self._decompressed(data)
+            except self._error as error:
+                raise _DamagedError(str(error)) from None
+        part, self._ready = self._ready[:size], self._ready[size:]
+        return part
+
+    def _decompressed(self, data: bytes) -> bytes:
+        parts = []
+        while data:
+            frame = self._frame = self._frame or self._new()
+            parts.append(frame.decompress(data))
+            data = b""
+            if frame.eof:
+                self._frame, data = None, frame.unused_data
+        return b"".join(parts)

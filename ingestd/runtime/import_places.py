@@ -1,0 +1,155 @@
+"""How far each file was imported: found again by its content, whatever its name is by then.
+
+A file is known by a digest of the first `HEAD_BYTES` of its content, and is the same only if a digest of what was
+imported of it agrees as well: so a file that has grown goes on where it was, be it renamed or compressed meanwhile,
+and another one that begins alike is another one. The id of its stream is made of the first digest: the same file
+gives the same document ids on any machine.
+
+``import/<id>-<destination>.json`` in the data folder is such a place. It is written after every output has the lines
+before it, and is on the disk before the next ones are delivered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+HEAD_BYTES = 1 << 20
+_ID_BYTES = 10
+_LOCK = ".lock"
+
+
+class BusyError(Exception):
+    """Another import runs on the same data folder."""
+
+
+class Place(msgspec.Struct):
+    """How far a file was imported.
+
+    Attributes:
+        origin: The id of its stream.
+        head: Digest of the first ``head_bytes`` of the content.
+        offset: The begin of the first line that was not delivered.
+        checked: Digest of the first ``checked_bytes`` of the content; those are not more than ``offset``.
+        path: Where the file was; for people.
+    """
+
+    origin: str
+    head: str
+    head_bytes: int
+    offset: int = 0
+    checked: str = ""
+    checked_bytes: int = 0
+    path: str = ""
+
+
+class Places:
+    """The places of one destination in a data folder.
+
+    Args:
+        folder: Made if it is not there.
+        destination: A name for where the events go: another one has places of its own.
+    """
+
+    def __init__(self, folder: Path, destination: str) -> None:
+        self._folder, self._destination = folder, destination
+        self._known: dict[str, Place] = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Read the places, and keep other processes from them. Raises BusyError, OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        with (self._folder / _LOCK).open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError("another import runs on this data folder; wait for its end") from None
+            for path in sorted(self._folder.glob(f"*-{self._destination}.json")):
+                with contextlib.suppress(msgspec.DecodeError):  # as good as none
+                    place = msgspec.json.decode(path.read_bytes(), type=Place)
+                    self._known[place.origin] = place
+            yield
+
+    def candidates(self, head: bytes) -> list[Place]:
+        """Return the places of the files that begin with the same bytes, the one that has come farthest first."""
+        found = [
+            place
+            for place in self._known.values()
+            if place.head_bytes <= len(head) and place.head == digest(head[: place.head_bytes])
+        ]
+        return sorted(found, key=lambda place: place.offset, reverse=True)
+
+    def new(self, head: bytes, path: Path) -> Place:
+        """Return the place of a file that was never seen; of several that begin alike each has its own stream."""
+        name, number = digest(head), 0
+        while (origin := f"f{name[: 2 * _ID_BYTES]}" + (f".{number}" if number else "")) in self._known:
+            number += 1
+        return Place(origin, name, len(head), path=str(path))
+
+    def remember(self, place: Place) -> None:
+        """Know a place again, in this process: what was read of the file is on its way."""
+        self._known[place.origin] = place
+
+    def save(self, place: Place) -> None:
+        """Put a place on the disk. Raises OSError."""
+        path = self._folder / f"{place.origin}-{self._destination}.json"
+        aside = path.with_suffix(".part")
+        with aside.open("wb") as file:
+            file.write(msgspec.json.encode(place))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+
+
+def digest(data: bytes) -> str:
+    """Return a digest of bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+class Checks:
+    """Digests of a content that grows, at the end of each part: what `Place.checked` is taken from."""
+
+    def __init__(self) -> None:
+        self._sum = hashlib.blake2b(digest_size=16)
+        self._size = 0
+        self._marks: list[tuple[int, str]] = []
+
+    @property
+    def size(self) -> int:
+        """How many bytes were added."""
+        return self._size
+
+    def add(self, data: bytes) -> None:
+        """Add the next bytes."""
+        self._sum.update(data)
+        self._size += len(data)
+        self._marks.append((self._size, self._sum.hexdigest()))
+
+    @property
+    def digest(self) -> str:
+        """Of all that was added."""
+        return self._sum.hexdigest()
+
+    def at(self, offset: int) -> tuple[int, str]:
+        """Return the last mark that is not behind ``offset``; those before it are forgotten."""
+        passed = [mark for mark in self._marks if mark[0] <= offset]
+        del self._marks[: max(len(passed) - 1, 0)]
+        return passed[-1] if passed else (0, "")
+
+
+def destination_of(nodes: Iterable[object]) -> str:
+    """Return a name for the outputs of a config: the same for the same plugins and options, wherever they stand."""
+    return digest(msgspec.json.encode(_without_spans(msgspec.to_builtins(list(nodes)))))[:12]
+
+
+def _without_spans(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_spans(one) for key, one in value.items() if key != "span"}
+    return [_without_spans(one) for one in value] if isinstance(value, list | tuple) else value
