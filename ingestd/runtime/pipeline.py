@@ -21,6 +21,7 @@ from ingestd.journal.base import START, JournalError, JournalFullError, Position
 from ingestd.journal.record import counted
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
+from ingestd.protocols.lines import count_line_ends
 from ingestd.runtime.clock import ReceiveClock
 from ingestd.runtime.delivery import Delivery
 from ingestd.runtime.ledger import Due, day_of
@@ -312,9 +313,9 @@ class RunningPipeline:
 
 
 def _record(chunk: Chunk, built: BuiltInput, now_ns: int) -> Record:
-    delimiter = built.codec.delimiter
     data = chunk.data
-    frames = 1 if delimiter is None else data.count(delimiter) + (not data.endswith(delimiter))
+    # The only delimiter that a codec may have is the line feed.
+    frames = 1 if built.codec.delimiter is None else count_line_ends(data) + (not data.endswith(b"\n"))
     return Record(
         built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data
     )
