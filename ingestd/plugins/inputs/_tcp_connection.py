@@ -229,7 +229,7 @@ class Connection:
             whole = data.rfind(b"\n", 0, whole * self._lines // lines) + 1 or data.find(b"\n") + 1
             data = data[:whole]
             lines = self._lines  # or about so many
-            self._chunk = 2 * whole  # more would be looked at in vain
+            self._chunk = min(2 * whole, self._peek_buffer.chunk_bytes)  # more would be looked at in vain
         else:
             self._chunk = min(2 * self._chunk, self._peek_buffer.chunk_bytes)
         begin = time.perf_counter()
