@@ -39,15 +39,21 @@ def work_once(lifecycle: Lifecycle, free: int | None = None) -> Report:
     """Back up what is missing, then delete what may go; returns what was done.
 
     Raises:
-        StoreError: The store or the repository does not answer.
+        StoreError: The store or the repository does not answer, and nothing was done.
     """
     backed_up = lifecycle.back_up([one.index for one in lifecycle.missing()])
-    pruned = lifecycle.prune(free)
+    failed = {one.index: one.error for one in backed_up if one.error}
+    try:
+        pruned = lifecycle.prune(free)
+    except StoreError as error:
+        log.error("retention failed", error=error)
+        pruned = []
+        if str(error) not in failed.values():
+            failed[""] = str(error)
     return Report(
         lifecycle.clock(),
         backed_up={one.index: one.snapshot.name for one in backed_up if one.snapshot},
-        failed={one.index: one.error for one in backed_up if one.error}
-        | {one.decision.info.index: one.error for one in pruned if one.error},
+        failed=failed | {one.decision.info.index: one.error for one in pruned if one.error},
         deleted={one.decision.info.index: one.decision.why for one in pruned if one.deleted},
         held={one.decision.info.index: one.decision.why for one in pruned if one.decision.held},
     )

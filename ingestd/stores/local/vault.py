@@ -26,7 +26,7 @@ _TIMEOUT = datetime.timedelta(minutes=5)
 
 _STATUS = re.compile(r"status code: (\d{3}) ([A-Z][A-Za-z ]*)")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
-_PREAMBLE = re.compile(r"^Generic \w+ error: (Error performing )?")
+_PREAMBLE = re.compile(r"^(Generic \w+ error|HTTP error): ")
 
 _CONNECT_TIMEOUT = datetime.timedelta(seconds=10)
 _RETRY_TIMEOUT = datetime.timedelta(minutes=3)
@@ -186,7 +186,8 @@ def _told(error: Exception, repository: Repository) -> BackupError:
     status, code = _STATUS.search(str(error)), _CODE.search(str(error))
     why = f" ({code[1]})" if code else ""
     if isinstance(error, known.UnauthenticatedError | known.PermissionDeniedError) or (status and status[1] == "403"):
-        return RepositoryUnavailableError(f"{where} does not let us in{why}: check the credentials and what they may do")
+        said = f"{where} does not let us in{why}: check the credentials and what they may do"
+        return RepositoryUnavailableError(said)
     if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
         return BackupError(f"{where} is not there{why}")
     if isinstance(error, OSError):
@@ -198,6 +199,7 @@ def _told(error: Exception, repository: Repository) -> BackupError:
 
 
 def _first_words(error: Exception) -> str:
-    """Return the begin of what the client says, without the words that it begins each of its errors with."""
-    text = _PREAMBLE.sub("", str(error).strip().partition("\n")[0])
+    """Return what the client says, without the words that it begins each of its errors with and without the URL."""
+    text = str(error).strip().partition("\n")[0].rpartition(" - ")[2]
+    text = _PREAMBLE.sub("", text)
     return text if len(text) <= 200 else text[:200] + "…"

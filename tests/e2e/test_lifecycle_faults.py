@@ -1,0 +1,266 @@
+"""What can go wrong with backups in S3: nothing is deleted that is not safe, and a second run makes it whole."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ingestd.lifecycle import build
+from ingestd.lifecycle.state import State
+from ingestd.settings import Settings, load_settings
+from ingestd.stores.local import LocalStore, LocalWriter, store_root
+from ingestd.stores.query import Query
+from tests.e2e.daemon import environment, wait_until
+from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
+from tests.e2e.s3_gate import S3Gate
+
+TODAY = datetime.datetime.now(datetime.UTC).date()
+AGES = (1, 31, 40)
+"""Days ago: of three indices two are older than retention lets them be."""
+
+EVENTS = 30
+
+
+def day(age: int) -> datetime.date:
+    return TODAY - datetime.timedelta(days=age)
+
+
+def name(age: int) -> str:
+    return f"logstash-{day(age):%Y.%m.%d}"
+
+
+class Site:
+    """The built-in store with three days, backed up to S3 through a gate."""
+
+    def __init__(self, folder: Path, s3: S3, gate: S3Gate, bucket: str) -> None:
+        self.data, self.s3, self.gate, self.bucket = folder / "data", s3, gate, bucket
+        for age in AGES:
+            self.put(age, "w0", EVENTS)
+        options = ["--type", "s3", "--bucket", bucket, "--region", REGION, "--endpoint", gate.url]
+        self.run("repository", "add", "nightly", *options)
+
+    def put(self, age: int, writer: str, events: int, size: int = 100) -> None:
+        documents = [
+            f'{{"@timestamp":"{day(age)}T10:00:00.{n:03}Z", "message":"{os.urandom(size // 2).hex()}"}}'.encode()
+            for n in range(events)
+        ]
+        made = LocalWriter(store_root(self.data), writer)
+        made.append(name(age), documents, [f"{age}-{writer}-{n}" for n in range(events)])
+        made.close()
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        return subprocess.Popen(
+            [sys.executable, "-m", "ingestd", *arguments],
+            env=environment(self.data) | credentials,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command and expect an exit code; returns all it says."""
+        process = self.start(*arguments)
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == code, output + errors
+        assert "Traceback" not in errors
+        assert SECRET_KEY not in output + errors
+        return output + errors
+
+    def content(self) -> dict[str, dict[str, bytes]]:
+        found: dict[str, dict[str, bytes]] = {}
+        for hit in LocalStore(store_root(self.data)).search(Query(), 0):
+            found.setdefault(hit.index, {})[hit.id] = hit.document
+        return found
+
+    def backups(self) -> list[str]:
+        return [one["index"] for one in json.loads(self.run("backup", "list", "--json"))]
+
+    def hidden(self) -> list[str]:
+        return [one.name for one in store_root(self.data).glob(".backup-*")]
+
+    def damage(self, age: int) -> None:
+        """Change one byte of the largest file of a day in the bucket."""
+        keys = [key for key in self.s3.keys(self.bucket) if key.startswith(f"{name(age)}/files/")]
+        bodies = {key: self.s3.client.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
+        key, body = max(bodies.items(), key=lambda one: len(one[1]))
+        self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    made = S3()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def gate(s3: S3) -> Iterator[S3Gate]:
+    with S3Gate(s3.url) as made:
+        made.open()
+        yield made
+
+
+@pytest.fixture
+def site(tmp_path: Path, s3: S3, gate: S3Gate) -> Site:
+    return Site(tmp_path, s3, gate, s3.bucket(f"bucket-{time.monotonic_ns()}"))
+
+
+FAULTS: dict[str, tuple[Callable[[S3Gate], None], str]] = {  # id: what is done to S3, what is said
+    "down": (S3Gate.shut, "repository nightly (bucket bucket-"),
+    "forbidden": (S3Gate.forbid, "does not let us in"),
+}
+
+COMMANDS = {  # id: arguments, whether there is a backup already, what it says when all is well
+    "backup": (("backup", "--missing"), False, f"{name(31)}-"),
+    "prune": (("prune",), True, "deleted"),
+    "verify": (("backup", "verify", str(day(31))), True, "good"),
+    "restore": (("restore", str(day(31)), "--rename", "restored-"), True, f"{EVENTS} events"),
+    "list": (("backup", "list"), True, "success"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "backed_up", "well"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_repository_that_does_not_answer(
+    site: Site, arguments: tuple[str, ...], backed_up: bool, well: str
+) -> None:
+    if backed_up:
+        site.run("backup", "--missing")
+        (site.data / "lifecycle.json").unlink()  # so that prune has to read the backups
+    before = site.content()
+    for fault, said in FAULTS.values():
+        fault(site.gate)
+        assert said in site.run(*arguments, code=1)
+        assert site.content() == before
+        assert site.hidden() == []
+        site.gate.allow()
+    assert well in site.run(*arguments)
+    assert len(site.backups()) == len(AGES)
+
+
+def test_it_goes_away_in_the_middle(site: Site) -> None:
+    """The schedule fails, says so, deletes nothing that it could not read again, and does all of it an hour later."""
+    site.put(40, "w1", 40, 200_000)
+    site.gate.bytes_per_second = 4_000_000
+    time_now = datetime.datetime.now(datetime.UTC)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        scheduler = build.scheduler(settings(site), lambda: time_now)
+        assert scheduler is not None
+        before = site.content()
+        sent = site.gate.sent
+
+        def shut() -> None:
+            wait_until(lambda: site.gate.sent > sent + 2_000_000, "the upload")
+            site.gate.shut()
+
+        shutting = threading.Thread(target=shut)
+        shutting.start()
+        report = scheduler.look()
+        shutting.join()
+        assert report is not None
+        assert sorted(report.failed) == sorted(map(name, AGES))
+        assert report.deleted == {}
+        assert site.content() == before
+        site.gate.allow()
+        assert scheduler.look() is None  # not at once again
+        time_now += datetime.timedelta(hours=1, minutes=1)
+        report = scheduler.look()
+        assert report is not None
+        assert report.failed == {}
+        assert sorted(report.backed_up) == sorted(map(name, AGES))
+        assert sorted(report.deleted) == [name(40), name(31)]
+
+
+def settings(site: Site) -> Settings:
+    return load_settings(environ={"INGESTD_DATA_DIR": str(site.data), "INGESTD_SCHEDULE_TIME_ZONE": "UTC"})
+
+
+def test_killed_halfway_through_an_upload(site: Site) -> None:
+    for number in range(1, 6):
+        site.put(1, f"w{number}", 20, 100_000)  # files of two megabytes
+    site.put(1, "w6", 90, 100_000)  # one that goes in parts
+    prefix = f"{name(1)}/files/"
+    site.gate.bytes_per_second = 1_500_000
+    running = site.start("backup", "yesterday")
+    wait_until(lambda: len([key for key in site.s3.keys(site.bucket) if key.startswith(prefix)]) >= 3, "some files")
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    assert site.backups() == []
+    there = {key for key in site.s3.keys(site.bucket) if key.startswith(prefix)}
+    site.gate.allow()
+    sent = site.gate.sent
+    assert "success" in site.run("backup", "yesterday")
+    assert site.gate.sent - sent < 23_000_000 - 2_000_000 * (len(there) - 2)  # what was there was not sent again
+    keys = [key for key in site.s3.keys(site.bucket) if key.startswith(name(1))]
+    files = {one for one in (store_root(site.data) / name(1)).iterdir() if one.name.startswith("tail-")}
+    assert len(keys) == len(files) + 2  # and the manifests: that of the sealed files, that of the backup
+    assert site.backups() == [name(1)]
+    before = site.content()[name(1)]
+    LocalStore(store_root(site.data)).delete(name(1))
+    site.run("restore", "yesterday")
+    assert site.content()[name(1)] == before
+
+
+def test_a_slow_repository_is_waited_for(site: Site) -> None:
+    site.put(1, "w1", 40, 100_000)
+    site.gate.bytes_per_second = 1_000_000
+    before = site.content()
+    assert "success" in site.run("backup", "--missing")
+    site.run("restore", "yesterday", "--overwrite")
+    assert site.content() == before
+
+
+def test_killed_while_it_restores(site: Site) -> None:
+    site.put(1, "w1", 40, 100_000)
+    site.run("backup", "--missing")
+    before = site.content()
+    site.gate.bytes_per_second = 2_000_000
+    for arguments in (("--rename", "restored-"), ("--overwrite",)):
+        running = site.start("restore", "yesterday", *arguments)
+        wait_until(lambda: list(store_root(site.data).glob(f".backup-*/*{name(1)}/tail-*")), "the first file")
+        running.kill()
+        running.communicate()
+        assert site.content() == before  # the new one is not there, the old one still is
+    site.gate.allow()
+    site.run("restore", "yesterday", "--rename", "restored-")
+    assert site.content()[f"restored-{name(1)}"] == before[name(1)]
+    assert site.hidden() == []
+
+
+def test_a_damaged_object(site: Site) -> None:
+    site.run("backup", "--missing")
+    site.damage(31)
+    said = site.run("backup", "verify", str(day(31)), code=1)
+    assert "tail-w0-00001.ndjson does not have its checksum" in said
+    before = site.content()
+    said = site.run("prune", code=1)
+    assert "tail-w0-00001.ndjson does not have its checksum" in said
+    assert {*site.content()} == {*before} - {name(40)}
+    assert "damaged" in site.run("restore", str(day(31)), "--overwrite", code=1)
+    assert site.content()[name(31)] == before[name(31)]
+    assert site.hidden() == []
+
+
+def test_that_a_backup_was_good_when_it_was_made_is_not_enough(site: Site) -> None:
+    site.run("backup", "--missing")
+    site.damage(31)
+    state = State.load(site.data)
+    made = state.verified["nightly"]
+    state.verified["nightly"] = {one: time - datetime.timedelta(days=2) for one, time in made.items()}
+    state.save()
+    before = site.content()
+    assert "does not have its checksum" in site.run("prune", code=1)
+    assert {*site.content()} == {*before} - {name(40)}
