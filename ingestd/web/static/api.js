@@ -19,14 +19,20 @@ export const serverNow = () => new Date(Date.now() + skewMs);
  * @param {Object} params parameters; those that are null, undefined or "" are left out.
  * @param {AbortSignal} [signal] ends the question; it then rejects with an AbortError.
  */
-export async function ask(path, params = {}, signal = undefined) {
+export function ask(path, params = {}, signal = undefined) {
+  return getJson(address(path, params), signal);
+}
+
+/** Get JSON from an address of ours; fails as `ask` does. */
+export async function getJson(url, signal) {
   let answer;
   try {
-    answer = await fetch(address(path, params), { signal, headers: { Accept: "application/json" } });
+    answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
   } catch (error) {
     throw error.name === "AbortError" ? error : new ApiError(0);
   }
-  keepTime(answer.headers.get("Date"));
+  // Answers of the interface are never out of a cache, so their date is that of now.
+  if (String(url).startsWith("api/")) keepTime(answer.headers.get("Date"));
   if (answer.ok) return answer.json();
   if (answer.status === 401) dispatchEvent(new Event("signed-out"));
   const body = await answer.json().catch(() => ({}));

@@ -1,12 +1,15 @@
 /** The page: puts header, question and the chosen view together, and asks anew whenever the question changes. */
 
-import { aborted, ask, serverNow } from "./api.js";
+import { ask, serverNow } from "./api.js";
 import { announce, h, put } from "./dom.js";
 import { createExplore } from "./explore.js";
 import { createHeader } from "./header.js";
 import { t } from "./i18n.js";
+import { createVisitors } from "./map.js";
 import { compose } from "./query.js";
+import { createSetup } from "./setup.js";
 import { DEFAULTS, current, subscribe, update } from "./state.js";
+import { createStatus } from "./status.js";
 import { iso, resolve } from "./time.js";
 import { createToolbar } from "./toolbar.js";
 
@@ -26,32 +29,30 @@ let question = null,
   timer = 0,
   shownTab = null;
 
-/** Make the views when they are first needed: map and status are not part of the first load. */
-async function viewOf(tab) {
-  views[tab] ??=
-    tab === "logs"
-      ? createExplore({ onEmpty: setup, onFault: fault })
-      : tab === "visitors"
-        ? (await import("./map.js")).createVisitors({ onFault: fault })
-        : (await import("./status.js")).createStatus();
-  return views[tab];
-}
+const VIEWS = {
+  logs: () => createExplore({ onEmpty: setup, onFault: fault, onRetry: refresh }),
+  visitors: () => createVisitors({ onFault: fault, onRetry: refresh }),
+  status: () => createStatus(),
+};
 
 /** The query is wrong: say so, and show that the answers are those of an earlier one. */
 async function fault(error) {
-  const { state, q, shift } = question;
+  if (main.classList.contains("stale")) return; // another question with the same query was faster
   main.classList.add("stale");
-  // Behind an open quote come our own conditions and close it: what the user wrote has to be asked for alone.
-  const own =
-    state.q && state.q !== q
-      ? await ask("search", { q: state.q, limit: 1 }, running.signal).then(
-          () => null,
-          (alone) => alone,
-        )
-      : null;
-  if (question.q !== q || aborted(own)) return;
-  if (own?.status === 400) toolbar.fault(own);
-  else toolbar.fault(error, shift);
+  const asked = question;
+  const { state, q, shift } = asked;
+  const alone = state.q !== q ? await faultOf(state.q, running.signal) : null;
+  if (question === asked) toolbar.fault(alone ?? error, alone ? 0 : shift);
+}
+
+// Behind an open quote come our own conditions and close it: what the user wrote has to be asked for alone.
+async function faultOf(q, signal) {
+  try {
+    await ask("search", { q, limit: 1 }, signal);
+    return null;
+  } catch (error) {
+    return error.status === 400 ? error : null;
+  }
 }
 
 /** Ask everything of the shown view again; what is still being asked is given up. */
@@ -67,8 +68,7 @@ async function refresh() {
   progress.hidden = false;
   main.setAttribute("aria-busy", "true");
   try {
-    const view = await viewOf(state.tab);
-    if (own.signal.aborted) return;
+    const view = (views[state.tab] ??= VIEWS[state.tab]());
     if (shownTab !== state.tab) {
       if (shownTab) views[shownTab]?.stop?.();
       shownTab = state.tab;
@@ -100,8 +100,7 @@ function schedule() {
 }
 
 /** The store is empty: say how to fill it, and wait for the first event. */
-async function setup() {
-  const { createSetup } = await import("./setup.js");
+function setup() {
   const waiting = createSetup({
     onFirst() {
       shownTab = null;
@@ -110,6 +109,7 @@ async function setup() {
       announce(t("chart.title"));
     },
   });
+  views.logs.stop();
   shownTab = "setup";
   views.setup = waiting;
   toolbar.element.hidden = true;

@@ -40,7 +40,7 @@ export const en = {
   "search.placeholder": 'Search: a word, or level:ERROR AND search_word:"seoul"',
   "search.clear": "Clear the search",
   "search.recent": "Recent searches",
-  "search.syntax": 'field:value · "two words" · AND OR NOT · status_code:[500 TO 599] · path:/api/*',
+  "search.syntax": 'field:value · "two words" · AND OR NOT · status_code:[500 TO 599] · request_path:/api/*',
   "refresh.now": "Refresh",
   "refresh.auto": "Auto refresh",
   "refresh.off": "Off",
@@ -122,7 +122,7 @@ export const en = {
   "record.column": "As a column",
 
   "none.title": "No events match",
-  "none.text": "Nothing in {range} matches this question.",
+  "none.text": "Nothing matches in this range: {range}.",
   "none.newest": "The newest event is of {time}.",
   "none.wider": "Last 30 days",
   "none.clear": "Clear search and filters",

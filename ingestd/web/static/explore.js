@@ -6,7 +6,7 @@ import { number } from "./format.js";
 import { createFields } from "./fields.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
-import { failure } from "./notices.js";
+import { failure, failureText } from "./notices.js";
 import { addFilter, toggleIn, update } from "./state.js";
 import { createTable } from "./table.js";
 import { createTail } from "./tail.js";
@@ -18,8 +18,12 @@ import { createTop } from "./top.js";
 const PAGE = 100,
   LIVE_ROWS = 1000;
 
-/** Return `{element, load(question, signal), stop()}`; `onEmpty()`: the store has no event at all. */
-export function createExplore({ onEmpty, onFault }) {
+/**
+ * Return `{element, load(question, signal), redraw(state), stop()}`.
+ *
+ * `onEmpty()`: the store has no event at all; `onFault(error)`: the query is wrong; `onRetry()`: ask all again.
+ */
+export function createExplore({ onEmpty, onFault, onRetry }) {
   const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words" });
   const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path"], kind: "paths", paths: true });
@@ -106,7 +110,7 @@ export function createExplore({ onEmpty, onFault }) {
     } catch (error) {
       if (aborted(error)) return null;
       if (error.status === 400) onFault(error);
-      else histogram.fail(failure(error, () => load(asked, new AbortController().signal)));
+      else histogram.fail(failure(error, onRetry));
       return null;
     } finally {
       if (!signal.aborted) histogram.element.removeAttribute("aria-busy");
@@ -139,7 +143,7 @@ export function createExplore({ onEmpty, onFault }) {
       if (error.status === 400) onFault(error);
       else {
         table.show([], state);
-        table.foot(failure(error, () => load(asked, new AbortController().signal)));
+        table.foot(h("p", { class: "muted" }, failureText(error)));
       }
     } finally {
       if (!signal.aborted) table.element.removeAttribute("aria-busy");

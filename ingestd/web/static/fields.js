@@ -59,7 +59,7 @@ export function createFields() {
   function list() {
     const wanted = find.value.trim().toLowerCase();
     const found = fields.filter(({ path }) => path.toLowerCase().includes(wanted));
-    put(items, found.length ? found.map(item) : h("li", { class: "muted" }, t("fields.none")));
+    put(items, found.length || !wanted ? found.map(item) : h("li", { class: "muted" }, t("fields.none")));
   }
   function item(field) {
     const { path } = field;

@@ -40,7 +40,7 @@ export const ko = {
   "search.placeholder": '검색어 또는 level:ERROR AND search_word:"서울 맛집"',
   "search.clear": "검색어 지우기",
   "search.recent": "최근 검색",
-  "search.syntax": '필드:값 · "두 단어" · AND OR NOT · status_code:[500 TO 599] · path:/api/*',
+  "search.syntax": '필드:값 · "두 단어" · AND OR NOT · status_code:[500 TO 599] · request_path:/api/*',
   "refresh.now": "새로 고침",
   "refresh.auto": "자동 새로 고침",
   "refresh.off": "끔",
@@ -122,7 +122,7 @@ export const ko = {
   "record.column": "열로 추가",
 
   "none.title": "일치하는 이벤트가 없습니다",
-  "none.text": "{range}에는 이 질문에 맞는 이벤트가 없습니다.",
+  "none.text": "이 기간에는 맞는 이벤트가 없습니다: {range}.",
   "none.newest": "가장 최근 이벤트: {time}",
   "none.wider": "최근 30일",
   "none.clear": "검색과 필터 지우기",

@@ -1,6 +1,6 @@
 /** The page "Visitors": the world by visitors, and what is searched for in a country. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, getJson } from "./api.js";
 import { h, put, svg } from "./dom.js";
 import { compact, country, number, percent } from "./format.js";
 import { t } from "./i18n.js";
@@ -21,8 +21,8 @@ const SHADES = 5,
   MOST = 250,
   LEADERS = 4;
 
-/** Return `{element, load(question, signal)}`; `onFault(error)`: the query is wrong. */
-export function createVisitors({ onFault }) {
+/** Return `{element, load(question, signal)}`; `onFault(error)`: the query is wrong; `onRetry()`: ask all again. */
+export function createVisitors({ onFault, onRetry }) {
   const tip = h("div", { class: "tip", hidden: true });
   const stage = h("div", { class: "map-stage" });
   const legend = h("div", { class: "map-legend" });
@@ -64,7 +64,7 @@ export function createVisitors({ onFault }) {
   async function load(question, signal) {
     element.setAttribute("aria-busy", "true");
     try {
-      map ??= await outlines(signal);
+      map ??= await getJson(new URL("world.json", import.meta.url), signal);
       const values = await visitors(question, signal);
       counts = new Map(values.map(({ value, count }) => [String(value).toUpperCase(), count]));
       sum = values.reduce((all, { count }) => all + count, 0);
@@ -75,11 +75,7 @@ export function createVisitors({ onFault }) {
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
-      else
-        put(
-          notice,
-          failure(error, () => load(question, new AbortController().signal)),
-        );
+      else put(notice, failure(error, onRetry));
     } finally {
       if (!signal.aborted) element.removeAttribute("aria-busy");
     }
@@ -254,9 +250,4 @@ export function createVisitors({ onFault }) {
   }
 
   return { element, load };
-}
-
-async function outlines(signal) {
-  const answer = await fetch(new URL("world.json", import.meta.url), { signal });
-  return answer.json();
 }

@@ -6,7 +6,7 @@ import { compact, number } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass } from "./levels.js";
-import { failure } from "./notices.js";
+import { failureText } from "./notices.js";
 import { barePath } from "./query.js";
 import { addFilter } from "./state.js";
 
@@ -55,15 +55,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
       show(paths ? { field: answer.field, values: gathered(answer.values).slice(0, many ? MANY : FEW) } : answer);
     } catch (error) {
       // A wrong query is told of under its box.
-      if (!aborted(error) && error.status !== 400)
-        put(
-          list,
-          h(
-            "li",
-            { class: "top-none" },
-            failure(error, () => load(question)),
-          ),
-        );
+      if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none muted" }, failureText(error)));
     }
     if (asked === question) element.removeAttribute("aria-busy");
   }

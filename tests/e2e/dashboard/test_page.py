@@ -310,3 +310,15 @@ class TestAccess:
             expect(page.settled().page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
             page.page.get_by_role("button", name="Sign out").click()
             expect(page.page.get_by_label("Password")).to_be_visible()
+
+
+class TestAway:
+    @pytest.mark.parametrize("tab", ["logs", "visitors", "status"])
+    def test_a_daemon_that_is_gone_is_told_of(self, tmp_path: Path, visit: Open, tab: str) -> None:
+        with Daemon(tmp_path) as daemon:
+            page = visit(daemon.url, "tab=status")
+            daemon.stop()
+            page.page.evaluate("tab => { location.hash = `tab=${tab}&range=1h`; }", tab)
+            alert = page.settled().page.get_by_role("alert").filter(has_text="ingestd does not answer")
+            expect(alert).to_be_visible()
+            page.shot("away")
