@@ -235,7 +235,7 @@ class RunningPipeline:
                     delivery.take((), None, 0, self.journal.head)
                 for record, end in entries:
                     self._process(record, self._input_of(record), [own], end)
-                await asyncio.sleep(0)
+                    await asyncio.sleep(0)  # readers get their turn after each
 
     def _input_of(self, record: Record) -> BuiltInput:
         """Return the input of a record; if the config has it no more, the first: its codec is the best guess."""

@@ -257,7 +257,8 @@ class Connection:
             size = self._line_size + len(line.removesuffix(b"\n"))
             if size - line.endswith(b"\r\n") > self._max:
                 head = (bytes(self._begun) + line)[:HEAD_BYTES]
-                reject_long_line(self._sink, self._origin, TooLong(size, head), self._max)
+                begin = self._offset - self._line_size
+                reject_long_line(self._sink, self._origin, TooLong(size, head), self._max, begin)
             elif not self._put(bytes(self._begun) + line, self._offset - self._line_size):
                 self._pause()
                 return
@@ -371,9 +372,10 @@ class Connection:
 
     def _end_of_begun_line(self) -> None:
         """The stream ended within a line that was collected."""
+        begin = self._offset - self._line_size
         if self._line_size > self._max:
             line = TooLong(self._line_size, bytes(self._begun[:HEAD_BYTES]))
-            reject_long_line(self._sink, self._origin, line, self._max)
-        elif not self._put(bytes(self._begun), self._offset - self._line_size):
+            reject_long_line(self._sink, self._origin, line, self._max, begin)
+        elif not self._put(bytes(self._begun), begin):
             reason = "the connection ended within a line, and there was no room to keep it"
-            self._sink.reject(bytes(self._begun), reason, self._origin)
+            self._sink.reject(bytes(self._begun), reason, self._origin, offset=begin)
