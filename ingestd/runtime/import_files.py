@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 BLOCK_BYTES = 1 << 18
 """How much content is read at a time."""
@@ -16,10 +17,6 @@ _ZSTD_BYTES = 1 << 14  # compressed bytes at a time: a frame of equal lines grow
 
 class ContentError(Exception):
     """The content of a file cannot be read on; the text is one sentence."""
-
-
-class _Reader(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 class Content:
@@ -37,11 +34,12 @@ class Content:
         self._file = path.open("rb")
         magic = self._file.read(4)
         self._file.seek(0)
-        self._reader: _Reader = self._file
+        self._read: Callable[[int], bytes] = self._file.read
         if magic.startswith(_GZIP):
-            self._reader = gzip.GzipFile(fileobj=self._file)
+            self._read = gzip.GzipFile(fileobj=self._file).read1  # read() would lose what comes before a fault
         elif magic == _ZSTD:
-            self._reader = _Zstd(self._file)
+            self._read = _Zstd(self._file).read
+        self._problem = ""
 
     @property
     def position(self) -> int:
@@ -52,16 +50,18 @@ class Content:
         """Return the next bytes of the content, at most ``size``, empty at its end.
 
         Raises:
-            ContentError: The file is damaged, cut off, or cannot be read.
+            ContentError: The file is damaged, cut off, or cannot be read; all before that was returned.
         """
-        try:
-            return self._reader.read(size)
-        except EOFError:
-            raise ContentError(f"{self._path} is cut off: its compressed content has no end") from None
-        except (gzip.BadGzipFile, zlib.error, _DamagedError) as error:
-            raise ContentError(f"{self._path} is damaged: {error}") from None
-        except OSError as error:
-            raise ContentError(f"{self._path}: {error.strerror or error}") from None
+        if not self._problem:
+            try:
+                return self._read(size)
+            except EOFError:
+                self._problem = f"{self._path} is cut off: its compressed content has no end"
+            except (gzip.BadGzipFile, zlib.error, _DamagedError) as error:
+                self._problem = f"{self._path} is damaged: {error}"
+            except OSError as error:
+                self._problem = f"{self._path}: {error.strerror or error}"
+        raise ContentError(self._problem)
 
     def close(self) -> None:
         """Close the file."""

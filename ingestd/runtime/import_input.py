@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -118,11 +119,13 @@ def _blocks(data: bytes) -> deque[bytes]:
 
 
 def _head(content: Content) -> bytes:
+    """Return what the place of a file is found by; a fault in it is told when the file is read."""
     parts: list[bytes] = []
     left = HEAD_BYTES
-    while left and (data := content.read(left)):
-        parts.append(data)
-        left -= len(data)
+    with contextlib.suppress(ContentError):
+        while left and (data := content.read(left)):
+            parts.append(data)
+            left -= len(data)
     return b"".join(parts)
 
 
