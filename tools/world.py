@@ -101,7 +101,7 @@ def cut(ring: list[Degrees]) -> Iterator[list[Degrees]]:
     for turn in (-360, 0, 360):
         part = _west_of(whole, turn + 180.0)
         part = _west_of([(-x, y) for x, y in part], 180.0 - turn)
-        if len(part) > 2:
+        if len({x for x, _ in part}) > 1:  # a ring that only touches the border has no part beyond it
             yield [(-x - turn, y) for x, y in part]
 
 
