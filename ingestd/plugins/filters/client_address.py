@@ -20,7 +20,7 @@ from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugi
 _access_line = re.compile(r"([0-9A-Fa-f:.]{2,45}) \S+ \S+ \[").match  # 1.2.3.4 - - [22/Nov/2026:10:11:12 +0000]
 
 _PEER = "raddr=('"
-_BEGINS = frozenset("0123456789abcdefABCDEF:[ u")  # of addresses, and of "unknown", which some proxies write
+_BEGINS = frozenset("<0123456789abcdefABCDEF:[ u")  # of sockets, addresses, and "unknown", which some proxies write
 _MOST_PROXIES = 16  # a longer list is an attack
 _CACHED = 4096
 
@@ -52,6 +52,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     the text of a socket (`<socket.socket ... raddr=('1.2.3.4', 36965)>`). Whoever sends `X-Forwarded-For` may write
     anything into it: let a proxy of your own set it, or leave it out of `source`.
     """
+    # Most names of fields are plain, and most fields are missing: no call to learn that.
     sources = [(ref.top, ref.get if len(ref.path) > 1 else None) for ref in options.source]
     target, plain = checked(options.target), plain_name(options.target)
     known, read = _reader()
@@ -64,16 +65,13 @@ def build(options: Options, context: BuildContext) -> FilterFn:
             if name not in event:
                 continue
             text = event[name] if get is None else get(event)
-            if type(text) is not str:
+            if type(text) is not str or (first := text[:1]) not in _BEGINS:
                 continue
-            first = text[:1]
             if first == "<":
                 part = text.rpartition(_PEER)[2].partition("'")[0]  # of no socket: what is no address
-                address, public = known.get(part) or read(part)
-            elif first in _BEGINS:
-                address, public = _in_list(text, read)
+                address, public = known[part] if part in known else read(part)
             else:
-                continue
+                address, public = _in_list(text, read)
             if public:
                 found = address
                 break
