@@ -28,28 +28,28 @@ function fill(element, props, children) {
       element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
     }
   }
-  element.append(
-    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
-  );
+  element.append(...kept(children));
   return element;
 }
 
-/** Put `children` in the place of what `element` holds. */
+/**
+ * Put `children` in the place of what `element` holds.
+ *
+ * Who works by keyboard keeps their place: the focus goes to what has the same `data-key`, or else the same text.
+ */
 export function put(element, ...children) {
-  element.replaceChildren(
-    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
-  );
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  element.replaceChildren(...kept(children));
+  if (!focused || focused.isConnected) return element;
+  const same = [...element.querySelectorAll(focused.localName)].find((other) => keyOf(other) === keyOf(focused));
+  same?.focus({ preventScroll: true });
   return element;
 }
 
-/** Return a function that calls `act` once, `ms` after its last call. */
-export function debounce(act, ms) {
-  let timer = 0;
-  return (...args) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => act(...args), ms);
-  };
-}
+const kept = (children) =>
+  children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+
+const keyOf = (element) => element.dataset.key ?? element.textContent;
 
 /** Tell people who listen to the page instead of seeing it. */
 export function announce(text) {

@@ -7,7 +7,7 @@ export const OTHER = "OTHER";
 const ALIASES = { WARN: "WARNING", FATAL: "CRITICAL", ERR: "ERROR", NOTICE: "INFO", TRACE: "DEBUG" };
 
 /** Return one of LEVELS, or OTHER. */
-export function normal(level) {
+function normal(level) {
   const name = String(level ?? "").toUpperCase();
   const known = ALIASES[name] ?? name;
   return LEVELS.includes(known) ? known : OTHER;

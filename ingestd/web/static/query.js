@@ -1,10 +1,10 @@
 /** From the page's state to the one query text that the server gets, in Lucene syntax. */
 
 /** Return a field name for a query: what has a meaning of its own there is escaped. */
-export const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
+const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
 
 /** Return a value for a query: numbers and truth values as they are, text in quotes. */
-export function valueText(value) {
+function valueText(value) {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 }

@@ -102,6 +102,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
         "button",
         {
           class: "top-pick",
+          data: { key: `in ${text}` },
           type: "button",
           title: `${text} · ${number(count)}`,
           "aria-label": `${t("top.in", { field: title, value: text })} (${number(count)})`,
@@ -117,6 +118,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
             "button",
             {
               class: "top-out",
+              data: { key: `out ${text}` },
               type: "button",
               "aria-label": t("top.out", { field: title, value: text }),
               title: t("top.out", { field: title, value: text }),

@@ -108,6 +108,14 @@ class TestKeyboard:
                 break
         assert wanted - seen == set()
 
+    def test_the_focus_stays_where_it_was(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        page.panel("Top search words").get_by_role("button", name="Show only Top search words: jeju").press("Enter")
+        page.settled()
+        page.page.keyboard.press("Tab")
+        focused = page.page.locator(":focus")
+        expect(focused).to_have_accessible_name("Leave out Top search words: jeju")
+
     def test_the_histogram_zooms(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d")
         stage = page.page.get_by_role("slider", name="Events over time")
