@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +20,7 @@ from ingestd.cli.pipelines import pipeline_configs
 from ingestd.compiler.bound import Step
 from ingestd.compiler.check import STREAM_CODECS
 from ingestd.compiler.common import InputCommon
-from ingestd.compiler.pipeline import BuiltInput, Pipeline, compile_pipeline
+from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigErrors, Span
 from ingestd.config.nodes import Config
 from ingestd.journal.base import START
@@ -31,6 +32,7 @@ from ingestd.runtime.delivery import OutputGoneError
 from ingestd.runtime.direct import run_direct
 from ingestd.runtime.import_files import Content, ContentError
 from ingestd.runtime.import_input import FileInput, Imports, TrackedJournal
+from ingestd.runtime.import_known import Known, NewOnly, known_ids
 from ingestd.runtime.import_places import BusyError, Places, destination_of
 from ingestd.runtime.ledger import Sheet
 from ingestd.runtime.letters import CountedLetters
@@ -38,6 +40,9 @@ from ingestd.runtime.logs import set_up_logging
 from ingestd.runtime.originals import PipelineLetters
 from ingestd.runtime.pipeline import RunningPipeline, report_failures
 from ingestd.settings import Settings
+from ingestd.stores.base import StoreError
+from ingestd.stores.open import LOCAL, open_store
+from ingestd.stores.query import Query
 
 _WRITER = "import"
 """A writer of its own, beside the daemon's workers."""
@@ -75,8 +80,8 @@ _SNIFFED_BYTES = 1 << 16
 @click.option(
     "--again",
     is_flag=True,
-    help="From the begin of the files, although they were imported: for days that are deleted. Elasticsearch "
-    "recognises what it still has, the built-in store does not.",
+    help="From the begin of the files, although they were imported: for days that were deleted. What is still there "
+    "is recognised.",
 )
 @settings_options("data_dir", "elasticsearch")
 def import_(
@@ -106,11 +111,11 @@ def import_(
             journal = TrackedJournal(imports.delivered, settings.queue_bytes)
             counted = CountedLetters(PipelineLetters(letters, _PIPELINE, config_version(config), journal))
             counted.recall(START)  # a kill may have come between a letter and the note that its line is done with
-            result = _run(settings, config, _Parts(files, codec, imports, journal, counted))
+            result = _run(settings, config, _Parts(files, codec, again, imports, journal, counted))
     except ConfigErrors as errors:
         click.echo(errors.render(), err=True)
         raise SystemExit(1) from None
-    except (OSError, OutputGoneError, BusyError) as error:
+    except (OSError, OutputGoneError, BusyError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     _tell(result)
 
@@ -121,6 +126,7 @@ class _Parts:
 
     files: tuple[Path, ...]
     codec: str
+    again: bool
     imports: Imports
     journal: TrackedJournal
     letters: CountedLetters
@@ -146,9 +152,7 @@ def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
         settings=settings, dead_letters=parts.letters, pipeline_id=_PIPELINE, clock=clock, writer_id=_WRITER
     )
     pipeline = compile_pipeline(config, context, report_failures(_PIPELINE))
-    for output in (one.output for outputs in pipeline.routes for one in outputs):
-        if isinstance(output, StoreOutput):
-            output.batch_bytes = _BATCH_BYTES
+    pipeline = replace(pipeline, routes=_routes(pipeline, settings, again=parts.again))
     total, done = sum(path.stat().st_size for path in parts.files), 0
     with progress("importing") as tell:
 
@@ -160,11 +164,33 @@ def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
         inputs, problems = _inputs(parts, pipeline, context, read)
         pipeline = replace(pipeline, inputs=[built for built, _ in inputs])
         running = RunningPipeline(_PIPELINE, pipeline, parts.journal, clock, settings, parts.letters)
-        drained = uvloop.run(run_direct([running], settings.shutdown_timeout))
+        try:
+            drained = uvloop.run(run_direct([running], settings.shutdown_timeout))
+        finally:
+            gc.unfreeze()  # DuckDB takes what is frozen at the end of the process for a leak, and says so
     problems += [problem for _, one in inputs for problem in one.problems]
     stopped = not drained or not all(one.finished for _, one in inputs)
     known = [path for _, one in inputs for path in one.known]
     return _Result(_sheet(parts.journal, running), problems, known, stopped)
+
+
+def _routes(pipeline: Pipeline, settings: Settings, *, again: bool) -> list[list[BuiltOutput]]:
+    """Return the outputs; those into the built-in store with small batches, and such that know what it has."""
+    known: Known | None = None
+
+    def adapted(built: BuiltOutput) -> BuiltOutput:
+        nonlocal known
+        if not isinstance(built.output, StoreOutput):
+            return built
+        built.output.batch_bytes = _BATCH_BYTES
+        if not again:
+            return built
+        if known is None:
+            with closing(open_store(LOCAL, settings.data_dir)) as store:
+                known = known_ids(store.search(Query(), 0))
+        return BuiltOutput(built.step, NewOnly(built.output, known))
+
+    return [[adapted(built) for built in route] for route in pipeline.routes]
 
 
 def _inputs(

@@ -16,7 +16,7 @@ from ingestd.plugins.inputs._streams import put, reject_long_line
 from ingestd.plugins.interfaces import Chunk, Origin, Sink, StopMode
 from ingestd.protocols.lines import Cut, LineCutter
 from ingestd.runtime.import_files import BLOCK_BYTES, Content, ContentError
-from ingestd.runtime.import_places import HEAD_BYTES, Checks, Place, Places
+from ingestd.runtime.import_places import EMPTY, HEAD_BYTES, Checks, Place, Places
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Imports:
             head = _head(content)
             for place in self._places.candidates(head):
                 source = _Source(place, content, 0, _blocks(head))
-                if source.pass_over(place.checked_bytes) and source.checks.digest == place.checked:
+                if source.pass_over(place.checked_bytes) and source.checks.digest == (place.checked or EMPTY):
                     if self._again and place.origin not in self._sources:
                         return self._from_begin(path, place, content)
                     source.begin = place.offset

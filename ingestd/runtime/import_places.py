@@ -113,6 +113,9 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+EMPTY = digest(b"")
+
+
 class Checks:
     """Digests of a content that grows, at the end of each part: what `Place.checked` is taken from."""
 
@@ -141,7 +144,7 @@ class Checks:
         """Return the last mark that is not behind ``offset``; those before it are forgotten."""
         passed = [mark for mark in self._marks if mark[0] <= offset]
         del self._marks[: max(len(passed) - 1, 0)]
-        return passed[-1] if passed else (0, "")
+        return passed[-1] if passed else (0, EMPTY)
 
 
 def destination_of(nodes: Iterable[object]) -> str:

@@ -1,0 +1,232 @@
+"""``ingestd import`` and ``export`` as processes: killed, interrupted, beside a daemon, into both stores."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.daemon import WAIT_SECONDS, Daemon, environment, ingestd, wait_until
+from tests.e2e.servers import SearchServer
+
+DJANGO_LOG = """\
+[22/Nov/2026 10:00:00] INFO [django.server:161] "GET /search?q=%EC%84%9C%EC%9A%B8 HTTP/1.1" 200 5316
+[22/Nov/2026 10:00:01] WARNING [django.request:241] Not Found: /favicon.ico
+
+[22/Nov/2026 10:00:02] ERROR [shop.views:12] no stock of 귤
+"""
+DJANGO_CONFIG = r"""
+input { tcp { port => 5959 type => "django" } }
+filter {
+  grok { match => { "message" => "\[%{DATA:time}\] %{LOGLEVEL:level} \[%{NOTSPACE:logger_name}\] %{GREEDYDATA:text}" } }
+  date { match => ["time", "dd/MMM/yyyy HH:mm:ss"] timezone => "Asia/Seoul" remove_field => ["time"] }
+}
+output { store { } }
+"""
+
+
+def event(number: int) -> dict[str, Any]:
+    stamp = f"2026-11-{1 + number % 5:02d}T10:{number // 60 % 60:02d}:{number % 60:02d}.000Z"
+    message = f'"GET /search?q=%EC%84%9C%EC%9A%B8+{number} HTTP/1.1" 200 5316'
+    return {"@timestamp": stamp, "@version": "1", "n": number, "level": "INFO", "message": message, "pad": "x" * 300}
+
+
+def write(path: Path, numbers: Iterable[int]) -> Path:
+    path.write_text("".join(json.dumps(event(number)) + "\n" for number in numbers))
+    return path
+
+
+def start(data_dir: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ingestd", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment(data_dir), stdout=pipe, stderr=pipe, text=True)
+
+
+def run(data_dir: Path, *arguments: str | Path) -> tuple[int, str, str]:
+    process = start(data_dir, *arguments)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    return process.returncode, out, err
+
+
+def numbers(data_dir: Path, *arguments: str) -> list[int]:
+    exported = ingestd(data_dir, "export", "--fields", "n", *arguments)
+    return sorted(json.loads(line)["n"] for line in exported.splitlines())
+
+
+def offset(data_dir: Path) -> int:
+    return sum(json.loads(path.read_bytes())["offset"] for path in data_dir.glob("import/*.json"))
+
+
+def test_killed_in_the_middle_each_line_is_there_once(tmp_path: Path) -> None:
+    """Killed as soon as it has come a little farther, again and again."""
+    path = write(tmp_path / "a.ndjson", range(20_000))
+    data, size, kills = tmp_path / "data", path.stat().st_size, 0
+    while True:
+        before = offset(data)
+        process = start(data, "import", path)
+        wait_until(lambda: offset(data) > before or process.poll() is not None, "the import")  # noqa: B023
+        process.kill()
+        process.communicate()
+        if process.returncode == 0 or kills > 20:
+            break
+        kills += offset(data) < size
+    assert kills > 2
+    run(data, "import", path)
+    assert offset(data) == size
+    assert numbers(data) == list(range(20_000))
+
+
+def test_interrupted_it_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson.gz"
+    path.write_bytes(gzip.compress(write(tmp_path / "a", range(60_000)).read_bytes(), 1))
+    data = tmp_path / "data"
+    process = start(data, "import", path)
+    wait_until(lambda: offset(data), "the first lines")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, err) == (1, "stopped before the end; the same command goes on\n")
+    stored = int(out.split()[0].replace(",", ""))
+    assert 0 < stored < 60_000
+    code, out, err = run(data, "import", path)
+    assert (code, err) == (0, "")
+    assert out == f"{60_000 - stored:,} read, {60_000 - stored:,} stored, 0 there already, 0 dead letters\n"
+    assert numbers(data) == list(range(60_000))
+
+
+def test_files_that_grow_and_move(tmp_path: Path) -> None:
+    data, path = tmp_path / "data", write(tmp_path / "app.log", range(10))
+    assert run(data, "import", path)[1].startswith("10 read, 10 stored")
+    write(path, range(15))
+    assert run(data, "import", path)[1].startswith("5 read, 5 stored")
+    path = path.rename(tmp_path / "app.log.1")
+    code, out, err = run(data, "import", path)
+    assert (code, out.split()[0]) == (0, "0")
+    assert err == f"{path} was imported before and has nothing new; --again imports it once more\n"
+    assert numbers(data) == list(range(15))
+
+
+def test_again_brings_back_what_is_gone_alone(tmp_path: Path) -> None:
+    data, path = tmp_path / "data", write(tmp_path / "app.log", range(30_000))
+    run(data, "import", path)
+    [gone] = (data / "indices").glob("logstash-2026.11.02")
+    for file in gone.iterdir():
+        file.unlink()
+    gone.rmdir()
+    code, out, err = run(data, "import", "--again", path)
+    assert (code, out, err) == (0, "30,000 read, 6,000 stored, 24,000 there already, 0 dead letters\n", "")
+    assert numbers(data) == list(range(30_000))
+
+
+def test_beside_a_daemon(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", range(1000))
+    with Daemon(tmp_path) as daemon:
+        daemon.send([event(number) for number in range(1000, 1500)])
+        assert run(daemon.data_dir, "import", path)[0] == 0
+        daemon.wait_for_metric("ingestd_delivered_events_total", 500)
+        assert numbers(daemon.data_dir) == list(range(1500))
+    assert daemon.problems() == []
+
+
+def test_text_of_django_through_a_config(tmp_path: Path) -> None:
+    path, config, data = tmp_path / "django.log", tmp_path / "my.conf", tmp_path / "data"
+    path.write_text(DJANGO_LOG)
+    config.write_text(DJANGO_CONFIG)
+    code, out, _ = run(data, "import", "-f", config, path)
+    assert (code, out) == (0, "3 read, 3 stored, 0 there already, 0 dead letters\n")
+    found = [json.loads(line) for line in ingestd(data, "export").splitlines()]
+    assert [one["level"] for one in found] == ["ERROR", "WARNING", "INFO"]
+    assert found[0]["@timestamp"] == "2026-11-22T01:00:02.000Z"
+    assert found[0]["text"] == "no stock of 귤"
+    assert {(one["type"], one["path"]) for one in found} == {("django", str(path))}
+
+
+def test_what_cannot_be_taken_becomes_dead_letters(tmp_path: Path) -> None:
+    config = tmp_path / "my.conf"
+    config.write_text('input { stdin { } } output { store { index => "%{service}-%{+YYYY.MM.dd}" } }')
+    good = {"@timestamp": "2026-11-22T10:00:00.000Z", "service": "web"}
+    path, data = tmp_path / "a.ndjson", tmp_path / "data"
+    path.write_text("\n".join(map(json.dumps, (good, {**good, "service": "../x"}, {"x": "y" * 2_000_000}, good))))
+    code, out, err = run(data, "import", "-f", config, path)
+    assert (code, out) == (1, "4 read, 2 stored, 0 there already, 2 dead letters\n")
+    assert err.endswith("\nsee the dead letters: ingestd deadletters list\n")
+    reasons = [json.loads(line)["reason"] for file in data.glob("deadletters/*") for line in file.open()]
+    assert len(reasons) == 2
+    assert run(data, "import", "-f", config, path)[1].startswith("0 read")
+
+
+@pytest.mark.parametrize("form", ["ndjson", "gz"])
+def test_what_was_exported_comes_back_the_same(form: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(first, "import", write(tmp_path / "a.ndjson", range(3000)))
+    target = tmp_path / "out.ndjson"
+    code, out, err = run(first, "export", "--output", target)
+    assert (code, out, err) == (0, "", f"3,000 events written to {target}\n")
+    packed = tmp_path / f"out.{form}"
+    packed.write_bytes(target.read_bytes() if form == "ndjson" else gzip.compress(target.read_bytes()))
+    assert run(second, "import", "--no-filters", packed)[0] == 0
+    assert ingestd(second, "export") == target.read_text()
+    assert '"search_word":"서울 2999"' in target.read_text()
+
+
+def test_following(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    run(data, "import", write(tmp_path / "a.ndjson", range(5)))
+    process = start(data, "tail", "-f", "-n", "2", "--json", "n:*")
+    assert process.stdout is not None
+    assert [json.loads(process.stdout.readline())["n"] for _ in range(2)] == [3, 4]
+    now = time.time()
+    stamps = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (0, 100)]
+    for number, stamp in enumerate(stamps, 100):  # the second one is late
+        path = tmp_path / f"{number}.ndjson"
+        path.write_text(json.dumps({"@timestamp": stamp, "n": number}) + "\n")
+        run(data, "import", path)
+        assert json.loads(process.stdout.readline())["n"] == number
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_following_ends_with_its_reader(tmp_path: Path) -> None:
+    process = start(tmp_path / "data", "tail", "-f")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(WAIT_SECONDS) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+def test_elasticsearch(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    """Imported twice without the first's places, exported, imported into the built-in store."""
+    path, config = write(tmp_path / "a.ndjson", range(5000)), tmp_path / "my.conf"
+    output = f'elasticsearch {{ hosts => ["{search_server.url}"] index => "{index_prefix}%{{+YYYY.MM.dd}}" }}'
+    config.write_text(f"output {{ {output} }}")
+    first = run(tmp_path / "one", "import", "-f", config, path)
+    assert first == (0, "5,000 read, 5,000 stored, 0 there already, 0 dead letters\n", "")
+    second = run(tmp_path / "two", "import", "-f", config, path)
+    assert second == (0, "5,000 read, 0 stored, 5,000 there already, 0 dead letters\n", "")
+    search_server.call("POST", f"/{index_prefix}*/_refresh")
+    store = ("--store", f"{search_server.url}/?index={index_prefix}*")
+    assert numbers(tmp_path, *store) == list(range(5000))
+    [top] = json.loads(ingestd(tmp_path, "top", "level", "--json", *store))
+    assert top == {"value": "INFO", "count": 5000}
+    found = json.loads(ingestd(tmp_path, "histogram", "--interval", "1d", "n:>=2500", "--json", *store))
+    assert sum(one["counts"]["INFO"] for one in found) == 2500
+    assert len(ingestd(tmp_path, "search", 'message:"GET /search"', "--limit", "7", "--json", *store).splitlines()) == 7
+    assert len(json.loads(ingestd(tmp_path, "indices", "--json", *store))) == 5
+    tail = ingestd(tmp_path, "tail", "-n", "3", "--json", *store).splitlines()
+    target = tmp_path / "out.ndjson"
+    run(tmp_path, "export", "--output", target, *store)
+    lines = target.read_text().splitlines()
+    assert lines[2::-1] == tail
+    assert run(tmp_path / "local", "import", "--no-filters", target)[0] == 0
+    assert sorted(ingestd(tmp_path / "local", "export").splitlines()) == sorted(lines)
