@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable
 from io import BytesIO
 from itertools import accumulate
-from typing import Any, TypedDict
+from typing import Annotated, Any, Required, TypedDict
 
 import msgspec
 
@@ -30,6 +30,9 @@ _FRACTIONS = frozenset(f".{milliseconds:03}Z" for milliseconds in range(1000))
 """How a timestamp of milliseconds goes on behind its second."""
 
 _ORIGINAL = FieldRef("[event][original]")
+
+_ABSENT = Annotated[int, msgspec.Meta(gt=0, lt=0)]
+"""What no value is: a decoder refuses a record that has such a field."""
 
 
 class JsonDecoder:
@@ -56,27 +59,37 @@ class JsonDecoder:
         self._utf8 = find_charset(charset) == "utf-8"
         self._text = text_decoder(charset)
         self._projected: msgspec.json.Decoder[Any] | None = None
+        self._usual: msgspec.json.Decoder[Any] | None = None  # refuses what cannot stay raw, but for wrong timestamps
         if fields is not None and target is None and not ecs:
             # ``tags`` that are not texts make the decoder refuse a record, so that ``settle`` sees it.
             names = dict.fromkeys(sorted(fields), Any) | {"tags": list[str] | str | None}
             self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
+            names |= {"@timestamp": Required[str], "@version": Required[Any], "@metadata": _ABSENT, "@fields": _ABSENT}
+            self._usual = msgspec.json.Decoder(TypedDict("Usual", names, total=False))  # type: ignore[operator]
         self._seconds: set[str] = set()
 
     def lines(self, chunk: Chunk) -> Decoded:
         """Return the records of a chunk of lines; blank lines are no records."""
-        if self._projected is None or not self._is_utf8(chunk.data):
+        if self._projected is None or self._usual is None or not self._is_utf8(chunk.data):
             return self._line_by_line(chunk)
         try:
-            events: list[Event] = self._projected.decode_lines(chunk.data)
+            try:
+                events: list[Event] = self._usual.decode_lines(chunk.data)
+                plain = self._all_canonical(events)
+            except msgspec.ValidationError:
+                events, plain = self._projected.decode_lines(chunk.data), False
         except (msgspec.DecodeError, RecursionError):
             return self._line_by_line(chunk)
         lines = BytesIO(chunk.data).readlines()  # quicker than split: it looks for line ends with memchr
-        texts = [line.strip() for line in lines]
-        if len(events) != len(texts) or not _one_each(texts):
+        texts = _texts(lines)
+        if texts is None or len(events) != len(texts):
             return self._line_by_line(chunk)
         keys = list(accumulate(map(len, lines), initial=chunk.offset))
         keys.pop()  # the end of the last line
-        return Decoded(self._settle(texts, events), events, keys)
+        raws: list[bytes | None] = [*texts]
+        if not plain:
+            self._settle(raws, events)
+        return Decoded(raws, events, keys)
 
     def message(self, chunk: Chunk) -> Decoded:
         """Return the records of one message: an object, or an array of them."""
@@ -96,33 +109,18 @@ class JsonDecoder:
             return False
         return True
 
-    def _settle(self, texts: list[bytes], events: list[Event]) -> list[bytes | None]:
-        """Decode the records that need more than their filters touch in full; return the raw text of the others."""
-        raws: list[bytes | None] = [*texts]
-        if not self._all_plain(events):
-            for index, event in enumerate(events):
-                if not _plain(event):
-                    events[index] = self._in_full(texts[index])
-                    raws[index] = None
-        return raws
+    def _settle(self, raws: list[bytes | None], events: list[Event]) -> None:
+        """Decode the records that need more than their filters touch in full; they have no raw text any more."""
+        for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
+            if raw is not None and not _plain(event):
+                raws[index], events[index] = None, self._in_full(raw)
 
-    def _all_plain(self, events: list[Event]) -> bool:
-        """Return whether all records can stay raw, as nearly always; False if that takes a closer look."""
-        try:
-            stamps = [
-                event["@timestamp"]
-                for event in events
-                if "@version" in event and "@metadata" not in event and "@fields" not in event
-            ]
-            seconds, fractions = {stamp[:19] for stamp in stamps}, {stamp[19:] for stamp in stamps}
-        except (KeyError, TypeError):  # it is missing, or no text
-            return False
+    def _all_canonical(self, events: list[Event]) -> bool:
+        """Return whether all timestamps are right, to the millisecond; False if that takes a closer look."""
+        stamps = [event["@timestamp"] for event in events]
+        seconds, fractions = {stamp[:19] for stamp in stamps}, {stamp[19:] for stamp in stamps}
         new = seconds - self._seconds
-        if (
-            len(stamps) < len(events)
-            or not fractions <= _FRACTIONS
-            or not all(is_canonical(f"{second}.000Z") for second in new)
-        ):
+        if not fractions <= _FRACTIONS or not all(is_canonical(f"{second}.000Z") for second in new):
             return False
         if len(self._seconds) >= _MAX_SECONDS:
             self._seconds.clear()
@@ -204,12 +202,16 @@ def _plain(event: Event) -> bool:
     return "@version" in event and "@metadata" not in event and "@fields" not in event
 
 
-def _one_each(texts: list[bytes]) -> bool:
-    """Return whether each of as many lines as records holds one of them.
+def _texts(lines: list[bytes]) -> list[bytes] | None:
+    """Return as many records without the blanks around them, None if not each of the lines can be one.
 
     A record that goes on in the next line leaves a line that does not begin and end as an object does.
     """
-    return {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}
+    if {line[0] for line in lines} == {ord("{")} and {line[-2:] for line in lines} == {b"}\n"}:
+        return [line[:-1] for line in lines]
+    texts = [line.strip() for line in lines]
+    one_each = {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}
+    return texts if one_each else None
 
 
 def _append(out: Decoded, raw: bytes | None, event: Event, key: int) -> None:
