@@ -47,7 +47,8 @@ def main() -> None:
         root = store_root(options.folder or Path(temporary))
         if not root.exists():
             _fill(root, count, days)
-        print(f"\n{'query':38}{'cold s':>8}{'warm s':>8}{'limit':>7}{'RSS MB':>8}{'answer':>9}   load {_load():.1f}")
+        heads = f"{'cold s':>8}{'warm s':>8}{'CPU s':>8}{'limit':>7}{'RSS MB':>8}{'answer':>9}"
+        print(f"\n{'query':38}{heads}   load {_load():.1f}")
         for name in QUERIES:
             _ask(root, name)
         print(f"load {_load():.1f}")
@@ -102,7 +103,7 @@ def _ask(root: Path, name: str) -> None:
     warm, limit = result["warm"][len(result["warm"]) // 2], LIMITS_S.get(name)
     over = "   OVER" if limit and max(warm, result["cold"]) > limit else ""
     figures = f"{limit or '':>7}{result['memory_kb'] / 1024:8.0f}{result['answer']:9,}{over}"
-    print(f"{name:38}{result['cold']:8.3f}{warm:8.3f}{figures}", flush=True)
+    print(f"{name:38}{result['cold']:8.3f}{warm:8.3f}{result['cpu']:8.3f}{figures}", flush=True)
 
 
 def _forget(path: Path) -> None:

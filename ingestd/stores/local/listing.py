@@ -24,7 +24,7 @@ class Listing:
         self._lines: dict[str, tuple[tuple[int, int, int], int]] = {}  # path: (inode, size, mtime), lines
 
     def parts(self, window: Sequence[Folder], query: Query) -> list[sql.Part]:
-        """Return the files that can hold events of the range, those all within it apart from those at its ends.
+        """Return the files that can hold events of the range, those that hold nothing else apart from the others.
 
         Raises:
             OSError: A folder cannot be read.
@@ -34,7 +34,9 @@ class Listing:
         span = _micros(query.since), _micros(query.until)
         for folder in window:
             tails, sealed = manifest.contents(folder.path)
-            if tails and (timed := _must_ask(folder, query)) is not None:
+            if tails and _may_hold(folder, query):
+                # Even of a day all in the range: there may be events without a time.
+                timed = query.since is not None or query.until is not None
                 parts.setdefault((None, timed), []).extend(str(folder.path / str(tail)) for tail in tails)
             for file, timed in _sealed_in(sealed, *span):
                 parts.setdefault((Columns(file.columns), timed), []).append(str(folder.path / file.name))
@@ -49,6 +51,22 @@ class Listing:
             with contextlib.suppress(FileNotFoundError):
                 size += entry.stat().st_size
         return IndexInfo(folder.index, folder.day, events, size)
+
+    def raw_bytes(self, folder: Folder) -> int:
+        """Return the size of the documents of an index, about.
+
+        Raises:
+            StoreError: The index cannot be read.
+        """
+        try:
+            tails, sealed = manifest.contents(folder.path)
+            size = sum(file.raw_bytes for file in sealed.files)
+            for tail in tails:
+                with contextlib.suppress(FileNotFoundError):
+                    size += (folder.path / str(tail)).stat().st_size
+            return size
+        except OSError as error:
+            raise StoreError(f"cannot read the store: {error.strerror or error}") from error
 
     def _count(self, path: Path) -> int:
         """Return the number of whole lines of a tail; 0 if it was deleted meanwhile."""
@@ -71,14 +89,13 @@ def count_bytes(path: Path, byte: bytes) -> int:
     return count
 
 
-def _must_ask(folder: Folder, query: Query) -> bool | None:
-    """Return whether the tails of an index must be asked for the time; None: they hold nothing of the range."""
-    since = None if query.since is None else sql.bound(query.since)
-    until = None if query.until is None else sql.bound(query.until)
+def _may_hold(folder: Folder, query: Query) -> bool:
+    """Return whether an index can hold events of the range."""
     first, after = folder.span() or ("", "~")
-    if (since is not None and after <= since) or (until is not None and first >= until):
-        return None
-    return not ((since is None or since <= first) and (until is None or after <= until))
+    return not (
+        (query.since is not None and after <= sql.bound(query.since))
+        or (query.until is not None and first >= sql.bound(query.until))
+    )
 
 
 def _sealed_in(

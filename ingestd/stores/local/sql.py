@@ -152,7 +152,7 @@ def newest(parts: Sequence[Part], query: Query, place: Place | None, limit: int)
 
     return (
         f"SELECT epoch_us(time), key, doc, filename FROM ({_all(parts, select)}) "
-        "ORDER BY time DESC NULLS LAST, key DESC" + (f" LIMIT {limit:d}" if limit else "")
+        "ORDER BY time DESC NULLS LAST, key DESC, doc DESC" + (f" LIMIT {limit:d}" if limit else "")
     )
 
 

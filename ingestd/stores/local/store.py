@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ingestd.stores.local.cursor import Cursor
 from ingestd.stores.local.engine import Engine, Session, VanishedError
 from ingestd.stores.local.layout import Folder, folders
 from ingestd.stores.local.listing import Listing
+from ingestd.stores.local.slices import slices
 from ingestd.stores.query import Query
 
 _ATTEMPTS = 20
@@ -122,11 +125,23 @@ class LocalStore:
             yield from rows(query, sql.UNTIMED, limit and limit - found)
 
     def _stream(self, query: Query, place: sql.Place | None, limit: int) -> Iterator[Row]:
-        """Read all indices in one go, sorted by DuckDB."""
+        """Read all indices, one stretch of time after the other, each sorted by DuckDB."""
+        untimed = place is not None and place.time is None
+        window = folders(self._root)
+        parts = None if untimed else slices(query, [(folder, self._listing.raw_bytes(folder)) for folder in window])
+        asked: Iterable[tuple[Query, sql.Place | None]]
+        asked = [(query, place)] if parts is None else ((part, place) for part in parts)
+        if parts is not None and query.since is None and query.until is None:
+            asked = itertools.chain(asked, [(query, sql.UNTIMED)])  # no stretch has them
+        found = 0
         with self._engine.session() as session:
-            yield from self._run(
-                session, folders(self._root), query, lambda parts: sql.newest(parts, query, place, limit)
-            )
+            for part, at in asked:
+                left = limit and limit - found
+                for row in self._run(session, window, part, functools.partial(_build, part, at, left)):
+                    found += 1
+                    yield row
+                if limit and found == limit:
+                    return
 
     def _newest(self, query: Query, place: sql.Place | None, limit: int) -> Iterator[Row]:
         """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
@@ -137,7 +152,7 @@ class LocalStore:
             while left:
                 window, left = left[-size:], left[:-size]
                 size *= 2
-                found += self._run(session, window, query, lambda parts: sql.newest(parts, query, place, limit))
+                found += self._run(session, window, query, functools.partial(_build, query, place, limit))
                 found = sorted(found, key=_order, reverse=True)[:limit]
                 if left and len(found) == limit and _order(found[-1])[0] >= _end(left[-1]):
                     break
@@ -151,17 +166,25 @@ class LocalStore:
         The queries sort or group, so that the first row comes after the last file was read: from then on
         no file that vanishes can disturb.
         """
+        begun = False
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                parts = self._listing.parts(window, query)
-                if parts:
-                    yield from session.run(build(parts))
+                if parts := self._listing.parts(window, query):
+                    for row in session.run(build(parts)):
+                        begun = True
+                        yield row
                 return
             except VanishedError as error:
-                if attempt == _ATTEMPTS:
+                if begun or attempt == _ATTEMPTS:
                     raise StoreError(str(error)) from error
+            except OSError as error:
+                raise StoreError(f"cannot read the store: {error.strerror or error}") from error
             except FieldError as error:
                 raise StoreError(str(error)) from error
+
+
+def _build(query: Query, place: sql.Place | None, limit: int, parts: Sequence[sql.Part]) -> str:
+    return sql.newest(parts, query, place, limit)
 
 
 def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
@@ -178,8 +201,9 @@ def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
         yield Hit(Path(file).parent.name, key, document.encode(), Cursor(place, seen).text())
 
 
-def _order(row: Row) -> tuple[float, str]:
-    return (float("-inf") if row[0] is None else row[0], row[1])
+def _order(row: Row) -> tuple[float, str, str]:
+    """Return what rows are sorted by; the document as well, so that those of the same time and id have one order."""
+    return (float("-inf") if row[0] is None else row[0], row[1], row[2])
 
 
 def _end(folder: Folder) -> float:
