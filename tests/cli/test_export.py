@@ -11,6 +11,7 @@ import pytest
 from ingestd.cli import formats
 from ingestd.cli.formats import write_csv, write_parquet
 from ingestd.stores.base import StoreError
+from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, fill, run
 
 
@@ -22,6 +23,21 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ndjson_is_byte_for_byte(data_dir: Path) -> None:
     result = run("export", data_dir=data_dir)
     assert result.stdout_bytes.splitlines() == DOCUMENTS[::-1]
+
+
+def test_days_and_ranges(data_dir: Path) -> None:
+    arguments = ["--since", "2026-11-21T10:00:00Z", "--until", "2026-11-22T10:00:02Z"]
+    assert run("export", *arguments, data_dir=data_dir).stdout_bytes.splitlines() == DOCUMENTS[2::-1]
+    arguments[1] = "2026-11-21T10:00:00.001Z"
+    assert run("export", *arguments, data_dir=data_dir).stdout_bytes.splitlines() == DOCUMENTS[2:0:-1]
+
+
+def test_events_without_a_time_are_exported_too(tmp_path: Path) -> None:
+    fill(tmp_path)
+    writer = LocalWriter(store_root(tmp_path), "w1")
+    writer.append("logstash-2026.11.22", [b'{"message":"when?"}'], ["x"])
+    writer.close()
+    assert run("export", data_dir=tmp_path).stdout_bytes.splitlines() == [*DOCUMENTS[::-1], b'{"message":"when?"}']
 
 
 def test_to_a_file(data_dir: Path, tmp_path: Path) -> None:

@@ -75,11 +75,13 @@ def test_killed_in_the_middle_each_line_is_there_once(tmp_path: Path) -> None:
         wait_until(lambda: offset(data) > before or process.poll() is not None, "the import")  # noqa: B023
         process.kill()
         process.communicate()
-        if process.returncode == 0 or kills > 20:
+        if process.returncode == 0:
             break
         kills += offset(data) < size
+        if kills == 4:
+            run(data, "import", path)
+            break
     assert kills > 2
-    run(data, "import", path)
     assert offset(data) == size
     assert numbers(data) == list(range(20_000))
 
@@ -157,8 +159,7 @@ def test_what_cannot_be_taken_becomes_dead_letters(tmp_path: Path) -> None:
     code, out, err = run(data, "import", "-f", config, path)
     assert (code, out) == (1, "4 read, 2 stored, 0 there already, 2 dead letters\n")
     assert err.endswith("\nsee the dead letters: ingestd deadletters list\n")
-    reasons = [json.loads(line)["reason"] for file in data.glob("deadletters/*") for line in file.open()]
-    assert len(reasons) == 2
+    assert sum(len(file.read_bytes().splitlines()) for file in data.glob("deadletters/*.ndjson")) == 2
     assert run(data, "import", "-f", config, path)[1].startswith("0 read")
 
 
