@@ -38,11 +38,16 @@ class StaticFile:
 
     def answer(self, request: web.Request) -> web.Response:
         """Return the file, or that the browser has it already (RFC 9110, 13.1.2)."""
-        headers = {"ETag": self.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        # Also with a 304: browsers take its headers for those of the page they have, and our policy goes by its type.
+        headers = {
+            "Content-Type": self.content_type,
+            "ETag": self.tag,
+            "Cache-Control": "no-cache",
+            "Vary": "Accept-Encoding",
+        }
         known = request.headers.get("If-None-Match", "")
         if self.tag in {one.strip().removeprefix("W/") for one in known.split(",")}:
             return web.Response(status=304, headers=headers)
-        headers["Content-Type"] = self.content_type
         if self.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
             return web.Response(body=self.packed, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(body=self.body, headers=headers)

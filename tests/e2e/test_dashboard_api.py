@@ -202,6 +202,17 @@ def test_answers_are_packed_for_those_who_take_it(daemon: Daemon) -> None:
         assert len(json.loads(gzip.decompress(answer.read()))["hits"]) == 50
 
 
+def test_a_page_that_the_browser_has_keeps_its_policy(daemon: Daemon) -> None:
+    with urllib.request.urlopen(daemon.url, timeout=10) as answer:
+        tag, policy = answer.headers["ETag"], answer.headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    again = urllib.request.Request(daemon.url, headers={"If-None-Match": tag})
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(again, timeout=10):
+        pass
+    with caught.value as answer:
+        assert (answer.code, answer.headers["Content-Security-Policy"]) == (304, policy)
+
+
 def test_static_files(daemon: Daemon) -> None:
     path = f"{daemon.url}/static/world.json"
     request = urllib.request.Request(path, headers={"Accept-Encoding": "gzip"})
