@@ -14,7 +14,7 @@ from ingestd.cli.lifecycle import Opened, alone, opened, progress, snapshot_docu
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.work import Lifecycle
 from ingestd.settings import Settings
-from ingestd.stores.backups import BackupError, Snapshot
+from ingestd.stores.backups import BackupError, Snapshot, fullest
 from ingestd.stores.base import StoreError
 
 _settings = settings_options("data_dir", "store", "elasticsearch")
@@ -120,8 +120,11 @@ def verify(settings: Settings, days: list[datetime.date], name: str | None) -> N
 
 
 def newest(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """Return the newest of the snapshots of each index, one for each time that the index began anew."""
-    return list({(one.index, one.origin): one for one in sorted(snapshots, key=lambda one: one.started)}.values())
+    """Return one backup of each index, and one for each time that the index began anew; the latest first.
+
+    Where two have an event of the same id, the first counts: that is how it was parsed last.
+    """
+    return sorted(fullest(snapshots).values(), key=lambda one: one.started, reverse=True)
 
 
 def _of_days(where: Opened, work: Lifecycle, days: list[datetime.date]) -> list[str]:

@@ -7,9 +7,11 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ingestd import metrics
 from ingestd.lifecycle.state import BusyError, Report, State, only_one
@@ -27,6 +29,10 @@ LOOK_SECONDS = 60.0
 
 RETRY = datetime.timedelta(hours=1)
 
+_LEAP = datetime.timedelta(days=2)
+"""The clock is looked at each minute, the work is done each day. If so much time has gone since, the machine was off,
+or its clock is wrong: then nothing is deleted on account of its age before the clock has gone on for `RETRY`."""
+
 
 def free_bytes(path: Path) -> int:
     """Return what is free on the disk of a folder, or of the nearest one above it that exists."""
@@ -35,14 +41,16 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
-def work_once(lifecycle: Lifecycle, free: int | None = None) -> Report:
-    """Back up what is missing, then delete what may go; returns what was done.
+def work_once(lifecycle: Lifecycle, free: int | None = None, *, by_age: bool = True) -> Report:
+    """Back up what is missing, then delete what may go, unless ``by_age`` of age alone; returns what was done.
 
     Raises:
         StoreError: The store or the repository does not answer, and nothing was done.
     """
     backed_up = lifecycle.back_up([one.index for one in lifecycle.missing()])
     failed = {one.index: one.error for one in backed_up if one.error}
+    if not by_age:
+        lifecycle.rules = replace(lifecycle.rules, max_age=None)
     try:
         pruned = lifecycle.prune(free)
     except StoreError as error:
@@ -97,7 +105,7 @@ class Scheduler:
                 report = self._work(moment)
         except BusyError:
             return None
-        self._retry = moment + RETRY if report.failed else None
+        self._retry = moment + RETRY if report.failed or report.unsure else None
         self._count(report)
         return report
 
@@ -116,15 +124,18 @@ class Scheduler:
 
     def _work(self, moment: datetime.datetime) -> Report:
         """Do the work and remember it; a failure is in the report."""
+        last = State.load(self.data_dir).report
+        unsure = last is not None and abs(moment - last.time) > _LEAP
         try:
             with self.opened() as lifecycle:
-                report = work_once(lifecycle, self.free() if self.free else None)
+                report = work_once(lifecycle, self.free() if self.free else None, by_age=not unsure)
         except (StoreError, OSError) as error:
             log.error("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60, error=error)
             report = Report(moment, failed={"": str(error)})
+        report = msgspec.structs.replace(report, unsure=unsure)
         state = State.load(self.data_dir)
         state.report = report
-        if not report.failed:
+        if not (report.failed or unsure):
             state.done = self.schedule.last(moment)
         try:
             state.save()

@@ -22,13 +22,18 @@ class BusyError(Exception):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What one run did: sentences for people by index."""
+    """What one run did: sentences for people by index.
+
+    ``unsure``: so much time had gone since the run before that nothing was deleted by its age, for the clock may be
+    wrong.
+    """
 
     time: datetime.datetime
     backed_up: dict[str, str] = {}
     failed: dict[str, str] = {}
     deleted: dict[str, str] = {}
     held: dict[str, str] = {}
+    unsure: bool = False
 
 
 class _File(msgspec.Struct):

@@ -62,6 +62,18 @@ class Snapshot:
     reason: str = ""
 
 
+def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
+    """Return for each index and origin the successful backup to rely on.
+
+    That is the one with the most events, of several the latest: an index only grows, and clocks are wrong at times.
+    """
+    ranked = sorted(
+        (one for one in snapshots if one.state == "success"),
+        key=lambda one: (-1 if one.events is None else one.events, one.started),
+    )
+    return {(one.index, one.origin): one for one in ranked}
+
+
 class Backups(Protocol):
     """Repositories and the snapshots in them. Every call may raise BackupError or another StoreError."""
 

@@ -16,7 +16,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ingestd.stores.backups import BackupError, Progress, Repository, RepositoryUnavailableError, Snapshot
+from ingestd.stores.backups import (
+    BackupError,
+    Progress,
+    Repository,
+    RepositoryUnavailableError,
+    Snapshot,
+    fullest,
+)
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.background import Background
 from ingestd.stores.elastic.client import ElasticClient, quote_part
@@ -104,10 +111,10 @@ class ElasticBackups:
 
     def current(self, repository: str) -> Mapping[str, str]:
         """Return the indices that are in a successful snapshot as they are now."""
-        newest = {(one.index, one.origin): one for one in self.snapshots(repository) if one.state == "success"}
+        backed_up = fullest(self.snapshots(repository))
         found = {}
         for index, origin in self._origins().items():
-            snapshot = newest.get((index, origin))
+            snapshot = backed_up.get((index, origin))
             if snapshot is not None and snapshot.events == self._count(index):
                 found[index] = snapshot.name
         return found

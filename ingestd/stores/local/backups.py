@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot
+from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot, fullest
 from ingestd.stores.local import archive, origin, registry
 from ingestd.stores.local.archive import Archive, Entry
 from ingestd.stores.local.image import File, hidden_folder, image, put_in_place, remove_hidden
@@ -86,11 +86,11 @@ class LocalBackups:
 
     def current(self, repository: str) -> Mapping[str, str]:
         """Return the indices that are in a backup as they are now: no event was added since."""
-        newest = {(one.index, one.origin): one for one in self.snapshots(repository)}
+        backed_up = fullest(self.snapshots(repository))
         found = {}
         for info in LocalStore(self._root).indices():
             own = origin.read(self._root / info.index)
-            snapshot = newest.get((info.index, own.id)) if own is not None else None
+            snapshot = backed_up.get((info.index, own.id)) if own is not None else None
             if snapshot is not None and snapshot.events == info.events:
                 found[info.index] = snapshot.name
         return found
@@ -156,6 +156,7 @@ class LocalBackups:
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Write documents aside, and give them the name of the index in one step."""
         self._refuse_to_overwrite(index, overwrite=overwrite)
+        remove_hidden(self._root)
         with hidden_folder(self._root) as aside:
             writer, events = LocalWriter(aside, "restore"), 0
             try:

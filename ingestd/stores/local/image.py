@@ -7,6 +7,7 @@ up to the size that it had, whatever becomes of the index.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
@@ -55,7 +56,7 @@ class File:
 
 @contextlib.contextmanager
 def hidden_folder(root: Path) -> Iterator[Path]:
-    """Make a hidden folder in the store, on its disk, and remove it at the end.
+    """Make a hidden folder in the store, on its disk, and remove it at the end. It is locked: somebody works in it.
 
     Raises:
         StoreError: The disk refuses.
@@ -63,7 +64,8 @@ def hidden_folder(root: Path) -> Iterator[Path]:
     path = root / f"{HIDDEN}{secrets.token_hex(6)}"
     try:
         path.mkdir(parents=True, mode=0o750)
-        yield path
+        with _locked(path):
+            yield path
     except OSError as error:
         raise store_error(error, f"cannot work in {path}") from error
     finally:
@@ -71,10 +73,22 @@ def hidden_folder(root: Path) -> Iterator[Path]:
 
 
 def remove_hidden(root: Path) -> None:
-    """Remove what a killed process has left. To be called by the only one that backs up and restores."""
+    """Remove what killed processes have left."""
     for path in root.glob(HIDDEN + "*"):
-        put_back(path, root)
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError), _locked(path):
+            put_back(path, root)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder; the kernel lets go of it when the process ends. Raises BlockingIOError if somebody else does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)

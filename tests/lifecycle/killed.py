@@ -1,0 +1,244 @@
+"""Run as a program by ``test_killed``: back up, delete and restore, each time killed one step later.
+
+A step is a call to the system that changes something, or one to the repository. After each death a new process
+must find every event in the store or in a good backup, and an index whole or absent; and it must come to the same
+end. Arguments: what is done, a folder to work in. Prints the number of deaths.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingestd.lifecycle.retention import Rules
+from ingestd.lifecycle.scheduler import work_once
+from ingestd.lifecycle.state import State
+from ingestd.lifecycle.work import Lifecycle
+from ingestd.stores.backups import Repository
+from ingestd.stores.local import LocalStore, LocalWriter, store_root
+from ingestd.stores.local.backups import LocalBackups
+from ingestd.stores.local.sealer import Policy, seal_once
+from ingestd.stores.local.vault import Vault
+
+_KILLED = 9
+NOW = datetime.datetime(2019, 6, 20, 0, 10, tzinfo=datetime.UTC)
+OLD, YOUNG = "logstash-2019.05.15", "logstash-2019.06.19"
+NEW = [("new", b'{"n":0}')]
+
+
+class Site:
+    """A data folder with a day that is too old and one that is not, and a repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.backups = LocalBackups(self.data)
+        self.lifecycle = Lifecycle(
+            LocalStore(store_root(self.data), threads=1),
+            self.backups,
+            "disk",
+            State.load(self.data),
+            Rules(max_age=30 * 86400.0),
+            clock=lambda: NOW,
+        )
+
+    def prepare(self) -> None:
+        for index in (OLD, YOUNG):
+            for number in range(3):
+                writer = LocalWriter(store_root(self.data), f"w{number}")
+                writer.append(index, [b'{"n":%d}' % n for n in range(5)], [f"{number}-{n}" for n in range(5)])
+                writer.close()
+                if number == 0:
+                    seal_once(store_root(self.data), Policy(idle_s=0))
+        self.backups.add_repository(Repository("disk", "fs", {"location": str(self.folder / "repository")}))
+
+    def move(self) -> None:
+        """Let the repository be where this copy has it."""
+        for one in self.backups.repositories():
+            self.backups.remove_repository(one.name)
+        self.backups.add_repository(Repository("disk", "fs", {"location": str(self.folder / "repository")}))
+
+    def files(self, index: str) -> dict[str, bytes] | None:
+        """Return what an index is made of; None: it is not there."""
+        folder = store_root(self.data) / index
+        if not folder.is_dir():
+            return None
+        return {one.name: one.read_bytes() for one in folder.iterdir() if "origin.json" not in one.name}
+
+    def events(self) -> dict[str, int]:
+        return {one.index: one.events for one in self.lifecycle.store.indices()}
+
+    def snapshots(self) -> list[str]:
+        return [one.name for one in self.backups.snapshots("disk")]
+
+    def backed_up(self, index: str) -> bool:
+        found = [one for one in self.backups.snapshots("disk") if one.index == index]
+        return bool(found) and found[-1].events == 15 and not self.backups.verify("disk", found[-1].name)
+
+
+def work(site: Site) -> None:
+    report = work_once(site.lifecycle)
+    assert report.failed == {}, report
+
+
+def restore(site: Site) -> None:
+    site.backups.restore("disk", [f"{OLD}-20190620001000"], OLD)
+
+
+def overwrite(site: Site) -> None:
+    site.backups.restore("disk", [f"{YOUNG}-20190620001000"], YOUNG, overwrite=True)
+
+
+def fill(site: Site) -> None:
+    site.backups.fill(YOUNG, NEW, overwrite=True)
+
+
+class Working:
+    """Backing up and deleting."""
+
+    prepare = staticmethod(lambda site: None)
+    act = staticmethod(work)
+
+    @staticmethod
+    def after_death(site: Site) -> None:
+        assert site.files(YOUNG) is not None
+        assert site.files(OLD) is not None or site.backed_up(OLD)
+        assert set(site.events()) <= {OLD, YOUNG}
+        assert set(site.events().values()) <= {15}
+
+    @staticmethod
+    def at_the_end(site: Site) -> None:
+        assert site.files(OLD) is None
+        assert site.events() == {YOUNG: 15}
+        assert site.backed_up(OLD)
+        assert site.backed_up(YOUNG)
+        assert len(site.snapshots()) == 2
+
+
+class Restoring:
+    """Bringing the old day back."""
+
+    prepare = staticmethod(work)
+    act = staticmethod(restore)
+
+    @staticmethod
+    def after_death(site: Site) -> None:
+        if site.files(OLD) is not None:
+            assert site.events()[OLD] == 15
+            assert OLD in site.backups.restored()
+            site.lifecycle.store.delete(OLD)  # so that it can be restored once more
+
+    @staticmethod
+    def at_the_end(site: Site) -> None:
+        assert site.events() == {OLD: 15, YOUNG: 15}
+        assert site.backed_up(OLD)
+        assert {one.info.index for one in site.lifecycle.plan() if one.held} <= {OLD}
+
+
+class Replacing(Restoring):
+    """Bringing back a day that is there: it never is not."""
+
+    act = staticmethod(overwrite)
+
+    @staticmethod
+    def after_death(site: Site) -> None:
+        assert site.events() == {YOUNG: 15}
+
+    @staticmethod
+    def at_the_end(site: Site) -> None:
+        assert site.events() == {YOUNG: 15}
+
+
+class Filling(Restoring):
+    """Writing a day anew, as a replay does."""
+
+    act = staticmethod(fill)
+
+    @staticmethod
+    def after_death(site: Site) -> None:
+        assert site.events()[YOUNG] in {1, 15}
+
+    @staticmethod
+    def at_the_end(site: Site) -> None:
+        assert site.events() == {YOUNG: 1}
+
+
+ACTIONS = {"work": Working, "restore": Restoring, "replace": Replacing, "fill": Filling}
+
+
+def main(action: Any, folder: Path) -> None:
+    """Kill at each step until there are no more steps."""
+
+    def prepare() -> None:
+        template = Site(folder / "template")
+        template.prepare()
+        action.prepare(template)
+
+    assert in_child(prepare) == 0
+    step = 1
+    while survives(step, action, Path(shutil.copytree(folder / "template", folder / str(step)))):
+        step += 1
+    sys.stdout.write(f"{step}\n")
+
+
+def survives(step: int, action: Any, folder: Path) -> bool:
+    """Let a process die at a step, and others go on; False if it had done all before that step."""
+    assert in_child(lambda: Site(folder).move()) == 0  # each in a process of its own: threads do not outlive a fork
+    code = in_child(lambda: die_at(step, lambda: action.act(Site(folder))))
+    assert code in {0, _KILLED}, f"step {step}: exit code {code}"
+
+    def go_on() -> None:
+        if code:
+            action.after_death(Site(folder))
+            action.act(Site(folder))
+        action.at_the_end(Site(folder))
+        hidden = [one.name for one in store_root(folder / "data").glob(".backup-*")]
+        assert hidden == [], hidden
+
+    assert in_child(go_on) == 0, f"killed at step {step}"
+    shutil.rmtree(folder)
+    return code == _KILLED
+
+
+def die_at(step: int, act: Callable[[], None]) -> None:
+    left = step
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os._exit(_KILLED)
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in ("rename", "replace", "unlink", "fsync", "rmdir", "mkdir", "link"):
+        setattr(os, name, counted(getattr(os, name)))
+    for name in ("put", "put_bytes", "size", "keys"):
+        setattr(Vault, name, counted(getattr(Vault, name)))
+    act()
+
+
+def in_child(function: Callable[[], None]) -> int:
+    """Run a function in a process of its own; returns its exit code."""
+    sys.stdout.flush()
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    code = 1
+    try:
+        function()
+        code = 0
+    except BaseException:  # noqa: BLE001 - told, then the child ends
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(ACTIONS[sys.argv[1]], Path(sys.argv[2]))
