@@ -53,11 +53,11 @@ class Policy:
     """
 
     idle_s: float = 60
-    batch_bytes: int = 256 << 20
+    batch_bytes: int = 128 << 20
     small_bytes: int = 128 << 20
     small_files: int = 8
     quiet_s: float = 3600
-    memory_bytes: int = 512 << 20
+    memory_bytes: int = 384 << 20
 
 
 @dataclass(frozen=True, slots=True)
