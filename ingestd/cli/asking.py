@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import functools
+import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +25,9 @@ from ingestd.stores.open import open_store
 from ingestd.stores.query import And, Condition, Equal, Query, QueryError, level_at_least
 
 Command = Callable[..., Any]
+
+_SHOWN_CHARS = 160
+"""Of a longer query only so much is shown, around what is wrong."""
 
 store_settings = settings_options("data_dir", "store", "elasticsearch")
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -124,10 +130,15 @@ def _condition(text: str, level: str | None, fields: tuple[tuple[str, str], ...]
 
 def render(error: QueryError, text: str) -> str:
     """Return what is wrong with a query: the message, the query, a caret under the place, the help."""
-    before, marked = text[: error.column - 1], text[error.column - 1 :][: error.length]
-    pad = " " * (tables.width(tables.printable(before)) + error.column - 1 - len(before))
-    caret = "^" * max(tables.width(tables.printable(marked)), 1)
-    lines = [f"query:{error.column}: error: {error.message}", f"    {tables.printable(text)}", f"    {pad}{caret}"]
+    begin = max(error.column - 1 - _SHOWN_CHARS // 2, 0) if len(text) > _SHOWN_CHARS else 0
+    at = error.column - 1 - begin
+    shown = tables.printable(text[begin : begin + _SHOWN_CHARS])
+    if begin:
+        shown, at = "…" + shown, at + 1
+    before, marked = shown[:at], shown[at:][: error.length]
+    pad = " " * (tables.width(before) + at - len(before))
+    lines = [f"query:{error.column}: error: {error.message}", f"    {shown}"]
+    lines.append(f"    {pad}{'^' * max(tables.width(marked), 1)}")
     return "\n".join([*lines, f"  help: {error.hint}"] if error.hint else lines)
 
 
@@ -138,8 +149,36 @@ def opened_store(settings: Settings) -> Iterator[LogStore]:
         try:
             store = open_store(settings.store or settings.elasticsearch, settings.data_dir)
             try:
-                yield store
+                with _interrupted_by_signal(store):
+                    yield store
             finally:
                 store.close()
         except (StoreError, ValueError) as error:
             raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _interrupted_by_signal(store: LogStore) -> Iterator[None]:
+    """End the query that runs when Ctrl-C comes: the main thread sees signals only when DuckDB has returned."""
+    interrupt = getattr(store, "interrupt", None)
+    if interrupt is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+
+    def wait() -> None:
+        while number := receiver.recv(1):
+            if number[0] == signal.SIGINT:
+                interrupt()
+
+    before = signal.set_wakeup_fd(sender.fileno())
+    thread = threading.Thread(target=wait, name="interrupt", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        sender.close()
+        thread.join()
+        receiver.close()

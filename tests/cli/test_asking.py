@@ -21,6 +21,13 @@ def test_the_place_is_marked(text: str, column: int, length: int, caret: str) ->
     assert shown.splitlines() == [f"query:{column}: error: this is wrong", f"    {text}", caret, "  help: write it so"]
 
 
+def test_of_a_long_query_a_part_is_shown() -> None:
+    text = "a" * 500 + " (b " + "c" * 500
+    _, shown, caret = render(QueryError("this is wrong", 502, 1), text).splitlines()
+    assert len(shown) < 170
+    assert shown[caret.index("^")] == "("
+
+
 @pytest.mark.parametrize("command", ["search", "top level", "histogram", "tail", "export"])
 def test_wrong_queries_are_told_by_all_commands(command: str, tmp_path: Path) -> None:
     result = run(*command.split(), "level:ERROR", "AND", "(서울", data_dir=tmp_path)

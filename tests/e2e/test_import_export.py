@@ -205,6 +205,19 @@ def test_following_ends_with_its_reader(tmp_path: Path) -> None:
     process.stderr.close()
 
 
+def test_a_query_can_be_interrupted(tmp_path: Path) -> None:
+    """One that would run for a minute: many patterns are looked for in many events."""
+    run(tmp_path, "import", "--no-filters", write(tmp_path / "a.ndjson", range(40_000)))
+    process = start(tmp_path, "search", " OR ".join(f"message:*?{number}?x?*?y?*" for number in range(250)))
+    time.sleep(4)
+    assert process.poll() is None
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
 def test_elasticsearch(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
     """Imported twice without the first's places, exported, imported into the built-in store."""
