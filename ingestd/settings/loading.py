@@ -1,0 +1,187 @@
+"""Values of the settings out of a TOML file, the environment and flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ingestd.settings.declared import PREFIX, SETTINGS, Settings
+from ingestd.suggest import did_you_mean
+
+FOREIGN_PREFIXES = ("INGESTD_KEEPER_", "INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
+"""Variables that begin so are none of the daemon's: those of the test-suite and the benchmark."""
+
+_KUBERNETES = re.compile(r"INGESTD_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
+"""What Kubernetes and Docker links set by themselves for a service of the name ``ingestd``."""
+
+
+class SettingsError(ValueError):
+    """Something is wrong with the settings. ``problems``: every mistake, ``place: error: what`` and a help line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def find_settings_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the settings file: the one named by ``--settings`` or INGESTD_SETTINGS, else one that exists.
+
+    Looked for are ``ingestd.toml`` in the working folder and ``/etc/ingestd/ingestd.toml``. None: there is none.
+    """
+    if named := option or environ.get("INGESTD_SETTINGS"):
+        return Path(named)
+    usual = (Path("ingestd.toml"), Path("/etc/ingestd/ingestd.toml"))
+    return next((path for path in usual if path.is_file()), None)
+
+
+def resolve_data_dir(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the data folder: ``--data-dir``, INGESTD_DATA_DIR, systemd's STATE_DIRECTORY, else the user's.
+
+    The user's is ``ingestd`` in XDG_STATE_HOME or ``~/.local/state``. The folder need not exist.
+    """
+    named = option or environ.get("INGESTD_DATA_DIR")
+    return Path(named).expanduser() if named else _usual_data_dir(environ)[0]
+
+
+def _usual_data_dir(environ: Mapping[str, str]) -> tuple[Path, str]:
+    if state := environ.get("STATE_DIRECTORY"):
+        return Path(state.split(":")[0]), "STATE_DIRECTORY"  # systemd joins several with colons
+    if state := environ.get("XDG_STATE_HOME"):
+        return Path(state) / "ingestd", "XDG_STATE_HOME"
+    return Path.home() / ".local" / "state" / "ingestd", "default"
+
+
+def load_settings(
+    file: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, str | None] = MappingProxyType({}),
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        file: A TOML file, see ``find_settings_file``. Paths in it are relative to its folder.
+        environ: The environment. Only names that begin with ``INGESTD_``, and systemd's, count.
+        flags: Dotted names to what the user wrote; None is a flag that was not given.
+
+    Raises:
+        SettingsError: A name is unknown, a value is wrong, the file cannot be read. All mistakes are in it.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(SETTINGS, "default")
+    values["data_dir"], origins["data_dir"] = _usual_data_dir(environ)
+    for name, raw, origin in [*_from_file(file, problems), *_from_environ(environ, problems), *_from_flags(flags)]:
+        try:
+            value = SETTINGS[name].kind.parse(raw)
+        except ValueError as error:
+            problems.append(f"{origin}: error: {name}: {error}\n  help: {SETTINGS[name].doc}")
+            continue
+        if isinstance(value, Path) and file and origin.startswith(f"{file}:"):
+            value = file.parent / value
+        values[name], origins[name] = value, origin
+    if problems:
+        raise SettingsError(problems)
+    settings: Settings = _build(Settings, values, origins=MappingProxyType(origins))
+    return settings
+
+
+def _build(owner: Any, values: Mapping[str, Any], prefix: str = "", **extra: Any) -> Any:
+    arguments = dict(extra)
+    for item in dataclasses.fields(owner):
+        name = prefix + item.name
+        if "table" in item.metadata:
+            arguments[item.name] = _build(item.metadata["table"], values, f"{name}.")
+        elif name in values:
+            arguments[item.name] = values[name]
+    return owner(**arguments)
+
+
+def _from_flags(flags: Mapping[str, str | None]) -> Iterator[tuple[str, Any, str]]:
+    return ((name, raw, SETTINGS[name].flag) for name, raw in flags.items() if raw is not None)
+
+
+def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any, str]]:
+    by_variable = {one.variable: one.name for one in SETTINGS.values()}
+    for variable, raw in sorted(environ.items()):
+        if not variable.startswith(PREFIX) or variable == "INGESTD_SETTINGS" or not raw:
+            continue
+        if variable in by_variable:
+            if not (variable == "INGESTD_PORT" and raw.startswith("tcp://")):  # set by Kubernetes
+                yield by_variable[variable], raw, variable
+        elif not variable.startswith(FOREIGN_PREFIXES) and not _KUBERNETES.fullmatch(variable):
+            known = [*by_variable, "INGESTD_SETTINGS"]
+            problems.append(f"{variable}: error: unknown setting\n  help: {_hint(variable, known, PREFIX)}")
+
+
+def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, Any, str]]:
+    if file is None:
+        return
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        problems.append(f"{file}: error: the settings file cannot be read: {reason}")
+        return
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line (\d+)", str(error))  # without one it is the end of the file
+        problems.append(f"{file}:{place[1] if place else text.count(chr(10)) + 1}: error: {error}")
+        return
+    lines = _lines_of_keys(text)
+    tables = {name.rpartition(".")[0] for name in SETTINGS}
+    for name, raw in _flatten(content, tables):
+        line = next((lines[path] for path in _prefixes(name) if path in lines), 1)
+        if name in SETTINGS:
+            yield name, raw, f"{file}:{line}"
+        else:
+            what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
+            problems.append(f"{file}:{line}: error: {what}\n  help: {_hint(name, SETTINGS)}")
+
+
+def _flatten(content: Mapping[str, Any], tables: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        name = prefix + key
+        if isinstance(value, dict) and name in tables:
+            yield from _flatten(value, tables, f"{name}.")
+        else:
+            yield name, value
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """Yield ``a.b.c``, ``a.b``, ``a``: a key of an inline table stands on the line of the table."""
+    parts = name.split(".")
+    return (".".join(parts[:size]) for size in range(len(parts), 0, -1))
+
+
+def _lines_of_keys(text: str) -> dict[str, int]:
+    """Return the line, from 1, of every key and table header. ``tomllib`` does not tell."""
+    found: dict[str, int] = {}
+    prefix = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if header := re.match(r"\s*\[+([^\]]+)\]", line):
+            name = _bare(header[1])
+            prefix = name + "."
+        elif assignment := re.match(r"\s*([^=#]+?)\s*=", line):
+            name = prefix + _bare(assignment[1])
+        else:
+            continue
+        found.setdefault(name, number)
+    return found
+
+
+def _bare(key: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))
+
+
+def _hint(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return what to write instead of ``name``; ``prefix``, which all have, tells nothing and is not compared."""
+    words = list(known)
+    near = did_you_mean(name.removeprefix(prefix), [word.removeprefix(prefix) for word in words])
+    return f"did you mean {prefix}{near}?" if near else f"known are {', '.join(words)}"
