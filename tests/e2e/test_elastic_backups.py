@@ -181,6 +181,6 @@ def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix
     assert backups.fill(name, iter(documents)) == 2500
     with pytest.raises(BackupError, match="there is an index"):
         backups.fill(name, documents)
-    with pytest.raises(BackupError, match="refuses (a document|documents)"):
+    with pytest.raises(BackupError, match=r"refuses (a document|documents)"):
         backups.fill(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])
     assert search_server.count(f"{name}-2") == 0
