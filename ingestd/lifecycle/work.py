@@ -149,7 +149,7 @@ class Lifecycle:
             return Pruned(decision)
         index = decision.info.index
         try:
-            if hold := self._unverified(index):
+            if hold := self.unverified(index):
                 return Pruned(decision, error=hold)
             self.store.delete(index)
         except StoreError as error:
@@ -158,7 +158,7 @@ class Lifecycle:
         log.info("an index was deleted", index=index, why=decision.why)
         return Pruned(decision, deleted=True)
 
-    def _unverified(self, index: str) -> str:
+    def unverified(self, index: str, progress: Progress | None = None) -> str:
         """Return why the backup of an index cannot be relied on right now; empty: it can, or there are no backups."""
         if self.backups is None or not self.repository:
             return ""
@@ -167,7 +167,7 @@ class Lifecycle:
             return "it is not backed up"
         if not self._fresh(self.state.verified.get(self.repository, {}).get(snapshot)):
             try:
-                self.verify(snapshot)
+                self.verify(snapshot, progress)
             except BackupError as error:
                 log.error("an index stays: its backup is not good", index=index, error=error)
                 return str(error)

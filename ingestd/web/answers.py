@@ -50,11 +50,19 @@ def refusal(status: int, message: str, **more: Any) -> Answer:
 class Answers:
     """Answers what is asked of one store and one data folder. The store is opened at the first call for it.
 
-    ``rules`` are those by which the daemon deletes its indices; None: it does not.
+    ``rules`` are those by which the daemon deletes its indices; None: it does not. ``backed_up``: whether the backups
+    that the data folder remembers are those of this store.
     """
 
-    def __init__(self, open_store: Callable[[], LogStore], data_dir: Path, rules: Rules | None = None) -> None:
-        self._open, self._data_dir, self._rules = open_store, data_dir, rules
+    def __init__(
+        self,
+        open_store: Callable[[], LogStore],
+        data_dir: Path,
+        rules: Rules | None = None,
+        *,
+        backed_up: bool = False,
+    ) -> None:
+        self._open, self._data_dir, self._rules, self._backed_up = open_store, data_dir, rules, backed_up
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
@@ -162,7 +170,7 @@ class Answers:
     def _backups(self) -> dict[str, dict[str, str]]:
         """Return the newest backup of each index that was read again and found whole, as far as is remembered."""
         found: dict[str, dict[str, str]] = {}
-        if self._rules is None:
+        if not self._backed_up:
             return found
         for repository, snapshots in State.load(self._data_dir).verified.items():
             for snapshot, verified in sorted(snapshots.items()):

@@ -9,6 +9,7 @@ from aiohttp import web
 import ingestd
 from ingestd.event.jsontext import dumps
 from ingestd.web import api
+from ingestd.web.actions import Actions
 from ingestd.web.exposition import render
 from ingestd.web.guard import Guard
 from ingestd.web.health import Health
@@ -86,11 +87,22 @@ def _add_dashboard(
     app: web.Application, site: Site, guard: Guard, health: Callable[[], Awaitable[Health]]
 ) -> Callable[[], None]:
     """Add what the dashboard asks for; return what is to be done when its page is opened."""
-    setup = Setup(str(site.data_dir), site.query_memory, site.query_timeout, site.server, site.indices, site.rules)
+    setup = Setup(
+        data_dir=str(site.data_dir),
+        memory=site.query_memory,
+        timeout_s=site.query_timeout,
+        server=site.server,
+        indices=site.indices,
+        rules=site.rules,
+        backed_up=site.orders is not None,
+    )
     pool = QueryPool(setup)
     tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
-    app.add_routes([*api.routes(pool, Status(site, health, pool), site.prefix), tails.route()])
+    actions = Actions(site.orders)
+    status = Status(site, health, pool, actions)
+    app.add_routes([*api.routes(pool, status, site.prefix), tails.route(), *actions.routes(site.prefix)])
     app.on_shutdown.append(tails.end)
+    app.on_shutdown.append(actions.end)
 
     async def close(_: web.Application) -> None:
         await pool.close()

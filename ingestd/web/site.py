@@ -59,6 +59,8 @@ class Site:
         rules: Those by which the daemon deletes indices of this store; None: it deletes none.
         flows: The pipelines.
         scheduled: Data folder of the daily work on indices; None: the daemon does none.
+        orders: Settings under which indices can be backed up, deleted and restored by hand, as texts by name; None:
+            they are not those of the store that is shown.
     """
 
     access: Access = field(default_factory=Access)
@@ -71,6 +73,7 @@ class Site:
     rules: Rules | None = None
     flows: tuple[Flow, ...] = ()
     scheduled: Path | None = None
+    orders: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def shown_store(self) -> str:
@@ -105,6 +108,7 @@ def site_of(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Site:
         rules=_rules(settings, server),
         flows=tuple(_flow(name, pipeline) for name, pipeline in pipelines.items()),
         scheduled=settings.data_dir if settings.schedule.cron != "off" else None,
+        orders=_orders(settings, server),
     )
 
 
@@ -114,6 +118,21 @@ def _rules(settings: Settings, server: ElasticOptions | None) -> Rules | None:
     if settings.schedule.cron == "off" or own != (server is None):
         return None
     return rules(settings, own_store=own)
+
+
+def _orders(settings: Settings, server: ElasticOptions | None) -> Mapping[str, str] | None:
+    """Return what a process for orders has to know; it holds passwords."""
+    if is_own(settings.store or settings.elasticsearch) != (server is None):
+        return None
+    found = {
+        "data_dir": str(settings.data_dir.absolute()),
+        "store": settings.store,
+        "elasticsearch": settings.elasticsearch,
+        "index_timezone": settings.index_timezone,
+        "backup.repository": settings.backup.repository,
+        "retention.index": settings.retention.index,
+    }
+    return {name: text for name, text in found.items() if text}
 
 
 def _searched(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tuple[ElasticOptions | None, str]:

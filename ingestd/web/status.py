@@ -12,6 +12,7 @@ import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
 from ingestd.geoip.shelf import installed
+from ingestd.web.actions import Actions
 from ingestd.web.health import Health
 from ingestd.web.queries import QueryPool
 from ingestd.web.site import STARTED, Flow, Plugin, Site
@@ -73,10 +74,11 @@ class Status:
         site: What the pages are about.
         health: Asks the workers, and sets the metrics to theirs.
         pool: The query processes.
+        actions: What was ordered by hand.
     """
 
-    def __init__(self, site: Site, health: Ask, pool: QueryPool) -> None:
-        self._site, self._health = site, health
+    def __init__(self, site: Site, health: Ask, pool: QueryPool, actions: Actions) -> None:
+        self._site, self._health, self._actions = site, health, actions
         self._letters = Counted(pool, "dead_letters", [])
         self._audit = Counted(pool, "audit", None)
         self._samples: deque[tuple[float, float, float]] = deque()
@@ -110,6 +112,7 @@ class Status:
             "audit": audit,
             "workers": {"running": health.running, "wanted": health.wanted},
             "health": health.document(),
+            "action": self._actions.document(),
             "geoip": self._geoip(),
             "counting": [one.name for one in counted if not one.known],
             "problems": [one.problem for one in counted if one.problem],

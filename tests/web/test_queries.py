@@ -89,7 +89,7 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     state, verified = State.load(data_dir), datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     state.verified["s3"] = {f"{INDEX}-20261123001000": verified, f"{INDEX}-20261124001000": verified}
     state.save()
-    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0, rules=Rules(max_age=30 * 86_400)))
+    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0, rules=Rules(max_age=30 * 86_400), backed_up=True))
     [index] = msgspec.json.decode((await pool.ask("indices", {})).body)["indices"]
     await pool.close()
     assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-22")

@@ -1,0 +1,115 @@
+"""What the dashboard orders: back up, delete and restore an index, over HTTP, on the built-in store."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.daemon import Daemon, ingestd, wait_until
+from tests.e2e.test_scheduler import EVENTS, indices, name, put, today
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    data = tmp_path / "data"
+    for days_ago in (0, 1, 2):
+        put(data, days_ago)
+    ingestd(data, "repository", "add", "disk", "--type", "fs", "--location", str(tmp_path / "repository"))
+    with Daemon(tmp_path, workers="1", schedule_cron="off") as running:
+        yield running
+
+
+def order(daemon: Daemon, path: str, body: Any = None, **headers: str) -> Any:
+    """Send an order; returns the status and the answer."""
+    if not headers:
+        headers = {"X-CSRF-Token": json.loads(daemon.get("/api/session"))["csrf"]}
+    data = json.dumps(body).encode() if body is not None else b""
+    request = urllib.request.Request(f"{daemon.url}/api/{path}", data, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())["action"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())["error"]["message"]
+
+
+def action(daemon: Daemon) -> Any:
+    return json.loads(daemon.get("/api/actions"))["action"]
+
+
+def done(daemon: Daemon, path: str, body: dict[str, Any] | None = None) -> tuple[str, str]:
+    """Order something and wait for its end; returns state and message."""
+    status, found = order(daemon, path, body)
+    assert (status, found["state"]) == (202, "running")
+    wait_until(lambda: action(daemon)["state"] != "running", f"the end of {path}", 60)
+    ended = action(daemon)
+    assert ended["ended"] >= ended["started"]
+    return ended["state"], ended["message"]
+
+
+def test_back_up_delete_restore(daemon: Daemon) -> None:
+    data, index = daemon.data_dir, name(1)
+    assert action(daemon) is None
+    state, message = done(daemon, f"indices/{index}/delete")
+    assert (state, message) == ("failed", f"{index} stays: it is not backed up")
+    assert index in indices(data)
+    state, message = done(daemon, f"indices/{index}/backup")
+    assert state == "done"
+    assert message.startswith(f"{index} is backed up: {index}-")
+    shown = {one["index"]: one["backup"] for one in json.loads(daemon.get("/api/indices"))["indices"]}
+    assert shown[index]["repository"] == "disk"
+    assert done(daemon, f"indices/{index}/delete") == ("done", f"{index} is deleted")
+    assert index not in indices(data)
+    day = index.removeprefix("logstash-")
+    assert done(daemon, "restore", {"day": day}) == ("done", f"{index}: {EVENTS} events")
+    assert index in indices(data)
+    state, message = done(daemon, "restore", {"day": day})
+    assert state == "failed"
+    assert "there is an index" in message
+    assert done(daemon, "restore", {"day": day, "rename": "restored-"})[0] == "done"
+    assert f"restored-{index}" in indices(data)
+    assert done(daemon, f"indices/{name(2)}/delete", {"force": True})[0] == "done"
+    assert json.loads(daemon.get("/api/status"))["action"]["kind"] == "delete"
+    assert [one["level"] for one in daemon.problems()] == ["WARNING"] * 2
+
+
+WRONG: list[tuple[str, Any, int, str]] = [  # path, body, status, what is said
+    ("restore", {}, 400, "day is a day"),
+    ("restore", {"day": "2019-02-30"}, 400, "day is a day"),
+    ("restore", {"day": "2019-02-01", "all": True}, 400, "the body is no order"),
+    ("indices/x/delete", [], 400, "the body is no order"),
+]
+
+
+def test_what_is_refused(daemon: Daemon) -> None:
+    for path, body, status, said in WRONG:
+        found, message = order(daemon, path, body)
+        assert (found, said in message) == (status, True), message
+    found, message = order(daemon, f"indices/{name(1)}/delete", {"force": True}, Accept="application/json")
+    assert (found, "X-CSRF-Token" in message) == (403, True)
+    assert action(daemon) is None
+    unknown = {
+        "indices/..%2F..%2Fdata/delete": "there is no index ../../data",
+        "indices/..%2F..%2Frepository/backup": "there is no index ../../repository",
+        "indices/nothing/backup": "there is no index nothing",
+    }
+    for path, said in unknown.items():
+        assert done(daemon, path, {"force": True}) == ("failed", said)
+    assert done(daemon, "restore", {"day": "2019-02-01"}) == ("failed", "there is no backup of 2019-02-01")
+    assert indices(daemon.data_dir) == [name(2), name(1), name(0)]
+
+
+def test_it_is_broken_off_with_the_daemon(daemon: Daemon, tmp_path: Path) -> None:
+    put(daemon.data_dir, 3, 2_000_000)  # 100 MB
+    assert order(daemon, f"indices/{name(3)}/backup")[0] == 202
+    assert order(daemon, f"indices/{name(1)}/backup") == (409, "another action is under way; wait for its end")
+    wait_until(lambda: list((tmp_path / "repository").rglob("files/*")), "the first file")
+    daemon.stop()
+    assert indices(daemon.data_dir)[0] == name(3)
+    assert ingestd(daemon.data_dir, "backup", f"{today()}").startswith("SNAPSHOT")  # the lock is free
