@@ -111,7 +111,10 @@ def import_(
             journal = TrackedJournal(imports.delivered, settings.queue_bytes)
             counted = CountedLetters(PipelineLetters(letters, _PIPELINE, config_version(config), journal))
             counted.recall(START)  # a kill may have come between a letter and the note that its line is done with
-            result = _run(settings, config, _Parts(files, codec, again, imports, journal, counted))
+            asked = None if again else places.under_way()
+            result = _run(settings, config, _Parts(files, codec, asked, imports, journal, counted))
+            if result.drained:
+                places.settle()
     except ConfigErrors as errors:
         click.echo(errors.render(), err=True)
         raise SystemExit(1) from None
@@ -122,11 +125,11 @@ def import_(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What an import is put together from."""
+    """What an import is put together from; ``asked``: see `known_ids`."""
 
     files: tuple[Path, ...]
     codec: str
-    again: bool
+    asked: dict[str, int] | None
     imports: Imports
     journal: TrackedJournal
     letters: CountedLetters
@@ -136,13 +139,15 @@ class _Parts:
 class _Result:
     """What came of an import.
 
-    ``problems`` are sentences; ``known`` files had nothing new; ``stopped`` is whether a signal ended it.
+    ``problems`` are sentences; ``known`` files had nothing new; ``stopped``: a signal ended it; ``drained``: all that
+    was read was delivered.
     """
 
     sheet: Sheet
     problems: list[str]
     known: list[Path]
     stopped: bool
+    drained: bool
 
 
 def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
@@ -152,7 +157,7 @@ def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
         settings=settings, dead_letters=parts.letters, pipeline_id=_PIPELINE, clock=clock, writer_id=_WRITER
     )
     pipeline = compile_pipeline(config, context, report_failures(_PIPELINE))
-    pipeline = replace(pipeline, routes=_routes(pipeline, settings, again=parts.again))
+    pipeline = replace(pipeline, routes=_routes(pipeline, settings, parts.asked))
     total, done = sum(path.stat().st_size for path in parts.files), 0
     with progress("importing") as tell:
 
@@ -171,11 +176,14 @@ def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
     problems += [problem for _, one in inputs for problem in one.problems]
     stopped = not drained or not all(one.finished for _, one in inputs)
     known = [path for _, one in inputs for path in one.known]
-    return _Result(_sheet(parts.journal, running), problems, known, stopped)
+    return _Result(_sheet(parts.journal, running), problems, known, stopped, drained)
 
 
-def _routes(pipeline: Pipeline, settings: Settings, *, again: bool) -> list[list[BuiltOutput]]:
-    """Return the outputs; those into the built-in store with small batches, and such that know what it has."""
+def _routes(pipeline: Pipeline, settings: Settings, asked: dict[str, int] | None) -> list[list[BuiltOutput]]:
+    """Return the outputs; those into the built-in store with small batches, and such that know what it has.
+
+    ``asked``: the streams of which that is asked, None: all.
+    """
     known: Known | None = None
 
     def adapted(built: BuiltOutput) -> BuiltOutput:
@@ -183,11 +191,11 @@ def _routes(pipeline: Pipeline, settings: Settings, *, again: bool) -> list[list
         if not isinstance(built.output, StoreOutput):
             return built
         built.output.batch_bytes = _BATCH_BYTES
-        if not again:
+        if asked == {}:
             return built
         if known is None:
             with closing(open_store(LOCAL, settings.data_dir)) as store:
-                known = known_ids(store.search(Query(), 0))
+                known = known_ids(store.search(Query(), 0), asked)
         return BuiltOutput(built.step, NewOnly(built.output, known))
 
     return [[adapted(built) for built in route] for route in pipeline.routes]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from ingestd.journal.base import Position, Record
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._streams import put, reject_long_line
@@ -69,13 +71,15 @@ class Imports:
         """Open a file and pass over what was imported of it. Raises OSError, ContentError."""
         source = self._found(path)
         self._sources[source.place.origin] = source
+        if source.place.head_bytes:  # a kill may come between the first events and the note of them
+            self._places.save(msgspec.structs.replace(source.place, path=str(path), under_way=True))
         return source
 
     def _found(self, path: Path) -> _Source:
         content = Content(path)
         try:
             head = _head(content)
-            for place in self._places.candidates(head):
+            for place in self._places.candidates(head, path):
                 source = _Source(place, content, 0, _blocks(head))
                 if source.pass_over(place.checked_bytes) and source.checks.digest == (place.checked or EMPTY):
                     if self._again and place.origin not in self._sources:
@@ -93,20 +97,24 @@ class Imports:
 
     def _from_begin(self, path: Path, place: Place, content: Content) -> _Source:
         content.close()
-        return _Source(Place(place.origin, place.head, place.head_bytes), Content(path), 0, deque())
+        self._delivered[place.origin] = place.offset  # after a kill, what comes next was still imported before
+        return _Source(place, Content(path), 0, deque())
 
     def ended(self, source: _Source, path: Path) -> None:
         """Note that a file was read to its end: the same one under another name has nothing new."""
         size = source.checks.size
-        self._places.remember(_moved(source.place, size, (size, source.checks.digest), path))
+        if size:
+            self._places.remember(_moved(source.place, size, (size, source.checks.digest), path))
 
     def delivered(self, origin: str, offset: int) -> None:
         """Put on the disk that everything before ``offset`` of a stream has been delivered. Raises OSError."""
         source = self._sources[origin]
         # The line end that is counted behind a line that is too long may be missing at the end of a file.
-        offset = max(min(offset, source.checks.size), self._delivered.get(origin, 0))
-        self._delivered[origin] = offset
-        self._places.save(_moved(source.place, offset, source.checks.at(offset), Path(source.place.path)))
+        offset = min(offset, source.checks.size)
+        if offset >= self._delivered.get(origin, 0):
+            self._delivered[origin] = offset
+            place = _moved(source.place, offset, source.checks.at(offset), Path(source.place.path))
+            self._places.save(msgspec.structs.replace(place, under_way=True))
 
 
 def _moved(place: Place, offset: int, check: tuple[int, str], path: Path) -> Place:

@@ -1,6 +1,7 @@
 """What an earlier import has put into the built-in store is not put there again.
 
-The output looks only for what a crash may have left: the last megabytes. A file that is imported again needs more.
+The output looks only for what a crash may have left: the last megabytes. A file that is imported again needs more,
+and so does one whose import was killed, if other files were imported since.
 """
 
 from __future__ import annotations
@@ -14,18 +15,26 @@ from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs.store import Rows, StoreOutput
 from ingestd.stores.base import Hit
 
-_IMPORTED = re.compile(r"f[0-9a-f]{20}[.-]")
+_IMPORTED = re.compile(r"(?P<origin>f[0-9a-f]{20}(?:\.\d+)?)-(?P<offset>[0-9a-f]{12,})")
 
 Known = Mapping[str, set[str]]
 """The ids that each index has."""
 
 
-def known_ids(hits: Iterable[Hit]) -> Known:
-    """Return the ids of imported events among ``hits``: about 100 bytes of memory each."""
+def known_ids(hits: Iterable[Hit], streams: Mapping[str, int] | None = None) -> Known:
+    """Return the ids of imported events among ``hits``: about 100 bytes of memory each.
+
+    ``streams``: only of these, and behind these offsets.
+    """
     known: dict[str, set[str]] = defaultdict(set)
     for hit in hits:
-        if _IMPORTED.match(hit.id):
-            known[hit.index].add(hit.id)
+        if (found := _IMPORTED.match(hit.id)) is None:
+            continue
+        if streams is not None:
+            begin = streams.get(found["origin"])
+            if begin is None or int(found["offset"], 16) < begin:
+                continue
+        known[hit.index].add(hit.id)
     return dict(known)
 
 

@@ -39,6 +39,7 @@ class Place(msgspec.Struct):
         offset: The begin of the first line that was not delivered.
         checked: Digest of the first ``checked_bytes`` of the content; those are not more than ``offset``.
         path: Where the file was; for people.
+        under_way: Whether events behind ``offset`` may be stored, because the import was killed.
     """
 
     origin: str
@@ -48,6 +49,7 @@ class Place(msgspec.Struct):
     checked: str = ""
     checked_bytes: int = 0
     path: str = ""
+    under_way: bool = False
 
 
 class Places:
@@ -61,6 +63,7 @@ class Places:
     def __init__(self, folder: Path, destination: str) -> None:
         self._folder, self._destination = folder, destination
         self._known: dict[str, Place] = {}
+        self._saved: dict[str, Place] = {}  # in this process
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -77,12 +80,22 @@ class Places:
                     self._known[place.origin] = place
             yield
 
-    def candidates(self, head: bytes) -> list[Place]:
-        """Return the places of the files that begin with the same bytes, the one that has come farthest first."""
+    def under_way(self) -> dict[str, int]:
+        """Return the streams of which an import was killed, and from which offset on its events may be stored."""
+        return {place.origin: place.offset for place in self._known.values() if place.under_way}
+
+    def candidates(self, head: bytes, path: Path) -> list[Place]:
+        """Return the places that the file with this begin may have, the one that has come farthest first.
+
+        Of a place that has nothing checked yet, what it knows of the content must be all there is, or its path the
+        same: a few first bytes alone do not make a file the same.
+        """
         found = [
             place
             for place in self._known.values()
-            if place.head_bytes <= len(head) and place.head == digest(head[: place.head_bytes])
+            if 0 < place.head_bytes <= len(head)
+            and (place.checked_bytes or place.head_bytes == len(head) or place.path == str(path))
+            and place.head == digest(head[: place.head_bytes])
         ]
         return sorted(found, key=lambda place: place.offset, reverse=True)
 
@@ -99,6 +112,7 @@ class Places:
 
     def save(self, place: Place) -> None:
         """Put a place on the disk. Raises OSError."""
+        self._saved[place.origin] = place
         path = self._folder / f"{place.origin}-{self._destination}.json"
         aside = path.with_suffix(".part")
         with aside.open("wb") as file:
@@ -106,6 +120,12 @@ class Places:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+
+
+    def settle(self) -> None:
+        """Note of all places saved that nothing is under way any more. Raises OSError."""
+        for place in list(self._saved.values()):
+            self.save(msgspec.structs.replace(place, under_way=False))
 
 
 def digest(data: bytes) -> str:

@@ -86,6 +86,23 @@ def test_killed_in_the_middle_each_line_is_there_once(tmp_path: Path) -> None:
     assert numbers(data) == list(range(20_000))
 
 
+def test_killed_and_another_file_first(tmp_path: Path) -> None:
+    """More than the output ``store`` looks back at comes between."""
+    first, second = write(tmp_path / "a.ndjson", range(20_000)), write(tmp_path / "b.ndjson", range(20_000, 60_000))
+    data = tmp_path / "data"
+    process = start(data, "import", first)
+    wait_until(lambda: offset(data), "the first lines")
+    process.kill()
+    process.communicate()
+    (path,) = data.glob("import/*.json")
+    place = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**place, "offset": 0, "checked": "", "checked_bytes": 0}))  # as if killed before it
+    assert run(data, "import", second)[0] == 0
+    code, out, _ = run(data, "import", first)
+    assert (code, out.split()[0], out.split()[4] > "0") == (0, "20,000", True)
+    assert numbers(data) == list(range(60_000))
+
+
 def test_interrupted_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson.gz"
     path.write_bytes(gzip.compress(write(tmp_path / "a", range(60_000)).read_bytes(), 1))

@@ -124,6 +124,39 @@ async def test_again(tmp_path: Path) -> None:
     assert two.chunks[0].origin.id == one.chunks[0].origin.id
 
 
+async def test_again_and_killed_nothing_is_taken_for_new(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    await read(tmp_path, path)
+    await read(tmp_path, path, again=True, delivered=2)
+    assert (await read(tmp_path, path))[0].text == b""
+
+
+async def test_where_a_killed_import_may_have_stored_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    for delivered in (0, 2):
+        sink, _ = await read(tmp_path, path, delivered=delivered)
+        places = Places(tmp_path / "places", "d")
+        with places.held():
+            offset = sink.ends()[delivered - 1][1] if delivered else 0
+            assert places.under_way() == {sink.chunks[0].origin.id: offset}
+    await read(tmp_path, path)
+    with places.held():
+        places.settle()  # of another import
+        assert set(places.under_way().values()) == {len(LINES)}
+
+
+async def test_empty_files(tmp_path: Path) -> None:
+    empty, other = tmp_path / "empty.log", tmp_path / "other.log"
+    empty.touch()
+    other.write_bytes(LINES)
+    sink, files = await read(tmp_path, empty, empty, other)
+    assert (sink.text == LINES, files.known) == (True, [])
+    empty.write_bytes(b"no more\n")
+    assert (await read(tmp_path, empty))[0].text == b"no more\n"
+
+
 async def test_lines_too_long(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"a\n" + b"x" * 2000 + b"\nb\n" + b"y" * 1500)
