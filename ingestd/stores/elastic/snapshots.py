@@ -74,6 +74,8 @@ def read_repositories(answer: Mapping[str, Any]) -> list[Repository]:
     """Return the repositories of ``GET _snapshot`` that are a folder or a bucket."""
     found = []
     for name, body in sorted(answer.items()):
+        if not isinstance(body, dict):  # of something else that passes for a server
+            continue
         settings = {key: str(value) for key, value in body.get("settings", {}).items() if key in _SETTINGS}
         kind = body.get("type")
         if kind == "s3":
