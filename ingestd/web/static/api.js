@@ -23,11 +23,19 @@ export function ask(path, params = {}, signal = undefined) {
   return getJson(address(path, params), signal);
 }
 
-/** Get JSON from an address of ours; fails as `ask` does. */
-export async function getJson(url, signal) {
+/** Give an order, `POST api/PATH`, and return the parsed answer; fails as `ask` does. */
+export async function order(path, body = {}) {
+  // Asked for each time: the token is another one once ingestd has been started again.
+  const { csrf } = await ask("session");
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" };
+  return getJson(address(path), undefined, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** Get JSON from an address of ours; fails as `ask` does. `init` is for the request, as in `fetch`. */
+export async function getJson(url, signal, init = {}) {
   let answer;
   try {
-    answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
+    answer = await fetch(url, { ...init, signal, headers: { Accept: "application/json", ...init.headers } });
   } catch (error) {
     throw error.name === "AbortError" ? error : new ApiError(0);
   }

@@ -1,19 +1,24 @@
 /** The page "Status": is everything coming in, being stored, and adding up? */
 
 import { aborted, ask } from "./api.js";
+import { card, sum, table } from "./cards.js";
 import { h, put, svg } from "./dom.js";
-import { bytes, compact, duration, number, rate } from "./format.js";
+import { bytes, duration, number, rate } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { askIndices, createIndices } from "./indices.js";
 import { failure } from "./notices.js";
-import { daysText, inputText } from "./time.js";
 
 const EVERY_MS = 5000,
   KEPT = 60;
 
 /** Return `{element, load(question, signal), stop()}`. */
 export function createStatus() {
-  const element = h("div", { class: "status-page" });
+  // The card of the indices is changed and never made anew: something may be typed there, or be going on.
+  const indices = createIndices();
+  const above = h("div", { class: "status-part" });
+  const below = h("div", { class: "status-part" });
+  const element = h("div", { class: "status-page" }, above, indices.element, below);
   const history = { received: [], delivered: [] };
   let timer = 0,
     running = null;
@@ -22,16 +27,20 @@ export function createStatus() {
     clearTimeout(timer);
     running = signal;
     try {
-      const [status, { indices }] = await Promise.all([ask("status", {}, signal), ask("indices", {}, signal)]);
+      const [status, found] = await Promise.all([ask("status", {}, signal), askIndices(signal)]);
       keep(history.received, status.rates?.received_per_s ?? 0);
       keep(history.delivered, status.rates?.delivered_per_s ?? 0);
-      put(element, page(status, indices, history));
+      put(above, page(status, history));
+      indices.show(found);
+      put(below, facts(status));
     } catch (error) {
       if (aborted(error)) return;
       put(
-        element,
+        above,
         failure(error, () => load(null, signal)),
       );
+      indices.hide();
+      put(below);
     }
     if (running === signal && !signal.aborted) timer = setTimeout(again, EVERY_MS, signal);
   }
@@ -42,7 +51,11 @@ export function createStatus() {
       timer = setTimeout(again, EVERY_MS, signal);
     else load(null, signal);
   }
-  return { element, load, stop: () => clearTimeout(timer) };
+  function stop() {
+    clearTimeout(timer);
+    indices.stop();
+  }
+  return { element, load, stop };
 }
 
 function keep(list, value) {
@@ -50,7 +63,7 @@ function keep(list, value) {
   if (list.length > KEPT) list.shift();
 }
 
-function page(status, indices, history) {
+function page(status, history) {
   return [
     h(
       "div",
@@ -89,12 +102,8 @@ function page(status, indices, history) {
     audit(status.audit),
     inputs(status.pipelines ?? []),
     deadLetters(status.dead_letters ?? []),
-    indexTable(indices),
-    facts(status),
   ];
 }
-
-const sum = (rows, name) => rows.reduce((all, row) => all + row[name], 0);
 
 const tile = (name, value, below, mood = "") =>
   h("div", { class: `card tile ${mood}` }, h("h2", {}, name), h("p", { class: "tile-value" }, value), below);
@@ -123,48 +132,6 @@ function healthText(health) {
         reasons.map((reason) => h("li", {}, typeof reason === "string" ? reason : JSON.stringify(reason))),
       )
     : null;
-}
-
-function card(title, note, ...content) {
-  return h(
-    "section",
-    { class: "card", "aria-label": title },
-    h("div", { class: "card-head" }, h("h2", {}, title), note),
-    content,
-  );
-}
-
-/** A table: `columns` are [title, class, value of a row]. */
-function table(title, columns, rows) {
-  return h(
-    "div",
-    { class: "table-scroll", tabindex: "0", role: "group", "aria-label": title },
-    h(
-      "table",
-      { class: "plain" },
-      h("caption", { class: "sr-only" }, title),
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          columns.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)),
-        ),
-      ),
-      h(
-        "tbody",
-        {},
-        rows.map((row) =>
-          h(
-            "tr",
-            {},
-            columns.map(([, kind, value]) => h("td", { class: kind }, value(row))),
-          ),
-        ),
-      ),
-    ),
-  );
 }
 
 function audit(found) {
@@ -258,56 +225,6 @@ function deadLetters(rows) {
           rows,
         )
       : h("p", { class: "muted card-text" }, t("status.nodead")),
-  );
-}
-
-function indexTable(indices) {
-  const rows = [...indices].sort((a, b) => (b.day ?? "").localeCompare(a.day ?? "") || b.index.localeCompare(a.index));
-  const most = Math.max(1, ...rows.map((row) => row.bytes));
-  const size = (row) => {
-    const bar = h("span", { class: "size-bar" });
-    bar.style.width = `${(64 * row.bytes) / most}px`;
-    return [bar, bytes(row.bytes)];
-  };
-  const note = h(
-    "span",
-    { class: "muted" },
-    `${t("status.total", { n: rows.length })} · ${t("chart.events", { n: compact(sum(rows, "events")) })} · ${bytes(sum(rows, "bytes"))}`,
-  );
-  return card(
-    t("status.indices"),
-    note,
-    rows.length
-      ? table(
-          t("status.indices"),
-          [
-            [t("status.index"), "mono", (row) => row.index],
-            [t("status.age"), "", (row) => (row.day ? agoDay(row.day) : "–")],
-            [t("status.events"), "num", (row) => number(row.events)],
-            [t("status.size"), "num", size],
-            [t("status.backup"), "", (row) => (row.backup ? backupText(row.backup) : t("status.never"))],
-            [
-              t("status.delete"),
-              "",
-              (row) => (row.delete_at ? h("span", { title: row.delete_at }, agoDay(row.delete_at)) : t("status.never")),
-            ],
-          ],
-          rows,
-        )
-      : h("p", { class: "muted card-text" }, t("status.noindices")),
-  );
-}
-
-// Days of indices are in UTC.
-const agoDay = (day) =>
-  daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
-
-function backupText({ repository, snapshot, verified }) {
-  return h(
-    "span",
-    { class: "verdict good", title: `${snapshot} · ${inputText(new Date(verified))}` },
-    icon("check", 14),
-    repository,
   );
 }
 

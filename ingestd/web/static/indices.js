@@ -1,0 +1,256 @@
+/** The card "Indices" of the page "Status": what is stored, how safe it is, and what can be done with it. */
+
+import { actionText, askBackup, askDelete, askRestore, isRunning, isSafe, verifiedText } from "./actions.js";
+import { ask, order } from "./api.js";
+import { card, sum, table } from "./cards.js";
+import { h, put } from "./dom.js";
+import { bytes, compact, number } from "./format.js";
+import { t } from "./i18n.js";
+import { icon } from "./icons.js";
+import { failureText } from "./notices.js";
+import { daysText, inputText } from "./time.js";
+
+const WATCH_MS = 1000;
+
+/**
+ * Return `{element, show(found), hide(), stop()}`.
+ *
+ * `found` is what `askIndices` returns. While something runs the card asks for it by itself.
+ */
+export function createIndices() {
+  const note = h("span", { class: "muted" });
+  const state = createState();
+  const reason = h("p", { class: "muted action-reason", id: "action-reason" });
+  const list = h("div", {});
+  const form = restoreForm((wanted) => restore(wanted));
+  const tools = h("div", { class: "action-bar" }, form.element, reason);
+  const element = card(t("status.indices"), note, tools, state.element, list);
+  element.hidden = true;
+  let shown = { indices: [], action: null },
+    sending = false,
+    asking = false,
+    refused = null,
+    timer = 0;
+
+  function show(found) {
+    shown = found;
+    element.hidden = false;
+    const { indices, action } = found;
+    const events = t("chart.events", { n: compact(sum(indices, "events")) });
+    note.textContent = [t("status.total", { n: indices.length }), events, bytes(sum(indices, "bytes"))].join(" · ");
+    if (action && !sending && action.started !== refused) state.show(action);
+    refine();
+    clearTimeout(timer);
+    if (isRunning(action)) timer = setTimeout(watch, WATCH_MS);
+  }
+
+  /** Show the table, and what can be clicked in it now. */
+  function refine() {
+    if (asking) return; // below an open question nothing moves
+    const why = barred();
+    const unsaved = why || (shown.repository === null ? t("action.norepository") : "");
+    reason.textContent = unsaved;
+    form.bar(Boolean(unsaved));
+    const held = list.contains(document.activeElement);
+    put(list, indexTable(shown.indices, { backup, remove, why, unsaved }));
+    if (held && !list.contains(document.activeElement)) state.element.focus({ preventScroll: true });
+  }
+
+  const barred = () => (sending || isRunning(shown.action) ? t("action.busy") : "");
+
+  async function watch() {
+    try {
+      show(await askIndices());
+    } catch (error) {
+      failureText(error); // the page itself says when ingestd is gone
+      timer = setTimeout(watch, WATCH_MS);
+    }
+  }
+
+  /** Ask first; then give the order and follow what becomes of it. */
+  async function perform(question, action, path, body) {
+    if (barred()) return;
+    asking = true;
+    const yes = await question();
+    asking = false;
+    refine();
+    if (!yes) return;
+    sending = true;
+    state.show({ ...action, state: "running" });
+    refine();
+    try {
+      await order(path, body);
+      sending = false;
+      refused = null;
+      show(await askIndices());
+    } catch (error) {
+      sending = false;
+      refused = shown.action?.started ?? null; // what was before is news no more
+      state.show({ ...action, state: "failed", message: error.message || failureText(error) });
+      refine();
+    }
+  }
+
+  const about = (index, what) => `indices/${encodeURIComponent(index)}/${what}`;
+  const backup = (row) =>
+    perform(() => askBackup(row, shown.repository), { kind: "backup", index: row.index }, about(row.index, "backup"));
+  // Forced is only what was asked so: a backup that is not as good as it was shown keeps the index.
+  const remove = (row) =>
+    perform(() => askDelete(row), { kind: "delete", index: row.index }, about(row.index, "delete"), {
+      force: !isSafe(row),
+    });
+  const restore = (wanted) =>
+    perform(
+      () => askRestore(wanted, shown.indices, shown.repository),
+      { kind: "restore", day: wanted.day },
+      "restore",
+      wanted,
+    );
+
+  function hide() {
+    element.hidden = true;
+    clearTimeout(timer);
+  }
+  return { element, show, hide, stop: () => clearTimeout(timer) };
+}
+
+/** Ask for the indices, and for what is being done with them: first that, so that the indices are not the older. */
+export async function askIndices(signal) {
+  const told = await ask("actions", {}, signal);
+  return { ...told, ...(await ask("indices", {}, signal)) };
+}
+
+/** Return `{element, show(action)}`: the line that says how an action goes or went. */
+function createState() {
+  const mark = h("span", { class: "action-mark" });
+  const text = h("span", { role: "status", "aria-live": "polite" });
+  const more = h("span", { class: "action-more muted small" });
+  const element = h("div", { class: "action-state", tabindex: "-1", hidden: true }, mark, text, more);
+  const marks = {
+    running: () => h("span", { class: "live-dot on" }),
+    done: () => icon("check"),
+    failed: () => icon("alert"),
+  };
+
+  function show(action) {
+    const sentence = actionText(action);
+    element.hidden = false;
+    element.className = `action-state action-${action.state}`;
+    put(more, isRunning(action) ? meter(action, sentence) : action.ended && inputText(new Date(action.ended)));
+    // What is written again, screen readers say again.
+    if (text.textContent === sentence) return;
+    put(mark, marks[action.state]());
+    text.textContent = sentence;
+  }
+  return { element, show };
+}
+
+const meter = ({ done, total }, label) =>
+  total > 0 && h("progress", { class: "meter", max: total, value: Math.min(done, total), "aria-label": label });
+
+/** Return `{element, bar(yes)}`: the form that asks which day to restore. `submit` gets `{day, rename}`. */
+function restoreForm(submit) {
+  const day = h("input", { class: "input small", type: "date", name: "day", required: true });
+  const rename = h("input", {
+    class: "input small mono",
+    name: "rename",
+    placeholder: "restored-",
+    autocomplete: "off",
+    spellcheck: "false",
+    pattern: "[a-z0-9][a-z0-9._\\-]*",
+    title: t("action.rename.help"),
+  });
+  const button = h("button", { class: "button small", type: "submit" }, t("action.restore"));
+  const element = h(
+    "form",
+    { class: "restore", "aria-label": t("action.restore.label") },
+    h("label", {}, t("action.day"), day),
+    h("label", {}, t("action.rename"), rename),
+    button,
+  );
+  element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (button.getAttribute("aria-disabled") !== "true") submit({ day: day.value, rename: rename.value });
+  });
+  return { element, bar: (yes) => bar(button, yes) };
+}
+
+// A button that is `disabled` would lose the focus; one that is so by ARIA keeps it, and says why.
+function bar(button, yes) {
+  button.setAttribute("aria-disabled", yes);
+  if (yes) button.setAttribute("aria-describedby", "action-reason");
+  else button.removeAttribute("aria-describedby");
+}
+
+function rowButton(row, what, why, act) {
+  const button = h(
+    "button",
+    {
+      class: "button small",
+      type: "button",
+      data: { key: `${what} ${row.index}` },
+      "aria-label": t(`action.${what}.label`, { name: row.index }),
+      title: why || null,
+      on: { click: () => why || act(row) },
+    },
+    t(`action.${what}`),
+  );
+  bar(button, Boolean(why));
+  return button;
+}
+
+function indexTable(indices, { backup, remove, why, unsaved }) {
+  if (!indices.length) return h("p", { class: "muted card-text" }, t("status.noindices"));
+  const rows = [...indices].sort((a, b) => (b.day ?? "").localeCompare(a.day ?? "") || b.index.localeCompare(a.index));
+  const most = Math.max(1, ...rows.map((row) => row.bytes));
+  const size = (row) => {
+    const strip = h("span", { class: "size-bar" });
+    strip.style.width = `${(64 * row.bytes) / most}px`;
+    return [strip, bytes(row.bytes)];
+  };
+  const buttons = (row) =>
+    h(
+      "span",
+      { class: "row-buttons" },
+      rowButton(row, "backup", unsaved, backup),
+      rowButton(row, "delete", why, remove),
+    );
+  return table(
+    t("status.indices"),
+    [
+      [t("status.index"), "mono", (row) => row.index],
+      [t("status.day"), "", (row) => row.day ?? "–"],
+      [t("status.age"), "", (row) => (row.day ? agoDay(row.day) : "–")],
+      [t("status.events"), "num", (row) => number(row.events)],
+      [t("status.size"), "num", size],
+      [t("status.backup"), "", (row) => backupCell(row.backup)],
+      [t("status.delete"), "", deletion],
+      [t("status.actions"), "", buttons],
+    ],
+    rows,
+  );
+}
+
+// Days of indices are in UTC.
+const agoDay = (day) =>
+  daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
+
+const deletion = ({ delete_at: at }) =>
+  at ? [agoDay(at.slice(0, 10)), h("span", { class: "muted small" }, ` ${at.slice(0, 10)}`)] : t("status.never");
+
+function backupCell(backup) {
+  if (!backup) return h("span", { class: "muted" }, t("backup.none"));
+  const { repository, snapshot } = backup;
+  const verified = verifiedText(backup);
+  return h(
+    "span",
+    { title: `${repository} · ${snapshot}${verified && ` · ${verified}`}` },
+    h(
+      "span",
+      { class: verified ? "verdict good" : "verdict" },
+      icon(verified ? "check" : "alert", 14),
+      t(verified ? "backup.verified" : "backup.unverified"),
+    ),
+    h("span", { class: "muted small mono" }, ` ${snapshot}`),
+  );
+}

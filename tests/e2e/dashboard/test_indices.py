@@ -1,0 +1,229 @@
+"""The card of the indices: what it shows, and backing up, deleting and restoring by click, on the built-in store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.conftest import Open
+
+TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+DAY = (TODAY - dt.timedelta(days=2)).date()
+INDEX = f"logstash-{DAY:%Y.%m.%d}"
+DAYS = 3
+EVENTS = 4
+
+
+def events() -> list[dict[str, Any]]:
+    """Return the same number of events for each of the days before today."""
+    days = [TODAY - dt.timedelta(days=day) for day in range(1, DAYS + 1)]
+    times = [day + dt.timedelta(hours=n) for day in days for n in range(EVENTS)]
+    return [
+        {"@timestamp": f"{time:%Y-%m-%dT%H:%M:%S}.000Z", "@version": "1", "level": "INFO", "message": f"at {time}"}
+        for time in times
+    ]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon with three days of events and nowhere to back them up."""
+    with Daemon(tmp_path, schedule_cron="0 0 1 1 *") as running:
+        running.send(events())
+        running.wait_for_delivery(DAYS * EVENTS)
+        yield running
+
+
+@pytest.fixture
+def safe(daemon: Daemon, tmp_path: Path) -> Daemon:
+    """The same, with a folder for backups."""
+    ingestd(daemon.data_dir, "repository", "add", "shelf", "--type", "fs", "--location", str(tmp_path / "shelf"))
+    return daemon
+
+
+class Card:
+    """The card in an open page."""
+
+    def __init__(self, page: Dashboard) -> None:
+        self.page = page.page
+        self.element = page.panel("Indices")
+        expect(self.rows.first).to_be_visible()
+
+    @property
+    def rows(self) -> Locator:
+        return self.element.locator("tbody tr")
+
+    def row(self, index: str = INDEX) -> Locator:
+        cell = self.page.get_by_role("cell", name=index, exact=True)
+        return self.rows.filter(has=cell)
+
+    def button(self, name: str) -> Locator:
+        return self.element.get_by_role("button", name=name, exact=True)
+
+    @property
+    def question(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    @property
+    def said(self) -> Locator:
+        return self.element.get_by_role("status")
+
+    def answer(self, name: str) -> None:
+        self.question.get_by_role("button", name=name, exact=True).click()
+        expect(self.question).to_have_count(0)
+
+    def ask_to_restore(self, rename: str = "") -> None:
+        self.element.get_by_label("Day", exact=True).fill(DAY.isoformat())
+        self.element.get_by_label("Put before the name").fill(rename)
+        self.button("Restore").click()
+
+
+class TestShown:
+    def test_a_row_says_how_old_and_how_safe_an_index_is(self, safe: Daemon, visit: Open) -> None:
+        card = Card(visit(safe.url, "tab=status"))
+        expect(card.rows).to_have_count(DAYS)
+        cells = card.row().get_by_role("cell")
+        expect(cells).to_have_count(8)
+        shown = cells.all_inner_texts()
+        assert shown[:4] == [INDEX, DAY.isoformat(), "2 days ago", str(EVENTS)]
+        assert shown[5] == "None"
+        assert f"{DAY + dt.timedelta(days=31)}" in shown[6] or f"{DAY + dt.timedelta(days=30)}" in shown[6]
+
+
+class TestActions:
+    def test_a_day_is_backed_up_deleted_and_restored(self, safe: Daemon, visit: Open) -> None:
+        page = visit(safe.url, "tab=status")
+        card = Card(page)
+        card.button(f"Back up {INDEX}").click()
+        expect(card.question).to_contain_text(f"Back up {INDEX}?")
+        expect(card.question).to_contain_text(f"{EVENTS} events")
+        page.shot("backup")
+        card.answer("Back up")
+        expect(card.said).to_have_text(f"{INDEX} is backed up, and the backup is verified.")
+        expect(card.row()).to_contain_text("Verified")
+        expect(card.button(f"Back up {INDEX}")).to_be_focused()
+
+        card.button(f"Delete {INDEX}").click()
+        expect(card.question).to_contain_text("There is a verified backup")
+        expect(card.question.get_by_role("button", name="Cancel")).to_be_focused()
+        page.shot("delete")
+        card.answer("Delete")
+        expect(card.said).to_have_text(f"{INDEX} is deleted.")
+        expect(card.rows).to_have_count(DAYS - 1)
+        page.shot("deleted")
+
+        card.ask_to_restore()
+        expect(card.question).to_contain_text("The indices get the names that they had.")
+        page.shot("restore")
+        card.answer("Restore")
+        expect(card.said).to_contain_text(f"{DAY} is restored.")
+        expect(card.row().get_by_role("cell").nth(3)).to_have_text(str(EVENTS))
+        expect(card.rows).to_have_count(DAYS)
+
+    def test_no_is_no(self, safe: Daemon, visit: Open) -> None:
+        page = visit(safe.url, "tab=status")
+        card = Card(page)
+        for name in (f"Back up {INDEX}", f"Delete {INDEX}"):
+            card.button(name).press("Enter")
+            expect(card.question).to_be_visible()
+            card.page.keyboard.press("Escape")
+            expect(card.question).to_have_count(0)
+            expect(card.button(name)).to_be_focused()
+        card.button(f"Delete {INDEX}").click()
+        card.page.keyboard.press("Enter")  # the focus is not on what deletes
+        expect(card.question).to_have_count(0)
+        card.ask_to_restore()
+        card.answer("Cancel")
+        expect(card.rows).to_have_count(DAYS)
+        expect(card.said).to_have_count(0)
+        assert not [url for url in page.requests if url.endswith(("/backup", "/delete", "/restore"))]
+
+    def test_a_restored_day_may_stand_beside_the_first(self, safe: Daemon, visit: Open) -> None:
+        page = visit(safe.url, "tab=status")
+        card = Card(page)
+        card.button(f"Back up {INDEX}").click()
+        card.answer("Back up")
+        expect(card.row()).to_contain_text("Verified")
+        card.ask_to_restore("restored-")
+        expect(card.question).to_contain_text("with restored- before them")
+        card.answer("Restore")
+        expect(card.said).to_contain_text(f"restored-{INDEX}: {EVENTS} events")
+        expect(card.row(f"restored-{INDEX}")).to_have_count(1)
+
+        card.ask_to_restore()
+        expect(card.question).to_contain_text("is there already")
+        card.answer("Restore")
+        expect(card.said).to_contain_text(f"{DAY} could not be restored:")
+        expect(card.rows).to_have_count(DAYS + 1)
+        page.shot("refused")
+
+    def test_what_is_not_backed_up_is_deleted_for_good(self, safe: Daemon, visit: Open) -> None:
+        card = Card(visit(safe.url, "tab=status"))
+        card.button(f"Delete {INDEX}").click()
+        expect(card.question).to_contain_text("There is no verified backup: these events will be lost for good.")
+        expect(card.question.get_by_role("button", name="Cancel")).to_be_focused()
+        card.answer("Delete for good")
+        expect(card.said).to_have_text(f"{INDEX} is deleted.")
+        expect(card.row()).to_have_count(0)
+
+    def test_an_order_that_does_not_arrive_is_told(self, safe: Daemon, visit: Open) -> None:
+        card = Card(visit(safe.url, "tab=status"))
+        card.page.route("**/api/indices/*/delete", lambda route: route.abort())
+        card.button(f"Delete {INDEX}").click()
+        card.answer("Delete for good")
+        expect(card.said).to_contain_text(f"{INDEX} could not be deleted: ingestd does not answer.")
+        expect(card.row()).to_have_count(1)
+
+
+class TestBusy:
+    def test_one_at_a_time(self, safe: Daemon, visit: Open) -> None:
+        """While something runs nothing else can be clicked; its progress is shown."""
+        page = visit(safe.url, "tab=status")
+        running = {"kind": "backup", "index": INDEX, "day": None, "state": "running", "done": 1, "total": 4}
+
+        def answer(route: Route) -> None:
+            told = route.fetch().json()
+            route.fulfill(json=told | {"action": running | {"message": "", "started": "x", "ended": None}})
+
+        page.page.route("**/api/actions", answer)
+        page.page.reload()
+        card = Card(page.settled())
+        expect(card.said).to_have_text(f"Backing up {INDEX}…")
+        expect(card.element.get_by_role("progressbar")).to_have_attribute("value", "1")
+        for name in (f"Back up {INDEX}", f"Delete {INDEX}", "Restore"):
+            expect(card.button(name)).to_be_disabled()
+        expect(card.element).to_contain_text("it has to end first")
+        page.shot("busy")
+
+
+class TestNoRepository:
+    def test_says_why_nothing_can_be_backed_up(self, daemon: Daemon, visit: Open) -> None:
+        page = visit(daemon.url, "tab=status")
+        card = Card(page)
+        expect(card.element).to_contain_text("ingestd repository add")
+        expect(card.button(f"Back up {INDEX}")).to_be_disabled()
+        expect(card.button("Restore")).to_be_disabled()
+        expect(card.button(f"Delete {INDEX}")).to_be_enabled()
+        page.shot("none")
+
+
+class TestNarrow:
+    def test_the_question_fits(self, safe: Daemon, visit: Open) -> None:
+        narrow = {"width": 360, "height": 740}
+        page = visit(safe.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
+        page.page.get_by_role("button", name=f"{INDEX} 삭제").click()
+        expect(page.page.get_by_role("dialog")).to_contain_text("영구히 사라집니다")
+        page.shot("question")
+        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        box = page.page.get_by_role("dialog").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        page.page.get_by_role("button", name="취소").click()
+        page.shot("card", full=True)
