@@ -71,6 +71,17 @@ def format_size(size: int) -> str:
     return f"{size}B"
 
 
+def round_size(size: int) -> str:
+    """Return ``size`` bytes as people read them: ``812 B``, ``1.5 MB`` (powers of 1000)."""
+    if size < 1000:
+        return f"{size} B"
+    value, units = size / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.95 and len(units) > 1:
+        value /= 1000
+        del units[0]
+    return f"{value:.1f} {units[0]}"
+
+
 def format_duration(seconds: float) -> str:
     """Return ``seconds`` in the largest unit that needs no fraction: ``2d``, ``90s``, ``200ms``."""
     for unit in ("d", "h", "m"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from ingestd.units import round_size as size  # noqa: F401 -- what a cell shows, for all tables
+
 _WIDE = {"W", "F"}
 _ZERO = {"Mn", "Me", "Cf"}
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # could move the cursor, turn the reading direction, or not be encoded
@@ -63,17 +65,6 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], cells: int | None
     for line in lines:
         texts = [pad(fit(text, widths[at]), widths[at], at >= first_number) for at, text in enumerate(line)]
         yield GAP.join(texts).rstrip()
-
-
-def size(count: int) -> str:
-    """Return bytes as people read them: ``812 B``, ``1.5 MB`` (powers of 1000)."""
-    if count < 1000:
-        return f"{count} B"
-    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
-    while value >= 999.95 and len(units) > 1:
-        value /= 1000
-        del units[0]
-    return f"{value:.1f} {units[0]}"
 
 
 def _cells(char: str) -> int:

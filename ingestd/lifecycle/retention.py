@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ingestd.stores.base import IndexInfo
-from ingestd.units import format_duration, format_size
+from ingestd.units import format_duration, round_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ def _reasons(
         elif rules.max_indices is not None and count > rules.max_indices:
             reason = f"there are {count} indices from this day on, max_indices is {rules.max_indices}"
         elif rules.max_bytes is not None and total > rules.max_bytes:
-            reason = f"{format_size(total)} lie from this day on, max_bytes is {format_size(rules.max_bytes)}"
+            reason = f"{round_size(total)} lie from this day on, max_bytes is {round_size(rules.max_bytes)}"
         elif rules.keep_free is not None and missing > 0:
-            reason = f"{format_size(missing)} are missing to keep_free of {format_size(rules.keep_free)}"
+            reason = f"{round_size(missing)} are missing to keep_free of {round_size(rules.keep_free)}"
         reasons.append(reason)
         if reason is not None and info.index not in holds:
             count, total, missing = count - 1, total - info.bytes, missing - info.bytes

@@ -132,6 +132,9 @@ class Scheduler:
         except (StoreError, OSError) as error:
             log.error("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60, error=error)
             report = Report(moment, failed={"": str(error)})
+        except Exception as error:  # a fault of ours must not make the process start again and again
+            log.exception("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60)
+            report = Report(moment, failed={"": f"the daemon failed: {error!r}"})
         report = msgspec.structs.replace(report, unsure=unsure)
         state = State.load(self.data_dir)
         state.report = report

@@ -264,3 +264,33 @@ def test_that_a_backup_was_good_when_it_was_made_is_not_enough(site: Site) -> No
     before = site.content()
     assert "does not have its checksum" in site.run("prune", code=1)
     assert {*site.content()} == {*before} - {name(40)}
+
+
+def test_no_secret_can_be_read(site: Site) -> None:
+    """Not in the list of processes, not in what is printed, not in what is stored."""
+    site.put(1, "w1", 40, 100_000)
+    site.gate.bytes_per_second = 2_000_000
+    running = site.start("backup", "--missing", "--json")
+    wait_until(lambda: site.s3.keys(site.bucket), "the first file")
+    shown = Path(f"/proc/{running.pid}/cmdline").read_text()  # what ps shows of it to others
+    assert "backup\0--missing" in shown
+    site.gate.forbid()
+    output, errors = running.communicate(timeout=120)
+    assert running.returncode == 1
+    listed = site.run("repository", "list", "--json")
+    for text in (shown, output, errors, listed):
+        assert SECRET_KEY not in text
+        assert f'"{ACCESS_KEY}"' not in text
+    stored = [one for one in site.data.rglob("*") if one.is_file()]
+    assert "repositories.json" in {one.name for one in stored}
+    assert [one for one in stored if SECRET_KEY.encode() in one.read_bytes()] == []
+
+
+def test_wrong_credentials_in_a_file_are_told_in_a_sentence(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(f"aws_secret_access_key = {SECRET_KEY}\n")
+    environ = environment(site.data) | {"AWS_SHARED_CREDENTIALS_FILE": str(file)}
+    command = [sys.executable, "-m", "ingestd", "backup", "list"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == f"Error: the credentials in {file} cannot be read: MissingSectionHeaderError\n"

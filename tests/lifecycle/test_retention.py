@@ -56,8 +56,8 @@ SENTENCES = [  # id, rules, age, arguments, why
     ("old", Rules(max_age=30 * DAY), 31, {}, "it is 31 days old, max_age is 30d"),
     ("young", Rules(max_age=30 * DAY), 3, {}, "until 2026-12-19"),
     ("today", Rules(max_age=0), 0, {}, "it is being written"),
-    ("full", Rules(max_bytes=500), 1, {}, "1000B lie from this day on, max_bytes is 500B"),
-    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1024}, "1KiB are missing to keep_free of 2KiB"),
+    ("full", Rules(max_bytes=500), 1, {}, "1.0 kB lie from this day on, max_bytes is 500 B"),
+    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1024}, "1.0 kB are missing to keep_free of 2.0 kB"),
     (
         "held",
         Rules(max_age=DAY),
