@@ -167,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith("/_count"):
             index = path.split("/")[1]
             return 200, json.dumps({"count": sum(key[0] == index for key in stub.documents)}).encode(), {}
+        elif path.startswith(("/_cat/indices", "/_snapshot", "/_mapping")):  # backup and retention have nothing to do
+            return 200, b"[]" if path.startswith("/_cat") else b"{}", {}
         return 200, b'{"version":{"number":"9.5.3"}}', {"X-Elastic-Product": "Elasticsearch"}
 
     def _store(self, lines: list[bytes], refused: dict[int, int]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_days_zones_and_indices_by_field(tmp_path: Path) -> None:
         daemon.wait_for_metric("ingestd_dead_letter_events_total", 2)
     assert events(daemon) == {"web-2026.11.20": 1, "web-2026.11.21": 1, "50%b-2026.11.22": 1}
     missing, outside = daemon.dead_letters()
-    assert "a field that it is made of is missing in the event" in missing["reason"]
+    assert "the event lacks a field of its index name" in missing["reason"]
     assert json.loads(outside["refused"])["service"] == "../../etc"
 
 

@@ -130,7 +130,7 @@ async def test_a_query_that_nobody_waits_for_is_stopped(make: Make, data_dir: Pa
     pipe.unlink()
     for query in queries:
         query.cancel()
-    await until(lambda: pool.busy == 0 and not hanging & children(), 2.0)
+    await until(lambda: pool.busy == 0 and not hanging & children())
     assert (await pool.ask("search", SEARCH)).status == 200
 
 

@@ -115,6 +115,8 @@ class ElasticStore:
         """Return the indices in the order of their names; ``bytes`` are those of all copies."""
         params = {"format": "json", "bytes": "b", "h": "index,docs.count,store.size"}
         rows = self._call("GET", f"/_cat/indices/{quote_part(self._indices)}", params)
+        if not isinstance(rows, list):
+            raise StoreError("what answers is no Elasticsearch: it cannot list its indices")
         return sorted(
             (
                 IndexInfo(row["index"], _day_of(row["index"]), int(row["docs.count"] or 0), int(row["store.size"] or 0))
