@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import partial
 from pathlib import Path
 
-import ingestd.cli.daemon
+import ingestd.cli.helpers
 from ingestd import metrics
 from ingestd.cli.main import main
 from ingestd.runtime.helpers import Helper
@@ -34,5 +33,5 @@ def run(stop: threading.Event) -> None:
 
 if __name__ == "__main__":
     helper = Helper("test helper", run, stop_seconds=0.5)
-    ingestd.cli.daemon.run_daemon = partial(ingestd.cli.daemon.run_daemon, helpers=[helper])
+    ingestd.cli.helpers.helpers = lambda settings: [helper]
     main()
