@@ -8,14 +8,13 @@ from __future__ import annotations
 import datetime
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
-from ingestd.lifecycle.state import State
 from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.intervals import MOST_BARS, bar_seconds
@@ -50,8 +49,8 @@ def refusal(status: int, message: str, **more: Any) -> Answer:
 class Answers:
     """Answers what is asked of one store and one data folder. The store is opened at the first call for it.
 
-    ``rules`` are those by which the daemon deletes its indices; None: it does not. ``backed_up``: whether the backups
-    that the data folder remembers are those of this store.
+    ``rules`` are those by which the daemon deletes its indices; None: it does not. ``orders`` are the settings of
+    the backups of this store, as texts by name; None: there are none.
     """
 
     def __init__(
@@ -59,10 +58,9 @@ class Answers:
         open_store: Callable[[], LogStore],
         data_dir: Path,
         rules: Rules | None = None,
-        *,
-        backed_up: bool = False,
+        backups: BackupNews | None = None,
     ) -> None:
-        self._open, self._data_dir, self._rules, self._backed_up = open_store, data_dir, rules, backed_up
+        self._open, self._data_dir, self._rules, self._news = open_store, data_dir, rules, backups
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
@@ -153,7 +151,13 @@ class Answers:
         return dumps({"field": arguments["field"], "values": values})
 
     def _indices(self, _: Arguments) -> bytes:
-        backups = self._backups()
+        backups: dict[str, dict[str, str]] = {}
+        kept: dict[str, datetime.date] = {}
+        if self._orders is not None:
+            from ingestd.web.backup_news import BackupNews  # noqa: PLC0415 -- most queries need none
+
+            news = BackupNews(self._orders)
+            backups, kept = news.verified(), news.kept_until()
         shown = [
             {
                 "index": one.index,
@@ -161,28 +165,18 @@ class Answers:
                 "events": one.events,
                 "bytes": one.bytes,
                 "backup": backups.get(one.index),
-                "delete_at": self._deletion(one),
+                "delete_at": self._deletion(one, kept.get(one.index)),
             }
             for one in self._asked.indices()
         ]
         return dumps({"indices": shown})
 
-    def _backups(self) -> dict[str, dict[str, str]]:
-        """Return the newest backup of each index that was read again and found whole, as far as is remembered."""
-        found: dict[str, dict[str, str]] = {}
-        if not self._backed_up:
-            return found
-        for repository, snapshots in State.load(self._data_dir).verified.items():
-            for snapshot, verified in sorted(snapshots.items()):
-                index = snapshot.rpartition("-")[0]
-                when = verified.isoformat().replace("+00:00", "Z")
-                found[index] = {"repository": repository, "snapshot": snapshot, "verified": when}
-        return found
-
-    def _deletion(self, index: IndexInfo) -> str | None:
+    def _deletion(self, index: IndexInfo, kept_until: datetime.date | None) -> str | None:
         """Return the day on which age lets an index go; what space, count or a hold do about it is not foretold."""
         day = None if self._rules is None else next_deletion(index, self._rules)
-        return day.isoformat() if day is not None else None
+        if day is None:
+            return None
+        return max(day, kept_until or day).isoformat()
 
     def _dead_letters(self, _: Arguments) -> bytes:
         from ingestd.journal.letter_box import LetterBox, letters_folder  # noqa: PLC0415 -- few ask for them

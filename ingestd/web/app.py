@@ -94,7 +94,7 @@ def _add_dashboard(
         server=site.server,
         indices=site.indices,
         rules=site.rules,
-        backed_up=site.orders is not None,
+        orders=dict(site.orders) if site.orders is not None else None,
     )
     pool = QueryPool(setup)
     tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)

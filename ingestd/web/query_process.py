@@ -44,7 +44,7 @@ class Setup(msgspec.Struct):
 
     ``server`` and ``indices`` say what to ask, without a server it is the built-in store in ``data_dir``. A query
     may take ``memory`` bytes and ``timeout_s`` seconds. ``rules`` are those of the daemon's retention in this store,
-    ``backed_up`` says whether it is the one that backups are made of.
+    ``orders`` the settings of its backups, as texts by name; None: they are of another store.
     """
 
     data_dir: str
@@ -53,7 +53,7 @@ class Setup(msgspec.Struct):
     server: ElasticOptions | None = None
     indices: str = ""
     rules: Rules | None = None
-    backed_up: bool = False
+    orders: dict[str, str] | None = None
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     setup = msgspec.json.decode(_message(requests), type=Setup)
     _restrict(setup.memory)
     asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    answering = Answers(_opener(setup), Path(setup.data_dir), setup.rules, backed_up=setup.backed_up)
+    answering = Answers(_opener(setup), Path(setup.data_dir), setup.rules, setup.orders)
     threading.Thread(target=_read, args=(requests, asked.put, answering.interrupt), daemon=True).start()
     while True:
         _write(answers, _answered(answering, asked.get()))

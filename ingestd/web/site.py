@@ -17,6 +17,7 @@ from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.open import INDICES, LOCAL, is_own, server_options
+from ingestd.units import format_duration
 from ingestd.web.access import Access, AccessError, access_of, prefix_of
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
@@ -131,6 +132,7 @@ def _orders(settings: Settings, server: ElasticOptions | None) -> Mapping[str, s
         "index_timezone": settings.index_timezone,
         "backup.repository": settings.backup.repository,
         "retention.index": settings.retention.index,
+        "restore.keep": format_duration(settings.restore.keep),
     }
     return {name: text for name, text in found.items() if text}
 
