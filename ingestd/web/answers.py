@@ -49,8 +49,8 @@ def refusal(status: int, message: str, **more: Any) -> Answer:
 class Answers:
     """Answers what is asked of one store and one data folder. The store is opened at the first call for it.
 
-    ``rules`` are those by which the daemon deletes its indices; None: it does not. ``orders`` are the settings of
-    the backups of this store, as texts by name; None: there are none.
+    ``rules`` are those by which the daemon deletes its indices; None: it does not. ``orders`` are the settings of the
+    backups of this store, as texts by name; None: there are none.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Answers:
         open_store: Callable[[], LogStore],
         data_dir: Path,
         rules: Rules | None = None,
-        backups: BackupNews | None = None,
+        orders: Mapping[str, str] | None = None,
     ) -> None:
-        self._open, self._data_dir, self._rules, self._news = open_store, data_dir, rules, backups
+        self._open, self._data_dir, self._rules, self._orders = open_store, data_dir, rules, orders
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
