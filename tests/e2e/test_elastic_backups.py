@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestd.stores.backups import BackupError, Repository
+from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
 from ingestd.stores.elastic.backups import ElasticBackups
 from ingestd.stores.elastic.options import ElasticOptions
 from tests.e2e.servers import SearchServer
@@ -184,3 +184,47 @@ def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix
     with pytest.raises(BackupError, match=r"refuses (a document|documents)"):
         backups.fill(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])
     assert search_server.count(f"{name}-2") == 0
+
+
+@SERVERS
+def test_a_replacement_that_was_killed_halfway_is_finished(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    """Killed after the old index was deleted, before the new one got its name: nothing is lost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ElasticBackups, "_copy", killed)
+        patch.setattr(ElasticBackups, "_drop", lambda *_: None)  # who is killed cleans nothing up
+        with pytest.raises(KeyboardInterrupt):
+            backups.fill(index, [("new", b"{}")], overwrite=True)
+    assert search_server.count(index) == 0
+    again = f"{index}-again"
+    backups.fill(again, [("other", b"{}")])
+    assert list(content(search_server, index)) == ["new"]
+    assert index in backups.restored()
+    assert search_server.call("GET", "/ingestd-tmp-*?allow_no_indices=true") == {}
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+def test_the_server_stops_in_the_middle(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    search_server.call("PUT", f"/{index}/_settings", {"index.number_of_replicas": 0})  # the test waits for green
+    name = backups.back_up(repository.name, index, now()).name
+    search_server.stop()
+    try:
+        for call in (
+            lambda: backups.back_up(repository.name, index, now()),
+            lambda: backups.current(repository.name),
+            lambda: backups.verify(repository.name, name),
+            lambda: backups.restore(repository.name, [name], f"{index}-again"),
+        ):
+            with pytest.raises(RepositoryUnavailableError):
+                call()
+    finally:
+        search_server.start()
+    assert backups.verify(repository.name, name) == []
+    assert backups.current(repository.name)[index] == name

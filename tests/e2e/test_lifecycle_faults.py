@@ -20,7 +20,7 @@ from ingestd.lifecycle.state import State
 from ingestd.settings import Settings, load_settings
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.query import Query
-from tests.e2e.daemon import environment, wait_until
+from tests.e2e.daemon import Daemon, environment, wait_until
 from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
 from tests.e2e.s3_gate import S3Gate
 
@@ -294,3 +294,21 @@ def test_wrong_credentials_in_a_file_are_told_in_a_sentence(site: Site, tmp_path
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr == f"Error: the credentials in {file} cannot be read: MissingSectionHeaderError\n"
+
+
+def test_a_stop_does_not_wait_for_an_upload(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    site.put(40, "w1", 100, 200_000)
+    site.gate.bytes_per_second, sent = 1_000_000, site.gate.sent
+    with Daemon(tmp_path, workers="1") as daemon:
+        wait_until(lambda: site.gate.sent > sent + 1_000_000, "the upload")
+        began = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - began < 10
+        assert daemon.problems() == []
+    site.gate.allow()
+    with Daemon(tmp_path, workers="1") as daemon:
+        daemon.wait_for_metric("ingestd_deleted_indices_total", 2)
+    assert sorted(site.content()) == [name(1)]
+    assert sorted(site.backups()) == sorted(map(name, AGES))

@@ -151,8 +151,7 @@ class ElasticBackups:
             for other in others:
                 with self._temporarily(repository, other, progress) as further:
                     self._fill(temporary, self._documents(further))
-            self._give_name(temporary, index, there=there)
-        self._mark(index, secrets.token_hex(8) if others else first.origin)
+            self._give_name(temporary, index, secrets.token_hex(8) if others else first.origin, there=there)
         return self._count(index)
 
     def restored(self) -> Mapping[str, datetime.datetime]:
@@ -185,8 +184,7 @@ class ElasticBackups:
         there = self._is_there(index, overwrite=overwrite)
         with self._empty_like(index) as temporary:
             self._fill(temporary, documents)
-            self._give_name(temporary, index, there=there)
-        self._mark(index, secrets.token_hex(8))
+            self._give_name(temporary, index, secrets.token_hex(8), there=there)
         return self._count(index)
 
     def forget(self, repository: str, snapshot: str) -> None:
@@ -232,8 +230,7 @@ class ElasticBackups:
                 progress(1, 1)
             yield index
         finally:
-            with contextlib.suppress(StoreError):
-                self._call("DELETE", f"/{index}?ignore_unavailable=true")
+            self._drop(index)
 
     @contextlib.contextmanager
     def _empty_like(self, index: str) -> Iterator[str]:
@@ -247,8 +244,11 @@ class ElasticBackups:
             self._call("PUT", f"/{temporary}", body)
             yield temporary
         finally:
-            with contextlib.suppress(StoreError):
-                self._call("DELETE", f"/{temporary}?ignore_unavailable=true")
+            self._drop(temporary)
+
+    def _drop(self, temporary: str) -> None:
+        with contextlib.suppress(StoreError):
+            self._call("DELETE", f"/{temporary}?ignore_unavailable=true")
 
     def _is_there(self, index: str, *, overwrite: bool) -> bool:
         there = index in self._origins()
@@ -256,22 +256,35 @@ class ElasticBackups:
             raise BackupError(f"there is an index {index}; {_REPLACE}")
         return there
 
-    def _give_name(self, temporary: str, index: str, *, there: bool) -> None:
-        """Make a copy of an index under its proper name, in place of one that is there. Copies share their files."""
+    def _give_name(self, temporary: str, index: str, origin: str, *, there: bool) -> None:
+        """Make a copy of an index under its proper name, in place of one that is there. Copies share their files.
+
+        Whoever is killed from here on has left an index that is whole, and says which it is to be.
+        """
+        self._mark(temporary, index, origin)
         if there:
             self._call("DELETE", f"/{quote_part(index)}")
+        self._copy(temporary, index)
+
+    def _copy(self, temporary: str, index: str) -> None:
         self._call("PUT", f"/{temporary}/_settings", {"index.blocks.write": True})
         clone = f"/{temporary}/_clone/{quote_part(index)}"
         self._call("POST", clone, {"settings": {"index.blocks.write": None}})
         self._wait_for_shards(index)
 
     def _remove_old_temporaries(self) -> None:
-        """Remove what a run that was killed has left; younger ones may be our own."""
+        """Finish or remove what a run that was killed has left; younger ones may be our own."""
+        marks = self._marks()
         answer = self._call("GET", f"/{_TEMPORARY}*/_settings/index.creation_date?allow_no_indices=true")
-        for index, body in answer.items():
+        for temporary, body in answer.items():
             created = int(body["settings"]["index"]["creation_date"]) / 1000
-            if time.time() - created > _LONG_SECONDS:
-                self._call("DELETE", f"/{quote_part(index)}?ignore_unavailable=true")
+            mark = marks.get(temporary, {})
+            # What is restored out of a backup of an index that was restored itself brings the mark of that time along.
+            index = mark.get("index") if mark.get("temporary") == temporary else None
+            if index and index not in self._origins():
+                self._copy(temporary, index)
+            if index or time.time() - created > _LONG_SECONDS:
+                self._call("DELETE", f"/{quote_part(temporary)}?ignore_unavailable=true")
 
     def _wait_for_shards(self, index: str) -> None:
         path = f"/_cluster/health/{quote_part(index)}?wait_for_status=yellow&timeout=10m"
@@ -289,10 +302,10 @@ class ElasticBackups:
         answer = self._call("GET", "/_mapping?filter_path=*.mappings._meta.ingestd")
         return {index: body["mappings"]["_meta"]["ingestd"] for index, body in (answer or {}).items()}
 
-    def _mark(self, index: str, origin: str) -> None:
+    def _mark(self, temporary: str, index: str, origin: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        own = {"restored": now} | ({"origin": origin} if origin else {})
-        self._call("PUT", f"/{quote_part(index)}/_mapping", {"_meta": {"ingestd": own}})
+        own = {"restored": now, "index": index, "temporary": temporary} | ({"origin": origin} if origin else {})
+        self._call("PUT", f"/{quote_part(temporary)}/_mapping", {"_meta": {"ingestd": own}})
 
     def _count(self, index: str) -> int:
         self._call("POST", f"/{quote_part(index)}/_refresh")
