@@ -83,12 +83,6 @@ def test_any_condition_finds_what_it_means(store: LocalStore, condition: Conditi
     assert sorted(suite.keys(store, asked)) == expected
 
 
-OTHER_WORDS = {
-    "colon_joins_letters": "RE2's pattern takes a colon between letters for a blank",
-    "zero_width": "RE2 counts U+200B among the marks, which part nothing",
-}
-
-
 def test_texts(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     for key, _, text, _ in TEXTS:
@@ -96,6 +90,5 @@ def test_texts(tmp_path: Path) -> None:
     writer.close()
     store = LocalStore(tmp_path, threads=1)
     wrong = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
-    assert wrong.keys() == OTHER_WORDS.keys()
     store.close()
-
+    assert wrong == {}

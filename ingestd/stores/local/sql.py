@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.local.conditions import Columns, name, where
@@ -35,7 +35,7 @@ class Part:
         """Return the FROM clause."""
         if self.columns is None:
             return read_lines(self.files)
-        return f"read_parquet([{quoted_files(self.files)}], filename=true)"
+        return f"read_parquet([{quoted_files(self.files)}], filename=true, file_row_number=true)"
 
     def time(self) -> str:
         """Return the expression of ``@timestamp``, a TIMESTAMP; NULL if there is none."""
@@ -156,6 +156,35 @@ def newest(parts: Sequence[Part], query: Query, place: Place | None, limit: int)
     )
 
 
+def newest_rows(parts: Sequence[Part], query: Query, place: Place | None, limit: int) -> str:
+    """Return the query of ``(time in us or NULL, id, doc, file, row)`` of matching documents, newest first.
+
+    Sealed files have the number of the row and NULL for the document, by far their largest column: `documents` reads
+    it of the rows that are wanted. Tails have the document and no row. Documents of one time and id come in any order.
+    """
+
+    def select(part: Part) -> str:
+        columns = "doc, filename, NULL::BIGINT AS row"
+        if part.columns is not None:
+            columns = "NULL::VARCHAR AS doc, filename, file_row_number AS row"
+        more = [] if place is None else [place.test(part)]
+        return events(part, query, f"{part.time()} AS time, {part.key()} AS key, {columns}", more)
+
+    return (
+        f"SELECT epoch_us(time), key, doc, filename, row FROM ({_all(parts, select)}) "
+        f"ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}"
+    )
+
+
+def documents(rows: Mapping[str, Sequence[int]]) -> str:
+    """Return the query of ``(time in us or NULL, id, doc, file)`` of rows of sealed files, by file, in any order."""
+    return " UNION ALL ".join(
+        f"SELECT epoch_us({_TIME_COLUMN}), id, doc, filename FROM {Part((file,), False, Columns()).source()} "
+        f"WHERE file_row_number IN ({', '.join(map(str, numbers))})"
+        for file, numbers in rows.items()
+    )
+
+
 def count(parts: Sequence[Part], query: Query) -> str:
     """Return the query of the number of matching documents."""
     return f"SELECT sum(n)::BIGINT FROM ({_all(parts, lambda part: events(part, query, 'count(*) AS n'))})"
@@ -164,14 +193,15 @@ def count(parts: Sequence[Part], query: Query) -> str:
 def top(parts: Sequence[Part], query: Query, field: str, n: int) -> str:
     """Return the query of ``(value as JSON text, count)`` of a field, the most frequent values first.
 
-    Equal values are counted before arrays are taken apart: there are fewer of them than documents.
+    Equal values are counted before arrays are taken apart: there are fewer of them than documents. Values that are
+    equally frequent come in their order: texts, then numbers.
     """
     counted = _all(parts, lambda part: _counted(part, query, field, "0"))
     return (
         f"{_values(counted)} SELECT v, sum(n)::BIGINT FROM single "
         "WHERE v NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
         "AND NOT starts_with(v, '{') AND NOT starts_with(v, '[') "
-        f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {n:d}"
+        f"GROUP BY 1 ORDER BY 2 DESC, TRY_CAST(v AS DOUBLE) NULLS FIRST, TRY(v->>'$'), v LIMIT {n:d}"
     )
 
 

@@ -6,6 +6,7 @@ import datetime
 import functools
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ class LocalStore:
 
     def _ask(self, query: Query, build: Callable[[list[sql.Part]], str]) -> list[Any]:
         with self._engine.session() as session:
-            return list(self._run(session, folders(self._root), query, build))
+            return list(self._run(folders(self._root), query, lambda parts: session.run(build(parts))))
 
     def _rows(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
         """Return the rows from the place of the cursor on."""
@@ -137,7 +138,7 @@ class LocalStore:
         with self._engine.session() as session:
             for part, at in asked:
                 left = limit and limit - found
-                for row in self._run(session, window, part, functools.partial(_build, part, at, left)):
+                for row in self._run(window, part, functools.partial(_read_all, session, part, at, left)):
                     found += 1
                     yield row
                 if limit and found == limit:
@@ -152,25 +153,25 @@ class LocalStore:
             while left:
                 window, left = left[-size:], left[:-size]
                 size *= 2
-                found += self._run(session, window, query, functools.partial(_build, query, place, limit))
+                found += self._run(window, query, functools.partial(_read_newest, session, query, place, limit))
                 found = sorted(found, key=_order, reverse=True)[:limit]
                 if left and len(found) == limit and _order(found[-1])[0] >= _end(left[-1]):
                     break
         yield from found
 
     def _run(
-        self, session: Session, window: list[Folder], query: Query, build: Callable[[list[sql.Part]], str]
+        self, window: list[Folder], query: Query, read: Callable[[list[sql.Part]], Iterable[Any]]
     ) -> Iterator[Any]:
-        """Run the SQL that ``build`` makes of the files of some indices.
+        """Return what ``read`` reads of the files of some indices.
 
-        The queries sort or group, so that the first row comes after the last file was read: from then on
-        no file that vanishes can disturb.
+        What it asks sorts or groups, or is read to the end, so that the first row comes after the last file was
+        read: from then on no file that vanishes can disturb.
         """
         begun = False
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 if parts := self._listing.parts(window, query):
-                    for row in session.run(build(parts)):
+                    for row in read(parts):
                         begun = True
                         yield row
                 return
@@ -183,8 +184,37 @@ class LocalStore:
                 raise StoreError(str(error)) from error
 
 
-def _build(query: Query, place: sql.Place | None, limit: int, parts: Sequence[sql.Part]) -> str:
-    return sql.newest(parts, query, place, limit)
+def _read_all(
+    session: Session, query: Query, place: sql.Place | None, limit: int, parts: Sequence[sql.Part]
+) -> Iterator[Row]:
+    """Read the matching documents, newest first, in one go."""
+    return session.run(sql.newest(parts, query, place, limit))
+
+
+def _read_newest(
+    session: Session, query: Query, place: sql.Place | None, limit: int, parts: Sequence[sql.Part]
+) -> Iterable[Row]:
+    """Find the newest matches first, and read the documents of these alone; the rows come in any order."""
+    found = list(session.run(sql.newest_rows(parts, query, place, limit + 1)))
+    if len(found) > limit and found[-1][:2] == found[-2][:2]:
+        # Which of several at one place are within the limit depends on their documents.
+        return _read_all(session, query, place, limit, parts)
+    wanted: dict[str, list[int]] = {}
+    rows: list[Row] = []
+    for time, key, document, file, number in found[:limit]:
+        if number is None:
+            rows.append((time, key, document, file))
+        else:
+            wanted.setdefault(file, []).append(number)
+    return rows + _documents(session, wanted, [row for row in found[:limit] if row[4] is not None])
+
+
+def _documents(session: Session, wanted: dict[str, list[int]], found: list[Any]) -> list[Row]:
+    """Read rows of sealed files; it has to be them that were ``found``: an index may have been replaced meanwhile."""
+    rows: list[Row] = list(session.run(sql.documents(wanted))) if wanted else []
+    if Counter((time, key, file) for time, key, _, file in rows) != Counter((row[0], row[1], row[3]) for row in found):
+        raise VanishedError("cannot read the store: an index was replaced meanwhile")
+    return rows
 
 
 def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:

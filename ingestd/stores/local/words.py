@@ -16,15 +16,20 @@ import regex
 from ingestd.stores.query import Gap
 
 _EMOJI = r"\x{2600}-\x{27bf}\x{1f1e6}-\x{1f1ff}\x{1f300}-\x{1faff}"
-_MARKS = r"\p{M}\p{Cf}"  # belong to the character before them
+_FORMAT = (  # \p{Cf} but U+200B, which parts words; RE2 cannot take one character out of a class
+    r"\x{ad}\x{600}-\x{605}\x{61c}\x{6dd}\x{70f}\x{890}\x{891}\x{8e2}\x{180e}\x{200c}-\x{200f}\x{202a}-\x{202e}"
+    r"\x{2060}-\x{2064}\x{2066}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{110bd}\x{110cd}\x{13430}-\x{1343f}"
+    r"\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0001}\x{e0020}-\x{e007f}"
+)
+_MARKS = r"\p{M}" + _FORMAT  # belong to the character before them
 _JOIN = r"_\x{203f}\x{2040}\x{2054}\x{fe33}\x{fe34}\x{fe4d}-\x{fe4f}\x{ff3f}"  # ExtendNumLet
 _MID_BOTH = r".'\x{2018}\x{2019}\x{2024}\x{fe52}\x{ff07}\x{ff0e}"  # MidNumLet, Single_Quote
-_MID_LETTER = _MID_BOTH + r"\x{b7}\x{387}\x{55f}\x{5f4}\x{2027}"
+_MID_LETTER = _MID_BOTH + r":\x{b7}\x{387}\x{55f}\x{5f4}\x{2027}\x{fe13}\x{fe55}\x{ff1a}"
 _MID_NUMBER = _MID_BOTH + r",;\x{37e}\x{589}\x{60c}\x{60d}\x{66c}\x{7f8}\x{2044}\x{fe10}\x{fe14}\x{fe50}\x{ff0c}"
 _IN_WORDS = rf"[\p{{L}}\p{{N}}{_MARKS}{_JOIN}]"
 _SPECIAL = regex.compile(r"([\\.+*?()|\[\]{}^$])")
 
-_MARK = regex.compile(r"[\p{M}\p{Cf}]")
+_MARK = regex.compile(r"(?!\u200B)[\p{M}\p{Cf}]")
 _KINDS = {
     "letter": regex.compile(r"[\p{WB=ALetter}\p{WB=Hebrew_Letter}]"),
     "number": regex.compile(r"\p{WB=Numeric}"),

@@ -10,7 +10,7 @@ from ingestd.stores.words import holds, words
 
 CONNECTION = duckdb.connect(config={"threads": 1})
 
-SIGNS = st.sampled_from([*"aB1٣서울맛ع가東京のカメé", *" .,:;'’_-/?=&%\t\n\"\\·", "\u0301", "\u200d", "😀"])
+SIGNS = st.sampled_from([*"aB1٣서울맛ع가東京のカメé", *" .,:;'’_-/?=&%\t\n\"\\·", "\u0301", "\u200d", "\u200b", "😀"])
 
 
 def found(text: str, pattern: str) -> bool:
@@ -32,6 +32,11 @@ CASES = [  # id, text, wanted, whether it is found
     ("full_stop_is_no_blank", "example com", "example.com", False),
     ("blank_is_no_full_stop", "example.com", "example com", False),
     ("two_full_stops_part", "example..com", "example com", True),
+    ("colon_joins_letters", "foo:bar", "foo bar", False),
+    ("colon_parts_digits", "10:05", "10 05", True),
+    ("colon_at_the_end", "foo: bar", "foo bar", True),
+    ("zero_width_space_parts", "a\u200bb", "a b", True),
+    ("zero_width_joiner_does_not", "a\u200db", "a b", False),
     ("comma_joins_digits", "1,000", "1 000", False),
     ("comma_parts_letters", "a,b", "a b", True),
     ("underscore_joins", "a_b", "a b", False),
