@@ -91,7 +91,7 @@ def test_a_hit_tells_its_index(tmp_path: Path) -> None:
     assert hits == {"x": ("one", b'{"n": 1}'), "y": ("two", b'{"n": 2}'), "z": ("two", b'{"n": 3}')}
 
 
-HISTOGRAM = [
+HISTOGRAM: list[dict[str, Any]] = [
     {"@timestamp": "2026-11-21T14:59:59.999Z", "level": "INFO"},
     {"@timestamp": "2026-11-21T15:00:00.000Z", "level": "info", "tags": ["a", "b", "a"]},
     {"@timestamp": "2026-11-22T14:59:59.999999Z", "level": "ERROR", "tags": "a"},
@@ -172,6 +172,36 @@ def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
     tail, sealed = (store.top("tags", Query(), 99) for store in both)
     assert tail == sealed
     assert [(value.value, value.count) for value in tail][:2] == [("x", 3), (404, 2)]
+
+
+EQUALS = [  # values that are all as frequent: their order
+    ("numbers", [100, 9, 12.5, -3], [-3, 9, 12.5, 100]),
+    ("texts", ["b", "a!", "a", "a\"", "a\u00e9"], ["a", "a!", "a\"", "a\u00e9", "b"]),
+    ("texts_of_digits", ["9", "10"], ["10", "9"]),
+    ("texts_before_numbers", [1, "b", 0.5, "2"], ["2", "b", 0.5, 1]),
+    ("truth", [True, False], [False, True]),
+]
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["tail", "sealed"])
+@pytest.mark.parametrize(("values", "expected"), [case[1:] for case in EQUALS], ids=[case[0] for case in EQUALS])
+def test_tops_that_are_as_frequent(values: list[Any], expected: list[Any], sealed: bool, tmp_path: Path) -> None:
+    fill(tmp_path, [{"tags": value} for value in values])
+    if sealed:
+        seal_once(tmp_path, NOW)
+    assert [top.value for top in LocalStore(tmp_path, threads=1).top("tags", Query())] == expected
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_events_of_one_time_and_id_are_in_the_order_of_their_documents(limit: int, tmp_path: Path) -> None:
+    """Also where the limit parts them, and whether they are sealed or not."""
+    moment = "2026-11-22T10:00:00.000Z"
+    fill(tmp_path, [{"@timestamp": moment, "n": n} for n in (3, 1, 5)], ["same"] * 3)
+    seal_once(tmp_path, NOW)
+    fill(tmp_path, [{"@timestamp": moment, "n": n} for n in (4, 2)], ["same"] * 2)
+    fill(tmp_path, [{"@timestamp": "2026-11-22T10:00:01.000Z", "n": 6}], ["other"])
+    hits = LocalStore(tmp_path, threads=1).search(Query(), limit)
+    assert [json.loads(hit.document)["n"] for hit in hits] == [6, 5, 4, 3, 2, 1][:limit]
 
 
 @pytest.fixture(scope="module")
