@@ -199,18 +199,19 @@ def _read_newest(
     if len(found) > limit and found[-1][:2] == found[-2][:2]:
         # Which of several at one place are within the limit depends on their documents.
         return _read_all(session, query, place, limit, parts)
+    in_tails = [(time, key, document, file) for time, key, document, file, row in found[:limit] if row is None]
+    return in_tails + read_documents(session, [row for row in found[:limit] if row[4] is not None])
+
+
+def read_documents(session: Session, found: Sequence[Any]) -> list[Row]:
+    """Read the documents of rows of sealed files that ``sql.newest_rows`` gave, in any order.
+
+    Raises:
+        VanishedError: Other events are there now, as an index was replaced meanwhile, or no file at all.
+    """
     wanted: dict[str, list[int]] = {}
-    rows: list[Row] = []
-    for time, key, document, file, number in found[:limit]:
-        if number is None:
-            rows.append((time, key, document, file))
-        else:
-            wanted.setdefault(file, []).append(number)
-    return rows + _documents(session, wanted, [row for row in found[:limit] if row[4] is not None])
-
-
-def _documents(session: Session, wanted: dict[str, list[int]], found: list[Any]) -> list[Row]:
-    """Read rows of sealed files; it has to be them that were ``found``: an index may have been replaced meanwhile."""
+    for _, _, _, file, number in found:
+        wanted.setdefault(file, []).append(number)
     rows: list[Row] = list(session.run(sql.documents(wanted))) if wanted else []
     if Counter((time, key, file) for time, key, _, file in rows) != Counter((row[0], row[1], row[3]) for row in found):
         raise VanishedError("cannot read the store: an index was replaced meanwhile")

@@ -11,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestd.stores.base import Bucket, Hit, QueryTimeoutError, StoreError
-from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local import LocalStore, LocalWriter, sql
+from ingestd.stores.local.engine import Engine, VanishedError
+from ingestd.stores.local.layout import folders
+from ingestd.stores.local.listing import Listing
 from ingestd.stores.local.sealer import Policy, seal_once
+from ingestd.stores.local.store import read_documents
 from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
 
 INDEX = "logstash-2026.11.22"
@@ -172,6 +176,21 @@ def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
     tail, sealed = (store.top("tags", Query(), 99) for store in both)
     assert tail == sealed
     assert [(value.value, value.count) for value in tail][:2] == [("x", 3), (404, 2)]
+
+
+def test_documents_of_an_index_that_was_replaced_are_not_taken(tmp_path: Path) -> None:
+    """Between finding the events and reading their documents, another file may come to be under the same name."""
+    for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
+        fill(root, [{"n": 1}], [key])
+        seal_once(root, NOW)
+    parts = Listing().parts(folders(tmp_path / "a"), Query())
+    with Engine(256 << 20, 1, None).session() as session:
+        found = list(session.run(sql.newest_rows(parts, Query(), None, 9)))
+        assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
+        file = Path(parts[0].files[0])
+        (tmp_path / "b" / file.relative_to(tmp_path / "a")).replace(file)
+        with pytest.raises(VanishedError, match="replaced"):
+            read_documents(session, found)
 
 
 EQUALS = [  # values that are all as frequent: their order
