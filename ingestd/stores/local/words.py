@@ -26,6 +26,7 @@ _JOIN = r"_\x{203f}\x{2040}\x{2054}\x{fe33}\x{fe34}\x{fe4d}-\x{fe4f}\x{ff3f}"  #
 _MID_BOTH = r".'\x{2018}\x{2019}\x{2024}\x{fe52}\x{ff07}\x{ff0e}"  # MidNumLet, Single_Quote
 _MID_LETTER = _MID_BOTH + r":\x{b7}\x{387}\x{55f}\x{5f4}\x{2027}\x{fe13}\x{fe55}\x{ff1a}"
 _MID_NUMBER = _MID_BOTH + r",;\x{37e}\x{589}\x{60c}\x{60d}\x{66c}\x{7f8}\x{2044}\x{fe10}\x{fe14}\x{fe50}\x{ff0c}"
+_JOINS = {"letter": (_MID_LETTER, r"\p{L}"), "number": (_MID_NUMBER, r"\p{N}")}  # what joins two of a kind
 _IN_WORDS = rf"[\p{{L}}\p{{N}}{_MARKS}{_JOIN}]"
 _SPECIAL = regex.compile(r"([\\.+*?()|\[\]{}^$])")
 
@@ -48,9 +49,32 @@ def text_pattern(wanted: Sequence[str]) -> str:
 
 def word_pattern(pattern: Sequence[str | Gap]) -> str:
     """Return the RE2 pattern of a part of one word."""
-    one = rf"(?:[{_MID_BOTH}]?{_IN_WORDS})"
-    gaps = {Gap.ONE: rf"(?:{_IN_WORDS}|[{_MID_BOTH}])", Gap.MANY: rf"(?:{one}*[{_MID_BOTH}]?)"}
-    return "".join(gaps[part] if isinstance(part, Gap) else _escaped(part.lower()) for part in pattern)
+    pieces = []
+    for at, part in enumerate(pattern):
+        if isinstance(part, Gap):
+            before = next((piece for piece in pattern[:at][::-1] if not isinstance(piece, Gap)), "")
+            after = next((piece for piece in pattern[at + 1 :] if not isinstance(piece, Gap)), "")
+            pieces.append(_gap(part, _kind(before[::-1]), _kind(after)))
+        else:
+            pieces.append(_escaped(part.lower()))
+    return "".join(pieces)
+
+
+def _gap(gap: Gap, left: str, right: str) -> str:
+    """Return the pattern of what may be between two pieces of a word; signs need what they join on both sides."""
+    joint = f"[{_JOINS[left][0]}]" if left == right and left in _JOINS else ""
+    if gap is Gap.ONE:
+        return f"(?:{_IN_WORDS}|{joint})" if joint else _IN_WORDS
+    chains = [f"{member}(?:[{signs}]{member})+" for signs, member in _JOINS.values()]
+    inside = f"(?:{'|'.join([*chains, _IN_WORDS])})*"
+    begin = end = ""
+    if left in _JOINS:
+        signs, member = _JOINS[left]
+        begin = f"(?:[{signs}]{member})*"
+    if right in _JOINS:
+        signs, member = _JOINS[right]
+        end = f"(?:{member}(?:[{signs}]{member})*[{signs}])?"
+    return f"(?:{begin}{inside}{end}" + (f"|{begin}{joint})" if joint else ")")
 
 
 def _kind(chars: str) -> str:
@@ -65,7 +89,7 @@ def _between(left: str, right: str) -> str:
     begin = no_letter + _MARKS + ("" if left == "alone" else _JOIN)
     end = no_letter + _MARKS + ("" if right == "alone" else _JOIN)
     # One character is enough if it is none that joins these two.
-    joins = {("letter", "letter"): _MID_LETTER, ("number", "number"): _MID_NUMBER}.get((left, right), "")
+    joins = _JOINS[left][0] if left == right and left in _JOINS else ""
     one = max(begin, end, key=len) + joins
     parted = f"(?:[{one}]|[{begin}][{no_letter}]*[{end}])[{_MARKS}]*"
     adjoin = "alone" in {left, right} or {left, right} in ({"katakana", "letter"}, {"katakana", "number"})

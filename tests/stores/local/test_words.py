@@ -64,6 +64,17 @@ def test_as_the_reference_decides(text: str, wanted: str) -> None:
     assert found(text, text_pattern(words(wanted))) is holds(text, words(wanted))
 
 
+@settings(deadline=None, max_examples=300)
+@given(
+    text=st.text(st.sampled_from("aB1٣서울 .,:;'_-/"), max_size=12),
+    left=st.sampled_from("ab1서울"),
+    right=st.sampled_from("ab1서울"),
+)
+def test_patterns_as_the_reference_decides(text: str, left: str, right: str) -> None:
+    expected = any(right in word.partition(left)[2] for word in words(text))
+    assert found(text, word_pattern((left, Gap.MANY, right))) is expected
+
+
 PATTERNS = [  # id, text, pattern, whether it is found
     ("part", "my runtimeout", ("time", Gap.MANY, "t"), True),
     ("not_over_words", "time out", ("time", Gap.MANY, "t"), False),
@@ -72,6 +83,14 @@ PATTERNS = [  # id, text, pattern, whether it is found
     ("korean", "서울역에서", ("서", Gap.ONE, "역"), True),
     ("any_case", "TimeOut", ("T", Gap.MANY, "OUT"), True),
     ("full_stops_inside", "example.com", ("exam", Gap.MANY, "com"), True),
+    ("colon_inside", "foo:bar", ("fo", Gap.MANY, "ar"), True),
+    ("colon_alone", "foo:bar", ("foo", Gap.MANY, "bar"), True),
+    ("one_colon", "foo:bar", ("foo", Gap.ONE, "bar"), True),
+    ("colons", "a:b:c", ("a", Gap.MANY, "c"), True),
+    ("colon_and_blank", "foo: bar", ("foo", Gap.MANY, "bar"), False),
+    ("colon_of_digits", "10:05", ("10", Gap.MANY, "05"), False),
+    ("comma_of_digits", "1,000", ("1", Gap.MANY, "0"), True),
+    ("full_stop_between_kinds", "a.1", ("a", Gap.MANY, "1"), False),
     ("signs_are_no_pattern", "aXb", ("a.b",), False),
 ]
 
