@@ -24,7 +24,7 @@ from ingestd.event.timestamp import from_epoch
 from ingestd.journal.letter import STAGES, Group, Letter
 from ingestd.journal.letter_box import BusyError, Found, LetterBox, letters_folder
 from ingestd.settings import Settings
-from ingestd.units import parse_duration
+from ingestd.units import parse_duration, round_size
 
 _NONE = "there are no dead letters"
 
@@ -268,7 +268,7 @@ def _document(line: _Line) -> dict[str, Any]:
 def _cells(line: _Line) -> tuple[str, ...]:
     stage, plugin, reason = line.group
     times = (_local_time(line.first), _local_time(line.last))
-    return reason, line.group.id, stage, plugin, *times, f"{line.letters:,}", tables.size(line.bytes)
+    return reason, line.group.id, stage, plugin, *times, f"{line.letters:,}", round_size(line.bytes)
 
 
 def _whole(letter: Letter) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ingestd.geoip.install import Installer, remove, uses_installed
 from ingestd.geoip.shelf import USES, Origin, database_file, installed
 from ingestd.geoip.sources import SourceError, is_remote
 from ingestd.settings import Settings
+from ingestd.units import round_size
 
 _NOTHING = """\
 no geoip database is installed. For example:
@@ -81,7 +82,7 @@ def status(as_json: bool, settings: Settings) -> None:
         click.echo(_NOTHING, err=True)
     else:
         rows = [
-            (page["use"], page["type"], page["built"][:10], page["installed"][:10], tables.size(page["bytes"]))
+            (page["use"], page["type"], page["built"][:10], page["installed"][:10], round_size(page["bytes"]))
             for page in pages
         ]
         for line in tables.table(("USE", "TYPE", "BUILT", "INSTALLED", "SIZE"), rows, None, numbers=1):

@@ -9,6 +9,7 @@ from ingestd.cli.asking import as_json_option, opened_store, store_settings
 from ingestd.cli.printing import NO_EVENTS, screen_cells, write, write_text
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
+from ingestd.units import round_size
 
 
 @click.command()
@@ -23,6 +24,6 @@ def indices(settings: Settings, as_json: bool) -> None:
     elif not found:
         click.echo(NO_EVENTS, err=True)
     else:
-        rows = [(one.index, f"{one.events:,}", tables.size(one.bytes)) for one in found]
+        rows = [(one.index, f"{one.events:,}", round_size(one.bytes)) for one in found]
         for line in tables.table(("INDEX", "EVENTS", "SIZE"), rows, screen_cells(), numbers=2):
             write_text(line)

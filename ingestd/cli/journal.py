@@ -20,6 +20,7 @@ from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import load_positions
 from ingestd.journal.survey import Survey, look, survey
 from ingestd.settings import Settings
+from ingestd.units import round_size
 
 _SETTLE_S = 0.2
 """How long a write that is under way may take until its record is called torn."""
@@ -60,7 +61,7 @@ def verify(settings: Settings, worker: str | None) -> None:
         for fault in found.faults:
             click.echo(f"{found.worker}: {fault}")
         wrong += len(found.faults)
-        size = tables.size(found.bytes)
+        size = round_size(found.bytes)
         click.echo(f"{found.worker}: {found.records:,} good records, {found.events:,} events, {size}", err=True)
     if wrong:
         raise SystemExit(1)
@@ -130,10 +131,10 @@ def _document(one: Survey) -> dict[str, object]:
 
 def _summary(one: Survey) -> Iterator[str]:
     yield f"{one.worker}: {one.events:,} events in {one.records:,} records of {one.connections:,} connections"
-    yield f"  {tables.size(one.bytes)} in {one.segments:,} files, {tables.size(one.raw_bytes)} as received"
+    yield f"  {round_size(one.bytes)} in {one.segments:,} files, {round_size(one.raw_bytes)} as received"
     if one.oldest_ns is not None and one.newest_ns is not None:
         yield f"  received from {_local_time(one.oldest_ns)} to {_local_time(one.newest_ns)}"
-    rows = [(name, f"{events:,}", tables.size(size)) for name, (events, size) in one.consumers.items()]
+    rows = [(name, f"{events:,}", round_size(size)) for name, (events, size) in one.consumers.items()]
     if rows:
         yield from ("  " + line for line in tables.table(("OUTPUT", "EVENTS WAITING", "SIZE"), rows, None, numbers=2))
     yield from (f"  {fault}" for fault in one.faults)

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from ingestd.cli import tables
 from ingestd.cli.disk import told
 from ingestd.lifecycle import build
 from ingestd.lifecycle.state import BusyError, only_one
@@ -19,6 +18,7 @@ from ingestd.settings import Settings
 from ingestd.stores.backups import Backups, Progress, Snapshot
 from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.open import is_own, open_backups, open_store
+from ingestd.units import round_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +105,4 @@ def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
 def snapshot_row(snapshot: Snapshot) -> tuple[str, ...]:
     """Return a snapshot as the cells of a table: name, state, events, size."""
     events = "" if snapshot.events is None else f"{snapshot.events:,}"
-    return snapshot.name, snapshot.state, events, "" if snapshot.bytes is None else tables.size(snapshot.bytes)
+    return snapshot.name, snapshot.state, events, "" if snapshot.bytes is None else round_size(snapshot.bytes)

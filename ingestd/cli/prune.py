@@ -15,7 +15,7 @@ from ingestd.lifecycle.retention import Decision
 from ingestd.lifecycle.scheduler import free_bytes
 from ingestd.lifecycle.work import Lifecycle, Pruned
 from ingestd.settings import Settings
-from ingestd.units import COUNT, DURATION, SIZE
+from ingestd.units import COUNT, DURATION, SIZE, round_size
 
 
 @click.command()
@@ -47,7 +47,7 @@ def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None,
         click.echo(f"no index matches {work.rules.index}", err=True)
     else:
         rows = [
-            (one.decision.info.index, tables.size(one.decision.info.bytes), _fate(one, dry_run), _why(one))
+            (one.decision.info.index, round_size(one.decision.info.bytes), _fate(one, dry_run), _why(one))
             for one in done
         ]
         for line in tables.table(("INDEX", "SIZE", "", "WHY"), rows, None, numbers=0):

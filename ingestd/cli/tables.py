@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from ingestd.units import round_size as size  # noqa: F401 -- what a cell shows, for all tables
-
 _WIDE = {"W", "F"}
 _ZERO = {"Mn", "Me", "Cf"}
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # could move the cursor, turn the reading direction, or not be encoded

@@ -12,6 +12,7 @@ import pytest
 from ingestd.cli import tables
 from ingestd.cli.times import parse_moment
 from ingestd.stores.local import LocalWriter, store_root
+from ingestd.units import round_size
 from tests.cli.reading import DOCUMENTS, fill, run
 
 
@@ -223,4 +224,4 @@ def test_the_first_column_gives_way() -> None:
     ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_950, "1.0 MB"), (5 * 10**15, "5000.0 TB")]
 )
 def test_size(count: int, text: str) -> None:
-    assert tables.size(count) == text
+    assert round_size(count) == text
