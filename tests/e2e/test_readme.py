@@ -53,7 +53,7 @@ def test_without_a_site(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         commands(at_port(block("sh", "create_connection"), daemon.port), tmp_path)
         daemon.wait_for_metric("ingestd_delivered_events_total", 4)
-        shown = commands(block("sh", "top search_word"), tmp_path)
+        shown = commands(block("sh", ".venv/bin/ingestd top search_word"), tmp_path)
     assert shown.startswith(block("text", "SEARCH_WORD"))
     assert '[서울 맛집] "GET /search?q=%EC%84%9C' in shown
     assert re.search(r"^logstash-\d{4}\.\d\d\.\d\d +4 +", shown, re.MULTILINE)
