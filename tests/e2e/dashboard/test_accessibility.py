@@ -61,6 +61,10 @@ def wrong(page: Dashboard) -> None:
     page.page.wait_for_timeout(200)
 
 
+def question(page: Dashboard) -> None:
+    page.panel("Indices").locator("tbody").get_by_role("button", name="Delete").first.click()
+
+
 def nothing(_: Dashboard) -> None:
     pass
 
@@ -75,6 +79,7 @@ PLACES: list[tuple[str, str, Callable[[Dashboard], None]]] = [
     ("none", "q=nothinglikethis", nothing),
     ("visitors", "tab=visitors&range=30d&country=KR", nothing),
     ("status", "tab=status", nothing),
+    ("question", "tab=status", question),
 ]
 
 
@@ -88,7 +93,8 @@ class TestAxe:
         act(page)
         page.page.evaluate(axe)
         # What an open dialog covers cannot be used, and need not be usable.
-        run = "rules => axe.run(document.querySelector('.popup:not([hidden])') ?? document, { runOnly: rules })"
+        top = ".popup:not([hidden]), dialog[open]"
+        run = f"rules => axe.run(document.querySelector('{top}') ?? document, {{ runOnly: rules }})"
         answer: dict[str, Any] = page.page.evaluate(run, RULES)
         found = {rule["id"]: [node["html"][:120] for node in rule["nodes"]] for rule in answer["violations"]}
         assert found == {}

@@ -206,6 +206,17 @@ class TestNoRepository:
     def test_says_why_nothing_can_be_backed_up(self, daemon: Daemon, visit: Open) -> None:
         page = visit(daemon.url, "tab=status")
         card = Card(page)
+        card.button(f"Back up {INDEX}").click()
+        card.answer("Back up")
+        expect(card.said).to_contain_text(f"{INDEX} could not be backed up: there is no repository for backups")
+        expect(card.row()).to_contain_text("None")
+        page.shot("refused")
+
+    def test_is_known_before_where_the_server_tells(self, daemon: Daemon, visit: Open) -> None:
+        page = visit(daemon.url, "tab=logs", wait=False)
+        page.page.route("**/api/actions", lambda route: route.fulfill(json={"action": None, "repository": None}))
+        page.page.goto(f"{daemon.url}/#tab=status")
+        card = Card(page)
         expect(card.element).to_contain_text("ingestd repository add")
         expect(card.button(f"Back up {INDEX}")).to_be_disabled()
         expect(card.button("Restore")).to_be_disabled()
@@ -215,7 +226,7 @@ class TestNoRepository:
 
 class TestNarrow:
     def test_the_question_fits(self, safe: Daemon, visit: Open) -> None:
-        narrow = {"width": 360, "height": 740}
+        narrow = {"width": 400, "height": 740}
         page = visit(safe.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
         page.page.get_by_role("button", name=f"{INDEX} 삭제").click()
         expect(page.page.get_by_role("dialog")).to_contain_text("영구히 사라집니다")
@@ -224,6 +235,6 @@ class TestNarrow:
         box = page.page.get_by_role("dialog").bounding_box()
         assert box is not None
         assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 360
+        assert box["x"] + box["width"] <= 400
         page.page.get_by_role("button", name="취소").click()
         page.shot("card", full=True)
