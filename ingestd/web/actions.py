@@ -19,8 +19,12 @@ import msgspec
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
+from ingestd.lifecycle.build import repository
 from ingestd.lifecycle.orders import Order
 from ingestd.logs import get_logger
+from ingestd.settings import load_settings
+from ingestd.stores.base import StoreError
+from ingestd.stores.open import is_own, open_backups
 from ingestd.web.action_process import Task
 from ingestd.web.guard import problem
 
@@ -81,7 +85,22 @@ class Actions:
             await self._task
 
     async def _show(self, _: web.Request) -> web.Response:
-        return _answer(200, self._last)
+        shown = {"action": self._last} | await asyncio.to_thread(self._repository)
+        return web.Response(body=dumps(shown), content_type="application/json")
+
+    def _repository(self) -> dict[str, str | None]:
+        """Return the repository of the built-in store, None if it has none; a server is not asked for its own."""
+        if self._settings is None:
+            return {}
+        settings = load_settings(environ={}, flags=self._settings)
+        url = settings.store or settings.elasticsearch
+        if not is_own(url):
+            return {}
+        try:
+            with contextlib.closing(open_backups(url, settings.data_dir)) as backups:
+                return {"repository": repository(settings, backups) or None}
+        except StoreError:  # which says more when an order is refused
+            return {}
 
     def _takes(self, kind: str) -> _Handler:
         async def handle(request: web.Request) -> web.StreamResponse:

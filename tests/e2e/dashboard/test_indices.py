@@ -206,17 +206,6 @@ class TestNoRepository:
     def test_says_why_nothing_can_be_backed_up(self, daemon: Daemon, visit: Open) -> None:
         page = visit(daemon.url, "tab=status")
         card = Card(page)
-        card.button(f"Back up {INDEX}").click()
-        card.answer("Back up")
-        expect(card.said).to_contain_text(f"{INDEX} could not be backed up: there is no repository for backups")
-        expect(card.row()).to_contain_text("None")
-        page.shot("refused")
-
-    def test_is_known_before_where_the_server_tells(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=logs", wait=False)
-        page.page.route("**/api/actions", lambda route: route.fulfill(json={"action": None, "repository": None}))
-        page.page.goto(f"{daemon.url}/#tab=status")
-        card = Card(page)
         expect(card.element).to_contain_text("ingestd repository add")
         expect(card.button(f"Back up {INDEX}")).to_be_disabled()
         expect(card.button("Restore")).to_be_disabled()
