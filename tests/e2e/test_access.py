@@ -118,7 +118,7 @@ TABLE = [  # method, path, status for: a stranger, one who signed in, a program 
     ("OPTIONS", "/api/indices", 401, 403, 405, 403),
     ("POST", "/reload", 401, 403, 200, 200),
     ("POST", "/logout", 401, 403, 204, 403),
-    ("POST", "/api/indices/x/delete", 401, 403, 404, 403),
+    ("POST", "/api/indices/x/delete", 401, 403, 409, 403),
 ]
 
 

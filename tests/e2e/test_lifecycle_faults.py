@@ -23,6 +23,7 @@ from ingestd.stores.query import Query
 from tests.e2e.daemon import Daemon, environment, wait_until
 from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
 from tests.e2e.s3_gate import S3Gate
+from tests.e2e.test_scheduler import helpers_of
 
 TODAY = datetime.datetime.now(datetime.UTC).date()
 AGES = (1, 31, 40)
@@ -309,6 +310,24 @@ def test_a_stop_does_not_wait_for_an_upload(site: Site, tmp_path: Path, monkeypa
         assert daemon.problems() == []
     site.gate.allow()
     with Daemon(tmp_path, workers="1") as daemon:
+        daemon.wait_for_metric("ingestd_deleted_indices_total", 2)
+    assert sorted(site.content()) == [name(1)]
+    assert sorted(site.backups()) == sorted(map(name, AGES))
+
+
+def test_the_daemon_goes_on_when_its_work_is_killed_amid_an_upload(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    site.put(40, "w1", 100, 200_000)
+    site.gate.bytes_per_second, sent = 1_000_000, site.gate.sent
+    with Daemon(tmp_path, workers="1") as daemon:
+        wait_until(lambda: site.gate.sent > sent + 1_000_000, "the upload")
+        for pid in helpers_of(daemon):
+            os.kill(pid, signal.SIGKILL)
+        assert site.backups() == []
+        site.gate.allow()
         daemon.wait_for_metric("ingestd_deleted_indices_total", 2)
     assert sorted(site.content()) == [name(1)]
     assert sorted(site.backups()) == sorted(map(name, AGES))
