@@ -17,8 +17,9 @@ from ingestd.stores.elastic.client import Server
 from ingestd.stores.elastic.template import template
 from tests.e2e.servers import SearchServer
 
-NOW = datetime.now(UTC).replace(microsecond=0, second=0, minute=30)
 HOUR = timedelta(hours=1)
+NOW = (datetime.now(UTC) - HOUR).replace(microsecond=0, second=0, minute=30)
+"""In the middle of an hour that is over: what is asked for ends now."""
 
 FOUND = {"level": "INFO", "status_code": 200}
 
