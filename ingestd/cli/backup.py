@@ -14,7 +14,7 @@ from ingestd.cli.lifecycle import Opened, alone, opened, progress, snapshot_docu
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.work import Lifecycle
 from ingestd.settings import Settings
-from ingestd.stores.backups import BackupError, Snapshot, fullest
+from ingestd.stores.backups import BackupError, Snapshot, newest
 from ingestd.stores.base import StoreError
 
 _settings = settings_options("data_dir", "store", "elasticsearch")
@@ -117,14 +117,6 @@ def verify(settings: Settings, days: list[datetime.date], name: str | None) -> N
         raise click.ClickException("there is no backup of that day")
     if wrong:
         raise SystemExit(1)
-
-
-def newest(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """Return one backup of each index, and one for each time that the index began anew; the latest first.
-
-    Where two have an event of the same id, the first counts: that is how it was parsed last.
-    """
-    return sorted(fullest(snapshots).values(), key=lambda one: one.started, reverse=True)
 
 
 def _of_days(where: Opened, work: Lifecycle, days: list[datetime.date]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from ingestd.lifecycle.work import Lifecycle
 from ingestd.settings import Settings
 from ingestd.stores.backups import Backups, Progress, Snapshot
 from ingestd.stores.base import LogStore, StoreError
-from ingestd.stores.open import is_own, open_backups, open_store
+from ingestd.stores.open import open_backups
 from ingestd.units import round_size
 
 
@@ -54,15 +54,10 @@ class Opened:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Opened]:
     """Open the store that the settings name; what goes wrong inside becomes one sentence and exit code 1."""
-    url = settings.store or settings.elasticsearch
     with told("the data folder"):
         try:
-            store = open_store(url, settings.data_dir)
-            try:
-                with closing(open_backups(url, settings.data_dir)) as backups:
-                    yield Opened(settings, store, backups, is_own(url))
-            finally:
-                store.close()
+            with build.opened_store(settings) as (store, backups, own):
+                yield Opened(settings, store, backups, own)
         except (StoreError, ValueError) as error:
             raise click.ClickException(str(error)) from None
 

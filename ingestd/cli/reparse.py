@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from ingestd.cli.backup import newest
 from ingestd.cli.days import Days
 from ingestd.cli.flags import settings_options
 from ingestd.cli.lifecycle import Opened, alone, opened, progress
@@ -19,6 +18,7 @@ from ingestd.plugins.registry import BuildContext
 from ingestd.runtime.pipeline import report_failures
 from ingestd.runtime.reparse import Reparse
 from ingestd.settings import Settings
+from ingestd.stores.backups import to_restore
 from ingestd.stores.base import StoreError
 
 
@@ -66,10 +66,8 @@ def _indices(where: Opened, days: list[datetime.date], name: str | None) -> dict
     }
     if name or work.repository:
         source = where.repository(name)
-        kept = [one for one in where.backups.snapshots(source) if one.day in days and one.state == "success"]
-        for index in {one.index for one in kept} - found.keys():
-            if work.looks_at(index):
-                found[index] = [one.name for one in newest([one for one in kept if one.index == index])]
+        kept = [one for one in where.backups.snapshots(source) if one.day in days and work.looks_at(one.index)]
+        found = to_restore(kept) | found
     return found
 
 

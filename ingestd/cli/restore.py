@@ -6,11 +6,11 @@ import datetime
 
 import click
 
-from ingestd.cli.backup import newest
 from ingestd.cli.days import Days
 from ingestd.cli.flags import settings_options
 from ingestd.cli.lifecycle import alone, opened, progress
 from ingestd.settings import Settings
+from ingestd.stores.backups import to_restore
 from ingestd.stores.base import StoreError
 
 
@@ -47,8 +47,7 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
         for day in sorted(set(days) - {one.day for one in chosen}):
             failed = True
             click.echo(f"{day:%Y.%m.%d}: there is no backup", err=True)
-        for index in sorted({one.index for one in chosen}):
-            parts = [one.name for one in newest([one for one in chosen if one.index == index])]
+        for index, parts in to_restore(chosen).items():
             try:
                 if target is None:
                     events = where.backups.restore(source, parts, rename + index, overwrite=overwrite, progress=tell)

@@ -76,19 +76,31 @@ def lifecycle(
 
 
 @contextmanager
+def opened_store(settings: Settings) -> Iterator[tuple[LogStore, Backups, bool]]:
+    """Open the store that the settings name, and its place of backups; the last tells whether it is the built-in one.
+
+    Raises:
+        StoreError: It cannot be opened.
+        ValueError: Its URL is wrong.
+    """
+    url = settings.store or settings.elasticsearch
+    store = open_store(url, settings.data_dir)
+    try:
+        with closing(open_backups(url, settings.data_dir)) as backups:
+            yield store, backups, is_own(url)
+    finally:
+        store.close()
+
+
+@contextmanager
 def opened(settings: Settings, clock: Clock = now) -> Iterator[Lifecycle]:
     """Open the store that the settings name, and give the work on it.
 
     Raises:
         StoreError: It cannot be opened, or does not answer.
     """
-    url = settings.store or settings.elasticsearch
-    store = open_store(url, settings.data_dir)
-    try:
-        with closing(open_backups(url, settings.data_dir)) as backups:
-            yield lifecycle(settings, store, backups, own_store=is_own(url), clock=clock)
-    finally:
-        store.close()
+    with opened_store(settings) as (store, backups, own):
+        yield lifecycle(settings, store, backups, own_store=own, clock=clock)
 
 
 def scheduler(settings: Settings, clock: Clock = now) -> Scheduler | None:

@@ -11,7 +11,7 @@ from ingestd.lifecycle import build
 from ingestd.lifecycle.state import BusyError, only_one
 from ingestd.lifecycle.work import Lifecycle
 from ingestd.settings import Settings
-from ingestd.stores.backups import BackupError, Progress, fullest
+from ingestd.stores.backups import BackupError, Progress, to_restore
 from ingestd.stores.base import StoreError
 
 
@@ -68,17 +68,13 @@ def _delete(order: Order, work: Lifecycle, tell: Progress) -> str:
 def _restore(order: Order, work: Lifecycle, tell: Progress) -> str:
     assert work.backups is not None  # noqa: S101 -- build.opened opens them
     day = datetime.date.fromisoformat(order.day)
-    found = [
-        one
-        for one in fullest(work.backups.snapshots(_repository(work))).values()
-        if one.day == day and work.looks_at(one.index)
-    ]
+    snapshots = work.backups.snapshots(_repository(work))
+    found = to_restore(one for one in snapshots if one.day == day and work.looks_at(one.index))
     if not found:
         raise BackupError(f"there is no backup of {day}")
     told = []
-    for index in sorted({one.index for one in found}):
-        latest = sorted((one for one in found if one.index == index), key=lambda one: one.started, reverse=True)
-        name, parts = order.rename + index, [one.name for one in latest]
+    for index, parts in found.items():
+        name = order.rename + index
         events = work.backups.restore(work.repository, parts, name, overwrite=order.force, progress=tell)
         told.append(f"{name}: {events:,} events")
     return "; ".join(told)

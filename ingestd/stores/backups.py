@@ -62,6 +62,11 @@ class Snapshot:
     reason: str = ""
 
 
+def snapshot_name(index: str, now: datetime.datetime) -> str:
+    """Return the name of a backup: the index and the time of the backup, in UTC."""
+    return f"{index}-{now.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
+
+
 def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
     """Return for each index and origin the successful backup to rely on.
 
@@ -72,6 +77,22 @@ def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
         key=lambda one: (-1 if one.events is None else one.events, one.started),
     )
     return {(one.index, one.origin): one for one in ranked}
+
+
+def newest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Return one backup of each index, and one for each time that the index began anew; the latest first.
+
+    Where two have an event of the same id, the first counts: that is how it was parsed last.
+    """
+    return sorted(fullest(snapshots).values(), key=lambda one: one.started, reverse=True)
+
+
+def to_restore(snapshots: Iterable[Snapshot]) -> dict[str, list[str]]:
+    """Return for each index, in order, the names of the backups that together hold it, as `Backups.restore` wants."""
+    found: dict[str, list[str]] = {}
+    for one in newest(snapshots):
+        found.setdefault(one.index, []).append(one.name)
+    return dict(sorted(found.items()))
 
 
 class Backups(Protocol):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def documents(day: datetime.date) -> list[tuple[str, bytes]]:
     ]
 
 
-class Site:
+class Site(ABC):
     """A store with thirty-one days, and a repository."""
 
     def __init__(self, data_dir: Path, environ: dict[str, str], repository: list[str]) -> None:
@@ -68,17 +69,21 @@ class Site:
     def settings(self) -> Settings:
         return load_settings(environ=self.environ | {"INGESTD_SCHEDULE_TIME_ZONE": "UTC"})
 
+    @abstractmethod
     def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def content(self, index: str) -> dict[str, bytes]:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def delete(self, index: str) -> None:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def indices(self) -> list[str]:
-        raise NotImplementedError
+        ...
 
 
 class LocalSite(Site):

@@ -23,6 +23,7 @@ from ingestd.stores.backups import (
     RepositoryUnavailableError,
     Snapshot,
     fullest,
+    snapshot_name,
 )
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.background import Background
@@ -35,7 +36,6 @@ from ingestd.stores.elastic.snapshots import (
     read_repositories,
     read_snapshot,
     repository_body,
-    snapshot_name,
 )
 
 _TEMPORARY = "ingestd-tmp-"

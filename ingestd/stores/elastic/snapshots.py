@@ -26,11 +26,6 @@ _SETTINGS = ("bucket", "region", "base_path", "endpoint", "location", "client")
 _TIME = re.compile(r"-\d{14}$")
 
 
-def snapshot_name(index: str, now: datetime.datetime) -> str:
-    """Return the name of a backup: the index and the time of the backup, in UTC."""
-    return f"{index}-{now.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
-
-
 def metadata(index: str, events: int, origin: str) -> dict[str, Any]:
     """Return what is noted with a snapshot when it is made."""
     return {"ingestd": {"index": index, "events": events, "origin": origin}}

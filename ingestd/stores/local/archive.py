@@ -65,11 +65,6 @@ def file_key(index: str, sha256: str) -> str:
     return f"{index}/files/{sha256}"
 
 
-def snapshot_name(index: str, now: datetime.datetime) -> str:
-    """Return the name of a backup: the index and the time of the backup, in UTC."""
-    return f"{index}-{now.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
-
-
 def archive_key(name: str, archive: Archive) -> str:
     """Return the key of a manifest."""
     return f"{archive.index}/{name}.{archive.origin}.{archive.events}.{archive.bytes}.json"

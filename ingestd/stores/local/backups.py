@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot, fullest
+from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot, fullest, snapshot_name
 from ingestd.stores.local import archive, origin, registry
 from ingestd.stores.local.archive import Archive, Entry
 from ingestd.stores.local.image import File, hidden_folder, image, put_in_place, remove_hidden
@@ -78,7 +78,7 @@ class LocalBackups:
             entries = _each(made.files, lambda file: _put(vault, index, file, told))
         time = now.astimezone(datetime.UTC).isoformat(timespec="seconds")
         kept = Archive(index, own.id, time, tuple(entries))
-        key = archive.archive_key(archive.snapshot_name(index, now), kept)
+        key = archive.archive_key(snapshot_name(index, now), kept)
         vault.put_bytes(key, archive.encode(kept))
         snapshot = archive.snapshot_of(key)
         assert snapshot is not None  # noqa: S101 -- the key was made for it

@@ -20,11 +20,7 @@ def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 class Questions:
-    """Each is answered in a click or two."""
-
-    @pytest.fixture
-    def site(self) -> Site:
-        raise NotImplementedError
+    """Each is answered in a click or two; where ``site`` is, the classes below say."""
 
     def test_words_of_30_days(self, site: Site, visit: Open) -> None:
         page = visit(site.url)
