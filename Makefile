@@ -25,6 +25,7 @@ chaos: $(VENV)/installed-dev
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy ingestd tools
 	$(BIN)/python -m tools.docgen --check
 

@@ -176,6 +176,7 @@ def _zone(value: Any) -> str:
 
 def choice(*words: str) -> Kind:
     """Return the kind of a value that is one of ``words``."""
+
     def read(value: Any) -> str:
         if value not in words:
             raise ValueError(f"expected one of {', '.join(words)}, found {_toml(value)}")

@@ -99,9 +99,7 @@ WRONG = [  # id, file, environment, flags, what the error says
 ]
 
 
-@pytest.mark.parametrize(
-    ("file", "environ", "flags", "error"), [c[1:] for c in WRONG], ids=[c[0] for c in WRONG]
-)
+@pytest.mark.parametrize(("file", "environ", "flags", "error"), [c[1:] for c in WRONG], ids=[c[0] for c in WRONG])
 def test_errors_name_the_place(write: Any, file: str, environ: Any, flags: Any, error: str) -> None:
     path = write(file.replace("{{", "{").replace("}}", "}"))
     assert error.format(file=path) in problems(path, environ, flags)

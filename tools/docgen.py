@@ -1,7 +1,7 @@
 """Writes the reference pages in ``docs/`` from the code: plugins, metrics, settings, commands.
 
-    python -m tools.docgen            write the pages
-    python -m tools.docgen --check    say which differ from the code; exit 1 if any does
+python -m tools.docgen            write the pages
+python -m tools.docgen --check    say which differ from the code; exit 1 if any does
 """
 
 from __future__ import annotations

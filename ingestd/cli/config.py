@@ -30,9 +30,7 @@ def default(settings: Settings) -> None:
 def show_settings(settings: Settings, as_json: bool) -> None:
     """Print the settings in force, and where each value came from. Passwords are masked."""
     if as_json:
-        document = {
-            name: {"value": _json_value(settings, name), "origin": settings.origins[name]} for name in SETTINGS
-        }
+        document = {name: {"value": _json_value(settings, name), "origin": settings.origins[name]} for name in SETTINGS}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     rows = [("SETTING", "VALUE", "FROM")]

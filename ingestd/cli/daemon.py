@@ -28,9 +28,7 @@ from ingestd.web.process import serve_for_keeper
 from ingestd.web.site import site_of
 
 
-def run_daemon(
-    settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()
-) -> int:
+def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()) -> int:
     """Be the keeper of worker processes and of ``helpers``; returns the exit code. ``load`` reads the configs anew.
 
     Raises:

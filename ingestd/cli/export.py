@@ -45,9 +45,7 @@ class FieldList(FieldName):
 @click.option("--output", "-o", default="-", metavar="FILE", help="Where to; - is the standard output.  [default: -]")
 @click.option("--fields", "columns", type=FieldList(), default=(), help="Only these: level,search_word,client_ip.")
 @store_settings
-def export(
-    settings: Settings, query: Query, form: str | None, output: str, columns: tuple[str, ...]
-) -> None:
+def export(settings: Settings, query: Query, form: str | None, output: str, columns: tuple[str, ...]) -> None:
     """Write the events that QUERY finds to a file, the newest first.
 
     ndjson: each document byte for byte; ingestd import --no-filters takes it back. csv: a column for each field, those

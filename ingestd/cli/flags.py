@@ -35,9 +35,7 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
 
         decorated: Command = with_settings
         for one in reversed(chosen):
-            decorated = click.option(
-                one.flag, _parameter(one), metavar=_metavar(one), help=_help(one)
-            )(decorated)
+            decorated = click.option(one.flag, _parameter(one), metavar=_metavar(one), help=_help(one))(decorated)
         return click.option("--settings", "settings_file", metavar="FILE", help="Settings file (TOML).")(decorated)
 
     return decorate

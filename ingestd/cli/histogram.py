@@ -55,9 +55,7 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
                 write_text(line)
 
 
-def lines(
-    buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None, *, colours: bool
-) -> Iterator[str]:
+def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None, *, colours: bool) -> Iterator[str]:
     """Return a table: the time, a column of numbers for each value, and a bar that is parted by them.
 
     Args:

@@ -25,8 +25,11 @@ from ingestd.stores.base import StoreError
 @click.command()
 @click.option("--from", "days", type=Days(), required=True, help="A day, or a range such as 2019.05.01..2019.05.15.")
 @click.option(
-    "--config", "-f", "config_path", type=click.Path(path_type=Path, exists=True), help="The changed config; its "
-    "filters are run, its inputs and outputs are not.  [default: the built-in pipeline]"
+    "--config",
+    "-f",
+    "config_path",
+    type=click.Path(path_type=Path, exists=True),
+    help="The changed config; its filters are run, its inputs and outputs are not.  [default: the built-in pipeline]",
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing, say what would come out.")
 @click.option("--repository", "name", help="Where days are taken from that are not in the store.")

@@ -23,9 +23,7 @@ from ingestd.settings import Settings, SettingsError
 @click.command()
 @pipeline_options
 @settings_options()
-def run(
-    settings: Settings, config_paths: tuple[Path, ...], config_string: str | None, named: tuple[str, ...]
-) -> None:
+def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str | None, named: tuple[str, ...]) -> None:
     """Run the daemon: with no config, the built-in pipeline for Django sites on port 5959.
 
     Signals: SIGTERM and SIGINT stop it, SIGHUP loads the config again, SIGUSR2 upgrades it in place.

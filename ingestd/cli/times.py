@@ -12,9 +12,7 @@ _DAY = re.compile(r"(\d{4})[-.](\d\d)[-.](\d\d)")
 _EXPECTED = "expected 15m, 2h, 2d, 1w, today, yesterday, 2026-11-22 or 2026-11-22T14:10"
 
 
-def parse_moment(
-    text: str, now: datetime.datetime, zone: datetime.tzinfo | None = None, end: bool = False
-) -> str:
+def parse_moment(text: str, now: datetime.datetime, zone: datetime.tzinfo | None = None, end: bool = False) -> str:
     """Return the moment that ``text`` names, in UTC: ``2026-11-22T10:00:00.000Z``.
 
     Args:

@@ -157,9 +157,7 @@ class Builder:
     def _condition(self, tree: _Node) -> Condition:
         operands = [self._expression(child) for child in _trees(tree)]
         operators = [
-            (cast(Operator, str(token)), self._places.of(token))
-            for token in tree.children
-            if isinstance(token, Token)
+            (cast(Operator, str(token)), self._places.of(token)) for token in tree.children if isinstance(token, Token)
         ]
         if span := surprises(operators):
             self.warnings.append(
@@ -175,7 +173,7 @@ class Builder:
             return group(operands, operators)
         except TooDeepError as error:
             message = f"'and', 'or', 'xor' and 'nand' alternate in more than {MAX_DEPTH} levels"
-            self.errors.append(ConfigError(message, error.span, "write a condition on an array: [a] in [\"x\", \"y\"]"))
+            self.errors.append(ConfigError(message, error.span, 'write a condition on an array: [a] in ["x", "y"]'))
             return operands[0]
 
     def _expression(self, tree: _Node) -> Condition:

@@ -116,9 +116,7 @@ def _at_block(found: Token, wanted: frozenset[str], last: Token | None) -> tuple
     return f"expected '{{' after plugin name '{name}', found {describe(found)}", f"write {name} {{ … }}"
 
 
-def _in_plugin(
-    found: Token, wanted: frozenset[str], last: Token | None, around: Bracket | None
-) -> tuple[str, str]:
+def _in_plugin(found: Token, wanted: frozenset[str], last: Token | None, around: Bracket | None) -> tuple[str, str]:
     what = describe(found)
     kind = around.kind if around else ""
     if "_ARROW" in wanted:
@@ -162,9 +160,7 @@ def _quotes(found: Token, last: Token | None) -> str:
     return ""
 
 
-def _in_condition(
-    found: Token, wanted: frozenset[str], last: Token | None, around: Bracket | None
-) -> tuple[str, str]:
+def _in_condition(found: Token, wanted: frozenset[str], last: Token | None, around: Bracket | None) -> tuple[str, str]:
     what = describe(found)
     if "FIELD" in wanted:
         return _at_operand(found, wanted, last)

@@ -64,9 +64,7 @@ def _numbered(names: list[str], first: int) -> dict[str, int]:
 
 def _spellings(numbers: dict[str, int]) -> dict[str, int]:
     """Add the names in small and in capital letters, the longest names first: a parser takes the longest."""
-    spelt = {
-        form: number for name, number in numbers.items() for form in (name.lower(), name.upper(), name)
-    }
+    spelt = {form: number for name, number in numbers.items() for form in (name.lower(), name.upper(), name)}
     return dict(sorted(spelt.items(), key=lambda item: -len(item[0])))
 
 
@@ -221,7 +219,13 @@ _ROWS = {
         "ap.|ip.",
         "eKr.|jKr.",
         weekdays_too={
-            "maanantai": 1, "tiistai": 2, "keskiviikko": 3, "torstai": 4, "perjantai": 5, "lauantai": 6, "sunnuntai": 7
+            "maanantai": 1,
+            "tiistai": 2,
+            "keskiviikko": 3,
+            "torstai": 4,
+            "perjantai": 5,
+            "lauantai": 6,
+            "sunnuntai": 7,
         },
     ),
     "tr": _Row(

@@ -10,6 +10,7 @@ Address = IPv4Address | IPv6Address
 MAX_CHARS = 64
 """Longer texts are no address: 45 are the most, and a zone (``%eth0``) may follow."""
 
+
 def parse_address(text: str) -> Address | None:
     """Return the address that ``text`` is, None if it is none; host names are not looked up.
 

@@ -25,6 +25,7 @@ MAX_UNPACKED = 4 << 30
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 
+
 def silent(step: int, total: int | None) -> None:
     """Show no progress."""
 

@@ -40,9 +40,7 @@ def read_segment(segment: Segment, position: Position, max_bytes: int) -> tuple[
     return _behind_damage(data, begin, position, max_bytes)
 
 
-def _behind_damage(
-    data: bytes, begin: int, position: Position, max_bytes: int
-) -> tuple[list[Entry], Damage | None]:
+def _behind_damage(data: bytes, begin: int, position: Position, max_bytes: int) -> tuple[list[Entry], Damage | None]:
     """Read ``data``, the rest of a segment from ``begin`` on, which does not start with a good record."""
     damage = None
     for one in walk(data, 0, position):

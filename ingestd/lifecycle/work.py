@@ -176,9 +176,7 @@ class Lifecycle:
     def _fresh(self, verified: datetime.datetime | None) -> bool:
         return verified is not None and abs(self.clock() - verified) < _FRESH
 
-    def _hold(
-        self, index: str, current: Mapping[str, str] | None, restored: Mapping[str, datetime.datetime]
-    ) -> str:
+    def _hold(self, index: str, current: Mapping[str, str] | None, restored: Mapping[str, datetime.datetime]) -> str:
         if (since := restored.get(index)) is not None:
             until = since + self.keep_restored
             if until > self.clock():

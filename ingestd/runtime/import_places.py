@@ -121,7 +121,6 @@ class Places:
             os.fsync(file.fileno())
         aside.replace(path)
 
-
     def settle(self) -> None:
         """Note of all places saved that nothing is under way any more. Raises OSError."""
         for place in list(self._saved.values()):

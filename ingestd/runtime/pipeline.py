@@ -194,9 +194,7 @@ class RunningPipeline:
             for event in self._behind.values():
                 event.set()
 
-    def _process(
-        self, record: Record, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position
-    ) -> None:
+    def _process(self, record: Record, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
         """Decode and filter one record of the journal and hand what comes out to ``targets``."""
         base = Due(record.input, day_of(record.time_ns), counted(record.frames), counted(record.frames))
         if not record.data:  # no frame, but the trace of what was rejected
@@ -316,9 +314,7 @@ def _record(chunk: Chunk, built: BuiltInput, now_ns: int) -> Record:
     data = chunk.data
     # The only delimiter that a codec may have is the line feed.
     frames = 1 if built.codec.delimiter is None else count_line_ends(data) + (not data.endswith(b"\n"))
-    return Record(
-        built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data
-    )
+    return Record(built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data)
 
 
 class _Share:

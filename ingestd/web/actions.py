@@ -66,12 +66,12 @@ class Actions:
 
     def routes(self, prefix: str = "") -> list[web.RouteDef]:
         """Return the routes below ``prefix``."""
-        found = [
-            web.post(f"{prefix}/api/indices/{{index}}/{kind}", self._takes(kind)) for kind in ("backup", "delete")
+        found = [web.post(f"{prefix}/api/indices/{{index}}/{kind}", self._takes(kind)) for kind in ("backup", "delete")]
+        return [
+            *found,
+            web.post(f"{prefix}/api/restore", self._takes("restore")),
+            web.get(f"{prefix}/api/actions", self._show),
         ]
-        return [*found, web.post(f"{prefix}/api/restore", self._takes("restore")), web.get(
-            f"{prefix}/api/actions", self._show
-        )]
 
     def document(self) -> dict[str, Any] | None:
         """Return the last action as JSON types: ``state`` is running, done or failed; ``message`` says what became."""

@@ -135,9 +135,7 @@ def _static_routes(prefix: str, opened: Callable[[], None]) -> list[web.RouteDef
 def _reload_page(reload: Callable[[], Awaitable[str]]) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         error = await reload()
-        return web.Response(
-            status=422 if error else 200, body=dumps({"error": error}), content_type="application/json"
-        )
+        return web.Response(status=422 if error else 200, body=dumps({"error": error}), content_type="application/json")
 
     return answer
 

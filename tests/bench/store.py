@@ -91,8 +91,6 @@ def _append(root: Path, count: int, days: int) -> float:
     return spent + time.process_time() - begin
 
 
-
-
 def _ask(root: Path, name: str) -> None:
     for path in root.glob("*/*"):
         _forget(path)

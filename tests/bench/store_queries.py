@@ -21,6 +21,7 @@ WARNINGS = Query(where=level_at_least("WARNING"))
 SEARCHES = Equal("search_word", "서울 맛집")
 PREFIX = Like("request_path", ("/items/12", Gap.MANY))
 
+
 def _second_page(store: LocalStore) -> Sized:
     *_, last = store.search(WARNINGS, 50)
     begin = time.perf_counter()

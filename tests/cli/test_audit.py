@@ -163,9 +163,7 @@ def more_in_the_index(state: dict[str, Any]) -> None:
         (more_in_the_index, 0, f"index {INDEX}: 1 of 11 delivered events are missing"),
     ],
 )
-def test_a_broken_ledger(
-    tmp_path: Path, change: Callable[[dict[str, Any]], None], difference: int, said: str
-) -> None:
+def test_a_broken_ledger(tmp_path: Path, change: Callable[[dict[str, Any]], None], difference: int, said: str) -> None:
     worker_with(tmp_path, change)
     for arguments in ((), ("--day", DAY)):
         found = document(tmp_path, *arguments, code=1)

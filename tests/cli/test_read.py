@@ -39,9 +39,7 @@ def test_indices_as_json(data_dir: Path) -> None:
 
 def test_indices_as_table(data_dir: Path) -> None:
     assert run("indices", data_dir=data_dir).stdout == (
-        "INDEX                EVENTS   SIZE\n"
-        "logstash-2026.11.21       1  109 B\n"
-        "logstash-2026.11.22       4  435 B\n"
+        "INDEX                EVENTS   SIZE\nlogstash-2026.11.21       1  109 B\nlogstash-2026.11.22       4  435 B\n"
     )
 
 
@@ -88,9 +86,7 @@ def test_top_as_json(data_dir: Path) -> None:
 
 def test_top_as_table(data_dir: Path) -> None:
     assert run("top", "search_word", "--since", "2026-11-21", "-n", "2", data_dir=data_dir).stdout == (
-        "SEARCH_WORD  COUNT\n"
-        "서울             2\n"
-        "부산 여행        1\n"
+        "SEARCH_WORD  COUNT\n서울             2\n부산 여행        1\n"
     )
 
 

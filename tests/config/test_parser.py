@@ -21,7 +21,7 @@ VALUES = [  # id, text, value
     ("other_quote_inside", "'say \"hi\"'", 'say "hi"'),
     ("empty_string", '""', ""),
     ("backslash_is_a_character", r'"\d\n\t"', r"\d\n\t"),
-    ("backslash_quote_stays_in_the_string", r'"a\"b"', r'a\"b'),
+    ("backslash_quote_stays_in_the_string", r'"a\"b"', r"a\"b"),
     ("backslash_apostrophe", r"'a\'b'", r"a\'b"),
     ("two_backslashes_before_a_quote", r'"a\\"b"', r'a\\"b'),
     ("string_over_lines", '"a\n  b"', "a\n  b"),
@@ -252,7 +252,7 @@ def test_load_takes_patterns(tmp_path: Path) -> None:
 def test_load_reports_the_errors_of_all_files(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("filter { x }")
     (tmp_path / "b.conf").write_text("filter { y { } }")
-    (tmp_path / "c.conf").write_text("filter { z { a => \"${NONE}\" } }")
+    (tmp_path / "c.conf").write_text('filter { z { a => "${NONE}" } }')
     with pytest.raises(ConfigErrors) as caught:
         load([tmp_path, tmp_path / "d.conf"], {})
     assert [(Path(e.span.file).name, e.message) for e in caught.value.errors] == [

@@ -24,8 +24,7 @@ CASES: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [  # 
     ("sequence", 'mutate { add_field => { "a" => "1" } } mutate { rename => { "a" => "b" } }', [A], [A | {"b": "1"}]),
     (
         "field_away_and_back",
-        'mutate { rename => { "n" => "m" } } mutate { add_field => { "x" => "1" } }'
-        'mutate { rename => { "m" => "n" } }',
+        'mutate { rename => { "n" => "m" } } mutate { add_field => { "x" => "1" } }mutate { rename => { "m" => "n" } }',
         [A],
         [A | {"x": "1"}],
     ),
@@ -76,8 +75,7 @@ CASES: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [  # 
     ),
     (
         "metadata_is_not_in_the_document",
-        'mutate { add_field => { "[@metadata][x]" => "%{type}" } }'
-        'if [@metadata][x] == "a" { mutate { add_tag => m } }',
+        'mutate { add_field => { "[@metadata][x]" => "%{type}" } }if [@metadata][x] == "a" { mutate { add_tag => m } }',
         [A, B],
         [A | {"tags": ["m"]}, B],
     ),

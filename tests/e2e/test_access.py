@@ -373,9 +373,7 @@ async def test_without_a_password_the_network_is_refused() -> None:
 
 def test_the_daemon_refuses_to_start_open_to_the_network(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "0.0.0.0:0"]
-    done = subprocess.run(
-        command, env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: 0.0.0.0:0 can be reached from outside, and the dashboard has no password: ")
     assert len(done.stderr.splitlines()) == 1

@@ -71,9 +71,7 @@ REWRITTEN: list[tuple[bytes, dict[str, Any]]] = [  # a line that no server takes
 ]
 
 
-def test_refused_documents_and_their_neighbours(
-    search_server: SearchServer, index_prefix: str, tmp_path: Path
-) -> None:
+def test_refused_documents_and_their_neighbours(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
     index = f"{index_prefix}2026.11.22"
     properties = {"n": {"type": "long"}, "point": {"type": "geo_point"}}
     search_server.call("PUT", f"/{index}", {"mappings": {"properties": properties}})

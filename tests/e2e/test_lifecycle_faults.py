@@ -133,9 +133,7 @@ COMMANDS = {  # id: arguments, whether there is a backup already, what it says w
 
 
 @pytest.mark.parametrize(("arguments", "backed_up", "well"), COMMANDS.values(), ids=COMMANDS.keys())
-def test_a_repository_that_does_not_answer(
-    site: Site, arguments: tuple[str, ...], backed_up: bool, well: str
-) -> None:
+def test_a_repository_that_does_not_answer(site: Site, arguments: tuple[str, ...], backed_up: bool, well: str) -> None:
     if backed_up:
         site.run("backup", "--missing")
         (site.data / "lifecycle.json").unlink()  # so that prune has to read the backups

@@ -242,9 +242,7 @@ def test_top_values_of_many_shards_are_exact(
     assert store.top("search_word", query(), 1) == [TopValue("everywhere", 27)]
 
 
-def test_words_that_begin_in_too_many_ways(
-    search_server: SearchServer, index_prefix: str, store: ElasticStore
-) -> None:
+def test_words_that_begin_in_too_many_ways(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
     """A phrase is looked up word by word; the servers bound how many words one of them may stand for."""
     use_template(search_server, index_prefix)
     text = " ".join(f"a{number}z b" for number in range(20_000))

@@ -86,9 +86,7 @@ class Server:
         route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
         self.journal = MemoryJournal(max_bytes=journal_bytes)
         letters = CountedLetters(self.letters)
-        self.running = RunningPipeline(
-            "main", replace(pipeline, routes=[route]), self.journal, clock, known, letters
-        )
+        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, clock, known, letters)
         self.closed: list[str] = []
         self._origins = Origins()
         self._listener = socket.create_server(("127.0.0.1", 0))

@@ -45,8 +45,14 @@ SIMPLE_CITY = _make(
     "simple-city",
     "city ipvAll",
     {
-        "city": "Seoul", "country_code": "KR", "state1": "Seoul", "state2": "", "postcode": "04524",
-        "latitude": 37.5658, "longitude": 126.978, "timezone": "Asia/Seoul",
+        "city": "Seoul",
+        "country_code": "KR",
+        "state1": "Seoul",
+        "state2": "",
+        "postcode": "04524",
+        "latitude": 37.5658,
+        "longitude": 126.978,
+        "timezone": "Asia/Seoul",
     },
 )
 OTHER = _make("other", "Visitors", {"country_code": "KR", "autonomous_system_number": 9318})

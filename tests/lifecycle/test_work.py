@@ -100,9 +100,7 @@ ZONES = [  # id, zone of the indices, zone of the schedule, begin in UTC: a chan
     ("index_zone", "schedule_zone", "begin"), [one[1:] for one in ZONES], ids=[one[0] for one in ZONES]
 )
 def test_each_day_once(index_zone: str, schedule_zone: str, begin: str, tmp_path: Path) -> None:
-    world = World(
-        tmp_path, begin, index_timezone=index_zone, schedule_time_zone=schedule_zone, retention_max_age="5d"
-    )
+    world = World(tmp_path, begin, index_timezone=index_zone, schedule_time_zone=schedule_zone, retention_max_age="5d")
     world.live(10 * DAY)
     world.time += DAY  # so that the last one has ended
     world.look()

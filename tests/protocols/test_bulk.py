@@ -185,8 +185,10 @@ def test_every_document_has_one_outcome(statuses: list[int]) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["errors", "items", "create", "status", "error", "type"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["errors", "items", "create", "status", "error", "type"]), inner, max_size=3)
+    ),
 )
 
 

@@ -39,9 +39,7 @@ class Family:
         self.selector = selectors.DefaultSelector()
         self.heard: list[tuple[str, str]] = []
         self.ended: list[tuple[str, int]] = []
-        self.children = Children(
-            self.selector, mains.__getitem__, self._told, self._ready, self._ended, lambda: None
-        )
+        self.children = Children(self.selector, mains.__getitem__, self._told, self._ready, self._ended, lambda: None)
 
     def _told(self, child: Child, message: Message) -> None:
         self.heard.append((child.name, message["type"]))

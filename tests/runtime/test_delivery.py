@@ -358,7 +358,6 @@ async def test_what_became_of_the_events_is_counted_and_committed() -> None:
     }
 
 
-
 async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None:
     """Also a record that nothing is left of but letters: the journal forgets what is committed."""
     road = await begun(Output())

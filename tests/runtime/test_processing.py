@@ -80,9 +80,7 @@ def test_only_the_frames_at_fault_become_letters(bad: int, caplog: pytest.LogCap
     work, built, letters = processing(b"omen")
     whole = record(*events)
     parts = work.process(whole, built)
-    assert [event[2]["n"] for part in parts for event in part.routes[0]] == [
-        n for n in (0, 2, 2, 3, 4) if n != bad
-    ]
+    assert [event[2]["n"] for part in parts for event in part.routes[0]] == [n for n in (0, 2, 2, 3, 4) if n != bad]
     assert sum(part.received for part in parts) == 5
     assert sum(part.dead for part in parts) == 1
     assert sum(part.created for part in parts) == (bad != 2)

@@ -354,6 +354,7 @@ OTHERS = [
 
 QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS]
 
+
 def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUESTIONS)) -> dict[str, tuple[Any, Any]]:
     """Ask all questions; return those with another answer: id -> (expected, got). ``kind`` is as in ``differs``.
 

@@ -69,7 +69,7 @@ WORDS: dict[str, tuple[str, list[str]]] = {
     "thai": ("ไทยครับ", ["ไทยครับ"]),
     "marks": ("e\u0301a", ["e\u0301a"]),
     "mark_at_begin": ("\u0301a", ["a"]),
-    "hebrew": ("א\"ב ג' \"a\"", ["א\"ב", "ג'", "a"]),
+    "hebrew": ('א"ב ג\' "a"', ['א"ב', "ג'", "a"]),
     "emoji": ("a👍🏽b 👨‍👩‍👧 🇰🇷🇯 #️⃣", ["a", "👍🏽", "b", "👨‍👩‍👧", "🇰🇷", "#️⃣"]),
     "not_digits": ("² ½", []),
     "long": ("x" * 600, ["x" * MAX_WORD_CHARS, "x" * MAX_WORD_CHARS, "x" * 90]),
@@ -81,7 +81,7 @@ def test_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
-@pytest.mark.parametrize("piece", ["_", "a_", "\u0301", "1'", "א\"", "👍\u200d", "ท\u0301", ".\u0301", "a."])
+@pytest.mark.parametrize("piece", ["_", "a_", "\u0301", "1'", 'א"', "👍\u200d", "ท\u0301", ".\u0301", "a."])
 def test_time_is_linear(piece: str) -> None:
     """A text of this size takes less than a tenth of a second; quadratic, it would take minutes."""
     words(piece * 50_000)

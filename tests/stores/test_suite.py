@@ -20,9 +20,7 @@ from tests.stores.strategies import conditions
 from tests.stores.texts import TEXTS, as_event
 
 
-@pytest.mark.parametrize(
-    ("wanted", "text", "expected"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS]
-)
+@pytest.mark.parametrize(("wanted", "text", "expected"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
 def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
     assert holds(text, words(wanted)) is expected
 

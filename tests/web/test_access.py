@@ -45,9 +45,7 @@ OPEN = [  # id, settings, secret, opens for people, opens for programs
 ]
 
 
-@pytest.mark.parametrize(
-    ("settings", "secret", "people", "programs"), [c[1:] for c in OPEN], ids=[c[0] for c in OPEN]
-)
+@pytest.mark.parametrize(("settings", "secret", "people", "programs"), [c[1:] for c in OPEN], ids=[c[0] for c in OPEN])
 def test_secrets(settings: dict[str, str], secret: str, people: bool, programs: bool) -> None:
     found = access(**settings)
     assert (found.needed, found.opens(secret), found.opens_for_programs(secret)) == (True, people, programs)

@@ -13,9 +13,7 @@ CASES = [  # id, state, live, ready, reasons
 ]
 
 
-@pytest.mark.parametrize(
-    ("state", "live", "ready", "reasons"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
-)
+@pytest.mark.parametrize(("state", "live", "ready", "reasons"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_health(state: Health, live: bool, ready: bool, reasons: list[str]) -> None:
     degraded = bool(state.degraded)
     assert state.document() == {"live": live, "ready": ready, "degraded": degraded, "reasons": reasons}

@@ -214,9 +214,7 @@ WRONG: list[tuple[str, str, dict[str, Any], int, str]] = [  # id, call, argument
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "arguments", "status", "text"), [c[1:] for c in WRONG], ids=[c[0] for c in WRONG]
-)
+@pytest.mark.parametrize(("call", "arguments", "status", "text"), [c[1:] for c in WRONG], ids=[c[0] for c in WRONG])
 async def test_refused(make: Make, call: str, arguments: dict[str, Any], status: int, text: str) -> None:
     pool = make()
     now = {"now": "2026-11-22T10:00:00Z"}
@@ -265,5 +263,3 @@ asyncio.run(main())
     process = Path(f"/proc/{int(output)}")
     await until(lambda: not process.exists() or "State:\tZ" in (process / "status").read_text(), 2.0)
     pipe.unlink()
-
-

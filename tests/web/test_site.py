@@ -31,9 +31,7 @@ CASES: list[tuple[str, str, dict[str, str], str, str]] = [  # id, output, settin
 ]
 
 
-@pytest.mark.parametrize(
-    ("output", "settings", "store", "indices"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
-)
+@pytest.mark.parametrize(("output", "settings", "store", "indices"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_store(output: str, settings: dict[str, str], store: str, indices: str) -> None:
     found = site(output, settings)
     assert (found.shown_store, found.indices) == (store, indices)

@@ -45,7 +45,7 @@ _CACHE_S = 900  # the year that a text lacks may change then: zones are offset b
 class Options:
     """Options of the filter ``date``."""
 
-    match: list[str] = option([], "The field, then the formats to try in turn: `[\"logdate\", \"ISO8601\"]`.")
+    match: list[str] = option([], 'The field, then the formats to try in turn: `["logdate", "ISO8601"]`.')
     target: FieldRef = option(FieldRef("@timestamp"), "Where the time is stored.")
     timezone: Template = option(
         Template(""), "Zone of times that name none: `Asia/Seoul`, `+09:00`, `%{field}`; empty is this machine's."
@@ -72,7 +72,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     the tags of `tag_on_failure`.
     """
     if len(options.match) < 2:
-        raise ValueError("match needs a field and at least one format: [\"logdate\", \"ISO8601\"]")
+        raise ValueError('match needs a field and at least one format: ["logdate", "ISO8601"]')
     source, target = FieldRef(options.match[0]), options.target
     find_time = _make_find_time(options)
     tags, clock = options.tag_on_failure, context.clock

@@ -36,9 +36,7 @@ class Origins:
         return Origin(f"{self._begin}{_base36(next(self._numbers))}", fields or {})
 
 
-def reject_long_line(
-    sink: Sink, origin: Origin, line: TooLong, max_bytes: int, offset: int | None = None
-) -> None:
+def reject_long_line(sink: Sink, origin: Origin, line: TooLong, max_bytes: int, offset: int | None = None) -> None:
     """Make a dead letter of a line that is too long; ``offset``: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
     sink.reject(line.head, reason, origin, line.size, offset)

@@ -85,4 +85,3 @@ def _too_old(settings: Settings, clock: Callable[[], float]) -> Callable[[str], 
         )
 
     return too_old
-

@@ -33,6 +33,7 @@ _REQUEST_BYTES = 1 << 20
 
 _UNAUTHORIZED = 401
 
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of the output ``elasticsearch``."""

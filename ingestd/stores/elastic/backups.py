@@ -325,9 +325,7 @@ class ElasticBackups:
             BackupError: The server refuses.
         """
         try:
-            status, answer = self._background.run(
-                self._client.request(method, path, json=body, timeout_s=timeout_s)
-            )
+            status, answer = self._background.run(self._client.request(method, path, json=body, timeout_s=timeout_s))
             if not 200 <= status < 300:
                 raise self._client.refused(status, answer)
         except ElasticUnavailable as error:

@@ -48,9 +48,7 @@ class LocalBackups:
         """Register a repository after writing, reading and deleting an object there."""
         known = {one.name: one for one in self.repositories()}
         if known.get(repository.name, repository) != repository:
-            raise BackupError(
-                f"there is a repository {repository.name} already, with other settings; remove it first"
-            )
+            raise BackupError(f"there is a repository {repository.name} already, with other settings; remove it first")
         Vault(repository).check()
         registry.save(self._data_dir, list((known | {repository.name: repository}).values()))
 

@@ -89,8 +89,7 @@ class Maker:
 
     def _copy(self, query: str, target: Path) -> None:
         self._run(
-            f"COPY ({query}) TO {text(str(target))} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
+            f"COPY ({query}) TO {text(str(target))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         )
 
     def _checked(self, source: str, target: Path) -> Content:

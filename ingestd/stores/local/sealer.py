@@ -218,9 +218,7 @@ class _Index:
 
     def _to_join(self, known: Manifest) -> list[SealedFile]:
         """Return the small files that are to become one, the newest first; none if it is not time."""
-        small = [
-            file for file in known.files if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS
-        ]
+        small = [file for file in known.files if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS]
         if len(small) < 2:
             return []
         age_s = time.time() - os.stat(manifest.NAME, dir_fd=self._fd).st_mtime

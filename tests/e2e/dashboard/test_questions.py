@@ -126,5 +126,3 @@ class TestElasticsearch(Questions):
     @pytest.fixture
     def site(self, elastic_site: Site) -> Site:
         return elastic_site
-
-

@@ -90,7 +90,7 @@ def test_decoding_undoes_encoding(text: str) -> None:
 
 
 @given(
-    st.text(st.sampled_from("%%%ABCEF0123456789+가a\ud800\"#{"), max_size=30),
+    st.text(st.sampled_from('%%%ABCEF0123456789+가a\ud800"#{'), max_size=30),
     st.sampled_from(["", "CP949", "UTF-16"]),
 )
 def test_anything_is_decoded(text: str, fallback: str) -> None:

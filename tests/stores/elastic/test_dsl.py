@@ -181,5 +181,3 @@ def test_ways() -> None:
     assert FIELDS.own("gone") == ()
     assert FIELDS.below("[o]") == ["o.p"]
     assert [way.indices for way in FIELDS.values("mixed")] == [("a",), ("b",)]
-
-

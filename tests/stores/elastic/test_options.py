@@ -80,7 +80,10 @@ def test_wrong_options(options: dict[str, Any], sentence: str) -> None:
 
 def test_secrets_are_not_shown() -> None:
     options = ElasticOptions(
-        hosts=("https://u:secret@es1", "es2"), api_key="id:secret", custom_headers={"x": "secret"}, proxy="http://p:secret@q"
+        hosts=("https://u:secret@es1", "es2"),
+        api_key="id:secret",
+        custom_headers={"x": "secret"},
+        proxy="http://p:secret@q",
     )
     shown = f"{options!r} {options.resolve()!r} {ElasticClient(options)!r}"
     assert "secret" not in shown
