@@ -2,7 +2,7 @@
 
 ``log = get_logger(__name__)``, then ``log.info("listening for events", input="tcp", port=5959)``. WARNING: no event
 was lost, but somebody may want to know. ERROR: events were lost, or somebody has to do something.
-``ingestd.runtime.logs`` decides what becomes of the messages.
+``ingestd.supervisor.logs`` decides what becomes of the messages.
 """
 
 from __future__ import annotations

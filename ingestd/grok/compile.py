@@ -10,7 +10,7 @@ from ingestd.grok.engine import Match, Matcher, Program, load
 from ingestd.grok.errors import PatternError
 from ingestd.grok.expand import expand
 from ingestd.grok.library import PatternLibrary
-from ingestd.grok.safety import Safety
+from ingestd.grok.proof.safety import Safety
 from ingestd.grok.translate import translate, translate_replacement
 
 DEFAULT_TIMEOUT_S = 30.0  # grok's timeout_millis

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from ingestd.grok.errors import GrokTimeoutError, PatternError
-from ingestd.grok.safety import Safety, analyse_tree
+from ingestd.grok.proof.safety import Safety, analyse_tree
 from ingestd.grok.translate import Translation
 
 Match: TypeAlias = re.Match[str]  # regex's match objects have the same methods

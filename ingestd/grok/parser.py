@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ingestd.grok import charset
-from ingestd.grok.classes import read_class
 from ingestd.grok.errors import PatternError
 from ingestd.grok.escapes import read_escape
 from ingestd.grok.nodes import (
@@ -34,6 +33,7 @@ from ingestd.grok.nodes import (
     Sequence,
     Special,
 )
+from ingestd.grok.proof.classes import read_class
 
 MAX_DEPTH = 70  # each level costs several frames here and in Python's own compiler, which has a limit for them
 MAX_REPEAT = 100_000  # Oniguruma's own limit

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
+from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
 from ingestd.event.fields import Event, FieldRef
 from ingestd.settings import Settings
 
@@ -56,29 +57,6 @@ class Touch:
         return frozenset(FieldRef(name).top for name in self.reads | self.sets | self.removes)
 
 
-class DeadLetters(Protocol):
-    """Where an event goes that nothing can be done with."""
-
-    def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
-        """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason it was given up.
-
-        ``raw`` of an output is the document that it cannot deliver. ``more`` are ``origin``, ``offset``, ``size``
-        (framing), ``event_id``, ``document_id``, ``index`` (output): see ``ingestd.journal.letter.Letter``.
-        """
-
-
-class ForgottenLetters:
-    """Dead letters that nobody keeps: for checking a config, and for commands that deliver nothing."""
-
-    stuck = unsynced = False
-
-    def sync(self) -> None:
-        """Do nothing."""
-
-    def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
-        """Let the event go."""
-
-
 @dataclass(frozen=True, slots=True)
 class BuildContext:
     """What a plugin may use while it is built.
@@ -98,7 +76,7 @@ class BuildContext:
     codec: Any = None
     pipeline_id: str = "main"
     writer_id: str = "w0"
-    dead_letters: DeadLetters = field(default_factory=ForgottenLetters)
+    dead_letters: DeadLetters = field(default_factory=NullDeadLetters)
     settings: Settings = field(default_factory=Settings)
     again: bool = False
 
@@ -125,7 +103,7 @@ class PluginSpec:
     warnings: Callable[[Any], Iterable[str]] = no_warnings
     """What `ingestd check` says about options that work but may not be meant, a sentence each."""
     listens: bool = False
-    """Whether an input reads connections that the keeper accepts for it (``SocketInput``)."""
+    """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     stream: bool = False
     """Whether an input reads a stream that must be cut into frames; else every message is one frame."""
     decodes: bool = True

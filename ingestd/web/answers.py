@@ -179,10 +179,10 @@ class Answers:
         return max(day, kept_until or day).isoformat()
 
     def _dead_letters(self, _: Arguments) -> bytes:
-        from ingestd.journal.letter_box import LetterBox, letters_folder  # noqa: PLC0415 -- few ask for them
+        from ingestd.dead_letters.reader import DeadLetterReader, letters_folder  # noqa: PLC0415 -- few ask for them
 
         counts: Counter[tuple[str, str]] = Counter()
-        for found in LetterBox(letters_folder(self._data_dir)).read():
+        for found in DeadLetterReader(letters_folder(self._data_dir)).read():
             if found.letter is not None:
                 counts[found.letter.reason, found.letter.stage] += 1
         groups = [
@@ -191,7 +191,7 @@ class Answers:
         return dumps({"dead_letters": groups})
 
     def _audit(self, _: Arguments) -> bytes:
-        from ingestd.runtime.audit import accounts, overall  # noqa: PLC0415
+        from ingestd.pipeline.audit import accounts, overall  # noqa: PLC0415
 
         found = accounts(self._data_dir, lambda: time.sleep(_AGAIN_SECONDS))
         sheet = overall(found).document()

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingestd import metrics
 from ingestd.logs import get_logger
-from ingestd.runtime.channel import Channel, ChannelClosedError
+from ingestd.supervisor.channel import Channel, ChannelClosedError
 from ingestd.units import Address
 from ingestd.web.health import Health
 from ingestd.web.last_run import LastRun
@@ -23,7 +23,7 @@ _ANSWER_SECONDS = 2.0
 
 
 class _Workers:
-    """Asks the workers how they are, through the keeper."""
+    """Asks the workers how they are, through the supervisor."""
 
     def __init__(self, channel: Channel, last_run: LastRun | None) -> None:
         self._channel, self._last_run = channel, last_run
@@ -32,7 +32,7 @@ class _Workers:
         self.stop = asyncio.Event()
 
     def receive(self) -> None:
-        """Read what the keeper says."""
+        """Read what the supervisor says."""
         try:
             messages = self._channel.receive()
         except ChannelClosedError:
@@ -46,7 +46,7 @@ class _Workers:
                 answer.set_result(message)
 
     async def _ask(self, kind: str, seconds: float) -> dict[str, Any]:
-        """Ask the keeper; raises TimeoutError."""
+        """Ask the supervisor; raises TimeoutError."""
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._channel.send({"type": kind, "number": number})
@@ -85,7 +85,7 @@ class _Workers:
 
 
 def serve_for_keeper(address: Address, channel: Channel, site: Site, *, explicit: bool) -> int:
-    """Serve HTTP until the keeper says stop or has gone; returns the exit code. ``site`` is what is shown."""
+    """Serve HTTP until the supervisor says stop or has gone; returns the exit code. ``site`` is what is shown."""
 
     async def main() -> int:
         workers = _Workers(channel, LastRun(site.scheduled) if site.scheduled is not None else None)

@@ -23,7 +23,7 @@ from ingestd.web.access import Access, AccessError, access_of, prefix_of
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
 
 STARTED = time.monotonic()
-"""When the daemon began: the HTTP process is forked from the keeper, which imports this at its start."""
+"""When the daemon began: the HTTP process is forked from the supervisor, which imports this at its start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ingestd.cli.pipelines import default_config
+from ingestd.app.pipelines import default_config
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.event.record import Batch
 from ingestd.journal.base import Record

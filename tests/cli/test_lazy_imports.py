@@ -8,7 +8,8 @@ import pytest
 HEAVY = {"aiohttp", "django", "duckdb", "elastic_transport", "elasticsearch", "prometheus_client"}
 
 
-MODULES = ["ingestd.__main__", *(f"ingestd.cli.{name}" for name in ("run", "config", "search", "tail", "histogram"))]
+COMMANDS = ("run", "config", "search", "tail", "histogram")
+MODULES = ["ingestd.__main__", *(f"ingestd.cli.commands.{name}" for name in COMMANDS)]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -16,7 +16,7 @@ import pytest
 
 from ingestd.plugins.inputs._streams import Origins
 from ingestd.plugins.inputs._tcp_position import unread
-from ingestd.runtime.sockets import widen
+from ingestd.supervisor.sockets import widen
 from tests.e2e.chaos.tools import children, is_worker
 from tests.e2e.daemon import Daemon, ingestd, wait_until
 from tests.e2e.test_tcp import Server, accepted, eventually, line, serving, tcp_pair

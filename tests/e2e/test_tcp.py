@@ -16,15 +16,15 @@ import pytest
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
+from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.event.record import Batch
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
+from ingestd.pipeline.clock import ReceiveClock
+from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import Origins
 from ingestd.plugins.interfaces import Origin, StopMode
 from ingestd.plugins.registry import BuildContext
-from ingestd.runtime.clock import ReceiveClock
-from ingestd.runtime.letters import CountedLetters
-from ingestd.runtime.pipeline import RunningPipeline
 from ingestd.settings import Settings
 from tests.e2e.daemon import Daemon, wait_until
 
@@ -75,7 +75,7 @@ class Letters:
 
 
 class Server:
-    """A running pipeline with one tcp input and the output ``memory``; accepts, as the keeper does."""
+    """A running pipeline with one tcp input and the output ``memory``; accepts, as the supervisor does."""
 
     def __init__(self, options: str, journal_bytes: int = 1 << 30, **settings: Any) -> None:
         config = f"input {{ tcp {{ host => '127.0.0.1' port => 0 {options} }} }} output {{ stdout {{ }} }}"
@@ -85,7 +85,7 @@ class Server:
         pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known, clock=clock))
         route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
         self.journal = MemoryJournal(max_bytes=journal_bytes)
-        letters = CountedLetters(self.letters)
+        letters = CountedDeadLetters(self.letters)
         self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, clock, known, letters)
         self.closed: list[str] = []
         self._origins = Origins()
@@ -320,7 +320,7 @@ async def test_a_handover_takes_in_nothing_more() -> None:
 
 
 async def accepted(server: Server) -> tuple[socket.socket, socket.socket]:
-    """Return a client's socket, and a duplicate of the server's, as the keeper has one."""
+    """Return a client's socket, and a duplicate of the server's, as the supervisor has one."""
     ours, theirs = tcp_pair()
     reader = server.running.socket_input("tcp_0")
     assert reader is not None

@@ -111,7 +111,7 @@ def test_a_reset_after_the_end_of_the_stream(ends: Ends) -> None:
 
 
 def test_the_same_of_every_duplicate(ends: Ends) -> None:
-    """The keeper's descriptor and the next worker's tell the same as the one that read."""
+    """The supervisor's descriptor and the next worker's tell the same as the one that read."""
     ends.client.sendall(b"x" * 100)
     arrived(ends.server, 100)
     with ends.server.dup() as other:

@@ -9,10 +9,10 @@ import os
 import threading
 from pathlib import Path
 
-import ingestd.cli.helpers
+import ingestd.app.helpers
 from ingestd import metrics
 from ingestd.cli.main import main
-from ingestd.runtime.helpers import Helper
+from ingestd.supervisor.helpers import Helper
 
 FILE = Path(os.environ["INGESTD_TEST_HELPER"])
 
@@ -33,5 +33,5 @@ def run(stop: threading.Event) -> None:
 
 if __name__ == "__main__":
     helper = Helper("test helper", run, stop_seconds=0.5)
-    ingestd.cli.helpers.helpers = lambda settings: [helper]
+    ingestd.app.helpers.helpers = lambda settings: [helper]
     main()

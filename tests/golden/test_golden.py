@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.cli.pipelines import default_config
+from ingestd.app.pipelines import default_config
 from ingestd.compiler.check import check
 from ingestd.compiler.explain import explain
 from ingestd.compiler.pipeline import plan

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ingestd.cli.kibana import kibana
+from ingestd.cli.commands.kibana import kibana
 from ingestd.kibana.board import CHARTS, SEARCHES, WORLD, Place
 from ingestd.kibana.objects import KIBANA, OPENSEARCH, Flavour, ndjson, saved_objects
 from ingestd.stores.elastic.client import Server

@@ -153,7 +153,7 @@ class Connection:
     def _wake_at(self, size: int) -> None:
         """Ask to be woken when so many bytes wait (or at the end), not for every piece of half a line.
 
-        The kernel makes room for so many, see ``ingestd.runtime.sockets.widen``.
+        The kernel makes room for so many, see ``ingestd.supervisor.sockets.widen``.
         """
         if size != self._low_water:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ingestd import metrics
+from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
 from ingestd.plugins.outputs._fates import Fates
-from ingestd.plugins.registry import DeadLetters
 from ingestd.protocols.bulk import BulkResult, Dead, Verdict, read_answer
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticUnavailable

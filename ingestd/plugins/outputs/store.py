@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd import metrics
+from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.outputs._naming import Naming
-from ingestd.plugins.registry import BuildContext, DeadLetters, Touch, option, plugin
+from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError
 from ingestd.stores.local.layout import store_root
 from ingestd.stores.local.writer import LocalWriter

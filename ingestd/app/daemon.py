@@ -1,0 +1,120 @@
+"""The daemon that outlives its workers: what ``ingestd run`` does for a config that listens on something."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ingestd.app.assemble import Configs, dead_letters, running_pipeline
+from ingestd.compiler.pipeline import Pipeline, compile_pipeline
+from ingestd.config.errors import ConfigErrors
+from ingestd.journal.folders import journal_folder, journal_folders
+from ingestd.journal.journal import Journal
+from ingestd.pipeline.pipeline import RunningPipeline
+from ingestd.plugins.inputs._streams import Origins
+from ingestd.plugins.interfaces import SocketInput
+from ingestd.plugins.registry import BuildContext
+from ingestd.settings import Settings
+from ingestd.supervisor.channel import Channel
+from ingestd.supervisor.helpers import Helper
+from ingestd.supervisor.pidfile import claim
+from ingestd.supervisor.sockets import Listener
+from ingestd.supervisor.supervisor import Plan, Supervisor
+from ingestd.supervisor.worker import run_worker
+from ingestd.web.access import AccessError
+from ingestd.web.process import serve_for_keeper
+from ingestd.web.site import site_of
+
+
+def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()) -> int:
+    """Be the supervisor of worker processes and of ``helpers``; returns the exit code. ``load`` reads the configs anew.
+
+    Raises:
+        ConfigErrors: A config is wrong.
+        OSError: An address cannot be listened on, or its pages would be open to everybody.
+    """
+
+    def reload() -> Plan:
+        try:
+            return _plan(settings, load())
+        except ConfigErrors as errors:
+            raise ValueError(errors.render()) from None
+        except AccessError as error:
+            raise ValueError(str(error)) from None
+
+    plan = _plan(settings, first)
+    claim(settings.data_dir)  # held until the process ends
+    origins = Origins()
+    return Supervisor(plan, reload, lambda: origins.new().id, os.environ, helpers).run()
+
+
+def _plan(settings: Settings, configs: Configs) -> Plan:
+    pipelines = {
+        name: compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name))
+        for name, config in configs.items()
+    }  # which finds every mistake
+    site = site_of(settings, pipelines)
+    workers = settings.workers or _cores()
+
+    def work(number: int, channel: Channel) -> int:
+        def build() -> list[RunningPipeline]:
+            return _pipelines(settings, configs, number, workers)
+
+        return run_worker(number, build, channel, settings.shutdown_timeout)
+
+    def serve(channel: Channel) -> int:
+        assert settings.http is not None  # noqa: S101 -- else this is not used, see below
+        return serve_for_keeper(settings.http, channel, site, explicit=settings.explicit("http"))
+
+    return Plan(
+        listeners=_listeners(pipelines),
+        workers=workers,
+        journals=_journals(settings),
+        worker_main=work,
+        http_main=serve if settings.http is not None else None,
+        fingerprint=lambda: _fingerprint(configs),
+        watch=settings.watch,
+    )
+
+
+def _fingerprint(configs: Configs) -> object:
+    """Return the state of the files that the configs came from; a file that is gone has none."""
+    files = [Path(file) for config in configs.values() for file in config.sources]
+    states = [(one, one.stat()) for one in files if one.is_file()]
+    return [(one, state.st_mtime_ns, state.st_size, state.st_ino) for one, state in states]
+
+
+def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:
+    """Return what the inputs listen on."""
+    found: list[Listener] = []
+    for name, pipeline in pipelines.items():
+        for built in pipeline.inputs:
+            if isinstance(built.input, SocketInput):
+                host, port = built.input.address
+                found.append(Listener(name, built.step.plugin_id, host, port, built.input.max_connections))
+    return tuple(found)
+
+
+def _cores() -> int:
+    """Return how many processors we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _journals(settings: Settings) -> int:
+    """Return how many workers have left a journal."""
+    names = [re.match(r"w(\d+)", folder.name) for folder in journal_folders(settings.data_dir)]
+    return max((int(match[1]) + 1 for match in names if match), default=0)
+
+
+def _pipelines(settings: Settings, configs: Configs, number: int, workers: int) -> list[RunningPipeline]:
+    """Return the pipelines of one worker, each with its journal."""
+    letters = dead_letters(settings, f"w{number}", workers)
+    limits = settings.journal
+    running = []
+    for name, config in configs.items():
+        folder = journal_folder(settings.data_dir, f"w{number}" if name == "main" else f"w{number}-{name}")
+        journal = Journal(folder, max_bytes=limits.max_bytes, segment_bytes=limits.segment_bytes)
+        running.append(running_pipeline(name, config, settings, letters, journal, number))
+    return running

@@ -1,0 +1,55 @@
+"""The helper processes of the daemon: the sealer of the built-in store, and the scheduler of backup and retention."""
+
+from __future__ import annotations
+
+import threading
+
+from ingestd.settings import Settings, SettingsError
+from ingestd.supervisor.helpers import Helper
+
+_BREAK_SECONDS = 0.5
+"""So long may a step of the daily work still take when the daemon stops."""
+
+
+def helpers(settings: Settings) -> list[Helper]:
+    """Return the helpers of a daemon. What they need is imported in their own processes.
+
+    Raises:
+        SettingsError: The schedule is wrong; the text says how.
+    """
+    found = [Helper("sealer", lambda stop: _seal(settings, stop))]
+    if settings.schedule.cron != "off":
+        if settings.explicit("schedule.cron"):
+            _check_schedule(settings)
+        found.append(Helper("scheduler", lambda stop: _schedule(settings, stop)))
+    return found
+
+
+def _check_schedule(settings: Settings) -> None:
+    """Tell a mistake before the start."""
+    from ingestd.lifecycle import build  # noqa: PLC0415
+
+    try:
+        build.schedule(settings)
+    except ValueError as error:
+        raise SettingsError([f"{settings.origins['schedule.cron']}: error: {error}"]) from None
+
+
+def _seal(settings: Settings, stop: threading.Event) -> None:
+    from ingestd.stores.local import store_root  # noqa: PLC0415
+    from ingestd.stores.local.sealer import run  # noqa: PLC0415
+
+    run(store_root(settings.data_dir), stop)
+
+
+def _schedule(settings: Settings, stop: threading.Event) -> None:
+    """Run the scheduler beside this thread: an upload of hours does not hold up a stop, it may break off anywhere."""
+    from ingestd.lifecycle import build  # noqa: PLC0415
+
+    scheduler = build.scheduler(settings)
+    assert scheduler is not None  # noqa: S101 -- else there is no such helper
+    work = threading.Thread(target=scheduler.run, args=(stop,), daemon=True)
+    work.start()
+    while work.is_alive() and not stop.wait(1.0):
+        pass
+    work.join(_BREAK_SECONDS)

@@ -1,0 +1,39 @@
+"""``ingestd search``: the newest events that a query finds."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ingestd.cli.common.asking import as_json_option, opened_store, query_options, store_settings
+from ingestd.cli.common.printing import event_head, event_printer, tell_nothing_found, write, write_text
+from ingestd.settings import Settings
+from ingestd.stores.query import Query
+
+
+@click.command()
+@query_options()
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the newest.")
+@store_settings
+@as_json_option
+def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
+    """Show events, the newest first.
+
+    QUERY is what the dashboard's search box takes: 서울, level:>=WARNING, search_word:"서울 맛집",
+    status_code:[400 TO 499], AND, OR, NOT. Quote it: 'level:ERROR AND timeout'.
+    """
+    with opened_store(settings) as store:
+        documents = (hit.document for hit in store.search(query, limit))
+        if as_json:
+            for document in documents:
+                write(document)
+        elif (first := next(documents, None)) is None:
+            tell_nothing_found(store)
+        else:
+            write_text(event_head())
+            lines = event_printer()
+            for document in (first, *documents):
+                for line in lines(document):
+                    write_text(line)
+        sys.stdout.flush()

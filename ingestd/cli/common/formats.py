@@ -1,0 +1,129 @@
+"""How ``ingestd export`` writes documents: NDJSON byte for byte, CSV, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from ingestd.cli.common.columns import Columns, getter, text, typed, unique
+from ingestd.event.fields import Event
+from ingestd.event.jsontext import NotJsonError, dumps, loads
+from ingestd.stores.base import StoreError
+from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES
+
+Writer = Callable[[Iterable[bytes], IO[bytes], Sequence[str], Path], None]
+"""``write(documents, target, fields, folder)``: ``fields`` none: all that are found; ``folder`` for what lies aside."""
+
+_MEMORY = "512MB"
+
+
+def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
+    """Write a document a line, byte for byte; with ``fields``, an object of these alone."""
+    if not fields:
+        for document in documents:
+            target.write(document + b"\n")
+        return
+    getters = {field: getter(field) for field in fields}
+    for event in _events(documents):
+        found = {field: value for field, get in getters.items() if (value := get(event)) is not None}
+        target.write(dumps(found) + b"\n")
+
+
+def write_csv(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
+    """Write a table with a line of heads (RFC 4180), in UTF-8; arrays and the like as JSON."""
+    with tempfile.TemporaryFile(dir=folder) as aside:
+        lines: Iterable[bytes] = documents
+        if not fields:
+            fields = _set_aside(documents, aside).names()
+            lines = aside
+        getters = [getter(field) for field in fields]
+        wrapped = io.TextIOWrapper(target, "utf-8", errors="replace", newline="")
+        try:
+            table = csv.writer(wrapped)
+            table.writerow(fields)
+            table.writerows([text(get(event)) for get in getters] for event in _events(lines))
+        finally:
+            wrapped.detach()  # the caller closes the target
+
+
+def write_parquet(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
+    """Write columns of booleans, numbers, times and text: of the type that all values have, else text.
+
+    Raises:
+        StoreError: DuckDB cannot write it.
+    """
+    import duckdb  # noqa: PLC0415 -- takes long to import
+
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
+        events, rows, made = (Path(aside) / name for name in ("events.ndjson", "rows.ndjson", "table.parquet"))
+        with events.open("w+b") as file:
+            columns = _set_aside(documents, file)
+            names = list(fields) or columns.names()
+            kinds = columns.types(names)
+            with rows.open("wb") as out:
+                for row in _rows(file, names, kinds):
+                    out.write(row + b"\n")
+        with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": aside}) as connection:
+            try:
+                connection.execute(_copy(names, kinds, rows, made))
+            except duckdb.Error as error:
+                raise StoreError(f"cannot write Parquet: {str(error).splitlines()[0]}") from error
+        with made.open("rb") as file:
+            while data := file.read(1 << 20):
+                target.write(data)
+
+
+WRITERS: dict[str, Writer] = {"ndjson": write_ndjson, "csv": write_csv, "parquet": write_parquet}
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[Event]:
+    for line in lines:
+        try:
+            yield loads(line)
+        except NotJsonError:  # nests deeper than we read
+            yield {"message": line.decode(errors="replace")}
+
+
+def _set_aside(documents: Iterable[bytes], file: IO[bytes]) -> Columns:
+    """Write documents to a file, one a line, and return their columns; the file is at its begin again."""
+    columns = Columns()
+
+    def kept() -> Iterator[bytes]:
+        for document in documents:
+            file.write(document + b"\n")
+            yield document
+
+    for event in _events(kept()):
+        columns.learn(event)
+    file.seek(0)
+    return columns
+
+
+def _rows(lines: Iterable[bytes], names: Sequence[str], kinds: Sequence[str]) -> Iterator[bytes]:
+    """Return JSON objects with the keys ``c0``, ``c1`` ..., so that no name of a field can confuse a reader."""
+    cells: list[tuple[str, Callable[[Event], Any], str]] = [
+        (f"c{at}", getter(name), kind) for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    ]
+    for event in _events(lines):
+        yield dumps({key: typed(get(event), kind) for key, get, kind in cells})
+
+
+def _copy(names: Sequence[str], kinds: Sequence[str], rows: Path, target: Path) -> str:
+    if not names:
+        return f"COPY (SELECT NULL::VARCHAR AS message WHERE false) TO {_quoted(target)} (FORMAT parquet)"
+    heads = [name.replace('"', '""') for name in unique(names)]
+    chosen = ", ".join(f'c{at} AS "{head}"' for at, head in enumerate(heads))
+    columns = ", ".join(f"c{at}: '{kind}'" for at, kind in enumerate(kinds))
+    source = (
+        f"read_json({_quoted(rows)}, format = 'newline_delimited', columns = {{{columns}}}, "
+        f"maximum_object_size = {2 * MAX_DOCUMENT_BYTES})"
+    )
+    return f"COPY (SELECT {chosen} FROM {source}) TO {_quoted(target)} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

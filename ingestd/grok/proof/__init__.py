@@ -1,0 +1,1 @@
+"""Proves that a pattern matches in linear time."""

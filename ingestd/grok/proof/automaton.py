@@ -1,0 +1,378 @@
+"""A pattern as an automaton without empty moves: the ground on which `ambiguity` proves its bounds.
+
+A state is a place of the pattern that takes one character (Glushkov's construction), so that a run of the
+automaton is a path that a backtracking matcher can try. Where the automaton is not exact, it has more runs than
+the matcher has paths, never fewer: a bound for it is a bound for the matcher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from ingestd.grok import charset
+from ingestd.grok.charset import CharSet
+from ingestd.grok.nodes import (
+    At,
+    Atomic,
+    Backref,
+    Call,
+    Case,
+    Char,
+    Choice,
+    Condition,
+    Group,
+    Look,
+    Node,
+    Place,
+    Repeat,
+    Sequence,
+    Special,
+)
+from ingestd.grok.proof.alphabet import Alphabet
+from ingestd.grok.proof.tails import tail_start, takes_what_it_reads
+
+MAX_STATES = 3_000
+MAX_EDGES = 30_000
+MAX_UNROLLED = 4  # times; a longer counted repetition becomes a loop, if it is more than
+MAX_UNROLLED_CHARS = 16  # times a single character
+MAX_COUNTED = 100  # times; a counted loop up to this is a constant factor, beyond it counts as endless
+
+_MAYBE_WORD = charset.of_ranges([*charset.WORD.ranges, *charset.BEYOND_ASCII.ranges])
+_MAYBE_NO_WORD = charset.complement(charset.WORD)
+
+# A condition on the characters around a place: one of these pairs (mask before, mask behind) must hold.
+Conditions: TypeAlias = tuple[tuple[tuple[int, int], ...], ...]
+
+
+class TooComplexError(Exception):
+    """The pattern is beyond what the analysis takes on."""
+
+
+class Edge(NamedTuple):
+    """A move to state ``target`` on a character out of ``mask``; ``counted``: it closes a counted loop."""
+
+    target: int
+    mask: int
+    counted: bool
+
+
+class Entry(NamedTuple):
+    """A state at the border of a fragment and what must hold on the way to or from it."""
+
+    state: int
+    conditions: Conditions
+
+
+class Fragment(NamedTuple):
+    """The automaton of a part: where it is entered and left, and on which conditions it takes nothing at all."""
+
+    first: list[Entry]
+    last: list[Entry]
+    empty: list[Conditions]
+
+
+NOTHING = Fragment([], [], [()])
+
+
+@dataclass(slots=True)
+class Automaton:
+    """The finished automaton.
+
+    Args:
+        edges: The moves out of each state.
+        tail: States of the pattern's end that cannot fail: whoever gets there has matched.
+        start: The state before the first character.
+        scan: States in which a search skips characters before an attempt; empty if it cannot.
+        looks_past_match: That end may read text and then not take it, so that the next search reads it again.
+        out_of_hand: A counted repetition of something that may be empty has exponentially many readings.
+    """
+
+    alphabet: Alphabet
+    edges: list[list[Edge]]
+    tail: set[int]
+    start: int = 0
+    scan: list[int] = field(default_factory=list)
+    looks_past_match: bool = False
+    out_of_hand: bool = False
+
+
+def build(root: Node) -> Automaton:
+    """Return the automaton of a search for ``root``.
+
+    Raises:
+        TooComplexError: It is too large, or the pattern calls its own groups.
+    """
+    alphabet = Alphabet([*_charsets(root), charset.NEWLINE, _MAYBE_WORD, _MAYBE_NO_WORD])
+    builder = _Builder(alphabet)
+    fragment = builder.whole(root)
+    builder.add_scan(fragment.first)
+    return builder.automaton
+
+
+def _charsets(root: Node) -> list[CharSet]:
+    found: list[CharSet] = [charset.ANY]
+    todo: list[Node] = [root]
+    while todo:
+        match todo.pop():
+            case Char() as node:
+                found.append(_chars(node))
+            case Sequence(items) | Choice(items):
+                todo += items
+            case Repeat(body) | Group(body) | Case(body) | Atomic(body) | Look(body):
+                todo.append(body)
+            case Condition(_, _, yes, no):
+                todo += (yes, no)
+            case _:
+                pass
+    return found
+
+
+def _chars(node: Char) -> CharSet:
+    chars = charset.superset(node.expr)
+    return charset.both_cases(chars) if node.ignore_case else chars
+
+
+class _Builder:
+    def __init__(self, alphabet: Alphabet) -> None:
+        self._alphabet = alphabet
+        self._labels: list[int] = []
+        self._edge_count = 0
+        self._in_tail = False
+        self._places = self._place_conditions()
+        self.automaton = Automaton(alphabet, [], set())
+
+    def _place_conditions(self) -> dict[At, Conditions]:
+        every, begin = self._alphabet.all, self._alphabet.begin
+        anywhere = every | begin
+        newline = self._alphabet.mask(charset.NEWLINE)
+        word, other = self._alphabet.mask(_MAYBE_WORD), self._alphabet.mask(_MAYBE_NO_WORD)
+        return {
+            At.LINE_START: (((newline | begin, every),),),
+            At.LINE_END: (((anywhere, newline),),),
+            At.TEXT_START: (((begin, every),),),
+            At.TEXT_END: (((anywhere, 0),),),
+            At.LAST_LINE_END: (((anywhere, newline),),),
+            At.WORD_EDGE: (((word, other), (other | begin, word)),),
+            At.NO_WORD_EDGE: (((word, word), (other | begin, other)),),
+            At.SEARCH_START: (((begin, every),),),
+        }
+
+    def whole(self, node: Node) -> Fragment:
+        """Build a part that nothing follows. What cannot fail at its end is marked as tail."""
+        match node:
+            case Choice(branches):
+                return _either([self.whole(branch) for branch in branches])
+            case Group(body) | Case(body):
+                return self.whole(body)
+            case Sequence(items) if items:
+                cut = tail_start(items)
+                if cut == len(items):
+                    head = self._sequence(items[:-1])
+                    return self._join(head, self.whole(items[-1]))
+                head = self._sequence(items[:cut])
+                return self._join(head, self._tail(Sequence(items[cut:])))
+            case Repeat(_, low) if low <= MAX_UNROLLED_CHARS:
+                return self._final_repeat(node)
+            case _:
+                return self._fragment(node)
+
+    def _final_repeat(self, node: Repeat) -> Fragment:
+        """Build a repetition that ends the pattern: what comes after the least number of times cannot fail."""
+        least = self._sequence((node.body,) * node.low)
+        more = None if node.high is None else node.high - node.low
+        return self._join(least, self._tail(Repeat(node.body, 0, more, node.mode)))
+
+    def _tail(self, node: Node) -> Fragment:
+        self.automaton.looks_past_match |= not takes_what_it_reads(node)
+        self._in_tail = True
+        fragment = self._fragment(node)
+        self._in_tail = False
+        return fragment
+
+    def add_scan(self, first: list[Entry]) -> None:
+        """Add the states of the search itself: one for each kind of character that a condition tells apart."""
+        befores = {before for entry in first for alternatives in entry.conditions for before, _ in alternatives}
+        kinds: dict[tuple[bool, ...], int] = {}
+        for number in range(self._alphabet.size):
+            bit = 1 << number
+            kind = tuple(bool(before & bit) for before in befores)
+            kinds[kind] = kinds.get(kind, 0) | bit
+        automaton = self.automaton
+        automaton.start = self._state(self._alphabet.begin)
+        automaton.scan = [self._state(mask) for mask in kinds.values()]
+        outside = [automaton.start, *automaton.scan]
+        for source in outside:
+            for target in automaton.scan:
+                automaton.edges[source].append(Edge(target, self._labels[target], counted=False))
+            for entry in first:
+                self._link(Entry(source, ()), entry)
+
+    def _state(self, label: int) -> int:
+        if len(self._labels) >= MAX_STATES:
+            raise TooComplexError(f"the pattern has more than {MAX_STATES} places for a character")
+        self._labels.append(label)
+        self.automaton.edges.append([])
+        if self._in_tail:
+            self.automaton.tail.add(len(self._labels) - 1)
+        return len(self._labels) - 1
+
+    def _link(self, source: Entry, target: Entry, counted: bool = False) -> None:
+        before, mask = self._labels[source.state], self._labels[target.state]
+        for alternatives in source.conditions + target.conditions:
+            allowed = 0
+            for prev, following in alternatives:
+                if prev & before:
+                    allowed |= following
+            mask &= allowed
+        if mask:
+            self._edge_count += 1
+            if self._edge_count > MAX_EDGES:
+                raise TooComplexError(f"the pattern has more than {MAX_EDGES} ways from one character to the next")
+            self.automaton.edges[source.state].append(Edge(target.state, mask, counted))
+
+    def _join(self, left: Fragment, right: Fragment) -> Fragment:
+        """Return ``left`` followed by ``right``."""
+        for source in left.last:
+            for target in right.first:
+                self._link(source, target)
+        first = left.first + [Entry(e.state, c + e.conditions) for c in left.empty for e in right.first]
+        last = right.last + [Entry(e.state, e.conditions + c) for c in right.empty for e in left.last]
+        # Two ways of taking nothing are kept apart: in a loop they are two readings of the same text.
+        return Fragment(first, last, [a + b for a in left.empty[:2] for b in right.empty[:2]][:2])
+
+    def _sequence(self, items: tuple[Node, ...]) -> Fragment:
+        whole = NOTHING
+        for item in items:
+            whole = self._join(whole, self._fragment(item))
+        return whole
+
+    def _fragment(self, node: Node) -> Fragment:  # noqa: PLR0911  one case for each kind
+        match node:
+            case Char():
+                entry = Entry(self._state(self._alphabet.mask(_chars(node))), ())
+                return Fragment([entry], [entry], [])
+            case Sequence(items):
+                return self._sequence(items)
+            case Choice(branches):
+                return _either([self._fragment(branch) for branch in branches])
+            case Repeat():
+                return self._repeat(node)
+            case Group(body) | Case(body):
+                return self._fragment(body)
+            case Atomic(body):
+                return self._atomic(body)
+            case Place(at):
+                return Fragment([], [], [self._places[at]])
+            case Look():
+                return self._look(node)
+            case Condition(_, _, yes, no):
+                return _either([self._fragment(yes), self._fragment(no)])
+            case _:
+                return self._rarity(node)
+
+    def _rarity(self, node: Node) -> Fragment:
+        if isinstance(node, Call):
+            raise TooComplexError("the pattern calls one of its groups")
+        if node == Special(r"\K"):
+            return NOTHING
+        return self._repeat(Repeat(Char(charset.ANY), 0, None))  # a reference back, \X: text of any length
+
+    def _repeat(self, node: Repeat) -> Fragment:
+        if node.high == 0:
+            return NOTHING
+        before = len(self._labels)
+        body = self._fragment(node.body)
+        single = len(self._labels) - before <= 1
+        if node.high == 1:
+            return _optional(body) if node.low == 0 else body
+        if node.high is not None and node.high <= (MAX_UNROLLED_CHARS if single else MAX_UNROLLED):
+            return self._unrolled(node, body)
+        if body.empty and node.low > 3:
+            self.automaton.out_of_hand = True
+        counted = node.high is not None and node.high <= MAX_COUNTED
+        for source in body.last:
+            for target in body.first:
+                self._link(source, target, counted)
+        loop = _optional(body) if node.low == 0 else body
+        return self._sealed(node, loop) if node.mode == "possessive" else loop
+
+    def _unrolled(self, node: Repeat, body: Fragment) -> Fragment:
+        whole = NOTHING
+        copies = [body] + [self._fragment(node.body) for _ in range(1, node.high or 1)]
+        for index in reversed(range(len(copies))):
+            whole = self._join(copies[index], whole)
+            if index >= node.low:
+                whole = _optional(whole)
+        return whole
+
+    def _sealed(self, loop: Repeat, fragment: Fragment) -> Fragment:
+        """Close the ways out of ``fragment``, which ends with ``loop`` and is never entered again by backtracking.
+
+        An endless greedy loop has then taken all that it can: what follows is none of its own characters.
+        """
+        if loop.high is not None or loop.mode == "lazy" or not isinstance(loop.body, Char) or not _is_exact(loop.body):
+            return fragment
+        outside = self._alphabet.all & ~self._alphabet.mask(_chars(loop.body))
+        sealed: Conditions = (((self._alphabet.all | self._alphabet.begin, outside),),)
+        last = [Entry(entry.state, entry.conditions + sealed) for entry in fragment.last]
+        return Fragment(fragment.first, last, [sealed] if fragment.empty else [])
+
+    def _atomic(self, body: Node) -> Fragment:
+        fragments = []
+        for branch in body.branches if isinstance(body, Choice) else (body,):
+            fragment = self._fragment(branch)
+            final = branch.items[-1] if isinstance(branch, Sequence) and branch.items else branch
+            fragments.append(self._sealed(final, fragment) if isinstance(final, Repeat) else fragment)
+        return _either(fragments)
+
+    def _look(self, node: Look) -> Fragment:
+        condition = self._single_char_look(node)
+        if condition is not None:
+            return Fragment([], [], [condition])
+        if not node.ahead or not _has_loop(node.body):
+            return NOTHING
+        # Looking ahead scans the text and comes back: runs into the body that end there, and one past it.
+        return Fragment(self._fragment(node.body).first, [], [()])
+
+    def _single_char_look(self, node: Look) -> Conditions | None:
+        body = node.body
+        while isinstance(body, Sequence) and len(body.items) == 1:
+            body = body.items[0]
+        if not isinstance(body, Char) or (node.negative and not _is_exact(body)):
+            return None
+        every, begin = self._alphabet.all, self._alphabet.begin
+        mask = self._alphabet.mask(_chars(body))
+        if node.ahead:
+            return (((every | begin, every & ~mask if node.negative else mask),),)
+        return (((every & ~mask | begin if node.negative else mask, every),),)
+
+
+def _is_exact(node: Char) -> bool:
+    return isinstance(node.expr, CharSet) and not node.ignore_case
+
+
+def _either(fragments: list[Fragment]) -> Fragment:
+    first = [entry for fragment in fragments for entry in fragment.first]
+    last = [entry for fragment in fragments for entry in fragment.last]
+    return Fragment(first, last, [conditions for fragment in fragments for conditions in fragment.empty][:2])
+
+
+def _optional(fragment: Fragment) -> Fragment:
+    return Fragment(fragment.first, fragment.last, [*fragment.empty, ()][:2])
+
+
+def _has_loop(node: Node) -> bool:
+    match node:
+        case Repeat(body, _, high):
+            return high is None or high > MAX_COUNTED or _has_loop(body)
+        case Sequence(items) | Choice(items):
+            return any(_has_loop(item) for item in items)
+        case Group(body) | Case(body) | Atomic(body) | Look(body):
+            return _has_loop(body)
+        case Condition(_, _, yes, no):
+            return _has_loop(yes) or _has_loop(no)
+        case Backref() | Call() | Special():
+            return True
+        case _:
+            return False

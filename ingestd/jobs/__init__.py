@@ -1,0 +1,1 @@
+"""Work that ends: imports, replay of dead letters, reprocessing of indices."""

@@ -1,0 +1,1 @@
+"""A running pipeline: from the journal through the filters to the outputs."""

@@ -1,0 +1,146 @@
+"""The balance sheet of a data folder, out of the ledgers of all workers; also while a daemon writes to them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ingestd.event.jsontext import loads
+from ingestd.journal.base import START, Repair
+from ingestd.journal.folders import journal_folders
+from ingestd.journal.positions import Commits, load_positions
+from ingestd.journal.record import counted
+from ingestd.journal.survey import look
+from ingestd.pipeline.ledger import Sheet, Sheets, day_of, is_ledger, sheets, total
+
+_ATTEMPTS = 3
+"""What a daemon commits and frees between two looks seems to be missing: look again."""
+
+_FOLDER = re.compile(r"w\d+(?:-(?P<pipeline>.+))?")
+_MAIN = "main"
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of the events of one pipeline for one of its outputs, all workers together.
+
+    ``plugin``: the name of the output's plugin, empty while nothing was committed. ``indices``: the events delivered
+    to each index, where each is a document of its own.
+    """
+
+    pipeline: str
+    output: str
+    plugin: str = ""
+    sheets: Sheets = field(default_factory=dict)
+    indices: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> Sheet:
+        """All days and inputs together."""
+        return total(self.sheets.values())
+
+
+class IndexCount(NamedTuple):
+    """How many events were delivered to an index, and how many it has; ``found`` None: it is not there any more.
+
+    It has more than were delivered if it had them before, as it had the duplicates, or if others write to it.
+    """
+
+    name: str
+    delivered: int
+    found: int | None
+
+    @property
+    def missing(self) -> int:
+        """How many of the delivered events the index does not have. Of one that was deleted: none is missed."""
+        return 0 if self.found is None else max(self.delivered - self.found, 0)
+
+
+def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
+    """Return the accounts of all outputs, in the order of pipelines and outputs. Raises OSError.
+
+    ``again`` is called before something is looked at once more that a daemon may be just writing.
+    """
+    found: dict[tuple[str, str], Account] = {}
+    for folder in journal_folders(data_dir):
+        match = _FOLDER.fullmatch(folder.name)
+        pipeline = (match and match["pipeline"]) or _MAIN
+        for one in _accounts_of(folder, pipeline, again):
+            whole = found.setdefault((pipeline, one.output), Account(pipeline, one.output))
+            whole.plugin = one.plugin or whole.plugin
+            whole.indices.update(one.indices)
+            for key, sheet in one.sheets.items():
+                whole.sheets.setdefault(key, Sheet()).add(sheet)
+    return [found[key] for key in sorted(found)]
+
+
+def _accounts_of(folder: Path, pipeline: str, again: Callable[[], None]) -> list[Account]:
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            again()
+        found = _look_once(folder, pipeline, again)
+        if not any(one.total.difference for one in found):
+            break
+    return found
+
+
+def _look_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[Account]:
+    """Return the accounts of one journal. Positions are read before records: what came meanwhile is queued."""
+    loaded = load_positions(folder)
+    commits: Commits = loaded.commits if loaded else {}
+    queued: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in commits}
+    end = START
+    for one in look(folder, again):
+        if isinstance(one, Repair):
+            continue
+        record, end = one.entry
+        for name, commit in commits.items():
+            if end.offset > commit.position.offset:
+                queued[name][day_of(record.time_ns), record.input] += counted(record.frames)
+    found = []
+    for name, commit in commits.items():
+        state = loads(commit.state)
+        seen = max(commit.position.events, end.events)
+        account = Account(pipeline, name, sheets=sheets(state, queued[name], seen))
+        if is_ledger(state):
+            account.plugin = state.get("plugin", "")
+            account.indices.update(state["indices"])
+        found.append(account)
+    return found
+
+
+def of_day(account: Account, day: str) -> Account:
+    """Return what was received on one day, and what is missing without anybody knowing from when."""
+    chosen = {key: sheet for key, sheet in account.sheets.items() if key[0] in {day, "?"}}
+    return Account(account.pipeline, account.output, account.plugin, chosen, account.indices)
+
+
+def overall(found: Iterable[Account]) -> Sheet:
+    """Return one sheet for all pipelines.
+
+    The outputs of a pipeline get the same events, so that only one of them can count: the one that stands worst, by
+    what is unaccounted for, then by what is queued; of equals the one that gets most of the events.
+    """
+    worst: dict[str, Sheet] = {}
+    for one in found:
+        sheet = one.total
+        if _rank(sheet) > _rank(worst.setdefault(one.pipeline, sheet)):
+            worst[one.pipeline] = sheet
+    return total(worst.values())
+
+
+def _rank(sheet: Sheet) -> tuple[int, int, int]:
+    return abs(sheet.difference), sheet.queued, -sheet.elsewhere
+
+
+def delivered_to(found: Iterable[Account], plugin: str) -> Counter[str]:
+    """Return the events that all outputs of one plugin delivered to each index."""
+    result: Counter[str] = Counter()
+    for one in found:
+        if one.plugin == plugin:
+            result.update(one.indices)
+    return result

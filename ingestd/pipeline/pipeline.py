@@ -1,0 +1,376 @@
+"""A running pipeline: chunks from the inputs into the journal, and out of it to the outputs.
+
+In the happy path a chunk goes to the outputs from memory. An output that has fallen behind reads it from the
+journal when it comes to it; so no output holds up another, and memory stays bounded however long one is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ingestd import metrics
+from ingestd.compiler.bound import Step
+from ingestd.compiler.pipeline import BuiltInput, Pipeline
+from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.event.fields import Event
+from ingestd.event.record import Batch
+from ingestd.journal.base import START, JournalError, JournalFullError, Position, Record, RecordQueue
+from ingestd.journal.record import counted
+from ingestd.logs import Outage, get_logger
+from ingestd.pipeline.clock import ReceiveClock
+from ingestd.pipeline.delivery import Delivery
+from ingestd.pipeline.ledger import Due, day_of
+from ingestd.pipeline.processing import Processed, Processing
+from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
+from ingestd.protocols.lines import count_line_ends
+from ingestd.settings import Settings
+
+log = get_logger(__name__)
+
+_CATCH_UP_BYTES = 1 << 18
+"""How much an output that is behind reads from the journal before others get their turn."""
+
+_DISK_RETRY_SECONDS = 1.0
+
+
+class RunningPipeline:
+    """Runs one compiled pipeline until its inputs end or it is stopped.
+
+    Args:
+        name: The pipeline's name, in metrics and logs.
+        pipeline: Built with ``clock`` as its clock.
+        journal: What keeps the chunks until every output has them.
+        first: Whether this is the first of several processes: inputs that are no sockets are read by that one.
+    """
+
+    def __init__(  # noqa: PLR0913 -- the parts that a daemon is put together from
+        self,
+        name: str,
+        pipeline: Pipeline,
+        journal: RecordQueue,
+        clock: ReceiveClock,
+        settings: Settings,
+        dead_letters: CountedDeadLetters,
+        *,
+        first: bool = True,
+    ) -> None:
+        self.name, self.journal, self._first = name, journal, first
+        self._pipeline, self._clock, self._dead_letters = pipeline, clock, dead_letters
+        self._processing = Processing(name, pipeline, clock, dead_letters)
+        self._touched, self._always = pipeline.touched, pipeline.code.always
+        outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
+        share = settings.queue_bytes // max(len(outputs), 1)
+        self._deliveries = [
+            (route, Delivery(output, journal, dead_letters, name, settings.batch.max_delay, share))
+            for route, output in outputs
+        ]
+        self._sync_interval = settings.journal.sync_interval
+        self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}
+        self._inputs: list[asyncio.Task[None]] = []
+        self._helpers: list[asyncio.Task[None]] = []
+        self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
+        self._rejected: deque[Record] = deque()  # not in the journal yet
+        self._open = asyncio.Event()
+        self._open.set()
+        self._retry_at = 0.0  # by the loop's clock: not before then is a disk tried again that has refused
+        text = "the journal cannot be written; inputs wait until it can"
+        self._journal_refuses = Outage(log.error, text, log.info, "the journal can be written again")
+        text = "the journal cannot be forced to the disk"
+        self._sync_refuses = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """One for each output."""
+        return [delivery for _, delivery in self._deliveries]
+
+    @property
+    def finite(self) -> bool:
+        """Whether every input ends by itself."""
+        return all(built.input.finite for built in self._pipeline.inputs)
+
+    @property
+    def full(self) -> bool:
+        """Whether inputs must stop reading."""
+        return not self._open.is_set()
+
+    async def start(self) -> None:
+        """Open outputs, then inputs, and begin.
+
+        Raises:
+            OSError: An input or output cannot be opened; the sentence says which and why.
+        """
+        for name, lost in self.journal.consumers([delivery.name for delivery in self.deliveries]).items():
+            text = "an output was taken out of the config with events waiting for it"
+            log.error(text, output=name, events=lost.events)
+        for delivery in self.deliveries:
+            await delivery.start()
+        if self.journal.head > START:
+            self._dead_letters.recall(min((one.position for one in self.deliveries), default=self.journal.head))
+        for sink in self._read_here():
+            await sink.built.input.open()
+        self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._read_here()]
+        self._helpers = [asyncio.create_task(self._catch_up(one)) for one in self._deliveries]
+        self._helpers.append(asyncio.create_task(self._sync_now_and_then()))
+        await asyncio.sleep(0)  # let the inputs begin to run
+
+    def _read_here(self) -> list[_Sink]:
+        """Return the sinks of the inputs that this process reads: of its several processes, one reads stdin."""
+        sinks = list(self._sinks.values())
+        return sinks if self._first else [one for one in sinks if isinstance(one.built.input, SocketInput)]
+
+    def socket_input(self, input_id: str) -> SocketInput | None:
+        """Return the input with this id if it reads connections."""
+        sink = self._sinks.get(input_id)
+        return sink.built.input if sink is not None and isinstance(sink.built.input, SocketInput) else None
+
+    async def inputs_ended(self) -> None:
+        """Return when every input has ended; raises what an input raised."""
+        await asyncio.gather(*self._inputs)
+
+    def stop_inputs(self, mode: StopMode) -> None:
+        """Ask the inputs to end."""
+        for sink in self._sinks.values():
+            sink.built.input.stop(mode)
+
+    async def drain(self) -> None:
+        """Wait for the inputs, then deliver everything in the journal."""
+        await self.inputs_ended()
+        for delivery in self.deliveries:
+            while delivery.position < self.journal.head:
+                self._behind[delivery.name].set()
+                await delivery.room()
+                await asyncio.sleep(0.005)
+        await asyncio.gather(*(delivery.close() for delivery in self.deliveries))
+
+    async def close(self) -> None:
+        """Give up what is under way and close the journal; what was not delivered stays in it."""
+        tasks = [*self._inputs, *self._helpers]
+        for task in tasks:
+            task.cancel()
+        for delivery in self.deliveries:
+            delivery.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.journal.close()
+
+    @property
+    def waiting(self) -> int:
+        """Events that the slowest output has not delivered."""
+        return max((self.journal.pending(one.name).events for one in self.deliveries), default=0)
+
+    def put(self, chunk: Chunk, built: BuiltInput) -> bool:
+        """Keep a chunk in the journal and hand it to the outputs that are not behind; False: no room."""
+        begin = self.journal.head
+        record = _record(chunk, built, self._clock.read())
+        try:
+            end = self.journal.append([record])
+        except JournalFullError:
+            self._open.clear()
+            return False
+        except JournalError as error:
+            self._disk_refuses(error)
+            return False
+        self._journal_refuses.ended(pipeline=self.name)
+        metrics.EVENTS_RECEIVED.add(record.frames, self.name, record.input)
+        metrics.BYTES_RECEIVED.add(len(record.data), self.name, record.input)
+        self._hand_over(record, built, begin, end)
+        return True
+
+    def _disk_refuses(self, error: JournalError) -> None:
+        """Shut the inputs for a moment: what they hold is offered again then."""
+        self._journal_refuses.goes_on(pipeline=self.name, error=error)
+        self._open.clear()
+        self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
+
+    def _hand_over(self, record: Record, built: BuiltInput, begin: Position, end: Position) -> None:
+        """Hand a record that was just appended to the outputs that have come that far; tell the others of it."""
+        current = [one for one in self._deliveries if one[1].position == begin and one[1].has_room]
+        if current:
+            self._process(record, built, current, end)
+        if len(current) < len(self._deliveries):
+            for event in self._behind.values():
+                event.set()
+
+    def _process(self, record: Record, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
+        """Decode and filter one record of the journal and hand what comes out to ``targets``."""
+        base = Due(record.input, day_of(record.time_ns), counted(record.frames), counted(record.frames))
+        if not record.data:  # no frame, but the trace of what was rejected
+            for _, delivery in targets:
+                delivery.take((), base._replace(sent=1, dead=1), 0, end)
+            return
+        work = self._processing.process(record, built)
+        if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
+            self._processing.count(work)
+        shares = [_Share(base._replace(received=0)) for _ in targets]
+        for one in work:
+            batches = [Batch(records, record.connection, self._touched) if records else None for records in one.routes]
+            for share, (route, delivery) in zip(shares, targets, strict=True):
+                share.add(one, batches[route], delivery, everything=route in self._always)
+        for share, (_, delivery) in zip(shares, targets, strict=True):
+            delivery.take(share.loads, share.due, len(record.data), end)
+
+    async def _catch_up(self, own: tuple[int, Delivery]) -> None:
+        """Feed one output from the journal whenever it is behind."""
+        delivery = own[1]
+        behind = self._behind[delivery.name]
+        if delivery.position < self.journal.head:
+            behind.set()
+        while True:
+            await behind.wait()
+            behind.clear()
+            while delivery.position < self.journal.head:
+                await delivery.room()
+                try:
+                    entries = self.journal.read(delivery.position, _CATCH_UP_BYTES)
+                except JournalError as error:
+                    log.error("the journal cannot be read; tried again", pipeline=self.name, error=error)
+                    await asyncio.sleep(_DISK_RETRY_SECONDS)
+                    continue
+                if not entries:  # what is left is damaged, and was reported
+                    delivery.take((), None, 0, self.journal.head)
+                for record, end in entries:
+                    self._process(record, self._input_of(record), [own], end)
+                    await asyncio.sleep(0)  # readers get their turn after each
+
+    def _input_of(self, record: Record) -> BuiltInput:
+        """Return the input of a record; if the config has it no more, the first: its codec is the best guess."""
+        sink = self._sinks.get(record.input)
+        return (sink or next(iter(self._sinks.values()))).built
+
+    async def _sync_now_and_then(self) -> None:
+        """Force the journal to the disk at the sync interval, which also frees what is delivered."""
+        while True:
+            await asyncio.sleep(self._sync_interval)
+            if self._dead_letters.unsynced:
+                with contextlib.suppress(OSError):  # they say so themselves
+                    await asyncio.to_thread(self._dead_letters.sync)
+            try:
+                await asyncio.to_thread(self.journal.sync)
+                self._sync_refuses.ended(pipeline=self.name)
+            except JournalError as error:
+                self._sync_refuses.goes_on(pipeline=self.name, error=error)
+            self._reopen()
+            self._enter_rejected()
+
+    def _reopen(self) -> None:
+        """Let the inputs go on if there is room, and if a disk that has refused has had its pause."""
+        if (
+            self.journal.room > 0
+            and not self._dead_letters.stuck
+            and asyncio.get_running_loop().time() >= self._retry_at
+        ):
+            self._open.set()
+
+    async def room(self) -> None:
+        """Return as soon as inputs may read."""
+        await self._open.wait()
+
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, built: BuiltInput, size: int | None, offset: int | None
+    ) -> None:
+        """Keep bytes that are no frame as a dead letter, see ``Sink``."""
+        input_id = built.step.plugin_id
+        metrics.EVENTS_RECEIVED.add(1, self.name, input_id)
+        self._dead_letters.add(
+            stage="framing",
+            reason=reason,
+            raw=raw,
+            size=size,
+            plugin=input_id,
+            input_id=input_id,
+            origin=origin.id,
+            offset=offset,
+            fields=origin.fields,
+        )
+        if self._dead_letters.stuck:  # nobody keeps a copy of these bytes: no more of them until the disk takes them
+            self._open.clear()
+        # The trace lies behind the line, so that whoever reads the stream next begins there.
+        stream, end = ("", 0) if offset is None else (origin.id, offset + (len(raw) if size is None else size) + 1)
+        self._rejected.append(Record(input_id, stream, {}, end, self._clock.read(), 1, b""))
+        self._enter_rejected()
+
+    def _enter_rejected(self) -> None:
+        """Leave a trace of what was rejected in the journal: the ledgers of all outputs are written along it."""
+        while self._rejected:
+            begin, record = self.journal.head, self._rejected[0]
+            try:
+                end = self.journal.append([record])
+            except JournalError:  # told by whoever has events to append; tried again with the next sync
+                return
+            self._rejected.popleft()
+            self._hand_over(record, self._input_of(record), begin, end)
+
+    def measure(self) -> None:
+        """Set the gauges; called when somebody looks at the metrics."""
+        pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
+        metrics.QUEUE_BYTES.set(max((one.bytes for one in pending), default=0), self.name)
+        metrics.QUEUE_EVENTS.set(max((one.events for one in pending), default=0), self.name)
+
+
+def _record(chunk: Chunk, built: BuiltInput, now_ns: int) -> Record:
+    data = chunk.data
+    # The only delimiter that a codec may have is the line feed.
+    frames = 1 if built.codec.delimiter is None else count_line_ends(data) + (not data.endswith(b"\n"))
+    return Record(built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data)
+
+
+class _Share:
+    """What one output gets of a record."""
+
+    def __init__(self, due: Due) -> None:
+        self.due, self.loads = due, list[Any]()
+
+    def add(self, part: Processed, batch: Batch | None, delivery: Delivery, *, everything: bool) -> None:
+        """Add a part of the record; ``everything``: no condition keeps events from the output."""
+        loads, dead = delivery.prepare(batch) if batch is not None else ([], 0)
+        sent = len(batch) if batch is not None else 0
+        self.loads += loads
+        due = self.due
+        self.due = due._replace(
+            received=due.received + part.received,
+            created=due.created + part.created,
+            dropped=_added(due.dropped, part.dropped),
+            elsewhere=due.elsewhere + (0 if everything else part.left - part.dead - sent),
+            sent=due.sent + sent + part.dead,
+            dead=due.dead + dead + part.dead,
+        )
+
+
+def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
+    return Counter(counts) + Counter(more) if counts and more else more or counts
+
+
+class _Sink:
+    """One input's way into its pipeline."""
+
+    def __init__(self, running: RunningPipeline, built: BuiltInput) -> None:
+        self._running, self.built = running, built
+
+    @property
+    def full(self) -> bool:
+        return self._running.full
+
+    def put(self, chunk: Chunk) -> bool:
+        return self._running.put(chunk, self.built)
+
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+    ) -> None:
+        self._running.reject(raw, reason, origin, self.built, size, offset)
+
+    async def room(self) -> None:
+        await self._running.room()
+
+
+def report_failures(pipeline_id: str) -> Callable[[Step, Event, Exception], None]:
+    """Return what counts and tells the failures of a pipeline's filters."""
+
+    def report(step: Step, event: Event, error: Exception) -> None:
+        metrics.EVENTS_FAILED.add(1, pipeline_id, step.plugin_id, step.spec.failure_tag)
+        place = f"{step.span.file}:{step.span.line}:{step.span.column}"
+        log.warning("a filter failed; the event goes on", filter=step.plugin_id, config=place, error=repr(error))
+
+    return report

@@ -1,1 +1,0 @@
-"""The running daemon: worker, flow control, HTTP, signals."""

@@ -1,0 +1,112 @@
+"""Messages between the supervisor and its children over a socket pair: JSON with at most one descriptor each.
+
+On the wire a message is its length (4 bytes, big-endian) and JSON; the descriptor travels with the first byte
+(SCM_RIGHTS, unix(7)). Sending queues what does not fit, so that neither side ever waits for the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections import deque
+from typing import Any
+
+import orjson
+
+Message = dict[str, Any]
+
+_LENGTH = struct.Struct("!I")
+_READ_BYTES = 1 << 16
+_MAX_FDS = 64
+
+
+class ChannelClosedError(Exception):
+    """The other side has gone."""
+
+
+class Channel:
+    """One end of a socket pair. Not blocking: see ``pending`` and ``flush``."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._inbox = bytearray()
+        self._fds: deque[int] = deque()
+        self._outbox: deque[tuple[memoryview, int | None]] = deque()
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Return both ends."""
+        ours, theirs = socket.socketpair()
+        return cls(ours), cls(theirs)
+
+    def fileno(self) -> int:
+        """Return the descriptor, to wait on."""
+        return self._sock.fileno()
+
+    @property
+    def pending(self) -> bool:
+        """Whether ``flush`` is to be called when the channel can be written."""
+        return bool(self._outbox)
+
+    def send(self, message: Message, fd: int | None = None) -> None:
+        """Send a message; ``fd`` is duplicated into the other process, and must stay open until it has been sent."""
+        body = orjson.dumps(message | {"fd": True} if fd is not None else message)
+        self._outbox.append((memoryview(_LENGTH.pack(len(body)) + body), fd))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is queued, as far as it goes. That the other side has gone is told by ``receive``."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionError):
+            while self._outbox:
+                data, fd = self._outbox[0]
+                sent = socket.send_fds(self._sock, [data], [fd]) if fd is not None else self._sock.send(data)
+                self._outbox.popleft()
+                if sent < len(data):
+                    self._outbox.appendleft((data[sent:], None))
+
+    def receive(self) -> list[tuple[Message, int | None]]:
+        """Return the messages that have arrived, each with its descriptor, if it has one.
+
+        Raises:
+            ChannelClosedError: The other side has gone, and everything it sent was returned before.
+        """
+        closed = False
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self._sock, _READ_BYTES, _MAX_FDS)
+            except BlockingIOError:
+                break
+            except ConnectionError:
+                closed = True
+                break
+            self._inbox += data
+            self._fds += fds
+            if not data:
+                closed = True
+                break
+        messages = self._take()
+        if closed and not messages:
+            raise ChannelClosedError
+        return messages
+
+    def _take(self) -> list[tuple[Message, int | None]]:
+        messages: list[tuple[Message, int | None]] = []
+        while len(self._inbox) >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(self._inbox)
+            end = _LENGTH.size + size
+            if len(self._inbox) < end:
+                break
+            message: Message = orjson.loads(self._inbox[_LENGTH.size : end])
+            del self._inbox[:end]
+            messages.append((message, self._fds.popleft() if message.pop("fd", False) else None))
+        return messages
+
+    def close(self) -> None:
+        """Close this end."""
+        self._sock.close()
+        while self._fds:
+            with contextlib.suppress(OSError):
+                os.close(self._fds.popleft())

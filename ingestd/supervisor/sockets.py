@@ -1,0 +1,124 @@
+"""The sockets that the supervisor holds: listening ones and accepted ones, and how they outlive it.
+
+A descriptor that goes to systemd or through ``exec`` carries all that is known of it in its name:
+``l.<pipeline>.<input>`` or ``c.<id>.<worker>.<pipeline>.<input>``; ids of pipelines and inputs are quoted.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+_RECEIVE_BYTES = 4 << 20
+"""What clients may send while no worker reads; capped by the system."""
+
+_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What one input listens on. ``max_connections``: 0 is no limit."""
+
+    pipeline: str
+    input: str
+    host: str
+    port: int
+    max_connections: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of its descriptor."""
+        return f"l.{_quoted(self.pipeline)}.{_quoted(self.input)}"
+
+
+@dataclass(slots=True)
+class Connection:
+    """An accepted connection and the worker that reads it."""
+
+    id: str
+    sock: socket.socket
+    pipeline: str
+    input: str
+    worker: int
+    host: str
+    port: int
+    new: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of its descriptor."""
+        return f"c.{self.id}.{self.worker}.{_quoted(self.pipeline)}.{_quoted(self.input)}"
+
+    def message(self) -> dict[str, object]:
+        """Return what a worker is told of it."""
+        told = {
+            "type": "connection",
+            "id": self.id,
+            "pipeline": self.pipeline,
+            "input": self.input,
+            "host": self.host,
+            "port": self.port,
+            "new": self.new,
+        }
+        self.new = False
+        return told
+
+
+def listen(listener: Listener) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        OSError: The address cannot be used; a sentence says what to do.
+    """
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((listener.host, listener.port))
+    except OSError as error:
+        sock.close()
+        where = f"{listener.host}:{listener.port}"
+        raise OSError(f"cannot listen on {where}: {error.strerror}; is another program using the port?") from error
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def widen(sock: socket.socket) -> None:
+    """Let the kernel hold as much of a connection as it may, although nobody reads.
+
+    Linux makes room for the low-water mark, up to the third figure of ``net.ipv4.tcp_rmem`` (6 MB unless somebody
+    changed it), and keeps the room when the mark is lowered again; SO_RCVBUF would stop at ``net.core.rmem_max``,
+    which is 0.2 MB. See tcp(7) and tcp_set_rcvlowat() in net/ipv4/tcp.c.
+    """
+    if sys.platform == "linux":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _RECEIVE_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+
+
+def listener_key(name: str) -> tuple[str, str] | None:
+    """Return pipeline and input of a listening descriptor's name, None if it is none of ours."""
+    parts = name.split(".")
+    return (unquote(parts[1]), unquote(parts[2])) if len(parts) == 3 and parts[0] == "l" else None
+
+
+def stored_connection(name: str, fd: int) -> Connection | None:
+    """Return the connection behind a stored descriptor, None if it is none, or its client has gone."""
+    parts = name.split(".")
+    if len(parts) != 5 or parts[0] != "c" or not parts[2].isdigit():
+        return None
+    sock = socket.socket(fileno=fd)
+    try:
+        host, port = sock.getpeername()[:2]
+    except OSError:  # reset meanwhile; what it sent before may still be read
+        host, port = "", 0
+    sock.setblocking(False)
+    return Connection(parts[1], sock, unquote(parts[3]), unquote(parts[4]), int(parts[2]), host, port, new=False)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="").replace(".", "%2E")

@@ -1,0 +1,177 @@
+"""One process that does the work: reads connections, filters, delivers. The supervisor hands it its sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ingestd import metrics
+from ingestd.logs import get_logger
+from ingestd.pipeline.pipeline import RunningPipeline
+from ingestd.plugins.interfaces import Origin, StopMode
+from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
+
+log = get_logger(__name__)
+
+_GC_THRESHOLDS = (200_000, 20, 100)
+"""Batches are freed by reference counting; the collector's frequent looks at them cost 5 to 10 % of all CPU."""
+
+_HANDOVER_SECONDS = 2.0
+"""How long a worker that is replaced waits for answers; what is then open is sent again by the next, with its ids."""
+
+
+def tune_garbage_collector() -> None:
+    """Put everything that exists now out of the collector's sight, and let it look seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+class Worker:
+    """Runs the pipelines on the sockets that come over ``channel``.
+
+    Args:
+        number: Which worker this is, from 0.
+        pipelines: Built and not started; each with a journal of its own.
+        channel: The way to the supervisor.
+        shutdown_timeout: Seconds that a stop may take to deliver what was taken in.
+    """
+
+    def __init__(
+        self, number: int, pipelines: Sequence[RunningPipeline], channel: Channel, shutdown_timeout: float
+    ) -> None:
+        self._number, self._channel = number, channel
+        self._pipelines = {pipeline.name: pipeline for pipeline in pipelines}
+        self._kept = {pipeline.name: pipeline.journal.ends() for pipeline in pipelines}
+        self._shutdown_timeout = shutdown_timeout
+        self._mode: StopMode = "leave"
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """Run until the supervisor says stop, or has gone. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for pipeline in self._pipelines.values():
+            for repair in pipeline.journal.repairs:
+                log.warning("the journal was repaired", pipeline=pipeline.name, worker=self._number, repair=repair)
+            await pipeline.start()
+        tune_garbage_collector()
+        loop.add_reader(self._channel.fileno(), self._receive)
+        self._send({"type": "ready"})
+        self._receive()
+        deliveries = [delivery.failed() for one in self._pipelines.values() for delivery in one.deliveries]
+        broken = asyncio.gather(*deliveries)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        broken.add_done_callback(lambda done: done.cancelled() or done.exception())  # cancelled later: no news
+        waits: list[asyncio.Future[Any]] = [broken, stopped]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if broken.done():
+            broken.result()
+        await self._end()
+        return 0
+
+    async def _end(self) -> None:
+        """Let the inputs end, deliver as the time allows, leave the rest to the journal."""
+        for pipeline in self._pipelines.values():
+            pipeline.stop_inputs(self._mode)
+        if self._mode == "handover":
+            for pipeline in self._pipelines.values():
+                await pipeline.inputs_ended()
+            idle = [delivery.idle() for one in self._pipelines.values() for delivery in one.deliveries]
+            await _within(_HANDOVER_SECONDS, asyncio.gather(*idle))
+        else:
+            drains = asyncio.gather(*(pipeline.drain() for pipeline in self._pipelines.values()))
+            if not await _within(self._shutdown_timeout, drains):
+                waiting = sum(pipeline.waiting for pipeline in self._pipelines.values())
+                text = "the shutdown time is over; what was not delivered stays in the journal"
+                log.warning(text, worker=self._number, events=waiting)
+        for pipeline in self._pipelines.values():
+            await pipeline.close()
+
+    def _receive(self) -> None:
+        try:
+            messages = self._channel.receive()
+        except ChannelClosedError:  # the supervisor was killed: read what its clients sent, and make way for the next
+            self._shutdown_timeout = _HANDOVER_SECONDS
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self._stop.set()
+            return
+        for message, fd in messages:
+            self._handle(message, fd)
+
+    def _handle(self, message: Message, fd: int | None) -> None:
+        match message["type"]:
+            case "connection" if fd is not None:
+                self._serve(message, socket.socket(fileno=fd))
+            case "stop":
+                self._mode = message["mode"]
+                self._stop.set()
+            case "ask":
+                self._send({"type": "answer", "number": message["number"], "state": self._state()})
+
+    def _serve(self, message: Message, sock: socket.socket) -> None:
+        name, connection = message["pipeline"], message["id"]
+        pipeline = self._pipelines.get(name)
+        reader = pipeline.socket_input(message["input"]) if pipeline is not None else None
+        if reader is None:  # the config has the input no more
+            sock.close()
+            self._send({"type": "closed", "id": connection})
+            return
+        if message["new"]:
+            metrics.CONNECTIONS_ACCEPTED.add(1, name, message["input"])
+        origin = Origin(connection, {"host": message["host"], "port": message["port"]})
+
+        def closed(reason: str) -> None:
+            if reason != "shutdown":  # then the supervisor knows, or keeps the connection for another
+                self._send({"type": "closed", "id": connection})
+
+        reader.serve(sock, origin, self._kept[name].pop(connection, 0), closed)
+
+    def _send(self, message: Message) -> None:
+        self._channel.send(message)
+        if self._channel.pending:
+            loop = asyncio.get_running_loop()
+            loop.add_writer(self._channel.fileno(), self._flush)
+
+    def _flush(self) -> None:
+        self._channel.flush()
+        if not self._channel.pending:
+            asyncio.get_running_loop().remove_writer(self._channel.fileno())
+
+    def _state(self) -> dict[str, Any]:
+        """Return what the HTTP server shows of this worker."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        for pipeline in self._pipelines.values():
+            pipeline.measure()
+        return {
+            "worker": self._number,
+            "time": time.time(),
+            "full": [name for name, pipeline in self._pipelines.items() if pipeline.full],
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "metrics": metrics.snapshot(),
+        }
+
+
+async def _within(seconds: float, task: asyncio.Future[Any]) -> bool:
+    try:
+        await asyncio.wait_for(task, seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+Build = Callable[[], Sequence[RunningPipeline]]
+
+
+def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: float) -> int:
+    """Build the pipelines and run them in this process; returns the exit code."""
+    import uvloop  # noqa: PLC0415 -- the supervisor does without
+
+    async def main() -> int:
+        return await Worker(number, build(), channel, shutdown_timeout).run()
+
+    return uvloop.run(main())

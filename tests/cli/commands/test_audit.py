@@ -1,0 +1,205 @@
+"""``ingestd audit`` on data folders: what adds up, what does not, and by how much."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ingestd.cli.commands.audit import audit
+from ingestd.journal.base import Record
+from ingestd.journal.folders import journal_folder
+from ingestd.journal.journal import Journal
+from ingestd.pipeline.ledger import Due, Ledger
+from ingestd.plugins.interfaces import Outcome
+from ingestd.stores.local.layout import store_root
+from ingestd.stores.local.writer import LocalWriter
+
+NS = 1_795_341_600_000_000_000  # 2026-11-22
+DAY, NEXT = "2026-11-22", "2026-11-23"
+INDEX = "logstash-2026.11.22"
+
+
+def run(data_dir: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(audit, [*arguments, "--data-dir", str(data_dir)])
+
+
+def document(data_dir: Path, *arguments: str, code: int = 0) -> Any:
+    done = run(data_dir, "--json", *arguments)
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout)
+
+
+class Worker:
+    """A journal with ledgers, as a worker leaves them. ``output`` has delivered what ``deliver`` was called for."""
+
+    def __init__(self, data_dir: Path, name: str = "w0", outputs: tuple[str, ...] = ("store_0",)) -> None:
+        self.journal = Journal(journal_folder(data_dir, name))
+        self.journal.consumers(outputs)
+        self.ledgers = {name: Ledger(name.partition("_")[0], None, 0) for name in outputs}
+
+    def receive(self, events: int, day: int = 0) -> None:
+        data = b'{"n":1}\n' * events
+        self.journal.append([Record("tcp_0", "c", {}, 0, NS + day * 86_400 * 10**9, events, data)])
+
+    def deliver(
+        self, events: int, outcome: Outcome | None = None, output: str = "store_0", day: str = DAY, **due: Any
+    ) -> None:
+        ledger = self.ledgers[output]
+        ledger.enter(Due("tcp_0", day, events, events, **{"sent": events} | due), outcome)
+        before = self.journal.committed(output)[0]
+        end = next(entry.end for entry in self.journal.read(before, 1))
+        self.journal.commit(output, end, ledger.state)
+
+
+def store(data_dir: Path, events: int) -> None:
+    writer = LocalWriter(store_root(data_dir), "w0")
+    writer.append(INDEX, [b'{"n":1}'] * events, [f"o-{number}" for number in range(events)])
+    writer.close()
+
+
+def test_nothing_yet(tmp_path: Path) -> None:
+    found = document(tmp_path)
+    assert (found["received"], found["balanced"], found["outputs"], found["indices"]) == (0, True, [], [])
+    assert run(tmp_path).stdout.startswith("there is nothing to audit: only a config with an input that listens")
+
+
+def test_everything_that_can_become_of_an_event(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    worker.receive(10)
+    worker.receive(5)
+    dropped = {"drop_0": 2, "drop_1": 1}
+    worker.deliver(10, Outcome(4, 1, 1, {INDEX: 4}), sent=7, dead=1, dropped=dropped)
+    store(tmp_path, 5)
+    found = document(tmp_path)
+    numbers = {name: found[name] for name in ("received", "delivered", "duplicates", "dead", "dropped", "queued")}
+    assert numbers == {"received": 15, "delivered": 4, "duplicates": 1, "dead": 2, "dropped": 3, "queued": 5}
+    assert (found["balanced"], found["difference"], found["dropped_by"]) == (True, 0, dropped)
+    assert found["indices"] == [{"index": INDEX, "delivered": 4, "found": 5, "missing": 0}]
+    assert run(tmp_path).stdout.splitlines() == [
+        "OUTPUT   DAY         INPUT  RECEIVED  DELIVERED  DUPLICATES  DEAD  DROPPED  QUEUED",
+        "store_0  2026-11-22  tcp_0        15          4           1     2        3       5",
+        "dropped on the way to store_0: drop_0 2, drop_1 1",
+        "",
+        "INDEX                DELIVERED  FOUND  MISSING",
+        "logstash-2026.11.22          4      5        0",
+        "",
+        "everything adds up",
+    ]
+
+
+def test_workers_are_added_up_and_pipelines_told_apart(tmp_path: Path) -> None:
+    for name, events in (("w0", 3), ("w1", 4), ("w1-extra", 5)):
+        worker = Worker(tmp_path, name)
+        worker.receive(events)
+        worker.deliver(events)
+    found = document(tmp_path)
+    assert found["received"] == found["delivered"] == 12
+    assert [(one["pipeline"], one["received"]) for one in found["outputs"]] == [("extra", 5), ("main", 7)]
+    assert "main/store_0" in run(tmp_path).stdout
+
+
+def test_every_output_has_its_own_balance(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, outputs=("elasticsearch_0", "store_0"))
+    worker.receive(6)
+    worker.deliver(6)
+    found = document(tmp_path)
+    assert [(one["output"], one["delivered"], one["queued"]) for one in found["outputs"]] == [
+        ("elasticsearch_0", 0, 6),
+        ("store_0", 6, 0),
+    ]
+    assert (found["received"], found["queued"]) == (6, 6)  # the one that stands worst
+
+
+def test_days(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    for day, events in ((0, 3), (0, 4), (1, 5), (1, 6)):
+        worker.receive(events, day)
+    worker.deliver(3)
+    worker.deliver(4)
+    worker.deliver(5, day=NEXT)
+    days = [(one["day"], one["received"], one["queued"]) for one in document(tmp_path)["outputs"][0]["days"]]
+    assert days == [(DAY, 7, 0), (NEXT, 11, 6)]
+    assert document(tmp_path, "--day", DAY)["received"] == 7
+    assert document(tmp_path, "--day", "2026.11.23")["received"] == 11
+    assert document(tmp_path, "--day", "2026-11-24")["received"] == 0
+    assert "no day" in run(tmp_path, "--day", "someday").stderr
+
+
+def worker_with(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    worker = Worker(tmp_path)
+    worker.receive(10)
+    change(worker.ledgers["store_0"].state)
+    worker.deliver(10, Outcome(10, indices={INDEX: 10}))
+    store(tmp_path, 10)
+
+
+def fewer_delivered(state: dict[str, Any]) -> None:
+    state["days"] = {DAY: {"tcp_0": {"delivered": -3}}}
+
+
+def more_delivered(state: dict[str, Any]) -> None:
+    state["days"] = {DAY: {"tcp_0": {"delivered": 2}}}
+
+
+def events_unheard_of(state: dict[str, Any]) -> None:
+    state["events"] = -4
+
+
+def more_in_the_index(state: dict[str, Any]) -> None:
+    state["indices"] = {INDEX: 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "difference", "said"),
+    [
+        (fewer_delivered, 3, "main/store_0: 3 events came in and are accounted for nowhere"),
+        (more_delivered, -2, "main/store_0: 2 events more are accounted for than came in"),
+        (events_unheard_of, 4, "main/store_0: 4 events came in and are accounted for nowhere"),
+        (more_in_the_index, 0, f"index {INDEX}: 1 of 11 delivered events are missing"),
+    ],
+)
+def test_a_broken_ledger(tmp_path: Path, change: Callable[[dict[str, Any]], None], difference: int, said: str) -> None:
+    worker_with(tmp_path, change)
+    for arguments in ((), ("--day", DAY)):
+        found = document(tmp_path, *arguments, code=1)
+        assert (found["balanced"], found["difference"]) == (False, difference)
+        done = run(tmp_path, *arguments)
+        assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, said)
+
+
+def test_an_index_that_was_deleted_is_not_missed(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    worker.receive(2)
+    worker.deliver(2, Outcome(2, indices={INDEX: 2}))
+    assert document(tmp_path)["indices"] == [{"index": INDEX, "delivered": 2, "found": None, "missing": 0}]
+    assert "deleted" in run(tmp_path).stdout
+
+
+def test_a_part_of_the_journal_that_was_destroyed(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    for events in (3, 4, 5):
+        worker.receive(events)
+    worker.deliver(3)
+    worker.journal.close()
+    [segment] = journal_folder(tmp_path, "w0").glob("*.seg")
+    data = bytearray(segment.read_bytes())
+    middle = len(data) // 2
+    data[middle] ^= 255
+    segment.write_bytes(data)
+    found = document(tmp_path, code=1)
+    assert (found["received"], found["delivered"], found["queued"], found["difference"]) == (12, 3, 5, 4)
+
+
+def test_no_server(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, outputs=("elasticsearch_0",))
+    worker.receive(2)
+    worker.deliver(2, Outcome(2, indices={INDEX: 2}), output="elasticsearch_0")
+    assert document(tmp_path)["indices"] == []
+    done = run(tmp_path, "--store", "http://127.0.0.1:1")
+    assert done.exit_code == 1
+    assert "127.0.0.1:1" in done.stderr

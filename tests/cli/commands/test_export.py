@@ -1,0 +1,130 @@
+import csv
+import datetime
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingestd.cli.common import formats
+from ingestd.cli.common.formats import write_csv, write_parquet
+from ingestd.stores.base import StoreError
+from ingestd.stores.local import LocalWriter, store_root
+from tests.cli.reading import DOCUMENTS, fill, run
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("data"))
+
+
+def test_ndjson_is_byte_for_byte(data_dir: Path) -> None:
+    result = run("export", data_dir=data_dir)
+    assert result.stdout_bytes.splitlines() == DOCUMENTS[::-1]
+
+
+def test_days_and_ranges(data_dir: Path) -> None:
+    arguments = ["--since", "2026-11-21T10:00:00Z", "--until", "2026-11-22T10:00:02Z"]
+    assert run("export", *arguments, data_dir=data_dir).stdout_bytes.splitlines() == DOCUMENTS[2::-1]
+    arguments[1] = "2026-11-21T10:00:00.001Z"
+    assert run("export", *arguments, data_dir=data_dir).stdout_bytes.splitlines() == DOCUMENTS[2:0:-1]
+
+
+def test_events_without_a_time_are_exported_too(tmp_path: Path) -> None:
+    fill(tmp_path)
+    writer = LocalWriter(store_root(tmp_path), "w1")
+    writer.append("logstash-2026.11.22", [b'{"message":"when?"}'], ["x"])
+    writer.close()
+    assert run("export", data_dir=tmp_path).stdout_bytes.splitlines() == [*DOCUMENTS[::-1], b'{"message":"when?"}']
+
+
+def test_to_a_file(data_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x.ndjson"
+    result = run("export", "--level", "WARNING", "--output", str(target), data_dir=data_dir)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"2 events written to {target}\n"
+    assert target.read_bytes().splitlines() == DOCUMENTS[:2:-1]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_ndjson_of_some_fields(data_dir: Path) -> None:
+    result = run("export", "--fields", "level, status_code", "--level", "WARNING", data_dir=data_dir)
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert found == [{"level": "WARNING", "status_code": 404}, {"level": "ERROR"}]
+
+
+def test_csv_has_all_fields_that_are_found(data_dir: Path) -> None:
+    rows = list(csv.reader(io.StringIO(run("export", "--format", "csv", data_dir=data_dir).stdout_bytes.decode())))
+    assert rows[0] == ["@timestamp", "level", "message", "search_word", "stack_trace", "status_code"]
+    assert rows[1] == ["2026-11-22T10:00:03.000Z", "WARNING", "half \ufffd", "", "", "404"]
+    assert rows[2][4] == "one\n  two"
+    assert [row[3] for row in rows[3:]] == ["서울", "부산 여행", "서울"]
+
+
+def test_csv_of_some_fields(data_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "words.CSV"
+    assert run("export", "--fields", "search_word,nope", "-o", str(target), data_dir=data_dir).exit_code == 0
+    assert target.read_bytes().splitlines()[:2] == [b"search_word,nope", b","]
+
+
+def test_parquet_has_types(data_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "it's.parquet"
+    assert run("export", "--output", str(target), data_dir=data_dir).exit_code == 0
+    with duckdb.connect() as connection:
+        table = connection.read_parquet(str(target).replace("'", "?"))  # any one character
+        kinds = dict(zip(table.columns, map(str, table.types), strict=True))
+        first = table.aggregate('epoch_ms(min("@timestamp"))').fetchall()
+        rows = table.project("level, message, search_word, status_code").fetchall()
+    assert kinds["status_code"] == "BIGINT"
+    assert kinds["@timestamp"] == "TIMESTAMP WITH TIME ZONE"
+    assert (rows[0][3], rows[-1]) == (404, ("INFO", "GET /s", "서울", None))
+    assert first == [(int(datetime.datetime(2026, 11, 21, 10, tzinfo=datetime.UTC).timestamp() * 1000),)]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def _parquet(documents: list[Any], folder: Path) -> list[dict[str, Any]]:
+    with (folder / "t.parquet").open("wb") as file:
+        write_parquet([json.dumps(one).encode() for one in documents], file, (), folder)
+    with duckdb.connect() as connection:
+        rows = connection.execute("SELECT * FROM read_parquet(?)", [str(folder / "t.parquet")])
+        names = [column[0] for column in rows.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
+def test_parquet_of_values_that_disagree(tmp_path: Path) -> None:
+    documents = [{"a": 1, "b": [1, 2], "Level": "x", "level": 1, 'q"': True}, {"a": "1", "c": {"d": 0.5}}]
+    assert _parquet(documents, tmp_path) == [
+        {"level": 1, "Level_1": "x", "a": "1", "b": "[1,2]", "c.d": None, 'q"': True},
+        {"level": None, "Level_1": None, "a": "1", "b": None, "c.d": 0.5, 'q"': None},
+    ]
+
+
+def test_parquet_of_nothing(tmp_path: Path) -> None:
+    assert _parquet([], tmp_path) == []
+
+
+def test_csv_of_nothing(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    write_csv([], target, (), tmp_path)
+    assert target.getvalue() == b"\r\n"
+
+
+def test_a_store_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("the store is gone")
+
+    monkeypatch.setitem(formats.WRITERS, "ndjson", fail)
+    target = tmp_path / "x"
+    target.write_bytes(b"before")
+    result = run("export", "-o", str(target), data_dir=tmp_path / "data")
+    assert (result.exit_code, result.stderr) == (1, "Error: the store is gone\n")
+    assert target.read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_that_is_not_there(data_dir: Path, tmp_path: Path) -> None:
+    result = run("export", "-o", str(tmp_path / "no" / "x"), data_dir=data_dir)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("No such file or directory\n")

@@ -1,0 +1,223 @@
+import datetime
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ingestd.cli.common import tables
+from ingestd.cli.common.times import parse_moment
+from ingestd.stores.local import LocalWriter, store_root
+from ingestd.units import round_size
+from tests.cli.reading import DOCUMENTS, fill, run
+
+
+@pytest.fixture(autouse=True)
+def _seoul(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Seoul")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("data"))
+
+
+def test_indices_as_json(data_dir: Path) -> None:
+    sizes = [path.stat().st_size for path in sorted(store_root(data_dir).glob("*/tail*"))]
+    names = ["logstash-2026.11.21", "logstash-2026.11.22"]
+    expected = [{"index": i, "events": n, "bytes": b} for i, n, b in zip(names, [1, 4], sizes, strict=True)]
+    assert json.loads(run("indices", "--json", data_dir=data_dir).stdout) == expected
+
+
+def test_indices_as_table(data_dir: Path) -> None:
+    assert run("indices", data_dir=data_dir).stdout == (
+        "INDEX                EVENTS   SIZE\nlogstash-2026.11.21       1  109 B\nlogstash-2026.11.22       4  435 B\n"
+    )
+
+
+SEARCHES = [  # id, arguments, positions of the documents
+    ("all", [], [4, 3, 2, 1, 0]),
+    ("limit", ["--limit", "2"], [4, 3]),
+    ("level", ["--level", "WARNING"], [4, 3]),
+    ("since", ["--since", "2026-11-22"], [4, 3, 2, 1]),
+    ("since_local_time", ["--since", "2026-11-22 19:00:02"], [4, 3]),
+    ("until_takes_the_day_in", ["--until", "2026-11-21"], [0]),
+    ("range", ["--since", "2026-11-22T10:00:01Z", "--until", "2026-11-22T10:00:02Z"], [2]),
+    ("text", ["half"], [4]),
+    ("text_of_words", ["get", "/s", "--limit", "1"], [2]),
+    ("field", ["--field", "search_word=서울"], [2, 0]),
+    ("fields", ["--field", "search_word=서울", "--field", "level=INFO", "--limit", "1"], [2]),
+    ("nothing", ["--level", "WARNING", "nope"], []),
+]
+
+
+@pytest.mark.parametrize(("arguments", "positions"), [c[1:] for c in SEARCHES], ids=[c[0] for c in SEARCHES])
+def test_search_as_json(arguments: list[str], positions: list[int], data_dir: Path) -> None:
+    result = run("search", "--json", *arguments, data_dir=data_dir)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout_bytes.splitlines() == [DOCUMENTS[at] for at in positions]
+
+
+def test_search_as_table(data_dir: Path) -> None:
+    assert run("search", "--since", "2026-11-22", data_dir=data_dir).stdout == (
+        "TIME (KST)               LEVEL     MESSAGE\n"
+        "2026-11-22 19:00:03.000  WARNING   half \ufffd\n"
+        "2026-11-22 19:00:02.000  ERROR     red \ufffd[31m\n"
+        "    one\n"
+        "      two\n"
+        "2026-11-22 19:00:01.000  INFO      [서울] GET /s\n"
+        "2026-11-22 19:00:00.000  INFO      [부산 여행] GET /s\n"
+    )
+
+
+def test_top_as_json(data_dir: Path) -> None:
+    result = run("top", "search_word", "--json", data_dir=data_dir)
+    assert json.loads(result.stdout) == [{"value": "서울", "count": 2}, {"value": "부산 여행", "count": 1}]
+    assert json.loads(run("top", "status_code", "--json", data_dir=data_dir).stdout) == [{"value": 404, "count": 1}]
+
+
+def test_top_as_table(data_dir: Path) -> None:
+    assert run("top", "search_word", "--since", "2026-11-21", "-n", "2", data_dir=data_dir).stdout == (
+        "SEARCH_WORD  COUNT\n서울             2\n부산 여행        1\n"
+    )
+
+
+def test_an_unknown_field_is_no_error(data_dir: Path) -> None:
+    result = run("top", "nope", data_dir=data_dir)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no events match\n")
+    assert run("top", "nope", "--json", data_dir=data_dir).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [["indices"], ["search"], ["top", "level"]], ids=lambda one: one[0])
+def test_an_empty_store_says_what_to_do(arguments: list[str], tmp_path: Path) -> None:
+    result = run(*arguments, data_dir=tmp_path / "none")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "no events yet; point logging at port 5959: see ingestd config default\n"
+    assert list(tmp_path.iterdir()) == []
+    empty = run(*arguments, "--json", data_dir=tmp_path / "none")
+    assert (empty.exit_code, empty.stdout) == (0, "" if arguments == ["search"] else "[]\n")
+
+
+ERRORS = [  # id, arguments, part of what is told
+    ("since", ["search", "--since", "5q"], "expected 15m, 2h, 2d"),
+    ("field", ["search", "--field", "x"], "expected name=value"),
+    ("limit", ["search", "--limit", "0"], "'--limit'"),
+    ("brackets", ["top", "a[b"], "invalid field reference"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), [c[1:] for c in ERRORS], ids=[c[0] for c in ERRORS])
+def test_mistakes_are_told(arguments: list[str], told: str, data_dir: Path) -> None:
+    result = run(*arguments, data_dir=data_dir)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_a_store_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    store_root(tmp_path).symlink_to(store_root(tmp_path))
+    result = run("indices", data_dir=tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: cannot read the store: Too many levels of symbolic links\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    writer.append("x", [b'{"message":"' + b"x" * 1000 + b'"}'] * 1000)
+    writer.close()
+    for flags in (["--json"], []):
+        command = [sys.executable, "-m", "ingestd", "search", "--limit", "1000", *flags, "--data-dir", str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout
+            assert process.stderr
+            process.stdout.readline()
+            process.stdout.close()
+            assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+NOW = datetime.datetime(2026, 11, 22, 20, 0, tzinfo=datetime.UTC)  # 05:00 of the 23rd in Seoul
+SEOUL = ZoneInfo("Asia/Seoul")
+
+MOMENTS = [  # id, text, as a begin, as an end
+    ("minutes", "15m", "2026-11-22T19:45:00.000Z", "2026-11-22T19:45:00.000Z"),
+    ("days", "2d", "2026-11-20T20:00:00.000Z", "2026-11-20T20:00:00.000Z"),
+    ("week", "1w", "2026-11-15T20:00:00.000Z", "2026-11-15T20:00:00.000Z"),
+    ("fraction", "1.5h", "2026-11-22T18:30:00.000Z", "2026-11-22T18:30:00.000Z"),
+    ("now", "now", "2026-11-22T20:00:00.000Z", "2026-11-22T20:00:00.000Z"),
+    ("today", "today", "2026-11-22T15:00:00.000Z", "2026-11-23T15:00:00.000Z"),
+    ("yesterday", "yesterday", "2026-11-21T15:00:00.000Z", "2026-11-22T15:00:00.000Z"),
+    ("date", "2026-11-01", "2026-10-31T15:00:00.000Z", "2026-11-01T15:00:00.000Z"),
+    ("date_as_in_an_index", "2026.11.01", "2026-10-31T15:00:00.000Z", "2026-11-01T15:00:00.000Z"),
+    ("local_time", "2026-11-22T14:10", "2026-11-22T05:10:00.000Z", "2026-11-22T05:10:00.000Z"),
+    ("local_time_with_blank", "2026-11-22 14:10:05", "2026-11-22T05:10:05.000Z", "2026-11-22T05:10:05.000Z"),
+    ("utc", "2026-11-22T14:10:00.5Z", "2026-11-22T14:10:00.500Z", "2026-11-22T14:10:00.500Z"),
+    ("offset", "2026-11-22T14:10+01:00", "2026-11-22T13:10:00.000Z", "2026-11-22T13:10:00.000Z"),
+]
+
+
+@pytest.mark.parametrize(("text", "begin", "end"), [c[1:] for c in MOMENTS], ids=[c[0] for c in MOMENTS])
+def test_moments(text: str, begin: str, end: str) -> None:
+    assert parse_moment(text, NOW, SEOUL) == begin
+    assert parse_moment(text, NOW, SEOUL, end=True) == end
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5", "5q", "2026", "2026-13-01", "9999999999w", "0001-01-01"])
+def test_no_moments(text: str) -> None:
+    with pytest.raises(ValueError, match="expected 15m"):
+        parse_moment(text, NOW, SEOUL)
+
+
+WIDTHS = [("ascii", "abc", 3), ("hangul", "서울a", 5), ("decomposed", "서울", 4), ("accent", "e\u0301", 1)]
+
+
+@pytest.mark.parametrize(("text", "cells"), [c[1:] for c in WIDTHS], ids=[c[0] for c in WIDTHS])
+def test_width(text: str, cells: int) -> None:
+    assert tables.width(text) == cells
+
+
+FITS = [  # id, text, cells, expected
+    ("fits", "abc", 3, "abc"),
+    ("cut", "abcd", 3, "ab…"),
+    ("wide", "서울 맛집", 5, "서울…"),
+    ("wide_half", "서울", 3, "서…"),
+    ("one", "서울", 1, "…"),
+]
+
+
+@pytest.mark.parametrize(("text", "cells", "expected"), [c[1:] for c in FITS], ids=[c[0] for c in FITS])
+def test_fit(text: str, cells: int, expected: str) -> None:
+    assert tables.fit(text, cells) == expected
+    assert tables.width(tables.fit(text, cells)) <= cells
+
+
+PRINTABLE = [  # id, text, expected
+    ("blanks", "a\tb\r\nc", "a b  c"),
+    ("korean", "é 서", "é 서"),
+    ("colour", "\x1b[31m", "\ufffd[31m"),
+    ("right_to_left", "a\u202eb", "a\ufffdb"),
+    ("surrogate", "\ud83d", "\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [c[1:] for c in PRINTABLE], ids=[c[0] for c in PRINTABLE])
+def test_printable(text: str, expected: str) -> None:
+    assert tables.printable(text) == expected
+
+
+def test_the_first_column_gives_way() -> None:
+    lines = list(tables.table(("WORD", "COUNT"), [("서울 맛집 추천 목록", "12")], 20, numbers=1))
+    assert lines == ["WORD           COUNT", "서울 맛집 추…     12"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_950, "1.0 MB"), (5 * 10**15, "5000.0 TB")]
+)
+def test_size(count: int, text: str) -> None:
+    assert round_size(count) == text

@@ -1,0 +1,160 @@
+"""Letters of a pipeline: with the bytes as they came, and each once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestd.dead_letters.dead_letter import DeadLetter
+from ingestd.dead_letters.pipeline import PipelineDeadLetters
+from ingestd.dead_letters.reader import DeadLetterReader
+from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.journal.base import Position, Record
+from ingestd.journal.journal import Journal
+
+NOW_NS = 1_763_805_600_000_000_000
+LINE = b'{"n":%d}\n'
+
+
+class Life:
+    """One life of a worker: its journal, its letters. ``end`` is as a SIGKILL leaves it."""
+
+    def __init__(
+        self, folder: Path, pipeline: str = "main", seconds: float = 0, consumers: tuple[str, ...] = ("es_0", "es_1")
+    ) -> None:
+        self.journal = Journal(folder / "journal")
+        self.journal.consumers(consumers)
+        self.folder = folder / "dead"
+        self.files = DeadLetterWriter(self.folder, 1 << 20, lambda: NOW_NS / 1e9 + seconds)
+        self.letters = PipelineDeadLetters(self.files, pipeline, "c0", self.journal)
+        self.letters.recall(min(self.journal.committed(name)[0] for name in consumers))
+
+    def append(self, *numbers: int, origin: str = "o") -> Position:
+        data = b"".join(LINE % number for number in numbers)
+        return self.journal.append([Record("tcp_0", origin, {"host": "h"}, 0, NOW_NS, len(numbers), data)])
+
+    def refuse(self, offset: int, plugin: str = "es_0", origin: str = "o") -> None:
+        """A letter of an output."""
+        self.letters.add(stage="output", reason="no", raw=b"{}", plugin=plugin, event_id=f"{origin}-{offset:012x}")
+
+    def fail(self, offset: int, origin: str = "o") -> None:
+        """A letter of the daemon itself."""
+        self.letters.add(stage="filter", reason="no", raw=b"x", origin=origin, offset=offset, received=NOW_NS)
+
+    def end(self) -> None:
+        self.journal.close()
+
+    def there(self) -> list[DeadLetter]:
+        return [one.letter for one in DeadLetterReader(self.folder).read() if one.letter is not None]
+
+
+def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.append(0, 1, 2)
+    life.refuse(8)
+    [letter] = life.there()
+    assert (letter.content, letter.refused, letter.origin, letter.offset) == (LINE % 1, b"{}", "o", 8)
+    life.end()
+
+
+def test_an_event_that_comes_again_dies_once(tmp_path: Path) -> None:
+    """In one life: tried again, or come to by several outputs."""
+    life = Life(tmp_path)
+    life.append(0, 1)
+    for _ in range(2):
+        life.refuse(0)
+        life.fail(8)
+    life.refuse(0, plugin="es_1")
+    assert [(one.stage, one.plugin, one.offset) for one in life.there()] == [
+        ("output", "es_0", 0),
+        ("filter", "", 8),
+        ("output", "es_1", 0),
+    ]
+    life.end()
+
+
+def test_after_a_crash_between_letter_and_commit(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.append(0, 1)
+    life.refuse(0)
+    life.fail(8)
+    life.end()
+    for _ in range(2):
+        again = Life(tmp_path, seconds=3600)
+        again.refuse(0)
+        again.fail(8)
+        assert len(again.there()) == 2
+        again.end()
+    again = Life(tmp_path, seconds=3600)
+    again.refuse(8)
+    again.refuse(0, origin="p")
+    assert len(again.there()) == 4
+    again.end()
+
+
+def test_after_a_crash_before_the_journal_knew_of_a_line(tmp_path: Path) -> None:
+    """It is still in its socket, and is rejected again."""
+
+    def reject(life: Life, offset: int) -> None:
+        life.letters.add(stage="framing", reason="too long", raw=b"x", plugin="tcp_0", origin="o", offset=offset)
+
+    life = Life(tmp_path)
+    end = life.append(0)
+    for name in ("es_0", "es_1"):
+        life.journal.commit(name, end)
+    reject(life, 8)
+    life.end()
+    again = Life(tmp_path, seconds=3600)
+    reject(again, 8)
+    reject(again, 5008)
+    assert [letter.offset for letter in again.there()] == [8, 5008]
+    again.end()
+
+
+def test_letters_of_other_pipelines_are_other_letters(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.append(0)
+    life.refuse(0)
+    life.end()
+    other = Life(tmp_path, pipeline="other")
+    other.refuse(0)
+    assert len(other.there()) == 2
+    other.end()
+
+
+def test_a_letter_taken_out_by_a_purge_comes_again(tmp_path: Path) -> None:
+    """Its event was not committed: nobody can know that it is not a new one."""
+    life = Life(tmp_path)
+    life.append(0)
+    life.refuse(0)
+    life.end()
+    DeadLetterReader(tmp_path / "dead").remove(lambda one: True)
+    again = Life(tmp_path)
+    again.refuse(0)
+    assert len(again.there()) == 1
+    again.end()
+
+
+def test_what_is_known_is_forgotten_with_the_journal(tmp_path: Path) -> None:
+    life = Life(tmp_path, consumers=("es_0",))
+    for number in range(50):
+        end = life.append(*range(number, number + 2000), origin=f"o{number}")
+        life.refuse(0, origin=f"o{number}")
+        life.journal.commit("es_0", end)
+        life.journal.sync()
+    assert len(life.there()) == 50
+    assert len(life.letters._known) <= 50
+    life.end()
+
+
+def test_letters_that_cannot_be_read_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    life = Life(tmp_path)
+    life.append(0)
+    life.refuse(0)
+    life.end()
+    [path] = (tmp_path / "dead").iterdir()
+    path.unlink()
+    path.mkdir()
+    Life(tmp_path).end()
+    assert "some may be written twice" in caplog.text

@@ -1,0 +1,200 @@
+"""Files as an input: which lines are put, under which ids, and what is noted of them."""
+
+import gzip
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
+from ingestd.jobs.import_places import HEAD_BYTES, Places
+from ingestd.journal.base import Record
+from ingestd.plugins.interfaces import Chunk, Origin
+
+
+@dataclass
+class Kept:
+    """A sink that keeps what it is given; ``limit``: full after so many chunks."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    rejected: list[tuple[bytes, int | None]] = field(default_factory=list)
+    full = False
+
+    def put(self, chunk: Chunk) -> bool:
+        self.chunks.append(chunk)
+        return True
+
+    def reject(
+        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+    ) -> None:
+        self.rejected.append((raw, offset))
+
+    async def room(self) -> None:
+        pass
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    def ends(self) -> list[tuple[str, int]]:
+        return [(one.origin.id, one.offset + len(one.data)) for one in self.chunks]
+
+
+async def read(folder: Path, *paths: Path, again: bool = False, delivered: int | None = None) -> tuple[Kept, FileInput]:
+    """Import files; ``delivered``: of how many chunks it is noted that they are."""
+    sink = Kept()
+    places = Places(folder / "places", "d")
+    with places.held():
+        imports = Imports(places, again=again)
+        files = FileInput(paths, imports, 1000, lambda size: None)
+        await files.run(sink)
+        for origin, offset in sink.ends()[:delivered]:
+            imports.delivered(origin, offset)
+    assert files.finished
+    return sink, files
+
+
+LINES = b"".join(b"line %d\n" % number for number in range(300_000))
+
+
+async def test_lines_and_their_offsets(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    sink, _ = await read(tmp_path, path)
+    assert sink.text == LINES
+    assert all(LINES[one.offset :].startswith(one.data) for one in sink.chunks)
+    assert {one.origin.fields["path"] for one in sink.chunks} == {str(path)}
+    assert len({one.origin.id for one in sink.chunks}) == 1
+
+
+async def test_the_same_file_under_any_name_has_nothing_new(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("a.log", "b.log", "c.gz"))
+    first.write_bytes(LINES)
+    second.write_bytes(LINES)
+    third.write_bytes(gzip.compress(LINES))
+    sink, files = await read(tmp_path, first, second, third)
+    assert (sink.text == LINES, files.known) == (True, [second, third])
+    sink, files = await read(tmp_path, third, first)
+    assert (sink.text, files.known) == (b"", [third, first])
+
+
+@pytest.mark.parametrize("size", [5, 100, len(LINES) - 1])
+async def test_a_file_that_has_grown_goes_on(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES[:size])
+    before, _ = await read(tmp_path, path)
+    path.write_bytes(LINES)
+    sink, _ = await read(tmp_path, path)
+    assert sink.chunks[0].offset == size
+    assert before.text + sink.text == LINES
+    assert sink.chunks[0].origin.id == before.chunks[0].origin.id
+
+
+@pytest.mark.parametrize("delivered", [0, 1, 2, 5])
+async def test_what_was_not_delivered_comes_again_under_the_same_ids(delivered: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    first, _ = await read(tmp_path, path, delivered=delivered)
+    second, _ = await read(tmp_path, path)
+    offset = first.ends()[delivered - 1][1] if delivered else 0
+    assert second.text == LINES[offset:]
+    assert second.chunks[0].offset == offset
+    assert second.chunks[0].origin.id == first.chunks[0].origin.id
+
+
+async def test_files_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.log", tmp_path / "b.log"
+    first.write_bytes(LINES)
+    second.write_bytes(LINES[: HEAD_BYTES + 500_000] + b"another\n" + LINES[HEAD_BYTES + 500_000 :])
+    one, _ = await read(tmp_path, first)
+    two, _ = await read(tmp_path, second)
+    assert len(two.text) == len(LINES) + 8
+    assert one.chunks[0].origin.id != two.chunks[0].origin.id
+    assert (await read(tmp_path, first, second))[0].text == b""
+
+
+async def test_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    one, _ = await read(tmp_path, path)
+    two, _ = await read(tmp_path, path, path, again=True)
+    assert two.text == LINES
+    assert two.chunks[0].origin.id == one.chunks[0].origin.id
+
+
+async def test_again_and_killed_nothing_is_taken_for_new(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    await read(tmp_path, path)
+    await read(tmp_path, path, again=True, delivered=2)
+    assert (await read(tmp_path, path))[0].text == b""
+
+
+async def test_where_a_killed_import_may_have_stored_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    for delivered in (0, 2):
+        sink, _ = await read(tmp_path, path, delivered=delivered)
+        places = Places(tmp_path / "places", "d")
+        with places.held():
+            offset = sink.ends()[delivered - 1][1] if delivered else 0
+            assert places.under_way() == {sink.chunks[0].origin.id: offset}
+    await read(tmp_path, path)
+    with places.held():
+        places.settle()  # of another import
+        assert set(places.under_way().values()) == {len(LINES)}
+
+
+async def test_empty_files(tmp_path: Path) -> None:
+    empty, other = tmp_path / "empty.log", tmp_path / "other.log"
+    empty.touch()
+    other.write_bytes(LINES)
+    sink, files = await read(tmp_path, empty, empty, other)
+    assert (sink.text == LINES, files.known) == (True, [])
+    empty.write_bytes(b"no more\n")
+    assert (await read(tmp_path, empty))[0].text == b"no more\n"
+
+
+async def test_lines_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"a\n" + b"x" * 2000 + b"\nb\n" + b"y" * 1500)
+    sink, _ = await read(tmp_path, path)
+    assert sink.text == b"a\nb\n"
+    assert [(raw[:1], offset) for raw, offset in sink.rejected] == [(b"x", 2), (b"y", 2005)]
+
+
+async def test_a_damaged_file_does_not_keep_others_back(tmp_path: Path) -> None:
+    cut, good = tmp_path / "cut.gz", tmp_path / "good.log"
+    cut.write_bytes(gzip.compress(LINES)[:100_000])
+    good.write_bytes(b"good\n")
+    sink, files = await read(tmp_path, cut, tmp_path / "missing", good)
+    assert files.problems == [
+        f"{cut} is cut off: its compressed content has no end",
+        f"{tmp_path / 'missing'}: No such file or directory",
+    ]
+    assert sink.chunks[-1].data == b"good\n"
+    assert LINES.startswith(sink.text.removesuffix(b"good\n"))
+    cut.write_bytes(gzip.compress(LINES))
+    whole, _ = await read(tmp_path, cut)
+    assert sink.text.removesuffix(b"good\n") + whole.text == LINES
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 50)), max_size=20), st.data())
+def test_a_stream_is_delivered_when_every_output_has_it(parts: list[tuple[str, int]], data: st.DataObject) -> None:
+    told: list[tuple[str, int]] = []
+    journal = TrackedJournal(lambda stream, offset: told.append((stream, offset)), 1 << 20)
+    journal.consumers(["x", "y"])
+    offsets, positions, ends = {"a": 0, "b": 0}, [journal.head], []
+    for stream, size in parts:
+        record = Record("i", stream, {}, offsets[stream], 0, 1, bytes(size))
+        offsets[stream] += size
+        positions.append(journal.append([record]))
+        ends.append((stream, offsets[stream]))
+    at = {"x": 0, "y": 0}
+    while min(at.values()) < len(parts):
+        name = data.draw(st.sampled_from([one for one in at if at[one] < len(parts)]))
+        at[name] = data.draw(st.integers(at[name] + 1, len(parts)))
+        journal.commit(name, positions[at[name]])
+        assert dict(told) == dict(ends[: min(at.values())])

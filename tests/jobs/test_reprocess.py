@@ -1,0 +1,73 @@
+"""Stored events through changed filters: same ids, no doubled captures, no stale failure tags."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.config.parser import parse
+from ingestd.jobs.reprocess import Reparse
+from ingestd.plugins.registry import BuildContext
+
+
+def reparse(filters: str, stored: list[tuple[str, dict[str, Any]]], outputs: str = "stdout {}") -> Any:
+    config = f"input {{ stdin {{}} }} filter {{ {filters} }} output {{ {outputs} }}"
+    pipeline = compile_pipeline(parse(config, "x.conf", {}), BuildContext(again=True), project_fields=False)
+    again = Reparse(pipeline)
+    found = [(one, json.loads(document)) for one, document in again.run((i, json.dumps(d).encode()) for i, d in stored)]
+    return found, again.counts
+
+
+GROK = "grok { match => { message => '%{INT:number:int}' } }"
+FAILED = {"message": "n 7", "tags": ["_grokparsefailure", "kept"]}
+
+CASES: list[tuple[str, str, list[tuple[str, dict[str, Any]]], list[tuple[str, dict[str, Any]]]]] = [
+    # id, filters, stored, what comes out
+    ("mended", GROK, [("a-1", FAILED)], [("a-1", {"message": "n 7", "tags": ["kept"], "number": 7})]),
+    ("captured_again", GROK, [("a-1", {"message": "n 7", "number": 5})], [("a-1", {"message": "n 7", "number": 7})]),
+    (
+        "fails_again",
+        GROK,
+        [("a-1", FAILED | {"message": "none"})],
+        [("a-1", {"message": "none", "tags": ["kept", "_grokparsefailure"]})],
+    ),
+    (
+        "the_only_tag_goes",
+        GROK,
+        [("a-1", {"message": "7", "tags": ["_grokparsefailure"]})],
+        [("a-1", {"message": "7", "number": 7})],
+    ),
+    ("dropped", "if [x] { drop {} }", [("a-1", {"x": 1}), ("b-2", {"y": 1})], [("b-2", {"y": 1})]),
+    ("untouched", "", [("any id", {"x": "서울", "tags": "text"})], [("any id", {"x": "서울", "tags": "text"})]),
+]
+
+
+@pytest.mark.parametrize(("filters", "stored", "expected"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
+def test_reparse(
+    filters: str, stored: list[tuple[str, dict[str, Any]]], expected: list[tuple[str, dict[str, Any]]]
+) -> None:
+    found, _ = reparse(filters, stored)
+    assert found == expected
+
+
+def test_counts() -> None:
+    stored = [(f"id-{number}", {"message": str(number) if number % 2 else "none"}) for number in range(1200)]
+    found, counts = reparse(GROK + "if [number] == 1 { drop {} }", [*stored, ("id-x", FAILED)])
+    assert len(found) == 1200
+    assert (counts.read, counts.written, counts.dropped) == (1201, 1200, 1)
+    assert (counts.failed, counts.were_failed) == (600, 1)
+
+
+def test_an_event_of_several_outputs_comes_once() -> None:
+    found, _ = reparse("", [("a-1", {"x": 1})], "stdout {} if [x] { stdout {} } else { stdout {} }")
+    assert found == [("a-1", {"x": 1})]
+
+
+def test_copies_get_ids_of_their_own() -> None:
+    found, counts = reparse("clone { clones => ['copy'] }", [("a-1", {"x": 1})])
+    assert len(dict(found)) == 2
+    assert found[0] == ("a-1", {"x": 1})
+    assert counts.written == 2

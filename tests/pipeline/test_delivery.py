@@ -1,0 +1,407 @@
+"""Delivery: every load arrives once and in order, and the journal knows how far it has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ingestd import metrics
+from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.event.record import Batch
+from ingestd.journal.base import Position, Record
+from ingestd.journal.memory import MemoryJournal
+from ingestd.pipeline import delivery as module
+from ingestd.pipeline.delivery import Delivery, OutputGoneError
+from ingestd.pipeline.ledger import Due
+from ingestd.plugins.interfaces import Outcome
+from tests.conformance.running import FRAME, build
+
+
+class Letters:
+    """Dead letters on a disk that may refuse."""
+
+    def __init__(self) -> None:
+        self.letters: list[dict[str, Any]] = []
+        self.refuses = False
+        self.synced = 0
+
+    def add(self, **letter: Any) -> None:
+        self.letters.append(letter)
+
+    @property
+    def unsynced(self) -> bool:
+        return self.synced < len(self.letters)
+
+    @property
+    def stuck(self) -> bool:
+        return self.refuses and self.unsynced
+
+    def recall(self, position: Position) -> None:
+        pass
+
+    def sync(self) -> None:
+        if self.refuses:
+            raise OSError("no space")
+        self.synced = len(self.letters)
+
+
+class Output:
+    """Keeps what it gets; ``troubles`` are raised first, one for each call."""
+
+    batch_bytes = 100
+
+    def __init__(self, concurrency: int = 1, troubles: Sequence[Exception] = ()) -> None:
+        self.concurrency = concurrency
+        self.calls: list[list[Any]] = []
+        self.troubles = list(troubles)
+        self.busy = self.most_busy = 0
+        self.closed = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def open(self) -> None:
+        pass
+
+    def prepare(self, batch: Batch) -> Any:
+        return batch.documents()[0]
+
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome] | None:
+        self.busy += 1
+        self.most_busy = max(self.busy, self.most_busy)
+        try:
+            await self.gate.wait()
+            if self.troubles:
+                raise self.troubles.pop(0)
+            self.calls.append(list(loads))
+            return None
+        finally:
+            self.busy -= 1
+
+    async def close(self) -> None:
+        self.closed = True
+
+    @property
+    def loads(self) -> list[Any]:
+        return [load for call in self.calls for load in call]
+
+
+class Road:
+    """A journal and the delivery behind it, begun."""
+
+    def __init__(self, output: Any, max_delay: float = 0.01, max_bytes: int = 1 << 20) -> None:
+        built = replace(build(FRAME % "").routes[0][0], output=output)
+        self.journal = MemoryJournal()
+        self.journal.consumers([built.step.plugin_id])
+        self.kept = Letters()
+        self.letters = CountedDeadLetters(self.kept)
+        self.delivery = Delivery(built, self.journal, self.letters, "main", max_delay, max_bytes)
+
+    def append(self, data: bytes = b"x") -> Position:
+        return self.journal.append([Record("stdin_0", "o", {}, 0, 0, 1, data)])
+
+    def take(self, numbers: Iterable[int], size: int = 10) -> list[Position]:
+        """Take over one record for each number; return the positions behind them."""
+        ends = []
+        for number in numbers:
+            event = {"n": number}
+            ends.append(self.append())
+            loads, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
+            self.delivery.take(loads, Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=dead), size, ends[-1])
+        return ends
+
+    @property
+    def committed(self) -> Position:
+        return self.journal.committed(self.delivery.name)[0]
+
+
+async def begun(output: Any, max_delay: float = 0.01, max_bytes: int = 1 << 20) -> Road:
+    road = Road(output, max_delay, max_bytes)
+    await road.delivery.start()
+    return road
+
+
+def texts(numbers: Iterable[int]) -> list[bytes]:
+    return [b'{"n":%d}' % number for number in numbers]
+
+
+async def comes(what: Callable[[], Awaitable[None]]) -> bool:
+    """Return whether ``what`` returns at once."""
+    try:
+        await asyncio.wait_for(what(), 0.01)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 -- what is waited for happens in other modules
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+
+
+async def test_in_order_and_joined() -> None:
+    output = Output()
+    road = await begun(output)
+    road.take(range(25))
+    await road.delivery.close()
+    assert output.loads == texts(range(25))
+    assert [len(call) for call in output.calls] == [10, 10, 5]  # 100 bytes each
+    assert output.closed
+    assert road.committed == road.delivery.position == road.journal.head
+
+
+async def test_a_load_larger_than_the_output_wants_goes_alone() -> None:
+    output = Output()
+    road = await begun(output)
+    road.take([1], size=1000)
+    road.take([2, 3])
+    await road.delivery.close()
+    assert output.calls == [texts([1]), texts([2, 3])]
+
+
+async def test_little_is_delivered_after_the_delay() -> None:
+    output = Output()
+    road = await begun(output, max_delay=0.05)
+    ends = road.take([1, 2])
+    await asyncio.sleep(0.01)
+    assert output.calls == []
+    await eventually(lambda: road.committed == ends[-1])
+    assert output.calls == [texts([1, 2])]
+    await road.delivery.close()
+
+
+async def test_a_busy_output_lets_loads_gather() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0)
+    road.take([0])
+    await asyncio.sleep(0.02)
+    road.take(range(1, 6))
+    await asyncio.sleep(0.02)
+    assert road.committed == Position(0, 0)
+    output.gate.set()
+    await road.delivery.close()
+    assert output.calls == [texts([0]), texts(range(1, 6))]
+
+
+async def test_a_failing_output_is_tried_again() -> None:
+    output = Output(troubles=[RuntimeError("no"), OSError("disk"), ValueError("odd")])
+    road = await begun(output)
+    ends = road.take(range(3))
+    await road.delivery.close()
+    assert output.calls == [texts(range(3))]
+    assert road.committed == ends[-1]
+
+
+async def test_what_is_under_way_is_not_committed() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0)
+    [end] = road.take([1])
+    await asyncio.sleep(0.02)
+    assert output.busy == 1
+    assert (road.committed, road.delivery.position) == (Position(0, 0), end)
+    output.gate.set()
+    await road.delivery.close()
+    assert road.committed == end
+
+
+async def test_a_closed_pipe_ends_it() -> None:
+    road = await begun(Output(troubles=[BrokenPipeError()]))
+    road.take([1])
+    with pytest.raises(OutputGoneError, match="the reader of stdout_0 has gone"):
+        await asyncio.wait_for(road.delivery.failed(), 5)
+    assert road.committed == Position(0, 0)
+
+
+async def test_several_calls_at_once() -> None:
+    output = Output(concurrency=3)
+    output.gate.clear()
+    road = await begun(output, max_delay=0)
+    ends = road.take(range(5), size=100)
+    await asyncio.sleep(0.05)
+    assert output.busy == 3
+    output.gate.set()
+    await road.delivery.close()
+    assert sorted(output.loads) == texts(range(5))
+    assert (road.committed, output.most_busy) == (ends[-1], 3)
+
+
+class Doors(Output):
+    """Each load has a door of its own: the test says what is done first."""
+
+    def __init__(self) -> None:
+        super().__init__(concurrency=3)
+        self.doors = {text: asyncio.Event() for text in texts(range(3))}
+
+    async def deliver(self, loads: Sequence[Any]) -> None:
+        await self.doors[loads[0]].wait()
+        await super().deliver(loads)
+
+
+async def test_commits_come_in_the_order_of_the_journal() -> None:
+    output = Doors()
+    road = await begun(output, max_delay=0)
+    first, second, third = road.take(range(3), size=100)
+    empty = road.append()
+    road.delivery.take((), None, 0, empty)  # nothing of it is for this output
+    for number, done, expected in ((2, 1, Position(0, 0)), (0, 2, first), (1, 3, empty)):
+        output.doors[texts([number])[0]].set()
+        await eventually(lambda done=done: len(output.calls) == done)  # type: ignore[misc]
+        await asyncio.sleep(0)
+        assert road.committed == expected
+    assert first < second < third < empty == road.delivery.position
+    await road.delivery.close()
+
+
+async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
+    road = await begun(Output())
+    end = road.append()
+    road.delivery.take((), None, 0, end)
+    assert road.committed == road.delivery.position == end
+    assert await comes(road.delivery.idle)
+    await road.delivery.close()
+
+
+async def test_no_room_at_the_bound_and_again_at_three_quarters() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0, max_bytes=400)
+    road.take(range(3), size=100)
+    assert await comes(road.delivery.room)
+    road.take([3], size=100)
+    assert not road.delivery.has_room
+    assert not await comes(road.delivery.room)
+    waiting = asyncio.ensure_future(road.delivery.room())
+    output.gate.set()
+    await asyncio.wait_for(waiting, 5)
+    await road.delivery.close()
+
+
+async def test_idle_when_everything_is_delivered() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0)
+    assert await comes(road.delivery.idle)
+    road.take([1, 2])
+    assert not await comes(road.delivery.idle)
+    output.gate.set()
+    await asyncio.wait_for(road.delivery.idle(), 5)
+    assert output.loads == texts([1, 2])
+    await road.delivery.close()
+
+
+async def test_it_begins_where_it_was() -> None:
+    road = Road(Output())
+    end = road.append()
+    road.append()
+    road.journal.commit(road.delivery.name, end)
+    await road.delivery.start()
+    assert road.delivery.position == end
+    await road.delivery.close()
+
+
+async def test_cancel_gives_up() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0)
+    road.take([1])
+    await asyncio.sleep(0.02)
+    road.delivery.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await road.delivery.failed()
+    assert (output.calls, road.committed) == ([], Position(0, 0))
+
+
+class Choosy(Output):
+    """Refuses one event when it is prepared, and has some already when they are delivered."""
+
+    letters: CountedDeadLetters
+
+    def prepare(self, batch: Batch) -> Any:
+        self.letters.add(stage="output", reason="of another output", raw=b"", plugin="other")
+        if batch.documents() == texts([0]):
+            self.letters.add(stage="output", reason="refused", raw=b"", plugin="stdout_0")
+        return super().prepare(batch)
+
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome] | None:
+        await super().deliver(loads)
+        fates = {texts([0])[0]: Outcome(0), texts([1])[0]: Outcome(0, duplicates=1), texts([2])[0]: Outcome(0, dead=1)}
+        return [fates.get(load, Outcome(1, indices={"logs": 1})) for load in loads]
+
+
+async def test_what_became_of_the_events_is_counted_and_committed() -> None:
+    output = Choosy()
+    road = await begun(output)
+    output.letters = road.letters
+    labels = "main", road.delivery.name
+    before = metrics.EVENTS_DELIVERED.value(*labels), metrics.EVENTS_DUPLICATE.value(*labels)
+    road.take(range(5))
+    await road.delivery.close()
+    after = metrics.EVENTS_DELIVERED.value(*labels), metrics.EVENTS_DUPLICATE.value(*labels)
+    assert [late - early for early, late in zip(before, after, strict=True)] == [2, 1]
+    assert road.journal.committed(road.delivery.name)[1] == {
+        "since": 0,
+        "events": 5,
+        "days": {"2026-11-22": {"stdin_0": {"received": 5, "delivered": 2, "duplicates": 1, "dead": 2}}},
+        "indices": {"logs": 2},
+        "plugin": "stdout",
+    }
+
+
+async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None:
+    """Also a record that nothing is left of but letters: the journal forgets what is committed."""
+    road = await begun(Output())
+    road.kept.refuses = True
+    road.letters.add(stage="filter", reason="no", raw=b"x")
+    end = road.append()
+    road.delivery.take((), Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=1), 1, end)
+    await asyncio.sleep(0.05)
+    assert (road.committed, await comes(road.delivery.idle)) == (Position(0, 0), False)
+    road.kept.refuses = False
+    await asyncio.wait_for(road.delivery.idle(), 5)
+    assert (road.committed, road.kept.unsynced) == (end, False)
+    assert road.journal.committed(road.delivery.name)[1]["days"]["2026-11-22"]["stdin_0"] == {"received": 1, "dead": 1}
+    await road.delivery.close()
+
+
+class Faulty(Output):
+    """Has a fault of its own that one event shows."""
+
+    def prepare(self, batch: Batch) -> Any:
+        documents = batch.documents()
+        if b'{"n":3}' in documents:
+            raise ZeroDivisionError("three")
+        return documents
+
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome]:
+        await super().deliver(loads)
+        return [Outcome(len(load), indices={"logs": len(load)}) for load in loads]
+
+
+async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
+    output = Faulty()
+    road = await begun(output)
+    events = [{"n": number} for number in range(6)]
+    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ())
+    loads, dead = road.delivery.prepare(batch)
+    assert dead == 1
+    end = road.append()
+    road.delivery.take(loads, Due("stdin_0", "2026-11-22", 6, 6, sent=6, dead=dead), 60, end)
+    await road.delivery.close()
+    assert [text for load in output.loads for text in load] == texts([0, 1, 2, 4, 5])
+    [letter] = road.kept.letters
+    assert (letter["event_id"], letter["stage"], letter["plugin"]) == ("o-000000000003", "output", "stdout_0")
+    assert letter["reason"] == "the daemon failed on it: ZeroDivisionError('three')"
+    state = road.journal.committed(road.delivery.name)[1]
+    assert state["days"]["2026-11-22"]["stdin_0"] == {"received": 6, "delivered": 5, "dead": 1}
+    assert state["indices"] == {"logs": 5}

@@ -1,0 +1,157 @@
+"""Child processes: what they say is heard, what dies young comes back later and later, what hangs is killed."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ingestd.supervisor.channel import Channel, Message
+from ingestd.supervisor.children import HEALTHY_SECONDS, Child, ChildMain, Children, pause_before_next
+
+PAUSES = [  # id, exit code, seconds lived, failures in a row, pause
+    ("lived_long", 1, HEALTHY_SECONDS, 5, 0.0),
+    ("first_time", 1, 0.1, 1, 0.0),
+    ("second_time", 1, 0.1, 2, 0.4),
+    ("third_time", 1, 0.1, 3, 0.8),
+    ("for_ever", 1, 0.1, 1000, 10.0),
+    ("killed_once", -signal.SIGKILL, 0.1, 1, 0.0),
+    ("killed_often", -signal.SIGKILL, 0.1, 1000, 0.2),
+    ("crashed", -signal.SIGSEGV, 0.1, 1000, 10.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "lived", "failures", "pause"), [one[1:] for one in PAUSES], ids=[one[0] for one in PAUSES]
+)
+def test_pause_before_next(code: int, lived: float, failures: int, pause: float) -> None:
+    assert pause_before_next(code, lived, failures) == pytest.approx(pause)
+
+
+class Family:
+    """A parent that notes what it hears, and starts again what was not told to stop."""
+
+    def __init__(self, mains: dict[str, ChildMain]) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.heard: list[tuple[str, str]] = []
+        self.ended: list[tuple[str, int]] = []
+        self.children = Children(self.selector, mains.__getitem__, self._told, self._ready, self._ended, lambda: None)
+
+    def _told(self, child: Child, message: Message) -> None:
+        self.heard.append((child.name, message["type"]))
+
+    def _ready(self, child: Child) -> None:
+        self.heard.append((child.name, "ready"))
+
+    def _ended(self, child: Child, code: int) -> None:
+        self.ended.append((child.name, code))
+        if not child.stopping:
+            self.children.start_again(child, code, "ended")
+
+    def live(self, until: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not until():
+            assert time.monotonic() < deadline, (self.heard, self.ended)
+            moment = self.children.next_moment()
+            pause = 1.0 if moment is None else min(max(moment - time.monotonic(), 0), 1.0)
+            for key, _ in self.selector.select(pause):
+                key.data()
+            self.children.tick()
+
+
+@pytest.fixture
+def families() -> Iterator[Callable[[dict[str, ChildMain]], Family]]:
+    """Makes families; at the end of the test all children are killed."""
+    made: list[Family] = []
+
+    def make(mains: dict[str, ChildMain]) -> Family:
+        made.append(Family(mains))
+        return made[-1]
+
+    yield make
+    for family in made:
+        for child in family.children.running():
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+            child.channel.close()
+        family.selector.close()
+
+
+Make = Callable[[dict[str, ChildMain]], Family]
+
+
+def listen(channel: Channel) -> list[str]:
+    """Wait for messages."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        selector.select()
+    return [message["type"] for message, _ in channel.receive()]
+
+
+def obedient(channel: Channel) -> int:
+    channel.send({"type": "ready"})
+    while (order := listen(channel)[0]) != "stop":
+        channel.send({"type": f"{order} done"})
+    return 0
+
+
+def deaf(channel: Channel) -> int:
+    channel.send({"type": "ready"})
+    while True:
+        time.sleep(60)
+
+
+def broken(channel: Channel) -> int:
+    raise OSError("no such thing")
+
+
+def test_messages_and_an_orderly_end(families: Make) -> None:
+    family = families({"a": obedient, "b": obedient})
+    for name in ("a", "b"):
+        family.children.start(name)
+    family.live(lambda: len(family.heard) == 2)
+    assert all(child.ready for child in family.children.running())
+    child = family.children.get("b")
+    assert child is not None
+    family.children.send(child, {"type": "work"})
+    family.live(lambda: ("b", "work done") in family.heard)
+    for one in family.children.running():
+        family.children.stop(one, {"type": "stop"}, 10)
+    family.live(lambda: not family.children.running())
+    assert sorted(family.ended) == [("a", 0), ("b", 0)]
+    assert family.children.get("b") is None
+    assert family.children.known() == ["a", "b"]
+
+
+def test_one_that_is_killed_is_started_again_at_once(families: Make) -> None:
+    family = families({"a": obedient})
+    first = family.children.start("a")
+    family.live(lambda: first.ready)
+    os.kill(first.pid, signal.SIGKILL)
+    family.live(lambda: (child := family.children.get("a")) is not None and child.pid != first.pid and child.ready)
+    assert family.ended == [("a", -signal.SIGKILL)]
+
+
+def test_one_that_fails_at_its_start_is_started_more_and_more_seldom(families: Make) -> None:
+    family = families({"a": broken})
+    begin = time.monotonic()
+    family.children.start("a")
+    family.live(lambda: len(family.ended) == 3)
+    assert time.monotonic() - begin >= 0.4
+    assert family.children.get("a") is None
+    assert family.ended == [("a", 1)] * 3
+    family.children.start_none()
+    assert family.children.next_moment() is None
+
+
+def test_one_that_does_not_stop_is_killed(families: Make) -> None:
+    family = families({"a": deaf})
+    child = family.children.start("a")
+    family.live(lambda: child.ready)
+    family.children.stop(child, {"type": "stop"}, 0.2)
+    family.live(lambda: not family.children.running())
+    assert family.ended == [("a", -signal.SIGKILL)]
