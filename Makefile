@@ -26,7 +26,7 @@ chaos: $(VENV)/installed-dev
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy ingestd tools
+	$(BIN)/mypy ingestd tools tests
 	$(BIN)/python -m tools.docgen --check
 
 docs: $(VENV)/installed-dev

@@ -18,10 +18,10 @@ def test_at_its_start_once_a_minute_and_at_its_end() -> None:
     for _ in range(1301):
         outage.goes_on(error="no")
         now[0] += 0.1
-    assert outage.lasts
+    lasted = [outage.lasts]
     outage.ended(output="o")
     outage.ended()
-    assert not outage.lasts
+    assert [*lasted, outage.lasts] == [True, False]
     outage.goes_on()
     assert [(round(at), sentence, fields) for at, sentence, fields in told] == [
         (0, "away", {"error": "no"}),

@@ -165,7 +165,7 @@ def test_condition(text: str, expected: Any) -> None:
 def test_branches_nest_in_every_section() -> None:
     text = "{ if [a] { x { } if [b] { y { } } } else if [c] { } else if [d] { z { } } else { if [e] { } } x { } }"
     a, b, c, d, e = (("true", ("field", f"[{name}]")) for name in "abcde")
-    branch = (
+    branch: tuple[Any, ...] = (
         "if",
         [(a, [("x",), ("if", [(b, [("y",)])], [])]), (c, []), (d, [("z",)])],
         [("if", [(e, [])], [])],

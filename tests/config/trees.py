@@ -68,8 +68,8 @@ def tokens(node: Any) -> Iterator[str]:
             yield "]"
         case Hash(items=items):
             yield "{"
-            for key, value in items:
-                yield from (*tokens(key), "=>", *tokens(value))
+            for key, item in items:
+                yield from (*tokens(key), "=>", *tokens(item))
             yield "}"
         case Plugin(name=name, settings=settings):
             yield from (name, "{")

@@ -48,8 +48,9 @@ class SearchServer:
         return self.name.partition("-")[0]
 
     @property
-    def version(self) -> tuple[int, ...]:
-        return tuple(int(part) for part in self.name.partition("-")[2].split("."))
+    def version(self) -> tuple[int, int, int]:
+        major, minor, patch = map(int, self.name.partition("-")[2].split("."))
+        return major, minor, patch
 
     def stop(self) -> None:
         """Stop the node; `start` brings it back with its data, on the same port."""

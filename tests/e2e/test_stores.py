@@ -40,7 +40,7 @@ def put(server: SearchServer, index: str, documents: Mapping[str, bytes]) -> Non
 
 
 def use_template(server: SearchServer, prefix: str) -> None:
-    body = template(f"{prefix}*", server=Server(server.flavour, server.version[:3]))  # type: ignore[arg-type]
+    body = template(f"{prefix}*", server=Server(server.flavour, server.version))
     server.call("PUT", f"/_index_template/{prefix}t", body)
 
 

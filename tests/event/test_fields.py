@@ -142,7 +142,15 @@ def test_add_tag(tags: Any, tag: str, after: Any) -> None:
     assert event == {"tags": after}
 
 
-LEGAL = [(None, True), ("a", True), ([], True), (["a", "b"], True), ([1], False), ([["a"]], False), ({}, False)]
+LEGAL: list[tuple[Any, bool]] = [
+    (None, True),
+    ("a", True),
+    ([], True),
+    (["a", "b"], True),
+    ([1], False),
+    ([["a"]], False),
+    ({}, False),
+]
 
 
 @pytest.mark.parametrize(("value", "legal"), [*LEGAL, (5, False), (True, False)])

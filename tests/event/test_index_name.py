@@ -39,7 +39,7 @@ stamps = st.sampled_from(
     ]
 )
 timed = stamps.map(lambda stamp: {"@timestamp": stamp, "type": "t"})
-events = st.one_of(timed, st.just({}), st.just({"@timestamp": 5}))
+events: st.SearchStrategy[dict[str, Any]] = st.one_of(timed, st.just({}), st.just({"@timestamp": 5}))
 
 
 @given(st.sampled_from(TEMPLATES), st.lists(st.lists(events, max_size=4), max_size=4))

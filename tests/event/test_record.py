@@ -69,7 +69,8 @@ def test_fields_never_decoded_that_nest_too_deeply() -> None:
 
 
 def batch() -> Batch:
-    records: list[Record] = [(None, {"n": n}, {"n": n}, key) for n, key in enumerate((0, 255, "0000000000ff-1"))]
+    keys: tuple[int | str, ...] = (0, 255, "0000000000ff-1")
+    records: list[Record] = [(None, {"n": n}, {"n": n}, key) for n, key in enumerate(keys)]
     return Batch(records, "o", ())
 
 

@@ -196,7 +196,9 @@ def test_positions_that_do_not_fit(tiny: Path) -> None:
     fill_disk(tiny)
     for size in (12_000, 17_000):  # the first fits into what is there
         journal.commit("one", end, "x" * size)
-        assert load_positions(tiny / "journal").commits["one"].state == b'"%b"' % (b"x" * 12_000)
+        loaded = load_positions(tiny / "journal")
+        assert loaded is not None
+        assert loaded.commits["one"].state == b'"%b"' % (b"x" * 12_000)
     assert journal.committed("one") == (end, "x" * 17_000)
     for _ in range(2):
         with pytest.raises(JournalError, match="cannot be synced: No space left on device"):

@@ -42,7 +42,7 @@ every_case = pytest.mark.parametrize(
 def touch_of(spec: PluginSpec, case: Case) -> Touch:
     """Return what the filter states, with the failure tag that the pipeline adds."""
     tags = frozenset({"tags"})
-    return typing.cast("Touch", spec.touches(options_of(spec.name, case.settings))) | Touch(reads=tags, sets=tags)
+    return spec.touches(options_of(spec.name, case.settings)) | Touch(reads=tags, sets=tags)
 
 
 @pytest.mark.parametrize("kind", ["input", "codec", "filter", "output"])
@@ -60,7 +60,7 @@ def test_plugin_is_documented(spec: PluginSpec) -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=ids(SPECS))
 def test_options_are_documented_and_typed(spec: PluginSpec) -> None:
     hints = typing.get_type_hints(spec.options)
-    assert spec.options.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert spec.options.__dataclass_params__.frozen
     for item in dataclasses.fields(spec.options):
         doc = item.metadata["doc"]
         assert doc.endswith("."), f"{item.name}: the sentence of an option ends with a full stop"

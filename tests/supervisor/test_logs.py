@@ -69,7 +69,8 @@ def test_json_keeps_types_and_its_own_keys() -> None:
 
 
 def lines(handler: RateLimitedHandler) -> list[str]:
-    return handler.stream.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert isinstance(handler.stream, io.StringIO)
+    return handler.stream.getvalue().splitlines()
 
 
 @pytest.fixture

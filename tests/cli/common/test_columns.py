@@ -67,7 +67,8 @@ def test_values(column: str, event: dict[str, Any], value: Any) -> None:
 
 
 def test_texts() -> None:
-    assert [text(one) for one in ("서울", None, 1, True, [1, "a"], {})] == ["서울", "", "1", "true", '[1,"a"]', "{}"]
+    values: list[Any] = ["서울", None, 1, True, [1, "a"], {}]
+    assert [text(value) for value in values] == ["서울", "", "1", "true", '[1,"a"]', "{}"]
 
 
 def test_names_that_differ_in_case_alone() -> None:

@@ -164,7 +164,11 @@ def test_invalid(settings: dict[str, Any], message: str) -> None:
 def test_touches() -> None:
     settings = {"match": ["[log][date]", "ISO8601"], "timezone": "%{[tz][name]}", "target": "when"}
     touch = spec_of("date").touches(options_of("date", settings))
-    assert (touch.reads, touch.sets, touch.removes) == ({"[log][date]", "[tz][name]"}, {"when", "tags"}, frozenset())
+    assert (touch.reads, touch.sets, touch.removes) == (
+        frozenset({"[log][date]", "[tz][name]"}),
+        frozenset({"when", "tags"}),
+        frozenset(),
+    )
 
 
 def test_the_new_year_is_noticed() -> None:

@@ -19,6 +19,14 @@ FAILED = ["_jsonparsefailure"]
 NO_TIME = ["_timestampparsefailure"]
 NOW = "2025-11-22T10:00:00.500Z"
 
+TIMESTAMPS: list[tuple[str, str, dict[str, Any]]] = [
+    ("valid", '{"@timestamp":"2015-12-02T17:40:00.666Z"}', {"@timestamp": "2015-12-02T17:40:00.666Z"}),
+    ("offset", '{"@timestamp":"2015-12-02T17:40:00+09:00"}', {"@timestamp": "2015-12-02T08:40:00.000Z"}),
+    ("null", '{"@timestamp":null}', {"@timestamp": "old"}),
+    ("invalid", '{"@timestamp":"foobar"}', {"@timestamp": NOW, "_@timestamp": "foobar", "tags": NO_TIME}),
+    ("number", '{"@timestamp":1.5}', {"@timestamp": NOW, "_@timestamp": "1.5", "tags": NO_TIME}),
+]
+
 CASES = [
     Case("into_event", SOURCE, {"message": TEXT}, {"message": TEXT, **HASH}),
     Case("into_target", TO_DATA, {"message": TEXT}, {"message": TEXT, "data": HASH}),
@@ -112,13 +120,7 @@ CASES = [
     ),
     *[
         Case(f"timestamp_{name}", {"source": "m"}, {"m": text, "@timestamp": "old"}, {"m": text, **after})
-        for name, text, after in [
-            ("valid", '{"@timestamp":"2015-12-02T17:40:00.666Z"}', {"@timestamp": "2015-12-02T17:40:00.666Z"}),
-            ("offset", '{"@timestamp":"2015-12-02T17:40:00+09:00"}', {"@timestamp": "2015-12-02T08:40:00.000Z"}),
-            ("null", '{"@timestamp":null}', {"@timestamp": "old"}),
-            ("invalid", '{"@timestamp":"foobar"}', {"@timestamp": NOW, "_@timestamp": "foobar", "tags": NO_TIME}),
-            ("number", '{"@timestamp":1.5}', {"@timestamp": NOW, "_@timestamp": "1.5", "tags": NO_TIME}),
-        ]
+        for name, text, after in TIMESTAMPS
     ],
     Case(
         "target_timestamp",

@@ -73,6 +73,28 @@ CONVERT = [
 STAMP = "2026-11-22T10:00:00.000Z"
 NESTED = {"a": {"b": [1, {"c": "x"}]}, "z": "z"}
 
+MERGES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("into_missing", {"foo": "bar"}, {"foo": "bar", "list": ["bar"]}),
+    ("missing_into_missing", {}, {"list": []}),
+    ("into_empty", {"foo": "bar", "list": []}, {"foo": "bar", "list": ["bar"]}),
+    ("text_into_array", {"foo": "bar", "list": ["baz"]}, {"foo": "bar", "list": ["baz", "bar"]}),
+    ("array_into_array", {"foo": ["bar"], "list": ["baz"]}, {"foo": ["bar"], "list": ["baz", "bar"]}),
+    ("empty_into_array", {"foo": [], "list": ["baz"]}, {"foo": [], "list": ["baz"]}),
+    ("missing_into_array", {"list": ["baz"]}, {"list": ["baz"]}),
+    ("array_into_text", {"foo": ["bar"], "list": "baz"}, {"foo": ["bar"], "list": ["baz", "bar"]}),
+    ("text_into_text", {"foo": "bar", "list": "baz"}, {"foo": "bar", "list": ["baz", "bar"]}),
+    ("missing_into_text", {"list": "baz"}, {"list": ["baz"]}),
+    ("numbers", {"foo": 1, "list": 2}, {"foo": 1, "list": [2, 1]}),
+    (
+        "hashes",
+        {"foo": {"a": 1, "b": 2}, "list": {"b": 3, "c": 4}},
+        {"foo": {"a": 1, "b": 2}, "list": {"b": 2, "c": 4, "a": 1}},
+    ),
+    ("hash_into_array", {"foo": {"a": 1}, "list": [1]}, {"foo": {"a": 1}, "list": [1]}),
+    ("hash_into_missing", {"foo": {"a": 1}}, {"foo": {"a": 1}}),
+    ("array_into_hash", {"foo": [1], "list": {"a": 1}}, {"foo": [1], "list": {"a": 1}}),
+]
+
 CASES = [
     *CONVERT,
     Case("convert_nested", {"convert": {"[foo][bar]": "integer"}}, {"foo": {"bar": "10"}}, {"foo": {"bar": 10}}),
@@ -156,27 +178,7 @@ CASES = [
     Case("copy_null_or_missing", {"copy": {"a": "b", "x": "y"}}, {"a": None}, {"a": None}),
     *[
         Case(f"merge_{name}", {"merge": {"list": "foo"}}, before, after)
-        for name, before, after in [
-            ("into_missing", {"foo": "bar"}, {"foo": "bar", "list": ["bar"]}),
-            ("missing_into_missing", {}, {"list": []}),
-            ("into_empty", {"foo": "bar", "list": []}, {"foo": "bar", "list": ["bar"]}),
-            ("text_into_array", {"foo": "bar", "list": ["baz"]}, {"foo": "bar", "list": ["baz", "bar"]}),
-            ("array_into_array", {"foo": ["bar"], "list": ["baz"]}, {"foo": ["bar"], "list": ["baz", "bar"]}),
-            ("empty_into_array", {"foo": [], "list": ["baz"]}, {"foo": [], "list": ["baz"]}),
-            ("missing_into_array", {"list": ["baz"]}, {"list": ["baz"]}),
-            ("array_into_text", {"foo": ["bar"], "list": "baz"}, {"foo": ["bar"], "list": ["baz", "bar"]}),
-            ("text_into_text", {"foo": "bar", "list": "baz"}, {"foo": "bar", "list": ["baz", "bar"]}),
-            ("missing_into_text", {"list": "baz"}, {"list": ["baz"]}),
-            ("numbers", {"foo": 1, "list": 2}, {"foo": 1, "list": [2, 1]}),
-            (
-                "hashes",
-                {"foo": {"a": 1, "b": 2}, "list": {"b": 3, "c": 4}},
-                {"foo": {"a": 1, "b": 2}, "list": {"b": 2, "c": 4, "a": 1}},
-            ),
-            ("hash_into_array", {"foo": {"a": 1}, "list": [1]}, {"foo": {"a": 1}, "list": [1]}),
-            ("hash_into_missing", {"foo": {"a": 1}}, {"foo": {"a": 1}}),
-            ("array_into_hash", {"foo": [1], "list": {"a": 1}}, {"foo": [1], "list": {"a": 1}}),
-        ]
+        for name, before, after in MERGES
     ],
     Case(
         "merge_several", {"merge": {"l": ["a", "b"]}}, {"a": 1, "b": [2], "l": [0]}, {"a": 1, "b": [2], "l": [0, 1, 2]}

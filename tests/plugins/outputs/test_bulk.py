@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.plugins.outputs import _bulk
 from ingestd.plugins.outputs._bulk import Bulk, Retry
 
 rows = st.lists(st.tuples(st.sampled_from([b'{"create":{}}', b'{"index":{}}']), st.sampled_from([b"{}", b'{"a":1}'])))
@@ -44,7 +44,7 @@ async def test_waits_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(_bulk.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     retry = Retry(1, 10)
     for attempt in (*range(6), 1000):
         await retry.wait(attempt)

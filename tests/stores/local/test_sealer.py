@@ -67,7 +67,7 @@ def test_columns(tmp_path: Path) -> None:
     append(tmp_path, json.dumps({"@timestamp": time, **fields}).encode(), b'{"level":null,"status_code":"404"}')
     seal_once(tmp_path, NOW)
     columns = '"@timestamp"::VARCHAR, level, status_code, tags, host, "geoip.country_code2", not_text, id'
-    rows = duckdb.sql(f"SELECT {columns} FROM read_parquet('{tmp_path}/*/*.parquet')").fetchall()
+    rows = duckdb.execute(f"SELECT {columns} FROM read_parquet('{tmp_path}/*/*.parquet')").fetchall()
     bits = sum(1 << CORE_FIELDS.index(field) for field in ("status_code", "tags", "host"))
     null = 1 << CORE_FIELDS.index("level")
     assert rows == [
@@ -80,9 +80,10 @@ def test_newest_first(tmp_path: Path) -> None:
     append(tmp_path, *(event(n) for n in (3, 1, 2)), prefix="a")
     append(tmp_path, event(9), b"{}", prefix="b")
     seal_once(tmp_path, NOW)
-    keys = duckdb.sql(f"SELECT id FROM read_parquet('{tmp_path}/*/*.parquet', file_row_number=true) ORDER BY ALL")
-    in_file = duckdb.sql(f"SELECT id FROM read_parquet('{tmp_path}/*/*.parquet')").fetchall()
-    assert len(keys.fetchall()) == len(in_file) == 5
+    files = f"'{tmp_path}/*/*.parquet'"
+    keys = duckdb.execute(f"SELECT id FROM read_parquet({files}, file_row_number=true) ORDER BY ALL").fetchall()
+    in_file = duckdb.execute(f"SELECT id FROM read_parquet({files})").fetchall()
+    assert len(keys) == len(in_file) == 5
     assert [key for (key,) in in_file] == ["b0", "a0", "a2", "a1", "b1"]
 
 
@@ -304,7 +305,7 @@ def test_queries_and_writers_go_on_while_it_is_sealed(tmp_path: Path) -> None:
     writing = threading.Thread(target=write)
     sealing.start()
     writing.start()
-    counts = []
+    counts: list[int] = []
     store = LocalStore(tmp_path, threads=1)
     while writing.is_alive() or len(counts) < 20:
         counts.append(store.count(Query()))

@@ -282,7 +282,12 @@ def test_queries_while_a_writer_appends(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     document = b'{"@timestamp":"2026-11-22T10:00:00.000Z","message":"' + b"x" * 500 + b'"}'
     writer.append("x", [document])
-    rounds = threading.Thread(target=lambda: [writer.append("x", [document] * 50) for _ in range(200)])
+
+    def write() -> None:
+        for _ in range(200):
+            writer.append("x", [document] * 50)
+
+    rounds = threading.Thread(target=write)
     rounds.start()
     counts = []
     while rounds.is_alive():

@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from shop import views
+from . import views
 
 urlpatterns = [path("search", views.search), path("order", views.order), path("broken", views.broken)]
