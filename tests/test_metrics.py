@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,55 @@ def test_labels_are_bounded(make: Callable[[], tuple[Any, Callable[[str], None]]
     series = metric.series()
     assert len(series) == MAX_SERIES + 1
     assert series[-1][0] == ("other",)
+
+
+def _through_json(metric: Metric) -> Any:
+    return json.loads(json.dumps(metric.snapshot()))
+
+
+def test_replacing_adds_up_the_snapshots_of_several_processes() -> None:
+    counter = Counter("ingestd_seen_events_total", "Seen.", ("pipeline",), registry={})
+    counter.add(2, "main")
+    first = _through_json(counter)
+    counter.add(1, "other")
+    counter.replace([*first, *_through_json(counter)])
+    assert counter.series() == [(("main",), 4), (("other",), 1)]
+
+
+def test_replacing_adds_up_the_buckets_of_histograms() -> None:
+    histogram = Histogram("ingestd_wait_seconds", "Wait.", ("output",), buckets=(1, 2), registry={})
+    histogram.observe(0.5, "es")
+    first = _through_json(histogram)
+    histogram.observe(3, "es")
+    histogram.replace([*first, *_through_json(histogram)])
+    assert histogram.series() == [(("es",), [2, 0, 1], 4.0)]
+
+
+def test_replacing_by_nothing_leaves_zero() -> None:
+    gauge = Gauge("ingestd_kept_bytes", "Kept.", registry={})
+    gauge.set(5)
+    gauge.replace([])
+    assert gauge.series() == [((), 0)]
+
+
+@pytest.mark.parametrize("make", [_counter, _gauge, _histogram])
+def test_labels_of_several_processes_are_bounded(make: Callable[[], tuple[Any, Callable[[str], None]]]) -> None:
+    snapshots: list[Any] = []
+    for process in ("a", "b"):
+        metric, count = make()
+        for number in range(MAX_SERIES):
+            count(f"client {process} {number}")
+        snapshots += _through_json(metric)
+    metric.replace(snapshots)
+    assert len(metric.series()) == MAX_SERIES + 1
+    assert metric.series()[-1][0] == ("other",)
+
+
+def test_a_snapshot_is_a_copy() -> None:
+    counter = Counter("ingestd_seen_events_total", "Seen.", registry={})
+    before = counter.snapshot()
+    counter.add(1)
+    assert before == [((), [0])]
 
 
 BAD = [  # id, how it is declared, what the error says

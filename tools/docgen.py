@@ -146,7 +146,7 @@ def metrics_page() -> Iterator[str]:
     """Yield the lines of docs/metrics.md."""
     yield from (_NOTE, "# Metrics", "")
     yield "Served at `/metrics` in Prometheus's text format, together with `process_*` (memory, CPU, open files)."
-    yield "A label whose values would grow without bound is cut off: what comes late is counted as `other`."
+    yield f"Each metric keeps {metrics.MAX_SERIES} label combinations; further ones are counted together as `other`."
     yield ""
     rows = [(f"`{m.name}`", m.kind, _names_in_order(m.labels), m.doc) for m in metrics.REGISTRY.values()]
     yield from _table(("metric", "kind", "labels", "meaning"), rows)

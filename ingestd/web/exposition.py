@@ -1,17 +1,14 @@
-"""The metrics in Prometheus's text format, written by its client library."""
+"""Renders the metrics in Prometheus's text format, with its client library."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import generate_latest
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 import ingestd
@@ -19,11 +16,11 @@ from ingestd import metrics
 from ingestd.metrics import Histogram, Metric, Number
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""The version every Prometheus reads; what later ones add concerns names with dots, which we have not."""
+"""The version that every Prometheus reads; later ones add names with dots, which ingestd does not use."""
 
 
 class _Collector:
-    """The metrics of a registry, collected anew whenever the library asks."""
+    """Passes the metrics of a registry to the library."""
 
     def __init__(self, registry: dict[str, Metric]) -> None:
         self._registry = registry
@@ -45,21 +42,17 @@ def _family(metric: Metric) -> Family:
 
 def _histogram(metric: Histogram) -> Family:
     family = HistogramMetricFamily(metric.name, metric.doc, labels=metric.labels)
-    limits = [*(str(float(limit)) for limit in metric.buckets), "+Inf"]
-    for labels, counts, amount in metric.series():
-        total, rows = 0, []
-        for limit, count in zip(limits, counts, strict=True):
-            total += count
-            rows.append((limit, total))
-        family.add_metric(labels, rows, amount)
+    bounds = [*(str(float(bound)) for bound in metric.buckets), "+Inf"]
+    for labels, counts, total in metric.series():
+        family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
     return family
 
 
 def render(registry: dict[str, Metric] = metrics.REGISTRY) -> tuple[bytes, str]:
     """Return all metrics as text, and its content type.
 
-    ``process_*`` (memory, CPU seconds, open files, start time) come with them, read from Linux's /proc; on other
-    systems they are left out.
+    Includes ``process_*`` (memory, CPU seconds, open files, start time) of the calling process, read from /proc;
+    they are missing on systems without it.
     """
     metrics.BUILD_INFO.set(1, ingestd.__version__, platform.python_version())
     library = CollectorRegistry(auto_describe=False)
