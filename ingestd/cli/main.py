@@ -1,4 +1,4 @@
-"""The command ``ingestd``. Each subcommand is imported when it is called: ``run`` must start fast."""
+"""The command ``ingestd``. A subcommand is imported when it is called, so that ``run`` starts fast."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import click
 
 import ingestd
 
-COMMANDS = {  # name: where its click command is
+COMMANDS = {  # name: its click command
     "run": "ingestd.cli.commands.run:run",
     "check": "ingestd.cli.commands.check:check",
     "explain": "ingestd.cli.commands.check:explain",
     "config": "ingestd.cli.commands.config:config",
-    "reload": "ingestd.cli.commands.signals:reload",
-    "upgrade": "ingestd.cli.commands.signals:upgrade",
+    "reload": "ingestd.cli.commands.reload:reload",
+    "upgrade": "ingestd.cli.commands.upgrade:upgrade",
     "indices": "ingestd.cli.commands.indices:indices",
     "search": "ingestd.cli.commands.search:search",
     "top": "ingestd.cli.commands.top:top",
@@ -27,33 +27,36 @@ COMMANDS = {  # name: where its click command is
     "repository": "ingestd.cli.commands.repository:repository",
     "backup": "ingestd.cli.commands.backup:backup",
     "restore": "ingestd.cli.commands.restore:restore",
-    "replay": "ingestd.cli.commands.reprocess:replay",
+    "reprocess": "ingestd.cli.commands.reprocess:reprocess",
     "audit": "ingestd.cli.commands.audit:audit",
     "journal": "ingestd.cli.commands.journal:journal",
     "deadletters": "ingestd.cli.commands.deadletters:deadletters",
     "geoip": "ingestd.cli.commands.geoip:geoip",
     "kibana": "ingestd.cli.commands.kibana:kibana",
 }
+ALIASES = {"replay": "reprocess"}
+"""Former names of commands; they keep working and are not listed."""
 
 
 class LazyGroup(click.Group):
     """A group that imports a subcommand's module when the subcommand is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all subcommands, in the order a newcomer needs them."""
+        """Return the names of all subcommands, in the order in which a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a subcommand, None if there is none of that name."""
-        if cmd_name not in COMMANDS:
+        """Return a subcommand, or None if there is no such command."""
+        target = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
+        if target is None:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Return the subcommand that ``args`` name; an unknown one gets a suggestion."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS.keys() | ALIASES.keys() and not args[0].startswith("-"):
             from ingestd.suggest import did_you_mean  # noqa: PLC0415
 
             near = did_you_mean(args[0], COMMANDS)
@@ -65,4 +68,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(ingestd.__version__, prog_name="ingestd")
 def main() -> None:
-    """Take in logs, parse them, lose none: a Logstash in pure Python that needs nothing else."""
+    """Receive, parse and keep every log line: a Logstash replacement in pure Python that needs nothing else."""

@@ -28,7 +28,7 @@ class Counts:
     were_failed: int = 0
 
 
-class Reparse:
+class Reprocessing:
     """Runs events through the filters of a pipeline whose context says ``again``."""
 
     def __init__(self, pipeline: Pipeline, tell: Callable[[int], None] = lambda read: None) -> None:

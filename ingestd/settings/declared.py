@@ -1,4 +1,4 @@
-"""Every setting: its name, its default, its kind, its sentence of documentation."""
+"""Every setting: name, default, kind and one sentence of documentation."""
 
 # ruff: noqa: RUF009 -- setting() and table() declare dataclass fields, as dataclasses.field() does
 
@@ -30,20 +30,20 @@ from ingestd.units import (
 )
 
 PREFIX = "INGESTD_"
-"""Begin of the names of all variables."""
+"""Prefix of all environment variables."""
 
 
 def _secret(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("expected text")  # and not what was found: it would be in the log
+        raise ValueError("expected text")  # without the value: it would end up in the log
     return value
 
 
 SECRET = Kind("text", _secret, lambda value: "***" if value else "")
-"""Text that nobody is shown."""
+"""Text that is never shown."""
 
 FILE = Kind("path", PATH.parse, lambda value: "" if value == Path() else str(value))
-"""The path of a file; ``Path()`` is none."""
+"""The path of a file; ``Path()`` means none."""
 
 
 def _store(value: Any) -> str:
@@ -52,7 +52,7 @@ def _store(value: Any) -> str:
 
 
 def _shown_store(store: str) -> str:
-    """Return a store without the password and the options behind its URL, which may hold a key."""
+    """Return a store without the password and the options after its URL, which may hold a key."""
     url, options, _ = store.partition("?")
     return mask(url) + ("?***" if options else "")
 
@@ -61,7 +61,7 @@ STORE = Kind("URL or local", _store, _shown_store)
 
 
 def setting(default: Any, kind: Kind, doc: str) -> Any:
-    """Declare one setting: its default, its kind and its sentence of documentation."""
+    """Declare a setting: its default, its kind and one sentence of documentation."""
     return dataclasses.field(default=default, repr=kind is not SECRET, metadata={"kind": kind, "doc": doc})
 
 
@@ -74,15 +74,15 @@ def table(declared: type) -> Any:
 class Batch:
     """The table ``batch``."""
 
-    max_bytes: int = setting(96 * 1024, SIZE, "Bytes of an input that go through the filters at once.")
-    max_delay: float = setting(0.05, DURATION, "How long delivery waits for more events to send together.")
+    max_bytes: int = setting(96 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.")
+    max_delay: float = setting(0.05, DURATION, "How long delivery waits for more events before it sends a batch.")
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
     """The table ``dead_letters``."""
 
-    max_bytes: int = setting(1 << 30, SIZE, "Disk space for dead letters; the oldest go first.")
+    max_bytes: int = setting(1 << 30, SIZE, "Disk space for dead letters; the oldest are deleted first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +90,33 @@ class Journal:
     """The table ``journal``."""
 
     max_bytes: int = setting(
-        1 << 30, SIZE, "Disk space of a worker's journal for what is not delivered yet; then inputs stop reading."
+        1 << 30,
+        SIZE,
+        "Disk space for undelivered events in each worker's journal; when it is full, inputs stop reading.",
     )
-    segment_bytes: int = setting(16 << 20, SIZE, "Size of one journal file; space is freed file by file.")
+    segment_bytes: int = setting(
+        16 << 20, SIZE, "Size of a journal segment file; space is freed one segment at a time."
+    )
     sync_interval: float = setting(
-        0.2, DURATION, "How often the journal is forced to the disk: what a power failure, not a crash, may cost."
+        0.2, DURATION, "How often the journal is synced to disk: a power failure (not a crash) can lose this much."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The table ``retention``. A rule that is 0 lets nothing go."""
+    """The table ``retention``. A rule of 0 deletes nothing."""
 
-    index: str = setting(
-        "logstash-*", TEXT, "Pattern of the indices that are backed up and deleted; others are left alone."
-    )
+    index: str = setting("logstash-*", TEXT, "Pattern of the indices to back up and delete; all others are left alone.")
     max_age: float = setting(
         30 * 86400.0,
         DURATION,
-        "Age at which an index is deleted, counted from its day; 0: never. The default holds for the built-in store "
-        "only: of Elasticsearch nothing is deleted unless this is set.",
+        "Age at which an index is deleted, counted from its day; 0: never. The default applies to the built-in store "
+        "only: nothing is deleted from Elasticsearch unless this is set.",
     )
-    max_bytes: int = setting(0, SIZE, "Size of all indices together above which the oldest are deleted; 0: no limit.")
-    max_indices: int = setting(0, COUNT, "Number of indices above which the oldest are deleted; 0: no limit.")
+    max_bytes: int = setting(0, SIZE, "Total size of all indices; beyond it the oldest are deleted. 0: no limit.")
+    max_indices: int = setting(0, COUNT, "Number of indices; beyond it the oldest are deleted. 0: no limit.")
     keep_free: int = setting(
-        0, SIZE, "Free space on the built-in store's disk below which the oldest indices are deleted; 0: no limit."
+        0, SIZE, "Free disk space to keep for the built-in store: below it the oldest indices are deleted. 0: no limit."
     )
 
 
@@ -125,7 +127,7 @@ class Backup:
     repository: str = setting(
         "",
         TEXT,
-        "Repository that each day is backed up to. Default: the one that there is; `none`: no backups are made.",
+        "Repository that each day is backed up to. Default: the only one registered; `none`: no backups.",
     )
 
 
@@ -133,7 +135,7 @@ class Backup:
 class Restore:
     """The table ``restore``."""
 
-    keep: float = setting(7 * 86400.0, DURATION, "How long retention leaves an index alone that was restored.")
+    keep: float = setting(7 * 86400.0, DURATION, "How long retention spares a restored index.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,14 @@ class Schedule:
     """The table ``schedule``."""
 
     cron: str = setting(
-        "10 0 * * *", TEXT, "When indices are backed up and deleted, in cron's five fields; `off`: not by the daemon."
+        "10 0 * * *", TEXT, "When to back up and delete indices, as five cron fields; `off`: the daemon does neither."
     )
-    time_zone: str = setting("", ZONE, "Time zone of the schedule, such as Asia/Seoul. Default: the machine's own.")
+    time_zone: str = setting("", ZONE, "Time zone of the schedule, such as Asia/Seoul. Default: the machine's.")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force. ``origins``: for each by its dotted name, where its value came from.
+    """The effective settings. ``origins`` maps each dotted name to where its value came from.
 
     An origin is ``default``, a place in the file (``ingestd.toml:3``), a variable (``INGESTD_PORT``) or a flag
     (``--port``).
@@ -157,59 +159,60 @@ class Settings:
     data_dir: Path = setting(
         Path(),
         PATH,
-        "Where the built-in store, dead letters and ids are kept. Default: systemd's STATE_DIRECTORY, else "
+        "Folder of the built-in store, journals and dead letters. Default: systemd's STATE_DIRECTORY, else "
         "`ingestd` in XDG_STATE_HOME or `~/.local/state`.",
     )
     elasticsearch: str = setting(
-        "", URL, "Elasticsearch or OpenSearch for the built-in pipeline; without it events go to the built-in store."
+        "", URL, "Elasticsearch or OpenSearch for the built-in pipeline; without it, events go to the built-in store."
     )
-    host: str = setting("127.0.0.1", TEXT, "Where the built-in pipeline's tcp input listens.")
-    port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0 takes a free one.")
-    watch: bool = setting(False, YES_NO, "Load the config again when one of its files changes.")
-    workers: int = setting(0, COUNT, "Processes that read, filter and deliver; 0: one for each core.")
+    host: str = setting("127.0.0.1", TEXT, "Address that the built-in pipeline's tcp input listens on.")
+    port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0: any free port.")
+    watch: bool = setting(False, YES_NO, "Reload the config when one of its files changes.")
+    workers: int = setting(0, COUNT, "Number of worker processes, which read, filter and deliver; 0: one per core.")
     http: Address | None = setting(
-        Address("127.0.0.1", 9600), ADDRESS, "Where dashboard, /metrics and /health are served; `off`: nowhere."
+        Address("127.0.0.1", 9600), ADDRESS, "Address of the dashboard, /metrics and /health; `off`: do not serve them."
     )
     http_password: str = setting(
         "",
         SECRET,
-        "Password of the dashboard; it or a token is needed where `http` is no loopback address. Others on the "
-        "machine see flags: better set the variable, or http_password_file.",
+        "Password of the dashboard; required (or a token) unless `http` is a loopback address. Other users of the "
+        "machine can see flags: prefer the environment variable or http_password_file.",
     )
-    http_password_file: Path = setting(Path(), FILE, "File that holds the password of the dashboard.")
-    http_token: str = setting("", SECRET, "Token for programs: they send `Authorization: Bearer TOKEN`.")
-    http_token_file: Path = setting(Path(), FILE, "File that holds the token.")
-    http_open_metrics: bool = setting(False, YES_NO, "Serve /metrics and /health without password and token.")
-    http_prefix: str = setting("", TEXT, "Path that all pages lie below, such as /logs, for a reverse proxy.")
+    http_password_file: Path = setting(Path(), FILE, "File with the password of the dashboard.")
+    http_token: str = setting("", SECRET, "Token for programs, which send `Authorization: Bearer TOKEN`.")
+    http_token_file: Path = setting(Path(), FILE, "File with the token.")
+    http_open_metrics: bool = setting(False, YES_NO, "Serve /metrics and /health without a password or token.")
+    http_prefix: str = setting("", TEXT, "Path prefix of all pages behind a reverse proxy, such as /logs.")
     http_trust_proxy: bool = setting(
-        False, YES_NO, "Believe X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets both."
+        False, YES_NO, "Trust X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets both."
     )
     http_hosts: str = setting(
-        "", TEXT, "Host names, with commas, by which a dashboard without password may be asked for, besides localhost."
+        "", TEXT, "Host names besides localhost, comma-separated, that a dashboard without a password answers to."
     )
     store: str = setting(
         "",
         STORE,
-        "What the dashboard asks: URL of Elasticsearch or OpenSearch, or `local`. Default: where events go.",
+        "What the dashboard and commands query: the URL of Elasticsearch or OpenSearch, or `local`. Default: where "
+        "events go.",
     )
-    query_timeout: float = setting(30.0, DURATION, "How long a query of the dashboard may take.")
-    query_memory: int = setting(512 << 20, SIZE, "Memory that a query of the dashboard may take.")
-    log_format: str = setting("text", choice("text", "json"), "Form of the daemon's own log on stderr.")
+    query_timeout: float = setting(30.0, DURATION, "Time limit of a dashboard query.")
+    query_memory: int = setting(512 << 20, SIZE, "Memory limit of a dashboard query.")
+    log_format: str = setting("text", choice("text", "json"), "Format of the daemon's own log on stderr.")
     log_level: str = setting(
-        "info", choice("debug", "info", "warning", "error"), "Least level of the daemon's own log."
+        "info", choice("debug", "info", "warning", "error"), "Minimum level of the daemon's own log."
     )
-    shutdown_timeout: float = setting(30.0, DURATION, "How long a stop may take to deliver what was taken in.")
-    max_line_bytes: int = setting(1 << 20, SIZE, "Longest line of an event; longer ones become dead letters.")
+    shutdown_timeout: float = setting(30.0, DURATION, "How long a stop may take to deliver what was received.")
+    max_line_bytes: int = setting(1 << 20, SIZE, "Longest event line; longer ones become dead letters.")
     queue_bytes: int = setting(
-        64 << 20, SIZE, "Bytes on their way to the outputs in memory; the rest waits in the journal."
+        64 << 20, SIZE, "Bytes held in memory on their way to the outputs; the rest waits in the journal."
     )
     index_timezone: str = setting(
-        "UTC", ZONE, "Time zone that the outputs count the days of their indices in, such as Asia/Seoul."
+        "UTC", ZONE, "Time zone that decides which daily index an event belongs to, such as Asia/Seoul."
     )
     late: str = setting(
         "accept",
         choice("accept", "dead_letter"),
-        "What becomes of an event older than retention.max_age: it is stored like any other, or becomes a dead letter.",
+        "What to do with an event older than retention.max_age: store it like any other, or make it a dead letter.",
     )
     backup: Backup = table(Backup)
     batch: Batch = table(Batch)
@@ -221,7 +224,7 @@ class Settings:
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def explicit(self, name: str) -> bool:
-        """Return whether somebody set the setting: it is not at its default."""
+        """Return whether the setting was set explicitly rather than left at its default."""
         return self.origins.get(name, "default") != "default"
 
     def get(self, name: str) -> Any:
@@ -234,7 +237,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One declared setting; ``name`` is dotted if it stands in a table."""
+    """A declared setting; ``name`` is dotted if it is in a table."""
 
     name: str
     kind: Kind
@@ -253,7 +256,7 @@ class Setting:
 
     @property
     def shown_default(self) -> str:
-        """The default as a user would write it; empty if there is none that is always the same."""
+        """The default as a user would write it; empty if it depends on the machine."""
         return "" if self.default in ("", Path()) else self.kind.show(self.default)
 
 
@@ -265,5 +268,5 @@ def _declared(owner: type, prefix: str = "") -> Iterator[Setting]:
             yield Setting(prefix + item.name, item.metadata["kind"], item.default, item.metadata["doc"])
 
 
-SETTINGS: Mapping[str, Setting] = MappingProxyType({one.name: one for one in _declared(Settings)})
+SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _declared(Settings)})
 """Every setting by its dotted name, in the order of declaration."""

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 import ingestd
-from ingestd.cli.main import COMMANDS, main
+from ingestd.cli.main import ALIASES, COMMANDS, main
 
 
 def test_version() -> None:
@@ -31,3 +31,10 @@ def test_unknown_command() -> None:
     result = CliRunner().invoke(main, ["chekc"])
     assert result.exit_code == 2
     assert "No such command 'chekc'. Did you mean 'check'?" in result.stderr
+
+
+@pytest.mark.parametrize(("old", "new"), ALIASES.items())
+def test_former_names_keep_working(old: str, new: str) -> None:
+    runner = CliRunner()
+    lines = [runner.invoke(main, [name, "--help"]).stdout.splitlines()[1:] for name in (old, new)]
+    assert lines[0] == lines[1] != []

@@ -167,7 +167,7 @@ def thirty_one_days(site: Site) -> None:
     for day in (DAYS[2], DAYS[4]):
         if day == DAYS[4]:
             site.delete(name(day))
-        assert f"{EVENTS} written" in site.run("replay", "--from", str(day), "--config", str(config))
+        assert f"{EVENTS} written" in site.run("reprocess", "--from", str(day), "--config", str(config))
         parsed = {one: json.loads(document) for one, document in site.content(name(day)).items()}
         expected = {one: json.loads(document) | {"again": "yes"} for one, document in documents(day)}
         assert parsed == expected

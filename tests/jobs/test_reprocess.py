@@ -9,14 +9,14 @@ import pytest
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
-from ingestd.jobs.reprocess import Reparse
+from ingestd.jobs.reprocess import Reprocessing
 from ingestd.plugins.registry import BuildContext
 
 
-def reparse(filters: str, stored: list[tuple[str, dict[str, Any]]], outputs: str = "stdout {}") -> Any:
+def reprocess(filters: str, stored: list[tuple[str, dict[str, Any]]], outputs: str = "stdout {}") -> Any:
     config = f"input {{ stdin {{}} }} filter {{ {filters} }} output {{ {outputs} }}"
     pipeline = compile_pipeline(parse(config, "x.conf", {}), BuildContext(again=True), project_fields=False)
-    again = Reparse(pipeline)
+    again = Reprocessing(pipeline)
     found = [(one, json.loads(document)) for one, document in again.run((i, json.dumps(d).encode()) for i, d in stored)]
     return found, again.counts
 
@@ -46,28 +46,28 @@ CASES: list[tuple[str, str, list[tuple[str, dict[str, Any]]], list[tuple[str, di
 
 
 @pytest.mark.parametrize(("filters", "stored", "expected"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
-def test_reparse(
+def test_reprocess(
     filters: str, stored: list[tuple[str, dict[str, Any]]], expected: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    found, _ = reparse(filters, stored)
+    found, _ = reprocess(filters, stored)
     assert found == expected
 
 
 def test_counts() -> None:
     stored = [(f"id-{number}", {"message": str(number) if number % 2 else "none"}) for number in range(1200)]
-    found, counts = reparse(GROK + "if [number] == 1 { drop {} }", [*stored, ("id-x", FAILED)])
+    found, counts = reprocess(GROK + "if [number] == 1 { drop {} }", [*stored, ("id-x", FAILED)])
     assert len(found) == 1200
     assert (counts.read, counts.written, counts.dropped) == (1201, 1200, 1)
     assert (counts.failed, counts.were_failed) == (600, 1)
 
 
 def test_an_event_of_several_outputs_comes_once() -> None:
-    found, _ = reparse("", [("a-1", {"x": 1})], "stdout {} if [x] { stdout {} } else { stdout {} }")
+    found, _ = reprocess("", [("a-1", {"x": 1})], "stdout {} if [x] { stdout {} } else { stdout {} }")
     assert found == [("a-1", {"x": 1})]
 
 
 def test_copies_get_ids_of_their_own() -> None:
-    found, counts = reparse("clone { clones => ['copy'] }", [("a-1", {"x": 1})])
+    found, counts = reprocess("clone { clones => ['copy'] }", [("a-1", {"x": 1})])
     assert len(dict(found)) == 2
     assert found[0] == ("a-1", {"x": 1})
     assert counts.written == 2

@@ -1,4 +1,4 @@
-"""``ingestd replay``: put days through a changed pipeline once more."""
+"""``ingestd reprocess``: put stored days through a changed pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingestd.cli.common.flags import settings_options
 from ingestd.cli.common.lifecycle import Opened, alone, opened, progress
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigErrors
-from ingestd.jobs.reprocess import Reparse
+from ingestd.jobs.reprocess import Reprocessing
 from ingestd.pipeline.pipeline import report_failures
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -34,12 +34,12 @@ from ingestd.stores.base import StoreError
 @click.option("--dry-run", is_flag=True, help="Change nothing, say what would come out.")
 @click.option("--repository", "name", help="Where days are taken from that are not in the store.")
 @settings_options("data_dir", "store", "elasticsearch")
-def replay(
+def reprocess(
     settings: Settings, days: list[datetime.date], config_path: Path | None, dry_run: bool, name: str | None
 ) -> None:
-    """Parse the events of days again, after a pattern was mended: the same ids, in the same indices.
+    """Run stored days through the filters again, after a pattern was fixed: same ids, same indices.
 
-    A day that is not in the store any more is taken out of its backup. An index is replaced when all of it is parsed.
+    A day that is no longer in the store is read from its backup. An index is replaced only once all of it is parsed.
     """
     pipeline = _pipeline(config_path, settings)
     with opened(settings) as where, alone(settings):
@@ -47,7 +47,7 @@ def replay(
         if not found:
             raise click.ClickException("there is neither an index nor a backup of that day")
         for index, backups in sorted(found.items()):
-            _replay(where, index, backups, pipeline, name, dry_run=dry_run)
+            _reprocess(where, index, backups, pipeline, name, dry_run=dry_run)
 
 
 def _pipeline(config_path: Path | None, settings: Settings) -> Pipeline:
@@ -55,7 +55,7 @@ def _pipeline(config_path: Path | None, settings: Settings) -> Pipeline:
         configs = pipeline_configs((config_path,) if config_path else (), None, (), settings)
         (config,) = configs.values()
         context = BuildContext(settings=settings, again=True)
-        return compile_pipeline(config, context, report_failures("replay"), project_fields=False)
+        return compile_pipeline(config, context, report_failures("reprocess"), project_fields=False)
     except ConfigErrors as errors:
         click.echo(errors.render(), err=True)
         raise SystemExit(1) from None
@@ -74,20 +74,20 @@ def _indices(where: Opened, days: list[datetime.date], name: str | None) -> dict
     return found
 
 
-def _replay(
+def _reprocess(
     where: Opened, index: str, backups: list[str], pipeline: Pipeline, name: str | None, *, dry_run: bool
 ) -> None:
-    with progress(f"replaying {index}") as tell:
+    with progress(f"reprocessing {index}") as tell:
         stored = where.backups.documents(where.repository(name), backups) if backups else _stored(where, index)
         total = 0 if backups else _events(where, index)
-        parse = Reparse(pipeline, lambda read: tell(read, max(total, read)))
-        documents = parse.run(stored)
+        work = Reprocessing(pipeline, lambda read: tell(read, max(total, read)))
+        documents = work.run(stored)
         if dry_run:
             for _ in documents:
                 pass
         else:
             where.backups.fill(index, documents, overwrite=True)
-    counts = parse.counts
+    counts = work.counts
     text = f"{index}: {counts.read:,} events read, {counts.written:,} {'would be ' * dry_run}written"
     if counts.dropped:
         text += f", {counts.dropped:,} dropped by a filter"

@@ -68,7 +68,7 @@ def test_wrong_settings_end_with_all_mistakes() -> None:
         "INGESTD_HTTPS: error: unknown setting",
         "  help: did you mean INGESTD_HTTP?",
         "--port: error: port: expected a port, 0 to 65535, found 'many'",
-        "  help: Port of the built-in pipeline's tcp input; 0 takes a free one.",
+        "  help: Port of the built-in pipeline's tcp input; 0: any free port.",
     ]
 
 

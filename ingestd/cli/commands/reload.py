@@ -1,0 +1,18 @@
+"""``ingestd reload``: reload the config of a running daemon."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.signals import send_signal
+from ingestd.settings import Settings
+
+
+@click.command()
+@settings_options("data_dir")
+def reload(settings: Settings) -> None:
+    """Make the daemon reload its config; it logs and rejects a bad one and keeps running the old one."""
+    send_signal(settings, signal.SIGHUP)
