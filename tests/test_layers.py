@@ -15,7 +15,7 @@ import ingestd
 ROOT = Path(ingestd.__file__).parent
 LAYERS = [
     {"units", "logs", "suggest"},
-    {"event", "metrics", "protocols", "settings"},
+    {"event", "metrics", "protocols", "settings", "tasks"},
     {"config", "geoip", "grok", "journal", "kibana", "stores"},
     {"dead_letters"},
     {"plugins"},
