@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
+from collections.abc import Mapping
 
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
+from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config
 from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.journal.base import RecordQueue
 from ingestd.logs import get_logger
+from ingestd.names import OutputCollisionError, check_store_writer_ids, worker_name, writer_id
 from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
+from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -34,9 +37,38 @@ def config_version(config: Config) -> str:
     return hashlib.blake2b("\0".join(config.sources.values()).encode(), digest_size=6).hexdigest()
 
 
-def _writer_id(pipeline: str, number: int) -> str:
-    """Return a name for the files that one worker writes for one pipeline."""
-    return f"w{number}" if pipeline == "main" else f"w{number}_{re.sub(r'[^a-z0-9_]', '_', pipeline.lower())}"[:24]
+def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str, Pipeline]:
+    """Return the compiled pipelines, none of which is to run: this finds every mistake before the start.
+
+    ``process`` is the name of the process that is to write for them; of several, the longest name.
+
+    Raises:
+        ConfigErrors: A config is wrong, or two outputs would write to the same files.
+    """
+    pipelines = {
+        name: compile_pipeline(
+            config, BuildContext(settings=settings, pipeline_id=name, writer_id=writer_id(process, name))
+        )
+        for name, config in configs.items()
+    }
+    _check_store_outputs(pipelines, configs)
+    return pipelines
+
+
+def _check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:
+    stores = {
+        (name, built.step.plugin_id): (built.output.writer_id, built.step)
+        for name, pipeline in pipelines.items()
+        for route in pipeline.routes
+        for built in route
+        if isinstance(built.output, StoreOutput)
+    }
+    try:
+        check_store_writer_ids((*key, writer) for key, (writer, _) in stores.items())
+    except OutputCollisionError as error:
+        span = stores[error.pipeline, error.plugin_id][1].span
+        hint = "give one of them another id => ..., short and of a-z, 0-9 and _"
+        raise ConfigErrors([ConfigError(str(error), span, hint)], configs[error.pipeline].sources) from None
 
 
 def running_pipeline(
@@ -52,7 +84,11 @@ def running_pipeline(
     clock = ReceiveClock()
     counted = CountedDeadLetters(PipelineDeadLetters(letters, name, config_version(config), journal))
     context = BuildContext(
-        settings=settings, dead_letters=counted, pipeline_id=name, clock=clock, writer_id=_writer_id(name, number)
+        settings=settings,
+        dead_letters=counted,
+        pipeline_id=name,
+        clock=clock,
+        writer_id=writer_id(worker_name(number), name),
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
     return RunningPipeline(name, pipeline, journal, clock, settings, counted, first=number == 0)

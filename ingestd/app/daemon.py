@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ingestd.app.assemble import Configs, dead_letters, running_pipeline
-from ingestd.compiler.pipeline import Pipeline, compile_pipeline
+from ingestd.app.assemble import Configs, compile_all, dead_letters, running_pipeline
+from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.journal.folders import journal_folder, journal_folders
 from ingestd.journal.journal import Journal
+from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import Origins
 from ingestd.plugins.interfaces import SocketInput
-from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper
@@ -51,12 +50,9 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], 
 
 
 def _plan(settings: Settings, configs: Configs) -> Plan:
-    pipelines = {
-        name: compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name))
-        for name, config in configs.items()
-    }  # which finds every mistake
-    site = site_of(settings, pipelines)
     workers = settings.workers or _cores()
+    pipelines = compile_all(settings, configs, worker_name(workers - 1))
+    site = site_of(settings, pipelines)
 
     def work(number: int, channel: Channel) -> int:
         def build() -> list[RunningPipeline]:
@@ -104,17 +100,17 @@ def _cores() -> int:
 
 def _journals(settings: Settings) -> int:
     """Return how many workers have left a journal."""
-    names = [re.match(r"w(\d+)", folder.name) for folder in journal_folders(settings.data_dir)]
-    return max((int(match[1]) + 1 for match in names if match), default=0)
+    names = [parse_journal_name(folder.name) for folder in journal_folders(settings.data_dir)]
+    return max((name[0] + 1 for name in names if name is not None), default=0)
 
 
 def _pipelines(settings: Settings, configs: Configs, number: int, workers: int) -> list[RunningPipeline]:
     """Return the pipelines of one worker, each with its journal."""
-    letters = dead_letters(settings, f"w{number}", workers)
+    letters = dead_letters(settings, worker_name(number), workers)
     limits = settings.journal
     running = []
     for name, config in configs.items():
-        folder = journal_folder(settings.data_dir, f"w{number}" if name == "main" else f"w{number}-{name}")
+        folder = journal_folder(settings.data_dir, journal_name(number, name))
         journal = Journal(folder, max_bytes=limits.max_bytes, segment_bytes=limits.segment_bytes)
         running.append(running_pipeline(name, config, settings, letters, journal, number))
     return running

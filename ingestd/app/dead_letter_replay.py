@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.jobs.replay import Replay, ReplayDeadLetters, Route, in_batches, sendable
+from ingestd.names import MAIN, writer_id
 from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.pipeline import report_failures
 from ingestd.plugins.registry import BuildContext
@@ -26,6 +26,8 @@ from ingestd.settings import Settings
 
 _WRITER = "replay"
 """A writer of its own, beside the daemon's workers."""
+_SHORT_WRITER = "r"
+"""The same for named pipelines: names that differ in the writer ids of workers must differ in these, too."""
 
 
 def replay_letters(
@@ -89,7 +91,7 @@ def _digest(line: bytes) -> bytes:
 def _route(name: str, configs: Configs, settings: Settings, files: DeadLetterWriter) -> Route:
     clock, config = ReceiveClock(), configs[name]
     letters = ReplayDeadLetters(files, time.time, config_version(config))
-    writer = _WRITER if name == "main" else f"{_WRITER}_{re.sub(r'[^a-z0-9_]', '_', name.lower())}"[:24]
+    writer = writer_id(_WRITER if name == MAIN else _SHORT_WRITER, name)
     context = BuildContext(settings=settings, dead_letters=letters, pipeline_id=name, clock=clock, writer_id=writer)
     return Route(compile_pipeline(config, context, report_failures(name)), letters, clock)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import uvloop
 
-from ingestd.app.assemble import Configs, dead_letters, running_pipeline
-from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.app.assemble import Configs, compile_all, dead_letters, running_pipeline
 from ingestd.jobs.direct import run_direct
 from ingestd.journal.memory import MemoryJournal
-from ingestd.plugins.registry import BuildContext
+from ingestd.names import worker_name
 from ingestd.settings import Settings
 from ingestd.web.health import Health
+
+_PROCESS = worker_name(0)
 
 
 def run_here(settings: Settings, configs: Configs) -> int:
     """Run the pipelines until their inputs end or a signal comes; returns the exit code.
 
     Raises:
+        ConfigErrors: A config is wrong.
         OSError: An input or output cannot be opened.
         OutputGoneError: An output can take nothing any more.
     """
@@ -24,7 +26,8 @@ def run_here(settings: Settings, configs: Configs) -> int:
 
 
 async def _main(settings: Settings, configs: Configs) -> bool:
-    letters = dead_letters(settings, "w0", 1)
+    compiled = compile_all(settings, configs, _PROCESS)
+    letters = dead_letters(settings, _PROCESS, 1)
     pipelines = [
         running_pipeline(name, config, settings, letters, MemoryJournal(max_bytes=settings.queue_bytes), 0)
         for name, config in configs.items()
@@ -41,11 +44,7 @@ async def _main(settings: Settings, configs: Configs) -> bool:
         from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends by itself has none
         from ingestd.web.site import site_of  # noqa: PLC0415
 
-        built = {
-            name: compile_pipeline(config, BuildContext(settings=settings, pipeline_id=name))
-            for name, config in configs.items()
-        }
-        site = site_of(settings, built)
+        site = site_of(settings, compiled)
         server = HttpServer(settings.http, health, site, explicit=settings.explicit("http"))
         await server.start()
     try:

@@ -12,6 +12,7 @@ import click
 import ingestd
 from ingestd.config.nodes import Config
 from ingestd.config.parser import load, parse, parse_string
+from ingestd.names import MAIN, check_pipeline_names
 from ingestd.settings import Settings
 
 DEFAULT_NAME = "default.conf"
@@ -60,13 +61,19 @@ def pipeline_configs(
             raise click.UsageError(f"--pipeline {one!r}: write NAME=PATH")
         if name in configs:
             raise click.UsageError(f"--pipeline: the name {name!r} is used twice")
+        if name == MAIN and (text is not None or paths):
+            raise click.UsageError(f"--pipeline: {MAIN!r} is the name of what -f and -e give; choose another one")
+        try:
+            check_pipeline_names([*configs, name])
+        except ValueError as error:
+            raise click.UsageError(f"--pipeline: {error}") from None
         configs[name] = load([Path(path)], os.environ)
     if text is not None:
-        configs["main"] = parse_string(text, os.environ)
+        configs[MAIN] = parse_string(text, os.environ)
     elif paths:
-        configs["main"] = load(paths, os.environ)
+        configs[MAIN] = load(paths, os.environ)
     elif not configs:
-        configs["main"] = default_config(settings)
+        configs[MAIN] = default_config(settings)
     return configs
 
 

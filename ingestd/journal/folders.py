@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ingestd.names import journal_name, parse_journal_name
 
-def journal_folder(data_dir: Path, worker: str) -> Path:
-    """Return the folder of a worker's journal."""
-    return data_dir / "journal" / worker
+
+def journal_folder(data_dir: Path, name: str) -> Path:
+    """Return the folder of a journal; ``name`` comes from ``journal_name``, anything else raises ValueError."""
+    if (found := parse_journal_name(name)) is None or journal_name(*found) != name:
+        raise ValueError(f"{name!r} is not the name of a journal")
+    return data_dir / "journal" / name
 
 
 def journal_folders(data_dir: Path) -> list[Path]:

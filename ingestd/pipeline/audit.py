@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,13 +14,11 @@ from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import Commits, load_positions
 from ingestd.journal.record import counted
 from ingestd.journal.survey import look
+from ingestd.names import MAIN, parse_journal_name
 from ingestd.pipeline.ledger import Sheet, Sheets, day_of, is_ledger, sheets, total
 
 _ATTEMPTS = 3
 """What a daemon commits and frees between two looks seems to be missing: look again."""
-
-_FOLDER = re.compile(r"w\d+(?:-(?P<pipeline>.+))?")
-_MAIN = "main"
 
 
 @dataclass(slots=True)
@@ -67,8 +64,8 @@ def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
     """
     found: dict[tuple[str, str], Account] = {}
     for folder in journal_folders(data_dir):
-        match = _FOLDER.fullmatch(folder.name)
-        pipeline = (match and match["pipeline"]) or _MAIN
+        name = parse_journal_name(folder.name)
+        pipeline = name[1] if name is not None else MAIN
         for one in _accounts_of(folder, pipeline, again):
             whole = found.setdefault((pipeline, one.output), Account(pipeline, one.output))
             whole.plugin = one.plugin or whole.plugin

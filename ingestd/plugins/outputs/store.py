@@ -6,7 +6,6 @@ Not part of Logstash. ``ingestd indices``, ``search`` and ``top`` read it.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import Outage, get_logger
+from ingestd.names import store_writer_id
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.outputs._naming import Naming
@@ -72,7 +72,7 @@ class StoreOutput:
         self._root = store_root(context.settings.data_dir)
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
-        self._writer_id = _writer_id(context)
+        self.writer_id = store_writer_id(context.writer_id, context.plugin_id)
         self._unchecked = 2 * self.batch_bytes
         self._stored: dict[str, set[str]] = {}
         text = "the store cannot be written; inputs wait until it can"
@@ -85,7 +85,7 @@ class StoreOutput:
             OSError: The folder cannot be used, or another daemon writes there.
         """
         try:
-            self._writer = LocalWriter(self._root, self._writer_id)
+            self._writer = LocalWriter(self._root, self.writer_id)
         except StoreError as error:
             raise OSError(str(error)) from error
         for repair in self._writer.repairs:
@@ -185,12 +185,6 @@ class StoreOutput:
     async def close(self) -> None:
         """Close the store."""
         await asyncio.to_thread(self._writer.close)
-
-
-def _writer_id(context: BuildContext) -> str:
-    """Return a name of our own for each output of each process that writes to the store."""
-    own = "" if context.plugin_id == "store_0" else re.sub(r"[^a-z0-9_]", "_", "_" + context.plugin_id.lower())
-    return (context.writer_id + own)[:32]
 
 
 @plugin("output", "store", Options, touches=touches)

@@ -108,8 +108,14 @@ def test_several_pipelines(good: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--pipeline", "x"), ("--pipeline", "=x"), ("-e", GOOD, "-f", "x"), ("--nope",)],
-    ids=["no_path", "no_name", "text_and_file", "unknown_flag"],
+    [
+        ("--pipeline", "x"),
+        ("--pipeline", "=x"),
+        ("-e", GOOD, "-f", "x"),
+        ("-e", GOOD, "--pipeline", "main=x"),
+        ("--nope",),
+    ],
+    ids=["no_path", "no_name", "text_and_file", "main_twice", "unknown_flag"],
 )
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2

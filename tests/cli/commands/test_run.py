@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def run(tmp_path: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "INGESTD_DATA_DIR": str(tmp_path / "data")}
@@ -50,3 +52,28 @@ def test_named_pipelines_run_together(tmp_path: Path) -> None:
     done = run(tmp_path, *arguments)
     assert done.returncode == 0, done.stderr
     assert [(tmp_path / f"{name}.out").read_bytes().count(b"\n") for name in ("one", "two")] == [2, 2]
+
+
+BAD_NAMES = [  # id, names of pipelines, what stderr says
+    ("outside", ["x/../../../y"], b"'/' is not allowed; use letters, digits,"),
+    ("collision", ["a-b", "a_b"], b"pipelines 'a-b' and 'a_b' would write to the same files; rename one of them"),
+]
+
+
+@pytest.mark.parametrize(("names", "why"), [row[1:] for row in BAD_NAMES], ids=[row[0] for row in BAD_NAMES])
+def test_bad_pipeline_names(tmp_path: Path, names: list[str], why: bytes) -> None:
+    config = tmp_path / "one.conf"
+    config.write_text("input { tcp { port => 0 } } output { stdout { } }")
+    done = run(tmp_path, *(word for name in names for word in ("--pipeline", f"{name}={config}")))
+    assert done.returncode == 2
+    assert why in done.stderr.replace(b"\n", b" ")
+    assert not (tmp_path / "data").exists()
+    assert not (tmp_path.parent / "y").exists()
+
+
+def test_two_outputs_of_the_store_with_the_same_files(tmp_path: Path) -> None:
+    stores = "store { id => 'a-b' } store { id => 'a_b' }"
+    done = run(tmp_path, "-e", f"input {{ generator {{ count => 2 }} }}\noutput {{ {stores} }}")
+    assert done.returncode == 1
+    assert b":2:32: error: output 'a_b' of pipeline 'main' would write to the same files of the store" in done.stderr
+    assert b"help: give one of them another id" in done.stderr
