@@ -14,7 +14,7 @@ import ingestd
 
 ROOT = Path(ingestd.__file__).parent
 LAYERS = [
-    {"units", "logs", "names", "suggest"},
+    {"files", "logs", "names", "suggest", "units"},
     {"event", "metrics", "protocols", "settings", "tasks"},
     {"config", "geoip", "grok", "journal", "kibana", "stores"},
     {"dead_letters"},

@@ -8,7 +8,6 @@ The writer sees afterwards that the file it has open has no name any more, and o
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingestd.dead_letters.dead_letter import DeadLetter, decode
+from ingestd.files import locked_file, rename_synced, sync_folder, wait_for_lock, write_all
 
 _NAME = re.compile(r"dead-.+-\d{8}\.ndjson")
 
@@ -69,16 +69,9 @@ class DeadLetterReader:
         Raises:
             BusyError: One of them is doing so.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        fd = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError("another purge or replay of the dead letters is under way") from None
+        busy = BusyError("another purge or replay of the dead letters is under way")
+        with locked_file(self._folder / ".lock", busy):
             yield
-        finally:
-            os.close(fd)
 
     def remove(self, gone: Callable[[Found], bool]) -> int:
         """Take out the letters for which ``gone`` is true; return how many these were."""
@@ -106,25 +99,18 @@ class DeadLetterReader:
             os.fchown(target, os.fstat(source).st_uid, os.fstat(source).st_gid)
         removed, rest = _copy_lines(source, target, b"", gone)
         os.fsync(target)
-        fcntl.flock(source, fcntl.LOCK_EX)
+        wait_for_lock(source)
         late, rest = _copy_lines(source, target, rest, gone)
         os.fsync(target)
         if not os.fstat(source).st_nlink:  # its writer has made room meanwhile
             return 0
         if os.fstat(target).st_size or rest:
-            _write(target, rest)  # half a letter, as a crash leaves it: not ours to judge
-            copy.replace(path)
+            write_all(target, rest)  # half a letter, as a crash leaves it: not ours to judge
+            rename_synced(copy, path)
         else:
             path.unlink()
-        self._sync()
+            sync_folder(self._folder)
         return removed + late
-
-    def _sync(self) -> None:
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _size(path: Path) -> int:
@@ -152,10 +138,5 @@ def _copy_lines(source: int, target: int, rest: bytes, gone: Callable[[Found], b
                 removed += 1
             else:
                 kept.append(line + b"\n")
-        _write(target, b"".join(kept))
+        write_all(target, b"".join(kept))
     return removed, rest
-
-
-def _write(target: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(target, data) :]

@@ -8,7 +8,6 @@ replace a file while they hold its lock, so a writer appends under the lock, and
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import re
@@ -20,6 +19,7 @@ from typing import Any
 from ingestd import metrics
 from ingestd.dead_letters.dead_letter import DeadLetter, cause, decode, encode, packed
 from ingestd.event.timestamp import from_epoch
+from ingestd.files import release_lock, sync_folder, wait_for_lock
 from ingestd.logs import Outage, get_logger
 
 log = get_logger(__name__)
@@ -194,12 +194,12 @@ class DeadLetterWriter:
                 os.ftruncate(self._fd, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            release_lock(self._fd)
         self._size = size + len(line)
         self._dirty, self._torn = True, False
 
     def _lock_named(self) -> bool:
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        wait_for_lock(self._fd)
         return os.fstat(self._fd).st_nlink > 0
 
     def _next_file(self) -> None:
@@ -213,7 +213,7 @@ class DeadLetterWriter:
             self._make_room(numbers)
         self._fd = os.open(self._path(last), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         self._size = os.fstat(self._fd).st_size
-        self._sync_folder()
+        sync_folder(self._folder)
         self._torn = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
 
     def _numbers(self) -> list[int]:
@@ -226,14 +226,6 @@ class DeadLetterWriter:
         for number in numbers[: max(len(numbers) - _FILES + 1, 0)]:
             log.error("the oldest dead letters were deleted to make room", file=self._path(number))
             self._path(number).unlink(missing_ok=True)
-
-    def _sync_folder(self) -> None:
-        """Make a new name survive a power failure."""
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._base}{number:08d}.ndjson"

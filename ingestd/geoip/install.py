@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import tarfile
 import tempfile
 import zlib
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from ingestd.files import open_synced, rename_synced
 from ingestd.geoip.database import Database, DatabaseError
 from ingestd.geoip.fetch import Fetched, Progress, fetch
 from ingestd.geoip.fields import extractor, kind_of
@@ -108,9 +108,8 @@ class Installer:
             sha256=_digest(packed),
             **_versions(fetched),
         )
-        write_origin(folder / "new.json", origin)
-        (folder / "new.json").replace(origin_file(self._data_dir, use))
-        new.replace(database_file(self._data_dir, use))
+        write_origin(origin_file(self._data_dir, use), origin)
+        rename_synced(new, database_file(self._data_dir, use))
         return use, origin
 
 
@@ -175,14 +174,12 @@ def _member(archive: tarfile.TarFile, member: str) -> IO[bytes]:
 def _copy(source: IO[bytes] | gzip.GzipFile, to: Path) -> None:
     """Copy at most `MAX_UNPACKED` bytes, and see to it that they are on the disk before the file takes its place."""
     size = 0
-    with to.open("wb") as file:
+    with open_synced(to) as file:
         while chunk := source.read(_CHUNK):
             size += len(chunk)
             if size > MAX_UNPACKED:
                 raise DatabaseError(f"the database is larger than {MAX_UNPACKED} bytes")
             file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _digest(path: Path) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import orjson
 
+from ingestd.files import write_atomic
+
 USES = ("location", "asn")
 
 
@@ -60,5 +62,5 @@ def installed(data_dir: Path, use: str = "location") -> Origin | None:
 
 
 def write_origin(path: Path, origin: Origin) -> None:
-    """Write the page of a database."""
-    path.write_bytes(orjson.dumps(asdict(origin), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    """Write the page of a database, in one step. Raises OSError."""
+    write_atomic(path, orjson.dumps(asdict(origin), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -12,14 +12,14 @@ before it, and is on the disk before the next ones are delivered.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+
+from ingestd.files import locked_file, write_atomic
 
 HEAD_BYTES = 1 << 20
 _ID_BYTES = 10
@@ -68,12 +68,8 @@ class Places:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Read the places, and keep other processes from them. Raises BusyError, OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        with (self._folder / _LOCK).open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError("another import runs on this data folder; wait for its end") from None
+        busy = BusyError("another import runs on this data folder; wait for its end")
+        with locked_file(self._folder / _LOCK, busy):
             for path in sorted(self._folder.glob(f"*-{self._destination}.json")):
                 with contextlib.suppress(msgspec.DecodeError):  # as good as none
                     place = msgspec.json.decode(path.read_bytes(), type=Place)
@@ -113,13 +109,7 @@ class Places:
     def save(self, place: Place) -> None:
         """Put a place on the disk. Raises OSError."""
         self._saved[place.origin] = place
-        path = self._folder / f"{place.origin}-{self._destination}.json"
-        aside = path.with_suffix(".part")
-        with aside.open("wb") as file:
-            file.write(msgspec.json.encode(place))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        write_atomic(self._folder / f"{place.origin}-{self._destination}.json", msgspec.json.encode(place))
 
     def settle(self) -> None:
         """Note of all places saved that nothing is under way any more. Raises OSError."""

@@ -6,7 +6,6 @@ another thread if it likes, and stops reading its sockets while ``append`` raise
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.event.jsontext import dumps, loads
+from ingestd.files import lock_file, sync_folder
 from ingestd.journal.base import (
     Entry,
     JournalError,
@@ -70,7 +70,7 @@ class Journal:
         with _disk(f"the journal {folder} cannot be opened"):
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-                _sync_folder(folder.parent)
+                sync_folder(folder.parent)
             self._lock_fd = _lock(folder)
             try:
                 found = self._open()
@@ -191,7 +191,7 @@ class Journal:
                 for fd in fds:
                     os.fdatasync(fd)
                 if new_files:
-                    _sync_folder(self._folder)
+                    sync_folder(self._folder)
                 done = True
             finally:
                 with self._guard:
@@ -335,13 +335,7 @@ class Journal:
 
 def _lock(folder: Path) -> int:
     """Take the lock of a journal; the kernel lets go of it when the process ends, however it ends."""
-    fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise JournalLockedError(f"the journal {folder} is open in another process") from None
-    return fd
+    return lock_file(folder / LOCK_NAME, JournalLockedError(f"the journal {folder} is open in another process"))
 
 
 def _duplicate(fd: int, opened: ExitStack) -> int:
@@ -349,11 +343,3 @@ def _duplicate(fd: int, opened: ExitStack) -> int:
     other = os.dup(fd)
     opened.callback(os.close, other)
     return other
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

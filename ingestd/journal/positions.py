@@ -22,6 +22,7 @@ from pathlib import Path
 import orjson
 
 from ingestd.event.jsontext import NotJsonError, dumps, loads
+from ingestd.files import sync_folder
 from ingestd.journal.base import Position
 
 FILE_NAME = "positions"
@@ -180,6 +181,7 @@ class PositionsFile:
         self._fd, self._slot_bytes = fd, slot_bytes
         self._generation += 1
         self._written = self._durable = self._syncing = 0
+        sync_folder(self._folder)  # last: if this raises, the new file is nevertheless the one that has the name
 
 
 def _fill(fd: int, data: bytes) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestd.files import write_all, write_synced
 from ingestd.journal.base import Position
 from ingestd.journal.record import FILE_HEADER_BYTES, encode_file_header
 
@@ -75,10 +76,7 @@ def set_aside(segment: Path, offset: int, data: bytes) -> str | None:
         if path.read_bytes() == data:  # damage in the middle of a file is found at every start
             return path.name
     try:
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(path, data)
     except OSError:
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -127,9 +125,7 @@ class SegmentWriter:
         try:
             written = os.writev(self.fd, parts)
             if written < size:  # the disk is nearly full, or this was more than 2 GiB: the next call tells
-                rest = memoryview(b"".join(parts))[written:]
-                while rest:
-                    rest = rest[os.write(self.fd, rest) :]
+                write_all(self.fd, b"".join(parts)[written:])
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self.fd, self.segment.size)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import msgspec
+
+from ingestd.files import locked_file, write_atomic
 
 _NAME = "lifecycle.json"
 _LOCK = ".lifecycle.lock"
@@ -79,12 +79,7 @@ class State:
             OSError: The disk refuses.
         """
         body = msgspec.json.format(msgspec.json.encode(_File(self.done, self.report, self.verified)))
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        write_atomic(self.path, body)
 
 
 @contextlib.contextmanager
@@ -95,13 +90,6 @@ def only_one(data_dir: Path) -> Iterator[None]:
         BusyError: Somebody else holds it.
         OSError: The folder cannot be used.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-    fd = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BusyError("another process backs up, restores or deletes indices just now; try again later") from None
-    else:
+    busy = BusyError("another process backs up, restores or deletes indices just now; try again later")
+    with locked_file(data_dir / _LOCK, busy):
         yield
-    finally:
-        os.close(fd)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from pathlib import Path
+
+from ingestd.files import lock_file, try_lock
 
 _NAME = "ingestd.pid"
 
@@ -24,20 +24,13 @@ def claim(data_dir: Path) -> int:
         AlreadyRunningError: Another daemon has it.
         OSError: The folder cannot be used.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-    fd = os.open(data_dir / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                pid = os.pread(fd, 20, 0).decode().strip() or "?"
-                os.close(fd)
-                text = f"another ingestd (process {pid}) works on {data_dir}; stop it, or choose another --data-dir"
-                raise AlreadyRunningError(text) from None
-            time.sleep(0.05)
+    path = data_dir / _NAME
+    try:
+        fd = lock_file(path, BlockingIOError(), mode=0o644, timeout_s=_WAIT_SECONDS)
+    except BlockingIOError:
+        pid = path.read_text("utf-8").strip() or "?"
+        text = f"another ingestd (process {pid}) works on {data_dir}; stop it, or choose another --data-dir"
+        raise AlreadyRunningError(text) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd
@@ -47,10 +40,6 @@ def find(data_dir: Path) -> int | None:
     """Return the process id of the daemon that runs on a data folder, None if there is none."""
     try:
         with (data_dir / _NAME).open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read())
+            return None if try_lock(file.fileno(), shared=True) else int(file.read())
     except (OSError, ValueError):
-        pass
-    return None
+        return None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -18,6 +16,7 @@ import click
 from ingestd.cli.common.asking import FieldName, opened_store, query_options, store_settings
 from ingestd.cli.common.formats import WRITERS
 from ingestd.cli.common.lifecycle import progress
+from ingestd.files import open_atomic
 from ingestd.settings import Settings
 from ingestd.stores.base import Hit, LogStore
 from ingestd.stores.query import Query
@@ -96,13 +95,5 @@ def _target(output: str) -> Iterator[tuple[IO[bytes], Path]]:
         sys.stdout.flush()
         return
     path = Path(output)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            yield file, path.parent
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            aside.unlink()
+    with open_atomic(path) as file:
+        yield file, path.parent

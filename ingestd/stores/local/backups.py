@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from ingestd.files import open_synced
 from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot, fullest, snapshot_name
 from ingestd.stores.local import archive, origin, registry
 from ingestd.stores.local.archive import Archive, Entry
@@ -286,13 +286,11 @@ def _get(vault: Vault, index: str, entry: Entry, folder: Path, told: _Told) -> s
     """Fetch a file; returns what is wrong with it."""
     digest, size = hashlib.sha256(), 0
     try:
-        with (folder / entry.name).open("wb") as target:
+        with open_synced(folder / entry.name) as target:
             for block in _counted(vault.stream(archive.file_key(index, entry.sha256)), told):
                 target.write(block)
                 digest.update(block)
                 size += len(block)
-            target.flush()
-            os.fsync(target.fileno())
     except KeyError:
         return f"{entry.name} is missing"
     except OSError as error:

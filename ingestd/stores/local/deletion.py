@@ -13,8 +13,9 @@ import shutil
 import time
 from pathlib import Path
 
+from ingestd.files import rename_synced
 from ingestd.stores.base import InvalidIndexError, StoreError
-from ingestd.stores.local.layout import check_index, sync_folder
+from ingestd.stores.local.layout import check_index
 
 _PREFIX = ".deleted-"
 
@@ -29,8 +30,7 @@ def delete(root: Path, index: str) -> None:
         check_index(index)
         try:
             hidden = root / f"{_PREFIX}{time.time_ns()}-{os.getpid()}"
-            (root / index).rename(hidden)
-            sync_folder(root)
+            rename_synced(root / index, hidden)
             _remove(hidden)
         except FileNotFoundError:
             raise

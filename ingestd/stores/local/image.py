@@ -7,7 +7,6 @@ up to the size that it had, whatever becomes of the index.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -16,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestd.files import locked_folder, rename_synced, sync_folder
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import manifest
 from ingestd.stores.local.exchange import exchange, put_back
-from ingestd.stores.local.layout import sync_folder
 from ingestd.stores.local.tails import end_of_lines, store_error
 
 HIDDEN = ".backup-"
@@ -64,7 +63,7 @@ def hidden_folder(root: Path) -> Iterator[Path]:
     path = root / f"{HIDDEN}{secrets.token_hex(6)}"
     try:
         path.mkdir(parents=True, mode=0o750)
-        with _locked(path):
+        with locked_folder(path):
             yield path
     except OSError as error:
         raise store_error(error, f"cannot work in {path}") from error
@@ -75,20 +74,9 @@ def hidden_folder(root: Path) -> Iterator[Path]:
 def remove_hidden(root: Path) -> None:
     """Remove what killed processes have left."""
     for path in root.glob(HIDDEN + "*"):
-        with contextlib.suppress(OSError), _locked(path):
+        with contextlib.suppress(OSError), locked_folder(path):
             put_back(path, root)
             shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder; the kernel lets go of it when the process ends. Raises BlockingIOError if somebody else does."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +143,4 @@ def put_in_place(made: Path, place: Path) -> None:
         sync_folder(place.parent)
         shutil.rmtree(made, ignore_errors=True)
     else:
-        made.rename(place)
-        sync_folder(place.parent)
+        rename_synced(made, place)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import os
 import secrets
 from pathlib import Path
 
 import msgspec
 
+from ingestd.files import write_atomic
 from ingestd.stores.local.tails import store_error
 
 NAME = "origin.json"
@@ -44,13 +44,8 @@ def write(folder: Path, origin: Origin) -> None:
     Raises:
         StoreError: The disk refuses.
     """
-    aside = folder / f".{NAME}"
     try:
-        with aside.open("wb") as file:
-            file.write(msgspec.json.encode(origin))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.rename(folder / NAME)
+        write_atomic(folder / NAME, msgspec.json.encode(origin))
     except OSError as error:
         raise store_error(error, f"cannot write {folder / NAME}") from error
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.files import write_atomic
 from ingestd.stores.backups import BackupError, Repository
 from ingestd.stores.local.tails import store_error
 
@@ -29,16 +30,14 @@ def load(data_dir: Path) -> list[Repository]:
 
 
 def save(data_dir: Path, repositories: list[Repository]) -> None:
-    """Write the list, whole or not at all.
+    """Write the list: after a crash it is the old or the new one. Durable, as retention relies on it.
 
     Raises:
         StoreError: The disk refuses.
     """
     path = data_dir / _NAME
-    aside = path.with_suffix(".tmp")
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(repositories)))
-        aside.rename(path)
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(repositories)))
     except OSError as error:
         raise store_error(error, f"cannot write {path}") from error

@@ -25,13 +25,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestd.files import locked_file, sync_file, try_lock, write_synced
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import deletion, manifest, recent, unreadable
 from ingestd.stores.local.layout import Folder, TailName, folders, tails_of
 from ingestd.stores.local.manifest import Manifest, SealedFile
 from ingestd.stores.local.parquet import CORE_FIELDS, Content, maker
-from ingestd.stores.local.tails import repair_end, store_error, try_lock
+from ingestd.stores.local.tails import repair_end, store_error
 
 log = get_logger(__name__)
 
@@ -120,23 +121,16 @@ def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | 
 def _locked(root: Path) -> Iterator[None]:
     """Be the only one to seal, with an empty scratch folder."""
     try:
-        fd = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise store_error(error, "cannot seal the store") from error
-    try:
-        if not try_lock(fd):
-            raise StoreError(f"another process seals {root}")
-        scratch = root / SCRATCH
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(mode=0o750, exist_ok=True)
-        try:
-            yield
-        finally:
+        with locked_file(root / _LOCK, StoreError(f"another process seals {root}")):
+            scratch = root / SCRATCH
             shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(mode=0o750, exist_ok=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise store_error(error, "cannot seal the store") from error
-    finally:
-        os.close(fd)
 
 
 class _Index:
@@ -238,7 +232,7 @@ class _Index:
 
     def _place(self, made: Path, content: Content) -> SealedFile:
         """Put a new file on the disk and into the folder."""
-        _sync(made)
+        sync_file(made)
         size = made.stat().st_size
         os.rename(made, made.name, dst_dir_fd=self._fd)
         return SealedFile(
@@ -262,8 +256,7 @@ class _Index:
     def _write(self, name: str, body: bytes) -> None:
         """Write a file as a whole: aside, to the disk, then under its name."""
         aside = self._scratch / name
-        aside.write_bytes(body)
-        _sync(aside)
+        write_synced(aside, body)
         os.rename(aside, name, dst_dir_fd=self._fd)
 
     def _clean(self, known: Manifest) -> None:
@@ -275,8 +268,3 @@ class _Index:
             ours = name.startswith(("sealed-", "ids-"))
             if (ours and name not in named) or (tail is not None and known.holds(tail)):
                 os.unlink(name, dir_fd=self._fd)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

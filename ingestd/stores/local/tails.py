@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingestd.files import sync_folder, try_lock, write_all, write_synced
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import manifest
-from ingestd.stores.local.layout import TailName, sync_folder, tails_of
+from ingestd.stores.local.layout import TailName, tails_of
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -44,14 +44,12 @@ class Tail:
             self._take_back()
         self.dirty = True
         try:
-            done = os.write(self.fd, body)
-            while done < len(body):  # a full disk or a size limit takes a part first, then refuses
-                done += os.write(self.fd, body[done:])
+            write_all(self.fd, body)
         except OSError:
             self.torn = True
             self._take_back()
             raise
-        self.size += done
+        self.size += len(body)
 
     def sync(self) -> None:
         """Put what was appended on the disk."""
@@ -122,15 +120,6 @@ def _locked(folder: Path, writer: str, tail: Tail) -> Tail | None:
     return tail if not sealed and tail.is_in_place() else None
 
 
-def try_lock(fd: int) -> bool:
-    """Take the lock of an open file if no other process has it."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def repair_end(path: Path, fd: int) -> Repair | None:
     """Cut a line that has no end off a tail that is locked, and keep it beside; None if the tail is whole.
 
@@ -143,9 +132,7 @@ def repair_end(path: Path, fd: int) -> Repair | None:
         if end == size:
             return None
         kept = path.with_name(f"{path.stem}.torn-{end}")
-        kept.write_bytes(os.pread(fd, size - end, end))
-        with kept.open("rb") as copy:
-            os.fsync(copy.fileno())
+        write_synced(kept, os.pread(fd, size - end, end))
         os.ftruncate(fd, end)
         os.fsync(fd)
     except OSError as error:

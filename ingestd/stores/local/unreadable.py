@@ -6,10 +6,10 @@ lose what it does not understand.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ingestd.files import open_synced
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.listing import count_bytes
@@ -35,13 +35,11 @@ def without(tails: Sequence[Path], make: Maker, scratch: Path) -> list[Path]:
 def _sorted_out(tail: Path, make: Maker, scratch: Path) -> Path:
     readable, other = scratch / tail.name, tail.with_suffix(".unreadable")
     good = 0
-    with tail.open("rb") as lines, readable.open("wb") as kept, other.open("wb") as aside:
+    with tail.open("rb") as lines, readable.open("wb") as kept, open_synced(other) as aside:
         for line in lines:
             fine = _is_readable(line)
             good += fine
             (kept if fine else aside).write(line)
-        aside.flush()
-        os.fsync(aside.fileno())
         empty = not aside.tell()
     if empty:
         other.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections import OrderedDict
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import orjson
 
+from ingestd.files import lock_file, try_lock
 from ingestd.stores.base import DocumentsRefusedError, StoreError
 from ingestd.stores.local import recent
 from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES, check_index, check_writer_id, folders, tails_of
-from ingestd.stores.local.tails import Repair, Tail, open_tail, repair_end, store_error, try_lock
+from ingestd.stores.local.tails import Repair, Tail, open_tail, repair_end, store_error
 
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # its id has its place in the line too
 _BLANKS = bytes.maketrans(b"\t\r\n", b"   ")
@@ -215,15 +215,8 @@ def _id_columns(ids: Sequence[str]) -> list[bytes]:
 
 def _lock(root: Path, writer_id: str) -> int:
     """Return the descriptor that holds the lock of a writer; the kernel frees it when the process ends."""
-    path = root / f".writer-{writer_id}.lock"
     try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o750)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        busy = StoreError(f"another process writes to {root} as writer {writer_id!r}")
+        return lock_file(root / f".writer-{writer_id}.lock", busy)
     except OSError as error:
         raise store_error(error, "cannot open the store") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise StoreError(f"another process writes to {root} as writer {writer_id!r}") from error
-    return fd

@@ -1,0 +1,161 @@
+"""Files that survive a crash: locks, writes that reach the disk, and replacing a file in one step.
+
+A file's content is durable once the file was synced, its name once the folder was: fsync(2),
+https://man7.org/linux/man-pages/man2/fsync.2.html. All functions raise OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_POLL_S = 0.05
+
+
+def try_lock(fd: int, *, shared: bool = False) -> bool:
+    """Lock an open file unless another process has locked it; return whether we hold the lock now.
+
+    The kernel releases it when the descriptor is closed, also when the process is killed: flock(2). A ``shared`` lock
+    is refused only while another process holds one that is not shared.
+    """
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_for_lock(fd: int) -> None:
+    """Lock an open file, waiting until no other process holds the lock."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def release_lock(fd: int) -> None:
+    """Release the lock of a file that stays open."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def lock_file(path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: float = 0) -> int:
+    """Lock a file, created with its folders if missing; return the descriptor, which holds the lock until closed.
+
+    Raises:
+        busy: Another process still holds the lock after ``timeout_s`` seconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    deadline = time.monotonic() + timeout_s
+    while not try_lock(fd):
+        if time.monotonic() >= deadline:
+            os.close(fd)
+            raise busy
+        time.sleep(_POLL_S)
+    return fd
+
+
+@contextlib.contextmanager
+def locked_file(path: Path, busy: Exception) -> Iterator[None]:
+    """Hold the lock of a file, created with its folders if missing.
+
+    Raises:
+        busy: Another process holds the lock.
+    """
+    fd = lock_file(path, busy)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which must exist.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+    """
+    fd = _open_folder(folder)
+    try:
+        if not try_lock(fd):
+            raise BlockingIOError(errno.EWOULDBLOCK, "locked by another process", str(folder))
+        yield
+    finally:
+        os.close(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: of files that were created, renamed or deleted."""
+    fd = _open_folder(folder)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _open_folder(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable, whoever wrote it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of ``data``. When this raises, a part of it may be written."""
+    done = os.write(fd, data)
+    while done < len(data):  # a disk that is nearly full takes a part; the next call raises
+        done += os.write(fd, data[done:])
+
+
+@contextlib.contextmanager
+def open_synced(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing from scratch; when the block ends without an exception, its content is durable."""
+    with path.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file and make its content durable. After a crash it may hold only a part."""
+    with open_synced(path) as file:
+        file.write(data)
+
+
+def rename_synced(source: Path, target: Path) -> None:
+    """Rename a file or folder within its parent folder or into another, replacing a file ``target``; durable.
+
+    The content must have been synced before.
+    """
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file that replaces ``path`` when the block ends without an exception; otherwise it is deleted.
+
+    After a crash ``path`` holds all of the old content or all of the new, and the new once the block has ended.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open_synced(temporary) as file:
+            yield file
+        rename_synced(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the content of a file, which is created if missing: after a crash it is the old or the new one, whole."""
+    with open_atomic(path) as file:
+        file.write(data)
