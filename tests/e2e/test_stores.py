@@ -19,8 +19,8 @@ from ingestd.stores.elastic.client import Server
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.store import ElasticStore
 from ingestd.stores.elastic.template import template
+from ingestd.stores.lucene.conditions import MAX_DEPTH
 from ingestd.stores.lucene.lexer import MAX_TERMS
-from ingestd.stores.lucene.reader import MAX_DEPTH
 from ingestd.stores.open import open_store
 from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words

@@ -69,6 +69,24 @@ CASES: dict[str, tuple[str, Condition | None]] = {
     "not_of_a_field": ("-level:INFO", Not(Equal("level", "INFO"))),
     "bang_behind_colon": ("level:!INFO", Not(Equal("level", "INFO"))),
     "bang_and_blank": ("! a", Not(A)),
+    "not_before_and_before_or": ("NOT a AND b OR NOT c", either(both(Not(A), B), Not(C))),
+    "not_of_one_term": ("NOT a b", both(Not(A), B)),
+    "not_of_a_group": ("NOT (a OR b) c", both(Not(either(A, B)), C)),
+    "not_and_minus": ("NOT -a", Not(Not(A))),
+    "not_within_a_field": ("user: NOT a", Not(Equal("user", "a"))),
+    "all_four": ("a b AND NOT c OR d", both(A, either(both(B, Not(C)), D))),
+    "or_twice": ("a OR b OR c", either(A, B, C)),
+    "or_of_blanks": ("a OR b c OR d", both(either(A, B), either(C, D))),
+    "or_of_groups": ("(a b) OR (c d)", either(both(A, B), both(C, D))),
+    "brackets_before_and": ("(a OR b) AND c", both(either(A, B), C)),
+    "brackets_before_blank": ("a OR (b c)", either(A, both(B, C))),
+    "or_before_not": ("a OR b NOT c", both(either(A, B), Not(C))),
+    "or_before_minus": ("a OR b -c", either(A, both(B, Not(C)))),
+    "or_before_plus": ("a OR b +c OR d", either(A, both(B, either(C, D)))),
+    "or_before_minus_and_blank": ("a OR b -c d", both(either(A, both(B, Not(C))), D)),
+    "and_before_minus": ("a AND b -c OR d", both(A, B, either(Not(C), D))),
+    "field_binds_closest": ("level:a OR b", either(Equal("level", "a"), B)),
+    "field_group_precedence": ("f:(a OR b AND c)", either(Equal("f", "a"), both(Equal("f", "b"), Equal("f", "c")))),
     "group": ("a AND (b OR c)", both(A, either(B, C))),
     "groups": ("((a))", A),
     "flat": ("(a AND b) AND (c AND d)", both(A, B, C, D)),
@@ -178,9 +196,21 @@ WRONG: dict[str, tuple[str, int, int, str]] = {  # text, column, length, a piece
     "bang_alone": ("a !", 3, 1, "nothing to search for behind !"),
     "minus_alone": ("a - b", 3, 1, "stands right before what is excluded"),
     "field_without_value": ("a level:", 3, 5, "no value for the field level"),
+    "or_then_and": ("a OR AND b", 3, 2, "nothing to search for behind OR"),
+    "or_in_brackets": ("a (OR b)", 4, 2, "nothing to search for before OR"),
+    "signs_and_bracket": ("(a &&)", 4, 2, "nothing to search for behind &&"),
+    "not_before_and": ("a NOT AND b", 3, 3, "nothing to search for behind NOT"),
+    "minus_before_bracket": ("(a -)", 4, 1, "nothing to search for behind -"),
+    "plus_before_or": ("a +OR b", 3, 1, "nothing to search for behind +"),
+    "brackets_nested_empty": ("(())", 3, 1, "nothing in these brackets"),
+    "field_before_and": ("level: AND b", 1, 5, "no value for the field level"),
+    "second_field_without_value": ("a:b c:", 5, 1, "no value for the field c"),
     "field_without_value_in_group": ("(level:)", 2, 5, "no value for the field level"),
     "colon_alone": (":x", 1, 1, "behind the name of a field"),
     "colon_behind_phrase": ('"a":b', 4, 1, "behind the name of a field"),
+    "colon_behind_group": ("(a):b", 4, 1, "behind the name of a field"),
+    "colon_behind_range": ("n:[1 TO 2]:b", 11, 1, "behind the name of a field"),
+    "colon_behind_operator": ("a AND :b", 3, 3, "nothing to search for behind AND"),
     "field_in_field": ("a:(b:c)", 4, 3, "a field within the field a"),
     "field_pattern": ("a*:x", 1, 4, "no wildcards"),
     "fuzzy": ("서울~2", 3, 2, "similar words"),
@@ -203,11 +233,19 @@ WRONG: dict[str, tuple[str, int, int, str]] = {  # text, column, length, a piece
     "time_in_range": ("@timestamp:[now-1h TO *]", 12, 13, "'now-1h' is no time"),
     "signs_only": ("a =>", 3, 2, "no word in this"),
     "wildcard_beside_signs": ("foo-ba*r", 1, 8, "within one word"),
+    "range_without_bound": ("n:[TO 5]", 4, 2, "a bound of this range is missing"),
+    "field_before_field": ("a: b:c d", 4, 3, "a field within the field a"),
+    "syntax_before_meaning": ("a*:x AND", 6, 3, "nothing to search for behind AND"),
+    "exists_of_a_range": ("_exists_:>5", 10, 2, "the name of one field"),
     "exists_of_nothing": ("_exists_:(a b)", 10, 5, "the name of one field"),
     "too_long": ("a" * (MAX_CHARS + 5), MAX_CHARS + 1, 5, "may have 10,000"),
     "too_many_brackets": ("(" * 51, 51, 1, "more than 50 brackets"),
     "too_many_terms": ("a " * 600, 1025, 1, "too many terms"),
     "too_deep": ("NOT " * 30 + "a", 105, 17, "more than 25 conditions"),
+    "too_deep_signs": ("-" * 9000 + "a", 27, 8975, "more than 25 conditions"),
+    "too_deep_brackets": ("(" * 50 + "a" + ")" * 50, 27, 49, "more than 25 conditions"),
+    "too_deep_operators": ("a AND (b OR " * 13 + "c" + ")" * 13, 104, 58, "more than 25 conditions"),
+    "too_deep_or_and_minus": ("a OR b" + " -c OR d" * 250, 97, 1, "more than 25 conditions"),
 }
 
 
@@ -226,6 +264,24 @@ def test_errors_point_at_the_place(text: str, column: int, length: int, message:
         ("level:", 'write level:VALUE, or level:"" for none'),
         ("level:>=LOUD", "these are: DEBUG, INFO, WARNING, WARN, ERROR, CRITICAL, FATAL"),
         ("/a/", 'put it in quotes if it is meant as text: "/a/"'),
+        ("a)", 'put it in quotes if it is meant as text: ")"'),
+        ("a ()", 'put it in quotes if it is meant as text: "()"'),
+        (":x", 'put it in quotes if it is meant as text: ":"'),
+        ("a:(b:c)", 'put it in quotes if it is meant as text: "b:…"'),
+        (">=5", 'put it in quotes if it is meant as text: ">…"'),
+        ("[1 TO 2]", 'put it in quotes if it is meant as text: "[…"'),
+        ("(a", "add a )"),
+        ('"a', 'add a ", or write \\" for a quote within the text'),
+        ("a\\", "write \\\\ for a backslash"),
+        ("a*:x", "write \\* for a literal *"),
+        ("wor~", "use wildcards: wo*d, w?rd"),
+        ("n:>=", "as in status_code:>=400"),
+        ("n:[1 TO]", "as in [400 TO 499], or [400 TO *]"),
+        ("n:[TO 1]", "write * for no bound: [400 TO *]"),
+        ("n:[1 5]", "as in [400 TO 499]"),
+        ("n:[1 TO 5", 'as in [400 TO 499] or ["a b" TO "c d"]'),
+        ("_exists_:(a)", "as in _exists_:user"),
+        ("=>", "only words are searched, not the signs between"),
     ],
 )
 def test_hints(text: str, hint: str) -> None:
@@ -320,6 +376,45 @@ def _flat(kind: type[And] | type[Or], parts: list[Condition]) -> Condition:
 @given(_conditions())
 def test_what_is_rendered_is_read_back(condition: Condition) -> None:
     assert lucene.parse(lucene.render(condition)) == condition
+
+
+QUERY_PARTS = ["a ", "b* ", '"c d" ', "f:e ", "f:[a TO *] ", "f:<=5 ", "_exists_:g ", "message:h ", "f:( ", "( ", ") "]
+OPERATORS = ["AND ", "OR ", "NOT ", "-", "+", "!", "&& ", "|| "]
+
+
+@given(st.lists(st.sampled_from([*QUERY_PARTS, *OPERATORS]), max_size=12).map("".join))
+def test_a_rendered_query_is_read_as_the_query(text: str) -> None:
+    text += ")" * (text.count("(") - text.count(")"))
+    try:
+        condition = lucene.parse(text)
+    except QueryError:
+        return
+    assert condition is None or lucene.parse(lucene.render(condition)) == condition
+
+
+NESTED = [
+    "(",
+    "NOT ",
+    "-",
+    "+",
+    "!",
+    "f:(",
+    "(a OR ",
+    "(a AND ",
+    "(a b ",
+    "(a OR b -",
+    "(a OR b +c AND ",
+    "f: ",
+    "a OR b -",
+]
+
+
+@given(st.lists(st.sampled_from(NESTED), min_size=1, max_size=4).map("".join), st.integers(26, 2500))
+def test_deep_nesting_is_an_error(unit: str, depth: int) -> None:
+    text = unit * min(depth, 8000 // len(unit)) + "a"
+    text += ")" * text.count("(")
+    with pytest.raises(QueryError):
+        lucene.parse(text)
 
 
 def test_everything_and_nothing_are_rendered() -> None:

@@ -1,55 +1,81 @@
-"""The words and signs of a query text, with their places; what cannot be told from the grammar is refused here.
+"""The tokens of a query text, with their places. Unclosed quotes, brackets and ranges are errors here.
 
-luqum has a lexer of its own. It takes ``!``, ``&&`` and ``||`` for words, a path for a regular expression, and
-tells errors without their place; so its grammar is fed from here. Differences to Lucene's, for the sake of logs:
+Differences from Lucene's lexer, which suit logs:
 
-* ``/search`` is a value, not the begin of a regular expression; only ``/…/`` as a whole is taken for one.
-* A colon within a value belongs to it: ``client_ip:2001:db8::1``; likewise in ``10:05:33`` and ``http://host/``.
-* So does a sign right behind the colon: ``offset:-5``.
+* ``/search`` is a value, not the start of a regular expression; only ``/…/`` as a whole is taken for one.
+* A colon within a value is part of it: ``client_ip:2001:db8::1``; likewise in ``10:05:33`` and ``http://host/``.
+* So is a sign right after the colon: ``offset:-5``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingestd.stores.query import QueryError
 
-MAX_CHARS = 10_000  # a query is written by hand; parsing one that long takes some 20 ms
-MAX_TERMS = 256  # OpenSearch takes 1,024 clauses, and one term makes up to four
+MAX_CHARS = 10_000  # queries are written by hand
+MAX_TERMS = 256  # OpenSearch accepts 1,024 clauses, and a term makes up to four
 MAX_BRACKETS = 50
 
-RESERVED = {"AND": "AND_OP", "OR": "OR_OP", "NOT": "NOT", "&&": "AND_OP", "||": "OR_OP"}
+RESERVED = {"AND": "AND", "OR": "OR", "NOT": "NOT", "&&": "AND", "||": "OR"}
 QUOTE_IT = 'put it in quotes if it is meant as text: "{}"'
 
-_ESCAPED = r"\\[\s\S]"
-_BLANKS = re.compile(r"\s+")
-_PHRASE = re.compile(rf'"(?:[^"\\]|{_ESCAPED})*"')
-_TERM = re.compile(rf'(?:[^\s:()\[\]{{}}"^~\\]|{_ESCAPED})+')
-_BOUND = re.compile(rf'(?:[^\s\[\]{{}}"\\]|{_ESCAPED})+')
-_COMPARED = re.compile(rf'(?:[^\s()\[\]{{}}"\\]|{_ESCAPED})+')
-_COMPARE = re.compile(r"[<>]=?")
-_DIGITS = re.compile(r"[0-9.]*")
-_TIME = re.compile(r"(?:\d{4}-\d\d-\d\dT)?\d{1,2}(?::\d\d)?")  # what stands before a colon of a time
-_NEXT = re.compile(r"\S+")
+_ESCAPE = re.compile(r"\\([\s\S])")
+_BLANKS = re.compile(r"\s*")
+_PHRASE = re.compile(rf'"(?:[^"\\]|{_ESCAPE.pattern})*"')
+_TERM = re.compile(rf'(?:[^\s:()\[\]{{}}"^~\\]|{_ESCAPE.pattern})+')
+_BOUND = re.compile(rf'(?:[^\s\[\]{{}}"\\]|{_ESCAPE.pattern})+')
+_COMPARED = re.compile(rf'(?:[^\s()\[\]{{}}"\\]|{_ESCAPE.pattern})+')
+_COMPARISON = re.compile(r"[<>]=?")
+_SUFFIX = re.compile(r"[~^][0-9.]*")
+_TIME = re.compile(r"(?:\d{4}-\d\d-\d\dT)?\d{1,2}(?::\d\d)?")  # what precedes a colon in a time
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The ends of a range, None if open."""
+
+    low: str | None = None
+    high: str | None = None
+    low_inclusive: bool = True
+    high_inclusive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a query: ``kind`` as luqum's grammar names it, ``text`` as written, ``at`` from 0."""
+    """A token at ``start`` (from 0), ``text`` as written.
+
+    ``kind`` is TERM, PHRASE, RANGE (also ``>=1``), COLON, AND, OR, NOT (also ``-``), ``+``, ``(``, ``)``, or END.
+    """
 
     kind: str
     text: str
-    at: int
+    start: int
+    bounds: Bounds = Bounds()  # of a RANGE
+
+    @property
+    def end(self) -> int:
+        """The place after the last character."""
+        return self.start + len(self.text)
+
+    @property
+    def literal(self) -> str:
+        """The text without quotes and escapes."""
+        return _ESCAPE.sub(r"\1", self.text[1:-1] if self.text[:1] == '"' else self.text)
+
+    @property
+    def bound(self) -> str | None:
+        """The literal as a bound of a range, where ``*`` is none."""
+        return None if self.text == "*" else self.literal
 
     def error(self, message: str, hint: str = "") -> QueryError:
-        """Return the error that points at this piece."""
-        return QueryError(message, self.at + 1, max(len(self.text), 1), hint)
+        """Return the error that points at this token."""
+        return QueryError(message, self.start + 1, max(len(self.text), 1), hint)
 
 
-def tokens(text: str) -> list[Token]:
-    """Cut a query into pieces.
+def tokenize(text: str) -> list[Token]:
+    """Split a query into tokens, the last of which is END.
 
     Raises:
         QueryError: Something is not closed or not supported, or the text is too long.
@@ -63,153 +89,157 @@ def tokens(text: str) -> list[Token]:
 class _Lexer:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.at = 0
-        self.found: list[Token] = []
-        self.open: list[Token] = []
+        self.position = 0
+        self.tokens: list[Token] = []
+        self.open_brackets: list[Token] = []
         self.terms = 0
 
     def run(self) -> list[Token]:
-        while self.at < len(self.text):
-            if blanks := _BLANKS.match(self.text, self.at):
-                self.at = blanks.end()
-            else:
-                self.step()
-        if self.open:
-            raise self.open[-1].error("this bracket is not closed", "add a )")
-        return self.found
+        self.skip_blanks()
+        while self.position < len(self.text):
+            self.step()
+            self.skip_blanks()
+        if self.open_brackets:
+            raise self.open_brackets[-1].error("this bracket is not closed", "add a )")
+        return [*self.tokens, self.here("", "END")]
 
     def step(self) -> None:
-        """Take what stands here; ``at`` is not at a blank."""
-        char = self.text[self.at]
-        two = self.text[self.at : self.at + 2]
+        """Add the token at the current position, which is not a blank."""
+        char = self.text[self.position]
+        two = self.text[self.position : self.position + 2]
         if char == '"':
-            self.take("PHRASE", self.phrase())
+            self.add(self.phrase())
         elif char in "[{":
-            self.range()
-        elif char in "()":
-            self.bracket(char)
+            self.range(char)
+        elif char in "()]}":
+            self.bracket(self.here(char, char))
         elif char == ":":
-            self.take("COLUMN", char)
-        elif char in "~^":
-            self.suffix()
+            self.add(self.here(char, "COLON"))
+        elif suffix := self.match(_SUFFIX):
+            self.suffix(suffix)
         elif two in {"&&", "||"}:
-            self.take(RESERVED[two], two)
+            self.add(self.here(two, RESERVED[two]))
         elif char == "!" or (char in "+-" and not self.is_value()):
             self.sign(char)
-        elif compare := _COMPARE.match(self.text, self.at):
-            self.comparison(compare[0])
-        elif char in "]}":
-            raise self.here(char).error("this bracket was not opened", QUOTE_IT.format(char))
+        elif sign := self.match(_COMPARISON):
+            self.comparison(sign)
         else:
             self.term()
 
-    def here(self, text: str) -> Token:
-        return Token("", text, self.at)
+    def here(self, text: str, kind: str = "") -> Token:
+        return Token(kind, text, self.position)
 
-    def take(self, kind: str, text: str) -> Token:
-        token = Token(kind, text, self.at)
-        self.found.append(token)
-        self.at += len(text)
-        if kind in {"TERM", "PHRASE"}:
-            self.terms += 1
-            if self.terms > 2 * MAX_TERMS:  # a field and its value are two
-                raise token.error(f"the query has too many terms: it may have {MAX_TERMS}")
-        return token
+    def since(self, start: int, bounds: Bounds | None = None) -> Token:
+        return Token("RANGE", self.text[start : self.position], start, bounds or Bounds())
 
-    def phrase(self) -> str:
-        found = _PHRASE.match(self.text, self.at)
-        if found is None:
-            raise self.here(self.text[self.at :]).error("this quote is not closed", 'add a " or write \\" for the sign')
-        return found[0]
-
-    def bracket(self, char: str) -> None:
-        token = self.take("LPAREN" if char == "(" else "RPAREN", char)
-        if char == "(":
-            self.open.append(token)
-            if len(self.open) > MAX_BRACKETS:
-                raise token.error(f"more than {MAX_BRACKETS} brackets within each other")
-        elif self.open:
-            self.open.pop()
-        else:
-            raise token.error("this bracket was not opened", QUOTE_IT.format(char))
-
-    def sign(self, char: str) -> None:
-        """``-a``, ``+a``, ``!a``; only ``!`` may have a blank behind it, as in Lucene ``- a`` would exclude ``a``."""
-        if char != "!" and not _NEXT.match(self.text, self.at + 1):
-            name = "excluded" if char == "-" else "required"
-            raise self.here(char).error(f"{char!r} stands right before what is {name}", QUOTE_IT.format(char))
-        self.take({"+": "PLUS", "-": "MINUS", "!": "NOT"}[char], char)
-
-    def comparison(self, sign: str) -> None:
-        """``>=10`` behind a colon, or in the brackets of a field."""
-        sign_token = self.take("GREATERTHAN" if sign[0] == ">" else "LESSTHAN", sign)
-        if self.text[self.at : self.at + 1] == '"':
-            self.take("PHRASE", self.phrase())
-        elif value := _COMPARED.match(self.text, self.at):
-            self.take("TERM", value[0])
-        else:
-            raise sign_token.error(f"no value behind {sign}", "as in status_code:>=400")
-
-    def suffix(self) -> None:
-        """``~`` is refused; a boost changes the order of what is found, and here the order is that of time."""
-        sign = self.text[self.at] + _DIGITS.match(self.text, self.at + 1)[0]  # type: ignore[index]  # may be empty
-        behind = self.found and self.found[-1].at + len(self.found[-1].text) == self.at
-        if sign[0] == "~":
-            hint = "use wildcards: wo*d, w?rd" if behind else QUOTE_IT.format("~")
-            raise self.here(sign).error("searching for similar words (~) is not supported", hint)
-        if not behind or self.found[-1].kind not in {"TERM", "PHRASE", "RPAREN", "RBRACKET"} or len(sign) == 1:
-            raise self.here(sign).error("^ has a number behind it and a term before it", QUOTE_IT.format("^"))
-        self.at += len(sign)
-
-    def range(self) -> None:
-        """``[a TO b]``: brackets include, braces do not; bounds may hold all but blanks and brackets."""
-        begin = self.take("LBRACKET", self.text[self.at])
-        for number, part in enumerate(self.range_parts(begin)):
-            kind = "TO" if number == 1 else "PHRASE" if part[0] == '"' else "TERM"
-            if number == 1 and part != "TO":
-                raise self.here(part).error("TO stands between the bounds of a range", "as in [400 TO 499]")
-            if number != 1 and part == "TO":
-                raise self.here(part).error("a bound of this range is missing", "write * for no bound: [400 TO *]")
-            self.take(kind, part)
-        self.skip_blanks()
-        if self.text[self.at : self.at + 1] not in {"]", "}"}:
-            whole = Token("", self.text[begin.at : self.at + 1], begin.at)
-            raise whole.error("this range is not closed by ] or }", 'as in [400 TO 499] or ["a b" TO "c d"]')
-        self.take("RBRACKET", self.text[self.at])
-
-    def range_parts(self, begin: Token) -> Iterator[str]:
-        """Yield the three parts of a range, each before it is taken."""
-        for _ in range(3):
-            self.skip_blanks()
-            if self.text[self.at : self.at + 1] == '"':
-                yield self.phrase()
-            elif found := _BOUND.match(self.text, self.at):
-                yield found[0]
-            else:
-                whole = Token("", self.text[begin.at : self.at] or begin.text, begin.at)
-                raise whole.error("this range is not complete", "as in [400 TO 499], or [400 TO *]")
+    def match(self, pattern: re.Pattern[str], kind: str = "") -> Token | None:
+        found = pattern.match(self.text, self.position)
+        return self.here(found[0], kind) if found else None
 
     def skip_blanks(self) -> None:
-        if blanks := _BLANKS.match(self.text, self.at):
-            self.at = blanks.end()
+        self.position = _BLANKS.match(self.text, self.position).end()  # type: ignore[union-attr]  # matches always
+
+    def add(self, token: Token) -> None:
+        self.tokens.append(token)
+        self.position = token.end
+        self.terms += token.kind in {"TERM", "PHRASE", "RANGE"}
+        if self.terms > 2 * MAX_TERMS:  # a field and its value are two
+            raise token.error(f"the query has too many terms: it may have {MAX_TERMS}")
+
+    def phrase(self) -> Token:
+        if token := self.match(_PHRASE, "PHRASE"):
+            return token
+        rest = self.here(self.text[self.position :])
+        raise rest.error("this quote is not closed", 'add a ", or write \\" for a quote within the text')
+
+    def bracket(self, token: Token) -> None:
+        self.add(token)
+        if token.kind == "(":
+            self.open_brackets.append(token)
+            if len(self.open_brackets) > MAX_BRACKETS:
+                raise token.error(f"more than {MAX_BRACKETS} brackets nested in each other")
+        elif token.kind == ")" and self.open_brackets:
+            self.open_brackets.pop()
+        else:
+            raise token.error("this bracket was not opened", QUOTE_IT.format(token.text))
+
+    def sign(self, char: str) -> None:
+        """``-a``, ``+a``, ``!a``. Only ``!`` may be followed by a blank; in Lucene, ``- a`` excludes ``a``."""
+        if char != "!" and not self.text[self.position + 1 : self.position + 2].strip():
+            effect = "excluded" if char == "-" else "required"
+            raise self.here(char).error(f"{char!r} stands right before what is {effect}", QUOTE_IT.format(char))
+        self.add(self.here(char, "+" if char == "+" else "NOT"))
+
+    def suffix(self, suffix: Token) -> None:
+        """Refuse ``~``, skip a boost ``^2``: it changes the order of results, and here that is always time."""
+        before = self.tokens[-1].kind if self.tokens and self.tokens[-1].end == self.position else ""
+        if suffix.text[0] == "~":
+            hint = "use wildcards: wo*d, w?rd" if before else QUOTE_IT.format("~")
+            raise suffix.error("searching for similar words (~) is not supported", hint)
+        if before not in {"TERM", "PHRASE", "RANGE", ")"} or len(suffix.text) == 1:
+            raise suffix.error("^ has a number behind it and a term before it", QUOTE_IT.format("^"))
+        self.position = suffix.end
+
+    def comparison(self, sign: Token) -> None:
+        """``>=10`` after a colon, or in the brackets of a field."""
+        self.position = sign.end
+        value = self.value(_COMPARED)
+        if value is None:
+            raise sign.error(f"no value behind {sign.text}", "as in status_code:>=400")
+        bound, inclusive = value.bound, "=" in sign.text or value.bound is None
+        bounds = Bounds(bound, None, inclusive) if sign.text[0] == ">" else Bounds(None, bound, True, inclusive)
+        self.add(self.since(sign.start, bounds))
+
+    def range(self, opening: str) -> None:
+        """``[a TO b]``: square brackets include the bound, curly ones exclude it. Bounds have no blanks or brackets."""
+        start = self.position
+        self.position += 1
+        low, high = self.bound(start), self.bound(start, after_to=True)
+        self.skip_blanks()
+        closing = self.text[self.position : self.position + 1]
+        self.position += 1
+        if closing not in {"]", "}"}:
+            hint = 'as in [400 TO 499] or ["a b" TO "c d"]'
+            raise self.since(start).error("this range is not closed by ] or }", hint)
+        inclusive = opening == "[" or low is None, closing == "]" or high is None
+        self.add(self.since(start, Bounds(low, high, *inclusive)))
+
+    def bound(self, start: int, after_to: bool = False) -> str | None:
+        if after_to and (to := self.range_part(start)).text != "TO":
+            raise to.error("TO stands between the bounds of a range", "as in [400 TO 499]")
+        part = self.range_part(start)
+        if part.text == "TO":
+            raise part.error("a bound of this range is missing", "write * for no bound: [400 TO *]")
+        return part.bound
+
+    def range_part(self, start: int) -> Token:
+        self.skip_blanks()
+        if part := self.value(_BOUND):
+            return part
+        raise self.since(start).error("this range is not complete", "as in [400 TO 499], or [400 TO *]")
+
+    def value(self, pattern: re.Pattern[str]) -> Token | None:
+        """Move past a phrase, or else past what ``pattern`` matches."""
+        token = self.phrase() if self.text.startswith('"', self.position) else self.match(pattern)
+        self.position = token.end if token else self.position
+        return token
 
     def term(self) -> None:
-        """Take a word, a name of a field, or a value."""
-        begin, end = self.at, self.term_end()
-        text = self.text[begin:end]
+        """Add a word, a field's name, or a value."""
+        text = self.text[self.position : self.term_end()]
         if not text:
-            raise self.here("\\").error("nothing behind the \\", "write \\\\ for the sign itself")
+            raise self.here("\\").error("nothing behind the \\", "write \\\\ for a backslash")
         if len(text) > 1 and text[0] == text[-1] == "/":
             raise self.here(text).error("regular expressions are not supported", QUOTE_IT.format(text))
-        self.take(RESERVED.get(text, "TERM"), text)
+        self.add(self.here(text, RESERVED.get(text, "TERM")))
 
     def term_end(self) -> int:
-        """Return where the term ends that begins here; see the top of the module for the colons in it."""
-        is_value, end = self.is_value(), self.at
+        """Return where the term ends that starts here; the top of the module says which colons are part of it."""
+        is_value, end = self.is_value(), self.position
         while end < len(self.text):
             if found := _TERM.match(self.text, end):
                 end = found.end()
-            elif self.text[end] == ":" and end > self.at and (is_value or self.colon_belongs(end)):
+            elif self.text[end] == ":" and end > self.position and (is_value or self.is_part(end)):
                 is_value = is_value or self.text.startswith("://", end)
                 end += 1
             else:
@@ -217,9 +247,10 @@ class _Lexer:
         return end
 
     def is_value(self) -> bool:
-        """Return whether a colon stands right before."""
-        return bool(self.found) and self.found[-1].kind == "COLUMN" and self.found[-1].at == self.at - 1
+        """Return whether a colon stands right before the current position."""
+        return bool(self.tokens) and self.tokens[-1].kind == "COLON" and self.tokens[-1].end == self.position
 
-    def colon_belongs(self, colon: int) -> bool:
-        behind = self.text[colon + 1 : colon + 3]
-        return behind == "//" or (behind[:1].isdigit() and _TIME.fullmatch(self.text, self.at, colon) is not None)
+    def is_part(self, colon: int) -> bool:
+        """Return whether a colon belongs to a URL or a time."""
+        after = self.text[colon + 1 : colon + 3]
+        return after == "//" or (after[:1].isdigit() and _TIME.fullmatch(self.text, self.position, colon) is not None)

@@ -1,4 +1,4 @@
-"""Query texts from values and conditions: what ``parse`` reads, written."""
+"""Query texts from values and conditions, the inverse of ``parse``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ _SPECIAL = re.compile(r'[\s:()\[\]{}"^~\\*?+\-!/<>&|]')
 
 
 def quote(value: str) -> str:
-    """Return a value as it is written in a query: as it is if that is safe, else in quotes."""
+    """Return a value as it is written in a query, in quotes only if it needs them."""
     if value and value not in RESERVED and value != "TO" and not _SPECIAL.search(value):
         return value
     return _quoted(value)
 
 
 def render_filter(field: str, value: str, *, exclude: bool = False) -> str:
-    """Return the query of documents whose field has a value, or has not: ``-level:ERROR``."""
+    """Return the query for documents whose field has a value, or with ``exclude`` has not: ``-level:ERROR``."""
     return f"{'-' if exclude else ''}{_name(field)}:{quote(value)}"
 
 
 def render(condition: Condition) -> str:
-    """Return a query text that `parse` reads as ``condition``, if it is one that `parse` can return."""
+    """Return a query text that `parse` reads as ``condition``.
+
+    Only an ``Or`` of less than two parts, as a range of levels may be, is read as another that means the same.
+    """
     match condition:
         case And(parts):
             return "(" + " AND ".join(map(render, parts)) + ")" if parts else "*:*"
@@ -46,13 +49,13 @@ def _value(condition: Equal | Like | Range) -> str:
     if isinstance(condition, Like):
         return _pattern(condition.pattern)
     low, high = ("*" if bound is None else quote(bound) for bound in (condition.low, condition.high))
-    begin, end = "[" if condition.low_inclusive else "{", "]" if condition.high_inclusive else "}"
-    return f"{begin}{low} TO {high}{end}"
+    opening, closing = "[" if condition.low_inclusive else "{", "]" if condition.high_inclusive else "}"
+    return f"{opening}{low} TO {high}{closing}"
 
 
 def _name(field: str) -> str:
     name = _SPECIAL.sub(r"\\\g<0>", field)
-    # AND:x would begin with an operator, 10:05 is a time.
+    # AND:x would start with an operator, 10:05 is a time.
     return f"\\{name}" if name in RESERVED or name[:1].isdigit() else name
 
 

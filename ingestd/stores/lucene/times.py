@@ -1,14 +1,13 @@
 """Times in a query: ``2026-11-22`` is a whole day, ``2026-11-22T10`` an hour, with an offset or in UTC.
 
-As in Elasticsearch, a time that leaves parts out stands for the whole stretch: ``[2026-11-21 TO 2026-11-22]``
-ends with the second day, ``{2026-11-21 TO *]`` begins after the first (its page on rounding in range queries).
+As in Elasticsearch, a time without its smaller parts stands for the whole interval: ``[2026-11-21 TO 2026-11-22]``
+includes all of the second day, ``{2026-11-21 TO *]`` starts after the first (its page on rounding in range queries).
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
 
 from ingestd.stores.query import Range
 
@@ -28,54 +27,44 @@ _STEPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """From ``begin`` on, and before ``end``; one point in time if ``end`` is None. Texts in UTC with ``Z``."""
-
-    begin: str
-    end: str | None
-
-
-def stretch(text: str) -> Stretch:
-    """Read a time.
+def time_range(low: str | None, high: str | None, low_inclusive: bool = True, high_inclusive: bool = True) -> Range:
+    """Return the range of ``@timestamp`` between two times as they are written in a query.
 
     Raises:
-        ValueError: It is none, or no such day exists.
+        ValueError: One of them is not a time.
+    """
+    first = last = None
+    if low is not None:
+        first, end = interval(low)
+        if end and not low_inclusive:
+            first, low_inclusive = end, True
+    if high is not None:
+        last, end = interval(high)
+        if end and high_inclusive:
+            last, high_inclusive = end, False
+    return Range("@timestamp", first, last, low_inclusive, high_inclusive)
+
+
+def interval(text: str) -> tuple[str, str | None]:
+    """Return the start, inclusive, and end, exclusive, of what a time stands for: in UTC, with ``Z``.
+
+    The end of a time with a fraction of a second is None: it is a single point in time.
+
+    Raises:
+        ValueError: It is not a time, or there is no such day.
     """
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is no time")
     parts = {name: int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second") if found[name]}
     try:
-        begin = datetime.datetime(**({"month": 1, "day": 1} | parts)) - _offset(found["offset"])  # type: ignore[arg-type]
-        end = _end(begin, parts)
+        start = datetime.datetime(**({"month": 1, "day": 1} | parts)) - _offset(found["offset"])  # type: ignore[arg-type]
+        end = _end(start, parts)
     except (ValueError, OverflowError):
         raise ValueError(f"there is no {text}") from None
     if found["fraction"]:
-        return Stretch(f"{begin.isoformat()}{found['fraction']}Z", None)
-    return Stretch(f"{begin.isoformat()}Z", f"{end.isoformat()}Z")
-
-
-def time_range(low: str | None, high: str | None, low_inclusive: bool = True, high_inclusive: bool = True) -> Range:
-    """Return the range of ``@timestamp`` between two times as they are written in a query.
-
-    Raises:
-        ValueError: One is no time.
-    """
-    first = last = None
-    if low is not None:
-        begin = stretch(low)
-        if low_inclusive or begin.end is None:
-            first = begin.begin
-        else:
-            first, low_inclusive = begin.end, True
-    if high is not None:
-        end = stretch(high)
-        if not high_inclusive or end.end is None:
-            last = end.begin
-        else:
-            last, high_inclusive = end.end, False
-    return Range("@timestamp", first, last, low_inclusive, high_inclusive)
+        return f"{start.isoformat()}{found['fraction']}Z", None
+    return f"{start.isoformat()}Z", f"{end.isoformat()}Z"
 
 
 def _offset(text: str | None) -> datetime.timedelta:
@@ -88,10 +77,10 @@ def _offset(text: str | None) -> datetime.timedelta:
     return size if text[0] == "+" else -size
 
 
-def _end(begin: datetime.datetime, parts: dict[str, int]) -> datetime.datetime:
+def _end(start: datetime.datetime, parts: dict[str, int]) -> datetime.datetime:
     for name, step in _STEPS.items():
         if name in parts:
-            return begin + step
+            return start + step
     if "month" in parts:
-        return begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
-    return begin.replace(year=begin.year + 1)
+        return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    return start.replace(year=start.year + 1)

@@ -1,0 +1,168 @@
+"""From the syntax tree of a query to its condition."""
+
+from __future__ import annotations
+
+import re
+
+from ingestd.stores.lucene import times
+from ingestd.stores.lucene.lexer import QUOTE_IT, Bounds, Token
+from ingestd.stores.lucene.parser import Node
+from ingestd.stores.query import (
+    LEVELS,
+    TEXT_FIELDS,
+    And,
+    Condition,
+    Equal,
+    Exists,
+    Gap,
+    Like,
+    Not,
+    Or,
+    QueryError,
+    Range,
+    Text,
+    Word,
+)
+from ingestd.stores.words import words
+
+MAX_DEPTH = 25
+"""Elasticsearch accepts 30 levels of nested conditions (``indices.query.bool.max_nested_depth``)."""
+
+Pattern = tuple[str | Gap, ...]
+
+_PIECE = re.compile(r"\\([\s\S])|([*?])|([^\\*?]+)")
+
+
+def condition(query: str, tree: Node) -> Condition:
+    """Return the condition that the text ``query``, whose syntax tree is ``tree``, states.
+
+    Raises:
+        QueryError: A value does not suit its field, or conditions are nested too deep.
+    """
+    return _Builder(query).condition(tree, None, 0)
+
+
+class _Builder:
+    def __init__(self, query: str) -> None:
+        self._query = query
+
+    def condition(self, node: Node, field: str | None, depth: int) -> Condition:
+        """Return the condition of a node, which is a value of ``field`` if that is given."""
+        if depth > MAX_DEPTH:
+            raise self._error(node, f"more than {MAX_DEPTH} conditions nested in each other")
+        match node.kind:
+            case "AND" | "BLANK":
+                return And(self._parts(node, And, field, depth + 1))
+            case "OR":
+                return Or(self._parts(node, Or, field, depth + 1))
+            case "NOT":
+                return Not(self.condition(node.parts[0], field, depth + 1))
+            case "(" | "+":
+                return self.condition(node.parts[0], field, depth + 1)
+            case "FIELD":
+                return self._field(node, field, depth + 1)
+            case "RANGE":
+                return self._range(node, field, node.token.bounds)
+        return self._value(node, field)
+
+    def _parts(self, node: Node, kind: type[And] | type[Or], field: str | None, depth: int) -> tuple[Condition, ...]:
+        """Return the conditions of the operands; one of the same kind is replaced by its parts."""
+        parts: list[Condition] = []
+        for operand in node.parts:
+            part = self.condition(operand, field, depth)
+            parts.extend(part.parts if isinstance(part, kind) and part.parts else (part,))
+        return tuple(parts)
+
+    def _field(self, node: Node, outer: str | None, depth: int) -> Condition:
+        name, value = node.token, node.parts[0]
+        if outer is not None:
+            raise self._error(node, f"a field within the field {outer}", QUOTE_IT.format(f"{name.literal}:…"))
+        if not _is_plain(_pattern(name.text)):
+            if name.text == "*" and value.kind == "TERM" and value.token.text == "*":
+                return And(())
+            raise self._error(node, "the name of a field has no wildcards", "write \\* for a literal *")
+        if name.literal != "_exists_":
+            return self.condition(value, name.literal, depth)
+        if value.kind not in {"TERM", "PHRASE"} or not value.token.literal:
+            raise self._error(value, "_exists_ takes the name of one field", "as in _exists_:user")
+        return Exists(value.token.literal)
+
+    def _value(self, node: Node, field: str | None) -> Condition:
+        literal = node.token.literal
+        pattern = (literal,) if node.token.kind == "PHRASE" else _pattern(node.token.text)
+        if pattern == (Gap.MANY,):
+            return And(()) if field is None else Exists(field)
+        if field is None or field in TEXT_FIELDS:
+            return self._text(node, pattern, TEXT_FIELDS if field is None else (field,))
+        if field == "@timestamp":
+            return self._time(node, Bounds(literal, literal))
+        return Equal(field, literal) if _is_plain(pattern) else Like(field, pattern)
+
+    def _text(self, node: Node, pattern: Pattern, fields: tuple[str, ...]) -> Condition:
+        """Text matches any part of a word, so ``*`` at its start or end changes nothing."""
+        while pattern[:1] == (Gap.MANY,):
+            pattern = pattern[1:]
+        while pattern[-1:] == (Gap.MANY,):
+            pattern = pattern[:-1]
+        written = "".join(piece.value if isinstance(piece, Gap) else piece for piece in pattern)
+        with_letters = "".join("x" if isinstance(piece, Gap) else piece for piece in pattern)
+        if not words(written):
+            raise self._error(node, "no word in this to search for", "only words are searched, not the signs between")
+        if _is_plain(pattern):
+            return Text(written, fields)
+        if words(with_letters) == [with_letters.lower()]:
+            return Word(pattern, fields)
+        if Gap.MANY in pattern:
+            raise self._error(node, "a wildcard here stands within one word", "put it next to letters")
+        return Text(written, fields)  # the ? of /search?q=1
+
+    def _range(self, node: Node, field: str | None, bounds: Bounds) -> Condition:
+        if field is None:
+            hint = QUOTE_IT.format(node.token.text[0] + "…")
+            raise self._error(node, "a range needs a field, as in status_code:>=400", hint)
+        if field in TEXT_FIELDS:
+            raise self._error(node, f"{field} is text: it has words and no order")
+        if bounds.low is None and bounds.high is None:
+            return Exists(field)
+        if field == "level":
+            return self._levels(node, bounds)
+        if field == "@timestamp":
+            return self._time(node, bounds)
+        return Range(field, bounds.low, bounds.high, bounds.low_inclusive, bounds.high_inclusive)
+
+    def _levels(self, node: Node, bounds: Bounds) -> Condition:
+        """Return the levels between two, by severity."""
+        for bound in (bounds.low, bounds.high):
+            if bound is not None and bound.upper() not in LEVELS:
+                raise self._error(node, f"{bound} is no level with an order", f"these are: {', '.join(LEVELS)}")
+        low = 0 if bounds.low is None else LEVELS[bounds.low.upper()] + (not bounds.low_inclusive)
+        high = 99 if bounds.high is None else LEVELS[bounds.high.upper()] - (not bounds.high_inclusive)
+        return Or(tuple(Equal("level", name) for name, severity in LEVELS.items() if low <= severity <= high))
+
+    def _time(self, node: Node, bounds: Bounds) -> Condition:
+        try:
+            return times.time_range(bounds.low, bounds.high, bounds.low_inclusive, bounds.high_inclusive)
+        except ValueError as error:
+            raise self._error(node, str(error), times.FORM) from None
+
+    def _error(self, node: Node, message: str, hint: str = "") -> QueryError:
+        text = self._query[node.token.start : node.end].rstrip()
+        return Token("", text, node.token.start).error(message, hint)
+
+
+def _pattern(text: str) -> Pattern:
+    """Resolve escapes and wildcards; no two strings are neighbours in the result."""
+    pieces: list[str | Gap] = []
+    for escaped, gap, plain in _PIECE.findall(text):
+        if gap:
+            if gap == "?" or pieces[-1:] != [Gap.MANY]:
+                pieces.append(Gap(gap))
+        elif pieces and isinstance(pieces[-1], str):
+            pieces[-1] += escaped or plain
+        else:
+            pieces.append(escaped or plain)
+    return tuple(pieces)
+
+
+def _is_plain(pattern: Pattern) -> bool:
+    return all(isinstance(piece, str) for piece in pattern)
