@@ -33,7 +33,7 @@ async def send(client: ElasticClient, index: str, documents: list[bytes]) -> Bul
 
 
 async def test_server_is_recognised(client: ElasticClient, search_server: SearchServer) -> None:
-    await client.ping()
+    assert (await client.api.cluster.health(filter_path="status"))["status"] in {"green", "yellow"}
     server = await client.server()
     assert (server.flavour, server.version) == (search_server.flavour, search_server.version)
 
@@ -46,7 +46,7 @@ async def test_a_good_answer_is_short_and_needs_no_parse(client: ElasticClient, 
 
 async def test_each_document_has_its_own_outcome(client: ElasticClient, index_prefix: str) -> None:
     index = f"{index_prefix}a"
-    await client.call("PUT", f"/{index}", json={"mappings": {"properties": {"n": {"type": "long"}}}})
+    await client.api.indices.create(index=index, mappings={"properties": {"n": {"type": "long"}}})
     body = b"".join(
         [
             action_line("create", index, "1") + b'{"n":1}\n',
@@ -91,7 +91,7 @@ async def test_compressed_bodies(search_server: SearchServer, index_prefix: str,
 
 async def test_a_refusal_says_why(client: ElasticClient) -> None:
     with pytest.raises(ElasticRefused, match=r"refuses: HTTP 404: index_not_found_exception: no such index") as caught:
-        await client.call("GET", "/there-is-none/_search")
+        await client.api.search(index="there-is-none")
     assert caught.value.status == 404
 
 
@@ -152,7 +152,7 @@ async def test_template_takes_all_shapes(
     aggregations = {
         name: {"terms": {"field": name}} for name in ("search_word", "level", "host", "status_code", "server_time")
     }
-    found = await client.call("POST", f"/{index}/_search", json={"size": 0, "aggs": aggregations})
+    found = await client.api.search(index=index, size=0, aggs=aggregations)
     terms = {
         name: {bucket["key"]: bucket["doc_count"] for bucket in value["buckets"]}
         for name, value in found["aggregations"].items()
@@ -172,11 +172,11 @@ async def test_template_takes_all_shapes(
     if search_server.flavour == "elasticsearch":
         queries["host.name:web2"] = 1
     for query, count in queries.items():
-        answered = await client.call("GET", f"/{index}/_count", params={"q": query})
+        answered = await client.api.count(index=index, q=query)
         assert (query, answered["count"]) == (query, count)
     box = {"top_left": {"lat": 40, "lon": 120}, "bottom_right": {"lat": 30, "lon": 130}}
-    near = {"query": {"geo_bounding_box": {"geoip.location": box}}}
-    assert (await client.call("POST", f"/{index}/_count", json=near))["count"] == 1
+    near = {"geo_bounding_box": {"geoip.location": box}}
+    assert (await client.api.count(index=index, query=near))["count"] == 1
 
 
 async def test_a_bad_timestamp_is_refused_not_hidden(client: ElasticClient, index_prefix: str) -> None:
@@ -188,10 +188,9 @@ async def test_a_bad_timestamp_is_refused_not_hidden(client: ElasticClient, inde
 
 async def test_template_is_installed_once(client: ElasticClient, index_prefix: str) -> None:
     name = f"{index_prefix}t"
-    path = f"/_index_template/{name}"
 
     async def installed() -> dict[str, Any]:
-        answer = await client.call("GET", path)
+        answer = await client.api.indices.get_index_template(name=name)
         there: dict[str, Any] = answer["index_templates"][0]["index_template"]
         return there
 
@@ -204,10 +203,10 @@ async def test_template_is_installed_once(client: ElasticClient, index_prefix: s
     assert (await installed())["index_patterns"] == [f"{index_prefix}b"]
 
     older = template(f"{index_prefix}old", server=await client.server()) | {"version": VERSION - 1}
-    await client.call("PUT", path, json=older)
+    await client.api.indices.put_index_template(name=name, body=older)
     assert await install_template(client, f"{index_prefix}c", template_name=name)
     foreign = {key: value for key, value in older.items() if key != "_meta"}
-    await client.call("PUT", path, json=foreign)
+    await client.api.indices.put_index_template(name=name, body=foreign)
     assert not await install_template(client, f"{index_prefix}d", template_name=name)
 
 

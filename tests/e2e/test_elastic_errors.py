@@ -103,7 +103,7 @@ async def test_a_dead_node_is_passed_over() -> None:
             failures = 0
             for _ in range(6):
                 try:
-                    await client.ping()
+                    await client.api.cluster.health()
                 except ElasticUnavailable:
                     failures += 1
     assert failures in {1, 2}  # two on a machine so slow that the second for which it is set aside is over
@@ -156,6 +156,64 @@ async def test_bodies_arrive_whole(size: int) -> None:
     assert seen == [b"x" * size] * 2
 
 
+async def test_credentials_of_one_node_go_to_no_other() -> None:
+    seen: set[tuple[str, str]] = set()
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.add((request.host, request.headers["Authorization"]))
+        return web.json_response({})
+
+    async with serve(handle) as first, serve(handle) as second:
+        options = ElasticOptions(hosts=(f"http://a:1@{first}", f"http://b:2@{second}"))
+        async with ElasticClient(options) as client:
+            for _ in range(4):
+                await client.api.cluster.health()
+                await client.bulk(b"{}\n")
+    assert seen == {(first, "Basic YTox"), (second, "Basic Yjoy")}
+
+
+async def test_the_official_client_talks_to_any_server() -> None:
+    """It sends media types that OpenSearch and Elasticsearch 7 know, and takes answers without Elastic's header."""
+    seen: list[tuple[str, str | None, str | None]] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append((request.path_qs, request.headers.get("Accept"), request.headers.get("Content-Type")))
+        return web.json_response({"count": 3}, headers={"Warning": '299 OpenSearch-3.8.0 "old"'})
+
+    async with serve(handle) as address:
+        options = ElasticOptions(hosts=(address,), parameters={"pretty": "true", "a": "b,c"})
+        async with ElasticClient(options) as client:
+            assert (await client.api.count(index="a,b*", query={"match_all": {}}, pretty=False))["count"] == 3
+            await client.api.cat.indices(format="json")
+    assert seen == [
+        ("/a,b*/_count?a=b,c&pretty=false", "application/json", "application/json"),
+        ("/_cat/indices?pretty=true&a=b,c&format=json", "text/plain,application/json", None),
+    ]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_nothing_is_sent_twice(status: int) -> None:
+    seen: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.json_response({"error": "busy"}, status=status)
+
+    async with serve(handle) as address, ElasticClient(ElasticOptions(hosts=(address,))) as client:
+        assert (await client.bulk(b"{}\n")).status == status
+        with pytest.raises(ElasticRefused, match=f"HTTP {status}: busy") as caught:
+            await client.api.indices.refresh(index="a")
+    assert caught.value.status == status
+    assert seen == ["/_bulk", "/a/_refresh"]
+
+
+async def test_a_body_that_is_not_json_is_no_answer() -> None:
+    page = answering(text="<h1>It works!</h1>")
+    async with serve(page) as address, ElasticClient(ElasticOptions(hosts=(address,))) as client:
+        with pytest.raises(ElasticRefused, match="is neither Elasticsearch nor OpenSearch"):
+            await client.api.cat.indices(format="json")
+
+
 async def test_through_a_proxy() -> None:
     seen: list[str] = []
 
@@ -166,7 +224,7 @@ async def test_through_a_proxy() -> None:
     async with serve(handle) as address:
         options = ElasticOptions(hosts=("http://es.invalid:9200",), proxy=f"http://u:secret@{address}")
         async with ElasticClient(options) as client:
-            await client.ping()
+            await client.api.cluster.health()
     assert seen == ["es.invalid:9200 Basic dTpzZWNyZXQ="]
     options = ElasticOptions(hosts=("http://es.invalid",), proxy=f"http://u:secret@127.0.0.1:{free_port()}")
     error = await failure(ElasticClient(options))
@@ -225,7 +283,7 @@ async def test_tls_is_trusted_by_name_of_its_authority(certificate: tuple[Path, 
         ]
         for options in ways:
             async with ElasticClient(ElasticOptions(hosts=(f"https://{address}",), **options)) as client:
-                await client.ping()
+                await client.api.cluster.health()
 
 
 async def test_an_unknown_certificate_is_told_clearly(certificate: tuple[Path, Path]) -> None:
@@ -257,4 +315,4 @@ async def test_a_client_certificate_is_shown(certificate: tuple[Path, Path]) -> 
             ssl_key=str(certificate[1]),
         )
         async with ElasticClient(options) as client:
-            await client.ping()
+            await client.api.cluster.health()

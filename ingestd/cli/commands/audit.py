@@ -96,20 +96,20 @@ def _index_counts(found: list[Account], settings: Settings, url: str | None, day
 
 
 async def _elastic_counts(url: str, delivered: dict[str, int]) -> list[IndexCount]:
-    from ingestd.stores.elastic.client import ElasticClient, quote_part  # noqa: PLC0415
+    from ingestd.stores.elastic.client import ElasticClient  # noqa: PLC0415
     from ingestd.stores.elastic.options import ElasticOptions  # noqa: PLC0415
 
     counts = []
     async with ElasticClient(ElasticOptions(hosts=(url,))) as client:
         for index, number in sorted(delivered.items()):
-            path = "/" + quote_part(index)
-            status, answer = await client.request("POST", path + "/_refresh")  # else the newest are not counted
-            if status == 404:
+            try:
+                await client.api.indices.refresh(index=index)  # else the newest are not counted
+            except ElasticRefused as error:
+                if error.status != 404:
+                    raise
                 counts.append(IndexCount(index, number, None))
                 continue
-            if not 200 <= status < 300:
-                raise client.refused(status, answer)
-            answer = await client.call("GET", path + "/_count")
+            answer = await client.api.count(index=index)
             counts.append(IndexCount(index, number, answer["count"]))
     return counts
 

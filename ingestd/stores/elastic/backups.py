@@ -13,8 +13,8 @@ import contextlib
 import datetime
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.backups import (
     BackupError,
@@ -27,7 +27,7 @@ from ingestd.stores.backups import (
 )
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.background import Background
-from ingestd.stores.elastic.client import ElasticClient, quote_part
+from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.copying import documents_of, fill
 from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
@@ -37,6 +37,10 @@ from ingestd.stores.elastic.snapshots import (
     read_snapshot,
     repository_body,
 )
+
+if TYPE_CHECKING:
+    from elastic_transport import ApiResponse
+    from elasticsearch import AsyncElasticsearch
 
 _TEMPORARY = "ingestd-tmp-"
 """Begin of the names of indices that are restored to be read; what an interrupted run leaves of them is removed."""
@@ -66,7 +70,7 @@ class ElasticBackups:
 
     def repositories(self) -> list[Repository]:
         """Return the repositories that are a folder or a bucket, by name."""
-        return read_repositories(self._call("GET", "/_snapshot"))
+        return read_repositories(self._call(self._api.snapshot.get_repository()))
 
     def add_repository(self, repository: Repository) -> None:
         """Register a repository; the server makes sure that every node can write to it."""
@@ -74,7 +78,8 @@ class ElasticBackups:
             if known.name == repository.name and (known.kind, known.settings) != (repository.kind, repository.settings):
                 raise BackupError(f"there is a repository {known.name} already, with other settings; remove it first")
         try:
-            self._call("PUT", _path(repository.name), repository_body(repository))
+            body = repository_body(repository)
+            self._call(self._api.snapshot.create_repository(name=repository.name, body=body))
         except BackupError:
             with contextlib.suppress(StoreError):  # a server registers it before it looks whether it works
                 self.remove_repository(repository.name)
@@ -82,11 +87,11 @@ class ElasticBackups:
 
     def remove_repository(self, name: str) -> None:
         """Forget a repository; what is in it stays."""
-        self._call("DELETE", _path(name))
+        self._call(self._api.snapshot.delete_repository(name=name))
 
     def snapshots(self, repository: str) -> list[Snapshot]:
         """Return all snapshots of one index each, by index and time."""
-        answer = self._call("GET", _path(repository, "_all"))
+        answer = self._call(self._api.snapshot.get(repository=repository, snapshot="_all"))
         found = [read_snapshot(one) for one in answer["snapshots"] if len(one.get("indices", [])) <= 1]
         return sorted(found, key=lambda one: (one.index, one.started))
 
@@ -97,12 +102,12 @@ class ElasticBackups:
         for running in [one for one in self.snapshots(repository) if one.state == "running" and one.index == index]:
             self._wait(repository, running.name, progress)
         name = snapshot_name(index, now)
-        body = {
-            "indices": index,
-            "include_global_state": False,
-            "metadata": metadata(index, self._count(index), self._origins()[index]),
-        }
-        self._call("PUT", _path(repository, name), body)
+        notes = metadata(index, self._count(index), self._origins()[index])
+        self._call(
+            self._api.snapshot.create(
+                repository=repository, snapshot=name, indices=index, include_global_state=False, metadata=notes
+            )
+        )
         snapshot = self._wait(repository, name, progress)
         if snapshot.state != "success":
             why = snapshot.reason or "the server does not say why"
@@ -176,7 +181,7 @@ class ElasticBackups:
 
     def content(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Return id and document of each event of an index."""
-        self._call("POST", f"/{quote_part(index)}/_refresh")
+        self._call(self._api.indices.refresh(index=index))
         return self._documents(index)
 
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
@@ -189,10 +194,10 @@ class ElasticBackups:
 
     def forget(self, repository: str, snapshot: str) -> None:
         """Delete a snapshot."""
-        self._call("DELETE", _path(repository, snapshot))
+        self._call(self._api.snapshot.delete(repository=repository, snapshot=snapshot))
 
     def _snapshot(self, repository: str, name: str) -> Snapshot:
-        return read_snapshot(self._call("GET", _path(repository, name))["snapshots"][0])
+        return read_snapshot(self._call(self._api.snapshot.get(repository=repository, snapshot=name))["snapshots"][0])
 
     def _wait(self, repository: str, name: str, progress: Progress | None) -> Snapshot:
         while (found := self._snapshot(repository, name)).state == "running":
@@ -203,7 +208,7 @@ class ElasticBackups:
 
     def _done(self, repository: str, name: str) -> tuple[int, int]:
         """Return how many bytes of a snapshot are written, of how many."""
-        status = self._call("GET", _path(repository, name, "_status"))["snapshots"]
+        status = self._call(self._api.snapshot.status(repository=repository, snapshot=name))["snapshots"]
         stats = status[0].get("stats", {}) if status else {}
         total = stats.get("incremental", {}).get("size_in_bytes", 0)
         return stats.get("processed", {}).get("size_in_bytes", 0), total
@@ -212,18 +217,22 @@ class ElasticBackups:
     def _temporarily(self, repository: str, snapshot: Snapshot, progress: Progress | None) -> Iterator[str]:
         """Restore a snapshot under a name of its own, and remove it at the end."""
         index = f"{_TEMPORARY}{secrets.token_hex(6)}"
-        body = {
-            "indices": snapshot.index,
-            "include_global_state": False,
-            "include_aliases": False,
-            "rename_pattern": ".+",
-            "rename_replacement": index,
-            "index_settings": {"index.number_of_replicas": 0},
-        }
         self._remove_old_temporaries()
         try:
-            target = _path(repository, snapshot.name, "_restore") + "?wait_for_completion=true"
-            shards = self._call("POST", target, body, _LONG_SECONDS)["snapshot"]["shards"]
+            answer = self._call(
+                self._patient_api.snapshot.restore(
+                    repository=repository,
+                    snapshot=snapshot.name,
+                    indices=snapshot.index,
+                    include_global_state=False,
+                    include_aliases=False,
+                    rename_pattern=".+",
+                    rename_replacement=index,
+                    index_settings={"index.number_of_replicas": 0},
+                    wait_for_completion=True,
+                )
+            )
+            shards = answer["snapshot"]["shards"]
             if wrong := shards["total"] - shards["successful"]:
                 raise BackupError(f"the backup {snapshot.name} is damaged: {wrong} of its shards cannot be restored")
             if progress is not None:
@@ -236,19 +245,19 @@ class ElasticBackups:
     def _empty_like(self, index: str) -> Iterator[str]:
         """Make an index of another name as the templates would make ``index``, and remove it at the end."""
         temporary = f"{_TEMPORARY}{secrets.token_hex(6)}"
-        made = self._call("POST", f"/_index_template/_simulate_index/{quote_part(index)}").get("template", {})
-        settings = made.get("settings", {}).get("index", {})
-        body = {"settings": {"index": settings | {"number_of_replicas": 0}}, "mappings": made.get("mappings", {})}
+        made = self._call(self._api.indices.simulate_index_template(name=index)).get("template", {})
+        settings = {"index": made.get("settings", {}).get("index", {}) | {"number_of_replicas": 0}}
+        mappings = made.get("mappings", {})
         self._remove_old_temporaries()
         try:
-            self._call("PUT", f"/{temporary}", body)
+            self._call(self._api.indices.create(index=temporary, settings=settings, mappings=mappings))
             yield temporary
         finally:
             self._drop(temporary)
 
     def _drop(self, temporary: str) -> None:
         with contextlib.suppress(StoreError):
-            self._call("DELETE", f"/{temporary}?ignore_unavailable=true")
+            self._delete_index(temporary)
 
     def _is_there(self, index: str, *, overwrite: bool) -> bool:
         there = index in self._origins()
@@ -263,19 +272,22 @@ class ElasticBackups:
         """
         self._mark(temporary, index, origin)
         if there:
-            self._call("DELETE", f"/{quote_part(index)}")
+            self._call(self._api.indices.delete(index=index))
         self._copy(temporary, index)
 
     def _copy(self, temporary: str, index: str) -> None:
-        self._call("PUT", f"/{temporary}/_settings", {"index.blocks.write": True})
-        clone = f"/{temporary}/_clone/{quote_part(index)}"
-        self._call("POST", clone, {"settings": {"index.blocks.write": None}})
+        self._call(self._api.indices.put_settings(index=temporary, settings={"index.blocks.write": True}))
+        settings = {"index.blocks.write": None}
+        self._call(self._api.indices.clone(index=temporary, target=index, settings=settings))
         self._wait_for_shards(index)
 
     def _remove_old_temporaries(self) -> None:
         """Finish or remove what a run that was killed has left; younger ones may be our own."""
         marks = self._marks()
-        answer = self._call("GET", f"/{_TEMPORARY}*/_settings/index.creation_date?allow_no_indices=true")
+        request = self._api.indices.get_settings(
+            index=f"{_TEMPORARY}*", name="index.creation_date", allow_no_indices=True
+        )
+        answer = self._call(request)
         for temporary, body in answer.items():
             created = int(body["settings"]["index"]["creation_date"]) / 1000
             mark = marks.get(temporary, {})
@@ -284,32 +296,32 @@ class ElasticBackups:
             if index and index not in self._origins():
                 self._copy(temporary, index)
             if index or time.time() - created > _LONG_SECONDS:
-                self._call("DELETE", f"/{quote_part(temporary)}?ignore_unavailable=true")
+                self._delete_index(temporary)
 
     def _wait_for_shards(self, index: str) -> None:
-        path = f"/_cluster/health/{quote_part(index)}?wait_for_status=yellow&timeout=10m"
-        answer = self._call("GET", path, timeout_s=_LONG_SECONDS)
+        health = self._patient_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
+        answer = self._call(health)
         if answer.get("timed_out"):
             raise BackupError(f"index {index} does not get ready")
 
     def _origins(self) -> dict[str, str]:
         """Return all indices, and the UUID that each had first."""
-        rows = self._call("GET", "/_cat/indices?format=json&h=index,uuid&expand_wildcards=open,closed")
+        rows = self._call(self._api.cat.indices(format="json", h="index,uuid", expand_wildcards=["open", "closed"]))
         marks = self._marks()
         return {row["index"]: marks.get(row["index"], {}).get("origin") or row["uuid"] for row in rows}
 
     def _marks(self) -> dict[str, dict[str, Any]]:
-        answer = self._call("GET", "/_mapping?filter_path=*.mappings._meta.ingestd")
+        answer = self._call(self._api.indices.get_mapping(filter_path="*.mappings._meta.ingestd"))
         return {index: body["mappings"]["_meta"]["ingestd"] for index, body in (answer or {}).items()}
 
     def _mark(self, temporary: str, index: str, origin: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         own = {"restored": now, "index": index, "temporary": temporary} | ({"origin": origin} if origin else {})
-        self._call("PUT", f"/{quote_part(temporary)}/_mapping", {"_meta": {"ingestd": own}})
+        self._call(self._api.indices.put_mapping(index=temporary, meta={"ingestd": own}))
 
     def _count(self, index: str) -> int:
-        self._call("POST", f"/{quote_part(index)}/_refresh")
-        return int(self._call("GET", f"/{quote_part(index)}/_count")["count"])
+        self._call(self._api.indices.refresh(index=index))
+        return int(self._call(self._api.count(index=index))["count"])
 
     def _documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         return documents_of(self._client, self._background, index)
@@ -317,23 +329,28 @@ class ElasticBackups:
     def _fill(self, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
         fill(self._client, self._background, index, documents)
 
-    def _call(self, method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
-        """Send a request and return the parsed answer.
+    def _delete_index(self, index: str) -> None:
+        self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
+
+    @property
+    def _api(self) -> AsyncElasticsearch:
+        return self._client.api
+
+    @property
+    def _patient_api(self) -> AsyncElasticsearch:
+        """The client for what may take hours."""
+        return self._client.api.options(request_timeout=_LONG_SECONDS)
+
+    def _call(self, request: Coroutine[Any, Any, ApiResponse[Any]]) -> Any:
+        """Wait for the parsed answer to a request of the official client.
 
         Raises:
             RepositoryUnavailableError: No answer.
             BackupError: The server refuses.
         """
         try:
-            status, answer = self._background.run(self._client.request(method, path, json=body, timeout_s=timeout_s))
-            if not 200 <= status < 300:
-                raise self._client.refused(status, answer)
+            return self._background.run(request).body
         except ElasticUnavailable as error:
             raise RepositoryUnavailableError(str(error)) from None
         except ElasticError as error:
             raise BackupError(str(error)) from None
-        return answer
-
-
-def _path(*parts: str) -> str:
-    return "/".join(["/_snapshot", *map(quote_part, parts)])

@@ -50,8 +50,8 @@ def documents_of(client: ElasticClient, background: Background, index: str) -> I
     scroll = ""
     try:
         while True:
-            with _told():
-                page = _PAGE_DECODER.decode(background.run(client.fetch("POST", path, params=params, json=body)))
+            with _store_errors():
+                page = _PAGE_DECODER.decode(background.run(client.search(path, body, params)))
             if not page.hits.hits:
                 return
             yield from ((hit._id, bytes(hit._source)) for hit in page.hits.hits)
@@ -60,7 +60,7 @@ def documents_of(client: ElasticClient, background: Background, index: str) -> I
     finally:
         if scroll:
             with contextlib.suppress(ElasticError):
-                background.run(client.request("DELETE", "/_search/scroll", json={"scroll_id": [scroll]}))
+                background.run(client.api.clear_scroll(scroll_id=[scroll]))
 
 
 def fill(client: ElasticClient, background: Background, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
@@ -71,8 +71,8 @@ def fill(client: ElasticClient, background: Background, index: str, documents: I
     """
     lines: list[bytes] = []
     size = 0
-    for one, document in documents:
-        lines.append(action_line("create", index, one) + document + b"\n")
+    for document_id, document in documents:
+        lines.append(action_line("create", index, document_id) + document + b"\n")
         size += len(lines[-1])
         if size >= _BODY_BYTES:
             _send(client, background, lines)
@@ -84,7 +84,7 @@ def fill(client: ElasticClient, background: Background, index: str, documents: I
 def _send(client: ElasticClient, background: Background, lines: list[bytes]) -> None:
     """Send documents until the server has them all; it is given a minute or two to recover."""
     for attempt in range(_TRIES):
-        with _told():
+        with _store_errors():
             answer = background.run(client.bulk(b"".join(lines)))
         result = read_answer(answer.status, answer.body, len(lines))
         if result.dead:
@@ -105,7 +105,7 @@ def _send(client: ElasticClient, background: Background, lines: list[bytes]) -> 
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     try:
         yield
     except ElasticUnavailable as error:

@@ -1,7 +1,8 @@
-"""One node as `elastic_transport` wants it, over aiohttp: answers as raw bytes, errors as sentences.
+"""A node of `elastic_transport` over aiohttp: answers are raw bytes, errors are sentences.
 
-The library's own aiohttp node knows no proxy, and tells an error by the text of an exception, which
-may hold what nobody should read. Importing this module costs 0.2 s: only `client.connect` does.
+The library's own node for aiohttp has no proxy and no time-out for connecting, follows redirects (with the
+credentials), and an error is the text of aiohttp's exception, which may hold secrets. Importing this module takes
+0.2 s: only `transport` does.
 """
 
 from __future__ import annotations
@@ -19,48 +20,33 @@ from elastic_transport import (
     ConnectionTimeout,
     HttpHeaders,
     NodeConfig,
-    Serializer,
     TlsError,
     TransportError,
 )
 from elastic_transport import ConnectionError as NodeError
 from elastic_transport.client_utils import DEFAULT, DefaultType
 
-WHOLE_BYTES = 1 << 20  # aiohttp warns of larger bodies in one piece, and takes a file's in pieces
+from ingestd.stores.elastic.errors import ElasticUnavailable
+
+WHOLE_BYTES = 1 << 20  # aiohttp warns of larger bodies in one piece, and sends those of a file in pieces
 CONNECT_TIMEOUT_S = 10.0  # a node that is gone must not hold a batch for the whole time-out of a request
-PROXY = "_ingestd_proxy"
 
 
-class Answer(NamedTuple):
-    """What `elastic_transport` wants of a node's request."""
+class NodeResponse(NamedTuple):
+    """What `elastic_transport` expects of a node."""
 
     meta: ApiResponseMeta
     body: bytes
 
 
-class RawSerializer(Serializer):
-    """Hands bytes through: bodies come ready, and most answers are never parsed."""
-
-    mimetype = "application/json"
-
-    def dumps(self, data: object) -> bytes:
-        """Return ``data``, which is bytes."""
-        if not isinstance(data, bytes):
-            raise TypeError(f"a body is bytes, not {type(data).__name__}")
-        return data
-
-    def loads(self, data: bytes) -> bytes:
-        """Return ``data``."""
-        return data
-
-
 class Node(BaseAsyncNode):
-    """A node with its own pool of connections, opened at the first request."""
+    """A node with its own pool of connections, opened at the first request. ``proxy``: URL of an HTTP proxy."""
+
+    proxy: str | None = None
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self._session: aiohttp.ClientSession | None = None
-        self._proxy: str | None = config._extras.get(PROXY)
 
     async def perform_request(  # type: ignore[override]  # as the library's own async nodes do
         self,
@@ -69,16 +55,16 @@ class Node(BaseAsyncNode):
         body: bytes | None = None,
         headers: HttpHeaders | None = None,
         request_timeout: float | DefaultType | None = DEFAULT,
-    ) -> Answer:
+    ) -> NodeResponse:
         """Send one request and read the whole answer.
 
         Raises:
-            NodeError, TlsError, ConnectionTimeout: The message is ``(kind, sentence)`` of `ElasticUnavailable`.
+            NodeError, TlsError, ConnectionTimeout: The message is an `ElasticUnavailable`.
         """
         seconds = self.config.request_timeout if isinstance(request_timeout, DefaultType) else request_timeout
         session = self._session or self._open()
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        start = loop.time()
         try:
             async with session.request(
                 method,
@@ -86,15 +72,15 @@ class Node(BaseAsyncNode):
                 data=io.BytesIO(body) if body and len(body) > WHOLE_BYTES else body,
                 headers={**self.headers, **(headers or {})},
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT_S),
-                proxy=self._proxy,
-                allow_redirects=False,
+                proxy=self.proxy,
+                allow_redirects=False,  # it would carry the credentials elsewhere
             ) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _told(error, self.base_url, seconds) from None
+            raise _node_error(error, self.base_url, seconds) from None
         answer_headers = HttpHeaders(response.headers)
-        meta = ApiResponseMeta(response.status, "1.1", answer_headers, loop.time() - begun, self.config)
-        return Answer(meta, data)
+        meta = ApiResponseMeta(response.status, "1.1", answer_headers, loop.time() - start, self.config)
+        return NodeResponse(meta, data)
 
     async def close(self) -> None:  # type: ignore[override]
         """Close the connections."""
@@ -106,15 +92,15 @@ class Node(BaseAsyncNode):
         connector = aiohttp.TCPConnector(
             limit_per_host=self.config.connections_per_node, ssl=self.config.ssl_context or True
         )
-        # A redirect would carry the credentials to somebody else; cookies of a balancer are none of ours.
+        # Cookies that a load balancer sets are no use to us.
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), skip_auto_headers=("User-Agent", "Content-Type")
         )
         return self._session
 
 
-# The first that fits; subclasses stand before their bases.
-_TOLD: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
+# Exception, kind and sentence of the `ElasticUnavailable`. The first that fits; subclasses stand before their bases.
+_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
     (
         aiohttp.ClientConnectorCertificateError,
         "tls",
@@ -132,21 +118,21 @@ _TOLD: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...
         "closed",
         "{url} closed the connection before its answer was complete",
     ),
-    (aiohttp.ClientResponseError, "network", "what answers at {url} does not speak HTTP as it should"),
+    (aiohttp.ClientResponseError, "network", "what answers at {url} does not speak proper HTTP"),
 )
 
 
-def _told(error: Exception, url: str, seconds: float | None) -> TransportError:
-    """Turn an exception into ``(kind, sentence)``; of its own text only what cannot hold a secret."""
+def _node_error(error: Exception, url: str, seconds: float | None) -> TransportError:
+    """Return the transport's exception for one of aiohttp's, without any text that might hold a secret."""
     last_resort = ("network", "the request to {url} failed: {why}")
-    kind, sentence = next((told for types, *told in _TOLD if isinstance(error, types)), last_resort)
-    message = (kind, sentence.format(url=url, why=_why(error), seconds=seconds or 0))
+    kind, sentence = next((entry for types, *entry in _ERRORS if isinstance(error, types)), last_resort)
+    cause = ElasticUnavailable(sentence.format(url=url, why=_why(error), seconds=seconds or 0), kind)
     classes: dict[str, type[TransportError]] = {"tls": TlsError, "timeout": ConnectionTimeout}
-    return classes.get(kind, NodeError)(message)
+    return classes.get(kind, NodeError)(cause)
 
 
 def _why(error: Exception) -> str:
-    """Return the system's or OpenSSL's words for what is behind an exception, or else its name."""
+    """Return the system's or OpenSSL's words for the cause of an exception, or else its name."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     words = getattr(inner, "verify_message", None) or getattr(inner, "reason", None)
     if isinstance(words, str) and words:

@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -41,6 +41,10 @@ from ingestd.stores.elastic.mapping import Fields, Kind, Way, asked
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.query import Query
 
+if TYPE_CHECKING:
+    from elastic_transport import ApiResponse
+    from elasticsearch import AsyncElasticsearch
+
 T = TypeVar("T")
 
 INDICES = "logstash-*"
@@ -53,10 +57,10 @@ SORT = [
     {"_index": {"order": "desc", "unmapped_type": "keyword"}},  # OpenSearch knows it of no index that is new
     {"_seq_no": {"order": "desc", "unmapped_type": "long"}},
 ]
-_WHOLE = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+_ANY_INDICES: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 """For every search: no index at all is an empty answer."""
 
-_SEARCH = _WHOLE | {"allow_partial_search_results": "false"}
+_ALL_SHARDS = _ANY_INDICES | {"allow_partial_search_results": False}
 """A shard that does not answer is an error, not a smaller answer."""
 
 _DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)\Z", re.ASCII)
@@ -113,8 +117,8 @@ class ElasticStore:
 
     def indices(self) -> list[IndexInfo]:
         """Return the indices in the order of their names; ``bytes`` are those of all copies."""
-        params = {"format": "json", "bytes": "b", "h": "index,docs.count,store.size"}
-        rows = self._call("GET", f"/_cat/indices/{quote_part(self._indices)}", params)
+        columns = "index,docs.count,store.size"
+        rows = self._call(self._api.cat.indices(index=self._indices, format="json", bytes="b", h=columns))
         if not isinstance(rows, list):
             raise StoreError("what answers is no Elasticsearch: it cannot list its indices")
         return sorted(
@@ -159,7 +163,8 @@ class ElasticStore:
     def count(self, query: Query) -> int:
         """Return how many documents match."""
         clause = query_clause(query, self._fields(fields_of(query.where)))
-        return int(self._call("POST", self._path("_count"), _WHOLE, {"query": clause})["count"])
+        answer = self._call(self._api.count(index=self._indices, query=clause, **_ANY_INDICES))
+        return int(answer["count"])
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value."""
@@ -198,7 +203,7 @@ class ElasticStore:
             raise InvalidIndexError(index, "it does not name one index")
         if not any(fnmatchcase(index, pattern) for pattern in self._indices.split(",")):
             raise InvalidIndexError(index, f"it is none of {self._indices}")
-        self._call("DELETE", f"/{quote_part(index)}", {"ignore_unavailable": "true"})
+        self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
 
     def interrupt(self) -> None:
         """End the queries that run, from another thread: they raise `QueryTimeoutError`.
@@ -213,21 +218,25 @@ class ElasticStore:
             self._background.run(self._client.close())
             self._background.close()
 
-    def _path(self, action: str, indices: str = "") -> str:
-        return f"/{quote_part(indices or self._indices)}/{action}"
+    @property
+    def _api(self) -> AsyncElasticsearch:
+        return self._client.api
 
     def _fields(self, names: Iterable[str]) -> Fields:
         """Ask how fields are indexed now: an index with a new field may have come since the last query."""
         wanted = asked(names)
         if not wanted:
             return Fields({})
-        return Fields.read(self._call("GET", self._path("_field_caps"), _WHOLE | {"fields": wanted}))
+        # Not `api.field_caps`: it puts the names into the body, where OpenSearch does not take them.
+        path, params = f"/{quote_part(self._indices)}/_field_caps", {"fields": wanted, **_ANY_INDICES}
+        headers = {"accept": "application/json"}
+        return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)))
 
     def _page(self, clause: Clause, size: int, place: _Place | None) -> list[_Hit]:
         body = {"query": clause, "size": size, "sort": SORT, "track_total_hits": False}
         if place is not None:
             body["search_after"] = [place.time, place.index, place.number + 1]
-        data = self._run(self._client.fetch("POST", self._path("_search"), params=_SEARCH, json=body))
+        data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
         return _ANSWER.decode(data).hits.hits
 
     def _top(self, way: Way, clause: Clause, n: int) -> list[TopValue]:
@@ -237,7 +246,7 @@ class ElasticStore:
             if way.kind is Kind.KEYWORD:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
-            answer = self._call("POST", self._path("_search", _named(way.indices)), _SEARCH, body)
+            answer = self._search(_named(way.indices), body)
             found = answer.get("aggregations", {}).get("top", {"buckets": []})
             if not found.get("doc_count_error_upper_bound") or shard_size >= MOST_SHARD_VALUES:
                 return [TopValue(_typed(bucket, way.kind), bucket["doc_count"]) for bucket in found["buckets"]]
@@ -250,7 +259,7 @@ class ElasticStore:
                 "none": {"missing": {"field": way.name}},
             }
             body = body | {"aggs": {"time": body["aggs"]["time"] | {"aggs": parts}}}
-        answer = self._call("POST", self._path("_search", indices), _SEARCH, body)
+        answer = self._search(indices, body)
         found: list[Any] = answer.get("aggregations", {}).get("time", {}).get("buckets", [])
         return found
 
@@ -263,8 +272,12 @@ class ElasticStore:
         others = [self._indices, *(f"-{index}" for way in ways for index in way.indices or ())]
         return [*((_named(way.indices), way) for way in ways), (",".join(others), None)]
 
-    def _call(self, method: str, path: str, params: dict[str, str], body: Any = None) -> Any:
-        return self._run(self._client.call(method, path, params=params, json=body))
+    def _search(self, indices: str, body: dict[str, Any]) -> Any:
+        return self._call(self._api.search(index=indices or self._indices, body=body, **_ALL_SHARDS))
+
+    def _call(self, request: Coroutine[Any, Any, ApiResponse[Any]]) -> Any:
+        """Wait for the parsed answer to a request of the official client."""
+        return self._run(request).body
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._background.closed:

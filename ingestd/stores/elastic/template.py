@@ -25,7 +25,8 @@ from typing import Any
 
 import orjson
 
-from ingestd.stores.elastic.client import ElasticClient, Server, quote_part
+from ingestd.stores.elastic.client import ElasticClient, Server
+from ingestd.stores.elastic.errors import ElasticRefused
 
 TEMPLATE_NAME = "ingestd"
 VERSION = 2
@@ -152,25 +153,33 @@ async def install_template(
         ElasticUnavailable: No answer.
         ElasticRefused: The server does not take it.
     """
-    path = f"/_index_template/{quote_part(template_name)}"
-    status, answer = await client.request("GET", path)
-    if status not in {200, 404} or not isinstance(answer, dict):
-        raise client.refused(status, answer)
     pattern = index_pattern(index)
     patterns = [pattern]
-    if status == 200 and not template_overwrite:
-        there = answer["index_templates"][0]["index_template"]
-        if template_file is not None or there.get("_meta", {}).get("managed_by") != "ingestd":
+    existing = await _installed(client, template_name)
+    if existing is not None and not template_overwrite:
+        if template_file is not None or existing.get("_meta", {}).get("managed_by") != "ingestd":
             return False
-        patterns = sorted({pattern, *there["index_patterns"]})
-        if there.get("version", 0) >= VERSION and patterns == sorted(there["index_patterns"]):
+        patterns = sorted({pattern, *existing["index_patterns"]})
+        if existing.get("version", 0) >= VERSION and patterns == sorted(existing["index_patterns"]):
             return False
     if template_file:
         body = read_template(template_file, pattern)
     else:
         body = template(pattern, server=await client.server()) | {"index_patterns": patterns}
-    await client.call("PUT", path, json=body)
+    await client.api.indices.put_index_template(name=template_name, body=body)
     return True
+
+
+async def _installed(client: ElasticClient, template_name: str) -> dict[str, Any] | None:
+    """Return the index template of this name, None if there is none."""
+    try:
+        answer = await client.api.indices.get_index_template(name=template_name)
+    except ElasticRefused as error:
+        if error.status == 404:
+            return None
+        raise
+    found: dict[str, Any] = answer["index_templates"][0]["index_template"]
+    return found
 
 
 def read_template(name: str, pattern: str) -> dict[str, Any]:

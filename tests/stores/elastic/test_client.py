@@ -4,14 +4,17 @@ import subprocess
 import sys
 
 import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders
 
 from ingestd.stores.elastic.client import ElasticClient, Server, quote_part
+from ingestd.stores.elastic.errors import refused
 from ingestd.stores.elastic.options import ElasticOptions
 
 
 def test_the_import_is_cheap() -> None:
-    """The transport and aiohttp come with the first connection, not with the module."""
-    code = "import sys, ingestd.stores.elastic.client as c; print({'aiohttp', 'elastic_transport'} & set(sys.modules))"
+    """The official client and aiohttp come with the first connection, not with the module."""
+    heavy = {"aiohttp", "elastic_transport", "elasticsearch"}
+    code = f"import sys, ingestd.stores.elastic.client as c; print({heavy!r} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
@@ -32,9 +35,10 @@ def test_the_import_is_cheap() -> None:
     ],
 )
 def test_a_refusal_is_a_sentence(options: dict[str, str], status: int, answer: object, sentence: str) -> None:
-    refused = ElasticClient(ElasticOptions(**options)).refused(status, answer)  # type: ignore[arg-type]
-    assert str(refused).startswith(f"http://127.0.0.1:9200 {sentence}")
-    assert refused.status == status
+    (node,) = ElasticClient(ElasticOptions(**options)).api.transport.node_pool.all()  # type: ignore[arg-type]
+    error = refused(ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node.config), answer)
+    assert str(error).startswith(f"http://127.0.0.1:9200 {sentence}")
+    assert error.status == status
 
 
 def test_server_is_shown() -> None:
