@@ -24,6 +24,7 @@ from ingestd.units import (
     parse_address,
     parse_duration,
     parse_size,
+    round_size,
 )
 
 GOOD: list[tuple[str, Callable[[str], Any], str, Any]] = [
@@ -134,3 +135,10 @@ def test_kind_refuses(kind: Kind, value: Any, error: str) -> None:
 def test_passwords_are_masked(url: str, masked: str) -> None:
     assert mask(url) == masked
     assert URL.show(url) == masked
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_950, "1.0 MB"), (5 * 10**15, "5000.0 TB")]
+)
+def test_round_size(count: int, text: str) -> None:
+    assert round_size(count) == text

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ingestd.cli.common import tables
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.options import json_option, settings_options
 from ingestd.event.jsontext import dumps
 from ingestd.pipeline.audit import Account, IndexCount, accounts, delivered_to, of_day, overall
 from ingestd.pipeline.ledger import Sheet
@@ -48,7 +48,7 @@ class Day(click.ParamType[str]):
 @settings_options("data_dir")
 @click.option("--day", type=Day(), help="Only what was received on this day (UTC): 2026-11-22, today, yesterday.")
 @click.option("--store", "url", metavar="URL", help="Count the indices of this Elasticsearch or OpenSearch as well.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def audit(settings: Settings, day: str | None, url: str | None, as_json: bool) -> None:
     """Check that received = delivered + duplicates + dead + dropped + queued; exit code 1 if it does not add up.
 

@@ -1,4 +1,4 @@
-"""``ingestd check`` and ``ingestd explain``: what is wrong with a config, and what becomes of it."""
+"""``ingestd check`` and ``ingestd explain``: what is wrong with a config, and what it does."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from pathlib import Path
 import click
 
 from ingestd.app.pipelines import pipeline_configs, pipeline_options
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.errors import config_errors
+from ingestd.cli.common.options import settings_options
 from ingestd.compiler.explain import explain as explain_pipeline
 from ingestd.compiler.pipeline import inspect
-from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import Config
 from ingestd.settings import Settings
 
+_files_argument = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@_files_argument
 @pipeline_options
 @settings_options()
 def check(
@@ -26,33 +28,31 @@ def check(
     config_string: str | None,
     named: tuple[str, ...],
 ) -> None:
-    """Check a config: print every mistake with its place. Exit code 0: it can run; 1: it cannot."""
-    try:
+    """Check a config: print every error with its position. Exit code 0 if it can run, else 1."""
+    with config_errors():
         configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
-    except ConfigErrors as errors:
-        _end(errors)
     failed = False
     for name, config in configs.items():
         findings = inspect(config)
         for finding in findings:
             click.echo(finding.render(config.sources.get(finding.span.file, "")), err=True)
-        wrong = sum(finding.severity == "error" for finding in findings)
-        failed |= wrong > 0
-        click.echo(_verdict(name, wrong, len(findings) - wrong, config), err=wrong > 0)
+        errors = sum(finding.severity == "error" for finding in findings)
+        failed |= errors > 0
+        click.echo(_verdict(name, errors, len(findings) - errors, config), err=errors > 0)
     raise SystemExit(1 if failed else 0)
 
 
-def _verdict(name: str, wrong: int, warnings: int, config: Config) -> str:
+def _verdict(name: str, errors: int, warnings: int, config: Config) -> str:
     files = ", ".join(config.sources)
     rest = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
-    if wrong:
-        return f"{files}: {wrong} error{'s' * (wrong != 1)}{rest}"
+    if errors:
+        return f"{files}: {errors} error{'s' * (errors != 1)}{rest}"
     return f"{files}: pipeline {name} is good{rest}"
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
-@click.option("--code", is_flag=True, help="Print the Python function that the config becomes.")
+@_files_argument
+@click.option("--code", is_flag=True, help="Print the Python function that the config is compiled to.")
 @pipeline_options
 @settings_options()
 def explain(
@@ -63,15 +63,8 @@ def explain(
     config_string: str | None,
     named: tuple[str, ...],
 ) -> None:
-    """Explain a config: what it reads, sets and removes, and how far records are decoded."""
-    try:
+    """Explain a config: which fields it reads, sets and removes, and how much of a record it decodes."""
+    with config_errors():
         configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
         for config in configs.values():
             click.echo(explain_pipeline(config, code=code), nl=False)
-    except ConfigErrors as errors:
-        _end(errors)
-
-
-def _end(errors: ConfigErrors) -> None:
-    click.echo(errors.render(), err=True)
-    raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""``ingestd config``: the pipeline and the settings that hold when nobody says otherwise, or as said."""
+"""``ingestd config``: the built-in pipeline and the effective settings."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from ingestd.app.pipelines import default_text
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.options import json_option, settings_options
+from ingestd.cli.common.terminal import write_table
 from ingestd.settings import SETTINGS, Settings
 
 
 @click.group("config")
 def config() -> None:
-    """Show the built-in pipeline and the settings in force."""
+    """Show the built-in pipeline and the effective settings."""
 
 
 @config.command("default")
@@ -25,19 +26,16 @@ def default(settings: Settings) -> None:
 
 
 @config.command("settings")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: name -> value and origin.")
+@json_option
 @settings_options()
 def show_settings(settings: Settings, as_json: bool) -> None:
-    """Print the settings in force, and where each value came from. Passwords are masked."""
+    """Print the effective settings and where each value comes from. Passwords are masked."""
     if as_json:
         document = {name: {"value": _json_value(settings, name), "origin": settings.origins[name]} for name in SETTINGS}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    rows = [("SETTING", "VALUE", "FROM")]
-    rows += ((name, one.kind.show(settings.get(name)), settings.origins[name]) for name, one in SETTINGS.items())
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for name, value, origin in rows:
-        click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+    rows = [(name, setting.kind.show(settings.get(name)), settings.origins[name]) for name, setting in SETTINGS.items()]
+    write_table(("SETTING", "VALUE", "FROM"), rows)
 
 
 def _json_value(settings: Settings, name: str) -> Any:

@@ -16,8 +16,8 @@ import click
 
 from ingestd.app.pipelines import pipeline_configs, pipeline_options
 from ingestd.cli.common import tables
-from ingestd.cli.common.disk import told
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.errors import os_errors
+from ingestd.cli.common.options import json_option, settings_options
 from ingestd.config.errors import ConfigErrors
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter, Group
 from ingestd.dead_letters.reader import BusyError, DeadLetterReader, Found, letters_folder
@@ -27,8 +27,6 @@ from ingestd.settings import Settings
 from ingestd.units import parse_duration, round_size
 
 _NONE = "there are no dead letters"
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def deadletters() -> None:
 
 @deadletters.command("list")
 @settings_options("data_dir")
-@_json
+@json_option
 def list_letters(settings: Settings, as_json: bool) -> None:
     """List the dead letters, those with the same cause together, the most recent last."""
     with _disk():
@@ -104,7 +102,7 @@ def list_letters(settings: Settings, as_json: bool) -> None:
 @choice_options
 @settings_options("data_dir")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, the newest.")
-@_json
+@json_option
 def show(  # noqa: PLR0913, PLR0917 -- click passes one argument for each option
     group: str | None,
     groups: tuple[str, ...],
@@ -334,7 +332,7 @@ def _screen_cells() -> int | None:
 def _disk() -> Iterator[None]:
     """Make one sentence and exit code 1 of what the disk, or another command, refuses."""
     try:
-        with told("the dead letters"):
+        with os_errors("the dead letters"):
             yield
     except BusyError as error:
         raise click.ClickException(str(error)) from None

@@ -1,4 +1,4 @@
-"""``ingestd geoip``: install, refresh, show and remove the databases that say where addresses are."""
+"""``ingestd geoip``: install, update, show and remove the databases that locate IP addresses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from ingestd.cli.common import tables
-from ingestd.cli.common.disk import told
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.errors import os_errors
+from ingestd.cli.common.options import json_option, settings_options
+from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
 from ingestd.geoip.database import DatabaseError
 from ingestd.geoip.fetch import FetchError, Progress
@@ -35,89 +36,96 @@ _settings = settings_options("data_dir")
 
 @click.group("geoip")
 def geoip() -> None:
-    """Manage the databases that say where IP addresses are."""
+    """Manage the databases that locate IP addresses."""
 
 
 @geoip.command("install")
 @click.argument("source", required=False)
-@click.option("--member", default="", metavar="NAME", help="The file to take out of an archive that holds several.")
-@click.option("--refresh", is_flag=True, help="Fetch what is installed again if it changed; for a schedule.")
+@click.option("--member", default="", metavar="NAME", help="The file to use of an archive with several databases.")
+@click.option(
+    "--refresh", is_flag=True, help="Download installed databases again if there is a newer version; for a timer."
+)
 @_settings
 def install(source: str | None, member: str, refresh: bool, settings: Settings) -> None:
-    """Put the database SOURCE in place: a file, a URL, maxmind:NAME or dbip:NAME.
+    """Install the database SOURCE: a file, a URL, maxmind:NAME or dbip:NAME.
 
-    It is tried before it takes the place of an older one; a running daemon opens it within seconds. One for places
-    and one for the owners of networks (ASN) can be installed.
+    It is tested before it replaces an older one, and a running daemon opens it within seconds. Two databases can be
+    installed: one for locations and one for network owners (ASN).
     """
     if (source is None) is not refresh:
         raise click.UsageError("give either SOURCE or --refresh")
     installer = Installer(settings.data_dir, os.environ, datetime.now(UTC))
-    with told(str(settings.data_dir)), _explained(), _progress() as progress:
+    with os_errors(str(settings.data_dir)), _geoip_errors(), _progress() as progress:
         if source is not None:
             use, origin = installer.install(source, member=member, progress=progress)
-            _tell(use, origin)
+            _report(use, origin)
             return
         remote = [use for use in USES if (known := installed(settings.data_dir, use)) and is_remote(known.source)]
         if not remote:
-            raise click.ClickException("nothing is installed that could be fetched again")
+            raise click.ClickException("no installed database can be downloaded again")
         for use in remote:
             new = installer.refresh(use, progress=progress)
             if new is None:
                 click.echo(f"{use}: unchanged")
             else:
-                _tell(use, new)
+                _report(use, new)
 
 
 @geoip.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object for each database.")
+@json_option
 @_settings
 def status(as_json: bool, settings: Settings) -> None:
-    """Show what is installed: type, age, source, and the attribution that its licence asks for."""
-    with told(str(settings.data_dir)):
+    """Show the installed databases: type, age, source, and the attribution that the licence requires."""
+    with os_errors(str(settings.data_dir)):
         uses = uses_installed(settings.data_dir)
-        pages = [_page(settings, use) for use in uses]
+        documents = [_document(settings, use) for use in uses]
     if as_json:
-        click.echo(dumps(pages))
-    elif not pages:
+        click.echo(dumps(documents))
+    elif not documents:
         click.echo(_NOTHING, err=True)
     else:
         rows = [
-            (page["use"], page["type"], page["built"][:10], page["installed"][:10], round_size(page["bytes"]))
-            for page in pages
+            (
+                document["use"],
+                document["type"],
+                document["built"][:10],
+                document["installed"][:10],
+                round_size(document["bytes"]),
+            )
+            for document in documents
         ]
-        for line in tables.table(("USE", "TYPE", "BUILT", "INSTALLED", "SIZE"), rows, None, numbers=1):
-            click.echo(line)
-        for page in pages:
-            click.echo(f"\n{page['use']}: {tables.printable(page['source'] or page['path'])}")
-            if page["attribution"]:
-                click.echo(page["attribution"])
+        write_table(("USE", "TYPE", "BUILT", "INSTALLED", "SIZE"), rows, numbers=1)
+        for document in documents:
+            click.echo(f"\n{document['use']}: {tables.printable(document['source'] or document['path'])}")
+            if document["attribution"]:
+                click.echo(document["attribution"])
 
 
 @geoip.command("remove")
 @click.argument("uses", nargs=-1, type=click.Choice(USES))
 @_settings
 def remove_databases(uses: tuple[str, ...], settings: Settings) -> None:
-    """Remove installed databases, all or those for the USES named; running daemons close them."""
-    with told(str(settings.data_dir)):
-        gone = [use for use in uses or USES if remove(settings.data_dir, use)]
-    click.echo(f"removed: {', '.join(gone)}" if gone else "no geoip database is installed", err=not gone)
+    """Remove installed databases: those for the given USES, or all. Running daemons close them."""
+    with os_errors(str(settings.data_dir)):
+        removed = [use for use in uses or USES if remove(settings.data_dir, use)]
+    click.echo(f"removed: {', '.join(removed)}" if removed else "no geoip database is installed", err=not removed)
 
 
-def _page(settings: Settings, use: str) -> dict[str, Any]:
-    """Return what is known of an installed database; one that somebody copied there himself has no page."""
+def _document(settings: Settings, use: str) -> dict[str, Any]:
+    """Return what is known about an installed database; one that was copied there by hand has no metadata."""
     path = database_file(settings.data_dir, use)
     known = installed(settings.data_dir, use) or Origin("", "unknown", "", "", "", "")
     return {"use": use, "path": str(path), "bytes": path.stat().st_size, **asdict(known)}
 
 
-def _tell(use: str, origin: Origin) -> None:
+def _report(use: str, origin: Origin) -> None:
     click.echo(f"{use}: {origin.type} of {origin.built[:10]} is installed")
     if origin.attribution:
-        click.echo(f"show this where you show its data: {origin.attribution}")
+        click.echo(f"attribution to show with its data: {origin.attribution}")
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _geoip_errors() -> Iterator[None]:
     try:
         yield
     except (DatabaseError, FetchError, SourceError) as error:
@@ -126,18 +134,18 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Give what draws a bar on a terminal, once there is something to draw."""
+    """Show a progress bar on a terminal once the size is known; gives the function to call with (count, total)."""
     bars: list[Any] = []
     stderr = sys.stderr
 
     def step(count: int, total: int | None) -> None:
         if total and not bars:
-            bars.append(click.progressbar(length=total, label="fetching", file=stderr))
+            bars.append(click.progressbar(length=total, label="downloading", file=stderr))
         for bar in bars:
             bar.update(count)
 
     def no_bar(count: int, total: int | None) -> None:
-        """Draw nothing: in a log a bar is of no use."""
+        """Draw nothing: a log needs no bar."""
 
     try:
         yield step if stderr.isatty() else no_bar

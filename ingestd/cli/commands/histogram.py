@@ -1,4 +1,4 @@
-"""``ingestd histogram``: how many events there were over time, as bars."""
+"""``ingestd histogram``: events over time, as bars."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from collections.abc import Iterator, Sequence
 import click
 
 from ingestd.cli.common import tables
-from ingestd.cli.common.asking import FieldName, as_json_option, opened_store, query_options, store_settings
-from ingestd.cli.common.flags import Value
-from ingestd.cli.common.printing import (
-    colour_of,
-    coloured,
-    screen_cells,
-    tell_nothing_found,
-    write,
-    write_text,
-    zone_name,
-)
+from ingestd.cli.common.events import report_no_match
+from ingestd.cli.common.options import Value, json_option, store_options
+from ingestd.cli.common.queries import FieldName, query_options
+from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.terminal import colour_of, coloured, screen_cells, write, write_text
+from ingestd.cli.common.times import utc_offset, zone_name
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
@@ -37,36 +32,36 @@ _OTHERS, _NONE = "(others)", "(none)"
 
 @click.command()
 @query_options()
-@click.option("--interval", type=Value(DURATION), help="Time of one bar: 10m, 1h, 1d.  [default: about 30 bars]")
-@click.option("--by", "field", type=FieldName(), default="level", show_default=True, help="Field that parts the bars.")
-@store_settings
-@as_json_option
+@click.option("--interval", type=Value(DURATION), help="Width of a bar: 10m, 1h, 1d.  [default: about 30 bars]")
+@click.option("--by", "field", type=FieldName(), default="level", show_default=True, help="Field to split the bars by.")
+@store_options
+@json_option
 def histogram(settings: Settings, query: Query, interval: float | None, field: str, as_json: bool) -> None:
-    """Show how many events there were over time, by level or another field. Times are local times."""
+    """Show the number of events over time, by level or another field. Times are local."""
     with opened_store(settings) as store:
         seconds = max(int(interval), 1) if interval is not None else _seconds(store, query)
-        found = store.histogram(query, seconds, _utc_offset(), field)
+        found = store.histogram(query, seconds, utc_offset(), field)
         if as_json:
-            write(dumps([{"time": one.time, "counts": one.counts} for one in found]))
+            write(dumps([{"time": bucket.time, "counts": bucket.counts} for bucket in found]))
         elif not found:
-            tell_nothing_found(store)
+            report_no_match(store)
         else:
             for line in lines(found, seconds, field, screen_cells(), colours=coloured()):
                 write_text(line)
 
 
 def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None, *, colours: bool) -> Iterator[str]:
-    """Return a table: the time, a column of numbers for each value, and a bar that is parted by them.
+    """Return a table: the time, a column of numbers for each value, and a bar split by value.
 
     Args:
-        buckets: At least one, in order of time; those between that are missing are empty.
-        seconds: What a bar stands for.
-        field: What the counts are by.
-        cells: Width of the terminal, ``None``: no terminal.
-        colours: Whether levels may be coloured.
+        buckets: At least one, in order of time; gaps are empty buckets.
+        seconds: The width of a bar.
+        field: The field that the counts are by.
+        cells: Width of the terminal, ``None``: not a terminal.
+        colours: Whether to colour levels.
     """
     values = _columns(buckets, field)
-    rows = [(time, _gathered(counts, values)) for time, counts in _filled(buckets, seconds)]
+    rows = [(time, _counts_of(counts, values)) for time, counts in _filled(buckets, seconds)]
     most = max(sum(counts) for _, counts in rows)
     heads = (f"TIME ({zone_name()})", *(tables.printable(value or _NONE) for value in values))
     texts = [(_label(time, seconds), *(f"{count:,}" if count else "" for count in counts)) for time, counts in rows]
@@ -77,15 +72,15 @@ def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None
     yield plain[0].rstrip()
     for text, (_, counts) in zip(plain[1:], rows, strict=True):
         parts = zip(_cut(counts, room, most), marks, colour, strict=True)
-        bar = "".join(click.style(mark * size, fg=one) if one else mark * size for size, mark, one in parts if size)
+        bar = "".join(click.style(mark * size, fg=fg) if fg else mark * size for size, mark, fg in parts if size)
         yield f"{text}{tables.GAP}{bar}".rstrip()
 
 
 def _seconds(store: LogStore, query: Query) -> int:
-    """Return a width of bars that shows what there is, or the time that was asked for, in about 30 of them."""
-    begin = _epoch(query.since) if query.since else None
+    """Return the width of a bar, in seconds, for about 30 bars over the time of the query or of the events found."""
+    start = _epoch(query.since) if query.since else None
     end = _epoch(query.until) if query.until else None
-    if begin is None or end is None:
+    if start is None or end is None:
         width = _DAY
         found = store.histogram(query, width)
         if len(found) == 1:
@@ -93,23 +88,17 @@ def _seconds(store: LogStore, query: Query) -> int:
             found = store.histogram(query, width)
         if not found:
             return 3600
-        begin = _epoch(found[0].time) if begin is None else begin
+        start = _epoch(found[0].time) if start is None else start
         end = _epoch(found[-1].time) + width if end is None else end
-    return bar_seconds(2 * (end - begin))
+    return bar_seconds(2 * (end - start))
 
 
 def _epoch(time: str) -> float:
     return datetime.datetime.fromisoformat(time).timestamp()
 
 
-def _utc_offset() -> int:
-    """Return how many seconds local time is ahead of UTC, now."""
-    offset = datetime.datetime.now().astimezone().utcoffset()
-    return int(offset.total_seconds()) if offset is not None else 0
-
-
 def _columns(buckets: Sequence[Bucket], field: str) -> list[str]:
-    """Return the values that get a column: levels by severity, others by number; the rarest share one."""
+    """Return the values that get a column: levels by severity, others by count; the rarest share a column."""
     totals: Counter[str] = Counter()
     for bucket in buckets:
         totals.update(bucket.counts)
@@ -121,7 +110,7 @@ def _columns(buckets: Sequence[Bucket], field: str) -> list[str]:
     return values
 
 
-def _gathered(counts: dict[str, int], values: list[str]) -> list[int]:
+def _counts_of(counts: dict[str, int], values: list[str]) -> list[int]:
     known = [counts.get(value, 0) for value in values]
     if _OTHERS in values:
         known[values.index(_OTHERS)] += sum(counts.values()) - sum(known)
@@ -129,7 +118,7 @@ def _gathered(counts: dict[str, int], values: list[str]) -> list[int]:
 
 
 def _filled(buckets: Sequence[Bucket], seconds: int) -> Iterator[tuple[float, dict[str, int]]]:
-    """Return time and counts of each bar, also of those without events, unless they would be too many."""
+    """Yield time and counts of each bar; empty bars are included unless there would be too many."""
     times = [_epoch(bucket.time) for bucket in buckets]
     fill = (times[-1] - times[0]) / seconds < MOST_BARS
     expected = times[0]
@@ -155,10 +144,10 @@ def _padded(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
 
 
 def _cut(counts: Sequence[int], cells: int, most: int) -> list[int]:
-    """Return how many cells each count gets of a bar; the longest bar has ``cells``, none that counts is empty."""
+    """Return how many cells of a bar each count gets: ``cells`` for ``most``, at least one for each that is not 0."""
     ends, total, before = [], 0, 0
     for count in counts:
         total += count
         before = max(round(total * cells / most), before + (1 if count else 0))
         ends.append(before)
-    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

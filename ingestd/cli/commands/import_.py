@@ -15,8 +15,8 @@ import uvloop
 
 from ingestd.app.assemble import config_version, dead_letters
 from ingestd.app.pipelines import pipeline_configs
-from ingestd.cli.common.flags import settings_options
-from ingestd.cli.common.lifecycle import progress
+from ingestd.cli.common.options import settings_options
+from ingestd.cli.common.terminal import progress
 from ingestd.compiler.bound import Step
 from ingestd.compiler.check import STREAM_CODECS
 from ingestd.compiler.common import InputCommon

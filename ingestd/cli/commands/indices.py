@@ -1,29 +1,29 @@
-"""``ingestd indices``: what a store has of each day."""
+"""``ingestd indices``: the size of each day."""
 
 from __future__ import annotations
 
 import click
 
-from ingestd.cli.common import tables
-from ingestd.cli.common.asking import as_json_option, opened_store, store_settings
-from ingestd.cli.common.printing import NO_EVENTS, screen_cells, write, write_text
+from ingestd.cli.common.events import NO_EVENTS
+from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.terminal import write, write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.units import round_size
 
 
 @click.command()
-@store_settings
-@as_json_option
+@store_options
+@json_option
 def indices(settings: Settings, as_json: bool) -> None:
     """List the indices: events and bytes of each day."""
     with opened_store(settings) as store:
         found = store.indices()
     if as_json:
-        write(dumps([{"index": one.index, "events": one.events, "bytes": one.bytes} for one in found]))
+        write(dumps([{"index": index.index, "events": index.events, "bytes": index.bytes} for index in found]))
     elif not found:
         click.echo(NO_EVENTS, err=True)
     else:
-        rows = [(one.index, f"{one.events:,}", round_size(one.bytes)) for one in found]
-        for line in tables.table(("INDEX", "EVENTS", "SIZE"), rows, screen_cells(), numbers=2):
-            write_text(line)
+        rows = [(index.index, f"{index.events:,}", round_size(index.bytes)) for index in found]
+        write_table(("INDEX", "EVENTS", "SIZE"), rows, numbers=2, fit=True)

@@ -1,4 +1,4 @@
-"""``ingestd prune``: delete the indices that may go, and say of each why it stays or goes."""
+"""``ingestd prune``: delete the indices that retention allows to delete, and say why."""
 
 from __future__ import annotations
 
@@ -7,87 +7,92 @@ from typing import Any
 
 import click
 
-from ingestd.cli.common import tables
-from ingestd.cli.common.flags import Value, settings_options
-from ingestd.cli.common.lifecycle import Opened, alone, opened
+from ingestd.cli.common.backups import BackedUpStore, lifecycle_lock, opened_with_backups
+from ingestd.cli.common.options import Value, json_option, store_options
+from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
-from ingestd.lifecycle.retention import Decision
 from ingestd.lifecycle.scheduler import free_bytes
 from ingestd.lifecycle.work import Lifecycle, Pruned
 from ingestd.settings import Settings
 from ingestd.units import COUNT, DURATION, SIZE, round_size
 
+_RULES = {"max_age": "max_age", "max_size": "max_bytes", "max_indices": "max_indices", "keep_free": "keep_free"}
+"""The rule of each option."""
+
 
 @click.command()
-@click.option("--max-age", type=Value(DURATION), help="Delete indices of days that began so long ago, such as 30d.")
-@click.option("--max-size", type=Value(SIZE), help="Delete the oldest until all take no more than this, such as 20GB.")
-@click.option("--max-indices", type=Value(COUNT), help="Delete the oldest until so many are left.")
-@click.option("--keep-free", type=Value(SIZE), help="Delete the oldest until so much of the disk is free.")
-@click.option("--index", "pattern", help="Pattern of the indices to look at.  [default: setting retention.index]")
-@click.option("--dry-run", is_flag=True, help="Delete nothing, say what would be done.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@settings_options("data_dir", "store", "elasticsearch")
+@click.option(
+    "--max-age", type=Value(DURATION), help="Delete indices whose day began longer ago than this, such as 30d."
+)
+@click.option("--max-size", type=Value(SIZE), help="Delete the oldest until the total is at most this, such as 20GB.")
+@click.option("--max-indices", type=Value(COUNT), help="Delete the oldest until at most this many are left.")
+@click.option("--keep-free", type=Value(SIZE), help="Delete the oldest until this much disk space is free.")
+@click.option("--index", "pattern", help="Pattern of the indices to consider.  [default: setting retention.index]")
+@click.option("--dry-run", is_flag=True, help="Delete nothing; say what would be deleted.")
+@json_option
+@store_options
 def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None, **limits: Any) -> None:
-    """Delete the indices that retention lets go, and say of each why.
+    """Delete the indices that retention allows to delete, and say why each one goes or stays.
 
-    The rules are those of the settings `retention`, or those that are given here instead. Where a repository for
-    backups is set up, nothing goes that is not in a backup which was read again and found whole.
+    The rules are the settings `retention`, or the options given here instead. Once there is a repository, nothing is
+    deleted that is not in a verified backup.
     """
-    with opened(settings) as where:
-        work = _work(where, pattern, limits)
-        free = free_bytes(settings.data_dir) if where.own else None
+    with opened_with_backups(settings) as opened:
+        work = _lifecycle(opened, pattern, limits)
+        free = free_bytes(settings.data_dir) if opened.own else None
         if dry_run:
-            done = [Pruned(one) for one in work.plan(free)]
+            results = [Pruned(decision) for decision in work.plan(free)]
         else:
-            with alone(settings):
-                done = work.prune(free)
+            with lifecycle_lock(settings):
+                results = work.prune(free)
     if as_json:
-        click.echo(dumps([_document(one, dry_run) for one in done]))
-    elif not done:
+        click.echo(dumps([_document(result, dry_run) for result in results]))
+    elif not results:
         click.echo(f"no index matches {work.rules.index}", err=True)
     else:
-        rows = [
-            (one.decision.info.index, round_size(one.decision.info.bytes), _fate(one, dry_run), _why(one))
-            for one in done
-        ]
-        for line in tables.table(("INDEX", "SIZE", "", "WHY"), rows, None, numbers=0):
-            click.echo(line.rstrip())
-    if any(one.error for one in done):
+        write_table(("INDEX", "SIZE", "", "WHY"), [_row(result, dry_run) for result in results])
+    if any(result.error for result in results):
         raise SystemExit(1)
 
 
-def _work(where: Opened, pattern: str | None, limits: dict[str, Any]) -> Lifecycle:
-    """Return the work with the rules of the command line: if one is given, those of the settings do not count."""
-    work = where.lifecycle()
+def _lifecycle(opened: BackedUpStore, pattern: str | None, limits: dict[str, Any]) -> Lifecycle:
+    """Return the lifecycle with the rules of the command line; if one is given, those of the settings do not count."""
+    work = opened.lifecycle()
     if any(value is not None for value in limits.values()):
-        names = {"max_age": "max_age", "max_size": "max_bytes", "max_indices": "max_indices", "keep_free": "keep_free"}
-        given = {names[option]: value for option, value in limits.items()}
-        if given["keep_free"] is not None and not where.own:
-            raise click.UsageError("--keep-free: how much of a server's disk is free is not known; use --max-size")
+        given = {_RULES[option]: value for option, value in limits.items()}
+        if given["keep_free"] is not None and not opened.own:
+            raise click.UsageError(
+                "--keep-free needs the built-in store: a server's free disk is unknown; use --max-size"
+            )
         work.rules = dataclasses.replace(work.rules, **given)
     if pattern:
         work.rules = dataclasses.replace(work.rules, index=pattern)
     return work
 
 
-def _fate(one: Pruned, dry_run: bool) -> str:
-    if one.error:
+def _outcome(result: Pruned, dry_run: bool) -> str:
+    if result.error:
         return "FAILED"
-    if one.decision.delete:
+    if result.decision.delete:
         return "would go" if dry_run else "deleted"
-    return "held" if one.decision.held else "kept"
+    return "held" if result.decision.held else "kept"
 
 
-def _why(one: Pruned) -> str:
-    return one.error or one.decision.why
+def _why(result: Pruned) -> str:
+    return result.error or result.decision.why
 
 
-def _document(one: Pruned, dry_run: bool) -> dict[str, Any]:
-    decision: Decision = one.decision
+def _row(result: Pruned, dry_run: bool) -> tuple[str, str, str, str]:
+    index = result.decision.info
+    return index.index, round_size(index.bytes), _outcome(result, dry_run), _why(result)
+
+
+def _document(result: Pruned, dry_run: bool) -> dict[str, Any]:
+    index = result.decision.info
     return {
-        "index": decision.info.index,
-        "bytes": decision.info.bytes,
-        "events": decision.info.events,
-        "result": _fate(one, dry_run).lower().replace(" ", "_"),
-        "why": _why(one),
+        "index": index.index,
+        "bytes": index.bytes,
+        "events": index.events,
+        "result": _outcome(result, dry_run).lower().replace(" ", "_"),
+        "why": _why(result),
     }

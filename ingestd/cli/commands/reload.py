@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.options import settings_options
 from ingestd.cli.common.signals import send_signal
 from ingestd.settings import Settings
 

@@ -11,7 +11,7 @@ import click
 
 from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs, pipeline_options
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.options import settings_options
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import Plugin
 from ingestd.pipeline.delivery import OutputGoneError
@@ -26,10 +26,10 @@ from ingestd.supervisor.logs import set_up_logging
 def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str | None, named: tuple[str, ...]) -> None:
     """Run the daemon: with no config, the built-in pipeline for Django sites on port 5959.
 
-    Signals: SIGTERM and SIGINT stop it, SIGHUP loads the config again, SIGUSR2 upgrades it in place.
+    Signals: SIGTERM and SIGINT stop it, SIGHUP reloads the config, SIGUSR2 upgrades it in place.
 
-    Exit codes: 0 it ended as it was told to; 1 the config is wrong, something cannot be opened, or events were
-    lost; 2 wrong usage or settings.
+    Exit codes: 0 it was stopped or its inputs ended; 1 the config is wrong, something cannot be opened, or events
+    were lost; 2 wrong usage or settings.
     """
     set_up_logging(settings.log_format, settings.log_level)
 
@@ -60,14 +60,15 @@ def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str |
 
 
 def _listens(configs: Configs) -> bool:
-    """Return whether an input reads connections, which must outlive the process that does."""
-    specs = [find("input", one.name) for config in configs.values() for one in config.inputs if isinstance(one, Plugin)]
+    """Return whether any input accepts connections: these must outlive the process that reads them."""
+    inputs = [node for config in configs.values() for node in config.inputs if isinstance(node, Plugin)]
+    specs = [find("input", node.name) for node in inputs]
     return any(spec is not None and spec.listens for spec in specs)
 
 
 def _leave(code: int) -> None:
-    """End the process without taking the interpreter apart, which costs as much as a quarter of the start."""
-    logging.shutdown()  # the last word of the rate limit
+    """Exit without tearing down the interpreter, which takes as long as a quarter of the start."""
+    logging.shutdown()  # writes what the rate limit still holds back
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""``ingestd search``: the newest events that a query finds."""
+"""``ingestd search``: the newest events that match a query."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ import sys
 
 import click
 
-from ingestd.cli.common.asking import as_json_option, opened_store, query_options, store_settings
-from ingestd.cli.common.printing import event_head, event_printer, tell_nothing_found, write, write_text
+from ingestd.cli.common.events import event_head, event_printer, report_no_match
+from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.queries import query_options
+from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.terminal import write, write_text
 from ingestd.settings import Settings
 from ingestd.stores.query import Query
 
 
 @click.command()
 @query_options()
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the newest.")
-@store_settings
-@as_json_option
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Show at most this many, newest first.",
+)
+@store_options
+@json_option
 def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
-    """Show events, the newest first.
+    """Show events, newest first.
 
     QUERY is what the dashboard's search box takes: 서울, level:>=WARNING, search_word:"서울 맛집",
     status_code:[400 TO 499], AND, OR, NOT. Quote it: 'level:ERROR AND timeout'.
@@ -29,7 +38,7 @@ def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
             for document in documents:
                 write(document)
         elif (first := next(documents, None)) is None:
-            tell_nothing_found(store)
+            report_no_match(store)
         else:
             write_text(event_head())
             lines = event_printer()

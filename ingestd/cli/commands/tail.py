@@ -1,4 +1,4 @@
-"""``ingestd tail``: the newest events, and what comes in."""
+"""``ingestd tail``: the newest events, and new ones as they arrive."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from dataclasses import replace
 
 import click
 
-from ingestd.cli.common.asking import as_json_option, opened_store, query_options, store_settings
-from ingestd.cli.common.printing import event_printer, write, write_text
+from ingestd.cli.common.events import event_printer
+from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.queries import query_options
+from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.terminal import write, write_text
+from ingestd.cli.common.times import utc_text
 from ingestd.settings import Settings
 from ingestd.stores.base import Hit, LogStore, StoreError
 from ingestd.stores.follow import OVERLAP_SECONDS, News, event_key
@@ -21,59 +25,60 @@ from ingestd.stores.query import Query
 
 _POLL_SECONDS = 1.0
 _SHARE = 4
-"""At most one part in so many of the time is spent on asking; a store that is slow to answer is asked less often."""
+"""Queries take at most one part in four of the time: a slow store is polled less often."""
 
 _PAGE = 5000
-"""So many events are looked at for what is new; more in one second than this are left out, and that is told."""
+"""Events fetched per poll; if more arrive between two polls, the rest is skipped and the command says so."""
 
 
 @click.command()
 @query_options(times=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
-@click.option("-n", "n", type=click.IntRange(min=0), default=20, show_default=True, help="Begin with so many events.")
-@store_settings
-@as_json_option
+@click.option("-f", "--follow", is_flag=True, help="Show new events as they arrive, until Ctrl-C.")
+@click.option(
+    "-n", "n", type=click.IntRange(min=0), default=20, show_default=True, help="Number of events to start with."
+)
+@store_options
+@json_option
 def tail(settings: Settings, query: Query, follow: bool, n: int, as_json: bool) -> None:
-    """Show the newest events that QUERY finds, the oldest of them first."""
+    """Show the newest events that match QUERY, newest last."""
     show = _printer(as_json=as_json)
     with opened_store(settings) as store:
         try:
             news = News()
-            if follow:  # asked first: what comes between the two questions is new, or among the newest
+            if follow:  # first: what arrives between the two queries is then new, or among the newest
                 news.pick(_recent(store, query), _key)
             newest = list(store.search(query, n)) if n else []
             news.pick(newest, _key)
             show(hit.document for hit in reversed(newest))
             if follow:
                 _follow(store, query, news, show)
-        except KeyboardInterrupt:  # the way to end it
+        except KeyboardInterrupt:  # the usual way to stop
             return
 
 
 def _follow(store: LogStore, query: Query, news: News, show: Callable[[Iterable[bytes]], None]) -> None:
-    """Show what comes in, until stdout has no reader any more."""
+    """Show new events until stdout has no reader any more."""
     pause, problem = _POLL_SECONDS, ""
     while _has_reader(pause):
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             found = _recent(store, query)
-        except StoreError as error:  # it may come back
+        except StoreError as error:  # it may recover
             if str(error) != problem:
                 problem = str(error)
-                click.echo(f"error: {problem}; tried again", err=True)
+                click.echo(f"error: {problem}; retrying", err=True)
         else:
             problem = ""
             fresh = news.pick(found, _key)
             if len(fresh) == _PAGE:
-                click.echo(f"more than {_PAGE:,} events at once; some are left out", err=True)
+                click.echo(f"more than {_PAGE:,} new events at once; some are not shown", err=True)
             show(hit.document for hit in fresh)
-        pause = max(_POLL_SECONDS, (time.monotonic() - began) * (_SHARE - 1))
+        pause = max(_POLL_SECONDS, (time.monotonic() - started) * (_SHARE - 1))
 
 
 def _recent(store: LogStore, query: Query) -> list[Hit]:
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=OVERLAP_SECONDS)
-    text = since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return list(store.search(replace(query, since=text), _PAGE))
+    return list(store.search(replace(query, since=utc_text(since)), _PAGE))
 
 
 def _key(hit: Hit) -> str:
@@ -96,9 +101,9 @@ def _printer(*, as_json: bool) -> Callable[[Iterable[bytes]], None]:
 
 
 def _has_reader(seconds: float) -> bool:
-    """Wait; return False as soon as stdout is a pipe that nobody reads any more."""
+    """Wait up to ``seconds``; return False as soon as stdout is a pipe without a reader."""
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # errors are told without being asked for
+    poll.register(sys.stdout.fileno(), 0)  # POLLERR is always reported
     if not poll.poll(seconds * 1000):
         return True
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit

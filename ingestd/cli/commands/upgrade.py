@@ -1,4 +1,4 @@
-"""``ingestd upgrade``: restart a running daemon with the code that is installed now."""
+"""``ingestd upgrade``: restart a running daemon with the newly installed code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from ingestd.cli.common.flags import settings_options
+from ingestd.cli.common.options import settings_options
 from ingestd.cli.common.signals import send_signal
 from ingestd.settings import Settings
 
@@ -14,5 +14,5 @@ from ingestd.settings import Settings
 @click.command()
 @settings_options("data_dir")
 def upgrade(settings: Settings) -> None:
-    """Restart the daemon in place with the code that is installed now; no connection is closed."""
+    """Restart the daemon in place with the newly installed code; no connection is closed."""
     send_signal(settings, signal.SIGUSR2)

@@ -1,36 +1,88 @@
-"""Moments as people write them: ``15m`` (ago), ``2026-11-22``, ``2026-11-22 14:10``, ``today``, ``yesterday``."""
+"""Moments and days on the command line: how they are parsed, and how times are shown.
+
+Every function takes the time zone as a parameter, and ``None`` means the machine's. Which zone ``today`` is in is
+decided here alone: `MOMENT_ZONE` for options that take a moment, `DAY_ZONE` for those that take a day.
+"""
 
 from __future__ import annotations
 
 import datetime
 import re
+from typing import Any
+
+import click
 
 from ingestd.units import parse_duration
 
+MOMENT_ZONE: datetime.tzinfo | None = None
+"""``--since yesterday`` is the machine's day."""
+
+DAY_ZONE: datetime.tzinfo | None = datetime.UTC
+"""``backup yesterday`` is an index, and their days are UTC by default."""
+
 _AGO = re.compile(r"\d+(\.\d+)?\s*[a-zA-Z]+")
-_DAY = re.compile(r"(\d{4})[-.](\d\d)[-.](\d\d)")
-_EXPECTED = "expected 15m, 2h, 2d, 1w, today, yesterday, 2026-11-22 or 2026-11-22T14:10"
+_DAY = re.compile(r"(\d{4})[-.]?(\d\d)[-.]?(\d\d)")
+_EXPECTED_MOMENT = "expected 15m, 2h, 2d, 1w, today, yesterday, 2026-11-22 or 2026-11-22T14:10"
+_EXPECTED_DAY = "expected a day such as 2026-11-22, today or yesterday"
+_MAX_DAYS = 3660
+
+
+def now(zone: datetime.tzinfo | None = None) -> datetime.datetime:
+    """Return the current time in ``zone``."""
+    return datetime.datetime.now(datetime.UTC).astimezone(zone)
+
+
+def parse_day(text: str, today: datetime.date) -> datetime.date:
+    """Return the day in ``text``: ``2026-11-22``, ``2026.11.22``, ``today`` or ``yesterday``.
+
+    Raises:
+        ValueError: It is not a day.
+    """
+    if text in {"today", "yesterday"}:
+        return today - datetime.timedelta(days=text == "yesterday")
+    try:
+        if found := _DAY.fullmatch(text):
+            return datetime.date(*map(int, found.groups()))
+    except ValueError:
+        pass
+    raise ValueError(f"{_EXPECTED_DAY}, found {text!r}")
+
+
+def parse_days(text: str, today: datetime.date) -> list[datetime.date]:
+    """Return the days in ``text``, oldest first: a day, or a range such as ``2026.11.01..2026.11.22``.
+
+    Raises:
+        ValueError: It is neither, or the range is empty or too long.
+    """
+    first, dots, last = text.partition("..")
+    start = parse_day(first, today)
+    end = parse_day(last, today) if dots else start
+    if end < start:
+        raise ValueError(f"the range {text} ends before it begins")
+    if (end - start).days > _MAX_DAYS:
+        raise ValueError(f"the range {text} has more than {_MAX_DAYS} days")
+    return [start + datetime.timedelta(days=number) for number in range((end - start).days + 1)]
 
 
 def parse_moment(text: str, now: datetime.datetime, zone: datetime.tzinfo | None = None, end: bool = False) -> str:
-    """Return the moment that ``text`` names, in UTC: ``2026-11-22T10:00:00.000Z``.
+    """Return the moment in ``text``, in UTC: ``2026-11-22T10:00:00.000Z``.
 
     Args:
-        text: So long ago, a day, or a date and time.
+        text: A duration (ago), a day, or a date and time.
         now: The current time, with a time zone.
-        zone: The time zone of what has no offset; ``None``: that of the machine.
-        end: A day means the end of it: ``--until yesterday`` takes all of yesterday in.
+        zone: The time zone of what has no offset.
+        end: Whether a day means its end: ``--until yesterday`` includes all of yesterday.
 
     Raises:
-        ValueError: It is none of these; the text tells what was expected.
+        ValueError: It is none of these; the message says what was expected.
     """
     try:
         moment = _moment(text.strip(), now.astimezone(zone), end)
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)  # still none: astimezone() asks the machine
-        return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+            moment = moment.replace(tzinfo=zone)  # if still None, astimezone() uses the machine's
+        return utc_text(moment)
     except (ValueError, OverflowError):
-        raise ValueError(f"{_EXPECTED}, found {text!r}") from None
+        raise ValueError(f"{_EXPECTED_MOMENT}, found {text!r}") from None
 
 
 def _moment(text: str, now: datetime.datetime, end: bool) -> datetime.datetime:
@@ -38,15 +90,79 @@ def _moment(text: str, now: datetime.datetime, end: bool) -> datetime.datetime:
         return now
     if _AGO.fullmatch(text):
         return now - datetime.timedelta(seconds=parse_duration(text))
-    if (day := _day(text, now.date())) is not None:
-        return datetime.datetime.combine(day + datetime.timedelta(days=end), datetime.time())
-    return datetime.datetime.fromisoformat(text)
+    try:
+        day = parse_day(text, now.date())
+    except ValueError:
+        return datetime.datetime.fromisoformat(text)
+    return datetime.datetime.combine(day + datetime.timedelta(days=end), datetime.time())
 
 
-def _day(text: str, today: datetime.date) -> datetime.date | None:
-    if text == "today":
-        return today
-    if text == "yesterday":
-        return today - datetime.timedelta(days=1)
-    found = _DAY.fullmatch(text)
-    return datetime.date(*map(int, found.groups())) if found else None
+def utc_text(moment: datetime.datetime) -> str:
+    """Return a moment as events have it: ``2026-11-22T10:00:00.000Z``."""
+    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def local_time(timestamp: Any, timespec: str = "milliseconds", zone: datetime.tzinfo | None = None) -> str:
+    """Return an ISO timestamp as time in ``zone``: ``2026-11-22 19:00:00.000``; anything else as text."""
+    try:
+        moment = datetime.datetime.fromisoformat(timestamp).astimezone(zone)
+    except (TypeError, ValueError, OverflowError):
+        return str(timestamp or "")
+    return moment.replace(tzinfo=None).isoformat(" ", timespec)
+
+
+def zone_name(zone: datetime.tzinfo | None = None) -> str:
+    """Return the name of a time zone, such as ``KST``."""
+    return now(zone).strftime("%Z")
+
+
+def utc_offset(zone: datetime.tzinfo | None = None) -> int:
+    """Return how many seconds a time zone is ahead of UTC now."""
+    offset = now(zone).utcoffset()
+    return int(offset.total_seconds()) if offset is not None else 0
+
+
+class Moment(click.ParamType[str]):
+    """A moment, as `parse_moment` reads it; ``end``: a day means its end."""
+
+    name = "time"
+
+    def __init__(self, end: bool = False, zone: datetime.tzinfo | None = MOMENT_ZONE) -> None:
+        self._end, self._zone = end, zone
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the moment in UTC."""
+        try:
+            return parse_moment(value, now(), self._zone, self._end)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Day(click.ParamType[Any]):
+    """A day, as `parse_day` reads it."""
+
+    name = "day"
+
+    def __init__(self, zone: datetime.tzinfo | None = DAY_ZONE) -> None:
+        self._zone = zone
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the day."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value, now(self._zone).date())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def parse(self, text: str, today: datetime.date) -> Any:
+        """Return what ``text`` means on the day ``today``; raises ValueError."""
+        return parse_day(text, today)
+
+
+class Days(Day):
+    """A day or a range of days, as `parse_days` reads it."""
+
+    def parse(self, text: str, today: datetime.date) -> list[datetime.date]:
+        """Return the days, oldest first."""
+        return parse_days(text, today)

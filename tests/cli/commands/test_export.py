@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingestd.cli.common import formats
-from ingestd.cli.common.formats import write_csv, write_parquet
+from ingestd.jobs import export_formats
+from ingestd.jobs.export_formats import write_csv, write_parquet
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, fill, run
@@ -115,7 +115,7 @@ def test_a_store_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object) -> None:
         raise StoreError("the store is gone")
 
-    monkeypatch.setitem(formats.WRITERS, "ndjson", fail)
+    monkeypatch.setitem(export_formats.WRITERS, "ndjson", fail)
     target = tmp_path / "x"
     target.write_bytes(b"before")
     result = run("export", "-o", str(target), data_dir=tmp_path / "data")

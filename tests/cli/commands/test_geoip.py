@@ -47,7 +47,7 @@ def test_a_database_that_somebody_copied_there(tmp_path: Path) -> None:
 REFUSED = [  # id, arguments, exit code, what is said
     ("neither_source_nor_refresh", ("install",), 2, "either SOURCE or --refresh"),
     ("both", ("install", "x", "--refresh"), 2, "either SOURCE or --refresh"),
-    ("nothing_to_refresh", ("install", "--refresh"), 1, "nothing is installed that could be fetched again"),
+    ("nothing_to_refresh", ("install", "--refresh"), 1, "no installed database can be downloaded again"),
     ("no_file", ("install", "/nowhere/x.mmdb"), 1, "/nowhere/x.mmdb: No such file or directory"),
     ("no_database", ("install", __file__), 1, f"database {__file__} is no MaxMind DB"),
     ("no_key", ("install", "maxmind:GeoLite2-City"), 1, "needs MAXMIND_ACCOUNT_ID"),

@@ -158,7 +158,7 @@ def test_without_a_journal(tmp_path: Path) -> None:
 def test_an_unknown_worker(data_dir: Path) -> None:
     done = run(data_dir, "verify", "--worker", "worker-7")
     assert done.exit_code == 1
-    assert "no journal of a worker 'worker-7'; there are: worker-0, worker-1" in done.stderr
+    assert "worker 'worker-7' has no journal; workers with one: worker-0, worker-1" in done.stderr
 
 
 def test_a_write_that_is_under_way_is_no_damage(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

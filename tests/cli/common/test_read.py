@@ -1,18 +1,13 @@
-import datetime
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingestd.cli.common import tables
-from ingestd.cli.common.times import parse_moment
 from ingestd.stores.local import LocalWriter, store_root
-from ingestd.units import round_size
 from tests.cli.reading import DOCUMENTS, fill, run
 
 
@@ -140,84 +135,3 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
             process.stdout.readline()
             process.stdout.close()
             assert (process.stderr.read(), process.wait()) == (b"", 0)
-
-
-NOW = datetime.datetime(2026, 11, 22, 20, 0, tzinfo=datetime.UTC)  # 05:00 of the 23rd in Seoul
-SEOUL = ZoneInfo("Asia/Seoul")
-
-MOMENTS = [  # id, text, as a begin, as an end
-    ("minutes", "15m", "2026-11-22T19:45:00.000Z", "2026-11-22T19:45:00.000Z"),
-    ("days", "2d", "2026-11-20T20:00:00.000Z", "2026-11-20T20:00:00.000Z"),
-    ("week", "1w", "2026-11-15T20:00:00.000Z", "2026-11-15T20:00:00.000Z"),
-    ("fraction", "1.5h", "2026-11-22T18:30:00.000Z", "2026-11-22T18:30:00.000Z"),
-    ("now", "now", "2026-11-22T20:00:00.000Z", "2026-11-22T20:00:00.000Z"),
-    ("today", "today", "2026-11-22T15:00:00.000Z", "2026-11-23T15:00:00.000Z"),
-    ("yesterday", "yesterday", "2026-11-21T15:00:00.000Z", "2026-11-22T15:00:00.000Z"),
-    ("date", "2026-11-01", "2026-10-31T15:00:00.000Z", "2026-11-01T15:00:00.000Z"),
-    ("date_as_in_an_index", "2026.11.01", "2026-10-31T15:00:00.000Z", "2026-11-01T15:00:00.000Z"),
-    ("local_time", "2026-11-22T14:10", "2026-11-22T05:10:00.000Z", "2026-11-22T05:10:00.000Z"),
-    ("local_time_with_blank", "2026-11-22 14:10:05", "2026-11-22T05:10:05.000Z", "2026-11-22T05:10:05.000Z"),
-    ("utc", "2026-11-22T14:10:00.5Z", "2026-11-22T14:10:00.500Z", "2026-11-22T14:10:00.500Z"),
-    ("offset", "2026-11-22T14:10+01:00", "2026-11-22T13:10:00.000Z", "2026-11-22T13:10:00.000Z"),
-]
-
-
-@pytest.mark.parametrize(("text", "begin", "end"), [c[1:] for c in MOMENTS], ids=[c[0] for c in MOMENTS])
-def test_moments(text: str, begin: str, end: str) -> None:
-    assert parse_moment(text, NOW, SEOUL) == begin
-    assert parse_moment(text, NOW, SEOUL, end=True) == end
-
-
-@pytest.mark.parametrize("text", ["", "soon", "5", "5q", "2026", "2026-13-01", "9999999999w", "0001-01-01"])
-def test_no_moments(text: str) -> None:
-    with pytest.raises(ValueError, match="expected 15m"):
-        parse_moment(text, NOW, SEOUL)
-
-
-WIDTHS = [("ascii", "abc", 3), ("hangul", "서울a", 5), ("decomposed", "서울", 4), ("accent", "e\u0301", 1)]
-
-
-@pytest.mark.parametrize(("text", "cells"), [c[1:] for c in WIDTHS], ids=[c[0] for c in WIDTHS])
-def test_width(text: str, cells: int) -> None:
-    assert tables.width(text) == cells
-
-
-FITS = [  # id, text, cells, expected
-    ("fits", "abc", 3, "abc"),
-    ("cut", "abcd", 3, "ab…"),
-    ("wide", "서울 맛집", 5, "서울…"),
-    ("wide_half", "서울", 3, "서…"),
-    ("one", "서울", 1, "…"),
-]
-
-
-@pytest.mark.parametrize(("text", "cells", "expected"), [c[1:] for c in FITS], ids=[c[0] for c in FITS])
-def test_fit(text: str, cells: int, expected: str) -> None:
-    assert tables.fit(text, cells) == expected
-    assert tables.width(tables.fit(text, cells)) <= cells
-
-
-PRINTABLE = [  # id, text, expected
-    ("blanks", "a\tb\r\nc", "a b  c"),
-    ("korean", "é 서", "é 서"),
-    ("colour", "\x1b[31m", "\ufffd[31m"),
-    ("right_to_left", "a\u202eb", "a\ufffdb"),
-    ("surrogate", "\ud83d", "\ufffd"),
-]
-
-
-@pytest.mark.parametrize(("text", "expected"), [c[1:] for c in PRINTABLE], ids=[c[0] for c in PRINTABLE])
-def test_printable(text: str, expected: str) -> None:
-    assert tables.printable(text) == expected
-
-
-def test_the_first_column_gives_way() -> None:
-    lines = list(tables.table(("WORD", "COUNT"), [("서울 맛집 추천 목록", "12")], 20, numbers=1))
-    assert lines == ["WORD           COUNT", "서울 맛집 추…     12"]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_950, "1.0 MB"), (5 * 10**15, "5000.0 TB")]
-)
-def test_size(count: int, text: str) -> None:
-    assert round_size(count) == text

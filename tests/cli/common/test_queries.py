@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.cli.common.asking import render
+from ingestd.cli.common.queries import render
 from ingestd.stores.query import QueryError
 from tests.cli.reading import fill, run
 
@@ -29,7 +29,7 @@ def test_of_a_long_query_a_part_is_shown() -> None:
 
 
 @pytest.mark.parametrize("command", ["search", "top level", "histogram", "tail", "export"])
-def test_wrong_queries_are_told_by_all_commands(command: str, tmp_path: Path) -> None:
+def test_every_command_reports_wrong_queries(command: str, tmp_path: Path) -> None:
     result = run(*command.split(), "level:ERROR", "AND", "(서울", data_dir=tmp_path)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[1:3] == ["    level:ERROR AND (서울", "                    ^"]

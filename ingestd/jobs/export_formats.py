@@ -1,4 +1,4 @@
-"""How ``ingestd export`` writes documents: NDJSON byte for byte, CSV, Parquet."""
+"""The formats that ``ingestd export`` writes: NDJSON byte for byte, CSV, Parquet."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from ingestd.cli.common.columns import Columns, getter, text, typed, unique
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
+from ingestd.jobs.export_columns import Columns, getter, text, typed, unique
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.layout import MAX_DOCUMENT_BYTES
 
 Writer = Callable[[Iterable[bytes], IO[bytes], Sequence[str], Path], None]
-"""``write(documents, target, fields, folder)``: ``fields`` none: all that are found; ``folder`` for what lies aside."""
+"""``write(documents, target, fields, folder)``: no ``fields``: all that occur; ``folder``: for temporary files."""
 
 _MEMORY = "512MB"
 
 
 def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
-    """Write a document a line, byte for byte; with ``fields``, an object of these alone."""
+    """Write one document per line, byte for byte; with ``fields``, an object with only these."""
     if not fields:
         for document in documents:
             target.write(document + b"\n")
@@ -34,12 +34,12 @@ def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence
 
 
 def write_csv(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
-    """Write a table with a line of heads (RFC 4180), in UTF-8; arrays and the like as JSON."""
-    with tempfile.TemporaryFile(dir=folder) as aside:
+    """Write a table with a header line (RFC 4180), in UTF-8; arrays and objects as JSON."""
+    with tempfile.TemporaryFile(dir=folder) as spool:
         lines: Iterable[bytes] = documents
         if not fields:
-            fields = _set_aside(documents, aside).names()
-            lines = aside
+            fields = _spool(documents, spool).names()
+            lines = spool
         getters = [getter(field) for field in fields]
         wrapped = io.TextIOWrapper(target, "utf-8", errors="replace", newline="")
         try:
@@ -51,23 +51,23 @@ def write_csv(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[st
 
 
 def write_parquet(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
-    """Write columns of booleans, numbers, times and text: of the type that all values have, else text.
+    """Write typed columns: booleans, numbers, times if all values of a column are, else text.
 
     Raises:
         StoreError: DuckDB cannot write it.
     """
     import duckdb  # noqa: PLC0415 -- takes long to import
 
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
-        events, rows, made = (Path(aside) / name for name in ("events.ndjson", "rows.ndjson", "table.parquet"))
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as work:
+        events, rows, made = (Path(work) / name for name in ("events.ndjson", "rows.ndjson", "table.parquet"))
         with events.open("w+b") as file:
-            columns = _set_aside(documents, file)
+            columns = _spool(documents, file)
             names = list(fields) or columns.names()
             kinds = columns.types(names)
             with rows.open("wb") as out:
                 for row in _rows(file, names, kinds):
                     out.write(row + b"\n")
-        with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": aside}) as connection:
+        with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": work}) as connection:
             try:
                 connection.execute(_copy(names, kinds, rows, made))
             except duckdb.Error as error:
@@ -84,12 +84,12 @@ def _events(lines: Iterable[bytes]) -> Iterator[Event]:
     for line in lines:
         try:
             yield loads(line)
-        except NotJsonError:  # nests deeper than we read
+        except NotJsonError:  # nested too deeply to be parsed
             yield {"message": line.decode(errors="replace")}
 
 
-def _set_aside(documents: Iterable[bytes], file: IO[bytes]) -> Columns:
-    """Write documents to a file, one a line, and return their columns; the file is at its begin again."""
+def _spool(documents: Iterable[bytes], file: IO[bytes]) -> Columns:
+    """Write documents to a file, one per line; return their columns, and rewind the file."""
     columns = Columns()
 
     def kept() -> Iterator[bytes]:
@@ -104,7 +104,7 @@ def _set_aside(documents: Iterable[bytes], file: IO[bytes]) -> Columns:
 
 
 def _rows(lines: Iterable[bytes], names: Sequence[str], kinds: Sequence[str]) -> Iterator[bytes]:
-    """Return JSON objects with the keys ``c0``, ``c1`` ..., so that no name of a field can confuse a reader."""
+    """Yield JSON objects with the keys ``c0``, ``c1`` ..., which no field name can clash with."""
     cells: list[tuple[str, Callable[[Event], Any], str]] = [
         (f"c{at}", getter(name), kind) for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
     ]

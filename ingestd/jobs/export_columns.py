@@ -1,4 +1,4 @@
-"""Events as rows of a table: columns named ``a.b``, and their types. For CSV and Parquet."""
+"""Events as rows of a table, for CSV and Parquet: columns named ``a.b``, and their types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ingestd.event.fields import Event, parse_path
 from ingestd.event.jsontext import dumps
 
 FIRST = ("@timestamp", "level", "message")
-"""The columns that come first if they are there; the others follow in the order of their names."""
+"""The columns that come first if they exist; the others follow by name."""
 
 _LONG = range(-(2**63), 2**63)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
@@ -18,7 +18,7 @@ _MISSING = object()
 
 
 def flat(event: Event, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Return the fields of an event, those of objects in it as ``a.b``; arrays and empty objects are values."""
+    """Yield the fields of an event, those of nested objects as ``a.b``; arrays and empty objects are values."""
     for name, value in event.items():
         if isinstance(value, dict) and value:
             yield from flat(value, f"{prefix}{name}.")
@@ -27,9 +27,9 @@ def flat(event: Event, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def getter(column: str) -> Callable[[Event], Any]:
-    """Return what takes the value of a column out of an event, None if it has none.
+    """Return a function from an event to its value in a column, ``None`` if it has none.
 
-    ``a.b`` is the field of this name, or ``b`` in ``a``; ``[a][b]`` is ``b`` in ``a``.
+    ``a.b`` is the field of this name, else ``b`` in ``a``; ``[a][b]`` is ``b`` in ``a``.
     """
     path = tuple(parse_path(column)) if column.startswith("[") else tuple(column.split("."))
 
@@ -45,41 +45,40 @@ def getter(column: str) -> Callable[[Event], Any]:
 
 
 def text(value: Any) -> str:
-    """Return a value as text: texts as they are, nothing for null, others as JSON."""
+    """Return a value as text: strings unchanged, null as an empty string, anything else as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else dumps(value).decode()
 
 
 class Columns:
-    """Learns the columns of events and the type that all values of a column have.
+    """Collects the columns of events, and for each the type that fits all its values.
 
-    A type is one of DuckDB's: ``BOOLEAN``, ``BIGINT``, ``DOUBLE``, ``TIMESTAMPTZ`` (``@timestamp`` alone), else
-    ``VARCHAR``.
+    Types are DuckDB's: ``BOOLEAN``, ``BIGINT``, ``DOUBLE``, ``TIMESTAMPTZ`` (only ``@timestamp``), else ``VARCHAR``.
     """
 
     def __init__(self) -> None:
         self._types: dict[str, str] = {}
 
     def learn(self, event: Event) -> None:
-        """Take in the fields of an event."""
+        """Add the fields of an event."""
         for name, value in flat(event):
             known = self._types.get(name, "")
             if known != "VARCHAR":
-                self._types[name] = _wider(known, _type_of(name, value))
+                self._types[name] = _common_type(known, _type_of(name, value))
 
     def names(self) -> list[str]:
-        """Return the columns."""
+        """Return the columns in order."""
         first = [name for name in FIRST if name in self._types]
         return first + sorted(self._types.keys() - set(first))
 
     def types(self, names: Sequence[str]) -> list[str]:
-        """Return the type of each column; of one that no event has, text."""
+        """Return the type of each column; ``VARCHAR`` for one that no event has."""
         return [self._types.get(name) or "VARCHAR" for name in names]
 
 
 def _type_of(name: str, value: Any) -> str:
-    """Return the type of a value, empty for null, which fits all."""
+    """Return the type of a value; empty for null, which fits every type."""
     match value:
         case None:
             return ""
@@ -94,26 +93,26 @@ def _type_of(name: str, value: Any) -> str:
     return "VARCHAR"
 
 
-def _wider(known: str, found: str) -> str:
+def _common_type(known: str, found: str) -> str:
     if not known or not found or known == found:
         return known or found
     return "VARCHAR"
 
 
 def typed(value: Any, kind: str) -> Any:
-    """Return a value as it is put into a column of type ``kind``."""
+    """Return a value as it is written to a column of type ``kind``."""
     return value if value is None or kind != "VARCHAR" else text(value)
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Return names that differ even where case does not count, as in DuckDB: ``level``, ``Level_1``."""
-    taken: set[str] = set()
+    """Return names that differ even when case is ignored, as DuckDB does: ``level``, ``Level_1``."""
+    used: set[str] = set()
     result = []
     for name in names:
         candidate, number = name, 0
-        while candidate.lower() in taken:
+        while candidate.lower() in used:
             number += 1
             candidate = f"{name}_{number}"
-        taken.add(candidate.lower())
+        used.add(candidate.lower())
         result.append(candidate)
     return result

@@ -1,0 +1,35 @@
+"""Errors that every command reports in the same way: the disk, a closed pipe, a config."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ingestd.config.errors import ConfigErrors
+
+
+@contextmanager
+def os_errors(what: str) -> Iterator[None]:
+    """Turn an OSError into a one-line message and exit code 1; ``what`` stands in for a missing file name."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        raise SystemExit(0) from None
+    except OSError as error:
+        text = f"{error.filename or what}: {error.strerror}" if error.strerror else str(error)
+        raise click.ClickException(text) from None
+
+
+@contextmanager
+def config_errors() -> Iterator[None]:
+    """Print every error of a config, and end the command with exit code 1."""
+    try:
+        yield
+    except ConfigErrors as errors:
+        click.echo(errors.render(), err=True)
+        raise SystemExit(1) from None

@@ -1,0 +1,58 @@
+"""Events as lines on the screen: local time, level, message and stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import click
+
+from ingestd.cli.common import tables
+from ingestd.cli.common.terminal import colour_of, coloured, screen_cells
+from ingestd.cli.common.times import local_time, zone_name
+from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.stores.base import LogStore
+
+NO_EVENTS = "no events yet; point logging at port 5959: see ingestd config default"
+
+_TIME_CELLS = len("2026-11-22 10:00:00.000")
+_LEVEL_CELLS = len("CRITICAL")
+
+
+def report_no_match(store: LogStore) -> None:
+    """Say why there is nothing to print."""
+    click.echo("no events match" if store.indices() else NO_EVENTS, err=True)
+
+
+def event_head() -> str:
+    """Return the heads of the columns that `event_printer` prints."""
+    heads = (tables.pad(f"TIME ({zone_name()})", _TIME_CELLS), tables.pad("LEVEL", _LEVEL_CELLS), "MESSAGE")
+    return tables.GAP.join(heads)
+
+
+def event_printer() -> Callable[[bytes], Iterator[str]]:
+    """Return a function from a document to its lines, made for the current terminal."""
+    cells, colours = screen_cells(), coloured()
+    return lambda document: _event_lines(document, cells, colours=colours)
+
+
+def _event_lines(document: bytes, cells: int | None, *, colours: bool) -> Iterator[str]:
+    """Return an event as lines: time, level and message, then its stack trace."""
+    try:
+        event = loads(document)
+    except NotJsonError:
+        event = {}
+    message = event.get("message")
+    text = tables.printable(message if isinstance(message, str) else document.decode(errors="replace"))
+    if isinstance(word := event.get("search_word"), str):
+        text = f"[{tables.printable(word)}] {text}"
+    time = tables.fit(tables.printable(local_time(event.get("@timestamp"))), _TIME_CELLS)
+    name = str(event.get("level", ""))
+    level = tables.pad(tables.fit(tables.printable(name), _LEVEL_CELLS), _LEVEL_CELLS)
+    if cells is not None:
+        text = tables.fit(text, max(cells - _TIME_CELLS - _LEVEL_CELLS - 2 * len(tables.GAP), 8))
+    if colours and (colour := colour_of(name)):
+        level = click.style(level, fg=colour)
+    yield tables.GAP.join([tables.pad(time, _TIME_CELLS), level, text]).rstrip()
+    if isinstance(trace := event.get("stack_trace"), str):
+        for part in trace.rstrip().splitlines():
+            yield "    " + tables.printable(part)

@@ -1,0 +1,81 @@
+"""Options that several commands have: the flags of the settings, ``--json``, ``--repository``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ingestd.settings import SETTINGS, Setting, SettingsError, find_settings_file, load_settings
+from ingestd.units import Kind
+
+Command = Callable[..., Any]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+repository_option = click.option(
+    "--repository", "repository", help="The repository to use.  [default: setting backup.repository]"
+)
+
+
+def settings_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command ``--settings`` and the flags of the settings ``names``, or of all settings.
+
+    The command is called with ``settings=``, the effective settings from file, environment and flags. Wrong settings
+    end it with exit code 2 and every mistake on stderr.
+    """
+    chosen = [SETTINGS[name] for name in names or SETTINGS]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(settings_file: str | None, **arguments: Any) -> Any:
+            flags = {setting.name: arguments.pop(_parameter(setting)) for setting in chosen}
+            try:
+                settings = load_settings(find_settings_file(settings_file), flags=flags)
+            except SettingsError as error:
+                click.echo(error, err=True)
+                raise SystemExit(2) from None
+            return command(settings=settings, **arguments)
+
+        decorated: Command = with_settings
+        for setting in reversed(chosen):
+            decorated = _flag(setting)(decorated)
+        return click.option("--settings", "settings_file", metavar="FILE", help="Settings file (TOML).")(decorated)
+
+    return decorate
+
+
+def _flag(setting: Setting) -> Callable[[Command], Command]:
+    return click.option(setting.flag, _parameter(setting), metavar=_metavar(setting), help=_help(setting))
+
+
+def _parameter(setting: Setting) -> str:
+    return "setting_" + setting.name.replace(".", "_")
+
+
+def _metavar(setting: Setting) -> str:
+    name = setting.kind.name
+    return f"[{name.replace(' ', '')}]" if "|" in name else name.split(" or ")[0].upper()
+
+
+def _help(setting: Setting) -> str:
+    return f"{setting.doc} [default: {setting.shown_default}]" if setting.shown_default else setting.doc
+
+
+store_options = settings_options("data_dir", "store", "elasticsearch")
+"""The flags of commands that work on a store: which one."""
+
+
+class Value(click.ParamType[Any]):
+    """A value of one of the kinds that settings have, such as ``30d`` or ``20GB``."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.name, self._kind = kind.name, kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value in the units of settings: bytes, seconds."""
+        try:
+            return self._kind.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -1,0 +1,65 @@
+"""The store that a command works on, opened and closed; errors become one-line messages and exit code 1."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ingestd.cli.common.errors import os_errors
+from ingestd.settings import Settings
+from ingestd.stores.base import LogStore, StoreError
+from ingestd.stores.open import open_store
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn what a store or the disk raises into a one-line message and exit code 1."""
+    with os_errors("the data folder"):
+        try:
+            yield
+        except (StoreError, ValueError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[LogStore]:
+    """Open the store that the settings name, for queries: Ctrl-C ends the one that is running."""
+    with store_errors():
+        store = open_store(settings.store or settings.elasticsearch, settings.data_dir)
+        try:
+            with _interrupted_by_signal(store):
+                yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def _interrupted_by_signal(store: LogStore) -> Iterator[None]:
+    """Interrupt the running query on Ctrl-C: the main thread handles signals only after DuckDB has returned."""
+    interrupt = getattr(store, "interrupt", None)
+    if interrupt is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+
+    def wait() -> None:
+        while number := receiver.recv(1):
+            if number[0] == signal.SIGINT:
+                interrupt()
+
+    previous = signal.set_wakeup_fd(sender.fileno())
+    thread = threading.Thread(target=wait, name="interrupt", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(previous)
+        sender.close()
+        thread.join()
+        receiver.close()
