@@ -12,7 +12,7 @@ import pytest
 
 from ingestd import files
 from ingestd.stores.backups import Repository
-from ingestd.stores.local import registry
+from ingestd.stores.local.backup import registry
 
 _KILLED = 9
 

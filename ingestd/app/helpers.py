@@ -37,7 +37,7 @@ def _check_schedule(settings: Settings) -> None:
 
 def _seal(settings: Settings, stop: threading.Event) -> None:
     from ingestd.stores.local import store_root  # noqa: PLC0415
-    from ingestd.stores.local.sealer import run  # noqa: PLC0415
+    from ingestd.stores.local.files.sealer import run  # noqa: PLC0415
 
     run(store_root(settings.data_dir), stop)
 

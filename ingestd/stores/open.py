@@ -110,7 +110,7 @@ def open_backups(url: str, data_dir: Path) -> Backups:
         ValueError: See `open_store`.
     """
     if is_own(url):
-        from ingestd.stores.local.backups import LocalBackups  # noqa: PLC0415
+        from ingestd.stores.local.backup.backups import LocalBackups  # noqa: PLC0415
 
         return LocalBackups(data_dir if url in {"", LOCAL} else Path(url))
     from ingestd.stores.elastic.backups import ElasticBackups  # noqa: PLC0415

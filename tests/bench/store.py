@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ingestd.stores.local import LocalWriter
-from ingestd.stores.local.layout import store_root
-from ingestd.stores.local.sealer import Policy, seal_once
+from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.bench.store_events import documents
 from tests.bench.store_queries import QUERIES
 

@@ -21,9 +21,9 @@ from ingestd.lifecycle.state import State
 from ingestd.lifecycle.work import Lifecycle
 from ingestd.stores.backups import Repository
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
-from ingestd.stores.local.backups import LocalBackups
-from ingestd.stores.local.sealer import Policy, seal_once
-from ingestd.stores.local.vault import Vault
+from ingestd.stores.local.backup.backups import LocalBackups
+from ingestd.stores.local.backup.object_store import Vault
+from ingestd.stores.local.files.sealer import Policy, seal_once
 
 _KILLED = 9
 NOW = datetime.datetime(2019, 6, 20, 0, 10, tzinfo=datetime.UTC)

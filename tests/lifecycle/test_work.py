@@ -14,7 +14,7 @@ from ingestd.lifecycle.scheduler import Scheduler
 from ingestd.settings import load_settings
 from ingestd.stores.backups import Repository, fullest
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
-from ingestd.stores.local.backups import LocalBackups
+from ingestd.stores.local.backup.backups import LocalBackups
 
 MINUTE, HOUR, DAY = (datetime.timedelta(**{unit: 1}) for unit in ("minutes", "hours", "days"))
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from ingestd.stores import lucene
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.sealer import Policy, seal_once
+from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
 from tests.stores import suite

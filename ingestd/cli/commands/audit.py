@@ -77,7 +77,7 @@ def audit(settings: Settings, day: str | None, url: str | None, as_json: bool) -
 def _index_counts(found: list[Account], settings: Settings, url: str | None, day: str | None) -> list[IndexCount]:
     """Return the delivered and the found events of each index, of one day if asked for."""
     from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415 -- other commands need no store
-    from ingestd.stores.local.layout import day_of  # noqa: PLC0415
+    from ingestd.stores.local.files.layout import day_of  # noqa: PLC0415
 
     def wanted(index: str) -> bool:
         return day is None or day_of(index) == datetime.date.fromisoformat(day)

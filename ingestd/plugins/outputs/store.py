@@ -20,8 +20,8 @@ from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError
-from ingestd.stores.local.layout import store_root
-from ingestd.stores.local.writer import LocalWriter
+from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.files.writer import LocalWriter
 
 log = get_logger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingestd.stores.backups import Repository, Snapshot, State
-from ingestd.stores.local.layout import day_of
+from ingestd.stores.local.files.layout import day_of
 
 _STATES: Mapping[str, State] = {
     "SUCCESS": "success",

@@ -1,7 +1,7 @@
 """The built-in store: a folder per index, appended as text, queried by DuckDB."""
 
-from ingestd.stores.local.layout import store_root
-from ingestd.stores.local.store import LocalStore
-from ingestd.stores.local.writer import LocalWriter
+from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.stores.local.query.store import LocalStore
 
 __all__ = ["LocalStore", "LocalWriter", "store_root"]

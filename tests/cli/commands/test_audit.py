@@ -16,8 +16,8 @@ from ingestd.journal.folders import journal_folder
 from ingestd.journal.journal import Journal
 from ingestd.pipeline.ledger import Due, Ledger
 from ingestd.plugins.interfaces import Outcome
-from ingestd.stores.local.layout import store_root
-from ingestd.stores.local.writer import LocalWriter
+from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.files.writer import LocalWriter
 
 NS = 1_795_341_600_000_000_000  # 2026-11-22
 DAY, NEXT = "2026-11-22", "2026-11-23"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.stores.local.layout import store_root
+from ingestd.stores.local.files.layout import store_root
 from tests.plugins.outputs.outputs import Letters, batch, build, deliver
 
 

@@ -1,0 +1,205 @@
+"""A folder or a bucket that keeps files under names: what the backups of the built-in store are put into."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
+from ingestd.stores.local.backup.credentials import from_files
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+PART_BYTES = 8 << 20
+"""Size of the parts that files are sent and fetched in; S3 takes 10,000 parts of 5 MiB to 5 GiB each."""
+
+_PARTS_AT_ONCE = 2
+_TIMEOUT = datetime.timedelta(minutes=5)
+"""Of one request. Four files are on their way at a time, two parts of each: that goes down to 2 Mbit/s."""
+
+_STATUS = re.compile(r"status code: (\d{3}) ([A-Z][A-Za-z ]*)")
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_PREAMBLE = re.compile(r"^(Generic \w+ error|HTTP error): ")
+
+_CONNECT_TIMEOUT = datetime.timedelta(seconds=10)
+_RETRY_TIMEOUT = datetime.timedelta(minutes=3)
+_RETRIES = 4
+
+
+class Vault:
+    """The objects of a repository: written whole or not at all, by name. Safe for several threads.
+
+    Args:
+        repository: Which; ``base_path`` and ``location`` are where its objects begin.
+        environ: Where credentials may be named; see ``credentials``.
+        timeout: Of one request; failed ones are tried again a few times.
+
+    Raises:
+        BackupError: The settings are no use.
+    """
+
+    def __init__(
+        self, repository: Repository, environ: dict[str, str] | None = None, timeout: datetime.timedelta = _TIMEOUT
+    ) -> None:
+        self.name = repository.name
+        self._told: Callable[[Exception], BackupError] = lambda error: _told(error, repository)
+        with self._errors():
+            self._store = _open(repository, dict(os.environ) if environ is None else environ, timeout)
+
+    def put(self, key: str, parts: Iterable[bytes]) -> None:
+        """Write an object out of its parts; an upload that breaks off leaves nothing."""
+        import obstore  # noqa: PLC0415 - other commands need none
+
+        with self._errors():
+            obstore.put(
+                self._store, key, parts, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE
+            )
+
+    def put_bytes(self, key: str, body: bytes) -> None:
+        """Write a small object."""
+        import obstore  # noqa: PLC0415
+
+        with self._errors():
+            obstore.put(self._store, key, body, use_multipart=False)
+
+    def get(self, key: str) -> bytes:
+        """Return an object.
+
+        Raises:
+            KeyError: There is none.
+        """
+        import obstore  # noqa: PLC0415
+
+        with self._errors(key):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """Return an object in parts: each is a request of its own, so that a slow one of many gigabytes comes through.
+
+        Raises:
+            KeyError: There is none.
+        """
+        import obstore  # noqa: PLC0415
+
+        size = self.size(key)
+        if size is None:
+            raise KeyError(key)
+        for start in range(0, size, PART_BYTES):
+            with self._errors(key):
+                part = bytes(obstore.get_range(self._store, key, start=start, end=min(start + PART_BYTES, size)))
+            yield part
+
+    def size(self, key: str) -> int | None:
+        """Return the bytes of an object, None if there is none."""
+        import obstore  # noqa: PLC0415
+
+        try:
+            with self._errors(key):
+                return int(obstore.head(self._store, key)["size"])
+        except KeyError:
+            return None
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the names that begin with ``prefix``, which ends in ``/`` or is empty, in order."""
+        import obstore  # noqa: PLC0415
+
+        with self._errors():
+            found: list[Any] = obstore.list(self._store, prefix or None).collect()  # type: ignore[assignment]
+            return sorted(str(one["path"]) for one in found)
+
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects; those that are not there count as deleted."""
+        import obstore  # noqa: PLC0415
+
+        for key in keys:
+            try:
+                with self._errors(key):
+                    obstore.delete(self._store, key)
+            except KeyError:
+                continue
+
+    def check(self) -> None:
+        """Return if objects can be written, read and deleted.
+
+        Raises:
+            BackupError: They cannot.
+        """
+        body = os.urandom(16).hex().encode()
+        key = f"check-{hashlib.sha256(body).hexdigest()[:16]}"
+        self.put_bytes(key, body)
+        if self.get(key) != body:
+            raise BackupError(f"repository {self.name}: what is written is not what is read")
+        self.delete([key])
+
+    @contextmanager
+    def _errors(self, key: str = "") -> Iterator[None]:
+        from obstore.exceptions import BaseError  # noqa: PLC0415
+
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            if key and isinstance(error, FileNotFoundError):
+                raise KeyError(key) from None
+            raise self._told(error) from None
+
+
+def _open(repository: Repository, environ: dict[str, str], timeout: datetime.timedelta) -> ObjectStore:
+    from obstore.store import LocalStore, S3Store  # noqa: PLC0415
+
+    settings = repository.settings
+    if repository.kind == "fs":
+        folder = Path(settings["location"]).expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return LocalStore(folder, automatic_cleanup=True)
+    endpoint = settings.get("endpoint", "")
+    config: dict[str, Any] = from_files(environ)
+    if settings.get("region"):
+        config["region"] = settings["region"]
+    if endpoint:
+        config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    return S3Store(
+        settings["bucket"],
+        prefix=settings.get("base_path", "").strip("/") or None,
+        config=config,  # type: ignore[arg-type]
+        client_options={
+            "timeout": timeout,
+            "connect_timeout": min(timeout, _CONNECT_TIMEOUT),
+            "allow_http": endpoint.startswith("http:"),
+        },
+        retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_TIMEOUT},
+    )
+
+
+def _told(error: Exception, repository: Repository) -> BackupError:
+    """Return the exception for the user: what failed, without the answer's body and without what signs a request."""
+    from obstore import exceptions as known  # noqa: PLC0415
+
+    place = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
+    where = f"repository {repository.name} ({place})"
+    status, code = _STATUS.search(str(error)), _CODE.search(str(error))
+    why = f" ({code[1]})" if code else ""
+    if isinstance(error, known.UnauthenticatedError | known.PermissionDeniedError) or (status and status[1] == "403"):
+        said = f"{where} does not let us in{why}: check the credentials and what they may do"
+        return RepositoryUnavailableError(said)
+    if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
+        return BackupError(f"{where} is not there{why}")
+    if isinstance(error, OSError):
+        return RepositoryUnavailableError(f"{where} cannot be used: {error.strerror or error}")
+    if isinstance(error, known.GenericError):
+        what = f"answers {status[1]} {status[2]}{why}" if status else "does not answer"
+        return RepositoryUnavailableError(f"{where} {what}{'' if status else f': {_first_words(error)}'}")
+    return BackupError(f"{where} cannot be used: {_first_words(error)}")
+
+
+def _first_words(error: Exception) -> str:
+    """Return what the client says, without the words that it begins each of its errors with and without the URL."""
+    text = str(error).strip().partition("\n")[0].rpartition(" - ")[2]
+    text = _PREAMBLE.sub("", text)
+    return text if len(text) <= 200 else text[:200] + "…"

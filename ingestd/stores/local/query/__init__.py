@@ -1,0 +1,1 @@
+"""Queries of the built-in store, run by DuckDB."""

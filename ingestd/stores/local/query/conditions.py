@@ -1,0 +1,252 @@
+"""Conditions of a query as SQL, over the rows of tails (``doc``, ``id``) and of sealed files (columns as well).
+
+A field is asked for in one of two ways. If the source has a column for it, that is two expressions: the value as
+text (a string as it is, anything else as JSON) and whether it is something else than a string. If not, the values
+are taken out of the document into a list, whose elements give the same two expressions. What a condition means
+(``stores.query``) is therefore written down once, as an `_Is`, and holds for both.
+
+DuckDB (2.0) computes an expression again wherever it stands, so a document is read once for a condition, inside of
+``list_filter``. ``CASE`` keeps an order that ``AND`` and ``OR`` do not: cheap tests first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingestd.stores import words
+from ingestd.stores.local.files.duckdb_sql import PLAIN, extract, mention, one_of, places, text
+from ingestd.stores.local.query.word_patterns import text_pattern, word_pattern
+from ingestd.stores.query import (
+    And,
+    Condition,
+    Equal,
+    Exists,
+    Gap,
+    Like,
+    Not,
+    Or,
+    Range,
+    Text,
+    Word,
+    as_number,
+    level_spellings,
+)
+
+_ELEMENT = "(e->>'$')"
+_EXACT_INT = 1 << 53  # a double holds all integers up to here
+_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a source: its fields in the order of their bits in ``not_text``. A tail has none."""
+
+    fields: tuple[str, ...] = ()
+
+    def find(self, field: str) -> tuple[str, str] | None:
+        """Return the two expressions of a field, text and whether it is no string; None if there is no column."""
+        if field not in self.fields:
+            return None
+        return name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Is:
+    """A test of one value: of a string, and of the JSON text of a number, ``true`` or ``false``."""
+
+    string: Callable[[str], str]
+    scalar: Callable[[str], str]
+
+
+def name(field: str) -> str:
+    """Return a field as the name of a column."""
+    return '"' + field.replace('"', '""') + '"'
+
+
+def where(condition: Condition, columns: Columns) -> str:  # noqa: PLR0911 - one return for each kind
+    """Return a condition as an SQL expression that is true or false, never NULL.
+
+    Raises:
+        FieldError: A field is malformed.
+    """
+    match condition:
+        case And(parts):
+            return _joined(" AND ", [where(part, columns) for part in parts], "true")
+        case Or(parts):
+            return _joined(" OR ", _alternatives(parts, columns), "false")
+        case Not(part):
+            return f"(NOT {where(part, columns)})"
+        case Equal(field, value):
+            return _equal(field, [value], columns)
+        case Like(field, pattern):
+            return _like(field, pattern, columns)
+        case Range():
+            return _range(condition, columns)
+        case Exists(field):
+            return _exists(field, columns)
+        case Text(value, fields):
+            wanted = words.words(value)
+            return _text(fields, text_pattern(wanted), wanted, columns) if wanted else "false"
+        case Word(pattern, fields):
+            pieces = [word for part in pattern if not isinstance(part, Gap) for word in words.words(part)]
+            return _text(fields, word_pattern(pattern), pieces, columns)
+
+
+def _joined(operator: str, parts: Sequence[str], of_none: str) -> str:
+    return "(" + operator.join(parts) + ")" if parts else of_none
+
+
+def _alternatives(parts: Sequence[Condition], columns: Columns) -> list[str]:
+    """Return the parts of an ``Or``; what asks for values of one field becomes one test."""
+    values: dict[str, list[str]] = {}
+    for part in parts:
+        if isinstance(part, Equal):
+            values.setdefault(part.field, []).append(part.value)
+    equal = [_equal(field, wanted, columns) for field, wanted in values.items()]
+    return equal + [where(part, columns) for part in parts if not isinstance(part, Equal)]
+
+
+def _equal(field: str, values: Sequence[str], columns: Columns) -> str:
+    accepted = [spelling for value in values for spelling in (level_spellings(value) if field == "level" else [value])]
+    numbers = {value: number for value in values if (number := as_number(value)) is not None}
+    scalars = [*numbers, *(value for value in values if value in {"true", "false"})]
+    doubles = [repr(float(number)) for number in numbers.values() if abs(number) < _EXACT_INT]
+
+    def scalar(operand: str) -> str:
+        same = [one_of(operand, scalars)] if scalars else ["false"]
+        if doubles:
+            same.append(f"TRY_CAST({operand} AS DOUBLE) IN ({', '.join(doubles)})")
+        return " OR ".join(same)
+
+    hint = ""
+    if all(map(PLAIN.fullmatch, accepted)) and all(_one_spelling(value) for value in numbers):
+        hint = mention(_shortest(accepted))
+    return _of_value(field, _Is(lambda operand: one_of(operand, accepted), scalar), columns, hint)
+
+
+def _one_spelling(number: str) -> bool:
+    """Return whether JSON text with this number has it as it is written here; ``1e2`` and ``100`` are the same."""
+    return False if number.lstrip("-").startswith("0") else number.isdigit() and len(number) < 5
+
+
+def _shortest(needles: Sequence[str]) -> list[str]:
+    """Return those that hold no other one: a text with WARNING has WARN."""
+    return [one for one in dict.fromkeys(needles) if not any(other in one for other in needles if other != one)]
+
+
+def _like(field: str, pattern: Sequence[str | Gap], columns: Columns) -> str:
+    gaps = {Gap.ONE: "_", Gap.MANY: "%"}
+    sql = "".join(gaps[part] if isinstance(part, Gap) else _like_escaped(part) for part in pattern)
+    if field == "level":
+        return _of_value(field, _Is(*2 * [lambda operand: f"lower({operand}) LIKE lower({text(sql)})"]), columns)
+    longest = max((part for part in pattern if not isinstance(part, Gap)), key=len, default="")
+    # The digits of a number may be other ones in the document's text: 1.50 is 1.5.
+    hint = mention([longest]) if PLAIN.fullmatch(longest) and not any(char.isdigit() for char in longest) else ""
+    return _of_value(field, _Is(*2 * [lambda operand: f"{operand} LIKE {text(sql)} ESCAPE '\\'"]), columns, hint)
+
+
+def _like_escaped(piece: str) -> str:
+    return piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _range(asked: Range, columns: Columns) -> str:
+    bounds = [
+        (bound, sign + "=" * inclusive)
+        for bound, sign, inclusive in ((asked.low, ">", asked.low_inclusive), (asked.high, "<", asked.high_inclusive))
+        if bound is not None
+    ]
+    if asked.field == "@timestamp":
+        stripped = [(_without_zeros(bound), sign) for bound, sign in bounds]
+
+        def time(operand: str) -> str:
+            return _compared(f"rtrim(rtrim(rtrim({operand}, 'Z'), '0'), '.')", stripped)
+
+        return _of_value(asked.field, _Is(time, lambda _: "false"), columns)
+    if not bounds or any(as_number(bound) is None for bound, _ in bounds):
+        texts = _Is(lambda operand: _compared(operand, bounds), lambda _: "true" if not bounds else "false")
+        return _of_value(asked.field, texts, columns)
+
+    def number(operand: str) -> str:
+        tests = " AND ".join(f"TRY_CAST({operand} AS DOUBLE) {sign} {float(bound)!r}" for bound, sign in bounds)
+        return f"(regexp_full_match({operand}, '{_NUMBER}') AND {tests})"
+
+    return _of_value(asked.field, _Is(number, number), columns)
+
+
+def _without_zeros(time: str) -> str:
+    """Return a time so that it compares as text: without ``Z`` and zeros at the end of a fraction."""
+    time = time.removesuffix("Z")
+    return time.rstrip("0").rstrip(".") if "." in time else time
+
+
+def _compared(operand: str, bounds: Sequence[tuple[str, str]]) -> str:
+    return " AND ".join(f"{operand} {sign} {text(bound)}" for bound, sign in bounds) or "true"
+
+
+def _exists(field: str, columns: Columns) -> str:
+    leaf = "e <> 'null' AND NOT starts_with(e, '[') AND NOT starts_with(e, '{')"
+
+    def there(operand: str, other: str) -> str:
+        inside = f"len(list_filter(json_extract({operand}, '$..*'), lambda e: {leaf})) > 0"
+        container = f"(starts_with({operand}, '[') OR starts_with({operand}, '{{'))"
+        return f"CASE WHEN {other} AND {container} THEN {inside} ELSE {operand} IS NOT NULL END"
+
+    if (column := columns.find(field)) is not None:
+        return f"({there(*column)})"
+    found = there("(v->>'$')", "NOT starts_with(v, '\"')")
+    return f"coalesce(len(list_filter({extract(places(field))}, lambda v: {found})) > 0, false)"
+
+
+def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: Columns) -> str:
+    """Return the test that one of ``fields`` has a pattern and with it all ``wanted`` words, the longest first.
+
+    A single word that is the pattern needs no regular expression.
+    """
+    wanted = sorted(wanted, key=len, reverse=True)
+    whole = [pattern] == wanted
+
+    def found(operand: str) -> str:
+        tests = [f"contains({_cased(operand, word)}, {text(word)})" for word in wanted]
+        if not whole:
+            tests.append(f"regexp_matches(lower({operand}), {text(pattern)})")
+        return f"CASE WHEN {' AND '.join(tests[:-1])} THEN {tests[-1]} ELSE false END" if tests[1:] else tests[0]
+
+    test = _Is(found, found)
+    inside = [field for field in fields if columns.find(field) is None]
+    tests = [_of_value(field, test, columns) for field in fields if field not in inside]
+    if inside:
+        plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
+        hint = mention([plain], document=_cased("doc", plain)) if plain else ""
+        tests.append(_in_document([path for field in inside for path in places(field)], test, hint))
+    return _joined(" OR ", tests, "false")
+
+
+def _cased(operand: str, word: str) -> str:
+    """Return an operand as it is searched for a lower-case word: as it is if the word has no case."""
+    return operand if word == word.upper() else f"lower({operand})"
+
+
+def _of_value(field: str, test: _Is, columns: Columns, hint: str = "") -> str:
+    """Return the test that a field has such a value, or an array with one."""
+    if (column := columns.find(field)) is None:
+        return _in_document(places(field), test, hint)
+    return f"coalesce({_value(*column, test)}, false)"
+
+
+def _in_document(paths: Sequence[tuple[str, ...]], test: _Is, hint: str) -> str:
+    one = _value("(v->>'$')", "NOT starts_with(v, '\"')", test)
+    found = f"coalesce(len(list_filter({extract(paths)}, lambda v: {one})) > 0, false)"
+    return f"(CASE WHEN {hint} THEN {found} ELSE false END)" if hint else found
+
+
+def _value(operand: str, other: str, test: _Is) -> str:
+    element = (
+        f"CASE WHEN starts_with(e, '\"') THEN {test.string(_ELEMENT)} "
+        f"WHEN e = 'null' OR starts_with(e, '[') OR starts_with(e, '{{') THEN false ELSE {test.scalar('e')} END"
+    )
+    return (
+        f"CASE WHEN NOT ({other}) THEN {test.string(operand)} WHEN starts_with({operand}, '[') "
+        f"THEN len(list_filter(json_extract({operand}, '$[*]'), lambda e: {element})) > 0 "
+        f"WHEN starts_with({operand}, '{{') THEN false ELSE {test.scalar(operand)} END"
+    )

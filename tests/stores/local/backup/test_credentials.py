@@ -1,0 +1,84 @@
+"""Where the credentials for S3 come from, and that no message has one."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from ingestd.stores.backups import BackupError
+from ingestd.stores.local.backup.credentials import from_files
+
+SECRET = "s3cr%t/+key"
+FILE = f"""
+[default]
+aws_access_key_id = DEFAULT
+aws_secret_access_key = {SECRET}
+
+[backup]
+aws_access_key_id = BACKUP
+aws_secret_access_key = {SECRET}
+aws_session_token = token==
+
+[empty]
+region = ap-northeast-2
+"""
+DEFAULT = {"access_key_id": "DEFAULT", "secret_access_key": SECRET}
+BACKUP = {"access_key_id": "BACKUP", "secret_access_key": SECRET, "session_token": "token=="}
+
+FOUND = [  # id, text of the file (None: there is none), environment, credentials
+    ("default", FILE, {}, DEFAULT),
+    ("profile", FILE, {"AWS_PROFILE": "backup"}, BACKUP),
+    ("default_by_name", FILE, {"AWS_PROFILE": "default"}, DEFAULT),
+    ("environment_first", FILE, {"AWS_ACCESS_KEY_ID": "ENV", "AWS_SECRET_ACCESS_KEY": "x"}, {}),
+    ("environment_before_a_broken_file", "[", {"AWS_ACCESS_KEY_ID": "ENV"}, {}),
+    ("no_file", None, {}, {}),
+    ("no_credentials_in_it", FILE, {"AWS_PROFILE": "empty"}, {}),
+    ("no_default", "[backup]\naws_access_key_id = x\n", {}, {}),
+    ("empty_file", "", {}, {}),
+]
+
+
+def at(folder: Path, text: str | bytes | None, environ: dict[str, str]) -> dict[str, str]:
+    """Return the environment in which a file with ``text`` is the shared credentials file."""
+    path = folder / "credentials"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return environ | {"AWS_SHARED_CREDENTIALS_FILE": str(path)}
+
+
+@pytest.mark.parametrize(("text", "environ", "expected"), [one[1:] for one in FOUND], ids=[one[0] for one in FOUND])
+def test_what_is_found(text: str | None, environ: dict[str, str], expected: dict[str, str], tmp_path: Path) -> None:
+    assert from_files(at(tmp_path, text, environ)) == expected
+
+
+def test_the_usual_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(FILE)
+    assert from_files({}) == DEFAULT
+
+
+BROKEN = [  # id, content of the file, environment, what is said
+    ("no_such_profile", FILE, {"AWS_PROFILE": "backups"}, "there is no profile 'backups'"),
+    ("no_such_file", None, {"AWS_PROFILE": "backup"}, "there is no profile 'backup'"),
+    ("no_section", f"aws_secret_access_key = {SECRET}", {}, "MissingSectionHeaderError"),
+    ("no_value", f"[default]\n{SECRET}\n", {}, "ParsingError"),
+    ("twice", f"[default]\nx = {SECRET}\nx = {SECRET}\n", {}, "DuplicateOptionError"),
+    ("no_utf_8", b"[default]\n" + SECRET.encode() + b"\xff", {}, "UnicodeDecodeError"),
+]
+
+
+@pytest.mark.parametrize(("text", "environ", "said"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
+def test_what_is_wrong_is_told_without_secrets(
+    text: str | bytes | None, environ: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BackupError, match=said) as caught:
+        from_files(at(tmp_path, text, environ))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="cannot be read: Is a directory"):
+        from_files({"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path)})

@@ -1,0 +1,121 @@
+"""Run as a program by ``test_sealer``: seal a store again and again, each time killed one step later.
+
+A step is a call to the system that changes something, or to DuckDB. After each death the store is
+read, written and sealed on by new processes, and must hold what was appended, each event once. Arguments: the
+store, a folder to work in, how many small files are left alone. Prints the number of deaths.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files.parquet import Maker
+from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.query import Query
+
+_KILLED = 9
+
+
+def main(template: Path, work: Path, small_files: int) -> None:
+    """Kill at each step until there are no more steps."""
+    policy = Policy(idle_s=0, small_files=small_files)
+    expected = in_child(lambda: print_keys(template))
+    step = 1
+    while survives(step, shutil.copytree(template, work / str(step)), policy, expected + expected + "+x\n"):
+        step += 1
+    sys.stdout.write(f"{step}\n")
+
+
+def survives(step: int, root: Path, policy: Policy, expected: str) -> bool:
+    """Let a process die at a step, and others go on; False if it had done all before that step."""
+    code = os.waitstatus_to_exitcode(os.waitpid(fork(lambda: die_at(step, root, policy)), 0)[1])
+    assert code in {0, _KILLED}, f"step {step}: exit code {code}"
+    assert in_child(lambda: go_on(root, policy)) == expected, f"killed at step {step}"
+    shutil.rmtree(root)
+    return code == _KILLED
+
+
+def die_at(step: int, root: Path, policy: Policy) -> None:
+    left = step
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os._exit(_KILLED)
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in ("rename", "unlink", "fsync", "ftruncate", "rmdir", "mkdir"):
+        setattr(os, name, counted(getattr(os, name)))
+    Maker._run = counted(Maker._run)  # type: ignore[method-assign]
+    seal_once(root, policy)
+
+
+def go_on(root: Path, policy: Policy) -> None:
+    """What a restart does: read, look up the last ids, append; then seal, and read."""
+    print_keys(root)
+    writer = LocalWriter(root, "w1")
+    known = writer.last_ids("logstash-2026.11.22", 1 << 20)
+    assert known == {f"b{n}" for n in range(9)}, sorted(known)
+    writer.append("logstash-2026.11.22", [b'{"+":"x"}'], ["+x"])
+    writer.close()
+    seal_once(root, policy)
+    for folder in root.glob("log*"):
+        tails, sealed = manifest.contents(folder)
+        assert tails == []
+        ids = {f"ids-{writer}-{number:05d}.txt" for writer, number in sealed.sealed.items()}
+        others = {path.name for path in folder.iterdir() if ".torn-" not in path.name}
+        assert others == {"sealed.json", *ids, *(file.name for file in sealed.files)}
+    assert not (root / ".sealing").exists()
+    print_keys(root)
+
+
+def print_keys(root: Path) -> None:
+    """Print the ids of all events, after making sure that counts agree."""
+    store = LocalStore(root, threads=1)
+    keys = [hit.id for hit in store.search(Query(), 0)]
+    assert store.count(Query()) == len(keys)
+    sys.stdout.write("".join(f"{key}\n" for key in keys))
+
+
+def in_child(function: Callable[[], None]) -> str:
+    """Run a function in a process of its own and return what it printed."""
+    read, write = os.pipe()
+
+    def call() -> None:
+        os.dup2(write, 1)
+        function()
+
+    pid = fork(call)
+    os.close(write)
+    with os.fdopen(read) as output:
+        text = output.read()
+    assert os.waitpid(pid, 0)[1] == 0, text
+    return text
+
+
+def fork(function: Callable[[], None]) -> int:
+    sys.stdout.flush()
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        function()
+        sys.stdout.flush()
+        code = 0
+    except BaseException:  # noqa: BLE001 - told, then the child ends
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

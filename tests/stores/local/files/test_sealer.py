@@ -1,0 +1,345 @@
+import dataclasses
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestd.stores.base import StoreError, StoreFullError
+from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files.parquet import CORE_FIELDS
+from ingestd.stores.local.files.sealer import Policy, run, seal_once
+from ingestd.stores.query import Equal, Query
+from tests.stores.local.files.test_writer import mount
+
+INDEX = "logstash-2026.11.22"
+NOW = Policy(idle_s=0)
+JOIN = Policy(idle_s=0, small_files=1)
+
+
+def event(number: int, day: int = 22) -> bytes:
+    return b'{"@timestamp":"2026-11-%02dT10:00:%02d.%03dZ","n":%d}' % (day, number // 1000 % 60, number % 1000, number)
+
+
+def append(root: Path, *documents: bytes, writer_id: str = "w0", prefix: str = "", index: str = INDEX) -> None:
+    """Append as a writer that starts and ends, with ids of a prefix and a number."""
+    writer = LocalWriter(root, writer_id)
+    writer.append(index, documents, [f"{prefix}{at}" for at in range(len(documents))])
+    writer.close()
+
+
+def read(root: Path) -> list[tuple[str, bytes]]:
+    return sorted((hit.id, hit.document) for hit in LocalStore(root).search(Query(), 0))
+
+
+def names(root: Path, index: str = INDEX) -> list[str]:
+    return sorted(path.name for path in (root / index).iterdir())
+
+
+def test_sealing_keeps_documents_byte_for_byte(tmp_path: Path) -> None:
+    documents = [
+        b'{ "@timestamp":"2026-11-22T10:00:00.000Z",  "a":1.50, "a":2 }',
+        rb'{"message":"\uc11c\uc6b8 half \ud83d","o":NaN}',
+        '{"message":"서울\\t\\u0000","status_code":"200","tags":["x",null]}'.encode(),
+        b'{"big":100000000000000000000000000000000}',
+        b"no json",
+        b"",
+        b'{"nul":"\0"}',
+    ]
+    append(tmp_path, *documents)
+    before = read(tmp_path)
+    assert before == [(str(at), document) for at, document in enumerate(documents)]
+    (done,) = seal_once(tmp_path, NOW)
+    assert (done.sources, done.events) == (("tail-w0-00001.ndjson",), len(documents))
+    assert read(tmp_path) == before
+    assert names(tmp_path) == ["ids-w0-00001.txt", "sealed-00001.parquet", "sealed.json"]
+
+
+def test_columns(tmp_path: Path) -> None:
+    fields = {"level": "INFO", "status_code": 200, "tags": ["x"], "host": {"name": "a"}}
+    fields["geoip"] = {"country_code2": "KR"}
+    time = "2026-11-22T10:00:00.123456789Z"
+    append(tmp_path, json.dumps({"@timestamp": time, **fields}).encode(), b'{"level":null,"status_code":"404"}')
+    seal_once(tmp_path, NOW)
+    columns = '"@timestamp"::VARCHAR, level, status_code, tags, host, "geoip.country_code2", not_text, id'
+    rows = duckdb.execute(f"SELECT {columns} FROM read_parquet('{tmp_path}/*/*.parquet')").fetchall()
+    bits = sum(1 << CORE_FIELDS.index(field) for field in ("status_code", "tags", "host"))
+    null = 1 << CORE_FIELDS.index("level")
+    assert rows == [
+        ("2026-11-22 10:00:00.123456", "INFO", "200", '["x"]', '{"name":"a"}', "KR", bits, "0"),
+        (None, None, "404", None, None, None, null, "1"),
+    ]
+
+
+def test_newest_first(tmp_path: Path) -> None:
+    append(tmp_path, *(event(n) for n in (3, 1, 2)), prefix="a")
+    append(tmp_path, event(9), b"{}", prefix="b")
+    seal_once(tmp_path, NOW)
+    files = f"'{tmp_path}/*/*.parquet'"
+    keys = duckdb.execute(f"SELECT id FROM read_parquet({files}, file_row_number=true) ORDER BY ALL").fetchall()
+    in_file = duckdb.execute(f"SELECT id FROM read_parquet({files})").fetchall()
+    assert len(keys) == len(in_file) == 5
+    assert [key for (key,) in in_file] == ["b0", "a0", "a2", "a1", "b1"]
+
+
+def test_the_manifest_tells_what_is_in_a_file(tmp_path: Path) -> None:
+    append(tmp_path, event(1), event(2000), b"{}")
+    seal_once(tmp_path, NOW)
+    (file,) = manifest.load(tmp_path / INDEX).files
+    size = (tmp_path / INDEX / file.name).stat().st_size
+    raw = len(event(1)) + len(event(2000)) + 2
+    first = 1_795_341_600_001_000
+    expected = ("sealed-00001.parquet", 3, 1, first, first + 1_999_000, size, raw, CORE_FIELDS)
+    assert dataclasses.astuple(file) == expected
+
+
+def test_a_tail_in_use_is_left_alone(tmp_path: Path) -> None:
+    writer = LocalWriter(tmp_path, "w0")
+    writer.append(INDEX, [event(1)], ["1"])
+    assert seal_once(tmp_path, NOW) == []
+    writer.close()
+    assert seal_once(tmp_path) == []  # written just now: its writer may go on with it
+    assert len(seal_once(tmp_path, NOW)) == 1
+
+
+def test_a_writer_rolls_by_size(tmp_path: Path) -> None:
+    writer = LocalWriter(tmp_path, "w0", roll_bytes=100)
+    for at in range(6):
+        writer.append(INDEX, [event(at)], [f"{at}"])
+    tails = [name for name in names(tmp_path) if name.startswith("tail")]
+    assert tails == [f"tail-w0-0000{number}.ndjson" for number in (1, 2, 3, 4, 5, 6)]
+    (done,) = seal_once(tmp_path)  # all but the one that is open: a later one shows that they are done
+    assert done.sources == tuple(tails[:-1])
+    writer.append(INDEX, [event(7)], ["7"])
+    writer.close()
+    assert [key for key, _ in read(tmp_path)] == list("0123457")
+
+
+def test_a_writer_rolls_by_age(tmp_path: Path) -> None:
+    writer = LocalWriter(tmp_path, "w0", roll_seconds=0)
+    writer.append(INDEX, [event(1)], ["1"])
+    writer.append("other", [event(2)], ["2"])
+    (done,) = seal_once(tmp_path, NOW)
+    assert done.index == INDEX
+    writer.append(INDEX, [event(3)], ["3"])
+    writer.close()
+    assert names(tmp_path)[-1] == "tail-w0-00002.ndjson"
+
+
+def test_a_writer_that_is_refused_its_tail_begins_the_next(tmp_path: Path) -> None:
+    append(tmp_path, event(1))
+    with (tmp_path / INDEX / "tail-w0-00001.ndjson").open("rb") as file:  # as the sealer does
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        append(tmp_path, event(2))
+    assert names(tmp_path) == ["tail-w0-00001.ndjson", "tail-w0-00002.ndjson"]
+
+
+def test_numbers_are_never_used_again(tmp_path: Path) -> None:
+    for at in range(3):
+        append(tmp_path, event(at), prefix=f"{at}-")
+        seal_once(tmp_path, NOW)
+    assert manifest.load(tmp_path / INDEX).sealed == {"w0": 3}
+    assert [key for key, _ in read(tmp_path)] == ["0-0", "1-0", "2-0"]
+
+
+def test_a_tail_that_was_sealed_and_not_unlinked_is_not_read(tmp_path: Path) -> None:
+    append(tmp_path, event(1))
+    body = (tmp_path / INDEX / "tail-w0-00001.ndjson").read_bytes()
+    seal_once(tmp_path, NOW)
+    (tmp_path / INDEX / "tail-w0-00001.ndjson").write_bytes(body)
+    assert len(read(tmp_path)) == LocalStore(tmp_path).indices()[0].events == 1
+    append(tmp_path, event(2), prefix="b")
+    assert names(tmp_path)[-1] == "tail-w0-00002.ndjson"
+    seal_once(tmp_path, NOW)
+    assert [key for key, _ in read(tmp_path)] == ["0", "b0"]
+
+
+def test_small_files_are_joined(tmp_path: Path) -> None:
+    policy = Policy(idle_s=0, small_files=3)
+    for at in range(4):
+        append(tmp_path, event(at), event(50 - at), prefix=f"{at}-")
+        made = seal_once(tmp_path, policy)
+    assert [len(done.sources) for done in made] == [1, 4]
+    assert names(tmp_path) == ["ids-w0-00004.txt", "sealed-00005.parquet", "sealed.json"]
+    assert len(read(tmp_path)) == LocalStore(tmp_path).count(Query()) == 8
+
+
+def test_an_index_at_rest_has_one_file(tmp_path: Path) -> None:
+    for at in range(2):
+        append(tmp_path, event(at), prefix=f"{at}-")
+        seal_once(tmp_path, NOW)
+    assert len(seal_once(tmp_path, Policy(quiet_s=0))) == 1
+    assert len(manifest.load(tmp_path / INDEX).files) == 1
+    assert seal_once(tmp_path, Policy(quiet_s=0)) == []
+
+
+def test_large_files_are_not_joined(tmp_path: Path) -> None:
+    for at in range(3):
+        append(tmp_path, event(at), prefix=f"{at}-")
+        seal_once(tmp_path, Policy(idle_s=0, small_bytes=1, small_files=1))
+    assert len(manifest.load(tmp_path / INDEX).files) == 3
+
+
+def test_files_that_are_not_sorted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestd.stores.local.files.parquet.SORT_BYTES", 0)
+    for at in range(3):
+        append(tmp_path, event(at), event(at + 10), prefix=f"{at}-")
+        seal_once(tmp_path, JOIN)
+    found = [hit.id for hit in LocalStore(tmp_path).search(Query())]
+    assert found == ["2-1", "1-1", "0-1", "2-0", "1-0", "0-0"]
+
+
+def test_lines_that_nobody_can_read_are_kept_aside(tmp_path: Path) -> None:
+    append(tmp_path, event(1), event(2))
+    tail = tmp_path / INDEX / "tail-w0-00001.ndjson"
+    bad = [b'{"not":"\xff"}\t\n', b"no tab\n", b'{"two":\t"tabs"}\t"1"\n']
+    tail.write_bytes(b"".join([bad[0], tail.read_bytes(), *bad[1:]]))
+    (done,) = seal_once(tmp_path, NOW)
+    assert done.events == len(read(tmp_path)) == 2
+    assert (tmp_path / INDEX / "tail-w0-00001.unreadable").read_bytes() == b"".join(bad)
+
+
+def test_a_torn_end_is_kept_aside(tmp_path: Path) -> None:
+    append(tmp_path, event(1))
+    tail = tmp_path / INDEX / "tail-w0-00001.ndjson"
+    size = tail.stat().st_size
+    tail.write_bytes(tail.read_bytes() + b'{"half')
+    seal_once(tmp_path, NOW)
+    assert (tmp_path / INDEX / f"tail-w0-00001.torn-{size}").read_bytes() == b'{"half'
+    assert len(read(tmp_path)) == 1
+
+
+def test_last_ids_of_sealed_tails(tmp_path: Path) -> None:
+    """After a crash the last events come again; they may have been sealed and joined meanwhile."""
+    append(tmp_path, event(1), event(2), prefix="a")
+    append(tmp_path, event(1), prefix="other", writer_id="w1")
+    seal_once(tmp_path, JOIN)
+    append(tmp_path, event(3), prefix="b")
+    seal_once(tmp_path, JOIN)
+    append(tmp_path, event(4), prefix="c")
+    writer = LocalWriter(tmp_path, "w0")
+    assert writer.last_ids(INDEX, 1 << 20) == {"a0", "a1", "b0", "c0"}
+    line = len(event(1)) + len('\t"a0"\n')
+    assert writer.last_ids(INDEX, 2 * line) == {"b0", "c0"}
+    assert writer.last_ids("another", 1 << 20) == set()
+    writer.close()
+
+
+def test_one_process_seals(tmp_path: Path) -> None:
+    append(tmp_path, event(1))
+    with (tmp_path / ".sealer.lock").open("w") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match="another process seals"):
+            seal_once(tmp_path, NOW)
+
+
+def test_no_store_is_not_made(tmp_path: Path) -> None:
+    assert seal_once(tmp_path / "none") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_index_that_fails_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    append(tmp_path, event(1), index="a")
+    append(tmp_path, event(1), index="b")
+    (tmp_path / "a" / "sealed.json").write_text('{"version":2}')
+    with pytest.raises(StoreError, match="newer version"):
+        seal_once(tmp_path, NOW)
+    assert names(tmp_path, "b")[-1] == "sealed.json"
+
+
+@pytest.mark.parametrize("small_files", [99, 1], ids=["seal", "join"])
+def test_killed_at_each_step(small_files: int, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    for at in range(3):
+        append(root, event(at), prefix=f"a{at}-")
+        writer = LocalWriter(root, "w1", roll_bytes=150)
+        for number in range(3 * at, 3 * at + 3):
+            writer.append(INDEX, [event(number)], [f"b{number}"])
+        writer.close()
+        if small_files == 1 and at < 2:
+            seal_once(root, NOW)
+    with (root / INDEX / names(root)[-1]).open("ab") as tail:
+        tail.write(b'{"torn')
+    (tmp_path / "work").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.stores.local.files.killed", root, tmp_path / "work", str(small_files)],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    mount(tmp_path, "2m")
+    try:
+        append(tmp_path, *(b'{"message":"%b"}' % os.urandom(300).hex().encode() for _ in range(900)))
+        before, listed = read(tmp_path), names(tmp_path)
+        free = os.statvfs(tmp_path)
+        (tmp_path / "filler").write_bytes(b"x" * (free.f_bavail * free.f_bsize - 50_000))
+        with pytest.raises(StoreFullError, match="No space left on device"):
+            seal_once(tmp_path, NOW)
+        assert (read(tmp_path), names(tmp_path)) == (before, listed)
+        (tmp_path / "filler").unlink()
+        assert len(seal_once(tmp_path, NOW)) == 1
+        assert read(tmp_path) == before
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_queries_and_writers_go_on_while_it_is_sealed(tmp_path: Path) -> None:
+    stop = threading.Event()
+    sealing = threading.Thread(target=run, args=(tmp_path, stop), kwargs={"interval_s": 0, "policy": JOIN})
+    writer = LocalWriter(tmp_path, "w0", roll_bytes=2000)
+    writer.append(INDEX, [event(0)], ["0"])
+
+    def write() -> None:
+        for at in range(1, 300):
+            writer.append(INDEX, [event(at)], [f"{at}"])
+
+    writing = threading.Thread(target=write)
+    sealing.start()
+    writing.start()
+    counts: list[int] = []
+    store = LocalStore(tmp_path, threads=1)
+    while writing.is_alive() or len(counts) < 20:
+        counts.append(store.count(Query()))
+        hits = [hit.id for hit in store.search(Query(), 20)]
+        assert len(set(hits)) == len(hits) == min(20, len(hits))
+    writing.join()
+    stop.set()
+    sealing.join()
+    writer.close()
+    assert counts == sorted(counts)
+    assert sorted(int(key) for key, _ in read(tmp_path)) == list(range(300))
+    assert len(manifest.load(tmp_path / INDEX).files) >= 1
+
+
+def test_deleting_while_others_write_read_and_seal(tmp_path: Path) -> None:
+    stop = threading.Event()
+    sealing = threading.Thread(target=run, args=(tmp_path, stop), kwargs={"interval_s": 0, "policy": JOIN})
+    writer = LocalWriter(tmp_path, "w0", roll_bytes=500)
+    store = LocalStore(tmp_path, threads=1)
+    sealing.start()
+    for at in range(200):
+        writer.append(INDEX, [event(at)], [f"{at}"])
+        if at % 20 == 10:
+            store.delete(INDEX)
+        if at % 20 == 5:
+            assert store.count(Query(where=Equal("n", str(at)))) == 1
+    stop.set()
+    sealing.join()
+    writer.close()
+    assert sorted(int(key) for key, _ in read(tmp_path)) == list(range(191, 200))
+    store.delete(INDEX)
+    store.delete(INDEX)
+    store.delete("../" + tmp_path.name)
+    assert store.indices() == []
+    seal_once(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if "lock" not in path.name] == []

@@ -1,0 +1,280 @@
+"""What the suite that all stores share does not ask: pages, cancelling, bounds, sealed and unsealed files together."""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingestd.stores.base import Bucket, Hit, QueryTimeoutError, StoreError
+from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local.files.layout import folders
+from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.query import sql
+from ingestd.stores.local.query.engine import Engine, VanishedError
+from ingestd.stores.local.query.listing import Listing
+from ingestd.stores.local.query.store import read_documents
+from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
+
+INDEX = "logstash-2026.11.22"
+NOW = Policy(idle_s=0)
+
+
+def fill(root: Path, events: list[dict[str, Any]], ids: list[str] | None = None, index: str = INDEX) -> None:
+    writer = LocalWriter(root, "w0")
+    writer.append(index, [json.dumps(event).encode() for event in events], ids)
+    writer.close()
+
+
+def pages(store: LocalStore, query: Query, size: int) -> list[Hit]:
+    """Follow the cursors to the end."""
+    found: list[Hit] = []
+    after = None
+    while page := list(store.search(query, size, after)):
+        assert len(page) <= size
+        found += page
+        after = page[-1].cursor
+    return found
+
+
+TIMES = st.sampled_from(["2026-11-21T23:00:00.000Z", "2026-11-22T10:00:00.000123Z", "2026-11-22T10:00:00.001Z", None])
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    events=st.lists(st.tuples(TIMES, st.sampled_from(["", "a", "b", "c"])), max_size=12),
+    size=st.integers(1, 5),
+    sealed=st.integers(0, 12),
+)
+def test_pages_neither_skip_nor_repeat(
+    events: list[tuple[str | None, str]], size: int, sealed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever times and ids are the same, and however the events lie in indices and files."""
+    root = tmp_path_factory.mktemp("store")
+    for at, (moment, key) in enumerate(events):
+        event = {"n": at} if moment is None else {"@timestamp": moment, "n": at}
+        fill(root, [event], [key], "other" if at % 3 == 0 else INDEX)
+        if at == sealed:
+            seal_once(root, NOW)
+    store = LocalStore(root, threads=1)
+    found = pages(store, Query(), size)
+    assert sorted(json.loads(hit.document)["n"] for hit in found) == list(range(len(events)))
+    order = [(json.loads(hit.document).get("@timestamp", ""), hit.id) for hit in found]
+    assert order == sorted(order, reverse=True)
+    assert [hit.id for hit in store.search(Query(), 0)] == [hit.id for hit in found]
+
+
+def test_pages_while_events_are_appended_and_sealed(tmp_path: Path) -> None:
+    def event(second: int) -> dict[str, Any]:
+        return {"@timestamp": f"2026-11-22T10:00:{second:02}.000Z", "n": second}
+
+    fill(tmp_path, [event(n) for n in range(10)], [f"a{n}" for n in range(10)])
+    store = LocalStore(tmp_path)
+    first = list(store.search(Query(), 4))
+    fill(tmp_path, [event(50)], ["new"])
+    seal_once(tmp_path, NOW)
+    second = list(store.search(Query(), 99, first[-1].cursor))
+    assert [hit.id for hit in [*first, *second]] == [f"a{n}" for n in range(9, -1, -1)]
+
+
+@pytest.mark.parametrize("text", ["", "x", "{}", "[1,2,3]", '[1,"a"]', '[1,"a",0]'])
+def test_a_wrong_cursor_is_told(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no cursor"):
+        LocalStore(tmp_path).search(Query(), 1, text)
+
+
+def test_a_hit_tells_its_index(tmp_path: Path) -> None:
+    fill(tmp_path, [{"n": 1}], ["x"], "one")
+    fill(tmp_path, [{"n": 2}], ["y"], "two")
+    seal_once(tmp_path, NOW)
+    fill(tmp_path, [{"n": 3}], ["z"], "two")
+    hits = {hit.id: (hit.index, hit.document) for hit in LocalStore(tmp_path).search(Query())}
+    assert hits == {"x": ("one", b'{"n": 1}'), "y": ("two", b'{"n": 2}'), "z": ("two", b'{"n": 3}')}
+
+
+HISTOGRAM: list[dict[str, Any]] = [
+    {"@timestamp": "2026-11-21T14:59:59.999Z", "level": "INFO"},
+    {"@timestamp": "2026-11-21T15:00:00.000Z", "level": "info", "tags": ["a", "b", "a"]},
+    {"@timestamp": "2026-11-22T14:59:59.999999Z", "level": "ERROR", "tags": "a"},
+    {"@timestamp": "2026-11-22T15:00:00.000Z", "level": None, "status_code": 200, "tags": []},
+    {"@timestamp": "2026-11-22T15:00:00.000Z", "level": {"a": 1}, "status_code": "200"},
+    {"@timestamp": "1969-12-31T23:59:59.000Z", "level": "WARN"},
+    {"level": "INFO"},
+]
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["tail", "sealed"])
+def test_histogram(sealed: bool, tmp_path: Path) -> None:
+    fill(tmp_path, HISTOGRAM)
+    if sealed:
+        seal_once(tmp_path, NOW)
+    store = LocalStore(tmp_path)
+    assert store.histogram(Query(), 86_400, 9 * 3600) == [  # days of Seoul
+        Bucket("1969-12-31T15:00:00.000Z", {"WARN": 1}),
+        Bucket("2026-11-20T15:00:00.000Z", {"INFO": 1}),
+        Bucket("2026-11-21T15:00:00.000Z", {"INFO": 1, "ERROR": 1}),
+        Bucket("2026-11-22T15:00:00.000Z", {"": 2}),
+    ]
+    assert store.histogram(Query(since="2026-11-22T00:00:00Z"), 3600, 0, "status_code") == [
+        Bucket("2026-11-22T14:00:00.000Z", {"": 1}),
+        Bucket("2026-11-22T15:00:00.000Z", {"200": 2}),
+    ]
+    assert store.histogram(Query(since="2026-11-21T15:00:00Z", until="2026-11-22T15:00:00Z"), 86_400, 0, "tags") == [
+        Bucket("2026-11-21T00:00:00.000Z", {"a": 1, "b": 1}),
+        Bucket("2026-11-22T00:00:00.000Z", {"a": 1}),
+    ]
+
+
+def test_histogram_of_less_than_a_second(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 1 second"):
+        LocalStore(tmp_path).histogram(Query(), 0)
+
+
+VALUES: list[Any] = [
+    *("x", "X", "", "404", "4.04e2", "[1]", "{}", "true", "null", "서울 맛집", 'a"b\\c', "100%_", "10"),
+    *(404, 404.0, 4.5, -1, 2**60, 2**60 + 1, True, False, None),
+    *([], ["x"], ["x", 404], [None], [["x"]], [{"a": 1}], {}, {"a": 1}, {"a": None}),
+]
+CONDITIONS = {
+    "text": Equal("tags", "x"),
+    "number": Equal("tags", "404"),
+    "float": Equal("tags", "4.50"),
+    "exponent": Equal("tags", "4.04e2"),
+    "large": Equal("tags", str(2**60)),
+    "true": Equal("tags", "true"),
+    "null": Equal("tags", "null"),
+    "array": Equal("tags", "[1]"),
+    "empty": Equal("tags", ""),
+    "quotes": Equal("tags", 'a"b\\c'),
+    "not": Not(Equal("tags", "x")),
+    "exists": Exists("tags"),
+    "like": Like("tags", ("4", Gap.MANY)),
+    "like_signs": Like("tags", ("100%", Gap.ONE)),
+    "like_all": Like("tags", (Gap.MANY,)),
+    "numbers": Range("tags", "4", "404"),
+    "above": Range("tags", "4.5", None, low_inclusive=False),
+    "texts": Range("tags", "a", "y"),
+    "text_bound": Range("tags", None, "x", high_inclusive=False),
+    "all": And(()),
+    "none": Or(()),
+    "one_of": Or((Equal("tags", "x"), Equal("tags", "404"), Equal("other", "1"))),
+    "words": Text("맛집", ("tags",)),
+    "words_no_column": Text("맛집", ("more",)),
+}
+
+
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
+def test_columns_answer_as_documents_do(condition: Any, both: tuple[LocalStore, LocalStore]) -> None:
+    tail, sealed = (sorted(hit.id for hit in store.search(Query(where=condition))) for store in both)
+    assert tail == sealed
+
+
+def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
+    tail, sealed = (store.top("tags", Query(), 99) for store in both)
+    assert tail == sealed
+    assert [(value.value, value.count) for value in tail][:2] == [("x", 3), (404, 2)]
+
+
+def test_documents_of_an_index_that_was_replaced_are_not_taken(tmp_path: Path) -> None:
+    """Between finding the events and reading their documents, another file may come to be under the same name."""
+    for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
+        fill(root, [{"n": 1}], [key])
+        seal_once(root, NOW)
+    parts = Listing().parts(folders(tmp_path / "a"), Query())
+    with Engine(256 << 20, 1, None).session() as session:
+        found = list(session.run(sql.newest_rows(parts, Query(), None, 9)))
+        assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
+        file = Path(parts[0].files[0])
+        (tmp_path / "b" / file.relative_to(tmp_path / "a")).replace(file)
+        with pytest.raises(VanishedError, match="replaced"):
+            read_documents(session, found)
+
+
+EQUALS = [  # values that are all as frequent: their order
+    ("numbers", [100, 9, 12.5, -3], [-3, 9, 12.5, 100]),
+    ("texts", ["b", "a!", "a", 'a"', "a\u00e9"], ["a", "a!", 'a"', "a\u00e9", "b"]),
+    ("texts_of_digits", ["9", "10"], ["10", "9"]),
+    ("texts_before_numbers", [1, "b", 0.5, "2"], ["2", "b", 0.5, 1]),
+    ("truth", [True, False], [False, True]),
+]
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["tail", "sealed"])
+@pytest.mark.parametrize(("values", "expected"), [case[1:] for case in EQUALS], ids=[case[0] for case in EQUALS])
+def test_tops_that_are_as_frequent(values: list[Any], expected: list[Any], sealed: bool, tmp_path: Path) -> None:
+    fill(tmp_path, [{"tags": value} for value in values])
+    if sealed:
+        seal_once(tmp_path, NOW)
+    assert [top.value for top in LocalStore(tmp_path, threads=1).top("tags", Query())] == expected
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_events_of_one_time_and_id_are_in_the_order_of_their_documents(limit: int, tmp_path: Path) -> None:
+    """Also where the limit parts them, and whether they are sealed or not."""
+    moment = "2026-11-22T10:00:00.000Z"
+    fill(tmp_path, [{"@timestamp": moment, "n": n} for n in (3, 1, 5)], ["same"] * 3)
+    seal_once(tmp_path, NOW)
+    fill(tmp_path, [{"@timestamp": moment, "n": n} for n in (4, 2)], ["same"] * 2)
+    fill(tmp_path, [{"@timestamp": "2026-11-22T10:00:01.000Z", "n": 6}], ["other"])
+    hits = LocalStore(tmp_path, threads=1).search(Query(), limit)
+    assert [json.loads(hit.document)["n"] for hit in hits] == [6, 5, 4, 3, 2, 1][:limit]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalStore, LocalStore]:
+    """The same events in a tail and sealed; ``tags`` has a column."""
+    roots = [tmp_path_factory.mktemp(name) for name in ("tail", "sealed")]
+    for root in roots:
+        fill(root, [{"tags": value, "more": value} for value in VALUES], [f"{at:02}" for at in range(len(VALUES))])
+    seal_once(roots[1], NOW)
+    return LocalStore(roots[0]), LocalStore(roots[1])
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """So much that a query takes a while."""
+    writer = LocalWriter(tmp_path, "w0")
+    for _ in range(20):
+        writer.append(INDEX, [b'{"message":"' + b"a b " * 100 + b'"}'] * 10_000)
+    writer.close()
+    return tmp_path
+
+
+SLOW = Query(where=Text("a b a b c"))
+
+
+def test_interrupt(large: Path) -> None:
+    store = LocalStore(large)
+    caught: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            while True:
+                store.count(SLOW)
+        except StoreError as error:
+            caught.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.3)
+    while asking.is_alive():
+        store.interrupt()
+        asking.join(0.05)
+    assert isinstance(caught[0], QueryTimeoutError)
+    assert str(caught[0]) == "the query was cancelled"
+    assert store.count(Query()) == 200_000
+
+
+def test_timeout(large: Path) -> None:
+    with pytest.raises(QueryTimeoutError, match=r"took longer than 0\.05 s"):
+        LocalStore(large, timeout_s=0.05).count(SLOW)
+
+
+def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, [{"n": 1}])
+    with pytest.raises(StoreError, match="'yesterday' is no time"):
+        LocalStore(tmp_path).count(Query(since="yesterday"))
