@@ -15,7 +15,6 @@ from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.journal.base import RecordQueue
 from ingestd.logs import get_logger
 from ingestd.names import OutputCollisionError, check_store_writer_ids, worker_name, writer_id
-from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
 from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
@@ -81,14 +80,12 @@ def running_pipeline(
     """
     for warning in config.warnings:
         log.warning("the config may not mean what it says", pipeline=name, warning=warning)
-    clock = ReceiveClock()
     counted = CountedDeadLetters(PipelineDeadLetters(letters, name, config_version(config), journal))
     context = BuildContext(
         settings=settings,
         dead_letters=counted,
         pipeline_id=name,
-        clock=clock,
         writer_id=writer_id(worker_name(number), name),
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
-    return RunningPipeline(name, pipeline, journal, clock, settings, counted, first=number == 0)
+    return RunningPipeline(name, pipeline, journal, settings, counted, first=number == 0)

@@ -13,7 +13,7 @@ from ingestd.journal.folders import journal_folder, journal_folders
 from ingestd.journal.journal import Journal
 from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.plugins.inputs._streams import Origins
+from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.supervisor.channel import Channel
@@ -45,8 +45,8 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], 
 
     plan = _plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
-    origins = Origins()
-    return Supervisor(plan, reload, lambda: origins.new().id, os.environ, helpers).run()
+    stream_ids = StreamIds()
+    return Supervisor(plan, reload, lambda: stream_ids.new().id, os.environ, helpers).run()
 
 
 def _plan(settings: Settings, configs: Configs) -> Plan:

@@ -19,7 +19,6 @@ from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.jobs.replay import Replay, ReplayDeadLetters, Route, in_batches, sendable
 from ingestd.names import MAIN, writer_id
-from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.pipeline import report_failures
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -89,11 +88,11 @@ def _digest(line: bytes) -> bytes:
 
 
 def _route(name: str, configs: Configs, settings: Settings, files: DeadLetterWriter) -> Route:
-    clock, config = ReceiveClock(), configs[name]
+    config = configs[name]
     letters = ReplayDeadLetters(files, time.time, config_version(config))
     writer = writer_id(_WRITER if name == MAIN else _SHORT_WRITER, name)
-    context = BuildContext(settings=settings, dead_letters=letters, pipeline_id=name, clock=clock, writer_id=writer)
-    return Route(compile_pipeline(config, context, report_failures(name)), letters, clock)
+    context = BuildContext(settings=settings, dead_letters=letters, pipeline_id=name, writer_id=writer)
+    return Route(compile_pipeline(config, context, report_failures(name)), letters)
 
 
 async def _run(replay: Replay, work: _Work) -> bool:

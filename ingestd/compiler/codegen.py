@@ -56,7 +56,7 @@ def generate(program: Program, names: Names, errors: list[ConfigError], *, proje
     writer = _Writer()
     routes = _Routes(conditions)
     routes.collect(program.outputs, ())
-    writer.line("def pipeline(raws, events, keys, decorate):")
+    writer.line("def pipeline(raws, events, keys, decorate, received_ns):")
     writer.depth = 1
     writer.line("heads = [event.copy() for event in events]" if projected else "heads = events")
     writer.line("if decorate is not None:")
@@ -206,15 +206,16 @@ class _Body:
 
     def _step(self, step: Step) -> None:
         writer, name, span = self._writer, step.name, step.span
+        call = f"{name}(event, received_ns)" if step.spec.timed else f"{name}(event)"
         writer.line("try:")
         if step.spec.shape == "cancel":
-            writer.line(f"    if {name}(event):", span)
+            writer.line(f"    if {call}:", span)
             writer.line(f"        dropped[{step.plugin_id!r}] += 1")
             writer.line("        continue")
         elif step.common.build() is None:
-            writer.line(f"    {name}(event)", span)
+            writer.line(f"    {call}", span)
         else:
-            writer.line(f"    if {name}(event):", span)
+            writer.line(f"    if {call}:", span)
             writer.line(f"        {name}_common(event)", span)
         writer.line("except Exception as error:")
         writer.line(f"    {name}_failed(event, error)", span)

@@ -16,6 +16,7 @@ from ingestd.compiler.names import Names
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
 from ingestd.config.nodes import Config
+from ingestd.event.event_id import copy_key
 from ingestd.event.fields import Event, FieldRef, add_tag
 from ingestd.event.record import Record
 from ingestd.plugins.interfaces import Codec, Decoded, Input, Output
@@ -66,9 +67,12 @@ class Pipeline:
         touch = self.projection.touch
         return tuple(sorted({FieldRef(name).top for name in touch.sets | touch.removes}))
 
-    def process(self, decoded: Decoded, decorate: Decorate | None) -> list[list[Record]]:
-        """Run the filters over decoded records and return a list of records for each route."""
-        return self.run(decoded.raws, decoded.events, decoded.keys, decorate)
+    def process(self, decoded: Decoded, decorate: Decorate | None, received_ns: int) -> list[list[Record]]:
+        """Run the filters over decoded records and return a list of records for each route.
+
+        ``received_ns``: when they were received, nanoseconds since the epoch.
+        """
+        return self.run(decoded.raws, decoded.events, decoded.keys, decorate, received_ns)
 
 
 def compile_pipeline(
@@ -199,8 +203,7 @@ class _Builder:
             elif len(events) > 1:
                 created[name] += len(events) - 1
             return [
-                record if one is event else (None, one, one, f"{_text(key)}-{number}")
-                for number, one in enumerate(events)
+                record if one is event else (None, one, one, copy_key(key, number)) for number, one in enumerate(events)
             ]
 
         return records
@@ -227,7 +230,3 @@ def _guarded_decorate(add: Decorate | None, failed: Callable[[Event, Exception],
             failed(event, error)
 
     return decorate
-
-
-def _text(key: int | str) -> str:
-    return f"{key:012x}" if type(key) is int else str(key)

@@ -7,15 +7,15 @@ config that was mended, under the same id.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-from ingestd.journal.base import START, Entry, JournalError, Position, Record, RecordQueue
+from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import parse_event_id
+from ingestd.journal.base import START, Entry, JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
 
-_ID = re.compile(r"(?P<origin>.+?)-(?P<offset>[0-9a-f]{12,})(?:-.*)?", re.DOTALL)
 _STEP_BYTES = 1 << 20
 _MAX_BYTES = 256 << 20
 """How far a frame is searched: more is never under way to one output."""
@@ -26,7 +26,7 @@ class Frame(NamedTuple):
 
     raw: bytes
     offset: int
-    record: Record
+    chunk: Chunk
 
 
 class FrameLookup:
@@ -34,50 +34,49 @@ class FrameLookup:
 
     def __init__(self, journal: RecordQueue) -> None:
         self._journal = journal
-        self._last: Record | None = None
+        self._last: Chunk | None = None
         self._next: Position = START
 
     def find(self, consumer: str, event_id: str) -> Frame | None:
         """Return the frame of an event that ``consumer`` has not committed yet, None if there is none."""
-        match = _ID.fullmatch(event_id)
-        if match is None:
+        if (parts := parse_event_id(event_id)) is None:
             return None
-        origin, offset = match["origin"], int(match["offset"], 16)
-        if self._last is None or not _holds(self._last, origin, offset):
+        stream_id, offset = parts.stream_id, parts.offset
+        if self._last is None or not _holds(self._last, stream_id, offset):
             try:
-                entry = self._search(consumer, origin, offset)
+                entry = self._search(consumer, stream_id, offset)
             except (JournalError, KeyError):  # KeyError: no output of this name has a place in the journal
                 return None
             if entry is None:
                 return None
-            self._last, self._next = entry.record, entry.end
+            self._last, self._next = entry.chunk, entry.end
         return _frame(self._last, offset)
 
-    def _search(self, consumer: str, origin: str, offset: int) -> Entry | None:
+    def _search(self, consumer: str, stream_id: str, offset: int) -> Entry | None:
         begin = self._journal.committed(consumer)[0]
-        if self._next > begin and (found := self._scan(self._next, origin, offset)) is not None:
+        if self._next > begin and (found := self._scan(self._next, stream_id, offset)) is not None:
             return found
-        return self._scan(begin, origin, offset)
+        return self._scan(begin, stream_id, offset)
 
-    def _scan(self, begin: Position, origin: str, offset: int) -> Entry | None:
+    def _scan(self, begin: Position, stream_id: str, offset: int) -> Entry | None:
         position = begin
         while position.offset - begin.offset < _MAX_BYTES and (entries := self._journal.read(position, _STEP_BYTES)):
             for entry in entries:
-                if _holds(entry.record, origin, offset):
+                if _holds(entry.chunk, stream_id, offset):
                     return entry
             position = entries[-1].end
         return None
 
 
-def _holds(record: Record, origin: str, offset: int) -> bool:
-    return record.connection == origin and record.offset <= offset < record.offset + len(record.data)
+def _holds(chunk: Chunk, stream_id: str, offset: int) -> bool:
+    return chunk.stream_id == stream_id and chunk.offset <= offset < chunk.offset + len(chunk.data)
 
 
-def _frame(record: Record, offset: int) -> Frame:
+def _frame(chunk: Chunk, offset: int) -> Frame:
     """Cut the frame that holds the byte ``offset`` of the stream; only line feeds part frames."""
-    data, at = record.data, offset - record.offset
-    if record.frames < 2:
-        return Frame(data, record.offset, record)
+    data, at = chunk.data, offset - chunk.offset
+    if chunk.frames < 2:
+        return Frame(data, chunk.offset, chunk)
     begin = data.rfind(b"\n", 0, at) + 1
     end = data.find(b"\n", at)
-    return Frame(data[begin : end + 1 or None], record.offset + begin, record)
+    return Frame(data[begin : end + 1 or None], chunk.offset + begin, chunk)

@@ -57,7 +57,7 @@ class PipelineDeadLetters:
         try:
             entries = self._journal.read(position, 1)
             if entries:
-                letters = self._files.recent(entries[0].record.time_ns / 1e9 - _CLOCK_STEP_SECONDS)
+                letters = self._files.recent(entries[0].chunk.time_ns / 1e9 - _CLOCK_STEP_SECONDS)
             else:  # but lines of which the journal knows nothing yet, and that are still in their sockets
                 letters = islice(self._files.recent(0), _LAST_LETTERS)
             for letter in letters:
@@ -97,11 +97,11 @@ class PipelineDeadLetters:
 
 
 def _whereabouts(frame: Frame) -> dict[str, str | int | Event]:
-    record = frame.record
+    chunk = frame.chunk
     return {
-        "origin": record.connection,
+        "origin": chunk.stream_id,
         "offset": frame.offset,
-        "received": record.time_ns,
-        "fields": record.fields,
-        "input_id": record.input,
+        "received": chunk.time_ns,
+        "fields": chunk.fields,
+        "input_id": chunk.input_id,
     }

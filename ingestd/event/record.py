@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from ingestd.event.event_id import Key, event_id, fill_ids
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
-
-Key = int | str
-"""Place of a record in its stream: the byte offset of its first byte. Copies made by a filter have a text."""
 
 Record = tuple[bytes | None, Event, Event, Key]
 """``(raw, head, event, key)``. ``raw`` is None where ``event`` is the whole record; ``head`` is then unused."""
@@ -74,14 +72,19 @@ def _visible(event: Event) -> Event:
 class Batch:
     """Records of one stream that go to an output together, in order.
 
-    ``origin`` names the stream; with a record's key it makes the document id. ``touched``: see ``documents``.
+    Args:
+        records: In order.
+        stream_id: With a record's key it makes the event's id.
+        touched: See ``documents``.
+        received_ns: When they were received: nanoseconds since the epoch.
+
     Documents are made once, however many outputs ask for them.
     """
 
-    __slots__ = ("_documents", "origin", "records", "touched")
+    __slots__ = ("_documents", "received_ns", "records", "stream_id", "touched")
 
-    def __init__(self, records: list[Record], origin: str, touched: tuple[str, ...]) -> None:
-        self.records, self.origin, self.touched = records, origin, touched
+    def __init__(self, records: list[Record], stream_id: str, touched: tuple[str, ...], received_ns: int) -> None:
+        self.records, self.stream_id, self.touched, self.received_ns = records, stream_id, touched, received_ns
         self._documents: list[bytes] | None = None
 
     def __len__(self) -> int:
@@ -102,19 +105,14 @@ class Batch:
         return [whole(record) for record in self.records]
 
     def ids(self) -> list[str]:
-        """Return n document ids: the same for the same bytes of the same stream, rising within it."""
-        return [key.decode() for key in self.fill(b"%b")]
+        """Return n event ids."""
+        return [event_id(self.stream_id, record[3]) for record in self.records]
 
     def fill(self, template: bytes) -> list[bytes]:
-        """Return n texts: ``template`` with its last ``%b`` replaced by each document id."""
-        before, _, after = template.replace(b"%", b"%%").rpartition(b"%%b")
-        begin = before + self.origin.encode() + b"-"
-        numbered, named = begin + b"%012x" + after, begin + b"%b" + after
-        return [
-            numbered % key if type(key) is int else named % key.encode()  # type: ignore[union-attr]
-            for _, _, _, key in self.records
-        ]
+        """Return n texts: ``template`` with its last ``%b`` replaced by each event id."""
+        return fill_ids(template, self.stream_id, [record[3] for record in self.records])
 
     def part(self, positions: Iterable[int]) -> Batch:
         """Return a batch of some of the records, for an output that sorts them."""
-        return Batch([self.records[position] for position in positions], self.origin, self.touched)
+        records = [self.records[position] for position in positions]
+        return Batch(records, self.stream_id, self.touched, self.received_ns)

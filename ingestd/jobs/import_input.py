@@ -12,12 +12,13 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.event.chunk import Chunk, Stream
 from ingestd.jobs.import_files import BLOCK_BYTES, Content, ContentError
 from ingestd.jobs.import_places import EMPTY, HEAD_BYTES, Checks, Place, Places
-from ingestd.journal.base import Position, Record
+from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._streams import put, reject_long_line
-from ingestd.plugins.interfaces import Chunk, Origin, Sink, StopMode
+from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.protocols.lines import Cut, LineCutter
 
 
@@ -181,14 +182,14 @@ class FileInput:
     async def _read(self, path: Path, sink: Sink) -> None:
         source = self._imports.open(path)
         cutter = LineCutter(self._max)
-        origin = Origin(source.place.origin, {"host": socket.gethostname(), "path": str(path)})
+        stream = Stream(source.place.origin, {"host": socket.gethostname(), "path": str(path)})
         told = 0
         try:
             while not self._stopped:
                 await sink.room()
                 data = source.read()
                 cuts = cutter.feed(data) if data else cutter.feed_eof()
-                await self._put(sink, cuts, origin, source.begin)
+                await self._put(sink, cuts, stream, source.begin)
                 self._tell(source.content.position - told)
                 told = source.content.position
                 if not data:
@@ -200,13 +201,13 @@ class FileInput:
         finally:
             source.content.close()
 
-    async def _put(self, sink: Sink, cuts: list[Cut], origin: Origin, begin: int) -> None:
+    async def _put(self, sink: Sink, cuts: list[Cut], stream: Stream, begin: int) -> None:
         for cut in cuts:
             if cut.data:
-                await put(sink, Chunk(cut.data, origin, begin + cut.offset))
+                await put(sink, cut.data, stream, begin + cut.offset)
             offset = begin + cut.offset + len(cut.data)
             for line in cut.too_long:
-                reject_long_line(sink, origin, line, self._max, offset)
+                reject_long_line(sink, stream, line, self._max, offset)
                 offset += line.size + 1
 
     def stop(self, mode: StopMode) -> None:
@@ -227,10 +228,10 @@ class TrackedJournal(MemoryJournal):
         self._delivered = delivered
         self._ends: deque[tuple[Position, str, int]] = deque()
 
-    def append(self, records: Sequence[Record]) -> Position:
-        """Add records; see ``RecordQueue``."""
-        end = super().append(records)
-        self._ends.extend((end, one.connection, one.offset + len(one.data)) for one in records if one.connection)
+    def append(self, chunks: Sequence[Chunk]) -> Position:
+        """Add chunks; see ``RecordQueue``."""
+        end = super().append(chunks)
+        self._ends.extend((end, chunk.stream_id, chunk.offset + len(chunk.data)) for chunk in chunks if chunk.stream_id)
         return end
 
     def commit(self, name: str, position: Position, state: object = None) -> None:

@@ -10,12 +10,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from ingestd.event.event_id import parse_event_id
 from ingestd.event.record import Batch
 from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs.store import Rows, StoreOutput
 from ingestd.stores.base import Hit
 
-_IMPORTED = re.compile(r"(?P<origin>f[0-9a-f]{20}(?:\.\d+)?)-(?P<offset>[0-9a-f]{12,})")
+_IMPORTED = re.compile(r"f[0-9a-f]{20}(?:\.\d+)?")
 
 Known = Mapping[str, set[str]]
 """The ids that each index has."""
@@ -28,11 +29,12 @@ def known_ids(hits: Iterable[Hit], streams: Mapping[str, int] | None = None) -> 
     """
     known: dict[str, set[str]] = defaultdict(set)
     for hit in hits:
-        if (found := _IMPORTED.match(hit.id)) is None:
+        parts = parse_event_id(hit.id)
+        if parts is None or _IMPORTED.fullmatch(parts.stream_id) is None:
             continue
         if streams is not None:
-            begin = streams.get(found["origin"])
-            if begin is None or int(found["offset"], 16) < begin:
+            begin = streams.get(parts.stream_id)
+            if begin is None or parts.offset < begin:
                 continue
         known[hit.index].add(hit.id)
     return dict(known)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import hashlib
-import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +23,12 @@ import msgspec
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
 from ingestd.dead_letters.dead_letter import DeadLetter, cause, packed
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import event_id, parse_event_id
 from ingestd.event.jsontext import loads
 from ingestd.event.record import Batch, Record
 from ingestd.event.timestamp import from_epoch
-from ingestd.pipeline.clock import ReceiveClock
-from ingestd.plugins.interfaces import Chunk, Origin
 
-_ID = re.compile(r"(.+?)-([0-9a-f]{12,}(?:-.*)?)", re.DOTALL)
 _BATCH_BYTES = 1 << 20
 
 
@@ -88,7 +87,6 @@ class Route:
 
     pipeline: Pipeline
     letters: ReplayDeadLetters
-    clock: ReceiveClock
     outputs: list[BuiltOutput] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,17 +98,14 @@ class Route:
             yield from self._document(letter)
             return
         built = self._input(letter.input)
-        origin, offset = _place(letter)
-        self.clock.set(letter.received if letter.received is not None else _ns(letter.time))
-        try:
-            decoded = built.codec.decode(Chunk(letter.content, Origin(origin, letter.fields), offset))
-            routes = self.pipeline.process(decoded, built.decorate)
-        finally:
-            self.clock.reset()
+        stream_id, offset = _place(letter)
+        received_ns = letter.received if letter.received is not None else _ns(letter.time)
+        chunk = Chunk(letter.input, stream_id, letter.fields, offset, received_ns, 1, letter.content)
+        routes = self.pipeline.process(built.codec.decode(chunk), built.decorate, received_ns)
         found = [
-            (output, Batch(chosen, origin, self.pipeline.touched))
+            (output, Batch(chosen, stream_id, self.pipeline.touched, time.time_ns()))
             for records, outputs in zip(routes, self.pipeline.routes, strict=True)
-            if (chosen := _chosen(letter, records, origin))
+            if (chosen := _chosen(letter, records, stream_id))
             for output in outputs
         ]
         own = [(output, batch) for output, batch in found if _is_own(letter, output)]
@@ -118,11 +113,11 @@ class Route:
 
     def _document(self, letter: DeadLetter) -> Iterator[tuple[BuiltOutput, Batch]]:
         event = loads(letter.refused)
-        match = _ID.fullmatch(letter.id)
-        origin, key = (match[1], match[2]) if match else (_place(letter)[0], "0")
+        parts = parse_event_id(letter.id)
+        stream_id, key = (parts.stream_id, parts.key) if parts else (_place(letter)[0], "0")
         own = [output for output in self.outputs if _is_own(letter, output)]
         for output in own or self.outputs:
-            yield output, Batch([(None, event, event, key)], origin, ())
+            yield output, Batch([(None, event, event, key)], stream_id, (), time.time_ns())
 
     def _input(self, name: str) -> BuiltInput:
         inputs = self.pipeline.inputs
@@ -208,19 +203,18 @@ def sendable(letter: DeadLetter) -> bool:
 
 
 def _place(letter: DeadLetter) -> tuple[str, int]:
-    """Return origin and offset; where they are not known, the bytes themselves make an id that is always the same."""
+    """Return stream and offset; where they are not known, the bytes themselves make an id that is always the same."""
     if letter.origin and letter.offset is not None:
         return letter.origin, letter.offset
     digest = hashlib.blake2b((letter.raw or letter.document).encode(), digest_size=8).hexdigest()
     return f"{letter.origin or 'deadletter'}.{digest}", 0
 
 
-def _chosen(letter: DeadLetter, records: list[Record], origin: str) -> list[Record]:
+def _chosen(letter: DeadLetter, records: list[Record], stream_id: str) -> list[Record]:
     """Return the records to send: of an output's letter only the one that was refused."""
     if letter.stage != "output" or not letter.id:
         return records
-    ids = Batch(records, origin, ()).ids()
-    return [record for record, one in zip(records, ids, strict=True) if one == letter.id]
+    return [record for record in records if event_id(stream_id, record[3]) == letter.id]
 
 
 def _is_own(letter: DeadLetter, output: BuiltOutput) -> bool:

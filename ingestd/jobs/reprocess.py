@@ -6,6 +6,7 @@ away first. An event that the filters drop now is left out, copies that they mak
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -59,8 +60,8 @@ class Reprocessing:
             _forget_failures(event)
             keys.append(one)
             events.append(event)
-        found: dict[str, Record] = {}
-        for route in self._pipeline.run([None] * len(events), events, keys, None):
+        received_ns, found = time.time_ns(), dict[str, Record]()
+        for route in self._pipeline.run([None] * len(events), events, keys, None, received_ns):
             found.update((str(record[3]), record) for record in route)
         self.counts.read += len(stored)
         self.counts.dropped += len(set(keys) - found.keys())

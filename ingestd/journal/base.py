@@ -1,7 +1,7 @@
-"""What a journal is to its users: records and positions, the protocol, the errors.
+"""What a journal is to its users: positions, the protocol, the errors.
 
-A journal is an endless sequence of records. One writer appends; each *consumer* (an output) reads at its own
-pace and commits how far it has come. What all of them have committed is freed.
+A journal is an endless sequence of records, each of which holds a chunk. One writer appends; each *consumer* (an
+output) reads at its own pace and commits how far it has come. What all of them have committed is freed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ingestd.event.fields import Event
+from ingestd.event.chunk import Chunk
 
 
 class JournalError(Exception):
@@ -37,28 +37,10 @@ class Position(NamedTuple):
 START = Position(0, 0)
 
 
-class Record(NamedTuple):
-    """One chunk of whole frames of one stream, as they came."""
-
-    input: str
-    """The id of the input that took it in."""
-    connection: str
-    """``Origin.id`` of the stream; at most 65,535 bytes."""
-    fields: Event
-    """``Origin.fields`` of the stream."""
-    offset: int
-    """Where ``data`` begins in the stream, in bytes."""
-    time_ns: int
-    """When it was received: nanoseconds since the epoch."""
-    frames: int
-    """How many frames ``data`` holds; 0 is unknown, and counted as one event."""
-    data: bytes
-
-
 class Entry(NamedTuple):
-    """A record as it is read, and the position behind it, which is what a consumer of it commits."""
+    """A chunk as it is read, and the position after it, which is what a consumer of it commits."""
 
-    record: Record
+    chunk: Chunk
     end: Position
 
 
@@ -125,8 +107,8 @@ class RecordQueue(Protocol):
     def room(self) -> int:
         """How many bytes may be appended now. 0 or less: none."""
 
-    def append(self, records: Sequence[Record]) -> Position:
-        """Add records, all or none, with one write; return the position behind the last.
+    def append(self, chunks: Sequence[Chunk]) -> Position:
+        """Add chunks, all or none, with one write; return the position after the last.
 
         They outlive the process at once, and a power failure after the next ``sync``. A journal in which nothing
         waits takes them however many they are.

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
 from ingestd.files import lock_file, sync_folder
 from ingestd.journal.base import (
@@ -22,12 +23,11 @@ from ingestd.journal.base import (
     JournalLockedError,
     Pending,
     Position,
-    Record,
     Repair,
 )
+from ingestd.journal.format import encode
 from ingestd.journal.positions import Commit, PositionsFile, load_positions
 from ingestd.journal.reader import Damage, read_segment
-from ingestd.journal.record import encode
 from ingestd.journal.recovery import Recovered, recover, repair, settle
 from ingestd.journal.segment import Segment, SegmentWriter, remove
 
@@ -117,21 +117,21 @@ class Journal:
             return bool(self._segments)
         return any(one.position.offset < self._head.offset for one in self._commits.values())
 
-    def append(self, records: Sequence[Record]) -> Position:
-        """Add records, all or none; see ``RecordQueue``."""
-        if not records:
+    def append(self, chunks: Sequence[Chunk]) -> Position:
+        """Add chunks, all or none; see ``RecordQueue``."""
+        if not chunks:
             return self._head
         with self._guard:
             writer = self._writer
-            place = writer.segment.end if writer else self._head
-            parts, end = encode(records, place)
-            size = end.offset - place.offset
+            start = writer.segment.end if writer else self._head
+            parts, end = encode(chunks, start)
+            size = end.offset - start.offset
             if self._size + size > self._max_bytes and self._waiting():
                 raise JournalFullError(f"the journal {self._folder} is full: {self._size} of {self._max_bytes} bytes")
             with _disk(f"the journal {self._folder} cannot be written"):
                 if writer is None or writer.segment.size + size > self._segment_bytes:
                     writer = self._next_segment()
-                    parts, end = encode(records, writer.segment.end)
+                    parts, end = encode(chunks, writer.segment.end)
                 try:
                     writer.append(parts, end)
                 except OSError:

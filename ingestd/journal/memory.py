@@ -6,9 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
-from ingestd.journal.base import START, Entry, JournalFullError, Pending, Position, Record, Repair
-from ingestd.journal.record import HEAD_BYTES, counted
+from ingestd.journal.base import START, Entry, JournalFullError, Pending, Position, Repair
+from ingestd.journal.format import HEAD_BYTES
 
 
 class MemoryJournal:
@@ -41,15 +42,15 @@ class MemoryJournal:
         room = self._max_bytes - (self._head.offset - self._tail.offset)
         return room if self._entries else max(room, 1)
 
-    def append(self, records: Sequence[Record]) -> Position:
-        """Add records, all or none; raises JournalFullError."""
-        size = sum(HEAD_BYTES + len(record.data) for record in records)
+    def append(self, chunks: Sequence[Chunk]) -> Position:
+        """Add chunks, all or none; raises JournalFullError."""
+        size = sum(HEAD_BYTES + len(chunk.data) for chunk in chunks)
         if self._entries and size > self.room:
             raise JournalFullError(f"the journal is full: {self._max_bytes} bytes")
-        for record in records:
+        for chunk in chunks:
             offset, events = self._head
-            self._head = Position(offset + HEAD_BYTES + len(record.data), events + counted(record.frames))
-            self._entries.append(Entry(record, self._head))
+            self._head = Position(offset + HEAD_BYTES + len(chunk.data), events + chunk.events)
+            self._entries.append(Entry(chunk, self._head))
         return self._head
 
     def sync(self) -> Position:
@@ -61,7 +62,7 @@ class MemoryJournal:
         first = bisect_right(self._entries, position, key=lambda entry: entry.end)
         taken, entries = 0, list[Entry]()
         for entry in self._entries[first:]:
-            taken += len(entry.record.data)
+            taken += len(entry.chunk.data)
             if entries and taken > max_bytes:
                 break
             entries.append(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ingestd.journal.base import Entry, Position
-from ingestd.journal.record import HEAD_BYTES, Bad, check, decode, peek, walk
+from ingestd.journal.format import HEAD_BYTES, Bad, check, decode, peek, walk
 from ingestd.journal.segment import Segment, read_part
 
 

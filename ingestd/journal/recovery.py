@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingestd.journal.base import START, Position, Repair
-from ingestd.journal.positions import FILE_NAME, Commit, Loaded
-from ingestd.journal.record import (
+from ingestd.journal.format import (
     FILE_HEADER_BYTES,
     Bad,
-    connection_of,
     decode_file_header,
     find_base,
+    stream_of,
     walk,
 )
+from ingestd.journal.positions import FILE_NAME, Commit, Loaded
 from ingestd.journal.segment import Segment, highest_number, remove, segment_files, set_aside
 
 
@@ -82,7 +82,7 @@ def _recover_records(found: Recovered, segment: Segment, data: bytes) -> None:
             found.repairs.append(repair(segment, one, data[one.at : one.at + one.size]))
             continue
         segment.end = one.head.end
-        name, end = connection_of(view, one.at, one.head), one.head.offset + one.head.data_size
+        name, end = stream_of(view, one.at, one.head), one.head.offset + one.head.data_size
         found.ends[name] = max(found.ends.get(name, 0), end)
 
 

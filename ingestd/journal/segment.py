@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingestd.files import write_all, write_synced
 from ingestd.journal.base import Position
-from ingestd.journal.record import FILE_HEADER_BYTES, encode_file_header
+from ingestd.journal.format import FILE_HEADER_BYTES, encode_file_header
 
 _NAME = re.compile(r"journal-(\d{8,})\.seg")
 _ANY = re.compile(r"journal-(\d{8,})\.seg.*")

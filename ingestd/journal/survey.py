@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ingestd.event.jsontext import loads
 from ingestd.journal.base import START, Entry, Pending, Position, Repair
+from ingestd.journal.format import FILE_HEADER_BYTES, Bad, decode, decode_file_header, find_base, walk
 from ingestd.journal.positions import FILE_NAME, load_positions
-from ingestd.journal.record import FILE_HEADER_BYTES, Bad, counted, decode, decode_file_header, find_base, walk
 from ingestd.journal.segment import segment_files
 
 Again = Callable[[], None]
@@ -124,13 +124,13 @@ def survey(folder: Path, again: Again) -> Survey:
         if isinstance(one, Repair):
             found.faults.append(one)
             continue
-        record, end = one.entry
+        chunk, end = one.entry
         found.records += 1
-        found.events += counted(record.frames)
-        found.raw_bytes += len(record.data)
-        times = [ns for ns in (found.oldest_ns, found.newest_ns, record.time_ns) if ns is not None]
+        found.events += chunk.events
+        found.raw_bytes += len(chunk.data)
+        times = [ns for ns in (found.oldest_ns, found.newest_ns, chunk.time_ns) if ns is not None]
         found.oldest_ns, found.newest_ns = min(times), max(times)
-        connections.add(record.connection)
+        connections.add(chunk.stream_id)
     found.connections = len(connections)
     if loaded and not loaded.generation:
         found.faults.append(Repair("positions", FILE_NAME, 0, 0, None, ""))

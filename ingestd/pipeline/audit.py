@@ -12,7 +12,6 @@ from ingestd.event.jsontext import loads
 from ingestd.journal.base import START, Repair
 from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import Commits, load_positions
-from ingestd.journal.record import counted
 from ingestd.journal.survey import look
 from ingestd.names import MAIN, parse_journal_name
 from ingestd.pipeline.ledger import Sheet, Sheets, day_of, is_ledger, sheets, total
@@ -94,10 +93,10 @@ def _look_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
     for one in look(folder, again):
         if isinstance(one, Repair):
             continue
-        record, end = one.entry
+        chunk, end = one.entry
         for name, commit in commits.items():
             if end.offset > commit.position.offset:
-                queued[name][day_of(record.time_ns), record.input] += counted(record.frames)
+                queued[name][day_of(chunk.time_ns), chunk.input_id] += chunk.events
     found = []
     for name, commit in commits.items():
         state = loads(commit.state)

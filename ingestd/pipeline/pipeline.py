@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,16 +17,15 @@ from ingestd import metrics
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
-from ingestd.journal.base import START, JournalError, JournalFullError, Position, Record, RecordQueue
-from ingestd.journal.record import counted
+from ingestd.journal.base import START, JournalError, JournalFullError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
-from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.delivery import Delivery
 from ingestd.pipeline.ledger import Due, day_of
 from ingestd.pipeline.processing import Processed, Processing
-from ingestd.plugins.interfaces import Chunk, Origin, SocketInput, StopMode
+from ingestd.plugins.interfaces import SocketInput, StopMode
 from ingestd.protocols.lines import count_line_ends
 from ingestd.settings import Settings
 
@@ -42,25 +42,24 @@ class RunningPipeline:
 
     Args:
         name: The pipeline's name, in metrics and logs.
-        pipeline: Built with ``clock`` as its clock.
+        pipeline: Compiled from its config.
         journal: What keeps the chunks until every output has them.
         first: Whether this is the first of several processes: inputs that are no sockets are read by that one.
     """
 
-    def __init__(  # noqa: PLR0913 -- the parts that a daemon is put together from
+    def __init__(
         self,
         name: str,
         pipeline: Pipeline,
         journal: RecordQueue,
-        clock: ReceiveClock,
         settings: Settings,
         dead_letters: CountedDeadLetters,
         *,
         first: bool = True,
     ) -> None:
         self.name, self.journal, self._first = name, journal, first
-        self._pipeline, self._clock, self._dead_letters = pipeline, clock, dead_letters
-        self._processing = Processing(name, pipeline, clock, dead_letters)
+        self._pipeline, self._dead_letters = pipeline, dead_letters
+        self._processing = Processing(name, pipeline, dead_letters)
         self._touched, self._always = pipeline.touched, pipeline.code.always
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         share = settings.queue_bytes // max(len(outputs), 1)
@@ -73,7 +72,7 @@ class RunningPipeline:
         self._inputs: list[asyncio.Task[None]] = []
         self._helpers: list[asyncio.Task[None]] = []
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
-        self._rejected: deque[Record] = deque()  # not in the journal yet
+        self._rejected: deque[Chunk] = deque()  # not in the journal yet
         self._open = asyncio.Event()
         self._open.set()
         self._retry_at = 0.0  # by the loop's clock: not before then is a disk tried again that has refused
@@ -164,9 +163,8 @@ class RunningPipeline:
     def put(self, chunk: Chunk, built: BuiltInput) -> bool:
         """Keep a chunk in the journal and hand it to the outputs that are not behind; False: no room."""
         begin = self.journal.head
-        record = _record(chunk, built, self._clock.read())
         try:
-            end = self.journal.append([record])
+            end = self.journal.append([chunk])
         except JournalFullError:
             self._open.clear()
             return False
@@ -174,9 +172,9 @@ class RunningPipeline:
             self._disk_refuses(error)
             return False
         self._journal_refuses.ended(pipeline=self.name)
-        metrics.EVENTS_RECEIVED.add(record.frames, self.name, record.input)
-        metrics.BYTES_RECEIVED.add(len(record.data), self.name, record.input)
-        self._hand_over(record, built, begin, end)
+        metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
+        metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
+        self._hand_over(chunk, built, begin, end)
         return True
 
     def _disk_refuses(self, error: JournalError) -> None:
@@ -185,32 +183,35 @@ class RunningPipeline:
         self._open.clear()
         self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
 
-    def _hand_over(self, record: Record, built: BuiltInput, begin: Position, end: Position) -> None:
-        """Hand a record that was just appended to the outputs that have come that far; tell the others of it."""
+    def _hand_over(self, chunk: Chunk, built: BuiltInput, begin: Position, end: Position) -> None:
+        """Hand a chunk that was just appended to the outputs that have come that far; tell the others of it."""
         current = [one for one in self._deliveries if one[1].position == begin and one[1].has_room]
         if current:
-            self._process(record, built, current, end)
+            self._process(chunk, built, current, end)
         if len(current) < len(self._deliveries):
             for event in self._behind.values():
                 event.set()
 
-    def _process(self, record: Record, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
-        """Decode and filter one record of the journal and hand what comes out to ``targets``."""
-        base = Due(record.input, day_of(record.time_ns), counted(record.frames), counted(record.frames))
-        if not record.data:  # no frame, but the trace of what was rejected
+    def _process(self, chunk: Chunk, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
+        """Decode and filter one chunk and hand what comes out to ``targets``."""
+        base = Due(chunk.input_id, day_of(chunk.time_ns), chunk.events, chunk.events)
+        if not chunk.data:  # no frame, but the trace of what was rejected
             for _, delivery in targets:
                 delivery.take((), base._replace(sent=1, dead=1), 0, end)
             return
-        work = self._processing.process(record, built)
+        work = self._processing.process(chunk, built)
         if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
             self._processing.count(work)
         shares = [_Share(base._replace(received=0)) for _ in targets]
         for one in work:
-            batches = [Batch(records, record.connection, self._touched) if records else None for records in one.routes]
+            batches = [
+                Batch(records, chunk.stream_id, self._touched, chunk.time_ns) if records else None
+                for records in one.routes
+            ]
             for share, (route, delivery) in zip(shares, targets, strict=True):
                 share.add(one, batches[route], delivery, everything=route in self._always)
         for share, (_, delivery) in zip(shares, targets, strict=True):
-            delivery.take(share.loads, share.due, len(record.data), end)
+            delivery.take(share.loads, share.due, len(chunk.data), end)
 
     async def _catch_up(self, own: tuple[int, Delivery]) -> None:
         """Feed one output from the journal whenever it is behind."""
@@ -231,13 +232,13 @@ class RunningPipeline:
                     continue
                 if not entries:  # what is left is damaged, and was reported
                     delivery.take((), None, 0, self.journal.head)
-                for record, end in entries:
-                    self._process(record, self._input_of(record), [own], end)
+                for chunk, end in entries:
+                    self._process(chunk, self._input_of(chunk), [own], end)
                     await asyncio.sleep(0)  # readers get their turn after each
 
-    def _input_of(self, record: Record) -> BuiltInput:
-        """Return the input of a record; if the config has it no more, the first: its codec is the best guess."""
-        sink = self._sinks.get(record.input)
+    def _input_of(self, chunk: Chunk) -> BuiltInput:
+        """Return the input of a chunk; if the config has it no more, the first: its codec is the best guess."""
+        sink = self._sinks.get(chunk.input_id)
         return (sink or next(iter(self._sinks.values()))).built
 
     async def _sync_now_and_then(self) -> None:
@@ -269,7 +270,7 @@ class RunningPipeline:
         await self._open.wait()
 
     def reject(
-        self, raw: bytes, reason: str, origin: Origin, built: BuiltInput, size: int | None, offset: int | None
+        self, raw: bytes, reason: str, stream: Stream, built: BuiltInput, size: int | None, offset: int | None
     ) -> None:
         """Keep bytes that are no frame as a dead letter, see ``Sink``."""
         input_id = built.step.plugin_id
@@ -281,40 +282,33 @@ class RunningPipeline:
             size=size,
             plugin=input_id,
             input_id=input_id,
-            origin=origin.id,
+            origin=stream.id,
             offset=offset,
-            fields=origin.fields,
+            fields=stream.fields,
         )
         if self._dead_letters.stuck:  # nobody keeps a copy of these bytes: no more of them until the disk takes them
             self._open.clear()
         # The trace lies behind the line, so that whoever reads the stream next begins there.
-        stream, end = ("", 0) if offset is None else (origin.id, offset + (len(raw) if size is None else size) + 1)
-        self._rejected.append(Record(input_id, stream, {}, end, self._clock.read(), 1, b""))
+        stream_id, end = ("", 0) if offset is None else (stream.id, offset + (len(raw) if size is None else size) + 1)
+        self._rejected.append(Chunk(input_id, stream_id, {}, end, time.time_ns(), 1, b""))
         self._enter_rejected()
 
     def _enter_rejected(self) -> None:
         """Leave a trace of what was rejected in the journal: the ledgers of all outputs are written along it."""
         while self._rejected:
-            begin, record = self.journal.head, self._rejected[0]
+            begin, chunk = self.journal.head, self._rejected[0]
             try:
-                end = self.journal.append([record])
+                end = self.journal.append([chunk])
             except JournalError:  # told by whoever has events to append; tried again with the next sync
                 return
             self._rejected.popleft()
-            self._hand_over(record, self._input_of(record), begin, end)
+            self._hand_over(chunk, self._input_of(chunk), begin, end)
 
     def measure(self) -> None:
         """Set the gauges; called when somebody looks at the metrics."""
         pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
         metrics.QUEUE_BYTES.set(max((one.bytes for one in pending), default=0), self.name)
         metrics.QUEUE_EVENTS.set(max((one.events for one in pending), default=0), self.name)
-
-
-def _record(chunk: Chunk, built: BuiltInput, now_ns: int) -> Record:
-    data = chunk.data
-    # The only delimiter that a codec may have is the line feed.
-    frames = 1 if built.codec.delimiter is None else count_line_ends(data) + (not data.endswith(b"\n"))
-    return Record(built.step.plugin_id, chunk.origin.id, chunk.origin.fields, chunk.offset, now_ns, frames, data)
 
 
 class _Share:
@@ -348,18 +342,22 @@ class _Sink:
 
     def __init__(self, running: RunningPipeline, built: BuiltInput) -> None:
         self._running, self.built = running, built
+        self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
 
     @property
     def full(self) -> bool:
         return self._running.full
 
-    def put(self, chunk: Chunk) -> bool:
+    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
+        # The only delimiter that a codec may have is the line feed.
+        frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
+        chunk = Chunk(self._input_id, stream.id, stream.fields, offset, time.time_ns(), frames, data)
         return self._running.put(chunk, self.built)
 
     def reject(
-        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
     ) -> None:
-        self._running.reject(raw, reason, origin, self.built, size, offset)
+        self._running.reject(raw, reason, stream, self.built, size, offset)
 
     async def room(self) -> None:
         await self._running.room()

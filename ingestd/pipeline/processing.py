@@ -1,4 +1,4 @@
-"""From a record of the journal to the events for each output: decode, filter, count.
+"""From a chunk to the events for each output: decode, filter, count.
 
 A fault of the daemon's own in a codec or filter is no reason to give up a whole chunk: then its frames are taken one
 by one, and only those at fault become dead letters.
@@ -12,11 +12,9 @@ from typing import NamedTuple
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.dead_letters.counted import CountedDeadLetters
-from ingestd.event.record import Record as EventRecord
-from ingestd.journal.base import Record
+from ingestd.event.chunk import Chunk
+from ingestd.event.record import Record
 from ingestd.logs import get_logger
-from ingestd.pipeline.clock import ReceiveClock
-from ingestd.plugins.interfaces import Chunk, Origin
 from ingestd.protocols.lines import split_lines
 
 log = get_logger(__name__)
@@ -28,7 +26,7 @@ class Processed(NamedTuple):
     ``dead``: the frame became a dead letter; it is counted as one event.
     """
 
-    routes: Sequence[list[EventRecord]]
+    routes: Sequence[list[Record]]
     received: int
     created: int
     dropped: Mapping[str, int]
@@ -41,33 +39,29 @@ class Processed(NamedTuple):
 
 
 class Processing:
-    """Runs codec and filters of one pipeline over records of its journal, as if they had just come."""
+    """Runs codec and filters of one pipeline over chunks, as if they had just come."""
 
-    def __init__(self, name: str, pipeline: Pipeline, clock: ReceiveClock, letters: CountedDeadLetters) -> None:
-        self._name, self._pipeline, self._clock, self._letters = name, pipeline, clock, letters
+    def __init__(self, name: str, pipeline: Pipeline, letters: CountedDeadLetters) -> None:
+        self._name, self._pipeline, self._letters = name, pipeline, letters
 
-    def process(self, record: Record, built: BuiltInput) -> list[Processed]:
-        """Return what becomes of a record: in one piece, or in as many as it has frames if one of them is at fault."""
+    def process(self, chunk: Chunk, built: BuiltInput) -> list[Processed]:
+        """Return what becomes of a chunk: in one piece, or in as many as it has frames if one of them is at fault."""
         try:
-            return [self._run(record, built)]
+            return [self._run(chunk, built)]
         except Exception:  # a fault of ours: what it is about is set aside, what comes behind must go on
             log.exception("the daemon failed on a chunk; the events at fault become dead letters", pipeline=self._name)
-        return [self._run_frame(frame, built) for frame in _frames(record, built.codec.delimiter)]
+        return [self._run_frame(frame, built) for frame in _frames(chunk, built.codec.delimiter)]
 
-    def _run(self, record: Record, built: BuiltInput) -> Processed:
-        chunk = Chunk(record.data, Origin(record.connection, record.fields), record.offset)
-        self._clock.set(record.time_ns)
+    def _run(self, chunk: Chunk, built: BuiltInput) -> Processed:
         try:
             decoded = built.codec.decode(chunk)
-            routes = self._pipeline.process(decoded, built.decorate)
+            routes = self._pipeline.process(decoded, built.decorate, chunk.time_ns)
         except Exception:
             self._take_counts()
             raise
-        finally:
-            self._clock.reset()
         return Processed(routes, len(decoded.events), *self._take_counts())
 
-    def _run_frame(self, frame: Record, built: BuiltInput) -> Processed:
+    def _run_frame(self, frame: Chunk, built: BuiltInput) -> Processed:
         try:
             return self._run(frame, built)
         except Exception as error:  # noqa: BLE001 -- told above
@@ -75,11 +69,11 @@ class Processing:
                 stage="filter",
                 reason=f"the daemon failed on it: {error!r}",
                 raw=frame.data,
-                origin=frame.connection,
+                origin=frame.stream_id,
                 offset=frame.offset,
                 received=frame.time_ns,
                 fields=frame.fields,
-                input_id=frame.input,
+                input_id=frame.input_id,
             )
         return Processed([[] for _ in self._pipeline.routes], 1, 0, {}, dead=1)
 
@@ -94,7 +88,7 @@ class Processing:
         return counts
 
     def count(self, work: Sequence[Processed]) -> None:
-        """Count in the metrics what became of a record."""
+        """Count in the metrics what became of a chunk."""
         metrics.BATCH_EVENTS.observe(sum(one.received for one in work), self._name)
         for one in work:
             metrics.EVENTS_FILTERED.add(one.received - one.dead - sum(one.dropped.values()), self._name)
@@ -102,12 +96,12 @@ class Processing:
                 metrics.EVENTS_DROPPED.add(number, self._name, name)
 
 
-def _frames(record: Record, delimiter: bytes | None) -> list[Record]:
-    """Return each frame of a record as a record of its own."""
+def _frames(chunk: Chunk, delimiter: bytes | None) -> list[Chunk]:
+    """Return each frame of a chunk as a chunk of its own."""
     if delimiter is None:
-        return [record]
-    frames, offset = [], record.offset
-    for line in split_lines(record.data):
-        frames.append(record._replace(offset=offset, frames=1, data=line))
+        return [chunk]
+    frames, offset = [], chunk.offset
+    for line in split_lines(chunk.data):
+        frames.append(chunk._replace(offset=offset, frames=1, data=line))
         offset += len(line)
     return frames

@@ -4,36 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """One stream of frames: a connection, a file, a generator.
-
-    ``id`` is unique over all processes and restarts; with an offset it names an event for ever.
-    ``fields`` are what an input knows about every unstructured line of the stream (``host``, ``port``).
-    """
-
-    id: str
-    fields: Event = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Whole frames of one stream, as they came. ``offset`` is the place of its first byte in the stream.
-
-    If the codec has a ``delimiter``, ``data`` is frames that each end with it (the last of a stream may
-    lack it); else ``data`` is one message.
-    """
-
-    data: bytes
-    origin: Origin
-    offset: int
 
 
 class Decoded(NamedTuple):
@@ -57,7 +32,7 @@ class Codec(Protocol):
     def decode(self, chunk: Chunk) -> Decoded:
         """Return the records of ``chunk``; never raises on bad data: it becomes an event that is tagged so.
 
-        Every event has ``@timestamp`` in UTC and ``@version``.
+        Every event has ``@timestamp`` in UTC, in case of need that of receipt, and ``@version``.
         """
 
     def encode(self, batch: Batch) -> bytes:
@@ -71,11 +46,14 @@ class Sink(Protocol):
     def full(self) -> bool:
         """Whether the input must stop reading for now."""
 
-    def put(self, chunk: Chunk) -> bool:
-        """Keep a chunk and pass it on; False if there was no room to keep it: then offer it again after ``room``."""
+    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
+        """Keep whole frames, see ``Chunk``, and pass them on; ``offset`` is the place of the first byte in the stream.
+
+        False if there was no room to keep them: then offer them again after ``room``.
+        """
 
     def reject(
-        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
     ) -> None:
         """Keep a line that is no frame as a dead letter.
 
@@ -121,12 +99,12 @@ class SocketInput(Input, Protocol):
     def max_connections(self) -> int:
         """Connections at once; 0: no limit."""
 
-    def serve(self, sock: socket.socket, origin: Origin, kept: int, closed: Callable[[str], None]) -> None:
+    def serve(self, sock: socket.socket, stream: Stream, kept: int, closed: Callable[[str], None]) -> None:
         """Read a connection; only while ``run`` runs.
 
         Args:
             sock: The connection; the input closes it.
-            origin: Its stream.
+            stream: What it is from now on.
             kept: The bytes of the stream before this offset are kept already, be they consumed or not.
             closed: Called with the reason when the input is done with the connection.
         """

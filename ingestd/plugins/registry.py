@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,9 @@ FilterFn = Callable[[Event], bool]
 It raises where the event cannot be processed, before it has set a field; the generated pipeline then adds
 the plugin's failure tag, counts, and goes on with the next filter. Shape ``cancel``: True drops the event.
 """
+
+TimedFilterFn = Callable[[Event, int], bool]
+"""A ``FilterFn`` that is also given when the event was received: nanoseconds since the epoch. See ``timed``."""
 
 ExpandFn = Callable[[Event], list[Event]]
 """Shape ``expand``: returns the events that go on in place of the one given, which may be among them."""
@@ -61,15 +63,13 @@ class Touch:
 class BuildContext:
     """What a plugin may use while it is built.
 
-    ``clock`` returns seconds since the epoch, of the receipt of what is in hand. ``writer_id``: which of several
-    processes this is, for files that each needs of its own. ``fields``: the top-level names that a codec must
-    decode, None: all. ``common(event)`` runs the common options of the filter being built; only shapes
-    ``expand`` and ``cancel`` call it themselves. ``again``: the events have been through filters before, which have
-    left their fields; what is captured once more takes the place of what is there.
+    ``writer_id``: which of several processes this is, for files that each needs of its own. ``fields``: the top-level
+    names that a codec must decode, None: all. ``common(event)`` runs the common options of the filter being built;
+    only shapes ``expand`` and ``cancel`` call it themselves. ``again``: the events have been through filters before,
+    which have left their fields; what is captured once more takes the place of what is there.
     """
 
     plugin_id: str = ""
-    clock: Callable[[], float] = time.time
     folder: Path = field(default_factory=Path.cwd)
     fields: frozenset[str] | None = None
     common: Callable[[Event], None] = lambda event: None
@@ -98,6 +98,8 @@ class PluginSpec:
     touches: Callable[[Any], Touch]
     shape: Shape = "match"
     failure_tag: str = ""
+    timed: bool = False
+    """Whether a filter is given the time of receipt (``TimedFilterFn``)."""
     codec: str = ""
     """Name of the codec of an input or output that none was given for; empty: it takes no codec."""
     warnings: Callable[[Any], Iterable[str]] = no_warnings
@@ -147,25 +149,27 @@ def _register(spec: PluginSpec) -> None:
     REGISTRY[spec.kind, spec.name] = spec
 
 
-def filter_plugin(
+def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     name: str,
     options: type,
     *,
     touches: Callable[[Any], Touch],
     shape: Shape = "match",
     failure_tag: str = "",
+    timed: bool = False,
     warnings: Callable[[Any], Iterable[str]] = no_warnings,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
-    ``build`` returns a ``FilterFn`` (or an ``ExpandFn``, as ``shape`` says); what can fail at start fails there.
-    ``failure_tag`` is added to an event for which the function raises (default ``_<name>_error``).
+    ``build`` returns a ``FilterFn``, a ``TimedFilterFn`` if it is ``timed``, or an ``ExpandFn``, as ``shape`` says;
+    what can fail at start fails there. ``failure_tag`` is added to an event for which the function raises (default
+    ``_<name>_error``).
     """
 
     def register(build: _Build) -> _Build:
         tag = failure_tag or f"_{name}_error"
         doc = build.__doc__ or ""
-        _register(PluginSpec("filter", name, options, build, doc, touches, shape, tag, warnings=warnings))
+        _register(PluginSpec("filter", name, options, build, doc, touches, shape, tag, timed, warnings=warnings))
         return build
 
     return register

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ingestd import metrics
+from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.plugins.interfaces import Origin, StopMode
+from ingestd.plugins.interfaces import StopMode
 from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
 
 log = get_logger(__name__)
@@ -123,13 +124,13 @@ class Worker:
             return
         if message["new"]:
             metrics.CONNECTIONS_ACCEPTED.add(1, name, message["input"])
-        origin = Origin(connection, {"host": message["host"], "port": message["port"]})
+        stream = Stream(connection, {"host": message["host"], "port": message["port"]})
 
         def closed(reason: str) -> None:
             if reason != "shutdown":  # then the supervisor knows, or keeps the connection for another
                 self._send({"type": "closed", "id": connection})
 
-        reader.serve(sock, origin, self._kept[name].pop(connection, 0), closed)
+        reader.serve(sock, stream, self._kept[name].pop(connection, 0), closed)
 
     def _send(self, message: Message) -> None:
         self._channel.send(message)

@@ -10,10 +10,9 @@ from typing import Any
 
 from ingestd.app.pipelines import default_config
 from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
-from ingestd.journal.base import Record
 from ingestd.journal.journal import Journal
-from ingestd.plugins.interfaces import Chunk, Origin
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -35,7 +34,7 @@ def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
     size = offset = 0
     for line in [*lines, b""]:
         if some and (not line or size + len(line) > CHUNK_BYTES):
-            yield Chunk(b"".join(some), Origin("bench"), offset)
+            yield Chunk("tcp_0", "bench", {}, offset, time.time_ns(), len(some), b"".join(some))
             offset += size
             some, size = [], 0
         some.append(line)
@@ -58,11 +57,10 @@ def _once(lines: list[bytes]) -> dict[str, float]:
         journal = Journal(Path(folder) / "w0")
         journal.consumers(["output"])
         for chunk in _chunks(lines):
-            record = Record("tcp_0", "bench", {}, chunk.offset, 0, chunk.data.count(b"\n"), chunk.data)
-            end = timed("journal", lambda: journal.append([record]))  # noqa: B023
+            end = timed("journal", lambda: journal.append([chunk]))  # noqa: B023
             decoded = timed("decode", lambda: codec.decode(chunk))  # noqa: B023
-            (records,) = timed("filter", lambda: pipeline.process(decoded, None))  # noqa: B023
-            batch = Batch(records, "bench", touched)
+            (records,) = timed("filter", lambda: pipeline.process(decoded, None, chunk.time_ns))  # noqa: B023
+            batch = Batch(records, "bench", touched, chunk.time_ns)
             timed("documents", batch.documents)
             timed("bulk body", lambda: output.prepare(batch))  # noqa: B023
             timed("journal", lambda: journal.commit("output", end))  # noqa: B023

@@ -11,7 +11,7 @@ import pytest
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
-from ingestd.plugins.interfaces import Chunk, Origin
+from ingestd.event.chunk import Chunk
 from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import lines
 
@@ -32,7 +32,7 @@ def failures(config: str, event: dict[str, Any]) -> list[tuple[Step, Exception]]
     built = compile_pipeline(
         parse(config, "main.conf", {}), BuildContext(), lambda step, _, error: found.append((step, error))
     )
-    built.process(built.inputs[0].codec.decode(Chunk(lines(event), Origin("o"), 0)), None)
+    built.process(built.inputs[0].codec.decode(Chunk("stdin_0", "o", {}, 0, 0, 1, lines(event))), None, 0)
     return found
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.parser import parse
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Chunk, Origin
 from ingestd.plugins.registry import BuildContext
 
-CLOCK = 1_763_805_600.5  # 2025-11-22T10:00:00.500Z
+RECEIVED_NS = 1_763_805_600_500_000_000  # 2025-11-22T10:00:00.500Z
 NOW = "2025-11-22T10:00:00.500Z"
 FRAME = "input { stdin { codec => json_lines } } filter { %s } output { stdout { codec => json_lines } }"
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -19,17 +19,15 @@ STAMP = "2026-11-22T10:00:00.000Z"
 
 def build(config: str, *, project_fields: bool = True) -> Pipeline:
     """Compile a whole config; raises ConfigErrors."""
-    return compile_pipeline(
-        parse(config, "test.conf", {}), BuildContext(clock=lambda: CLOCK), project_fields=project_fields
-    )
+    return compile_pipeline(parse(config, "test.conf", {}), BuildContext(), project_fields=project_fields)
 
 
 def encode(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[Batch]:
     """Decode and filter one chunk; return a batch for each route."""
     built = pipeline.inputs[0]
-    decoded = built.codec.decode(Chunk(data, Origin("o", {"host": "h"}), offset))
-    routes = pipeline.process(decoded, built.decorate)
-    return [Batch(records, "o", pipeline.touched) for records in routes]
+    decoded = built.codec.decode(Chunk("stdin_0", "o", {"host": "h"}, offset, RECEIVED_NS, 0, data))
+    routes = pipeline.process(decoded, built.decorate, RECEIVED_NS)
+    return [Batch(records, "o", pipeline.touched, RECEIVED_NS) for records in routes]
 
 
 def documents(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[dict[str, Any]]:

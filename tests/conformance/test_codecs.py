@@ -12,31 +12,33 @@ from hypothesis import strategies as st
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.parser import parse
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Chunk, Origin
 from ingestd.plugins.registry import BuildContext
-from tests.conformance.running import CLOCK, NOW
+from tests.conformance.running import NOW, RECEIVED_NS
 
 GENERATED = {"@timestamp": NOW, "@version": "1"}
 
 
 def pipeline(codec: str, output_codec: str = "json_lines", kind: str = "generator") -> Any:
     config = f"input {{ {kind} {{ codec => {codec} }} }} output {{ stdout {{ codec => {output_codec} }} }}"
-    return compile_pipeline(parse(config, "test.conf", {}), BuildContext(clock=lambda: CLOCK))
+    return compile_pipeline(parse(config, "test.conf", {}), BuildContext())
 
 
 def decode(codec: str, data: bytes, kind: str = "generator") -> list[dict[str, Any]]:
     """Return the documents without what every new event gets."""
     built = pipeline(codec, kind=kind)
-    decoded = built.inputs[0].codec.decode(Chunk(data, Origin("o"), 0))
-    [records] = built.process(decoded, None)
-    documents = [json.loads(document) for document in Batch(records, "o", ()).documents()]
+    decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
+    [records] = built.process(decoded, None, RECEIVED_NS)
+    documents = [json.loads(document) for document in Batch(records, "o", (), RECEIVED_NS).documents()]
     return [{key: value for key, value in one.items() if GENERATED.get(key) != value} for one in documents]
 
 
 def encode(codec: str, *events: dict[str, Any]) -> bytes:
     built = pipeline("json_lines", codec)
-    result: bytes = built.routes[0][0].output.prepare(Batch([(None, e, e, n) for n, e in enumerate(events)], "o", ()))
+    result: bytes = built.routes[0][0].output.prepare(
+        Batch([(None, e, e, n) for n, e in enumerate(events)], "o", (), 0)
+    )
     return result
 
 
@@ -204,10 +206,10 @@ pieces = st.one_of(
 def test_no_bytes_stop_a_stream(codec: str, data: bytes) -> None:
     """Whatever comes, it becomes events that can be written again, each with a time and a version."""
     built = CODECS[codec]
-    decoded = built.inputs[0].codec.decode(Chunk(data, Origin("o"), 0))
+    decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
     assert len(decoded.raws) == len(decoded.events) == len(decoded.keys)
-    [records] = built.process(decoded, None)
-    for document in Batch(records, "o", built.touched).documents():
+    [records] = built.process(decoded, None, RECEIVED_NS)
+    for document in Batch(records, "o", built.touched, RECEIVED_NS).documents():
         assert {"@timestamp", "@version"} <= json.loads(document).keys()
         assert b"\n" not in document
 

@@ -10,7 +10,8 @@ from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
-from ingestd.journal.base import Position, Record
+from ingestd.event.chunk import Chunk
+from ingestd.journal.base import Position
 from ingestd.journal.journal import Journal
 
 NOW_NS = 1_763_805_600_000_000_000
@@ -32,7 +33,7 @@ class Life:
 
     def append(self, *numbers: int, origin: str = "o") -> Position:
         data = b"".join(LINE % number for number in numbers)
-        return self.journal.append([Record("tcp_0", origin, {"host": "h"}, 0, NOW_NS, len(numbers), data)])
+        return self.journal.append([Chunk("tcp_0", origin, {"host": "h"}, 0, NOW_NS, len(numbers), data)])
 
     def refuse(self, offset: int, plugin: str = "es_0", origin: str = "o") -> None:
         """A letter of an output."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.plugins.inputs._streams import Origins
+from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.inputs._tcp_position import unread
 from ingestd.supervisor.sockets import widen
 from tests.e2e.chaos.tools import children, is_worker
@@ -105,7 +105,7 @@ def narrow(server: Server) -> tuple[socket.socket, socket.socket]:
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
     reader = server.running.socket_input("tcp_0")
     assert reader is not None
-    reader.serve(theirs.dup(), Origins().new(), 0, server.closed.append)
+    reader.serve(theirs.dup(), StreamIds().new(), 0, server.closed.append)
     return ours, theirs
 
 

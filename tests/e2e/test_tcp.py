@@ -17,13 +17,13 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.event.chunk import Stream
 from ingestd.event.record import Batch
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
-from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.plugins.inputs._streams import Origins
-from ingestd.plugins.interfaces import Origin, StopMode
+from ingestd.plugins.inputs._streams import StreamIds
+from ingestd.plugins.interfaces import StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.e2e.daemon import Daemon, wait_until
@@ -80,15 +80,15 @@ class Server:
     def __init__(self, options: str, journal_bytes: int = 1 << 30, **settings: Any) -> None:
         config = f"input {{ tcp {{ host => '127.0.0.1' port => 0 {options} }} }} output {{ stdout {{ }} }}"
         self.letters, self.memory = Letters(), Memory()
-        known, clock = replace(Settings(), **settings), ReceiveClock()
+        known = replace(Settings(), **settings)
         known = replace(known, journal=replace(known.journal, sync_interval=0.05))
-        pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known, clock=clock))
+        pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known))
         route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
         self.journal = MemoryJournal(max_bytes=journal_bytes)
         letters = CountedDeadLetters(self.letters)
-        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, clock, known, letters)
+        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, known, letters)
         self.closed: list[str] = []
-        self._origins = Origins()
+        self._stream_ids = StreamIds()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()
@@ -104,8 +104,8 @@ class Server:
         with contextlib.suppress(BlockingIOError):
             while True:
                 sock, (host, port) = self._listener.accept()
-                origin = self._origins.new({"host": host, "port": port})
-                reader.serve(sock, origin, 0, self.closed.append)
+                stream = self._stream_ids.new({"host": host, "port": port})
+                reader.serve(sock, stream, 0, self.closed.append)
 
     async def connect(self) -> asyncio.StreamWriter:
         _, writer = await asyncio.open_connection(*self.address)
@@ -324,7 +324,7 @@ async def accepted(server: Server) -> tuple[socket.socket, socket.socket]:
     ours, theirs = tcp_pair()
     reader = server.running.socket_input("tcp_0")
     assert reader is not None
-    reader.serve(theirs.dup(), Origins().new(), 0, server.closed.append)
+    reader.serve(theirs.dup(), StreamIds().new(), 0, server.closed.append)
     return ours, theirs
 
 
@@ -354,7 +354,7 @@ async def test_who_reads_on_goes_on_where_it_is_right(consumed: int, kept: int, 
     async with serving() as server:
         reader = server.running.socket_input("tcp_0")
         assert reader is not None
-        reader.serve(theirs, Origin("c1"), kept, server.closed.append)
+        reader.serve(theirs, Stream("c1", {}), kept, server.closed.append)
         ours.sendall(line(4))
         assert numbers(await server.until(len(expected) + 1)) == [*expected, 4]
         ours.close()
@@ -373,7 +373,7 @@ async def test_the_next_reader_is_woken_for_short_lines() -> None:
     async with serving() as second:
         reader = second.running.socket_input("tcp_0")
         assert reader is not None
-        reader.serve(theirs, Origin("c1"), 0, second.closed.append)
+        reader.serve(theirs, Stream("c1", {}), 0, second.closed.append)
         ours.sendall(b'"}\n')
         await second.until(1)
         ours.sendall(line(2))

@@ -71,7 +71,7 @@ def test_fields_never_decoded_that_nest_too_deeply() -> None:
 def batch() -> Batch:
     keys: tuple[int | str, ...] = (0, 255, "0000000000ff-1")
     records: list[Record] = [(None, {"n": n}, {"n": n}, key) for n, key in enumerate(keys)]
-    return Batch(records, "o", ())
+    return Batch(records, "o", (), 0)
 
 
 def test_ids_rise_in_their_stream() -> None:

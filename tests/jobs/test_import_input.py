@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestd.event.chunk import Chunk, Stream
 from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
 from ingestd.jobs.import_places import HEAD_BYTES, Places
-from ingestd.journal.base import Record
-from ingestd.plugins.interfaces import Chunk, Origin
 
 
 @dataclass
@@ -22,12 +21,12 @@ class Kept:
     rejected: list[tuple[bytes, int | None]] = field(default_factory=list)
     full = False
 
-    def put(self, chunk: Chunk) -> bool:
-        self.chunks.append(chunk)
+    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
+        self.chunks.append(Chunk("import_0", *stream, offset, 0, 0, data))
         return True
 
     def reject(
-        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
     ) -> None:
         self.rejected.append((raw, offset))
 
@@ -39,7 +38,7 @@ class Kept:
         return b"".join(chunk.data for chunk in self.chunks)
 
     def ends(self) -> list[tuple[str, int]]:
-        return [(one.origin.id, one.offset + len(one.data)) for one in self.chunks]
+        return [(one.stream_id, one.offset + len(one.data)) for one in self.chunks]
 
 
 async def read(folder: Path, *paths: Path, again: bool = False, delivered: int | None = None) -> tuple[Kept, FileInput]:
@@ -65,8 +64,8 @@ async def test_lines_and_their_offsets(tmp_path: Path) -> None:
     sink, _ = await read(tmp_path, path)
     assert sink.text == LINES
     assert all(LINES[one.offset :].startswith(one.data) for one in sink.chunks)
-    assert {one.origin.fields["path"] for one in sink.chunks} == {str(path)}
-    assert len({one.origin.id for one in sink.chunks}) == 1
+    assert {one.fields["path"] for one in sink.chunks} == {str(path)}
+    assert len({one.stream_id for one in sink.chunks}) == 1
 
 
 async def test_the_same_file_under_any_name_has_nothing_new(tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ async def test_a_file_that_has_grown_goes_on(size: int, tmp_path: Path) -> None:
     sink, _ = await read(tmp_path, path)
     assert sink.chunks[0].offset == size
     assert before.text + sink.text == LINES
-    assert sink.chunks[0].origin.id == before.chunks[0].origin.id
+    assert sink.chunks[0].stream_id == before.chunks[0].stream_id
 
 
 @pytest.mark.parametrize("delivered", [0, 1, 2, 5])
@@ -101,7 +100,7 @@ async def test_what_was_not_delivered_comes_again_under_the_same_ids(delivered: 
     offset = first.ends()[delivered - 1][1] if delivered else 0
     assert second.text == LINES[offset:]
     assert second.chunks[0].offset == offset
-    assert second.chunks[0].origin.id == first.chunks[0].origin.id
+    assert second.chunks[0].stream_id == first.chunks[0].stream_id
 
 
 async def test_files_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
@@ -111,7 +110,7 @@ async def test_files_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     one, _ = await read(tmp_path, first)
     two, _ = await read(tmp_path, second)
     assert len(two.text) == len(LINES) + 8
-    assert one.chunks[0].origin.id != two.chunks[0].origin.id
+    assert one.chunks[0].stream_id != two.chunks[0].stream_id
     assert (await read(tmp_path, first, second))[0].text == b""
 
 
@@ -121,7 +120,7 @@ async def test_again(tmp_path: Path) -> None:
     one, _ = await read(tmp_path, path)
     two, _ = await read(tmp_path, path, path, again=True)
     assert two.text == LINES
-    assert two.chunks[0].origin.id == one.chunks[0].origin.id
+    assert two.chunks[0].stream_id == one.chunks[0].stream_id
 
 
 async def test_again_and_killed_nothing_is_taken_for_new(tmp_path: Path) -> None:
@@ -140,7 +139,7 @@ async def test_where_a_killed_import_may_have_stored_events(tmp_path: Path) -> N
         places = Places(tmp_path / "places", "d")
         with places.held():
             offset = sink.ends()[delivered - 1][1] if delivered else 0
-            assert places.under_way() == {sink.chunks[0].origin.id: offset}
+            assert places.under_way() == {sink.chunks[0].stream_id: offset}
     await read(tmp_path, path)
     with places.held():
         places.settle()  # of another import
@@ -188,9 +187,9 @@ def test_a_stream_is_delivered_when_every_output_has_it(parts: list[tuple[str, i
     journal.consumers(["x", "y"])
     offsets, positions, ends = {"a": 0, "b": 0}, [journal.head], []
     for stream, size in parts:
-        record = Record("i", stream, {}, offsets[stream], 0, 1, bytes(size))
+        chunk = Chunk("i", stream, {}, offsets[stream], 0, 1, bytes(size))
         offsets[stream] += size
-        positions.append(journal.append([record]))
+        positions.append(journal.append([chunk]))
         ends.append((stream, offsets[stream]))
     at = {"x": 0, "y": 0}
     while min(at.values()) < len(parts):

@@ -1,18 +1,19 @@
-"""Records and journals as the tests of the journal need them."""
+"""Chunks and journals as the tests of the journal need them."""
 
 from pathlib import Path
 from typing import Any
 
-from ingestd.journal.base import START, Entry, Position, Record, RecordQueue
+from ingestd.event.chunk import Chunk
+from ingestd.journal.base import START, Entry, Position, RecordQueue
 from ingestd.journal.journal import Journal
 
 
-def record(number: int = 0, data: bytes = b"one\ntwo\n", **parts: Any) -> Record:
-    """Return the record ``number`` of a stream whose records all have this data."""
-    return Record(
+def chunk(number: int = 0, data: bytes = b"one\ntwo\n", **parts: Any) -> Chunk:
+    """Return the chunk ``number`` of a stream whose chunks all have this data."""
+    return Chunk(
         **{
-            "input": "tcp-1",
-            "connection": "c1",
+            "input_id": "tcp-1",
+            "stream_id": "c1",
             "fields": {"host": "127.0.0.1", "port": 5959},
             "offset": number * len(data),
             "time_ns": 1_795_000_000_000_000_000 + number,
@@ -27,12 +28,12 @@ def small(folder: Path, **bounds: int) -> Journal:
     return Journal(folder, **{"max_bytes": 1 << 20, "segment_bytes": 4096, **bounds})
 
 
-def fill(journal: RecordQueue, count: int, data: bytes = b"one\ntwo\n", first: int = 0) -> list[Record]:
-    """Append ``count`` records, one a call."""
-    records = [record(number, data) for number in range(first, first + count)]
-    for one in records:
+def fill(journal: RecordQueue, count: int, data: bytes = b"one\ntwo\n", first: int = 0) -> list[Chunk]:
+    """Append ``count`` chunks, one a call."""
+    chunks = [chunk(number, data) for number in range(first, first + count)]
+    for one in chunks:
         journal.append([one])
-    return records
+    return chunks
 
 
 def everything(journal: RecordQueue, position: Position = START, max_bytes: int = 1 << 20) -> list[Entry]:
@@ -44,8 +45,8 @@ def everything(journal: RecordQueue, position: Position = START, max_bytes: int 
     return entries
 
 
-def records_of(entries: list[Entry]) -> list[Record]:
-    return [entry.record for entry in entries]
+def chunks_of(entries: list[Entry]) -> list[Chunk]:
+    return [entry.chunk for entry in entries]
 
 
 def segments(folder: Path) -> list[Path]:

@@ -18,19 +18,19 @@ import pytest
 from ingestd.journal.base import JournalError
 from ingestd.journal.journal import Journal
 from ingestd.journal.positions import load_positions
-from tests.journal.builders import everything, fill, record, records_of, segments, small
+from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
 
 WRITER = """
 import itertools, sys
 from pathlib import Path
 from ingestd.journal.journal import Journal
-from tests.journal.builders import record
+from tests.journal.builders import chunk
 
 journal = Journal(Path(sys.argv[1]), max_bytes=1 << 26, segment_bytes=1 << 18)
 journal.consumers(["one"])
 number = int(sys.argv[2])
 for turn in itertools.count():
-    group = [record(0, b"%d,%s\\n" % (at, b"x" * (at * 7919 % 5000)), offset=at) for at in range(number, number + 3)]
+    group = [chunk(0, b"%d,%s\\n" % (at, b"x" * (at * 7919 % 5000)), offset=at) for at in range(number, number + 3)]
     number += 3
     end = journal.append(group)
     print("appended", number, flush=True)
@@ -65,7 +65,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         position, state = journal.committed("one")
         assert state is None or state["number"] >= done, "a kill loses no commit that returned"
         committed = state["number"] if state else 0
-        left = records_of(everything(journal, position))
+        left = chunks_of(everything(journal, position))
         offsets = [one.offset for one in left]
         assert offsets == list(range(committed, committed + len(left)))
         assert committed + len(left) >= number, "everything acknowledged is there"
@@ -106,7 +106,7 @@ def fill_up(journal: Journal, size: int = 3000) -> int:
     count = 0
     while True:
         try:
-            journal.append([record(count, b"x" * size), record(count, b"y" * size)])
+            journal.append([chunk(count, b"x" * size), chunk(count, b"y" * size)])
         except JournalError:
             return count
         count += 1
@@ -130,13 +130,13 @@ def test_a_full_disk(tiny: Path, segment_bytes: int) -> None:
         assert 50 < taken < 90
         for _ in range(3):
             with pytest.raises(JournalError, match="No space left on device"):
-                journal.append([record(0, b"x" * 500_000)])
+                journal.append([chunk(0, b"x" * 500_000)])
         entries = everything(journal, position)
         assert len(entries) == 2 * taken
         for entry in entries:
             journal.commit("one", entry.end, {"at": entry.end.offset})
         journal.sync()
-        journal.append([record(1)])
+        journal.append([chunk(1)])
         journal.commit("one", journal.head)
         journal.sync()
     journal.close()
@@ -158,10 +158,10 @@ def test_opening_on_a_full_disk(tiny: Path) -> None:
     entries = everything(again, again.committed("one")[0])
     assert len(entries) == 2 * taken
     with pytest.raises(JournalError):
-        again.append([record()])
+        again.append([chunk()])
     again.commit("one", head, {"n": 1})
     again.sync()
-    again.append([record()])
+    again.append([chunk()])
     again.close()
 
 
@@ -169,8 +169,8 @@ def test_a_torn_end_on_a_full_disk(tiny: Path) -> None:
     """The torn bytes cannot be copied: they stay where they are, also when the records before them are freed."""
     journal = small(tiny / "journal", segment_bytes=1 << 20)
     journal.consumers(["one"])
-    journal.append([record(0)])
-    journal.append([record(1, b"x" * 9000)])
+    journal.append([chunk(0)])
+    journal.append([chunk(1, b"x" * 9000)])
     journal.close()
     (path,) = segments(tiny / "journal")
     os.truncate(path, path.stat().st_size - 10)
@@ -180,7 +180,7 @@ def test_a_torn_end_on_a_full_disk(tiny: Path) -> None:
     assert [(one.kind, one.kept) for one in journal.repairs] == [("torn", "")]
     assert path.read_bytes() == torn
     (tiny / "ballast").unlink()
-    assert records_of(everything(journal)) == [record(0)]
+    assert chunks_of(everything(journal)) == [chunk(0)]
     fill(journal, 1)
     journal.commit("one", journal.head)
     journal.sync()
@@ -192,7 +192,7 @@ def test_positions_that_do_not_fit(tiny: Path) -> None:
     """A state that grew needs a larger file: the commit holds, and is written when there is room for it."""
     journal = small(tiny / "journal")
     journal.consumers(["one"])
-    end = journal.append([record()])
+    end = journal.append([chunk()])
     fill_disk(tiny)
     for size in (12_000, 17_000):  # the first fits into what is there
         journal.commit("one", end, "x" * size)
@@ -242,13 +242,13 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
         assert fill_up(journal) > 5
         assert fill_up(journal) > 5
         with pytest.raises(JournalError, match="File too large"):
-            journal.append([record(0, b"x" * 60_000)])
+            journal.append([chunk(0, b"x" * 60_000)])
         assert fill_up(journal) > 5
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     entries = everything(journal)
-    journal.append([record(0, b"x" * 60_000)])
+    journal.append([chunk(0, b"x" * 60_000)])
     assert len(everything(journal)) == len(entries) + 1
     journal.close()
     again = Journal(tmp_path)
@@ -273,6 +273,6 @@ def test_a_power_failure_between_two_writes_of_positions(tmp_path: Path) -> None
     assert again.repairs == []
     position, state = again.committed("one")
     assert (position, state) == (again.tail, {"n": 4})
-    assert records_of(everything(again, entries[3].end)) == records_of(entries[4:])
+    assert chunks_of(everything(again, entries[3].end)) == chunks_of(entries[4:])
     again.close()
     journal.close()

@@ -22,7 +22,7 @@ from ingestd.journal.base import (
 )
 from ingestd.journal.journal import Journal
 from ingestd.journal.memory import MemoryJournal
-from tests.journal.builders import everything, fill, record, records_of, segments, small
+from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
 
 Make = Callable[..., RecordQueue]
 
@@ -47,9 +47,9 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
 def test_what_is_appended_is_read_at_once(make: Make) -> None:
     journal = make()
     assert journal.read(START, 1000) == []
-    end = journal.append([record(0), record(1, connection="c2", fields={}), record(2, frames=0)])
+    end = journal.append([chunk(0), chunk(1, stream_id="c2", fields={}), chunk(2, frames=0)])
     entries = everything(journal)
-    assert records_of(entries) == [record(0), record(1, connection="c2", fields={}), record(2, frames=0)]
+    assert chunks_of(entries) == [chunk(0), chunk(1, stream_id="c2", fields={}), chunk(2, frames=0)]
     assert (entries[-1].end, journal.head) == (end, end)
     assert end.events == 2 + 2 + 1, "unknown is counted as one event"
     assert journal.read(end, 1000) == []
@@ -62,9 +62,9 @@ def test_reading_in_portions(make: Make, max_bytes: int) -> None:
     records = fill(journal, 500) + fill(journal, 3, b"x" * 9000) + fill(journal, 50)
     position, seen = START, []
     while entries := journal.read(position, max_bytes):
-        seen += records_of(entries)
+        seen += chunks_of(entries)
         position = entries[-1].end
-        assert len(entries) == 1 or sum(len(one.record.data) for one in entries) <= max_bytes
+        assert len(entries) == 1 or sum(len(one.chunk.data) for one in entries) <= max_bytes
     assert seen == records
     assert position == journal.head
 
@@ -84,7 +84,7 @@ def test_each_consumer_has_its_own_position_and_state(make: Make) -> None:
     assert journal.pending("slow") == Pending(16, entries[9].end.offset - entries[1].end.offset)
     journal.commit("fast", entries[9].end)
     assert journal.committed("fast")[1] == {"2026-11-22": {"tcp-1": 20}}, "no state keeps the one before"
-    assert records_of(everything(journal, journal.committed("slow")[0])) == [record(number) for number in range(2, 10)]
+    assert chunks_of(everything(journal, journal.committed("slow")[0])) == [chunk(number) for number in range(2, 10)]
 
 
 def test_a_position_that_cannot_be(make: Make) -> None:
@@ -125,7 +125,7 @@ def test_at_the_bound_nothing_is_written(make: Make) -> None:
     head = journal.head
     assert len(everything(journal)) == taken
     with pytest.raises(JournalFullError):
-        journal.append([record(0, b"x" * 50_000), record(1)])
+        journal.append([chunk(0, b"x" * 50_000), chunk(1)])
     assert (journal.head, len(everything(journal))) == (head, taken)
     journal.commit("one", everything(journal)[9].end)
     journal.sync()
@@ -138,10 +138,10 @@ def test_a_journal_in_which_nothing_waits_takes_any_record(make: Make) -> None:
     journal.consumers(["one"])
     for _ in range(3):
         assert journal.room > 0
-        journal.append([record(0, b"x" * 200_000)])
+        journal.append([chunk(0, b"x" * 200_000)])
         assert journal.room <= 0
         with pytest.raises(JournalFullError):
-            journal.append([record(0, b"x")])
+            journal.append([chunk(0, b"x")])
         journal.commit("one", journal.read(journal.committed("one")[0], 1)[-1].end)
 
 
@@ -188,8 +188,8 @@ def test_a_second_life(tmp_path: Path) -> None:
     assert again.pending("one") == Pending(15, head.offset - middle.offset)
     assert again.consumers(["one", "two"]) == {}
     second = fill(again, 5, b"y" * 500, first=30)
-    assert records_of(everything(again, middle)) == first[15:] + second
-    assert records_of(everything(again, head)) == second
+    assert chunks_of(everything(again, middle)) == first[15:] + second
+    assert chunks_of(everything(again, head)) == second
     again.close()
 
 
@@ -206,7 +206,7 @@ def test_pending_events_over_a_restart(tmp_path: Path) -> None:
 def test_where_the_streams_end(tmp_path: Path) -> None:
     journal = small(tmp_path)
     fill(journal, 3)
-    journal.append([record(0, connection="c2"), record(7, b"abc\n", connection="c3")])
+    journal.append([chunk(0, stream_id="c2"), chunk(7, b"abc\n", stream_id="c3")])
     assert journal.ends() == {}
     journal.close()
     again = small(tmp_path)
@@ -236,9 +236,9 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 
 def test_more_records_than_one_call_of_the_kernel_takes(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    records = [record(number) for number in range(3000)]
+    records = [chunk(number) for number in range(3000)]
     journal.append(records)
-    assert records_of(everything(journal)) == records
+    assert chunks_of(everything(journal)) == records
     journal.close()
 
 
@@ -276,7 +276,7 @@ def test_sync_in_another_thread(tmp_path: Path) -> None:
         expected += fill(journal, 1, b"x" * (number % 50 * 60), first=number)
         if number % 3 == 0:
             for entry in everything(journal, journal.committed("one")[0]):
-                seen.append(entry.record)
+                seen.append(entry.chunk)
                 journal.commit("one", entry.end)
     stop.set()
     thread.join()
@@ -302,7 +302,7 @@ def test_any_order_of_operations(tmp_path_factory: pytest.TempPathFactory, opera
     for what, number in operations:
         name = ("one", "two")[number % 2]
         if what == "append":
-            group = [record(appended + one, b"x" * (number % 3000)) for one in range(number % 4)]
+            group = [chunk(appended + one, b"x" * (number % 3000)) for one in range(number % 4)]
             disk.append(group)
             model += group
             appended += len(group)
@@ -314,7 +314,7 @@ def test_any_order_of_operations(tmp_path_factory: pytest.TempPathFactory, opera
             assert disk.repairs == []
         else:
             entries = disk.read(disk.committed(name)[0], number)
-            assert records_of(entries) == model[at[name] : at[name] + len(entries)]
+            assert chunks_of(entries) == model[at[name] : at[name] + len(entries)]
             assert bool(entries) is (at[name] < len(model))
             if what == "commit" and entries:
                 done = random.Random(number).randrange(len(entries))

@@ -8,21 +8,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestd.journal.base import START, Entry, Position, Record, Repair
+from ingestd.event.chunk import Chunk
+from ingestd.journal.base import START, Entry, Position, Repair
+from ingestd.journal.format import FILE_HEADER_BYTES, FILE_VERSION
 from ingestd.journal.journal import Journal
 from ingestd.journal.positions import FILE_NAME
-from ingestd.journal.record import FILE_HEADER_BYTES, FILE_VERSION
 from ingestd.journal.survey import Found, look
-from tests.journal.builders import everything, fill, record, records_of, segments, small
+from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
 
 CASES = [[b"a\n", b"\xff" * 7, b"bb\nb\n"], [b"", b"", b""], [b"x" * 300, b"y\n" * 20, b""]]
 
 
-def written(folder: Path, datas: list[bytes]) -> tuple[list[Record], list[Entry]]:
+def written(folder: Path, datas: list[bytes]) -> tuple[list[Chunk], list[Entry]]:
     """Make a journal of one segment with a consumer that stands behind the first record."""
     journal = small(folder)
     journal.consumers(["one"])
-    records = [record(number, data) for number, data in enumerate(datas)]
+    records = [chunk(number, data) for number, data in enumerate(datas)]
     for one in records:
         journal.append([one])
     entries = everything(journal)
@@ -31,16 +32,16 @@ def written(folder: Path, datas: list[bytes]) -> tuple[list[Record], list[Entry]
     return records, entries
 
 
-def opened(folder: Path) -> tuple[list[Record], list[Repair]]:
+def opened(folder: Path) -> tuple[list[Chunk], list[Repair]]:
     """Open, read everything, check that the journal works, close."""
     journal = small(folder)
-    records, repairs = records_of(everything(journal)), list(journal.repairs)
+    records, repairs = chunks_of(everything(journal)), list(journal.repairs)
     head = journal.head
-    after = record(99, b"after\n")
+    after = chunk(99, b"after\n")
     end = journal.append([after])
     assert end > head
-    assert records_of(everything(journal, head)) == [after]
-    assert records_of(everything(journal)) == [*records, after]
+    assert chunks_of(everything(journal, head)) == [after]
+    assert chunks_of(everything(journal)) == [*records, after]
     journal.consumers(["one"])
     journal.commit("one", end)
     journal.close()
@@ -128,7 +129,7 @@ def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
     kept = set().union(*({one.offset for one in _records_in(folder / name)} for name in whole))
     looked = list(look(folder, lambda: None))
     seen, repairs = opened(folder)
-    assert [one.entry.record for one in looked if isinstance(one, Found)] == seen, "from outside it looks the same"
+    assert [one.entry.chunk for one in looked if isinstance(one, Found)] == seen, "from outside it looks the same"
     kinds = {"torn", "damaged", "unreadable"}
     assert [one[:5] for one in looked if one[0] in kinds] == [one[:5] for one in repairs if one.kind in kinds]
     assert seen == [one for one in records if one in seen], "in order, none twice, none invented"
@@ -137,19 +138,19 @@ def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
         assert seen == before
 
 
-def _records_in(path: Path) -> list[Record]:
+def _records_in(path: Path) -> list[Chunk]:
     """Return the records of one segment alone."""
     alone = path.parent / "alone"
     alone.mkdir()
     shutil.copy(path, alone / path.name)
     journal = small(alone)
-    records = records_of(everything(journal))
+    records = chunks_of(everything(journal))
     journal.close()
     shutil.rmtree(alone)
     return records
 
 
-def many(folder: Path) -> list[Record]:
+def many(folder: Path) -> list[Chunk]:
     """Make a journal of six segments of one record each; consumer ``one`` has two of them, ``two`` has none."""
     journal = small(folder)
     journal.consumers(["one", "two"])
@@ -165,7 +166,7 @@ def test_a_missing_segment(tmp_path: Path) -> None:
     gone = paths[3].stat().st_size
     paths[3].unlink()
     journal = small(tmp_path)
-    assert records_of(everything(journal)) == records[:3] + records[4:]
+    assert chunks_of(everything(journal)) == records[:3] + records[4:]
     assert journal.repairs == [Repair("missing", paths[4].name, 0, gone, 1, "")]
     journal.close()
 
@@ -177,7 +178,7 @@ def test_the_oldest_segments_are_missing(tmp_path: Path) -> None:
     for path in paths[:3]:
         path.unlink()
     journal = small(tmp_path)
-    assert records_of(everything(journal, journal.committed("two")[0])) == records[3:]
+    assert chunks_of(everything(journal, journal.committed("two")[0])) == records[3:]
     assert journal.committed("two")[0] == journal.committed("one")[0] == journal.tail
     assert journal.pending("two").events == 3
     assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 1), ("missing", 3)]
@@ -206,7 +207,7 @@ def test_an_empty_file_and_those_of_others(tmp_path: Path) -> None:
     (tmp_path / "folder.seg").mkdir()
     journal = small(tmp_path)
     assert journal.repairs == []
-    assert records_of(everything(journal)) == records
+    assert chunks_of(everything(journal)) == records
     fill(journal, 2)
     assert journal.repairs == []
     journal.close()
@@ -231,7 +232,7 @@ def test_an_old_copy_of_a_segment_is_set_aside(tmp_path: Path) -> None:
     first, *_ = segments(tmp_path)
     shutil.copy(first, tmp_path / "journal-00000009.seg")
     journal = small(tmp_path)
-    assert records_of(everything(journal)) == records
+    assert chunks_of(everything(journal)) == records
     assert [(one.kind, one.kept) for one in journal.repairs] == [("unreadable", "journal-00000009.seg.unreadable")]
     fill(journal, 1)
     journal.close()
@@ -244,7 +245,7 @@ def test_positions_that_cannot_be_read(tmp_path: Path) -> None:
     journal = small(tmp_path)
     assert [one.kind for one in journal.repairs] == ["positions"]
     journal.consumers(["one"])
-    assert records_of(everything(journal, journal.committed("one")[0])) == records
+    assert chunks_of(everything(journal, journal.committed("one")[0])) == records
     journal.close()
 
 
@@ -253,7 +254,7 @@ def test_positions_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).unlink()
     journal = small(tmp_path)
     journal.consumers(["one"])
-    assert records_of(everything(journal, journal.committed("one")[0])) == records
+    assert chunks_of(everything(journal, journal.committed("one")[0])) == records
     journal.close()
 
 
@@ -273,8 +274,8 @@ def test_a_consumer_beyond_the_end(tmp_path: Path) -> None:
     assert [one.kind for one in journal.repairs] == ["beyond"]
     assert journal.head == journal.committed("one")[0] == entries[8].end < head
     more = fill(journal, 3, first=20)
-    assert records_of(everything(journal, journal.committed("one")[0])) == more, "no position means two things"
-    assert records_of(everything(journal, journal.committed("two")[0])) == records[3:5] + more
+    assert chunks_of(everything(journal, journal.committed("one")[0])) == more, "no position means two things"
+    assert chunks_of(everything(journal, journal.committed("two")[0])) == records[3:5] + more
     journal.close()
     again = small(tmp_path)
     assert again.repairs == []
@@ -288,7 +289,7 @@ def test_zeros_at_the_end_are_cut_off_and_not_kept(tmp_path: Path) -> None:
     last.write_bytes(last.read_bytes() + bytes(5000))
     journal = small(tmp_path)
     assert journal.repairs == [Repair("torn", last.name, size, 5000, None, "")]
-    assert records_of(everything(journal)) == records
+    assert chunks_of(everything(journal)) == records
     journal.close()
     assert last.stat().st_size == size
 
@@ -304,11 +305,11 @@ def test_damage_while_the_journal_is_open(tmp_path: Path) -> None:
     content[entries[8].end.offset + 70] ^= 1
     path.write_bytes(content)
     for _ in range(2):
-        assert records_of(everything(journal)) == records[:4] + records[5:9]
+        assert chunks_of(everything(journal)) == records[:4] + records[5:9]
     assert [(one.kind, one.events) for one in journal.repairs] == [("damaged", 2), ("torn", None)]
     journal.commit("one", entries[8].end)
     more = fill(journal, 3, first=20)
-    assert records_of(everything(journal, journal.committed("one")[0])) == more
+    assert chunks_of(everything(journal, journal.committed("one")[0])) == more
     journal.commit("one", journal.head)
     assert journal.pending("one") == (0, 0)
     journal.sync()
@@ -363,7 +364,7 @@ def test_a_file_without_a_record_leaves_no_trace(tmp_path: Path, size: int) -> N
     for life in range(3):
         journal = small(tmp_path)
         assert len(journal.repairs) == (life == 0 and size not in (0, FILE_HEADER_BYTES))
-        assert records_of(everything(journal)) == records
+        assert chunks_of(everything(journal)) == records
         for entry in everything(journal, journal.committed("one")[0]):
             journal.commit("one", entry.end)
         assert journal.pending("one") == (0, 0)
@@ -376,7 +377,7 @@ def test_reading_from_the_middle_of_a_record(tmp_path: Path) -> None:
     journal = small(tmp_path)
     records = fill(journal, 3)
     first = everything(journal)[0].end
-    assert records_of(everything(journal, Position(first.offset - 5, 0))) == records[1:]
+    assert chunks_of(everything(journal, Position(first.offset - 5, 0))) == records[1:]
     journal.close()
 
 

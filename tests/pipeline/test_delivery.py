@@ -11,8 +11,9 @@ import pytest
 
 from ingestd import metrics
 from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
-from ingestd.journal.base import Position, Record
+from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import delivery as module
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
@@ -101,7 +102,7 @@ class Road:
         self.delivery = Delivery(built, self.journal, self.letters, "main", max_delay, max_bytes)
 
     def append(self, data: bytes = b"x") -> Position:
-        return self.journal.append([Record("stdin_0", "o", {}, 0, 0, 1, data)])
+        return self.journal.append([Chunk("stdin_0", "o", {}, 0, 0, 1, data)])
 
     def take(self, numbers: Iterable[int], size: int = 10) -> list[Position]:
         """Take over one record for each number; return the positions behind them."""
@@ -109,7 +110,7 @@ class Road:
         for number in numbers:
             event = {"n": number}
             ends.append(self.append())
-            loads, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", ()))
+            loads, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", (), 0))
             self.delivery.take(loads, Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=dead), size, ends[-1])
         return ends
 
@@ -392,7 +393,7 @@ async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
     output = Faulty()
     road = await begun(output)
     events = [{"n": number} for number in range(6)]
-    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ())
+    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", (), 0)
     loads, dead = road.delivery.prepare(batch)
     assert dead == 1
     end = road.append()

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
-from ingestd.journal.base import Position, Record
+from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.ledger import KEPT_DAYS, OLDER, UNKNOWN, Due, Ledger, Sheet, day_of, sheets, total
 from ingestd.plugins.interfaces import Outcome
@@ -63,8 +64,8 @@ class Life:
     def receive(self) -> None:
         if len(self.ends) < len(self.due):
             due = self.due[len(self.ends)][0]
-            record = Record(due.input, "o", {}, 0, time_of(due.day), due.frames, b"x")
-            self.ends.append(self.journal.append([record]))
+            chunk = Chunk(due.input, "o", {}, 0, time_of(due.day), due.frames, b"x")
+            self.ends.append(self.journal.append([chunk]))
 
     def deliver(self, *, commit: bool) -> None:
         if self.next < len(self.ends):
@@ -77,7 +78,7 @@ class Life:
         position, state = self.journal.committed("output")
         waiting: Counter[tuple[str, str]] = Counter()
         for record, _ in self.journal.read(position, 1 << 30):
-            waiting[day_of(record.time_ns), record.input] += record.frames
+            waiting[day_of(record.time_ns), record.input_id] += record.frames
         return total(sheets(state, waiting, self.journal.head.events).values())
 
 

@@ -17,19 +17,18 @@ from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.record import Batch
-from ingestd.journal.base import JournalError, Position, Record, RecordQueue
+from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.journal.journal import Journal
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import pipeline as module
-from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.ledger import Sheet
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.plugins.interfaces import Chunk, Origin
 from ingestd.settings import Settings
 from tests.conformance.running import FRAME, build
 
-ORIGIN = Origin("o", {"host": "h"})
+STREAM = Stream("o", {"host": "h"})
 
 
 class Output:
@@ -66,10 +65,14 @@ class Life:
         self.files = DeadLetterWriter(self.folder, 1 << 20, time.time)
         letters = CountedDeadLetters(PipelineDeadLetters(self.files, "main", "c0", journal))
         pipeline = replace(built, routes=[route])
-        self.running = RunningPipeline("main", pipeline, journal, ReceiveClock(), settings, letters, first=False)
+        self.running = RunningPipeline("main", pipeline, journal, settings, letters, first=False)
 
     def reject(self, offset: int | None) -> None:
-        self.running.reject(b"head", "too long", ORIGIN, self.input, 5000, offset)
+        self.running.reject(b"head", "too long", STREAM, self.input, 5000, offset)
+
+    def put(self, data: bytes, offset: int = 0) -> bool:
+        chunk = Chunk("stdin_0", *STREAM, offset, time.time_ns(), data.count(b"\n"), data)
+        return self.running.put(chunk, self.input)
 
     def there(self) -> list[DeadLetter]:
         return [one.letter for one in DeadLetterReader(self.folder).read() if one.letter is not None]
@@ -116,7 +119,7 @@ async def test_the_event_behind_a_rejected_line_keeps_its_bytes(tmp_path: Path) 
     journal = MemoryJournal()
     async with life(tmp_path, journal) as one:
         one.reject(0)
-        assert one.running.put(Chunk(b'{"n":1}\n', ORIGIN, 5001), one.input)
+        assert one.put(b'{"n":1}\n', 5001)
         letters = PipelineDeadLetters(one.files, "main", "c0", journal)
         letters.add(stage="output", reason="no", raw=b"{}", plugin="stdout_0", event_id=f"o-{5001:012x}")
         assert one.there()[1].content == b'{"n":1}\n'
@@ -128,11 +131,11 @@ class Refusing(MemoryJournal):
     refuses = False
     refused = 0
 
-    def append(self, records: Sequence[Record]) -> Position:
+    def append(self, chunks: Sequence[Chunk]) -> Position:
         if self.refuses:
             self.refused += 1
             raise JournalError("no space")
-        return super().append(records)
+        return super().append(chunks)
 
 
 async def test_a_disk_that_refuses_is_asked_now_and_then(
@@ -147,7 +150,7 @@ async def test_a_disk_that_refuses_is_asked_now_and_then(
         begin = time.monotonic()
 
         async def feed() -> None:
-            while not one.running.put(Chunk(b'{"n":1}\n', ORIGIN, 0), one.input):
+            while not one.put(b'{"n":1}\n'):
                 await one.running.room()
 
         feeding = asyncio.create_task(feed())
@@ -172,7 +175,7 @@ async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: p
 
         monkeypatch.setattr(type(one.input.codec), "decode", lambda self, chunk: faulty(chunk))
         data = b"".join(b'{"n":%d}\n' % n if n != 3 else b'{"n":3,"bad":"omen"}\n' for n in range(6))
-        assert one.running.put(Chunk(data, ORIGIN, 0), one.input)
+        assert one.put(data)
     assert len(one.output.documents) == 5
     assert [letter.content for letter in one.there()] == [b'{"n":3,"bad":"omen"}\n']
     assert (one.sheet.received, one.sheet.delivered, one.sheet.dead, one.sheet.difference) == (6, 5, 1, 0)

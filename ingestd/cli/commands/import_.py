@@ -31,7 +31,6 @@ from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
 from ingestd.jobs.import_known import Known, NewOnly, known_ids
 from ingestd.jobs.import_places import BusyError, Places, destination_of
 from ingestd.journal.base import START
-from ingestd.pipeline.clock import ReceiveClock
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.pipeline.ledger import Sheet
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
@@ -152,10 +151,7 @@ class _Result:
 
 def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
     """Import; raises ConfigErrors, OSError, OutputGoneError."""
-    clock = ReceiveClock()
-    context = BuildContext(
-        settings=settings, dead_letters=parts.letters, pipeline_id=_PIPELINE, clock=clock, writer_id=_WRITER
-    )
+    context = BuildContext(settings=settings, dead_letters=parts.letters, pipeline_id=_PIPELINE, writer_id=_WRITER)
     pipeline = compile_pipeline(config, context, report_failures(_PIPELINE))
     pipeline = replace(pipeline, routes=_routes(pipeline, settings, parts.asked))
     total, done = sum(path.stat().st_size for path in parts.files), 0
@@ -168,7 +164,7 @@ def _run(settings: Settings, config: Config, parts: _Parts) -> _Result:
 
         inputs, problems = _inputs(parts, pipeline, context, read)
         pipeline = replace(pipeline, inputs=[built for built, _ in inputs])
-        running = RunningPipeline(_PIPELINE, pipeline, parts.journal, clock, settings, parts.letters)
+        running = RunningPipeline(_PIPELINE, pipeline, parts.journal, settings, parts.letters)
         try:
             drained = uvloop.run(run_direct([running], settings.shutdown_timeout))
         finally:

@@ -81,7 +81,7 @@ def export(settings: Settings, worker: str | None, output: BinaryIO, waiting: bo
                 if isinstance(item, Repair):
                     click.echo(f"{folder.name}: {item}", err=True)
                     errors += 1
-                elif item.entry.end.offset > after and (data := item.entry.record.data):
+                elif item.entry.end.offset > after and (data := item.entry.chunk.data):
                     output.write(data if data.endswith(b"\n") else data + b"\n")
             output.flush()
     if errors:

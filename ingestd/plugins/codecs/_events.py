@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import Event, add_tag, legal_tags
-from ingestd.event.timestamp import normalise
+from ingestd.event.timestamp import from_epoch, normalise
 
 _SHAPES = {  # of python-logstash's version 0: its name, the name in version 1
     "@message": "message",
@@ -17,7 +18,12 @@ _SHAPES = {  # of python-logstash's version 0: its name, the name in version 1
 _FIELDS = {"levelname": "level", "logger": "logger_name"}
 
 
-def settle(event: Event, now: str) -> Event:
+def receive_time(chunk: Chunk) -> str:
+    """Return when a chunk was received, to the microsecond, as the timestamp of events that have none."""
+    return from_epoch(chunk.time_ns / 1e9)
+
+
+def complete(event: Event, now: str) -> Event:
     """Complete a decoded event in place of the codec; returns it, or its flat form if it was a version 0 record.
 
     ``@timestamp`` becomes canonical text in UTC; if it is missing it is ``now``, if it is no time it is

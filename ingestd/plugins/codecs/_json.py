@@ -8,20 +8,20 @@ text as ``message`` and the tag ``_jsonparsefailure``, as in Logstash.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from io import BytesIO
 from itertools import accumulate
 from typing import Annotated, Any, Required, TypedDict
 
 import msgspec
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.record import Batch
-from ingestd.event.timestamp import from_epoch, is_canonical
+from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
-from ingestd.plugins.codecs._events import settle
-from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.codecs._events import complete, receive_time
+from ingestd.plugins.interfaces import Decoded
 
 _MAX_SECONDS = 100_000
 """How many different seconds are remembered as valid: about a day of them, 10 MB."""
@@ -40,7 +40,6 @@ class JsonDecoder:
 
     Args:
         fields: The top-level names to decode, None for all.
-        clock: Seconds since the epoch.
         charset: Encoding of the text, by Python's or Ruby's name.
         target: Field to put a record into; None: the event is the record.
         ecs: Keep the text of a record in ``[event][original]``.
@@ -49,19 +48,18 @@ class JsonDecoder:
     def __init__(
         self,
         fields: frozenset[str] | None,
-        clock: Callable[[], float],
         charset: str,
         *,
         target: FieldRef | None = None,
         ecs: bool = False,
     ) -> None:
-        self._clock, self._target, self._ecs = clock, target, ecs
+        self._target, self._ecs = target, ecs
         self._utf8 = find_charset(charset) == "utf-8"
         self._text = text_decoder(charset)
         self._projected: msgspec.json.Decoder[Any] | None = None
         self._usual: msgspec.json.Decoder[Any] | None = None  # refuses what cannot stay raw, but for wrong timestamps
         if fields is not None and target is None and not ecs:
-            # ``tags`` that are not texts make the decoder refuse a record, so that ``settle`` sees it.
+            # ``tags`` that are not texts make the decoder refuse a record, so that ``complete`` sees it.
             names = dict.fromkeys(sorted(fields), Any) | {"tags": list[str] | str | None}
             self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
             names |= {"@timestamp": Required[str], "@version": Required[Any], "@metadata": _ABSENT, "@fields": _ABSENT}
@@ -88,14 +86,14 @@ class JsonDecoder:
         keys.pop()  # the end of the last line
         raws: list[bytes | None] = [*texts]
         if not plain:
-            self._settle(raws, events)
+            self._complete(raws, events, receive_time(chunk))
         return Decoded(raws, events, keys)
 
     def message(self, chunk: Chunk) -> Decoded:
         """Return the records of one message: an object, or an array of them."""
         decoded = Decoded([], [], [])
         if chunk.data.strip():
-            self._line(chunk.data, chunk.offset, decoded)
+            self._line(chunk.data, chunk.offset, receive_time(chunk), decoded)
         return decoded
 
     def _is_utf8(self, data: bytes) -> bool:
@@ -109,11 +107,11 @@ class JsonDecoder:
             return False
         return True
 
-    def _settle(self, raws: list[bytes | None], events: list[Event]) -> None:
+    def _complete(self, raws: list[bytes | None], events: list[Event], now: str) -> None:
         """Decode the records that need more than their filters touch in full; they have no raw text any more."""
         for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
             if raw is not None and not _plain(event):
-                raws[index], events[index] = None, self._in_full(raw)
+                raws[index], events[index] = None, self._in_full(raw, now)
 
     def _all_canonical(self, events: list[Event]) -> bool:
         """Return whether all timestamps are right, to the millisecond; False if that takes a closer look."""
@@ -129,15 +127,14 @@ class JsonDecoder:
 
     def _line_by_line(self, chunk: Chunk) -> Decoded:
         decoded = Decoded([], [], [])
-        begin = 0
-        data = chunk.data
-        for line in data.split(b"\n"):
+        begin, now = 0, receive_time(chunk)
+        for line in chunk.data.split(b"\n"):
             if line.strip():
-                self._line(line.removesuffix(b"\r"), chunk.offset + begin, decoded)
+                self._line(line.removesuffix(b"\r"), chunk.offset + begin, now, decoded)
             begin += len(line) + 1
         return decoded
 
-    def _line(self, line: bytes, key: int, out: Decoded) -> None:
+    def _line(self, line: bytes, key: int, now: str, out: Decoded) -> None:
         """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
         text = line.strip()
         if not self._utf8 and not text.isascii():
@@ -151,14 +148,14 @@ class JsonDecoder:
         except NotJsonError:
             value = None
         if type(value) is dict:
-            _append(out, None, self._whole(value, text), key)
+            _append(out, None, self._whole(value, text, now), key)
         elif type(value) is list and value and all(type(item) is dict for item in value):
             for number, item in enumerate(value):
-                _append(out, None, self._whole(item, text if len(value) == 1 else None), key + number)
+                _append(out, None, self._whole(item, text if len(value) == 1 else None, now), key + number)
         elif value != []:
-            _append(out, None, self._failure(line), key)
+            _append(out, None, self._failure(line, now), key)
 
-    def _whole(self, record: Event, text: bytes | None) -> Event:
+    def _whole(self, record: Event, text: bytes | None, now: str) -> Event:
         """Return the event of a record that is decoded in full; ``text`` is what it came as."""
         if self._target is not None:
             event: Event = {}
@@ -167,7 +164,7 @@ class JsonDecoder:
         if self._ecs and text is not None and not _ORIGINAL.exists(record):
             with contextlib.suppress(FieldError):  # ``event`` may be a text
                 _ORIGINAL.set(record, text.decode())
-        return settle(record, self._now())
+        return complete(record, now)
 
     def _project(self, text: bytes) -> Event | None:
         """Return the projected fields of one line, None if it needs to be decoded in full."""
@@ -180,18 +177,15 @@ class JsonDecoder:
             return None
         return event if _plain(event) else None
 
-    def _in_full(self, raw: bytes) -> Event:
+    def _in_full(self, raw: bytes, now: str) -> Event:
         """Return the whole event of a line whose projected fields could be decoded."""
         try:
-            return settle(loads(raw), self._now())
+            return complete(loads(raw), now)
         except NotJsonError:  # nested too deeply
-            return self._failure(raw)
+            return self._failure(raw, now)
 
-    def _failure(self, line: bytes) -> Event:
-        return settle({"message": self._text(line), "tags": ["_jsonparsefailure"]}, self._now())
-
-    def _now(self) -> str:
-        return from_epoch(self._clock())
+    def _failure(self, line: bytes, now: str) -> Event:
+        return complete({"message": self._text(line), "tags": ["_jsonparsefailure"]}, now)
 
 
 def _plain(event: Event) -> bool:

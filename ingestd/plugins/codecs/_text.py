@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
-from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.charsets import text_decoder
-from ingestd.plugins.codecs._events import settle
-from ingestd.plugins.interfaces import Origin
+from ingestd.plugins.codecs._events import complete, receive_time
 
 _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 """How Logstash writes an event as text."""
@@ -22,16 +19,16 @@ class TextDecoder:
     ``ecs``: keep the text in ``[event][original]`` as well.
     """
 
-    def __init__(self, charset: str, clock: Callable[[], float], *, ecs: bool) -> None:
-        self._text, self._clock, self._ecs = text_decoder(charset), clock, ecs
+    def __init__(self, charset: str, *, ecs: bool) -> None:
+        self._text, self._ecs = text_decoder(charset), ecs
 
-    def event(self, frame: bytes, origin: Origin) -> Event:
-        """Return the event of one frame; bytes that are not in the charset are written as ``\\xNN``."""
+    def event(self, frame: bytes, chunk: Chunk) -> Event:
+        """Return the event of one frame of a chunk; bytes that are not in the charset are written as ``\\xNN``."""
         text = self._text(frame)
-        event: Event = {"message": text, **origin.fields}
+        event: Event = {"message": text, **chunk.fields}
         if self._ecs:
             event["event"] = {"original": text}
-        return settle(event, from_epoch(self._clock()))
+        return complete(event, receive_time(chunk))
 
 
 class TextEncoder:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.event.record import Batch
 from ingestd.plugins.codecs._json import JsonDecoder
 from ingestd.plugins.codecs._options import charset_option, ecs_option
-from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -45,4 +46,4 @@ class Json:
 def build(opts: Options, context: BuildContext) -> Json:
     """A JSON object, or an array of objects, in each message."""
     ecs = opts.ecs_compatibility != "disabled"
-    return Json(JsonDecoder(context.fields, context.clock, opts.charset, target=opts.target, ecs=ecs))
+    return Json(JsonDecoder(context.fields, opts.charset, target=opts.target, ecs=ecs))

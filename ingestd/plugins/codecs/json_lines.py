@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.event.record import Batch
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
 from ingestd.plugins.codecs._options import charset_option
-from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -46,4 +47,4 @@ class JsonLines:
 @plugin("codec", "json_lines", Options)
 def build(opts: Options, context: BuildContext) -> JsonLines:
     """One JSON object a line; what is no JSON becomes an event with the tag ``_jsonparsefailure``."""
-    return JsonLines(JsonDecoder(context.fields, context.clock, opts.charset, target=opts.target))
+    return JsonLines(JsonDecoder(context.fields, opts.charset, target=opts.target))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
 from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
-from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -40,7 +41,7 @@ class Line:
             text = line.removesuffix(b"\r")
             if text:
                 decoded.raws.append(None)
-                decoded.events.append(self.decoder.event(text, chunk.origin))
+                decoded.events.append(self.decoder.event(text, chunk))
                 decoded.keys.append(begin)
             begin += len(line) + 1
         return decoded
@@ -53,5 +54,5 @@ class Line:
 @plugin("codec", "line", Options)
 def build(opts: Options, context: BuildContext) -> Line:
     """Text lines: ``message`` is the line; inputs add what they know of the sender."""
-    decoder = TextDecoder(opts.charset, context.clock, ecs=opts.ecs_compatibility != "disabled")
+    decoder = TextDecoder(opts.charset, ecs=opts.ecs_compatibility != "disabled")
     return Line(decoder, TextEncoder(opts.format))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
 from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
-from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -34,7 +35,7 @@ class Plain:
 
     def decode(self, chunk: Chunk) -> Decoded:
         """Return one event with the whole message."""
-        return Decoded([None], [self.decoder.event(chunk.data, chunk.origin)], [chunk.offset])
+        return Decoded([None], [self.decoder.event(chunk.data, chunk)], [chunk.offset])
 
     def encode(self, batch: Batch) -> bytes:
         """Return the events in the format, nothing between them."""
@@ -44,5 +45,5 @@ class Plain:
 @plugin("codec", "plain", Options)
 def build(opts: Options, context: BuildContext) -> Plain:
     """Plain text: ``message`` is what came in one message."""
-    decoder = TextDecoder(opts.charset, context.clock, ecs=opts.ecs_compatibility != "disabled")
+    decoder = TextDecoder(opts.charset, ecs=opts.ecs_compatibility != "disabled")
     return Plain(decoder, TextEncoder(opts.format))

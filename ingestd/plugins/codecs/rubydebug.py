@@ -9,8 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Chunk, Decoded
+from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 

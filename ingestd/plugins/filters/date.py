@@ -23,7 +23,7 @@ from ingestd.event.sprintf import Template
 from ingestd.event.timeformat import compile_joda_parse
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.event.zones import find_zone
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
 
 _Read = Callable[[Any, float], int]
 """From a field's value and the current time to nanoseconds since the epoch; ValueError if it does not fit."""
@@ -63,8 +63,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads), sets=frozenset(sets))
 
 
-@filter_plugin("date", Options, touches=_touches, failure_tag="_dateparsefailure")
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("date", Options, touches=_touches, failure_tag="_dateparsefailure", timed=True)
+def build(options: Options, context: BuildContext) -> TimedFilterFn:
     """Read a time from a field and store it as the event's timestamp.
 
     Formats are `ISO8601`, `UNIX`, `UNIX_MS`, `TAI64N`, or Joda-Time patterns such as `dd/MMM/yyyy:HH:mm:ss Z`.
@@ -75,13 +75,13 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         raise ValueError('match needs a field and at least one format: ["logdate", "ISO8601"]')
     source, target = FieldRef(options.match[0]), options.target
     find_time = _make_find_time(options)
-    tags, clock = options.tag_on_failure, context.clock
+    tags = options.tag_on_failure
 
-    def date(event: Event) -> bool:
+    def date(event: Event, received_ns: int) -> bool:
         value = source.get(event)
         if value is None:
             return False
-        time = find_time(event, value, clock())
+        time = find_time(event, value, received_ns / 1e9)
         if time is None:
             for tag in tags:
                 add_tag(event, tag)

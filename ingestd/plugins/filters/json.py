@@ -14,7 +14,7 @@ from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_epoch_ns, normalise
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.filters._targets import target
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, required
+from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option, required
 
 _TIMESTAMP_TAG = "_timestampparsefailure"
 _TIMESTAMP_FIELD = "_@timestamp"
@@ -41,17 +41,17 @@ def _touches(options: Options) -> Touch:
     )
 
 
-@filter_plugin("json", Options, touches=_touches, failure_tag="_jsonparsefailure")
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("json", Options, touches=_touches, failure_tag="_jsonparsefailure", timed=True)
+def build(options: Options, context: BuildContext) -> TimedFilterFn:
     """Parse JSON text. A missing source is passed over; a source that is no JSON is a failure.
 
     An `@timestamp` in the text becomes the event's; one that is no timestamp is kept in `_@timestamp`, the event
     gets the current time and the tag `_timestampparsefailure`.
     """
     source, failed, skip = options.source, _tagger(options.tag_on_failure), options.skip_on_invalid_json
-    place = target(options.target).set if options.target is not None else _into_event(context.clock)
+    place = _placed_into(options.target)
 
-    def parse(event: Event) -> bool:
+    def parse(event: Event, received_ns: int) -> bool:
         text = source.get(event)
         if text is None or text is False:
             return False
@@ -60,7 +60,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         except NotJsonError:
             return False if skip else failed(event)
         try:
-            place(event, value)
+            place(event, value, received_ns)
         except FieldError:
             return failed(event)
         return True
@@ -84,27 +84,32 @@ def _parse(text: Any) -> Any:
     return loads(text.encode("utf-8", "replace")) if text.strip() else None
 
 
-def _into_event(clock: Callable[[], float]) -> Callable[[Event, Any], None]:
-    """Return what sets the keys of an object, which are field references, as fields.
+def _placed_into(field: FieldRef | None) -> Callable[[Event, Any, int], None]:
+    """Return what sets a value, parsed from an event with a given time of receipt, as one field, or as fields."""
+    if field is None:
+        return _into_event
+    set_field = target(field).set
+    return lambda event, value, received_ns: set_field(event, value)
 
-    It raises FieldError if the value is no object, or a key names no place that can be set.
+
+def _into_event(event: Event, value: Any, received_ns: int) -> None:
+    """Set the keys of an object, which are field references, as fields.
+
+    Raises:
+        FieldError: The value is no object, or a key names no field that can be set.
     """
-
-    def place(event: Event, value: Any) -> None:
-        if type(value) is not dict:
-            raise FieldError("only an object can be placed without a target")
-        if not legal_tags(value.get("tags")):
-            raise FieldError("tags must be text or an array of texts")
-        stamp = value.pop("@timestamp", None)
-        names = "".join(value)
-        if "[" in names or "]" in names:
-            _set_references(event, value)
-        else:
-            event.update(value)
-        if stamp is not None and stamp is not False:
-            _set_timestamp(event, stamp, clock)
-
-    return place
+    if type(value) is not dict:
+        raise FieldError("only an object can be placed without a target")
+    if not legal_tags(value.get("tags")):
+        raise FieldError("tags must be text or an array of texts")
+    stamp = value.pop("@timestamp", None)
+    names = "".join(value)
+    if "[" in names or "]" in names:
+        _set_references(event, value)
+    else:
+        event.update(value)
+    if stamp is not None and stamp is not False:
+        _set_timestamp(event, stamp, received_ns)
 
 
 def _set_references(event: Event, fields: dict[str, Any]) -> None:
@@ -116,11 +121,11 @@ def _set_references(event: Event, fields: dict[str, Any]) -> None:
             event[ref] = item
 
 
-def _set_timestamp(event: Event, stamp: Any, clock: Callable[[], float]) -> None:
+def _set_timestamp(event: Event, stamp: Any, received_ns: int) -> None:
     canonical = normalise(stamp)
     if canonical is not None:
         event["@timestamp"] = canonical
         return
-    event["@timestamp"] = from_epoch_ns(int(clock() * 1000) * 1_000_000)
+    event["@timestamp"] = from_epoch_ns(received_ns - received_ns % 1_000_000)
     add_tag(event, _TIMESTAMP_TAG)
     event[_TIMESTAMP_FIELD] = to_s(stamp)

@@ -6,8 +6,9 @@ import itertools
 import os
 import time
 
+from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
-from ingestd.plugins.interfaces import Chunk, Origin, Sink
+from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.lines import Cut, LineCutter, TooLong
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -21,7 +22,7 @@ def _base36(number: int) -> str:
     return digits or "0"
 
 
-class Origins:
+class StreamIds:
     """Makes ids of streams that no other process ever makes: start of this one, chance, a number.
 
     Ids rise with time, so that the document ids made of them are cheap for an index to take in.
@@ -31,28 +32,28 @@ class Origins:
         self._begin = _base36(int(time.time() * 1000)) + _base36(36**2 + int.from_bytes(os.urandom(2), "big") % 36**3)
         self._numbers = itertools.count()
 
-    def new(self, fields: Event | None = None) -> Origin:
+    def new(self, fields: Event | None = None) -> Stream:
         """Return a new stream."""
-        return Origin(f"{self._begin}{_base36(next(self._numbers))}", fields or {})
+        return Stream(f"{self._begin}{_base36(next(self._numbers))}", fields or {})
 
 
-def reject_long_line(sink: Sink, origin: Origin, line: TooLong, max_bytes: int, offset: int | None = None) -> None:
+def reject_long_line(sink: Sink, stream: Stream, line: TooLong, max_bytes: int, offset: int | None = None) -> None:
     """Make a dead letter of a line that is too long; ``offset``: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
-    sink.reject(line.head, reason, origin, line.size, offset)
+    sink.reject(line.head, reason, stream, line.size, offset)
 
 
-async def put(sink: Sink, chunk: Chunk) -> None:
-    """Put a chunk, waiting for room."""
-    while not sink.put(chunk):
+async def put(sink: Sink, data: bytes, stream: Stream, offset: int) -> None:
+    """Put whole frames, waiting for room."""
+    while not sink.put(data, stream, offset):
         await sink.room()
 
 
 class LineStream:
     """Feeds one stream of lines into a sink: whole lines as chunks, lines too long as dead letters."""
 
-    def __init__(self, sink: Sink, origin: Origin, max_line_bytes: int) -> None:
-        self._sink, self._origin, self._max = sink, origin, max_line_bytes
+    def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int) -> None:
+        self._sink, self._stream, self._max = sink, stream, max_line_bytes
         self._cutter = LineCutter(max_line_bytes)
 
     async def feed(self, data: bytes | memoryview) -> None:
@@ -66,6 +67,6 @@ class LineStream:
     async def _put(self, cuts: list[Cut]) -> None:
         for cut in cuts:
             if cut.data:
-                await put(self._sink, Chunk(cut.data, self._origin, cut.offset))
+                await put(self._sink, cut.data, self._stream, cut.offset)
             for line in cut.too_long:
-                reject_long_line(self._sink, self._origin, line, self._max)
+                reject_long_line(self._sink, self._stream, line, self._max)

@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Callable
 
+from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
-from ingestd.plugins.interfaces import Chunk, Origin, Sink
+from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.lines import HEAD_BYTES, TooLong, count_line_ends, split_lines
 
 log = get_logger(__name__)
@@ -79,14 +80,14 @@ class Connection:
     def __init__(
         self,
         sock: socket.socket,
-        origin: Origin,
+        stream: Stream,
         sink: Sink,
         buffer: PeekBuffer,
         max_line_bytes: int,
         closed: Callable[[Connection, str], None],
     ) -> None:
         sock.setblocking(False)
-        self._sock, self._origin, self._sink, self._closed = sock, origin, sink, closed
+        self._sock, self._stream, self._sink, self._closed = sock, stream, sink, closed
         self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Task[None] | None = None  # for room
@@ -164,7 +165,7 @@ class Connection:
         full = woken and size < self._low_water  # woken although the line has not grown
         if full and self._seems_full:
             if not self._line_size:
-                log.warning(_TOO_LONG_FOR_KERNEL, connection=self._origin.id, bytes=size, help=_HELP)
+                log.warning(_TOO_LONG_FOR_KERNEL, connection=self._stream.id, bytes=size, help=_HELP)
             self._collect(size)
             return
         self._seems_full = full
@@ -258,7 +259,7 @@ class Connection:
             if size - line.endswith(b"\r\n") > self._max:
                 head = (bytes(self._begun) + line)[:HEAD_BYTES]
                 begin = self._offset - self._line_size
-                reject_long_line(self._sink, self._origin, TooLong(size, head), self._max, begin)
+                reject_long_line(self._sink, self._stream, TooLong(size, head), self._max, begin)
             elif not self._put(bytes(self._begun) + line, self._offset - self._line_size):
                 self._pause()
                 return
@@ -266,7 +267,7 @@ class Connection:
             self._end_line()
 
     def _put(self, data: bytes, offset: int) -> bool:
-        return self._sink.put(Chunk(data, self._origin, offset))
+        return self._sink.put(data, self._stream, offset)
 
     def _collect(self, size: int) -> None:
         """Move the begin of a long line out of the kernel's buffer; of one that is too long keep the head alone."""
@@ -375,7 +376,7 @@ class Connection:
         begin = self._offset - self._line_size
         if self._line_size > self._max:
             line = TooLong(self._line_size, bytes(self._begun[:HEAD_BYTES]))
-            reject_long_line(self._sink, self._origin, line, self._max, begin)
+            reject_long_line(self._sink, self._stream, line, self._max, begin)
         elif not self._put(bytes(self._begun), begin):
             reason = "the connection ended within a line, and there was no room to keep it"
-            self._sink.reject(bytes(self._begun), reason, self._origin, offset=begin)
+            self._sink.reject(bytes(self._begun), reason, self._stream, offset=begin)

@@ -11,8 +11,9 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from ingestd.plugins.inputs._streams import Origins, put
-from ingestd.plugins.interfaces import Chunk, Origin, Sink, StopMode
+from ingestd.event.chunk import Stream
+from ingestd.plugins.inputs._streams import StreamIds, put
+from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -39,13 +40,13 @@ class Generator:
 
     async def run(self, sink: Sink) -> None:
         """Put ``count`` rounds, or rounds until ``stop``."""
-        origin = Origins().new()
+        stream_id = StreamIds().new().id
         host = socket.gethostname()
         sequence = offset = 0
         while not self._stopped and not (self._count and sequence >= self._count):
             await sink.room()
             for line in self._lines:
-                await put(sink, Chunk(line, Origin(origin.id, {"host": host, "sequence": sequence}), offset))
+                await put(sink, line, Stream(stream_id, {"host": host, "sequence": sequence}), offset)
                 offset += len(line) + 1
             sequence += 1
             await asyncio.sleep(0)

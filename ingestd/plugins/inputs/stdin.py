@@ -13,7 +13,7 @@ import stat
 import sys
 from dataclasses import dataclass
 
-from ingestd.plugins.inputs._streams import LineStream, Origins
+from ingestd.plugins.inputs._streams import LineStream, StreamIds
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, plugin
 
@@ -46,7 +46,7 @@ class Stdin:
 
     async def run(self, sink: Sink) -> None:
         """Read until the end of input or ``stop``."""
-        stream = LineStream(sink, Origins().new({"host": socket.gethostname()}), self._max_line_bytes)
+        stream = LineStream(sink, StreamIds().new({"host": socket.gethostname()}), self._max_line_bytes)
         while not self._stopped:
             await sink.room()
             if self._polled and not await self._readable():

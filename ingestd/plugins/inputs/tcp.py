@@ -18,9 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd import metrics
+from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._tcp_connection import Connection, PeekBuffer
-from ingestd.plugins.interfaces import Origin, Sink, StopMode
+from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin, required
 
 log = get_logger(__name__)
@@ -97,7 +98,7 @@ class TcpInput:
         self._mode = mode
         self._ended.set()
 
-    def serve(self, sock: socket.socket, origin: Origin, kept: int, closed: Callable[[str], None]) -> None:
+    def serve(self, sock: socket.socket, stream: Stream, kept: int, closed: Callable[[str], None]) -> None:
         """Read a connection until its end."""
         assert self._sink is not None  # noqa: S101 -- ``run`` runs
         if self._opts.tcp_keep_alive:
@@ -109,7 +110,7 @@ class TcpInput:
             metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
             closed(reason)
 
-        connection = Connection(sock, origin, self._sink, self._buffer, self._max_line_bytes, forget)
+        connection = Connection(sock, stream, self._sink, self._buffer, self._max_line_bytes, forget)
         self._connections.add(connection)
         metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
         connection.start(kept)

@@ -31,13 +31,14 @@ class Naming:
 
     def __init__(self, index: Template, timezone: str, context: BuildContext) -> None:
         self._names = namer(index, _zone(timezone or context.settings.index_timezone))
-        self._too_old = _too_old(context.settings, context.clock)
+        self._too_old = _too_old(context.settings)
         self._letters, self._plugin_id = context.dead_letters, context.plugin_id
 
     def __call__(self, batch: Batch) -> tuple[Batch, list[str]]:
         """Return the events that have an index, and the index of each; the others are made dead letters."""
         names = self._names(batch.fields())
-        refused = {name: why for name in set(names) if (why := self._refusal(name))}
+        received = batch.received_ns / 1e9
+        refused = {name: why for name in set(names) if (why := self._refusal(name, received))}
         if not refused:
             return batch, names
         for name, document, one in zip(names, batch.documents(), batch.ids(), strict=True):
@@ -48,11 +49,11 @@ class Naming:
         kept = [position for position, name in enumerate(names) if name not in refused]
         return batch.part(kept), [names[position] for position in kept]
 
-    def _refusal(self, name: str) -> str:
-        """Return why no event goes to an index; empty: they do."""
+    def _refusal(self, name: str, received: float) -> str:
+        """Return why no event received at a time, in seconds since the epoch, goes to an index; empty: they do."""
         if "%{" in name:  # as in Logstash
             return f"the event lacks a field of its index name {name}"
-        return self._too_old(name)
+        return self._too_old(name, received)
 
 
 def _zone(name: str) -> datetime.tzinfo | None:
@@ -64,20 +65,20 @@ def _zone(name: str) -> datetime.tzinfo | None:
         raise ValueError(f"index_timezone: there is no time zone {name!r}; write one like Asia/Seoul") from None
 
 
-def _too_old(settings: Settings, clock: Callable[[], float]) -> Callable[[str], str]:
-    """Return a function from an index to why it is older than what retention keeps; empty: it is not, or may be."""
+def _too_old(settings: Settings) -> Callable[[str, float], str]:
+    """Return a function from an index and a time to why it is older than retention keeps then; empty: it is not."""
     age = settings.retention.max_age
     if settings.late != "dead_letter" or not age:
-        return lambda name: ""
+        return lambda name, now: ""
     days: dict[str, datetime.date | None] = {}
 
-    def too_old(name: str) -> str:
+    def too_old(name: str, now: float) -> str:
         if name not in days:
             if len(days) > _MAX_CACHED:
                 days.clear()
             days[name] = day_of(name)
         day = days[name]
-        oldest = datetime.datetime.fromtimestamp(clock() - age, datetime.UTC).date()
+        oldest = datetime.datetime.fromtimestamp(now - age, datetime.UTC).date()
         if day is None or day > oldest:
             return ""
         return (

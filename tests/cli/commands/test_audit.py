@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.audit import audit
-from ingestd.journal.base import Record
+from ingestd.event.chunk import Chunk
 from ingestd.journal.folders import journal_folder
 from ingestd.journal.journal import Journal
 from ingestd.pipeline.ledger import Due, Ledger
@@ -44,7 +44,7 @@ class Worker:
 
     def receive(self, events: int, day: int = 0) -> None:
         data = b'{"n":1}\n' * events
-        self.journal.append([Record("tcp_0", "c", {}, 0, NS + day * 86_400 * 10**9, events, data)])
+        self.journal.append([Chunk("tcp_0", "c", {}, 0, NS + day * 86_400 * 10**9, events, data)])
 
     def deliver(
         self, events: int, outcome: Outcome | None = None, output: str = "store_0", day: str = DAY, **due: Any

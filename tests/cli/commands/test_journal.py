@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.journal import journal as command
-from tests.journal.builders import everything, fill, record, segments, small
+from tests.journal.builders import chunk, everything, fill, segments, small
 
 
 def run(data_dir: Path, *arguments: str) -> Result:
@@ -34,7 +34,7 @@ def data_dir(tmp_path: Path) -> Path:
     first.commit("store", ends[1])
     first.close()
     second = small(tmp_path / "journal" / "worker-1")
-    second.append([record(0, b"no line end", connection="udp", frames=0)])
+    second.append([chunk(0, b"no line end", stream_id="udp", frames=0)])
     second.close()
     return tmp_path
 

@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from logstash.formatter import LogstashFormatterVersion0, LogstashFormatterVersion1
 
 from ingestd.compiler.projection import ALWAYS
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.plugins.codecs._events import lift
 from ingestd.plugins.codecs._json import JsonDecoder
-from ingestd.plugins.interfaces import Chunk, Decoded, Origin
+from ingestd.plugins.interfaces import Decoded
 
-CLOCK = 1_763_805_600.5
+RECEIVED_NS = 1_763_805_600_500_000_000
 NOW = "2025-11-22T10:00:00.500Z"
 STAMP = b'"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1"'
 
 
 def decoder(*fields: str, full: bool = False, charset: str = "UTF-8", **options: Any) -> JsonDecoder:
-    return JsonDecoder(None if full else ALWAYS | set(fields), lambda: CLOCK, charset, **options)
+    return JsonDecoder(None if full else ALWAYS | set(fields), charset, **options)
 
 
 def lines(data: bytes, *fields: str, offset: int = 0, **options: Any) -> Decoded:
-    return decoder(*fields, **options).lines(Chunk(data, Origin("o"), offset))
+    return decoder(*fields, **options).lines(Chunk("in", "o", {}, offset, RECEIVED_NS, 0, data))
 
 
 extras = st.dictionaries(

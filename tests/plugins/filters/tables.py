@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from ingestd.config.errors import ConfigError, Span
@@ -12,7 +13,7 @@ from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import BuildContext, PluginSpec, find
 
 SPAN = Span("test.conf", 1, 1)
-CLOCK = 1_763_805_600.5  # 2025-11-22T10:00:00.500Z
+RECEIVED_NS = 1_763_805_600_500_000_000  # 2025-11-22T10:00:00.500Z
 
 
 class Case(NamedTuple):
@@ -56,7 +57,13 @@ def options_of(name: str, settings: dict[str, Any]) -> Any:
 
 def build(name: str, **settings: Any) -> Any:
     """Return the function of the filter ``name`` with these settings."""
-    return spec_of(name).build(options_of(name, settings), BuildContext(clock=lambda: CLOCK))
+    spec = spec_of(name)
+    function = spec.build(options_of(name, settings), BuildContext())
+    return partial(_received, function) if spec.timed else function
+
+
+def _received(function: Any, event: dict[str, Any]) -> bool:
+    return bool(function(event, RECEIVED_NS))
 
 
 def containers(value: Any) -> Iterator[Any]:

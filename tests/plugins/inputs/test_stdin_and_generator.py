@@ -13,7 +13,7 @@ import pytest
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
-from ingestd.plugins.interfaces import Chunk, Origin
+from ingestd.event.chunk import Chunk, Stream
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -27,16 +27,16 @@ class Sink:
         self.tight, self.full = tight, False
         self.waited = self.refused = 0
 
-    def put(self, chunk: Chunk) -> bool:
+    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         if self.full:
             self.refused += 1
             return False
-        self.chunks.append(chunk)
+        self.chunks.append(Chunk("in", *stream, offset, 0, 0, data))
         self.full = self.tight
         return True
 
     def reject(
-        self, raw: bytes, reason: str, origin: Origin, size: int | None = None, offset: int | None = None
+        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
     ) -> None:
         self.rejected.append((raw, reason))
 
@@ -85,8 +85,8 @@ async def test_stdin_ends_with_its_input(pipe: int) -> None:
     await run_stdin(sink)
     assert sink.data == b"one\ntwo\nhalf"
     assert [chunk.offset for chunk in sink.chunks] == [0, 8]
-    assert len({chunk.origin.id for chunk in sink.chunks}) == 1
-    assert sink.chunks[0].origin.fields["host"]
+    assert len({chunk.stream_id for chunk in sink.chunks}) == 1
+    assert sink.chunks[0].fields["host"]
 
 
 async def test_stdin_puts_whole_lines_as_they_come(pipe: int) -> None:
@@ -157,7 +157,7 @@ async def test_two_streams_have_two_names(pipe: int) -> None:
     for _ in range(2):
         sink = Sink()
         await asyncio.wait_for(build("generator { count => 1 }").input.run(sink), 10)
-        names.add(sink.chunks[0].origin.id)
+        names.add(sink.chunks[0].stream_id)
     assert len(names) == 2
 
 
@@ -178,7 +178,7 @@ async def test_generator_sends_lines_in_turn() -> None:
     await asyncio.wait_for(built.input.run(sink), 10)
     assert [chunk.data for chunk in sink.chunks] == [b"a", b"b", b"a", b"b"]
     assert len({chunk.offset for chunk in sink.chunks}) == 4
-    assert [chunk.origin.fields["sequence"] for chunk in sink.chunks] == [0, 0, 1, 1]
+    assert [chunk.fields["sequence"] for chunk in sink.chunks] == [0, 0, 1, 1]
 
 
 async def test_generator_without_count_runs_until_it_is_stopped() -> None:

@@ -35,7 +35,7 @@ def build(text: str, data_dir: Path | None = None, letters: Letters | None = Non
 def batch(*events: dict[str, Any], first: int = 0) -> Batch:
     """Return events as a batch; each has a timestamp."""
     whole = [{**STAMP, **event} for event in events]
-    return Batch([(None, event, event, first + number) for number, event in enumerate(whole)], "o", ())
+    return Batch([(None, event, event, first + number) for number, event in enumerate(whole)], "o", (), 0)
 
 
 async def deliver(output: Any, *batches: Batch) -> None:

@@ -31,8 +31,8 @@ def named(
 ) -> tuple[list[str], list[dict[str, Any]]]:
     letters = Letters()
     known = replace(Settings(), **settings)
-    context = BuildContext(settings=known, clock=lambda: NOW, dead_letters=letters, plugin_id="out")
-    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ("x",))
+    context = BuildContext(settings=known, dead_letters=letters, plugin_id="out")
+    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ("x",), int(NOW * 1e9))
     kept, names = Naming(Template(template), timezone, context)(batch)
     assert len(kept) == len(names)
     return names, letters.letters

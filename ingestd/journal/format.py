@@ -24,8 +24,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
-from ingestd.journal.base import Position, Record
+from ingestd.journal.base import Position
 
 MAGIC = b"\xb5iR\xa7"
 _FRONT = struct.Struct("<4sI")
@@ -39,8 +40,8 @@ _FILE_FRONT = struct.Struct("<8sII")
 _FILE_FIXED = struct.Struct("<QQ")
 FILE_HEADER_BYTES = _FILE_FRONT.size + _FILE_FIXED.size
 
-_MAX_PLACE = 1 << 62
-"""Places beyond are nonsense, though a CRC may hold: arithmetic with them must not overflow the format."""
+_MAX_OFFSET = 1 << 62
+"""Offsets beyond are nonsense, though a CRC may hold: arithmetic with them must not overflow the format."""
 
 
 def encode_file_header(base: Position) -> bytes:
@@ -58,29 +59,30 @@ def decode_file_header(data: bytes) -> Position | None:
     if (magic, version, crc) != (FILE_MAGIC, FILE_VERSION, zlib.crc32(fixed)):
         return None
     base = Position(*_FILE_FIXED.unpack(fixed))
-    return base if max(base) < _MAX_PLACE else None
+    return base if max(base) < _MAX_OFFSET else None
 
 
-def encode(records: Iterable[Record], place: Position) -> tuple[list[bytes], Position]:
-    """Return what is to be written for records that come to stand at ``place``, in pieces, and the position behind.
+def encode(chunks: Iterable[Chunk], position: Position) -> tuple[list[bytes], Position]:
+    """Return what is to be written for chunks from ``position`` on, in pieces, and the position after them.
 
     Raises:
-        ValueError: A part of a record is longer than the format can tell.
+        ValueError: A part of a chunk is longer than the format allows.
     """
     parts: list[bytes] = []
-    at, events = place
+    at, events = position
     stream, names, sizes = None, b"", (0, 0, 0)
-    for input_id, connection, fields, offset, time_ns, frames, data in records:
-        if stream is None or connection is not stream[1] or fields is not stream[2] or input_id is not stream[0]:
-            stream = (input_id, connection, fields)
-            encoded = (_text(input_id), _text(connection), dumps(fields) if fields else b"")
+    for chunk in chunks:
+        input_id, stream_id, fields, offset, time_ns, frames, data = chunk
+        if stream is None or stream_id is not stream[1] or fields is not stream[2] or input_id is not stream[0]:
+            stream = (input_id, stream_id, fields)
+            encoded = (_text(input_id), _text(stream_id), dumps(fields) if fields else b"")
             names, sizes = b"".join(encoded), (len(encoded[2]), len(encoded[0]), len(encoded[1]))
         try:
             fixed = _FIXED.pack(at, events, offset, time_ns, frames, len(data), *sizes) + names
         except struct.error as error:
-            raise ValueError(f"a record does not fit into the journal's format: {error}") from None
+            raise ValueError(f"a chunk does not fit into the journal's format: {error}") from None
         parts += (_FRONT.pack(MAGIC, zlib.crc32(data, zlib.crc32(fixed))) + fixed, data)
-        at, events = at + _FRONT.size + len(fixed) + len(data), events + counted(frames)
+        at, events = at + _FRONT.size + len(fixed) + len(data), events + chunk.events
     return parts, Position(at, events)
 
 
@@ -89,9 +91,9 @@ def _text(text: str) -> bytes:
 
 
 class Head(NamedTuple):
-    """The fixed part of a record: all of ``Record`` but the names and the data, and where those are."""
+    """The fixed part of a record: all of a ``Chunk`` but the names and the data, and where those are."""
 
-    place: int
+    journal_offset: int
     events: int
     offset: int
     time_ns: int
@@ -99,22 +101,17 @@ class Head(NamedTuple):
     data_size: int
     fields_size: int
     input_size: int
-    connection_size: int
+    stream_size: int
 
     @property
     def size(self) -> int:
         """Bytes of the whole record."""
-        return HEAD_BYTES + self.data_size + self.fields_size + self.input_size + self.connection_size
+        return HEAD_BYTES + self.data_size + self.fields_size + self.input_size + self.stream_size
 
     @property
     def end(self) -> Position:
         """The position behind the record."""
-        return Position(self.place + self.size, self.events + counted(self.frames))
-
-
-def counted(frames: int) -> int:
-    """Return how many events ``frames`` stand for: unknown (0) is one."""
-    return frames or 1
+        return Position(self.journal_offset + self.size, self.events + (self.frames or 1))
 
 
 def peek(data: memoryview, at: int) -> Head | None:
@@ -130,21 +127,21 @@ def check(data: memoryview, at: int, base: int | None) -> Head | None:
     ``base`` is the journal's offset of the first byte of ``data``; None: unknown, any will do.
     """
     head = peek(data, at)
-    if head is None or at + head.size > len(data) or max(head.place, head.events) >= _MAX_PLACE:
+    if head is None or at + head.size > len(data) or max(head.journal_offset, head.events) >= _MAX_OFFSET:
         return None
-    if head.place != (head.place if base is None else base + at):
+    if head.journal_offset != (head.journal_offset if base is None else base + at):
         return None
     (crc,) = struct.unpack_from("<I", data, at + len(MAGIC))
     return head if zlib.crc32(data[at + _FRONT.size : at + head.size]) == crc else None
 
 
-def decode(data: memoryview, at: int, head: Head) -> Record:
-    """Return the record at ``at`` whose checked head is ``head``."""
+def decode(data: memoryview, at: int, head: Head) -> Chunk:
+    """Return the chunk of the record at ``at`` whose checked head is ``head``."""
     first = at + HEAD_BYTES
     second = first + head.input_size
-    third = second + head.connection_size
+    third = second + head.stream_size
     fourth = third + head.fields_size
-    return Record(
+    return Chunk(
         str(data[first:second], "utf-8", "surrogatepass"),
         str(data[second:third], "utf-8", "surrogatepass"),
         loads(bytes(data[third:fourth])) if head.fields_size else {},
@@ -155,10 +152,10 @@ def decode(data: memoryview, at: int, head: Head) -> Record:
     )
 
 
-def connection_of(data: memoryview, at: int, head: Head) -> str:
-    """Return the connection of the record at ``at`` without decoding the rest."""
+def stream_of(data: memoryview, at: int, head: Head) -> str:
+    """Return the id of the stream of the record at ``at`` without decoding the rest."""
     first = at + HEAD_BYTES + head.input_size
-    return str(data[first : first + head.connection_size], "utf-8", "surrogatepass")
+    return str(data[first : first + head.stream_size], "utf-8", "surrogatepass")
 
 
 class Good(NamedTuple):
@@ -206,7 +203,7 @@ def find_base(data: bytes) -> Position | None:
     """
     view, at = memoryview(data), data.find(MAGIC)
     while at >= 0:
-        if (head := check(view, at, None)) and head.place >= at:
-            return Position(head.place - at, head.events)
+        if (head := check(view, at, None)) and head.journal_offset >= at:
+            return Position(head.journal_offset - at, head.events)
         at = data.find(MAGIC, at + 1)
     return None

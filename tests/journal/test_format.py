@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.journal.base import Position, Record
-from ingestd.journal.record import (
+from ingestd.event.chunk import Chunk
+from ingestd.journal.base import Position
+from ingestd.journal.format import (
     FILE_HEADER_BYTES,
     MAGIC,
     Bad,
@@ -18,11 +19,11 @@ from ingestd.journal.record import (
     find_base,
     walk,
 )
-from tests.journal.builders import record
+from tests.journal.builders import chunk
 
 TEXTS = st.text(st.characters(), max_size=20)  # surrogates too: a file's name may be no UTF-8
 RECORDS = st.builds(
-    Record,
+    Chunk,
     TEXTS,
     TEXTS,
     st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.none(), max_size=3),
@@ -34,7 +35,7 @@ RECORDS = st.builds(
 BASE = Position(10_000, 77)
 
 
-def chain(records: list[Record], base: Position = BASE) -> tuple[bytes, list[int]]:
+def chain(records: list[Chunk], base: Position = BASE) -> tuple[bytes, list[int]]:
     """Return records one behind the other, and where each ends."""
     parts, end = encode(records, base)
     data, ends = b"".join(parts), [len(b"".join(parts[: number + 2])) for number in range(0, len(parts), 2)]
@@ -43,7 +44,7 @@ def chain(records: list[Record], base: Position = BASE) -> tuple[bytes, list[int
 
 
 @given(st.lists(RECORDS, max_size=5))
-def test_there_and_back(records: list[Record]) -> None:
+def test_there_and_back(records: list[Chunk]) -> None:
     data, ends = chain(records)
     found = list(walk(data, 0, BASE))
     assert [one.head.end.offset - BASE.offset for one in found if isinstance(one, Good)] == ends
@@ -51,7 +52,7 @@ def test_there_and_back(records: list[Record]) -> None:
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=4), st.data())
-def test_one_flipped_byte_costs_one_record(records: list[Record], data: st.DataObject) -> None:
+def test_one_flipped_byte_costs_one_record(records: list[Chunk], data: st.DataObject) -> None:
     good, ends = chain(records)
     at = data.draw(st.integers(0, len(good) - 1))
     flipped = bytearray(good)
@@ -69,7 +70,7 @@ def test_one_flipped_byte_costs_one_record(records: list[Record], data: st.DataO
 
 
 @given(RECORDS, st.binary(max_size=300))
-def test_garbage_is_told_from_records(one: Record, garbage: bytes) -> None:
+def test_garbage_is_told_from_records(one: Chunk, garbage: bytes) -> None:
     data = garbage + chain([one], Position(BASE.offset + len(garbage), 80))[0]
     *bad, good = walk(data, 0, BASE)
     assert isinstance(good, Good)
@@ -78,13 +79,13 @@ def test_garbage_is_told_from_records(one: Record, garbage: bytes) -> None:
 
 
 def test_a_record_inside_the_data_of_a_damaged_one_is_none() -> None:
-    inner, _ = chain([record(5)], Position(1, 1))
-    outer, _ = chain([record(0, inner), record(1)])
+    inner, _ = chain([chunk(5)], Position(1, 1))
+    outer, _ = chain([chunk(0, inner), chunk(1)])
     flipped = b"\0" + outer[1:]
     bad, good = walk(flipped, 0, BASE)
     assert isinstance(bad, Bad)
     assert isinstance(good, Good)
-    assert decode(memoryview(flipped), good.at, good.head) == record(1)
+    assert decode(memoryview(flipped), good.at, good.head) == chunk(1)
 
 
 def test_magic_is_no_text() -> None:
@@ -93,7 +94,7 @@ def test_magic_is_no_text() -> None:
 
 
 def test_a_size_that_says_more_than_there_is() -> None:
-    data, _ = chain([record()])
+    data, _ = chain([chunk()])
     assert check(memoryview(data), 0, BASE.offset)
     assert check(memoryview(data)[:-1], 0, BASE.offset) is None
     assert check(memoryview(data), 0, BASE.offset + 1) is None
@@ -101,9 +102,9 @@ def test_a_size_that_says_more_than_there_is() -> None:
 
 def test_what_the_format_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        chain([record(connection="x" * 65_536)])
+        chain([chunk(stream_id="x" * 65_536)])
     with pytest.raises(ValueError, match="does not fit"):
-        chain([record(offset=-1)])
+        chain([chunk(offset=-1)])
 
 
 @given(st.integers(0, 2**61), st.integers(0, 2**61), st.integers(0, FILE_HEADER_BYTES - 1), st.integers(0, 255))
@@ -117,7 +118,7 @@ def test_file_header(offset: int, events: int, at: int, byte: int) -> None:
 
 
 def test_a_base_is_found_without_the_header() -> None:
-    data, _ = chain([record(), record(1)], Position(1032, 7))
+    data, _ = chain([chunk(), chunk(1)], Position(1032, 7))
     assert find_base(bytes(FILE_HEADER_BYTES) + data) == Position(1000, 7)
     hurt = data[:40] + bytes([data[40] ^ 1]) + data[41:]
     assert find_base(bytes(FILE_HEADER_BYTES) + hurt) == Position(1000, 9), "the first record that is good tells"

@@ -1,0 +1,43 @@
+"""The bytes of events on their way from an input to a codec: one type for the input, the journal and the codec."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ingestd.event.fields import Event
+
+
+class Stream(NamedTuple):
+    """One stream of frames: a connection, a file, a generator."""
+
+    id: str
+    """Unique over all processes and restarts; with an offset it names an event for ever. At most 65,535 bytes."""
+    fields: Event
+    """What an input knows about every unstructured line of the stream (``host``, ``port``)."""
+
+
+class Chunk(NamedTuple):
+    """Whole frames of one stream, as they came.
+
+    If the codec has a ``delimiter``, ``data`` is frames that each end with it (the last of a stream may lack it); else
+    ``data`` is one message. A chunk without data is the trace of a line that was rejected.
+    """
+
+    input_id: str
+    """The id of the input that received it."""
+    stream_id: str
+    """``Stream.id``."""
+    fields: Event
+    """``Stream.fields``."""
+    offset: int
+    """Where ``data`` begins in the stream, in bytes."""
+    time_ns: int
+    """When it was received: nanoseconds since the epoch."""
+    frames: int
+    """How many frames ``data`` holds; 0: unknown."""
+    data: bytes
+
+    @property
+    def events(self) -> int:
+        """How many events it counts as before it is decoded: one for each frame, one if their number is unknown."""
+        return self.frames or 1
