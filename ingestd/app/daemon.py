@@ -19,8 +19,9 @@ from ingestd.settings import Settings
 from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.pidfile import claim
+from ingestd.supervisor.plan import Plan
 from ingestd.supervisor.sockets import Listener
-from ingestd.supervisor.supervisor import Plan, Supervisor
+from ingestd.supervisor.supervisor import Supervisor
 from ingestd.supervisor.worker import run_worker
 from ingestd.web.access import AccessError
 from ingestd.web.process import serve_for_keeper

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 from ingestd.settings import Settings, SettingsError
-from ingestd.supervisor.helpers import Helper
+from ingestd.supervisor.helpers import Helper, run_beside
 
 _BREAK_SECONDS = 0.5
-"""So long may a step of the daily work still take when the daemon stops."""
+"""How long a step of the daily work may still take when the daemon stops."""
 
 
 def helpers(settings: Settings) -> list[Helper]:
@@ -17,16 +17,16 @@ def helpers(settings: Settings) -> list[Helper]:
     Raises:
         SettingsError: The schedule is wrong; the text says how.
     """
-    found = [Helper("sealer", lambda stop: _seal(settings, stop))]
+    wanted = [Helper("sealer", lambda stop: _seal(settings, stop))]
     if settings.schedule.cron != "off":
         if settings.explicit("schedule.cron"):
             _check_schedule(settings)
-        found.append(Helper("scheduler", lambda stop: _schedule(settings, stop)))
-    return found
+        wanted.append(Helper("scheduler", lambda stop: _schedule(settings, stop)))
+    return wanted
 
 
 def _check_schedule(settings: Settings) -> None:
-    """Tell a mistake before the start."""
+    """Report a mistake in the schedule before the daemon starts."""
     from ingestd.lifecycle import build  # noqa: PLC0415
 
     try:
@@ -43,13 +43,9 @@ def _seal(settings: Settings, stop: threading.Event) -> None:
 
 
 def _schedule(settings: Settings, stop: threading.Event) -> None:
-    """Run the scheduler beside this thread: an upload of hours does not hold up a stop, it may break off anywhere."""
+    """Run the scheduler: an upload that takes hours must not hold up a stop, and may break off anywhere."""
     from ingestd.lifecycle import build  # noqa: PLC0415
 
     scheduler = build.scheduler(settings)
     assert scheduler is not None  # noqa: S101 -- else there is no such helper
-    work = threading.Thread(target=scheduler.run, args=(stop,), daemon=True)
-    work.start()
-    while work.is_alive() and not stop.wait(1.0):
-        pass
-    work.join(_BREAK_SECONDS)
+    run_beside(scheduler.run, stop, _BREAK_SECONDS)

@@ -19,20 +19,20 @@ UPGRADE_VARIABLE = "INGESTD_KEEPER_FDS"
 """How descriptors get through ``exec``: ``name=fd`` pairs, separated by blanks."""
 
 _ACCEPTS = 64
-"""Connections taken in a row before the other sockets get their turn."""
+"""Connections accepted in a row before the other sockets are served."""
 
 _Key = tuple[str, str]  # pipeline and input
 
 
 class Acceptor:
-    """Holds listening and accepted sockets; new connections go to ``accepted``.
+    """Holds listening and accepted sockets; new connections go to ``on_accept``.
 
     Args:
         selector: Where the listening sockets are watched; a ready one's ``data`` is to be called.
         notifier: systemd, which keeps duplicates of all sockets over restarts.
         new_id: Makes ids of connections.
         choose_worker: Says which worker reads a new connection.
-        accepted: Called with each new connection.
+        on_accept: Called with each new connection.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Acceptor:
         notifier: Notifier,
         new_id: Callable[[], str],
         choose_worker: Callable[[], int],
-        accepted: Callable[[Connection], None],
+        on_accept: Callable[[Connection], None],
     ) -> None:
         self._selector, self._notifier = selector, notifier
-        self._new_id, self._choose_worker, self._accepted = new_id, choose_worker, accepted
+        self._new_id, self._choose_worker, self._on_accept = new_id, choose_worker, on_accept
         self._listening: dict[_Key, socket.socket] = {}
         self._listeners: dict[_Key, Listener] = {}
         self.connections: dict[str, Connection] = {}
@@ -72,7 +72,7 @@ class Acceptor:
             elif len(found) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
                 self._listening[listeners[0].pipeline, listeners[0].input] = socket.socket(fileno=fd)
             else:
-                log.warning("a descriptor of an unknown name was passed to us and is closed", name=name)
+                log.warning("a descriptor with an unknown name was passed to us and is closed", name=name)
                 os.close(fd)
         for sock in self._listening.values():
             sock.setblocking(False)
@@ -80,12 +80,12 @@ class Acceptor:
             log.info("connections were taken over", connections=len(self.connections))
 
     def listen(self, listeners: Iterable[Listener]) -> None:
-        """Listen on exactly these; a socket that fits is kept, with the clients that wait on it.
+        """Listen on exactly these; a socket that fits is kept, with the clients that are waiting on it.
 
         Raises:
             OSError: An address cannot be used; then everything is as before.
         """
-        wanted = {(one.pipeline, one.input): one for one in listeners}
+        wanted = {(listener.pipeline, listener.input): listener for listener in listeners}
         opened: dict[_Key, socket.socket] = {}
         try:
             for key, listener in wanted.items():
@@ -123,7 +123,9 @@ class Acceptor:
             self._selector.unregister(sock)
 
     def _accept(self, key: _Key) -> None:
-        listener, listening = self._listeners[key], self._listening[key]
+        listener, listening = self._listeners.get(key), self._listening.get(key)
+        if listener is None or listening is None:  # closed in this round of the selector
+            return
         for _ in range(_ACCEPTS):
             if listener.max_connections and self._counts[key] >= listener.max_connections:
                 self._unwatch(listening)  # the rest wait in the kernel's queue
@@ -134,16 +136,27 @@ class Acceptor:
                 sock, address = listening.accept()
             except BlockingIOError:
                 return
-            except OSError as error:  # out of descriptors, or the client has gone: the others are served on
+            except OSError as error:  # out of descriptors, or the client has gone: keep serving the others
                 log.warning("a connection could not be accepted", input=listener.input, error=error.strerror)
                 time.sleep(0.01)
                 return
-            sock.setblocking(False)
-            widen(sock)
-            connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2])
-            self._add(connection)
+            try:
+                self._take_over(sock, key, address)
+            except Exception as error:
+                log.exception("a connection is closed: it cannot be set up", input=listener.input, error=repr(error))
+                sock.close()
+
+    def _take_over(self, sock: socket.socket, key: _Key, address: tuple[str, int]) -> None:
+        sock.setblocking(False)
+        widen(sock)
+        connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2])
+        self._add(connection)
+        try:
             self._notifier.store(connection.name, sock.fileno())
-            self._accepted(connection)
+            self._on_accept(connection)
+        except BaseException:
+            self.forget(connection.id)
+            raise
 
     def forget(self, connection_id: str) -> None:
         """Close our duplicate of a connection that has ended; a listener at its limit may accept again."""
@@ -160,7 +173,7 @@ class Acceptor:
             self._watch(key)
 
     def stop(self) -> None:
-        """Accept those who wait to be accepted, for they may have sent something, and then nobody any more."""
+        """Accept the clients that are waiting, since they may have sent something, and then stop accepting."""
         for key, listener in self._listeners.items():
             before = -1
             while not listener.max_connections and before != len(self.connections):
@@ -171,7 +184,7 @@ class Acceptor:
 
     def close(self) -> None:
         """Close our duplicates of everything, in a child: the sockets stay open in the supervisor."""
-        for sock in [*self._listening.values(), *(one.sock for one in self.connections.values())]:
+        for sock in [*self._listening.values(), *(connection.sock for connection in self.connections.values())]:
             sock.close()
 
     def for_exec(self) -> str:

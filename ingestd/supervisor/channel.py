@@ -27,7 +27,7 @@ class ChannelClosedError(Exception):
 
 
 class Channel:
-    """One end of a socket pair. Not blocking: see ``pending`` and ``flush``."""
+    """One end of a socket pair. It never blocks: see ``pending`` and ``flush``."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -48,7 +48,7 @@ class Channel:
 
     @property
     def pending(self) -> bool:
-        """Whether ``flush`` is to be called when the channel can be written."""
+        """Whether to call ``flush`` once the channel is writable."""
         return bool(self._outbox)
 
     def send(self, message: Message, fd: int | None = None) -> None:
@@ -58,8 +58,8 @@ class Channel:
         self.flush()
 
     def flush(self) -> None:
-        """Write what is queued, as far as it goes. That the other side has gone is told by ``receive``."""
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionError):
+        """Write what is queued, as far as it goes. If the other side has gone, ``receive`` raises, not this."""
+        with contextlib.suppress(BlockingIOError, ConnectionError):
             while self._outbox:
                 data, fd = self._outbox[0]
                 sent = socket.send_fds(self._sock, [data], [fd]) if fd is not None else self._sock.send(data)

@@ -1,4 +1,4 @@
-"""The child processes of the supervisor: start them by name, talk with them, start anew what died, kill what hangs."""
+"""The child processes of the supervisor: start them by name, talk with them, restart what died, kill what hangs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
 log = get_logger(__name__)
 
 HEALTHY_SECONDS = 5.0
-"""A process that lived so long was not killed by its start: the next begins at once."""
+"""A process that lived this long did not fail at its start: the next one is started at once."""
 
 _LONGEST_PAUSE = 10.0
 _PAUSE_AFTER_KILL = 0.2
 """A process that was killed from outside (an operator, the system out of memory) did not fail at its start."""
+
+_FORK_PAUSE = 1.0
+"""When the system has no room for a process, try again after this many seconds."""
 
 ChildMain = Callable[[Channel], int]
 """What a child does: it is given its end of the channel, and returns the exit code of its process."""
@@ -34,7 +37,7 @@ class Child:
     name: str
     pid: int
     channel: Channel
-    born: float
+    started_at: float
     ready: bool = False
     stopping: bool = False
     kill_at: float | None = None
@@ -42,8 +45,8 @@ class Child:
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where a child runs, and how its predecessors fared."""
+class _Slot:
+    """The process of one name, and how its predecessors fared."""
 
     child: Child | None = None
     failures: int = 0
@@ -53,8 +56,8 @@ class _Place:
 def pause_before_next(code: int, lived: float, failures: int) -> float:
     """Return how many seconds to wait before a process is started in place of one that died.
 
-    ``code`` is its exit code, ``lived`` the seconds it lived, ``failures`` how many in a row died young, it
-    included.
+    ``code`` is its exit code, ``lived`` the seconds it lived, ``failures`` how many in a row died young, including
+    this one.
     """
     if lived >= HEALTHY_SECONDS or failures < 2:
         return 0.0
@@ -65,119 +68,139 @@ def pause_before_next(code: int, lived: float, failures: int) -> float:
 class Children:
     """Processes forked from this one, each with a name and a channel.
 
+    A child whose message cannot be handled, because the child or a callback is at fault, is killed and thereby
+    restarted: that clears the state that was wrong, and its sockets and journal outlive it.
+
     Args:
-        selector: Where the channels are watched; a ready one's ``data`` is to be called.
-        main_of: Returns what the process of a name does; asked at each start, so that the newest plan counts.
-        told: Called with each message of a child, but for ``ready``.
-        became_ready: Called when a child says that it is.
-        ended: Called with a child that has ended and its exit code, negative for a signal.
-        let_go: Called in a new process, to close what is the parent's.
+        selector: Where the channels are watched; the ``data`` of a ready one is to be called.
+        main_of: Returns what the process of a name does; called at each start, so that the newest plan counts.
+        on_message: Called with each message of a child except ``ready``.
+        on_ready: Called when a child says that it is ready.
+        on_exit: Called with a child that has ended and its exit code, negative for a signal.
+        close_inherited: Called in a new process, to close what belongs to the parent.
     """
 
     def __init__(
         self,
         selector: selectors.BaseSelector,
         main_of: Callable[[str], ChildMain],
-        told: Callable[[Child, Message], None],
-        became_ready: Callable[[Child], None],
-        ended: Callable[[Child, int], None],
-        let_go: Callable[[], None],
+        on_message: Callable[[Child, Message], None],
+        on_ready: Callable[[Child], None],
+        on_exit: Callable[[Child, int], None],
+        close_inherited: Callable[[], None],
     ) -> None:
-        self._selector, self._main_of, self._let_go = selector, main_of, let_go
-        self._told, self._became_ready, self._ended = told, became_ready, ended
-        self._places: dict[str, _Place] = {}
+        self._selector, self._main_of, self._close_inherited = selector, main_of, close_inherited
+        self._on_message, self._on_ready, self._on_exit = on_message, on_ready, on_exit
+        self._slots: dict[str, _Slot] = {}
 
     def get(self, name: str) -> Child | None:
         """Return the process of a name, None if none runs now."""
-        place = self._places.get(name)
-        return place.child if place is not None else None
+        slot = self._slots.get(name)
+        return slot.child if slot is not None else None
 
     def running(self) -> list[Child]:
         """Return every process that has not ended."""
-        return [place.child for place in self._places.values() if place.child is not None]
+        return [slot.child for slot in self._slots.values() if slot.child is not None]
 
-    def known(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of all that were ever started, in the order of their first start."""
-        return list(self._places)
+        return list(self._slots)
 
     # Start and end
 
-    def start(self, name: str) -> Child:
-        """Fork a process; the name has none now."""
-        place = self._places.setdefault(name, _Place())
-        place.start_at = None
+    def start(self, name: str) -> Child | None:
+        """Fork a process; none of this name runs now.
+
+        Returns None if the system has no room for it: then ``tick`` tries again.
+        """
+        slot = self._slots.setdefault(name, _Slot())
+        slot.start_at = None
+        try:
+            slot.child = self._fork(name)
+        except OSError as error:
+            log.error("a process cannot be started; it is tried again", process=name, error=error.strerror)
+            slot.start_at = time.monotonic() + _FORK_PAUSE
+            return None
+        self._watch(slot.child)
+        return slot.child
+
+    def _fork(self, name: str) -> Child:
         ours, theirs = Channel.pair()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if pid == 0:
-            self._become(name, ours, theirs)
+            self._run_child(name, ours, theirs)
         theirs.close()
-        place.child = Child(name, pid, ours, time.monotonic())
-        self._watch(place.child)
-        return place.child
+        return Child(name, pid, ours, time.monotonic())
 
-    def _become(self, name: str, ours: Channel, theirs: Channel) -> None:
-        """Let go of all that is the parent's, do the child's work, and end the process."""
+    def _run_child(self, name: str, ours: Channel, theirs: Channel) -> None:
+        """Close all that is the parent's, do the child's work, and end the process."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            # Signals to the group (a terminal, systemd) are the supervisor's to handle; it tells its children.
+            # Signals to the process group (from a terminal, from systemd) are the supervisor's to handle.
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
                 signal.signal(number, signal.SIG_IGN)
             self._selector.close()
-            self._let_go()
+            self._close_inherited()
             for child in self.running():
                 child.channel.close()
             ours.close()
             code = self._main_of(name)(theirs)
-        except BaseException as error:  # noqa: BLE001 -- the end of the process: nothing above may catch it
+        except OSError as error:  # an input or output cannot be opened: the text says all
             log.error("a process of the daemon failed", process=name, error=repr(error))
+        except BaseException as error:  # the end of the process: nothing above may catch it
+            log.exception("a process of the daemon failed", process=name, error=repr(error))
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
 
-    def start_again(self, child: Child, code: int, sentence: str) -> None:
+    def restart(self, child: Child, code: int, sentence: str) -> None:
         """Start a process in place of one that died: at once, or after a pause if several died young."""
-        place = self._places[child.name]
-        lived = time.monotonic() - child.born
-        place.failures = place.failures + 1 if lived < HEALTHY_SECONDS else 1
-        pause = pause_before_next(code, lived, place.failures)
+        slot = self._slots[child.name]
+        lived = time.monotonic() - child.started_at
+        slot.failures = slot.failures + 1 if lived < HEALTHY_SECONDS else 1
+        pause = pause_before_next(code, lived, slot.failures)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         log.error(sentence, process=child.name, ended=how, after_seconds=round(lived, 1), pause_seconds=pause)
-        place.start_at = time.monotonic() + pause
+        slot.start_at = time.monotonic() + pause
         self.tick()
 
     def stop(self, child: Child, message: Message, seconds: float | None = None) -> None:
-        """Tell a process to end; after ``seconds`` it is killed, unless that is None."""
+        """Ask a process to end with ``message``; after ``seconds`` it is killed, unless that is None."""
         child.stopping = True
         if seconds is not None:
             child.kill_at = time.monotonic() + seconds
         self.send(child, message)
 
-    def start_none(self) -> None:
+    def cancel_starts(self) -> None:
         """Give up all starts that wait for their time."""
-        for place in self._places.values():
-            place.start_at = None
+        for slot in self._slots.values():
+            slot.start_at = None
 
     def tick(self) -> None:
-        """Start and kill what is due."""
+        """Start and kill the processes whose time has come."""
         now = time.monotonic()
-        for name, place in list(self._places.items()):
-            child = place.child
+        for name, slot in list(self._slots.items()):
+            child = slot.child
             if child is None:
-                if place.start_at is not None and place.start_at <= now:
+                if slot.start_at is not None and slot.start_at <= now:
                     self.start(name)
             elif child.kill_at is not None and child.kill_at <= now:
                 child.kill_at = None
                 log.warning("a process did not end in time and is killed", process=name)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child.pid, signal.SIGKILL)
+                _kill(child)
 
-    def next_moment(self) -> float | None:
-        """Return when ``tick`` is to be called next, on the monotonic clock; None: not of its own."""
-        starts = (place.start_at for place in self._places.values())
+    def next_deadline(self) -> float | None:
+        """Return when ``tick`` has something to do next, on the monotonic clock; None: nothing is planned."""
+        starts = (slot.start_at for slot in self._slots.values())
         kills = (child.kill_at for child in self.running())
         return min((moment for moment in (*starts, *kills) if moment is not None), default=None)
 
@@ -201,25 +224,38 @@ class Children:
             self._selector.register(child.channel, events, lambda: self._talk(child))
 
     def _talk(self, child: Child) -> None:
-        child.channel.flush()
-        try:
-            messages = child.channel.receive()
-        except ChannelClosedError:  # a child closes its end only by ending
-            self._bury(child)
+        if self._slots[child.name].child is not child:  # reaped in this round of the selector
             return
-        for message, fd in messages:
-            if fd is not None:
-                os.close(fd)
-            if message["type"] == "ready":
-                child.ready = True
-                self._became_ready(child)
-            else:
-                self._told(child, message)
-        self._watch(child)
+        try:
+            child.channel.flush()
+            messages = child.channel.receive()
+            for message, fd in messages:
+                if fd is not None:
+                    os.close(fd)
+                self._handle(child, message)
+            self._watch(child)
+        except ChannelClosedError:  # a child closes its end only by ending
+            self._reap(child)
+        except Exception as error:
+            log.exception("a process is killed: its message cannot be handled", process=child.name, error=repr(error))
+            _kill(child)
+            self._reap(child)
 
-    def _bury(self, child: Child) -> None:
+    def _handle(self, child: Child, message: Message) -> None:
+        if message["type"] == "ready":
+            child.ready = True
+            self._on_ready(child)
+        else:
+            self._on_message(child, message)
+
+    def _reap(self, child: Child) -> None:
         self._selector.unregister(child.channel)
         child.channel.close()
         _, status = os.waitpid(child.pid, 0)
-        self._places[child.name].child = None
-        self._ended(child, os.waitstatus_to_exitcode(status))
+        self._slots[child.name].child = None
+        self._on_exit(child, os.waitstatus_to_exitcode(status))
+
+
+def _kill(child: Child) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child.pid, signal.SIGKILL)

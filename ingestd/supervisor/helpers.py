@@ -1,8 +1,8 @@
-"""Helper processes: work of the daemon that takes long and is not urgent, beside the workers and out of their way.
+"""Helper processes: slow work of the daemon that is not urgent, kept out of the way of the workers.
 
-The supervisor forks a helper when all workers take in events, starts it anew when it dies, leaves it alone when the
-config is loaded again, and tells it to stop when the daemon does. It may be killed at any moment, as the daemon
-may: what it does must bear that.
+The supervisor forks a helper when all workers are reading, restarts it when it dies, leaves it alone when the config
+is loaded again, and asks it to stop when the daemon stops. It may be killed at any moment, as the daemon may: what it
+does must bear that.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd import metrics
+from ingestd.logs import get_logger
 from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
 
+log = get_logger(__name__)
+
 ORPHAN_SECONDS = 2.0
-"""How long a helper may go on when the supervisor was killed: it holds the lock of the data folder, see pidfile."""
+"""How long a helper may go on after the supervisor was killed: it holds the lock of the data folder, see pidfile."""
+
+_CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +32,47 @@ class Helper:
     """What a helper process does."""
 
     name: str
-    """In the log and in answers to the HTTP process; none of ``http`` and ``worker N``."""
+    """In the log and in answers to the HTTP process; neither ``http`` nor ``worker N``."""
     run: Callable[[threading.Event], None]
     """Called in the forked process, on its main thread. Returns soon after the event is set, not before: a helper
-    that returns or raises earlier is started again. It imports what it needs itself: nothing heavy belongs into
-    the supervisor."""
+    that returns or raises earlier is restarted. It imports what it needs itself: nothing heavy belongs in the
+    supervisor."""
     stop_seconds: float = 5.0
-    """How long it may take to return when it is told to stop; then it is killed."""
+    """How long it may take to return when it is asked to stop; then it is killed."""
     niceness: int = 10
-    """How far it stands back behind the workers, 0 to 19; see nice(2)."""
+    """Added to that of the workers, 0 to 19; see nice(2)."""
 
     def main(self, channel: Channel) -> int:
         """Be the process; returns its exit code."""
         with contextlib.suppress(OSError):  # a sandbox may forbid it; then it is only less polite
             os.nice(self.niceness)
         stop = threading.Event()
-        threading.Thread(target=self._listen, args=(channel, stop), daemon=True).start()
+        threading.Thread(target=self._serve_supervisor, args=(channel, stop), daemon=True).start()
         self.run(stop)
+        if not stop.is_set():
+            log.error("a helper returned before it was asked to stop", process=self.name)
+            return 1
         return 0
 
-    def _listen(self, channel: Channel, stop: threading.Event) -> None:
-        """Hear what the supervisor says, while ``run`` works: give account of the metrics, or stop."""
+    def _serve_supervisor(self, channel: Channel, stop: threading.Event) -> None:
+        """Be the thread that answers the supervisor while ``run`` works; ends the process when it fails."""
+        try:
+            self._answer_messages(channel, stop)
+        except ChannelClosedError:
+            stop.set()
+            threading.Event().wait(ORPHAN_SECONDS)
+        except BaseException as error:  # deaf to the supervisor, the process would hang at the next stop
+            log.exception("the thread that answers the supervisor failed", process=self.name, error=repr(error))
+        os._exit(1)
+
+    def _answer_messages(self, channel: Channel, stop: threading.Event) -> None:
         poll = select.poll()
         channel.send({"type": "ready"})
         while True:
             poll.register(channel.fileno(), select.POLLIN | (select.POLLOUT if channel.pending else 0))
             poll.poll()
             channel.flush()
-            try:
-                messages = channel.receive()
-            except ChannelClosedError:
-                stop.set()
-                threading.Event().wait(ORPHAN_SECONDS)
-                os._exit(1)
-            for message, _ in messages:
+            for message, _ in channel.receive():
                 if message["type"] == "stop":
                     stop.set()
                 elif message["type"] == "ask":
@@ -73,3 +85,25 @@ class Helper:
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "metrics": metrics.snapshot(),
         }
+
+
+def run_beside(work: Callable[[threading.Event], None], stop: threading.Event, break_seconds: float) -> None:
+    """Run ``work(stop)`` on a thread of its own, which may break off anywhere ``break_seconds`` after a stop.
+
+    For a helper whose work does not check ``stop`` often enough. Returns when ``work`` does, raises what it raises.
+    """
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work(stop)
+        except BaseException as error:  # noqa: BLE001 -- raised below
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive() and not stop.wait(_CHECK_SECONDS):
+        pass
+    thread.join(break_seconds)
+    if failures:
+        raise failures[0]

@@ -52,9 +52,14 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._mode: StopMode = "leave"
         self._stop = asyncio.Event()
+        self._error: Exception | None = None
+        """What a callback on the channel raised: it ends the worker, whose successor gets the same connections."""
 
     async def run(self) -> int:
-        """Run until the supervisor says stop, or has gone. Returns the exit code."""
+        """Run until the supervisor asks to stop, or has gone. Returns the exit code.
+
+        Raises whatever ends the worker: what a delivery or a callback raised.
+        """
         loop = asyncio.get_running_loop()
         for pipeline in self._pipelines.values():
             for repair in pipeline.journal.repairs:
@@ -72,6 +77,8 @@ class Worker:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
             broken.result()
+        if self._error is not None:
+            raise self._error
         await self._end()
         return 0
 
@@ -95,14 +102,18 @@ class Worker:
 
     def _receive(self) -> None:
         try:
-            messages = self._channel.receive()
+            for message, fd in self._channel.receive():
+                self._handle(message, fd)
         except ChannelClosedError:  # the supervisor was killed: read what its clients sent, and make way for the next
             self._shutdown_timeout = _HANDOVER_SECONDS
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
-            self._stop.set()
-            return
-        for message, fd in messages:
-            self._handle(message, fd)
+            self._leave()
+        except Exception as error:  # noqa: BLE001 -- raised by run
+            self._error = error
+            self._leave()
+
+    def _leave(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._channel.fileno())
+        self._stop.set()
 
     def _handle(self, message: Message, fd: int | None) -> None:
         match message["type"]:

@@ -1,7 +1,8 @@
-"""Child processes: what they say is heard, what dies young comes back later and later, what hangs is killed."""
+"""Child processes: messages arrive, what dies young is restarted less and less often, what hangs is killed."""
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -26,37 +27,41 @@ PAUSES = [  # id, exit code, seconds lived, failures in a row, pause
 
 
 @pytest.mark.parametrize(
-    ("code", "lived", "failures", "pause"), [one[1:] for one in PAUSES], ids=[one[0] for one in PAUSES]
+    ("code", "lived", "failures", "pause"), [row[1:] for row in PAUSES], ids=[row[0] for row in PAUSES]
 )
 def test_pause_before_next(code: int, lived: float, failures: int, pause: float) -> None:
     assert pause_before_next(code, lived, failures) == pytest.approx(pause)
 
 
 class Family:
-    """A parent that notes what it hears, and starts again what was not told to stop."""
+    """A parent that notes what it hears, and restarts what was not asked to stop."""
 
     def __init__(self, mains: dict[str, ChildMain]) -> None:
         self.selector = selectors.DefaultSelector()
         self.heard: list[tuple[str, str]] = []
         self.ended: list[tuple[str, int]] = []
-        self.children = Children(self.selector, mains.__getitem__, self._told, self._ready, self._ended, lambda: None)
+        self.children = Children(
+            self.selector, mains.__getitem__, self._on_message, self._on_ready, self._on_exit, lambda: None
+        )
 
-    def _told(self, child: Child, message: Message) -> None:
+    def _on_message(self, child: Child, message: Message) -> None:
         self.heard.append((child.name, message["type"]))
+        if message["type"] == "fault done":
+            raise KeyError("id")
 
-    def _ready(self, child: Child) -> None:
+    def _on_ready(self, child: Child) -> None:
         self.heard.append((child.name, "ready"))
 
-    def _ended(self, child: Child, code: int) -> None:
+    def _on_exit(self, child: Child, code: int) -> None:
         self.ended.append((child.name, code))
         if not child.stopping:
-            self.children.start_again(child, code, "ended")
+            self.children.restart(child, code, "ended")
 
     def live(self, until: Callable[[], object]) -> None:
         deadline = time.monotonic() + 20
         while not until():
             assert time.monotonic() < deadline, (self.heard, self.ended)
-            moment = self.children.next_moment()
+            moment = self.children.next_deadline()
             pause = 1.0 if moment is None else min(max(moment - time.monotonic(), 0), 1.0)
             for key, _ in self.selector.select(pause):
                 key.data()
@@ -95,6 +100,8 @@ def listen(channel: Channel) -> list[str]:
 def obedient(channel: Channel) -> int:
     channel.send({"type": "ready"})
     while (order := listen(channel)[0]) != "stop":
+        if order == "unreadable":
+            os.write(channel.fileno(), b"\0\0\0\2{]")
         channel.send({"type": f"{order} done"})
     return 0
 
@@ -119,39 +126,74 @@ def test_messages_and_an_orderly_end(families: Make) -> None:
     assert child is not None
     family.children.send(child, {"type": "work"})
     family.live(lambda: ("b", "work done") in family.heard)
-    for one in family.children.running():
-        family.children.stop(one, {"type": "stop"}, 10)
+    for running in family.children.running():
+        family.children.stop(running, {"type": "stop"}, 10)
     family.live(lambda: not family.children.running())
     assert sorted(family.ended) == [("a", 0), ("b", 0)]
     assert family.children.get("b") is None
-    assert family.children.known() == ["a", "b"]
+    assert family.children.names() == ["a", "b"]
 
 
-def test_one_that_is_killed_is_started_again_at_once(families: Make) -> None:
+def test_killed_process_is_restarted_at_once(families: Make) -> None:
     family = families({"a": obedient})
     first = family.children.start("a")
+    assert first is not None
     family.live(lambda: first.ready)
     os.kill(first.pid, signal.SIGKILL)
     family.live(lambda: (child := family.children.get("a")) is not None and child.pid != first.pid and child.ready)
     assert family.ended == [("a", -signal.SIGKILL)]
 
 
-def test_one_that_fails_at_its_start_is_started_more_and_more_seldom(families: Make) -> None:
+def test_process_that_fails_at_start_is_restarted_less_and_less_often(families: Make) -> None:
     family = families({"a": broken})
-    begin = time.monotonic()
+    started = time.monotonic()
     family.children.start("a")
     family.live(lambda: len(family.ended) == 3)
-    assert time.monotonic() - begin >= 0.4
+    assert time.monotonic() - started >= 0.4
     assert family.children.get("a") is None
     assert family.ended == [("a", 1)] * 3
-    family.children.start_none()
-    assert family.children.next_moment() is None
+    family.children.cancel_starts()
+    assert family.children.next_deadline() is None
 
 
-def test_one_that_does_not_stop_is_killed(families: Make) -> None:
+def test_process_that_does_not_stop_is_killed(families: Make) -> None:
     family = families({"a": deaf})
     child = family.children.start("a")
+    assert child is not None
     family.live(lambda: child.ready)
     family.children.stop(child, {"type": "stop"}, 0.2)
     family.live(lambda: not family.children.running())
     assert family.ended == [("a", -signal.SIGKILL)]
+
+
+@pytest.mark.parametrize("message", ["fault", "unreadable"])
+def test_process_whose_message_cannot_be_handled_is_restarted(
+    families: Make, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A callback raises, or the message is no message: others are not affected."""
+    family = families({"a": obedient, "b": obedient})
+    first, other = family.children.start("a"), family.children.start("b")
+    assert first is not None
+    assert other is not None
+    family.live(lambda: first.ready and other.ready)
+    family.children.send(first, {"type": message})
+    family.live(lambda: (child := family.children.get("a")) is not None and child.pid != first.pid and child.ready)
+    assert family.ended == [("a", -signal.SIGKILL)]
+    assert family.children.get("b") is other
+    assert "a process is killed: its message cannot be handled" in caplog.messages
+
+
+def test_no_room_for_a_process(
+    families: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is started when there is room again."""
+
+    def no_room() -> int:
+        monkeypatch.undo()
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    family = families({"a": obedient})
+    monkeypatch.setattr(os, "fork", no_room)
+    assert family.children.start("a") is None
+    family.live(lambda: family.heard == [("a", "ready")])
+    assert "a process cannot be started; it is tried again" in caplog.messages

@@ -1,0 +1,110 @@
+"""The threads of a helper process: one that fails takes its process with it, and says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ingestd import metrics
+from ingestd.supervisor.channel import Channel
+from ingestd.supervisor.helpers import Helper, run_beside
+
+
+def wait(stop: threading.Event) -> None:
+    stop.wait()
+
+
+def hang(stop: threading.Event) -> None:
+    threading.Event().wait()
+
+
+class Process:
+    """A helper in a forked process."""
+
+    def __init__(self, run: Callable[[threading.Event], None]) -> None:
+        self.channel, theirs = Channel.pair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 3
+            try:
+                self.channel.close()
+                code = Helper("test", run).main(theirs)
+            finally:
+                os._exit(code)
+        theirs.close()
+
+    def exit_code(self) -> int:
+        deadline = time.monotonic() + 20
+        while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                pytest.fail("the helper did not end")
+            time.sleep(0.01)
+        self.channel.close()
+        return os.waitstatus_to_exitcode(ended[1])
+
+
+def test_it_ends_when_it_is_asked_to() -> None:
+    process = Process(wait)
+    process.channel.send({"type": "stop"})
+    assert process.exit_code() == 0
+
+
+def test_thread_that_answers_the_supervisor_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(metrics, "snapshot", fail)
+    process = Process(wait)
+    process.channel.send({"type": "ask"})
+    assert process.exit_code() == 1
+
+
+def test_it_returns_before_it_is_asked_to() -> None:
+    assert Process(lambda stop: None).exit_code() == 1
+
+
+def test_it_raises() -> None:
+    def fail(stop: threading.Event) -> None:
+        raise RuntimeError("a defect")
+
+    assert Process(fail).exit_code() == 3
+
+
+def test_supervisor_is_killed() -> None:
+    process = Process(hang)
+    while not process.channel.receive():  # ready: it listens
+        time.sleep(0.01)
+    process.channel.close()
+    assert process.exit_code() == 1
+
+
+def test_work_on_a_thread_raises() -> None:
+    def fail(stop: threading.Event) -> None:
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        run_beside(fail, threading.Event(), 0.1)
+
+
+def test_work_on_a_thread_returns() -> None:
+    run_beside(lambda stop: None, threading.Event(), 0.1)
+
+
+def test_work_on_a_thread_is_left_when_it_does_not_stop() -> None:
+    stop, done = threading.Event(), threading.Event()
+
+    def work(stop: threading.Event) -> None:
+        done.wait()
+
+    stop.set()
+    started = time.monotonic()
+    run_beside(work, stop, 0.1)
+    assert time.monotonic() - started < 10
+    done.set()
