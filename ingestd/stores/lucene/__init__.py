@@ -21,7 +21,6 @@ Not as in Lucene:
   redundant.
 * Operators are plain Boolean logic: ``a OR -b`` is a, or not b. Lucene's required, optional and prohibited clauses
   give other results as soon as operators are mixed.
-* In the right operand of ``OR``, ``+`` and ``-`` bind more closely than it: ``a OR b -c`` is ``a OR (b -c)``.
 * A boost (``^2``) is ignored: results are sorted by time, not by relevance. Fuzzy search (``~``) and regular
   expressions are refused.
 """

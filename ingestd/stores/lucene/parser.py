@@ -64,16 +64,12 @@ class _Parser:
     def expression(self, least: int = _NO_OPERATOR) -> Node:
         """Read operands while the operators between them bind as closely as ``least`` (precedence climbing)."""
         left = self.operand()
-        while (binding := _BINDING.get(self.next.kind, _NO_OPERATOR)) >= least or self.is_signed_after_or(least):
+        while (binding := _BINDING.get(self.next.kind, _NO_OPERATOR)) >= least:
             kind = "BLANK" if binding == _NO_OPERATOR else self.take().kind
             right = self.expression(binding + 1)
             parts = left.parts if left.kind == kind else (left,)
             left = Node(kind, left.token, self.next.start, (*parts, right))
         return left
-
-    def is_signed_after_or(self, least: int) -> bool:
-        """``a OR b -c`` is ``a OR (b -c)``, although ``a OR b NOT c`` is ``(a OR b) NOT c``."""
-        return least > _BINDING["OR"] and self.next.text in {"+", "-"}
 
     def operand(self) -> Node:
         """Read a value or group, and the operators and the field's name before it."""
