@@ -23,9 +23,9 @@ from ingestd.supervisor.plan import Plan
 from ingestd.supervisor.sockets import Listener
 from ingestd.supervisor.supervisor import Supervisor
 from ingestd.supervisor.worker import run_worker
-from ingestd.web.access import AccessError
-from ingestd.web.process import serve_for_keeper
-from ingestd.web.site import site_of
+from ingestd.web.auth.access import AccessError
+from ingestd.web.dashboard_config import site_of
+from ingestd.web.processes.http_process import serve_for_keeper
 
 
 def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()) -> int:

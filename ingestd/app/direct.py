@@ -41,8 +41,8 @@ async def _main(settings: Settings, configs: Configs) -> bool:
     endless = not all(pipeline.finite for pipeline in pipelines)
     server = None
     if settings.http is not None and (settings.explicit("http") or endless):
+        from ingestd.web.dashboard_config import site_of  # noqa: PLC0415
         from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends by itself has none
-        from ingestd.web.site import site_of  # noqa: PLC0415
 
         site = site_of(settings, compiled)
         server = HttpServer(settings.http, health, site, explicit=settings.explicit("http"))

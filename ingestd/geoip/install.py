@@ -16,9 +16,9 @@ from typing import IO
 
 from ingestd.files import open_synced, rename_synced
 from ingestd.geoip.database import Database, DatabaseError
+from ingestd.geoip.database_folder import USES, Origin, database_file, installed, origin_file, shelf, write_origin
 from ingestd.geoip.fetch import Fetched, Progress, fetch
 from ingestd.geoip.fields import extractor, kind_of
-from ingestd.geoip.shelf import USES, Origin, database_file, installed, origin_file, shelf, write_origin
 from ingestd.geoip.sources import Download, attribution, download, is_remote
 
 MAX_UNPACKED = 4 << 30

@@ -8,17 +8,17 @@ from aiohttp import web
 
 import ingestd
 from ingestd.event.jsontext import dumps
-from ingestd.web import api
-from ingestd.web.actions import Actions
+from ingestd.web.api.actions import Actions
+from ingestd.web.api.routes import routes
+from ingestd.web.api.status import Status
+from ingestd.web.api.tail import Tails
+from ingestd.web.auth.middleware import Guard
+from ingestd.web.dashboard_config import Site
 from ingestd.web.exposition import render
-from ingestd.web.guard import Guard
 from ingestd.web.health import Health
-from ingestd.web.queries import QueryPool
-from ingestd.web.query_process import Setup
-from ingestd.web.site import Site
-from ingestd.web.statics import INDEX, StaticFile, load_files
-from ingestd.web.status import Status
-from ingestd.web.tail import Tails
+from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.processes.query_process import Setup
+from ingestd.web.static_files import INDEX, StaticFile, load_files
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -100,7 +100,7 @@ def _add_dashboard(
     tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
     actions = Actions(site.orders)
     status = Status(site, health, pool, actions)
-    app.add_routes([*api.routes(pool, status, site.prefix), tails.route(), *actions.routes(site.prefix)])
+    app.add_routes([*routes(pool, status, site.prefix), tails.route(), *actions.routes(site.prefix)])
     app.on_shutdown.append(tails.end)
     app.on_shutdown.append(actions.end)
 

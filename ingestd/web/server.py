@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ingestd.logs import get_logger
 from ingestd.units import Address
+from ingestd.web.dashboard_config import NO_DASHBOARD, Site
 from ingestd.web.health import Health
-from ingestd.web.site import NO_DASHBOARD, Site
 
 if TYPE_CHECKING:
     from aiohttp import web

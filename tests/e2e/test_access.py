@@ -18,10 +18,10 @@ import aiohttp
 import pytest
 
 from ingestd.units import Address
-from ingestd.web.access import Access, AccessError
+from ingestd.web.auth.access import Access, AccessError
+from ingestd.web.dashboard_config import Site
 from ingestd.web.health import Health
 from ingestd.web.server import HttpServer
-from ingestd.web.site import Site
 from tests.e2e.daemon import Daemon, environment, wait_until
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"

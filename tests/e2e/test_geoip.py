@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from ingestd.geoip import fetch as fetching
+from ingestd.geoip.database_folder import database_file, installed
 from ingestd.geoip.fetch import FetchError, fetch
 from ingestd.geoip.install import Installer, silent
-from ingestd.geoip.shelf import database_file, installed
 from ingestd.geoip.sources import Download
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import REQUIRED

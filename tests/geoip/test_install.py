@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ingestd.geoip.database import Database, DatabaseError
+from ingestd.geoip.database_folder import database_file, installed, shelf
 from ingestd.geoip.install import Installer, remove, uses_installed
-from ingestd.geoip.shelf import database_file, installed, shelf
 from tests.geoip import databases as db
 from tests.geoip.mmdb import write
 

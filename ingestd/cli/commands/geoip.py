@@ -18,9 +18,9 @@ from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
 from ingestd.geoip.database import DatabaseError
+from ingestd.geoip.database_folder import USES, Origin, database_file, installed
 from ingestd.geoip.fetch import FetchError, Progress
 from ingestd.geoip.install import Installer, remove, uses_installed
-from ingestd.geoip.shelf import USES, Origin, database_file, installed
 from ingestd.geoip.sources import SourceError, is_remote
 from ingestd.settings import Settings
 from ingestd.units import round_size

@@ -20,7 +20,7 @@ from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.query import LEVELS, Query
 from ingestd.units import DURATION
-from ingestd.web.intervals import MOST_BARS, bar_seconds
+from ingestd.web.api.intervals import MOST_BARS, bar_seconds
 
 _DAY = 86_400
 _MOST_COLUMNS = 6

@@ -17,8 +17,8 @@ from typing import Any
 from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
 from ingestd.geoip.address import MAX_CHARS, parse_address
 from ingestd.geoip.database import WatchedDatabase
+from ingestd.geoip.database_folder import database_file
 from ingestd.geoip.fields import Tree, extractor, field_names
-from ingestd.geoip.shelf import database_file
 from ingestd.logs import get_logger
 from ingestd.plugins.filters._targets import plain_name
 from ingestd.plugins.filters._targets import target as checked

@@ -11,7 +11,7 @@ import pytest
 
 from ingestd.config.errors import ConfigError
 from ingestd.event.fields import FieldError
-from ingestd.geoip.shelf import database_file, shelf
+from ingestd.geoip.database_folder import database_file, shelf
 from ingestd.plugins.filters import geoip as module
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings

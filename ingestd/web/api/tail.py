@@ -17,12 +17,12 @@ from aiohttp import web
 
 from ingestd.event.jsontext import dumps, loads
 from ingestd.stores import follow
-from ingestd.web import params
-from ingestd.web.answers import Answer
-from ingestd.web.api import respond
-from ingestd.web.guard import problem
-from ingestd.web.params import ParameterError
-from ingestd.web.queries import QueryPool
+from ingestd.web.api import params
+from ingestd.web.api.params import ParameterError
+from ingestd.web.api.routes import respond
+from ingestd.web.auth.middleware import problem
+from ingestd.web.processes.answers import Answer
+from ingestd.web.processes.query_pool import QueryPool
 
 MOST_STREAMS = 8
 _POLL_SECONDS = 1.0

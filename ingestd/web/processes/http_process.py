@@ -10,10 +10,10 @@ from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.supervisor.channel import Channel, ChannelClosedError
 from ingestd.units import Address
+from ingestd.web.dashboard_config import Site
 from ingestd.web.health import Health
 from ingestd.web.last_run import LastRun
 from ingestd.web.server import HttpServer
-from ingestd.web.site import Site
 
 log = get_logger(__name__)
 

@@ -18,7 +18,7 @@ from ingestd.settings import Settings
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.open import INDICES, LOCAL, is_own, server_options
 from ingestd.units import format_duration
-from ingestd.web.access import Access, AccessError, access_of, prefix_of
+from ingestd.web.auth.access import Access, AccessError, access_of, prefix_of
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ingestd.lifecycle.orders import Order, carry_out
+from ingestd.lifecycle.manual_actions import Order, carry_out
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
 

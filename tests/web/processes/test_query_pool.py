@@ -23,9 +23,9 @@ from ingestd.lifecycle.state import State
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.stores.local.files import index_uuid
 from ingestd.stores.local.files.index_uuid import Origin
-from ingestd.web.answers import Answer
-from ingestd.web.queries import QueryPool
-from ingestd.web.query_process import Setup
+from ingestd.web.processes.answers import Answer
+from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.processes.query_process import Setup
 
 INDEX = "logstash-2026.11.22"
 DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
@@ -204,7 +204,7 @@ async def test_memory_of_the_database_is_bounded(make: Make) -> None:
 
 
 def test_memory_of_the_process_is_bounded() -> None:
-    code = "from ingestd.web.query_process import _restrict; _restrict(0); bytearray(800 << 20)"
+    code = "from ingestd.web.processes.query_process import _restrict; _restrict(0); bytearray(800 << 20)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr.endswith("MemoryError\n")
 
@@ -247,8 +247,8 @@ async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
     pipe = hang(data_dir)
     code = f"""
 import asyncio, os, signal
-from ingestd.web.queries import QueryPool
-from ingestd.web.query_process import Setup
+from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.processes.query_process import Setup
 
 async def main():
     pool = QueryPool(Setup({str(data_dir)!r}, 1 << 28, 20.0))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.web.intervals import BARS, WIDTHS, bar_seconds
+from ingestd.web.api.intervals import BARS, WIDTHS, bar_seconds
 
 CASES = [  # id, span in seconds, width in seconds
     ("nothing", 0, 1),

@@ -22,8 +22,8 @@ import msgspec
 
 from ingestd.event.jsontext import dumps
 from ingestd.logs import get_logger
-from ingestd.web.answers import Answer, Arguments, refusal
-from ingestd.web.query_process import HEAD, INTERRUPT, LENGTH, TOO_MUCH_MEMORY, Setup
+from ingestd.web.processes.answers import Answer, Arguments, refusal
+from ingestd.web.processes.query_process import HEAD, INTERRUPT, LENGTH, TOO_MUCH_MEMORY, Setup
 
 log = get_logger(__name__)
 
@@ -80,7 +80,7 @@ class QueryProcess:
     async def _launch(self) -> None:
         self._parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._parent))
-        code = f"import sys; sys.path[:] = {sys.path!r}; from ingestd.web.query_process import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from ingestd.web.processes.query_process import main; main()"
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-c", code),
             stdin=PIPE,

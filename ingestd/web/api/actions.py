@@ -20,13 +20,13 @@ from aiohttp import web
 
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.build import repository
-from ingestd.lifecycle.orders import Order
+from ingestd.lifecycle.manual_actions import Order
 from ingestd.logs import get_logger
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
 from ingestd.stores.open import is_own, open_backups
-from ingestd.web.action_process import Task
-from ingestd.web.guard import problem
+from ingestd.web.auth.middleware import problem
+from ingestd.web.processes.action_process import Task
 
 log = get_logger(__name__)
 
@@ -134,7 +134,7 @@ class Actions:
 
     async def _carry_out(self, task: Task, shown: dict[str, Any]) -> None:
         """Let a process do it, and show what it tells."""
-        code = f"import sys; sys.path[:] = {sys.path!r}; from ingestd.web.action_process import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from ingestd.web.processes.action_process import main; main()"
         end = _Told(error="it was broken off; order it again")
         try:
             self._process = await asyncio.create_subprocess_exec(

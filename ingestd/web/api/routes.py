@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
-from ingestd.web import params
-from ingestd.web.answers import Answer, Arguments
-from ingestd.web.guard import problem
-from ingestd.web.params import ParameterError
-from ingestd.web.queries import QueryPool
-from ingestd.web.status import Status
+from ingestd.web.api import params
+from ingestd.web.api.params import ParameterError
+from ingestd.web.api.status import Status
+from ingestd.web.auth.middleware import problem
+from ingestd.web.processes.answers import Answer, Arguments
+from ingestd.web.processes.query_pool import QueryPool
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -7,8 +7,8 @@ from ingestd.config.parser import parse_string
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import load_settings
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.web.access import AccessError
-from ingestd.web.site import Flow, Plugin, Site, site_of
+from ingestd.web.auth.access import AccessError
+from ingestd.web.dashboard_config import Flow, Plugin, Site, site_of
 
 
 def site(output: str, settings: Mapping[str, str] | None = None) -> Site:

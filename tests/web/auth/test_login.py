@@ -1,6 +1,6 @@
 import pytest
 
-from ingestd.web import login
+from ingestd.web.auth import login
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from ingestd.web import sessions
-from ingestd.web.sessions import IDLE_SECONDS, LONGEST_SECONDS, Brake, Sessions
+from ingestd.web.auth import sessions
+from ingestd.web.auth.sessions import IDLE_SECONDS, LONGEST_SECONDS, Brake, Sessions
 
 
 def test_a_session_lasts_while_it_is_used() -> None:

@@ -17,8 +17,8 @@ from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
 from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError
 from ingestd.stores.query import Query, QueryError
-from ingestd.web.intervals import MOST_BARS, bar_seconds
-from ingestd.web.params import ParameterError
+from ingestd.web.api.intervals import MOST_BARS, bar_seconds
+from ingestd.web.api.params import ParameterError
 
 MOST_BYTES = 16 << 20
 """A page of hits ends early when it gets longer, and says where to go on."""

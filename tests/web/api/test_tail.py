@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.web.tail import News
+from ingestd.web.api.tail import News
 
 
 def hit(number: int, second: int, name: str = "") -> dict[str, Any]:

@@ -11,11 +11,11 @@ from typing import Any
 import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
-from ingestd.geoip.shelf import installed
-from ingestd.web.actions import Actions
+from ingestd.geoip.database_folder import installed
+from ingestd.web.api.actions import Actions
+from ingestd.web.dashboard_config import STARTED, Flow, Plugin, Site
 from ingestd.web.health import Health
-from ingestd.web.queries import QueryPool
-from ingestd.web.site import STARTED, Flow, Plugin, Site
+from ingestd.web.processes.query_pool import QueryPool
 
 _FRESH_SECONDS = 1.5
 _RATE_SECONDS = 10.0

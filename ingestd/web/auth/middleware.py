@@ -19,10 +19,10 @@ from aiohttp.typedefs import Middleware
 
 from ingestd.event.jsontext import dumps
 from ingestd.logs import get_logger
-from ingestd.web import login
-from ingestd.web.access import Access
-from ingestd.web.answers import refusal
-from ingestd.web.sessions import IDLE_SECONDS, Brake, Sessions
+from ingestd.web.auth import login
+from ingestd.web.auth.access import Access
+from ingestd.web.auth.sessions import IDLE_SECONDS, Brake, Sessions
+from ingestd.web.processes.answers import refusal
 
 log = get_logger(__name__)
 

@@ -4,7 +4,7 @@ import pytest
 
 from ingestd.settings import load_settings
 from ingestd.units import Address
-from ingestd.web.access import Access, AccessError, access_of, is_loopback, prefix_of
+from ingestd.web.auth.access import Access, AccessError, access_of, is_loopback, prefix_of
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
 

@@ -25,7 +25,7 @@ import msgspec
 from ingestd.lifecycle.retention import Rules
 from ingestd.stores.base import LogStore
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.web.answers import Answer, Answers, refusal
+from ingestd.web.processes.answers import Answer, Answers, refusal
 
 LENGTH = struct.Struct("!I")
 HEAD = struct.Struct("!IH")

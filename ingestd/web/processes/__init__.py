@@ -1,0 +1,1 @@
+"""The HTTP process, and the processes that run queries and manual actions."""
