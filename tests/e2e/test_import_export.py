@@ -111,12 +111,12 @@ def test_interrupted_it_goes_on(tmp_path: Path) -> None:
     wait_until(lambda: offset(data), "the first lines")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=WAIT_SECONDS)
-    assert (process.returncode, err) == (1, "stopped before the end; the same command goes on\n")
+    assert (process.returncode, err) == (1, "interrupted; run the same command again to continue\n")
     stored = int(out.split()[0].replace(",", ""))
     assert 0 < stored < 60_000
     code, out, err = run(data, "import", path)
     assert (code, err) == (0, "")
-    assert out == f"{60_000 - stored:,} read, {60_000 - stored:,} stored, 0 there already, 0 dead letters\n"
+    assert out == f"{60_000 - stored:,} read, {60_000 - stored:,} stored, 0 already stored, 0 dead letters\n"
     assert numbers(data) == list(range(60_000))
 
 
@@ -140,7 +140,7 @@ def test_again_brings_back_what_is_gone_alone(tmp_path: Path) -> None:
         file.unlink()
     gone.rmdir()
     code, out, err = run(data, "import", "--again", path)
-    assert (code, out, err) == (0, "30,000 read, 6,000 stored, 24,000 there already, 0 dead letters\n", "")
+    assert (code, out, err) == (0, "30,000 read, 6,000 stored, 24,000 already stored, 0 dead letters\n", "")
     assert numbers(data) == list(range(30_000))
 
 
@@ -159,7 +159,7 @@ def test_text_of_django_through_a_config(tmp_path: Path) -> None:
     path.write_text(DJANGO_LOG)
     config.write_text(DJANGO_CONFIG)
     code, out, _ = run(data, "import", "-f", config, path)
-    assert (code, out) == (0, "3 read, 3 stored, 0 there already, 0 dead letters\n")
+    assert (code, out) == (0, "3 read, 3 stored, 0 already stored, 0 dead letters\n")
     found = [json.loads(line) for line in ingestd(data, "export").splitlines()]
     assert [one["level"] for one in found] == ["ERROR", "WARNING", "INFO"]
     assert found[0]["@timestamp"] == "2026-11-22T01:00:02.000Z"
@@ -174,7 +174,7 @@ def test_what_cannot_be_taken_becomes_dead_letters(tmp_path: Path) -> None:
     path, data = tmp_path / "a.ndjson", tmp_path / "data"
     path.write_text("\n".join(map(json.dumps, (good, {**good, "service": "../x"}, {"x": "y" * 2_000_000}, good))))
     code, out, err = run(data, "import", "-f", config, path)
-    assert (code, out) == (1, "4 read, 2 stored, 0 there already, 2 dead letters\n")
+    assert (code, out) == (1, "4 read, 2 stored, 0 already stored, 2 dead letters\n")
     assert err.endswith("\nsee the dead letters: ingestd deadletters list\n")
     assert sum(len(file.read_bytes().splitlines()) for file in data.glob("deadletters/*.ndjson")) == 2
     assert run(data, "import", "-f", config, path)[1].startswith("0 read")
@@ -242,9 +242,9 @@ def test_elasticsearch(search_server: SearchServer, index_prefix: str, tmp_path:
     output = f'elasticsearch {{ hosts => ["{search_server.url}"] index => "{index_prefix}%{{+YYYY.MM.dd}}" }}'
     config.write_text(f"output {{ {output} }}")
     first = run(tmp_path / "one", "import", "-f", config, path)
-    assert first == (0, "5,000 read, 5,000 stored, 0 there already, 0 dead letters\n", "")
+    assert first == (0, "5,000 read, 5,000 stored, 0 already stored, 0 dead letters\n", "")
     second = run(tmp_path / "two", "import", "-f", config, path)
-    assert second == (0, "5,000 read, 0 stored, 5,000 there already, 0 dead letters\n", "")
+    assert second == (0, "5,000 read, 0 stored, 5,000 already stored, 0 dead letters\n", "")
     search_server.call("POST", f"/{index_prefix}*/_refresh")
     store = ("--store", f"{search_server.url}/?index={index_prefix}*")
     assert numbers(tmp_path, *store) == list(range(5000))

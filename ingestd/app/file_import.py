@@ -1,0 +1,151 @@
+"""What ``ingestd import`` does: log files through a pipeline, each line stored once."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import uvloop
+
+from ingestd.app.assemble import config_version, dead_letters
+from ingestd.app.file_import_inputs import file_inputs
+from ingestd.compiler.pipeline import BuiltOutput, Pipeline, compile_pipeline
+from ingestd.config.nodes import Config
+from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.dead_letters.pipeline import PipelineDeadLetters
+from ingestd.jobs.direct import run_direct
+from ingestd.jobs.import_input import Imports, TrackedJournal
+from ingestd.jobs.import_known import Known, NewOnly, known_ids
+from ingestd.jobs.import_places import Places, destination_of
+from ingestd.journal.base import START
+from ingestd.names import MAIN
+from ingestd.pipeline.ledger import Sheet
+from ingestd.pipeline.pipeline import RunningPipeline, report_failures
+from ingestd.plugins.outputs.store import StoreOutput
+from ingestd.plugins.registry import BuildContext
+from ingestd.settings import Settings
+from ingestd.stores.open import LOCAL, open_store
+from ingestd.stores.query import Query
+
+_WRITER = "import"
+"""Its own writer id: an import may run next to the daemon's workers."""
+
+_BATCH_BYTES = 1 << 20
+"""The output ``store`` looks for events of a crash in the last megabytes, and filters may grow a document eightfold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """The result of an import.
+
+    Attributes:
+        sheet: What became of the events for the first output.
+        problems: What went wrong with files, one sentence each.
+        unchanged: Files with nothing new since they were imported before.
+        stopped: Whether a signal ended the import early.
+        drained: Whether everything that was read has been delivered.
+    """
+
+    sheet: Sheet
+    problems: list[str]
+    unchanged: list[Path]
+    stopped: bool
+    drained: bool
+
+
+def import_files(
+    settings: Settings,
+    config: Config,
+    files: Sequence[Path],
+    codec: str,
+    progress: Callable[[int, int], None],
+    *,
+    again: bool,
+) -> ImportResult:
+    """Run files through the filters and outputs of a config.
+
+    Args:
+        settings: The data folder, limits and timeouts.
+        config: Its inputs are not run; they say how lines are decoded and which fields are added.
+        files: Plain, gzip or zstd.
+        codec: The codec of all files; ``auto``: chosen for each file by its content.
+        progress: Called with the bytes read and the bytes of all files.
+        again: Read files from the start even if they were imported before.
+
+    Raises:
+        ConfigErrors: The config is wrong.
+        BusyError: Another import is running on this data folder.
+        OutputGoneError: An output cannot accept anything any more.
+        StoreError: The store cannot be read.
+        OSError: An output cannot be opened, or the disk cannot be written.
+    """
+    places = Places(settings.data_dir / "import", destination_of(config.outputs))
+    with places.held(), closing(dead_letters(settings, _WRITER, 1)) as letters:
+        imports = Imports(places, again=again)
+        journal = TrackedJournal(imports.delivered, settings.queue_bytes)
+        counted = CountedDeadLetters(PipelineDeadLetters(letters, MAIN, config_version(config), journal))
+        counted.recall(START)  # a kill may have come between a dead letter and the note that its line is done
+        context = BuildContext(settings=settings, dead_letters=counted, pipeline_id=MAIN, writer_id=_WRITER)
+        pipeline = compile_pipeline(config, context, report_failures(MAIN))
+        pipeline = replace(pipeline, routes=_routes(pipeline, settings, None if again else places.under_way()))
+        inputs, problems = file_inputs(files, codec, imports, pipeline, context, _read_counter(files, progress))
+        pipeline = replace(pipeline, inputs=[built for built, _ in inputs])
+        running = RunningPipeline(MAIN, pipeline, journal, settings, counted)
+        try:
+            drained = uvloop.run(run_direct([running], settings.shutdown_timeout))
+        finally:
+            gc.unfreeze()  # at exit, DuckDB reports frozen objects as a leak
+        if drained:
+            places.settle()
+    sources = [source for _, source in inputs]
+    problems += [problem for source in sources for problem in source.problems]
+    stopped = not drained or not all(source.finished for source in sources)
+    unchanged = [path for source in sources for path in source.known]
+    return ImportResult(_sheet(journal, running), problems, unchanged, stopped, drained)
+
+
+def _read_counter(files: Sequence[Path], progress: Callable[[int, int], None]) -> Callable[[int], None]:
+    total, done = sum(path.stat().st_size for path in files), 0
+
+    def read(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(min(done, total), total)
+
+    return read
+
+
+def _routes(pipeline: Pipeline, settings: Settings, streams: dict[str, int] | None) -> list[list[BuiltOutput]]:
+    """Return the outputs; those to the built-in store get small batches, and skip events that it already has.
+
+    ``streams``: the streams to look up in the store and the offset to start at, None: all streams.
+    """
+    known: Known | None = None
+
+    def adapted(built: BuiltOutput) -> BuiltOutput:
+        nonlocal known
+        if not isinstance(built.output, StoreOutput):
+            return built
+        built.output.batch_bytes = _BATCH_BYTES
+        if streams == {}:
+            return built
+        if known is None:
+            with closing(open_store(LOCAL, settings.data_dir)) as store:
+                known = known_ids(store.search(Query(), 0), streams)
+        return BuiltOutput(built.step, NewOnly(built.output, known))
+
+    return [[adapted(built) for built in route] for route in pipeline.routes]
+
+
+def _sheet(journal: TrackedJournal, running: RunningPipeline) -> Sheet:
+    """Return what became of all events for the first output."""
+    sheet = Sheet()
+    for delivery in running.deliveries[:1]:
+        _, state = journal.committed(delivery.name)
+        for inputs in (state or {}).get("days", {}).values():
+            for counts in inputs.values():
+                sheet.add(Sheet.of(counts))
+    return sheet
