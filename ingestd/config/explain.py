@@ -1,17 +1,20 @@
-"""Say in words what a config text should have had at a place, and how to put it right."""
+"""Say in words what a config text should have had at a place, and how to put it right.
+
+Each function below stands for something that the parser expected, and returns the message and the hint ("" if there
+is none) for what it found instead.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from ingestd.config._lark import Token
-from ingestd.config.lexer import BAD, END
+from ingestd.config.lexer import NUMBERS, Kind, Token
 from ingestd.suggest import did_you_mean
 
 SECTIONS: Final = ("input", "filter", "output")
-ELSE: Final = "else"
+COMPARISONS: Final = ("==", "!=", "<", ">", "<=", ">=")
+MATCHES: Final = ("=~", "!~")
 
 #: What people write who know another language: their word, ours.
 _OPERATORS: Final = {
@@ -27,184 +30,166 @@ _OPERATORS: Final = {
     "OR": "or",
     "matches": "=~",
 }
+_CLOSING: Final = {"{": "}", "[": "]", "(": ")"}
 _LONGEST_QUOTE: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """An open bracket: what it holds, the name of its plugin, section or keyword, its token and that of the name."""
+    """An open bracket: what it holds, its token, and the name or keyword that it belongs to, if there is any."""
 
-    kind: Literal["section", "block", "plugin", "hash", "array", "parenthesis"]
-    name: str
+    kind: Literal["section", "block", "plugin", "hash", "array", "condition"]
     token: Token
-    head: Token | None
-
-    @property
-    def opening(self) -> str:
-        """The bracket itself."""
-        return str(self.token)
+    head: Token | None = None
 
     def __str__(self) -> str:
-        match self.kind:
-            case "section" | "plugin":
-                return f"{self.kind} '{self.name}'"
-            case "block":
-                return "'else' block" if self.name == ELSE else "'if' block"
-            case "parenthesis":
-                return "condition"
-        return self.kind
+        if self.head is None:
+            return self.kind
+        if self.kind == "block":
+            return f"'{self.head.text}' block"
+        return f"{self.kind} '{self.head.value}'"
+
+
+class Unexpected(NamedTuple):
+    """A token that cannot stand where it stands, the token before it, and the innermost open bracket."""
+
+    found: Token
+    last: Token
+    around: Bracket | None
+
+
+def section(at: Unexpected) -> tuple[str, str]:
+    """Explain what is not a section."""
+    if at.found.text == "}":
+        return "this '}' closes nothing", "remove it, or add the '{' that it belongs to"
+    nearest = did_you_mean(at.found.text, SECTIONS)
+    hint = f"did you mean '{nearest}'?" if nearest else "a config is made of input { … }, filter { … }, output { … }"
+    return f"expected a section (input, filter or output), found {describe(at.found)}", hint
+
+
+def section_brace(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows the name of a section instead of ``{``."""
+    name = at.last.text
+    return f"expected '{{' after '{name}', found {describe(at.found)}", f"write {name} {{ … }}"
+
+
+def statement(at: Unexpected) -> tuple[str, str]:
+    """Explain what is neither a plugin nor an ``if``."""
+    if at.found.text == "else":
+        return "'else' without an 'if' before it", "'else' follows the '}' of an 'if' block"
+    return f"expected a plugin, 'if' or '}}' in the {at.around}, found {describe(at.found)}", ""
+
+
+def plugin_brace(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows the name of a plugin instead of ``{``."""
+    name = at.last.value
+    hint = "did you mean 'else if'?" if name in ("elsif", "elif", "elseif") else f"write {name} {{ … }}"
+    return f"expected '{{' after plugin name '{name}', found {describe(at.found)}", hint
+
+
+def after_else(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows ``else`` instead of ``{`` or ``if``."""
+    return f"expected '{{' or 'if' after 'else', found {describe(at.found)}", ""
+
+
+def option(at: Unexpected) -> tuple[str, str]:
+    """Explain what is neither an option of a plugin nor the end of it."""
+    hint = "remove the ',': blanks or line ends separate options" if at.found.text == "," else _quotes(at)
+    return f"expected an option name or '}}' in {at.around}, found {describe(at.found)}", hint
+
+
+def pair(at: Unexpected) -> tuple[str, str]:
+    """Explain what is neither a key of a hash nor the end of it."""
+    hint = "remove the ',': blanks or line ends separate the pairs of a hash" if at.found.text == "," else _quotes(at)
+    return f"expected a key or '}}' in the hash, found {describe(at.found)}", hint
+
+
+def comma(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows a value in an array instead of ``,`` or ``]``."""
+    is_value = at.found.text == "[" or at.found.kind in (Kind.STRING, Kind.NAME, *NUMBERS)
+    hint = "put ',' between the values" if is_value else _quotes(at)
+    return f"expected ',' or ']' in the array, found {describe(at.found)}", hint
+
+
+def arrow(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows the name of an option or a key of a hash instead of ``=>``."""
+    name = at.last.value
+    what = "key" if at.around and at.around.kind == "hash" else "option name"
+    return f"expected '=>' after {what} '{name}', found {describe(at.found)}", f"write {name} => value"
+
+
+def value(at: Unexpected) -> tuple[str, str]:
+    """Explain what is not a value."""
+    found = describe(at.found)
+    hint = f'put the value in quotes: "{printable(at.found.text)}"' if at.found.kind is Kind.BAD else ""
+    if at.last.text == "[":
+        return f"expected a value or ']' in the array, found {found}", hint
+    if at.last.text == "," and at.found.text == "]":
+        hint = "remove the ',' after the last value"
+    return f"expected a value after '{at.last.text}', found {found}", hint
+
+
+def operand(at: Unexpected) -> tuple[str, str]:
+    """Explain what is neither a condition nor a part of it that can be compared."""
+    found, text = describe(at.found), at.found.text
+    if at.last.text == "!":
+        return f"expected a field or '(' after '!', found {found}", "write ![a] or !([a] == 1)"
+    if at.last.text in MATCHES:
+        return f"expected a regex after '{at.last.text}', found {found}", (
+            "write it between slashes, /^a+$/, or in quotes"
+        )
+    hint = ""
+    if text == "not":
+        hint = "write ! for not: ![a] or !([a] == 1)"
+    elif text in ("true", "false", "null", "nil") or (at.found.kind in (Kind.BAD, Kind.VARIABLE) and text != "="):
+        hint = f'put it in quotes: "{text}"'
+    elif at.found.kind is Kind.NAME:
+        hint = f'a field is written [{text}], a text "{text}"'
+    compared = at.last.text in (*COMPARISONS, "in")
+    what = "a field, string, number or array" if compared else "a condition"
+    return f"expected {what} after {describe(at.last)}, found {found}", hint
+
+
+def membership(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows ``not`` instead of ``in``."""
+    return f"expected 'in' after 'not', found {describe(at.found)}", "to negate a condition write !([a] == 1)"
+
+
+def operator(at: Unexpected) -> tuple[str, str]:
+    """Explain what follows a complete condition instead of its end or an operator."""
+    meant = _OPERATORS.get(at.found.text)
+    hint = f"did you mean '{meant}'?" if meant else ""
+    if at.found.is_in((*COMPARISONS, *MATCHES, "in", "not")):
+        hint = "a comparison is complete in itself; join comparisons with 'and' or 'or', negate with !([a] == 1)"
+    closing = "')'" if at.around and at.around.kind == "condition" else "'{'"
+    return f"expected {closing} or an operator after {describe(at.last)}, found {describe(at.found)}", hint
 
 
 def never_closed(bracket: Bracket, line: int | None) -> tuple[str, str]:
-    """Return message and hint for a bracket without its partner; it was missed in ``line``, or at the end."""
-    closing = {"{": "}", "[": "]", "(": ")"}[bracket.opening]
+    """Explain a bracket without its partner, which was missed in ``line``, or at the end of the text."""
+    opening = bracket.token.text
     place = f"before line {line}" if line else "before the end of the text"
-    return f"the '{bracket.opening}' of the {bracket} is never closed", f"add '{closing}' {place}"
+    return f"the '{opening}' of the {bracket} is never closed", f"add '{_CLOSING[opening]}' {place}"
 
 
-def explain(
-    found: Token,
-    wanted: frozenset[str],
-    last: Token | None,
-    brackets: Sequence[Bracket],
-    *,
-    in_condition: bool,
-) -> tuple[str, str]:
-    """Return message and hint for a token that cannot stand where it stands.
-
-    Args:
-        found: The token.
-        wanted: The terminals that could have stood there.
-        last: The token before it, if it belongs to the same section or statement.
-        brackets: What is open at this place, the innermost last.
-        in_condition: Whether it is between an ``if`` and its ``{``.
-    """
-    around = brackets[-1] if brackets else None
-    if "SECTION" in wanted:
-        return _at_top(found)
-    if "IF" in wanted and "NAME" in wanted:
-        return _at_statement(found, around)
-    if in_condition and "VARIABLE" not in wanted and "RBRACKET" not in wanted:
-        return _in_condition(found, wanted, last, around)
-    if wanted <= {"LBRACE", "IF"}:
-        return _at_block(found, wanted, last)
-    return _in_plugin(found, wanted, last, around)
-
-
-def _at_top(found: Token) -> tuple[str, str]:
-    if found.type == "RBRACE":
-        return "this '}' closes nothing", "remove it, or add the '{' that it belongs to"
-    nearest = did_you_mean(found, SECTIONS)
-    hint = f"did you mean '{nearest}'?" if nearest else "a config is made of input { … }, filter { … }, output { … }"
-    return f"expected a section (input, filter or output), found {describe(found)}", hint
-
-
-def _at_statement(found: Token, around: Bracket | None) -> tuple[str, str]:
-    if found == ELSE:
-        return "'else' without an 'if' before it", "'else' follows the '}' of an 'if' block"
-    return f"expected a plugin, 'if' or '}}' in the {around}, found {describe(found)}", ""
-
-
-def _at_block(found: Token, wanted: frozenset[str], last: Token | None) -> tuple[str, str]:
-    if last is None or last.type == "_ELSE" or "IF" in wanted:
-        return f"expected '{{' or 'if' after 'else', found {describe(found)}", ""
-    if last.type == "SECTION":
-        return f"expected '{{' after '{last}', found {describe(found)}", f"write {last} {{ … }}"
-    if last in ("elsif", "elif", "elseif"):
-        return f"expected '{{' after plugin name '{last}', found {describe(found)}", "did you mean 'else if'?"
-    name = last.strip("\"'")
-    return f"expected '{{' after plugin name '{name}', found {describe(found)}", f"write {name} {{ … }}"
-
-
-def _in_plugin(found: Token, wanted: frozenset[str], last: Token | None, around: Bracket | None) -> tuple[str, str]:
-    what = describe(found)
-    kind = around.kind if around else ""
-    if "_ARROW" in wanted:
-        name = last.strip("\"'") if last else ""
-        return f"expected '=>' after {'key' if kind == 'hash' else 'option name'} '{name}', found {what}", (
-            f"write {name} => value"
-        )
-    if "VARIABLE" in wanted:
-        return _at_value(found, wanted, last)
-    if kind == "array":
-        hint = "put ',' between the values" if found.type in ("STRING", "NUMBER", "NAME", "LBRACKET") else ""
-        return f"expected ',' or ']' in the array, found {what}", hint or _quotes(found, last)
-    if kind == "hash":
-        return f"expected a key or '}}' in the hash, found {what}", (
-            "remove the ',': blanks or line ends separate the pairs of a hash"
-            if found.type == "_COMMA"
-            else _quotes(found, last)
-        )
-    return f"expected an option name or '}}' in {around}, found {what}", (
-        "remove the ',': blanks or line ends separate options" if found.type == "_COMMA" else _quotes(found, last)
-    )
-
-
-def _at_value(found: Token, wanted: frozenset[str], last: Token | None) -> tuple[str, str]:
-    hint = f'put the value in quotes: "{printable(found)}"' if found.type == BAD else ""
-    if "RBRACKET" in wanted:
-        return f"expected a value or ']' in the array, found {describe(found)}", hint
-    if last is not None and last.type == "_COMMA":
-        if found.type == "RBRACKET":
-            hint = "remove the ',' after the last value"
-        return f"expected a value after ',', found {describe(found)}", hint
-    return f"expected a value after '=>', found {describe(found)}", hint
-
-
-def _quotes(found: Token, last: Token | None) -> str:
+def _quotes(at: Unexpected) -> str:
     """Return the hint for a token that cannot be a name: perhaps the value before it has no quotes."""
-    if found.type == BAD and found.endswith((":", "=")):
-        return f"write {found[:-1]} => value"
-    if found.type == BAD and last is not None and last.type in ("NAME", "NUMBER", "VARIABLE"):
+    if at.found.kind is Kind.BAD and at.found.text.endswith((":", "=")):
+        return f"write {at.found.text[:-1]} => value"
+    if at.found.kind is Kind.BAD and at.last.kind in (Kind.NAME, Kind.VARIABLE, *NUMBERS):
         return "a value with other characters than letters, digits and '_' needs quotes"
     return ""
 
 
-def _in_condition(found: Token, wanted: frozenset[str], last: Token | None, around: Bracket | None) -> tuple[str, str]:
-    what = describe(found)
-    if "FIELD" in wanted:
-        return _at_operand(found, wanted, last)
-    if wanted == {"IN"}:
-        return f"expected 'in' after 'not', found {what}", "to negate a condition write !([a] == 1)"
-    operator = _OPERATORS.get(found)
-    hint = f"did you mean '{operator}'?" if operator else ""
-    if "COMPARE" not in wanted and found.type in ("COMPARE", "MATCH", "IN", "NOT"):
-        hint = "a comparison is complete in itself; join comparisons with 'and' or 'or', negate with !([a] == 1)"
-    closing = "')'" if around and around.kind == "parenthesis" else "'{'"
-    return f"expected {closing} or an operator after {describe(last)}, found {what}", hint
-
-
-def _at_operand(found: Token, wanted: frozenset[str], last: Token | None) -> tuple[str, str]:
-    what = describe(found)
-    if last is not None and last.type == "BANG":
-        return f"expected a field or '(' after '!', found {what}", "write ![a] or !([a] == 1)"
-    if last is not None and last.type == "MATCH":
-        return f"expected a regex after '{last}', found {what}", "write it between slashes, /^a+$/, or in quotes"
-    if found == "not":
-        hint = "write ! for not: ![a] or !([a] == 1)"
-    elif found.type in ("NAME", "NUMBER") and str(found) in ("true", "false", "null", "nil"):
-        hint = f'put it in quotes: "{found}"'
-    elif found.type == "NAME":
-        hint = f'a field is written [{found}], a text "{found}"'
-    else:
-        hint = f'put it in quotes: "{found}"' if found.type in (BAD, "VARIABLE") and found != "=" else ""
-    operand = "a condition" if "BANG" in wanted else "a field, string, number or array"
-    return f"expected {operand} after {describe(last)}, found {what}", hint
-
-
-def describe(token: Token | None) -> str:
+def describe(token: Token) -> str:
     """Return a token as a reader would call it."""
-    if token is None:
-        return "the condition"
-    if token.type == END:
+    if token.kind is Kind.END:
         return "the end of the text"
-    text = printable(token)
-    if token.type == "STRING":
-        return f"the string {text}"
-    return f"'{text}'"
+    text = printable(token.text)
+    return f"the string {text}" if token.kind is Kind.STRING else f"'{text}'"
 
 
 def printable(text: str) -> str:
-    """Return the begin of a text, with escapes for what one would not see."""
+    """Return the start of a text, with escapes for what one would not see."""
     text = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -1,7 +1,7 @@
 """Cut config text into tokens, and turn offsets in the text into places.
 
-What a token means to the grammar depends on where it stands (``[a]`` is a field in a condition and an array in a
-plugin; ``filter`` is a section, or an option's name), so this module only finds its *shape*; ``syntax.py`` decides.
+What a token means depends on where it stands: ``[a]`` is a field in a condition and an array in a plugin; ``filter``
+is a section, or an option's name. The parser knows where it is, so it asks for one token at a time.
 
 Every pattern is possessive: no text makes the lexer slow.
 """
@@ -10,82 +10,94 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import Final
+from enum import Enum
+from typing import Final, NamedTuple
 
-from ingestd.config._lark import Token
 from ingestd.config.errors import Span
 
-#: Token types that the grammar does not know: a part of the text that cannot be right anywhere.
-BAD: Final = "BAD"
-#: A quote that is never closed; reaches to the end of its line.
-UNCLOSED: Final = "UNCLOSED"
-#: A run of letters, digits and other marks that is not classified yet.
-WORD: Final = "WORD"
-END: Final = "$END"
+
+class Kind(Enum):
+    """What a token looks like; the values are the groups of the lexer's patterns."""
+
+    STRING = "STRING"
+    UNCLOSED = "UNCLOSED"  # a string that is never closed; reaches to the end of its line
+    NAME = "NAME"  # keywords, too
+    INTEGER = "INTEGER"
+    FLOAT = "FLOAT"
+    VARIABLE = "VARIABLE"
+    FIELD = "FIELD"
+    REGEX = "REGEX"
+    MARK = "MARK"  # a bracket, comma, arrow or operator
+    BAD = "BAD"  # cannot be right anywhere
+    END = "END"
+
+
+class Token(NamedTuple):
+    """A piece of a text, as written; ``start`` is the offset of its first character."""
+
+    kind: Kind
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The offset after the last character."""
+        return self.start + len(self.text)
+
+    @property
+    def value(self) -> str:
+        """The text without its quotes, if it has any; a backslash stays a backslash."""
+        return self.text[1:].removesuffix(self.text[0]) if self.kind is Kind.STRING else self.text
+
+    def is_in(self, wanted: tuple[Kind | str, ...]) -> bool:
+        """Tell whether the token's kind or its text is in ``wanted``."""
+        return self.kind in wanted or self.text in wanted
+
+
+#: The kinds of tokens that can name a plugin or an option.
+NAMES: Final = (Kind.NAME, Kind.STRING, Kind.INTEGER)
+NUMBERS: Final = (Kind.INTEGER, Kind.FLOAT)
 
 _BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
-_SHAPE = re.compile(
-    r"""
+_WORD_CHARACTER = r"[^ \t\r\n\"'{}\[\](),=!<>\#]"
+_TOKEN = re.compile(
+    rf"""
       (?P<STRING>   "(?:[^"\\]++|\\"?)*+" | '(?:[^'\\]++|\\'?)*+' )
     | (?P<UNCLOSED> ["'][^\r\n]*+ )
-    | (?P<LBRACE>   \{ ) | (?P<RBRACE>   \} )
-    | (?P<LBRACKET> \[ ) | (?P<RBRACKET> \] )
-    | (?P<_LPAR>    \( ) | (?P<_RPAR>    \) )
-    | (?P<_COMMA>   ,  ) | (?P<_ARROW>   => )
-    | (?P<MATCH>    [=!]~ )
-    | (?P<COMPARE>  [=!<>]= | [<>] )
-    | (?P<BANG>     !  )
-    | (?P<VARIABLE> \$\{[A-Za-z_.][A-Za-z0-9_.]*+(?::[^}\n]*+)?\} )
-    | (?P<WORD>     [^ \t\r\n"'{}\[\](),=!<>\#]++ )
-    | (?P<BAD>      = )
+    | (?P<MARK>     [{{}}\[\](),] | => | [=!]~ | [=!<>]= | [<>!] )
+    | (?P<VARIABLE> \$\{{[A-Za-z_.][A-Za-z0-9_.]*+(?::[^}}\n]*+)?\}} )
+    | (?P<INTEGER>  -?[0-9]++           (?!{_WORD_CHARACTER}) )
+    | (?P<FLOAT>    -?[0-9]++\.[0-9]*+  (?!{_WORD_CHARACTER}) )
+    | (?P<NAME>     [A-Za-z0-9_-]++     (?!{_WORD_CHARACTER}) )
+    | (?P<BAD>      {_WORD_CHARACTER}++ | = )
     """,
     re.VERBOSE,
 )
-_FIELD = re.compile(r"(?:\[[^\[\],]++\])++")
-_REGEX = re.compile(r"/(?:[^/\\]++|\\/?)*+/")
-# In Logstash a string is followed by a blank or a bracket. Where a string runs over a line end and then touches
-# a word, its own closing quote was forgotten and it swallowed the text up to the next string's opening quote.
-_TOUCHES_WORD = re.compile(r"[^ \t\r\n{}\[\](),=!<>#]")
+_OPERAND = re.compile(r"(?P<FIELD>(?:\[[^\[\],]++\])++)|(?P<REGEX>/(?:[^/\\]++|\\/?)*+/)")
+_WORD_OR_QUOTE = re.compile(rf"{_WORD_CHARACTER}|[\"']")
 
 
-def skip_blanks(text: str, position: int) -> int:
-    """Return the offset of the next character that is neither white space nor in a comment."""
-    match = _BLANK.match(text, position)
-    return match.end() if match else position
-
-
-def scan(text: str, position: int, *, operand: bool) -> Token:
-    """Return the token at ``position``, which must not be blank; its type is a shape or a terminal of the grammar.
+def scan(text: str, position: int, *, operand: bool = False) -> Token:
+    """Return the first token at or after ``position``; white space and comments are skipped.
 
     With ``operand``, brackets that hold a field reference are one ``FIELD`` token and slashes one ``REGEX``.
     """
-    if operand:
-        for kind, pattern in (("FIELD", _FIELD), ("REGEX", _REGEX)):
-            if match := pattern.match(text, position):
-                return Token(kind, match.group(), start_pos=position)
-    match = _SHAPE.match(text, position)
+    blank = _BLANK.match(text, position)
+    start = blank.end() if blank else position
+    match = (_OPERAND.match(text, start) if operand else None) or _TOKEN.match(text, start)
     if match is None or match.lastgroup is None:
-        return Token(END, "", start_pos=position)
-    kind = match.lastgroup
-    value = match.group()
-    if kind == "STRING" and "\n" in value and _TOUCHES_WORD.match(text, match.end()):
-        kind, value = UNCLOSED, first_line(value)
-    return Token(kind, value, start_pos=position)
+        return Token(Kind.END, "", start)
+    token = Token(Kind(match.lastgroup), match.group(), start)
+    # In Logstash a string is followed by a blank or a bracket. Where a string runs over a line end and then touches a
+    # word or a quote, its own closing quote was forgotten; it swallowed the text up to the next string's opening quote.
+    if token.kind is Kind.STRING and "\n" in token.text and _WORD_OR_QUOTE.match(text, token.end):
+        return Token(Kind.UNCLOSED, first_line(token.text), start)
+    return token
 
 
-def first_line(value: str) -> str:
-    """Return the part of ``value`` before its first line end."""
-    return value.split("\n", 1)[0].rstrip("\r")
-
-
-def start_of(token: Token) -> int:
-    """Return the offset of the first character of a token."""
-    return token.start_pos or 0
-
-
-def end_of(token: Token) -> int:
-    """Return the offset behind the last character of a token."""
-    return start_of(token) + len(token)
+def first_line(text: str) -> str:
+    """Return the part of ``text`` before its first line end."""
+    return text.split("\n", 1)[0].rstrip("\r")
 
 
 class Places:
@@ -105,10 +117,7 @@ class Places:
 
     def starts_line(self, offset: int) -> bool:
         """Tell whether only white space stands before ``offset`` in its line."""
-        start = self._starts[self.line(offset) - 1]
-        while offset > start and self.text[offset - 1] in " \t":
-            offset -= 1
-        return offset == start
+        return not self.text[self._starts[self.line(offset) - 1] : offset].strip(" \t")
 
     def span(self, start: int, end: int) -> Span:
         """Return the span of ``text[start:end]``; if that is several lines, of its part in the first line."""
@@ -117,4 +126,4 @@ class Places:
 
     def of(self, token: Token) -> Span:
         """Return the span of a token."""
-        return self.span(start_of(token), end_of(token))
+        return self.span(token.start, token.end)

@@ -1,20 +1,24 @@
 """Read pipeline configs in the Logstash config language.
 
-Other modules of the package do the parts: ``files`` finds and reads, ``syntax`` parses with the tables of
-``grammar.lark``, ``build`` makes the nodes.
+Other modules of the package do the parts: ``files`` finds and reads files; ``lexer`` cuts tokens; ``syntax`` and
+``expressions`` parse by recursive descent, on a ``cursor``; ``literals`` makes nodes of single tokens.
+``recovery`` finds the next statement after a syntax error, ``explain`` words the error.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ingestd.config import files
-from ingestd.config.build import Builder
+from ingestd.config.cursor import Cursor
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
+from ingestd.config.explain import SECTIONS
 from ingestd.config.lexer import Places
+from ingestd.config.literals import Literals
 from ingestd.config.nodes import Config, Statement
-from ingestd.config.syntax import parse_tree
+from ingestd.config.syntax import Parser
 
 
 def parse(text: str, file: str, variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
@@ -64,24 +68,21 @@ def _join(
 ) -> Config:
     """Parse each text and put the sections of the same kind together."""
     sources: dict[str, str] = {}
-    sections: dict[str, list[Statement]] = {"input": [], "filter": [], "output": []}
+    sections = defaultdict[str, list[Statement]](list)
     errors, warnings = list(unreadable), list[ConfigError]()
-    empty = True
     for file, marked in texts:
         text = sources[file] = marked.removeprefix("\ufeff")
-        places = Places(text, file)
-        tree, found = parse_tree(places)
-        builder = Builder(places, variables, support_escapes=support_escapes)
-        for kind, statements in builder.sections(tree) if tree else ():
-            empty = False
-            sections[kind] += statements
-        errors += _in_order(found + builder.errors)
-        warnings += _in_order(builder.warnings)
-    if empty and not errors:
+        cursor = Cursor(Places(text, file))
+        literals = Literals(cursor.places, variables, support_escapes=support_escapes)
+        for name, statements in Parser(cursor, literals).sections():
+            sections[name] += statements
+        errors += _in_order(cursor.errors + literals.errors)
+        warnings += _in_order(literals.warnings)
+    if not sections and not errors:
         errors.append(_nothing(texts))
     if errors:
         raise ConfigErrors(errors, sources)
-    inputs, filters, outputs = map(tuple, sections.values())
+    inputs, filters, outputs = (tuple(sections[name]) for name in SECTIONS)
     return Config(inputs, filters, outputs, sources, tuple(warnings))
 
 
@@ -92,6 +93,6 @@ def _nothing(texts: Sequence[tuple[str, str]]) -> ConfigError:
 
 
 def _in_order(errors: list[ConfigError]) -> list[ConfigError]:
-    """Return errors in the order of the text, each once: a statement may have been built twice after an error."""
+    """Return errors in the order of the text, each once: some mistakes are met twice."""
     unique = {(error.span, error.message): error for error in errors}
     return sorted(unique.values(), key=lambda error: (error.span.line, error.span.column))

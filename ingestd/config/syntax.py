@@ -1,337 +1,197 @@
-"""Parse one text with the LALR tables of ``grammar.lark``, and go on after an error.
+"""Parse one text by recursive descent, and go on after an error.
 
-The parser names the tokens (a word is a keyword only where the grammar takes that keyword) and keeps *marks*: copies
-of its stacks as they were before each statement. After a syntax error it goes back to the innermost mark, skips the
-rest of the broken statement, and parses on, so that one run reports the errors of all statements. Where it is plain
-what was forgotten (a quote, a ``}``), it acts as if that were there.
+::
 
-Time is linear in the text; neither the parser nor what it returns is deeper than ``MAX_DEPTH`` brackets.
+    config = (("input" | "filter" | "output") block)*
+    block  = "{" (plugin | branch)* "}"
+    branch = "if" condition block ("else" "if" condition block)* ("else" block)?
+    plugin = name "{" (name "=>" value)* "}"
+    value  = codec | array | hash | string | bareword | number | variable
+    codec  = plugin
+    array  = "[" (value ("," value)*)? "]"
+    hash   = "{" (key "=>" value)* "}"
+
+``expressions`` has the conditions. Follows
+https://www.elastic.co/docs/reference/logstash/configuration-file-structure and the grammar of Logstash's parser.
+
+After a syntax error the rest of the broken statement is skipped, so that one run reports the errors of all statements.
+Where it is plain what was forgotten (a quote, a ``}``), the parser acts as if that were there.
+
+Time is linear in the text; neither the parser nor what it returns is deeper than ``cursor.MAX_DEPTH`` brackets.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Final, cast
+from contextlib import suppress
+from typing import Literal, cast
 
-from ingestd.config._lark import Lark, Lexer, Shift, Token, Tree, UnexpectedToken
-from ingestd.config.errors import ConfigError
-from ingestd.config.explain import ELSE, SECTIONS, Bracket, explain, never_closed
-from ingestd.config.lexer import (
-    BAD,
-    END,
-    UNCLOSED,
-    WORD,
-    Places,
-    end_of,
-    first_line,
-    scan,
-    skip_blanks,
-    start_of,
+from ingestd.config import explain
+from ingestd.config.cursor import BrokenError, Cursor, GiveUpError
+from ingestd.config.explain import SECTIONS
+from ingestd.config.expressions import Expressions
+from ingestd.config.lexer import NAMES, NUMBERS, Kind, Token
+from ingestd.config.literals import Literals, Scalar
+from ingestd.config.nodes import (
+    Array,
+    Branch,
+    Condition,
+    Field,
+    Hash,
+    Number,
+    Plugin,
+    Setting,
+    Statement,
+    Text,
+    Truth,
+    Value,
+)
+from ingestd.config.recovery import (
+    begins_section,
+    forgot_to_close_block,
+    forgot_to_close_plugin,
+    skip_condition,
+    skip_statement,
 )
 
-#: Brackets of any kind within each other; far more than any config has, and far less than Python's stack takes.
-MAX_DEPTH: Final = 100
-#: Errors reported of one text: a text with more is probably no config at all.
-MAX_ERRORS: Final = 50
-
-_KEYWORDS: Final = {
-    **dict.fromkeys(SECTIONS, "SECTION"),
-    **dict.fromkeys(("and", "or", "xor", "nand"), "LOGIC"),
-    "if": "IF",
-    ELSE: "_ELSE",
-    "in": "IN",
-    "not": "NOT",
-}
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]*)?")
-_OPENING: Final = ("LBRACE", "LBRACKET", "_LPAR")
-_CLOSING: Final = ("RBRACE", "RBRACKET", "_RPAR")
-_TERMINALS: Final = (
-    *("SECTION", "NAME", "STRING", "NUMBER", "VARIABLE", "FIELD", "REGEX", "IF", "_ELSE", "LOGIC", "NOT", "IN"),
-    *("BANG", "COMPARE", "MATCH", "LBRACE", "RBRACE", "LBRACKET", "RBRACKET", "_LPAR", "_RPAR", "_COMMA", "_ARROW"),
-)
+Section = tuple[str, tuple[Statement, ...]]
 
 
-class _NoLexer(Lexer):
-    """Lark wants a lexer; the tokens come from ``lexer.scan`` instead."""
-
-    def __init__(self, _: object) -> None:
-        pass
-
-    def lex(self, *_: object) -> Any:
-        """Return no tokens."""
-        return iter(())
+class _NextSectionError(Exception):
+    """The next section begins, though this one is still open; the error is already reported."""
 
 
-@cache
-def _grammar() -> Lark:
-    text = Path(__file__).with_name("grammar.lark").read_text("utf-8")
-    return Lark(text, parser="lalr", lexer=_NoLexer, maybe_placeholders=False)
+class Parser:
+    """Reads the text at a cursor."""
 
+    def __init__(self, cursor: Cursor, literals: Literals) -> None:
+        self._cursor, self._literals = cursor, literals
+        self._expressions = Expressions(cursor, literals, self._array)
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """The parser's stacks before a statement or section that stands in ``depth`` brackets."""
+    def sections(self) -> list[Section]:
+        """Return the name and the statements of each section, as far as they could be read."""
+        cursor, sections = self._cursor, list[Section]()
+        with suppress(GiveUpError):
+            while cursor.next.kind is not Kind.END:
+                start = cursor.next.start
+                try:
+                    sections.append(self._section())
+                except _NextSectionError:
+                    cursor.brackets.clear()
+                except BrokenError:
+                    skip_statement(cursor, start, 0)
+        return sections
 
-    depth: int
-    states: list[Any]
-    values: list[Any]
+    def _section(self) -> Section:
+        cursor, name = self._cursor, self._cursor.next
+        if name.text not in SECTIONS:
+            error = cursor.unexpected(explain.section)
+            if cursor.following().text != "{":  # else the name is misspelt: look into it all the same
+                raise error
+        cursor.advance()
+        cursor.expect(explain.section_brace, "{")
+        return name.text, self._block("section", name)
 
+    # Statements
 
-class _GiveUpError(Exception):
-    """The rest of the text is not worth parsing."""
-
-
-def parse_tree(places: Places) -> tuple[Tree[Token] | None, list[ConfigError]]:
-    """Return the tree of a text and its syntax errors, in the order of the text.
-
-    With errors, the tree still holds the statements that could be read (some may be there twice: good for finding
-    more errors, and for nothing else), or is None if the parser gave up.
-    """
-    parser = _Parser(places)
-    try:
-        tree = parser.parse()
-    except _GiveUpError:
-        tree = None
-    return tree, parser.errors
-
-
-class _Parser:
-    def __init__(self, places: Places) -> None:
-        self.errors: list[ConfigError] = []
-        self._places, self._text = places, places.text
-        self._position = 0  # offset of the next character to read
-        self._lark = _grammar().parse_interactive("")
-        self._state = self._lark.parser_state
-        self._table = self._state.parse_conf.parse_table.states
-        self._open: list[Bracket] = []
-        self._marks: list[_Mark] = []
-        self._last: Token | None = None  # the token that was fed last
-        self._in_condition = False
-        self._swallowed = False  # an unclosed string took a '}' with it, so that one more may seem to be missing
-
-    def parse(self) -> Tree[Token]:
-        while True:
-            token = self._next()
-            self._set_mark()
-            if token.type == END:
-                return self._end(token)
-            if self._forgotten_brace(token):
-                self._feed_closing(token)
-                continue
-            self._position = end_of(token)
-            if token.type == UNCLOSED:
-                self._report_unclosed(token)
-                token = Token("STRING", token + token[0], start_pos=start_of(token))
+    def _block(self, kind: Literal["section", "block"], head: Token) -> tuple[Statement, ...]:
+        cursor = self._cursor
+        cursor.open(kind, head)
+        depth, statements, after_if = len(cursor.brackets), list[Statement](), False
+        while not cursor.closes(forgotten=not after_if and forgot_to_close_block(cursor)):
+            start = cursor.next.start
             try:
-                self._feed(token)
-            except UnexpectedToken:
-                self._recover(token)
+                after_if = self._statement(statements, after_if)
+            except BrokenError:
+                skip_statement(cursor, start, depth)
+        return tuple(statements)
 
-    # Reading
+    def _statement(self, statements: list[Statement], after_if: bool) -> bool:
+        """Read a plugin, an ``if`` or an ``else``, each with its block; tell whether an ``else`` may follow.
 
-    def _next(self) -> Token:
-        start = skip_blanks(self._text, self._position)
-        operand = self._text[start : start + 1] in ("[", "/") and self._accepts("FIELD")
-        token = scan(self._text, start, operand=operand)
-        return Token(self._terminal(token), token.value, start_pos=start) if token.type == WORD else token
-
-    def _terminal(self, word: str) -> str:
-        """Return the terminal that a word is at this place."""
-        keyword = _KEYWORDS.get(word)
-        if keyword and self._accepts(keyword):
-            return keyword
-        if word == ELSE and self._accepts("IF"):
-            return BAD  # "else" without "if"; else it would be taken for a plugin
-        if _NUMBER.fullmatch(word) and self._accepts("NUMBER"):
-            return "NUMBER"
-        return "NAME" if _NAME.fullmatch(word) else BAD
-
-    def _peek(self, position: int) -> Token:
-        return scan(self._text, skip_blanks(self._text, position), operand=False)
-
-    # The LALR machine
-
-    def _accepts(self, terminal: str) -> bool:
-        """Tell whether the grammar takes ``terminal`` here.
-
-        The table alone answers yes too often (its look-ahead sets are merged), so the reductions are played through.
+        It may also follow where statements between it and its ``if`` were broken.
         """
-        states = list(self._state.state_stack)
-        while True:
-            if terminal == END and states[-1] == self._state.parse_conf.end_state:
-                return True
-            action = self._table[states[-1]].get(terminal)
-            if action is None:
-                return False
-            if action[0] is Shift:
-                return True
-            rule = action[1]
-            if rule.expansion:
-                del states[-len(rule.expansion) :]
-            states.append(self._table[states[-1]][rule.origin.name][1])
+        cursor, word = self._cursor, self._cursor.next
+        if begins_section(cursor):
+            cursor.closes(forgotten=True)
+            raise _NextSectionError
+        if word.text == "if":
+            statements.append(Branch((self._case(),), (), cursor.places.of(word)))
+            return True
+        if word.text == "else":
+            if not after_if:
+                raise cursor.unexpected(explain.statement)
+            statements[-1], may_follow = self._else(cast(Branch, statements[-1]))
+            return may_follow
+        statements.append(self._plugin(cursor.take(explain.statement, *NAMES)))
+        return False
 
-    def _feed(self, token: Token) -> None:
-        before = self._last
-        self._lark.feed_token(token)
-        self._last = token
-        if token.type == "IF":
-            self._in_condition = True
-        elif token.type == "LBRACE" and self._accepts("IF"):
-            self._in_condition = False
-        if token.type in _OPENING:
-            self._open.append(self._bracket(token, before))
-            if len(self._open) > MAX_DEPTH:
-                self._report(f"brackets are nested deeper than {MAX_DEPTH} levels", token, "make the config flatter")
-                raise _GiveUpError
-        elif token.type in _CLOSING:
-            self._open.pop()
+    def _else(self, branch: Branch) -> tuple[Branch, bool]:
+        """Return ``branch`` with each ``else if`` and the ``else`` that follow, and whether another ``else`` may."""
+        tests = list(branch.tests)
+        while self._cursor.next.text == "else":
+            keyword = self._cursor.advance()
+            if self._cursor.expect(explain.after_else, "if", "{").text != "if":
+                return Branch(tuple(tests), self._block("block", keyword), branch.span), False
+            tests.append(self._case())
+        return Branch(tuple(tests), (), branch.span), True
 
-    def _bracket(self, token: Token, before: Token | None) -> Bracket:
-        name = before if before is not None else ""
-        if token.type == "LBRACKET":
-            return Bracket("array", "", token, None)
-        if token.type == "_LPAR":
-            return Bracket("parenthesis", "", token, None)
-        if self._accepts("IF"):
-            in_section = before is not None and before.type == "SECTION"
-            return Bracket("section" if in_section else "block", name, token, before)
-        if self._accepts("NUMBER"):
-            return Bracket("hash", "", token, None)
-        return Bracket("plugin", name.strip("\"'"), token, before)
+    def _case(self) -> tuple[Condition, tuple[Statement, ...]]:
+        cursor, depth = self._cursor, len(self._cursor.brackets)
+        keyword = cursor.advance()
+        try:
+            condition = self._expressions.condition("{")
+        except BrokenError:
+            skip_condition(cursor, depth)
+            if cursor.next.text != "{":
+                raise
+            span = cursor.places.of(keyword)
+            condition = Truth(Field("[x]", span), span)  # any will do: there is an error
+        return condition, self._block("block", keyword)
 
-    # Marks and recovery
+    # Plugins
 
-    def _set_mark(self) -> None:
-        """Remember the stacks if a statement or a section may begin here."""
-        if self._last is not None and self._last.type not in ("LBRACE", "RBRACE"):
-            return
-        if not (self._accepts("SECTION") or (self._accepts("IF") and self._accepts("NAME"))):
-            return
-        depth = len(self._open)
-        while self._marks and self._marks[-1].depth >= depth:
-            self._marks.pop()
-        self._marks.append(_Mark(depth, list(self._state.state_stack), list(self._state.value_stack)))
+    def _plugin(self, name: Token) -> Plugin:
+        """Read the rest of a plugin or codec, after its name."""
+        cursor, settings = self._cursor, list[Setting]()
+        cursor.expect(explain.plugin_brace, "{")
+        cursor.open("plugin", name)
+        while not cursor.closes(forgotten=forgot_to_close_plugin(cursor)):
+            if cursor.expect(explain.option, *NAMES, "}").text != "}":
+                settings.append(self._setting())
+        return Plugin(name.value, tuple(settings), cursor.places.of(name))
 
-    def _go_back(self) -> None:
-        """Make the innermost mark the present again."""
-        mark = self._marks[-1]
-        self._state.state_stack[:] = mark.states
-        self._state.value_stack[:] = mark.values
-        del self._open[mark.depth :]
-        self._last = None
+    def _setting(self) -> Setting:
+        name = self._cursor.advance()
+        self._cursor.take(explain.arrow, "=>")
+        return Setting(name.value, self._value(self._literals.value), self._cursor.places.of(name))
 
-    def _recover(self, token: Token) -> None:
-        """Report an unexpected token, and find a place from which the text makes sense again."""
-        last = self._last
-        if last is not None and last.type == "STRING" and "\n" in last:
-            # The string swallowed line ends, and what follows is nonsense: its closing quote was forgotten.
-            self._report_unclosed(last)
-            self._position = start_of(last) + len(first_line(last))
-            return
-        wanted = frozenset(filter(self._accepts, _TERMINALS))
-        message, hint = explain(token, wanted, last, self._open, in_condition=self._in_condition)
-        self._report(message, token, hint)
-        if "SECTION" in wanted and self._peek(end_of(token)).type == "LBRACE":
-            self._feed(Token("SECTION", "input", start_pos=start_of(token)))  # look into it all the same
-            return
-        inner_braces = sum(bracket.opening == "{" for bracket in self._open[self._marks[-1].depth :])
-        self._go_back()
-        if self._in_condition:
-            self._in_condition = False
-            self._skip_condition(token)
-        else:
-            self._skip_statement(token, inner_braces)
+    def _value(self, scalar: Scalar) -> Value:
+        """Read a value; ``scalar`` makes the node of a string, bareword, number or variable."""
+        cursor = self._cursor
+        token = cursor.expect(explain.value, Kind.NAME, Kind.STRING, *NUMBERS, Kind.VARIABLE, "[", "{")
+        if token.text == "[":
+            return self._array(self._literals.value)
+        if token.text == "{":
+            return self._hash()
+        cursor.advance()
+        is_codec = cursor.next.text == "{" and token.kind in (Kind.NAME, Kind.STRING)
+        return self._plugin(token) if is_codec else scalar(token)
 
-    def _skip_condition(self, token: Token) -> None:
-        """Go on with the block that belongs to a broken condition, as if the condition were ``[x]``."""
-        while token.type not in ("LBRACE", "RBRACE", END):
-            token = self._skip(token)
-        self._position = start_of(token)
-        if token.type == "LBRACE":
-            for kind, value in (("IF", "if"), ("FIELD", "[x]")):
-                self._feed(Token(kind, value, start_pos=start_of(token)))
+    def _array(self, scalar: Scalar) -> Array:
+        cursor, items = self._cursor, list[Value]()
+        start = cursor.open("array").start
+        if cursor.next.text != "]":
+            items.append(self._value(scalar))
+            while cursor.expect(explain.comma, ",", "]").text == ",":
+                cursor.advance()
+                items.append(self._value(scalar))
+        return Array(tuple(items), cursor.places.span(start, cursor.close().end))
 
-    def _skip_statement(self, token: Token, depth: int) -> None:
-        """Set the position behind the statement in which ``token`` stands, ``depth`` braces deep."""
-        while token.type != END:
-            if token.type == "LBRACE":
-                depth += 1
-            elif token.type == "RBRACE":
-                depth -= 1
-                if depth < 0 and self._marks[-1].depth:  # it ends the block around the statement
-                    self._position = start_of(token)
-                    return
-                if depth <= 0:
-                    self._position = end_of(token)
-                    return
-            elif depth == 0 and self._begins_statement(token):
-                break
-            token = self._skip(token)
-        self._position = start_of(token)
-
-    def _skip(self, token: Token) -> Token:
-        """Return the token after ``token``; shapes are enough to tell the braces of the config from others."""
-        start = skip_blanks(self._text, end_of(token))
-        return scan(self._text, start, operand=token.type == "MATCH")
-
-    def _begins_statement(self, token: Token) -> bool:
-        if token.type not in (WORD, "NAME", "IF", BAD) or not self._places.starts_line(start_of(token)):
-            return False
-        return str(token) == "if" or self._peek(end_of(token)).type == "LBRACE"
-
-    # What was forgotten
-
-    def _forgotten_brace(self, token: Token) -> bool:
-        """Tell whether ``token`` can only stand behind a ``}`` that is missing."""
-        if not self._open or token.type not in ("NAME", "STRING", BAD) or not self._accepts("RBRACE"):
-            return False
-        following = self._peek(end_of(token)).type
-        around = self._open[-1]
-        if self._accepts("IF"):
-            after_plugin = self._last is not None and self._last.type == "RBRACE"
-            is_else = token == ELSE and after_plugin and around.kind == "block" and around.name != ELSE
-            return is_else or (token in SECTIONS and following == "LBRACE")
-        if around.kind != "plugin" or around.head is None:
-            return False
-        if token in ("if", ELSE):
-            return following != "_ARROW"
-        if following != "LBRACE" or not self._places.starts_line(start_of(token)):
-            return False
-        return token in SECTIONS or self._places.column(start_of(token)) <= self._places.column(start_of(around.head))
-
-    def _feed_closing(self, token: Token) -> None:
-        """Report the missing ``}`` of the innermost bracket, and act as if it stood before ``token``."""
-        around = self._open[-1]
-        message, hint = never_closed(around, self._places.line(start_of(token)))
-        self._report(message, around.token, hint)
-        for _ in range(len(self._open) if token in SECTIONS and self._accepts("IF") else 1):
-            self._feed(Token("RBRACE", "}", start_pos=start_of(token)))
-
-    def _end(self, token: Token) -> Tree[Token]:
-        """Finish the tree; what is still open is an error."""
-        if self._open or not self._accepts(END):
-            if not self._open:
-                wanted = frozenset(filter(self._accepts, _TERMINALS))
-                message, hint = explain(token, wanted, self._last, self._open, in_condition=False)
-                self._report(message, self._last or token, hint)
-            elif not self._swallowed:
-                message, hint = never_closed(self._open[-1], None)
-                self._report(message, self._open[-1].token, hint)
-            self._go_back()
-            while self._open:
-                self._feed(Token("RBRACE", "}", start_pos=start_of(token)))
-        return cast(Tree[Token], self._lark.feed_token(Token(END, "")))
-
-    def _report_unclosed(self, token: Token) -> None:
-        opening = Token(UNCLOSED, first_line(token), start_pos=start_of(token))
-        self._swallowed |= "}" in opening
-        self._report(f"the string that begins here is never closed: {token[0]} is missing", opening, "")
-
-    def _report(self, message: str, token: Token, hint: str) -> None:
-        self.errors.append(ConfigError(message, self._places.of(token), hint))
-        if len(self.errors) >= MAX_ERRORS:
-            raise _GiveUpError
+    def _hash(self) -> Hash:
+        cursor, items = self._cursor, list[tuple[Text | Number, Value]]()
+        start = cursor.open("hash").start
+        while cursor.expect(explain.pair, Kind.NAME, Kind.STRING, *NUMBERS, "}").text != "}":
+            key = self._literals.key(cursor.advance())
+            cursor.take(explain.arrow, "=>")
+            items.append((key, self._value(self._literals.value)))
+        return Hash(tuple(items), cursor.places.span(start, cursor.close().end))

@@ -48,6 +48,7 @@ VALUES = [  # id, text, value
     ("codec", "json { charset => 'X' }", ("json", ("charset", "X"))),
     ("codec_empty", "rubydebug { }", ("rubydebug",)),
     ("codec_in_array", "[json { }, line { }]", [("json",), ("line",)]),
+    ("codec_quoted", "'json' { }", ("json",)),
     ("variable", '"${HOST}"', "es1"),
     ("variable_inside", '"http://${HOST}:${PORT}/"', "http://es1:9200/"),
     ("variable_unquoted_stays_a_string", "${PORT}", "9200"),
@@ -100,6 +101,7 @@ SECTIONS = [
     ("comments", "#1\nfilter #2 }\n{ #3\n a #4\n { #5\n } } # 6", {"input": [], "filter": [("a",)], "output": []}),
     ("byte_order_mark", "\ufefffilter { }", {"input": [], "filter": [], "output": []}),
     ("quoted_names", "filter { \"a\" { 'b' => 1 } }", {"input": [], "filter": [("a", ("b", 1))], "output": []}),
+    ("name_with_digits", "filter { 5 { -6 => 1 } }", {"input": [], "filter": [("5", ("-6", 1))], "output": []}),
     ("name_with_dash", "filter { a-b { c-d => 1 } }", {"input": [], "filter": [("a-b", ("c-d", 1))], "output": []}),
     ("option_twice", "filter {x { a => 1 a => 2}}", {"filter": [("x", ("a", 1), ("a", 2))], "input": [], "output": []}),
 ]
@@ -149,6 +151,14 @@ CONDITIONS = [
     ("parentheses", "(([f]))", ("true", F)),
     *((name, f"[f] {name} [g]", (name, ("true", F), ("true", G))) for name in ("and", "or", "xor", "nand")),
     ("parentheses_group", "([f] or [g]) and [f]", ("and", ("or", ("true", F), ("true", G)), ("true", F))),
+    ("regex_alone", "/x/", ("true", ("regex", "x"))),
+    ("array_alone", "[1, b]", ("true", [1, "b"])),
+    (
+        "array_of_everything",
+        "[f] in [{ a => 1 }, b { c => '${HOST}' }, ${HOST}]",
+        ("in", F, [{"hash": [("a", 1)]}, ("b", ("c", "es1")), "es1"]),
+    ),
+    ("string_in_a_nested_array", '[f] in [["${HOST}x"], 1]', ("in", F, [["es1x"], 1])),
     ("string_alone", '"x"', ("true", "x")),
     ("variable", '[f] == "${HOST}"', ("==", F, "es1")),
     ("variable_in_array", '[f] in ["${HOST}", "b"]', ("in", F, ["es1", "b"])),
@@ -227,6 +237,13 @@ def test_a_long_config_is_no_problem() -> None:
     test = " or ".join(f'[a] == "{number}"' for number in range(5000))
     config = parse(f"filter {{ if {test} {{" + "if [a] {" * 50 + "}" * 52, "f", {})
     assert repr(config.filters).count("Compare(") == 5000
+
+
+def test_a_long_chain_of_else_if() -> None:
+    (branch,) = parse("filter { if [a] { }" + " else if [b] { }" * 5000 + " else { x { } } }", "f", {}).filters
+    assert isinstance(branch, Branch)
+    assert len(branch.tests) == 5001
+    assert plain(branch.otherwise) == [("x",)]
 
 
 def test_load_joins_files_in_the_order_of_their_names(tmp_path: Path) -> None:

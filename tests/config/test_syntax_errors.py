@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ingestd.config.cursor import MAX_DEPTH, MAX_ERRORS
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.parser import parse
-from ingestd.config.syntax import MAX_DEPTH, MAX_ERRORS
 
 
 def errors_of(text: str) -> list[ConfigError]:
@@ -60,6 +60,13 @@ CASES = [  # id, text, column, message, hint
         "expected a value after ',', found ']'",
         "remove the ',' after the last value",
     ),
+    (
+        "no_comma_before_a_float",
+        "filter { g { a => [1 2.5] } }",
+        22,
+        "expected ',' or ']' in the array, found '2.5'",
+        "put ',' between the values",
+    ),
     ("comma_first", "filter { g { a => [, 1] } }", 20, "expected a value or ']' in the array, found ','", ""),
     (
         "address",
@@ -104,6 +111,14 @@ CASES = [  # id, text, column, message, hint
         19,
         "expected a value after '=>', found 'b\\xa0'",
         'put the value in quotes: "b\\xa0"',
+    ),
+    ("float_as_name", "filter { g { 1.5 => 2 } }", 14, "expected an option name or '}' in plugin 'g', found '1.5'", ""),
+    (
+        "number_as_codec",
+        "filter { g { a => 5 { } } }",
+        21,
+        "expected an option name or '}' in plugin 'g', found '{'",
+        "",
     ),
     ("semicolon", "filter { g { ; } }", 14, "expected an option name or '}' in plugin 'g', found ';'", ""),
     ("bracket", "filter { g { a => 1 ] } }", 21, "expected an option name or '}' in plugin 'g', found ']'", ""),
@@ -184,6 +199,13 @@ CASES = [  # id, text, column, message, hint
     ),
     ("chain", "filter { if [a] == 1 == 2 { } }", 22, "expected '{' or an operator after '1', found '=='", COMPLETE),
     (
+        "chain_of_words",
+        "filter { if [a] == 1 in [b] { } }",
+        22,
+        "expected '{' or an operator after '1', found 'in'",
+        COMPLETE,
+    ),
+    (
         "not_a_string",
         'filter { if !"a" { } }',
         14,
@@ -211,6 +233,27 @@ CASES = [  # id, text, column, message, hint
         10,
         "'else' without an 'if' before it",
         "'else' follows the '}' of an 'if' block",
+    ),
+    (
+        "else_twice",
+        "filter { if [a] { } else { } else { } }",
+        30,
+        "'else' without an 'if' before it",
+        "'else' follows the '}' of an 'if' block",
+    ),
+    (
+        "elsif_before_else",
+        "filter { if [a] { } elsif [b] { } else { } }",
+        27,
+        "expected '{' after plugin name 'elsif', found '['",
+        "did you mean 'else if'?",
+    ),
+    (
+        "else_condition_before_else",
+        "filter { if [a] { } else [b] { } else if [c] { } else { } }",
+        26,
+        "expected '{' or 'if' after 'else', found '['",
+        "",
     ),
     (
         "unclosed_string",
@@ -300,6 +343,19 @@ FORGOTTEN = [  # id, text, place and message of each error
         ["2:9 the '{' of the 'if' block is never closed"],
     ),
     (
+        "brace_of_a_codec",
+        "input {\n tcp {\n  codec => json {\n if [a] { x { } }\n}",
+        [
+            "2:6 the '{' of the plugin 'tcp' is never closed",
+            "3:17 the '{' of the plugin 'json' is never closed",
+        ],
+    ),
+    (
+        "brace_of_a_plugin_and_a_section",
+        "input {\n tcp {\n  a => 1\nfilter {\n x { }\n}",
+        ["1:7 the '{' of the section 'input' is never closed", "2:6 the '{' of the plugin 'tcp' is never closed"],
+    ),
+    (
         "section_in_else",
         "filter { if [a] { } else input { x { } } }",
         ["1:26 expected '{' or 'if' after 'else', found 'input'"],
@@ -310,6 +366,86 @@ FORGOTTEN = [  # id, text, place and message of each error
 @pytest.mark.parametrize(("text", "expected"), [c[1:] for c in FORGOTTEN], ids=[c[0] for c in FORGOTTEN])
 def test_forgotten_marks_are_shown_where_they_were_opened(text: str, expected: list[str]) -> None:
     assert [f"{error.span.line}:{error.span.column} {error.message}" for error in errors_of(text)] == expected
+
+
+GO_ON = [  # id, text, place and message of each error
+    (
+        "bad_plugin_name",
+        "filter {\n x: { }\n y { a 1 }\n}",
+        [
+            "2:2 expected a plugin, 'if' or '}' in the section 'filter', found 'x:'",
+            "3:8 expected '=>' after option name 'a', found '1'",
+        ],
+    ),
+    (
+        "else_alone_in_its_line",
+        "filter {\n else { }\n y { a 1 }\n}",
+        ["2:2 'else' without an 'if' before it", "3:8 expected '=>' after option name 'a', found '1'"],
+    ),
+    (
+        "after_a_string_over_lines",
+        "filter {\n x { a => 'b\n c; ' => 1\n }\n y { a 1 }\n}",
+        [
+            "2:11 the string that begins here is never closed: ' is missing",
+            "3:2 expected an option name or '}' in plugin 'x', found 'c;'",
+            "5:8 expected '=>' after option name 'a', found '1'",
+        ],
+    ),
+    (
+        "variable_in_a_broken_statement",
+        'filter { x { a => "${NONE}" b 1 } }',
+        ["1:20 the environment variable 'NONE' is not set", "1:31 expected '=>' after option name 'b', found '1'"],
+    ),
+    (
+        "misspelt_section",
+        "fliter { x { a 1 } ; }",
+        [
+            "1:1 expected a section (input, filter or output), found 'fliter'",
+            "1:16 expected '=>' after option name 'a', found '1'",
+            "1:20 expected a plugin, 'if' or '}' in the section 'fliter', found ';'",
+        ],
+    ),
+    (
+        "condition_without_block",
+        "filter { if [a] { if [b] = 1 } x { a 1 } }",
+        [
+            "1:26 expected '{' or an operator after '[b]', found '='",
+            "1:38 expected '=>' after option name 'a', found '1'",
+        ],
+    ),
+    (
+        "braces_in_a_regex",
+        "filter { if a =~ /}{/ { x { a 1 } } }",
+        ["1:13 expected a condition after 'if', found 'a'", "1:31 expected '=>' after option name 'a', found '1'"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [c[1:] for c in GO_ON], ids=[c[0] for c in GO_ON])
+def test_goes_on_after_an_error(text: str, expected: list[str]) -> None:
+    assert [f"{error.span.line}:{error.span.column} {error.message}" for error in errors_of(text)] == expected
+
+
+DEEP = [  # id, start, opening, inside, closing, end
+    ("blocks", "", "if [a] {", "", "}", ""),
+    ("else_blocks", "", "if [a] { } else {", "", "}", ""),
+    ("parentheses", "if ", "(", "[a]", ")", "{ }"),
+    ("negations", "if ", "!(", "[a]", ")", "{ }"),
+    ("arrays", "x { a => ", "[", "", "]", "}"),
+    ("hashes", "x { a => ", "{ b => ", "1", "}", "}"),
+    ("codecs", "x { a => ", "b { c => ", "1", "}", "}"),
+]
+
+
+@pytest.mark.parametrize(
+    ("start", "opening", "inside", "closing", "end"), [c[1:] for c in DEEP], ids=[c[0] for c in DEEP]
+)
+def test_deep_nesting_is_an_error(start: str, opening: str, inside: str, closing: str, end: str) -> None:
+    around = 1 + start.count("{")
+    deepest = MAX_DEPTH - around
+    parse(f"filter {{ {start}{opening * deepest}{inside}{closing * deepest}{end} }}", "f", {})
+    (error,) = errors_of(f"filter {{ {start}{opening * 50_000}")
+    assert error.message == f"brackets are nested deeper than {MAX_DEPTH} levels"
 
 
 BROKEN = """\

@@ -1,0 +1,116 @@
+"""Turn single tokens into nodes: unquote strings, replace variables, read numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ingestd.config.errors import ConfigError, Span
+from ingestd.config.lexer import NUMBERS, Kind, Places, Token
+from ingestd.config.nodes import Field, Number, Regex, Text
+from ingestd.config.variables import UndefinedVariableError, has_reference, is_reference, substitute
+
+_BAREWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+#: Logstash's ``config.support_escapes``; any other character after a backslash is itself.
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
+#: Longer than any number that a plugin takes; Python itself refuses 4,300 digits.
+_LONGEST_NUMBER: Final = 100
+
+Scalar = Callable[[Token], Text | Number]
+
+
+class Literals:
+    """Makes nodes of one file's tokens; errors and warnings gather in ``errors`` and ``warnings``."""
+
+    def __init__(self, places: Places, variables: Mapping[str, str], *, support_escapes: bool) -> None:
+        self.errors: list[ConfigError] = []
+        self.warnings: list[ConfigError] = []
+        self._places, self._variables, self._support_escapes = places, variables, support_escapes
+
+    def value(self, token: Token) -> Text | Number:
+        """Return a value in a plugin."""
+        literal = self._literal(token)
+        return self._substitute(literal, token) if isinstance(literal, Text) else literal
+
+    def key(self, token: Token) -> Text | Number:
+        """Return a key of a hash."""
+        if has_reference(token.text):
+            message = f"{token.text} is not replaced: variables in the keys of a hash stay as they are"
+            self.warn(message, self._places.of(token))
+        return self._literal(token)
+
+    def compared(self, token: Token) -> Text | Number:
+        """Return a value in a condition."""
+        literal = self._literal(token)
+        if isinstance(literal, Text) and is_reference(literal.value):
+            return self._substitute(literal, token)
+        if isinstance(literal, Text) and has_reference(literal.value):
+            self.warn("as in Logstash, a condition replaces a variable only if it is the whole string", literal.span)
+        return literal
+
+    def field(self, token: Token) -> Field:
+        """Return a field reference."""
+        span, inner = self._places.of(token), token.text[1:-1].strip()
+        if len(inner) > 1 and inner[0] in "\"'" and inner[-1] == inner[0]:
+            message = f"as in Logstash, {token.text} is the field with that name, not an array of one string"
+            self.warn(message, span, f"compare with == {inner}, or add a second element")
+        return Field(token.text, span)
+
+    def regex(self, token: Token) -> Regex:
+        """Return a regex, between slashes or in a string."""
+        if token.kind is Kind.STRING:
+            return Regex(self._unquoted(token), self._places.of(token))
+        return Regex(_ESCAPE.sub(_unescape_slash, token.text[1:-1]), self._places.of(token))
+
+    def fail(self, message: str, span: Span, hint: str) -> None:
+        """Add an error."""
+        self.errors.append(ConfigError(message, span, hint))
+
+    def warn(self, message: str, span: Span, hint: str = "") -> None:
+        """Add a warning."""
+        self.warnings.append(ConfigError(message, span, hint, "warning"))
+
+    def _literal(self, token: Token) -> Text | Number:
+        """Return a string, bareword or number, with its variables still in it."""
+        span = self._places.of(token)
+        if token.kind in NUMBERS:
+            return Number(self._number(token, span), span)
+        if token.kind is Kind.NAME and not _BAREWORD.fullmatch(token.text):
+            self.fail(f"'{token.text}' needs quotes", span, f'write "{token.text}"')
+        return Text(self._unquoted(token), span, bare=token.kind is not Kind.STRING)
+
+    def _unquoted(self, token: Token) -> str:
+        if token.kind is Kind.STRING and self._support_escapes:
+            return _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[1]), token.value)
+        return token.value
+
+    def _number(self, token: Token, span: Span) -> int | float:
+        digits = token.text.lstrip("-")
+        if len(digits) > _LONGEST_NUMBER:
+            self.fail(f"a number of {len(digits)} characters is too long", span, "put it in quotes if it is a text")
+            return 0
+        if token.kind is Kind.FLOAT:
+            return float(token.text)
+        try:  # as in Ruby, a leading zero means octal: file_mode => 0640
+            return int(token.text, 8 if digits[0] == "0" else 10)
+        except ValueError:
+            hint = "leave out the leading zero, or put it in quotes"
+            self.fail(f"'{token.text}' is not an octal number", span, hint)
+            return 0
+
+    def _substitute(self, literal: Text, token: Token) -> Text:
+        try:
+            return Text(substitute(literal.value, self._variables), literal.span, literal.bare)
+        except UndefinedVariableError as undefined:
+            for name in undefined.names:
+                start = token.start + max(token.text.find(f"${{{name}}}"), 0)
+                span = self._places.span(start, start + len(f"${{{name}}}"))
+                hint = f"set it, or give a default: ${{{name}:value}}"
+                self.fail(f"the environment variable '{name}' is not set", span, hint)
+            return literal
+
+
+def _unescape_slash(match: re.Match[str]) -> str:
+    return "/" if match[1] == "/" else match[0]
