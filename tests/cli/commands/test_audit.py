@@ -127,7 +127,7 @@ def test_days(tmp_path: Path) -> None:
     assert document(tmp_path, "--day", DAY)["received"] == 7
     assert document(tmp_path, "--day", "2026.11.23")["received"] == 11
     assert document(tmp_path, "--day", "2026-11-24")["received"] == 0
-    assert "no day" in run(tmp_path, "--day", "someday").stderr
+    assert "expected a day" in run(tmp_path, "--day", "someday").stderr
 
 
 def worker_with(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -157,9 +157,9 @@ def more_in_the_index(state: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "difference", "said"),
     [
-        (fewer_delivered, 3, "main/store_0: 3 events came in and are accounted for nowhere"),
-        (more_delivered, -2, "main/store_0: 2 events more are accounted for than came in"),
-        (events_unheard_of, 4, "main/store_0: 4 events came in and are accounted for nowhere"),
+        (fewer_delivered, 3, "main/store_0: 3 received events are not accounted for"),
+        (more_delivered, -2, "main/store_0: 2 more events are accounted for than were received"),
+        (events_unheard_of, 4, "main/store_0: 4 received events are not accounted for"),
         (more_in_the_index, 0, f"index {INDEX}: 1 of 11 delivered events are missing"),
     ],
 )

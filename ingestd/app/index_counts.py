@@ -1,0 +1,66 @@
+"""The events that an audit finds in the indices, against those that were delivered."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Iterable
+from pathlib import Path
+
+from ingestd.pipeline.audit import Account, IndexCount, delivered_to
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.client import ElasticClient
+from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
+from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.local import LocalStore, store_root
+from ingestd.stores.local.files.layout import day_of
+
+
+def index_counts(
+    accounts: Iterable[Account], data_dir: Path, url: str | None = None, day: datetime.date | None = None
+) -> list[IndexCount]:
+    """Return delivered and found events of each index of the built-in store, then of the server at ``url``.
+
+    ``day``: only the indices of this day.
+
+    Raises:
+        StoreError: A store does not answer, or refuses.
+        ValueError: The URL is wrong.
+    """
+    accounts = list(accounts)
+    counts = _local_counts(_delivered(accounts, "store", day), data_dir)
+    if url:
+        try:
+            counts += asyncio.run(_elastic_counts(_delivered(accounts, "elasticsearch", day), url))
+        except (ElasticUnavailable, ElasticRefused) as error:
+            raise StoreError(str(error)) from None
+    return counts
+
+
+def _delivered(accounts: list[Account], plugin: str, day: datetime.date | None) -> dict[str, int]:
+    delivered = sorted(delivered_to(accounts, plugin).items())
+    return {index: number for index, number in delivered if day is None or day_of(index) == day}
+
+
+def _local_counts(delivered: dict[str, int], data_dir: Path) -> list[IndexCount]:
+    if not delivered:
+        return []
+    stored = {index.index: index.events for index in LocalStore(store_root(data_dir)).indices()}
+    return [IndexCount(index, number, stored.get(index)) for index, number in delivered.items()]
+
+
+async def _elastic_counts(delivered: dict[str, int], url: str) -> list[IndexCount]:
+    async with ElasticClient(ElasticOptions(hosts=(url,))) as client:
+        return [IndexCount(index, number, await _count(client, index)) for index, number in delivered.items()]
+
+
+async def _count(client: ElasticClient, index: str) -> int | None:
+    """Return the number of events in an index, ``None`` if it does not exist."""
+    try:
+        await client.api.indices.refresh(index=index)  # else the newest events are not counted
+    except ElasticRefused as error:
+        if error.status != 404:
+            raise
+        return None
+    answer = await client.api.count(index=index)
+    return int(answer["count"])
