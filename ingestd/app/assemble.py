@@ -25,7 +25,7 @@ log = get_logger(__name__)
 Configs = dict[str, Config]
 
 
-def dead_letters(settings: Settings, writer: str, writers: int) -> DeadLetterWriter:
+def dead_letter_writer(settings: Settings, writer: str, writers: int) -> DeadLetterWriter:
     """Return the dead letters of one of ``writers`` processes."""
     folder = settings.data_dir / "deadletters"
     return DeadLetterWriter(folder, settings.dead_letters.max_bytes // writers, time.time, writer)
@@ -50,11 +50,12 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
         )
         for name, config in configs.items()
     }
-    _check_store_outputs(pipelines, configs)
+    check_store_outputs(pipelines, configs)
     return pipelines
 
 
-def _check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:
+def check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:
+    """Raise ConfigErrors if two outputs would write to the same files of the built-in store."""
     stores = {
         (name, built.step.plugin_id): (built.output.writer_id, built.step)
         for name, pipeline in pipelines.items()
@@ -71,7 +72,7 @@ def _check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) ->
 
 
 def running_pipeline(
-    name: str, config: Config, settings: Settings, letters: DeadLetterWriter, journal: RecordQueue, number: int
+    name: str, config: Config, settings: Settings, dead_letters: DeadLetterWriter, journal: RecordQueue, number: int
 ) -> RunningPipeline:
     """Return a pipeline for the worker ``number``, built and not started.
 
@@ -80,7 +81,7 @@ def running_pipeline(
     """
     for warning in config.warnings:
         log.warning("the config may not mean what it says", pipeline=name, warning=warning)
-    counted = CountedDeadLetters(PipelineDeadLetters(letters, name, config_version(config), journal))
+    counted = CountedDeadLetters(PipelineDeadLetters(dead_letters, name, config_version(config), journal))
     context = BuildContext(
         settings=settings,
         dead_letters=counted,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ingestd.app.assemble import Configs, compile_all, dead_letters, running_pipeline
+from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.journal.folders import journal_folder, journal_folders
@@ -107,11 +107,11 @@ def _journals(settings: Settings) -> int:
 
 def _pipelines(settings: Settings, configs: Configs, number: int, workers: int) -> list[RunningPipeline]:
     """Return the pipelines of one worker, each with its journal."""
-    letters = dead_letters(settings, worker_name(number), workers)
+    dead_letters = dead_letter_writer(settings, worker_name(number), workers)
     limits = settings.journal
     running = []
     for name, config in configs.items():
         folder = journal_folder(settings.data_dir, journal_name(number, name))
         journal = Journal(folder, max_bytes=limits.max_bytes, segment_bytes=limits.segment_bytes)
-        running.append(running_pipeline(name, config, settings, letters, journal, number))
+        running.append(running_pipeline(name, config, settings, dead_letters, journal, number))
     return running

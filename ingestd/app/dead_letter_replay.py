@@ -1,9 +1,8 @@
-"""What ``ingestd deadletters replay`` does: pipelines without inputs, fed from the dead letters."""
+"""What ``ingestd deadletters replay`` does: pipelines without inputs, fed with dead letters."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import signal
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator
 import click
 import uvloop
 
-from ingestd.app.assemble import Configs, config_version, dead_letters
+from ingestd.app.assemble import Configs, compile_all, config_version, dead_letter_writer
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader
@@ -22,103 +21,105 @@ from ingestd.names import MAIN, writer_id
 from ingestd.pipeline.pipeline import report_failures
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
+from ingestd.tasks import BackgroundTasks
 
 _WRITER = "replay"
-"""A writer of its own, beside the daemon's workers."""
+"""The process name in writer ids: a daemon may run at the same time, and its workers have theirs."""
 _SHORT_WRITER = "r"
-"""The same for named pipelines: names that differ in the writer ids of workers must differ in these, too."""
+"""The same for named pipelines: names that differ in the writer ids of workers must differ here as well."""
 
 
-def replay_letters(
-    settings: Settings, configs: Configs, box: DeadLetterReader, chosen: Callable[[DeadLetter], bool]
+def replay_dead_letters(
+    settings: Settings, configs: Configs, reader: DeadLetterReader, selected: Callable[[DeadLetter], bool]
 ) -> int:
-    """Send the chosen letters, delete what was sent, say how it went; returns the exit code.
+    """Replay the selected dead letters, remove those that were sent, print a summary; returns the exit code.
 
     Raises:
         ConfigErrors: A config is wrong.
-        OSError: An output cannot be opened, or the letters not be read or written.
+        OSError: An output cannot be opened, or the dead letters cannot be read or written.
+        TaskEndedError: The task that sends them was cancelled from outside.
+
+    Whatever it raises, dead letters that were sent before are removed.
     """
-    files = dead_letters(settings, _WRITER, 1)
-    replay = Replay({name: _route(name, configs, settings, files) for name in configs}, files)
-    work = _Work(box, chosen)
-    stopped = uvloop.run(_run(replay, work))
-    files.close()
-    box.remove(lambda found: _digest(found.line) in work.sent)
+    compile_all(settings, configs, _SHORT_WRITER)
+    writer = dead_letter_writer(settings, _WRITER, 1)
+    replay = Replay({name: _route(name, configs, settings, writer) for name in configs}, writer)
+    queue = _Queue(reader, selected)
+    try:
+        stopped = uvloop.run(_run(replay, queue))
+    finally:
+        writer.close()
+        reader.remove(lambda found: _digest(found.line) in queue.sent)
     tally = replay.tally
     parts = [f"{tally.replayed:,} replayed", f"{tally.dead:,} dead again"]
     if tally.dropped:
         parts.append(f"{tally.dropped:,} dropped by a filter")
-    if work.cut:
-        parts.append(f"{work.cut:,} left: only their first bytes were kept")
+    if queue.incomplete:
+        parts.append(f"{queue.incomplete:,} left: only their first bytes were kept")
     click.echo(", ".join(parts))
     if stopped:
         click.echo("stopped before the end; what was not sent is still there", err=True)
-    return 1 if tally.dead or work.cut or stopped else 0
+    return 1 if tally.dead or queue.incomplete or stopped else 0
 
 
-class _Work:
-    """Reads the letters to send, and remembers which were."""
+class _Queue:
+    """Reads the dead letters to send, and remembers which were sent."""
 
-    def __init__(self, box: DeadLetterReader, chosen: Callable[[DeadLetter], bool]) -> None:
-        self._box, self._chosen = box, chosen
-        self._lines: list[bytes] = []
+    def __init__(self, reader: DeadLetterReader, selected: Callable[[DeadLetter], bool]) -> None:
+        self._reader, self._selected = reader, selected
+        self._in_flight: list[bytes] = []
         self.sent: set[bytes] = set()
-        """A digest of each line that is done with."""
-        self.cut = 0
-        """How many letters are not there as a whole."""
+        """A digest of each line that was sent."""
+        self.incomplete = 0
+        """How many dead letters do not have the whole event."""
 
-    def letters(self) -> Iterator[DeadLetter]:
-        for line, letter in self._box.read():
-            if letter is None or not self._chosen(letter):
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        for line, dead_letter in self._reader.read():
+            if dead_letter is None or not self._selected(dead_letter):
                 continue
-            if not sendable(letter):
-                self.cut += 1
+            if not sendable(dead_letter):
+                self.incomplete += 1
                 continue
-            self._lines.append(_digest(line))
-            yield letter
+            self._in_flight.append(_digest(line))
+            yield dead_letter
 
-    def done(self, number: int) -> None:
-        """Note that the next ``number`` letters are delivered or kept anew."""
-        self.sent.update(self._lines[:number])
-        del self._lines[:number]
+    def mark_sent(self, count: int) -> None:
+        """Note that the next ``count`` dead letters were delivered, or written again."""
+        self.sent.update(self._in_flight[:count])
+        del self._in_flight[:count]
 
 
 def _digest(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
 
 
-def _route(name: str, configs: Configs, settings: Settings, files: DeadLetterWriter) -> Route:
+def _route(name: str, configs: Configs, settings: Settings, writer: DeadLetterWriter) -> Route:
     config = configs[name]
-    letters = ReplayDeadLetters(files, time.time, config_version(config))
-    writer = writer_id(_WRITER if name == MAIN else _SHORT_WRITER, name)
-    context = BuildContext(settings=settings, dead_letters=letters, pipeline_id=name, writer_id=writer)
-    return Route(compile_pipeline(config, context, report_failures(name)), letters)
+    dead_letters = ReplayDeadLetters(writer, time.time, config_version(config))
+    store_writer = writer_id(_WRITER if name == MAIN else _SHORT_WRITER, name)
+    context = BuildContext(settings=settings, dead_letters=dead_letters, pipeline_id=name, writer_id=store_writer)
+    return Route(compile_pipeline(config, context, report_failures(name)), dead_letters)
 
 
-async def _run(replay: Replay, work: _Work) -> bool:
-    """Send all letters; True if a signal came before the end."""
+async def _run(replay: Replay, queue: _Queue) -> bool:
+    """Send all dead letters; True if a signal came before the end."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end.set)
     await replay.open()
-    sending = asyncio.create_task(_send(replay, work))
-    stopping = asyncio.create_task(stop.wait())
+    tasks = BackgroundTasks("replay of dead letters", expected=(OSError,))
+    sender = tasks.start("sender", _send(replay, queue, end))
     try:
-        await asyncio.wait({sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
-            sending.result()
-            return False
-        sending.cancel()  # what is under way was perhaps delivered; sent again, it is found to be there
-        with contextlib.suppress(asyncio.CancelledError):
-            await sending
-        return True
-    finally:
-        stopping.cancel()
+        await tasks.until(end.wait())
+        return not sender.done()
+    finally:  # what is in flight was perhaps delivered; when it is sent again, the output finds it there
+        await tasks.close()
         await replay.close()
 
 
-async def _send(replay: Replay, work: _Work) -> None:
-    for batch in in_batches(work.letters()):
+async def _send(replay: Replay, queue: _Queue, end: asyncio.Event) -> None:
+    for batch in in_batches(queue.dead_letters()):
         await replay.send(batch)
-        work.done(len(batch))
+        queue.mark_sent(len(batch))
+    end.set()

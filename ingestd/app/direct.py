@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uvloop
 
-from ingestd.app.assemble import Configs, compile_all, dead_letters, running_pipeline
+from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline
 from ingestd.jobs.direct import run_direct
 from ingestd.journal.memory import MemoryJournal
 from ingestd.names import worker_name
@@ -27,9 +27,9 @@ def run_here(settings: Settings, configs: Configs) -> int:
 
 async def _main(settings: Settings, configs: Configs) -> bool:
     compiled = compile_all(settings, configs, _PROCESS)
-    letters = dead_letters(settings, _PROCESS, 1)
+    dead_letters = dead_letter_writer(settings, _PROCESS, 1)
     pipelines = [
-        running_pipeline(name, config, settings, letters, MemoryJournal(max_bytes=settings.queue_bytes), 0)
+        running_pipeline(name, config, settings, dead_letters, MemoryJournal(max_bytes=settings.queue_bytes), 0)
         for name, config in configs.items()
     ]
 
@@ -52,4 +52,4 @@ async def _main(settings: Settings, configs: Configs) -> bool:
     finally:
         if server is not None:
             await server.stop()
-        letters.close()
+        dead_letters.close()

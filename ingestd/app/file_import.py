@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from ingestd.app.assemble import config_version, dead_letters
+from ingestd.app.assemble import check_store_outputs, config_version, dead_letter_writer
 from ingestd.app.file_import_inputs import file_inputs
 from ingestd.compiler.pipeline import BuiltOutput, Pipeline, compile_pipeline
 from ingestd.config.nodes import Config
@@ -77,19 +77,20 @@ def import_files(
 
     Raises:
         ConfigErrors: The config is wrong.
-        BusyError: Another import is running on this data folder.
+        ImportBusyError: Another import is running on this data folder.
         OutputGoneError: An output cannot accept anything any more.
         StoreError: The store cannot be read.
         OSError: An output cannot be opened, or the disk cannot be written.
     """
     places = Places(settings.data_dir / "import", destination_of(config.outputs))
-    with places.held(), closing(dead_letters(settings, _WRITER, 1)) as letters:
+    with places.held(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
         imports = Imports(places, again=again)
         journal = TrackedJournal(imports.delivered, settings.queue_bytes)
-        counted = CountedDeadLetters(PipelineDeadLetters(letters, MAIN, config_version(config), journal))
+        counted = CountedDeadLetters(PipelineDeadLetters(writer, MAIN, config_version(config), journal))
         counted.recall(START)  # a kill may have come between a dead letter and the note that its line is done
         context = BuildContext(settings=settings, dead_letters=counted, pipeline_id=MAIN, writer_id=_WRITER)
         pipeline = compile_pipeline(config, context, report_failures(MAIN))
+        check_store_outputs({MAIN: pipeline}, {MAIN: config})
         pipeline = replace(pipeline, routes=_routes(pipeline, settings, None if again else places.under_way()))
         inputs, problems = file_inputs(files, codec, imports, pipeline, context, _read_counter(files, progress))
         pipeline = replace(pipeline, inputs=[built for built, _ in inputs])

@@ -8,18 +8,18 @@ from ingestd.journal.base import Position
 
 
 class DeadLetters(Protocol):
-    """Where an event goes that nothing can be done with."""
+    """Where events go that cannot be processed or delivered."""
 
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
-        """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason it was given up.
+        """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason why it was given up.
 
-        ``raw`` of an output is the document that it cannot deliver. ``more`` are ``origin``, ``offset``, ``size``
+        For an output, ``raw`` is the document that it cannot deliver. ``more`` are ``origin``, ``offset``, ``size``
         (framing), ``event_id``, ``document_id``, ``index`` (output): see `DeadLetter`.
         """
 
 
 class NullDeadLetters:
-    """Dead letters that nobody keeps: for checking a config, and for commands that deliver nothing."""
+    """Keeps nothing: for checking a config, and for commands that deliver nothing."""
 
     stuck = unsynced = False
 
@@ -27,7 +27,7 @@ class NullDeadLetters:
         """Do nothing."""
 
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
-        """Let the event go."""
+        """Do nothing."""
 
 
 class DurableDeadLetters(DeadLetters, Protocol):
@@ -35,19 +35,18 @@ class DurableDeadLetters(DeadLetters, Protocol):
 
     @property
     def stuck(self) -> bool:
-        """Whether letters wait for the disk: then no more should be made."""
+        """Whether dead letters are waiting for the disk: then no more should be added."""
 
     @property
     def unsynced(self) -> bool:
         """Whether ``sync`` has something to do."""
 
     def recall(self, position: Position) -> None:
-        """Learn which letters there are of what lies behind ``position`` in the journal, or in no journal yet.
+        """Load the keys of the dead letters of events after ``position`` in the journal, or not in it yet.
 
-        None of them is added twice.
-
-        To be called before anything is delivered: what a crash kept from being committed comes again.
+        None of them is added twice. To be called before anything is delivered: after a crash, what was not committed
+        is read again.
         """
 
     def sync(self) -> None:
-        """Return when all letters so far are on the disk; raises OSError where it refuses, and loses none."""
+        """Force all dead letters to the disk; raises OSError if it cannot, and loses none."""

@@ -1,4 +1,4 @@
-"""Dead letters on their way to the disk, counted, so that nobody takes them for handed over."""
+"""Counts dead letters on their way to the disk, so that they are not counted as delivered."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ingestd.journal.base import Position
 
 
 class CountedDeadLetters:
-    """Passes dead letters on to ``inner`` and counts those of each plugin."""
+    """Passes dead letters on to ``inner`` and counts them by plugin."""
 
     def __init__(self, inner: DurableDeadLetters) -> None:
         self._inner = inner
         self._counts: Counter[str] = Counter()
 
-    def add(self, *, plugin: str = "", **letter: Any) -> None:
+    def add(self, *, plugin: str = "", **dead_letter: Any) -> None:
         """Keep one event; see ``DeadLetters``."""
         self._counts[plugin] += 1
-        self._inner.add(plugin=plugin, **letter)
+        self._inner.add(plugin=plugin, **dead_letter)
 
     @property
     def stuck(self) -> bool:
-        """Whether letters wait for the disk."""
+        """Whether dead letters are waiting for the disk."""
         return self._inner.stuck
 
     @property
@@ -32,13 +32,13 @@ class CountedDeadLetters:
         return self._inner.unsynced
 
     def recall(self, position: Position) -> None:
-        """Learn which letters there are; see ``DurableDeadLetters``."""
+        """Load the keys of earlier ones; see ``DurableDeadLetters``."""
         self._inner.recall(position)
 
     def sync(self) -> None:
-        """Return when all letters are on the disk; may run in a thread. Raises OSError."""
+        """Force all dead letters to the disk; may run in a thread. Raises OSError."""
         self._inner.sync()
 
     def take(self, plugin: str) -> int:
-        """Return how many letters of ``plugin`` came since the last call."""
+        """Return how many dead letters of ``plugin`` came since the last call."""
         return self._counts.pop(plugin, 0)

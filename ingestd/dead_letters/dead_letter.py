@@ -1,6 +1,6 @@
-"""One dead letter: an event that nothing can be done with, why, and all that it takes to send it again.
+"""One dead letter: an event that cannot be processed or delivered, why, and all that it takes to replay it.
 
-A letter is a line of JSON. What it does not have is left out::
+A dead letter is a line of JSON. What it does not have is left out::
 
     {"time": "2026-11-22T10:00:00.500Z", "stage": "output", "plugin": "elasticsearch_0",
      "reason": "document_parsing_exception: failed to parse field [n] of type [long] ...", "detail": "...",
@@ -9,7 +9,7 @@ A letter is a line of JSON. What it does not have is left out::
      "fields": {"host": "10.0.0.7", "port": 41234},
      "id": "mg7k2a1x9-00000000d2f0", "index": "logstash-2026.11.22", "size": 540, "raw": "eyJ...", "document": "eyJ..."}
 
-Two letters with one cause have one ``reason``: it is the ``detail`` without what differs from event to event.
+Two dead letters with one cause have one ``reason``: it is the ``detail`` without what differs from event to event.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import msgspec
 Stage = Literal["framing", "codec", "filter", "output"]
 STAGES: tuple[Stage, ...] = ("framing", "codec", "filter", "output")
 
-_MAX_DETAIL = 1000  # characters: a reason quotes a piece of the event, which the letter has anyway
+_MAX_DETAIL = 1000  # characters: a reason may quote much of the event, which the dead letter has anyway
 _POSITION = re.compile(r"\[\d+:\d+\] ?")
 _QUOTED = re.compile(r"""(?<!\w)(?:'.*?'|".*?")(?!\w)""", re.DOTALL)
 _NUMBER = re.compile(r"(?<!HTTP )(?<!\w)\d+(?:[.,:-]\d+)*(?!\w)")
@@ -43,50 +43,50 @@ class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True):
     reason: str
     """Why, the same for all events with the same cause."""
     detail: str = ""
-    """Why, with what is particular to this event; empty: nothing is."""
+    """The reason with the values of this event; empty if there are none."""
     pipeline: str = ""
     config: str = ""
-    """Which config was in force: a short hash of its text."""
+    """The version of the config: a short hash of its text."""
     input: str = ""
-    """Id of the input that took the event in."""
+    """Id of the input that received the event."""
     origin: str = ""
     """Id of the stream that the event came in."""
     offset: int | None = None
-    """Where in the stream ``raw`` begins, in bytes."""
+    """Where ``raw`` starts in the stream, in bytes."""
     received: int | None = None
-    """When, in nanoseconds since the epoch: an event without a time of its own gets this one."""
+    """When it was received, in nanoseconds since the epoch; the time of an event that has none of its own."""
     fields: dict[str, Any] = {}
-    """What the input knew of the sender."""
+    """What the input knew about the sender."""
     id: str = ""
-    """The event's own id, made of origin and offset; names the one of several events that ``raw`` became."""
+    """The event's id, made of origin and offset; if ``raw`` became several events, it says which one."""
     document_id: str = ""
-    """The id that the output used, where the config gives it another."""
+    """The id that the output used, if the config gives another one."""
     index: str = ""
     size: int
-    """Bytes of the event as it was received; more than ``raw`` has if only the begin of it was kept."""
+    """Bytes of the event as received; more than ``raw`` has if only its start was kept."""
     raw: str = ""
-    """The bytes as they were received; of an output's letter they are empty where only ``document`` is known."""
+    """The bytes as received; empty if an output gave the event up and only ``document`` is known."""
     document: str = ""
-    """What an output refused, where it is not ``raw``."""
+    """What an output refused, if it differs from ``raw``."""
 
     @property
     def content(self) -> bytes:
-        """The bytes as they were received, empty if they are not known."""
+        """The bytes as received, empty if they are not known."""
         return base64.b64decode(self.raw)
 
     @property
     def refused(self) -> bytes:
-        """What was refused: the document of an output's letter, else the bytes as received, without a line end."""
+        """What was refused: the document that an output refused, else the bytes as received, without a line end."""
         return base64.b64decode(self.document) if self.document else self.content.rstrip(b"\r\n")
 
     @property
     def key(self) -> Key | None:
-        """What no other letter of its pipeline has, see ``key``."""
+        """Unique among the dead letters of its pipeline, see ``key``."""
         return key(self.stage, self.plugin, self.id, self.origin, self.offset)
 
     @property
     def group(self) -> Group:
-        """What it has in common with others."""
+        """Stage, plugin and reason: what it may share with others."""
         return Group(self.stage, self.plugin, self.reason)
 
 
@@ -104,13 +104,13 @@ class Group(NamedTuple):
 
 
 Key = tuple[str, str, str]
-"""Stage, plugin and event of a letter."""
+"""Stage, plugin and event of a dead letter."""
 
 
 def key(stage: str, plugin: str, event_id: str, origin: str, offset: int | None) -> Key | None:
-    """Return what tells a letter from all others of its pipeline; None: nothing does.
+    """Return what identifies a dead letter within its pipeline, None if nothing does.
 
-    An event that comes again after a crash, and dies again of the same, has the same.
+    An event that is read again after a crash and fails for the same reason gets the same key.
     """
     if event_id:
         return stage, plugin, event_id
@@ -121,38 +121,38 @@ _decoder = msgspec.json.Decoder(DeadLetter)
 _encoder = msgspec.json.Encoder()
 
 
-def encode(letter: DeadLetter) -> bytes:
-    """Return a letter as one line, line end included."""
-    return _encoder.encode(letter) + b"\n"
+def encode(dead_letter: DeadLetter) -> bytes:
+    """Return a dead letter as one line, line end included."""
+    return _encoder.encode(dead_letter) + b"\n"
 
 
 def decode(line: bytes) -> DeadLetter:
-    """Return the letter of a line.
+    """Return the dead letter of a line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The line is not a dead letter.
     """
-    letter = _decoder.decode(line)
+    dead_letter = _decoder.decode(line)
     try:
-        base64.b64decode(letter.raw, validate=True)
-        base64.b64decode(letter.document, validate=True)
+        base64.b64decode(dead_letter.raw, validate=True)
+        base64.b64decode(dead_letter.document, validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from None
-    return letter
+    return dead_letter
 
 
-def packed(data: bytes) -> str:
-    """Return bytes as ``DeadLetter`` keeps them."""
+def to_base64(data: bytes) -> str:
+    """Return bytes as ``DeadLetter`` keeps them: in base64."""
     return base64.b64encode(data).decode()
 
 
 def cause(text: str) -> tuple[str, str]:
-    """Return the reason and the detail of ``text``: without what varies, and as it is (empty if nothing does)."""
+    """Return reason and detail of ``text``: without what varies between events, and as it is (empty if equal)."""
     text = clean(text)[:_MAX_DETAIL]
     reason = _NUMBER.sub("…", _QUOTED.sub("'…'", _POSITION.sub("", text)))
     return reason, "" if reason == text else text
 
 
 def clean(text: str) -> str:
-    """Return text that can be encoded, on one line."""
+    """Return the text on one line, without lone surrogates."""
     return " ".join(text.encode("utf-8", "replace").decode().split())

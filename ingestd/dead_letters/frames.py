@@ -1,8 +1,8 @@
-"""What a dead letter of a running pipeline needs besides its reason: the bytes as they came, and from where.
+"""Finds what a dead letter of a running pipeline needs besides its reason: the bytes as received, and from where.
 
-An output knows only the document it was to deliver. But the journal still has the chunk that it was made of: it is
-committed after the letter is on the disk. So the letter gets the frame as it was received, and can be sent through a
-config that was mended, under the same id.
+An output knows only the document it was to deliver. But the journal still has the chunk that it came from, because it
+is committed only after the dead letter is on the disk. So the dead letter gets the frame as it was received, and can be
+replayed under the same id through a config that was fixed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ log = get_logger(__name__)
 
 _STEP_BYTES = 1 << 20
 _MAX_BYTES = 256 << 20
-"""How far a frame is searched: more is never under way to one output."""
+"""How far to search for a frame: one output never has more in flight."""
 
 
 class Frame(NamedTuple):
-    """The bytes of one event as they came, and what the journal knows of them."""
+    """The bytes of one event as received, and the chunk in the journal that holds them."""
 
     raw: bytes
     offset: int
@@ -30,7 +30,7 @@ class Frame(NamedTuple):
 
 
 class FrameLookup:
-    """Finds frames in a journal. Letters come in about the order of the journal, so it goes on where it was."""
+    """Finds frames in a journal: roughly in its order, so each search starts where the last one ended."""
 
     def __init__(self, journal: RecordQueue) -> None:
         self._journal = journal

@@ -1,8 +1,8 @@
-"""Reads dead letters and takes them out of their files, also while a daemon appends to these.
+"""Reads dead letters and removes them from their files, also while a daemon appends to these.
 
-A file is never changed in place. What stays is copied to a file beside it, which then takes its name; the lock of
-the file is held only for the last bytes and the change of names, so that a writer is held up for a moment at most.
-The writer sees afterwards that the file it has open has no name any more, and opens the one that has.
+A file is never changed in place. What stays is copied to a new file, which is then renamed over the old one. The lock
+of the file is held only for the last bytes and the renaming, so a writer waits for a moment at most; it then sees that
+the file it has open has no name any more, and opens the new one.
 """
 
 from __future__ import annotations
@@ -21,24 +21,27 @@ from ingestd.files import locked_file, rename_synced, sync_folder, wait_for_lock
 _NAME = re.compile(r"dead-.+-\d{8}\.ndjson")
 
 
-class Found(NamedTuple):
-    """A line of a file: its letter, None if it cannot be read as one."""
+class DeadLetterLine(NamedTuple):
+    """A line of a file, and the dead letter in it, None if it cannot be decoded."""
 
     line: bytes
-    letter: DeadLetter | None
+    dead_letter: DeadLetter | None
 
 
-class BusyError(Exception):
-    """Another command is taking letters out."""
+Selected = Callable[[DeadLetterLine], bool]
 
 
-def letters_folder(data_dir: Path) -> Path:
-    """Return where the dead letters lie."""
+class DeadLettersBusyError(Exception):
+    """Another command is removing dead letters."""
+
+
+def dead_letters_folder(data_dir: Path) -> Path:
+    """Return the folder of the dead letters."""
     return data_dir / "deadletters"
 
 
 class DeadLetterReader:
-    """The dead letters of all writers in a folder, which need not exist. All methods raise OSError."""
+    """The dead letters of all writers in a folder, which need not exist. All methods may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -50,9 +53,9 @@ class DeadLetterReader:
         except FileNotFoundError:
             return []
 
-    def read(self) -> Iterator[Found]:
-        """Return the letters that are there now; what is being written at the moment is left out."""
-        sizes = [(path, _size(path)) for path in self.files()]  # what is added from now on is not read
+    def read(self) -> Iterator[DeadLetterLine]:
+        """Yield the dead letters that are there now, without what is added while they are read."""
+        sizes = [(path, _size(path)) for path in self.files()]
         for path, size in sizes:
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 for line in file:
@@ -60,52 +63,52 @@ class DeadLetterReader:
                     if size < 0 or not line.endswith(b"\n"):
                         break
                     if line != b"\n":
-                        yield _found(line)
+                        yield _parse(line)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Keep other commands from taking letters out meanwhile.
+    def locked(self) -> Iterator[None]:
+        """Keep other commands from removing dead letters meanwhile.
 
         Raises:
-            BusyError: One of them is doing so.
+            DeadLettersBusyError: One of them is at it.
         """
-        busy = BusyError("another purge or replay of the dead letters is under way")
+        busy = DeadLettersBusyError("another purge or replay of the dead letters is under way")
         with locked_file(self._folder / ".lock", busy):
             yield
 
-    def remove(self, gone: Callable[[Found], bool]) -> int:
-        """Take out the letters for which ``gone`` is true; return how many these were."""
-        return sum(self._rewrite(path, gone) for path in self.files())
+    def remove(self, selected: Selected) -> int:
+        """Remove the lines for which ``selected`` is true; return how many there were."""
+        return sum(self._rewrite(path, selected) for path in self.files())
 
-    def _rewrite(self, path: Path, gone: Callable[[Found], bool]) -> int:
+    def _rewrite(self, path: Path, selected: Selected) -> int:
         try:
             source = path.open("rb")
-        except FileNotFoundError:  # its writer has made room
+        except FileNotFoundError:  # deleted by its writer
             return 0
         copy = path.with_suffix(".new")
         with source:
-            if not any(gone(_found(line)) for line in source if line.endswith(b"\n")):
+            if not any(selected(_parse(line)) for line in source if line.endswith(b"\n")):
                 return 0
-            os.lseek(source.fileno(), 0, os.SEEK_SET)  # from here on without Python's buffer
+            os.lseek(source.fileno(), 0, os.SEEK_SET)  # from here on, read without Python's buffer
             try:
                 with copy.open("wb") as target:
-                    return self._replace(path, source.fileno(), copy, target.fileno(), gone)
+                    return self._replace(path, source.fileno(), copy, target.fileno(), selected)
             finally:
                 copy.unlink(missing_ok=True)
 
-    def _replace(self, path: Path, source: int, copy: Path, target: int, gone: Callable[[Found], bool]) -> int:
+    def _replace(self, path: Path, source: int, copy: Path, target: int, selected: Selected) -> int:
         os.fchmod(target, os.fstat(source).st_mode & 0o777)
         with contextlib.suppress(PermissionError):  # root may act for the daemon's user
             os.fchown(target, os.fstat(source).st_uid, os.fstat(source).st_gid)
-        removed, rest = _copy_lines(source, target, b"", gone)
+        removed, rest = _copy_lines(source, target, b"", selected)
         os.fsync(target)
         wait_for_lock(source)
-        late, rest = _copy_lines(source, target, rest, gone)
+        late, rest = _copy_lines(source, target, rest, selected)
         os.fsync(target)
-        if not os.fstat(source).st_nlink:  # its writer has made room meanwhile
+        if not os.fstat(source).st_nlink:  # deleted by its writer meanwhile
             return 0
         if os.fstat(target).st_size or rest:
-            write_all(target, rest)  # half a letter, as a crash leaves it: not ours to judge
+            write_all(target, rest)  # half a dead letter that a crash left: kept as it is
             rename_synced(copy, path)
         else:
             path.unlink()
@@ -120,21 +123,21 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _found(line: bytes) -> Found:
+def _parse(line: bytes) -> DeadLetterLine:
     try:
-        return Found(line, decode(line))
+        return DeadLetterLine(line, decode(line))
     except ValueError:
-        return Found(line, None)
+        return DeadLetterLine(line, None)
 
 
-def _copy_lines(source: int, target: int, rest: bytes, gone: Callable[[Found], bool]) -> tuple[int, bytes]:
-    """Copy the lines that stay, to the end of ``source``; return how many do not, and what follows the last line."""
+def _copy_lines(source: int, target: int, rest: bytes, selected: Selected) -> tuple[int, bytes]:
+    """Copy the lines that are not selected; return how many are, and what follows the last line end."""
     removed = 0
     while data := os.read(source, 1 << 20):
         *lines, rest = (rest + data).split(b"\n")
         kept = []
         for line in lines:
-            if line and gone(_found(line + b"\n")):
+            if line and selected(_parse(line + b"\n")):
                 removed += 1
             else:
                 kept.append(line + b"\n")

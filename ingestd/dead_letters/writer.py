@@ -1,8 +1,8 @@
 """Writes dead letters: one JSON object a line in ``<data dir>/deadletters/dead-<writer>-<number>.ndjson``.
 
-The parts of a letter are told in ``letter``. Bounded: the oldest file of a writer goes when its limit is reached, and
-that is said in the log. Others (``ingestd deadletters``) may take letters out meanwhile, see ``letter_box``: they
-replace a file while they hold its lock, so a writer appends under the lock, and only to a file that has a name.
+See ``dead_letter`` for the parts of one. Disk space is bounded: at its limit, a writer deletes its oldest file and logs
+that. Other processes (``ingestd deadletters``) may remove dead letters meanwhile, see ``reader``: they replace a file
+while they hold its lock, so a writer appends under the lock, and only to a file that still has a name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestd import metrics
-from ingestd.dead_letters.dead_letter import DeadLetter, cause, decode, encode, packed
+from ingestd.dead_letters.dead_letter import DeadLetter, cause, decode, encode, to_base64
 from ingestd.event.timestamp import from_epoch
 from ingestd.files import release_lock, sync_folder, wait_for_lock
 from ingestd.logs import Outage, get_logger
@@ -25,18 +25,18 @@ from ingestd.logs import Outage, get_logger
 log = get_logger(__name__)
 
 _FILES = 8
-"""Into how many files the space is divided: dropping the oldest then costs an eighth of what is kept."""
+"""Into how many files the space is divided: deleting the oldest then costs an eighth of what is kept."""
 
 
 class DeadLetterWriter:
-    """Appends dead letters. What the disk does not take waits in memory until it does.
+    """Appends dead letters. What cannot be written yet waits in memory.
 
     Args:
-        folder: Where the files lie; made on the first letter.
+        folder: Where the files are; made for the first dead letter.
         max_bytes: Disk space for all files of this writer together.
         clock: Seconds since the epoch.
         writer: Which of several processes writes here; each has files of its own.
-        config_version: Noted in letters that do not bring their own.
+        config_version: For dead letters that do not bring their own.
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class DeadLetterWriter:
         self._file_bytes = max(max_bytes // _FILES, 1)
         self._fd = -1
         self._size = 0
-        self._torn = False  # a crash has left half a letter at the end of the file
+        self._torn = False  # a crash has left half a dead letter at the end of the file
         self._waiting: list[bytes] = []
         self._dirty = False
         self._lock = threading.Lock()
         text = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
         self._refused = Outage(log.error, text, log.info, "dead letters can be written again")
         self.added = 0
-        """How many letters there were so far."""
+        """How many dead letters were added so far."""
 
     @property
     def stuck(self) -> bool:
-        """Whether letters wait for the disk: no more should be made until ``sync`` has got rid of them."""
+        """Whether dead letters are waiting for the disk: until ``sync`` has written them, no more should be added."""
         return bool(self._waiting)
 
     @property
@@ -67,7 +67,7 @@ class DeadLetterWriter:
         """Whether ``sync`` has something to do."""
         return self._dirty or bool(self._waiting)
 
-    def add(  # noqa: PLR0913 -- the parts of a letter, each by name
+    def add(  # noqa: PLR0913 -- the parts of a dead letter, each by name
         self,
         *,
         stage: str,
@@ -87,9 +87,9 @@ class DeadLetterWriter:
         config: str = "",
         input_id: str = "",
     ) -> None:
-        """Keep one event; never raises. See ``letter.DeadLetter`` for the parts; ``reason`` is a sentence."""
+        """Keep one event; never raises. See ``DeadLetter`` for the parts; ``reason`` is a sentence."""
         same, detail = cause(reason)
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             time=from_epoch(self._clock()),
             stage=stage,
             plugin=plugin,
@@ -106,52 +106,52 @@ class DeadLetterWriter:
             document_id=document_id if document_id != event_id else "",
             index=index,
             size=len(raw or document) if size is None else size,
-            raw=packed(raw),
-            document=packed(document) if document != raw.rstrip(b"\r\n") else "",
+            raw=to_base64(raw),
+            document=to_base64(document) if document != raw.rstrip(b"\r\n") else "",
         )
-        self.put(letter)
+        self.put(dead_letter)
         log.warning("an event became a dead letter", stage=stage, reason=detail or same, plugin=plugin)
 
-    def put(self, letter: DeadLetter) -> None:
-        """Keep a letter as it is."""
-        metrics.EVENTS_DEAD_LETTERED.add(1, letter.stage, letter.plugin or "-")
+    def put(self, dead_letter: DeadLetter) -> None:
+        """Add a dead letter as it is."""
+        metrics.EVENTS_DEAD_LETTERED.add(1, dead_letter.stage, dead_letter.plugin or "-")
         with self._lock:
             self.added += 1
-            self._waiting.append(encode(letter))
+            self._waiting.append(encode(dead_letter))
             try:
                 self._flush()
             except OSError as error:
-                self._refused.goes_on(error=error.strerror, letters=len(self._waiting))
+                self._refused.goes_on(error=error.strerror, dead_letters=len(self._waiting))
 
     def recent(self, since: float) -> Iterator[DeadLetter]:
-        """Return the letters that this writer wrote since then (seconds since the epoch), the newest first.
+        """Return the dead letters that this writer wrote since then (seconds since the epoch), newest first.
 
         Raises:
             OSError: They cannot be read.
         """
-        begin = from_epoch(since)
+        start = from_epoch(since)
         for number in reversed(self._numbers()):
             for line in _lines_backwards(self._path(number)):
                 try:
-                    letter = decode(line)
+                    dead_letter = decode(line)
                 except ValueError:  # torn by a crash
                     continue
-                if letter.time < begin:
+                if dead_letter.time < start:
                     return
-                yield letter
+                yield dead_letter
 
     def sync(self) -> None:
-        """Return when every letter so far is on the disk. To be called before the journal's position is committed.
+        """Force all dead letters to the disk. To be called before the journal's position is committed.
 
-        Free of cost when there was none since the last time; may be called from another thread.
+        Free when none was added since the last call; may be called from another thread.
 
         Raises:
-            OSError: The disk refuses. Nothing is lost: call again later.
+            OSError: They cannot be written. Nothing is lost: call again later.
         """
         try:
             self._force()
         except OSError as error:
-            self._refused.goes_on(error=error.strerror, letters=len(self._waiting))
+            self._refused.goes_on(error=error.strerror, dead_letters=len(self._waiting))
             raise
         self._refused.ended()
 
@@ -182,15 +182,15 @@ class DeadLetterWriter:
     def _append(self, line: bytes) -> None:
         if self._fd < 0 or (self._size and self._size + len(line) > self._file_bytes):
             self._next_file()
-        while not self._lock_named():  # its letters were taken out: there is a new file of that name, or none
-            self._let_go()
+        while not self._lock_named():  # dead letters were removed: a new file has the name, or none
+            self._close_file()
             self._next_file()
         try:
             size = os.fstat(self._fd).st_size
             if self._torn:
                 line = b"\n" + line
             written = os.write(self._fd, line)
-            if written < len(line):  # the disk is full; half a letter would spoil the next one
+            if written < len(line):  # the disk is full; half a dead letter would corrupt the next one
                 os.ftruncate(self._fd, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
@@ -204,7 +204,7 @@ class DeadLetterWriter:
 
     def _next_file(self) -> None:
         full = self._fd >= 0
-        self._let_go()
+        self._close_file()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         numbers = self._numbers()
         last = numbers[-1] if numbers else 0
@@ -230,7 +230,7 @@ class DeadLetterWriter:
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._base}{number:08d}.ndjson"
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._fd >= 0:
             try:
                 if self._dirty:
@@ -240,18 +240,18 @@ class DeadLetterWriter:
                 self._fd, self._dirty = -1, False
 
     def close(self) -> None:
-        """Write everything through to the disk and close; what the disk does not take is told in the log."""
+        """Force everything to the disk and close; what cannot be written is logged in full."""
         try:
             self.sync()
         except OSError as error:
-            letters = [line.decode().strip() for line in self._waiting]
-            log.error("dead letters could not be written", error=error.strerror, letters=letters)
+            dead_letters = [line.decode().strip() for line in self._waiting]
+            log.error("dead letters could not be written", error=error.strerror, dead_letters=dead_letters)
         with self._lock:
-            self._let_go()
+            self._close_file()
 
 
 def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Return the lines of a file from its end on, without line ends; nothing if somebody has deleted it."""
+    """Yield the lines of a file, the last one first, without line ends; none if the file was deleted."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -262,7 +262,7 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
             return
         with mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ) as data:
             while end > 0:
-                begin = data.rfind(b"\n", 0, end) + 1
-                if begin < end:
-                    yield data[begin:end]
-                end = begin - 1
+                start = data.rfind(b"\n", 0, end) + 1
+                if start < end:
+                    yield data[start:end]
+                end = start - 1

@@ -26,7 +26,7 @@ _ID_BYTES = 10
 _LOCK = ".lock"
 
 
-class BusyError(Exception):
+class ImportBusyError(Exception):
     """Another import runs on the same data folder."""
 
 
@@ -67,8 +67,8 @@ class Places:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Read the places, and keep other processes from them. Raises BusyError, OSError."""
-        busy = BusyError("another import runs on this data folder; wait for its end")
+        """Read the places, and keep other processes from them. Raises ImportBusyError, OSError."""
+        busy = ImportBusyError("another import runs on this data folder; wait for its end")
         with locked_file(self._folder / _LOCK, busy):
             for path in sorted(self._folder.glob(f"*-{self._destination}.json")):
                 with contextlib.suppress(msgspec.DecodeError):  # as good as none

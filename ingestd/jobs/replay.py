@@ -1,10 +1,10 @@
-"""Send dead letters again, through the pipelines of a config that may have been mended meanwhile.
+"""Replay dead letters through the pipelines of a config that may have been fixed meanwhile.
 
-What was received goes through codec, filters and outputs as if it had just come, but under its old id and with its
-old time of receipt. A letter of an output goes to that output alone, and only the event that was refused: the other
-outputs have it, and so have its siblings (clones, elements of an array). Where the config has that output no more,
-or sends the event elsewhere now, it goes to every output that the config chooses. Of an output's letter whose
-received bytes are not known the document goes to the output as it is, past the filters: they have been over it.
+The bytes that were received go through codec, filters and outputs as if they had just arrived, but with their old ids
+and time of receipt. What an output refused goes to that output alone, and only the event that it refused: the other
+outputs have it, and all have its siblings (clones, elements of an array). If the config no longer has that output, or
+routes the event elsewhere now, it goes to every output that the config chooses. If the received bytes are not known,
+the refused document goes to the output as it is, without the filters, since they have processed it already.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
-from ingestd.dead_letters.dead_letter import DeadLetter, cause, packed
+from ingestd.dead_letters.dead_letter import DeadLetter, cause, to_base64
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import event_id, parse_event_id
@@ -34,7 +34,7 @@ _BATCH_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class Tally:
-    """How the letters fared: ``dead`` are dead again, ``dropped`` were dropped by a filter of the config."""
+    """What became of the dead letters: ``dead`` failed again, ``dropped`` were dropped by a filter of the config."""
 
     replayed: int = 0
     dead: int = 0
@@ -42,98 +42,98 @@ class Tally:
 
 
 class ReplayDeadLetters:
-    """Where the letters of one pipeline go that are dead again: to the files, with what the old one knows.
+    """Takes the events of one pipeline that fail again: each becomes a dead letter with all that the old one has.
 
     Args:
-        files: Of a writer of our own.
+        writer: The writer of this command.
         clock: Seconds since the epoch.
-        version: Of the config that is in force now.
+        version: The version of the config.
     """
 
-    def __init__(self, files: DeadLetterWriter, clock: Callable[[], float], version: str) -> None:
-        self._files, self._clock, self._version = files, clock, version
+    def __init__(self, writer: DeadLetterWriter, clock: Callable[[], float], version: str) -> None:
+        self._writer, self._clock, self._version = writer, clock, version
         self.sources: dict[str, DeadLetter] = {}
-        """For each event under way, by its id, the letter that it comes from."""
+        """The dead letter that each event in flight comes from, by the id of the event."""
         self.failed: set[int] = set()
-        """``id()`` of the letters under way that are dead again."""
+        """``id()`` of the dead letters in flight that failed again."""
 
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Keep one event that an output refuses; see ``DeadLetters``."""
         event_id: str = more["event_id"]
-        letter = self.sources[event_id]
+        dead_letter = self.sources[event_id]
         document_id = more.get("document_id", "")
-        self.again(
-            letter,
+        self.add_again(
+            dead_letter,
             reason,
             stage=stage,
             plugin=plugin,
             id=event_id,
             document_id="" if document_id == event_id else document_id,
             index=more.get("index", ""),
-            document="" if raw == letter.content.rstrip(b"\r\n") else packed(raw),
+            document="" if raw == dead_letter.content.rstrip(b"\r\n") else to_base64(raw),
         )
 
-    def again(self, letter: DeadLetter, reason: str, **changes: Any) -> None:
-        """Keep a letter for another time."""
+    def add_again(self, dead_letter: DeadLetter, reason: str, **changes: Any) -> None:
+        """Write a dead letter again, with a new reason and other ``changes``."""
         same, detail = cause(reason)
-        self.failed.add(id(letter))
+        self.failed.add(id(dead_letter))
         changes |= {"time": from_epoch(self._clock()), "reason": same, "detail": detail, "config": self._version}
-        self._files.put(msgspec.structs.replace(letter, **changes))
+        self._writer.put(msgspec.structs.replace(dead_letter, **changes))
 
 
 @dataclass(slots=True)
 class Route:
-    """One pipeline of the config, ready to send letters through."""
+    """One pipeline of the config, ready to replay dead letters."""
 
     pipeline: Pipeline
-    letters: ReplayDeadLetters
+    dead_letters: ReplayDeadLetters
     outputs: list[BuiltOutput] = field(init=False)
 
     def __post_init__(self) -> None:
         self.outputs = [output for route in self.pipeline.routes for output in route]
 
-    def batches(self, letter: DeadLetter) -> Iterator[tuple[BuiltOutput, Batch]]:
-        """Return what each output gets of a letter; nothing if a filter drops it. Raises what codec or filters do."""
-        if not letter.raw:
-            yield from self._document(letter)
+    def batches(self, dead_letter: DeadLetter) -> Iterator[tuple[BuiltOutput, Batch]]:
+        """Yield what each output gets of a dead letter, if anything. Raises what codec or filters raise."""
+        if not dead_letter.raw:
+            yield from self._document(dead_letter)
             return
-        built = self._input(letter.input)
-        stream_id, offset = _place(letter)
-        received_ns = letter.received if letter.received is not None else _ns(letter.time)
-        chunk = Chunk(letter.input, stream_id, letter.fields, offset, received_ns, 1, letter.content)
+        built = self._input(dead_letter.input)
+        stream_id, offset = _stream_position(dead_letter)
+        received_ns = dead_letter.received if dead_letter.received is not None else _ns(dead_letter.time)
+        chunk = Chunk(dead_letter.input, stream_id, dead_letter.fields, offset, received_ns, 1, dead_letter.content)
         routes = self.pipeline.process(built.codec.decode(chunk), built.decorate, received_ns)
         found = [
             (output, Batch(chosen, stream_id, self.pipeline.touched, time.time_ns()))
             for records, outputs in zip(routes, self.pipeline.routes, strict=True)
-            if (chosen := _chosen(letter, records, stream_id))
+            if (chosen := _chosen(dead_letter, records, stream_id))
             for output in outputs
         ]
-        own = [(output, batch) for output, batch in found if _is_own(letter, output)]
+        own = [(output, batch) for output, batch in found if _is_own(dead_letter, output)]
         yield from own or found
 
-    def _document(self, letter: DeadLetter) -> Iterator[tuple[BuiltOutput, Batch]]:
-        event = loads(letter.refused)
-        parts = parse_event_id(letter.id)
-        stream_id, key = (parts.stream_id, parts.key) if parts else (_place(letter)[0], "0")
-        own = [output for output in self.outputs if _is_own(letter, output)]
+    def _document(self, dead_letter: DeadLetter) -> Iterator[tuple[BuiltOutput, Batch]]:
+        event = loads(dead_letter.refused)
+        parts = parse_event_id(dead_letter.id)
+        stream_id, key = (parts.stream_id, parts.key) if parts else (_stream_position(dead_letter)[0], "0")
+        own = [output for output in self.outputs if _is_own(dead_letter, output)]
         for output in own or self.outputs:
             yield output, Batch([(None, event, event, key)], stream_id, (), time.time_ns())
 
     def _input(self, name: str) -> BuiltInput:
         inputs = self.pipeline.inputs
-        return next((one for one in inputs if one.step.plugin_id == name), inputs[0])
+        return next((built for built in inputs if built.step.plugin_id == name), inputs[0])
 
 
 class Replay:
-    """Sends letters in batches.
+    """Sends dead letters in batches.
 
     Args:
-        routes: The pipelines by name. A letter of a pipeline that is none of them goes to ``main`` or the first.
-        files: Where letters go that are dead again; on the disk when ``send`` returns.
+        routes: The pipelines by name. Dead letters of other pipelines go to ``main`` or the first one.
+        writer: Where those go that fail again; they are on the disk when ``send`` returns.
     """
 
-    def __init__(self, routes: Mapping[str, Route], files: DeadLetterWriter) -> None:
-        self._routes, self._files = routes, files
+    def __init__(self, routes: Mapping[str, Route], writer: DeadLetterWriter) -> None:
+        self._routes, self._writer = routes, writer
         self._default = routes.get("main") or next(iter(routes.values()))
         self.tally = Tally()
 
@@ -149,47 +149,47 @@ class Replay:
             for output in route.outputs:
                 await output.output.close()
 
-    async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when each letter is delivered, dropped by a filter, or on the disk as a new one."""
+    async def send(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Return once each dead letter is delivered, dropped by a filter, or on the disk as a new one."""
         loads_of: dict[int, list[Any]] = defaultdict(list)
         outputs: dict[int, BuiltOutput] = {}
         dropped = 0
-        for letter in letters:
-            route = self._routes.get(letter.pipeline, self._default)
-            parts = self._parts(route, letter)
-            dropped += not parts and id(letter) not in route.letters.failed
+        for dead_letter in dead_letters:
+            route = self._routes.get(dead_letter.pipeline, self._default)
+            parts = self._parts(route, dead_letter)
+            dropped += not parts and id(dead_letter) not in route.dead_letters.failed
             for output, load in parts:
                 outputs[id(output)] = output
                 loads_of[id(output)].append(load)
         await asyncio.gather(*(outputs[key].output.deliver(loads) for key, loads in loads_of.items()))
-        self._files.sync()
-        dead = len(set().union(*(route.letters.failed for route in self._routes.values())))
+        self._writer.sync()
+        dead = len(set().union(*(route.dead_letters.failed for route in self._routes.values())))
         self.tally.dead += dead
         self.tally.dropped += dropped
-        self.tally.replayed += len(letters) - dead - dropped
+        self.tally.replayed += len(dead_letters) - dead - dropped
         for route in self._routes.values():
-            route.letters.sources.clear()
-            route.letters.failed.clear()
+            route.dead_letters.sources.clear()
+            route.dead_letters.failed.clear()
 
-    def _parts(self, route: Route, letter: DeadLetter) -> list[tuple[BuiltOutput, Any]]:
+    def _parts(self, route: Route, dead_letter: DeadLetter) -> list[tuple[BuiltOutput, Any]]:
         parts: list[tuple[BuiltOutput, Any]] = []
         try:
-            for output, batch in route.batches(letter):
-                route.letters.sources.update(dict.fromkeys(batch.ids(), letter))
+            for output, batch in route.batches(dead_letter):
+                route.dead_letters.sources.update(dict.fromkeys(batch.ids(), dead_letter))
                 parts.append((output, output.output.prepare(batch)))
-        except Exception as error:  # noqa: BLE001 -- whatever is wrong with one letter, the others go on
-            route.letters.again(letter, f"the daemon failed on it: {error!r}")
+        except Exception as error:  # noqa: BLE001 -- the other dead letters go on
+            route.dead_letters.add_again(dead_letter, f"the daemon failed on it: {error!r}")
             return []
         return parts
 
 
-def in_batches(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
-    """Return the letters in lists of about a megabyte."""
+def in_batches(dead_letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+    """Return the dead letters in lists of about a megabyte."""
     batch: list[DeadLetter] = []
     size = 0
-    for letter in letters:
-        batch.append(letter)
-        size += len(letter.raw) + len(letter.document)
+    for dead_letter in dead_letters:
+        batch.append(dead_letter)
+        size += len(dead_letter.raw) + len(dead_letter.document)
         if size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -197,29 +197,29 @@ def in_batches(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
         yield batch
 
 
-def sendable(letter: DeadLetter) -> bool:
-    """Return whether the event is there as a whole: of a line that was too long only the begin is kept."""
-    return bool(letter.document) or (bool(letter.raw) and len(letter.content) >= letter.size)
+def sendable(dead_letter: DeadLetter) -> bool:
+    """Return whether the event is there as a whole: only the start of a line that was too long is kept."""
+    return bool(dead_letter.document) or (bool(dead_letter.raw) and len(dead_letter.content) >= dead_letter.size)
 
 
-def _place(letter: DeadLetter) -> tuple[str, int]:
-    """Return stream and offset; where they are not known, the bytes themselves make an id that is always the same."""
-    if letter.origin and letter.offset is not None:
-        return letter.origin, letter.offset
-    digest = hashlib.blake2b((letter.raw or letter.document).encode(), digest_size=8).hexdigest()
-    return f"{letter.origin or 'deadletter'}.{digest}", 0
+def _stream_position(dead_letter: DeadLetter) -> tuple[str, int]:
+    """Return stream and offset; if they are not known, the same bytes get the same id, made of their digest."""
+    if dead_letter.origin and dead_letter.offset is not None:
+        return dead_letter.origin, dead_letter.offset
+    digest = hashlib.blake2b((dead_letter.raw or dead_letter.document).encode(), digest_size=8).hexdigest()
+    return f"{dead_letter.origin or 'deadletter'}.{digest}", 0
 
 
-def _chosen(letter: DeadLetter, records: list[Record], stream_id: str) -> list[Record]:
-    """Return the records to send: of an output's letter only the one that was refused."""
-    if letter.stage != "output" or not letter.id:
+def _chosen(dead_letter: DeadLetter, records: list[Record], stream_id: str) -> list[Record]:
+    """Return the records to send: if an output refused one of them, only that one."""
+    if dead_letter.stage != "output" or not dead_letter.id:
         return records
-    return [record for record in records if event_id(stream_id, record[3]) == letter.id]
+    return [record for record in records if event_id(stream_id, record[3]) == dead_letter.id]
 
 
-def _is_own(letter: DeadLetter, output: BuiltOutput) -> bool:
-    """Return whether it was this output that refused the event."""
-    return letter.stage == "output" and output.step.plugin_id == letter.plugin
+def _is_own(dead_letter: DeadLetter, output: BuiltOutput) -> bool:
+    """Return whether this output refused the event."""
+    return dead_letter.stage == "output" and output.step.plugin_id == dead_letter.plugin
 
 
 def _ns(time: str) -> int:

@@ -19,7 +19,7 @@ LINE = b'{"n":%d}\n'
 
 
 class Life:
-    """One life of a worker: its journal, its letters. ``end`` is as a SIGKILL leaves it."""
+    """One life of a worker: its journal, its dead letters. ``end`` is as a SIGKILL leaves it."""
 
     def __init__(
         self, folder: Path, pipeline: str = "main", seconds: float = 0, consumers: tuple[str, ...] = ("es_0", "es_1")
@@ -28,34 +28,39 @@ class Life:
         self.journal.consumers(consumers)
         self.folder = folder / "dead"
         self.files = DeadLetterWriter(self.folder, 1 << 20, lambda: NOW_NS / 1e9 + seconds)
-        self.letters = PipelineDeadLetters(self.files, pipeline, "c0", self.journal)
-        self.letters.recall(min(self.journal.committed(name)[0] for name in consumers))
+        self.dead_letters = PipelineDeadLetters(self.files, pipeline, "c0", self.journal)
+        self.dead_letters.recall(min(self.journal.committed(name)[0] for name in consumers))
 
     def append(self, *numbers: int, origin: str = "o") -> Position:
         data = b"".join(LINE % number for number in numbers)
         return self.journal.append([Chunk("tcp_0", origin, {"host": "h"}, 0, NOW_NS, len(numbers), data)])
 
     def refuse(self, offset: int, plugin: str = "es_0", origin: str = "o") -> None:
-        """A letter of an output."""
-        self.letters.add(stage="output", reason="no", raw=b"{}", plugin=plugin, event_id=f"{origin}-{offset:012x}")
+        """A dead letter of an output."""
+        self.dead_letters.add(stage="output", reason="no", raw=b"{}", plugin=plugin, event_id=f"{origin}-{offset:012x}")
 
     def fail(self, offset: int, origin: str = "o") -> None:
-        """A letter of the daemon itself."""
-        self.letters.add(stage="filter", reason="no", raw=b"x", origin=origin, offset=offset, received=NOW_NS)
+        """A dead letter of the daemon itself."""
+        self.dead_letters.add(stage="filter", reason="no", raw=b"x", origin=origin, offset=offset, received=NOW_NS)
 
     def end(self) -> None:
         self.journal.close()
 
     def there(self) -> list[DeadLetter]:
-        return [one.letter for one in DeadLetterReader(self.folder).read() if one.letter is not None]
+        return [one.dead_letter for one in DeadLetterReader(self.folder).read() if one.dead_letter is not None]
 
 
 def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.append(0, 1, 2)
     life.refuse(8)
-    [letter] = life.there()
-    assert (letter.content, letter.refused, letter.origin, letter.offset) == (LINE % 1, b"{}", "o", 8)
+    [dead_letter] = life.there()
+    assert (dead_letter.content, dead_letter.refused, dead_letter.origin, dead_letter.offset) == (
+        LINE % 1,
+        b"{}",
+        "o",
+        8,
+    )
     life.end()
 
 
@@ -98,7 +103,7 @@ def test_after_a_crash_before_the_journal_knew_of_a_line(tmp_path: Path) -> None
     """It is still in its socket, and is rejected again."""
 
     def reject(life: Life, offset: int) -> None:
-        life.letters.add(stage="framing", reason="too long", raw=b"x", plugin="tcp_0", origin="o", offset=offset)
+        life.dead_letters.add(stage="framing", reason="too long", raw=b"x", plugin="tcp_0", origin="o", offset=offset)
 
     life = Life(tmp_path)
     end = life.append(0)
@@ -109,7 +114,7 @@ def test_after_a_crash_before_the_journal_knew_of_a_line(tmp_path: Path) -> None
     again = Life(tmp_path, seconds=3600)
     reject(again, 8)
     reject(again, 5008)
-    assert [letter.offset for letter in again.there()] == [8, 5008]
+    assert [dead_letter.offset for dead_letter in again.there()] == [8, 5008]
     again.end()
 
 
@@ -145,7 +150,7 @@ def test_what_is_known_is_forgotten_with_the_journal(tmp_path: Path) -> None:
         life.journal.commit("es_0", end)
         life.journal.sync()
     assert len(life.there()) == 50
-    assert len(life.letters._known) <= 50
+    assert len(life.dead_letters._known) <= 50
     life.end()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.dead_letters.dead_letter import DeadLetter, cause, decode, encode
-from ingestd.dead_letters.reader import BusyError, DeadLetterReader
+from ingestd.dead_letters.reader import DeadLetterReader, DeadLettersBusyError
 from ingestd.dead_letters.writer import DeadLetterWriter
 
 
@@ -24,15 +24,17 @@ def add(to: DeadLetterWriter, *numbers: int, reason: str = "no") -> None:
 
 
 def there(folder: Path) -> list[int]:
-    return sorted(int(one.letter.content) for one in DeadLetterReader(folder).read() if one.letter is not None)
+    return sorted(int(found.dead_letter.content) for found in DeadLetterReader(folder).read() if found.dead_letter)
 
 
 def take(folder: Path, *numbers: int) -> int:
-    return DeadLetterReader(folder).remove(lambda one: one.letter is not None and int(one.letter.content) in numbers)
+    return DeadLetterReader(folder).remove(
+        lambda found: found.dead_letter is not None and int(found.dead_letter.content) in numbers
+    )
 
 
 def test_taken_out_of_closed_and_open_files(tmp_path: Path) -> None:
-    """Small files, so that the letters lie in several, and in more than one buffer of a reader."""
+    """Small files, so that the dead letters lie in several, and in more than one buffer of a reader."""
     first, second = writer(tmp_path, max_bytes=8 * 20_000), writer(tmp_path, "w1")
     add(first, *range(400))
     add(second, *range(400, 500))
@@ -74,8 +76,8 @@ def test_what_a_crash_left(tmp_path: Path) -> None:
     add(files, 3)
     files.close()
     assert there(tmp_path) == [1, 3]
-    assert [one.letter is None for one in DeadLetterReader(tmp_path).read()] == [False, True, False]
-    assert DeadLetterReader(tmp_path).remove(lambda one: one.letter is None) == 1
+    assert [one.dead_letter is None for one in DeadLetterReader(tmp_path).read()] == [False, True, False]
+    assert DeadLetterReader(tmp_path).remove(lambda one: one.dead_letter is None) == 1
 
 
 def test_half_a_letter_at_the_end_stays(tmp_path: Path) -> None:
@@ -89,9 +91,9 @@ def test_half_a_letter_at_the_end_stays(tmp_path: Path) -> None:
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
-    with DeadLetterReader(tmp_path).taken(), pytest.raises(BusyError), DeadLetterReader(tmp_path).taken():
+    with DeadLetterReader(tmp_path).locked(), pytest.raises(DeadLettersBusyError), DeadLetterReader(tmp_path).locked():
         pass
-    with DeadLetterReader(tmp_path).taken():
+    with DeadLetterReader(tmp_path).locked():
         pass
 
 
@@ -126,9 +128,9 @@ def test_cause(text: str, reason: str) -> None:
 @given(st.text())
 def test_any_text_can_be_a_reason(text: str) -> None:
     reason, detail = cause(text)
-    letter = DeadLetter(time="2026-11-22T10:00:00.000Z", stage="output", reason=reason, detail=detail, size=0)
-    assert decode(encode(letter)) == letter
-    assert len(letter.group.id) == 6
+    dead_letter = DeadLetter(time="2026-11-22T10:00:00.000Z", stage="output", reason=reason, detail=detail, size=0)
+    assert decode(encode(dead_letter)) == dead_letter
+    assert len(dead_letter.group.id) == 6
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"time":"","stage":"","reason":"","size":1,"raw":"?"}', b"\xff"])

@@ -17,7 +17,7 @@ from ingestd.dead_letters.writer import DeadLetterWriter
 CLOCK = 1_763_805_600.5
 
 
-def letters(folder: Path, max_bytes: int = 1 << 20) -> DeadLetterWriter:
+def dead_letters(folder: Path, max_bytes: int = 1 << 20) -> DeadLetterWriter:
     return DeadLetterWriter(folder, max_bytes, lambda: CLOCK)
 
 
@@ -30,12 +30,12 @@ def kept(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_parts_of_a_letter(tmp_path: Path) -> None:
-    files = letters(tmp_path / "dead")
+    files = dead_letters(tmp_path / "dead")
     add(files, b"\xff\x00 any bytes\n")
     files.close()
-    [letter] = kept(tmp_path / "dead")
-    assert base64.b64decode(letter.pop("raw")) == b"\xff\x00 any bytes\n"
-    assert letter == {
+    [dead_letter] = kept(tmp_path / "dead")
+    assert base64.b64decode(dead_letter.pop("raw")) == b"\xff\x00 any bytes\n"
+    assert dead_letter == {
         "time": "2025-11-22T10:00:00.500Z",
         "stage": "codec",
         "reason": "no",
@@ -46,36 +46,36 @@ def test_parts_of_a_letter(tmp_path: Path) -> None:
 
 
 def test_no_letters_no_folder(tmp_path: Path) -> None:
-    files = letters(tmp_path / "dead")
+    files = dead_letters(tmp_path / "dead")
     files.close()
     assert not (tmp_path / "dead").exists()
 
 
 def test_files_rotate_and_the_oldest_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = letters(tmp_path, max_bytes=8 * 1000)
+    files = dead_letters(tmp_path, max_bytes=8 * 1000)
     for number in range(200):
         add(files, b"%03d" % number)
     files.close()
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
     assert len(sizes) == 8
     assert max(sizes) <= 1000
-    numbers = [int(base64.b64decode(letter["raw"])) for letter in kept(tmp_path)]
+    numbers = [int(base64.b64decode(dead_letter["raw"])) for dead_letter in kept(tmp_path)]
     assert numbers == list(range(numbers[0], 200))
     assert "deleted to make room" in caplog.text
 
 
 def test_a_letter_larger_than_a_file_is_kept(tmp_path: Path) -> None:
-    files = letters(tmp_path, max_bytes=800)
+    files = dead_letters(tmp_path, max_bytes=800)
     add(files)
     add(files, b"x" * 5000)
     add(files)
     files.close()
-    assert [letter["size"] for letter in kept(tmp_path)] == [3, 5000, 3]
+    assert [dead_letter["size"] for dead_letter in kept(tmp_path)] == [3, 5000, 3]
 
 
 def test_a_restart_goes_on_in_the_last_file(tmp_path: Path) -> None:
     for _ in range(3):
-        files = letters(tmp_path)
+        files = dead_letters(tmp_path)
         add(files)
         files.close()
     assert len(list(tmp_path.iterdir())) == 1
@@ -84,7 +84,7 @@ def test_a_restart_goes_on_in_the_last_file(tmp_path: Path) -> None:
 
 def test_other_files_are_let_be(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    files = letters(tmp_path, max_bytes=80)
+    files = dead_letters(tmp_path, max_bytes=80)
     for _ in range(20):
         add(files)
     files.close()
@@ -93,7 +93,7 @@ def test_other_files_are_let_be(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "dead").write_text("a file, no folder")
-    files = letters(tmp_path / "dead")
+    files = dead_letters(tmp_path / "dead")
     add(files, b"one")
     assert (files.stuck, files.unsynced) == (True, True)
     with pytest.raises(OSError, match="exists"):
@@ -102,21 +102,21 @@ def test_what_cannot_be_written_waits(tmp_path: Path, caplog: pytest.LogCaptureF
     add(files, b"two")
     files.sync()
     assert (files.stuck, files.unsynced) == (False, False)
-    assert [base64.b64decode(letter["raw"]) for letter in kept(tmp_path / "dead")] == [b"one", b"two"]
+    assert [base64.b64decode(dead_letter["raw"]) for dead_letter in kept(tmp_path / "dead")] == [b"one", b"two"]
     assert "kept in memory" in caplog.text
     files.close()
 
 
 def test_what_could_never_be_written_is_told_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "dead").write_text("a file, no folder")
-    files = letters(tmp_path / "dead")
+    files = dead_letters(tmp_path / "dead")
     add(files, b"precious")
     caplog.clear()
     with caplog.at_level(logging.ERROR):
         files.close()
     [record] = caplog.records
-    [letter] = record.__dict__["fields"]["letters"]
-    assert base64.b64decode(json.loads(letter)["raw"]) == b"precious"
+    [dead_letter] = record.__dict__["fields"]["dead_letters"]
+    assert base64.b64decode(json.loads(dead_letter)["raw"]) == b"precious"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
@@ -128,7 +128,7 @@ def test_full_disk(tmp_path: Path) -> None:
         pytest.skip("mounting is not allowed here")
     try:
         (disk / "ballast").write_bytes(b"x" * 64 * 1024)
-        files = letters(disk / "dead")
+        files = dead_letters(disk / "dead")
         for number in range(110):
             add(files, b"%0500d" % number)
         assert files.stuck
@@ -137,7 +137,7 @@ def test_full_disk(tmp_path: Path) -> None:
         (disk / "ballast").unlink()
         files.sync()
         files.close()
-        numbers = [int(base64.b64decode(letter["raw"])) for letter in kept(disk / "dead")]
+        numbers = [int(base64.b64decode(dead_letter["raw"])) for dead_letter in kept(disk / "dead")]
         assert numbers == list(range(110))
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)

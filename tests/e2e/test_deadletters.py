@@ -52,9 +52,12 @@ def test_refused_documents_are_delivered_under_their_ids(tmp_path: Path) -> None
         [group] = listed(daemon.data_dir)
         assert (group["stage"], group["plugin"], group["letters"]) == ("output", "elasticsearch_0", 10)
         assert group["reason"] == "mapper_parsing_exception: refused"
-        letters = daemon.dead_letters()
-        assert all(letter["raw"] == json.dumps(EVENTS[3 + 10 * n]).encode() + b"\n" for n, letter in enumerate(letters))
-        ids = {(letter["index"], letter["id"]) for letter in letters}
+        dead_letters = daemon.dead_letters()
+        assert all(
+            dead_letter["raw"] == json.dumps(EVENTS[3 + 10 * n]).encode() + b"\n"
+            for n, dead_letter in enumerate(dead_letters)
+        )
+        ids = {(dead_letter["index"], dead_letter["id"]) for dead_letter in dead_letters}
         assert not ids & keys(stub)
         assert replay(daemon.data_dir, "-e", config(stub)) == "10 replayed, 0 dead again\n"
         assert ids <= keys(stub)
@@ -84,19 +87,19 @@ def test_dead_again(tmp_path: Path) -> None:
 
 
 def test_text_lines_keep_sender_and_time(tmp_path: Path) -> None:
-    """Such an event has nothing of its own: all of it comes from the letter."""
+    """Such an event has nothing of its own: all of it comes from the dead letter."""
     text_config = {"codec": "line", "filters": "filter { if [message] == 'drop' { drop { } } }"}
     with StubElasticsearch() as stub, Daemon(tmp_path, config=config(stub, **text_config)) as daemon:
         stub.bulk_faults.append(Fault(items={1: 400}))
         daemon.send([b"one", b"two"])
         wait_until(daemon.dead_letters, "the dead letter")
-        [letter] = daemon.dead_letters()
+        [dead_letter] = daemon.dead_letters()
         assert replay(daemon.data_dir, "-e", config(stub, **text_config)) == "1 replayed, 0 dead again\n"
     one, two = sorted(stub.documents.values(), key=lambda event: str(event["message"]))
     assert {name: one[name] for name in ("@timestamp", "host", "port")} == {
         name: two[name] for name in ("@timestamp", "host", "port")
     }
-    assert (letter["index"], letter["id"]) in keys(stub)
+    assert (dead_letter["index"], dead_letter["id"]) in keys(stub)
 
 
 def test_ids_of_the_config_and_a_filter_that_drops(tmp_path: Path) -> None:
@@ -135,7 +138,7 @@ def test_a_begin_of_a_line_is_not_sent(tmp_path: Path) -> None:
 
 
 def test_once_whatever_is_killed(tmp_path: Path) -> None:
-    """A worker dies between its letters and the commit, again and again: each letter is there once."""
+    """A worker dies between its dead letters and the commit, again and again: each dead letter is there once."""
     with StubElasticsearch() as stub:
         stub.refuses = lambda document: document["n"] % 10 == 3
         stub.bulk_faults.extend(Fault(items=dict.fromkeys(range(0, 100, 2), 429)) for _ in range(1000))
@@ -144,14 +147,14 @@ def test_once_whatever_is_killed(tmp_path: Path) -> None:
             for _ in range(3):
                 requests = len(stub.bulks())
                 wait_until(lambda: len(daemon.dead_letters()) == 10, "the dead letters")
-                wait_until(lambda before=requests: len(stub.bulks()) > before + 1, "the letters to come again")  # type: ignore[misc]
+                wait_until(lambda before=requests: len(stub.bulks()) > before + 1, "the dead letters to come again")  # type: ignore[misc]
                 for pid in workers(daemon):
                     kill(pid)
             stub.bulk_faults.clear()
             wait_until(lambda: len(stub.documents) == 90, "all documents")
             [group] = listed(daemon.data_dir)
             assert group["letters"] == 10
-        assert len({letter["id"] for letter in daemon.dead_letters()}) == 10 == len(daemon.dead_letters())
+        assert len({dead_letter["id"] for dead_letter in daemon.dead_letters()}) == 10 == len(daemon.dead_letters())
         found = json.loads(ingestd(daemon.data_dir, "audit", "--json"))
         assert (found["received"], found["dead"], found["balanced"]) == (100, 10, True)
 

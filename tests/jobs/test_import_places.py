@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.config.parser import parse_string
-from ingestd.jobs.import_places import BusyError, Checks, Place, Places, destination_of, digest
+from ingestd.jobs.import_places import Checks, ImportBusyError, Place, Places, destination_of, digest
 
 ANY = Path("any")
 
@@ -77,7 +77,7 @@ def test_a_place_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 
 
 def test_one_import_at_a_time(tmp_path: Path) -> None:
-    with Places(tmp_path, "d").held(), pytest.raises(BusyError), Places(tmp_path, "e").held():
+    with Places(tmp_path, "d").held(), pytest.raises(ImportBusyError), Places(tmp_path, "e").held():
         pass
     with Places(tmp_path, "d").held():
         pass

@@ -75,7 +75,7 @@ class Life:
         return self.running.put(chunk, self.input)
 
     def there(self) -> list[DeadLetter]:
-        return [one.letter for one in DeadLetterReader(self.folder).read() if one.letter is not None]
+        return [line.dead_letter for line in DeadLetterReader(self.folder).read() if line.dead_letter is not None]
 
     @property
     def sheet(self) -> Sheet:

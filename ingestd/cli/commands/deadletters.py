@@ -23,7 +23,7 @@ from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter
 from ingestd.dead_letters.groups import Selection, summarize
-from ingestd.dead_letters.reader import BusyError, DeadLetterReader, Found, letters_folder
+from ingestd.dead_letters.reader import DeadLetterLine, DeadLetterReader, DeadLettersBusyError, dead_letters_folder
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch
 from ingestd.settings import Settings
@@ -58,10 +58,10 @@ def list_groups(settings: Settings, as_json: bool) -> None:
     def readable() -> Iterator[DeadLetter]:
         nonlocal unreadable
         for found in _reader(settings).read():
-            if found.letter is None:
+            if found.dead_letter is None:
                 unreadable += 1
             else:
-                yield found.letter
+                yield found.dead_letter
 
     with _disk_errors():
         groups = summarize(readable())
@@ -140,9 +140,9 @@ def purge(  # noqa: PLR0913, PLR0917 -- click passes one argument for each optio
         if everything == (not selection.everything or older_than is not None):
             raise click.UsageError("say which: --older-than, --group, --stage, --reason, or --all alone")
 
-        def selected(found: Found) -> bool:
-            letter = found.letter
-            return everything if letter is None else letter.time <= until and selection(letter)
+        def selected(found: DeadLetterLine) -> bool:
+            dead_letter = found.dead_letter
+            return everything if dead_letter is None else dead_letter.time <= until and selection(dead_letter)
 
         number = sum(map(selected, reader.read()))
         if not number:
@@ -150,7 +150,7 @@ def purge(  # noqa: PLR0913, PLR0917 -- click passes one argument for each optio
             return
         if not yes:
             click.confirm(f"Delete {_count(number)} for good?", abort=True)
-        with reader.taken():
+        with reader.locked():
             click.echo(f"{_count(reader.remove(selected))} deleted")
 
 
@@ -175,7 +175,7 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
 
     Exit codes: 0 all were delivered; 1 some failed again or could not be sent; 2 wrong usage.
     """
-    from ingestd.app.dead_letter_replay import replay_letters  # noqa: PLC0415 -- the other commands need no pipeline
+    from ingestd.app.dead_letter_replay import replay_dead_letters  # noqa: PLC0415 -- the other commands need no pipeline
     from ingestd.supervisor.logs import set_up_logging  # noqa: PLC0415
 
     set_up_logging(settings.log_format, settings.log_level)
@@ -184,17 +184,17 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
         configs = pipeline_configs(config_paths, config_string, named, settings)
         with _disk_errors():
             selection = _selection(reader, groups, stage, reason)
-            with reader.taken():
-                code = replay_letters(settings, configs, reader, selection)
+            with reader.locked():
+                code = replay_dead_letters(settings, configs, reader, selection)
     raise SystemExit(code)
 
 
 def _reader(settings: Settings) -> DeadLetterReader:
-    return DeadLetterReader(letters_folder(settings.data_dir))
+    return DeadLetterReader(dead_letters_folder(settings.data_dir))
 
 
 def _dead_letters(reader: DeadLetterReader) -> Iterator[DeadLetter]:
-    return (found.letter for found in reader.read() if found.letter is not None)
+    return (found.dead_letter for found in reader.read() if found.dead_letter is not None)
 
 
 def _selection(reader: DeadLetterReader, groups: tuple[str, ...], stage: str | None, reason: str | None) -> Selection:
@@ -224,5 +224,5 @@ def _disk_errors() -> Iterator[None]:
     try:
         with os_errors("the dead letters"):
             yield
-    except BusyError as error:
+    except DeadLettersBusyError as error:
         raise click.ClickException(str(error)) from None

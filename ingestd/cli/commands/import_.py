@@ -13,7 +13,7 @@ from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.options import settings_options
 from ingestd.cli.common.terminal import progress
-from ingestd.jobs.import_places import BusyError
+from ingestd.jobs.import_places import ImportBusyError
 from ingestd.names import MAIN
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.settings import Settings
@@ -73,7 +73,7 @@ def import_(
                 config = msgspec.structs.replace(config, filters=())
             with progress("importing") as update:
                 result = import_files(settings, config, files, codec, update, again=again)
-    except (OSError, OutputGoneError, BusyError, StoreError) as error:
+    except (OSError, OutputGoneError, ImportBusyError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     _report(result)
 

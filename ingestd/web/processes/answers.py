@@ -179,12 +179,12 @@ class Answers:
         return max(day, kept_until or day).isoformat()
 
     def _dead_letters(self, _: Arguments) -> bytes:
-        from ingestd.dead_letters.reader import DeadLetterReader, letters_folder  # noqa: PLC0415 -- few ask for them
+        from ingestd.dead_letters.reader import DeadLetterReader, dead_letters_folder  # noqa: PLC0415 -- few ask for them
 
         counts: Counter[tuple[str, str]] = Counter()
-        for found in DeadLetterReader(letters_folder(self._data_dir)).read():
-            if found.letter is not None:
-                counts[found.letter.reason, found.letter.stage] += 1
+        for found in DeadLetterReader(dead_letters_folder(self._data_dir)).read():
+            if found.dead_letter is not None:
+                counts[found.dead_letter.reason, found.dead_letter.stage] += 1
         groups = [
             {"reason": reason, "stage": stage, "count": count} for (reason, stage), count in counts.most_common(100)
         ]

@@ -71,11 +71,11 @@ def test_show(data_dir: Path) -> None:
     assert "\x1b" not in newest.stdout
     assert "(the first 11 of 9,000 bytes)" in newest.stdout
     assert newest.stderr == "2 more; see --limit\n"
-    [letter] = map(json.loads, run(data_dir, "show", "--stage", "framing", "--json").stdout.splitlines())
-    assert letter["text"] == "\x1b[2J\ufffd begin"
+    [dead_letter] = map(json.loads, run(data_dir, "show", "--stage", "framing", "--json").stdout.splitlines())
+    assert dead_letter["text"] == "\x1b[2J\ufffd begin"
 
 
-PURGES: list[tuple[str, list[str], int]] = [  # id, arguments, letters left
+PURGES: list[tuple[str, list[str], int]] = [  # id, arguments, dead letters left
     ("old", ["--older-than", "7d"], 1),
     ("older", ["--older-than", "30d"], 3),
     ("stage", ["--stage", "output"], 1),
