@@ -1,4 +1,4 @@
-"""Find the word that somebody meant."""
+"""Suggestions for a misspelt word."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that is most like ``word``, or None if none is near.
+    """Return the candidate most similar to ``word``, or None if none is close.
 
-    Near means: at most one change (a letter added, left out, replaced, or swapped with its neighbour) for every
-    three letters of the longer word. Case, and ``-`` for ``_``, do not count. Of equals the first in the alphabet.
+    Close means at most one edit (a letter added, removed, replaced, or swapped with its neighbour) for every three
+    letters of the longer word. Case is ignored, and ``-`` equals ``_``. Of equally close ones the alphabetically first.
     """
     wanted = _fold(word)
     best: tuple[int, str] | None = None
@@ -29,7 +29,7 @@ def _fold(word: str) -> str:
 
 
 def _distance(left: str, right: str) -> int:
-    """Return how many changes make one word of the other (Damerau-Levenshtein, optimal string alignment)."""
+    """Return the edit distance of two words (Damerau-Levenshtein, optimal string alignment)."""
     before_last: list[int] = []
     last = list(range(len(right) + 1))
     for row, letter in enumerate(left, 1):

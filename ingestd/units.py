@@ -33,7 +33,7 @@ def parse_size(text: str) -> int:
     """Return the bytes in ``text``: ``4096``, ``64MiB`` or ``64M`` (powers of 1024), ``64MB`` (powers of 1000).
 
     Raises:
-        ValueError: It is no size.
+        ValueError: It is not a size.
     """
     return int(_amount(text, _BYTES, "a size such as 4096, 512KiB or 64MiB"))
 
@@ -42,16 +42,16 @@ def parse_duration(text: str) -> float:
     """Return the seconds in ``text``: ``30``, ``1.5s``, ``200ms``, ``15m``, ``2h``, ``7d``, ``4w``.
 
     Raises:
-        ValueError: It is no duration.
+        ValueError: It is not a duration.
     """
     return _amount(text, _SECONDS, "a duration such as 200ms, 30s, 15m or 2d")
 
 
 def parse_address(text: str) -> Address:
-    """Return the host and port of ``HOST:PORT``; an IPv6 host stands in brackets.
+    """Return the host and port of ``HOST:PORT``; an IPv6 host is in brackets.
 
     Raises:
-        ValueError: It is no address.
+        ValueError: It is not an address.
     """
     host, colon, port = text.strip().rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -63,7 +63,7 @@ def parse_address(text: str) -> Address:
 
 
 def format_size(size: int) -> str:
-    """Return ``size`` bytes in the largest unit that needs no fraction: ``64MiB``, ``1500B``."""
+    """Return ``size`` bytes in the largest unit without a fraction: ``64MiB``, ``1500B``."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         factor = _BYTES[unit.lower()]
         if size and size % factor == 0:
@@ -72,7 +72,7 @@ def format_size(size: int) -> str:
 
 
 def round_size(size: int) -> str:
-    """Return ``size`` bytes as people read them: ``812 B``, ``1.5 MB`` (powers of 1000)."""
+    """Return ``size`` bytes, rounded: ``812 B``, ``1.5 MB`` (powers of 1000)."""
     if size < 1000:
         return f"{size} B"
     value, units = size / 1000, ["kB", "MB", "GB", "TB"]
@@ -83,7 +83,7 @@ def round_size(size: int) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return ``seconds`` in the largest unit that needs no fraction: ``2d``, ``90s``, ``200ms``."""
+    """Return ``seconds`` in the largest unit without a fraction: ``2d``, ``90s``, ``200ms``."""
     for unit in ("d", "h", "m"):
         if seconds and seconds % _SECONDS[unit] == 0:
             return f"{int(seconds // _SECONDS[unit])}{unit}"
@@ -101,7 +101,7 @@ def _amount(text: str, units: dict[str, int] | dict[str, float], expected: str) 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value: how it is called, read from what a user wrote, and written back.
+    """A kind of value: its name, how it is parsed, and how it is written.
 
     ``parse`` takes text, or a value of TOML, and raises ValueError with what was expected.
     """
@@ -135,7 +135,7 @@ def _address(value: Any) -> Address | None:
 
 
 def _measure(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """Return a parser of amounts; TOML may have them as plain numbers, too."""
+    """Return a parser of amounts, which TOML may also have as plain numbers."""
 
     def read(value: Any) -> Any:
         plain = isinstance(value, int | float) and not isinstance(value, bool)
@@ -186,12 +186,12 @@ def choice(*words: str) -> Kind:
 
 
 def mask(url: str) -> str:
-    """Return ``url`` with the password in it, if there is one, replaced by ``***``."""
+    """Return ``url`` with its password, if any, replaced by ``***``."""
     return re.sub(r"([^/@:]*):[^/@]*@", r"\1:***@", url)
 
 
 def _toml(value: Any) -> str:
-    """Return a value of TOML as it is written there."""
+    """Return a value as TOML writes it."""
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

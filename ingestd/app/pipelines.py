@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,31 +14,6 @@ from ingestd.names import MAIN, check_pipeline_names
 from ingestd.settings import Settings
 
 DEFAULT_NAME = "default.conf"
-
-
-def pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``-f``, ``-e`` and ``--pipeline``; it is called with config_paths, config_string, named."""
-    for decorate in (
-        click.option(
-            "--pipeline",
-            "named",
-            multiple=True,
-            metavar="NAME=PATH",
-            help="A pipeline of its own with this name; may be given several times.",
-        ),
-        click.option("-e", "--config-string", metavar="CONFIG", help="The config itself, as text."),
-        click.option(
-            "-f",
-            "--path-config",
-            "config_paths",
-            multiple=True,
-            type=click.Path(path_type=Path),
-            metavar="PATH",
-            help="Config file, or folder of *.conf files; several are joined into one pipeline.",
-        ),
-    ):
-        command = decorate(command)
-    return command
 
 
 def pipeline_configs(
@@ -55,10 +28,10 @@ def pipeline_configs(
     if paths and text is not None:
         raise click.UsageError("give the config either with -f or with -e")
     configs: dict[str, Config] = {}
-    for one in named:
-        name, equals, path = one.partition("=")
+    for option in named:
+        name, equals, path = option.partition("=")
         if not (name and equals and path):
-            raise click.UsageError(f"--pipeline {one!r}: write NAME=PATH")
+            raise click.UsageError(f"--pipeline {option!r}: write NAME=PATH")
         if name in configs:
             raise click.UsageError(f"--pipeline: the name {name!r} is used twice")
         if name == MAIN and (text is not None or paths):

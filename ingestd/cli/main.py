@@ -1,4 +1,4 @@
-"""The command ``ingestd``. A subcommand is imported when it is called, so that ``run`` starts fast."""
+"""The command ``ingestd``. Subcommands are imported when they are called, so that ``run`` starts fast."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 import ingestd
 
-COMMANDS = {  # name: its click command
+COMMANDS = {  # name: module and click command
     "run": "ingestd.cli.commands.run:run",
     "check": "ingestd.cli.commands.check:check",
-    "explain": "ingestd.cli.commands.check:explain",
+    "explain": "ingestd.cli.commands.explain:explain",
     "config": "ingestd.cli.commands.config:config",
     "reload": "ingestd.cli.commands.reload:reload",
     "upgrade": "ingestd.cli.commands.upgrade:upgrade",
@@ -35,18 +35,18 @@ COMMANDS = {  # name: its click command
     "kibana": "ingestd.cli.commands.kibana:kibana",
 }
 ALIASES = {"replay": "reprocess"}
-"""Former names of commands; they keep working and are not listed."""
+"""Former names of commands; they still work and are not listed."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand's module when the subcommand is needed."""
+    """A group that imports the module of a subcommand when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all subcommands, in the order in which a newcomer needs them."""
+        """Return the names of all subcommands, in the order a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a subcommand, or None if there is no such command."""
+        """Return a subcommand, or None if it does not exist."""
         target = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
         if target is None:
             return None
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """Return the subcommand that ``args`` name; an unknown one gets a suggestion."""
+        """Return the subcommand named in ``args``; the error for an unknown name suggests a similar one."""
         if args and args[0] not in COMMANDS.keys() | ALIASES.keys() and not args[0].startswith("-"):
             from ingestd.suggest import did_you_mean  # noqa: PLC0415
 
@@ -68,4 +68,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(ingestd.__version__, prog_name="ingestd")
 def main() -> None:
-    """Receive, parse and keep every log line: a Logstash replacement in pure Python that needs nothing else."""
+    """Receive, parse and store every log line: a Logstash replacement in pure Python that needs nothing else."""

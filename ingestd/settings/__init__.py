@@ -1,7 +1,7 @@
-"""Settings of the daemon: one declared list, the class ``Settings``; ``docs/settings.md`` is made from it.
+"""Settings of the daemon, declared once in the class ``Settings``; ``docs/settings.md`` is generated from it.
 
-A value is taken from, in rising order: the default, a TOML file, the environment, a flag. A setting has the same
-name in each: ``max_line_bytes`` in the file is ``INGESTD_MAX_LINE_BYTES`` and ``--max-line-bytes``; ``max_bytes``
+Flags override the environment, which overrides a TOML file, which overrides the defaults. A setting has the same name
+everywhere: ``max_line_bytes`` in the file is ``INGESTD_MAX_LINE_BYTES`` and ``--max-line-bytes``; ``max_bytes``
 in the file's table ``[dead_letters]`` is ``INGESTD_DEAD_LETTERS_MAX_BYTES`` and ``--dead-letters-max-bytes``.
 An empty variable counts as not set.
 """

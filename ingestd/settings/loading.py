@@ -1,4 +1,4 @@
-"""Values of the settings out of a TOML file, the environment and flags."""
+"""Loads settings from a TOML file, the environment and flags."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ingestd.settings.declared import PREFIX, SETTINGS, Settings
 from ingestd.suggest import did_you_mean
 
 FOREIGN_PREFIXES = ("INGESTD_KEEPER_", "INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
-"""Variables that begin so are none of the daemon's: those of the test-suite and the benchmark."""
+"""Prefixes of variables that are not settings: those of the tests, the benchmarks and the daemon itself."""
 
 _KUBERNETES = re.compile(r"INGESTD_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
-"""What Kubernetes and Docker links set by themselves for a service of the name ``ingestd``."""
+"""Variables that Kubernetes and Docker links set for a service called ``ingestd``."""
 
 
 class SettingsError(ValueError):
-    """Something is wrong with the settings. ``problems``: every mistake, ``place: error: what`` and a help line."""
+    """The settings are wrong. ``problems``: every error, as ``position: error: message`` and a help line."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -30,9 +30,8 @@ class SettingsError(ValueError):
 
 
 def find_settings_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the settings file: the one named by ``--settings`` or INGESTD_SETTINGS, else one that exists.
-
-    Looked for are ``ingestd.toml`` in the working folder and ``/etc/ingestd/ingestd.toml``. None: there is none.
+    """Return the settings file: the one that ``--settings`` or INGESTD_SETTINGS names, else the first that exists of
+    ``ingestd.toml`` in the working folder and ``/etc/ingestd/ingestd.toml``; None if neither does.
     """
     if named := option or environ.get("INGESTD_SETTINGS"):
         return Path(named)
@@ -43,7 +42,7 @@ def find_settings_file(option: str | None, environ: Mapping[str, str] = os.envir
 def resolve_data_dir(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
     """Return the data folder: ``--data-dir``, INGESTD_DATA_DIR, systemd's STATE_DIRECTORY, else the user's.
 
-    The user's is ``ingestd`` in XDG_STATE_HOME or ``~/.local/state``. The folder need not exist.
+    The user's is ``ingestd`` in XDG_STATE_HOME or ``~/.local/state``. It need not exist.
     """
     named = option or environ.get("INGESTD_DATA_DIR")
     return Path(named).expanduser() if named else _usual_data_dir(environ)[0]
@@ -51,7 +50,7 @@ def resolve_data_dir(option: str | None, environ: Mapping[str, str] = os.environ
 
 def _usual_data_dir(environ: Mapping[str, str]) -> tuple[Path, str]:
     if state := environ.get("STATE_DIRECTORY"):
-        return Path(state.split(":")[0]), "STATE_DIRECTORY"  # systemd joins several with colons
+        return Path(state.split(":")[0]), "STATE_DIRECTORY"  # systemd separates several by colons
     if state := environ.get("XDG_STATE_HOME"):
         return Path(state) / "ingestd", "XDG_STATE_HOME"
     return Path.home() / ".local" / "state" / "ingestd", "default"
@@ -62,15 +61,15 @@ def load_settings(
     environ: Mapping[str, str] = os.environ,
     flags: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Settings:
-    """Return the settings in force.
+    """Return the effective settings.
 
     Args:
         file: A TOML file, see ``find_settings_file``. Paths in it are relative to its folder.
-        environ: The environment. Only names that begin with ``INGESTD_``, and systemd's, count.
-        flags: Dotted names to what the user wrote; None is a flag that was not given.
+        environ: The environment; only variables that start with ``INGESTD_``, and systemd's, are read.
+        flags: What the user wrote for each dotted name; None if the flag was not given.
 
     Raises:
-        SettingsError: A name is unknown, a value is wrong, the file cannot be read. All mistakes are in it.
+        SettingsError: A name is unknown, a value is wrong, or the file cannot be read; it has every error.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -107,7 +106,7 @@ def _from_flags(flags: Mapping[str, str | None]) -> Iterator[tuple[str, Any, str
 
 
 def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any, str]]:
-    by_variable = {one.variable: one.name for one in SETTINGS.values()}
+    by_variable = {setting.variable: setting.name for setting in SETTINGS.values()}
     for variable, raw in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable == "INGESTD_SETTINGS" or not raw:
             continue
@@ -131,8 +130,8 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, An
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line (\d+)", str(error))  # without one it is the end of the file
-        problems.append(f"{file}:{place[1] if place else text.count(chr(10)) + 1}: error: {error}")
+        position = re.search(r"line (\d+)", str(error))  # missing at the end of the file
+        problems.append(f"{file}:{position[1] if position else text.count(chr(10)) + 1}: error: {error}")
         return
     lines = _lines_of_keys(text)
     tables = {name.rpartition(".")[0] for name in SETTINGS}
@@ -155,13 +154,13 @@ def _flatten(content: Mapping[str, Any], tables: set[str], prefix: str = "") -> 
 
 
 def _prefixes(name: str) -> Iterator[str]:
-    """Yield ``a.b.c``, ``a.b``, ``a``: a key of an inline table stands on the line of the table."""
+    """Yield ``a.b.c``, ``a.b``, ``a``: a key of an inline table is on the line of the table."""
     parts = name.split(".")
     return (".".join(parts[:size]) for size in range(len(parts), 0, -1))
 
 
 def _lines_of_keys(text: str) -> dict[str, int]:
-    """Return the line, from 1, of every key and table header. ``tomllib`` does not tell."""
+    """Return the line, from 1, of every key and table header, which ``tomllib`` does not report."""
     found: dict[str, int] = {}
     prefix = ""
     for number, line in enumerate(text.split("\n"), start=1):
@@ -181,7 +180,7 @@ def _bare(key: str) -> str:
 
 
 def _hint(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return what to write instead of ``name``; ``prefix``, which all have, tells nothing and is not compared."""
+    """Return what to write instead of ``name``; ``prefix``, which all names have, is not compared."""
     words = list(known)
     near = did_you_mean(name.removeprefix(prefix), [word.removeprefix(prefix) for word in words])
     return f"did you mean {prefix}{near}?" if near else f"known are {', '.join(words)}"

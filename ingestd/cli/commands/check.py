@@ -1,4 +1,4 @@
-"""``ingestd check`` and ``ingestd explain``: what is wrong with a config, and what it does."""
+"""``ingestd check``: what is wrong with a config."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from pathlib import Path
 
 import click
 
-from ingestd.app.pipelines import pipeline_configs, pipeline_options
+from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
-from ingestd.cli.common.options import settings_options
-from ingestd.compiler.explain import explain as explain_pipeline
+from ingestd.cli.common.options import files_argument, pipeline_options, settings_options
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.nodes import Config
 from ingestd.settings import Settings
 
-_files_argument = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
-
 
 @click.command()
-@_files_argument
+@files_argument
 @pipeline_options
 @settings_options()
 def check(
@@ -48,23 +45,3 @@ def _verdict(name: str, errors: int, warnings: int, config: Config) -> str:
     if errors:
         return f"{files}: {errors} error{'s' * (errors != 1)}{rest}"
     return f"{files}: pipeline {name} is good{rest}"
-
-
-@click.command()
-@_files_argument
-@click.option("--code", is_flag=True, help="Print the Python function that the config is compiled to.")
-@pipeline_options
-@settings_options()
-def explain(
-    settings: Settings,
-    files: tuple[Path, ...],
-    code: bool,
-    config_paths: tuple[Path, ...],
-    config_string: str | None,
-    named: tuple[str, ...],
-) -> None:
-    """Explain a config: which fields it reads, sets and removes, and how much of a record it decodes."""
-    with config_errors():
-        configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
-        for config in configs.values():
-            click.echo(explain_pipeline(config, code=code), nl=False)

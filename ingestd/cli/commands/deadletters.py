@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ingestd.app.pipelines import pipeline_configs, pipeline_options
+from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.dead_letters import (
     GROUP_HEADS,
     dead_letter_document,
@@ -19,7 +19,7 @@ from ingestd.cli.common.dead_letters import (
     group_row,
 )
 from ingestd.cli.common.errors import config_errors, os_errors
-from ingestd.cli.common.options import json_option, settings_options
+from ingestd.cli.common.options import json_option, pipeline_options, settings_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter
 from ingestd.dead_letters.groups import Selection, summarize

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from ingestd.app.assemble import Configs
-from ingestd.app.pipelines import pipeline_configs, pipeline_options
-from ingestd.cli.common.options import settings_options
+from ingestd.app.pipelines import pipeline_configs
+from ingestd.cli.common.options import pipeline_options, settings_options
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import Plugin
 from ingestd.pipeline.delivery import OutputGoneError

@@ -1,9 +1,10 @@
-"""Options that several commands have: the flags of the settings, ``--json``, ``--repository``."""
+"""Options that several commands have: the flags of the settings, configs, ``--json``, ``--repository``."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from ingestd.units import Kind
 Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+files_argument = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 repository_option = click.option(
     "--repository", "repository", help="The repository to use.  [default: setting backup.repository]"
 )
@@ -65,6 +67,31 @@ def _help(setting: Setting) -> str:
 
 store_options = settings_options("data_dir", "store", "elasticsearch")
 """The flags of commands that work on a store: which one."""
+
+
+def pipeline_options(command: Command) -> Command:
+    """Give a command ``-f``, ``-e`` and ``--pipeline``; it is called with config_paths, config_string, named."""
+    for decorate in (
+        click.option(
+            "--pipeline",
+            "named",
+            multiple=True,
+            metavar="NAME=PATH",
+            help="A separate pipeline with this name; repeatable.",
+        ),
+        click.option("-e", "--config-string", metavar="CONFIG", help="The config itself, as text."),
+        click.option(
+            "-f",
+            "--path-config",
+            "config_paths",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="Config file, or folder of *.conf files; several are joined into one pipeline.",
+        ),
+    ):
+        command = decorate(command)
+    return command
 
 
 class Value(click.ParamType[Any]):

@@ -1,4 +1,4 @@
-"""Tables for a terminal: columns by display width (Hangul takes two cells), no control characters."""
+"""Tables for a terminal: columns by display width (Hangul takes two cells), without control characters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 _WIDE = {"W", "F"}
 _ZERO = {"Mn", "Me", "Cf"}
-_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # could move the cursor, turn the reading direction, or not be encoded
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # may move the cursor, change the reading direction, or fail to encode
 _CONJOINING = range(0x1160, 0x1200)  # vowels and final consonants of Hangul in decomposed form
 _BLANKS = str.maketrans("\t\r\n", "   ")
 GAP = "  "
 
 
 def printable(text: str) -> str:
-    """Return text that is safe to print on one line: blanks for line ends and tabs, U+FFFD for what steers."""
+    """Return text that is safe to print on one line: spaces for line ends and tabs, U+FFFD for control characters."""
     if text.isprintable():
         return text
     blank = text.translate(_BLANKS)
@@ -22,12 +22,12 @@ def printable(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """Return how many cells of a terminal ``text`` takes."""
+    """Return how many terminal cells ``text`` takes."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
 def fit(text: str, cells: int) -> str:
-    """Return ``text`` cut to at most ``cells`` cells (at least 1); what is cut ends in an ellipsis."""
+    """Return ``text`` cut to at most ``cells`` cells (at least 1), with an ellipsis if it was cut."""
     if width(text) <= cells:
         return text
     kept, used = [], 1  # 1: the ellipsis
@@ -40,19 +40,19 @@ def fit(text: str, cells: int) -> str:
 
 
 def pad(text: str, cells: int, right: bool = False) -> str:
-    """Return ``text`` filled with spaces to ``cells`` cells; ``right``: on its left side."""
+    """Return ``text`` padded with spaces to ``cells`` cells; ``right``: aligned right."""
     space = " " * (cells - width(text))
     return space + text if right else text + space
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], cells: int | None, numbers: int = 0) -> Iterator[str]:
-    """Return the lines of a table: a line of heads, then the rows.
+    """Yield the lines of a table: the heads, then the rows.
 
     Args:
         heads: The heads of n columns.
         rows: Rows of n texts.
-        cells: Width of the terminal, ``None``: as wide as needed. The first column gives way.
-        numbers: How many columns at the end are numbers, aligned right.
+        cells: Width of the terminal, to which the first column is cut; ``None``: as wide as needed.
+        numbers: How many of the last columns are numbers, which are aligned right.
     """
     lines = [list(heads), *([printable(text) for text in row] for row in rows)]
     widths = [max(width(line[at]) for line in lines) for at in range(len(heads))]
