@@ -59,10 +59,9 @@ def _field(text: str, inner: str) -> tuple[Render, str]:
 
 def _date(inner: str) -> Render:
     """Return what renders a date placeholder from ``@timestamp``; without one it is empty, as in Logstash."""
-    from ingestd.event.timeformat import (  # noqa: PLC0415 -- many configs write no dates, and need no calendar
-        compile_java_time_print,
-        compile_joda_print,
-    )
+    # Imported here, because many configs write no dates and need no calendar.
+    from ingestd.event.times.java_print import compile_java_time_print  # noqa: PLC0415
+    from ingestd.event.times.joda_print import compile_joda_print  # noqa: PLC0415
 
     if inner.startswith("{"):
         show = compile_java_time_print(inner[1:-1])

@@ -14,7 +14,7 @@ import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from ingestd.event.zones import OFFSET, find_zone, offset_seconds
+from ingestd.event.times.zones import OFFSET, find_zone, offset_seconds
 
 _NS = 1_000_000_000
 _DAY = 86_400

@@ -23,7 +23,7 @@ class Capture:
     Args:
         group: Its number in the match.
         field: The field reference, as ``client`` or ``[client][ip]``.
-        convert: What the text is turned into; see `to_int` and `to_float`.
+        convert: The number type after the second colon, None for text.
     """
 
     group: int

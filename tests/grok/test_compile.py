@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestd.grok.compile import Capture, compile_grok, compile_regex
-from ingestd.grok.convert import to_float, to_int
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import PatternLibrary, load_library, parse_patterns
 
@@ -205,29 +204,3 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
 def test_stock_library_is_read_once() -> None:
     assert load_library() is load_library()
     assert isinstance(load_library(), PatternLibrary)
-
-
-@pytest.mark.parametrize(
-    ("text", "integer", "number"),
-    [
-        ("400", 400, 400.0),
-        ("-12.7", -12, -12.7),
-        ("+5", 5, 5.0),
-        (" 3 apples", 3, 3.0),
-        (".5", 0, 0.5),
-        ("1e3", 1, 1000.0),
-        ("1_000", 1000, 1000.0),
-        ("0x1F", 0, 0.0),
-        ("abc", 0, 0.0),
-        ("", 0, 0.0),
-        ("1.", 1, 1.0),
-        ("1e999", 1, float("inf")),
-    ],
-)
-def test_conversion_is_rubys(text: str, integer: int, number: float) -> None:
-    assert to_int(text) == integer
-    assert to_float(text) == number
-
-
-def test_very_long_numbers_convert() -> None:
-    assert to_int("9" * 10_000) > 0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.grok.compile import Capture, GrokPattern
-from ingestd.grok.convert import to_float, to_int
+from ingestd.plugins.filters._ruby import to_f, to_i
 from ingestd.plugins.filters._targets import plain_name, target
 
 Store = Callable[[Event, "re.Match[str]"], bool]
@@ -77,7 +77,7 @@ def _setting(number: int, slot: Slot, keep_empty: bool) -> list[str]:
     text, value = f"t{number}", f"t{number}"
     if slot.convert is not None:
         value = f"convert{number}({text})"
-        if slot.convert is to_int:  # a short run of digits, the usual case, is read without a call
+        if slot.convert is to_i:  # a short run of digits, the usual case, is read without a call
             value = f"int({text}) if len({text}) < 19 and {text}.isdigit() and {text}.isascii() else {value}"
         if keep_empty:
             value = f"None if {text} is None else ({value})"
@@ -106,14 +106,14 @@ def _guarded(store: Store) -> Store:
 
 def _slot(capture: Capture, rules: Rules) -> Slot:
     ref = field_of(capture, rules.target)
-    convert = {"int": to_int, "float": _to_float, None: None}[capture.convert]
+    convert = {"int": to_i, "float": _to_float, None: None}[capture.convert]
     overwrite = ref in rules.overwrite or FieldRef(capture.field) in rules.overwrite
     return Slot(plain_name(ref), ref, convert, overwrite)
 
 
 def _to_float(text: str) -> float:
     plain = text.isascii() and text.replace(".", "", 1).isdigit()
-    return float(text) if plain else to_float(text)
+    return float(text) if plain else to_f(text)
 
 
 def _put(event: Event, ref: FieldRef, value: Any) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ingestd.grok.convert import to_int
-from ingestd.plugins.filters._ruby import BLANKS, hex_float, strict_float, to_s
+from ingestd.plugins.filters._ruby import BLANKS, hex_float, strict_float, to_i, to_s
 
 Change = Callable[[Any], Any]
 
@@ -42,7 +41,7 @@ def _text_to_integer(text: str) -> int:
     if _HEX_START.search(text):
         return int(hex_float(text)) if "." in text or "p" in text.lower() else int(text, 16)
     if "e" not in text and not _SCIENTIFIC.fullmatch(text):
-        return to_int(text)
+        return to_i(text)
     try:
         number = Decimal(text)
         exponent = number.adjusted()

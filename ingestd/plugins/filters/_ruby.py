@@ -1,7 +1,7 @@
 """Ruby's conversions between text and values, as far as Logstash's filters show them to users.
 
 Facts from https://docs.ruby-lang.org/en/3.1/ (``Kernel#Float``, ``Float#to_s``, ``String#inspect``,
-``String#strip``), the Ruby of Logstash 9. ``to_i`` and ``to_f`` are in ``ingestd.grok.convert``.
+``String#strip``, ``String#to_i``, ``String#to_f``), the Ruby of Logstash 9.
 """
 
 from __future__ import annotations
@@ -16,7 +16,22 @@ BLANKS = "\0\t\n\v\f\r "
 
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _FLOAT = re.compile(rf"[+-]?(?:{_DIGITS})?(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?")
+_LEADING_INT = re.compile(rf"\s*([+-]?{_DIGITS})", re.ASCII)
+_LEADING_FLOAT = re.compile(rf"\s*([+-]?(?:{_DIGITS}(?:\.{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)", re.ASCII)
+_MAX_DIGITS = 4_000  # Python refuses to read longer integers
 _HEX = re.compile(r"[+-]?0x[0-9a-f]+(?:\.[0-9a-f]+)?(?:p[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def to_i(text: str) -> int:
+    """Return the integer that ``text`` starts with: ``12.7`` is 12, ``0x1F`` and ``abc`` are 0."""
+    match = _LEADING_INT.match(text)
+    return int(match[1][:_MAX_DIGITS]) if match else 0
+
+
+def to_f(text: str) -> float:
+    """Return the number that ``text`` starts with: ``1.5s`` is 1.5, ``abc`` is 0.0."""
+    match = _LEADING_FLOAT.match(text)
+    return float(match[1]) if match else 0.0
 
 
 def strict_float(text: str) -> float:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ingestd.event.epochs import parse_tai64n, parse_unix, parse_unix_ms
 from ingestd.event.fields import Event, FieldRef, add_tag
-from ingestd.event.iso8601 import parse_iso8601
 from ingestd.event.sprintf import Template
-from ingestd.event.timeformat import compile_joda_parse
+from ingestd.event.times.epochs import parse_tai64n, parse_unix, parse_unix_ms
+from ingestd.event.times.iso8601 import parse_iso8601
+from ingestd.event.times.joda_parse import compile_joda_parse
+from ingestd.event.times.zones import find_zone
 from ingestd.event.timestamp import from_epoch_ns
-from ingestd.event.zones import find_zone
 from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
 
 _Read = Callable[[Any, float], int]

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.timeformat import compile_joda_parse, compile_joda_print
+from ingestd.event.times.joda_parse import compile_joda_parse
+from ingestd.event.times.joda_print import compile_joda_print
+from ingestd.event.times.zones import find_zone
 from ingestd.event.timestamp import from_epoch_ns, to_epoch_ns
-from ingestd.event.zones import find_zone
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp()
 

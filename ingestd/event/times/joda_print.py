@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timezone, tzinfo
 from functools import lru_cache
 
-from ingestd.event.joda_pattern import Part, split_pattern
-from ingestd.event.locales import Names, find_names
+from ingestd.event.times.joda_pattern import Part, split_pattern
+from ingestd.event.times.locales import Names, find_names
 from ingestd.event.timestamp import to_datetime
 
 Print = Callable[[str], str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.event.locales import find_names
+from ingestd.event.times.locales import find_names
 
 LANGUAGES = ["cs", "da", "de", "en", "es", "fi", "fr", "it", "ja", "ko", "nb", "nl", "pl", "pt", "ru", "sv", "tr", "zh"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.event.timeformat import compile_java_time_print
-from ingestd.event.zones import find_zone
+from ingestd.event.times.java_print import compile_java_time_print
+from ingestd.event.times.zones import find_zone
 
 STAMP = "2009-11-03T15:06:07.089012345Z"
 

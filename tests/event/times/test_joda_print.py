@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.timeformat import compile_joda_print
+from ingestd.event.times.joda_print import compile_joda_print
+from ingestd.event.times.zones import find_zone
 from ingestd.event.timestamp import from_epoch_ns
-from ingestd.event.zones import find_zone
 
 STAMP = "2009-01-03T05:06:07.089Z"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.epochs import parse_tai64n, parse_unix, parse_unix_ms
+from ingestd.event.times.epochs import parse_tai64n, parse_unix, parse_unix_ms
 
 MS = 1_000_000
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.zones import OFFSET, find_zone, offset_seconds, to_epoch, zone_names
+from ingestd.event.times.zones import OFFSET, find_zone, offset_seconds, to_epoch, zone_names
 
 AT = datetime(2026, 1, 15, 12)
 

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from ingestd.event.joda_pattern import Part, split_pattern
-from ingestd.event.locales import Names, find_names
-from ingestd.event.zones import OFFSET, SHORT_NAMES, find_zone, offset_seconds, to_epoch, zone_names
+from ingestd.event.times.joda_pattern import Part, split_pattern
+from ingestd.event.times.locales import Names, find_names
+from ingestd.event.times.zones import OFFSET, SHORT_NAMES, find_zone, offset_seconds, to_epoch, zone_names
 
 Parse = Callable[[str, float], int]
 """From a text and the current time (seconds since the epoch) to nanoseconds since the epoch.

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
-from ingestd.event.joda_pattern import Part, split_pattern
-from ingestd.event.joda_print import Piece, Print, cached_print, number, offset_text, zone_id, zone_text
-from ingestd.event.locales import Names, find_names
+from ingestd.event.times.joda_pattern import Part, split_pattern
+from ingestd.event.times.joda_print import Piece, Print, cached_print, number, offset_text, zone_id, zone_text
+from ingestd.event.times.locales import Names, find_names
 
 _LETTERS = "GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp"
 _UNSUPPORTED = "Bp"

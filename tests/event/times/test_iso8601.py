@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.iso8601 import parse_iso8601
+from ingestd.event.times.iso8601 import parse_iso8601
+from ingestd.event.times.zones import find_zone
 from ingestd.event.timestamp import from_epoch_ns
-from ingestd.event.zones import find_zone
 
 CASES = [  # text, zone, result; the first ones are those of Logstash's own tests
     ("2001-01-01T00:00:00-0800", "UTC", "2001-01-01T08:00:00.000Z"),

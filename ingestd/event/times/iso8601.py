@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from ingestd.event.zones import OFFSET, offset_seconds, to_epoch
+from ingestd.event.times.zones import OFFSET, offset_seconds, to_epoch
 
 _NS = 1_000_000_000
 
