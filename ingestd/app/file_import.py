@@ -17,9 +17,9 @@ from ingestd.config.nodes import Config
 from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.jobs.direct import run_direct
+from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
 from ingestd.jobs.import_known import Known, NewOnly, known_ids
-from ingestd.jobs.import_places import Places, destination_of
 from ingestd.journal.base import START
 from ingestd.names import MAIN
 from ingestd.pipeline.ledger import Sheet
@@ -82,16 +82,16 @@ def import_files(
         StoreError: The store cannot be read.
         OSError: An output cannot be opened, or the disk cannot be written.
     """
-    places = Places(settings.data_dir / "import", destination_of(config.outputs))
-    with places.held(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
-        imports = Imports(places, again=again)
+    checkpoints = ImportCheckpoints(settings.data_dir / "import", destination_of(config.outputs))
+    with checkpoints.locked(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
+        imports = Imports(checkpoints, again=again)
         journal = TrackedJournal(imports.delivered, settings.queue_bytes)
         counted = CountedDeadLetters(PipelineDeadLetters(writer, MAIN, config_version(config), journal))
         counted.recall(START)  # a kill may have come between a dead letter and the note that its line is done
         context = BuildContext(settings=settings, dead_letters=counted, pipeline_id=MAIN, writer_id=_WRITER)
         pipeline = compile_pipeline(config, context, report_failures(MAIN))
         check_store_outputs({MAIN: pipeline}, {MAIN: config})
-        pipeline = replace(pipeline, routes=_routes(pipeline, settings, None if again else places.under_way()))
+        pipeline = replace(pipeline, routes=_routes(pipeline, settings, None if again else checkpoints.in_progress()))
         inputs, problems = file_inputs(files, codec, imports, pipeline, context, _read_counter(files, progress))
         pipeline = replace(pipeline, inputs=[built for built, _ in inputs])
         running = RunningPipeline(MAIN, pipeline, journal, settings, counted)
@@ -100,7 +100,7 @@ def import_files(
         finally:
             gc.unfreeze()  # at exit, DuckDB reports frozen objects as a leak
         if drained:
-            places.settle()
+            checkpoints.mark_complete()
     sources = [source for _, source in inputs]
     problems += [problem for source in sources for problem in source.problems]
     stopped = not drained or not all(source.finished for source in sources)

@@ -1,4 +1,4 @@
-"""The content of log files, plain or compressed; what a file is, its first bytes tell and not its name."""
+"""The content of log files, plain or compressed; the first bytes of a file decide which, not its name."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ BLOCK_BYTES = 1 << 18
 """How much content is read at a time."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_ZSTD_BYTES = 1 << 14  # compressed bytes at a time: a frame of equal lines grows a thousandfold
+_ZSTD_BYTES = 1 << 14  # compressed bytes at a time: a frame of equal lines may grow a thousandfold
 
 
 class ContentError(Exception):
-    """The content of a file cannot be read on; the text is one sentence."""
+    """The rest of a file cannot be read; the text is one sentence."""
 
 
 class Content:
-    """The content of a file, from its begin to its end.
+    """The content of a file, from its start to its end.
 
     Args:
-        path: The file, which may be written to meanwhile: what comes behind its end is not read.
+        path: The file. It may be appended to meanwhile: what follows the present end is not read.
 
     Raises:
         OSError: It cannot be opened.
@@ -43,14 +43,14 @@ class Content:
 
     @property
     def position(self) -> int:
-        """How many bytes of the file, which may be compressed, have been read."""
+        """How many bytes of the file, compressed if it is, have been read."""
         return self._file.tell()
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
         """Return the next bytes of the content, at most ``size``, empty at its end.
 
         Raises:
-            ContentError: The file is damaged, cut off, or cannot be read; all before that was returned.
+            ContentError: The file is damaged, truncated, or cannot be read; everything before was returned.
         """
         if not self._problem:
             try:
@@ -69,11 +69,11 @@ class Content:
 
 
 class _DamagedError(Exception):
-    """Not what the format says."""
+    """The content violates its format."""
 
 
 class _Zstd:
-    """Decompresses zstd (RFC 8878), frames behind each other; tells an end from a cut, as its own reader does not."""
+    """Decompresses zstd (RFC 8878), any number of frames. Unlike the library's own reader, it notices truncation."""
 
     def __init__(self, file: IO[bytes]) -> None:
         import zstandard  # noqa: PLC0415 -- few files need it

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.chunk import Chunk, Stream
+from ingestd.jobs.import_checkpoints import HEAD_BYTES, ImportCheckpoints
 from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
-from ingestd.jobs.import_places import HEAD_BYTES, Places
 
 
 @dataclass
@@ -44,9 +44,9 @@ class Kept:
 async def read(folder: Path, *paths: Path, again: bool = False, delivered: int | None = None) -> tuple[Kept, FileInput]:
     """Import files; ``delivered``: of how many chunks it is noted that they are."""
     sink = Kept()
-    places = Places(folder / "places", "d")
-    with places.held():
-        imports = Imports(places, again=again)
+    checkpoints = ImportCheckpoints(folder / "places", "d")
+    with checkpoints.locked():
+        imports = Imports(checkpoints, again=again)
         files = FileInput(paths, imports, 1000, lambda size: None)
         await files.run(sink)
         for origin, offset in sink.ends()[:delivered]:
@@ -136,14 +136,14 @@ async def test_where_a_killed_import_may_have_stored_events(tmp_path: Path) -> N
     path.write_bytes(LINES)
     for delivered in (0, 2):
         sink, _ = await read(tmp_path, path, delivered=delivered)
-        places = Places(tmp_path / "places", "d")
-        with places.held():
+        checkpoints = ImportCheckpoints(tmp_path / "places", "d")
+        with checkpoints.locked():
             offset = sink.ends()[delivered - 1][1] if delivered else 0
-            assert places.under_way() == {sink.chunks[0].stream_id: offset}
+            assert checkpoints.in_progress() == {sink.chunks[0].stream_id: offset}
     await read(tmp_path, path)
-    with places.held():
-        places.settle()  # of another import
-        assert set(places.under_way().values()) == {len(LINES)}
+    with checkpoints.locked():
+        checkpoints.mark_complete()  # of another import
+        assert set(checkpoints.in_progress().values()) == {len(LINES)}
 
 
 async def test_empty_files(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.options import settings_options
 from ingestd.cli.common.terminal import progress
-from ingestd.jobs.import_places import ImportBusyError
+from ingestd.jobs.import_checkpoints import ImportBusyError
 from ingestd.names import MAIN
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.settings import Settings
