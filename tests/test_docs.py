@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,24 @@ def test_the_plugin_of_the_guide() -> None:
     assert shout(event) is True
     assert event == {"message": "OVER HERE"}
     assert shout({}) is False
+
+
+FOLDERS = ("docs", "grok_patterns", "ingestd", "packaging", "tests", "tools")
+SUFFIXES = {".css", ".html", ".js", ".md", ".py", ".service", ".sh"}
+NAMED = re.compile(rf"(?<![\w./~$}}>-])(?:(?:{'|'.join(FOLDERS)})(?:/[\w.-]*\w)+|[\w-]+(?:/[\w-]+)*\.md\b)")
+"""A path from the top of the repository, or a page."""
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Yield all files that people write, with their text."""
+    for path in (*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))):
+        if path.suffix in SUFFIXES or path.name in {"Dockerfile", "Makefile"}:
+            yield path, path.read_text("utf-8")
+
+
+def test_files_that_are_named_are_there() -> None:
+    """``NAME`` stands for any name."""
+    named = {(path, name) for path, text in texts() for name in NAMED.findall(text) if "NAME" not in name}
+    folders = (ROOT, DOCS)
+    missing = [(path, name) for path, name in named if not any((at / name).exists() for at in (*folders, path.parent))]
+    assert [f"{path.relative_to(ROOT)}: {name}" for path, name in missing] == []

@@ -12,7 +12,8 @@ from ingestd.settings import Settings, load_settings
 from ingestd.units import parse_duration
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT, TOOL = PYPROJECT["project"], PYPROJECT["tool"]
 REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 
 
@@ -56,6 +57,17 @@ def test_what_the_container_copies_is_not_ignored() -> None:
     kept = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE))
     copied = re.findall(r"^COPY (?!--)(.*) \S+$", dockerfile(), re.MULTILINE)
     assert {name for line in copied for name in line.split()} == kept
+
+
+def test_the_packages_hold_what_is_there_and_the_licence() -> None:
+    included = TOOL["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert [name for name in included if not (ROOT / name).exists()] == []
+    assert PROJECT["license"] == "Apache-2.0"
+    assert PROJECT["license-files"] == ["LICENSE"]
+    assert "LICENSE" in included
+    licence = (ROOT / "LICENSE").read_text("utf-8")
+    assert "Apache License\n                           Version 2.0, January 2004" in licence
+    assert "Copyright 2026 The ingestd authors\n" in licence
 
 
 def normal(name: str) -> str:

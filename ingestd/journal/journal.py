@@ -1,6 +1,6 @@
 """The durable queue of one worker process: segment files, the consumers' positions, one lock.
 
-Follows DESIGN.md section 5. The caller owns the clock: it calls ``sync`` every ``journal.sync_interval``, from
+The caller owns the clock: it calls ``sync`` every ``journal.sync_interval``, from
 another thread if it likes, and stops reading its sockets while ``append`` raises.
 """
 
