@@ -82,7 +82,7 @@ def test_all_stores_answer_alike(filled: ElasticStore, search_server: SearchServ
 def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: SearchServer, condition: Any) -> None:
     asked = Query(where=condition)
     expected = {key for key, event in EVENTS.items() if matches(asked, event)}
-    found = {hit.id for hit in filled.search(asked, 0)}
+    found = {hit.id for hit in filled.search(asked, suite.PAGE)}
     if search_server.flavour == "opensearch" and "field='host" in repr(condition):
         return  # an object as host is kept there and not indexed
     assert found == expected
@@ -91,7 +91,7 @@ def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: 
 def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
     use_template(search_server, index_prefix)
     put(search_server, f"{index_prefix}a", {key: as_event(text) for key, _, text, _ in TEXTS})
-    found = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
+    found = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), suite.PAGE)])
     assert found == {}
 
 

@@ -15,6 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Once here: each of the many children would import them again.
+import duckdb  # noqa: F401
+import obstore.store  # noqa: F401
+
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.scheduler import work_once
 from ingestd.lifecycle.state import State

@@ -55,7 +55,7 @@ def test_due(done: str | None, now: str, due: bool) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "Europe/Berlin", "America/Sao_Paulo", "Pacific/Apia"])
 def test_once_a_day_through_years(zone: str) -> None:
-    """Whoever asks every ten minutes does the work once for each day of the wall clock, and skips none."""
+    """Whoever asks every half an hour does the work once for each day of the wall clock, and skips none."""
     schedule = Schedule("10 0 * * *", zone)
     moment, end = utc("2011-12-01T00:00"), utc("2012-04-01T00:00")
     done: datetime.datetime | None = None
@@ -64,7 +64,7 @@ def test_once_a_day_through_years(zone: str) -> None:
         if schedule.due(done, moment):
             done = schedule.last(moment)
             runs.append(done)
-        moment += datetime.timedelta(minutes=10)
+        moment += datetime.timedelta(minutes=30)
     gaps = {(after - before) for before, after in itertools.pairwise(runs[1:])}
     assert max(gaps) <= datetime.timedelta(hours=25)
     assert min(gaps) >= datetime.timedelta(hours=22, minutes=50)

@@ -36,6 +36,9 @@ def keys(store: LogStore, asked: Query, limit: int = 0, after: str | None = None
     return [KEYS[hit.document] for hit in store.search(asked, limit, after)]
 
 
+PAGE = 1000
+"""More than all events. A search with a limit is a quick one in each store, unlike one that reads everything."""
+
 FOUND: list[tuple[str, str, str]] = []
 """Of each question of `found` its id, its text, and the keys of the events that are found."""
 
@@ -43,7 +46,7 @@ FOUND: list[tuple[str, str, str]] = []
 def found(id: str, text: str, expected: str, **differs: str) -> Question:  # noqa: A002
     """Which events a text finds, by their keys."""
     FOUND.append((id, text, " ".join(sorted(expected.split()))))
-    return Question(id, lambda store: " ".join(sorted(keys(store, query(text)))), FOUND[-1][-1], differs)
+    return Question(id, lambda store: " ".join(sorted(keys(store, query(text), PAGE))), FOUND[-1][-1], differs)
 
 
 def _keys(prefix: str, first: int, last: int) -> str:
@@ -211,6 +214,7 @@ FREE_TEXT = [
     found("boost_is_ignored", "details^2", "l01"),
 ]
 
+ENDLESS = ("level_threshold", "number_range", "both_elements", "not_word", "minutes", "nothing_and_all")
 NEWEST = "m03 m02 m01 l09 l08"
 
 
@@ -227,6 +231,12 @@ def _pages(size: int) -> Callable[[LogStore], str]:
         return " ".join(sorted(seen))
 
     return ask
+
+
+def _to_the_end(*ids: str) -> Callable[[LogStore], dict[str, str]]:
+    """Ask some questions of `FOUND` without a limit."""
+    texts = {id_: text for id_, text, _ in FOUND if id_ in ids}
+    return lambda store: {id_: " ".join(sorted(keys(store, query(text)))) for id_, text in texts.items()}
 
 
 def _newest_first(store: LogStore) -> bool:
@@ -287,6 +297,7 @@ OTHERS = [
     Question("same_order_twice", _same_twice, True),
     Question("ids", _ids, True),
     *(Question(f"pages_of_{size}", _pages(size), " ".join(sorted(EVENTS))) for size in (3, 5, 1000)),
+    Question("to_the_end", _to_the_end(*ENDLESS), {id_: expected for id_, _, expected in FOUND if id_ in ENDLESS}),
     Question("since", _between("2026-11-22T11:00:08Z", None), "l09 m01 m02 m03"),
     Question("until", _between(None, "2026-11-20T14:05:00.000Z"), "r01 r02 r03"),
     Question("between", _between("2026-11-20T14:00:00Z", "2026-11-20T14:10:00Z"), "r03 r04 r05"),

@@ -78,7 +78,7 @@ def test_all_stores_answer_alike(store: LocalStore) -> None:
 def test_any_condition_finds_what_it_means(store: LocalStore, condition: Condition) -> None:
     asked = Query(where=condition)
     expected = sorted(key for key, event in EVENTS.items() if matches(asked, event))
-    assert sorted(suite.keys(store, asked)) == expected
+    assert sorted(suite.keys(store, asked, suite.PAGE)) == expected
 
 
 def test_texts(tmp_path: Path) -> None:
@@ -87,6 +87,6 @@ def test_texts(tmp_path: Path) -> None:
         writer.append("logstash-2026.11.22", [as_event(text)], [key])
     writer.close()
     store = LocalStore(tmp_path, threads=1)
-    wrong = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), 0)])
+    wrong = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), suite.PAGE)])
     store.close()
     assert wrong == {}

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb  # noqa: F401 -- once here: each of the many children would take its 90 ms again
+
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.parquet import Maker
