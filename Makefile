@@ -1,17 +1,18 @@
 # make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
 # make test     install what the tests need and run them (ARGS="tests/config -x")
 # make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
-# make check    ruff, mypy, and whether docs/ is what the code says
+# make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
 # make bench    CPU seconds per million events, events/s, memory
 # make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS="--day 10000000")
 .POSIX:
 .DELETE_ON_ERROR:
-.PHONY: run test chaos check docs bench bench-store clean
+.PHONY: run test chaos check check-js eslint docs bench bench-store clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+ESLINT = tools/eslint
 ARGS ?=
 
 run: $(VENV)/installed
@@ -28,6 +29,20 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy ingestd tools tests
 	$(BIN)/python -m tools.docgen --check
+	@$(MAKE) --no-print-directory check-js
+
+# npm is used for nothing else: without it this check is left out, but not in CI.
+check-js:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory eslint; \
+	elif [ "$$CI" = true ]; then echo "npm is needed to check the JavaScript of the dashboard" >&2; exit 1; \
+	else echo "npm is not installed: the JavaScript of the dashboard is not checked"; fi
+
+eslint: $(ESLINT)/node_modules/.package-lock.json
+	$(ESLINT)/node_modules/.bin/eslint --config $(ESLINT)/eslint.config.js ingestd/web/static
+
+$(ESLINT)/node_modules/.package-lock.json: $(ESLINT)/package-lock.json
+	npm ci --prefix $(ESLINT) --silent --no-audit --no-fund
+	@touch $@
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.docgen

@@ -101,7 +101,7 @@ NAMED = re.compile(rf"(?<![\w./~$}}>-])(?:(?:{'|'.join(FOLDERS)})(?:/[\w.-]*\w)+
 def texts() -> Iterator[tuple[Path, str]]:
     """Yield all files that people write, with their text."""
     for path in (*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))):
-        if path.suffix in SUFFIXES or path.name in {"Dockerfile", "Makefile"}:
+        if "node_modules" not in path.parts and (path.suffix in SUFFIXES or path.name in {"Dockerfile", "Makefile"}):
             yield path, path.read_text("utf-8")
 
 

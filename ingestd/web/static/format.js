@@ -15,12 +15,13 @@ export const rate = (value) => (Math.abs(value) < 10 ? tenth.format(value) : who
 /** 1536 -> "1.5 KiB" */
 export function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let step = 0;
-  while (value >= 1024 && step < units.length - 1) {
-    value /= 1024;
+  let step = 0,
+    left = value;
+  while (left >= 1024 && step < units.length - 1) {
+    left /= 1024;
     step += 1;
   }
-  return `${value < 10 && step > 0 ? tenth.format(value) : whole.format(Math.round(value))} ${units[step]}`;
+  return `${left < 10 && step > 0 ? tenth.format(left) : whole.format(Math.round(left))} ${units[step]}`;
 }
 
 /** Seconds -> "3 d 4 h", "12 s" */

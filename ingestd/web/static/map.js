@@ -177,7 +177,7 @@ export function createVisitors({ onFault, onRetry }) {
 
   const choose = (code) => update({ country: code });
 
-  async function showSide(question, signal) {
+  function showSide(question, signal) {
     const chosen = current().country;
     if (!chosen) return put(side, listCard, counts.size ? h("p", { class: "muted hint-line" }, t("map.choose")) : null);
     const words = wordsOf(chosen, t("map.words", { country: country(chosen) }), () => choose(""));
