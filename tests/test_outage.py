@@ -1,4 +1,4 @@
-"""Trouble that lasts is told seldom."""
+"""A failure that lasts is logged rarely."""
 
 from __future__ import annotations
 

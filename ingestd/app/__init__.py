@@ -1,1 +1,1 @@
-"""Puts the daemon together out of configs and settings."""
+"""Assembles the daemon, and what commands run, from configs and settings."""

@@ -1,4 +1,4 @@
-"""Put running pipelines together out of configs and settings."""
+"""Builds running pipelines from configs and settings."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Configs = dict[str, Config]
 
 
 def dead_letter_writer(settings: Settings, writer: str, writers: int) -> DeadLetterWriter:
-    """Return the dead letters of one of ``writers`` processes."""
+    """Return the dead letter writer of one of ``writers`` processes, which share the space."""
     folder = settings.data_dir / "deadletters"
     return DeadLetterWriter(folder, settings.dead_letters.max_bytes // writers, time.time, writer)
 
 
 def config_version(config: Config) -> str:
-    """Return a short hash of a config's text: 12 hexadecimal digits, other ones for another text."""
+    """Return a short hash of the text of a config: 12 hexadecimal digits."""
     return hashlib.blake2b("\0".join(config.sources.values()).encode(), digest_size=6).hexdigest()
 
 
@@ -74,7 +74,7 @@ def check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> 
 def running_pipeline(
     name: str, config: Config, settings: Settings, dead_letters: DeadLetterWriter, journal: RecordQueue, number: int
 ) -> RunningPipeline:
-    """Return a pipeline for the worker ``number``, built and not started.
+    """Return a pipeline for the worker ``number``, built but not started.
 
     Raises:
         ConfigErrors: The config is wrong.

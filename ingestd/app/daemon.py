@@ -1,4 +1,4 @@
-"""The daemon that outlives its workers: what ``ingestd run`` does for a config that listens on something."""
+"""What ``ingestd run`` does for configs that listen on sockets: a supervisor, workers, an HTTP process, helpers."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from ingestd.web.processes.http_process import serve_for_keeper
 
 
 def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()) -> int:
-    """Be the supervisor of worker processes and of ``helpers``; returns the exit code. ``load`` reads the configs anew.
+    """Be the supervisor of workers and ``helpers``; returns the exit code. ``load`` reads the configs again.
 
     Raises:
         ConfigErrors: A config is wrong.
-        OSError: An address cannot be listened on, or its pages would be open to everybody.
+        OSError: An address cannot be listened on, or its pages would be open to everyone.
     """
 
     def reload() -> Plan:
@@ -62,7 +62,7 @@ def _plan(settings: Settings, configs: Configs) -> Plan:
         return run_worker(number, build, channel, settings.shutdown_timeout)
 
     def serve(channel: Channel) -> int:
-        assert settings.http is not None  # noqa: S101 -- else this is not used, see below
+        assert settings.http is not None  # noqa: S101 -- else this is not called, see below
         return serve_for_keeper(settings.http, channel, site, explicit=settings.explicit("http"))
 
     return Plan(
@@ -77,10 +77,10 @@ def _plan(settings: Settings, configs: Configs) -> Plan:
 
 
 def _fingerprint(configs: Configs) -> object:
-    """Return the state of the files that the configs came from; a file that is gone has none."""
+    """Return the state of the config files that exist."""
     files = [Path(file) for config in configs.values() for file in config.sources]
-    states = [(one, one.stat()) for one in files if one.is_file()]
-    return [(one, state.st_mtime_ns, state.st_size, state.st_ino) for one, state in states]
+    states = [(file, file.stat()) for file in files if file.is_file()]
+    return [(file, state.st_mtime_ns, state.st_size, state.st_ino) for file, state in states]
 
 
 def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:
@@ -95,7 +95,7 @@ def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:
 
 
 def _cores() -> int:
-    """Return how many processors we may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

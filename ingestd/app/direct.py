@@ -1,4 +1,4 @@
-"""Pipelines that listen on nothing: what ``ingestd run`` does for them, in its own process."""
+"""What ``ingestd run`` does for configs that listen on no socket: it runs them in its own process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run_here(settings: Settings, configs: Configs) -> int:
     Raises:
         ConfigErrors: A config is wrong.
         OSError: An input or output cannot be opened.
-        OutputGoneError: An output can take nothing any more.
+        OutputGoneError: An output cannot accept anything any more.
     """
     return 0 if uvloop.run(_main(settings, configs)) else 1
 
@@ -42,7 +42,7 @@ async def _main(settings: Settings, configs: Configs) -> bool:
     server = None
     if settings.http is not None and (settings.explicit("http") or endless):
         from ingestd.web.dashboard_config import site_of  # noqa: PLC0415
-        from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends by itself has none
+        from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends has none
 
         site = site_of(settings, compiled)
         server = HttpServer(settings.http, health, site, explicit=settings.explicit("http"))

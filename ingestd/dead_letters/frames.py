@@ -53,14 +53,14 @@ class FrameLookup:
         return _frame(self._last, offset)
 
     def _search(self, consumer: str, stream_id: str, offset: int) -> Entry | None:
-        begin = self._journal.committed(consumer)[0]
-        if self._next > begin and (found := self._scan(self._next, stream_id, offset)) is not None:
+        start = self._journal.committed(consumer)[0]
+        if self._next > start and (found := self._scan(self._next, stream_id, offset)) is not None:
             return found
-        return self._scan(begin, stream_id, offset)
+        return self._scan(start, stream_id, offset)
 
-    def _scan(self, begin: Position, stream_id: str, offset: int) -> Entry | None:
-        position = begin
-        while position.offset - begin.offset < _MAX_BYTES and (entries := self._journal.read(position, _STEP_BYTES)):
+    def _scan(self, start: Position, stream_id: str, offset: int) -> Entry | None:
+        position = start
+        while position.offset - start.offset < _MAX_BYTES and (entries := self._journal.read(position, _STEP_BYTES)):
             for entry in entries:
                 if _holds(entry.chunk, stream_id, offset):
                     return entry
@@ -77,6 +77,6 @@ def _frame(chunk: Chunk, offset: int) -> Frame:
     data, at = chunk.data, offset - chunk.offset
     if chunk.frames < 2:
         return Frame(data, chunk.offset, chunk)
-    begin = data.rfind(b"\n", 0, at) + 1
+    start = data.rfind(b"\n", 0, at) + 1
     end = data.find(b"\n", at)
-    return Frame(data[begin : end + 1 or None], chunk.offset + begin, chunk)
+    return Frame(data[start : end + 1 or None], chunk.offset + start, chunk)

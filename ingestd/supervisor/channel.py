@@ -1,7 +1,7 @@
 """Messages between the supervisor and its children over a socket pair: JSON with at most one descriptor each.
 
 On the wire a message is its length (4 bytes, big-endian) and JSON; the descriptor travels with the first byte
-(SCM_RIGHTS, unix(7)). Sending queues what does not fit, so that neither side ever waits for the other.
+(SCM_RIGHTS, unix(7)). What cannot be sent at once is queued, so that neither side ever waits for the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the daemon's log goes: to stderr, as text or as JSON lines, each sentence at a bounded rate."""
+"""Formats the daemon's log as text or JSON lines on stderr, and limits the rate of each message."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["JsonFormatter", "Logger", "RateLimitedHandler", "TextFormatter", "ge
 
 _BARE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@+,*%[]()<>{}#~")
 
-_MAX_SENTENCES = 1000
-"""Sentences told apart in one interval. A library that formats data into its own may not fill the memory."""
+_MAX_MESSAGES = 1000
+"""Different messages counted in one interval: a library that formats data into its messages must not fill memory."""
 
 
 def set_up_logging(form: str = "text", level: str = "info", stream: TextIO | None = None) -> None:
-    """Send all log messages to ``stream`` (stderr), in place of whatever was set up before.
+    """Send all log messages to ``stream`` (stderr), replacing any earlier setup.
 
     Args:
         form: ``text`` or ``json``.
-        level: The least level of ingestd's own messages. Those of libraries are shown from WARNING on.
+        level: The minimum level of ingestd's own messages. For libraries it is WARNING.
     """
     handler = RateLimitedHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
@@ -34,7 +34,7 @@ def set_up_logging(form: str = "text", level: str = "info", stream: TextIO | Non
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-22T10:00:00.123Z INFO listening for events input=tcp port=5959``; a traceback follows below."""
+    """``2026-11-22T10:00:00.123Z INFO listening for events input=tcp port=5959``; then the traceback, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message as one line."""
@@ -65,10 +65,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class RateLimitedHandler(logging.StreamHandler[TextIO]):
-    """Writes the first ``burst`` messages of each sentence in ``interval`` seconds, then counts the rest.
+    """Writes the first ``burst`` records of each message in ``interval`` seconds, then counts the rest.
 
-    With the next message after the interval, or when the log is closed, one more line with ``suppressed=`` says how
-    many were left out. Nothing that goes wrong a thousand times a second can fill a disk with the news of it.
+    With the next record after the interval, or when the log is closed, one more line with ``suppressed=`` says how
+    many were left out. So an error that occurs a thousand times a second cannot fill the disk.
     """
 
     def __init__(self, stream: TextIO, burst: int = 10, interval: float = 60.0) -> None:
@@ -78,12 +78,12 @@ class RateLimitedHandler(logging.StreamHandler[TextIO]):
         self._next_sweep = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the message, or count it."""
+        """Write the record, or count it."""
         metrics.LOG_MESSAGES.add(1, record.levelname.lower())
         if record.created >= self._next_sweep:
             self._sweep(record.created)
-        sentence = str(record.msg) if len(self._windows) < _MAX_SENTENCES else ""
-        key = (record.name, record.levelno, sentence)
+        message = str(record.msg) if len(self._windows) < _MAX_MESSAGES else ""
+        key = (record.name, record.levelno, message)
         window = self._windows.get(key)
         if window is None:
             window = self._windows[key] = _Window(record.created + self._interval)
@@ -93,12 +93,12 @@ class RateLimitedHandler(logging.StreamHandler[TextIO]):
             super().emit(record)
 
     def close(self) -> None:
-        """Say what was suppressed and not yet reported."""
+        """Report what was suppressed."""
         self._sweep(float("inf"))
         super().close()
 
     def _sweep(self, now: float) -> None:
-        """End the intervals that are over and report what they suppressed."""
+        """End the intervals that are over, and report what was suppressed in them."""
         for key, window in list(self._windows.items()):
             if window.end <= now:
                 del self._windows[key]
@@ -108,7 +108,7 @@ class RateLimitedHandler(logging.StreamHandler[TextIO]):
 
 
 class _Window:
-    """What came of one sentence in the current interval. ``last`` is its latest message."""
+    """The records of one message in the current interval. ``last``: the latest one."""
 
     __slots__ = ("end", "last", "seen")
 
@@ -133,12 +133,12 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return ``text`` without line ends and terminal controls; a library may have put data into it."""
+    """Return ``text`` without line ends and terminal controls, since libraries may put data into it."""
     return text if text.isprintable() else json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _quoted(value: Any) -> str:
-    """Return ``value`` so that blanks, quotes and line ends in it cannot be taken for the next key."""
+    """Return ``value`` quoted if it has spaces, quotes or line ends, so that the next key is unambiguous."""
     text = value if isinstance(value, str) else str(value)
     plain = text and all(char in _BARE or (char > "\x7f" and char.isprintable()) for char in text)
     return text if plain else json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Talk to systemd: sd_notify(3), and the store of descriptors that outlives the process (FDSTORE)."""
+"""Talks to systemd: sd_notify(3), and the descriptor store that outlives the process (FDSTORE)."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ _FIRST_FD = 3  # sd_listen_fds(3)
 
 
 class Notifier:
-    """Speaks to the socket named by NOTIFY_SOCKET; silent if there is none."""
+    """Sends to the socket named by NOTIFY_SOCKET; does nothing if there is none."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog_seconds = float(environ.get("WATCHDOG_USEC") or 0) / 1e6
-        """Within this time WATCHDOG=1 must come; 0: nobody waits for it."""
+        """WATCHDOG=1 must be sent at least this often; 0: never."""
 
     @property
     def present(self) -> bool:
-        """Whether somebody listens."""
+        """Whether systemd is listening."""
         return bool(self._address)
 
     def ready(self) -> None:
-        """Say that events are taken in, or again after a reload."""
+        """Report that the daemon receives events, at the start or after a reload."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Say that a new config is being loaded."""
+        """Report that a new config is being loaded."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
-        """Say that the daemon is about to end."""
+        """Report that the daemon is about to end."""
         self._send("STOPPING=1")
 
     def watchdog(self) -> None:
-        """Say that the daemon is alive."""
+        """Report that the daemon is alive."""
         self._send("WATCHDOG=1")
 
     def store(self, name: str, fd: int) -> None:
-        """Ask systemd to keep a duplicate of ``fd`` over restarts; ``name`` has no colon."""
+        """Ask systemd to keep a duplicate of ``fd`` across restarts; ``name`` has no colon."""
         self._send(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0", fd)
 
     def forget(self, name: str) -> None:

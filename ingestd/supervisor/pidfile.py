@@ -1,4 +1,4 @@
-"""One daemon for one data folder, and where to find it: a file that is locked while the daemon runs."""
+"""One daemon per data folder, and its process id: in a file that is locked while the daemon runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ingestd.files import lock_file, try_lock
 _NAME = "ingestd.pid"
 
 _WAIT_SECONDS = 5.0
-"""How long the workers of a daemon that was killed may need to notice and let go."""
+"""How long the workers of a daemon that was killed may take to notice and end."""
 
 
 class AlreadyRunningError(OSError):
-    """Another daemon works on the data folder."""
+    """Another daemon uses the data folder."""
 
 
 def claim(data_dir: Path) -> int:
-    """Lock the data folder for this process and note its id; returns the descriptor, which holds the lock.
+    """Lock the data folder for this process and write its id; returns the descriptor that holds the lock.
 
     Raises:
         AlreadyRunningError: Another daemon has it.
@@ -29,7 +29,7 @@ def claim(data_dir: Path) -> int:
         fd = lock_file(path, BlockingIOError(), mode=0o644, timeout_s=_WAIT_SECONDS)
     except BlockingIOError:
         pid = path.read_text("utf-8").strip() or "?"
-        text = f"another ingestd (process {pid}) works on {data_dir}; stop it, or choose another --data-dir"
+        text = f"another ingestd (process {pid}) uses {data_dir}; stop it, or choose another --data-dir"
         raise AlreadyRunningError(text) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
@@ -37,7 +37,7 @@ def claim(data_dir: Path) -> int:
 
 
 def find(data_dir: Path) -> int | None:
-    """Return the process id of the daemon that runs on a data folder, None if there is none."""
+    """Return the process id of the daemon that uses a data folder, None if there is none."""
     try:
         with (data_dir / _NAME).open("rb") as file:
             return None if try_lock(file.fileno(), shared=True) else int(file.read())

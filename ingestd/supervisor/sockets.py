@@ -1,6 +1,6 @@
-"""The sockets that the supervisor holds: listening ones and accepted ones, and how they outlive it.
+"""The sockets of the supervisor, listening and accepted ones, and how they outlive it.
 
-A descriptor that goes to systemd or through ``exec`` carries all that is known of it in its name:
+A descriptor that is passed to systemd or through ``exec`` carries everything known about it in its name:
 ``l.<pipeline>.<input>`` or ``c.<id>.<worker>.<pipeline>.<input>``; ids of pipelines and inputs are quoted.
 """
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 _RECEIVE_BYTES = 4 << 20
-"""What clients may send while no worker reads; capped by the system."""
+"""What clients can send while no worker reads; limited by the system."""
 
 _BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What one input listens on. ``max_connections``: 0 is no limit."""
+    """What one input listens on. ``max_connections`` 0: no limit."""
 
     pipeline: str
     input: str
@@ -52,8 +52,8 @@ class Connection:
         return f"c.{self.id}.{self.worker}.{_quoted(self.pipeline)}.{_quoted(self.input)}"
 
     def message(self) -> dict[str, object]:
-        """Return what a worker is told of it."""
-        told = {
+        """Return the message that hands it to a worker; a second one says that it is not new."""
+        message = {
             "type": "connection",
             "id": self.id,
             "pipeline": self.pipeline,
@@ -63,14 +63,14 @@ class Connection:
             "new": self.new,
         }
         self.new = False
-        return told
+        return message
 
 
 def listen(listener: Listener) -> socket.socket:
     """Return a listening socket.
 
     Raises:
-        OSError: The address cannot be used; a sentence says what to do.
+        OSError: The address cannot be used; the text says what to do.
     """
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -87,11 +87,11 @@ def listen(listener: Listener) -> socket.socket:
 
 
 def widen(sock: socket.socket) -> None:
-    """Let the kernel hold as much of a connection as it may, although nobody reads.
+    """Let the kernel buffer as much of a connection as it can while nobody reads.
 
-    Linux makes room for the low-water mark, up to the third figure of ``net.ipv4.tcp_rmem`` (6 MB unless somebody
-    changed it), and keeps the room when the mark is lowered again; SO_RCVBUF would stop at ``net.core.rmem_max``,
-    which is 0.2 MB. See tcp(7) and tcp_set_rcvlowat() in net/ipv4/tcp.c.
+    Linux makes room for the low-water mark, up to the third figure of ``net.ipv4.tcp_rmem`` (6 MB by default), and
+    keeps the room when the mark is lowered again; SO_RCVBUF would stop at ``net.core.rmem_max``, which is 0.2 MB. See
+    tcp(7) and tcp_set_rcvlowat() in net/ipv4/tcp.c.
     """
     if sys.platform == "linux":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _RECEIVE_BYTES)
@@ -101,20 +101,20 @@ def widen(sock: socket.socket) -> None:
 
 
 def listener_key(name: str) -> tuple[str, str] | None:
-    """Return pipeline and input of a listening descriptor's name, None if it is none of ours."""
+    """Return pipeline and input of the name of a listening descriptor, None if it is not one of ours."""
     parts = name.split(".")
     return (unquote(parts[1]), unquote(parts[2])) if len(parts) == 3 and parts[0] == "l" else None
 
 
 def stored_connection(name: str, fd: int) -> Connection | None:
-    """Return the connection behind a stored descriptor, None if it is none, or its client has gone."""
+    """Return the connection of a stored descriptor, None if it is not one of ours."""
     parts = name.split(".")
     if len(parts) != 5 or parts[0] != "c" or not parts[2].isdigit():
         return None
     sock = socket.socket(fileno=fd)
     try:
         host, port = sock.getpeername()[:2]
-    except OSError:  # reset meanwhile; what it sent before may still be read
+    except OSError:  # reset meanwhile; what was sent before can still be read
         host, port = "", 0
     sock.setblocking(False)
     return Connection(parts[1], sock, unquote(parts[3]), unquote(parts[4]), int(parts[2]), host, port, new=False)

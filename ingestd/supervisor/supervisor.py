@@ -334,7 +334,7 @@ class Supervisor:
         except PlanError as error:
             log.error("the upgrade is refused, because the config is wrong", error=error)
             return str(error)
-        log.info("upgrading: the daemon starts anew and keeps its connections", cause=cause)
+        log.info("upgrading: the daemon restarts in place and keeps its connections", cause=cause)
         self._state = State.UPGRADING
         self._ask_all_to_end()
         return ""

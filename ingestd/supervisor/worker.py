@@ -1,4 +1,4 @@
-"""One process that does the work: reads connections, filters, delivers. The supervisor hands it its sockets."""
+"""A worker process: reads the connections that the supervisor hands to it, runs the filters, delivers."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
 log = get_logger(__name__)
 
 _GC_THRESHOLDS = (200_000, 20, 100)
-"""Batches are freed by reference counting; the collector's frequent looks at them cost 5 to 10 % of all CPU."""
+"""Batches are freed by reference counting; frequent runs of the collector would cost 5 to 10 % of all CPU."""
 
 _HANDOVER_SECONDS = 2.0
-"""How long a worker that is replaced waits for answers; what is then open is sent again by the next, with its ids."""
+"""How long a worker that is replaced waits for responses; its successor sends the rest again, with the same ids."""
 
 
 def tune_garbage_collector() -> None:
-    """Put everything that exists now out of the collector's sight, and let it look seldom."""
+    """Exclude everything that exists now from garbage collection, and collect rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
 class Worker:
-    """Runs the pipelines on the sockets that come over ``channel``.
+    """Runs the pipelines on the sockets received over ``channel``.
 
     Args:
         number: Which worker this is, from 0.
         pipelines: Built and not started; each with a journal of its own.
-        channel: The way to the supervisor.
-        shutdown_timeout: Seconds that a stop may take to deliver what was taken in.
+        channel: Connects it to the supervisor.
+        shutdown_timeout: Seconds that a stop may take to deliver what was received.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Worker:
         return 0
 
     async def _end(self) -> None:
-        """Let the inputs end, deliver as the time allows, leave the rest to the journal."""
+        """Let the inputs end, deliver as long as time allows, leave the rest in the journal."""
         for pipeline in self._pipelines.values():
             pipeline.stop_inputs(self._mode)
         if self._mode == "handover":
@@ -104,7 +104,7 @@ class Worker:
         try:
             for message, fd in self._channel.receive():
                 self._handle(message, fd)
-        except ChannelClosedError:  # the supervisor was killed: read what its clients sent, and make way for the next
+        except ChannelClosedError:  # the supervisor was killed: read what clients sent, make way for the next
             self._shutdown_timeout = _HANDOVER_SECONDS
             self._leave()
         except Exception as error:  # noqa: BLE001 -- raised by run
@@ -129,7 +129,7 @@ class Worker:
         name, connection = message["pipeline"], message["id"]
         pipeline = self._pipelines.get(name)
         reader = pipeline.socket_input(message["input"]) if pipeline is not None else None
-        if reader is None:  # the config has the input no more
+        if reader is None:  # the config no longer has this input
             sock.close()
             self._send({"type": "closed", "id": connection})
             return
@@ -138,7 +138,7 @@ class Worker:
         stream = Stream(connection, {"host": message["host"], "port": message["port"]})
 
         def closed(reason: str) -> None:
-            if reason != "shutdown":  # then the supervisor knows, or keeps the connection for another
+            if reason != "shutdown":  # then the supervisor knows, or keeps it for another worker
                 self._send({"type": "closed", "id": connection})
 
         reader.serve(sock, stream, self._kept[name].pop(connection, 0), closed)
@@ -155,7 +155,7 @@ class Worker:
             asyncio.get_running_loop().remove_writer(self._channel.fileno())
 
     def _state(self) -> dict[str, Any]:
-        """Return what the HTTP server shows of this worker."""
+        """Return what the HTTP server shows about this worker."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         for pipeline in self._pipelines.values():
             pipeline.measure()
@@ -181,7 +181,7 @@ Build = Callable[[], Sequence[RunningPipeline]]
 
 def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: float) -> int:
     """Build the pipelines and run them in this process; returns the exit code."""
-    import uvloop  # noqa: PLC0415 -- the supervisor does without
+    import uvloop  # noqa: PLC0415 -- the supervisor does not need it
 
     async def main() -> int:
         return await Worker(number, build(), channel, shutdown_timeout).run()
