@@ -16,9 +16,9 @@ import pytest
 
 from ingestd.lifecycle import build
 from ingestd.settings import Settings, load_settings
-from ingestd.stores.elastic.background import Background
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.copying import documents_of, fill
+from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.query import Query
@@ -103,16 +103,16 @@ class ElasticSite(Site):
     def __init__(self, server: SearchServer, data_dir: Path, repository: list[str]) -> None:
         self.server = server
         self._client = ElasticClient(ElasticOptions(hosts=(server.url,)))
-        self._background = Background("test")
+        self._loop = EventLoopThread("test")
         environ = {"INGESTD_STORE": server.url, "INGESTD_RETENTION_MAX_AGE": "30d"}
         super().__init__(data_dir, environ, repository)
 
     def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
-        fill(self._client, self._background, index, documents)
+        fill(self._client, self._loop, index, documents)
 
     def content(self, index: str) -> dict[str, bytes]:
         self.server.call("POST", f"/{index}/_refresh")
-        return dict(documents_of(self._client, self._background, index))
+        return dict(documents_of(self._client, self._loop, index))
 
     def delete(self, index: str) -> None:
         self.server.call("DELETE", f"/{index}")
@@ -121,8 +121,8 @@ class ElasticSite(Site):
         return sorted(one for one in self.server.call("GET", "/logstash-*"))
 
     def close(self) -> None:
-        self._background.run(self._client.close())
-        self._background.close()
+        self._loop.run(self._client.close())
+        self._loop.close()
 
 
 def name(day: datetime.date) -> str:

@@ -1,10 +1,10 @@
 """``ElasticBackups``: snapshots of Elasticsearch and OpenSearch as `Backups`.
 
-A backup is read again by restoring it, all of it, under another name: Lucene compares the checksum of every file
-with the one that it had when it was indexed, and the number of events must be the one that was noted.
+A backup is verified by restoring all of it under another name: Lucene compares the checksum of every file with the
+one computed when it was written, and the number of events must be the one in the snapshot's metadata.
 
-When an index is brought back it gets another UUID. So that it still counts as the index it was, its mapping's
-``_meta`` notes the UUID it had first, and when it was restored.
+A restored index gets a new UUID. So that it still counts as the same index, ``_meta`` of its mapping holds the UUID
+that it had first, and the time of the restore.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ingestd.stores.backups import (
     snapshot_name,
 )
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.background import Background
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.copying import documents_of, fill
 from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.snapshots import (
     metadata,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from elastic_transport import ApiResponse
     from elasticsearch import AsyncElasticsearch
 
-_TEMPORARY = "ingestd-tmp-"
-"""Begin of the names of indices that are restored to be read; what an interrupted run leaves of them is removed."""
+_TEMPORARY_PREFIX = "ingestd-tmp-"
+"""Prefix of temporary indices; what an interrupted run leaves of them is finished or removed by the next."""
 
 _REPLACE = "to replace it use --overwrite, to keep both --rename"
 _LONG_SECONDS = 6 * 3600.0
@@ -54,26 +54,26 @@ class ElasticBackups:
     """The snapshot repositories of a cluster.
 
     Args:
-        options: How it is reached.
-        poll: Seconds between two looks at a snapshot that is being made.
+        options: The connection.
+        poll: Seconds between two requests for the state of a running snapshot.
     """
 
     def __init__(self, options: ElasticOptions, poll: float = _POLL_SECONDS) -> None:
         self._client = ElasticClient(options)
-        self._background = Background("backups")
+        self._loop = EventLoopThread("backups")
         self._poll = poll
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._background.run(self._client.close())
-        self._background.close()
+        """Close the connections."""
+        self._loop.run(self._client.close())
+        self._loop.close()
 
     def repositories(self) -> list[Repository]:
         """Return the repositories that are a folder or a bucket, by name."""
         return read_repositories(self._call(self._api.snapshot.get_repository()))
 
     def add_repository(self, repository: Repository) -> None:
-        """Register a repository; the server makes sure that every node can write to it."""
+        """Register a repository; the server checks that every node can write to it."""
         for known in self.repositories():
             if known.name == repository.name and (known.kind, known.settings) != (repository.kind, repository.settings):
                 raise BackupError(f"there is a repository {known.name} already, with other settings; remove it first")
@@ -81,31 +81,32 @@ class ElasticBackups:
             body = repository_body(repository)
             self._call(self._api.snapshot.create_repository(name=repository.name, body=body))
         except BackupError:
-            with contextlib.suppress(StoreError):  # a server registers it before it looks whether it works
+            with contextlib.suppress(StoreError):  # a server registers it before it checks it
                 self.remove_repository(repository.name)
             raise
 
     def remove_repository(self, name: str) -> None:
-        """Forget a repository; what is in it stays."""
+        """Unregister a repository; its content stays."""
         self._call(self._api.snapshot.delete_repository(name=name))
 
     def snapshots(self, repository: str) -> list[Snapshot]:
-        """Return all snapshots of one index each, by index and time."""
+        """Return the snapshots of a single index, by index and time."""
         answer = self._call(self._api.snapshot.get(repository=repository, snapshot="_all"))
-        found = [read_snapshot(one) for one in answer["snapshots"] if len(one.get("indices", [])) <= 1]
-        return sorted(found, key=lambda one: (one.index, one.started))
+        found = [read_snapshot(row) for row in answer["snapshots"] if len(row.get("indices", [])) <= 1]
+        return sorted(found, key=lambda snapshot: (snapshot.index, snapshot.started))
 
     def back_up(
         self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
     ) -> Snapshot:
-        """Make a snapshot and wait for it; one of the same index that is under way is waited for first."""
-        for running in [one for one in self.snapshots(repository) if one.state == "running" and one.index == index]:
-            self._wait(repository, running.name, progress)
+        """Make a snapshot and wait for it, after any that runs for the same index."""
+        for other in self.snapshots(repository):
+            if other.state == "running" and other.index == index:
+                self._wait(repository, other.name, progress)
         name = snapshot_name(index, now)
-        notes = metadata(index, self._count(index), self._origins()[index])
+        about = metadata(index, self._count(index), self._uuids()[index])
         self._call(
             self._api.snapshot.create(
-                repository=repository, snapshot=name, indices=index, include_global_state=False, metadata=notes
+                repository=repository, snapshot=name, indices=index, include_global_state=False, metadata=about
             )
         )
         snapshot = self._wait(repository, name, progress)
@@ -115,10 +116,10 @@ class ElasticBackups:
         return snapshot
 
     def current(self, repository: str) -> Mapping[str, str]:
-        """Return the indices that are in a successful snapshot as they are now."""
+        """Return the indices with a successful snapshot of their present state, and its name."""
         backed_up = fullest(self.snapshots(repository))
         found = {}
-        for index, origin in self._origins().items():
+        for index, origin in self._uuids().items():
             snapshot = backed_up.get((index, origin))
             if snapshot is not None and snapshot.events == self._count(index):
                 found[index] = snapshot.name
@@ -130,7 +131,7 @@ class ElasticBackups:
         if found.state != "success":
             return [f"it is {found.state}: {found.reason}"]
         try:
-            with self._temporarily(repository, found, progress) as index:
+            with self._restored(repository, found, progress) as index:
                 events = self._count(index)
         except RepositoryUnavailableError:
             raise
@@ -149,35 +150,35 @@ class ElasticBackups:
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> int:
-        """Bring snapshots back as one index; an index that is there is replaced when all of it is there anew."""
+        """Restore snapshots as one index; an existing index is replaced once its replacement is complete."""
         first, *others = [self._snapshot(repository, name) for name in snapshots]
-        there = self._is_there(index, overwrite=overwrite)
-        with self._temporarily(repository, first, progress) as temporary:
+        exists = self._exists(index, overwrite=overwrite)
+        with self._restored(repository, first, progress) as temporary:
             for other in others:
-                with self._temporarily(repository, other, progress) as further:
+                with self._restored(repository, other, progress) as further:
                     self._fill(temporary, self._documents(further))
-            self._give_name(temporary, index, secrets.token_hex(8) if others else first.origin, there=there)
+            self._rename(temporary, index, secrets.token_hex(8) if others else first.origin, exists=exists)
         return self._count(index)
 
     def restored(self) -> Mapping[str, datetime.datetime]:
-        """Return the indices that were brought back, and when."""
+        """Return the restored indices, and when each was restored."""
         found = {}
-        for index, own in self._marks().items():
+        for index, meta in self._metas().items():
             with contextlib.suppress(KeyError, TypeError, ValueError):
-                found[index] = datetime.datetime.fromisoformat(own["restored"])
+                found[index] = datetime.datetime.fromisoformat(meta["restored"])
         return found
 
     def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Return ids and documents of snapshots; they are restored under other names meanwhile."""
+        """Return ids and documents of snapshots, each id once; they are restored under temporary names for this."""
         seen: set[str] = set()
         for name in snapshots:
-            with self._temporarily(repository, self._snapshot(repository, name), None) as index:
-                for one, document in self._documents(index):
+            with self._restored(repository, self._snapshot(repository, name), None) as index:
+                for document_id, document in self._documents(index):
                     if len(snapshots) > 1:
-                        if one in seen:
+                        if document_id in seen:
                             continue
-                        seen.add(one)
-                    yield one, document
+                        seen.add(document_id)
+                    yield document_id, document
 
     def content(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Return id and document of each event of an index."""
@@ -185,11 +186,11 @@ class ElasticBackups:
         return self._documents(index)
 
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
-        """Put documents into an index of another name, made as the templates say, and then give it its name."""
-        there = self._is_there(index, overwrite=overwrite)
+        """Put documents into a temporary index with the settings of ``index``, then rename it to ``index``."""
+        exists = self._exists(index, overwrite=overwrite)
         with self._empty_like(index) as temporary:
             self._fill(temporary, documents)
-            self._give_name(temporary, index, secrets.token_hex(8), there=there)
+            self._rename(temporary, index, secrets.token_hex(8), exists=exists)
         return self._count(index)
 
     def forget(self, repository: str, snapshot: str) -> None:
@@ -207,16 +208,16 @@ class ElasticBackups:
         return found
 
     def _done(self, repository: str, name: str) -> tuple[int, int]:
-        """Return how many bytes of a snapshot are written, of how many."""
+        """Return how many bytes of a snapshot are written, and how many it will have."""
         status = self._call(self._api.snapshot.status(repository=repository, snapshot=name))["snapshots"]
         stats = status[0].get("stats", {}) if status else {}
         total = stats.get("incremental", {}).get("size_in_bytes", 0)
         return stats.get("processed", {}).get("size_in_bytes", 0), total
 
     @contextlib.contextmanager
-    def _temporarily(self, repository: str, snapshot: Snapshot, progress: Progress | None) -> Iterator[str]:
-        """Restore a snapshot under a name of its own, and remove it at the end."""
-        index = f"{_TEMPORARY}{secrets.token_hex(6)}"
+    def _restored(self, repository: str, snapshot: Snapshot, progress: Progress | None) -> Iterator[str]:
+        """Restore a snapshot as a temporary index; remove it at the end."""
+        index = f"{_TEMPORARY_PREFIX}{secrets.token_hex(6)}"
         self._remove_old_temporaries()
         try:
             answer = self._call(
@@ -239,39 +240,39 @@ class ElasticBackups:
                 progress(1, 1)
             yield index
         finally:
-            self._drop(index)
+            self._delete_quietly(index)
 
     @contextlib.contextmanager
     def _empty_like(self, index: str) -> Iterator[str]:
-        """Make an index of another name as the templates would make ``index``, and remove it at the end."""
-        temporary = f"{_TEMPORARY}{secrets.token_hex(6)}"
-        made = self._call(self._api.indices.simulate_index_template(name=index)).get("template", {})
-        settings = {"index": made.get("settings", {}).get("index", {}) | {"number_of_replicas": 0}}
-        mappings = made.get("mappings", {})
+        """Create a temporary index as the templates would create ``index``; remove it at the end."""
+        temporary = f"{_TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+        simulated = self._call(self._api.indices.simulate_index_template(name=index)).get("template", {})
+        settings = {"index": simulated.get("settings", {}).get("index", {}) | {"number_of_replicas": 0}}
+        mappings = simulated.get("mappings", {})
         self._remove_old_temporaries()
         try:
             self._call(self._api.indices.create(index=temporary, settings=settings, mappings=mappings))
             yield temporary
         finally:
-            self._drop(temporary)
+            self._delete_quietly(temporary)
 
-    def _drop(self, temporary: str) -> None:
+    def _delete_quietly(self, temporary: str) -> None:
         with contextlib.suppress(StoreError):
             self._delete_index(temporary)
 
-    def _is_there(self, index: str, *, overwrite: bool) -> bool:
-        there = index in self._origins()
-        if there and not overwrite:
+    def _exists(self, index: str, *, overwrite: bool) -> bool:
+        exists = index in self._uuids()
+        if exists and not overwrite:
             raise BackupError(f"there is an index {index}; {_REPLACE}")
-        return there
+        return exists
 
-    def _give_name(self, temporary: str, index: str, origin: str, *, there: bool) -> None:
-        """Make a copy of an index under its proper name, in place of one that is there. Copies share their files.
+    def _rename(self, temporary: str, index: str, uuid: str, *, exists: bool) -> None:
+        """Clone a complete index under its final name, which replaces the existing one. Clones share their files.
 
-        Whoever is killed from here on has left an index that is whole, and says which it is to be.
+        A run that is killed from here on leaves an index that is complete and knows its final name.
         """
-        self._mark(temporary, index, origin)
-        if there:
+        self._set_meta(temporary, index, uuid)
+        if exists:
             self._call(self._api.indices.delete(index=index))
         self._copy(temporary, index)
 
@@ -282,18 +283,18 @@ class ElasticBackups:
         self._wait_for_shards(index)
 
     def _remove_old_temporaries(self) -> None:
-        """Finish or remove what a run that was killed has left; younger ones may be our own."""
-        marks = self._marks()
+        """Finish or remove the temporary indices of a killed run; young ones may belong to a run that goes on."""
+        metas = self._metas()
         request = self._api.indices.get_settings(
-            index=f"{_TEMPORARY}*", name="index.creation_date", allow_no_indices=True
+            index=f"{_TEMPORARY_PREFIX}*", name="index.creation_date", allow_no_indices=True
         )
         answer = self._call(request)
         for temporary, body in answer.items():
             created = int(body["settings"]["index"]["creation_date"]) / 1000
-            mark = marks.get(temporary, {})
-            # What is restored out of a backup of an index that was restored itself brings the mark of that time along.
-            index = mark.get("index") if mark.get("temporary") == temporary else None
-            if index and index not in self._origins():
+            meta = metas.get(temporary, {})
+            # The backup of a restored index has the `_meta` of that restore: it is about another temporary index.
+            index = meta.get("index") if meta.get("temporary") == temporary else None
+            if index and index not in self._uuids():
                 self._copy(temporary, index)
             if index or time.time() - created > _LONG_SECONDS:
                 self._delete_index(temporary)
@@ -302,21 +303,22 @@ class ElasticBackups:
         health = self._patient_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
         answer = self._call(health)
         if answer.get("timed_out"):
-            raise BackupError(f"index {index} does not get ready")
+            raise BackupError(f"index {index} does not become ready")
 
-    def _origins(self) -> dict[str, str]:
-        """Return all indices, and the UUID that each had first."""
+    def _uuids(self) -> dict[str, str]:
+        """Return all indices, and the UUID that each had before it was restored."""
         rows = self._call(self._api.cat.indices(format="json", h="index,uuid", expand_wildcards=["open", "closed"]))
-        marks = self._marks()
-        return {row["index"]: marks.get(row["index"], {}).get("origin") or row["uuid"] for row in rows}
+        metas = self._metas()
+        return {row["index"]: metas.get(row["index"], {}).get("origin") or row["uuid"] for row in rows}
 
-    def _marks(self) -> dict[str, dict[str, Any]]:
+    def _metas(self) -> dict[str, dict[str, Any]]:
+        """Return our part of ``_meta`` of each index that has one."""
         answer = self._call(self._api.indices.get_mapping(filter_path="*.mappings._meta.ingestd"))
         return {index: body["mappings"]["_meta"]["ingestd"] for index, body in (answer or {}).items()}
 
-    def _mark(self, temporary: str, index: str, origin: str) -> None:
+    def _set_meta(self, temporary: str, index: str, uuid: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        own = {"restored": now, "index": index, "temporary": temporary} | ({"origin": origin} if origin else {})
+        own = {"restored": now, "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
         self._call(self._api.indices.put_mapping(index=temporary, meta={"ingestd": own}))
 
     def _count(self, index: str) -> int:
@@ -324,10 +326,10 @@ class ElasticBackups:
         return int(self._call(self._api.count(index=index))["count"])
 
     def _documents(self, index: str) -> Iterator[tuple[str, bytes]]:
-        return documents_of(self._client, self._background, index)
+        return documents_of(self._client, self._loop, index)
 
     def _fill(self, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
-        fill(self._client, self._background, index, documents)
+        fill(self._client, self._loop, index, documents)
 
     def _delete_index(self, index: str) -> None:
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
@@ -349,7 +351,7 @@ class ElasticBackups:
             BackupError: The server refuses.
         """
         try:
-            return self._background.run(request).body
+            return self._loop.run(request).body
         except ElasticUnavailable as error:
             raise RepositoryUnavailableError(str(error)) from None
         except ElasticError as error:

@@ -1,4 +1,4 @@
-"""All documents out of an index, and documents into one: for backups, restores and replays, not for searching."""
+"""Read all documents of an index, and write documents to one: for backups, restores and replays, not for searches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from ingestd.protocols.bulk import Verdict, action_line, read_answer
 from ingestd.stores.backups import BackupError, RepositoryUnavailableError
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.background import Background
 from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 
-_PAGE = 1000
-_KEEP = "5m"
+_PAGE_HITS = 1000
+_SCROLL_TIMEOUT = "5m"
 _BODY_BYTES = 4 << 20
 _TRIES = 8
 
@@ -38,33 +38,33 @@ class _Page(msgspec.Struct):
 _PAGE_DECODER = msgspec.json.Decoder(_Page)
 
 
-def documents_of(client: ElasticClient, background: Background, index: str) -> Iterator[tuple[str, bytes]]:
+def documents_of(client: ElasticClient, loop: EventLoopThread, index: str) -> Iterator[tuple[str, bytes]]:
     """Return the id and the document of each event of an index, byte for byte, in no order.
 
     Raises:
         StoreError: The server does not answer, or refuses.
     """
-    body: dict[str, object] = {"size": _PAGE, "sort": ["_doc"], "query": {"match_all": {}}}
+    body: dict[str, object] = {"size": _PAGE_HITS, "sort": ["_doc"], "query": {"match_all": {}}}
     path = f"/{quote_part(index)}/_search"
-    params = {"scroll": _KEEP}
+    params = {"scroll": _SCROLL_TIMEOUT}
     scroll = ""
     try:
         while True:
             with _store_errors():
-                page = _PAGE_DECODER.decode(background.run(client.search(path, body, params)))
+                page = _PAGE_DECODER.decode(loop.run(client.search(path, body, params)))
             if not page.hits.hits:
                 return
             yield from ((hit._id, bytes(hit._source)) for hit in page.hits.hits)
             scroll = page._scroll_id
-            path, params, body = "/_search/scroll", {}, {"scroll": _KEEP, "scroll_id": scroll}
+            path, params, body = "/_search/scroll", {}, {"scroll": _SCROLL_TIMEOUT, "scroll_id": scroll}
     finally:
         if scroll:
             with contextlib.suppress(ElasticError):
-                background.run(client.api.clear_scroll(scroll_id=[scroll]))
+                loop.run(client.api.clear_scroll(scroll_id=[scroll]))
 
 
-def fill(client: ElasticClient, background: Background, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
-    """Put documents into an index; those whose id it has already are left out.
+def fill(client: ElasticClient, loop: EventLoopThread, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
+    """Add documents to an index; it keeps the documents that it has under the same ids.
 
     Raises:
         StoreError: The server does not answer, or refuses one of them for good.
@@ -75,17 +75,17 @@ def fill(client: ElasticClient, background: Background, index: str, documents: I
         lines.append(action_line("create", index, document_id) + document + b"\n")
         size += len(lines[-1])
         if size >= _BODY_BYTES:
-            _send(client, background, lines)
+            _send(client, loop, lines)
             lines, size = [], 0
     if lines:
-        _send(client, background, lines)
+        _send(client, loop, lines)
 
 
-def _send(client: ElasticClient, background: Background, lines: list[bytes]) -> None:
-    """Send documents until the server has them all; it is given a minute or two to recover."""
+def _send(client: ElasticClient, loop: EventLoopThread, lines: list[bytes]) -> None:
+    """Send documents until the server has them all; it has a minute or two to recover."""
     for attempt in range(_TRIES):
         with _store_errors():
-            answer = background.run(client.bulk(b"".join(lines)))
+            answer = loop.run(client.bulk(b"".join(lines)))
         result = read_answer(answer.status, answer.body, len(lines))
         if result.dead:
             raise BackupError(f"the server refuses a document: {result.dead[0].reason}")
@@ -93,8 +93,8 @@ def _send(client: ElasticClient, background: Background, lines: list[bytes]) -> 
             lines = [lines[position] for position in result.retry]
         elif result.verdict is Verdict.SPLIT and len(lines) > 1:
             middle = len(lines) // 2
-            _send(client, background, lines[:middle])
-            _send(client, background, lines[middle:])
+            _send(client, loop, lines[:middle])
+            _send(client, loop, lines[middle:])
             return
         elif result.verdict is not Verdict.RETRY:
             raise BackupError(f"the server refuses documents: {result.reason}")
@@ -113,4 +113,4 @@ def _store_errors() -> Iterator[None]:
     except ElasticError as error:
         raise StoreError(str(error)) from None
     except msgspec.DecodeError as error:
-        raise StoreError(f"the server's answer is not understood: {error}") from None
+        raise StoreError(f"the server's answer cannot be read: {error}") from None

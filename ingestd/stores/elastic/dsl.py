@@ -1,7 +1,7 @@
-"""Conditions in the query DSL of Elasticsearch and OpenSearch; ``stores.query`` tells what they mean.
+"""Conditions in the query DSL of Elasticsearch and OpenSearch; ``stores.query`` defines what they mean.
 
-What a server would refuse for a field (``abc`` for a number) is known here to match nothing. All clauses are
-filters: nothing is scored.
+A value that a server would refuse for a field (``abc`` for a number) matches nothing. All clauses are filters:
+nothing is scored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.mapping import Fields, Kind, Way
+from ingestd.stores.elastic.mapping import FieldMapping, Fields, Kind
 from ingestd.stores.query import (
     And,
     Condition,
@@ -77,15 +77,15 @@ def clause(condition: Condition, fields: Fields) -> Clause:
         case Not(part):
             return _not(clause(part, fields))
         case Text(value, names):
-            return _any(_text(way, words(value)) for way in _text_ways(names, fields))
+            return _any(_text(mapping, words(value)) for mapping in _text_mappings(names, fields))
         case Word(pattern, names):
-            return _any(_wildcard(way.name, _around(pattern)) for way in _text_ways(names, fields))
+            return _any(_wildcard(mapping.name, _around(pattern)) for mapping in _text_mappings(names, fields))
         case Exists(field):
-            there = dict.fromkeys(way.name for way in fields.own(field)) | dict.fromkeys(fields.below(field))
-            return _any({"exists": {"field": name}} for name in there)
+            known = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
+            return _any({"exists": {"field": name}} for name in dict.fromkeys(known))
         case Range(field="@timestamp"):
             return _time_range(condition.low, condition.high, condition.low_inclusive, condition.high_inclusive)
-    return _any(_within(way, _value(condition, way)) for way in fields.values(condition.field))
+    return _any(_in_its_indices(mapping, _value(condition, mapping)) for mapping in fields.values(condition.field))
 
 
 def _all(parts: Sequence[Clause]) -> Clause:
@@ -112,29 +112,29 @@ def _not(part: Clause) -> Clause:
     return {"bool": {"must_not": [part]}}
 
 
-def _within(way: Way, part: Clause) -> Clause:
-    """Restrict a clause to the indices where the field is indexed so."""
-    return part if way.indices is None else _all([{"terms": {"_index": list(way.indices)}}, part])
+def _in_its_indices(mapping: FieldMapping, part: Clause) -> Clause:
+    """Restrict a clause to the indices that have this mapping."""
+    return part if mapping.indices is None else _all([{"terms": {"_index": list(mapping.indices)}}, part])
 
 
-def _text_ways(names: Iterable[str], fields: Fields) -> Iterator[Way]:
-    """Yield where words are; a keyword is one long word, of which at least a part is found."""
+def _text_mappings(names: Iterable[str], fields: Fields) -> Iterator[FieldMapping]:
+    """Yield the mappings that hold words; a keyword is one long word, found by any part of it."""
     for name in names:
-        yield from (way for way in fields.own(name) if way.kind in {Kind.TEXT, Kind.KEYWORD})
+        yield from (mapping for mapping in fields.direct(name) if mapping.kind in {Kind.TEXT, Kind.KEYWORD})
 
 
-def _text(way: Way, wanted: Sequence[str]) -> Clause:
+def _text(mapping: FieldMapping, wanted: Sequence[str]) -> Clause:
     if not wanted:
         return NONE
-    if way.kind is Kind.KEYWORD:
-        return {"wildcard": {way.name: {"value": f"*{'*'.join(map(_escaped, wanted))}*", "case_insensitive": True}}}
+    if mapping.kind is Kind.KEYWORD:
+        return {"wildcard": {mapping.name: {"value": f"*{'*'.join(map(_escaped, wanted))}*", "case_insensitive": True}}}
     if len(wanted) == 1:
-        return _wildcard(way.name, f"*{_escaped(wanted[0])}*")
+        return _wildcard(mapping.name, f"*{_escaped(wanted[0])}*")
     first, *middle, last = wanted
     clauses = [
-        {"span_multi": {"match": _wildcard(way.name, f"*{_escaped(first)}")}},
-        *({"span_term": {way.name: word}} for word in middle),
-        {"span_multi": {"match": {"prefix": {way.name: {"value": last}}}}},
+        {"span_multi": {"match": _wildcard(mapping.name, f"*{_escaped(first)}")}},
+        *({"span_term": {mapping.name: word}} for word in middle),
+        {"span_multi": {"match": {"prefix": {mapping.name: {"value": last}}}}},
     ]
     return {"span_near": {"clauses": clauses, "slop": 0, "in_order": True}}
 
@@ -155,68 +155,68 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
 
 
-def _value(condition: Condition, way: Way) -> Clause:
+def _value(condition: Condition, mapping: FieldMapping) -> Clause:
     if isinstance(condition, Equal):
-        return _equal(condition, way)
+        return _equal(condition, mapping)
     if isinstance(condition, Like):
-        return _like(condition, way)
-    assert isinstance(condition, Range)  # noqa: S101  # what is left
-    return _range(condition, way)
+        return _like(condition, mapping)
+    assert isinstance(condition, Range)  # noqa: S101  # the last of the three
+    return _range(condition, mapping)
 
 
-def _equal(condition: Equal, way: Way) -> Clause:
+def _equal(condition: Equal, mapping: FieldMapping) -> Clause:
     value = condition.value
-    if condition.field == "level" and way.kind is Kind.KEYWORD:
-        return {"terms": {way.name: list(level_spellings(value))}}
-    match way.kind:
+    if condition.field == "level" and mapping.kind is Kind.KEYWORD:
+        return {"terms": {mapping.name: list(level_spellings(value))}}
+    match mapping.kind:
         case Kind.KEYWORD:
-            return {"term": {way.name: value}}
+            return {"term": {mapping.name: value}}
         case Kind.TEXT:
-            return {"match_phrase": {way.name: value}}
+            return {"match_phrase": {mapping.name: value}}
         case Kind.INTEGER | Kind.FLOAT:
-            number = _number(value, way)
-            return NONE if number is None else {"term": {way.name: number}}
+            number = _number(value, mapping)
+            return NONE if number is None else {"term": {mapping.name: number}}
         case Kind.BOOLEAN:
-            return {"term": {way.name: value}} if value in {"true", "false"} else NONE
+            return {"term": {mapping.name: value}} if value in {"true", "false"} else NONE
         case Kind.IP:
-            return {"term": {way.name: value}} if _is_address(value) else NONE
+            return {"term": {mapping.name: value}} if _is_address(value) else NONE
         case Kind.DATE:
-            return {"match": {way.name: {"query": value, "lenient": True}}}
+            return {"match": {mapping.name: {"query": value, "lenient": True}}}
         case Kind.OTHER:
             return NONE
 
 
-def _like(condition: Like, way: Way) -> Clause:
-    match way.kind:
+def _like(condition: Like, mapping: FieldMapping) -> Clause:
+    match mapping.kind:
         case Kind.KEYWORD:
             ignore_case = {"case_insensitive": True} if condition.field == "level" else {}
-            return {"wildcard": {way.name: {"value": _pattern(condition.pattern)} | ignore_case}}
+            return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern)} | ignore_case}}
         case Kind.TEXT:
-            return {"wildcard": {way.name: {"value": _pattern(condition.pattern), "case_insensitive": True}}}
+            return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern), "case_insensitive": True}}}
         case Kind.INTEGER:
-            return _any(_digits(way, condition.pattern))
+            return _any(_digits(mapping, condition.pattern))
         case Kind.BOOLEAN | Kind.OTHER:
             return NONE
-    raise StoreError(f"{condition.field} is indexed as {way.kind.value}: it has no wildcards here, use a range")
+    raise StoreError(f"{condition.field} is indexed as {mapping.kind.value}: it has no wildcards here, use a range")
 
 
-def _digits(way: Way, pattern: Sequence[str | Gap]) -> Iterator[Clause]:
-    """Yield the ranges of integers whose digits begin so: ``4*`` is 4, 40 to 49, 400 to 499 and so on."""
+def _digits(mapping: FieldMapping, pattern: Sequence[str | Gap]) -> Iterator[Clause]:
+    """Yield the ranges of integers that start with some digits: ``4*`` is 4, 40 to 49, 400 to 499 and so on."""
     head = pattern[0] if isinstance(pattern[0], str) else ""
     gaps = pattern[1:] if head else pattern
     if not all(isinstance(gap, Gap) for gap in gaps):
-        raise StoreError(f"{way.name} is a number: a wildcard stands at its end here, as in 4* or 4??")
+        raise StoreError(f"{mapping.name} is a number: a wildcard stands at its end here, as in 4* or 4??")
     if not _DIGITS.fullmatch(head):
         return
-    least = sum(gap is Gap.ONE for gap in gaps)
-    most = len(str(int(min(way.limits[1], 1 << 64)))) if Gap.MANY in gaps else least
-    for more in range(least, most + 1):
+    minimum = sum(gap is Gap.ONE for gap in gaps)
+    maximum = len(str(int(min(mapping.limits[1], 1 << 64)))) if Gap.MANY in gaps else minimum
+    for more in range(minimum, maximum + 1):
         for low, high in _integers(head, more):
-            yield _number_range(way, Range(way.name, str(low), str(high)))
+            yield _number_range(mapping, Range(mapping.name, str(low), str(high)))
 
 
 def _integers(head: str, more: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans of integers that are written as ``head`` and ``more`` characters behind it."""
+    """Yield the spans of integers that are written as ``head`` followed by ``more`` characters."""
     if head.startswith("-"):
         yield from ((-high, -max(low, 1)) for low, high in _integers(head[1:], more) if low >= 0)
     elif head == "0":
@@ -228,37 +228,37 @@ def _integers(head: str, more: int) -> Iterator[tuple[int, int]]:
         yield from _integers("-", more - 1)
 
 
-def _range(condition: Range, way: Way) -> Clause:
-    match way.kind:
+def _range(condition: Range, mapping: FieldMapping) -> Clause:
+    match mapping.kind:
         case Kind.INTEGER | Kind.FLOAT:
-            return _number_range(way, condition)
+            return _number_range(mapping, condition)
         case Kind.IP if all(bound is None or _is_address(bound) for bound in (condition.low, condition.high)):
-            return _limited(way, condition, condition.low, condition.high)
+            return _limited(mapping, condition, condition.low, condition.high)
         case Kind.KEYWORD | Kind.DATE:
-            return _limited(way, condition, condition.low, condition.high)
+            return _limited(mapping, condition, condition.low, condition.high)
     return NONE
 
 
-def _number_range(way: Way, condition: Range) -> Clause:
+def _number_range(mapping: FieldMapping, condition: Range) -> Clause:
     """Bounds outside of what the field can hold are left out, or leave nothing."""
     low, high = (None if bound is None else as_number(bound) for bound in (condition.low, condition.high))
     if (low is None) != (condition.low is None) or (high is None) != (condition.high is None):
         return NONE
-    least, most = way.limits
-    if (low is not None and low > most) or (high is not None and high < least):
+    minimum, maximum = mapping.limits
+    if (low is not None and low > maximum) or (high is not None and high < minimum):
         return NONE
-    low = None if low is not None and low < least else low
-    high = None if high is not None and high > most else high
-    return _limited(way, condition, low, high)
+    low = None if low is not None and low < minimum else low
+    high = None if high is not None and high > maximum else high
+    return _limited(mapping, condition, low, high)
 
 
-def _limited(way: Way, condition: Range, low: Any, high: Any) -> Clause:
+def _limited(mapping: FieldMapping, condition: Range, low: Any, high: Any) -> Clause:
     limits: dict[str, Any] = {}
     if low is not None:
         limits["gte" if condition.low_inclusive else "gt"] = low
     if high is not None:
         limits["lte" if condition.high_inclusive else "lt"] = high
-    return {"range": {way.name: limits}} if limits else {"exists": {"field": way.name}}
+    return {"range": {mapping.name: limits}} if limits else {"exists": {"field": mapping.name}}
 
 
 def _time_range(low: str | None, high: str | None, low_inclusive: bool, high_inclusive: bool) -> Clause:
@@ -270,12 +270,12 @@ def _time_range(low: str | None, high: str | None, low_inclusive: bool, high_inc
     return {"range": {"@timestamp": limits}}
 
 
-def _number(value: str, way: Way) -> int | float | None:
+def _number(value: str, mapping: FieldMapping) -> int | float | None:
     """Return a value as a number that the field may hold."""
     number = as_number(value)
-    if number is None or not way.limits[0] <= number <= way.limits[1]:
+    if number is None or not mapping.limits[0] <= number <= mapping.limits[1]:
         return None
-    if way.kind is Kind.INTEGER and isinstance(number, float):
+    if mapping.kind is Kind.INTEGER and isinstance(number, float):
         return int(number) if number.is_integer() else None
     return number
 

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class ElasticError(Exception):
-    """Base of both: catch this to catch all."""
+    """Base class of the two below."""
 
 
 class ElasticUnavailable(ElasticError):  # noqa: N818  # a state, not a mistake
     """No answer came: try again later.
 
-    ``kind`` is one of ``refused`` (no connection, mostly nobody listens), ``dns``, ``timeout``, ``closed`` (the
-    connection broke), ``tls``, ``proxy`` and ``network``: a label for metrics. The request may have been carried
-    out all the same.
+    ``kind`` is one of ``refused`` (no connection, usually because nothing listens), ``dns``, ``timeout``, ``closed``
+    (the connection broke), ``tls``, ``proxy`` and ``network``: a label for metrics. The request may have been
+    carried out all the same.
     """
 
     def __init__(self, sentence: str, kind: str) -> None:

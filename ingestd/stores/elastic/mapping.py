@@ -1,7 +1,7 @@
-"""How fields are indexed, as ``_field_caps`` tells, and so how they can be asked.
+"""How fields are indexed, according to ``_field_caps``, and so how they can be queried.
 
-Indices need not be made by our template: Logstash's own has texts with a keyword beside them, and each year or
-program may have indexed a field in another way. So a field has a list of ways, each with the indices that have it.
+Indices need not come from our template: Logstash's own has text fields with a ``.keyword`` subfield, and each year
+or program may have mapped a field differently. So a field has a list of mappings, each with its indices.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ingestd.event.fields import parse_path
 
 
 class Kind(Enum):
-    """What a field can be asked."""
+    """The type of a field, as far as queries differ by it."""
 
     KEYWORD = "keyword"
     TEXT = "text"
@@ -46,14 +46,14 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "half_float": (-65504.0, 65504.0),
     "float": (-3.4028234e38, 3.4028234e38),
 }
-"""What the types hold; a server refuses to compare with more."""
+"""What the types hold; a server refuses to compare with values outside of it."""
 _NO_VALUES = {"object", "nested"}
-_MAX_ASKED_CHARS = 3000  # a line of HTTP may have 4,096 bytes; names beyond that are asked for all at once
+_MAX_PARAMETER_CHARS = 3000  # a line of HTTP may have 4,096 bytes; for more names than fit all fields are asked for
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """``name`` is indexed as ``kind`` in ``indices``; None is all of them. ``limits`` are those of a number."""
+class FieldMapping:
+    """``name`` is indexed as ``kind`` in ``indices``; None is all of them. ``limits``: least and greatest number."""
 
     name: str
     kind: Kind
@@ -65,48 +65,49 @@ class Way:
 class Fields:
     """The fields that a query names."""
 
-    ways: Mapping[str, tuple[Way, ...]]
+    mappings: Mapping[str, tuple[FieldMapping, ...]]
 
     @classmethod
     def read(cls, answer: Any) -> Fields:
         """Read an answer of ``_field_caps``; ``unmapped`` and what cannot be searched is left out."""
-        found: dict[str, tuple[Way, ...]] = {}
+        found: dict[str, tuple[FieldMapping, ...]] = {}
         for name, types in answer.get("fields", {}).items():
-            ways = tuple(
-                _way(name, type_name, caps)
+            mappings = tuple(
+                _mapping(name, type_name, caps)
                 for type_name, caps in types.items()
                 if type_name not in _NO_VALUES and caps["searchable"]
             )
-            if ways:
-                found[name] = ways
+            if mappings:
+                found[name] = mappings
         return cls(found)
 
-    def values(self, field: str) -> tuple[Way, ...]:
-        """Return the ways to ask for a field's values: a text is asked by the keyword beside it, if it has one."""
+    def values(self, field: str) -> tuple[FieldMapping, ...]:
+        """Return the mappings that have a field's values: of a text, those of its keyword subfield if it has one."""
         name = dotted(field)
-        ways = self.ways.get(name, ())
-        keywords = {way.indices for way in self.ways.get(f"{name}.keyword", ()) if way.kind is Kind.KEYWORD}
+        keywords = {found.indices for found in self.mappings.get(f"{name}.keyword", ()) if found.kind is Kind.KEYWORD}
+        if not keywords:
+            return self.direct(field)
         return tuple(
-            Way(f"{name}.keyword", Kind.KEYWORD, way.indices) if way.kind is Kind.TEXT and keywords else way
-            for way in ways
+            FieldMapping(f"{name}.keyword", Kind.KEYWORD, found.indices) if found.kind is Kind.TEXT else found
+            for found in self.direct(field)
         )
 
-    def own(self, field: str) -> tuple[Way, ...]:
-        """Return the ways in which the field itself is indexed."""
-        return self.ways.get(dotted(field), ())
+    def direct(self, field: str) -> tuple[FieldMapping, ...]:
+        """Return the mappings of the field itself."""
+        return self.mappings.get(dotted(field), ())
 
-    def below(self, field: str) -> list[str]:
-        """Return the names of the fields in an object; what is beside a text is none of them."""
+    def inside(self, field: str) -> list[str]:
+        """Return the names of the fields in an object, but not the keyword subfield of a text."""
         name = dotted(field)
-        is_text = any(way.kind is Kind.TEXT for way in self.ways.get(name, ()))
-        beside = f"{name}.keyword" if is_text else ""
-        return [other for other in self.ways if other.startswith(f"{name}.") and other != beside]
+        is_text = any(found.kind is Kind.TEXT for found in self.direct(field))
+        subfield = f"{name}.keyword" if is_text else ""
+        return [other for other in self.mappings if other.startswith(f"{name}.") and other != subfield]
 
 
-def _way(name: str, type_name: str, caps: Any) -> Way:
+def _mapping(name: str, type_name: str, caps: Any) -> FieldMapping:
     indices = tuple(caps["indices"]) if caps.get("indices") else None
     limits = _LIMITS.get(type_name, (-math.inf, math.inf))
-    return Way(name, _KINDS.get(type_name, Kind.OTHER), indices, limits)
+    return FieldMapping(name, _KINDS.get(type_name, Kind.OTHER), indices, limits)
 
 
 def dotted(field: str) -> str:
@@ -118,8 +119,8 @@ def dotted(field: str) -> str:
     return ".".join(parse_path(field)) if field.startswith("[") else field
 
 
-def asked(names: Iterable[str]) -> str:
-    """Return the parameter ``fields`` of ``_field_caps`` for fields, their keywords and what is in them."""
+def fields_parameter(names: Iterable[str]) -> str:
+    """Return the parameter ``fields`` of ``_field_caps`` for these fields and what is inside them."""
     wanted = sorted({part for name in names if name for part in (dotted(name), dotted(name) + ".*")})
     text = ",".join(wanted)
-    return text if len(text.encode()) <= _MAX_ASKED_CHARS else "*"
+    return text if len(text.encode()) <= _MAX_PARAMETER_CHARS else "*"

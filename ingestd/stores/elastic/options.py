@@ -1,4 +1,4 @@
-"""How to reach Elasticsearch or OpenSearch: the options, named as in Logstash's elasticsearch output."""
+"""The options of a connection to Elasticsearch or OpenSearch, named as in Logstash's elasticsearch output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One node: where it listens, and the credentials that stood in its URL."""
+    """The address of a node, and the credentials from its URL or the options."""
 
     scheme: str
     name: str
@@ -27,33 +27,33 @@ class Host:
 
     @property
     def url(self) -> str:
-        """Return the URL without credentials, to be shown."""
+        """Return the URL without credentials, for messages."""
         name = f"[{self.name}]" if ":" in self.name else self.name
         return f"{self.scheme}://{name}:{self.port}{self.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElasticOptions:
-    """Options of the connection; what is not given has Logstash's default. `resolve` checks them.
+    """Options of the connection, with Logstash's defaults. `resolve` checks them.
 
     Attributes:
-        hosts: URLs, ``host`` or ``host:port``. Port 9200 unless named. A path goes before every request's.
-        user, password: Basic authentication; they win over those in a URL.
-        cloud_auth: ``user:password``, another spelling of the two.
-        api_key: ``id:key``, or the same in base64 as the servers hand it out.
+        hosts: URLs, ``host`` or ``host:port``; the port is 9200 by default. A path is a prefix of every request's path.
+        user, password: Basic authentication; they override those in a URL.
+        cloud_auth: ``user:password``, both in one option.
+        api_key: ``id:key``, or the base64 of it that the servers return.
         cloud_id: Names an Elastic Cloud deployment, instead of ``hosts``.
-        path: Goes before the path of every request, for hosts that name none.
+        path: Prefix of the path of every request, for hosts without a path.
         bulk_path: Path of the bulk requests, default ``/_bulk``.
         parameters: Query parameters added to every request.
         ssl_enabled: ``https`` for hosts without a scheme; by default off, but on for Elastic Cloud.
         ssl_certificate_authorities: PEM files; default are the authorities of the system.
-        ssl_verification_mode: ``full`` or ``none`` (whoever answers is believed).
-        ssl_certificate, ssl_key: PEM files that prove who we are.
+        ssl_verification_mode: ``full`` or ``none`` (any certificate is accepted).
+        ssl_certificate, ssl_key: PEM files of the client certificate and its key.
         custom_headers: Sent with every request.
         proxy: URL of an HTTP proxy.
         timeout: Seconds for one request, from sending to the last byte of the answer.
         compression_level: gzip level of bulk bodies, 0 (off) to 9. None: 1 as in Logstash, but 0 when all
-            hosts are this machine, where packing costs more than it saves.
+            hosts are this machine, where compressing costs more than it saves.
         pool_max_per_route: Connections to one node.
     """
 
@@ -78,7 +78,7 @@ class ElasticOptions:
     pool_max_per_route: int = 100
 
     def __repr__(self) -> str:
-        """Name the nodes only: every other option may hold a secret."""
+        """Show the nodes only: every other option may hold a secret."""
         try:
             nodes = ", ".join(host.url for host in self.resolve())
         except ValueError:
@@ -86,7 +86,7 @@ class ElasticOptions:
         return f"ElasticOptions({nodes})"
 
     def resolve(self) -> tuple[Host, ...]:
-        """Return the nodes, without repeats, and check what can be checked without I/O.
+        """Return the nodes without duplicates; check what can be checked without I/O.
 
         Raises:
             ValueError: An option is wrong; one sentence that quotes no secret.
@@ -112,7 +112,7 @@ class ElasticOptions:
         """Return the context for ``https`` nodes, None if there are none. Reads the named files.
 
         Raises:
-            ValueError: A file is missing or is not what it should be.
+            ValueError: A file is missing or not valid.
         """
         if not any(host.scheme == "https" for host in self.resolve()):
             return None
@@ -121,7 +121,7 @@ class ElasticOptions:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.ssl_certificate_authorities:
-            context = _trusting(self.ssl_certificate_authorities, context)
+            context = _context_for(self.ssl_certificate_authorities, context)
         if self.ssl_certificate:
             try:
                 # An empty password: a protected key is an error, not a question on the terminal.
@@ -131,9 +131,9 @@ class ElasticOptions:
         return context
 
     def _check(self) -> None:
-        ways = [name for name in ("user", "cloud_auth", "api_key") if getattr(self, name)]
-        if len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} exclude each other: give one")
+        methods = [name for name in ("user", "cloud_auth", "api_key") if getattr(self, name)]
+        if len(methods) > 1:
+            raise ValueError(f"{' and '.join(methods)} exclude each other: give one")
         if bool(self.user) != (self.password is not None):
             raise ValueError("user and password must be given together")
         if self.ssl_verification_mode not in {"full", "none"}:
@@ -190,8 +190,8 @@ def _file(name: str) -> str:
     return name
 
 
-def _trusting(authorities: tuple[str, ...], default: ssl.SSLContext) -> ssl.SSLContext:
-    """Return a context that trusts these files only, not the system's authorities."""
+def _context_for(authorities: tuple[str, ...], default: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context that trusts these authorities only, not the system's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = default.check_hostname, default.verify_mode
     for name in authorities:

@@ -1,7 +1,7 @@
-"""What the snapshot interface of Elasticsearch and OpenSearch says, read into our own words.
+"""Snapshots and repositories in the API of Elasticsearch and OpenSearch, and the same as `Snapshot` and `Repository`.
 
-https://www.elastic.co/docs/api/doc/elasticsearch/group/endpoint-snapshot; the same in OpenSearch. What we must know
-of a snapshot later is in its ``metadata``: which index it is of, how many events it had, and which index of that name.
+https://www.elastic.co/docs/api/doc/elasticsearch/group/endpoint-snapshot; the same in OpenSearch. What we
+need to know of a snapshot later is in its ``metadata``: the name and UUID of the index, and its number of events.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _TIME = re.compile(r"-\d{14}$")
 
 
 def metadata(index: str, events: int, origin: str) -> dict[str, Any]:
-    """Return what is noted with a snapshot when it is made."""
+    """Return the ``metadata`` of a new snapshot."""
     return {"ingestd": {"index": index, "events": events, "origin": origin}}
 
 
 def read_snapshot(found: Mapping[str, Any]) -> Snapshot:
-    """Return one of the ``snapshots`` of an answer. Those of others, as Curator's, are understood by their name."""
+    """Read one of the ``snapshots`` of an answer. Those made by others, such as Curator, have no metadata of ours."""
     own = (found.get("metadata") or {}).get("ingestd") or {}
     indices = found.get("indices") or []
     name = str(found["snapshot"])
@@ -53,7 +53,7 @@ def read_snapshot(found: Mapping[str, Any]) -> Snapshot:
 
 def _reason(found: Mapping[str, Any]) -> str:
     failures = found.get("failures") or []
-    parts = [str(one.get("reason", one))[:300] for one in failures[:3]]
+    parts = [str(failure.get("reason", failure))[:300] for failure in failures[:3]]
     return "; ".join([*filter(None, [found.get("reason")]), *parts])
 
 
@@ -69,7 +69,7 @@ def read_repositories(answer: Mapping[str, Any]) -> list[Repository]:
     """Return the repositories of ``GET _snapshot`` that are a folder or a bucket."""
     found = []
     for name, body in sorted(answer.items()):
-        if not isinstance(body, dict):  # of something else that passes for a server
+        if not isinstance(body, dict):  # not an answer of either server
             continue
         settings = {key: str(value) for key, value in body.get("settings", {}).items() if key in _SETTINGS}
         kind = body.get("type")

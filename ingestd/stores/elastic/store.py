@@ -1,14 +1,14 @@
 """``ElasticStore``: the indices of Elasticsearch 8 and 9 or OpenSearch 2 and 3 as a `LogStore`.
 
-*Pages.* There is no sorting by ``_id``, and a point in time is another thing in each server. So hits are sorted by
-``@timestamp``, index and ``_seq_no``, which both servers have, which is the same in every copy of a shard, and which
-no merge changes. Shards of one index can share a number: a cursor also names the documents that had the very place,
-the search goes on at this place, and these are left out.
+*Pages.* Neither server sorts by ``_id``, and their points in time differ. So hits are sorted by ``@timestamp``, index
+and ``_seq_no``, which both have, which is the same in every copy of a shard, and which no merge changes. Shards of
+one index can share a number: a cursor also names the documents returned so far with the same sort values; the
+search continues at these values and leaves those documents out.
 
-*Documents* come byte for byte as they were sent: an answer is read without reading its ``_source``.
+*Documents* come byte for byte as they were sent: the answer is decoded without decoding its ``_source``.
 
-*Exactness.* ``top`` asks each shard for many more values than wanted, and again for more yet, until the servers
-say that nothing can have been missed. Times are exact to the millisecond, which is what the servers keep.
+*Exactness.* ``top`` asks each shard for many more values than wanted, and then for even more, until the servers
+report that nothing can have been missed. Times are exact to the millisecond, which is what the servers keep.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from ingestd.stores.base import (
     StoreError,
     TopValue,
 )
-from ingestd.stores.elastic.background import Background
 from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
-from ingestd.stores.elastic.mapping import Fields, Kind, Way, asked
+from ingestd.stores.elastic.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.mapping import FieldMapping, Fields, Kind, fields_parameter
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.query import Query
 
@@ -49,12 +49,12 @@ T = TypeVar("T")
 
 INDICES = "logstash-*"
 PAGE_HITS = 500
-SHARD_VALUES = 2_000  # values that a shard sends for `top`, at least; again times 16 if that was not enough
-MOST_SHARD_VALUES = 1_000_000
-SERIES = 500  # values that a stretch of a histogram tells apart
+SHARD_VALUES = 2_000  # least number of values that a shard sends for `top`; times 16 if that was not enough
+MAX_SHARD_VALUES = 1_000_000
+MAX_SERIES = 500  # values per bucket of a histogram
 SORT = [
     {"@timestamp": {"order": "desc", "unmapped_type": "date", "missing": 0}},
-    {"_index": {"order": "desc", "unmapped_type": "keyword"}},  # OpenSearch knows it of no index that is new
+    {"_index": {"order": "desc", "unmapped_type": "keyword"}},  # OpenSearch lacks it for new indices
     {"_seq_no": {"order": "desc", "unmapped_type": "long"}},
 ]
 _ANY_INDICES: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
@@ -64,16 +64,20 @@ _ALL_SHARDS = _ANY_INDICES | {"allow_partial_search_results": False}
 """A shard that does not answer is an error, not a smaller answer."""
 
 _DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)\Z", re.ASCII)
-_TOO_MANY = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
+_TOO_MANY_CLAUSES = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
 
 
-class _Place(msgspec.Struct, array_like=True, frozen=True):
-    """A place in the order of hits, and the documents there that were returned already."""
+class _SortKey(msgspec.Struct, array_like=True, frozen=True):
+    """The sort values of a hit, and the documents with these values that were returned already."""
 
     time: int
     index: str
     number: int
     ids: tuple[str, ...] = ()
+
+    def is_of(self, hit: _Hit) -> bool:
+        """Whether a hit has these sort values."""
+        return hit.sort == (self.time, self.index, self.number)
 
 
 class _Hit(msgspec.Struct, kw_only=True):
@@ -93,7 +97,7 @@ class _Answer(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
-_PLACE = msgspec.json.Decoder(_Place)
+_SORT_KEY = msgspec.json.Decoder(_SortKey)
 
 
 class ElasticStore:
@@ -104,13 +108,13 @@ class ElasticStore:
         indices: Names with wildcards, separated by commas.
 
     Raises:
-        ValueError: An option is wrong, or a certificate file is.
+        ValueError: An option is wrong. The first call raises it for a certificate file.
     """
 
     def __init__(self, options: ElasticOptions, indices: str = INDICES) -> None:
         self._client = ElasticClient(options)
         self._indices = indices
-        self._background = Background("elastic-store")
+        self._loop = EventLoopThread("elastic-store")
 
     def __repr__(self) -> str:
         return f"ElasticStore({self._client!r}, {self._indices!r})"
@@ -132,30 +136,30 @@ class ElasticStore:
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, at most ``limit``; 0 is no limit.
 
-        They are read page by page as the caller goes on. At the same time, what came later is first.
+        Pages are read as the caller iterates. Of documents with the same time, the last to arrive comes first.
 
         Raises:
             ValueError: ``limit`` is negative, or ``after`` is no cursor.
         """
         if limit < 0:
             raise ValueError("a limit is not negative")
-        place = None if after is None else _place(after)
-        return self._hits(query_clause(query, self._fields(fields_of(query.where))), limit, place)
+        sort_key = None if after is None else _sort_key(after)
+        return self._hits(query_clause(query, self._fields(fields_of(query.where))), limit, sort_key)
 
-    def _hits(self, clause: Clause, limit: int, place: _Place | None) -> Iterator[Hit]:
-        left = limit
+    def _hits(self, clause: Clause, limit: int, sort_key: _SortKey | None) -> Iterator[Hit]:
+        remaining = limit
         while True:
-            seen = () if place is None else place.ids
-            size = (min(left, PAGE_HITS) if limit else PAGE_HITS) + len(seen)
-            found = self._page(clause, size, place)
+            seen = () if sort_key is None else sort_key.ids
+            size = (min(remaining, PAGE_HITS) if limit else PAGE_HITS) + len(seen)
+            found = self._page(clause, size, sort_key)
             for hit in found:
-                known = place.ids if place is not None and hit.sort == (place.time, place.index, place.number) else ()
+                known = sort_key.ids if sort_key is not None and sort_key.is_of(hit) else ()
                 if hit.id in known:
                     continue
-                place = _Place(*hit.sort, (*known, hit.id))
-                yield Hit(hit.index, hit.id, bytes(hit.source), _cursor(place))
-                left -= 1
-                if left == 0:
+                sort_key = _SortKey(*hit.sort, (*known, hit.id))
+                yield Hit(hit.index, hit.id, bytes(hit.source), _cursor(sort_key))
+                remaining -= 1
+                if remaining == 0:
                     return
             if len(found) < size:
                 return
@@ -170,26 +174,26 @@ class ElasticStore:
         """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value."""
         fields = self._fields([field, *fields_of(query.where)])
         clause = query_clause(query, fields)
-        ways = [way for way in fields.values(field) if way.kind not in {Kind.TEXT, Kind.OTHER}]
-        if len(ways) == 1:
-            return self._top(ways[0], clause, n)
-        counts: dict[Any, int] = defaultdict(int)  # a field that is a number here and a text there
-        for way in ways:
-            for found in self._top(way, clause, max(n, SHARD_VALUES)):
+        mappings = [mapping for mapping in fields.values(field) if mapping.kind not in {Kind.TEXT, Kind.OTHER}]
+        if len(mappings) == 1:
+            return self._top(mappings[0], clause, n)
+        counts: dict[Any, int] = defaultdict(int)  # a number in some indices and text in others
+        for mapping in mappings:
+            for found in self._top(mapping, clause, max(n, SHARD_VALUES)):
                 counts[type(found.value), found.value] += found.count
         ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1]), item[0][0].__name__))
         return [TopValue(value, count) for (_, value), count in ranked[:n]]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
-        """Return the number of documents over time, by ``field``, which may have `SERIES` values in a stretch."""
+        """Return the number of documents over time, by ``field``, at most `MAX_SERIES` values in a bucket."""
         fields = self._fields([field, *fields_of(query.where)])
-        ways = [way for way in fields.values(field) if way.kind not in {Kind.TEXT, Kind.OTHER}]
+        mappings = [mapping for mapping in fields.values(field) if mapping.kind not in {Kind.TEXT, Kind.OTHER}]
         body = _histogram_body(query_clause(query, fields), seconds, offset)
         totals: dict[int, dict[str, int]] = {}
-        for indices, way in self._split(ways):
-            for bucket in self._buckets(indices, way, body):
+        for indices, mapping in self._by_mapping(mappings):
+            for bucket in self._buckets(indices, mapping, body):
                 counts = totals.setdefault(bucket["key"], defaultdict(int))
-                for value, count in _counts(bucket, way):
+                for value, count in _counts(bucket, mapping):
                     counts[value.upper() if field == "level" else value] += count
         return [Bucket(_utc(key), dict(sorted(counts.items()))) for key, counts in sorted(totals.items())]
 
@@ -197,7 +201,7 @@ class ElasticStore:
         """Delete an index; nothing happens if it is not there.
 
         Raises:
-            InvalidIndexError: The name is a pattern, or of none of our indices.
+            InvalidIndexError: The name is a pattern, or not one of our indices.
         """
         if not index or any(char in index for char in '*?,/\\ "<>|#') or index[0] in "-_+.":
             raise InvalidIndexError(index, "it does not name one index")
@@ -206,25 +210,25 @@ class ElasticStore:
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
 
     def interrupt(self) -> None:
-        """End the queries that run, from another thread: they raise `QueryTimeoutError`.
+        """Cancel the running queries from another thread: they raise `QueryTimeoutError`.
 
-        Their connections close, upon which the servers give up the search.
+        Their connections close, which makes the servers abandon the search.
         """
-        self._background.cancel()
+        self._loop.cancel()
 
     def close(self) -> None:
         """Close the connections and end the thread."""
-        if not self._background.closed:
-            self._background.run(self._client.close())
-            self._background.close()
+        if not self._loop.closed:
+            self._loop.run(self._client.close())
+            self._loop.close()
 
     @property
     def _api(self) -> AsyncElasticsearch:
         return self._client.api
 
     def _fields(self, names: Iterable[str]) -> Fields:
-        """Ask how fields are indexed now: an index with a new field may have come since the last query."""
-        wanted = asked(names)
+        """Ask how fields are indexed now: since the last query an index may have been added."""
+        wanted = fields_parameter(names)
         if not wanted:
             return Fields({})
         # Not `api.field_caps`: it puts the names into the body, where OpenSearch does not take them.
@@ -232,45 +236,45 @@ class ElasticStore:
         headers = {"accept": "application/json"}
         return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)))
 
-    def _page(self, clause: Clause, size: int, place: _Place | None) -> list[_Hit]:
+    def _page(self, clause: Clause, size: int, sort_key: _SortKey | None) -> list[_Hit]:
         body = {"query": clause, "size": size, "sort": SORT, "track_total_hits": False}
-        if place is not None:
-            body["search_after"] = [place.time, place.index, place.number + 1]
+        if sort_key is not None:
+            body["search_after"] = [sort_key.time, sort_key.index, sort_key.number + 1]
         data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
         return _ANSWER.decode(data).hits.hits
 
-    def _top(self, way: Way, clause: Clause, n: int) -> list[TopValue]:
+    def _top(self, mapping: FieldMapping, clause: Clause, n: int) -> list[TopValue]:
         shard_size = max(SHARD_VALUES, 10 * n)
         while True:
-            terms: dict[str, Any] = {"field": way.name, "size": n, "shard_size": shard_size}
-            if way.kind is Kind.KEYWORD:
+            terms: dict[str, Any] = {"field": mapping.name, "size": n, "shard_size": shard_size}
+            if mapping.kind is Kind.KEYWORD:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
-            answer = self._search(_named(way.indices), body)
+            answer = self._search(_named(mapping.indices), body)
             found = answer.get("aggregations", {}).get("top", {"buckets": []})
-            if not found.get("doc_count_error_upper_bound") or shard_size >= MOST_SHARD_VALUES:
-                return [TopValue(_typed(bucket, way.kind), bucket["doc_count"]) for bucket in found["buckets"]]
+            if not found.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
+                return [TopValue(_typed(bucket, mapping.kind), bucket["doc_count"]) for bucket in found["buckets"]]
             shard_size *= 16
 
-    def _buckets(self, indices: str, way: Way | None, body: dict[str, Any]) -> list[Any]:
-        if way is not None:
+    def _buckets(self, indices: str, mapping: FieldMapping | None, body: dict[str, Any]) -> list[Any]:
+        if mapping is not None:
             parts = {
-                "values": {"terms": {"field": way.name, "size": SERIES, "shard_size": SHARD_VALUES}},
-                "none": {"missing": {"field": way.name}},
+                "values": {"terms": {"field": mapping.name, "size": MAX_SERIES, "shard_size": SHARD_VALUES}},
+                "none": {"missing": {"field": mapping.name}},
             }
             body = body | {"aggs": {"time": body["aggs"]["time"] | {"aggs": parts}}}
         answer = self._search(indices, body)
         found: list[Any] = answer.get("aggregations", {}).get("time", {}).get("buckets", [])
         return found
 
-    def _split(self, ways: Sequence[Way]) -> list[tuple[str, Way | None]]:
-        """Return which indices to ask in which way, each once; those without the field in none."""
-        if not ways:
+    def _by_mapping(self, mappings: Sequence[FieldMapping]) -> list[tuple[str, FieldMapping | None]]:
+        """Return each group of indices with its mapping of a field; None for the indices that lack the field."""
+        if not mappings:
             return [("", None)]
-        if ways[0].indices is None:
-            return [("", ways[0])]
-        others = [self._indices, *(f"-{index}" for way in ways for index in way.indices or ())]
-        return [*((_named(way.indices), way) for way in ways), (",".join(others), None)]
+        if mappings[0].indices is None:
+            return [("", mappings[0])]
+        others = [self._indices, *(f"-{index}" for mapping in mappings for index in mapping.indices or ())]
+        return [*((_named(mapping.indices), mapping) for mapping in mappings), (",".join(others), None)]
 
     def _search(self, indices: str, body: dict[str, Any]) -> Any:
         return self._call(self._api.search(index=indices or self._indices, body=body, **_ALL_SHARDS))
@@ -280,17 +284,17 @@ class ElasticStore:
         return self._run(request).body
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._background.closed:
+        if self._loop.closed:
             work.close()
             raise StoreError("the store was closed")
         try:
-            return self._background.run(work)
+            return self._loop.run(work)
         except CancelledError:
             raise QueryTimeoutError("the query was cancelled") from None
         except ElasticUnavailable as error:
             raise (QueryTimeoutError if error.kind == "timeout" else StoreError)(str(error)) from None
         except ElasticRefused as error:
-            if any(sign in str(error) for sign in _TOO_MANY):
+            if any(text in str(error) for text in _TOO_MANY_CLAUSES):
                 raise StoreError("too many words fit this: write more of the first and of the last one") from None
             raise StoreError(str(error)) from None
 
@@ -311,13 +315,13 @@ def _named(indices: tuple[str, ...] | None) -> str:
     return "" if indices is None else ",".join(indices)
 
 
-def _counts(bucket: Any, way: Way | None) -> Iterator[tuple[str, int]]:
-    """Yield the values of the field in one stretch of time, and how many documents have them."""
-    if way is None:
+def _counts(bucket: Any, mapping: FieldMapping | None) -> Iterator[tuple[str, int]]:
+    """Yield the values of the field in one bucket of time, and how many documents have them."""
+    if mapping is None:
         yield "", bucket["doc_count"]
         return
     for value in bucket["values"]["buckets"]:
-        key = _typed(value, way.kind)
+        key = _typed(value, mapping.kind)
         yield str(key).lower() if isinstance(key, bool) else str(key), value["doc_count"]
     if bucket["none"]["doc_count"]:
         yield "", bucket["none"]["doc_count"]
@@ -336,7 +340,7 @@ def _typed(bucket: Any, kind: Kind) -> str | int | float | bool:
 
 
 def _day_of(index: str) -> datetime.date | None:
-    """Return the day that an index name ends in; ``None`` if in none."""
+    """Return the day at the end of an index name, if there is one."""
     try:
         return datetime.date(*map(int, found.groups())) if (found := _DAY.search(index)) else None
     except ValueError:
@@ -348,12 +352,12 @@ def _utc(milliseconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _cursor(place: _Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def _cursor(sort_key: _SortKey) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(sort_key)).decode().rstrip("=")
 
 
-def _place(cursor: str) -> _Place:
+def _sort_key(cursor: str) -> _SortKey:
     try:
-        return _PLACE.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return _SORT_KEY.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # msgspec's errors and base64's are of this kind
         raise ValueError("this is no cursor of a hit") from None

@@ -1,19 +1,19 @@
 """The index template: how the fields of log events are indexed, on every supported server.
 
-Logs of many programs share an index, so that no document may be refused for the shape of one field:
+Logs of many programs share an index, so that no document may be refused because of one field:
 
 * ``index.mapping.ignore_malformed``: a value that does not fit its field is kept in the document and not
   indexed (Elasticsearch's and OpenSearch's pages on ``ignore_malformed``).
 * ``host`` comes as a string (python-logstash) and as an object (ECS). Elasticsearch from 8.14 takes both, and
   finds both, with ``subobjects: false``: every path is one field with a dotted name, so ``host`` and
-  ``host.name`` live side by side. This holds for all other fields too. OpenSearch's like, ``disable_objects``,
+  ``host.name`` can coexist. This holds for all other fields too. OpenSearch's counterpart, ``disable_objects``,
   breaks ``geo_point`` and, in 3.5, the field list of its dashboards; but there a string field with
   ``ignore_malformed`` takes an object (seen on 2.19 and 3.8): ``host`` is found where it is a string. Older
   Elasticsearch does neither: there ``host`` is kept and not indexed.
-* A string field is a keyword, and nothing is taken for a date or a number by its looks: Django's
+* A string field is a keyword, and no string is detected as a date or a number: Django's
   ``server_time`` "22/Nov/2026 10:00:00" of the first event must not forbid those of all later ones.
-* More than `TOTAL_FIELDS` fields: Elasticsearch from 8.14 keeps the further ones without indexing them;
-  OpenSearch refuses documents with new fields from then on.
+* More than `TOTAL_FIELDS` fields: Elasticsearch from 8.14 keeps the excess fields without indexing
+  them; OpenSearch then refuses documents with new fields.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from ingestd.stores.elastic.errors import ElasticRefused
 
 TEMPLATE_NAME = "ingestd"
 VERSION = 2
-"""Raised with every change of `template`: an older one of ours is then replaced."""
+"""Increased with every change of `template`, so that an older one of ours is replaced."""
 
 PRIORITY = 200  # above the servers' own templates (100) and those of beats (150)
 TOTAL_FIELDS = 2000
 
 KEYWORD_CHARS = 1024
-"""Longer strings are kept and not indexed as a keyword. Lucene refuses terms above 32,766 bytes; far below that,
-a term that long is no longer one to count or sort by, and costs disk with every document."""
+"""Longer strings are kept and not indexed as a keyword. Lucene refuses terms above 32,766 bytes; far shorter
+terms are no use for counting and sorting, and cost disk space with every document."""
 
-MESSAGE_KEYWORD_CHARS = 256  # as Logstash's own template: only short messages repeat word for word
+MESSAGE_KEYWORD_CHARS = 256  # as in Logstash's template: only short messages repeat verbatim
 
-FREE_SHAPES = (8, 14, 0)
-"""Elasticsearch from which objects are flattened without flaws and too many fields are not an error."""
+SUBOBJECTS_OFF = (8, 14, 0)
+"""From this version of Elasticsearch on, ``subobjects: false`` works, and too many fields are not an error."""
 
 _REFERENCE = re.compile(r"%\{.*?\}\}?")
 
@@ -53,7 +53,7 @@ def index_pattern(index: str) -> str:
     ``logstash-%{+YYYY.MM.dd}`` has ``logstash-*``.
 
     Raises:
-        ValueError: The option begins with a reference, so that the template would grasp every index.
+        ValueError: The option begins with a reference, so that the template would match every index.
     """
     pattern = re.sub(r"\*+", "*", _REFERENCE.sub("*", index))
     if pattern.startswith("*"):
@@ -63,13 +63,13 @@ def index_pattern(index: str) -> str:
 
 def template(pattern: str, *, server: Server) -> dict[str, Any]:
     """Return the body of ``PUT _index_template/...`` for the indices that ``pattern`` names."""
-    free_shapes = server.flavour == "elasticsearch" and server.version >= FREE_SHAPES
+    subobjects_off = server.flavour == "elasticsearch" and server.version >= SUBOBJECTS_OFF
     keyword = {"type": "keyword", "ignore_above": KEYWORD_CHARS}
     host: dict[str, Any] = keyword
-    if server.flavour == "elasticsearch" and not free_shapes:
+    if server.flavour == "elasticsearch" and not subobjects_off:
         host = {"type": "object", "enabled": False}
     limit: dict[str, Any] = {"limit": TOTAL_FIELDS}
-    if free_shapes:
+    if subobjects_off:
         limit["ignore_dynamic_beyond_limit"] = True
     properties = _fields(keyword) | {"host": host}
     mappings: dict[str, Any] = {
@@ -80,9 +80,9 @@ def template(pattern: str, *, server: Server) -> dict[str, Any]:
             # The servers' own choice, float, makes 0.1 of a range or a count 0.10000000149.
             {"numbers": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
         ],
-        "properties": properties | (_objects(keyword) if free_shapes else {}),
+        "properties": properties | (_objects(keyword) if subobjects_off else {}),
     }
-    if free_shapes:
+    if subobjects_off:
         mappings["subobjects"] = False
     return {
         "index_patterns": [pattern],

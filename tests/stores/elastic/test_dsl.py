@@ -6,7 +6,7 @@ import pytest
 
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.dsl import ALL, NONE, clause, fields_of, query_clause
-from ingestd.stores.elastic.mapping import Fields, Kind, Way, asked, dotted
+from ingestd.stores.elastic.mapping import FieldMapping, Fields, Kind, dotted, fields_parameter
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import Gap, Like, Query
 
@@ -141,7 +141,7 @@ UNANSWERED = [Like("n", (Gap.MANY, "4")), Like("x", ("1", Gap.MANY)), Like("ip",
 
 
 @pytest.mark.parametrize("condition", UNANSWERED)
-def test_patterns_that_cannot_be_asked(condition: Like) -> None:
+def test_patterns_that_cannot_be_queried(condition: Like) -> None:
     with pytest.raises(StoreError, match=r"is a number: a wildcard stands at its end|it has no wildcards here"):
         clause(condition, FIELDS)
 
@@ -168,16 +168,16 @@ def test_fields_of() -> None:
     assert list(fields_of(None)) == []
 
 
-def test_what_is_asked_of_the_servers() -> None:
-    assert asked(["level", "[a][b]", "level", ""]) == "a.b,a.b.*,level,level.*"
-    assert asked([]) == ""
-    assert asked(f"field{number}" for number in range(1000)) == "*"
+def test_fields_parameter() -> None:
+    assert fields_parameter(["level", "[a][b]", "level", ""]) == "a.b,a.b.*,level,level.*"
+    assert fields_parameter([]) == ""
+    assert fields_parameter(f"field{number}" for number in range(1000)) == "*"
     assert dotted("[a][b]") == "a.b"
 
 
-def test_ways() -> None:
-    assert FIELDS.values("title") == (Way("title.keyword", Kind.KEYWORD),)
-    assert FIELDS.own("title") == (Way("title", Kind.TEXT),)
-    assert FIELDS.own("gone") == ()
-    assert FIELDS.below("[o]") == ["o.p"]
+def test_mappings() -> None:
+    assert FIELDS.values("title") == (FieldMapping("title.keyword", Kind.KEYWORD),)
+    assert FIELDS.direct("title") == (FieldMapping("title", Kind.TEXT),)
+    assert FIELDS.direct("gone") == ()
+    assert FIELDS.inside("[o]") == ["o.p"]
     assert [way.indices for way in FIELDS.values("mixed")] == [("a",), ("b",)]

@@ -1,4 +1,4 @@
-"""Blocking calls to asynchronous code: an event loop in a thread of its own."""
+"""Blocking calls to asynchronous code: an event loop in its own thread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Background:
-    """An event loop that runs until `close`; before that, `run` may be called by any thread but its own."""
+class EventLoopThread:
+    """An event loop that runs until `close`; until then any thread but its own may call `run`."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -29,7 +29,7 @@ class Background:
         """Wait for ``work`` and return its result; an interrupted wait (Ctrl-C) cancels it.
 
         Raises:
-            concurrent.futures.CancelledError: `cancel` was.
+            concurrent.futures.CancelledError: `cancel` was called.
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._running.add(future)
@@ -42,12 +42,12 @@ class Background:
             self._running.discard(future)
 
     def cancel(self) -> None:
-        """End the work of all other threads: their `run` raises ``concurrent.futures.CancelledError``."""
+        """Cancel what other threads wait for: their `run` raises ``concurrent.futures.CancelledError``."""
         for future in tuple(self._running):
             future.cancel()
 
     def close(self) -> None:
-        """End the loop and its thread; nothing happens the second time."""
+        """Stop the loop and its thread; a second call does nothing."""
         if self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
