@@ -105,7 +105,7 @@ def test_errors_name_the_place(write: Any, file: str, environ: Any, flags: Any, 
     assert error.format(file=path) in problems(path, environ, flags)
 
 
-def test_all_mistakes_are_told_at_once(write: Any) -> None:
+def test_all_errors_are_reported_at_once(write: Any) -> None:
     path = write("prot = 1\nport = 'x'")
     with pytest.raises(SettingsError) as caught:
         load_settings(path, {"INGESTD_HTTP": "9600"}, {"queue_bytes": "much"})
@@ -174,7 +174,7 @@ def test_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_are_unique_in_every_form() -> None:
-    for names in ([one.variable for one in SETTINGS.values()], [one.flag for one in SETTINGS.values()]):
+    for names in ([setting.variable for setting in SETTINGS.values()], [setting.flag for setting in SETTINGS.values()]):
         assert len(set(names)) == len(SETTINGS)
 
 

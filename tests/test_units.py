@@ -60,7 +60,7 @@ BAD: list[tuple[str, Callable[[str], Any], str]] = [
 
 
 @pytest.mark.parametrize(("parse", "text"), [c[1:] for c in BAD], ids=[f"{c[0]}-{c[2]}" for c in BAD])
-def test_refused(parse: Callable[[str], Any], text: str) -> None:
+def test_rejected(parse: Callable[[str], Any], text: str) -> None:
     with pytest.raises(ValueError, match=r"expected .* such as .*, found"):
         parse(text)
 

@@ -92,14 +92,14 @@ def test_everything_that_can_become_of_an_event(tmp_path: Path) -> None:
     ]
 
 
-def test_workers_are_added_up_and_pipelines_told_apart(tmp_path: Path) -> None:
+def test_workers_are_added_up_and_pipelines_are_separate(tmp_path: Path) -> None:
     for name, events in (("w0", 3), ("w1", 4), ("w1-extra", 5)):
         worker = Worker(tmp_path, name)
         worker.receive(events)
         worker.deliver(events)
     found = document(tmp_path)
     assert found["received"] == found["delivered"] == 12
-    assert [(one["pipeline"], one["received"]) for one in found["outputs"]] == [("extra", 5), ("main", 7)]
+    assert [(output["pipeline"], output["received"]) for output in found["outputs"]] == [("extra", 5), ("main", 7)]
     assert "main/store_0" in run(tmp_path).stdout
 
 
@@ -108,11 +108,11 @@ def test_every_output_has_its_own_balance(tmp_path: Path) -> None:
     worker.receive(6)
     worker.deliver(6)
     found = document(tmp_path)
-    assert [(one["output"], one["delivered"], one["queued"]) for one in found["outputs"]] == [
+    assert [(output["output"], output["delivered"], output["queued"]) for output in found["outputs"]] == [
         ("elasticsearch_0", 0, 6),
         ("store_0", 6, 0),
     ]
-    assert (found["received"], found["queued"]) == (6, 6)  # the one that stands worst
+    assert (found["received"], found["queued"]) == (6, 6)  # those of the output that is furthest behind
 
 
 def test_days(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_days(tmp_path: Path) -> None:
     worker.deliver(3)
     worker.deliver(4)
     worker.deliver(5, day=NEXT)
-    days = [(one["day"], one["received"], one["queued"]) for one in document(tmp_path)["outputs"][0]["days"]]
+    days = [(day["day"], day["received"], day["queued"]) for day in document(tmp_path)["outputs"][0]["days"]]
     assert days == [(DAY, 7, 0), (NEXT, 11, 6)]
     assert document(tmp_path, "--day", DAY)["received"] == 7
     assert document(tmp_path, "--day", "2026.11.23")["received"] == 11

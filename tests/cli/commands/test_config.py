@@ -12,8 +12,8 @@ from ingestd.settings import SETTINGS
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for one in [*SETTINGS.values()]:
-        monkeypatch.delenv(one.variable, raising=False)
+    for setting in [*SETTINGS.values()]:
+        monkeypatch.delenv(setting.variable, raising=False)
 
 
 def run(*arguments: str, **environ: str) -> Result:
@@ -74,4 +74,4 @@ def test_wrong_settings_end_with_all_mistakes() -> None:
 
 def test_every_setting_has_its_flag_in_the_help() -> None:
     text = run("settings", "--help").stdout
-    assert [one.flag for one in SETTINGS.values() if one.flag not in text] == []
+    assert [setting.flag for setting in SETTINGS.values() if setting.flag not in text] == []

@@ -29,7 +29,7 @@ def listed(data_dir: Path) -> Any:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """Two refused documents of ten days ago, and a line of now that would steer a terminal."""
+    """Two rejected documents of ten days ago, and a recent line with control characters."""
     moment = [NOW - 10 * DAY]
     files = DeadLetterWriter(tmp_path / "deadletters", 1 << 20, lambda: moment[0])
     for number in (1, 2):
@@ -45,7 +45,7 @@ def data_dir(tmp_path: Path) -> Path:
             index="logstash-2026.11.22",
         )
     moment[0] = NOW - 1
-    files.add(stage="framing", plugin="tcp_0", reason="too long", raw=b"\x1b[2J\xff begin", size=9000)
+    files.add(stage="framing", plugin="tcp_0", reason="too long", raw=b"\x1b[2J\xff start", size=9000)
     files.close()
     return tmp_path
 
@@ -72,7 +72,7 @@ def test_show(data_dir: Path) -> None:
     assert "(the first 11 of 9,000 bytes)" in newest.stdout
     assert newest.stderr == "2 more; see --limit\n"
     [dead_letter] = map(json.loads, run(data_dir, "show", "--stage", "framing", "--json").stdout.splitlines())
-    assert dead_letter["text"] == "\x1b[2J\ufffd begin"
+    assert dead_letter["text"] == "\x1b[2J\ufffd start"
 
 
 PURGES: list[tuple[str, list[str], int]] = [  # id, arguments, dead letters left
@@ -85,7 +85,7 @@ PURGES: list[tuple[str, list[str], int]] = [  # id, arguments, dead letters left
 ]
 
 
-@pytest.mark.parametrize(("arguments", "left"), [one[1:] for one in PURGES], ids=[one[0] for one in PURGES])
+@pytest.mark.parametrize(("arguments", "left"), [case[1:] for case in PURGES], ids=[case[0] for case in PURGES])
 def test_purge(data_dir: Path, arguments: list[str], left: int) -> None:
     assert run(data_dir, "purge", *arguments, "--yes").exit_code == 0
     assert sum(group["letters"] for group in listed(data_dir)) == left
@@ -108,7 +108,7 @@ WRONG: list[tuple[str, list[str], int, str]] = [  # id, arguments, exit code, pa
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "text"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG])
+@pytest.mark.parametrize(("arguments", "code", "text"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
 def test_wrong_usage(data_dir: Path, arguments: list[str], code: int, text: str) -> None:
     done = run(data_dir, *arguments)
     assert done.exit_code == code

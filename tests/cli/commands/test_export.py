@@ -86,7 +86,7 @@ def test_parquet_has_types(data_dir: Path, tmp_path: Path) -> None:
 
 def _parquet(documents: list[Any], folder: Path) -> list[dict[str, Any]]:
     with (folder / "t.parquet").open("wb") as file:
-        write_parquet([json.dumps(one).encode() for one in documents], file, (), folder)
+        write_parquet([json.dumps(document).encode() for document in documents], file, (), folder)
     with duckdb.connect() as connection:
         rows = connection.execute("SELECT * FROM read_parquet(?)", [str(folder / "t.parquet")])
         names = [column[0] for column in rows.description or ()]

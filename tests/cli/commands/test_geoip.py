@@ -38,7 +38,7 @@ def test_from_nothing_to_nothing() -> None:
     assert call("remove").stderr == "no geoip database is installed\n"
 
 
-def test_a_database_that_somebody_copied_there(tmp_path: Path) -> None:
+def test_a_database_that_was_copied_by_hand(tmp_path: Path) -> None:
     (tmp_path / "geoip").mkdir()
     (tmp_path / "geoip" / "asn.mmdb").write_bytes(Path(db.ASN).read_bytes())
     assert "unknown" in call("status").stdout

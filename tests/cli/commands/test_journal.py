@@ -93,7 +93,7 @@ def test_verify(data_dir: Path) -> None:
     assert "worker-1: 1 good records, 1 events" in done.stderr
 
 
-def test_damage_is_told_and_nothing_changed(data_dir: Path) -> None:
+def test_damage_is_reported_and_nothing_changed(data_dir: Path) -> None:
     (path,) = segments(worker(data_dir))
     size = (path.stat().st_size - 32) // 5
     flip(path, 32 + size + 60)
@@ -136,7 +136,7 @@ def test_other_damage(data_dir: Path) -> None:
     assert [fault["kind"] for fault in faults] == kinds
     assert faults[1]["events"] == 1
     journal = small(folder)
-    assert sorted(one.kind for one in journal.repairs) == sorted(kinds), "opening finds the same"
+    assert sorted(repair.kind for repair in journal.repairs) == sorted(kinds), "opening finds the same"
     journal.close()
 
 

@@ -34,7 +34,7 @@ def prune(data: Path, *arguments: str) -> tuple[int, str]:
 
 
 def indices(data: Path) -> list[str]:
-    return [one.index for one in LocalStore(store_root(data)).indices()]
+    return [index.index for index in LocalStore(store_root(data)).indices()]
 
 
 def test_dry_run_says_why_and_deletes_nothing(data: Path) -> None:
@@ -57,7 +57,7 @@ CASES: list[tuple[str, list[str], list[int], str]] = [  # id, arguments, ages th
 ]
 
 
-@pytest.mark.parametrize(("arguments", "stay", "said"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
+@pytest.mark.parametrize(("arguments", "stay", "said"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_prune(data: Path, arguments: list[str], stay: list[int], said: str) -> None:
     code, output = prune(data, *arguments)
     assert (code, said in output) == (0, True), output
@@ -67,7 +67,7 @@ def test_prune(data: Path, arguments: list[str], stay: list[int], said: str) -> 
 def test_json(data: Path) -> None:
     code, output = prune(data, "--json")
     assert code == 0
-    assert [(one["index"], one["result"]) for one in json.loads(output)] == [
+    assert [(result["index"], result["result"]) for result in json.loads(output)] == [
         (name(40), "deleted"),
         (name(3), "kept"),
         (name(0), "kept"),

@@ -17,7 +17,7 @@ def run(tmp_path: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Compl
     return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=60, check=False)
 
 
-def test_all_errors_of_the_config_are_told(tmp_path: Path) -> None:
+def test_all_errors_of_the_config_are_reported(tmp_path: Path) -> None:
     done = run(tmp_path, "-e", "input { stdn { } } filter { mutat { } }")
     assert done.returncode == 1
     assert b"unknown input plugin 'stdn'" in done.stderr

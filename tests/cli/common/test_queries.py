@@ -7,9 +7,9 @@ from ingestd.stores.query import QueryError
 from tests.cli.reading import fill, run
 
 ERRORS = [  # id, text, column, length, line of the caret
-    ("begin", "AND x", 1, 3, "    ^^^"),
+    ("start", "AND x", 1, 3, "    ^^^"),
     ("middle", "a:1 AND (b", 9, 1, "            ^"),
-    ("behind_hangul", "서울 (", 4, 1, "         ^"),
+    ("after_hangul", "서울 (", 4, 1, "         ^"),
     ("hangul", "level:서울", 7, 2, "          ^^^^"),
     ("end", "x AND", 6, 1, "         ^"),
 ]

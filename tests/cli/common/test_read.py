@@ -91,7 +91,7 @@ def test_an_unknown_field_is_no_error(data_dir: Path) -> None:
     assert run("top", "nope", "--json", data_dir=data_dir).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("arguments", [["indices"], ["search"], ["top", "level"]], ids=lambda one: one[0])
+@pytest.mark.parametrize("arguments", [["indices"], ["search"], ["top", "level"]], ids=lambda arguments: arguments[0])
 def test_an_empty_store_says_what_to_do(arguments: list[str], tmp_path: Path) -> None:
     result = run(*arguments, data_dir=tmp_path / "none")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -101,7 +101,7 @@ def test_an_empty_store_says_what_to_do(arguments: list[str], tmp_path: Path) ->
     assert (empty.exit_code, empty.stdout) == (0, "" if arguments == ["search"] else "[]\n")
 
 
-ERRORS = [  # id, arguments, part of what is told
+ERRORS = [  # id, arguments, part of the message
     ("since", ["search", "--since", "5q"], "expected 15m, 2h, 2d"),
     ("field", ["search", "--field", "x"], "expected name=value"),
     ("limit", ["search", "--limit", "0"], "'--limit'"),
@@ -109,11 +109,11 @@ ERRORS = [  # id, arguments, part of what is told
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), [c[1:] for c in ERRORS], ids=[c[0] for c in ERRORS])
-def test_mistakes_are_told(arguments: list[str], told: str, data_dir: Path) -> None:
+@pytest.mark.parametrize(("arguments", "message"), [c[1:] for c in ERRORS], ids=[c[0] for c in ERRORS])
+def test_wrong_options(arguments: list[str], message: str, data_dir: Path) -> None:
     result = run(*arguments, data_dir=data_dir)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_a_store_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
