@@ -13,7 +13,7 @@ from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.local import LocalStore, store_root
-from ingestd.stores.local.files.layout import day_of
+from ingestd.stores.index_names import day_of
 
 
 def index_counts(

@@ -15,7 +15,7 @@ from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, Backups
 from ingestd.stores.base import LogStore
-from ingestd.stores.open import is_own, open_backups, open_store
+from ingestd.stores.open import is_builtin, open_backups, open_store
 
 if TYPE_CHECKING:
     from ingestd.lifecycle.schedule import Schedule
@@ -87,7 +87,7 @@ def opened_store(settings: Settings) -> Iterator[tuple[LogStore, Backups, bool]]
     store = open_store(url, settings.data_dir)
     try:
         with closing(open_backups(url, settings.data_dir)) as backups:
-            yield store, backups, is_own(url)
+            yield store, backups, is_builtin(url)
     finally:
         store.close()
 
@@ -112,7 +112,7 @@ def scheduler(settings: Settings, clock: Clock = now) -> Scheduler | None:
     plan = schedule(settings)
     if plan is None:
         return None
-    own = is_own(settings.store or settings.elasticsearch)
+    own = is_builtin(settings.store or settings.elasticsearch)
     return Scheduler(
         lambda: opened(settings, clock),
         plan,

@@ -58,7 +58,7 @@ class Snapshot:
     events: int | None
     bytes: int | None
     started: datetime.datetime
-    origin: str = ""
+    index_uuid: str = ""
     reason: str = ""
 
 
@@ -76,7 +76,7 @@ def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
         (one for one in snapshots if one.state == "success"),
         key=lambda one: (-1 if one.events is None else one.events, one.started),
     )
-    return {(one.index, one.origin): one for one in ranked}
+    return {(one.index, one.index_uuid): one for one in ranked}
 
 
 def newest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:

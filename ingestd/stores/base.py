@@ -1,4 +1,4 @@
-"""``LogStore``: what the command line, the dashboard, retention and backup ask of a store.
+"""``LogStore``: what the command line, the dashboard, retention and backups need from a store.
 
 Times are text in UTC, ``2026-11-22T10:00:00Z`` with 0 to 9 fraction digits. All calls block the calling
 thread: an event loop runs them in another process or thread.
@@ -7,11 +7,14 @@ thread: an event loop runs them in another process or thread.
 from __future__ import annotations
 
 import datetime
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from ingestd.stores.query import Query
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreError(Exception):
@@ -19,11 +22,11 @@ class StoreError(Exception):
 
 
 class StoreFullError(StoreError):
-    """No space, quota or file size is left. Nothing of the batch was kept; it may be sent again."""
+    """The disk, a quota or the file size limit is full. Nothing of the batch was stored; it may be sent again."""
 
 
 class InvalidIndexError(StoreError):
-    """A name cannot be an index: ``index`` is the name, ``reason`` says why. For the dead letters."""
+    """A name cannot be an index: ``index`` is the name, ``reason`` says why. For dead letters."""
 
     def __init__(self, index: str, reason: str) -> None:
         super().__init__(f"{index!r} is no index name: {reason}")
@@ -31,10 +34,10 @@ class InvalidIndexError(StoreError):
         self.reason = reason
 
 
-class DocumentsRefusedError(StoreError):
-    """Documents that the store will never take; nothing of their batch was stored.
+class DocumentsRejectedError(StoreError):
+    """Documents that the store will never accept; nothing of their batch was stored.
 
-    ``positions`` are their places in the batch, ``reason`` says why. For the dead letters; send the rest again.
+    ``positions`` are their indices in the batch, ``reason`` says why. They become dead letters; send the rest again.
     """
 
     def __init__(self, positions: tuple[int, ...], reason: str) -> None:
@@ -44,12 +47,12 @@ class DocumentsRefusedError(StoreError):
 
 
 class QueryTimeoutError(StoreError):
-    """A query took longer than it may."""
+    """A query exceeded its time limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """One index: ``day`` as its name says (``None`` if it does not), ``bytes`` on disk."""
+    """One index: the ``day`` in its name (None if there is none), ``bytes`` on disk."""
 
     index: str
     day: datetime.date | None
@@ -59,9 +62,9 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document that was found: JSON in UTF-8, byte for byte as it was stored.
+    """A document that matches: JSON in UTF-8, byte for byte as it was stored.
 
-    ``cursor`` tells a later search of the same store to go on behind it; its form is the store's own.
+    ``cursor``: where a later search of the same store continues after this hit; its format is private to the store.
     """
 
     index: str
@@ -72,7 +75,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class TopValue:
-    """A value of a field and how many documents hold it."""
+    """A value of a field and how many documents have it."""
 
     value: str | int | float | bool
     count: int
@@ -80,9 +83,9 @@ class TopValue:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many documents a stretch of time has, for each value of a field.
+    """How many documents an interval of time has, for each value of a field.
 
-    ``time`` is its begin, in the form of an event's ``@timestamp`` with milliseconds.
+    ``time`` is its start, written as an event's ``@timestamp`` with milliseconds.
     """
 
     time: str
@@ -90,37 +93,43 @@ class Bucket:
 
 
 class LogStore(Protocol):
-    """A place of indices that can be asked. Every call may raise ``StoreError``."""
+    """Indices that can be queried. Every call may raise ``StoreError``."""
 
     def indices(self) -> list[IndexInfo]:
-        """Return all indices in the order of their names."""
+        """Return all indices, by name."""
 
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, at most ``limit``; 0 is no limit.
 
-        ``after`` is the cursor of a hit of the same query: only what comes behind it.
+        ``after`` is the cursor of a hit of the same query: only what comes after it.
         """
 
     def count(self, query: Query) -> int:
         """Return how many documents match."""
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
-        """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value.
+        """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value.
 
-        An array counts once for each distinct element. Missing, null and empty values and objects do
-        not count; a field that no document has gives an empty list.
+        An array counts once for each distinct element. Missing, null and empty values and objects do not count; the
+        result is empty for a field that no document has.
         """
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
-        """Return the number of documents over time, by ``field``, in order of time; empty stretches are left out.
+        """Return the number of documents over time, by ``field``, in order of time; empty intervals are left out.
 
-        A stretch has ``seconds`` (a day: 86,400) and begins ``offset`` seconds before a multiple of them since
-        1970 in UTC, so that days can be those of a time zone. Documents without the field count under ``""``.
-        Names of levels count in upper case.
+        An interval has ``seconds`` (a day: 86,400) and starts ``offset`` seconds before a multiple of them since 1970
+        in UTC, so that days can be those of a time zone. Documents without the field count under ``""``, names of
+        levels in upper case.
         """
 
     def delete(self, index: str) -> None:
-        """Delete an index; nothing happens if it is not there."""
+        """Delete an index; nothing happens if it does not exist."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
+
+
+def disk_error(error: OSError, what: str) -> StoreError:
+    """Return an error of the disk as a StoreError: ``what`` failed, and why."""
+    kind = StoreFullError if error.errno in _FULL else StoreError
+    return kind(f"{what}: {error.strerror or error}")

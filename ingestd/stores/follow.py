@@ -17,7 +17,7 @@ REMEMBERED = 50_000
 T = TypeVar("T")
 
 
-class News:
+class UnseenEvents:
     """Tells what is new among events that are seen again and again; the last ``remembered`` are known again."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:

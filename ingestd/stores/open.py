@@ -41,7 +41,7 @@ def open_store(url: str, data_dir: Path, timeout_s: float | None = None) -> LogS
     Raises:
         ValueError: ``url`` is none of these, or one of its options is wrong; no secret is quoted.
     """
-    if is_own(url):
+    if is_builtin(url):
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415  # DuckDB only where it is needed
 
         return LocalStore(store_root(data_dir if url in {"", LOCAL} else Path(url)), timeout_s=timeout_s)
@@ -51,7 +51,7 @@ def open_store(url: str, data_dir: Path, timeout_s: float | None = None) -> LogS
     return ElasticStore(options if timeout_s is None else replace(options, timeout=timeout_s), indices)
 
 
-def is_own(url: str) -> bool:
+def is_builtin(url: str) -> bool:
     """Return whether ``url`` names a built-in store, and no server.
 
     Raises:
@@ -109,7 +109,7 @@ def open_backups(url: str, data_dir: Path) -> Backups:
     Raises:
         ValueError: See `open_store`.
     """
-    if is_own(url):
+    if is_builtin(url):
         from ingestd.stores.local.backup.backups import LocalBackups  # noqa: PLC0415
 
         return LocalBackups(data_dir if url in {"", LOCAL} else Path(url))

@@ -16,7 +16,7 @@ from ingestd.lifecycle.retention import Rules
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.open import INDICES, LOCAL, is_own, server_options
+from ingestd.stores.open import INDICES, LOCAL, is_builtin, server_options
 from ingestd.units import format_duration
 from ingestd.web.auth.access import Access, AccessError, access_of, prefix_of
 
@@ -115,7 +115,7 @@ def site_of(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Site:
 
 def _rules(settings: Settings, server: ElasticOptions | None) -> Rules | None:
     """Return the rules of retention, if it works on the store that is shown; it follows the settings alone."""
-    own = is_own(settings.store or settings.elasticsearch)
+    own = is_builtin(settings.store or settings.elasticsearch)
     if settings.schedule.cron == "off" or own != (server is None):
         return None
     return rules(settings, own_store=own)
@@ -123,7 +123,7 @@ def _rules(settings: Settings, server: ElasticOptions | None) -> Rules | None:
 
 def _orders(settings: Settings, server: ElasticOptions | None) -> Mapping[str, str] | None:
     """Return what a process for orders has to know; it holds passwords."""
-    if is_own(settings.store or settings.elasticsearch) != (server is None):
+    if is_builtin(settings.store or settings.elasticsearch) != (server is None):
         return None
     found = {
         "data_dir": str(settings.data_dir.absolute()),

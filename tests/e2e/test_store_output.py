@@ -40,7 +40,8 @@ def test_what_was_delivered_survives_a_kill(tmp_path: Path) -> None:
         torn.write(b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":')  # as if the kill had come in a write
     with Daemon(tmp_path) as daemon:
         daemon.send([{"@timestamp": STAMP, "n": 1000}])
-    assert [one["message"] for one in daemon.problems()] == ["the end of a tail was torn by a crash and is kept aside"]
+    sentence = "an incomplete line at the end of an append log was moved to a file of its own"
+    assert [line["message"] for line in daemon.problems()] == [sentence]
     assert numbers(daemon) == list(range(1001))
 
 

@@ -26,7 +26,7 @@ from ingestd.lifecycle.work import Lifecycle
 from ingestd.stores.backups import Repository
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.local.backup.backups import LocalBackups
-from ingestd.stores.local.backup.object_store import Vault
+from ingestd.stores.local.backup.object_store import ObjectStore
 from ingestd.stores.local.files.sealer import Policy, seal_once
 
 _KILLED = 9
@@ -224,7 +224,7 @@ def die_at(step: int, act: Callable[[], None]) -> None:
     for name in ("rename", "replace", "unlink", "fsync", "rmdir", "mkdir", "link"):
         setattr(os, name, counted(getattr(os, name)))
     for name in ("put", "put_bytes", "size", "keys"):
-        setattr(Vault, name, counted(getattr(Vault, name)))
+        setattr(ObjectStore, name, counted(getattr(ObjectStore, name)))
     act()
 
 

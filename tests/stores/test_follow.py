@@ -1,18 +1,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.stores.follow import News, event_key
+from ingestd.stores.follow import UnseenEvents, event_key
 
 
 def test_late_ones_are_news_too() -> None:
-    news = News()
+    news = UnseenEvents()
     assert news.pick(["c", "a"], str) == ["a", "c"]
     assert news.pick(["d", "c", "b", "a"], str) == ["b", "d"]
     assert news.pick(["d", "c", "b", "a"], str) == []
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    news = News(remembered=2)
+    news = UnseenEvents(remembered=2)
     news.pick(["c", "b", "a"], str)
     assert news.pick(["a"], str) == ["a"]
     assert news.pick(["c"], str) == []
@@ -25,6 +25,6 @@ def test_keys() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 30))))
 def test_each_is_picked_once(rounds: list[list[int]]) -> None:
-    news = News()
+    news = UnseenEvents()
     picked = [one for found in rounds for one in news.pick(found, str)]
     assert sorted(picked) == sorted({one for found in rounds for one in found})

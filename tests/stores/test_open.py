@@ -7,13 +7,13 @@ import pytest
 
 from ingestd.stores.elastic.store import ElasticStore
 from ingestd.stores.local import LocalStore
-from ingestd.stores.open import is_own, open_store, server_options
+from ingestd.stores.open import is_builtin, open_store, server_options
 
 
 @pytest.mark.parametrize(("url", "folder"), [("", "data"), ("local", "data"), ("other", "other")])
 def test_built_in_store(url: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert is_own(url)
+    assert is_builtin(url)
     store = open_store(url, tmp_path / "data")
     assert isinstance(store, LocalStore)
     assert store.indices() == []

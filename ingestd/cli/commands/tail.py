@@ -20,7 +20,7 @@ from ingestd.cli.common.terminal import write, write_text
 from ingestd.cli.common.times import utc_text
 from ingestd.settings import Settings
 from ingestd.stores.base import Hit, LogStore, StoreError
-from ingestd.stores.follow import OVERLAP_SECONDS, News, event_key
+from ingestd.stores.follow import OVERLAP_SECONDS, UnseenEvents, event_key
 from ingestd.stores.query import Query
 
 _POLL_SECONDS = 1.0
@@ -44,7 +44,7 @@ def tail(settings: Settings, query: Query, follow: bool, n: int, as_json: bool) 
     show = _printer(as_json=as_json)
     with opened_store(settings) as store:
         try:
-            news = News()
+            news = UnseenEvents()
             if follow:  # first: what arrives between the two queries is then new, or among the newest
                 news.pick(_recent(store, query), _key)
             newest = list(store.search(query, n)) if n else []
@@ -56,7 +56,7 @@ def tail(settings: Settings, query: Query, follow: bool, n: int, as_json: bool) 
             return
 
 
-def _follow(store: LogStore, query: Query, news: News, show: Callable[[Iterable[bytes]], None]) -> None:
+def _follow(store: LogStore, query: Query, news: UnseenEvents, show: Callable[[Iterable[bytes]], None]) -> None:
     """Show new events until stdout has no reader any more."""
     pause, problem = _POLL_SECONDS, ""
     while _has_reader(pause):

@@ -11,7 +11,7 @@ from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
-from ingestd.stores.local.files.layout import day_of
+from ingestd.stores.index_names import day_of
 from ingestd.units import format_duration
 
 _MAX_CACHED = 10_000

@@ -19,7 +19,7 @@ from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._fates import Fates
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
-from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError
+from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError
 from ingestd.stores.local.files.layout import store_root
 from ingestd.stores.local.files.writer import LocalWriter
 
@@ -89,7 +89,8 @@ class StoreOutput:
         except StoreError as error:
             raise OSError(str(error)) from error
         for repair in self._writer.repairs:
-            log.warning("the end of a tail was torn by a crash and is kept aside", kept=repair.kept, bytes=repair.size)
+            text = "an incomplete line at the end of an append log was moved to a file of its own"
+            log.warning(text, kept=repair.kept, bytes=repair.size)
 
     def prepare(self, batch: Batch) -> Rows:
         """Return the documents and ids of each index."""
@@ -155,7 +156,7 @@ class StoreOutput:
             except InvalidIndexError as error:
                 self._refuse(part, str(error), fates)
                 return
-            except DocumentsRefusedError as error:
+            except DocumentsRejectedError as error:
                 refused = set(error.positions)
                 self._refuse(part.pick(sorted(refused)), error.reason, fates)
                 part = part.pick([n for n in range(len(part.ids)) if n not in refused])
@@ -167,7 +168,7 @@ class StoreOutput:
                 await asyncio.to_thread(action)
                 self._disk_refuses.ended(output=self._plugin_id)
                 return
-            except (InvalidIndexError, DocumentsRefusedError):
+            except (InvalidIndexError, DocumentsRejectedError):
                 raise
             except StoreError as error:
                 self._disk_refuses.goes_on(output=self._plugin_id, error=error)

@@ -157,7 +157,7 @@ class ElasticBackups:
             for other in others:
                 with self._restored(repository, other, progress) as further:
                     self._fill(temporary, self._documents(further))
-            self._rename(temporary, index, secrets.token_hex(8) if others else first.origin, exists=exists)
+            self._rename(temporary, index, secrets.token_hex(8) if others else first.index_uuid, exists=exists)
         return self._count(index)
 
     def restored(self) -> Mapping[str, datetime.datetime]:

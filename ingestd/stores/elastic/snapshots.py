@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingestd.stores.backups import Repository, Snapshot, State
-from ingestd.stores.local.files.layout import day_of
+from ingestd.stores.index_names import day_of
 
 _STATES: Mapping[str, State] = {
     "SUCCESS": "success",
@@ -46,7 +46,7 @@ def read_snapshot(found: Mapping[str, Any]) -> Snapshot:
         events=own.get("events"),
         bytes=None,
         started=datetime.datetime.fromtimestamp(millis / 1000, datetime.UTC),
-        origin=str(own.get("origin", "")),
+        index_uuid=str(own.get("origin", "")),
         reason=_reason(found),
     )
 

@@ -24,7 +24,7 @@ from ingestd.lifecycle.manual_actions import Order
 from ingestd.logs import get_logger
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
-from ingestd.stores.open import is_own, open_backups
+from ingestd.stores.open import is_builtin, open_backups
 from ingestd.web.auth.middleware import problem
 from ingestd.web.processes.action_process import Task
 
@@ -94,7 +94,7 @@ class Actions:
             return {}
         settings = load_settings(environ={}, flags=self._settings)
         url = settings.store or settings.elasticsearch
-        if not is_own(url):
+        if not is_builtin(url):
             return {}
         try:
             with contextlib.closing(open_backups(url, settings.data_dir)) as backups:

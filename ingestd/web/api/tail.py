@@ -42,7 +42,7 @@ class News:
 
     def __init__(self, since: str) -> None:
         self._since: str | None = since.removesuffix("Z")
-        self._news = follow.News()
+        self._news = follow.UnseenEvents()
 
     def pick(self, hits: list[Hit]) -> list[Hit]:
         """Return the news among hits that are sorted from new to old, from old to new."""

@@ -21,8 +21,7 @@ import pytest
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
 from ingestd.stores.local import LocalWriter, store_root
-from ingestd.stores.local.files import index_uuid
-from ingestd.stores.local.files.index_uuid import Origin
+from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
 from ingestd.web.processes.answers import Answer
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.query_process import Setup
@@ -98,8 +97,8 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-22")
     snapshot = f"{INDEX}-20261124001000"
     assert index["backup"] == {"repository": "s3", "snapshot": snapshot, "verified": "2026-11-23T00:00:00Z"}
-    index_uuid.write(
-        store_root(data_dir) / INDEX, Origin("ab", datetime.datetime(2026, 12, 20, 3, tzinfo=datetime.UTC))
+    write_metadata(
+        store_root(data_dir) / INDEX, IndexMetadata("ab", datetime.datetime(2026, 12, 20, 3, tzinfo=datetime.UTC))
     )
     pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0, rules=Rules(max_age=30 * 86_400), orders=orders))
     [index] = msgspec.json.decode((await pool.ask("indices", {})).body)["indices"]

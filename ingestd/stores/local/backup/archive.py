@@ -19,14 +19,14 @@ import re
 import msgspec
 
 from ingestd.stores.backups import BackupError, Snapshot
-from ingestd.stores.local.files.layout import day_of
+from ingestd.stores.index_names import day_of
 
 _NAME = re.compile(
     r"(?P<name>(?P<index>.+)-(?P<time>\d{14}))\.(?P<origin>[0-9a-f]+)\.(?P<events>\d+)\.(?P<bytes>\d+)\.json"
 )
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ArchivedFile(msgspec.Struct, frozen=True):
     """A file of a backup."""
 
     name: str
@@ -39,9 +39,9 @@ class Archive(msgspec.Struct, frozen=True):
     """The manifest of a backup."""
 
     index: str
-    origin: str
+    index_uuid: str = msgspec.field(name="origin")
     time: str
-    files: tuple[Entry, ...]
+    files: tuple[ArchivedFile, ...]
     format: int = 1
 
     @property
@@ -55,7 +55,7 @@ class Archive(msgspec.Struct, frozen=True):
         return sum(one.size for one in self.files)
 
 
-class _Sealed(msgspec.Struct):
+class _Checksummed(msgspec.Struct):
     manifest: msgspec.Raw
     sha256: str
 
@@ -65,9 +65,9 @@ def file_key(index: str, sha256: str) -> str:
     return f"{index}/files/{sha256}"
 
 
-def archive_key(name: str, archive: Archive) -> str:
+def manifest_key(name: str, archive: Archive) -> str:
     """Return the key of a manifest."""
-    return f"{archive.index}/{name}.{archive.origin}.{archive.events}.{archive.bytes}.json"
+    return f"{archive.index}/{name}.{archive.index_uuid}.{archive.events}.{archive.bytes}.json"
 
 
 def snapshot_of(key: str) -> Snapshot | None:
@@ -87,14 +87,14 @@ def snapshot_of(key: str) -> Snapshot | None:
         events=int(found["events"]),
         bytes=int(found["bytes"]),
         started=time,
-        origin=found["origin"],
+        index_uuid=found["origin"],
     )
 
 
 def encode(archive: Archive) -> bytes:
     """Return the text of a manifest."""
     body = msgspec.json.encode(archive)
-    return msgspec.json.encode(_Sealed(msgspec.Raw(body), hashlib.sha256(body).hexdigest()))
+    return msgspec.json.encode(_Checksummed(msgspec.Raw(body), hashlib.sha256(body).hexdigest()))
 
 
 def decode(name: str, body: bytes) -> Archive:
@@ -104,7 +104,7 @@ def decode(name: str, body: bytes) -> Archive:
         BackupError: It is damaged, or of a newer version.
     """
     try:
-        sealed = msgspec.json.decode(body, type=_Sealed)
+        sealed = msgspec.json.decode(body, type=_Checksummed)
         if hashlib.sha256(sealed.manifest).hexdigest() != sealed.sha256:
             raise BackupError(f"the backup {name} is damaged: its manifest does not have its checksum")
         archive = msgspec.json.decode(sealed.manifest, type=Archive)

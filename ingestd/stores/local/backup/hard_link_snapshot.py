@@ -1,6 +1,6 @@
 """An index as it was at one moment, while writers and the sealer go on: a hidden folder of links to its files.
 
-A file outlives its name as long as another name is there, and a tail only grows. So what was listed can be read
+A file outlives its name as long as another name is there, and an append log only grows. So what was listed can be read
 up to the size that it had, whatever becomes of the index.
 """
 
@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingestd.files import locked_folder, rename_synced, sync_folder
-from ingestd.stores.base import StoreError
+from ingestd.files import locked_folder
+from ingestd.stores.base import StoreError, disk_error
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.append_log import end_of_lines, store_error
-from ingestd.stores.local.files.exchange import exchange, put_back
+from ingestd.stores.local.files.append_log import end_of_lines
+from ingestd.stores.local.files.index_folder import undo_swap
 
-HIDDEN = ".backup-"
+WORK_PREFIX = ".backup-"
 """Begin of the names of folders that backups and restores work in; none lives longer than the process that made it."""
 
 _BLOCK = 1 << 20
@@ -29,7 +29,7 @@ _ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class SnapshotFile:
     """A file of an image: the first ``size`` bytes of it count. ``events`` is how many it holds, None: its lines."""
 
     path: Path
@@ -54,47 +54,47 @@ class File:
 
 
 @contextlib.contextmanager
-def hidden_folder(root: Path) -> Iterator[Path]:
+def work_folder(root: Path) -> Iterator[Path]:
     """Make a hidden folder in the store, on its disk, and remove it at the end. It is locked: somebody works in it.
 
     Raises:
         StoreError: The disk refuses.
     """
-    path = root / f"{HIDDEN}{secrets.token_hex(6)}"
+    path = root / f"{WORK_PREFIX}{secrets.token_hex(6)}"
     try:
         path.mkdir(parents=True, mode=0o750)
         with locked_folder(path):
             yield path
     except OSError as error:
-        raise store_error(error, f"cannot work in {path}") from error
+        raise disk_error(error, f"cannot work in {path}") from error
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def remove_hidden(root: Path) -> None:
+def remove_stale_work_folders(root: Path) -> None:
     """Remove what killed processes have left."""
-    for path in root.glob(HIDDEN + "*"):
+    for path in root.glob(WORK_PREFIX + "*"):
         with contextlib.suppress(OSError), locked_folder(path):
-            put_back(path, root)
+            undo_swap(path, root)
             shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class HardLinkSnapshot:
     """An index at one moment: its files, and a folder in which it is the only index, as in a store of its own."""
 
     root: Path
-    files: list[File]
+    files: list[SnapshotFile]
 
 
 @contextlib.contextmanager
-def image(folder: Path) -> Iterator[Image]:
+def hard_link_snapshot(folder: Path) -> Iterator[HardLinkSnapshot]:
     """Give an index as it is now.
 
     Raises:
         StoreError: There is no such index, its manifest cannot be read, or the disk refuses.
     """
-    with hidden_folder(folder.parent) as aside:
+    with work_folder(folder.parent) as aside:
         links = aside / folder.name
         links.mkdir()
         for _ in range(_ATTEMPTS):
@@ -104,24 +104,24 @@ def image(folder: Path) -> Iterator[Image]:
                 if not folder.is_dir():
                     raise StoreError(f"there is no index {folder.name}") from None
             else:
-                yield Image(aside, files)
+                yield HardLinkSnapshot(aside, files)
                 return
         raise StoreError(f"the files of {folder.name} change all the time")
 
 
-def _link(folder: Path, links: Path) -> list[File]:
-    tails, sealed = manifest.contents(folder)
+def _link(folder: Path, links: Path) -> list[SnapshotFile]:
+    append_logs, sealed = manifest.contents(folder)
     if not folder.is_dir():
         raise FileNotFoundError(folder)
-    files = [File(_linked(folder / one.name, links), one.bytes, one.events) for one in sealed.files]
-    for tail in tails:
-        path = _linked(folder / str(tail), links)
+    files = [SnapshotFile(_linked(folder / one.name, links), one.bytes, one.events) for one in sealed.files]
+    for append_log in append_logs:
+        path = _linked(folder / str(append_log), links)
         with path.open("rb") as file:
             size = end_of_lines(file.fileno(), os.fstat(file.fileno()).st_size)
-        files.append(File(path, size, None))
+        files.append(SnapshotFile(path, size, None))
     own = links / manifest.NAME  # not a link: it is replaced, and must be the one that was read
     own.write_bytes(manifest.encode(sealed))
-    return [*files, File(own, own.stat().st_size, 0)]
+    return [*files, SnapshotFile(own, own.stat().st_size, 0)]
 
 
 def _linked(path: Path, links: Path) -> Path:
@@ -129,18 +129,3 @@ def _linked(path: Path, links: Path) -> Path:
     with contextlib.suppress(FileExistsError):  # of an attempt before
         os.link(path, link)
     return link
-
-
-def put_in_place(made: Path, place: Path) -> None:
-    """Make a finished folder the index ``place``; one that is there goes. There is no moment without an index.
-
-    Raises:
-        OSError: The disk refuses.
-    """
-    sync_folder(made)
-    if place.exists():
-        exchange(made, place)
-        sync_folder(place.parent)
-        shutil.rmtree(made, ignore_errors=True)
-    else:
-        rename_synced(made, place)

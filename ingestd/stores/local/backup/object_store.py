@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import configparser
 import datetime
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
-from ingestd.stores.local.backup.credentials import from_files
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore as ObstoreStore
 
 PART_BYTES = 8 << 20
 """Size of the parts that files are sent and fetched in; S3 takes 10,000 parts of 5 MiB to 5 GiB each."""
@@ -33,7 +33,7 @@ _RETRY_TIMEOUT = datetime.timedelta(minutes=3)
 _RETRIES = 4
 
 
-class Vault:
+class ObjectStore:
     """The objects of a repository: written whole or not at all, by name. Safe for several threads.
 
     Args:
@@ -49,7 +49,7 @@ class Vault:
         self, repository: Repository, environ: dict[str, str] | None = None, timeout: datetime.timedelta = _TIMEOUT
     ) -> None:
         self.name = repository.name
-        self._told: Callable[[Exception], BackupError] = lambda error: _told(error, repository)
+        self._explain: Callable[[Exception], BackupError] = lambda error: _explained(error, repository)
         with self._errors():
             self._store = _open(repository, dict(os.environ) if environ is None else environ, timeout)
 
@@ -147,10 +147,10 @@ class Vault:
         except (BaseError, OSError, ValueError) as error:
             if key and isinstance(error, FileNotFoundError):
                 raise KeyError(key) from None
-            raise self._told(error) from None
+            raise self._explain(error) from None
 
 
-def _open(repository: Repository, environ: dict[str, str], timeout: datetime.timedelta) -> ObjectStore:
+def _open(repository: Repository, environ: dict[str, str], timeout: datetime.timedelta) -> ObstoreStore:
     from obstore.store import LocalStore, S3Store  # noqa: PLC0415
 
     settings = repository.settings
@@ -177,7 +177,7 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
     )
 
 
-def _told(error: Exception, repository: Repository) -> BackupError:
+def _explained(error: Exception, repository: Repository) -> BackupError:
     """Return the exception for the user: what failed, without the answer's body and without what signs a request."""
     from obstore import exceptions as known  # noqa: PLC0415
 
@@ -203,3 +203,36 @@ def _first_words(error: Exception) -> str:
     text = str(error).strip().partition("\n")[0].rpartition(" - ")[2]
     text = _PREAMBLE.sub("", text)
     return text if len(text) <= 200 else text[:200] + "…"
+
+
+_KEYS = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+}
+
+
+def from_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the credentials of the profile in AWS's shared file; nothing if the environment has some, or none does.
+
+    Raises:
+        BackupError: AWS_PROFILE names a profile that is not there, or the file cannot be read.
+    """
+    if environ.get("AWS_ACCESS_KEY_ID"):
+        return {}
+    profile = environ.get("AWS_PROFILE", "default")
+    path = Path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+    parser = configparser.RawConfigParser()  # raw: a secret may have a percent sign
+    try:
+        parser.read_string(path.read_text("utf-8"))
+    except FileNotFoundError:
+        parser.clear()
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__  # others may quote secrets
+        raise BackupError(f"the credentials in {path} cannot be read: {reason}") from None
+    if not parser.has_section(profile):
+        if "AWS_PROFILE" in environ:
+            raise BackupError(f"there is no profile {profile!r} in {path}, which AWS_PROFILE names")
+        return {}
+    section = parser[profile]
+    return {name: section[key] for key, name in _KEYS.items() if section.get(key)}

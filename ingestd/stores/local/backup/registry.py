@@ -8,7 +8,7 @@ import msgspec
 
 from ingestd.files import write_atomic
 from ingestd.stores.backups import BackupError, Repository
-from ingestd.stores.local.files.append_log import store_error
+from ingestd.stores.base import disk_error
 
 _NAME = "repositories.json"
 
@@ -40,4 +40,4 @@ def save(data_dir: Path, repositories: list[Repository]) -> None:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         write_atomic(path, msgspec.json.format(msgspec.json.encode(repositories)))
     except OSError as error:
-        raise store_error(error, f"cannot write {path}") from error
+        raise disk_error(error, f"cannot write {path}") from error

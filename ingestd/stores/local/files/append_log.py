@@ -1,106 +1,107 @@
-"""Tail files: opening one under its lock, appending to it, mending what a crash has left of its last line."""
+"""Append logs: opening one under its lock, appending, and repairing the incomplete line that a crash may leave."""
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingestd.files import sync_folder, try_lock, write_all, write_synced
-from ingestd.stores.base import StoreError, StoreFullError
+from ingestd.stores.base import disk_error
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.layout import TailName, tails_of
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
-    """What a crash left of a line: ``size`` bytes at ``offset`` of ``tail``, moved to the file ``kept``."""
+class AppendLogRepair:
+    """An incomplete line that a crash left: ``size`` bytes at ``offset`` of a log, moved to the file ``kept``."""
 
-    tail: Path
+    append_log: Path
     offset: int
     size: int
     kept: Path
 
 
 @dataclass(slots=True)
-class Tail:
-    """A tail that is open for appending; its lock is held as long as it is."""
+class AppendLog:
+    """An append log that is open for appending, and locked as long as it is open."""
 
     path: Path
     number: int
     fd: int
-    size: int  # bytes; all of them whole lines
-    dirty: bool = True  # also when just opened: a killed process may have left bytes that are not on the disk yet
-    torn: bool = False  # a failed write could not be taken back yet
+    size: int  # bytes; whole lines only
+    dirty: bool = True  # also right after opening: a killed process may have left bytes that are not on the disk yet
+    torn: bool = False  # a failed write could not be undone yet
     opened: float = field(default_factory=time.monotonic)
 
     def write(self, body: bytes) -> None:
-        """Append whole lines, or leave the tail as it was and raise ``OSError``."""
+        """Append whole lines. Raises OSError, and then leaves the log as it was."""
         if self.torn:
-            self._take_back()
+            self._undo_write()
         self.dirty = True
         try:
             write_all(self.fd, body)
         except OSError:
             self.torn = True
-            self._take_back()
+            self._undo_write()
             raise
         self.size += len(body)
 
     def sync(self) -> None:
-        """Put what was appended on the disk."""
+        """Make what was appended durable."""
         if self.dirty:
             os.fsync(self.fd)
             self.dirty = False
 
     def close(self) -> None:
-        """Close the file: another process may lock it."""
+        """Close the file, which releases its lock."""
         os.close(self.fd)
 
-    def is_in_place(self) -> bool:
-        """Return whether the file is still the one of its name: neither deleted nor moved away."""
+    def is_current(self) -> bool:
+        """Return whether the path still names this file: it was neither deleted nor renamed."""
         try:
             return os.path.samestat(os.fstat(self.fd), self.path.stat())
         except FileNotFoundError:
             return False
 
-    def _take_back(self) -> None:
+    def _undo_write(self) -> None:
         os.ftruncate(self.fd, self.size)
         self.torn = False
 
 
-def open_tail(folder: Path, writer: str, after: int, below_bytes: int) -> tuple[Tail, Repair | None]:
-    """Open the newest tail of a writer in an index folder, made if it is not there, or begin the next one.
+def open_append_log(
+    folder: Path, writer: str, after: int, below_bytes: int
+) -> tuple[AppendLog, AppendLogRepair | None]:
+    """Open the newest append log of a writer in an index folder, or create the next one.
 
     Args:
         folder: The index folder.
-        writer: The writer.
-        after: The tail has a greater number than this.
-        below_bytes: It has less than these.
+        writer: The writer's id.
+        after: Only a log with a number above this is opened.
+        below_bytes: Only a log smaller than this is opened.
 
     Raises:
         OSError: The disk refuses.
         StoreError: The manifest cannot be read.
     """
     while True:
-        newest = max((tail.number for tail in tails_of(folder) if tail.writer == writer), default=0)
+        newest = max(
+            (append_log.number for append_log in append_logs_in(folder) if append_log.writer == writer), default=0
+        )
         sealed = manifest.load(folder).sealed.get(writer, 0)
         number = newest if newest > max(sealed, after) else max(newest, sealed, after) + 1
-        path = folder / str(TailName(writer, number))
+        path = folder / str(AppendLogName(writer, number))
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            tail = _locked(folder, writer, Tail(path, number, fd, 0))
-            if tail is not None and os.fstat(fd).st_size < below_bytes:
+            append_log = _locked(folder, writer, AppendLog(path, number, fd, 0))
+            if append_log is not None and os.fstat(fd).st_size < below_bytes:
                 repair = repair_end(path, fd)
-                tail.size = os.fstat(fd).st_size
-                if not tail.size:
+                append_log.size = os.fstat(fd).st_size
+                if not append_log.size:
                     sync_folder(folder)
                     sync_folder(folder.parent)
-                return tail, repair
+                return append_log, repair
         except BaseException:
             os.close(fd)
             raise
@@ -108,23 +109,23 @@ def open_tail(folder: Path, writer: str, after: int, below_bytes: int) -> tuple[
         after = max(after, number)  # full, or being sealed
 
 
-def _locked(folder: Path, writer: str, tail: Tail) -> Tail | None:
-    """Return the tail if we hold its lock; None if it is being sealed, or was while we opened it."""
-    if not try_lock(tail.fd):
+def _locked(folder: Path, writer: str, append_log: AppendLog) -> AppendLog | None:
+    """Return the log if we hold its lock; None if it is being sealed, or was sealed while we opened it."""
+    if not try_lock(append_log.fd):
         return None
-    # The sealer may have ended between our look at the manifest and our lock. Once we hold the lock of the
-    # file that has the name, nobody can seal it any more.
-    sealed = manifest.load(folder).holds(TailName(writer, tail.number))
-    if sealed and tail.is_in_place():
-        tail.path.unlink(missing_ok=True)  # we have just made it anew
-    return tail if not sealed and tail.is_in_place() else None
+    # The sealer may have finished between our reading the manifest and our lock. Once we hold the lock of the file
+    # with this name, nobody else can seal it.
+    sealed = manifest.load(folder).holds(AppendLogName(writer, append_log.number))
+    if sealed and append_log.is_current():
+        append_log.path.unlink(missing_ok=True)  # we have just created it again
+    return append_log if not sealed and append_log.is_current() else None
 
 
-def repair_end(path: Path, fd: int) -> Repair | None:
-    """Cut a line that has no end off a tail that is locked, and keep it beside; None if the tail is whole.
+def repair_end(path: Path, fd: int) -> AppendLogRepair | None:
+    """Move an incomplete last line of a locked append log to a file of its own; None if there is none.
 
     Raises:
-        StoreError: The disk refuses; the tail is as it was.
+        StoreError: The disk fails; the log is unchanged.
     """
     try:
         size = os.fstat(fd).st_size
@@ -136,12 +137,12 @@ def repair_end(path: Path, fd: int) -> Repair | None:
         os.ftruncate(fd, end)
         os.fsync(fd)
     except OSError as error:
-        raise store_error(error, f"cannot repair {path}") from error
-    return Repair(path, end, size - end, kept)
+        raise disk_error(error, f"cannot repair {path}") from error
+    return AppendLogRepair(path, end, size - end, kept)
 
 
 def end_of_lines(fd: int, size: int, step: int = 1 << 16) -> int:
-    """Return the offset after the last line end of a file, 0 if it has none."""
+    """Return the offset after the last line end in the first ``size`` bytes of a file, 0 if there is none."""
     while size > 0:
         start = max(0, size - step)
         if (found := os.pread(fd, size - start, start).rfind(b"\n")) >= 0:
@@ -150,7 +151,10 @@ def end_of_lines(fd: int, size: int, step: int = 1 << 16) -> int:
     return 0
 
 
-def store_error(error: OSError, what: str) -> StoreError:
-    """Return the error of a disk as one sentence."""
-    kind = StoreFullError if error.errno in _FULL else StoreError
-    return kind(f"{what}: {error.strerror or error}")
+def count_bytes(path: Path, byte: bytes) -> int:
+    """Return how often a byte occurs in a file."""
+    count, buffer = 0, bytearray(1 << 20)
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            count += buffer.count(byte, 0, size)
+    return count

@@ -1,8 +1,8 @@
-"""The ids of what a writer appended last to an index, be it sealed or not.
+"""The ids of the last documents that a writer appended to an index, sealed or not.
 
-After a crash they tell what was appended although nobody could note any more that it was. Sealed events lie in the
-order of their times, so the sealer keeps the ids of the last ones of each writer in the order they were written
-(``ids-w0-00003.txt``, of the tails up to number 3): lines of ``<bytes of the line in the tail> TAB <id>``.
+After a crash they show which documents had been appended although the journal did not get the commit. Sealed events are
+sorted by time, so the sealer keeps the ids of each writer's last events, in the order they were written
+(``ids-w0-00003.txt``, of the append logs up to number 3): lines of ``<bytes of the line in the append log> TAB <id>``.
 """
 
 from __future__ import annotations
@@ -14,56 +14,56 @@ from pathlib import Path
 import orjson
 
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.layout import SEALED_IDS_BYTES, TailName
+from ingestd.stores.local.files.layout import SEALED_IDS_BYTES, AppendLogName
 
-Entry = tuple[int, bytes]
-"""Bytes of a line, and the id in it as JSON text, empty if it has none."""
+LoggedId = tuple[int, bytes]
+"""The size of a line in bytes, and its id as JSON text, empty if it has none."""
 
 
-def name(writer: str, number: int) -> str:
-    """Return the name of the file of ids of a writer's tails up to a number."""
+def file_name(writer: str, number: int) -> str:
+    """Return the name of the file with the ids of a writer's append logs up to a number."""
     return f"ids-{writer}-{number:05d}.txt"
 
 
 def last_ids(folder: Path, writer: str, max_bytes: int) -> set[str]:
-    """Return the ids in the last ``max_bytes`` that a writer appended, of what is sealed at most SEALED_IDS_BYTES.
+    """Return the ids in the last ``max_bytes`` that a writer appended; of sealed events at most SEALED_IDS_BYTES.
 
     Raises:
         OSError: A file cannot be read.
         StoreError: The manifest cannot be read.
     """
     while True:
-        tails, sealed = manifest.contents(folder)
+        append_logs, sealed = manifest.contents(folder)
         try:
-            own = [folder / str(tail) for tail in tails if tail.writer == writer]
-            entries = entries_of(own, max_bytes)
+            own = [folder / str(append_log) for append_log in append_logs if append_log.writer == writer]
+            entries = read_ids(own, max_bytes)
             if sum(size for size, _ in entries) < max_bytes and (number := sealed.sealed.get(writer)) is not None:
-                entries = load(folder / name(writer, number)) + entries
+                entries = load(folder / file_name(writer, number)) + entries
         except FileNotFoundError:
-            if manifest.contents(folder) == (tails, sealed):
+            if manifest.contents(folder) == (append_logs, sealed):
                 raise
-            continue  # sealed, or deleted, in between
-        return {orjson.loads(key) for _, key in last(entries, max_bytes) if key.startswith(b'"')}
+            continue  # sealed or deleted in between
+        return {orjson.loads(key) for _, key in last_within(entries, max_bytes) if key.startswith(b'"')}
 
 
-def entries_of(tails: Sequence[Path], max_bytes: int) -> list[Entry]:
-    """Return the entries of the lines in the last ``max_bytes`` of tails, or a few more."""
-    parts: list[list[Entry]] = []
-    for tail in reversed(tails):
+def read_ids(append_logs: Sequence[Path], max_bytes: int) -> list[LoggedId]:
+    """Return the ids in the last ``max_bytes`` of append logs, or a few more."""
+    parts: list[list[LoggedId]] = []
+    for append_log in reversed(append_logs):
         if max_bytes <= 0:
             break
-        with tail.open("rb") as file:
+        with append_log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            begin = file.seek(max(size - max_bytes, 0))
+            start = file.seek(max(size - max_bytes, 0))
             lines = file.read().split(b"\n")
-        whole = lines[1 if begin else 0 : -1]  # the first may lack its begin; behind the last there is nothing
+        whole = lines[1 if start else 0 : -1]  # the first may be cut off; after the last line end there is nothing
         parts.append([(len(line) + 1, line.rpartition(b"\t")[2]) for line in whole])
         max_bytes -= size
     return [entry for part in reversed(parts) for entry in part]
 
 
-def last(entries: list[Entry], max_bytes: int) -> list[Entry]:
-    """Return the last entries, so many that their lines have ``max_bytes`` together, or all."""
+def last_within(entries: list[LoggedId], max_bytes: int) -> list[LoggedId]:
+    """Return the last entries: as many as it takes for their lines to have ``max_bytes`` together, or all."""
     for at in range(len(entries) - 1, -1, -1):
         max_bytes -= entries[at][0]
         if max_bytes <= 0:
@@ -71,21 +71,21 @@ def last(entries: list[Entry], max_bytes: int) -> list[Entry]:
     return entries
 
 
-def load(path: Path) -> list[Entry]:
-    """Return the entries that `dump` has written."""
+def load(path: Path) -> list[LoggedId]:
+    """Return the entries of a file that `dump` wrote."""
     lines = path.read_bytes().split(b"\n")[:-1]
     return [(int(size), key) for size, _, key in (line.partition(b"\t") for line in lines)]
 
 
-def dump(entries: Iterable[Entry]) -> bytes:
-    """Return entries as the text of a file."""
+def dump(entries: Iterable[LoggedId]) -> bytes:
+    """Return entries as the content of a file."""
     return b"".join(b"%d\t%b\n" % entry for entry in entries)
 
 
-def of_sealed(folder: Path, before: manifest.Manifest, tails: Sequence[TailName]) -> bytes:
-    """Return the text of the file of ids for when these tails of one writer are sealed as well."""
-    writer = tails[0].writer
-    entries = entries_of([folder / str(tail) for tail in tails], SEALED_IDS_BYTES)
+def sealed_ids(folder: Path, before: manifest.Manifest, append_logs: Sequence[AppendLogName]) -> bytes:
+    """Return the content of the file of ids for when these append logs of one writer are sealed as well."""
+    writer = append_logs[0].writer
+    entries = read_ids([folder / str(append_log) for append_log in append_logs], SEALED_IDS_BYTES)
     if sum(size for size, _ in entries) < SEALED_IDS_BYTES and (number := before.sealed.get(writer)) is not None:
-        entries = load(folder / name(writer, number)) + entries
-    return dump(last(entries, SEALED_IDS_BYTES))
+        entries = load(folder / file_name(writer, number)) + entries
+    return dump(last_within(entries, SEALED_IDS_BYTES))

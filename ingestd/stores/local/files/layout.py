@@ -1,30 +1,30 @@
-"""What lies where in the built-in store, and the format of a tail file.
+"""The files of the built-in store, and the format of an append log.
 
 ::
 
     <data dir>/indices/                             the root
         .writer-w0.lock                             held by the process that writes as w0
-        .sealer.lock  .sealing/                     held by the process that seals; its files in the making
+        .sealer.lock  .sealing/                     held by the process that seals; its temporary files
         .deleted-1795255200000000000-4711/          an index that is being deleted
         logstash-2026.11.22/                        an index
-            tail-w0-00002.ndjson                    appended by writer w0, which holds its lock
-            tail-w0-00001.torn-18233                what a crash left of a line at this byte; kept, never read
-            tail-w0-00001.unreadable                lines that no query could have read; kept, never read
-            sealed-00001.parquet                    sealed tails
-            sealed.json                             which files are sealed: see ``manifest``
-            ids-w0-00001.txt                        ids of what w0 wrote last and is sealed: see ``last_ids``
+            tail-w0-00002.ndjson                    append log of writer w0, which holds its lock
+            tail-w0-00001.torn-18233                an incomplete line that a crash left at this byte; never read
+            tail-w0-00001.unreadable                lines that no query could read; kept, never read
+            sealed-00001.parquet                    sealed events
+            sealed.json                             the manifest of sealed files: see ``manifest``
+            origin.json                             the index's UUID: see ``index_folder``
+            ids-w0-00001.txt                        the latest sealed ids of writer w0: see ``last_ids``
 
-Each writer has tails of its own, so writers need no lock between them. It goes on to a tail of the next number
-by size and age; numbers are never used twice, so that the manifest can say "up to here, all are sealed". A
-writer holds the lock (``flock``) of the tails it has open, the sealer that of those it seals.
+Each writer has its own append logs, so writers need no lock between them. A writer starts a log with the next number
+when its log has reached a size or an age. Numbers are never reused, so the manifest can say "sealed up to here". A
+writer holds the lock (``flock``) of the logs it has open, the sealer of those it seals.
 
-A line of a tail is ``<document> TAB <id as a JSON string> LF``, the id empty if there is none. Raw tabs and
-line ends occur in JSON only as blanks between tokens; the writer turns them into spaces, so the two columns
-split at the one tab. Chosen because a document and its id go to disk in one write, DuckDB's CSV reader splits
-them for nothing, a line cut off anywhere before its tab has no second column and is skipped by it, and the
-usual tools work: ``grep`` on the file, ``cut -f1 tail-* | jq`` for the documents, ``jq objects tail-*`` too,
-since the file is a sequence of JSON values. An id inside of the document would change the document; a file of
-ids beside it would need two writes that a crash can part.
+A line is ``<document> TAB <id as a JSON string> LF``; the id is empty if the document has none. In JSON, raw tabs and
+line ends occur only as whitespace between tokens; the writer replaces them with spaces, so a line has exactly one tab.
+Why this format: a document and its id are written in one go; DuckDB's CSV reader splits the two columns at no extra
+cost and skips a line that was cut off before its tab; the usual tools work: ``grep``, ``cut -f1 tail-* | jq``, even
+``jq objects tail-*``, as the file is a sequence of JSON values. An id inside the document would change the document;
+ids in a second file would take two writes, and a crash can happen between them.
 """
 
 from __future__ import annotations
@@ -36,17 +36,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingestd.stores.base import InvalidIndexError
+from ingestd.stores.index_names import check_index, day_of
 
 MAX_DOCUMENT_BYTES = 16 << 20
-"""The longest line that DuckDB is told to read; it sizes its buffers by it."""
+"""Longest line that DuckDB accepts; its buffers have this size."""
 
 SEALED_IDS_BYTES = 16 << 20
-"""Of so much of what a writer wrote last to an index the ids are at hand after sealing."""
+"""How much of a writer's latest sealed events has its ids kept, measured in bytes of their lines."""
 
-_TAIL = re.compile(r"tail-(?P<writer>[a-z0-9_]+)-(?P<number>\d+)\.ndjson")
+_APPEND_LOG = re.compile(r"tail-(?P<writer>[a-z0-9_]+)-(?P<number>\d+)\.ndjson")
 _WRITER = re.compile(r"[a-z0-9_]{1,32}")
-_DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)$")
-_FORBIDDEN = set('\\/*?"<>| ,#:')
 _FARTHEST_EAST = datetime.timedelta(hours=14)
 _FARTHEST_WEST = datetime.timedelta(hours=12)
 
@@ -56,52 +55,19 @@ def store_root(data_dir: Path) -> Path:
     return data_dir / "indices"
 
 
-def check_index(index: str) -> None:
-    """Refuse what is no index name, by the rules of Elasticsearch, so that both stores take the same names.
-
-    https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-create. Also refused is a
-    ``%{`` that is left of a field which the event does not have, as Logstash does.
-
-    Raises:
-        InvalidIndexError: It is none.
-    """
-    if not index:
-        raise InvalidIndexError(index, "it is empty")
-    if "%{" in index:
-        raise InvalidIndexError(index, "a field that it is made of is missing in the event")
-    if index[0] in ".-_+":
-        raise InvalidIndexError(index, f"it starts with {index[0]!r}")
-    if wrong := next((char for char in index if char in _FORBIDDEN or not char.isprintable()), None):
-        raise InvalidIndexError(index, f"{wrong!r} is not allowed")
-    if index != index.lower():
-        raise InvalidIndexError(index, "it has capital letters")
-    if len(index.encode()) > 255:
-        raise InvalidIndexError(index, "it has more than 255 bytes")
-
-
 def check_writer_id(writer_id: str) -> None:
-    """Refuse a writer id that cannot be part of a file name.
+    """Reject a writer id that cannot be part of a file name.
 
     Raises:
-        ValueError: It is not 1 to 32 of ``a-z 0-9 _``.
+        ValueError: It is not 1 to 32 characters of ``a-z 0-9 _``.
     """
     if not _WRITER.fullmatch(writer_id):
-        raise ValueError(f"a writer id is 1 to 32 of a-z, 0-9 and _, not {writer_id!r}")
-
-
-def day_of(index: str) -> datetime.date | None:
-    """Return the day that an index name ends in, ``None`` if it ends in none."""
-    if found := _DAY.search(index):
-        try:
-            return datetime.date(*map(int, found.groups()))
-        except ValueError:
-            return None
-    return None
+        raise ValueError(f"a writer id has 1 to 32 characters of a-z, 0-9 and _: {writer_id!r}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class TailName:
-    """The name of a tail, in two parts."""
+class AppendLogName:
+    """The file name of an append log: its writer and number."""
 
     writer: str
     number: int
@@ -110,37 +76,34 @@ class TailName:
         return f"tail-{self.writer}-{self.number:05d}.ndjson"
 
     @classmethod
-    def parse(cls, name: str) -> TailName | None:
-        """Return the parts of a file name; None if it is not that of a tail."""
-        found = _TAIL.fullmatch(name)
+    def parse(cls, name: str) -> AppendLogName | None:
+        """Return the parts of a file name, None if it is not the name of an append log."""
+        found = _APPEND_LOG.fullmatch(name)
         return None if found is None else cls(found["writer"], int(found["number"]))
 
 
-def tails_of(folder: Path | int) -> list[TailName]:
-    """Return the tails in a folder, a path or a descriptor, by writer and number; none if it is not there."""
+def append_logs_in(folder: Path | int) -> list[AppendLogName]:
+    """Return the append logs in a folder (path or descriptor), by writer and number; none if it does not exist."""
     try:
-        return sorted(tail for name in os.listdir(folder) if (tail := TailName.parse(name)))  # noqa: PTH208 - or an fd
+        names = os.listdir(folder)  # noqa: PTH208 - or an fd
+        return sorted(parsed for name in names if (parsed := AppendLogName.parse(name)))
     except FileNotFoundError:
         return []
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class IndexFolder:
     """The folder of one index."""
 
     path: Path
     index: str
     day: datetime.date | None
 
-    def tails(self) -> list[TailName]:
-        """Return the tails, by writer and number; none if the folder was deleted meanwhile."""
-        return tails_of(self.path)
+    def time_bounds(self) -> tuple[str, str] | None:
+        """Return the earliest time an event of the index can have and the first time after it, in UTC; None: any time.
 
-    def span(self) -> tuple[str, str] | None:
-        """Return the first moment of the index and the first after it, in UTC; ``None``: any time.
-
-        The day of an index may be counted in any time zone (``index_timezone``), so it reaches from
-        its begin in the farthest east to its end in the farthest west.
+        The day of an index may be a day in any time zone (``index_timezone``), so it lasts from its start in the
+        easternmost zone to its end in the westernmost.
         """
         if self.day is None:
             return None
@@ -153,13 +116,13 @@ class Folder:
         return first.isoformat(), after.isoformat()
 
 
-def folders(root: Path) -> list[Folder]:
-    """Return the index folders by name; none if there is no store yet. What is no index is left alone."""
+def index_folders(root: Path) -> list[IndexFolder]:
+    """Return the index folders by name; none if there is no store yet. Other folders are ignored."""
     try:
         names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [Folder(root / name, name, day_of(name)) for name in names if _is_index(name)]
+    return [IndexFolder(root / name, name, day_of(name)) for name in names if _is_index(name)]
 
 
 def _is_index(name: str) -> bool:

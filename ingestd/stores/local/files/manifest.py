@@ -1,9 +1,9 @@
-"""``sealed.json``: what of an index is sealed. Replacing it is the one moment at which anything counts as sealed.
+"""``sealed.json``: the manifest of an index. Events count as sealed from the moment it is replaced.
 
-It names the sealed files, and for each writer the number up to which its tails are in them. Whatever else lies in
-the folder - a sealed file that is not named, a tail of such a number - is not, or not any more, part of the index:
-the rest of a step that a crash cut short, or of one that is just being done. So a reader must list the tails first
-and read the manifest then; what was sealed in between is then in the manifest.
+It names the sealed files and, for each writer, the number up to which its append logs are in them. Any other file in
+the folder - a sealed file it does not name, an append log with such a number - is not, or no longer, part of the index:
+it is left over from a step that was interrupted or is still running. So a reader must list the append logs first and
+then read the manifest; whatever was sealed in between is then in the manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 import orjson
 
 from ingestd.stores.base import StoreError
-from ingestd.stores.local.files.layout import TailName, tails_of
+from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 
 NAME = "sealed.json"
 _VERSION = 1
@@ -28,14 +28,14 @@ class SealedFile:
     """A Parquet file.
 
     Attributes:
-        name: Its name in the folder of the index.
-        events: How many it holds.
-        untimed: How many of these have no ``@timestamp``.
-        first: The earliest ``@timestamp``, in microseconds since 1970; None if none has one.
-        last: The latest.
-        bytes: Its size.
-        raw_bytes: The size of the documents in it.
-        columns: The fields that have columns, in the order of their bits in ``not_text``.
+        name: File name in the folder of the index.
+        events: Number of events.
+        untimed: Number of events without ``@timestamp``.
+        first: Earliest ``@timestamp``, in microseconds since 1970; None if no event has one.
+        last: Latest ``@timestamp``, likewise.
+        bytes: Size of the file.
+        raw_bytes: Size of the documents in it.
+        columns: Fields that have columns, in the order of their bits in ``not_text``.
     """
 
     name: str
@@ -50,24 +50,24 @@ class SealedFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``sealed``: for each writer the highest number of a sealed tail. ``next``: of the next file's name."""
+    """``sealed``: highest number of a sealed append log, by writer. ``next``: number in the next file's name."""
 
     files: tuple[SealedFile, ...] = ()
     sealed: Mapping[str, int] = field(default_factory=dict)
     next: int = 1
     version: int = _VERSION
 
-    def holds(self, tail: TailName) -> bool:
-        """Return whether a tail is sealed."""
-        return tail.number <= self.sealed.get(tail.writer, 0)
+    def holds(self, append_log: AppendLogName) -> bool:
+        """Return whether an append log is sealed."""
+        return append_log.number <= self.sealed.get(append_log.writer, 0)
 
 
 def load(folder: Path | int) -> Manifest:
-    """Return the manifest of an index folder, a path or a descriptor; an empty one if nothing is sealed yet.
+    """Return the manifest of an index folder (path or descriptor); an empty one if nothing is sealed yet.
 
     Raises:
         OSError: It cannot be read.
-        StoreError: It is not what this version writes.
+        StoreError: It is damaged, or written by a newer version.
     """
     dir_fd = folder if isinstance(folder, int) else None
     path = NAME if isinstance(folder, int) else folder / NAME
@@ -87,17 +87,17 @@ def load(folder: Path | int) -> Manifest:
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Return the text of a manifest."""
+    """Return a manifest as JSON."""
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def contents(folder: Path) -> tuple[list[TailName], Manifest]:
-    """Return what makes up an index: its tails that are not sealed, and what is.
+def contents(folder: Path) -> tuple[list[AppendLogName], Manifest]:
+    """Return what makes up an index: its append logs that are not sealed, and its manifest.
 
     Raises:
         OSError: The folder cannot be read.
         StoreError: See `load`.
     """
-    tails = tails_of(folder)  # first: see above
+    append_logs = append_logs_in(folder)  # first: see above
     manifest = load(folder)
-    return [tail for tail in tails if not manifest.holds(tail)], manifest
+    return [append_log for append_log in append_logs if not manifest.holds(append_log)], manifest

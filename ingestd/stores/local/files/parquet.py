@@ -1,18 +1,18 @@
 # ruff: noqa: S608 - building SQL is what this module is for
-"""Sealed files: what is in them, and how DuckDB makes them of tails and of other sealed files.
+"""Sealed files: their columns, and how DuckDB writes them from append logs and from other sealed files.
 
-A row is an event, the newest first, so that a search for the latest reads the first row groups alone::
+A row is an event, newest first, so that a search for the latest events reads only the first row groups::
 
     @timestamp    TIMESTAMP     in UTC, to microseconds; NULL if the event has none
-    level, ...    VARCHAR       the fields of CORE_FIELDS: a string as it is, other values as JSON, NULL if missing
-    not_text      INTEGER       bit n is set if the n-th of CORE_FIELDS is something else than a string
+    level, ...    VARCHAR       the fields of CORE_FIELDS: strings as they are, other values as JSON, NULL if missing
+    not_text      INTEGER       bit n is set if the n-th of CORE_FIELDS is not a string
     id            VARCHAR       the document id, empty if there is none
     doc           VARCHAR       the document, byte for byte
 
-The core fields are those that dashboards count and filter by, whose values repeat so that their columns cost little,
-and the two that are searched for words: reading all documents for that takes five times as long. They are stored once
-more in ``doc``. Plain strings rather than JSON, so that other programs can read the files as well; ``not_text`` keeps
-``200`` and ``"200"`` apart.
+The core fields are those that dashboards count and filter by - their values repeat, so columns cost little - and two
+that are searched for words: reading whole documents for that takes five times as long. ``doc`` holds them as well.
+They are plain strings rather than JSON so that other programs can read the files; ``not_text`` distinguishes ``200``
+from ``"200"``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingestd.files import open_synced
 from ingestd.stores.base import StoreError, StoreFullError
-from ingestd.stores.local.files.duckdb_sql import extract, places, text
-from ingestd.stores.local.query.conditions import name
-from ingestd.stores.local.query.engine import connect
-from ingestd.stores.local.query.sql import quoted_files, read_lines
+from ingestd.stores.local.files.append_log import count_bytes
+from ingestd.stores.local.files.duckdb_sql import (
+    append_log_rows,
+    connect,
+    extract,
+    field_paths,
+    file_literals,
+    literal,
+    quoted_name,
+)
+from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,18 +46,18 @@ CORE_FIELDS = (
     *("level", "logger_name", "search_word", "method", "request_path", "status_code"),
     *("client_ip", "geoip.country_code2", "host", "type", "tags", "message", "stack_trace"),
 )
-"""A file says in the manifest which ones it has, so that the list may change."""
+"""The manifest says which of them a file has, so this list may change."""
 
 ROW_GROUP_ROWS = 20_480
-"""So many rows are skipped, or read, together."""
+"""Rows that are read, or skipped, together."""
 
 SORT_BYTES = 256 << 20
-"""Up to so many bytes of documents are sorted as a whole when files are joined; more are laid behind each other."""
+"""When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What files hold: ``check`` is the same for the same pairs of document and id, in any order."""
+class FileStats:
+    """What is in a file. ``check``: a checksum of all pairs of document and id, whatever their order."""
 
     events: int
     untimed: int
@@ -59,52 +67,51 @@ class Content:
     check: int
 
 
-class Maker:
-    """Makes sealed files, with one thread and bounded memory."""
+class ParquetWriter:
+    """Writes sealed files, with one thread and bounded memory."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def count_lines(self, tails: Sequence[Path]) -> int:
-        """Return how many lines of tails can be read."""
-        (row,) = self._run(f"SELECT count(*) FROM {read_lines(tails)}")
+    def count_lines(self, append_logs: Sequence[Path]) -> int:
+        """Return the number of readable lines in append logs."""
+        (row,) = self._run(f"SELECT count(*) FROM {append_log_rows(append_logs)}")
         return int(row[0])
 
-    def seal(self, tails: Sequence[Path], target: Path) -> Content:
-        """Write the lines of tails to a new file, and return what it holds after reading it again.
+    def seal(self, append_logs: Sequence[Path], target: Path) -> FileStats:
+        """Write the lines of append logs to a new file, read it again and return what is in it.
 
         Raises:
-            StoreError: The disk refuses, or the file does not hold what the tails do.
+            StoreError: The disk fails, or the file does not hold what the append logs do.
         """
-        rows = f"(SELECT doc, coalesce(id->>'$', '') AS id FROM {read_lines(tails)})"
+        rows = f"(SELECT doc, coalesce(id->>'$', '') AS id FROM {append_log_rows(append_logs)})"
         self._copy(f"SELECT {_columns()} FROM (SELECT doc, id, {_core()} AS f FROM {rows}) ORDER BY {_ORDER}", target)
         return self._checked(rows, target)
 
-    def join(self, files: Sequence[Path], raw_bytes: int, target: Path) -> Content:
-        """Write the rows of sealed files of the same columns, the newest file first, to a new one."""
-        rows = f"read_parquet([{quoted_files(files)}])"
+    def join(self, files: Sequence[Path], raw_bytes: int, target: Path) -> FileStats:
+        """Write the rows of sealed files with the same columns, newest file first, to a new one."""
+        rows = f"read_parquet([{file_literals(files)}])"
         order = f" ORDER BY {_ORDER}" if raw_bytes <= SORT_BYTES else ""
         self._copy(f"SELECT * FROM {rows}{order}", target)
         return self._checked(rows, target)
 
     def _copy(self, query: str, target: Path) -> None:
-        self._run(
-            f"COPY ({query}) TO {text(str(target))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
-        )
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        self._run(f"COPY ({query}) TO {literal(str(target))} ({options})")
 
-    def _checked(self, source: str, target: Path) -> Content:
-        made = self._content(f"read_parquet([{quoted_files([target])}])", name("@timestamp"))
+    def _checked(self, source: str, target: Path) -> FileStats:
+        made = self._content(f"read_parquet([{file_literals([target])}])", quoted_name("@timestamp"))
         wanted = self._content(source, "NULL::TIMESTAMP")
         if (made.events, made.raw_bytes, made.check) != (wanted.events, wanted.raw_bytes, wanted.check):
-            raise StoreError(f"{target} does not hold what it was made of: {made.events} of {wanted.events} events")
+            raise StoreError(f"{target} does not match its sources: {made.events} of {wanted.events} events")
         return made
 
-    def _content(self, source: str, time: str) -> Content:
+    def _content(self, source: str, time: str) -> FileStats:
         (row,) = self._run(
             f"SELECT count(*), count(*) FILTER ({time} IS NULL), epoch_us(min({time})), epoch_us(max({time})), "
             f"coalesce(sum(strlen(doc)), 0)::BIGINT, coalesce(sum(hash(doc, id)), 0)::HUGEINT FROM {source}"
         )
-        return Content(*row)
+        return FileStats(*row)
 
     def _run(self, sql: str) -> list[tuple[int, ...]]:
         import duckdb  # noqa: PLC0415
@@ -119,28 +126,71 @@ class Maker:
 
 
 @contextlib.contextmanager
-def maker(scratch: Path, memory_bytes: int) -> Iterator[Maker]:
-    """Open a DuckDB that may take ``memory_bytes`` and spills into ``scratch``."""
+def parquet_writer(scratch: Path, memory_bytes: int) -> Iterator[ParquetWriter]:
+    """Open a DuckDB that may use ``memory_bytes`` and spills to ``scratch``."""
     with connect({"memory_limit": f"{memory_bytes}B", "threads": 1, "temp_directory": str(scratch)}) as connection:
-        yield Maker(connection)
+        yield ParquetWriter(connection)
 
 
-_ORDER = f"{name('@timestamp')} DESC NULLS LAST, id DESC"
-_PLACES = [places(field) for field in CORE_FIELDS]
+_ORDER = f"{quoted_name('@timestamp')} DESC NULLS LAST, id DESC"
+_CORE_PATHS = [field_paths(field) for field in CORE_FIELDS]
 
 
 def _core() -> str:
-    """Return the expression of the list of values of ``@timestamp`` and of all places of the core fields."""
-    return extract([("@timestamp",), *(path for paths in _PLACES for path in paths)])
+    """Return the expression for the list of values of ``@timestamp`` and of all paths of the core fields."""
+    return extract([("@timestamp",), *(path for paths in _CORE_PATHS for path in paths)])
 
 
 def _columns() -> str:
-    """Return the columns of a row of ``doc``, ``id`` and ``f``, the list that `_core` gives."""
-    columns, bits, at = [f"TRY_CAST(f[1]->>'$' AS TIMESTAMP) AS {name('@timestamp')}"], [], 2
-    for bit, (field, paths) in enumerate(zip(CORE_FIELDS, _PLACES, strict=True)):
+    """Return the columns of a sealed row, from ``doc``, ``id`` and ``f``, the list that `_core` returns."""
+    columns, bits, at = [f"TRY_CAST(f[1]->>'$' AS TIMESTAMP) AS {quoted_name('@timestamp')}"], [], 2
+    for bit, (field, paths) in enumerate(zip(CORE_FIELDS, _CORE_PATHS, strict=True)):
         values = [f"f[{at + offset}]" for offset in range(len(paths))]
         value = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
-        columns.append(f"{value}->>'$' AS {name(field)}")
+        columns.append(f"{value}->>'$' AS {quoted_name(field)}")
         bits.append(f"CASE WHEN starts_with({value}, '\"') OR {value} IS NULL THEN 0 ELSE {1 << bit} END")
         at += len(paths)
     return ", ".join([*columns, f"({' + '.join(bits)})::INTEGER AS not_text", "id", "doc"])
+
+
+def without_unreadable(append_logs: Sequence[Path], writer: ParquetWriter, scratch: Path) -> list[Path]:
+    """Return files with the readable lines of locked append logs: usually the logs themselves.
+
+    Lines may be unreadable: not UTF-8, too long, or without their tab. The pipeline writes none, but disks fail and
+    people edit files; sealing must neither stop forever nor lose such lines. If there are any, the result is
+    copies in ``scratch`` without them; they are in files next to the logs, ``.unreadable`` instead of ``.ndjson``.
+
+    Raises:
+        OSError: The disk fails.
+        StoreError: Lines cannot be read for another reason.
+    """
+    lines = sum(count_bytes(append_log, b"\n") for append_log in append_logs)
+    if writer.count_lines(append_logs) == lines == sum(count_bytes(append_log, b"\t") for append_log in append_logs):
+        return list(append_logs)
+    return [_readable_lines(append_log, writer, scratch) for append_log in append_logs]
+
+
+def _readable_lines(append_log: Path, writer: ParquetWriter, scratch: Path) -> Path:
+    readable, other = scratch / append_log.name, append_log.with_suffix(".unreadable")
+    good = 0
+    with append_log.open("rb") as lines, readable.open("wb") as kept, open_synced(other) as aside:
+        for line in lines:
+            fine = _is_readable(line)
+            good += fine
+            (kept if fine else aside).write(line)
+        empty = not aside.tell()
+    if empty:
+        other.unlink()
+    if writer.count_lines([readable]) != good:
+        raise StoreError(f"cannot seal {append_log}: some of its lines cannot be read")
+    return readable
+
+
+def _is_readable(line: bytes) -> bool:
+    if len(line) > MAX_DOCUMENT_BYTES or line.count(b"\t") != 1:
+        return False
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

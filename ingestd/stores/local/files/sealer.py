@@ -1,16 +1,16 @@
-"""Sealing: tails that are done become Parquet files, small Parquet files become larger ones.
+"""Sealing: closed append logs become Parquet files, small Parquet files become larger ones.
 
-One process seals; writers and readers go on meanwhile. For each index::
+One process seals; writers and readers carry on meanwhile. For each index::
 
-    1  take the locks of the tails that are done            (nobody appends any more)
+    1  lock the append logs that are closed                       (nobody appends to them any more)
     2  write the new file aside, read it again, fsync       .sealing/
     3  rename it into the folder, write the ids beside it   nobody knows of them yet
-    4  replace the manifest                                 from here on the new file counts, the tails do not
-    5  unlink the tails
+    4  replace the manifest                                 from here on the new file counts, the append logs do not
+    5  unlink the append logs
 
-Killed between any two of them, the index is as it was before 4 or as it is after it; the next pass takes away what
-is left over. The same holds for a disk that is full. All is done relative to the open folder, so that an index
-that is deleted, and perhaps begun again under its name, is not touched by what was meant for the old one.
+Killed between any two steps, the index is as it was before step 4 or as it is after it, and the next pass removes the
+leftovers. The same holds when the disk is full. All steps work relative to the open folder, so an index that was
+deleted, and perhaps created again, is never touched by a step that was meant for the old one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from pathlib import Path
 
 from ingestd.files import locked_file, sync_file, try_lock, write_synced
 from ingestd.logs import get_logger
-from ingestd.stores.base import StoreError
-from ingestd.stores.local.files import deletion, last_ids, manifest, unreadable
-from ingestd.stores.local.files.append_log import repair_end, store_error
-from ingestd.stores.local.files.layout import Folder, TailName, folders, tails_of
+from ingestd.stores.base import StoreError, disk_error
+from ingestd.stores.local.files import last_ids, manifest
+from ingestd.stores.local.files.append_log import repair_end
+from ingestd.stores.local.files.index_folder import remove_deleted
+from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in, index_folders
 from ingestd.stores.local.files.manifest import Manifest, SealedFile
-from ingestd.stores.local.files.parquet import CORE_FIELDS, Content, maker
+from ingestd.stores.local.files.parquet import CORE_FIELDS, FileStats, parquet_writer, without_unreadable
 
 log = get_logger(__name__)
 
@@ -42,15 +43,15 @@ _LOCK = ".sealer.lock"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When to seal and to join.
+    """When to seal and to merge.
 
     Attributes:
-        idle_s: The newest tail of a writer is done if nobody has it open and it was not written for so long.
-        batch_bytes: At most so much of tails goes into one file, but at least one tail.
-        small_bytes: A sealed file below this is joined with others.
-        small_files: So many small files an index may have.
-        quiet_s: All small files of an index that did not change for so long are joined.
-        memory_bytes: Bound for DuckDB's memory.
+        idle_s: A writer's newest append log is closed if nobody has it open and it was not written for this long.
+        batch_bytes: Append logs that go into one file have at most this size together; one log always fits.
+        small_bytes: Sealed files below this size are merged.
+        small_files: Most small files per index before they are merged.
+        quiet_s: If an index did not change for this long, all its small files are merged.
+        memory_bytes: Limit for DuckDB's memory.
     """
 
     idle_s: float = 60
@@ -62,8 +63,8 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A file that was made: of which files, and how many events are in it."""
+class NewFile:
+    """A file that was written: its source files and number of events."""
 
     index: str
     file: str
@@ -72,34 +73,34 @@ class Done:
 
 
 def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Policy | None = None) -> None:
-    """Seal until ``stop`` is set. To be run in a process of its own, with low priority: each pass may take seconds.
+    """Seal until ``stop`` is set. Meant for a process of its own with low priority: a pass may take seconds.
 
-    An index that cannot be sealed, for instance because the disk is full, is logged and tried again.
+    An index that cannot be sealed, for instance because the disk is full, is logged and retried.
     """
     while not stop.is_set():
         try:
             for done in seal_once(root, policy, stop):
                 log.info("sealed", index=done.index, file=done.file, sources=len(done.sources), events=done.events)
         except StoreError as error:
-            log.error("what was appended cannot be sealed; it stays as it is", root=root, error=error)
+            log.error("append logs cannot be sealed; they stay as they are", root=root, error=error)
         stop.wait(interval_s)
 
 
-def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | None = None) -> list[Done]:
-    """Seal and join whatever is due, index by index, and take away what an earlier crash has left.
+def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | None = None) -> list[NewFile]:
+    """Seal and merge whatever is due, index by index, and remove what an earlier crash left.
 
-    ``stop`` ends the pass after the file that is being made. One index that fails does not hold up the others.
+    ``stop`` ends the pass after the current file. An index that fails does not hold up the others.
 
     Raises:
-        StoreError: Another process seals, or at least one index failed; this is the first error.
+        StoreError: Another process seals, or at least one index failed; it is the first error.
     """
     if not root.is_dir():
         return []
-    made: list[Done] = []
+    made: list[NewFile] = []
     errors: list[StoreError] = []
     with _locked(root):
-        deletion.remove_hidden(root)
-        for folder in folders(root):
+        remove_deleted(root)
+        for folder in index_folders(root):
             try:
                 with _Index(root, folder, policy or Policy()) as index:
                     for done in index.seal():
@@ -109,7 +110,7 @@ def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | 
             except FileNotFoundError:
                 continue  # deleted meanwhile
             except OSError as error:
-                errors.append(store_error(error, f"cannot seal {folder.index}"))
+                errors.append(disk_error(error, f"cannot seal {folder.index}"))
             except StoreError as error:
                 errors.append(error)
     if errors:
@@ -119,7 +120,7 @@ def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | 
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Be the only one to seal, with an empty scratch folder."""
+    """Hold the lock of the sealer, with an empty scratch folder."""
     try:
         with locked_file(root / _LOCK, StoreError(f"another process seals {root}")):
             scratch = root / SCRATCH
@@ -130,13 +131,13 @@ def _locked(root: Path) -> Iterator[None]:
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
-        raise store_error(error, "cannot seal the store") from error
+        raise disk_error(error, "cannot seal the store") from error
 
 
 class _Index:
-    """The folder of one index while it is sealed."""
+    """The folder of an index while it is being sealed."""
 
-    def __init__(self, root: Path, folder: Folder, policy: Policy) -> None:
+    def __init__(self, root: Path, folder: IndexFolder, policy: Policy) -> None:
         self._folder = folder
         self._scratch = root / SCRATCH
         self._policy = policy
@@ -149,39 +150,39 @@ class _Index:
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
-    def seal(self) -> Iterator[Done]:
-        """Seal and join until nothing is due."""
+    def seal(self) -> Iterator[NewFile]:
+        """Seal and merge until nothing is due."""
         self._clean(manifest.load(self._fd))
         while True:
             known = manifest.load(self._fd)
             with contextlib.ExitStack() as locks:
-                tails = list(self._due(known, locks))
-                if not tails:
+                append_logs = list(self._due(known, locks))
+                if not append_logs:
                     break
-                yield self._seal(known, tails)
-        while files := self._to_join(known := manifest.load(self._fd)):
-            yield self._join(known, files)
+                yield self._seal(known, append_logs)
+        while files := self._due_for_merge(known := manifest.load(self._fd)):
+            yield self._merge(known, files)
 
-    def _due(self, known: Manifest, locks: contextlib.ExitStack) -> Iterator[TailName]:
-        """Return the tails that are done, of each writer the first ones without a gap; all are locked."""
-        tails = [tail for tail in tails_of(self._fd) if not known.holds(tail)]
-        newest = {tail.writer: tail.number for tail in tails}
+    def _due(self, known: Manifest, locks: contextlib.ExitStack) -> Iterator[AppendLogName]:
+        """Yield the closed append logs, of each writer the first ones without a gap; all are locked."""
+        append_logs = [append_log for append_log in append_logs_in(self._fd) if not known.holds(append_log)]
+        newest = {append_log.writer: append_log.number for append_log in append_logs}
         blocked: set[str] = set()
         size = 0
-        for tail in tails:
-            if tail.writer in blocked or size >= self._policy.batch_bytes:
+        for append_log in append_logs:
+            if append_log.writer in blocked or size >= self._policy.batch_bytes:
                 continue
-            found = self._lock(tail, locks, tail.number == newest[tail.writer])
+            found = self._lock(append_log, locks, append_log.number == newest[append_log.writer])
             if found is None:
-                blocked.add(tail.writer)
+                blocked.add(append_log.writer)
             else:
                 size += found
-                yield tail
+                yield append_log
 
-    def _lock(self, tail: TailName, locks: contextlib.ExitStack, newest: bool) -> int | None:
-        """Lock a tail, mend its end and return its size; None if it is not done."""
+    def _lock(self, append_log: AppendLogName, locks: contextlib.ExitStack, newest: bool) -> int | None:
+        """Lock an append log, repair its end and return its size; None if it is not closed."""
         try:
-            fd = os.open(str(tail), os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, dir_fd=self._fd)
+            fd = os.open(str(append_log), os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, dir_fd=self._fd)
         except FileNotFoundError:
             return None
         locks.callback(os.close, fd)
@@ -189,29 +190,31 @@ class _Index:
         idle = found.st_size > 0 and time.time() - found.st_mtime >= self._policy.idle_s
         if (newest and not idle) or not try_lock(fd):
             return None
-        if repair := repair_end(self._folder.path / str(tail), fd):
-            log.warning("the end of a tail was torn by a crash and is kept aside", kept=repair.kept)
+        if repair := repair_end(self._folder.path / str(append_log), fd):
+            log.warning(
+                "an incomplete line at the end of an append log was moved to a file of its own", kept=repair.kept
+            )
         return os.fstat(fd).st_size
 
-    def _seal(self, known: Manifest, tails: Sequence[TailName]) -> Done:
+    def _seal(self, known: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
         target = self._scratch / f"sealed-{known.next:05d}.parquet"
-        paths = [self._folder.path / str(tail) for tail in tails]
-        with maker(self._scratch / "spill", self._policy.memory_bytes) as make:
-            readable = unreadable.without(paths, make, self._scratch)
-            content = make.seal(readable, target)
-        marks = {tail.writer: tail.number for tail in tails}  # sorted: the highest comes last
+        paths = [self._folder.path / str(name) for name in append_logs]
+        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
+            readable = without_unreadable(paths, parquet, self._scratch)
+            stats = parquet.seal(readable, target)
+        marks = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
         for writer, number in marks.items():
-            own = [tail for tail in tails if tail.writer == writer]
-            self._write(last_ids.name(writer, number), last_ids.of_sealed(self._folder.path, known, own))
-        file = self._place(target, content)
+            own = [name for name in append_logs if name.writer == writer]
+            self._write(last_ids.file_name(writer, number), last_ids.sealed_ids(self._folder.path, known, own))
+        file = self._add(target, stats)
         after = dataclasses.replace(
             known, files=(*known.files, file), sealed={**known.sealed, **marks}, next=known.next + 1
         )
         self._commit(after)
-        return Done(self._folder.index, file.name, tuple(map(str, tails)), file.events)
+        return NewFile(self._folder.index, file.name, tuple(map(str, append_logs)), file.events)
 
-    def _to_join(self, known: Manifest) -> list[SealedFile]:
-        """Return the small files that are to become one, the newest first; none if it is not time."""
+    def _due_for_merge(self, known: Manifest) -> list[SealedFile]:
+        """Return the small files that are due to be merged, newest first."""
         small = [file for file in known.files if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS]
         if len(small) < 2:
             return []
@@ -220,51 +223,51 @@ class _Index:
             return []
         return sorted(small, key=lambda file: file.last or 0, reverse=True)
 
-    def _join(self, known: Manifest, files: Sequence[SealedFile]) -> Done:
+    def _merge(self, known: Manifest, files: Sequence[SealedFile]) -> NewFile:
         target = self._scratch / f"sealed-{known.next:05d}.parquet"
-        with maker(self._scratch / "spill", self._policy.memory_bytes) as make:
+        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
             paths = [self._folder.path / file.name for file in files]
-            content = make.join(paths, sum(file.raw_bytes for file in files), target)
-        file = self._place(target, content)
-        others = tuple(one for one in known.files if one not in files)
+            stats = parquet.join(paths, sum(file.raw_bytes for file in files), target)
+        file = self._add(target, stats)
+        others = tuple(file for file in known.files if file not in files)
         self._commit(dataclasses.replace(known, files=(*others, file), next=known.next + 1))
-        return Done(self._folder.index, file.name, tuple(one.name for one in files), file.events)
+        return NewFile(self._folder.index, file.name, tuple(source.name for source in files), file.events)
 
-    def _place(self, made: Path, content: Content) -> SealedFile:
-        """Put a new file on the disk and into the folder."""
-        sync_file(made)
-        size = made.stat().st_size
-        os.rename(made, made.name, dst_dir_fd=self._fd)
+    def _add(self, path: Path, stats: FileStats) -> SealedFile:
+        """Make a new file durable and move it into the folder."""
+        sync_file(path)
+        size = path.stat().st_size
+        os.rename(path, path.name, dst_dir_fd=self._fd)
         return SealedFile(
-            made.name,
-            content.events,
-            content.untimed,
-            content.first,
-            content.last,
+            path.name,
+            stats.events,
+            stats.untimed,
+            stats.first,
+            stats.last,
             size,
-            content.raw_bytes,
+            stats.raw_bytes,
             CORE_FIELDS,
         )
 
     def _commit(self, after: Manifest) -> None:
-        """Make the new manifest the one that counts, then take away what it does not name."""
-        os.fsync(self._fd)  # the names of what it names, before it
+        """Replace the manifest, then remove the files that it does not name."""
+        os.fsync(self._fd)  # first: the files that the manifest names
         self._write(manifest.NAME, manifest.encode(after))
         os.fsync(self._fd)
         self._clean(after)
 
     def _write(self, name: str, body: bytes) -> None:
-        """Write a file as a whole: aside, to the disk, then under its name."""
-        aside = self._scratch / name
-        write_synced(aside, body)
-        os.rename(aside, name, dst_dir_fd=self._fd)
+        """Write a file in one step: durable first, then under its name."""
+        temporary = self._scratch / name
+        write_synced(temporary, body)
+        os.rename(temporary, name, dst_dir_fd=self._fd)
 
     def _clean(self, known: Manifest) -> None:
-        """Unlink what is sealed, and what a crash has left of a file that never counted."""
+        """Unlink append logs that are sealed, and files that a crash left before the manifest named them."""
         named = {file.name for file in known.files}
-        named |= {last_ids.name(writer, number) for writer, number in known.sealed.items()}
+        named |= {last_ids.file_name(writer, number) for writer, number in known.sealed.items()}
         for name in os.listdir(self._fd):  # noqa: PTH208 - a descriptor
-            tail = TailName.parse(name)
+            append_log = AppendLogName.parse(name)
             ours = name.startswith(("sealed-", "ids-"))
-            if (ours and name not in named) or (tail is not None and known.holds(tail)):
+            if (ours and name not in named) or (append_log is not None and known.holds(append_log)):
                 os.unlink(name, dir_fd=self._fd)

@@ -1,4 +1,4 @@
-"""``LocalWriter``: append documents to the tails of their indices, one write for each index and batch."""
+"""``LocalWriter``: append documents to the append logs of their indices, one write for each index and batch."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from pathlib import Path
 import orjson
 
 from ingestd.files import lock_file, try_lock
-from ingestd.stores.base import DocumentsRefusedError, StoreError
+from ingestd.stores.base import DocumentsRejectedError, StoreError, disk_error
+from ingestd.stores.index_names import check_index
 from ingestd.stores.local.files import last_ids
-from ingestd.stores.local.files.append_log import Repair, Tail, open_tail, repair_end, store_error
-from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, check_index, check_writer_id, folders, tails_of
+from ingestd.stores.local.files.append_log import AppendLog, AppendLogRepair, open_append_log, repair_end
+from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, append_logs_in, check_writer_id, index_folders
 
-_MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # its id has its place in the line too
+_MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # the line holds the id as well
 _BLANKS = bytes.maketrans(b"\t\r\n", b"   ")
 
 
 class LocalWriter:
-    """Appends to the built-in store as the one process that writes as ``writer_id``.
+    """Appends to the built-in store, as the only process that writes as ``writer_id``.
 
-    Opening it repairs what a crash has left: a line without its end is cut off and kept beside the tail;
-    ``repairs`` lists them, for the log. To be called from one thread at a time; all calls block.
+    Opening it repairs what a crash left: an incomplete line is moved from the append log to a file next to it;
+    ``repairs`` lists these lines, for logging. Not thread-safe; all calls block.
 
     Args:
-        root: The store (``layout.store_root``); made on the first append.
-        writer_id: 1 to 32 of ``a-z 0-9 _``, the same after each restart.
-        max_open: How many tails are kept open.
-        roll_bytes: A tail of this size is left to the sealer, and the next one begun.
-        roll_seconds: The same for a tail that was open so long. Looked at whenever something is appended.
+        root: Root of the store (``layout.store_root``), created if missing.
+        writer_id: 1 to 32 characters of ``a-z 0-9 _``, the same after each restart.
+        max_open: Most append logs to keep open.
+        roll_bytes: Size at which an append log is left to the sealer and the next one is started.
+        roll_seconds: Age at which the same happens; checked whenever something is appended.
 
     Raises:
         StoreError: Another process writes as ``writer_id``, or the root cannot be used.
@@ -53,13 +54,13 @@ class LocalWriter:
         self._max_open = max_open
         self._roll_bytes = roll_bytes
         self._roll_seconds = roll_seconds
-        self._oldest = time.monotonic()  # no open tail was opened before
-        self._tails: OrderedDict[str, Tail] = OrderedDict()  # the longest unused first
-        self._done: dict[str, int] = {}  # for each index the number of the tail that was left last
+        self._oldest = time.monotonic()  # no open append log is older
+        self._append_logs: OrderedDict[str, AppendLog] = OrderedDict()  # least recently used first
+        self._done: dict[str, int] = {}  # number of the last append log left to the sealer, by index
         self._lock = _lock(root, writer_id)
-        self.repairs: list[Repair] = []
+        self.repairs: list[AppendLogRepair] = []
         try:
-            for folder in folders(root):
+            for folder in index_folders(root):
                 self._repair(folder.path)
         except BaseException:
             os.close(self._lock)
@@ -70,39 +71,39 @@ class LocalWriter:
 
         Args:
             index: Name of the index.
-            documents: n JSON objects in UTF-8. Tabs and line ends between their tokens become spaces.
-            ids: n document ids, or ``None``.
+            documents: n JSON objects in UTF-8. Tabs and line ends between tokens become spaces.
+            ids: n document ids, or None.
 
         Raises:
-            InvalidIndexError: ``index`` can be no index.
-            DocumentsRefusedError: Some are longer than ``MAX_DOCUMENT_BYTES``.
-            StoreFullError: The disk, the quota or the file size limit is full.
-            StoreError: Any other failure of the disk.
+            InvalidIndexError: ``index`` is not a valid name.
+            DocumentsRejectedError: Some documents are longer than ``MAX_DOCUMENT_BYTES``.
+            StoreFullError: The disk, a quota or the file size limit is full.
+            StoreError: The disk fails for another reason.
         """
         if not documents:
             return
         body = _lines(documents, ids)
         try:
             if time.monotonic() - self._oldest > self._roll_seconds:
-                self._leave_old()
+                self._roll_old()
             while True:
-                tail = self._tails.get(index) or self._open(index)
-                if tail.size and tail.size + len(body) > self._roll_bytes:
-                    self._leave(index)
+                append_log = self._append_logs.get(index) or self._open(index)
+                if append_log.size and append_log.size + len(body) > self._roll_bytes:
+                    self._roll(index)
                     continue
-                tail.write(body)
-                if tail.is_in_place():
+                append_log.write(body)
+                if append_log.is_current():
                     break
-                self._forget(index)  # the index was deleted meanwhile: what was written goes with it
+                self._close(index)  # the index was deleted meanwhile, with what was just written
         except OSError as error:
-            raise store_error(error, f"cannot append to index {index!r}") from error
-        self._tails.move_to_end(index)
+            raise disk_error(error, f"cannot append to index {index!r}") from error
+        self._append_logs.move_to_end(index)
 
     def last_ids(self, index: str, max_bytes: int) -> set[str]:
-        """Return the ids in the last ``max_bytes`` that this writer has appended to an index, be they sealed or not.
+        """Return the ids in the last ``max_bytes`` that this writer appended to an index, sealed or not.
 
-        After a crash they tell what was appended although nobody could note any more that it was. Of what is
-        sealed, those of the last ``SEALED_IDS_BYTES`` are known.
+        After a crash they show which documents had been appended although the journal did not get the commit. Of
+        sealed events, those in the last ``SEALED_IDS_BYTES`` are known.
 
         Raises:
             StoreError: They cannot be read.
@@ -110,70 +111,73 @@ class LocalWriter:
         try:
             return last_ids.last_ids(self._root / index, self._writer_id, max_bytes)
         except OSError as error:
-            raise store_error(error, f"cannot read index {index!r}") from error
+            raise disk_error(error, f"cannot read index {index!r}") from error
 
     def sync(self) -> None:
-        """Return when everything appended so far is on the disk (``fsync``).
+        """Make everything appended so far durable (``fsync``).
 
         Raises:
-            StoreError: The disk refuses; what was appended since the last sync may be lost.
+            StoreError: The disk fails; what was appended since the last sync may be lost.
         """
         try:
-            for tail in self._tails.values():
-                tail.sync()
+            for append_log in self._append_logs.values():
+                append_log.sync()
         except OSError as error:
-            raise store_error(error, "cannot sync the store") from error
+            raise disk_error(error, "cannot sync the store") from error
 
     def close(self) -> None:
-        """Sync, close all tails and let another process write as this writer id."""
+        """Sync, close all append logs and release the writer id."""
         try:
             self.sync()
         finally:
-            for index in list(self._tails):
-                self._forget(index)
+            for index in list(self._append_logs):
+                self._close(index)
             if self._lock >= 0:
                 os.close(self._lock)
                 self._lock = -1
 
-    def _open(self, index: str) -> Tail:
+    def _open(self, index: str) -> AppendLog:
         check_index(index)
-        while len(self._tails) >= self._max_open:
-            oldest = next(iter(self._tails))
-            self._tails[oldest].sync()
-            self._forget(oldest)
+        while len(self._append_logs) >= self._max_open:
+            oldest = next(iter(self._append_logs))
+            self._append_logs[oldest].sync()
+            self._close(oldest)
         folder = self._root / index
         while True:
             folder.mkdir(exist_ok=True, mode=0o750)
             try:
-                tail, repair = open_tail(folder, self._writer_id, self._done.get(index, 0), self._roll_bytes)
+                append_log, repair = open_append_log(
+                    folder, self._writer_id, self._done.get(index, 0), self._roll_bytes
+                )
                 break
             except FileNotFoundError:
                 if folder.exists():
                     raise
         self.repairs += [repair] if repair else []
-        self._tails[index] = tail
-        return tail
+        self._append_logs[index] = append_log
+        return append_log
 
-    def _leave(self, index: str) -> None:
-        """Close a tail for good: the next one has another number."""
-        tail = self._tails[index]
-        tail.sync()
-        self._done[index] = tail.number
-        self._forget(index)
+    def _roll(self, index: str) -> None:
+        """Leave an append log to the sealer: the next one has a higher number."""
+        append_log = self._append_logs[index]
+        append_log.sync()
+        self._done[index] = append_log.number
+        self._close(index)
 
-    def _leave_old(self) -> None:
+    def _roll_old(self) -> None:
         now = time.monotonic()
-        for index in [one for one, tail in self._tails.items() if now - tail.opened > self._roll_seconds]:
-            self._leave(index)
-        self._oldest = min((tail.opened for tail in self._tails.values()), default=now)
+        too_old = [index for index, log in self._append_logs.items() if now - log.opened > self._roll_seconds]
+        for index in too_old:
+            self._roll(index)
+        self._oldest = min((append_log.opened for append_log in self._append_logs.values()), default=now)
 
-    def _forget(self, index: str) -> None:
-        if tail := self._tails.pop(index, None):
-            tail.close()
+    def _close(self, index: str) -> None:
+        if append_log := self._append_logs.pop(index, None):
+            append_log.close()
 
     def _repair(self, folder: Path) -> None:
-        """Mend our newest tail of an index, unless the sealer is at it, which mends it itself."""
-        own = [tail for tail in tails_of(folder) if tail.writer == self._writer_id]
+        """Repair our newest append log of an index, unless the sealer has locked it: then the sealer repairs it."""
+        own = [append_log for append_log in append_logs_in(folder) if append_log.writer == self._writer_id]
         if not own:
             return
         try:
@@ -183,14 +187,16 @@ class LocalWriter:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise store_error(error, f"cannot repair {folder}") from error
+            raise disk_error(error, f"cannot repair {folder}") from error
 
 
 def _lines(documents: Sequence[bytes], ids: Sequence[str] | None) -> bytes:
-    """Return the lines of a tail; their format is told in ``layout``."""
+    """Return the lines of an append log; see ``layout`` for their format."""
     joined = b"".join(documents)
-    if len(joined) > _MAX_BYTES and (long := tuple(at for at, one in enumerate(documents) if len(one) > _MAX_BYTES)):
-        raise DocumentsRefusedError(long, f"the document is longer than {_MAX_BYTES} bytes")
+    if len(joined) > _MAX_BYTES and (
+        long := tuple(at for at, document in enumerate(documents) if len(document) > _MAX_BYTES)
+    ):
+        raise DocumentsRejectedError(long, f"the document is longer than {_MAX_BYTES} bytes")
     if b"\n" in joined or b"\t" in joined or b"\r" in joined:
         documents = [document.translate(_BLANKS) for document in documents]
     if ids is None:
@@ -207,16 +213,16 @@ def _id_columns(ids: Sequence[str]) -> list[bytes]:
     """Return ``TAB "id" LF`` for each id."""
     quoted = orjson.dumps(list(ids))
     if b"\\" in quoted:
-        return [b"\t" + orjson.dumps(one) + b"\n" for one in ids]
-    # Without escapes all quotes are ends of ids, and NUL is never raw, so that it can mark the places
-    # between the ids: all in C, 0.1 us for an id.
+        return [b"\t" + orjson.dumps(document_id) + b"\n" for document_id in ids]
+    # Without escapes every quote is the end of an id, and NUL is never raw, so it can separate the ids: all in C,
+    # 0.1 us per id.
     return (b'\t"' + quoted[2:-2].replace(b'","', b'"\n\0\t"') + b'"\n').split(b"\0")
 
 
 def _lock(root: Path, writer_id: str) -> int:
-    """Return the descriptor that holds the lock of a writer; the kernel frees it when the process ends."""
+    """Return the descriptor that holds the lock of a writer; the kernel releases it when the process ends."""
     try:
         busy = StoreError(f"another process writes to {root} as writer {writer_id!r}")
         return lock_file(root / f".writer-{writer_id}.lock", busy)
     except OSError as error:
-        raise store_error(error, "cannot open the store") from error
+        raise disk_error(error, "cannot open the store") from error

@@ -1,12 +1,12 @@
-"""Conditions of a query as SQL, over the rows of tails (``doc``, ``id``) and of sealed files (columns as well).
+"""Conditions of a query as SQL, for the rows of append logs (``doc``, ``id``) and of sealed files (columns as well).
 
-A field is asked for in one of two ways. If the source has a column for it, that is two expressions: the value as
-text (a string as it is, anything else as JSON) and whether it is something else than a string. If not, the values
-are taken out of the document into a list, whose elements give the same two expressions. What a condition means
-(``stores.query``) is therefore written down once, as an `_Is`, and holds for both.
+A field is read in one of two ways. If the source has a column for it, that gives two expressions: the value as text
+(strings as they are, other values as JSON) and whether it is not a string. Otherwise its values are extracted from the
+document into a list, whose elements give the same two expressions. So the meaning of a condition (``stores.query``) is
+written once, as a `_ValueTest`, for both.
 
-DuckDB (2.0) computes an expression again wherever it stands, so a document is read once for a condition, inside of
-``list_filter``. ``CASE`` keeps an order that ``AND`` and ``OR`` do not: cheap tests first.
+DuckDB (2.0) evaluates an expression again wherever it occurs, so a condition parses a document once, inside of
+``list_filter``. ``CASE`` guarantees an order that ``AND`` and ``OR`` do not: cheap tests first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores import words
-from ingestd.stores.local.files.duckdb_sql import PLAIN, extract, mention, one_of, places, text
+from ingestd.stores.local.files.duckdb_sql import (
+    PLAIN,
+    equals_any,
+    extract,
+    field_paths,
+    literal,
+    may_contain,
+    quoted_name,
+)
 from ingestd.stores.local.query.word_patterns import text_pattern, word_pattern
 from ingestd.stores.query import (
     And,
@@ -34,34 +42,29 @@ from ingestd.stores.query import (
 )
 
 _ELEMENT = "(e->>'$')"
-_EXACT_INT = 1 << 53  # a double holds all integers up to here
+_EXACT_INT = 1 << 53  # a double represents all integers up to here
 _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a source: its fields in the order of their bits in ``not_text``. A tail has none."""
+    """The columns of a source: its fields in the order of their bits in ``not_text``. An append log has none."""
 
     fields: tuple[str, ...] = ()
 
     def find(self, field: str) -> tuple[str, str] | None:
-        """Return the two expressions of a field, text and whether it is no string; None if there is no column."""
+        """Return the two expressions of a field, its text and whether it is not a string; None without a column."""
         if field not in self.fields:
             return None
-        return name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0"
+        return quoted_name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0"
 
 
 @dataclass(frozen=True, slots=True)
-class _Is:
-    """A test of one value: of a string, and of the JSON text of a number, ``true`` or ``false``."""
+class _ValueTest:
+    """The test of a single value: of a string, and of the JSON text of a number, ``true`` or ``false``."""
 
     string: Callable[[str], str]
     scalar: Callable[[str], str]
-
-
-def name(field: str) -> str:
-    """Return a field as the name of a column."""
-    return '"' + field.replace('"', '""') + '"'
 
 
 def where(condition: Condition, columns: Columns) -> str:  # noqa: PLR0911 - one return for each kind
@@ -98,7 +101,7 @@ def _joined(operator: str, parts: Sequence[str], of_none: str) -> str:
 
 
 def _alternatives(parts: Sequence[Condition], columns: Columns) -> list[str]:
-    """Return the parts of an ``Or``; what asks for values of one field becomes one test."""
+    """Return the parts of an ``Or``; all `Equal` of one field become one test."""
     values: dict[str, list[str]] = {}
     for part in parts:
         if isinstance(part, Equal):
@@ -114,36 +117,41 @@ def _equal(field: str, values: Sequence[str], columns: Columns) -> str:
     doubles = [repr(float(number)) for number in numbers.values() if abs(number) < _EXACT_INT]
 
     def scalar(operand: str) -> str:
-        same = [one_of(operand, scalars)] if scalars else ["false"]
+        same = [equals_any(operand, scalars)] if scalars else ["false"]
         if doubles:
             same.append(f"TRY_CAST({operand} AS DOUBLE) IN ({', '.join(doubles)})")
         return " OR ".join(same)
 
     hint = ""
     if all(map(PLAIN.fullmatch, accepted)) and all(_one_spelling(value) for value in numbers):
-        hint = mention(_shortest(accepted))
-    return _of_value(field, _Is(lambda operand: one_of(operand, accepted), scalar), columns, hint)
+        hint = may_contain(_shortest(accepted))
+    return _of_value(field, _ValueTest(lambda operand: equals_any(operand, accepted), scalar), columns, hint)
 
 
 def _one_spelling(number: str) -> bool:
-    """Return whether JSON text with this number has it as it is written here; ``1e2`` and ``100`` are the same."""
+    """Return whether JSON can spell this number only as it is written here; ``1e2`` and ``100`` are the same."""
     return False if number.lstrip("-").startswith("0") else number.isdigit() and len(number) < 5
 
 
 def _shortest(needles: Sequence[str]) -> list[str]:
-    """Return those that hold no other one: a text with WARNING has WARN."""
-    return [one for one in dict.fromkeys(needles) if not any(other in one for other in needles if other != one)]
+    """Return those that contain no other: a text with WARNING has WARN."""
+    unique = dict.fromkeys(needles)
+    return [needle for needle in unique if not any(other in needle for other in unique if other != needle)]
 
 
 def _like(field: str, pattern: Sequence[str | Gap], columns: Columns) -> str:
     gaps = {Gap.ONE: "_", Gap.MANY: "%"}
     sql = "".join(gaps[part] if isinstance(part, Gap) else _like_escaped(part) for part in pattern)
     if field == "level":
-        return _of_value(field, _Is(*2 * [lambda operand: f"lower({operand}) LIKE lower({text(sql)})"]), columns)
+        return _of_value(
+            field, _ValueTest(*2 * [lambda operand: f"lower({operand}) LIKE lower({literal(sql)})"]), columns
+        )
     longest = max((part for part in pattern if not isinstance(part, Gap)), key=len, default="")
-    # The digits of a number may be other ones in the document's text: 1.50 is 1.5.
-    hint = mention([longest]) if PLAIN.fullmatch(longest) and not any(char.isdigit() for char in longest) else ""
-    return _of_value(field, _Is(*2 * [lambda operand: f"{operand} LIKE {text(sql)} ESCAPE '\\'"]), columns, hint)
+    # A number may have other digits in the document's text: 1.50 is 1.5.
+    hint = may_contain([longest]) if PLAIN.fullmatch(longest) and not any(char.isdigit() for char in longest) else ""
+    return _of_value(
+        field, _ValueTest(*2 * [lambda operand: f"{operand} LIKE {literal(sql)} ESCAPE '\\'"]), columns, hint
+    )
 
 
 def _like_escaped(piece: str) -> str:
@@ -162,26 +170,26 @@ def _range(asked: Range, columns: Columns) -> str:
         def time(operand: str) -> str:
             return _compared(f"rtrim(rtrim(rtrim({operand}, 'Z'), '0'), '.')", stripped)
 
-        return _of_value(asked.field, _Is(time, lambda _: "false"), columns)
+        return _of_value(asked.field, _ValueTest(time, lambda _: "false"), columns)
     if not bounds or any(as_number(bound) is None for bound, _ in bounds):
-        texts = _Is(lambda operand: _compared(operand, bounds), lambda _: "true" if not bounds else "false")
+        texts = _ValueTest(lambda operand: _compared(operand, bounds), lambda _: "true" if not bounds else "false")
         return _of_value(asked.field, texts, columns)
 
     def number(operand: str) -> str:
         tests = " AND ".join(f"TRY_CAST({operand} AS DOUBLE) {sign} {float(bound)!r}" for bound, sign in bounds)
         return f"(regexp_full_match({operand}, '{_NUMBER}') AND {tests})"
 
-    return _of_value(asked.field, _Is(number, number), columns)
+    return _of_value(asked.field, _ValueTest(number, number), columns)
 
 
 def _without_zeros(time: str) -> str:
-    """Return a time so that it compares as text: without ``Z`` and zeros at the end of a fraction."""
+    """Return a time that can be compared as text: without ``Z`` and trailing zeros of a fraction."""
     time = time.removesuffix("Z")
     return time.rstrip("0").rstrip(".") if "." in time else time
 
 
 def _compared(operand: str, bounds: Sequence[tuple[str, str]]) -> str:
-    return " AND ".join(f"{operand} {sign} {text(bound)}" for bound, sign in bounds) or "true"
+    return " AND ".join(f"{operand} {sign} {literal(bound)}" for bound, sign in bounds) or "true"
 
 
 def _exists(field: str, columns: Columns) -> str:
@@ -195,52 +203,52 @@ def _exists(field: str, columns: Columns) -> str:
     if (column := columns.find(field)) is not None:
         return f"({there(*column)})"
     found = there("(v->>'$')", "NOT starts_with(v, '\"')")
-    return f"coalesce(len(list_filter({extract(places(field))}, lambda v: {found})) > 0, false)"
+    return f"coalesce(len(list_filter({extract(field_paths(field))}, lambda v: {found})) > 0, false)"
 
 
 def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: Columns) -> str:
-    """Return the test that one of ``fields`` has a pattern and with it all ``wanted`` words, the longest first.
+    """Return the test that one of ``fields`` matches a pattern and has all ``wanted`` words, the longest first.
 
-    A single word that is the pattern needs no regular expression.
+    A single word that is the whole pattern needs no regular expression.
     """
     wanted = sorted(wanted, key=len, reverse=True)
     whole = [pattern] == wanted
 
     def found(operand: str) -> str:
-        tests = [f"contains({_cased(operand, word)}, {text(word)})" for word in wanted]
+        tests = [f"contains({_cased(operand, word)}, {literal(word)})" for word in wanted]
         if not whole:
-            tests.append(f"regexp_matches(lower({operand}), {text(pattern)})")
+            tests.append(f"regexp_matches(lower({operand}), {literal(pattern)})")
         return f"CASE WHEN {' AND '.join(tests[:-1])} THEN {tests[-1]} ELSE false END" if tests[1:] else tests[0]
 
-    test = _Is(found, found)
+    test = _ValueTest(found, found)
     inside = [field for field in fields if columns.find(field) is None]
     tests = [_of_value(field, test, columns) for field in fields if field not in inside]
     if inside:
         plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
-        hint = mention([plain], document=_cased("doc", plain)) if plain else ""
-        tests.append(_in_document([path for field in inside for path in places(field)], test, hint))
+        hint = may_contain([plain], document=_cased("doc", plain)) if plain else ""
+        tests.append(_in_document([path for field in inside for path in field_paths(field)], test, hint))
     return _joined(" OR ", tests, "false")
 
 
 def _cased(operand: str, word: str) -> str:
-    """Return an operand as it is searched for a lower-case word: as it is if the word has no case."""
+    """Return an operand to be searched for a lower-case word: unchanged if the word has no case."""
     return operand if word == word.upper() else f"lower({operand})"
 
 
-def _of_value(field: str, test: _Is, columns: Columns, hint: str = "") -> str:
-    """Return the test that a field has such a value, or an array with one."""
+def _of_value(field: str, test: _ValueTest, columns: Columns, hint: str = "") -> str:
+    """Return the test that a field has a matching value, or an array with one."""
     if (column := columns.find(field)) is None:
-        return _in_document(places(field), test, hint)
+        return _in_document(field_paths(field), test, hint)
     return f"coalesce({_value(*column, test)}, false)"
 
 
-def _in_document(paths: Sequence[tuple[str, ...]], test: _Is, hint: str) -> str:
-    one = _value("(v->>'$')", "NOT starts_with(v, '\"')", test)
-    found = f"coalesce(len(list_filter({extract(paths)}, lambda v: {one})) > 0, false)"
+def _in_document(paths: Sequence[tuple[str, ...]], test: _ValueTest, hint: str) -> str:
+    matches = _value("(v->>'$')", "NOT starts_with(v, '\"')", test)
+    found = f"coalesce(len(list_filter({extract(paths)}, lambda v: {matches})) > 0, false)"
     return f"(CASE WHEN {hint} THEN {found} ELSE false END)" if hint else found
 
 
-def _value(operand: str, other: str, test: _Is) -> str:
+def _value(operand: str, other: str, test: _ValueTest) -> str:
     element = (
         f"CASE WHEN starts_with(e, '\"') THEN {test.string(_ELEMENT)} "
         f"WHEN e = 'null' OR starts_with(e, '[') OR starts_with(e, '{{') THEN false ELSE {test.scalar('e')} END"

@@ -1,4 +1,4 @@
-"""DuckDB as the built-in store uses it: bounded, interruptible, its errors told in sentences for the user."""
+"""Queries on DuckDB: bounded in memory and time, interruptible, with errors as sentences for the user."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.base import QueryTimeoutError, StoreError
+from ingestd.stores.local.files.duckdb_sql import connect
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,11 +22,11 @@ _TEMP_BYTES = 4 << 30
 
 
 class VanishedError(Exception):
-    """A file was not there any more, or could not be read; the text tells which."""
+    """A file no longer exists or could not be read; the text says which."""
 
 
 class Session:
-    """The queries of one call. Not to be made but by `Engine.session`."""
+    """The queries of one call. Created only by `Engine.session`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -35,9 +36,9 @@ class Session:
         """Return the rows of a query.
 
         Raises:
-            VanishedError: A file is not there.
+            VanishedError: A file does not exist.
             QueryTimeoutError: The query was interrupted.
-            StoreError: It failed for another reason.
+            StoreError: The query failed for another reason.
         """
         import duckdb  # noqa: PLC0415
 
@@ -59,7 +60,7 @@ class Session:
             raise StoreError(f"the query failed: {_first_line(error)}") from error
 
     def interrupt(self, reason: str) -> None:
-        """Make `run` raise, now or when it is called next."""
+        """Make `run` raise, now or at the next call."""
         self.interrupted = reason
         self._connection.interrupt()
 
@@ -73,7 +74,7 @@ class Session:
 
 
 class Engine:
-    """Makes sessions and can interrupt all of them."""
+    """Opens sessions and can interrupt all of them."""
 
     def __init__(self, memory_bytes: int, threads: int | None, timeout_s: float | None) -> None:
         self._memory_bytes = memory_bytes
@@ -84,7 +85,7 @@ class Engine:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """Open a DuckDB of its own; it ends with the block, or after ``timeout_s``."""
+        """Open a separate DuckDB; it ends with the block, or is interrupted after ``timeout_s``."""
         session = Session(self._connect())
         with self._lock:
             self._sessions.add(session)
@@ -104,7 +105,7 @@ class Engine:
                 session.close()
 
     def interrupt(self) -> None:
-        """Interrupt the sessions that are open."""
+        """Interrupt all open sessions."""
         with self._lock:
             for session in self._sessions:
                 session.interrupt("the query was cancelled")
@@ -119,16 +120,6 @@ class Engine:
                 "max_temp_directory_size": f"{_TEMP_BYTES}B",
             }
         )
-
-
-def connect(config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB in memory that loads nothing from the network and prints nothing."""
-    import duckdb  # noqa: PLC0415 - takes 90 ms, which other commands need not pay
-
-    offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    connection = duckdb.connect(config=config | offline)
-    connection.execute("SET enable_progress_bar = false")
-    return connection
 
 
 def _first_line(error: Exception) -> str:

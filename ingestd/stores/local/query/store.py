@@ -13,39 +13,36 @@ from typing import Any
 
 from ingestd.event.fields import FieldError
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
-from ingestd.stores.local.files import deletion
-from ingestd.stores.local.files.layout import Folder, folders
+from ingestd.stores.local.files.index_folder import delete_index
+from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql
-from ingestd.stores.local.query.cursor import Cursor
 from ingestd.stores.local.query.engine import Engine, Session, VanishedError
 from ingestd.stores.local.query.listing import Listing
-from ingestd.stores.local.query.slices import slices
+from ingestd.stores.local.query.paging import Cursor, time_slices
 from ingestd.stores.query import Query
 
 _ATTEMPTS = 20
-"""Files that vanish between listing and reading them, because they were sealed or deleted: list again."""
+"""How often files are listed again that vanished before they were read, because they were sealed or deleted."""
 
 _PAGE = 10_000
-"""Up to here the newest days are read first and the older ones only if needed; all results are held."""
+"""Up to this limit, the newest days are read first and older ones only if needed; all results are held in memory."""
 
 Row = tuple[int | None, str, str, str]
 """Time in microseconds since 1970, id, document, file."""
 
 
 class LocalStore:
-    """The built-in store as a ``LogStore``.
+    """The built-in store as a ``LogStore``. Thread-safe.
 
-    Nothing is opened or made until it is asked; a root that does not exist is an empty store. Each
-    call has a DuckDB of its own, with ``memory_bytes`` and ``threads`` as bounds; what does not fit
-    is put into a temporary folder, up to 4 GiB. Events that are appended meanwhile are seen or not;
-    files that are sealed or deleted meanwhile disturb no query. All methods may be called from several
-    threads at a time.
+    Nothing is opened or created before the first call; a root that does not exist is an empty store. Each call opens a
+    separate DuckDB, limited to ``memory_bytes`` and ``threads``; it spills to a temporary folder, up to 4 GiB. Events
+    that are appended during a query may or may not be seen; sealing or deleting files does not disturb a query.
 
     Args:
-        root: The store (``layout.store_root``).
-        memory_bytes: Bound for DuckDB's memory.
-        threads: Bound for its threads.
-        timeout_s: Bound for each query, in seconds; it then raises `QueryTimeoutError`.
+        root: Root of the store (``layout.store_root``).
+        memory_bytes: Limit for DuckDB's memory.
+        threads: Limit for its threads.
+        timeout_s: Time limit of each query, in seconds; a query that exceeds it raises `QueryTimeoutError`.
     """
 
     def __init__(
@@ -56,85 +53,89 @@ class LocalStore:
         self._listing = Listing()
 
     def indices(self) -> list[IndexInfo]:
-        """Return all indices. What is sealed is counted already; tails are counted once for each change of them."""
+        """Return all indices. The manifest counts sealed events; append logs are counted again when they change."""
         try:
-            return [self._listing.info(folder) for folder in folders(self._root)]
+            return [self._listing.info(folder) for folder in index_folders(self._root)]
         except OSError as error:
             raise StoreError(f"cannot read the store: {error.strerror or error}") from error
 
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, byte for byte as they were appended.
 
-        At the same time, the greater id comes first; times are told apart down to microseconds.
+        Of events with the same time, in microseconds, the greater id comes first.
 
         Raises:
-            ValueError: ``limit`` is negative, or ``after`` is no cursor.
+            ValueError: ``limit`` is negative, or ``after`` is not a cursor.
         """
         if limit < 0:
-            raise ValueError("a limit is not negative")
+            raise ValueError("a limit cannot be negative")
         cursor = None if after is None else Cursor.parse(after)
         return _hits(self._rows(query, cursor, limit and limit + (cursor.seen if cursor else 0)), cursor)
 
     def count(self, query: Query) -> int:
-        """Return how many documents match."""
-        rows = self._ask(query, lambda parts: sql.count(parts, query))
+        """Return the number of matching documents."""
+        rows = self._rows_of(query, lambda parts: sql.count(parts, query))
         return int(rows[0][0] or 0) if rows else 0
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
-        """Return the most frequent values of a field; equal counts in the order of the values."""
-        rows = self._ask(query, lambda parts: sql.top(parts, query, field, n))
+        """Return the most frequent values of a field; equally frequent ones are sorted."""
+        rows = self._rows_of(query, lambda parts: sql.top(parts, query, field, n))
         return [TopValue(json.loads(value), count) for value, count in rows]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
         """Return the number of documents over time, by ``field``; events without a time are in none."""
         if seconds < 1:
-            raise ValueError("a stretch has at least 1 second")
+            raise ValueError("an interval has at least 1 second")
         buckets: dict[int, dict[str, int]] = {}
-        for begin, value, count in self._ask(query, lambda parts: sql.histogram(parts, query, field, seconds, offset)):
-            counts = buckets.setdefault(begin, {})
+        for start, value, count in self._rows_of(
+            query, lambda parts: sql.histogram(parts, query, field, seconds, offset)
+        ):
+            counts = buckets.setdefault(start, {})
             label = _label(field, value)
             counts[label] = counts.get(label, 0) + count
-        return [Bucket(_moment(begin), counts) for begin, counts in buckets.items()]
+        return [Bucket(_iso(start), counts) for start, counts in buckets.items()]
 
     def delete(self, index: str) -> None:
-        """Delete an index; see ``deletion`` for what it does to those that read and write it."""
-        deletion.delete(self._root, index)
+        """Delete an index; see ``index_folder`` for what that means for its readers and writers."""
+        delete_index(self._root, index)
 
     def interrupt(self) -> None:
-        """Make the queries that run in other threads raise `QueryTimeoutError`; later ones are not concerned."""
+        """Make queries that are running in other threads raise `QueryTimeoutError`; later ones are not affected."""
         self._engine.interrupt()
 
     def close(self) -> None:
-        """Interrupt what runs."""
+        """Interrupt running queries."""
         self.interrupt()
 
-    def _ask(self, query: Query, build: Callable[[list[sql.Part]], str]) -> list[Any]:
+    def _rows_of(self, query: Query, build: Callable[[list[sql.FileGroup]], str]) -> list[Any]:
         with self._engine.session() as session:
-            return list(self._run(folders(self._root), query, lambda parts: session.run(build(parts))))
+            return list(self._run(index_folders(self._root), query, lambda parts: session.run(build(parts))))
 
     def _rows(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
-        """Return the rows from the place of the cursor on."""
+        """Yield the rows from the sort key of the cursor on."""
         rows = self._newest if 0 < limit <= _PAGE else self._stream
-        if cursor is None or cursor.place.time is None:
-            yield from rows(query, None if cursor is None else cursor.place, limit)
+        if cursor is None or cursor.sort_key.time is None:
+            yield from rows(query, None if cursor is None else cursor.sort_key, limit)
             return
         found = 0
-        for row in rows(cursor.narrow(query), cursor.place, limit):
+        for row in rows(cursor.narrow(query), cursor.sort_key, limit):
             found += 1
             yield row
-        # A range of time, as that of the cursor, leaves out what has no time; if the query has none, it comes now.
+        # A time range, such as the cursor's, excludes events without a time; if the query has none, they follow now.
         if query.since is None and query.until is None and (not limit or found < limit):
             yield from rows(query, sql.UNTIMED, limit and limit - found)
 
-    def _stream(self, query: Query, place: sql.Place | None, limit: int) -> Iterator[Row]:
-        """Read all indices, one stretch of time after the other, each sorted by DuckDB."""
-        untimed = place is not None and place.time is None
-        window = folders(self._root)
-        parts = None if untimed else slices(query, [(folder, self._listing.raw_bytes(folder)) for folder in window])
-        asked: Iterable[tuple[Query, sql.Place | None]]
-        asked = [(query, place)] if parts is None else ((part, place) for part in parts)
+    def _stream(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
+        """Read all indices, one time slice after the other, each sorted by DuckDB."""
+        untimed = sort_key is not None and sort_key.time is None
+        window = index_folders(self._root)
+        parts = (
+            None if untimed else time_slices(query, [(folder, self._listing.raw_bytes(folder)) for folder in window])
+        )
+        asked: Iterable[tuple[Query, sql.SortKey | None]]
+        asked = [(query, sort_key)] if parts is None else ((part, sort_key) for part in parts)
         if parts is not None and query.since is None and query.until is None:
-            asked = itertools.chain(asked, [(query, sql.UNTIMED)])  # no stretch has them
+            asked = itertools.chain(asked, [(query, sql.UNTIMED)])  # they are in no slice
         found = 0
         with self._engine.session() as session:
             for part, at in asked:
@@ -145,39 +146,39 @@ class LocalStore:
                 if limit and found == limit:
                     return
 
-    def _newest(self, query: Query, place: sql.Place | None, limit: int) -> Iterator[Row]:
+    def _newest(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
         """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
         found: list[Row] = []
-        left = sorted(folders(self._root), key=_end)
+        left = sorted(index_folders(self._root), key=_end)
         size = 1
         with self._engine.session() as session:
             while left:
                 window, left = left[-size:], left[:-size]
                 size *= 2
-                found += self._run(window, query, functools.partial(_read_newest, session, query, place, limit))
+                found += self._run(window, query, functools.partial(_read_newest, session, query, sort_key, limit))
                 found = sorted(found, key=_order, reverse=True)[:limit]
                 if left and len(found) == limit and _order(found[-1])[0] >= _end(left[-1]):
                     break
         yield from found
 
     def _run(
-        self, window: list[Folder], query: Query, read: Callable[[list[sql.Part]], Iterable[Any]]
+        self, window: list[IndexFolder], query: Query, read: Callable[[list[sql.FileGroup]], Iterable[Any]]
     ) -> Iterator[Any]:
-        """Return what ``read`` reads of the files of some indices.
+        """Yield what ``read`` returns for the files of some indices.
 
-        What it asks sorts or groups, or is read to the end, so that the first row comes after the last file was
-        read: from then on no file that vanishes can disturb.
+        Its queries sort or group, or are read to the end, so the first row comes after the last file was read: after
+        that, a file that vanishes does no harm.
         """
-        begun = False
+        started = False
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 if parts := self._listing.parts(window, query):
                     for row in read(parts):
-                        begun = True
+                        started = True
                         yield row
                 return
             except VanishedError as error:
-                if begun or attempt == _ATTEMPTS:
+                if started or attempt == _ATTEMPTS:
                     raise StoreError(str(error)) from error
             except OSError as error:
                 raise StoreError(f"cannot read the store: {error.strerror or error}") from error
@@ -186,29 +187,29 @@ class LocalStore:
 
 
 def _read_all(
-    session: Session, query: Query, place: sql.Place | None, limit: int, parts: Sequence[sql.Part]
+    session: Session, query: Query, sort_key: sql.SortKey | None, limit: int, parts: Sequence[sql.FileGroup]
 ) -> Iterator[Row]:
-    """Read the matching documents, newest first, in one go."""
-    return session.run(sql.newest(parts, query, place, limit))
+    """Read the matching documents, newest first, in one query."""
+    return session.run(sql.newest(parts, query, sort_key, limit))
 
 
 def _read_newest(
-    session: Session, query: Query, place: sql.Place | None, limit: int, parts: Sequence[sql.Part]
+    session: Session, query: Query, sort_key: sql.SortKey | None, limit: int, parts: Sequence[sql.FileGroup]
 ) -> Iterable[Row]:
-    """Find the newest matches first, and read the documents of these alone; the rows come in any order."""
-    found = list(session.run(sql.newest_rows(parts, query, place, limit + 1)))
+    """Find the newest matches, then read only their documents; the rows come in any order."""
+    found = list(session.run(sql.newest_rows(parts, query, sort_key, limit + 1)))
     if len(found) > limit and found[-1][:2] == found[-2][:2]:
-        # Which of several at one place are within the limit depends on their documents.
-        return _read_all(session, query, place, limit, parts)
-    in_tails = [(time, key, document, file) for time, key, document, file, row in found[:limit] if row is None]
-    return in_tails + read_documents(session, [row for row in found[:limit] if row[4] is not None])
+        # Which of several at one sort_key are within the limit depends on their documents.
+        return _read_all(session, query, sort_key, limit, parts)
+    in_append_logs = [(time, key, document, file) for time, key, document, file, row in found[:limit] if row is None]
+    return in_append_logs + read_documents(session, [row for row in found[:limit] if row[4] is not None])
 
 
 def read_documents(session: Session, found: Sequence[Any]) -> list[Row]:
     """Read the documents of rows of sealed files that ``sql.newest_rows`` gave, in any order.
 
     Raises:
-        VanishedError: Other events are there now, as an index was replaced meanwhile, or no file at all.
+        VanishedError: The files have other events now, because an index was replaced meanwhile, or do not exist.
     """
     wanted: dict[str, list[int]] = {}
     for _, _, _, file, number in found:
@@ -220,40 +221,40 @@ def read_documents(session: Session, found: Sequence[Any]) -> list[Row]:
 
 
 def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
-    """Return the hits of sorted rows, behind the cursor."""
-    place, seen = (None, 0) if cursor is None else (cursor.place, cursor.seen)
+    """Yield the hits of sorted rows that come after the cursor."""
+    sort_key, seen = (None, 0) if cursor is None else (cursor.sort_key, cursor.seen)
     skip = seen
     for time, key, document, file in rows:
-        here = sql.Place(time, key)
-        if here == place and skip:
+        here = sql.SortKey(time, key)
+        if here == sort_key and skip:
             skip -= 1
             continue
-        seen = seen + 1 if here == place else 1
-        place = here
-        yield Hit(Path(file).parent.name, key, document.encode(), Cursor(place, seen).text())
+        seen = seen + 1 if here == sort_key else 1
+        sort_key = here
+        yield Hit(Path(file).parent.name, key, document.encode(), Cursor(sort_key, seen).text())
 
 
 def _order(row: Row) -> tuple[float, str, str]:
-    """Return what rows are sorted by; the document as well, so that those of the same time and id have one order."""
+    """Return what rows are sorted by, including the document, so that the order is total."""
     return (float("-inf") if row[0] is None else row[0], row[1], row[2])
 
 
-def _end(folder: Folder) -> float:
-    """Return a time that all events of an index are before, in microseconds."""
-    span = folder.span()
+def _end(folder: IndexFolder) -> float:
+    """Return a time after all events of an index, in microseconds."""
+    span = folder.time_bounds()
     if span is None:
         return float("inf")
     return datetime.datetime.fromisoformat(span[1]).replace(tzinfo=datetime.UTC).timestamp() * 1e6
 
 
 def _label(field: str, value: str | None) -> str:
-    """Return the name under which a value is counted; missing, null, empty and objects have none."""
+    """Return the label that a value is counted under; empty if it is missing, null or an object."""
     if value is None or value == "null" or value[0] in "[{":
         return ""
     label = str(json.loads(value)) if value[0] == '"' else value
     return label.upper() if field == "level" else label
 
 
-def _moment(seconds: int) -> str:
+def _iso(seconds: int) -> str:
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
     return moment.isoformat(timespec="milliseconds") + "Z"

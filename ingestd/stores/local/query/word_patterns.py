@@ -1,9 +1,9 @@
-"""Searching words by regular expression: what ``stores.words.holds`` decides, as RE2 can decide it inside DuckDB.
+"""Words as regular expressions: what ``stores.words.holds`` decides, in a form that RE2 evaluates inside DuckDB.
 
-Words are the segments of UAX #29 (https://www.unicode.org/reports/tr29/#Word_Boundaries). What may stand between
-two of them depends on the letters at both sides alone: a full stop joins letters to ``example.com`` and digits to
-``3.14``, a comma only digits, an underscore both; ideographs and Hiragana are words of their own, nothing needs to
-stand between them. So each pair of neighbours has its own separator in the pattern.
+Words are the segments of UAX #29 (https://www.unicode.org/reports/tr29/#Word_Boundaries). What may
+separate two of them depends only on the characters on both sides: a full stop joins letters as in ``example.com`` and
+digits as in ``3.14``, a comma only digits, an underscore both; every ideograph and Hiragana is a word, with nothing in
+between. So each pair of neighbours has its own separator in the pattern.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import regex
 from ingestd.stores.query import Gap
 
 _EMOJI = r"\x{2600}-\x{27bf}\x{1f1e6}-\x{1f1ff}\x{1f300}-\x{1faff}"
-_FORMAT = (  # \p{Cf} but U+200B, which parts words; RE2 cannot take one character out of a class
+_FORMAT = (  # \p{Cf} but U+200B, which separates words; RE2 cannot exclude a single character from a class
     r"\x{ad}\x{600}-\x{605}\x{61c}\x{6dd}\x{70f}\x{890}\x{891}\x{8e2}\x{180e}\x{200c}-\x{200f}\x{202a}-\x{202e}"
     r"\x{2060}-\x{2064}\x{2066}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{110bd}\x{110cd}\x{13430}-\x{1343f}"
     r"\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0001}\x{e0020}-\x{e007f}"
 )
-_MARKS = r"\p{M}" + _FORMAT  # belong to the character before them
+_MARKS = r"\p{M}" + _FORMAT  # belong to the preceding character
 _JOIN = r"_\x{203f}\x{2040}\x{2054}\x{fe33}\x{fe34}\x{fe4d}-\x{fe4f}\x{ff3f}"  # ExtendNumLet
 _MID_BOTH = r".'\x{2018}\x{2019}\x{2024}\x{fe52}\x{ff07}\x{ff0e}"  # MidNumLet, Single_Quote
 _MID_LETTER = _MID_BOTH + r":\x{b7}\x{387}\x{55f}\x{5f4}\x{2027}\x{fe13}\x{fe55}\x{ff1a}"
 _MID_NUMBER = _MID_BOTH + r",;\x{37e}\x{589}\x{60c}\x{60d}\x{66c}\x{7f8}\x{2044}\x{fe10}\x{fe14}\x{fe50}\x{ff0c}"
-_JOINS = {"letter": (_MID_LETTER, r"\p{L}"), "number": (_MID_NUMBER, r"\p{N}")}  # what joins two of a kind
+_JOINS = {"letter": (_MID_LETTER, r"\p{L}"), "number": (_MID_NUMBER, r"\p{N}")}  # what joins two characters of a kind
 _IN_WORDS = rf"[\p{{L}}\p{{N}}{_MARKS}{_JOIN}]"
 _SPECIAL = regex.compile(r"([\\.+*?()|\[\]{}^$])")
 
@@ -40,7 +40,7 @@ _KINDS = {
 
 
 def text_pattern(wanted: Sequence[str]) -> str:
-    """Return the RE2 pattern of lower-case words next to each other, as ``stores.words.words`` gives them."""
+    """Return the RE2 pattern of adjacent lower-case words, as returned by ``stores.words.words``."""
     parts = [_escaped(wanted[0])]
     for left, right in itertools.pairwise(wanted):
         parts += [_between(_kind(left[::-1]), _kind(right)), _escaped(right)]
@@ -48,7 +48,7 @@ def text_pattern(wanted: Sequence[str]) -> str:
 
 
 def word_pattern(pattern: Sequence[str | Gap]) -> str:
-    """Return the RE2 pattern of a part of one word."""
+    """Return the RE2 pattern of a part of a word."""
     pieces = []
     for at, part in enumerate(pattern):
         if isinstance(part, Gap):
@@ -61,7 +61,7 @@ def word_pattern(pattern: Sequence[str | Gap]) -> str:
 
 
 def _gap(gap: Gap, left: str, right: str) -> str:
-    """Return the pattern of what may be between two pieces of a word; signs need what they join on both sides."""
+    """Return the pattern between two pieces of a word; a sign needs characters that it joins on both sides."""
     joint = f"[{_JOINS[left][0]}]" if left == right and left in _JOINS else ""
     if gap is Gap.ONE:
         return f"(?:{_IN_WORDS}|{joint})" if joint else _IN_WORDS
@@ -78,17 +78,17 @@ def _gap(gap: Gap, left: str, right: str) -> str:
 
 
 def _kind(chars: str) -> str:
-    """Return the kind of the first character that is no mark."""
+    """Return the kind of the first character that is not a mark."""
     base = next((char for char in chars if not _MARK.match(char)), "")
     return next((kind for kind, members in _KINDS.items() if members.match(base)), "alone")
 
 
 def _between(left: str, right: str) -> str:
-    """Return the pattern of what parts two words: no letter, and neither side goes on to be a longer word."""
+    """Return the pattern that separates two words: no letter, and nothing that extends either word."""
     no_letter = rf"^\p{{L}}\p{{N}}{_EMOJI}"
     begin = no_letter + _MARKS + ("" if left == "alone" else _JOIN)
     end = no_letter + _MARKS + ("" if right == "alone" else _JOIN)
-    # One character is enough if it is none that joins these two.
+    # A single character is enough unless it joins these two.
     joins = _JOINS[left][0] if left == right and left in _JOINS else ""
     one = max(begin, end, key=len) + joins
     parted = f"(?:[{one}]|[{begin}][{no_letter}]*[{end}])[{_MARKS}]*"

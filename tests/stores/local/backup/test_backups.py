@@ -57,7 +57,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-@pytest.mark.parametrize("sealed", [(), (0,), (0, 1)], ids=["tails", "sealed_and_tails", "sealed"])
+@pytest.mark.parametrize("sealed", [(), (0,), (0, 1)], ids=["append_logs", "sealed_and_append_logs", "sealed"])
 def test_back_up_delete_restore(place: Place, sealed: tuple[int, ...]) -> None:
     for number in range(2):
         place.write(range(number * 100, number * 100 + 100))
@@ -173,7 +173,7 @@ def test_a_damaged_manifest_is_found(place: Place) -> None:
 def test_a_manifest_cannot_write_outside(place: Place) -> None:
     from ingestd.stores.local.backup import archive  # noqa: PLC0415
 
-    made = archive.Archive(INDEX, "ab", "", (archive.Entry("../../x", 1, "0" * 64, 1),))
+    made = archive.Archive(INDEX, "ab", "", (archive.ArchivedFile("../../x", 1, "0" * 64, 1),))
     with pytest.raises(BackupError, match="no name of a file"):
         archive.decode("evil", archive.encode(made))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.stores.backups import BackupError
-from ingestd.stores.local.backup.credentials import from_files
+from ingestd.stores.local.backup.object_store import from_files
 
 SECRET = "s3cr%t/+key"
 FILE = f"""

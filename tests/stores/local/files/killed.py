@@ -16,7 +16,7 @@ import duckdb  # noqa: F401 -- once here: each of the many children would take i
 
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.parquet import Maker
+from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.query import Query
 
@@ -57,7 +57,7 @@ def die_at(step: int, root: Path, policy: Policy) -> None:
 
     for name in ("rename", "unlink", "fsync", "ftruncate", "rmdir", "mkdir"):
         setattr(os, name, counted(getattr(os, name)))
-    Maker._run = counted(Maker._run)  # type: ignore[method-assign]
+    ParquetWriter._run = counted(ParquetWriter._run)  # type: ignore[method-assign]
     seal_once(root, policy)
 
 
@@ -71,8 +71,8 @@ def go_on(root: Path, policy: Policy) -> None:
     writer.close()
     seal_once(root, policy)
     for folder in root.glob("log*"):
-        tails, sealed = manifest.contents(folder)
-        assert tails == []
+        append_logs, sealed = manifest.contents(folder)
+        assert append_logs == []
         ids = {f"ids-{writer}-{number:05d}.txt" for writer, number in sealed.sealed.items()}
         others = {path.name for path in folder.iterdir() if ".torn-" not in path.name}
         assert others == {"sealed.json", *ids, *(file.name for file in sealed.files)}

@@ -112,10 +112,10 @@ def test_a_writer_rolls_by_size(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0", roll_bytes=100)
     for at in range(6):
         writer.append(INDEX, [event(at)], [f"{at}"])
-    tails = [name for name in names(tmp_path) if name.startswith("tail")]
-    assert tails == [f"tail-w0-0000{number}.ndjson" for number in (1, 2, 3, 4, 5, 6)]
+    append_logs = [name for name in names(tmp_path) if name.startswith("tail")]
+    assert append_logs == [f"tail-w0-0000{number}.ndjson" for number in (1, 2, 3, 4, 5, 6)]
     (done,) = seal_once(tmp_path)  # all but the one that is open: a later one shows that they are done
-    assert done.sources == tuple(tails[:-1])
+    assert done.sources == tuple(append_logs[:-1])
     writer.append(INDEX, [event(7)], ["7"])
     writer.close()
     assert [key for key, _ in read(tmp_path)] == list("0123457")
@@ -197,9 +197,9 @@ def test_files_that_are_not_sorted_together(tmp_path: Path, monkeypatch: pytest.
 
 def test_lines_that_nobody_can_read_are_kept_aside(tmp_path: Path) -> None:
     append(tmp_path, event(1), event(2))
-    tail = tmp_path / INDEX / "tail-w0-00001.ndjson"
+    append_log = tmp_path / INDEX / "tail-w0-00001.ndjson"
     bad = [b'{"not":"\xff"}\t\n', b"no tab\n", b'{"two":\t"tabs"}\t"1"\n']
-    tail.write_bytes(b"".join([bad[0], tail.read_bytes(), *bad[1:]]))
+    append_log.write_bytes(b"".join([bad[0], append_log.read_bytes(), *bad[1:]]))
     (done,) = seal_once(tmp_path, NOW)
     assert done.events == len(read(tmp_path)) == 2
     assert (tmp_path / INDEX / "tail-w0-00001.unreadable").read_bytes() == b"".join(bad)
@@ -207,9 +207,9 @@ def test_lines_that_nobody_can_read_are_kept_aside(tmp_path: Path) -> None:
 
 def test_a_torn_end_is_kept_aside(tmp_path: Path) -> None:
     append(tmp_path, event(1))
-    tail = tmp_path / INDEX / "tail-w0-00001.ndjson"
-    size = tail.stat().st_size
-    tail.write_bytes(tail.read_bytes() + b'{"half')
+    append_log = tmp_path / INDEX / "tail-w0-00001.ndjson"
+    size = append_log.stat().st_size
+    append_log.write_bytes(append_log.read_bytes() + b'{"half')
     seal_once(tmp_path, NOW)
     assert (tmp_path / INDEX / f"tail-w0-00001.torn-{size}").read_bytes() == b'{"half'
     assert len(read(tmp_path)) == 1
@@ -264,8 +264,8 @@ def test_killed_at_each_step(small_files: int, tmp_path: Path) -> None:
         writer.close()
         if small_files == 1 and at < 2:
             seal_once(root, NOW)
-    with (root / INDEX / names(root)[-1]).open("ab") as tail:
-        tail.write(b'{"torn')
+    with (root / INDEX / names(root)[-1]).open("ab") as append_log:
+        append_log.write(b'{"torn')
     (tmp_path / "work").mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "tests.stores.local.files.killed", root, tmp_path / "work", str(small_files)],

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.stores.base import DocumentsRefusedError, InvalidIndexError, StoreError, StoreFullError
+from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError, StoreFullError
+from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, check_index, day_of
+from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.files.writer import _lines
 
 INDEX = "logstash-2026.11.22"
@@ -67,7 +68,7 @@ def test_ids_must_be_as_many_as_documents(tmp_path: Path) -> None:
 
 def test_a_document_that_could_not_be_read_again_is_refused(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
-    with pytest.raises(DocumentsRefusedError) as caught:
+    with pytest.raises(DocumentsRejectedError) as caught:
         writer.append(INDEX, [b"{}", b'{"a":"' + b"x" * MAX_DOCUMENT_BYTES + b'"}', b"{}"])
     writer.close()
     assert caught.value.positions == (1,)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingestd.stores.base import Bucket, Hit, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.layout import folders
+from ingestd.stores.local.files.layout import index_folders
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.engine import Engine, VanishedError
@@ -107,7 +107,7 @@ HISTOGRAM: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("sealed", [False, True], ids=["tail", "sealed"])
+@pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 def test_histogram(sealed: bool, tmp_path: Path) -> None:
     fill(tmp_path, HISTOGRAM)
     if sealed:
@@ -161,7 +161,7 @@ CONDITIONS = {
     "text_bound": Range("tags", None, "x", high_inclusive=False),
     "all": And(()),
     "none": Or(()),
-    "one_of": Or((Equal("tags", "x"), Equal("tags", "404"), Equal("other", "1"))),
+    "equals_any": Or((Equal("tags", "x"), Equal("tags", "404"), Equal("other", "1"))),
     "words": Text("맛집", ("tags",)),
     "words_no_column": Text("맛집", ("more",)),
 }
@@ -169,14 +169,14 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_columns_answer_as_documents_do(condition: Any, both: tuple[LocalStore, LocalStore]) -> None:
-    tail, sealed = (sorted(hit.id for hit in store.search(Query(where=condition))) for store in both)
-    assert tail == sealed
+    append_log, sealed = (sorted(hit.id for hit in store.search(Query(where=condition))) for store in both)
+    assert append_log == sealed
 
 
 def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
-    tail, sealed = (store.top("tags", Query(), 99) for store in both)
-    assert tail == sealed
-    assert [(value.value, value.count) for value in tail][:2] == [("x", 3), (404, 2)]
+    append_log, sealed = (store.top("tags", Query(), 99) for store in both)
+    assert append_log == sealed
+    assert [(value.value, value.count) for value in append_log][:2] == [("x", 3), (404, 2)]
 
 
 def test_documents_of_an_index_that_was_replaced_are_not_taken(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_documents_of_an_index_that_was_replaced_are_not_taken(tmp_path: Path) -
     for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
         fill(root, [{"n": 1}], [key])
         seal_once(root, NOW)
-    parts = Listing().parts(folders(tmp_path / "a"), Query())
+    parts = Listing().parts(index_folders(tmp_path / "a"), Query())
     with Engine(256 << 20, 1, None).session() as session:
         found = list(session.run(sql.newest_rows(parts, Query(), None, 9)))
         assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
@@ -203,7 +203,7 @@ EQUALS = [  # values that are all as frequent: their order
 ]
 
 
-@pytest.mark.parametrize("sealed", [False, True], ids=["tail", "sealed"])
+@pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 @pytest.mark.parametrize(("values", "expected"), [case[1:] for case in EQUALS], ids=[case[0] for case in EQUALS])
 def test_tops_that_are_as_frequent(values: list[Any], expected: list[Any], sealed: bool, tmp_path: Path) -> None:
     fill(tmp_path, [{"tags": value} for value in values])
@@ -226,8 +226,8 @@ def test_events_of_one_time_and_id_are_in_the_order_of_their_documents(limit: in
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalStore, LocalStore]:
-    """The same events in a tail and sealed; ``tags`` has a column."""
-    roots = [tmp_path_factory.mktemp(name) for name in ("tail", "sealed")]
+    """The same events in an append log and sealed; ``tags`` has a column."""
+    roots = [tmp_path_factory.mktemp(name) for name in ("append_log", "sealed")]
     for root in roots:
         fill(root, [{"tags": value, "more": value} for value in VALUES], [f"{at:02}" for at in range(len(VALUES))])
     seal_once(roots[1], NOW)

@@ -3,18 +3,19 @@ from pathlib import Path
 
 import pytest
 
+from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.layout import Folder, day_of
-from ingestd.stores.local.query.slices import HEAVY_BYTES, slices
+from ingestd.stores.local.files.layout import IndexFolder
+from ingestd.stores.local.query.paging import HEAVY_BYTES, time_slices
 from ingestd.stores.query import Query
 
 
-def folder(index: str) -> Folder:
-    return Folder(Path(index), index, day_of(index))
+def folder(index: str) -> IndexFolder:
+    return IndexFolder(Path(index), index, day_of(index))
 
 
 def ranges(query: Query, *sizes: tuple[str, int]) -> list[tuple[str | None, str | None]]:
-    cut = slices(query, [(folder(index), size) for index, size in sizes])
+    cut = time_slices(query, [(folder(index), size) for index, size in sizes])
     assert cut is not None
     return [(part.since, part.until) for part in cut]
 
@@ -48,7 +49,7 @@ def test_within_the_range_of_the_query() -> None:
 
 
 def test_an_index_without_a_day() -> None:
-    assert slices(Query(), [(folder("audit"), 1)]) is None
+    assert time_slices(Query(), [(folder("audit"), 1)]) is None
 
 
 @pytest.mark.parametrize("query", [Query(), Query(since="2026-11-20T05:00:00Z"), Query(until="2026-11-21T05:00:00Z")])

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestd.stores.base import IndexInfo, LogStore, StoreError, TopValue
+from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.layout import day_of
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import _MAX_BYTES
 from ingestd.stores.local.query.listing import Listing
@@ -37,7 +37,7 @@ def fill(root: Path, documents: dict[str, bytes], index_of: dict[str, str]) -> N
     writer.close()
 
 
-STATES = ["utf8-tails", "escaped-tails", "utf8-sealed", "escaped-joined", "utf8-mixed"]
+STATES = ["utf8-append_logs", "escaped-append_logs", "utf8-sealed", "escaped-joined", "utf8-mixed"]
 
 
 @pytest.fixture(scope="module", params=STATES)
@@ -272,8 +272,8 @@ LAST = '{"@timestamp":"2026-11-22T10:00:01.000Z","message":"서울"}\t"2"\n'.enc
 def test_a_line_that_is_being_appended_is_seen_or_not(cut: int, tmp_path: Path) -> None:
     first = b'{"@timestamp":"2026-11-22T10:00:00.000Z","message":"one"}'
     fill(tmp_path, {"1": first}, {"1": "x"})
-    with (tmp_path / "x/tail-w0-00001.ndjson").open("ab") as tail:
-        tail.write(LAST[:cut])
+    with (tmp_path / "x/tail-w0-00001.ndjson").open("ab") as append_log:
+        append_log.write(LAST[:cut])
     expected = [LAST.partition(b"\t")[0], first] if cut > LAST.index(b"\t") else [first]
     assert read(LocalStore(tmp_path), Query()) == expected
 

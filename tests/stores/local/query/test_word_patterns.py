@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingestd.stores.local.files.duckdb_sql import text as literal
+from ingestd.stores.local.files.duckdb_sql import literal
 from ingestd.stores.local.query.word_patterns import text_pattern, word_pattern
 from ingestd.stores.query import Gap
 from ingestd.stores.words import holds, words
