@@ -12,8 +12,8 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.local import LocalStore, store_root
 from ingestd.stores.index_names import day_of
+from ingestd.stores.local import LocalStore, store_root
 
 
 def index_counts(

@@ -7,7 +7,6 @@ A query reads groups of files of one kind. Rows of append logs have ``doc`` and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -82,8 +82,8 @@ def test_pages_while_events_are_appended_and_sealed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "{}", "[1,2,3]", '[1,"a"]', '[1,"a",0]'])
-def test_a_wrong_cursor_is_told(text: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no cursor"):
+def test_a_wrong_cursor_is_rejected(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not a cursor"):
         LocalStore(tmp_path).search(Query(), 1, text)
 
 
@@ -274,7 +274,7 @@ def test_timeout(large: Path) -> None:
         LocalStore(large, timeout_s=0.05).count(SLOW)
 
 
-def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_malformed_time_is_rejected(tmp_path: Path) -> None:
     fill(tmp_path, [{"n": 1}])
-    with pytest.raises(StoreError, match="'yesterday' is no time"):
+    with pytest.raises(StoreError, match="'yesterday' is not a time"):
         LocalStore(tmp_path).count(Query(since="yesterday"))
