@@ -1,4 +1,4 @@
-"""Run pipelines in this very process: for those whose inputs all end by themselves, a command rather than a daemon."""
+"""Run pipelines in this process: when all their inputs end, they make a command rather than a daemon."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Sequence
-from typing import Any
 
 from ingestd.logs import get_logger
+from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.supervisor.worker import tune_garbage_collector
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -20,38 +21,50 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
 
     Raises:
         OSError: An input or output cannot be opened.
-        OutputGoneError: An output can take nothing any more.
+        OutputGoneError: An output cannot accept anything any more.
+        Exception: Whatever else ended an input or a delivery; it is logged as well.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    signalled, reading_ended = asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        signalled.set()
+        reading_ended.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    for pipeline in pipelines:
-        await pipeline.start()
-    tune_garbage_collector()
-    ended = asyncio.gather(*(pipeline.inputs_ended() for pipeline in pipelines))
-    broken = asyncio.gather(*(delivery.failed() for pipeline in pipelines for delivery in pipeline.deliveries))
-    stopped = asyncio.ensure_future(stop.wait())
-    for future in (ended, broken):  # what cancels them later, in vain drained, is no news for the log
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    waits: list[asyncio.Future[Any]] = [ended, broken, stopped]
-    for one in (await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED))[0]:
-        one.result()
-    for pipeline in pipelines:
-        pipeline.stop_inputs("drain")
-    drained = asyncio.gather(*(pipeline.drain() for pipeline in pipelines), broken)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    tasks = BackgroundTasks("pipelines of this process", expected=(OSError, OutputGoneError))
+    started: list[RunningPipeline] = []
     try:
-        if stop.is_set():
-            await asyncio.wait_for(drained, shutdown_timeout)
-        else:
-            await drained
+        for pipeline in pipelines:
+            await pipeline.start()
+            started.append(pipeline)
+        tune_garbage_collector()
+        _watch(tasks, pipelines, reading_ended)
+        await tasks.until(reading_ended.wait())
+        for pipeline in pipelines:
+            pipeline.stop_inputs("drain")
+        drained = asyncio.gather(*(pipeline.drain() for pipeline in pipelines))
+        await tasks.until(asyncio.wait_for(drained, shutdown_timeout if signalled.is_set() else None))
     except TimeoutError:
         lost = sum(pipeline.waiting for pipeline in pipelines)
         log.error("the shutdown time is over; events were not delivered", events=lost)
         return False
     finally:
-        stopped.cancel()
-        for pipeline in pipelines:
+        await tasks.close()
+        for pipeline in started:
             with contextlib.suppress(asyncio.CancelledError):
                 await pipeline.close()
     return True
+
+
+def _watch(tasks: BackgroundTasks, pipelines: Sequence[RunningPipeline], reading_ended: asyncio.Event) -> None:
+    """Let what ends an input or a delivery end the run."""
+
+    async def wait_for_inputs() -> None:
+        await asyncio.gather(*(pipeline.inputs_ended() for pipeline in pipelines))
+        reading_ended.set()
+
+    for pipeline in pipelines:
+        for delivery in pipeline.deliveries:
+            tasks.start(f"output {delivery.name}", delivery.failed())
+    tasks.start("inputs", wait_for_inputs())

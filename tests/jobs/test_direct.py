@@ -1,0 +1,85 @@
+"""Pipelines in this process: whatever ends one of their tasks ends the run, with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestd.app.assemble import dead_letter_writer, running_pipeline
+from ingestd.config.parser import parse_string
+from ingestd.jobs.direct import run_direct
+from ingestd.journal.memory import MemoryJournal
+from ingestd.pipeline.delivery import OutputGoneError
+from ingestd.pipeline.pipeline import RunningPipeline
+from ingestd.plugins.inputs.generator import Generator
+from ingestd.plugins.outputs.file import FileOutput
+from ingestd.settings import Settings
+from ingestd.tasks import TaskEndedError
+
+CONFIG = 'input { generator { count => %d } } output { file { path => "%s" } }'
+
+
+def build(tmp_path: Path, count: int) -> RunningPipeline:
+    settings = Settings(data_dir=tmp_path)
+    config = parse_string(CONFIG % (count, tmp_path / "out"), {})
+    journal = MemoryJournal(max_bytes=1 << 20)
+    return running_pipeline("main", config, settings, dead_letter_writer(settings, "w0", 1), journal, 0)
+
+
+def lines(tmp_path: Path) -> int:
+    return (tmp_path / "out").read_bytes().count(b"\n")
+
+
+async def test_it_ends_with_its_inputs(tmp_path: Path) -> None:
+    assert await run_direct([build(tmp_path, 100)], 1)
+    assert lines(tmp_path) == 100
+
+
+async def test_it_ends_with_a_signal(tmp_path: Path) -> None:
+    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(run_direct([build(tmp_path, 0)], 20), 60)
+    assert lines(tmp_path) > 0
+
+
+def dies(defect: Exception | None) -> Callable[..., Awaitable[None]]:
+    """Return a coroutine function that raises, or is cancelled from outside."""
+
+    async def die(*arguments: Any) -> None:
+        if defect is not None:
+            raise defect
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    return die
+
+
+DEATHS = [  # id, what dies, of what, what the run raises
+    ("input_raises", (Generator, "run"), RuntimeError("a defect"), RuntimeError),
+    ("input_is_cancelled", (Generator, "run"), None, TaskEndedError),
+    ("output_is_gone", (FileOutput, "deliver"), BrokenPipeError(), OutputGoneError),
+    ("output_is_cancelled", (FileOutput, "deliver"), None, TaskEndedError),
+]
+
+
+@pytest.mark.parametrize(("target", "defect", "error"), [row[1:] for row in DEATHS], ids=[row[0] for row in DEATHS])
+async def test_task_that_dies_ends_the_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: tuple[type, str],
+    defect: Exception | None,
+    error: type[Exception],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(*target, dies(defect))
+    with pytest.raises(error):
+        await asyncio.wait_for(run_direct([build(tmp_path, 0)], 1), 20)
+    logged = any(message.startswith("a background task") for message in caplog.messages)
+    assert logged == (error is not OutputGoneError)  # which is no defect: the command reports it
