@@ -33,9 +33,10 @@ _NOTHING = "there is nothing to audit: only a config with an input that listens 
 @click.option("--store", "url", metavar="URL", help="Also count the indices of this Elasticsearch or OpenSearch.")
 @json_option
 def audit(settings: Settings, day: datetime.date | None, url: str | None, as_json: bool) -> None:
-    """Check that received = delivered + duplicates + dead + dropped + queued; exit code 1 if it does not add up.
+    """Check that every event is accounted for; exit code 1 if not.
 
-    For each input, day and output, over all restarts; delivered events are compared with what the indices hold.
+    Received must equal delivered + duplicates + dead + dropped + queued, for each input, day and output, over all
+    restarts. Delivered events are compared with what the indices hold.
 
     It covers everything that went through a journal: all inputs of a config that listens on something. A config with
     only inputs such as stdin, file and generator runs without a journal, and is not accounted for.

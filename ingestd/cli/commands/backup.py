@@ -42,14 +42,15 @@ class _DayOrCommand(click.Group):
 
 @click.group(cls=_DayOrCommand)
 def backup() -> None:
-    """Back up days: `ingestd backup yesterday`, `ingestd backup 2019.05.01..2019.05.15`, `ingestd backup --missing`.
+    """Back up days, list and verify backups.
 
-    Once there is a repository, the daemon does this every night.
+    Examples: `ingestd backup yesterday`, `ingestd backup 2019.05.01..2019.05.15`, `ingestd backup --missing`. Once
+    there is a repository, the daemon does this every night.
     """
 
 
 @backup.command()
-@click.argument("days", type=Days(), required=False)
+@click.argument("days", type=Days(), metavar="[DAY]", required=False)
 @click.option("--missing", is_flag=True, help="All past days that are not backed up.")
 @repository_option
 @json_option
@@ -96,7 +97,7 @@ def list_backups(settings: Settings, repository: str | None, as_json: bool) -> N
 
 
 @backup.command()
-@click.argument("days", type=Days())
+@click.argument("days", type=Days(), metavar="DAY")
 @repository_option
 @store_options
 def verify(settings: Settings, days: list[datetime.date], repository: str | None) -> None:

@@ -26,7 +26,7 @@ def explain(
     config_string: str | None,
     named: tuple[str, ...],
 ) -> None:
-    """Explain a config: which fields it reads, sets and removes, and how much of a record it decodes."""
+    """Show which fields a config reads, sets and removes, and how much of a record it decodes."""
     with config_errors():
         configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
         for config in configs.values():

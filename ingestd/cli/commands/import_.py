@@ -57,11 +57,11 @@ def import_(
     no_filters: bool,
     again: bool,
 ) -> None:
-    """Import log files, JSON lines or text, plain, gzip or zstd, through the same pipeline as live events.
+    """Import log files, through the same pipeline as live events.
 
-    Each line is stored once: files that were imported before are recognised by their content, of a file that has
-    grown only the new lines are read, and an interrupted or killed import continues where it stopped. The daemon may
-    be running.
+    Files are JSON lines or text, plain, gzip or zstd. Each line is stored once: files that were imported before are
+    recognised by their content, of a file that has grown only the new lines are read, and an interrupted or killed
+    import continues where it stopped. The daemon may be running.
 
     Exit codes: 0 all lines are stored; 1 some became dead letters, a file is damaged, or the import was interrupted.
     """

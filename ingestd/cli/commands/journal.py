@@ -52,7 +52,7 @@ def inspect_journal(settings: Settings, worker: str | None, as_json: bool) -> No
 @settings_options("data_dir")
 @_worker_option
 def verify(settings: Settings, worker: str | None) -> None:
-    """Read every record and compare its checksum; print what is errors and where. Exit code 1 if anything is."""
+    """Read every record and compare its checksum. Prints where records are damaged; exit code 1 if any are."""
     errors = 0
     for folder in _folders(settings, worker):
         with os_errors("the journal"):

@@ -32,7 +32,7 @@ _RULES = {"max_age": "max_age", "max_size": "max_bytes", "max_indices": "max_ind
 @json_option
 @store_options
 def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None, **limits: Any) -> None:
-    """Delete the indices that retention allows to delete, and say why each one goes or stays.
+    """Delete indices that are due, and say why each one goes or stays.
 
     The rules are the settings `retention`, or the options given here instead. Once there is a repository, nothing is
     deleted that is not in a verified backup.

@@ -14,5 +14,5 @@ from ingestd.settings import Settings
 @click.command()
 @settings_options("data_dir")
 def reload(settings: Settings) -> None:
-    """Make the daemon reload its config; it logs and rejects a bad one and keeps running the old one."""
+    """Make the daemon reload its config. A bad config is logged and rejected, and the old one stays in force."""
     send_signal(settings, signal.SIGHUP)

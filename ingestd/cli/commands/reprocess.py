@@ -38,9 +38,10 @@ from ingestd.stores.base import IndexInfo, StoreError
 def reprocess(
     settings: Settings, days: list[datetime.date], config_path: Path | None, dry_run: bool, repository: str | None
 ) -> None:
-    """Run stored days through the filters again, say after fixing a pattern: same ids, same indices.
+    """Run stored days through the filters again, say after fixing a pattern.
 
-    A day that is no longer in the store is read from its backup. An index is replaced only after all of it is parsed.
+    Events keep their indices and ids. A day that is no longer in the store is read from its backup. An index is
+    replaced only after all of it is parsed.
     """
     pipeline = _pipeline(config_path, settings)
     with opened_with_backups(settings) as opened, lifecycle_lock(settings):

@@ -16,7 +16,7 @@ from ingestd.stores.base import StoreError
 
 
 @click.command()
-@click.argument("days", type=Days())
+@click.argument("days", type=Days(), metavar="DAY")
 @click.option("--rename", metavar="PREFIX", default="", help="Put this in front of the restored indices' names.")
 @click.option("--overwrite", is_flag=True, help="Replace existing indices.")
 @repository_option
@@ -32,7 +32,7 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
     target: str | None,
     prefix: str,
 ) -> None:
-    """Restore DAY, a day or a range such as 2019.05.01..2019.05.15.
+    """Restore the backups of DAY, a day or a range such as 2019.05.01..2019.05.15.
 
     Retention spares a restored index for a week (setting restore.keep). Exit code 1 if a day failed or has no
     backup; the others are restored all the same.

@@ -24,7 +24,7 @@ from ingestd.supervisor.logs import set_up_logging
 @pipeline_options
 @settings_options()
 def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str | None, named: tuple[str, ...]) -> None:
-    """Run the daemon: with no config, the built-in pipeline for Django sites on port 5959.
+    """Run the daemon. Without a config it runs the built-in pipeline for Django sites, on port 5959.
 
     Signals: SIGTERM and SIGINT stop it, SIGHUP reloads the config, SIGUSR2 upgrades it in place.
 

@@ -24,7 +24,7 @@ from ingestd.stores.query import Query
 @store_options
 @json_option
 def top(settings: Settings, field: str, query: Query, n: int, as_json: bool) -> None:
-    """Count the most frequent values of FIELD, such as search_word, in the events that match QUERY."""
+    """Count the most frequent values of FIELD, such as search_word. Only events that match QUERY are counted."""
     with opened_store(settings) as store:
         found = store.top(field, query, n)
         if as_json:
