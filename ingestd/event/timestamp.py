@@ -11,7 +11,7 @@ in its extended form, date first; the time or its end may be missing.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from ingestd.event.times.zones import OFFSET, find_zone, offset_seconds
@@ -122,6 +122,15 @@ def from_epoch(seconds: float, nanos: int = 0) -> str:
     except OverflowError as error:
         raise ValueError(str(error)) from None
     return from_epoch_ns(ns + nanos)
+
+
+def from_datetime(moment: datetime) -> str:
+    """Return the canonical text for a moment with a time zone, cut to milliseconds.
+
+    Raises:
+        OverflowError: In UTC it is not in the years 1 to 9999.
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _canonical_text(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from ingestd.event.timestamp import from_datetime
 from ingestd.files import open_atomic
 from ingestd.stores.base import Hit, LogStore
 from ingestd.stores.query import Query
@@ -27,7 +28,7 @@ def hits_by_day(store: LogStore, query: Query, total: int) -> Iterator[Hit]:
         return
     for day in reversed(days):
         start = datetime.datetime.fromisoformat(day.time)
-        end = (start + datetime.timedelta(seconds=_DAY_S)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        end = from_datetime(start + datetime.timedelta(seconds=_DAY_S))
         since, until = max(query.since or day.time, day.time), min(query.until or end, end)  # all have the same form
         yield from store.search(replace(query, since=since, until=until), 0)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from ingestd import metrics
+from ingestd.event.timestamp import from_datetime
 from ingestd.logs import Logger, get_logger
 
 __all__ = ["JsonFormatter", "Logger", "RateLimitedHandler", "TextFormatter", "get_logger", "set_up_logging"]
@@ -129,7 +130,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return from_datetime(datetime.fromtimestamp(record.created, UTC))
 
 
 def _one_line(text: str) -> str:

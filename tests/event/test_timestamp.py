@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.timestamp import epoch_seconds, from_epoch, from_epoch_ns, is_canonical, normalise, to_epoch_ns
+from ingestd.event.timestamp import (
+    epoch_seconds,
+    from_datetime,
+    from_epoch,
+    from_epoch_ns,
+    is_canonical,
+    normalise,
+    to_epoch_ns,
+)
 
 FIRST_NS = to_epoch_ns("0001-01-01T00:00:00.000Z")
 LAST_NS = to_epoch_ns("9999-12-31T23:59:59.999999999Z")
@@ -149,3 +157,8 @@ def test_an_offset_moves_the_text_not_the_instant(ns: int, minutes: int, colon: 
 def test_normalise_is_idempotent_and_never_raises(text: str) -> None:
     once = normalise(text)
     assert once is None or (is_canonical(once) and normalise(once) is once)
+
+
+def test_from_datetime() -> None:
+    moment = datetime(2026, 11, 22, 19, 0, 0, 1999, tzinfo=timezone(timedelta(hours=9)))
+    assert from_datetime(moment) == "2026-11-22T10:00:00.001Z"

@@ -17,7 +17,7 @@ from ingestd.cli.common.options import json_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_text
-from ingestd.cli.common.times import utc_text
+from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
 from ingestd.stores.base import Hit, LogStore, StoreError
 from ingestd.stores.follow import OVERLAP_SECONDS, UnseenEvents, event_key
@@ -78,7 +78,7 @@ def _follow(store: LogStore, query: Query, news: UnseenEvents, show: Callable[[I
 
 def _recent(store: LogStore, query: Query) -> list[Hit]:
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=OVERLAP_SECONDS)
-    return list(store.search(replace(query, since=utc_text(since)), _PAGE))
+    return list(store.search(replace(query, since=from_datetime(since)), _PAGE))
 
 
 def _key(hit: Hit) -> str:

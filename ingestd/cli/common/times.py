@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ingestd.event.timestamp import from_datetime
 from ingestd.units import parse_duration
 
 MOMENT_ZONE: datetime.tzinfo | None = None
@@ -80,7 +81,7 @@ def parse_moment(text: str, now: datetime.datetime, zone: datetime.tzinfo | None
         moment = _moment(text.strip(), now.astimezone(zone), end)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)  # if still None, astimezone() uses the machine's
-        return utc_text(moment)
+        return from_datetime(moment)
     except (ValueError, OverflowError):
         raise ValueError(f"{_EXPECTED_MOMENT}, found {text!r}") from None
 
@@ -95,11 +96,6 @@ def _moment(text: str, now: datetime.datetime, end: bool) -> datetime.datetime:
     except ValueError:
         return datetime.datetime.fromisoformat(text)
     return datetime.datetime.combine(day + datetime.timedelta(days=end), datetime.time())
-
-
-def utc_text(moment: datetime.datetime) -> str:
-    """Return a moment as events have it: ``2026-11-22T10:00:00.000Z``."""
-    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def local_time(timestamp: Any, timespec: str = "milliseconds", zone: datetime.tzinfo | None = None) -> str:

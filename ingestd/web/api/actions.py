@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
+from ingestd.event.timestamp import from_datetime
 from ingestd.lifecycle.build import repository
 from ingestd.lifecycle.manual_actions import Order
 from ingestd.logs import get_logger
@@ -187,4 +188,4 @@ def _answer(status: int, action: dict[str, Any] | None) -> web.Response:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return from_datetime(datetime.datetime.now(datetime.UTC))

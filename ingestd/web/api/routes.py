@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
+from ingestd.event.timestamp import from_datetime
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
 from ingestd.web.api.status import Status
@@ -32,7 +33,7 @@ def routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteD
 
 def now() -> str:
     """Return the time, in UTC, as stores take it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return from_datetime(datetime.datetime.now(datetime.UTC))
 
 
 def asked(request: web.Request) -> Arguments:

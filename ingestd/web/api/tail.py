@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps, loads
+from ingestd.event.timestamp import from_datetime
 from ingestd.stores import follow
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
@@ -119,8 +120,7 @@ def _message(answer: Answer, news: News) -> bytes:
 
 
 def _ago(seconds: float) -> str:
-    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return from_datetime(datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds))
 
 
 def _time(hit: Hit) -> str:
