@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config
-from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.journal.base import RecordQueue
@@ -81,12 +80,12 @@ def running_pipeline(
     """
     for warning in config.warnings:
         log.warning("the config may not mean what it says", pipeline=name, warning=warning)
-    counted = CountedDeadLetters(PipelineDeadLetters(dead_letters, name, config_version(config), journal))
+    pipeline_dead_letters = PipelineDeadLetters(dead_letters, name, config_version(config), journal)
     context = BuildContext(
         settings=settings,
-        dead_letters=counted,
+        dead_letters=pipeline_dead_letters,
         pipeline_id=name,
         writer_id=writer_id(worker_name(number), name),
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
-    return RunningPipeline(name, pipeline, journal, settings, counted, first=number == 0)
+    return RunningPipeline(name, pipeline, journal, settings, pipeline_dead_letters, first=number == 0)

@@ -50,16 +50,16 @@ def replay_dead_letters(
     finally:
         writer.close()
         reader.remove(lambda found: _digest(found.line) in queue.sent)
-    tally = replay.tally
-    parts = [f"{tally.replayed:,} replayed", f"{tally.dead:,} dead again"]
-    if tally.dropped:
-        parts.append(f"{tally.dropped:,} dropped by a filter")
+    counts = replay.counts
+    parts = [f"{counts.replayed:,} replayed", f"{counts.dead:,} dead again"]
+    if counts.dropped:
+        parts.append(f"{counts.dropped:,} dropped by a filter")
     if queue.incomplete:
         parts.append(f"{queue.incomplete:,} left: only their first bytes were kept")
     click.echo(", ".join(parts))
     if stopped:
         click.echo("stopped before the end; what was not sent is still there", err=True)
-    return 1 if tally.dead or queue.incomplete or stopped else 0
+    return 1 if counts.dead or queue.incomplete or stopped else 0
 
 
 class _Queue:

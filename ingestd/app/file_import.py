@@ -14,15 +14,14 @@ from ingestd.app.assemble import check_store_outputs, config_version, dead_lette
 from ingestd.app.file_import_inputs import file_inputs
 from ingestd.compiler.pipeline import BuiltOutput, Pipeline, compile_pipeline
 from ingestd.config.nodes import Config
-from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
+from ingestd.event.tally import Tally
 from ingestd.jobs.direct import run_direct
 from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
 from ingestd.jobs.import_known import Known, NewOnly, known_ids
 from ingestd.journal.base import START
 from ingestd.names import MAIN
-from ingestd.pipeline.ledger import Sheet
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
 from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
@@ -42,14 +41,14 @@ class ImportResult:
     """The result of an import.
 
     Attributes:
-        sheet: What became of the events for the first output.
+        tally: What became of the events for the first output.
         problems: What went wrong with files, one sentence each.
         unchanged: Files with nothing new since they were imported before.
         stopped: Whether a signal ended the import early.
         drained: Whether everything that was read has been delivered.
     """
 
-    sheet: Sheet
+    tally: Tally
     problems: list[str]
     unchanged: list[Path]
     stopped: bool
@@ -86,15 +85,15 @@ def import_files(
     with checkpoints.locked(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
         imports = Imports(checkpoints, again=again)
         journal = TrackedJournal(imports.delivered, settings.queue_bytes)
-        counted = CountedDeadLetters(PipelineDeadLetters(writer, MAIN, config_version(config), journal))
-        counted.recall(START)  # a kill may have come between a dead letter and the note that its line is done
-        context = BuildContext(settings=settings, dead_letters=counted, pipeline_id=MAIN, writer_id=_WRITER)
+        dead_letters = PipelineDeadLetters(writer, MAIN, config_version(config), journal)
+        dead_letters.recall(START)  # a kill may have come between a dead letter and the note that its line is done
+        context = BuildContext(settings=settings, dead_letters=dead_letters, pipeline_id=MAIN, writer_id=_WRITER)
         pipeline = compile_pipeline(config, context, report_failures(MAIN))
         check_store_outputs({MAIN: pipeline}, {MAIN: config})
         pipeline = replace(pipeline, routes=_routes(pipeline, settings, None if again else checkpoints.in_progress()))
         inputs, problems = file_inputs(files, codec, imports, pipeline, context, _read_counter(files, progress))
         pipeline = replace(pipeline, inputs=[built for built, _ in inputs])
-        running = RunningPipeline(MAIN, pipeline, journal, settings, counted)
+        running = RunningPipeline(MAIN, pipeline, journal, settings, dead_letters)
         try:
             drained = uvloop.run(run_direct([running], settings.shutdown_timeout))
         finally:
@@ -105,7 +104,7 @@ def import_files(
     problems += [problem for source in sources for problem in source.problems]
     stopped = not drained or not all(source.finished for source in sources)
     unchanged = [path for source in sources for path in source.known]
-    return ImportResult(_sheet(journal, running), problems, unchanged, stopped, drained)
+    return ImportResult(_tally(journal, running), problems, unchanged, stopped, drained)
 
 
 def _read_counter(files: Sequence[Path], progress: Callable[[int, int], None]) -> Callable[[int], None]:
@@ -141,12 +140,12 @@ def _routes(pipeline: Pipeline, settings: Settings, streams: dict[str, int] | No
     return [[adapted(built) for built in route] for route in pipeline.routes]
 
 
-def _sheet(journal: TrackedJournal, running: RunningPipeline) -> Sheet:
+def _tally(journal: TrackedJournal, running: RunningPipeline) -> Tally:
     """Return what became of all events for the first output."""
-    sheet = Sheet()
+    tally = Tally()
     for delivery in running.deliveries[:1]:
         _, state = journal.committed(delivery.name)
         for inputs in (state or {}).get("days", {}).values():
             for counts in inputs.values():
-                sheet.add(Sheet.of(counts))
-    return sheet
+                tally.add(Tally.of(counts))
+    return tally

@@ -56,7 +56,7 @@ def generate(program: Program, names: Names, errors: list[ConfigError], *, proje
     writer = _Writer()
     routes = _Routes(conditions)
     routes.collect(program.outputs, ())
-    writer.line("def pipeline(raws, events, keys, decorate, received_ns):")
+    writer.line("def pipeline(raws, events, keys, decorate, received_ns, tally):")
     writer.depth = 1
     writer.line("heads = [event.copy() for event in events]" if projected else "heads = events")
     writer.line("if decorate is not None:")
@@ -210,7 +210,7 @@ class _Body:
         writer.line("try:")
         if step.spec.shape == "cancel":
             writer.line(f"    if {call}:", span)
-            writer.line(f"        dropped[{step.plugin_id!r}] += 1")
+            writer.line(f"        tally.dropped[{step.plugin_id!r}] += 1")
             writer.line("        continue")
         elif step.common.build() is None:
             writer.line(f"    {call}", span)
@@ -221,5 +221,5 @@ class _Body:
         writer.line(f"    {name}_failed(event, error)", span)
 
     def _expand(self, step: Step) -> None:
-        self._writer.line(f"for raw, head, event, key in {step.name}((raw, head, event, key)):", step.span)
+        self._writer.line(f"for raw, head, event, key in {step.name}((raw, head, event, key), tally):", step.span)
         self._writer.depth += 1

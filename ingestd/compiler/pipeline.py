@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from ingestd.config.nodes import Config
 from ingestd.event.event_id import copy_key
 from ingestd.event.fields import Event, FieldRef, add_tag
 from ingestd.event.record import Record
+from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Codec, Decoded, Input, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn
 
@@ -47,19 +47,13 @@ class BuiltOutput:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline ready to run. ``routes[i]`` are the outputs of the i-th list that ``run`` returns.
-
-    ``dropped`` counts, by plugin id, the events that a filter dropped, ``created`` those that one added; the
-    caller may clear both.
-    """
+    """A pipeline ready to run. ``routes[i]`` are the outputs of the i-th list that ``run`` returns."""
 
     inputs: list[BuiltInput]
     routes: list[list[BuiltOutput]]
     run: Run
     projection: Projection
     code: Code
-    dropped: Counter[str]
-    created: Counter[str]
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -67,12 +61,18 @@ class Pipeline:
         touch = self.projection.touch
         return tuple(sorted({FieldRef(name).top for name in touch.sets | touch.removes}))
 
-    def process(self, decoded: Decoded, decorate: Decorate | None, received_ns: int) -> list[list[Record]]:
+    def process(
+        self, decoded: Decoded, decorate: Decorate | None, received_ns: int, tally: Tally
+    ) -> list[list[Record]]:
         """Run the filters over decoded records and return a list of records for each route.
 
-        ``received_ns``: when they were received, nanoseconds since the epoch.
+        Args:
+            decoded: From the codec.
+            decorate: Of the input.
+            received_ns: When they were received: nanoseconds since the epoch.
+            tally: Where the events that filters drop and create are counted.
         """
-        return self.run(decoded.raws, decoded.events, decoded.keys, decorate, received_ns)
+        return self.run(decoded.raws, decoded.events, decoded.keys, decorate, received_ns, tally)
 
 
 def compile_pipeline(
@@ -96,7 +96,7 @@ def compile_pipeline(
     if fatal:
         raise ConfigErrors(fatal, config.sources)
     run = load(code.text, code.spans, code.names.values, config.sources)
-    return Pipeline(inputs, routes, run, projection, code, builder.dropped, builder.created)
+    return Pipeline(inputs, routes, run, projection, code)
 
 
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:
@@ -138,12 +138,10 @@ class _Builder:
 
     def __init__(self, context: BuildContext, errors: list[ConfigError], on_failure: Failed) -> None:
         self._context, self._errors, self._on_failure = context, errors, on_failure
-        self.dropped: Counter[str] = Counter()
-        self.created: Counter[str] = Counter()
 
     def filters(self, program: Program) -> dict[str, Any]:
         """Return the names that the generated code refers to, but for those of its conditions."""
-        names: dict[str, Any] = {"dropped": self.dropped}
+        names: dict[str, Any] = {}
         for step in steps(program.filters):
             common = step.common.build()
             built = self._build(step, replace(self._context, common=common or (lambda event: None)))
@@ -187,11 +185,11 @@ class _Builder:
 
     def _expander(
         self, step: Step, expand: ExpandFn, failed: Callable[[Event, Exception], None]
-    ) -> Callable[[Record], list[Record]]:
+    ) -> Callable[[Record, Tally], list[Record]]:
         """Return what turns one record into the records of the events that take its place."""
-        name, created, dropped = step.plugin_id, self.created, self.dropped
+        name = step.plugin_id
 
-        def records(record: Record) -> list[Record]:
+        def records(record: Record, tally: Tally) -> list[Record]:
             event, key = record[2], record[3]
             try:
                 events = expand(event)
@@ -199,9 +197,9 @@ class _Builder:
                 failed(event, error)
                 return [record]
             if not events:
-                dropped[name] += 1
+                tally.dropped[name] += 1
             elif len(events) > 1:
-                created[name] += len(events) - 1
+                tally.created += len(events) - 1
             return [
                 record if one is event else (None, one, one, copy_key(key, number)) for number, one in enumerate(events)
             ]

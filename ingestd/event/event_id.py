@@ -7,8 +7,8 @@ rise within their stream. Copies that a filter makes have a suffix: ``mg7k2a1x9-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, overload
 
 Key = int | str
 """Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``."""
@@ -39,12 +39,43 @@ def event_id(stream_id: str, key: Key) -> str:
     return f"{stream_id}-{key_text(key)}"
 
 
-def fill_ids(template: bytes, stream_id: str, keys: Iterable[Key]) -> list[bytes]:
-    """Return n texts: ``template`` with its last ``%b`` replaced by each event's id; quicker than ids one by one."""
-    before, _, after = template.replace(b"%", b"%%").rpartition(b"%%b")
-    front = before + stream_id.encode().replace(b"%", b"%%") + b"-"
-    offset, text = front + b"%012x" + after, front + b"%b" + after
-    return [offset % key if type(key) is int else text % key.encode() for key in keys]  # type: ignore[union-attr]
+class EventIds(Sequence[str]):
+    """The ids of n events of one stream, each made when it is asked for: most are needed only as bytes in a line."""
+
+    __slots__ = ("_keys", "_stream_id")
+
+    def __init__(self, stream_id: str, keys: Iterable[Key]) -> None:
+        self._stream_id, self._keys = stream_id, list(keys)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> EventIds: ...
+
+    def __getitem__(self, at: int | slice) -> str | EventIds:
+        """Return one id, or the ids of a slice."""
+        if isinstance(at, slice):
+            return EventIds(self._stream_id, self._keys[at])
+        return event_id(self._stream_id, self._keys[at])
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the ids in turn."""
+        return (event_id(self._stream_id, key) for key in self._keys)
+
+    def fill(self, template: bytes) -> list[bytes]:
+        """Return n texts: ``template`` with its last ``%b`` replaced by each id."""
+        before, _, after = template.replace(b"%", b"%%").rpartition(b"%%b")
+        front = before + self._stream_id.encode().replace(b"%", b"%%") + b"-"
+        offset, text = front + b"%012x" + after, front + b"%b" + after
+        return [
+            offset % key if type(key) is int else text % key.encode()  # type: ignore[union-attr]
+            for key in self._keys
+        ]
 
 
 def parse_event_id(text: str) -> EventId | None:

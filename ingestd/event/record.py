@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from ingestd.event.event_id import Key, event_id, fill_ids
+from ingestd.event.event_id import EventIds, Key
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 
@@ -104,13 +104,9 @@ class Batch:
         """Return n events with all their fields, ``@metadata`` included."""
         return [whole(record) for record in self.records]
 
-    def ids(self) -> list[str]:
+    def ids(self) -> EventIds:
         """Return n event ids."""
-        return [event_id(self.stream_id, record[3]) for record in self.records]
-
-    def fill(self, template: bytes) -> list[bytes]:
-        """Return n texts: ``template`` with its last ``%b`` replaced by each event id."""
-        return fill_ids(template, self.stream_id, [record[3] for record in self.records])
+        return EventIds(self.stream_id, [record[3] for record in self.records])
 
     def part(self, positions: Iterable[int]) -> Batch:
         """Return a batch of some of the records, for an output that sorts them."""

@@ -11,9 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from ingestd.event.event_id import parse_event_id
+from ingestd.event.payload import Payload
 from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Outcome
-from ingestd.plugins.outputs.store import Rows, StoreOutput
+from ingestd.event.tally import Tally
+from ingestd.plugins.interfaces import Prepared
+from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.stores.base import Hit
 
 _IMPORTED = re.compile(r"f[0-9a-f]{20}(?:\.\d+)?")
@@ -51,25 +53,20 @@ class NewOnly:
         """Open it; see ``Output``."""
         await self._inner.open()
 
-    def prepare(self, batch: Batch) -> tuple[Rows, int]:
-        """Return the rows that are new, and how many are not."""
-        rows: Rows = {}
-        duplicates = 0
-        for index, (documents, ids) in self._inner.prepare(batch).items():
-            there = self._known.get(index, set())
-            new = [(document, one) for document, one in zip(documents, ids, strict=True) if one not in there]
-            duplicates += len(ids) - len(new)
-            if new:
-                rows[index] = [document for document, _ in new], [one for _, one in new]
-        return rows, duplicates
+    def prepare(self, batch: Batch) -> Prepared[tuple[Payload, int]]:
+        """Return the documents that are new, and how many are not."""
+        payload, rejected = self._inner.prepare(batch)
+        rows = enumerate(zip(payload.indices, payload.ids, strict=True))
+        new = [position for position, (index, event_id) in rows if event_id not in self._known.get(index, ())]
+        duplicates = len(payload) - len(new)
+        return Prepared((payload.pick(new) if duplicates else payload, duplicates), rejected)
 
-    async def deliver(self, loads: Sequence[tuple[Rows, int]]) -> list[Outcome]:
+    async def deliver(self, payloads: Sequence[tuple[Payload, int]]) -> list[Tally]:
         """Deliver what is new."""
-        outcomes = await self._inner.deliver([rows for rows, _ in loads])
-        return [
-            one._replace(duplicates=one.duplicates + duplicates)
-            for one, (_, duplicates) in zip(outcomes, loads, strict=True)
-        ]
+        tallies = await self._inner.deliver([payload for payload, _ in payloads])
+        for tally, (_, duplicates) in zip(tallies, payloads, strict=True):
+            tally.duplicates += duplicates
+        return tallies
 
     async def close(self) -> None:
         """Close it; see ``Output``."""

@@ -27,13 +27,14 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import event_id, parse_event_id
 from ingestd.event.jsontext import loads
 from ingestd.event.record import Batch, Record
+from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
 
 _BATCH_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
-class Tally:
+class ReplayCounts:
     """What became of the dead letters: ``dead`` failed again, ``dropped`` were dropped by a filter of the config."""
 
     replayed: int = 0
@@ -101,7 +102,7 @@ class Route:
         stream_id, offset = _stream_position(dead_letter)
         received_ns = dead_letter.received if dead_letter.received is not None else _ns(dead_letter.time)
         chunk = Chunk(dead_letter.input, stream_id, dead_letter.fields, offset, received_ns, 1, dead_letter.content)
-        routes = self.pipeline.process(built.codec.decode(chunk), built.decorate, received_ns)
+        routes = self.pipeline.process(built.codec.decode(chunk), built.decorate, received_ns, Tally())
         found = [
             (output, Batch(chosen, stream_id, self.pipeline.touched, time.time_ns()))
             for records, outputs in zip(routes, self.pipeline.routes, strict=True)
@@ -135,7 +136,7 @@ class Replay:
     def __init__(self, routes: Mapping[str, Route], writer: DeadLetterWriter) -> None:
         self._routes, self._writer = routes, writer
         self._default = routes.get("main") or next(iter(routes.values()))
-        self.tally = Tally()
+        self.counts = ReplayCounts()
 
     async def open(self) -> None:
         """Open all outputs. Raises OSError with a sentence."""
@@ -151,22 +152,22 @@ class Replay:
 
     async def send(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Return once each dead letter is delivered, dropped by a filter, or on the disk as a new one."""
-        loads_of: dict[int, list[Any]] = defaultdict(list)
+        payloads_of: dict[int, list[Any]] = defaultdict(list)
         outputs: dict[int, BuiltOutput] = {}
         dropped = 0
         for dead_letter in dead_letters:
             route = self._routes.get(dead_letter.pipeline, self._default)
             parts = self._parts(route, dead_letter)
             dropped += not parts and id(dead_letter) not in route.dead_letters.failed
-            for output, load in parts:
+            for output, payload in parts:
                 outputs[id(output)] = output
-                loads_of[id(output)].append(load)
-        await asyncio.gather(*(outputs[key].output.deliver(loads) for key, loads in loads_of.items()))
+                payloads_of[id(output)].append(payload)
+        await asyncio.gather(*(outputs[key].output.deliver(payloads) for key, payloads in payloads_of.items()))
         self._writer.sync()
         dead = len(set().union(*(route.dead_letters.failed for route in self._routes.values())))
-        self.tally.dead += dead
-        self.tally.dropped += dropped
-        self.tally.replayed += len(dead_letters) - dead - dropped
+        self.counts.dead += dead
+        self.counts.dropped += dropped
+        self.counts.replayed += len(dead_letters) - dead - dropped
         for route in self._routes.values():
             route.dead_letters.sources.clear()
             route.dead_letters.failed.clear()
@@ -176,7 +177,11 @@ class Replay:
         try:
             for output, batch in route.batches(dead_letter):
                 route.dead_letters.sources.update(dict.fromkeys(batch.ids(), dead_letter))
-                parts.append((output, output.output.prepare(batch)))
+                payload, rejected = output.output.prepare(batch)
+                for reason, raw, event_id in rejected:
+                    plugin_id = output.step.plugin_id
+                    route.dead_letters.add(stage="output", reason=reason, raw=raw, plugin=plugin_id, event_id=event_id)
+                parts.append((output, payload))
         except Exception as error:  # noqa: BLE001 -- the other dead letters go on
             route.dead_letters.add_again(dead_letter, f"the daemon failed on it: {error!r}")
             return []

@@ -14,6 +14,7 @@ from ingestd.compiler.pipeline import Pipeline
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.record import Record, documents
+from ingestd.event.tally import Tally
 
 _BATCH = 500
 
@@ -61,14 +62,12 @@ class Reprocessing:
             keys.append(one)
             events.append(event)
         received_ns, found = time.time_ns(), dict[str, Record]()
-        for route in self._pipeline.run([None] * len(events), events, keys, None, received_ns):
+        for route in self._pipeline.run([None] * len(events), events, keys, None, received_ns, Tally()):
             found.update((str(record[3]), record) for record in route)
         self.counts.read += len(stored)
         self.counts.dropped += len(set(keys) - found.keys())
         self.counts.failed += sum(_has_failed(record[2]) for record in found.values())
         self.counts.written += len(found)
-        self._pipeline.created.clear()
-        self._pipeline.dropped.clear()
         yield from zip(found, documents(found.values(), ()), strict=True)
         self._tell(self.counts.read)
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingestd.event.jsontext import loads
+from ingestd.event.tally import Tally
 from ingestd.journal.base import START, Repair
 from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import Commits, load_positions
 from ingestd.journal.survey import look
 from ingestd.names import MAIN, parse_journal_name
-from ingestd.pipeline.ledger import Sheet, Sheets, day_of, is_ledger, sheets, total
+from ingestd.pipeline.ledger import Tallies, day_of, is_ledger, tallies, total
 
 _ATTEMPTS = 3
 """What a daemon commits and frees between two looks seems to be missing: look again."""
@@ -31,13 +32,13 @@ class Account:
     pipeline: str
     output: str
     plugin: str = ""
-    sheets: Sheets = field(default_factory=dict)
+    tallies: Tallies = field(default_factory=dict)
     indices: Counter[str] = field(default_factory=Counter)
 
     @property
-    def total(self) -> Sheet:
+    def total(self) -> Tally:
         """All days and inputs together."""
-        return total(self.sheets.values())
+        return total(self.tallies.values())
 
 
 class IndexCount(NamedTuple):
@@ -69,8 +70,8 @@ def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
             whole = found.setdefault((pipeline, one.output), Account(pipeline, one.output))
             whole.plugin = one.plugin or whole.plugin
             whole.indices.update(one.indices)
-            for key, sheet in one.sheets.items():
-                whole.sheets.setdefault(key, Sheet()).add(sheet)
+            for key, tally in one.tallies.items():
+                whole.tallies.setdefault(key, Tally()).add(tally)
     return [found[key] for key in sorted(found)]
 
 
@@ -101,7 +102,7 @@ def _look_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
     for name, commit in commits.items():
         state = loads(commit.state)
         seen = max(commit.position.events, end.events)
-        account = Account(pipeline, name, sheets=sheets(state, queued[name], seen))
+        account = Account(pipeline, name, tallies=tallies(state, queued[name], seen))
         if is_ledger(state):
             account.plugin = state.get("plugin", "")
             account.indices.update(state["indices"])
@@ -111,26 +112,26 @@ def _look_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
 
 def of_day(account: Account, day: str) -> Account:
     """Return what was received on one day, and what is missing without anybody knowing from when."""
-    chosen = {key: sheet for key, sheet in account.sheets.items() if key[0] in {day, "?"}}
+    chosen = {key: tally for key, tally in account.tallies.items() if key[0] in {day, "?"}}
     return Account(account.pipeline, account.output, account.plugin, chosen, account.indices)
 
 
-def overall(found: Iterable[Account]) -> Sheet:
-    """Return one sheet for all pipelines.
+def overall(found: Iterable[Account]) -> Tally:
+    """Return one tally for all pipelines.
 
     The outputs of a pipeline get the same events, so that only one of them can count: the one that stands worst, by
     what is unaccounted for, then by what is queued; of equals the one that gets most of the events.
     """
-    worst: dict[str, Sheet] = {}
+    worst: dict[str, Tally] = {}
     for one in found:
-        sheet = one.total
-        if _rank(sheet) > _rank(worst.setdefault(one.pipeline, sheet)):
-            worst[one.pipeline] = sheet
+        tally = one.total
+        if _rank(tally) > _rank(worst.setdefault(one.pipeline, tally)):
+            worst[one.pipeline] = tally
     return total(worst.values())
 
 
-def _rank(sheet: Sheet) -> tuple[int, int, int]:
-    return abs(sheet.difference), sheet.queued, -sheet.elsewhere
+def _rank(tally: Tally) -> tuple[int, int, int]:
+    return abs(tally.difference), tally.queued, -tally.elsewhere
 
 
 def delivered_to(found: Iterable[Account], plugin: str) -> Counter[str]:

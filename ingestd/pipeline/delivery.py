@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,12 +12,13 @@ from typing import Any
 
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
-from ingestd.dead_letters.counted import CountedDeadLetters
-from ingestd.event.record import Batch
+from ingestd.dead_letters.base import DurableDeadLetters
+from ingestd.event.chunk import Chunk
+from ingestd.event.tally import Tally
 from ingestd.journal.base import Position, RecordQueue
 from ingestd.logs import get_logger
-from ingestd.pipeline.ledger import Due, Ledger
-from ingestd.plugins.interfaces import Outcome
+from ingestd.pipeline.ledger import Ledger
+from ingestd.pipeline.processing import Processed
 
 log = get_logger(__name__)
 
@@ -29,29 +30,32 @@ class OutputGoneError(Exception):
 
 
 @dataclass(slots=True)
-class _Parcel:
-    """What an output made of the record before ``end``, in one load or several; ``size``: bytes of its frames.
+class _InFlight:
+    """A chunk on its way to the output: what the output made of it, and what became of its events.
 
-    ``due`` is None for a part of the journal that cannot be read, ``outcome`` until it is known.
+    ``chunk`` has no data any more; None: a part of the journal that cannot be read. ``size``: bytes of its frames.
+    ``end``: the position after it.
     """
 
-    loads: Sequence[Any]
-    due: Due | None
+    chunk: Chunk | None
+    payloads: Sequence[Any]
+    tally: Tally
     size: int
     end: Position
-    delivered: bool = False
-    outcome: Outcome | None = None
+    done: bool = False
 
 
 class Delivery:
-    """Hands the loads of one output over, in order, as few and as large at a time as traffic allows.
+    """Hands payloads to one output, in order, in calls as few and as large as traffic allows.
 
-    An output that is busy lets its loads gather; one that is idle waits at most ``max_delay`` seconds for
-    ``batch_bytes``, so that quiet times see every event soon and busy ones send large loads. What an output has
-    for good is committed to the journal, with the ledger of what became of it; loads may be done in any order, but
-    are committed in theirs.
+    While an output is busy its payloads gather; one that is idle waits at most ``max_delay`` seconds for
+    ``batch_bytes``, so that quiet times see every event soon and busy ones send large requests. What an output has
+    for good is committed to the journal, with the ledger of what became of it. Payloads may be delivered in any order,
+    but are committed in that of the journal.
 
     Attributes:
+        built: The output.
+        name: Its plugin id.
         position: Everything in the journal before it was taken over.
     """
 
@@ -59,20 +63,20 @@ class Delivery:
         self,
         built: BuiltOutput,
         journal: RecordQueue,
-        letters: CountedDeadLetters,
+        dead_letters: DurableDeadLetters,
         pipeline_id: str,
         max_delay: float,
         max_bytes: int,
     ) -> None:
-        self._output, self.name = built.output, built.step.plugin_id
-        self._journal, self._letters, self._pipeline_id = journal, letters, pipeline_id
+        self.built, self._output, self.name = built, built.output, built.step.plugin_id
+        self._journal, self._dead_letters, self._pipeline_id = journal, dead_letters, pipeline_id
         self._plugin = built.step.spec.name
         self._ledger = Ledger(self._plugin, None, 0)
         self._max_delay, self._max_bytes = max_delay, max_bytes
-        self._queue: deque[_Parcel] = deque()
-        self._under_way: deque[_Parcel] = deque()  # in the order of the journal
+        self._queue: deque[_InFlight] = deque()
+        self._in_flight: deque[_InFlight] = deque()  # in the order of the journal
         self._queued = 0  # bytes in the queue
-        self._held = 0  # bytes under way
+        self._held = 0  # bytes in flight
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
@@ -80,7 +84,7 @@ class Delivery:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
-        self._turn = asyncio.Lock()
+        self._gathering = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.position = Position(0, 0)
 
@@ -101,47 +105,31 @@ class Delivery:
         await self._room.wait()
 
     async def idle(self) -> None:
-        """Return as soon as nothing is under way."""
+        """Return as soon as nothing is in flight."""
         await self._idle.wait()
 
-    def prepare(self, batch: Batch) -> tuple[list[Any], int]:
-        """Return the loads that the output makes of ``batch``, and the dead letters among it.
+    def take(self, chunk: Chunk | None, processed: Processed, end: Position) -> None:
+        """Take over a chunk, which lies between ``position`` and ``end``; None: what cannot be read there.
 
-        Usually that is one load. An output that fails on the batch gets its events one by one, so that only those at
-        fault become dead letters.
-        """
-        self._letters.take(self.name)
-        try:
-            return [self._output.prepare(batch)], self._letters.take(self.name)
-        except Exception:  # a fault of ours: these events are set aside, those behind them must go on
-            log.exception("an output failed on events; those at fault become dead letters", output=self.name)
-        self._letters.take(self.name)
-        loads = []
-        for number in range(len(batch)):
-            one = batch.part([number])
-            try:
-                loads.append(self._output.prepare(one))
-            except Exception as error:  # noqa: BLE001 -- told above
-                reason = f"the daemon failed on it: {error!r}"
-                self._letters.add(stage="output", reason=reason, raw=b"", plugin=self.name, event_id=one.ids()[0])
-        return loads, self._letters.take(self.name)
-
-    def take(self, loads: Sequence[Any], due: Due | None, size: int, end: Position) -> None:
-        """Take over what lies between ``position`` and ``end``: ``loads`` are what this output gets of it.
-
-        ``due`` is what the ledger is to hold of it, None for what cannot be read; ``size`` the bytes of the frames.
+        What the output rejected of it becomes dead letters.
         """
         self.position = end
-        parcel = _Parcel(loads, due, size, end)
-        self._under_way.append(parcel)
+        payloads, rejected, tally = processed
+        for reason, raw, event_id in rejected:
+            self._dead_letters.add(stage="output", reason=reason, raw=raw, plugin=self.name, event_id=event_id)
+        tally.queued -= len(rejected)
+        tally.dead += len(rejected)
+        size = len(chunk.data) if chunk is not None else 0
+        record = _InFlight(chunk and chunk._replace(data=b""), payloads, tally, size, end)
+        self._in_flight.append(record)
         self._idle.clear()
-        if not loads and not self._letters.unsynced:  # else its letters go to the disk first, as those of others do
-            self._done([parcel])
+        if not payloads and not self._dead_letters.unsynced:  # else they go to the disk first, as those of others do
+            self._done([record])
             return
         self._held += size
         if self._held >= self._max_bytes:
             self._room.clear()
-        self._queue.append(parcel)
+        self._queue.append(record)
         self._queued += size
         self._wake.set()
         if self._queued >= self._output.batch_bytes:
@@ -160,56 +148,53 @@ class Delivery:
         await asyncio.gather(*self._tasks)
 
     def cancel(self) -> None:
-        """Stop at once; what is under way stays in the journal."""
+        """Stop at once; what is in flight stays in the journal."""
         for task in self._tasks:
             task.cancel()
 
     async def _work(self) -> None:
-        while (parcels := await self._next_parcels()) is not None:
-            outcomes = await self._deliver(parcels)
-            await self._letters_kept()
-            for parcel, outcome in zip(parcels, outcomes, strict=True):
-                parcel.outcome = outcome
-            self._held -= sum(one.size for one in parcels)
+        while (records := await self._next_records()) is not None:
+            await self._deliver(records)
+            await self._dead_letters_synced()
+            self._held -= sum(record.size for record in records)
             if self._held <= self._max_bytes * 3 // 4:
                 self._room.set()
-            self._count(parcels)
-            self._done(parcels)
+            self._count(records)
+            self._done(records)
 
-    async def _letters_kept(self) -> None:
+    async def _dead_letters_synced(self) -> None:
         """Return when the dead letters so far are on the disk: what is committed is forgotten by the journal."""
-        while self._letters.unsynced:
+        while self._dead_letters.unsynced:
             try:
-                await asyncio.to_thread(self._letters.sync)
+                await asyncio.to_thread(self._dead_letters.sync)
             except OSError:  # they say so themselves
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _count(self, parcels: list[_Parcel]) -> None:
-        outcomes = [one.outcome for one in parcels if one.outcome is not None]
+    def _count(self, records: list[_InFlight]) -> None:
         labels = self._pipeline_id, self.name
-        metrics.EVENTS_DELIVERED.add(sum(one.delivered for one in outcomes), *labels)
-        if duplicates := sum(one.duplicates for one in outcomes):
+        metrics.EVENTS_DELIVERED.add(sum(record.tally.delivered for record in records), *labels)
+        if duplicates := sum(record.tally.duplicates for record in records):
             metrics.EVENTS_DUPLICATE.add(duplicates, *labels)
-        metrics.BYTES_DELIVERED.add(sum(one.size for one in parcels if one.loads), *labels)
+        metrics.BYTES_DELIVERED.add(sum(record.size for record in records if record.payloads), *labels)
 
-    def _done(self, parcels: list[_Parcel]) -> None:
-        """Note that ``parcels`` need nothing more, and commit as far as no earlier one does."""
-        for parcel in parcels:
-            parcel.delivered, parcel.loads = True, ()
+    def _done(self, records: list[_InFlight]) -> None:
+        """Note that ``records`` need nothing more, and commit as far as no earlier one does."""
+        for record in records:
+            record.done, record.payloads = True, ()
         end = None
-        while self._under_way and self._under_way[0].delivered:
-            parcel = self._under_way.popleft()
-            end = parcel.end
-            if parcel.due is not None:
-                self._ledger.enter(parcel.due, parcel.outcome)
+        while self._in_flight and self._in_flight[0].done:
+            record = self._in_flight.popleft()
+            end = record.end
+            if record.chunk is not None:
+                self._ledger.enter(record.chunk, record.tally)
         if end is not None:
             self._journal.commit(self.name, end, self._ledger.state)
-        if not self._under_way:
+        if not self._in_flight:
             self._idle.set()
 
-    async def _next_parcels(self) -> list[_Parcel] | None:
-        """Return the next parcels, None once the queue is closed and empty."""
-        async with self._turn:  # one worker gathers, the others are delivering or wait behind it
+    async def _next_records(self) -> list[_InFlight] | None:
+        """Return the next records for one call of the output, None once the queue is closed and empty."""
+        async with self._gathering:  # one worker gathers, the others deliver or wait for it
             while not self._queue:
                 if self._closing:
                     return None
@@ -219,43 +204,33 @@ class Delivery:
                 self._enough.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._enough.wait(), self._max_delay)
-            parcels = [self._queue.popleft()]
-            size = parcels[0].size
+            records = [self._queue.popleft()]
+            size = records[0].size
             while self._queue and size + self._queue[0].size <= self._output.batch_bytes:
                 size += self._queue[0].size
-                parcels.append(self._queue.popleft())
+                records.append(self._queue.popleft())
             self._queued -= size
-            return parcels
+            return records
 
-    async def _deliver(self, parcels: list[_Parcel]) -> Sequence[Outcome]:
-        """Return what became of each parcel."""
-        loads = [load for parcel in parcels for load in parcel.loads]
-        outcomes = iter(await self._deliver_loads(loads) or ())
-        return [_sum(list(islice(outcomes, len(one.loads)))) or _all_of(one) for one in parcels]
+    async def _deliver(self, records: list[_InFlight]) -> None:
+        """Deliver the payloads of ``records``, and note in their tallies what became of the events."""
+        tallies = await self._deliver_payloads([payload for record in records for payload in record.payloads])
+        answers = None if tallies is None else iter(tallies)
+        for record in records:
+            if answers is None:
+                record.tally.delivered += record.tally.queued
+            else:
+                for tally in islice(answers, len(record.payloads)):
+                    record.tally.add(tally)
+            record.tally.queued = 0
 
-    async def _deliver_loads(self, loads: list[Any]) -> Sequence[Outcome] | None:
-        while loads:
+    async def _deliver_payloads(self, payloads: list[Any]) -> Sequence[Tally] | None:
+        while payloads:
             try:
-                return await self._output.deliver(loads)
+                return await self._output.deliver(payloads)
             except BrokenPipeError as error:
                 raise OutputGoneError(f"the reader of {self.name} has gone") from error
-            except Exception:  # a fault in an output must neither end the daemon nor lose the load
-                log.exception("an output failed; it is tried again", output=self.name, loads=len(loads))
+            except Exception:  # a fault in an output must neither end the daemon nor lose the payloads
+                log.exception("an output failed; it is tried again", output=self.name, payloads=len(payloads))
                 await asyncio.sleep(_RETRY_SECONDS)
         return None
-
-
-def _sum(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """Return the outcome of all the loads of a parcel; None: the output has nothing particular to tell of them."""
-    if len(outcomes) < 2:
-        return outcomes[0] if outcomes else None
-    indices: Counter[str] = Counter()
-    for one in outcomes:
-        indices.update(one.indices)
-    delivered, duplicates, dead = (sum(numbers) for numbers in zip(*(one[:3] for one in outcomes), strict=True))
-    return Outcome(delivered, duplicates, dead, indices)
-
-
-def _all_of(parcel: _Parcel) -> Outcome:
-    """Return the outcome of a parcel of which everything was delivered."""
-    return Outcome(parcel.due.sent - parcel.due.dead if parcel.due else 0)

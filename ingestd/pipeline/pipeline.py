@@ -9,21 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable
 
 from ingestd import metrics
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
-from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
-from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.journal.base import START, JournalError, JournalFullError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery
-from ingestd.pipeline.ledger import Due, day_of
 from ingestd.pipeline.processing import Processed, Processing
 from ingestd.plugins.interfaces import SocketInput, StopMode
 from ingestd.protocols.lines import count_line_ends
@@ -53,14 +51,13 @@ class RunningPipeline:
         pipeline: Pipeline,
         journal: RecordQueue,
         settings: Settings,
-        dead_letters: CountedDeadLetters,
+        dead_letters: DurableDeadLetters,
         *,
         first: bool = True,
     ) -> None:
         self.name, self.journal, self._first = name, journal, first
         self._pipeline, self._dead_letters = pipeline, dead_letters
         self._processing = Processing(name, pipeline, dead_letters)
-        self._touched, self._always = pipeline.touched, pipeline.code.always
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         share = settings.queue_bytes // max(len(outputs), 1)
         self._deliveries = [
@@ -193,25 +190,16 @@ class RunningPipeline:
                 event.set()
 
     def _process(self, chunk: Chunk, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
-        """Decode and filter one chunk and hand what comes out to ``targets``."""
-        base = Due(chunk.input_id, day_of(chunk.time_ns), chunk.events, chunk.events)
+        """Make payloads of one chunk and hand them to ``targets``."""
         if not chunk.data:  # no frame, but the trace of what was rejected
             for _, delivery in targets:
-                delivery.take((), base._replace(sent=1, dead=1), 0, end)
+                delivery.take(chunk, Processed((), (), Tally(received=chunk.events, dead=1)), end)
             return
-        work = self._processing.process(chunk, built)
-        if targets[0] is self._deliveries[0]:  # other outputs that are behind see the same events again
-            self._processing.count(work)
-        shares = [_Share(base._replace(received=0)) for _ in targets]
-        for one in work:
-            batches = [
-                Batch(records, chunk.stream_id, self._touched, chunk.time_ns) if records else None
-                for records in one.routes
-            ]
-            for share, (route, delivery) in zip(shares, targets, strict=True):
-                share.add(one, batches[route], delivery, everything=route in self._always)
-        for share, (_, delivery) in zip(shares, targets, strict=True):
-            delivery.take(share.loads, share.due, len(chunk.data), end)
+        outputs = [(route, delivery.built) for route, delivery in targets]
+        first = targets[0] is self._deliveries[0]  # other outputs that are behind see the same events again
+        work = self._processing.process(chunk, built, outputs, count=first)
+        for (_, delivery), processed in zip(targets, work, strict=True):
+            delivery.take(chunk, processed, end)
 
     async def _catch_up(self, own: tuple[int, Delivery]) -> None:
         """Feed one output from the journal whenever it is behind."""
@@ -231,7 +219,7 @@ class RunningPipeline:
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
                 if not entries:  # what is left is damaged, and was reported
-                    delivery.take((), None, 0, self.journal.head)
+                    delivery.take(None, Processed((), (), Tally()), self.journal.head)
                 for chunk, end in entries:
                     self._process(chunk, self._input_of(chunk), [own], end)
                     await asyncio.sleep(0)  # readers get their turn after each
@@ -309,32 +297,6 @@ class RunningPipeline:
         pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
         metrics.QUEUE_BYTES.set(max((one.bytes for one in pending), default=0), self.name)
         metrics.QUEUE_EVENTS.set(max((one.events for one in pending), default=0), self.name)
-
-
-class _Share:
-    """What one output gets of a record."""
-
-    def __init__(self, due: Due) -> None:
-        self.due, self.loads = due, list[Any]()
-
-    def add(self, part: Processed, batch: Batch | None, delivery: Delivery, *, everything: bool) -> None:
-        """Add a part of the record; ``everything``: no condition keeps events from the output."""
-        loads, dead = delivery.prepare(batch) if batch is not None else ([], 0)
-        sent = len(batch) if batch is not None else 0
-        self.loads += loads
-        due = self.due
-        self.due = due._replace(
-            received=due.received + part.received,
-            created=due.created + part.created,
-            dropped=_added(due.dropped, part.dropped),
-            elsewhere=due.elsewhere + (0 if everything else part.left - part.dead - sent),
-            sent=due.sent + sent + part.dead,
-            dead=due.dead + dead + part.dead,
-        )
-
-
-def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
-    return Counter(counts) + Counter(more) if counts and more else more or counts
 
 
 class _Sink:

@@ -1,73 +1,88 @@
-"""From a chunk to the events for each output: decode, filter, count.
+"""From a chunk to the payload of each output: decode, filter, prepare, count.
 
-A fault of the daemon's own in a codec or filter is no reason to give up a whole chunk: then its frames are taken one
-by one, and only those at fault become dead letters.
+A fault of the daemon's own in a codec, filter or output is no reason to give up a whole chunk: then its frames or
+events are taken one by one, and only those at fault become dead letters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ingestd import metrics
-from ingestd.compiler.pipeline import BuiltInput, Pipeline
-from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
+from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Record
+from ingestd.event.record import Batch, Record
+from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
+from ingestd.plugins.interfaces import Rejection
 from ingestd.protocols.lines import split_lines
 
 log = get_logger(__name__)
 
+Routes = list[list[Record]]
+"""The records for each route of a pipeline."""
+
 
 class Processed(NamedTuple):
-    """What came of a chunk, or of one of its frames: the events for each route, and how many there were.
+    """What one output gets of a chunk.
 
-    ``dead``: the frame became a dead letter; it is counted as one event.
+    ``payloads``: usually one, none if no event is for the output. ``tally``: its ``queued`` events are those of the
+    payloads and of ``rejected``.
     """
 
-    routes: Sequence[list[Record]]
-    received: int
-    created: int
-    dropped: Mapping[str, int]
-    dead: int = 0
-
-    @property
-    def left(self) -> int:
-        """Events that came out of the filters."""
-        return self.received + self.created - sum(self.dropped.values())
+    payloads: Sequence[Any]
+    rejected: Sequence[Rejection]
+    tally: Tally
 
 
 class Processing:
-    """Runs codec and filters of one pipeline over chunks, as if they had just come."""
+    """Runs the codec, the filters and the preparation of outputs over chunks, as if they had just come."""
 
-    def __init__(self, name: str, pipeline: Pipeline, letters: CountedDeadLetters) -> None:
-        self._name, self._pipeline, self._letters = name, pipeline, letters
+    def __init__(self, name: str, pipeline: Pipeline, dead_letters: DeadLetters) -> None:
+        self._name, self._pipeline, self._dead_letters = name, pipeline, dead_letters
+        self._touched, self._always = pipeline.touched, pipeline.code.always
 
-    def process(self, chunk: Chunk, built: BuiltInput) -> list[Processed]:
-        """Return what becomes of a chunk: in one piece, or in as many as it has frames if one of them is at fault."""
+    def process(
+        self, chunk: Chunk, built: BuiltInput, outputs: Sequence[tuple[int, BuiltOutput]], *, count: bool
+    ) -> list[Processed]:
+        """Return what each of ``outputs``, given with the numbers of their routes, gets of a chunk.
+
+        ``count``: count the events in the metrics, where each is to be counted once.
+        """
+        routes, tally = self._filter(chunk, built)
+        if count:
+            self._count(tally)
+        batches = [Batch(records, chunk.stream_id, self._touched, chunk.time_ns) for records in routes]
+        return [self._prepare(batches[route], tally.copy(), output, route) for route, output in outputs]
+
+    def _filter(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
-            return [self._run(chunk, built)]
-        except Exception:  # a fault of ours: what it is about is set aside, what comes behind must go on
+            return self._run(chunk, built)
+        except Exception:  # a fault of ours: what it is about is set aside, what comes after it must go on
             log.exception("the daemon failed on a chunk; the events at fault become dead letters", pipeline=self._name)
-        return [self._run_frame(frame, built) for frame in _frames(chunk, built.codec.delimiter)]
+        routes: Routes = [[] for _ in self._pipeline.routes]
+        tally = Tally()
+        for frame in _frames(chunk, built.codec.delimiter):
+            found, counts = self._run_frame(frame, built)
+            for all_records, records in zip(routes, found, strict=True):
+                all_records.extend(records)
+            tally.add(counts)
+        return routes, tally
 
-    def _run(self, chunk: Chunk, built: BuiltInput) -> Processed:
-        try:
-            decoded = built.codec.decode(chunk)
-            routes = self._pipeline.process(decoded, built.decorate, chunk.time_ns)
-        except Exception:
-            self._take_counts()
-            raise
-        return Processed(routes, len(decoded.events), *self._take_counts())
+    def _run(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
+        decoded = built.codec.decode(chunk)
+        tally = Tally(received=len(decoded.events))
+        return self._pipeline.process(decoded, built.decorate, chunk.time_ns, tally), tally
 
-    def _run_frame(self, frame: Chunk, built: BuiltInput) -> Processed:
+    def _run_frame(self, frame: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
             return self._run(frame, built)
-        except Exception as error:  # noqa: BLE001 -- told above
-            self._letters.add(
+        except Exception as error:  # noqa: BLE001 -- logged above
+            self._dead_letters.add(
                 stage="filter",
-                reason=f"the daemon failed on it: {error!r}",
+                reason=_reason(error),
                 raw=frame.data,
                 origin=frame.stream_id,
                 offset=frame.offset,
@@ -75,25 +90,49 @@ class Processing:
                 fields=frame.fields,
                 input_id=frame.input_id,
             )
-        return Processed([[] for _ in self._pipeline.routes], 1, 0, {}, dead=1)
+        return [[] for _ in self._pipeline.routes], Tally(received=1, dead=1)
 
-    def _take_counts(self) -> tuple[int, dict[str, int]]:
-        """Return how many events the filters created since the last call, and which of them dropped how many."""
-        created, dropped = self._pipeline.created, self._pipeline.dropped
-        if not created and not dropped:
-            return 0, {}
-        counts = sum(created.values()), dict(dropped)
-        created.clear()
-        dropped.clear()
-        return counts
+    def _count(self, tally: Tally) -> None:
+        metrics.BATCH_EVENTS.observe(tally.received, self._name)
+        metrics.EVENTS_FILTERED.add(tally.received - tally.dead - tally.dropped_events, self._name)
+        for name, number in tally.dropped.items():
+            metrics.EVENTS_DROPPED.add(number, self._name, name)
 
-    def count(self, work: Sequence[Processed]) -> None:
-        """Count in the metrics what became of a chunk."""
-        metrics.BATCH_EVENTS.observe(sum(one.received for one in work), self._name)
-        for one in work:
-            metrics.EVENTS_FILTERED.add(one.received - one.dead - sum(one.dropped.values()), self._name)
-            for name, number in one.dropped.items():
-                metrics.EVENTS_DROPPED.add(number, self._name, name)
+    def _prepare(self, batch: Batch, tally: Tally, output: BuiltOutput, route: int) -> Processed:
+        if route not in self._always:
+            tally.elsewhere = tally.passed - tally.dead - len(batch)
+        tally.queued = len(batch)
+        payloads, rejected = prepare(output, batch) if batch.records else ([], [])
+        return Processed(payloads, rejected, tally)
+
+
+def prepare(built: BuiltOutput, batch: Batch) -> tuple[list[Any], list[Rejection]]:
+    """Return the payloads that an output makes of ``batch``, and what it rejects.
+
+    Usually that is one payload. An output that fails on the batch gets its events one by one, so that only those at
+    fault are rejected.
+    """
+    name = built.step.plugin_id
+    try:
+        payload, rejected = built.output.prepare(batch)
+    except Exception:  # a fault of ours, as above
+        log.exception("an output failed on events; those at fault become dead letters", output=name)
+    else:
+        return [payload], list(rejected)
+    payloads, rejections = list[Any](), list[Rejection]()
+    for number, event_id in enumerate(batch.ids()):
+        try:
+            payload, rejected = built.output.prepare(batch.part([number]))
+        except Exception as error:  # noqa: BLE001 -- logged above
+            rejections.append(Rejection(_reason(error), b"", event_id))
+        else:
+            payloads.append(payload)
+            rejections += rejected
+    return payloads, rejections
+
+
+def _reason(error: Exception) -> str:
+    return f"the daemon failed on it: {error!r}"
 
 
 def _frames(chunk: Chunk, delimiter: bytes | None) -> list[Chunk]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 
 
 class Decoded(NamedTuple):
@@ -110,45 +111,49 @@ class SocketInput(Input, Protocol):
         """
 
 
-class Outcome(NamedTuple):
-    """What became of the events of one load: their sum is the number of its events."""
+class Rejection(NamedTuple):
+    """An event that an output cannot take, and why; it becomes a dead letter."""
 
-    delivered: int
-    """The output has them for good, out of this delivery."""
-    duplicates: int = 0
-    """It had them already: from a delivery before a crash, or from a sender that sent them twice."""
-    dead: int = 0
-    """Dead letters."""
-    indices: Mapping[str, int] = {}
-    """How many of the delivered events are in each index now, as documents of their own; empty: not known."""
+    reason: str
+    raw: bytes
+    """Its document."""
+    event_id: str
 
 
-Load = TypeVar("Load")
+P = TypeVar("P")
 
 
-class Output(Protocol[Load]):
+class Prepared(NamedTuple, Generic[P]):
+    """What an output made of a batch: a payload of its own kind, and the events that it rejected."""
+
+    payload: P
+    rejected: Sequence[Rejection] = ()
+
+
+class Output(Protocol[P]):
     """A destination. One call of ``deliver`` at a time, or ``concurrency`` of them."""
 
     concurrency: int
     """How many calls of ``deliver`` may run at once; 1 keeps the order."""
 
     batch_bytes: int
-    """How many bytes of frames one call should carry; the runtime joins loads up to about this size."""
+    """How many bytes of frames one call should carry; payloads are sent together up to about this size."""
 
     async def open(self) -> None:
         """Prepare; raises OSError or ValueError with a sentence of what to do where it can never work."""
 
-    def prepare(self, batch: Batch) -> Load:
-        """Return what is to be sent of ``batch``, which is not kept.
+    def prepare(self, batch: Batch) -> Prepared[P]:
+        """Return what is to be sent of ``batch``, which is not kept, and what cannot be sent.
 
         Called right after the filters, while the records are in the processor's cache: made here, a document
         costs half of what it does later, and bytes wait in less memory than events.
         """
 
-    async def deliver(self, loads: Sequence[Load]) -> Sequence[Outcome] | None:
-        """Return when every record is delivered or kept as a dead letter. What can heal is retried inside.
+    async def deliver(self, payloads: Sequence[P]) -> Sequence[Tally] | None:
+        """Return when every event is delivered or kept as a dead letter. What can heal is retried inside.
 
-        Returns an outcome for each load; None: all of them were delivered.
+        Returns for each payload what became of its events: ``delivered``, ``duplicates`` and ``dead`` add up to their
+        number, ``indices`` where they are known. None: all of them were delivered.
         """
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ for the errors alone, the servers leave good documents out, and the places are l
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ import orjson
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 """Value of the query parameter ``filter_path`` that `read_answer` expects of the request."""
 
-ACTION_END = b'"}}\n'
-"""What follows a plain id after `action_begin`."""
+ACTION_END = b'"}}'
+"""What follows a plain id after `action_begin`; then the line ends."""
 
 MAX_REASON_CHARS = 1000  # a reason quotes a piece of the document; a dead letter has the document anyway
 
@@ -112,20 +112,27 @@ def action_line(action: str, index: str, document_id: str | None = None, **metad
 
 
 def action_begin(action: str, index: str, **metadata: str | int) -> bytes:
-    """Return an action line up to its id: ``action_begin(...) + id + ACTION_END`` is a whole one.
+    """Return an action line up to its id: ``action_begin(...) + id + ACTION_END`` is a whole one without its line end.
 
     The id must then be plain: printable ASCII without ``"`` and backslash.
     """
     return action_line(action, index, None, **metadata)[:-3] + b',"_id":"'
 
 
-def bulk_body(begin: bytes, ids: Iterable[bytes], documents: Iterable[bytes]) -> bytes:
-    """Return the body that stores ``documents`` under plain ``ids`` with one common ``begin``.
+def bulk_body(parts: Sequence[tuple[Sequence[bytes], Sequence[bytes]]]) -> bytes:
+    """Return the body of one request, joined out of parts: n action lines and their n documents, without line ends.
 
-    A document is one JSON object without line ends.
+    Raises:
+        ValueError: A part has more of the one than of the other.
     """
-    parts = [b"%b%b%b%b\n" % (begin, key, ACTION_END, document) for key, document in zip(ids, documents, strict=True)]
-    return b"".join(parts)
+    lines: list[bytes] = [b""] * (2 * sum(len(documents) for _, documents in parts) + 1)
+    at = 0
+    for actions, documents in parts:
+        end = at + 2 * len(documents)
+        lines[at:end:2] = actions
+        lines[at + 1 : end : 2] = documents
+        at = end
+    return b"\n".join(lines)
 
 
 def read_answer(status: int, body: bytes, count: int) -> BulkResult:

@@ -12,8 +12,10 @@ from ingestd.app.pipelines import default_config
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.journal.journal import Journal
 from ingestd.plugins.registry import BuildContext
+from ingestd.protocols.bulk import bulk_body
 from ingestd.settings import Settings
 
 CHUNK_BYTES = Settings().batch.max_bytes
@@ -59,10 +61,11 @@ def _once(lines: list[bytes]) -> dict[str, float]:
         for chunk in _chunks(lines):
             end = timed("journal", lambda: journal.append([chunk]))  # noqa: B023
             decoded = timed("decode", lambda: codec.decode(chunk))  # noqa: B023
-            (records,) = timed("filter", lambda: pipeline.process(decoded, None, chunk.time_ns))  # noqa: B023
+            (records,) = timed("filter", lambda: pipeline.process(decoded, None, chunk.time_ns, Tally()))  # noqa: B023
             batch = Batch(records, "bench", touched, chunk.time_ns)
             timed("documents", batch.documents)
-            timed("bulk body", lambda: output.prepare(batch))  # noqa: B023
+            payload = timed("payload", lambda: output.prepare(batch)).payload  # noqa: B023
+            timed("bulk body", lambda: bulk_body([(payload.actions, payload.documents)]))  # noqa: B023
             timed("journal", lambda: journal.commit("output", end))  # noqa: B023
         journal.close()
     return spent

@@ -12,6 +12,7 @@ from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk
+from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import lines
 
@@ -32,7 +33,7 @@ def failures(config: str, event: dict[str, Any]) -> list[tuple[Step, Exception]]
     built = compile_pipeline(
         parse(config, "main.conf", {}), BuildContext(), lambda step, _, error: found.append((step, error))
     )
-    built.process(built.inputs[0].codec.decode(Chunk("stdin_0", "o", {}, 0, 0, 1, lines(event))), None, 0)
+    built.process(built.inputs[0].codec.decode(Chunk("stdin_0", "o", {}, 0, 0, 1, lines(event))), None, 0, Tally())
     return found
 
 

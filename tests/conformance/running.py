@@ -9,6 +9,7 @@ from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 
 RECEIVED_NS = 1_763_805_600_500_000_000  # 2025-11-22T10:00:00.500Z
@@ -26,7 +27,7 @@ def encode(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[Batch]:
     """Decode and filter one chunk; return a batch for each route."""
     built = pipeline.inputs[0]
     decoded = built.codec.decode(Chunk("stdin_0", "o", {"host": "h"}, offset, RECEIVED_NS, 0, data))
-    routes = pipeline.process(decoded, built.decorate, RECEIVED_NS)
+    routes = pipeline.process(decoded, built.decorate, RECEIVED_NS, Tally())
     return [Batch(records, "o", pipeline.touched, RECEIVED_NS) for records in routes]
 
 

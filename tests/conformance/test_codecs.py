@@ -14,6 +14,7 @@ from ingestd.config.errors import ConfigErrors
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import NOW, RECEIVED_NS
 
@@ -29,16 +30,15 @@ def decode(codec: str, data: bytes, kind: str = "generator") -> list[dict[str, A
     """Return the documents without what every new event gets."""
     built = pipeline(codec, kind=kind)
     decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
-    [records] = built.process(decoded, None, RECEIVED_NS)
+    [records] = built.process(decoded, None, RECEIVED_NS, Tally())
     documents = [json.loads(document) for document in Batch(records, "o", (), RECEIVED_NS).documents()]
     return [{key: value for key, value in one.items() if GENERATED.get(key) != value} for one in documents]
 
 
 def encode(codec: str, *events: dict[str, Any]) -> bytes:
     built = pipeline("json_lines", codec)
-    result: bytes = built.routes[0][0].output.prepare(
-        Batch([(None, e, e, n) for n, e in enumerate(events)], "o", (), 0)
-    )
+    batch = Batch([(None, e, e, n) for n, e in enumerate(events)], "o", (), 0)
+    result: bytes = built.routes[0][0].output.prepare(batch).payload
     return result
 
 
@@ -208,7 +208,7 @@ def test_no_bytes_stop_a_stream(codec: str, data: bytes) -> None:
     built = CODECS[codec]
     decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
     assert len(decoded.raws) == len(decoded.events) == len(decoded.keys)
-    [records] = built.process(decoded, None, RECEIVED_NS)
+    [records] = built.process(decoded, None, RECEIVED_NS, Tally())
     for document in Batch(records, "o", built.touched, RECEIVED_NS).documents():
         assert {"@timestamp", "@version"} <= json.loads(document).keys()
         assert b"\n" not in document

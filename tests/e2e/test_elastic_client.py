@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.protocols.bulk import Verdict, action_begin, action_line, bulk_body, read_answer
+from ingestd.protocols.bulk import Verdict, action_line, bulk_body, read_answer
 from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.errors import ElasticRefused
 from ingestd.stores.elastic.options import ElasticOptions
@@ -28,8 +28,8 @@ def dumps(document: dict[str, Any]) -> bytes:
 
 
 async def send(client: ElasticClient, index: str, documents: list[bytes]) -> BulkAnswer:
-    ids = [b"%d" % number for number in range(len(documents))]
-    return await client.bulk(bulk_body(action_begin("create", index), ids, documents))
+    actions = [action_line("create", index, str(number)).rstrip() for number in range(len(documents))]
+    return await client.bulk(bulk_body([(actions, documents)]))
 
 
 async def test_server_is_recognised(client: ElasticClient, search_server: SearchServer) -> None:

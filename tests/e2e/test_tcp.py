@@ -16,14 +16,13 @@ import pytest
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
-from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.event.chunk import Stream
 from ingestd.event.record import Batch
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
-from ingestd.plugins.interfaces import StopMode
+from ingestd.plugins.interfaces import Prepared, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.e2e.daemon import Daemon, wait_until
@@ -44,9 +43,9 @@ class Memory:
     async def open(self) -> None:
         pass
 
-    def prepare(self, batch: Batch) -> list[bytes]:
+    def prepare(self, batch: Batch) -> Prepared[list[bytes]]:
         self.ids += batch.ids()
-        return batch.documents()
+        return Prepared(batch.documents())
 
     async def deliver(self, loads: Sequence[list[bytes]]) -> None:
         await self.gate.wait()
@@ -85,8 +84,7 @@ class Server:
         pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known))
         route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
         self.journal = MemoryJournal(max_bytes=journal_bytes)
-        letters = CountedDeadLetters(self.letters)
-        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, known, letters)
+        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, known, self.letters)
         self.closed: list[str] = []
         self._stream_ids = StreamIds()
         self._listener = socket.create_server(("127.0.0.1", 0))

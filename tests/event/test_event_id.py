@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.event_id import EventId, Key, copy_key, event_id, fill_ids, key_text, parse_event_id
+from ingestd.event.event_id import EventId, EventIds, Key, copy_key, event_id, key_text, parse_event_id
 
 CASES: list[tuple[str, str, Key, str]] = [  # id, stream, key, event id
     ("first", "o", 0, "o-000000000000"),
@@ -38,8 +38,12 @@ def test_a_stream_with_hyphens() -> None:
 
 @given(st.lists(st.one_of(st.integers(0, 1 << 60), st.builds(copy_key, st.integers(0, 99), st.integers(0, 9)))))
 def test_filled_in(keys: list[Key]) -> None:
-    filled = fill_ids(b'{"x":"5%b","_id":"%b"}', "o%", keys)
-    assert filled == [f'{{"x":"5%b","_id":"{event_id("o%", key)}"}}'.encode() for key in keys]
+    ids = EventIds("o%", keys)
+    assert list(ids) == [ids[n] for n in range(len(ids))] == [event_id("o%", key) for key in keys]
+    assert list(ids[1:]) == list(ids)[1:]
+    assert ids.fill(b'{"x":"5%b","_id":"%b"}') == [
+        f'{{"x":"5%b","_id":"{event_id("o%", key)}"}}'.encode() for key in keys
+    ]
 
 
 @given(st.lists(st.integers(0, 1 << 40)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,16 +11,23 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
-from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.event.chunk import Chunk
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import delivery as module
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
-from ingestd.pipeline.ledger import Due
-from ingestd.plugins.interfaces import Outcome
+from ingestd.pipeline.processing import Processed, prepare
+from ingestd.plugins.interfaces import Prepared, Rejection
 from tests.conformance.running import FRAME, build
+
+TIME_NS = 1_795_341_600_000_000_000  # 2026-11-22
+
+
+def nothing() -> Processed:
+    """Return what an output gets that gets nothing."""
+    return Processed((), (), Tally())
 
 
 class Letters:
@@ -67,10 +75,10 @@ class Output:
     async def open(self) -> None:
         pass
 
-    def prepare(self, batch: Batch) -> Any:
-        return batch.documents()[0]
+    def prepare(self, batch: Batch) -> Prepared[Any]:
+        return Prepared(batch.documents()[0])
 
-    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome] | None:
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Tally] | None:
         self.busy += 1
         self.most_busy = max(self.busy, self.most_busy)
         try:
@@ -97,12 +105,14 @@ class Road:
         built = replace(build(FRAME % "").routes[0][0], output=output)
         self.journal = MemoryJournal()
         self.journal.consumers([built.step.plugin_id])
-        self.kept = Letters()
-        self.letters = CountedDeadLetters(self.kept)
+        self.letters = Letters()
         self.delivery = Delivery(built, self.journal, self.letters, "main", max_delay, max_bytes)
 
     def append(self, data: bytes = b"x") -> Position:
-        return self.journal.append([Chunk("stdin_0", "o", {}, 0, 0, 1, data)])
+        return self.journal.append([self.chunk(data)])
+
+    def chunk(self, data: bytes = b"x", frames: int = 1) -> Chunk:
+        return Chunk("stdin_0", "o", {}, 0, TIME_NS, frames, data)
 
     def take(self, numbers: Iterable[int], size: int = 10) -> list[Position]:
         """Take over one record for each number; return the positions behind them."""
@@ -110,8 +120,9 @@ class Road:
         for number in numbers:
             event = {"n": number}
             ends.append(self.append())
-            loads, dead = self.delivery.prepare(Batch([(None, event, event, number)], "o", (), 0))
-            self.delivery.take(loads, Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=dead), size, ends[-1])
+            batch = Batch([(None, event, event, number)], "o", (), 0)
+            processed = Processed(*prepare(self.delivery.built, batch), Tally(received=1, queued=1))
+            self.delivery.take(self.chunk(b"x" * size), processed, ends[-1])
         return ends
 
     @property
@@ -254,7 +265,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
     road = await begun(output, max_delay=0)
     first, second, third = road.take(range(3), size=100)
     empty = road.append()
-    road.delivery.take((), None, 0, empty)  # nothing of it is for this output
+    road.delivery.take(None, nothing(), empty)  # nothing of it is for this output
     for number, done, expected in ((2, 1, Position(0, 0)), (0, 2, first), (1, 3, empty)):
         output.doors[texts([number])[0]].set()
         await eventually(lambda done=done: len(output.calls) == done)  # type: ignore[misc]
@@ -267,7 +278,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
 async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
     road = await begun(Output())
     end = road.append()
-    road.delivery.take((), None, 0, end)
+    road.delivery.take(None, nothing(), end)
     assert road.committed == road.delivery.position == end
     assert await comes(road.delivery.idle)
     await road.delivery.close()
@@ -324,26 +335,21 @@ async def test_cancel_gives_up() -> None:
 
 
 class Choosy(Output):
-    """Refuses one event when it is prepared, and has some already when they are delivered."""
+    """Rejects one event when it is prepared, and has some already when they are delivered."""
 
-    letters: CountedDeadLetters
+    def prepare(self, batch: Batch) -> Prepared[Any]:
+        payload, _ = super().prepare(batch)
+        return Prepared(payload, [Rejection("refused", b"", "o-0")] if payload == texts([0])[0] else [])
 
-    def prepare(self, batch: Batch) -> Any:
-        self.letters.add(stage="output", reason="of another output", raw=b"", plugin="other")
-        if batch.documents() == texts([0]):
-            self.letters.add(stage="output", reason="refused", raw=b"", plugin="stdout_0")
-        return super().prepare(batch)
-
-    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome] | None:
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Tally] | None:
         await super().deliver(loads)
-        fates = {texts([0])[0]: Outcome(0), texts([1])[0]: Outcome(0, duplicates=1), texts([2])[0]: Outcome(0, dead=1)}
-        return [fates.get(load, Outcome(1, indices={"logs": 1})) for load in loads]
+        known = {texts([0])[0]: Tally(), texts([1])[0]: Tally(duplicates=1), texts([2])[0]: Tally(dead=1)}
+        return [known.get(load) or Tally(delivered=1, indices=Counter({"logs": 1})) for load in loads]
 
 
 async def test_what_became_of_the_events_is_counted_and_committed() -> None:
     output = Choosy()
     road = await begun(output)
-    output.letters = road.letters
     labels = "main", road.delivery.name
     before = metrics.EVENTS_DELIVERED.value(*labels), metrics.EVENTS_DUPLICATE.value(*labels)
     road.take(range(5))
@@ -362,15 +368,15 @@ async def test_what_became_of_the_events_is_counted_and_committed() -> None:
 async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None:
     """Also a record that nothing is left of but letters: the journal forgets what is committed."""
     road = await begun(Output())
-    road.kept.refuses = True
+    road.letters.refuses = True
     road.letters.add(stage="filter", reason="no", raw=b"x")
     end = road.append()
-    road.delivery.take((), Due("stdin_0", "2026-11-22", 1, 1, sent=1, dead=1), 1, end)
+    road.delivery.take(road.chunk(), Processed((), (), Tally(received=1, dead=1)), end)
     await asyncio.sleep(0.05)
     assert (road.committed, await comes(road.delivery.idle)) == (Position(0, 0), False)
-    road.kept.refuses = False
+    road.letters.refuses = False
     await asyncio.wait_for(road.delivery.idle(), 5)
-    assert (road.committed, road.kept.unsynced) == (end, False)
+    assert (road.committed, road.letters.unsynced) == (end, False)
     assert road.journal.committed(road.delivery.name)[1]["days"]["2026-11-22"]["stdin_0"] == {"received": 1, "dead": 1}
     await road.delivery.close()
 
@@ -378,15 +384,15 @@ async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None
 class Faulty(Output):
     """Has a fault of its own that one event shows."""
 
-    def prepare(self, batch: Batch) -> Any:
+    def prepare(self, batch: Batch) -> Prepared[Any]:
         documents = batch.documents()
         if b'{"n":3}' in documents:
             raise ZeroDivisionError("three")
-        return documents
+        return Prepared(documents)
 
-    async def deliver(self, loads: Sequence[Any]) -> Sequence[Outcome]:
+    async def deliver(self, loads: Sequence[Any]) -> Sequence[Tally]:
         await super().deliver(loads)
-        return [Outcome(len(load), indices={"logs": len(load)}) for load in loads]
+        return [Tally(delivered=len(load), indices=Counter({"logs": len(load)})) for load in loads]
 
 
 async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
@@ -394,13 +400,13 @@ async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
     road = await begun(output)
     events = [{"n": number} for number in range(6)]
     batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", (), 0)
-    loads, dead = road.delivery.prepare(batch)
-    assert dead == 1
+    processed = Processed(*prepare(road.delivery.built, batch), Tally(received=6, queued=6))
+    assert len(processed.rejected) == 1
     end = road.append()
-    road.delivery.take(loads, Due("stdin_0", "2026-11-22", 6, 6, sent=6, dead=dead), 60, end)
+    road.delivery.take(road.chunk(b"x" * 60, frames=6), processed, end)
     await road.delivery.close()
     assert [text for load in output.loads for text in load] == texts([0, 1, 2, 4, 5])
-    [letter] = road.kept.letters
+    [letter] = road.letters.letters
     assert (letter["event_id"], letter["stage"], letter["plugin"]) == ("o-000000000003", "output", "stdout_0")
     assert letter["reason"] == "the daemon failed on it: ZeroDivisionError('three')"
     state = road.journal.committed(road.delivery.name)[1]

@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from ingestd.dead_letters.counted import CountedDeadLetters
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.journal.journal import Journal
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import pipeline as module
-from ingestd.pipeline.ledger import Sheet
 from ingestd.pipeline.pipeline import RunningPipeline
+from ingestd.plugins.interfaces import Prepared
 from ingestd.settings import Settings
 from tests.conformance.running import FRAME, build
 
@@ -43,11 +43,11 @@ class Output:
     async def open(self) -> None:
         pass
 
-    def prepare(self, batch: Batch) -> list[bytes]:
-        return batch.documents()
+    def prepare(self, batch: Batch) -> Prepared[list[bytes]]:
+        return Prepared(batch.documents())
 
-    async def deliver(self, loads: Sequence[list[bytes]]) -> None:
-        self.documents += [one for load in loads for one in load]
+    async def deliver(self, payloads: Sequence[list[bytes]]) -> None:
+        self.documents += [document for payload in payloads for document in payload]
 
     async def close(self) -> None:
         pass
@@ -63,7 +63,7 @@ class Life:
         self.input, self.journal = built.inputs[0], journal
         self.folder = folder / "dead"
         self.files = DeadLetterWriter(self.folder, 1 << 20, time.time)
-        letters = CountedDeadLetters(PipelineDeadLetters(self.files, "main", "c0", journal))
+        letters = PipelineDeadLetters(self.files, "main", "c0", journal)
         pipeline = replace(built, routes=[route])
         self.running = RunningPipeline("main", pipeline, journal, settings, letters, first=False)
 
@@ -78,9 +78,9 @@ class Life:
         return [line.dead_letter for line in DeadLetterReader(self.folder).read() if line.dead_letter is not None]
 
     @property
-    def sheet(self) -> Sheet:
+    def tally(self) -> Tally:
         [days] = self.journal.committed("stdout_0")[1]["days"].values()
-        return Sheet.of(days["stdin_0"])
+        return Tally.of(days["stdin_0"])
 
 
 @asynccontextmanager
@@ -112,7 +112,7 @@ async def test_a_line_of_a_stream_that_nobody_reads_again(tmp_path: Path) -> Non
         one.reject(None)
         one.reject(None)
     assert len(one.there()) == 2
-    assert (one.sheet.received, one.sheet.dead, one.sheet.difference) == (2, 2, 0)
+    assert (one.tally.received, one.tally.dead, one.tally.difference) == (2, 2, 0)
 
 
 async def test_the_event_behind_a_rejected_line_keeps_its_bytes(tmp_path: Path) -> None:
@@ -178,4 +178,4 @@ async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: p
         assert one.put(data)
     assert len(one.output.documents) == 5
     assert [letter.content for letter in one.there()] == [b'{"n":3,"bad":"omen"}\n']
-    assert (one.sheet.received, one.sheet.delivered, one.sheet.dead, one.sheet.difference) == (6, 5, 1, 0)
+    assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (6, 5, 1, 0)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ingestd.dead_letters.counted import CountedDeadLetters
+from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import event_id
 from ingestd.event.fields import Event
 from ingestd.event.record import Batch
+from ingestd.event.tally import Tally
 from ingestd.journal.base import Position
-from ingestd.pipeline.processing import Processing
-from ingestd.plugins.interfaces import Decoded
+from ingestd.pipeline.processing import Processed, Processing
+from ingestd.plugins.interfaces import Decoded, Prepared, Rejection
 from tests.conformance.running import FRAME, build
 
 FILTERS = 'if [n] == 1 { drop { } } if [n] == 2 { clone { clones => ["copy"] } }'
@@ -63,14 +67,47 @@ def processing(fault: bytes) -> tuple[Processing, Any, Letters]:
     pipeline, letters = build(FRAME % FILTERS), Letters()
     built = pipeline.inputs[0]
     built = replace(built, codec=Codec(built.codec, fault))
-    return Processing("main", pipeline, CountedDeadLetters(letters)), built, letters
+    return Processing("main", pipeline, letters), built, letters
+
+
+class Output:
+    """Makes documents; may have a fault of its own that some text shows."""
+
+    concurrency = 1
+    batch_bytes = 100
+
+    def __init__(self, fault: bytes = b"nothing") -> None:
+        self.fault = fault
+
+    async def open(self) -> None:
+        pass
+
+    def prepare(self, batch: Batch) -> Prepared[list[tuple[str, Any]]]:
+        documents = batch.documents()
+        if any(self.fault in document for document in documents):
+            raise ZeroDivisionError("three")
+        return Prepared([(event_id, json.loads(text)) for event_id, text in zip(batch.ids(), documents, strict=True)])
+
+    async def deliver(self, payloads: Sequence[Any]) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def process(work: Processing, chunk: Chunk, built: Any, output: Output | None = None) -> tuple[list[Any], Processed]:
+    """Return the events that the only output gets, with their ids, and all that it gets."""
+    step = work._pipeline.routes[0][0].step
+    [one] = work.process(chunk, built, [(0, BuiltOutput(step, output or Output()))], count=True)
+    return [event for payload in one.payloads for event in payload], one
 
 
 def test_in_one_piece() -> None:
     work, built, letters = processing(b"nothing")
-    [one] = work.process(chunk_of(*({"n": n} for n in range(4))), built)
-    assert (one.received, one.created, one.dropped, one.dead, one.left) == (4, 1, {"drop_0": 1}, 0, 4)
-    assert [event[2]["n"] for event in one.routes[0]] == [0, 2, 2, 3]
+    events, one = process(work, chunk_of(*({"n": n} for n in range(4))), built)
+    assert one.tally == Tally(received=4, created=1, dropped=Counter({"drop_0": 1}), queued=4)
+    assert (one.tally.passed, one.tally.difference, one.rejected) == (4, 0, [])
+    assert [event["n"] for _, event in events] == [0, 2, 2, 3]
     assert letters.letters == []
 
 
@@ -79,12 +116,11 @@ def test_only_the_frames_at_fault_become_letters(bad: int, caplog: pytest.LogCap
     events = [{"n": n} | ({"bad": "omen"} if n == bad else {}) for n in range(5)]
     work, built, letters = processing(b"omen")
     whole = chunk_of(*events)
-    parts = work.process(whole, built)
-    assert [event[2]["n"] for part in parts for event in part.routes[0]] == [n for n in (0, 2, 2, 3, 4) if n != bad]
-    assert sum(part.received for part in parts) == 5
-    assert sum(part.dead for part in parts) == 1
-    assert sum(part.created for part in parts) == (bad != 2)
-    assert [dict(part.dropped) for part in parts if part.dropped] == [{"drop_0": 1}]
+    found, one = process(work, whole, built)
+    assert [event["n"] for _, event in found] == [n for n in (0, 2, 2, 3, 4) if n != bad]
+    created = int(bad != 2)
+    assert one.tally == Tally(5, created, dead=1, queued=len(found), dropped=Counter({"drop_0": 1}))
+    assert one.tally.difference == 0
     [letter] = letters.letters
     at = whole.data.index(letter["raw"])
     assert json.loads(letter["raw"]) == events[bad]
@@ -93,11 +129,21 @@ def test_only_the_frames_at_fault_become_letters(bad: int, caplog: pytest.LogCap
     assert caplog.text.count("the daemon failed on a chunk") == 1
 
 
-def test_keys_of_the_others_are_those_they_would_have_had() -> None:
+def test_ids_of_the_others_are_those_they_would_have_had() -> None:
     events = [{"n": 0}, {"n": 3}, {"n": 4}]
     sound, built, _ = processing(b"nothing")
-    [one] = sound.process(chunk_of(*events), built)
+    expected, _ = process(sound, chunk_of(*events), built)
     faulty, built, _ = processing(b'"n": 3')
-    parts = faulty.process(chunk_of(*events), built)
-    keys = [event[3] for part in parts for event in part.routes[0]]
-    assert keys == [event[3] for event in one.routes[0] if event[2]["n"] != 3]
+    found, _ = process(faulty, chunk_of(*events), built)
+    assert found == [(event_id, event) for event_id, event in expected if event["n"] != 3]
+
+
+def test_a_fault_of_an_output_with_one_event_costs_its_neighbours_nothing() -> None:
+    work, built, letters = processing(b"nothing")
+    chunk = chunk_of(*({"n": n} for n in (0, 3, 4)))
+    events, one = process(work, chunk, built, Output(fault=b'"n":3'))
+    assert [event["n"] for _, event in events] == [0, 4]
+    offset = 100 + chunk.data.index(b'{"n": 3')
+    reason = "the daemon failed on it: ZeroDivisionError('three')"
+    assert one.rejected == [Rejection(reason, b"", event_id("o", offset))]
+    assert (one.tally.queued, letters.letters) == (3, []), "the delivery makes the dead letters"

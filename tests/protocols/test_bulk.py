@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.protocols.bulk import (
+    ACTION_END,
     MAX_REASON_CHARS,
     BulkResult,
     Dead,
@@ -34,15 +35,17 @@ def test_action_line(arguments: tuple[Any, ...], metadata: dict[str, Any], line:
 
 @given(st.text(min_size=1), st.lists(st.from_regex(r"[A-Za-z0-9:_-]{1,40}", fullmatch=True), max_size=5))
 def test_a_body_is_what_its_lines_are(index: str, ids: list[str]) -> None:
-    body = bulk_body(action_begin("create", index, pipeline="p"), [key.encode() for key in ids], [b"{}"] * len(ids))
+    begin = action_begin("create", index, pipeline="p")
+    actions = [begin + key.encode() + ACTION_END for key in ids]
+    body = bulk_body([(actions[:2], [b"{}"] * len(actions[:2])), (actions[2:], [b"{}"] * len(actions[2:]))])
     assert [orjson.loads(line) for line in body.splitlines()] == [
         line for key in ids for line in ({"create": {"_index": index, "pipeline": "p", "_id": key}}, {})
     ]
 
 
 def test_ids_and_documents_go_in_pairs() -> None:
-    with pytest.raises(ValueError, match="longer"):
-        bulk_body(action_begin("create", "a"), [b"1"], [b"{}", b"{}"])
+    with pytest.raises(ValueError, match="extended slice"):
+        bulk_body([([b"{}"], [b"{}", b"{}"])])
 
 
 def answer(*items: dict[str, Any], errors: bool = True) -> bytes:

@@ -79,12 +79,14 @@ def _document(found: list[Account], indices: list[IndexCount], balanced: bool) -
 
 
 def _account_document(account: Account) -> dict[str, Any]:
-    days = [{"day": day, "input": input_} | sheet.document() for (day, input_), sheet in sorted(account.sheets.items())]
+    days = [
+        {"day": day, "input": input_} | tally.document() for (day, input_), tally in sorted(account.tallies.items())
+    ]
     return {"pipeline": account.pipeline, "output": account.output} | account.total.document() | {"days": days}
 
 
 def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> Iterator[str]:
-    if any(account.sheets for account in found):
+    if any(account.tallies for account in found):
         yield from _account_table(found)
         yield from _drops(found)
         yield ""
@@ -95,11 +97,11 @@ def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> 
 
 
 def _account_table(found: list[Account]) -> Iterator[str]:
-    several = len({account.pipeline for account in found if account.sheets}) > 1
+    several = len({account.pipeline for account in found if account.tallies}) > 1
     rows = [
-        (f"{account.pipeline}/{account.output}" if several else account.output, *key, sheet.document())
+        (f"{account.pipeline}/{account.output}" if several else account.output, *key, tally.document())
         for account in found
-        for key, sheet in sorted(account.sheets.items())
+        for key, tally in sorted(account.tallies.items())
     ]
     columns = [*_COLUMNS, *(name for name in _RARE_COLUMNS if any(counts[name] for *_, counts in rows))]
     lines = [(*cells, *(f"{counts[name]:,}" for name in columns)) for *cells, counts in rows]

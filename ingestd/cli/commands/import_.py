@@ -85,24 +85,24 @@ def _report(result: ImportResult) -> None:
         click.echo(f"{path} was imported before and has nothing new; --again imports it once more", err=True)
     for problem in result.problems:
         click.echo(f"error: {problem}", err=True)
-    if result.sheet.dead:
+    if result.tally.dead:
         click.echo("see the dead letters: ingestd deadletters list", err=True)
     if result.stopped:
         click.echo("interrupted; run the same command again to continue", err=True)
-    if result.sheet.dead or result.problems or result.stopped:
+    if result.tally.dead or result.problems or result.stopped:
         raise SystemExit(1)
 
 
 def _counts(result: ImportResult) -> str:
-    sheet = result.sheet
+    tally = result.tally
     parts = [
-        f"{sheet.received:,} read",
-        f"{sheet.delivered:,} stored",
-        f"{sheet.duplicates:,} already stored",
-        f"{sheet.dead:,} dead letters",
+        f"{tally.received:,} read",
+        f"{tally.delivered:,} stored",
+        f"{tally.duplicates:,} already stored",
+        f"{tally.dead:,} dead letters",
     ]
-    if sheet.dropped_events:
-        parts.append(f"{sheet.dropped_events:,} dropped by a filter")
-    if sheet.elsewhere:
-        parts.append(f"{sheet.elsewhere:,} for other outputs")
+    if tally.dropped_events:
+        parts.append(f"{tally.dropped_events:,} dropped by a filter")
+    if tally.elsewhere:
+        parts.append(f"{tally.elsewhere:,} for other outputs")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Bulk requests until every document has its fate: stored, or a dead letter."""
+"""Bulk requests until every document is stored or a dead letter."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 import itertools
 import random
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.jsontext import NotJsonError, dumps, loads
+from ingestd.event.payload import Payload
+from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
-from ingestd.plugins.interfaces import Outcome
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
-from ingestd.plugins.outputs._fates import Fates
-from ingestd.protocols.bulk import BulkResult, Dead, Verdict, read_answer
+from ingestd.protocols.bulk import BulkResult, Dead, Verdict, bulk_body, read_answer
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticUnavailable
 
@@ -34,77 +35,48 @@ _TIMEOUTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Bulk:
-    """The body of a bulk request of ``count`` documents: an action line and a document line for each.
-
-    ``event_ids``: the ids that we gave the events, where the action lines have others; else empty.
-    ``indices``: how many documents go to which index, where each becomes a document of its own; else empty.
-    """
-
-    body: bytes
-    count: int
-    event_ids: tuple[str, ...] = ()
-    indices: Mapping[str, int] = field(default_factory=dict, compare=False)
-
-    @classmethod
-    def of(
-        cls,
-        actions: Sequence[bytes],
-        documents: Sequence[bytes],
-        event_ids: Iterable[str] = (),
-        indices: Mapping[str, int] = {},
-    ) -> Bulk:
-        """Return the body of n actions and n documents, all without line ends."""
-        lines: list[bytes] = [b""] * (2 * len(documents) + 1)
-        lines[:-1:2] = actions
-        lines[1::2] = documents
-        return cls(b"\n".join(lines), len(documents), tuple(event_ids), indices)
-
-    @classmethod
-    def joined(cls, bulks: Sequence[Bulk]) -> Bulk:
-        """Return all bodies as one."""
-        if len(bulks) == 1:
-            return bulks[0]
-        event_ids = tuple(one for bulk in bulks for one in bulk.event_ids)
-        return cls(b"".join([bulk.body for bulk in bulks]), sum(bulk.count for bulk in bulks), event_ids)
-
-    def pick(self, positions: Iterable[int]) -> Bulk:
-        """Return the body of some of the documents."""
-        lines = self.body.split(b"\n")
-        chosen = list(positions)
-        event_ids = [self.event_ids[n] for n in chosen] if self.event_ids else ()
-        return Bulk.of([lines[2 * n] for n in chosen], [lines[2 * n + 1] for n in chosen], event_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shipment:
-    """Documents on their way. ``places``: where each was in the joined loads; ``starts``: where each load begins.
+class _Attempt:
+    """Documents for one request: those of several payloads, and the tally of each payload.
 
     ``asked``: they were sent before, and whether they were stored then nobody knows.
     """
 
-    bulk: Bulk
-    places: Sequence[int]
-    starts: Sequence[int]
-    fates: Fates
+    payloads: Sequence[Payload]
+    tallies: Sequence[Tally]
     asked: bool = False
 
-    def pick(self, positions: Sequence[int]) -> _Shipment:
-        """Return some of the documents."""
-        return replace(self, bulk=self.bulk.pick(positions), places=[self.places[n] for n in positions])
+    def __len__(self) -> int:
+        return sum(map(len, self.payloads))
 
-    def load_of(self, position: int) -> int:
-        """Return which of the loads a document came with."""
-        return bisect_right(self.starts, self.places[position]) - 1
+    def body(self) -> bytes:
+        return bulk_body([(payload.actions, payload.documents) for payload in self.payloads])
+
+    def locate(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Return for each position in the request the number of its payload, and the position in that."""
+        starts = list(itertools.accumulate(map(len, self.payloads), initial=0))
+        for position in positions:
+            number = bisect_right(starts, position) - 1
+            yield number, position - starts[number]
+
+    def pick(self, positions: Iterable[int]) -> _Attempt:
+        """Return some of the documents, given by rising positions."""
+        chosen: dict[int, list[int]] = {}
+        for number, position in self.locate(positions):
+            chosen.setdefault(number, []).append(position)
+        payloads = [self.payloads[number].pick(own) for number, own in chosen.items()]
+        return replace(self, payloads=payloads, tallies=[self.tallies[number] for number in chosen])
+
+    def with_documents(self, documents: Sequence[bytes]) -> _Attempt:
+        """Return the attempt with other documents under the same ids."""
+        rest = iter(documents)
+        payloads = [replace(payload, documents=list(itertools.islice(rest, len(payload)))) for payload in self.payloads]
+        return replace(self, payloads=payloads)
 
     def note_duplicates(self, positions: Iterable[int]) -> None:
         """Note the documents that the server had already, unless it has them from us, just now."""
-        if self.asked:
-            return
-        lines = self.bulk.body.split(b"\n")
-        for position in positions:
-            [target] = loads(lines[2 * position]).values()
-            self.fates.duplicate(self.load_of(position), target["_index"])
+        if not self.asked:
+            for number, position in self.locate(positions):
+                self.tallies[number].not_delivered(self.payloads[number].indices[position], dead=False)
 
 
 class Retry:
@@ -139,13 +111,29 @@ class _Reply:
 
 
 class BulkSender:
-    """Sends items until each is stored or dead; what the servers answer decides which are sent again."""
+    """Sends documents until each is stored or dead; what the servers answer decides which are sent again.
+
+    Args:
+        client: Of the cluster.
+        name: The plugin id of the output.
+        dead_letters: Where documents go that the cluster refuses for good.
+        retry: How long to wait between tries.
+        pipeline: An ingest pipeline of the server for all documents.
+        own_documents: Whether each event becomes a document of its own, so that an index can be counted.
+    """
 
     def __init__(
-        self, client: ElasticClient, name: str, dead_letters: DeadLetters, retry: Retry, *, pipeline: str | None = None
+        self,
+        client: ElasticClient,
+        name: str,
+        dead_letters: DeadLetters,
+        retry: Retry,
+        *,
+        pipeline: str | None = None,
+        own_documents: bool = True,
     ) -> None:
         self._client, self._name, self._dead_letters, self._retry = client, name, dead_letters, retry
-        self._pipeline = pipeline
+        self._pipeline, self._own_documents = pipeline, own_documents
         self._limit = AdaptiveLimit(MAX_REQUESTS)
         self._failing = Outage(log.warning, "a delivery is tried again", log.info, "deliveries succeed again")
         text = "the server refuses us; delivery waits until it does not"
@@ -153,56 +141,58 @@ class BulkSender:
         self._door = asyncio.Lock()
         self._ask_again_at = 0.0  # by the loop's clock
 
-    async def deliver(self, loads: Sequence[Bulk]) -> list[Outcome]:
-        """Send all loads as one; return the outcome of each when every document has its fate."""
-        fates = Fates([load.count for load in loads], [load.indices for load in loads])
-        starts = [0, *itertools.accumulate(load.count for load in loads[:-1])]
-        await self._send(_Shipment(Bulk.joined(loads), range(sum(load.count for load in loads)), starts, fates))
-        return fates.outcomes()
+    async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
+        """Send all payloads as one; return what became of each when every document is stored or dead."""
+        tallies = [self._all_delivered(payload) for payload in payloads]
+        await self._send(_Attempt(payloads, tallies))
+        return tallies
 
-    async def _send(self, shipment: _Shipment, *, mended: bool = False) -> None:
-        """Return when every document has its fate. ``mended``: they were decoded and written anew already."""
+    def _all_delivered(self, payload: Payload) -> Tally:
+        return Tally(delivered=len(payload), indices=payload.index_counts() if self._own_documents else Counter())
+
+    async def _send(self, attempt: _Attempt, *, rewritten: bool = False) -> None:
+        """Return when every document is stored or dead. ``rewritten``: they were decoded and written anew already."""
         timeouts = 0
-        for attempt in self._retry.attempts():
-            bulk = shipment.bulk
-            if not bulk.count:
+        for number in self._retry.attempts():
+            count = len(attempt)
+            if not count:
                 return
-            reply = await self._request(bulk)
+            reply = await self._request(attempt)
             result = reply.result
             match result.verdict:
                 case Verdict.ITEMS:
                     if result.duplicates:
-                        shipment.note_duplicates(result.duplicates)
+                        attempt.note_duplicates(result.duplicates)
                     if result.dead:
-                        await self._bury(shipment, result.dead, mended=mended)
+                        await self._refused_documents(attempt, result.dead, rewritten=rewritten)
                     if not result.retry:
                         self._failing.ended(output=self._name)
                         return
-                    shipment = shipment.pick(result.retry)
-                case Verdict.SPLIT if bulk.count > 1:
-                    await self._send_halves(shipment, mended=mended)
+                    attempt = attempt.pick(result.retry)
+                case Verdict.SPLIT if count > 1:
+                    await self._send_halves(attempt, rewritten=rewritten)
                     return
                 case Verdict.SPLIT:
-                    self._dead(shipment, 0, bulk.body.split(b"\n"), result.reason)
+                    self._dead(attempt, 0, result.reason)
                     return
                 case Verdict.RETRY:
-                    shipment = replace(shipment, asked=True)
+                    attempt = replace(attempt, asked=True)
                     timeouts += reply.cause == "timeout"
             metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
-            metrics.EVENTS_RETRIED.add(bulk.count, self._name, reply.cause)
-            if result.verdict is not Verdict.PAUSE:  # that one waits at the door
-                self._failing.goes_on(output=self._name, events=bulk.count, reason=result.reason)
-                await self._retry.wait(attempt, reply.retry_after)
-            if timeouts == _TIMEOUTS and bulk.count > 1:
-                await self._send_halves(shipment, mended=mended)
+            metrics.EVENTS_RETRIED.add(count, self._name, reply.cause)
+            if result.verdict is not Verdict.PAUSE:  # that one waits in ``_request``
+                self._failing.goes_on(output=self._name, events=count, reason=result.reason)
+                await self._retry.wait(number, reply.retry_after)
+            if timeouts == _TIMEOUTS and count > 1:
+                await self._send_halves(attempt, rewritten=rewritten)
                 return
 
-    async def _send_halves(self, shipment: _Shipment, *, mended: bool) -> None:
-        count = shipment.bulk.count
-        await self._send(shipment.pick(range(count // 2)), mended=mended)
-        await self._send(shipment.pick(range(count // 2, count)), mended=mended)
+    async def _send_halves(self, attempt: _Attempt, *, rewritten: bool) -> None:
+        count = len(attempt)
+        await self._send(attempt.pick(range(count // 2)), rewritten=rewritten)
+        await self._send(attempt.pick(range(count // 2, count)), rewritten=rewritten)
 
-    async def _request(self, bulk: Bulk) -> _Reply:
+    async def _request(self, attempt: _Attempt) -> _Reply:
         """Send one request; an answer that does not come is a retry.
 
         While the server refuses us, one request a minute asks whether it still does, and all others wait: accounts
@@ -210,22 +200,23 @@ class BulkSender:
         """
         async with self._limit.slot():
             if not self._refused.lasts:
-                return await self._request_now(bulk)
+                return await self._request_now(attempt)
             async with self._door:
                 await asyncio.sleep(self._ask_again_at - asyncio.get_running_loop().time())
-                return await self._request_now(bulk)
+                return await self._request_now(attempt)
 
-    async def _request_now(self, bulk: Bulk) -> _Reply:
+    async def _request_now(self, attempt: _Attempt) -> _Reply:
+        body = attempt.body()
         begin = asyncio.get_running_loop().time()
         try:
-            answer = await self._client.bulk(bulk.body, pipeline=self._pipeline)
+            answer = await self._client.bulk(body, pipeline=self._pipeline)
         except ElasticUnavailable as error:
             self._limit.bad()
             return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
         seconds = asyncio.get_running_loop().time() - begin
         metrics.BULK_SECONDS.observe(seconds, self._name)
-        metrics.BULK_BYTES.observe(len(bulk.body), self._name)
-        result = read_answer(answer.status, answer.body, bulk.count)
+        metrics.BULK_BYTES.observe(len(body), self._name)
+        result = read_answer(answer.status, answer.body, len(attempt))
         self._note_refusal(result)
         if result.verdict is Verdict.RETRY or result.retry:
             self._limit.bad()
@@ -241,38 +232,38 @@ class BulkSender:
         else:
             self._refused.ended(output=self._name)
 
-    async def _bury(self, shipment: _Shipment, refused: Sequence[Dead], *, mended: bool) -> None:
+    async def _refused_documents(self, attempt: _Attempt, refused: Sequence[Dead], *, rewritten: bool) -> None:
         """Make dead letters of what was refused, but give documents that may only be written badly one more try.
 
         A record whose untouched fields hold a key twice, or a number out of range, is refused as it came;
         decoded in full and written anew it is sound.
         """
-        lines = shipment.bulk.body.split(b"\n")
         again: list[int] = []
-        for dead in refused:
-            document = lines[2 * dead.position + 1]
-            anew = document if mended or dead.status != _BAD_REQUEST else _rewritten(document)
+        documents: list[bytes] = []
+        for dead, (number, position) in zip(refused, attempt.locate(one.position for one in refused), strict=True):
+            document = attempt.payloads[number].documents[position]
+            anew = document if rewritten or dead.status != _BAD_REQUEST else _rewritten(document)
             if anew == document:
-                self._dead(shipment, dead.position, lines, dead.reason)
+                self._dead(attempt, dead.position, dead.reason)
             else:
                 again.append(dead.position)
-                lines[2 * dead.position + 1] = anew
-        mended_bulk = replace(shipment.bulk, body=b"\n".join(lines))
-        await self._send(replace(shipment, bulk=mended_bulk).pick(again), mended=True)
+                documents.append(anew)
+        if again:
+            await self._send(attempt.pick(again).with_documents(documents), rewritten=True)
 
-    def _dead(self, shipment: _Shipment, position: int, lines: Sequence[bytes], reason: str) -> None:
-        """Make a dead letter of a document; ``lines`` are those of the body."""
-        bulk = shipment.bulk
-        [target] = loads(lines[2 * position]).values()
-        shipment.fates.dead(shipment.load_of(position), target["_index"])
+    def _dead(self, attempt: _Attempt, position: int, reason: str) -> None:
+        """Make a dead letter of a document."""
+        [(number, at)] = attempt.locate([position])
+        payload = attempt.payloads[number]
+        attempt.tallies[number].not_delivered(payload.indices[at], dead=True)
         self._dead_letters.add(
             stage="output",
             reason=reason,
-            raw=lines[2 * position + 1],
+            raw=payload.documents[at],
             plugin=self._name,
-            event_id=bulk.event_ids[position] if bulk.event_ids else target["_id"],
-            document_id=target["_id"],
-            index=target["_index"],
+            event_id=payload.ids[at],
+            document_id=(payload.document_ids or payload.ids)[at],
+            index=payload.indices[at],
         )
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
+from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.stores.index_names import day_of
@@ -32,22 +33,18 @@ class Naming:
     def __init__(self, index: Template, timezone: str, context: BuildContext) -> None:
         self._names = namer(index, _zone(timezone or context.settings.index_timezone))
         self._too_old = _too_old(context.settings)
-        self._letters, self._plugin_id = context.dead_letters, context.plugin_id
 
-    def __call__(self, batch: Batch) -> tuple[Batch, list[str]]:
-        """Return the events that have an index, and the index of each; the others are made dead letters."""
+    def __call__(self, batch: Batch) -> tuple[Batch, list[str], list[Rejection]]:
+        """Return the events that have an index, the index of each, and the events that have none."""
         names = self._names(batch.fields())
         received = batch.received_ns / 1e9
         refused = {name: why for name in set(names) if (why := self._refusal(name, received))}
         if not refused:
-            return batch, names
-        for name, document, one in zip(names, batch.documents(), batch.ids(), strict=True):
-            if name in refused:
-                self._letters.add(
-                    stage="output", reason=refused[name], raw=document, plugin=self._plugin_id, event_id=one
-                )
+            return batch, names, []
+        rows = zip(names, batch.documents(), batch.ids(), strict=True)
+        rejected = [Rejection(refused[name], document, one) for name, document, one in rows if name in refused]
         kept = [position for position, name in enumerate(names) if name not in refused]
-        return batch.part(kept), [names[position] for position in kept]
+        return batch.part(kept), [names[position] for position in kept], rejected
 
     def _refusal(self, name: str, received: float) -> str:
         """Return why no event received at a time, in seconds since the epoch, goes to an index; empty: they do."""

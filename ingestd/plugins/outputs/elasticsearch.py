@@ -8,16 +8,18 @@ again makes no duplicate; what the server refuses for good becomes a dead letter
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ingestd.event.event_id import EventIds
+from ingestd.event.payload import Payload
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
+from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
-from ingestd.plugins.interfaces import Outcome
-from ingestd.plugins.outputs._bulk import MAX_REQUESTS, PAUSE_SECONDS, Bulk, BulkSender, Retry
+from ingestd.plugins.interfaces import Prepared
+from ingestd.plugins.outputs._bulk import MAX_REQUESTS, PAUSE_SECONDS, BulkSender, Retry
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
@@ -93,10 +95,14 @@ class ElasticsearchOutput:
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
         self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)
-        self._own_documents = self._action == "create" and not opts.document_id.text
         self._retry = Retry(opts.retry_initial_interval, opts.retry_max_interval)
         self._sender = BulkSender(
-            self._client, context.plugin_id, context.dead_letters, self._retry, pipeline=opts.pipeline.static or None
+            self._client,
+            context.plugin_id,
+            context.dead_letters,
+            self._retry,
+            pipeline=opts.pipeline.static or None,
+            own_documents=self._action == "create" and not opts.document_id.text,
         )
         self._prepared: asyncio.Task[None] | None = None
         text = "no answer yet; events are kept until there is one"
@@ -150,46 +156,49 @@ class ElasticsearchOutput:
             log.error("the index template could not be installed", output=self._name, error=error)
         return None
 
-    def prepare(self, batch: Batch) -> Bulk:
-        """Return the bulk body of ``batch``, without documents for which there is no index."""
-        batch, names = self._naming(batch)
-        distinct = set(names)
-        counts = {name: len(names) for name in distinct} if len(distinct) == 1 else Counter(names)
-        indices = counts if self._own_documents else {}
-        if self._simple:
-            return Bulk.of(self._simple_actions(names, distinct, batch), batch.documents(), indices=indices)
+    def prepare(self, batch: Batch) -> Prepared[Payload]:
+        """Return the documents of ``batch`` with their action lines, and the events for which there is no index."""
+        batch, names, rejected = self._naming(batch)
         ids = batch.ids()
-        actions = [self._action_line(*row) for row in zip(names, ids, batch.fields(), strict=True)]
-        return Bulk.of(actions, batch.documents(), ids, indices)
+        payload = Payload(batch.documents(), ids, names)
+        if self._simple:
+            payload.actions = self._simple_actions(names, ids)
+            return Prepared(payload, rejected)
+        rendered = [self._opts.document_id.render(event) for event in batch.fields()]
+        payload.document_ids = [text or own for text, own in zip(rendered, ids, strict=True)]
+        payload.actions = [
+            self._action_line(*row) for row in zip(names, payload.document_ids, batch.fields(), strict=True)
+        ]
+        return Prepared(payload, rejected)
 
-    async def deliver(self, loads: Sequence[Bulk]) -> list[Outcome]:
+    async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""
         if self._prepared is not None:
             await self._prepared
-        return await self._sender.deliver(loads)
+        return await self._sender.deliver(payloads)
 
-    def _simple_actions(self, names: list[str], distinct: set[str], batch: Batch) -> list[bytes]:
-        fills = {name: batch.fill(self._template(name)) for name in distinct}
-        if len(fills) == 1:
-            return fills[names[0]]
-        return [fills[name][position] for position, name in enumerate(names)]
+    def _simple_actions(self, names: list[str], ids: EventIds) -> list[bytes]:
+        filled = {name: ids.fill(self._template(name)) for name in set(names)}
+        if len(filled) == 1:
+            return filled[names[0]]
+        return [filled[name][position] for position, name in enumerate(names)]
 
     def _template(self, index: str) -> bytes:
         """Return the action line of an index without its line end, ``%b`` in place of the id."""
         template = self._templates.get(index)
         if template is None:
             begin = action_begin(self._action, index)
-            template = self._templates[index] = begin + b"%b" + ACTION_END.rstrip()
+            template = self._templates[index] = begin + b"%b" + ACTION_END
         return template
 
-    def _action_line(self, index: str, key: str, event: dict[str, Any]) -> bytes:
+    def _action_line(self, index: str, document_id: str, event: dict[str, Any]) -> bytes:
         opts = self._opts
         metadata: dict[str, str | int] = {}
         if opts.routing.text:
             metadata["routing"] = opts.routing.render(event)
         if opts.pipeline.static is None:
             metadata["pipeline"] = opts.pipeline.render(event)
-        return action_line(self._action, index, opts.document_id.render(event) or key, **metadata).rstrip()
+        return action_line(self._action, index, document_id, **metadata).rstrip()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -19,7 +19,7 @@ from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.logs import Outage, get_logger
-from ingestd.plugins.interfaces import Codec
+from ingestd.plugins.interfaces import Codec, Prepared
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin, required
 
 log = get_logger(__name__)
@@ -73,15 +73,15 @@ class FileOutput:
     async def open(self) -> None:
         """Do nothing: files are opened as events name them."""
 
-    def prepare(self, batch: Batch) -> dict[str, bytes]:
+    def prepare(self, batch: Batch) -> Prepared[dict[str, bytes]]:
         """Return the text of the events of each file."""
-        return {path: self._codec.encode(part) for path, part in self._by_file(batch)}
+        return Prepared({path: self._codec.encode(part) for path, part in self._by_file(batch)})
 
-    async def deliver(self, loads: Sequence[dict[str, bytes]]) -> None:
+    async def deliver(self, payloads: Sequence[dict[str, bytes]]) -> None:
         """Append all events, one write for each file; waits while the disk is full."""
         texts: dict[str, list[bytes]] = {}
-        for load in loads:
-            for path, text in load.items():
+        for payload in payloads:
+            for path, text in payload.items():
                 texts.setdefault(path, []).append(text)
         for path, parts in texts.items():
             data = b"".join(parts)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Codec
+from ingestd.plugins.interfaces import Codec, Prepared
 from ingestd.plugins.registry import BuildContext, plugin
 
 
@@ -40,17 +40,17 @@ class Stdout:
             raise OSError("the standard output is closed")
         self._fd = sys.stdout.fileno()
 
-    def prepare(self, batch: Batch) -> bytes:
+    def prepare(self, batch: Batch) -> Prepared[bytes]:
         """Return the text of the events."""
-        return self._codec.encode(batch)
+        return Prepared(self._codec.encode(batch))
 
-    async def deliver(self, loads: Sequence[bytes]) -> None:
+    async def deliver(self, payloads: Sequence[bytes]) -> None:
         """Write all events; a reader that is slow holds up the pipeline, not the daemon.
 
         Raises:
             BrokenPipeError: The reader has gone.
         """
-        await asyncio.to_thread(self._write, b"".join(loads))
+        await asyncio.to_thread(self._write, b"".join(payloads))
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)

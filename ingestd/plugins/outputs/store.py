@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
+from ingestd.event.payload import Payload
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
+from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
 from ingestd.names import store_writer_id
-from ingestd.plugins.interfaces import Outcome
-from ingestd.plugins.outputs._fates import Fates
+from ingestd.plugins.interfaces import Prepared
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError
@@ -26,8 +27,6 @@ from ingestd.stores.local.files.writer import LocalWriter
 log = get_logger(__name__)
 
 _RETRY_SECONDS = 1.0
-Rows = dict[str, tuple[list[bytes], list[str]]]
-"""For each index its documents and their ids, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +44,30 @@ def touches(opts: Options) -> Touch:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The documents of all loads for one index, their ids, and for each the number of the load it came with."""
+    """The documents of all payloads for one index, their ids, and for each the tally of its payload."""
 
     index: str
     documents: list[bytes]
     ids: list[str]
-    loads: list[int]
+    tallies: list[Tally]
+
+    def extend(self, payload: Payload, tally: Tally) -> None:
+        """Add the documents of a payload."""
+        self.documents.extend(payload.documents)
+        self.ids.extend(payload.ids)
+        self.tallies.extend([tally] * len(payload))
 
     def pick(self, positions: Sequence[int]) -> _Part:
         """Return some of the documents."""
         if len(positions) == len(self.ids):
             return self
-        documents, ids, loads = self.documents, self.ids, self.loads
-        chosen = [documents[n] for n in positions], [ids[n] for n in positions], [loads[n] for n in positions]
+        documents, ids, tallies = self.documents, self.ids, self.tallies
+        chosen = [documents[n] for n in positions], [ids[n] for n in positions], [tallies[n] for n in positions]
         return _Part(self.index, *chosen)
+
+    def not_delivered(self, position: int, *, dead: bool) -> None:
+        """Note that a document is dead, or else was there already."""
+        self.tallies[position].not_delivered(self.index, dead=dead)
 
 
 class StoreOutput:
@@ -92,41 +101,25 @@ class StoreOutput:
             text = "an incomplete line at the end of an append log was moved to a file of its own"
             log.warning(text, kept=repair.kept, bytes=repair.size)
 
-    def prepare(self, batch: Batch) -> Rows:
-        """Return the documents and ids of each index."""
-        batch, names = self._naming(batch)
-        documents, ids = batch.documents(), batch.ids()
-        if len(set(names)) == 1:
-            return {names[0]: (documents, ids)}
-        rows: Rows = {}
-        for name, document, one in zip(names, documents, ids, strict=True):
-            row = rows.setdefault(name, ([], []))
-            row[0].append(document)
-            row[1].append(one)
-        return rows
+    def prepare(self, batch: Batch) -> Prepared[Payload]:
+        """Return the documents of ``batch``, and the events for which there is no index."""
+        batch, names, rejected = self._naming(batch)
+        return Prepared(Payload(batch.documents(), list(batch.ids()), names), rejected)
 
-    async def deliver(self, loads: Sequence[Rows]) -> list[Outcome]:
+    async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Append all documents, then make sure that they are on the disk."""
-        counts = [{index: len(ids) for index, (_, ids) in load.items()} for load in loads]
-        fates = Fates([sum(one.values()) for one in counts], counts)
-        together: dict[str, _Part] = {}
-        for number, load in enumerate(loads):
-            for index, (documents, ids) in load.items():
-                part = together.setdefault(index, _Part(index, [], [], []))
-                part.documents.extend(documents)
-                part.ids.extend(ids)
-                part.loads.extend([number] * len(ids))
-        for part in together.values():
+        tallies = [Tally(delivered=len(payload), indices=payload.index_counts()) for payload in payloads]
+        for part in _parts(payloads, tallies):
             if self._unchecked > 0:
-                part = await asyncio.to_thread(self._new_ones, part, fates)  # noqa: PLW2901
-            await self._append(part, fates)
+                part = await asyncio.to_thread(self._new_ones, part)  # noqa: PLW2901
+            await self._append(part)
         await self._retried(self._writer.sync)
-        return fates.outcomes()
+        return tallies
 
-    def _new_ones(self, part: _Part, fates: Fates) -> _Part:
+    def _new_ones(self, part: _Part) -> _Part:
         """Return the documents that are not in the index yet.
 
-        A crash between append and commit makes the last load come again. It was no larger than ``batch_bytes``,
+        A crash between append and commit makes the last payloads come again. They were no larger than ``batch_bytes``,
         so only the first documents after the start are looked at.
         """
         self._unchecked -= sum(map(len, part.documents))
@@ -137,16 +130,16 @@ class StoreOutput:
                 log.warning("what a crash left cannot be looked at; some events may be stored twice", error=error)
                 self._stored[part.index] = set()
         stored = self._stored[part.index]
-        new = [position for position, one in enumerate(part.ids) if one not in stored]
+        new = [position for position, event_id in enumerate(part.ids) if event_id not in stored]
         if len(new) < len(part.ids):
-            for load, one in zip(part.loads, part.ids, strict=True):
-                if one in stored:
-                    fates.duplicate(load, part.index)
+            for position, event_id in enumerate(part.ids):
+                if event_id in stored:
+                    part.not_delivered(position, dead=False)
         if self._unchecked <= 0:
             self._stored.clear()
         return part.pick(new)
 
-    async def _append(self, part: _Part, fates: Fates) -> None:
+    async def _append(self, part: _Part) -> None:
         """Append to one index; what it will never take becomes dead letters."""
         while part.documents:
             try:
@@ -154,11 +147,11 @@ class StoreOutput:
                 await self._retried(lambda: self._writer.append(part.index, documents, ids))  # noqa: B023 -- awaited here
                 return
             except InvalidIndexError as error:
-                self._refuse(part, str(error), fates)
+                self._dead(part, str(error))
                 return
             except DocumentsRejectedError as error:
                 refused = set(error.positions)
-                self._refuse(part.pick(sorted(refused)), error.reason, fates)
+                self._dead(part.pick(sorted(refused)), error.reason)
                 part = part.pick([n for n in range(len(part.ids)) if n not in refused])
 
     async def _retried(self, action: Callable[[], None]) -> None:
@@ -175,17 +168,33 @@ class StoreOutput:
                 metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _refuse(self, part: _Part, reason: str, fates: Fates) -> None:
-        plugin_id, index = self._plugin_id, part.index
-        for document, one, load in zip(part.documents, part.ids, part.loads, strict=True):
+    def _dead(self, part: _Part, reason: str) -> None:
+        """Make dead letters of all documents of ``part``."""
+        for position, (document, event_id) in enumerate(zip(part.documents, part.ids, strict=True)):
             self._dead_letters.add(
-                stage="output", reason=reason, raw=document, plugin=plugin_id, event_id=one, index=index
+                stage="output", reason=reason, raw=document, plugin=self._plugin_id, event_id=event_id, index=part.index
             )
-            fates.dead(load, index)
+            part.not_delivered(position, dead=True)
 
     async def close(self) -> None:
         """Close the store."""
         await asyncio.to_thread(self._writer.close)
+
+
+def _parts(payloads: Sequence[Payload], tallies: Sequence[Tally]) -> list[_Part]:
+    """Return the documents of all payloads by index, in their order."""
+    parts: dict[str, _Part] = {}
+    for payload, tally in zip(payloads, tallies, strict=True):
+        if len(tally.indices) == 1:
+            [index] = tally.indices
+            parts.setdefault(index, _Part(index, [], [], [])).extend(payload, tally)
+            continue
+        for index, document, event_id in zip(payload.indices, payload.documents, payload.ids, strict=True):
+            part = parts.setdefault(index, _Part(index, [], [], []))
+            part.documents.append(document)
+            part.ids.append(event_id)
+            part.tallies.append(tally)
+    return list(parts.values())
 
 
 @plugin("output", "store", Options, touches=touches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.audit import audit
 from ingestd.event.chunk import Chunk
+from ingestd.event.tally import Tally
 from ingestd.journal.folders import journal_folder
 from ingestd.journal.journal import Journal
-from ingestd.pipeline.ledger import Due, Ledger
-from ingestd.plugins.interfaces import Outcome
+from ingestd.pipeline.ledger import Ledger
 from ingestd.stores.local.files.layout import store_root
 from ingestd.stores.local.files.writer import LocalWriter
 
@@ -47,12 +48,12 @@ class Worker:
         self.journal.append([Chunk("tcp_0", "c", {}, 0, NS + day * 86_400 * 10**9, events, data)])
 
     def deliver(
-        self, events: int, outcome: Outcome | None = None, output: str = "store_0", day: str = DAY, **due: Any
+        self, events: int, tally: Tally | None = None, output: str = "store_0", indices: dict[str, int] | None = None
     ) -> None:
         ledger = self.ledgers[output]
-        ledger.enter(Due("tcp_0", day, events, events, **{"sent": events} | due), outcome)
-        before = self.journal.committed(output)[0]
-        end = next(entry.end for entry in self.journal.read(before, 1))
+        chunk, end = self.journal.read(self.journal.committed(output)[0], 1)[0]
+        assert chunk.events == events
+        ledger.enter(chunk, tally or Tally(events, delivered=events, indices=Counter(indices or {})))
         self.journal.commit(output, end, ledger.state)
 
 
@@ -72,13 +73,14 @@ def test_everything_that_can_become_of_an_event(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.receive(10)
     worker.receive(5)
-    dropped = {"drop_0": 2, "drop_1": 1}
-    worker.deliver(10, Outcome(4, 1, 1, {INDEX: 4}), sent=7, dead=1, dropped=dropped)
+    tally = Tally(10, delivered=4, duplicates=1, dead=2, indices=Counter({INDEX: 4}))
+    tally.dropped.update({"drop_0": 2, "drop_1": 1})
+    worker.deliver(10, tally)
     store(tmp_path, 5)
     found = document(tmp_path)
     numbers = {name: found[name] for name in ("received", "delivered", "duplicates", "dead", "dropped", "queued")}
     assert numbers == {"received": 15, "delivered": 4, "duplicates": 1, "dead": 2, "dropped": 3, "queued": 5}
-    assert (found["balanced"], found["difference"], found["dropped_by"]) == (True, 0, dropped)
+    assert (found["balanced"], found["difference"], found["dropped_by"]) == (True, 0, tally.dropped)
     assert found["indices"] == [{"index": INDEX, "delivered": 4, "found": 5, "missing": 0}]
     assert run(tmp_path).stdout.splitlines() == [
         "OUTPUT   DAY         INPUT  RECEIVED  DELIVERED  DUPLICATES  DEAD  DROPPED  QUEUED",
@@ -121,7 +123,7 @@ def test_days(tmp_path: Path) -> None:
         worker.receive(events, day)
     worker.deliver(3)
     worker.deliver(4)
-    worker.deliver(5, day=NEXT)
+    worker.deliver(5)
     days = [(day["day"], day["received"], day["queued"]) for day in document(tmp_path)["outputs"][0]["days"]]
     assert days == [(DAY, 7, 0), (NEXT, 11, 6)]
     assert document(tmp_path, "--day", DAY)["received"] == 7
@@ -134,7 +136,7 @@ def worker_with(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Non
     worker = Worker(tmp_path)
     worker.receive(10)
     change(worker.ledgers["store_0"].state)
-    worker.deliver(10, Outcome(10, indices={INDEX: 10}))
+    worker.deliver(10, indices={INDEX: 10})
     store(tmp_path, 10)
 
 
@@ -175,7 +177,7 @@ def test_a_broken_ledger(tmp_path: Path, change: Callable[[dict[str, Any]], None
 def test_an_index_that_was_deleted_is_not_missed(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.receive(2)
-    worker.deliver(2, Outcome(2, indices={INDEX: 2}))
+    worker.deliver(2, indices={INDEX: 2})
     assert document(tmp_path)["indices"] == [{"index": INDEX, "delivered": 2, "found": None, "missing": 0}]
     assert "deleted" in run(tmp_path).stdout
 
@@ -198,7 +200,7 @@ def test_a_part_of_the_journal_that_was_destroyed(tmp_path: Path) -> None:
 def test_no_server(tmp_path: Path) -> None:
     worker = Worker(tmp_path, outputs=("elasticsearch_0",))
     worker.receive(2)
-    worker.deliver(2, Outcome(2, indices={INDEX: 2}), output="elasticsearch_0")
+    worker.deliver(2, indices={INDEX: 2}, output="elasticsearch_0")
     assert document(tmp_path)["indices"] == []
     done = run(tmp_path, "--store", "http://127.0.0.1:1")
     assert done.exit_code == 1

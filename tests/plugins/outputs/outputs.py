@@ -8,6 +8,7 @@ from typing import Any
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.record import Batch
+from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -38,6 +39,8 @@ def batch(*events: dict[str, Any], first: int = 0) -> Batch:
     return Batch([(None, event, event, first + number) for number, event in enumerate(whole)], "o", (), 0)
 
 
-async def deliver(output: Any, *batches: Batch) -> None:
-    """Deliver batches in one call, as the runtime does."""
-    await output.deliver([output.prepare(one) for one in batches])
+async def deliver(output: Any, *batches: Batch) -> list[Rejection]:
+    """Deliver batches in one call, as a pipeline does; return what the output rejected of them."""
+    prepared = [output.prepare(part) for part in batches]
+    await output.deliver([payload for payload, _ in prepared])
+    return [rejection for _, rejected in prepared for rejection in rejected]

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.plugins.outputs._bulk import Bulk, Retry
+from ingestd.event.payload import Payload
+from ingestd.event.tally import Tally
+from ingestd.plugins.outputs._bulk import Retry, _Attempt
 
 rows = st.lists(st.tuples(st.sampled_from([b'{"create":{}}', b'{"index":{}}']), st.sampled_from([b"{}", b'{"a":1}'])))
 
@@ -18,24 +20,40 @@ def body(items: list[tuple[bytes, bytes]]) -> bytes:
     return b"".join(action + b"\n" + document + b"\n" for action, document in items)
 
 
-def bulk(items: list[tuple[bytes, bytes]]) -> Bulk:
-    return Bulk.of([action for action, _ in items], [document for _, document in items])
+def attempt(parts: list[list[tuple[bytes, bytes]]]) -> _Attempt:
+    """Return an attempt with a payload for each part; the ids say where each document was."""
+    payloads = []
+    for number, items in enumerate(parts):
+        ids = [f"{number}-{position}" for position in range(len(items))]
+        payloads.append(Payload([pair[1] for pair in items], ids, ["i"] * len(items), [pair[0] for pair in items]))
+    return _Attempt(payloads, [Tally(delivered=len(items)) for items in parts])
+
+
+@given(st.lists(rows, max_size=4))
+def test_a_line_for_each_action_and_document_of_all_payloads(parts: list[list[tuple[bytes, bytes]]]) -> None:
+    found = attempt(parts)
+    items = list(itertools.chain(*parts))
+    assert (found.body(), len(found)) == (body(items), len(items))
+
+
+@given(st.data(), st.lists(rows, min_size=1, max_size=4).filter(any))
+def test_pick(data: st.DataObject, parts: list[list[tuple[bytes, bytes]]]) -> None:
+    whole, items = attempt(parts), list(itertools.chain(*parts))
+    ids = [event_id for payload in whole.payloads for event_id in payload.ids]
+    positions = data.draw(st.lists(st.integers(0, len(items) - 1), unique=True).map(sorted))
+    picked = whole.pick(positions)
+    assert picked.body() == body([items[position] for position in positions])
+    assert [event_id for payload in picked.payloads for event_id in payload.ids] == [ids[n] for n in positions]
+    for payload, tally in zip(picked.payloads, picked.tallies, strict=True):
+        assert tally is whole.tallies[int(payload.ids[0].partition("-")[0])]
 
 
 @given(rows)
-def test_a_line_for_each_action_and_document(items: list[tuple[bytes, bytes]]) -> None:
-    assert bulk(items) == Bulk(body(items), len(items))
-
-
-@given(st.lists(rows.filter(bool), min_size=1, max_size=4))
-def test_joined(parts: list[list[tuple[bytes, bytes]]]) -> None:
-    assert Bulk.joined([bulk(part) for part in parts]) == bulk(list(itertools.chain(*parts)))
-
-
-@given(st.data(), rows.filter(bool))
-def test_pick(data: st.DataObject, items: list[tuple[bytes, bytes]]) -> None:
-    positions = data.draw(st.lists(st.integers(0, len(items) - 1), unique=True).map(sorted))
-    assert bulk(items).pick(positions) == bulk([items[position] for position in positions])
+def test_other_documents_under_the_same_ids(items: list[tuple[bytes, bytes]]) -> None:
+    whole = attempt([items, items])
+    changed = whole.with_documents([b"%d" % n for n in range(2 * len(items))])
+    assert changed.body() == body([(action, b"%d" % n) for n, (action, _) in enumerate([*items, *items])])
+    assert whole.body() == body([*items, *items])
 
 
 async def test_waits_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

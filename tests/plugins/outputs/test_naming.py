@@ -10,6 +10,7 @@ import pytest
 
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
+from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Retention, Settings
@@ -18,24 +19,15 @@ NOW = datetime.datetime(2026, 11, 22, 10, tzinfo=datetime.UTC).timestamp()
 DAILY = "logstash-%{+YYYY.MM.dd}"
 
 
-class Letters:
-    def __init__(self) -> None:
-        self.letters: list[dict[str, Any]] = []
-
-    def add(self, **letter: Any) -> None:
-        self.letters.append(letter)
-
-
 def named(
     events: list[dict[str, Any]], template: str = DAILY, timezone: str = "", **settings: Any
-) -> tuple[list[str], list[dict[str, Any]]]:
-    letters = Letters()
+) -> tuple[list[str], list[Rejection]]:
     known = replace(Settings(), **settings)
-    context = BuildContext(settings=known, dead_letters=letters, plugin_id="out")
+    context = BuildContext(settings=known, plugin_id="out")
     batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ("x",), int(NOW * 1e9))
-    kept, names = Naming(Template(template), timezone, context)(batch)
+    kept, names, rejected = Naming(Template(template), timezone, context)(batch)
     assert len(kept) == len(names)
-    return names, letters.letters
+    return names, rejected
 
 
 def at(*times: str) -> list[dict[str, Any]]:
@@ -69,11 +61,11 @@ def test_a_zone_that_is_none() -> None:
         named([], timezone="Asia/Soul")
 
 
-def test_a_missing_field_makes_a_dead_letter() -> None:
-    names, letters = named([{"x": "a"}, {}, {"x": "b"}], "i-%{x}")
+def test_an_event_without_the_field_is_rejected() -> None:
+    names, rejected = named([{"x": "a"}, {}, {"x": "b"}], "i-%{x}")
     assert names == ["i-a", "i-b"]
-    assert [(one["stage"], one["plugin"], one["event_id"]) for one in letters] == [("output", "out", "o-000000000001")]
-    assert "lacks a field" in letters[0]["reason"]
+    assert [(one.raw, one.event_id) for one in rejected] == [(b"{}", "o-000000000001")]
+    assert "lacks a field" in rejected[0].reason
 
 
 OLD = at("2026-10-23T10:00:00.000Z", "2026-10-24T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2018-01-01T00:00:00.000Z")
@@ -83,11 +75,11 @@ def test_events_older_than_retention_are_taken() -> None:
     assert len(named(OLD)[0]) == 4
 
 
-def test_events_older_than_retention_become_dead_letters_if_wanted() -> None:
-    names, letters = named(OLD, late="dead_letter")
+def test_events_older_than_retention_are_rejected_if_wanted() -> None:
+    names, rejected = named(OLD, late="dead_letter")
     assert names == ["logstash-2026.10.24", "logstash-2026.11.22"]
     old = ["logstash-2026.10.23", "logstash-2018.01.01"]
-    assert [one["reason"].partition(" is older")[0] for one in letters] == old
+    assert [one.reason.partition(" is older")[0] for one in rejected] == old
 
 
 def test_without_retention_none_is_too_old() -> None:

@@ -36,9 +36,10 @@ async def test_an_index_that_cannot_be_makes_dead_letters(tmp_path: Path) -> Non
     letters = Letters()
     output = build('store { index => "%{app}" }', tmp_path, letters)
     await output.open()
-    await deliver(output, batch({"n": 1, "app": "../up"}, {"n": 2, "app": "good"}, {"n": 3}))
+    rejected = await deliver(output, batch({"n": 1, "app": "../up"}, {"n": 2, "app": "good"}, {"n": 3}))
     await output.close()
-    assert sorted(json.loads(letter["raw"])["n"] for letter in letters.letters) == [1, 3]
+    assert [json.loads(letter["raw"])["n"] for letter in letters.letters] == [1]
+    assert [json.loads(rejection.raw)["n"] for rejection in rejected] == [3]
     assert {letter["stage"] for letter in letters.letters} == {"output"}
     assert (store_root(tmp_path) / "good").is_dir()
 

@@ -1,26 +1,23 @@
-"""What outputs say became of each load, when several are delivered as one."""
+"""What outputs report of each payload, when several are delivered as one."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingestd.plugins.interfaces import Outcome
-from ingestd.plugins.outputs._bulk import Bulk, BulkSender, Retry
-from ingestd.plugins.outputs._fates import Fates
+from ingestd.event.payload import Payload
+from ingestd.event.tally import Tally
+from ingestd.plugins.outputs._bulk import BulkSender, Retry
 from ingestd.stores.elastic.client import BulkAnswer
 from ingestd.stores.elastic.errors import ElasticUnavailable
 from tests.plugins.outputs.outputs import Letters, batch, build
 
 
-def test_everything_is_delivered_until_told_otherwise() -> None:
-    fates = Fates([3, 0, 2], [{"a": 2, "b": 1}, {}, {}])
-    fates.duplicate(0, "a")
-    fates.dead(0, "b")
-    fates.dead(2, "c")
-    assert fates.outcomes() == [Outcome(1, 1, 1, {"a": 1}), Outcome(0), Outcome(1, 0, 1, {})]
+def tally(delivered: int, *, duplicates: int = 0, dead: int = 0, **indices: int) -> Tally:
+    return Tally(delivered=delivered, duplicates=duplicates, dead=dead, indices=Counter(indices))
 
 
 class Server:
@@ -42,15 +39,12 @@ class Server:
         return BulkAnswer(200, f'{{"errors":true,"items":[{items}]}}'.encode())
 
 
-def load(*ids: str) -> Bulk:
+def payload(*ids: str) -> Payload:
     actions = [f'{{"create":{{"_index":"i{one[0]}","_id":"{one}"}}}}'.encode() for one in ids]
-    indices: dict[str, int] = {}
-    for one in ids:
-        indices[f"i{one[0]}"] = indices.get(f"i{one[0]}", 0) + 1
-    return Bulk.of(actions, [b"{}"] * len(ids), indices=indices)
+    return Payload([b"{}"] * len(ids), ids, [f"i{one[0]}" for one in ids], actions)
 
 
-LOADS = [load("a1", "a2"), load(), load("a3", "b1", "b2"), load("b3")]
+PAYLOADS = [payload("a1", "a2"), payload(), payload("a3", "b1", "b2"), payload("b3")]
 
 
 @pytest.mark.parametrize("max_documents", [100, 4, 1], ids=["whole", "halves", "each"])
@@ -69,10 +63,10 @@ async def test_bulk(
 ) -> None:
     client: Any = Server(dict(statuses), no_answers, max_documents)
     letters = Letters()
-    outcomes = await BulkSender(client, "elasticsearch_0", letters, Retry(0.001, 0.001)).deliver(LOADS)
-    assert [(one.delivered, one.duplicates, one.dead) for one in outcomes] == expected
-    assert [sum(one.indices.values()) for one in outcomes] == [one.delivered for one in outcomes]
-    assert len(letters.letters) == sum(one.dead for one in outcomes)
+    tallies = await BulkSender(client, "elasticsearch_0", letters, Retry(0.001, 0.001)).deliver(PAYLOADS)
+    assert [(one.delivered, one.duplicates, one.dead) for one in tallies] == expected
+    assert [sum(one.indices.values()) for one in tallies] == [one.delivered for one in tallies]
+    assert len(letters.letters) == sum(one.dead for one in tallies)
 
 
 async def test_store(tmp_path: Path) -> None:
@@ -82,15 +76,15 @@ async def test_store(tmp_path: Path) -> None:
     more = batch({"app": "a"}, first=4)
     output = build(text, tmp_path)
     await output.open()
-    assert await output.deliver([output.prepare(first), output.prepare(second)]) == [
-        Outcome(1, 0, 1, {"a": 1}),
-        Outcome(2, 0, 0, {"a": 1, "b": 1}),
+    assert await output.deliver([output.prepare(first).payload, output.prepare(second).payload]) == [
+        tally(1, dead=1, a=1),
+        tally(2, a=1, b=1),
     ]
     await output.close()
     output = build(text, tmp_path)
     await output.open()
-    assert await output.deliver([output.prepare(second), output.prepare(more)]) == [
-        Outcome(0, 2),
-        Outcome(1, 0, 0, {"a": 1}),
+    assert await output.deliver([output.prepare(second).payload, output.prepare(more).payload]) == [
+        tally(0, duplicates=2),
+        tally(1, a=1),
     ]
     await output.close()
