@@ -3,13 +3,11 @@ import datetime
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from ingestd.jobs import export_formats
-from ingestd.jobs.export_formats import write_csv, write_parquet
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, fill, run
@@ -82,33 +80,6 @@ def test_parquet_has_types(data_dir: Path, tmp_path: Path) -> None:
     assert (rows[0][3], rows[-1]) == (404, ("INFO", "GET /s", "서울", None))
     assert first == [(int(datetime.datetime(2026, 11, 21, 10, tzinfo=datetime.UTC).timestamp() * 1000),)]
     assert list(tmp_path.iterdir()) == [target]
-
-
-def _parquet(documents: list[Any], folder: Path) -> list[dict[str, Any]]:
-    with (folder / "t.parquet").open("wb") as file:
-        write_parquet([json.dumps(document).encode() for document in documents], file, (), folder)
-    with duckdb.connect() as connection:
-        rows = connection.execute("SELECT * FROM read_parquet(?)", [str(folder / "t.parquet")])
-        names = [column[0] for column in rows.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-
-
-def test_parquet_of_values_that_disagree(tmp_path: Path) -> None:
-    documents = [{"a": 1, "b": [1, 2], "Level": "x", "level": 1, 'q"': True}, {"a": "1", "c": {"d": 0.5}}]
-    assert _parquet(documents, tmp_path) == [
-        {"level": 1, "Level_1": "x", "a": "1", "b": "[1,2]", "c.d": None, 'q"': True},
-        {"level": None, "Level_1": None, "a": "1", "b": None, "c.d": 0.5, 'q"': None},
-    ]
-
-
-def test_parquet_of_nothing(tmp_path: Path) -> None:
-    assert _parquet([], tmp_path) == []
-
-
-def test_csv_of_nothing(tmp_path: Path) -> None:
-    target = io.BytesIO()
-    write_csv([], target, (), tmp_path)
-    assert target.getvalue() == b"\r\n"
 
 
 def test_a_store_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
