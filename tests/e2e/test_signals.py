@@ -1,0 +1,58 @@
+"""Signals that come while the daemon is busy with another one."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.stub import Fault, StubElasticsearch
+
+OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
+CONFIG = 'input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } } output { %s }'
+
+
+def answers(daemon: Daemon) -> bool:
+    try:
+        daemon.get("/health/live")
+    except OSError:
+        return False
+    return True
+
+
+def test_reload_during_a_reload_follows_it(tmp_path: Path) -> None:
+    """The files may have changed after the first one read them."""
+    with Daemon(tmp_path, workers="2") as daemon:
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("the new config is good and replaces the old one")
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(daemon.said("every process runs the new config")) == 2, "the second reload")
+        wait_until(lambda: answers(daemon), "the last HTTP process")
+        daemon.send([{"message": "after"}])
+        daemon.wait_for_delivery(1)
+
+
+def test_stop_during_a_reload_follows_it(tmp_path: Path) -> None:
+    with Daemon(tmp_path, workers="2") as daemon:
+        daemon.send([{"message": "before"}])
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("the new config is good and replaces the old one")
+        daemon.stop()
+    messages = [entry["message"] for entry in daemon.log()]
+    assert messages.index("every process runs the new config") < messages.index("stopping")
+
+
+def test_reload_and_upgrade_during_a_stop_are_refused(tmp_path: Path) -> None:
+    with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG % OUTPUT % stub.url) as daemon:
+        stub.bulk_faults.extend([Fault(503)] * 10_000)
+        daemon.send([{"n": 1}])
+        daemon.wait_for("a delivery is tried again")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("stopping")
+        refused = "a request is refused because the daemon is about to end"
+        for number, request in ((signal.SIGHUP, "reload"), (signal.SIGUSR2, "upgrade")):
+            daemon.process.send_signal(number)
+            wait_until(lambda: request in [entry["request"] for entry in daemon.said(refused)], request)  # noqa: B023
+        stub.bulk_faults.clear()
+        daemon.wait(0)
+    assert stub.values("n") == [1]
