@@ -9,7 +9,7 @@ from typing import Any
 from ingestd.compiler.bound import Bound, BoundCodec, Fork, Program, Step
 from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
 from ingestd.config.errors import ConfigError
-from ingestd.config.nodes import Branch, Config, Plugin, Setting, Statement, Text, Value
+from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value
 from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import Kind, PluginSpec, find, names, option_name
 from ingestd.suggest import did_you_mean
@@ -41,7 +41,7 @@ class _Binder:
     def __init__(self, errors: list[ConfigError]) -> None:
         self._errors = errors
         self._count: Counter[str] = Counter()
-        self._ids: dict[str, Setting] = {}
+        self._ids: dict[str, PluginSetting] = {}
 
     def bind(self, kind: Kind, statements: tuple[Statement, ...]) -> tuple[Bound, ...]:
         bounds = [self._branch(kind, one) if isinstance(one, Branch) else self._step(kind, one) for one in statements]
@@ -56,7 +56,7 @@ class _Binder:
         tests = tuple((test, self.bind(kind, body)) for test, body in branch.tests)
         return Fork(tests, self.bind(kind, branch.otherwise), branch.span)
 
-    def _step(self, kind: Kind, node: Plugin) -> Step | None:
+    def _step(self, kind: Kind, node: PluginBlock) -> Step | None:
         spec = self._find(kind, node)
         if spec is None:
             return None
@@ -78,7 +78,7 @@ class _Binder:
         step = Step(f"{spec.name}_{number}", spec, options, common, codec, node.span)
         return step if self._states_fields(step, node) else None
 
-    def _states_fields(self, step: Step, node: Plugin) -> bool:
+    def _states_fields(self, step: Step, node: PluginBlock) -> bool:
         """Ask what the plugin touches now, so that a bad field name is reported with its place."""
         try:
             step.touch()
@@ -87,16 +87,16 @@ class _Binder:
             return False
         return True
 
-    def _check_id(self, settings: tuple[Setting, ...]) -> None:
+    def _check_id(self, settings: tuple[PluginSetting, ...]) -> None:
         for setting in settings:
-            if setting.name != "id" or not isinstance(setting.value, Text):
+            if setting.name != "id" or not isinstance(setting.value, StringLiteral):
                 continue
             if setting.value.value in self._ids:
                 text = f"the id {setting.value.value!r} is used twice"
                 self._errors.append(ConfigError(text, setting.value.span, "every id must be unique in a pipeline"))
             self._ids[setting.value.value] = setting
 
-    def _find(self, kind: Kind, node: Plugin) -> PluginSpec | None:
+    def _find(self, kind: Kind, node: PluginBlock) -> PluginSpec | None:
         spec = find(kind, node.name)
         if spec is None:
             near = did_you_mean(node.name, names(kind))
@@ -104,16 +104,16 @@ class _Binder:
             self._errors.append(ConfigError(f"unknown {kind} plugin {node.name!r}", node.span, hint))
         return spec
 
-    def _codec(self, spec: PluginSpec, node: Plugin) -> BoundCodec | None:
+    def _codec(self, spec: PluginSpec, node: PluginBlock) -> BoundCodec | None:
         given = next((one for one in reversed(node.settings) if one.name == "codec"), None)
-        value: Value = given.value if given else Text(spec.codec, node.span, bare=True)
-        if isinstance(value, Text):
-            value = Plugin(value.value, (), value.span)
-        if not isinstance(value, Plugin):
+        value: Value = given.value if given else StringLiteral(spec.codec, node.span, bare=True)
+        if isinstance(value, StringLiteral):
+            value = PluginBlock(value.value, (), value.span)
+        if not isinstance(value, PluginBlock):
             self._errors.append(ConfigError("a codec is a name or name { options }", value.span, "codec => json_lines"))
             return None
         if spec.stream:
-            value = Plugin(STREAM_CODECS.get(value.name, value.name), value.settings, value.span)
+            value = PluginBlock(STREAM_CODECS.get(value.name, value.name), value.settings, value.span)
         found = self._find("codec", value)
         if found is None:
             return None

@@ -12,7 +12,19 @@ from typing import Any
 
 from ingestd.compiler.names import Names
 from ingestd.config.errors import ConfigError
-from ingestd.config.nodes import Array, Compare, Condition, Field, Logic, Not, Number, Operand, Regex, Text, Truth
+from ingestd.config.nodes import (
+    ArrayLiteral,
+    Compare,
+    Condition,
+    Logic,
+    Negation,
+    NumberLiteral,
+    Operand,
+    RegexLiteral,
+    Selector,
+    StringLiteral,
+    Truth,
+)
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.sprintf import to_text
 from ingestd.grok.errors import GrokTimeoutError, PatternError
@@ -116,7 +128,7 @@ class ConditionWriter:
         """Return the Python text of a condition."""
         if isinstance(node, Truth):
             return f"truthy({self._operand(node.operand)})"
-        if isinstance(node, Not):
+        if isinstance(node, Negation):
             return f"not ({self.expression(node.condition)})"
         if isinstance(node, Logic):
             return self._logic(node)
@@ -148,8 +160,10 @@ class ConditionWriter:
                 return self._search(node, left)
             case "!~":
                 return f"not ({self._search(node, left)})"
-        if isinstance(node.right, Array):
-            texts = frozenset(to_text(item.value) for item in node.right.items if isinstance(item, Text | Number))
+        if isinstance(node.right, ArrayLiteral):
+            texts = frozenset(
+                to_text(item.value) for item in node.right.items if isinstance(item, StringLiteral | NumberLiteral)
+            )
             test = f"among({left}, {self._names.add('words', texts)})"
         else:
             test = f"contains({right}, {left})"
@@ -157,12 +171,12 @@ class ConditionWriter:
 
     @staticmethod
     def _equality(node: Compare, left: str, right: str) -> str:
-        if isinstance(node.left, Text) or isinstance(node.right, Text):
+        if isinstance(node.left, StringLiteral) or isinstance(node.right, StringLiteral):
             return f"{left} == {right}"
         return f"equal({left}, {right})"
 
     def _search(self, node: Compare, left: str) -> str:
-        pattern = node.right.pattern if isinstance(node.right, Regex) else None
+        pattern = node.right.pattern if isinstance(node.right, RegexLiteral) else None
         if pattern is None:
             what = "the right side of =~ must be a regex, /like this/"
             self._errors.append(ConfigError(what, node.right.span, 'write a regex between slashes or "quotes"'))
@@ -178,7 +192,7 @@ class ConditionWriter:
         return f"{self._names.add('matches', found)}({left})"
 
     def _operand(self, node: Operand) -> str:
-        if isinstance(node, Field):
+        if isinstance(node, Selector):
             try:
                 ref = FieldRef(node.text)
             except FieldError as error:
@@ -186,10 +200,10 @@ class ConditionWriter:
                 return "None"
             self.reads.add(ref.text)
             return field_expression(ref, self._names)
-        if isinstance(node, Text | Number):
+        if isinstance(node, StringLiteral | NumberLiteral):
             return repr(node.value)
-        if isinstance(node, Array):
-            return repr([item.value for item in node.items if isinstance(item, Text | Number)])
+        if isinstance(node, ArrayLiteral):
+            return repr([item.value for item in node.items if isinstance(item, StringLiteral | NumberLiteral)])
         return "None"
 
 

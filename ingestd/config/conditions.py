@@ -1,120 +1,105 @@
-"""Group the parts of a condition as Logstash groups them.
+"""Parse the condition of an ``if``.
 
-Its parser (``LSCL::AST::Condition#join_conditions``) sorts by rank: ``and`` 2, the others 1, equal ranks to the
-right. But a new operator takes only *one* operator of higher rank off the stack, so that two ``and``s before an
-``or`` come out in a way that nobody expects::
+::
 
-    a and b or c          is  (a and b) or c
-    a or b and c          is  a or (b and c)
-    a and b and c or d    is  a and ((b and c) or d)
+    condition  = expression (("and" | "or" | "xor" | "nand") expression)*
+    expression = "(" condition ")" | "!" (field | "(" condition ")") | comparison | operand
+    comparison = operand ("==" | "!=" | "<" | ">" | "<=" | ">=") operand
+               | operand ("=~" | "!~") (regex | string | field)
+               | operand "not"? "in" operand
+    operand    = field | string | number | regex | array
 
-We do the same, since a config must take the same branches here as there, and warn where it matters.
-Logstash 9 refuses ``xor`` and ``nand`` beside a second operator; here they rank with ``or``, as in its older parser.
+``precedence`` knows how strongly each operator binds.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from typing import Final, cast
 
+from ingestd.config import messages
+from ingestd.config.cursor import TokenCursor
 from ingestd.config.errors import Span
-from ingestd.config.nodes import Condition, Logic
+from ingestd.config.lexer import NUMBERS, TokenKind
+from ingestd.config.literals import Literals, Scalar
+from ingestd.config.messages import COMPARISONS, MATCHES
+from ingestd.config.nodes import ArrayLiteral, Compare, Comparison, Condition, Negation, Operand, Selector, Truth
+from ingestd.config.precedence import MAX_DEPTH, Operator, TooDeepError, group, surprises
 
-Operator = Literal["and", "or", "xor", "nand"]
-
-#: How deep ``Logic`` nodes may stand in each other, so that no later step runs out of stack.
-MAX_DEPTH = 100
-
-_RANK: dict[Operator, int] = {"and": 2, "or": 1, "xor": 1, "nand": 1}
-
-
-class TooDeepError(Exception):
-    """The operators at ``span`` nest deeper than ``MAX_DEPTH``."""
-
-    def __init__(self, span: Span) -> None:
-        super().__init__(span)
-        self.span = span
+_OPERATORS: Final = ("and", "or", "xor", "nand")
+_OPERANDS: Final = (TokenKind.FIELD, TokenKind.STRING, *NUMBERS, TokenKind.REGEX, "[")
+_PATTERNS: Final = (TokenKind.REGEX, TokenKind.STRING, TokenKind.FIELD)
 
 
-@dataclass(slots=True)
-class _Run:
-    """Operands that are joined by one operator: ``spans[i]`` is the operator between operands i and i + 1."""
+class ConditionParser:
+    """Parses conditions at a cursor; ``array`` parses an array there, given the function that converts its scalars."""
 
-    operator: Operator
-    operands: deque[_Part]
-    spans: deque[Span]
-    depth: int
+    def __init__(self, cursor: TokenCursor, literals: Literals, array: Callable[[Scalar], ArrayLiteral]) -> None:
+        self._cursor, self._literals, self._array = cursor, literals, array
 
+    def condition(self, end: str) -> Condition:
+        """Parse a condition up to ``end``, ``{`` or ``)``, which is not consumed."""
+        cursor = self._cursor
+        operands, operators = [self._expression()], list[tuple[Operator, Span]]()
+        while cursor.expect(messages.operator, *_OPERATORS, end).text != end:
+            token = cursor.advance()
+            operators.append((cast(Operator, token.text), cursor.source.of(token)))
+            operands.append(self._expression())
+        return self._group(operands, operators)
 
-_Part = Condition | _Run
+    def _group(self, operands: list[Condition], operators: list[tuple[Operator, Span]]) -> Condition:
+        if span := surprises(operators):
+            message = "as in Logstash, two 'and's before this operator do not group as usual: "
+            example = "a and b and c or d is a and ((b and c) or d)"
+            self._literals.warn(message + example, span, "write parentheses")
+        try:
+            return group(operands, operators)
+        except TooDeepError as error:
+            message = f"'and', 'or', 'xor' and 'nand' alternate in more than {MAX_DEPTH} levels"
+            self._literals.fail(message, error.span, 'write a condition on an array: [a] in ["x", "y"]')
+            return operands[0]
 
+    def _expression(self) -> Condition:
+        token = self._cursor.expect(messages.operand, "(", "!", *_OPERANDS)
+        if token.text == "(":
+            return self._parentheses()
+        return self._negation() if token.text == "!" else self._comparison()
 
-def group(operands: Sequence[Condition], operators: Sequence[tuple[Operator, Span]]) -> Condition:
-    """Return n operands and the n - 1 operators between them as one condition.
+    def _parentheses(self) -> Condition:
+        self._cursor.open("condition")
+        condition = self.condition(")")
+        self._cursor.close()
+        return condition
 
-    ``a or b or c …`` becomes a balanced tree, which means the same and is not deep however long it is.
+    def _negation(self) -> Negation:
+        cursor = self._cursor
+        span = cursor.source.of(cursor.advance())
+        if cursor.expect(messages.operand, "(", TokenKind.FIELD).text == "(":
+            return Negation(self._parentheses(), span)
+        token = cursor.advance()
+        field = Selector(token.text, cursor.source.of(token))
+        return Negation(Truth(field, field.span), span)
 
-    Raises:
-        TooDeepError: Operators of different kinds alternate so often that the tree would be deeper than ``MAX_DEPTH``.
-    """
-    done: list[_Part] = [operands[0]]
-    waiting: list[tuple[Operator, Span]] = []
-    for operator, operand in zip(operators, operands[1:], strict=True):
-        if waiting and _RANK[waiting[-1][0]] > _RANK[operator[0]]:
-            _join(done, waiting.pop())
-        waiting.append(operator)
-        done.append(operand)
-    while waiting:
-        _join(done, waiting.pop())
-    return _finish(done[0])
+    def _comparison(self) -> Compare | Truth:
+        cursor = self._cursor
+        start = cursor.next.start
+        left = self._operand()
+        if not cursor.next.is_in((*COMPARISONS, *MATCHES, "in", "not")):
+            return Truth(left, left.span)
+        operator = cursor.advance().text
+        if operator == "not":
+            cursor.take(messages.membership, "in")
+            operator = "not in"
+        right = self._operand(pattern=operator in MATCHES)
+        return Compare(cast(Comparison, operator), left, right, cursor.source.span(start, cursor.last.end))
 
-
-def surprises(operators: Sequence[tuple[Operator, Span]]) -> Span | None:
-    """Return the first operator that Logstash groups otherwise than "``and`` binds stronger than ``or``"."""
-    ranks: list[int] = []
-    for operator, span in operators:
-        rank = _RANK[operator]
-        if ranks and ranks[-1] > rank:
-            ranks.pop()
-            if ranks and ranks[-1] > rank:
-                return span
-        ranks.append(rank)
-    return None
-
-
-def _join(done: list[_Part], operator: tuple[Operator, Span]) -> None:
-    """Replace the last two parts by one."""
-    name, span = operator
-    right, left = done.pop(), done.pop()
-    if isinstance(right, _Run) and right.operator == name and name != "nand":  # nand alone is not associative
-        right.operands.appendleft(left)
-        right.spans.appendleft(span)
-        right.depth = max(right.depth, _depth(left) + 1)
-        run = right
-    else:
-        run = _Run(name, deque((left, right)), deque((span,)), max(_depth(left), _depth(right)) + 1)
-    if run.depth > MAX_DEPTH:
-        raise TooDeepError(span)
-    done.append(run)
-
-
-def _depth(part: _Part) -> int:
-    return part.depth if isinstance(part, _Run) else 0
-
-
-def _finish(part: _Part) -> Condition:
-    if not isinstance(part, _Run):
-        return part
-    operands = [_finish(operand) for operand in part.operands]
-    return _balance(part.operator, operands, list(part.spans))
-
-
-def _balance(operator: Operator, operands: list[Condition], spans: list[Span]) -> Condition:
-    if len(operands) == 1:
-        return operands[0]
-    middle = len(operands) // 2
-    left = _balance(operator, operands[:middle], spans[: middle - 1])
-    right = _balance(operator, operands[middle:], spans[middle:])
-    return Logic(operator, left, right, spans[middle - 1])
+    def _operand(self, *, pattern: bool = False) -> Operand:
+        """Parse an operand. A ``pattern``, after ``=~``, is a regex, a string (also read as a regex) or a field."""
+        if self._cursor.expect(messages.operand, *(_PATTERNS if pattern else _OPERANDS)).text == "[":
+            return self._array(self._literals.compared)
+        token = self._cursor.advance()
+        if token.kind is TokenKind.FIELD:
+            return self._literals.field(token)
+        return (
+            self._literals.regex(token) if pattern or token.kind is TokenKind.REGEX else self._literals.compared(token)
+        )

@@ -1,7 +1,7 @@
-"""The parser's place in a text: the tokens around it, the open brackets, and what was wrong with the syntax so far.
+"""The parser's position in a text: the tokens around it, the open brackets, and the syntax errors so far.
 
-The parser ``expect``s tokens. If something else stands there, that is reported and ``BrokenError`` ends the statement;
-``recovery`` finds the next one. A forgotten quote is closed at the end of its line, and the parser goes on at once.
+The parser ``expect``s tokens. If it finds something else, it reports that and ``BrokenError`` ends the statement;
+``recovery`` finds the next one. A missing quote is assumed at the end of its line, and the parser goes on at once.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
-from ingestd.config import explain
+from ingestd.config import messages
 from ingestd.config.errors import ConfigError
-from ingestd.config.explain import Bracket, Unexpected
-from ingestd.config.lexer import Kind, Places, Token, first_line, scan
+from ingestd.config.lexer import SourceText, Token, TokenKind, first_line, scan
+from ingestd.config.messages import Bracket, Unexpected
 
-#: Brackets of any kind within each other; far more than any config has, and far less than Python's stack takes.
+#: Nesting of brackets of any kind; far more than any config has, and far less than Python's stack allows.
 MAX_DEPTH: Final = 100
-#: Syntax errors reported of one text: a text with more is probably no config at all.
+#: Syntax errors reported for one text: a text with more is probably not a config at all.
 MAX_ERRORS: Final = 50
 
-_START: Final = Token(Kind.MARK, "", 0)
+_START: Final = Token(TokenKind.MARK, "", 0)
 
 
 class BrokenError(Exception):
@@ -30,18 +30,18 @@ class GiveUpError(Exception):
     """The text ended too early, or the rest of it is not worth parsing; the error is already reported."""
 
 
-class Cursor:
-    """Walks over the tokens of a text: ``last`` was read last, ``next`` comes now, ``brackets`` are still open."""
+class TokenCursor:
+    """Walks over the tokens of a text: ``last`` was read last, ``next`` comes next, ``brackets`` are still open."""
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
+    def __init__(self, source: SourceText) -> None:
+        self.source = source
         self.errors: list[ConfigError] = []
         self.brackets: list[Bracket] = []
-        self._swallowed = False  # an unclosed string took a '}' with it, so that one more may seem to be missing
+        self._swallowed = False  # an unclosed string contained a '}', so another one may seem to be missing
         self.move_to(0)
 
     def move_to(self, position: int) -> None:
-        """Go on at an offset of the text, as if nothing stood before it."""
+        """Continue at an offset of the text, as if there were nothing before it."""
         self.last, self.next = _START, self._scan(position)
 
     def advance(self) -> Token:
@@ -51,26 +51,26 @@ class Cursor:
 
     def following(self) -> Token:
         """Return the token after the next one."""
-        return scan(self.places.text, self.next.end)
+        return scan(self.source.text, self.next.end)
 
-    def expect(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: Kind | str) -> Token:
+    def expect(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: TokenKind | str) -> Token:
         """Return the next token without reading it, if its kind or text is one of ``wanted``.
 
         Raises:
-            BrokenError: It is not; the explanation of that is reported.
+            BrokenError: It is not; the explanation is reported.
             GiveUpError: The text ended.
         """
-        if Kind.FIELD in wanted and self.next.text[:1] in ("[", "/"):
-            self.next = scan(self.places.text, self.next.start, operand=True)
-        is_wrong = not self.next.is_in((*wanted, Kind.END))
-        if is_wrong and self.last.kind is Kind.STRING and "\n" in self.last.text:  # it swallowed too much
+        if TokenKind.FIELD in wanted and self.next.text[:1] in ("[", "/"):
+            self.next = scan(self.source.text, self.next.start, operand=True)
+        is_wrong = not self.next.is_in((*wanted, TokenKind.END))
+        if is_wrong and self.last.kind is TokenKind.STRING and "\n" in self.last.text:  # it swallowed too much
             self.last = self._unclosed(self.last)
             self.next = self._scan(self.last.end)
         if not self.next.is_in(wanted):
             raise self.unexpected(explanation)
         return self.next
 
-    def take(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: Kind | str) -> Token:
+    def take(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: TokenKind | str) -> Token:
         """Like ``expect``, and read the token."""
         self.expect(explanation, *wanted)
         return self.advance()
@@ -91,16 +91,16 @@ class Cursor:
         return token
 
     def close(self) -> Token:
-        """Read and return the partner of the innermost bracket, which comes next."""
+        """Read and return the closing half of the innermost bracket, which comes next."""
         self.brackets.pop()
         return self.advance()
 
     def closes(self, *, forgotten: bool = False) -> bool:
-        """Read the ``}`` of the innermost bracket, if it comes next; if it was ``forgotten`` there, report that."""
+        """Read the ``}`` of the innermost bracket, if it comes next; if it is missing (``forgotten``), report that."""
         if forgotten:
             bracket = self.brackets.pop()
-            self._report(explain.never_closed(bracket, self.places.line(self.next.start)), bracket.token)
-            self.last = Token(Kind.MARK, "}", self.next.start)
+            self._report(messages.never_closed(bracket, self.source.line(self.next.start)), bracket.token)
+            self.last = Token(TokenKind.MARK, "}", self.next.start)
         elif self.next.text == "}":
             self.close()
         else:
@@ -108,34 +108,34 @@ class Cursor:
         return True
 
     def unexpected(self, explanation: Callable[[Unexpected], tuple[str, str]]) -> BrokenError:
-        """Report that the next token cannot stand there, and return the exception to raise.
+        """Report that the next token is not allowed here, and return the exception to raise.
 
         Raises:
             GiveUpError: That token is the end of the text.
         """
         around = self.brackets[-1] if self.brackets else None
-        if self.next.kind is not Kind.END:
+        if self.next.kind is not TokenKind.END:
             self._report(explanation(Unexpected(self.next, self.last, around)), self.next)
             return BrokenError()
         if around is None:
             self._report(explanation(Unexpected(self.next, self.last, around)), self.last)
         elif not self._swallowed:
-            self._report(explain.never_closed(around, None), around.token)
+            self._report(messages.never_closed(around, None), around.token)
         raise GiveUpError
 
     def _scan(self, position: int) -> Token:
-        token = scan(self.places.text, position)
-        return self._unclosed(token) if token.kind is Kind.UNCLOSED else token
+        token = scan(self.source.text, position)
+        return self._unclosed(token) if token.kind is TokenKind.UNCLOSED else token
 
     def _unclosed(self, string: Token) -> Token:
-        """Report a string whose closing quote was forgotten, and return the part of it in its first line."""
-        string = Token(Kind.STRING, first_line(string.text), string.start)
+        """Report a string without a closing quote, and return the part of it on its first line."""
+        string = Token(TokenKind.STRING, first_line(string.text), string.start)
         self._swallowed |= "}" in string.text
-        self._report((f"the string that begins here is never closed: {string.text[0]} is missing", ""), string)
+        self._report((f"the string that starts here is never closed: {string.text[0]} is missing", ""), string)
         return string
 
     def _report(self, message_and_hint: tuple[str, str], token: Token) -> None:
         message, hint = message_and_hint
-        self.errors.append(ConfigError(message, self.places.of(token), hint))
+        self.errors.append(ConfigError(message, self.source.of(token), hint))
         if len(self.errors) >= MAX_ERRORS:
             raise GiveUpError

@@ -1,4 +1,4 @@
-"""Errors in a pipeline config, shown with file, line, column and a caret."""
+"""Errors in a pipeline config, with file, line, column and a caret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Span:
 class ConfigError(Exception):
     """The config is wrong at ``span``; ``hint`` says what to write instead.
 
-    ``severity`` is ``error`` or ``warning``; only errors keep a pipeline from starting.
+    ``severity`` is ``error`` or ``warning``; only errors prevent a pipeline from starting.
     """
 
     def __init__(self, message: str, span: Span, hint: str = "", severity: str = "error") -> None:
@@ -31,7 +31,7 @@ class ConfigError(Exception):
     def render(self, source: str | None) -> str:
         """Return the message, the source line and a caret under the span (tabs keep their width).
 
-        Without a source (the file could not be read) there is only the message, and the help if there is any.
+        Without a source (the file could not be read) the result is the message and the hint, if any.
         """
         if source is None:
             return "\n".join([str(self), f"  help: {self.hint}"] if self.hint else [str(self)])
@@ -40,12 +40,12 @@ class ConfigError(Exception):
         pad = "".join(c if c == "\t" else " " for c in line[: self.span.column - 1])
         pad += " " * (self.span.column - 1 - len(pad))
         gutter = f"{self.span.line:>5} | "
-        room = max(len(line) - self.span.column + 1, 1)  # a span over several lines is marked on its first
+        room = max(len(line) - self.span.column + 1, 1)  # a span over several lines is underlined on its first
         out = [str(self), gutter + line, " " * 5 + " | " + pad + "^" * max(min(self.span.length, room), 1)]
         return "\n".join([*out, f"  help: {self.hint}"] if self.hint else out)
 
 
-class ConfigErrors(Exception):  # noqa: N818 - the name says that they are many
+class ConfigErrors(Exception):  # noqa: N818 - the plural says that there are several
     """All errors found in one config, in the order of the text. ``sources``: file name -> its text.
 
     A file that could not be read is not in ``sources``; its errors are shown without a line of text.
@@ -59,5 +59,5 @@ class ConfigErrors(Exception):  # noqa: N818 - the name says that they are many
         return self.render()
 
     def render(self) -> str:
-        """Return every error with its source line and caret, one after the other."""
+        """Return every error with its source line and caret, in order."""
         return "\n".join(error.render(self.sources.get(error.span.file)) for error in self.errors)

@@ -12,31 +12,31 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 
 
 def find(paths: Sequence[Path]) -> Iterator[Path | ConfigError]:
-    """Yield the files that ``paths`` stand for, in order, and an error for each path that stands for none.
+    """Yield the files that ``paths`` name, in order, and an error for each path that names none.
 
-    A folder stands for its ``*.conf`` files in the order of their names, as does a name with ``*``, ``?`` or ``[``
-    for the files that fit.
+    A folder means its ``*.conf`` files sorted by name; a name with ``*``, ``?`` or ``[`` the files that match it,
+    sorted as well.
     """
     for path in paths:
         if path.is_dir():
             files = sorted(file for file in path.glob("*.conf") if file.is_file())
             yield from files
             if not files:
-                yield _error(path, "there is no *.conf file in this folder", "")
+                yield _error(path, "this folder has no *.conf files", "")
         elif path.exists() or not any(mark in path.name for mark in "*?["):
             yield path
         else:
             files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
             yield from files
             if not files:
-                yield _error(path, "no file fits this pattern", "")
+                yield _error(path, "no file matches this pattern", "")
 
 
 def read(path: Path) -> str:
     """Return the text of a file: UTF-8, line ends untouched, without a byte order mark.
 
     Raises:
-        ConfigError: The file cannot be read, or is not UTF-8 (the error says in which line).
+        ConfigError: The file cannot be read, or is not UTF-8 (the error has the line).
     """
     try:
         data = path.read_bytes()

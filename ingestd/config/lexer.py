@@ -1,6 +1,6 @@
-"""Cut config text into tokens, and turn offsets in the text into places.
+"""Split config text into tokens, and convert offsets in the text to lines and columns.
 
-What a token means depends on where it stands: ``[a]`` is a field in a condition and an array in a plugin; ``filter``
+What a token means depends on its context: ``[a]`` is a field in a condition and an array in a plugin; ``filter``
 is a section, or an option's name. The parser knows where it is, so it asks for one token at a time.
 
 Every pattern is possessive: no text makes the lexer slow.
@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 from ingestd.config.errors import Span
 
 
-class Kind(Enum):
-    """What a token looks like; the values are the groups of the lexer's patterns."""
+class TokenKind(Enum):
+    """The kinds of tokens; the values are the groups of the lexer's patterns."""
 
     STRING = "STRING"
     UNCLOSED = "UNCLOSED"  # a string that is never closed; reaches to the end of its line
@@ -28,14 +28,14 @@ class Kind(Enum):
     FIELD = "FIELD"
     REGEX = "REGEX"
     MARK = "MARK"  # a bracket, comma, arrow or operator
-    BAD = "BAD"  # cannot be right anywhere
+    BAD = "BAD"  # valid nowhere
     END = "END"
 
 
 class Token(NamedTuple):
     """A piece of a text, as written; ``start`` is the offset of its first character."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int
 
@@ -47,16 +47,16 @@ class Token(NamedTuple):
     @property
     def value(self) -> str:
         """The text without its quotes, if it has any; a backslash stays a backslash."""
-        return self.text[1:].removesuffix(self.text[0]) if self.kind is Kind.STRING else self.text
+        return self.text[1:].removesuffix(self.text[0]) if self.kind is TokenKind.STRING else self.text
 
-    def is_in(self, wanted: tuple[Kind | str, ...]) -> bool:
-        """Tell whether the token's kind or its text is in ``wanted``."""
+    def is_in(self, wanted: tuple[TokenKind | str, ...]) -> bool:
+        """Return whether the token's kind or its text is in ``wanted``."""
         return self.kind in wanted or self.text in wanted
 
 
 #: The kinds of tokens that can name a plugin or an option.
-NAMES: Final = (Kind.NAME, Kind.STRING, Kind.INTEGER)
-NUMBERS: Final = (Kind.INTEGER, Kind.FLOAT)
+NAMES: Final = (TokenKind.NAME, TokenKind.STRING, TokenKind.INTEGER)
+NUMBERS: Final = (TokenKind.INTEGER, TokenKind.FLOAT)
 
 _BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
 _WORD_CHARACTER = r"[^ \t\r\n\"'{}\[\](),=!<>\#]"
@@ -86,12 +86,12 @@ def scan(text: str, position: int, *, operand: bool = False) -> Token:
     start = blank.end() if blank else position
     match = (_OPERAND.match(text, start) if operand else None) or _TOKEN.match(text, start)
     if match is None or match.lastgroup is None:
-        return Token(Kind.END, "", start)
-    token = Token(Kind(match.lastgroup), match.group(), start)
-    # In Logstash a string is followed by a blank or a bracket. Where a string runs over a line end and then touches a
-    # word or a quote, its own closing quote was forgotten; it swallowed the text up to the next string's opening quote.
-    if token.kind is Kind.STRING and "\n" in token.text and _WORD_OR_QUOTE.match(text, token.end):
-        return Token(Kind.UNCLOSED, first_line(token.text), start)
+        return Token(TokenKind.END, "", start)
+    token = Token(TokenKind(match.lastgroup), match.group(), start)
+    # In Logstash a string is followed by a blank or a bracket. If a string spans lines and then touches a word or a
+    # quote, its closing quote is missing, and it swallowed the text up to the next string's opening quote.
+    if token.kind is TokenKind.STRING and "\n" in token.text and _WORD_OR_QUOTE.match(text, token.end):
+        return Token(TokenKind.UNCLOSED, first_line(token.text), start)
     return token
 
 
@@ -100,27 +100,27 @@ def first_line(text: str) -> str:
     return text.split("\n", 1)[0].rstrip("\r")
 
 
-class Places:
-    """Where in a file an offset of its text is."""
+class SourceText:
+    """The text of a file, with the line and column of each offset."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text, self.file = text, file
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def line(self, offset: int) -> int:
-        """Return the number of the line, counted from 1."""
+        """Return the line of an offset, counted from 1."""
         return bisect_right(self._starts, offset)
 
     def column(self, offset: int) -> int:
-        """Return the column in characters, counted from 1."""
+        """Return the column of an offset in characters, counted from 1."""
         return offset - self._starts[self.line(offset) - 1] + 1
 
     def starts_line(self, offset: int) -> bool:
-        """Tell whether only white space stands before ``offset`` in its line."""
+        """Return whether only white space comes before ``offset`` on its line."""
         return not self.text[self._starts[self.line(offset) - 1] : offset].strip(" \t")
 
     def span(self, start: int, end: int) -> Span:
-        """Return the span of ``text[start:end]``; if that is several lines, of its part in the first line."""
+        """Return the span of ``text[start:end]``; if that spans several lines, of its part on the first line."""
         visible = first_line(self.text[start:end])
         return Span(self.file, self.line(start), self.column(start), max(len(visible), 1))
 

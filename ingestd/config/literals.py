@@ -1,4 +1,4 @@
-"""Turn single tokens into nodes: unquote strings, replace variables, read numbers."""
+"""Convert single tokens to nodes: unquote strings, replace variables, parse numbers."""
 
 from __future__ import annotations
 
@@ -7,62 +7,62 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ingestd.config.errors import ConfigError, Span
-from ingestd.config.lexer import NUMBERS, Kind, Places, Token
-from ingestd.config.nodes import Field, Number, Regex, Text
+from ingestd.config.lexer import NUMBERS, SourceText, Token, TokenKind
+from ingestd.config.nodes import NumberLiteral, RegexLiteral, Selector, StringLiteral
 from ingestd.config.variables import UndefinedVariableError, has_reference, is_reference, substitute
 
 _BAREWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-#: Logstash's ``config.support_escapes``; any other character after a backslash is itself.
+#: Logstash's ``config.support_escapes``; any other character after a backslash stands for itself.
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
-#: Longer than any number that a plugin takes; Python itself refuses 4,300 digits.
+#: Longer than any number that a plugin accepts; Python itself refuses 4,300 digits.
 _LONGEST_NUMBER: Final = 100
 
-Scalar = Callable[[Token], Text | Number]
+Scalar = Callable[[Token], StringLiteral | NumberLiteral]
 
 
 class Literals:
-    """Makes nodes of one file's tokens; errors and warnings gather in ``errors`` and ``warnings``."""
+    """Converts the tokens of one file to nodes; collects ``errors`` and ``warnings``."""
 
-    def __init__(self, places: Places, variables: Mapping[str, str], *, support_escapes: bool) -> None:
+    def __init__(self, source: SourceText, variables: Mapping[str, str], *, support_escapes: bool) -> None:
         self.errors: list[ConfigError] = []
         self.warnings: list[ConfigError] = []
-        self._places, self._variables, self._support_escapes = places, variables, support_escapes
+        self._source, self._variables, self._support_escapes = source, variables, support_escapes
 
-    def value(self, token: Token) -> Text | Number:
+    def value(self, token: Token) -> StringLiteral | NumberLiteral:
         """Return a value in a plugin."""
         literal = self._literal(token)
-        return self._substitute(literal, token) if isinstance(literal, Text) else literal
+        return self._substitute(literal, token) if isinstance(literal, StringLiteral) else literal
 
-    def key(self, token: Token) -> Text | Number:
+    def key(self, token: Token) -> StringLiteral | NumberLiteral:
         """Return a key of a hash."""
         if has_reference(token.text):
             message = f"{token.text} is not replaced: variables in the keys of a hash stay as they are"
-            self.warn(message, self._places.of(token))
+            self.warn(message, self._source.of(token))
         return self._literal(token)
 
-    def compared(self, token: Token) -> Text | Number:
+    def compared(self, token: Token) -> StringLiteral | NumberLiteral:
         """Return a value in a condition."""
         literal = self._literal(token)
-        if isinstance(literal, Text) and is_reference(literal.value):
+        if isinstance(literal, StringLiteral) and is_reference(literal.value):
             return self._substitute(literal, token)
-        if isinstance(literal, Text) and has_reference(literal.value):
+        if isinstance(literal, StringLiteral) and has_reference(literal.value):
             self.warn("as in Logstash, a condition replaces a variable only if it is the whole string", literal.span)
         return literal
 
-    def field(self, token: Token) -> Field:
+    def field(self, token: Token) -> Selector:
         """Return a field reference."""
-        span, inner = self._places.of(token), token.text[1:-1].strip()
+        span, inner = self._source.of(token), token.text[1:-1].strip()
         if len(inner) > 1 and inner[0] in "\"'" and inner[-1] == inner[0]:
             message = f"as in Logstash, {token.text} is the field with that name, not an array of one string"
             self.warn(message, span, f"compare with == {inner}, or add a second element")
-        return Field(token.text, span)
+        return Selector(token.text, span)
 
-    def regex(self, token: Token) -> Regex:
+    def regex(self, token: Token) -> RegexLiteral:
         """Return a regex, between slashes or in a string."""
-        if token.kind is Kind.STRING:
-            return Regex(self._unquoted(token), self._places.of(token))
-        return Regex(_ESCAPE.sub(_unescape_slash, token.text[1:-1]), self._places.of(token))
+        if token.kind is TokenKind.STRING:
+            return RegexLiteral(self._unquoted(token), self._source.of(token))
+        return RegexLiteral(_ESCAPE.sub(_unescape_slash, token.text[1:-1]), self._source.of(token))
 
     def fail(self, message: str, span: Span, hint: str) -> None:
         """Add an error."""
@@ -72,26 +72,26 @@ class Literals:
         """Add a warning."""
         self.warnings.append(ConfigError(message, span, hint, "warning"))
 
-    def _literal(self, token: Token) -> Text | Number:
+    def _literal(self, token: Token) -> StringLiteral | NumberLiteral:
         """Return a string, bareword or number, with its variables still in it."""
-        span = self._places.of(token)
+        span = self._source.of(token)
         if token.kind in NUMBERS:
-            return Number(self._number(token, span), span)
-        if token.kind is Kind.NAME and not _BAREWORD.fullmatch(token.text):
+            return NumberLiteral(self._number(token, span), span)
+        if token.kind is TokenKind.NAME and not _BAREWORD.fullmatch(token.text):
             self.fail(f"'{token.text}' needs quotes", span, f'write "{token.text}"')
-        return Text(self._unquoted(token), span, bare=token.kind is not Kind.STRING)
+        return StringLiteral(self._unquoted(token), span, bare=token.kind is not TokenKind.STRING)
 
     def _unquoted(self, token: Token) -> str:
-        if token.kind is Kind.STRING and self._support_escapes:
+        if token.kind is TokenKind.STRING and self._support_escapes:
             return _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[1]), token.value)
         return token.value
 
     def _number(self, token: Token, span: Span) -> int | float:
         digits = token.text.lstrip("-")
         if len(digits) > _LONGEST_NUMBER:
-            self.fail(f"a number of {len(digits)} characters is too long", span, "put it in quotes if it is a text")
+            self.fail(f"a number of {len(digits)} characters is too long", span, "put it in quotes if it is text")
             return 0
-        if token.kind is Kind.FLOAT:
+        if token.kind is TokenKind.FLOAT:
             return float(token.text)
         try:  # as in Ruby, a leading zero means octal: file_mode => 0640
             return int(token.text, 8 if digits[0] == "0" else 10)
@@ -100,13 +100,13 @@ class Literals:
             self.fail(f"'{token.text}' is not an octal number", span, hint)
             return 0
 
-    def _substitute(self, literal: Text, token: Token) -> Text:
+    def _substitute(self, literal: StringLiteral, token: Token) -> StringLiteral:
         try:
-            return Text(substitute(literal.value, self._variables), literal.span, literal.bare)
+            return StringLiteral(substitute(literal.value, self._variables), literal.span, literal.bare)
         except UndefinedVariableError as undefined:
             for name in undefined.names:
                 start = token.start + max(token.text.find(f"${{{name}}}"), 0)
-                span = self._places.span(start, start + len(f"${{{name}}}"))
+                span = self._source.span(start, start + len(f"${{{name}}}"))
                 hint = f"set it, or give a default: ${{{name}:value}}"
                 self.fail(f"the environment variable '{name}' is not set", span, hint)
             return literal

@@ -1,4 +1,4 @@
-"""The tree of a parsed pipeline config. Every node knows its place in the text.
+"""The syntax tree of a pipeline config. Every node has its span in the text.
 
 Follows the Logstash config language: https://www.elastic.co/docs/reference/logstash/configuration-file-structure
 """
@@ -12,36 +12,36 @@ from msgspec import Struct
 from ingestd.config.errors import ConfigError, Span
 
 
-class Text(Struct, frozen=True):
-    """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced (see variables.py)."""
+class StringLiteral(Struct, frozen=True):
+    """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced (see ``variables``)."""
 
     value: str
     span: Span
     bare: bool = False
 
 
-class Number(Struct, frozen=True):
+class NumberLiteral(Struct, frozen=True):
     """An integer or a float."""
 
     value: int | float
     span: Span
 
 
-class Array(Struct, frozen=True):
+class ArrayLiteral(Struct, frozen=True):
     """``[ a, b ]``."""
 
     items: tuple[Value, ...]
     span: Span
 
 
-class Hash(Struct, frozen=True):
-    """``{ key => value ... }`` in the order of the text; a key may come twice. ``${VAR}`` in keys stays as it is."""
+class HashLiteral(Struct, frozen=True):
+    """``{ key => value ... }`` in the order of the text; a key may come twice. ``${VAR}`` in keys is not replaced."""
 
-    items: tuple[tuple[Text | Number, Value], ...]
+    items: tuple[tuple[StringLiteral | NumberLiteral, Value], ...]
     span: Span
 
 
-class Setting(Struct, frozen=True):
+class PluginSetting(Struct, frozen=True):
     """``name => value`` inside a plugin; ``span`` is the name's."""
 
     name: str
@@ -49,39 +49,39 @@ class Setting(Struct, frozen=True):
     span: Span
 
 
-class Plugin(Struct, frozen=True):
+class PluginBlock(Struct, frozen=True):
     """``name { settings }``; as a value it is a codec. ``span`` is the name's."""
 
     name: str
-    settings: tuple[Setting, ...]
+    settings: tuple[PluginSetting, ...]
     span: Span
 
 
-Value = Text | Number | Array | Hash | Plugin
+Value = StringLiteral | NumberLiteral | ArrayLiteral | HashLiteral | PluginBlock
 
 
-class Field(Struct, frozen=True):
-    """A field reference in a condition, as written: ``[a][b]``; as in Logstash ``["a"]`` is one, too."""
+class Selector(Struct, frozen=True):
+    """A field reference in a condition, as written: ``[a][b]``; as in Logstash, ``["a"]`` is one, too."""
 
     text: str
     span: Span
 
 
-class Regex(Struct, frozen=True):
-    """``/pattern/`` (slashes taken off, ``\\/`` is ``/``), or the string on the right of ``=~``."""
+class RegexLiteral(Struct, frozen=True):
+    """``/pattern/`` (without the slashes, ``\\/`` is ``/``), or the string on the right of ``=~``."""
 
     pattern: str
     span: Span
 
 
-Operand = Field | Text | Number | Array | Regex
+Operand = Selector | StringLiteral | NumberLiteral | ArrayLiteral | RegexLiteral
 Comparison = Literal["==", "!=", "<", ">", "<=", ">=", "=~", "!~", "in", "not in"]
 
 
 class Compare(Struct, frozen=True):
-    """``left op right``; for ``=~`` and ``!~`` the right side is a ``Regex``, or a ``Field`` that holds a pattern.
+    """``left op right``; right of ``=~`` and ``!~`` is a ``RegexLiteral``, or a ``Selector`` of a field with a pattern.
 
-    ``span`` is the whole comparison (its first line).
+    ``span`` is the whole comparison (on its first line).
     """
 
     op: Comparison
@@ -97,7 +97,7 @@ class Truth(Struct, frozen=True):
     span: Span
 
 
-class Not(Struct, frozen=True):
+class Negation(Struct, frozen=True):
     """``! condition``; ``span`` is the exclamation mark's."""
 
     condition: Condition
@@ -107,8 +107,8 @@ class Not(Struct, frozen=True):
 class Logic(Struct, frozen=True):
     """``left and right``; ``span`` is the operator's.
 
-    ``and`` binds stronger than ``or``, ``xor`` and ``nand``, which have one rank and group to the right, but
-    ``a and b and c or d`` is ``a and ((b and c) or d)``: conditions.py follows Logstash in that too. Long runs of one
+    ``and`` binds tighter than ``or``, ``xor`` and ``nand``, which have equal rank and group to the right, but
+    ``a and b and c or d`` is ``a and ((b and c) or d)``: ``precedence`` follows Logstash in that too. Long runs of one
     operator are balanced, so that no tree is deeper than 100 levels.
     """
 
@@ -118,7 +118,7 @@ class Logic(Struct, frozen=True):
     span: Span
 
 
-Condition = Compare | Truth | Not | Logic
+Condition = Compare | Truth | Negation | Logic
 
 
 class Branch(Struct, frozen=True):
@@ -129,14 +129,14 @@ class Branch(Struct, frozen=True):
     span: Span
 
 
-Statement = Plugin | Branch
+Statement = PluginBlock | Branch
 
 
 class Config(Struct, frozen=True):
     """A whole pipeline: the plugins of each section, sections of the same kind joined in order.
 
     ``sources`` maps each file name to its text, for error messages and tracebacks. ``warnings`` are of severity
-    ``warning``: places where Logstash, and so ingestd, does something else than one would think.
+    ``warning``: Logstash, and so ingestd, does something unexpected there.
     """
 
     inputs: tuple[Statement, ...]

@@ -3,10 +3,10 @@
 Follows https://www.elastic.co/docs/reference/logstash/environment-variables. Where Logstash replaces:
 
 - in the values of plugin options, also inside arrays, the values of hashes, and codecs: anywhere in a string;
-- in a condition: only a string, or an element of an array, that is nothing but one reference;
-- never in the names of plugins and options, in the keys of hashes, and in regexes.
+- in a condition: only a string, or an element of an array, that is exactly one reference;
+- never in the names of plugins and options, the keys of hashes, and regexes.
 
-What was replaced stays a string, and is not searched again.
+The replacement stays a string, and is not searched again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_.][A-Za-z0-9_.]*+)(?::([^}]*+))?\}")
 
 
 class UndefinedVariableError(Exception):
-    """``names``: the variables of a text that have neither a value nor a default, each once, in their order."""
+    """``names``: the variables of a text without a value and a default, each once, in order."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(names)
@@ -26,12 +26,12 @@ class UndefinedVariableError(Exception):
 
 
 def has_reference(text: str) -> bool:
-    """Tell whether ``text`` holds at least one ``${NAME}`` or ``${NAME:default}``."""
+    """Return whether ``text`` contains at least one ``${NAME}`` or ``${NAME:default}``."""
     return "${" in text and _REFERENCE.search(text) is not None
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether ``text`` is one reference and nothing else."""
+    """Return whether ``text`` is one reference and nothing else."""
     return _REFERENCE.fullmatch(text) is not None
 
 

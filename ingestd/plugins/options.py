@@ -13,7 +13,15 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from ingestd.config.errors import ConfigError, Span
-from ingestd.config.nodes import Array, Hash, Number, Plugin, Setting, Text, Value
+from ingestd.config.nodes import (
+    ArrayLiteral,
+    HashLiteral,
+    NumberLiteral,
+    PluginBlock,
+    PluginSetting,
+    StringLiteral,
+    Value,
+)
 from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
 from ingestd.plugins.registry import option_name
@@ -32,18 +40,18 @@ class _MismatchError(Exception):
 
 def plain(node: Value) -> Any:
     """Return the Python value of a config value: str, int, float, list or dict."""
-    if isinstance(node, Text | Number):
+    if isinstance(node, StringLiteral | NumberLiteral):
         return node.value
-    if isinstance(node, Array):
+    if isinstance(node, ArrayLiteral):
         return [plain(item) for item in node.items]
-    if isinstance(node, Hash):
+    if isinstance(node, HashLiteral):
         return {to_text(key.value): plain(value) for key, value in node.items}
     raise ConfigError(f"a plugin ({node.name!r}) cannot stand here", node.span, "only 'codec' takes a plugin")
 
 
 def read_options(
     options: type[T],
-    settings: tuple[Setting, ...],
+    settings: tuple[PluginSetting, ...],
     owner: str,
     span: Span,
     errors: list[ConfigError],
@@ -122,39 +130,39 @@ def coerce(kind: Any, node: Value) -> Any:
     if type(None) in arguments:
         return coerce(next(one for one in arguments if one is not type(None)), node)
     if origin is list:
-        items = node.items if isinstance(node, Array) else (node,)
+        items = node.items if isinstance(node, ArrayLiteral) else (node,)
         return [coerce(arguments[0], item) for item in items]
     if origin is dict:
         return _hash(arguments[1], node)
     if kind is Any:
         return plain(node)
-    if isinstance(node, Array) and len(node.items) == 1:
+    if isinstance(node, ArrayLiteral) and len(node.items) == 1:
         node = node.items[0]
-    if not isinstance(node, Text | Number):
+    if not isinstance(node, StringLiteral | NumberLiteral):
         raise _MismatchError(f"expected {_NAMES[kind]}, found {_shape(node)}", node.span)
     return _scalar(kind, node)
 
 
 def _hash(kind: Any, node: Value) -> dict[str, Any]:
-    if isinstance(node, Array) and len(node.items) % 2 == 0:
+    if isinstance(node, ArrayLiteral) and len(node.items) % 2 == 0:
         flat = node.items
         pairs = list(zip(flat[::2], flat[1::2], strict=True))
-    elif isinstance(node, Hash):
+    elif isinstance(node, HashLiteral):
         pairs = list(node.items)
     else:
         raise _MismatchError(f"expected a hash {{ key => value }}, found {_shape(node)}", node.span)
     result: dict[str, Any] = {}
     for key, value in pairs:
-        if not isinstance(key, Text | Number):
+        if not isinstance(key, StringLiteral | NumberLiteral):
             raise _MismatchError(f"expected text as key, found {_shape(key)}", key.span)
         name = to_text(key.value)
-        if name in result and isinstance(node, Hash):
+        if name in result and isinstance(node, HashLiteral):
             raise ConfigError(f"the key {name!r} comes twice in one hash", key.span, "put both values into one array")
         result = _merge(dict[str, kind], result, {name: coerce(kind, value)})
     return result
 
 
-def _scalar(kind: Any, node: Text | Number) -> Any:
+def _scalar(kind: Any, node: StringLiteral | NumberLiteral) -> Any:
     value = node.value
     try:
         if kind is bool:
@@ -188,10 +196,10 @@ _NAMES = {
 
 
 def _shape(node: Value) -> str:
-    if isinstance(node, Array):
+    if isinstance(node, ArrayLiteral):
         return "an array"
-    if isinstance(node, Hash):
+    if isinstance(node, HashLiteral):
         return "a hash"
-    if isinstance(node, Plugin):
+    if isinstance(node, PluginBlock):
         return "a plugin"
     return repr(node.value)

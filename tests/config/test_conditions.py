@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.config.conditions import Operator, TooDeepError, group, surprises
 from ingestd.config.errors import Span
-from ingestd.config.nodes import Condition, Field, Logic, Not, Truth
+from ingestd.config.nodes import Condition, Logic, Negation, Selector, Truth
 from ingestd.config.parser import parse
+from ingestd.config.precedence import Operator, TooDeepError, group, surprises
 
 HERE = Span("f", 1, 1)
 
@@ -20,9 +20,9 @@ def shape(condition: Condition) -> str:
     match condition:
         case Logic():
             return f"({shape(condition.left)} {condition.op} {shape(condition.right)})"
-        case Not():
+        case Negation():
             return f"!{shape(condition.condition)}"
-        case Truth(operand=Field(text=text)):
+        case Truth(operand=Selector(text=text)):
             return text.strip("[]")
     raise TypeError(condition)
 
@@ -53,7 +53,7 @@ def test_grouping(written: str, meant: str) -> None:
 
 
 def chain(operators: list[Operator]) -> tuple[list[Condition], list[tuple[Operator, Span]]]:
-    fields = [Truth(Field(f"[{number}]", HERE), HERE) for number in range(len(operators) + 1)]
+    fields = [Truth(Selector(f"[{number}]", HERE), HERE) for number in range(len(operators) + 1)]
     return list(fields), [(operator, Span("f", 1, column)) for column, operator in enumerate(operators, 1)]
 
 

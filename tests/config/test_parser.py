@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ingestd.config.errors import ConfigErrors, Span
-from ingestd.config.nodes import Branch, Compare, Hash, Logic, Not, Plugin, Text, Truth
+from ingestd.config.nodes import Branch, Compare, HashLiteral, Logic, Negation, PluginBlock, StringLiteral, Truth
 from ingestd.config.parser import load, parse, parse_string
 from tests.config.trees import plain
 
@@ -120,7 +120,7 @@ def test_keywords_are_names_where_no_keyword_can_stand(word: str) -> None:
     """Also right behind a codec, an array and a hash, which can stand in conditions or before an 'if', too."""
     text = f"filter {{ x {{ {word} => [a] {word} => {{ {word} => b }} {word} => c {{ }} {word} => d }} }}"
     (plugin,) = parse(text, "f", {}).filters
-    assert isinstance(plugin, Plugin)
+    assert isinstance(plugin, PluginBlock)
     assert [setting.name for setting in plugin.settings] == [word] * 4
 
 
@@ -207,21 +207,21 @@ def test_spans() -> None:
     ((condition, (plugin,)),) = branch.tests
     assert isinstance(condition, Logic)
     assert isinstance(condition.left, Compare)
-    assert isinstance(condition.right, Not)
+    assert isinstance(condition.right, Negation)
     assert condition.span == Span("f", 2, 14, 3)
     assert condition.left.span == Span("f", 2, 5, 8)
     assert condition.left.left.span == Span("f", 2, 5, 3)
     assert condition.left.right.span == Span("f", 2, 12, 1)
     assert condition.right.span == Span("f", 2, 18, 1)
-    assert isinstance(plugin, Plugin)
+    assert isinstance(plugin, PluginBlock)
     assert plugin.span == Span("f", 3, 3, 4)
     (setting,) = plugin.settings
     assert setting.span == Span("f", 3, 10, 5)
-    assert isinstance(setting.value, Hash)
+    assert isinstance(setting.value, HashLiteral)
     assert setting.value.span == Span("f", 3, 19, 11), "of a hash over several lines the part in the first"
     ((key, value),) = setting.value.items
     assert key.span == Span("f", 3, 21, 3)
-    assert value == Text("x\r\ny", Span("f", 3, 28, 2))
+    assert value == StringLiteral("x\r\ny", Span("f", 3, 28, 2))
 
 
 def test_truth_has_the_span_of_its_operand() -> None:
@@ -302,8 +302,8 @@ def test_nothing_to_load(tmp_path: Path) -> None:
         load([tmp_path, tmp_path / "*.x", tmp_path / "none"], {})
     assert str(caught.value) == "\n".join(
         (
-            f"{tmp_path}:1:1: error: there is no *.conf file in this folder",
-            f"{tmp_path / '*.x'}:1:1: error: no file fits this pattern",
+            f"{tmp_path}:1:1: error: this folder has no *.conf files",
+            f"{tmp_path / '*.x'}:1:1: error: no file matches this pattern",
             f"{tmp_path / 'none'}:1:1: error: there is no such file",
         )
     )

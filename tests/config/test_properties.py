@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from ingestd.config.errors import ConfigErrors, Span
 from ingestd.config.nodes import (
-    Array,
+    ArrayLiteral,
     Branch,
     Compare,
     Condition,
     Config,
-    Field,
-    Hash,
+    HashLiteral,
     Logic,
-    Not,
-    Number,
-    Plugin,
-    Regex,
-    Setting,
-    Text,
+    Negation,
+    NumberLiteral,
+    PluginBlock,
+    PluginSetting,
+    RegexLiteral,
+    Selector,
+    StringLiteral,
     Truth,
     Value,
 )
@@ -49,35 +49,37 @@ characters = st.characters(exclude_characters="'\\$\r", exclude_categories=["Cs"
 strings = st.text(st.one_of(characters, st.sampled_from('ab \n\t{}#"=>')), max_size=8)
 words = st.sampled_from(["a", "b_1", "_", "json", "in", "not", "and", "filter", "if", "else", "X"])
 names = st.sampled_from(["grok", "a-b", "_", "x1", "in", "or"])  # not "input": that is taken for a section
-barewords = words.map(lambda word: Text(word, HERE, bare=True))
-texts = node(Text, strings)
-numbers = node(Number, st.integers(-(10**18), 10**18) | st.floats(-1e6, 1e6, width=32).map(lambda f: round(f, 3)))
+barewords = words.map(lambda word: StringLiteral(word, HERE, bare=True))
+texts = node(StringLiteral, strings)
+numbers = node(
+    NumberLiteral, st.integers(-(10**18), 10**18) | st.floats(-1e6, 1e6, width=32).map(lambda f: round(f, 3))
+)
 numbers = numbers.filter(lambda number: "e" not in repr(number.value))
 
 scalars = texts | numbers | barewords
 values: st.SearchStrategy[Value] = st.recursive(
     scalars,
     lambda inner: (
-        node(Array, tuples(inner))
-        | node(Hash, tuples(st.tuples(scalars, inner)))
-        | node(Plugin, names, tuples(node(Setting, names, inner)))
+        node(ArrayLiteral, tuples(inner))
+        | node(HashLiteral, tuples(st.tuples(scalars, inner)))
+        | node(PluginBlock, names, tuples(node(PluginSetting, names, inner)))
     ),
     max_leaves=4,
 )
-plugins = node(Plugin, names, tuples(node(Setting, names | words, values)))
+plugins = node(PluginBlock, names, tuples(node(PluginSetting, names | words, values)))
 
 keys = st.sampled_from(["[a]", "[b c]", "[@timestamp]", "[ 0 ]", "[if]", "[가]"])
-fields = node(Field, st.lists(keys, min_size=1, max_size=3).map("".join))
+fields = node(Selector, st.lists(keys, min_size=1, max_size=3).map("".join))
 # Brackets in the strings of an array in a condition: '["a]' would be a field, as in Logstash.
-flat = node(Text, st.text("ab {}#,", max_size=4)) | numbers
-operands = fields | texts | numbers | node(Array, tuples(flat, 2))
-patterns = node(Regex, st.text(st.characters(exclude_characters="\\\r\n"), min_size=1, max_size=6))
+flat = node(StringLiteral, st.text("ab {}#,", max_size=4)) | numbers
+operands = fields | texts | numbers | node(ArrayLiteral, tuples(flat, 2))
+patterns = node(RegexLiteral, st.text(st.characters(exclude_characters="\\\r\n"), min_size=1, max_size=6))
 operators = st.sampled_from(["==", "!=", "<", ">", "<=", ">=", "in", "not in"])
 conditions: st.SearchStrategy[Condition] = st.recursive(
     node(Compare, operators, operands, operands)
     | node(Compare, st.sampled_from(["=~", "!~"]), fields, patterns)
     | node(Truth, fields),
-    lambda inner: node(Not, inner) | node(Logic, st.sampled_from(["and", "or", "xor", "nand"]), inner, inner),
+    lambda inner: node(Negation, inner) | node(Logic, st.sampled_from(["and", "or", "xor", "nand"]), inner, inner),
     max_leaves=3,
 )
 statements: st.SearchStrategy[Any] = st.recursive(

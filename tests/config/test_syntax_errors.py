@@ -16,8 +16,8 @@ def errors_of(text: str) -> list[ConfigError]:
 
 
 OPERAND = "a field, string, number or array"
-COMPLETE = "a comparison is complete in itself; join comparisons with 'and' or 'or', negate with !([a] == 1)"
-SECTIONS = "a config is made of input { … }, filter { … }, output { … }"
+COMPLETE = "join comparisons with 'and' or 'or', negate with !([a] == 1)"
+SECTIONS = "a config consists of input { … }, filter { … }, output { … }"
 CASES = [  # id, text, column, message, hint
     ("no_arrow", "filter { g { m { } } }", 16, "expected '=>' after option name 'm', found '{'", "write m => value"),
     ("equals", 'filter { g { m = "x" } }', 16, "expected '=>' after option name 'm', found '='", "write m => value"),
@@ -96,14 +96,14 @@ CASES = [  # id, text, column, message, hint
         f"filter {{ g {{ a => {'9' * 101} }} }}",
         19,
         "a number of 101 characters is too long",
-        "put it in quotes if it is a text",
+        "put it in quotes if it is text",
     ),
     (
         "after_a_variable",
         "filter { g { a => ${X}:9200 } }",
         23,
         "expected an option name or '}' in plugin 'g', found ':9200'",
-        "a value with other characters than letters, digits and '_' needs quotes",
+        "a value with characters other than letters, digits and '_' needs quotes",
     ),
     (
         "no_break_space",
@@ -134,7 +134,7 @@ CASES = [  # id, text, column, message, hint
         "did you mean 'filter'?",
     ),
     ("no_section", "x", 1, "expected a section (input, filter or output), found 'x'", SECTIONS),
-    ("one_brace_more", "filter { } }", 12, "this '}' closes nothing", "remove it, or add the '{' that it belongs to"),
+    ("one_brace_more", "filter { } }", 12, "this '}' has no '{'", "remove it, or add the '{' that it belongs to"),
     ("no_plugin", "filter { => }", 10, "expected a plugin, 'if' or '}' in the section 'filter', found '=>'", ""),
     (
         "one_equals",
@@ -155,7 +155,7 @@ CASES = [  # id, text, column, message, hint
         "filter { if a == 1 { } }",
         13,
         "expected a condition after 'if', found 'a'",
-        'a field is written [a], a text "a"',
+        'write [a] for a field, "a" for a string',
     ),
     (
         "not",
@@ -259,7 +259,7 @@ CASES = [  # id, text, column, message, hint
         "unclosed_string",
         'filter { g { a => "x } }',
         19,
-        'the string that begins here is never closed: " is missing',
+        'the string that starts here is never closed: " is missing',
         "",
     ),
     (
@@ -310,12 +310,12 @@ FORGOTTEN = [  # id, text, place and message of each error
     (
         "quote_before_another_string",
         'input {\n tcp {\n  host => "x\n  port => "5"\n }\n}',
-        ['3:11 the string that begins here is never closed: " is missing'],
+        ['3:11 the string that starts here is never closed: " is missing'],
     ),
     (
         "quote_before_an_empty_string",
         "input {\n tcp {\n  host => 'x\n  port => ''\n }\n}\nfilter { }",
-        ["3:11 the string that begins here is never closed: ' is missing"],
+        ["3:11 the string that starts here is never closed: ' is missing"],
     ),
     (
         "brace_of_a_section",
@@ -386,7 +386,7 @@ GO_ON = [  # id, text, place and message of each error
         "after_a_string_over_lines",
         "filter {\n x { a => 'b\n c; ' => 1\n }\n y { a 1 }\n}",
         [
-            "2:11 the string that begins here is never closed: ' is missing",
+            "2:11 the string that starts here is never closed: ' is missing",
             "3:2 expected an option name or '}' in plugin 'x', found 'c;'",
             "5:8 expected '=>' after option name 'a', found '1'",
         ],
@@ -495,7 +495,7 @@ main.conf:9:22: error: the environment variable 'NONE' is not set
 main.conf:10:13: error: expected a condition after 'if', found 'level'
    10 |   } else if level == 1 {
       |             ^^^^^
-  help: a field is written [level], a text "level"
+  help: write [level] for a field, "level" for a string
 main.conf:11:33: error: expected '=>' after option name 'timezone', found '}'
    11 |     date { match => [] timezone } }
       |                                 ^

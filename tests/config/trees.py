@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingestd.config.nodes import (
-    Array,
+    ArrayLiteral,
     Branch,
     Compare,
     Config,
-    Field,
-    Hash,
+    HashLiteral,
     Logic,
-    Not,
-    Number,
-    Plugin,
-    Regex,
-    Text,
+    Negation,
+    NumberLiteral,
+    PluginBlock,
+    RegexLiteral,
+    Selector,
+    StringLiteral,
     Truth,
 )
 
@@ -25,26 +25,26 @@ from ingestd.config.nodes import (
 def plain(node: Any) -> Any:  # noqa: C901, PLR0911 - one line for each kind of node
     """Return a node as plain Python without spans, short enough to write down in a table."""
     match node:
-        case Text(value=value) | Number(value=value):
+        case StringLiteral(value=value) | NumberLiteral(value=value):
             return value
-        case Array(items=items):
+        case ArrayLiteral(items=items):
             return [plain(item) for item in items]
-        case Hash(items=items):
+        case HashLiteral(items=items):
             return {"hash": [(plain(key), plain(value)) for key, value in items]}
-        case Plugin(name=name, settings=settings):
+        case PluginBlock(name=name, settings=settings):
             return (name, *((setting.name, plain(setting.value)) for setting in settings))
         case Branch(tests=tests, otherwise=otherwise):
             cases = [(plain(test), plain(body)) for test, body in tests]
             return ("if", cases, plain(otherwise))
-        case Field(text=text):
+        case Selector(text=text):
             return ("field", text)
-        case Regex(pattern=pattern):
+        case RegexLiteral(pattern=pattern):
             return ("regex", pattern)
         case Compare(op=op, left=left, right=right) | Logic(op=op, left=left, right=right):
             return (op, plain(left), plain(right))
         case Truth(operand=operand):
             return ("true", plain(operand))
-        case Not(condition=condition):
+        case Negation(condition=condition):
             return ("!", plain(condition))
         case Config():
             return {"input": plain(node.inputs), "filter": plain(node.filters), "output": plain(node.outputs)}
@@ -56,22 +56,22 @@ def plain(node: Any) -> Any:  # noqa: C901, PLR0911 - one line for each kind of 
 def tokens(node: Any) -> Iterator[str]:
     """Yield the text of a node in pieces; any blanks may stand between two pieces, and at least one must."""
     match node:
-        case Text(value=value, bare=bare):
+        case StringLiteral(value=value, bare=bare):
             yield value if bare else quoted(value)
-        case Number(value=value):
+        case NumberLiteral(value=value):
             yield repr(value)
-        case Array(items=items):
+        case ArrayLiteral(items=items):
             yield "["
             for position, item in enumerate(items):
                 yield from ([","] if position else [])
                 yield from tokens(item)
             yield "]"
-        case Hash(items=items):
+        case HashLiteral(items=items):
             yield "{"
             for key, item in items:
                 yield from (*tokens(key), "=>", *tokens(item))
             yield "}"
-        case Plugin(name=name, settings=settings):
+        case PluginBlock(name=name, settings=settings):
             yield from (name, "{")
             for setting in settings:
                 yield from (setting.name, "=>", *tokens(setting.value))
@@ -107,9 +107,9 @@ def _block(statements: tuple[Any, ...]) -> Iterator[str]:
 
 def _condition(node: Any) -> Iterator[str]:
     match node:
-        case Field(text=text):
+        case Selector(text=text):
             yield text
-        case Regex(pattern=pattern):
+        case RegexLiteral(pattern=pattern):
             yield "/" + pattern.replace("/", "\\/") + "/"
         case Compare(op=op, left=left, right=right):
             yield from (*tokens(left), op, *tokens(right))
@@ -117,5 +117,5 @@ def _condition(node: Any) -> Iterator[str]:
             yield from ("(", *tokens(left), ")", op, "(", *tokens(right), ")")
         case Truth(operand=operand):
             yield from tokens(operand)
-        case Not(condition=condition):
+        case Negation(condition=condition):
             yield from ("!", "(", *tokens(condition), ")")

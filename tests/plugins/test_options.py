@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingestd.config.errors import ConfigError
-from ingestd.config.nodes import Plugin
+from ingestd.config.nodes import PluginBlock
 from ingestd.config.parser import parse
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
@@ -40,7 +40,7 @@ class Options:
 def read(settings: str, options: type[Any] = Options) -> tuple[Any, list[ConfigError], str]:
     source = f"filter {{ x {{ {settings} }} }}"
     [node] = parse(source, "test.conf", {}).filters
-    assert isinstance(node, Plugin)
+    assert isinstance(node, PluginBlock)
     errors: list[ConfigError] = []
     result = read_options(options, node.settings, "filter 'x'", node.span, errors, known=("add_tag",))
     return result, errors, source

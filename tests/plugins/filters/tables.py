@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ingestd.config.errors import ConfigError, Span
-from ingestd.config.nodes import Array, Hash, Number, Setting, Text, Value
+from ingestd.config.nodes import ArrayLiteral, HashLiteral, NumberLiteral, PluginSetting, StringLiteral, Value
 from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import BuildContext, PluginSpec, find
 
@@ -29,14 +29,14 @@ class Case(NamedTuple):
 def node(value: Any) -> Value:
     """Return the config value that stands for a Python value."""
     if isinstance(value, bool):
-        return Text("true" if value else "false", SPAN, bare=True)
+        return StringLiteral("true" if value else "false", SPAN, bare=True)
     if isinstance(value, int | float):
-        return Number(value, SPAN)
+        return NumberLiteral(value, SPAN)
     if isinstance(value, list):
-        return Array(tuple(node(item) for item in value), SPAN)
+        return ArrayLiteral(tuple(node(item) for item in value), SPAN)
     if isinstance(value, dict):
-        return Hash(tuple((Text(key, SPAN), node(item)) for key, item in value.items()), SPAN)
-    return Text(value, SPAN)
+        return HashLiteral(tuple((StringLiteral(key, SPAN), node(item)) for key, item in value.items()), SPAN)
+    return StringLiteral(value, SPAN)
 
 
 def spec_of(name: str) -> PluginSpec:
@@ -48,7 +48,7 @@ def spec_of(name: str) -> PluginSpec:
 def options_of(name: str, settings: dict[str, Any]) -> Any:
     """Return the options read from ``settings``. Raises the first ConfigError."""
     errors: list[ConfigError] = []
-    written = tuple(Setting(key, node(value), SPAN) for key, value in settings.items())
+    written = tuple(PluginSetting(key, node(value), SPAN) for key, value in settings.items())
     options = read_options(spec_of(name).options, written, f"filter {name!r}", SPAN, errors)
     if errors:
         raise errors[0]

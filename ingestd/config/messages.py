@@ -1,7 +1,7 @@
-"""Say in words what a config text should have had at a place, and how to put it right.
+"""The wording of syntax errors: what the parser expected, what it found, and how to fix it.
 
-Each function below stands for something that the parser expected, and returns the message and the hint ("" if there
-is none) for what it found instead.
+Each function stands for something that the parser expected, and returns the message and the hint ("" for none) for
+what it found instead.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from ingestd.config.lexer import NUMBERS, Kind, Token
+from ingestd.config.lexer import NUMBERS, Token, TokenKind
 from ingestd.suggest import did_you_mean
 
 SECTIONS: Final = ("input", "filter", "output")
 COMPARISONS: Final = ("==", "!=", "<", ">", "<=", ">=")
 MATCHES: Final = ("=~", "!~")
 
-#: What people write who know another language: their word, ours.
+#: Operators of other languages, and ours.
 _OPERATORS: Final = {
     "=": "==",
     "&&": "and",
@@ -36,7 +36,7 @@ _LONGEST_QUOTE: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """An open bracket: what it holds, its token, and the name or keyword that it belongs to, if there is any."""
+    """An open bracket: what it holds, its token, and the name or keyword that it belongs to, if any."""
 
     kind: Literal["section", "block", "plugin", "hash", "array", "condition"]
     token: Token
@@ -51,7 +51,7 @@ class Bracket:
 
 
 class Unexpected(NamedTuple):
-    """A token that cannot stand where it stands, the token before it, and the innermost open bracket."""
+    """A token that is not allowed where it is, the token before it, and the innermost open bracket."""
 
     found: Token
     last: Token
@@ -59,11 +59,11 @@ class Unexpected(NamedTuple):
 
 
 def section(at: Unexpected) -> tuple[str, str]:
-    """Explain what is not a section."""
+    """Explain a token that is not a section."""
     if at.found.text == "}":
-        return "this '}' closes nothing", "remove it, or add the '{' that it belongs to"
+        return "this '}' has no '{'", "remove it, or add the '{' that it belongs to"
     nearest = did_you_mean(at.found.text, SECTIONS)
-    hint = f"did you mean '{nearest}'?" if nearest else "a config is made of input { … }, filter { … }, output { … }"
+    hint = f"did you mean '{nearest}'?" if nearest else "a config consists of input { … }, filter { … }, output { … }"
     return f"expected a section (input, filter or output), found {describe(at.found)}", hint
 
 
@@ -74,7 +74,7 @@ def section_brace(at: Unexpected) -> tuple[str, str]:
 
 
 def statement(at: Unexpected) -> tuple[str, str]:
-    """Explain what is neither a plugin nor an ``if``."""
+    """Explain a token that is neither a plugin nor an ``if``."""
     if at.found.text == "else":
         return "'else' without an 'if' before it", "'else' follows the '}' of an 'if' block"
     return f"expected a plugin, 'if' or '}}' in the {at.around}, found {describe(at.found)}", ""
@@ -93,20 +93,20 @@ def after_else(at: Unexpected) -> tuple[str, str]:
 
 
 def option(at: Unexpected) -> tuple[str, str]:
-    """Explain what is neither an option of a plugin nor the end of it."""
+    """Explain a token that is neither an option nor the end of the plugin."""
     hint = "remove the ',': blanks or line ends separate options" if at.found.text == "," else _quotes(at)
     return f"expected an option name or '}}' in {at.around}, found {describe(at.found)}", hint
 
 
 def pair(at: Unexpected) -> tuple[str, str]:
-    """Explain what is neither a key of a hash nor the end of it."""
+    """Explain a token that is neither a key nor the end of the hash."""
     hint = "remove the ',': blanks or line ends separate the pairs of a hash" if at.found.text == "," else _quotes(at)
     return f"expected a key or '}}' in the hash, found {describe(at.found)}", hint
 
 
 def comma(at: Unexpected) -> tuple[str, str]:
     """Explain what follows a value in an array instead of ``,`` or ``]``."""
-    is_value = at.found.text == "[" or at.found.kind in (Kind.STRING, Kind.NAME, *NUMBERS)
+    is_value = at.found.text == "[" or at.found.kind in (TokenKind.STRING, TokenKind.NAME, *NUMBERS)
     hint = "put ',' between the values" if is_value else _quotes(at)
     return f"expected ',' or ']' in the array, found {describe(at.found)}", hint
 
@@ -119,9 +119,9 @@ def arrow(at: Unexpected) -> tuple[str, str]:
 
 
 def value(at: Unexpected) -> tuple[str, str]:
-    """Explain what is not a value."""
+    """Explain a token that is not a value."""
     found = describe(at.found)
-    hint = f'put the value in quotes: "{printable(at.found.text)}"' if at.found.kind is Kind.BAD else ""
+    hint = f'put the value in quotes: "{printable(at.found.text)}"' if at.found.kind is TokenKind.BAD else ""
     if at.last.text == "[":
         return f"expected a value or ']' in the array, found {found}", hint
     if at.last.text == "," and at.found.text == "]":
@@ -130,7 +130,7 @@ def value(at: Unexpected) -> tuple[str, str]:
 
 
 def operand(at: Unexpected) -> tuple[str, str]:
-    """Explain what is neither a condition nor a part of it that can be compared."""
+    """Explain a token that is neither a condition nor an operand."""
     found, text = describe(at.found), at.found.text
     if at.last.text == "!":
         return f"expected a field or '(' after '!', found {found}", "write ![a] or !([a] == 1)"
@@ -141,10 +141,12 @@ def operand(at: Unexpected) -> tuple[str, str]:
     hint = ""
     if text == "not":
         hint = "write ! for not: ![a] or !([a] == 1)"
-    elif text in ("true", "false", "null", "nil") or (at.found.kind in (Kind.BAD, Kind.VARIABLE) and text != "="):
+    elif text in ("true", "false", "null", "nil") or (
+        at.found.kind in (TokenKind.BAD, TokenKind.VARIABLE) and text != "="
+    ):
         hint = f'put it in quotes: "{text}"'
-    elif at.found.kind is Kind.NAME:
-        hint = f'a field is written [{text}], a text "{text}"'
+    elif at.found.kind is TokenKind.NAME:
+        hint = f'write [{text}] for a field, "{text}" for a string'
     compared = at.last.text in (*COMPARISONS, "in")
     what = "a field, string, number or array" if compared else "a condition"
     return f"expected {what} after {describe(at.last)}, found {found}", hint
@@ -156,40 +158,40 @@ def membership(at: Unexpected) -> tuple[str, str]:
 
 
 def operator(at: Unexpected) -> tuple[str, str]:
-    """Explain what follows a complete condition instead of its end or an operator."""
+    """Explain a token after a complete condition that is neither its end nor an operator."""
     meant = _OPERATORS.get(at.found.text)
     hint = f"did you mean '{meant}'?" if meant else ""
     if at.found.is_in((*COMPARISONS, *MATCHES, "in", "not")):
-        hint = "a comparison is complete in itself; join comparisons with 'and' or 'or', negate with !([a] == 1)"
+        hint = "join comparisons with 'and' or 'or', negate with !([a] == 1)"
     closing = "')'" if at.around and at.around.kind == "condition" else "'{'"
     return f"expected {closing} or an operator after {describe(at.last)}, found {describe(at.found)}", hint
 
 
 def never_closed(bracket: Bracket, line: int | None) -> tuple[str, str]:
-    """Explain a bracket without its partner, which was missed in ``line``, or at the end of the text."""
+    """Explain an opening bracket without a closing one, noticed on ``line``, or at the end of the text."""
     opening = bracket.token.text
-    place = f"before line {line}" if line else "before the end of the text"
-    return f"the '{opening}' of the {bracket} is never closed", f"add '{_CLOSING[opening]}' {place}"
+    position = f"before line {line}" if line else "before the end of the text"
+    return f"the '{opening}' of the {bracket} is never closed", f"add '{_CLOSING[opening]}' {position}"
 
 
 def _quotes(at: Unexpected) -> str:
-    """Return the hint for a token that cannot be a name: perhaps the value before it has no quotes."""
-    if at.found.kind is Kind.BAD and at.found.text.endswith((":", "=")):
+    """Return the hint for a token that cannot be a name: perhaps the value before it lacks quotes."""
+    if at.found.kind is TokenKind.BAD and at.found.text.endswith((":", "=")):
         return f"write {at.found.text[:-1]} => value"
-    if at.found.kind is Kind.BAD and at.last.kind in (Kind.NAME, Kind.VARIABLE, *NUMBERS):
-        return "a value with other characters than letters, digits and '_' needs quotes"
+    if at.found.kind is TokenKind.BAD and at.last.kind in (TokenKind.NAME, TokenKind.VARIABLE, *NUMBERS):
+        return "a value with characters other than letters, digits and '_' needs quotes"
     return ""
 
 
 def describe(token: Token) -> str:
-    """Return a token as a reader would call it."""
-    if token.kind is Kind.END:
+    """Return the description of a token."""
+    if token.kind is TokenKind.END:
         return "the end of the text"
     text = printable(token.text)
-    return f"the string {text}" if token.kind is Kind.STRING else f"'{text}'"
+    return f"the string {text}" if token.kind is TokenKind.STRING else f"'{text}'"
 
 
 def printable(text: str) -> str:
-    """Return the start of a text, with escapes for what one would not see."""
+    """Return the start of a text, with escapes for invisible characters."""
     text = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -1,4 +1,4 @@
-"""Parse one text by recursive descent, and go on after an error.
+"""Parse one text by recursive descent, and continue after an error.
 
 ::
 
@@ -11,13 +11,13 @@
     array  = "[" (value ("," value)*)? "]"
     hash   = "{" (key "=>" value)* "}"
 
-``expressions`` has the conditions. Follows
+``conditions`` parses the condition of an ``if``. Follows
 https://www.elastic.co/docs/reference/logstash/configuration-file-structure and the grammar of Logstash's parser.
 
-After a syntax error the rest of the broken statement is skipped, so that one run reports the errors of all statements.
-Where it is plain what was forgotten (a quote, a ``}``), the parser acts as if that were there.
+After a syntax error the parser skips the rest of the broken statement, so one run reports the errors of all statements.
+Where it is clear what is missing (a quote, a ``}``), the parser acts as if it were there.
 
-Time is linear in the text; neither the parser nor what it returns is deeper than ``cursor.MAX_DEPTH`` brackets.
+Time is linear in the length of the text; neither the parser nor its result nests deeper than ``cursor.MAX_DEPTH``.
 """
 
 from __future__ import annotations
@@ -25,53 +25,53 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Literal, cast
 
-from ingestd.config import explain
-from ingestd.config.cursor import BrokenError, Cursor, GiveUpError
-from ingestd.config.explain import SECTIONS
-from ingestd.config.expressions import Expressions
-from ingestd.config.lexer import NAMES, NUMBERS, Kind, Token
+from ingestd.config import messages
+from ingestd.config.conditions import ConditionParser
+from ingestd.config.cursor import BrokenError, GiveUpError, TokenCursor
+from ingestd.config.lexer import NAMES, NUMBERS, Token, TokenKind
 from ingestd.config.literals import Literals, Scalar
+from ingestd.config.messages import SECTIONS
 from ingestd.config.nodes import (
-    Array,
+    ArrayLiteral,
     Branch,
     Condition,
-    Field,
-    Hash,
-    Number,
-    Plugin,
-    Setting,
+    HashLiteral,
+    NumberLiteral,
+    PluginBlock,
+    PluginSetting,
+    Selector,
     Statement,
-    Text,
+    StringLiteral,
     Truth,
     Value,
 )
 from ingestd.config.recovery import (
-    begins_section,
-    forgot_to_close_block,
-    forgot_to_close_plugin,
+    block_lacks_brace,
+    plugin_lacks_brace,
     skip_condition,
     skip_statement,
+    starts_section,
 )
 
 Section = tuple[str, tuple[Statement, ...]]
 
 
 class _NextSectionError(Exception):
-    """The next section begins, though this one is still open; the error is already reported."""
+    """The next section starts, though this one is still open; the error is already reported."""
 
 
-class Parser:
-    """Reads the text at a cursor."""
+class StatementParser:
+    """Parses the text at a cursor."""
 
-    def __init__(self, cursor: Cursor, literals: Literals) -> None:
+    def __init__(self, cursor: TokenCursor, literals: Literals) -> None:
         self._cursor, self._literals = cursor, literals
-        self._expressions = Expressions(cursor, literals, self._array)
+        self._conditions = ConditionParser(cursor, literals, self._array)
 
     def sections(self) -> list[Section]:
-        """Return the name and the statements of each section, as far as they could be read."""
+        """Return the name and the statements of each section, as far as they could be parsed."""
         cursor, sections = self._cursor, list[Section]()
         with suppress(GiveUpError):
-            while cursor.next.kind is not Kind.END:
+            while cursor.next.kind is not TokenKind.END:
                 start = cursor.next.start
                 try:
                     sections.append(self._section())
@@ -84,11 +84,11 @@ class Parser:
     def _section(self) -> Section:
         cursor, name = self._cursor, self._cursor.next
         if name.text not in SECTIONS:
-            error = cursor.unexpected(explain.section)
-            if cursor.following().text != "{":  # else the name is misspelt: look into it all the same
+            error = cursor.unexpected(messages.section)
+            if cursor.following().text != "{":  # else the name is misspelt: parse the section anyway
                 raise error
         cursor.advance()
-        cursor.expect(explain.section_brace, "{")
+        cursor.expect(messages.section_brace, "{")
         return name.text, self._block("section", name)
 
     # Statements
@@ -97,7 +97,7 @@ class Parser:
         cursor = self._cursor
         cursor.open(kind, head)
         depth, statements, after_if = len(cursor.brackets), list[Statement](), False
-        while not cursor.closes(forgotten=not after_if and forgot_to_close_block(cursor)):
+        while not cursor.closes(forgotten=not after_if and block_lacks_brace(cursor)):
             start = cursor.next.start
             try:
                 after_if = self._statement(statements, after_if)
@@ -106,31 +106,31 @@ class Parser:
         return tuple(statements)
 
     def _statement(self, statements: list[Statement], after_if: bool) -> bool:
-        """Read a plugin, an ``if`` or an ``else``, each with its block; tell whether an ``else`` may follow.
+        """Parse a plugin, an ``if`` or an ``else``, each with its block; return whether an ``else`` may follow.
 
-        It may also follow where statements between it and its ``if`` were broken.
+        It may also follow if statements between it and its ``if`` were broken.
         """
         cursor, word = self._cursor, self._cursor.next
-        if begins_section(cursor):
+        if starts_section(cursor):
             cursor.closes(forgotten=True)
             raise _NextSectionError
         if word.text == "if":
-            statements.append(Branch((self._case(),), (), cursor.places.of(word)))
+            statements.append(Branch((self._case(),), (), cursor.source.of(word)))
             return True
         if word.text == "else":
             if not after_if:
-                raise cursor.unexpected(explain.statement)
+                raise cursor.unexpected(messages.statement)
             statements[-1], may_follow = self._else(cast(Branch, statements[-1]))
             return may_follow
-        statements.append(self._plugin(cursor.take(explain.statement, *NAMES)))
+        statements.append(self._plugin(cursor.take(messages.statement, *NAMES)))
         return False
 
     def _else(self, branch: Branch) -> tuple[Branch, bool]:
-        """Return ``branch`` with each ``else if`` and the ``else`` that follow, and whether another ``else`` may."""
+        """Return ``branch`` with the ``else if``s and the ``else`` after it, and whether another ``else`` may follow."""
         tests = list(branch.tests)
         while self._cursor.next.text == "else":
             keyword = self._cursor.advance()
-            if self._cursor.expect(explain.after_else, "if", "{").text != "if":
+            if self._cursor.expect(messages.after_else, "if", "{").text != "if":
                 return Branch(tuple(tests), self._block("block", keyword), branch.span), False
             tests.append(self._case())
         return Branch(tuple(tests), (), branch.span), True
@@ -139,59 +139,59 @@ class Parser:
         cursor, depth = self._cursor, len(self._cursor.brackets)
         keyword = cursor.advance()
         try:
-            condition = self._expressions.condition("{")
+            condition = self._conditions.condition("{")
         except BrokenError:
             skip_condition(cursor, depth)
             if cursor.next.text != "{":
                 raise
-            span = cursor.places.of(keyword)
-            condition = Truth(Field("[x]", span), span)  # any will do: there is an error
+            span = cursor.source.of(keyword)
+            condition = Truth(Selector("[x]", span), span)  # never used: an error is reported
         return condition, self._block("block", keyword)
 
     # Plugins
 
-    def _plugin(self, name: Token) -> Plugin:
-        """Read the rest of a plugin or codec, after its name."""
-        cursor, settings = self._cursor, list[Setting]()
-        cursor.expect(explain.plugin_brace, "{")
+    def _plugin(self, name: Token) -> PluginBlock:
+        """Parse the rest of a plugin or codec, after its name."""
+        cursor, settings = self._cursor, list[PluginSetting]()
+        cursor.expect(messages.plugin_brace, "{")
         cursor.open("plugin", name)
-        while not cursor.closes(forgotten=forgot_to_close_plugin(cursor)):
-            if cursor.expect(explain.option, *NAMES, "}").text != "}":
+        while not cursor.closes(forgotten=plugin_lacks_brace(cursor)):
+            if cursor.expect(messages.option, *NAMES, "}").text != "}":
                 settings.append(self._setting())
-        return Plugin(name.value, tuple(settings), cursor.places.of(name))
+        return PluginBlock(name.value, tuple(settings), cursor.source.of(name))
 
-    def _setting(self) -> Setting:
+    def _setting(self) -> PluginSetting:
         name = self._cursor.advance()
-        self._cursor.take(explain.arrow, "=>")
-        return Setting(name.value, self._value(self._literals.value), self._cursor.places.of(name))
+        self._cursor.take(messages.arrow, "=>")
+        return PluginSetting(name.value, self._value(self._literals.value), self._cursor.source.of(name))
 
     def _value(self, scalar: Scalar) -> Value:
-        """Read a value; ``scalar`` makes the node of a string, bareword, number or variable."""
+        """Parse a value; ``scalar`` makes the node of a string, bareword, number or variable."""
         cursor = self._cursor
-        token = cursor.expect(explain.value, Kind.NAME, Kind.STRING, *NUMBERS, Kind.VARIABLE, "[", "{")
+        token = cursor.expect(messages.value, TokenKind.NAME, TokenKind.STRING, *NUMBERS, TokenKind.VARIABLE, "[", "{")
         if token.text == "[":
             return self._array(self._literals.value)
         if token.text == "{":
             return self._hash()
         cursor.advance()
-        is_codec = cursor.next.text == "{" and token.kind in (Kind.NAME, Kind.STRING)
+        is_codec = cursor.next.text == "{" and token.kind in (TokenKind.NAME, TokenKind.STRING)
         return self._plugin(token) if is_codec else scalar(token)
 
-    def _array(self, scalar: Scalar) -> Array:
+    def _array(self, scalar: Scalar) -> ArrayLiteral:
         cursor, items = self._cursor, list[Value]()
         start = cursor.open("array").start
         if cursor.next.text != "]":
             items.append(self._value(scalar))
-            while cursor.expect(explain.comma, ",", "]").text == ",":
+            while cursor.expect(messages.comma, ",", "]").text == ",":
                 cursor.advance()
                 items.append(self._value(scalar))
-        return Array(tuple(items), cursor.places.span(start, cursor.close().end))
+        return ArrayLiteral(tuple(items), cursor.source.span(start, cursor.close().end))
 
-    def _hash(self) -> Hash:
-        cursor, items = self._cursor, list[tuple[Text | Number, Value]]()
+    def _hash(self) -> HashLiteral:
+        cursor, items = self._cursor, list[tuple[StringLiteral | NumberLiteral, Value]]()
         start = cursor.open("hash").start
-        while cursor.expect(explain.pair, Kind.NAME, Kind.STRING, *NUMBERS, "}").text != "}":
+        while cursor.expect(messages.pair, TokenKind.NAME, TokenKind.STRING, *NUMBERS, "}").text != "}":
             key = self._literals.key(cursor.advance())
-            cursor.take(explain.arrow, "=>")
+            cursor.take(messages.arrow, "=>")
             items.append((key, self._value(self._literals.value)))
-        return Hash(tuple(items), cursor.places.span(start, cursor.close().end))
+        return HashLiteral(tuple(items), cursor.source.span(start, cursor.close().end))
