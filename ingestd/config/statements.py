@@ -126,7 +126,7 @@ class StatementParser:
         return False
 
     def _else(self, branch: Branch) -> tuple[Branch, bool]:
-        """Return ``branch`` with the ``else if``s and the ``else`` after it, and whether another ``else`` may follow."""
+        """Return ``branch`` with the ``else if``s and ``else`` after it, and whether another ``else`` may follow."""
         tests = list(branch.tests)
         while self._cursor.next.text == "else":
             keyword = self._cursor.advance()
