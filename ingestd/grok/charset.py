@@ -1,8 +1,8 @@
-"""Sets of characters: exact ranges of code points, and Unicode properties that are only known by name.
+"""Sets of characters: exact ranges of code points, and Unicode properties known only by name.
 
-Ruby's ``\\w \\d \\s \\h`` are ASCII, so that nearly every class of a log pattern is exact and can be
-complemented and intersected here. Properties such as ``\\p{Han}`` stay symbols (`Prop`) inside a small
-expression tree (`Mix`).
+Ruby's ``\\w \\d \\s \\h`` are ASCII, so nearly every class of a log pattern is exact and can be
+complemented and intersected here. Properties such as ``\\p{Han}`` stay symbols (`UnicodeProperty`) inside a
+small expression tree (`SetOperation`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class CharSet(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Whether the set reaches to the last code point: such sets read better as a complement."""
+        """Whether the set reaches to the last code point: such sets are written as a complement."""
         return bool(self.ranges) and self.ranges[-1][1] == LAST
 
     def holds(self, char: str) -> bool:
@@ -30,30 +30,30 @@ class CharSet(NamedTuple):
         return any(low <= code <= high for low, high in self.ranges)
 
 
-class Prop(NamedTuple):
+class UnicodeProperty(NamedTuple):
     """A Unicode property.
 
     Args:
-        outside: Regex text that matches one member.
-        inside: The same for use between brackets; empty when there is none.
-        around: An exact superset.
+        outside: ParsedRegex text that matches one member.
+        inside: The same for use between brackets; empty if there is none.
+        superset: An exact superset.
         needs_regex: Whether only the ``regex`` package knows it.
     """
 
     outside: str
     inside: str
-    around: CharSet
+    superset: CharSet
     needs_regex: bool = False
 
 
-class Mix(NamedTuple):
-    """A combination that is not exact, because a `Prop` is part of it. ``not`` has one part."""
+class SetOperation(NamedTuple):
+    """A combination that is not exact, because it involves a `UnicodeProperty`. ``not`` has one part."""
 
     operator: Literal["or", "and", "not"]
     parts: tuple[CharExpr, ...]
 
 
-CharExpr: TypeAlias = CharSet | Prop | Mix
+CharExpr: TypeAlias = CharSet | UnicodeProperty | SetOperation
 
 
 def of_ranges(ranges: Iterable[Range]) -> CharSet:
@@ -98,7 +98,7 @@ def union(parts: Iterable[CharExpr]) -> CharExpr:
     for part in parts:
         if isinstance(part, CharSet):
             ranges += part.ranges
-        elif isinstance(part, Mix) and part.operator == "or":
+        elif isinstance(part, SetOperation) and part.operator == "or":
             ranges += (r for inner in part.parts if isinstance(inner, CharSet) for r in inner.ranges)
             rest += (inner for inner in part.parts if not isinstance(inner, CharSet))
         else:
@@ -108,31 +108,31 @@ def union(parts: Iterable[CharExpr]) -> CharExpr:
         return exact
     if len(rest) == 1 and not exact.ranges:
         return rest[0]
-    return Mix("or", ((exact, *rest) if exact.ranges else tuple(rest)))
+    return SetOperation("or", ((exact, *rest) if exact.ranges else tuple(rest)))
 
 
 def intersection(left: CharExpr, right: CharExpr) -> CharExpr:
     """Return the common members."""
     if isinstance(left, CharSet) and isinstance(right, CharSet):
         return meet(left, right)
-    return Mix("and", (left, right))
+    return SetOperation("and", (left, right))
 
 
 def negation(expr: CharExpr) -> CharExpr:
     """Return what is not in ``expr``."""
     if isinstance(expr, CharSet):
         return complement(expr)
-    if isinstance(expr, Mix) and expr.operator == "not":
+    if isinstance(expr, SetOperation) and expr.operator == "not":
         return expr.parts[0]
-    return Mix("not", (expr,))
+    return SetOperation("not", (expr,))
 
 
 def superset(expr: CharExpr) -> CharSet:
-    """Return an exact set that holds at least the members of ``expr``."""
+    """Return an exact set that contains at least the members of ``expr``."""
     if isinstance(expr, CharSet):
         return expr
-    if isinstance(expr, Prop):
-        return expr.around
+    if isinstance(expr, UnicodeProperty):
+        return expr.superset
     if expr.operator == "or":
         return of_ranges(r for part in expr.parts for r in superset(part).ranges)
     if expr.operator == "and":
@@ -169,29 +169,29 @@ def _beyond(*ascii_ranges: Range) -> CharSet:
     return of_ranges([*ascii_ranges, (0x80, LAST)])
 
 
-# ``re`` knows letters and digits only together, as \w. So letters here include the few numerals that are
-# no decimal digits, and leave out combining marks; Ruby draws both borders a little differently.
+# ``re`` knows letters and digits only together, as \w. So letters here include the few numerals that are not
+# decimal digits, and exclude combining marks; Ruby differs slightly in both.
 _DIGITS, _UPPER, _LOWER = (0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A)
-UNICODE_WORD = Prop(r"\w", r"\w", _beyond(*WORD.ranges))
-UNICODE_ALNUM = Prop(r"[^\W_]", "", _beyond(_DIGITS, _UPPER, _LOWER))
+UNICODE_WORD = UnicodeProperty(r"\w", r"\w", _beyond(*WORD.ranges))
+UNICODE_ALNUM = UnicodeProperty(r"[^\W_]", "", _beyond(_DIGITS, _UPPER, _LOWER))
 POSIX: dict[str, CharExpr] = {
     "alnum": UNICODE_ALNUM,
-    "alpha": Prop(r"[^\W\d_]", "", _beyond(_UPPER, _LOWER)),
+    "alpha": UnicodeProperty(r"[^\W\d_]", "", _beyond(_UPPER, _LOWER)),
     "ascii": CharSet(((0, 0x7F),)),
     "blank": of_ranges([(9, 9), *_WIDE_BLANK]),
     "cntrl": of_ranges([(0, 0x1F), (0x7F, 0x9F)]),
-    "digit": Prop(r"\d", r"\d", _beyond(_DIGITS)),
-    "graph": Prop(r"[[:graph:]]", "[:graph:]", _beyond((0x21, 0x7E)), needs_regex=True),
-    "lower": Prop(r"\p{Lower}", r"\p{Lower}", _beyond(_LOWER), needs_regex=True),
-    "print": Prop(r"[[:print:]]", "[:print:]", _beyond((0x20, 0x7E)), needs_regex=True),
-    "punct": Prop(
+    "digit": UnicodeProperty(r"\d", r"\d", _beyond(_DIGITS)),
+    "graph": UnicodeProperty(r"[[:graph:]]", "[:graph:]", _beyond((0x21, 0x7E)), needs_regex=True),
+    "lower": UnicodeProperty(r"\p{Lower}", r"\p{Lower}", _beyond(_LOWER), needs_regex=True),
+    "print": UnicodeProperty(r"[[:print:]]", "[:print:]", _beyond((0x20, 0x7E)), needs_regex=True),
+    "punct": UnicodeProperty(
         r"[\p{P}$+<=>\^`\|\~]",
         r"\p{P}$+<=>\^`\|\~",
         _beyond((0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E)),
         needs_regex=True,
     ),
     "space": of_ranges([(9, 13), (0x85, 0x85), (0x2028, 0x2029), *_WIDE_BLANK]),
-    "upper": Prop(r"\p{Upper}", r"\p{Upper}", _beyond(_UPPER), needs_regex=True),
+    "upper": UnicodeProperty(r"\p{Upper}", r"\p{Upper}", _beyond(_UPPER), needs_regex=True),
     "word": UNICODE_WORD,
     "xdigit": HEX,
 }

@@ -1,4 +1,4 @@
-"""The two things the rest of ingestd asks for: a grok pattern, and a plain regular expression, ready to match."""
+"""The interface of the package: compile a grok pattern, or a plain regular expression."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ingestd.grok.engine import Match, Matcher, Program, load
+from ingestd.grok.engine import CompiledPattern, Match, Matcher, load
 from ingestd.grok.errors import PatternError
 from ingestd.grok.expand import expand
 from ingestd.grok.library import PatternLibrary
@@ -36,7 +36,7 @@ class CompiledRegex:
     """A plain regular expression of the config, as in ``=~`` or mutate's gsub."""
 
     text: str
-    program: Program
+    program: CompiledPattern
 
     @property
     def source(self) -> str:
@@ -45,15 +45,15 @@ class CompiledRegex:
 
     @property
     def safety(self) -> Safety:
-        """How it can backtrack; worked out when first asked for."""
+        """How it can backtrack; computed on first use."""
         return self.program.safety
 
     def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
-        """Return what runs it; ``timeout_s`` bounds one match in seconds, None: no bound. Build it once."""
+        """Return a matcher; ``timeout_s`` limits one match, in seconds, None: no limit. Build it once."""
         return Matcher(self.program, timeout_s)
 
     def replacement(self, text: str) -> str | Callable[[Match], str]:
-        """Return Ruby's replacement ``text`` in the form that `Matcher.sub` takes."""
+        """Return Ruby's replacement ``text`` in the form that `Matcher.sub` accepts."""
         return translate_replacement(text, self.program.translation.names)
 
 
@@ -62,13 +62,13 @@ class GrokPattern:
     """A grok pattern, expanded and translated.
 
     Args:
-        text: What the config says.
-        program: The same compiled for Python.
-        captures: The groups that become fields. Those of one field name stand together, as Ruby lists them.
+        text: The pattern as written in the config.
+        program: The same, compiled for Python.
+        captures: The groups that become fields. Captures of the same field are adjacent, as in Ruby.
     """
 
     text: str
-    program: Program
+    program: CompiledPattern
     captures: tuple[Capture, ...]
 
     @property
@@ -78,20 +78,20 @@ class GrokPattern:
 
     @property
     def safety(self) -> Safety:
-        """How the pattern can backtrack; worked out when first asked for."""
+        """How the pattern can backtrack; computed on first use."""
         return self.program.safety
 
     def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
-        """Return what runs the pattern; ``timeout_s`` bounds one match in seconds, None: no bound."""
+        """Return a matcher; ``timeout_s`` limits one match, in seconds, None: no limit."""
         return Matcher(self.program, timeout_s)
 
 
 def compile_grok(pattern: str, library: PatternLibrary, named_captures_only: bool = True) -> GrokPattern:
-    """Compile a pattern of grok's ``match``. It is searched for, not anchored; ``.`` takes line ends.
+    """Compile a pattern of grok's ``match``. It is searched for, not anchored; ``.`` matches line ends.
 
     Raises:
         PatternError: A pattern name is unknown, or the expression is wrong. The position is an offset into
-            ``pattern``; the chain names the library patterns in which the fault lies.
+            ``pattern``; the chain names the library patterns that contain the fault.
     """
     expansion = expand(pattern, library, named_captures_only)
     try:

@@ -1,7 +1,7 @@
 """Run a translated pattern: on ``re`` when its work is bounded, else on ``regex``, which can be interrupted.
 
-``re`` is the faster of the two, but it cannot be stopped and holds the interpreter meanwhile. So a pattern of
-degree d (see `safety`) runs on it only for values of n characters with n**d up to `WORK_LIMIT`.
+``re`` is the faster of the two, but it cannot be interrupted and holds the GIL. So a pattern of degree d (see `safety`)
+runs on it only for values of n characters with n**d up to `WORK_LIMIT`.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from ingestd.grok.errors import GrokTimeoutError, PatternError
-from ingestd.grok.proof.safety import Safety, analyse_tree
+from ingestd.grok.proof.safety import Safety, analyse
 from ingestd.grok.translate import Translation
 
 Match: TypeAlias = re.Match[str]  # regex's match objects have the same methods
 Replacement: TypeAlias = str | Callable[[Match], str]
 
-# Steps of a few nanoseconds each: at the very worst some 50 ms without an interruption, in practice microseconds.
+# Steps of a few nanoseconds each: at worst about 50 ms without an interruption, in practice microseconds.
 WORK_LIMIT = 2_000_000
 
 
 @dataclass(frozen=True)
-class Program:
-    """A pattern compiled for ``re``; ``fast`` is None where only ``regex`` takes it."""
+class CompiledPattern:
+    """A pattern compiled for ``re``; ``fast`` is None if only ``regex`` can compile it."""
 
     translation: Translation
     fast: re.Pattern[str] | None
 
     @cached_property
     def safety(self) -> Safety:
-        """How the pattern can backtrack; worked out when first asked for, in some milliseconds."""
-        return analyse_tree(self.translation.tree)
+        """How the pattern can backtrack; computed on first use, within milliseconds."""
+        return analyse(self.translation.tree)
 
 
-def load(translation: Translation) -> Program:
+def load(translation: Translation) -> CompiledPattern:
     """Compile a translation.
 
     Raises:
-        PatternError: Neither package takes it.
+        PatternError: Neither package can compile it.
     """
     if not translation.needs_regex:
         try:
-            return Program(translation, re.compile(translation.source))
+            return CompiledPattern(translation, re.compile(translation.source))
         except (re.error, OverflowError, RecursionError):
-            pass  # regex takes some of these; it has the last word
+            pass  # regex accepts some of these; it decides
     _load_regex(translation.source)
-    return Program(translation, None)
+    return CompiledPattern(translation, None)
 
 
 def _load_regex(source: str) -> Any:
@@ -67,25 +67,25 @@ class Matcher:
     """Searches values for one pattern.
 
     `search` takes a string and returns a match object or None; for a pattern proven linear it is the method of
-    the compiled pattern itself, with nothing in between.
+    the compiled pattern itself, with no wrapper.
 
     Args:
-        program: What `load` returned.
-        timeout_s: Longest time for one search in seconds, where it is needed at all; None or 0: no limit.
+        program: The result of `load`.
+        timeout_s: Longest time for one search in seconds, applied on ``regex`` only; None or 0: no limit.
     """
 
     __slots__ = ("_limit", "_limit_of_all", "_program", "_slow", "_timeout_s", "search")
 
     search: Callable[[str], Match | None]
 
-    def __init__(self, program: Program, timeout_s: float | None) -> None:
+    def __init__(self, program: CompiledPattern, timeout_s: float | None) -> None:
         safety = program.safety
         self._program = program
         self._timeout_s = timeout_s or None
         self._slow: Any = None
         fast = program.fast
-        self._limit = _longest_value(safety.degree) if fast is not None else 0
-        self._limit_of_all = _longest_value(safety.degree_of_all) if fast is not None else 0
+        self._limit = max_fast_length(safety.degree) if fast is not None else 0
+        self._limit_of_all = max_fast_length(safety.degree_of_all) if fast is not None else 0
         if fast is None or self._limit == 0:
             self.search = self._search_slow
         elif safety.degree == 1:
@@ -93,13 +93,8 @@ class Matcher:
         else:
             self.search = self._bounded_search(fast.search)
 
-    @property
-    def max_fast_length(self) -> float:
-        """Values up to this length, in characters, run on ``re``: 0 for none, infinity for all."""
-        return self._limit
-
     def sub(self, replacement: Replacement, value: str) -> str:
-        """Replace every match in ``value``, as Ruby's ``gsub`` does; empty matches too, also right behind another.
+        """Replace every match in ``value``, as Ruby's ``gsub`` does; empty matches too, even right after another match.
 
         Raises:
             GrokTimeoutError: It took longer than the time-out.
@@ -119,10 +114,10 @@ class Matcher:
 
     def _search_slow(self, value: str) -> Match | None:
         try:
-            found: Match | None = self._slow_pattern().search(value, timeout=self._timeout_s)
+            match: Match | None = self._slow_pattern().search(value, timeout=self._timeout_s)
         except TimeoutError:
             raise GrokTimeoutError(self._timeout_s or 0) from None
-        return found
+        return match
 
     def _sub_slow(self, replacement: Replacement, value: str) -> str:
         try:
@@ -137,7 +132,8 @@ class Matcher:
         return self._slow
 
 
-def _longest_value(degree: int | None) -> float:
+def max_fast_length(degree: int | None) -> float:
+    """Return the length in characters up to which a value is searched on ``re``: 0 for none, infinity for all."""
     if degree is None:
         return 0
     return float("inf") if degree <= 1 else int(WORK_LIMIT ** (1 / degree))

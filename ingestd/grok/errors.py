@@ -1,4 +1,4 @@
-"""What can be wrong with a grok pattern or a regular expression."""
+"""Errors in grok patterns and regular expressions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class PatternError(Exception):
     Args:
         message: What is wrong, without the position.
         position: Offset in characters, from 0, into the text the caller gave.
-        chain: Names of the library patterns the fault lies in, outermost first; empty when it
-            lies in the caller's own text.
+        chain: Names of the library patterns that contain the fault, outermost first; empty if it is in the
+            caller's own text.
     """
 
     def __init__(self, message: str, position: int = 0, chain: tuple[str, ...] = ()) -> None:

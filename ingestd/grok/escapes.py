@@ -1,4 +1,4 @@
-"""Backslash escapes that stand for a character or a set, inside and outside of brackets alike (Ruby manual)."""
+"""Backslash escapes for a character or a set, the same inside and outside of brackets (Ruby manual)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ingestd.grok import charset
-from ingestd.grok.charset import CharExpr, Prop
+from ingestd.grok.charset import CharExpr, UnicodeProperty
 from ingestd.grok.errors import PatternError
 
 _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
@@ -19,7 +19,7 @@ _BYTES = re.compile(r"(?:\\x[89A-Fa-f][0-9A-Fa-f]){2,4}")
 
 
 class Escape(NamedTuple):
-    """What an escape means (one character if ``char`` is set, else ``expr``) and the offset behind it."""
+    """What an escape means (one character if ``char`` is set, else ``expr``) and the offset after it."""
 
     char: str
     expr: CharExpr
@@ -36,7 +36,7 @@ def read_escape(text: str, start: int, unicode_sets: bool) -> Escape:
         raise PatternError("the pattern ends with a backslash", start)
     letter = text[start + 1]
     if letter in _CONTROL:
-        return _one(_CONTROL[letter], start + 2)
+        return _char_escape(_CONTROL[letter], start + 2)
     if letter.lower() in _ASCII_SETS:
         kind = letter.lower()
         expr: CharExpr = charset.POSIX[_UNICODE_SETS[kind]] if unicode_sets else _ASCII_SETS[kind]
@@ -48,25 +48,25 @@ def read_escape(text: str, start: int, unicode_sets: bool) -> Escape:
     if letter in "cCM":
         return _read_control(text, start)
     if octal := _OCTAL.match(text, start + 1):
-        return _one(chr(int(octal[0], 8)), octal.end())
-    return _one(letter, start + 2)
+        return _char_escape(chr(int(octal[0], 8)), octal.end())
+    return _char_escape(letter, start + 2)
 
 
-def _one(char: str, end: int) -> Escape:
+def _char_escape(char: str, end: int) -> Escape:
     return Escape(char, charset.of_chars(char), end)
 
 
 def _read_property(text: str, start: int) -> Escape:
-    found = _PROPERTY.match(text, start + 2)
-    if not found:
+    match = _PROPERTY.match(text, start + 2)
+    if not match:
         raise PatternError(r"expected a property name in braces, as in \p{Alpha}", start)
-    name = found[2]
+    name = match[2]
     expr = charset.POSIX.get(name.lower().replace("_", ""))
     if expr is None:
         escape = rf"\p{{{name}}}"
-        expr = Prop(escape, escape, charset.ANY, needs_regex=True)
-    negative = (text[start + 1] == "P") != (found[1] == "^")
-    return Escape("", charset.negation(expr) if negative else expr, found.end())
+        expr = UnicodeProperty(escape, escape, charset.ANY, needs_regex=True)
+    negative = (text[start + 1] == "P") != (match[1] == "^")
+    return Escape("", charset.negation(expr) if negative else expr, match.end())
 
 
 def _read_code_point(text: str, start: int) -> Escape:
@@ -75,14 +75,14 @@ def _read_code_point(text: str, start: int) -> Escape:
         for size in range(len(raw), 1, -1):
             decoded = raw[:size].decode("utf-8", "ignore")
             if len(decoded) == 1 and len(decoded.encode()) == size:
-                return _one(decoded, start + 4 * size)
-    found = _CODE_POINT.match(text, start + 1)
-    if not found:
+                return _char_escape(decoded, start + 4 * size)
+    match = _CODE_POINT.match(text, start + 1)
+    if not match:
         raise PatternError(f"expected hexadecimal digits after \\{text[start + 1]}", start)
-    code = int(next(digits for digits in found.groups() if digits), 16)
+    code = int(next(digits for digits in match.groups() if digits), 16)
     if code > charset.LAST:
         raise PatternError(f"there is no character with the number {code:#x}", start)
-    return _one(chr(code), found.end())
+    return _char_escape(chr(code), match.end())
 
 
 def _read_control(text: str, start: int) -> Escape:
@@ -92,4 +92,4 @@ def _read_control(text: str, start: int) -> Escape:
     char = text[start + size : start + size + 1]
     if not char:
         raise PatternError("a control escape is cut off", start)
-    return _one(chr(0x7F if char == "?" else ord(char) & 0x1F), start + size + 1)
+    return _char_escape(chr(0x7F if char == "?" else ord(char) & 0x1F), start + size + 1)

@@ -13,47 +13,47 @@ from typing import NamedTuple
 from ingestd.grok.errors import PatternError
 from ingestd.grok.library import PatternLibrary
 
-MAX_REFERENCES = 10_000  # as many as Logstash expands
-MAX_LENGTH = 400_000  # characters; stops definitions that double at each level long before memory runs out
+MAX_REFERENCES = 10_000  # the limit of Logstash
+MAX_LENGTH = 400_000  # characters; limits definitions that double at each level
 
 _REFERENCE = re.compile(r"%\{(?P<name>[A-Za-z0-9_]+)(?::(?P<field>[@\[\]\\^`\w:.-]+))?")
 _DEFINITION_TOKEN = re.compile(r"\\.|[{}]|[^\\{}]+", re.DOTALL)
 
 
-class Origin(NamedTuple):
-    """Where a piece of the expanded text comes from."""
+class SourceMapping(NamedTuple):
+    """Maps a piece of the expanded text to its source, as a source map does."""
 
     start: int  # offset of the piece in the expanded text
     position: int  # offset in the caller's text
-    chain: tuple[str, ...]  # the patterns it was found in, outermost first
+    chain: tuple[str, ...]  # the patterns it comes from, outermost first
 
 
 class Expansion:
-    """An expanded pattern that still knows where its parts come from."""
+    """An expanded pattern with the source of its pieces."""
 
-    def __init__(self, text: str, origins: list[Origin]) -> None:
+    def __init__(self, text: str, mappings: list[SourceMapping]) -> None:
         self.text = text
-        self._origins = origins
+        self._mappings = mappings
 
     def locate(self, error: PatternError) -> PatternError:
         """Return ``error``, which points into the expanded text, as one that points into the caller's."""
-        index = bisect_right(self._origins, error.position, key=lambda origin: origin.start) - 1
-        origin = self._origins[max(index, 0)]
-        inside = 0 if origin.chain else max(error.position - origin.start, 0)
-        return PatternError(error.message, origin.position + inside, origin.chain)
+        index = bisect_right(self._mappings, error.position, key=lambda mapping: mapping.start) - 1
+        mapping = self._mappings[max(index, 0)]
+        inside = 0 if mapping.chain else max(error.position - mapping.start, 0)
+        return PatternError(error.message, mapping.position + inside, mapping.chain)
 
 
 def expand(pattern: str, library: PatternLibrary, named_captures_only: bool = True) -> Expansion:
     """Expand every reference of ``pattern``.
 
     A reference with a field becomes a group with the Ruby name ``NAME:field:type``; one without becomes a plain
-    group, or with ``named_captures_only`` false one with the name ``NAME``. What does not have the form of a
-    reference, as ``%{}``, stays as it is.
+    group, or with ``named_captures_only`` false one with the name ``NAME``. Text that only looks like
+    a reference, such as ``%{}``, stays as it is.
 
     Raises:
-        PatternError: A name is unknown or refers to itself, or the result grows beyond all bounds.
+        PatternError: A name is unknown or refers to itself, or the result is too long.
     """
-    return _Expander(library, named_captures_only).run(pattern)
+    return _PatternExpander(library, named_captures_only).run(pattern)
 
 
 class _Reference(NamedTuple):
@@ -63,41 +63,41 @@ class _Reference(NamedTuple):
     end: int
 
 
-class _Expander:
+class _PatternExpander:
     def __init__(self, library: PatternLibrary, named_captures_only: bool) -> None:
         self._library = library
         self._named_captures_only = named_captures_only
         self._inline: dict[str, str] = {}
         self._pieces: list[str] = []
-        self._origins: list[Origin] = []
+        self._mappings: list[SourceMapping] = []
         self._length = 0
         self._references = 0
 
     def run(self, pattern: str) -> Expansion:
         self._expand(pattern, None, ())
-        return Expansion("".join(self._pieces), self._origins or [Origin(0, 0, ())])
+        return Expansion("".join(self._pieces), self._mappings or [SourceMapping(0, 0, ())])
 
     def _emit(self, piece: str, position: int, chain: tuple[str, ...]) -> None:
         if not piece:
             return
-        self._origins.append(Origin(self._length, position, chain))
+        self._mappings.append(SourceMapping(self._length, position, chain))
         self._pieces.append(piece)
         self._length += len(piece)
         if self._length > MAX_LENGTH:
-            raise PatternError(f"the pattern grows beyond {MAX_LENGTH} characters", position, chain)
+            raise PatternError(f"the expanded pattern is longer than {MAX_LENGTH} characters", position, chain)
 
     def _expand(self, text: str, outer: int | None, chain: tuple[str, ...]) -> None:
         """Emit ``text`` expanded; ``outer`` is the position of the reference in the caller's text that led here."""
         done = 0
-        for found in _REFERENCE.finditer(text):
-            if found.start() < done:
+        for match in _REFERENCE.finditer(text):
+            if match.start() < done:
                 continue  # inside a definition
-            reference = _read_reference(text, found)
+            reference = _parse_reference(text, match)
             if reference is None:
                 continue
-            self._emit(text[done : found.start()], done if outer is None else outer, chain)
+            self._emit(text[done : match.start()], done if outer is None else outer, chain)
             done = reference.end
-            self._refer(reference, found.start() if outer is None else outer, chain)
+            self._refer(reference, match.start() if outer is None else outer, chain)
         self._emit(text[done:], done if outer is None else outer, chain)
 
     def _refer(self, reference: _Reference, position: int, chain: tuple[str, ...]) -> None:
@@ -119,21 +119,21 @@ class _Expander:
         else:
             opening = "(?:" if self._named_captures_only else f"(?<{name}>"
         inner = (*chain, name)
-        self._emit(opening, position, inner)  # if this group stays open, a parenthesis of the named pattern does
+        self._emit(opening, position, inner)  # if this group is not closed, the fault is in the named pattern
         self._expand(text, position, inner)
         self._emit(")", position, inner)
 
 
-def _read_reference(text: str, found: re.Match[str]) -> _Reference | None:
-    """Read the rest of a reference; what stands before its brace without a meaning is skipped, as in Logstash."""
-    pos = found.end()
+def _parse_reference(text: str, match: re.Match[str]) -> _Reference | None:
+    """Parse the rest of a reference; other text before its closing brace is ignored, as in Logstash."""
+    pos = match.end()
     definition = None
     if text.startswith("=", pos):
         end = _definition_end(text, pos + 1)
         if end is not None and end > pos + 1:
             definition, pos = text[pos + 1 : end], end
     closing = text.find("}", pos)
-    return None if closing < 0 else _Reference(found["name"], found["field"], definition, closing + 1)
+    return None if closing < 0 else _Reference(match["name"], match["field"], definition, closing + 1)
 
 
 def _definition_end(text: str, start: int) -> int | None:

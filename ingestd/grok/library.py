@@ -1,6 +1,6 @@
-"""Named patterns: the stock files, folders of the user, and definitions out of the config.
+"""Named patterns: the stock files, the user's folders, and definitions in the config.
 
-File format (Logstash's): one ``NAME regex`` per line, ``#`` begins a comment line, a later definition of a
+File format (Logstash's): one ``NAME regex`` per line, ``#`` starts a comment line, a later definition of a
 name replaces an earlier one.
 """
 
@@ -32,7 +32,7 @@ class PatternLibrary:
         return PatternLibrary({**self._patterns, **patterns}) if patterns else self
 
     def unknown(self, name: str, position: int, chain: tuple[str, ...]) -> PatternError:
-        """Return the error for a name that is not here, with the nearest name that is."""
+        """Return the error for a name that is not here, with a suggestion."""
         near = did_you_mean(name, self._patterns)
         hint = f", did you mean '{near}'?" if near else ""
         return PatternError(f"unknown grok pattern '{name}'{hint}", position, chain)
@@ -41,7 +41,7 @@ class PatternLibrary:
 def load_library(
     extra_dirs: Sequence[Path | str] = (), glob: str = "*", definitions: Mapping[str, str] | None = None
 ) -> PatternLibrary:
-    """Return the stock patterns with those of the user.
+    """Return the stock patterns plus the user's.
 
     Args:
         extra_dirs: Folders, files or wildcard paths, as in grok's ``patterns_dir``. Later ones win.
@@ -52,8 +52,8 @@ def load_library(
         PatternError: A path names no file, or a file cannot be read.
     """
     patterns: dict[str, str] = {}
-    for place in extra_dirs:
-        for path in _files(str(place), glob):
+    for source in extra_dirs:
+        for path in _files(str(source), glob):
             try:
                 text = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
@@ -63,7 +63,7 @@ def load_library(
 
 
 def parse_patterns(text: str) -> dict[str, str]:
-    """Return the definitions in the text of a pattern file. A line with a name alone is skipped, as in Logstash."""
+    """Return the definitions in the text of a pattern file. A line with only a name is skipped, as in Logstash."""
     patterns: dict[str, str] = {}
     for line in text.split("\n"):
         parts = line.rstrip("\r").split(None, 1)
@@ -72,12 +72,12 @@ def parse_patterns(text: str) -> dict[str, str]:
     return patterns
 
 
-def _files(place: str, glob: str) -> list[Path]:
-    path = Path(place)
-    found = path.glob(glob) if path.is_dir() else (Path(name) for name in globbing.glob(place))  # noqa: PTH207
-    files = sorted(file for file in found if file.is_file())
+def _files(source: str, glob: str) -> list[Path]:
+    path = Path(source)
+    candidates = path.glob(glob) if path.is_dir() else (Path(name) for name in globbing.glob(source))  # noqa: PTH207
+    files = sorted(file for file in candidates if file.is_file())
     if not files and not path.is_dir():
-        raise PatternError(f"there is no pattern file at {place}")
+        raise PatternError(f"there is no pattern file at {source}")
     return files
 
 

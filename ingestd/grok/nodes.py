@@ -1,6 +1,6 @@
-"""The tree of a regular expression in Ruby's syntax. Made by `parser`, read by `translate` and `safety`.
+"""The syntax tree of a regular expression in Ruby's syntax: built by `parser`, read by `translate` and `proof`.
 
-Nodes are named tuples and not dataclasses, because defining a dozen of those would cost 8 ms of every start.
+Nodes are named tuples, not dataclasses, because defining a dozen of those would add 8 ms to every start.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from ingestd.grok.charset import CharExpr
 
 
-class At(Enum):
-    """Places that a pattern can ask for without taking a character."""
+class Anchor(Enum):
+    """Positions that a pattern can require without consuming a character."""
 
     LINE_START = "^"
     LINE_END = "$"
@@ -31,26 +31,26 @@ class Char(NamedTuple):
     ignore_case: bool = False
 
 
-class Place(NamedTuple):
+class Assertion(NamedTuple):
     """A zero-width assertion."""
 
-    at: At
+    anchor: Anchor
 
 
 class Sequence(NamedTuple):
-    """One after the other."""
+    """Items that match one after another."""
 
     items: tuple[Node, ...]
 
 
-class Choice(NamedTuple):
-    """The first branch that leads to a match."""
+class Alternation(NamedTuple):
+    """``a|b``: the first branch that leads to a match."""
 
     branches: tuple[Node, ...]
 
 
 class Repeat(NamedTuple):
-    """``body`` from ``low`` to ``high`` times; ``high`` None: without end."""
+    """``body`` from ``low`` to ``high`` times; ``high`` None: no upper bound."""
 
     body: Node
     low: int
@@ -58,7 +58,7 @@ class Repeat(NamedTuple):
     mode: Literal["greedy", "lazy", "possessive"] = "greedy"
 
 
-class Group(NamedTuple):
+class CaptureGroup(NamedTuple):
     """A pair of capturing parentheses, the ``order``-th one opened (from 0). ``name`` is empty for a plain one."""
 
     body: Node
@@ -66,20 +66,20 @@ class Group(NamedTuple):
     name: str
 
 
-class Case(NamedTuple):
-    """``body`` with the letter case ignored or not."""
+class CaseGroup(NamedTuple):
+    """``(?i:...)`` or ``(?-i:...)``: ``body`` with the letter case ignored or not."""
 
     body: Node
     ignore: bool
 
 
-class Atomic(NamedTuple):
-    """``(?>...)``: once left, never entered again by backtracking."""
+class AtomicGroup(NamedTuple):
+    """``(?>...)``: once left, backtracking never re-enters it."""
 
     body: Node
 
 
-class Look(NamedTuple):
+class Lookaround(NamedTuple):
     """Look-ahead or look-behind."""
 
     body: Node
@@ -88,20 +88,20 @@ class Look(NamedTuple):
 
 
 class Backref(NamedTuple):
-    """The text captured before: by a name, or by a number from 1."""
+    """The text of an earlier capture, by name or by number, from 1."""
 
     target: str | int
     position: int
 
 
-class Call(NamedTuple):
-    """``\\g<name>``: the group's expression once more; 0 is the whole pattern."""
+class GroupCall(NamedTuple):
+    """``\\g<name>``: the expression of that group again; 0 is the whole pattern."""
 
     target: str | int
     position: int
 
 
-class Condition(NamedTuple):
+class Conditional(NamedTuple):
     """``(?(group)yes|no)``."""
 
     target: str | int
@@ -111,50 +111,62 @@ class Condition(NamedTuple):
 
 
 class Special(NamedTuple):
-    """``\\X`` (grapheme) or ``\\K`` (forget what was matched): known to the ``regex`` package only."""
+    """``\\X`` (grapheme) or ``\\K`` (forget what was matched): supported by the ``regex`` package only."""
 
     text: str
 
 
 Node: TypeAlias = (
-    Char | Place | Sequence | Choice | Repeat | Group | Case | Atomic | Look | Backref | Call | Condition | Special
+    Char
+    | Assertion
+    | Sequence
+    | Alternation
+    | Repeat
+    | CaptureGroup
+    | CaseGroup
+    | AtomicGroup
+    | Lookaround
+    | Backref
+    | GroupCall
+    | Conditional
+    | Special
 )
 EMPTY = Sequence(())
 
 
-class Regex(NamedTuple):
-    """A parsed pattern. ``names`` has one entry for each capturing group, in the order they open."""
+class ParsedRegex(NamedTuple):
+    """A parsed pattern. ``names`` has one entry for each capturing group, in the order of their opening parentheses."""
 
     root: Node
     names: tuple[str, ...]
 
     @property
     def has_names(self) -> bool:
-        """Whether a group has a name: then, in Ruby, plain groups do not capture."""
+        """Whether a group has a name: if so, plain groups do not capture in Ruby."""
         return any(self.names)
 
 
 def width(node: Node) -> tuple[int, int | None]:  # noqa: PLR0911  one case for each kind
-    """Return the least and the greatest number of characters that ``node`` takes; None: no bound."""
+    """Return the minimum and maximum number of characters that ``node`` consumes; None: no bound."""
     match node:
         case Char():
             return 1, 1
-        case Place() | Look():
+        case Assertion() | Lookaround():
             return 0, 0
         case Sequence(items):
             return _sum_widths(items)
-        case Choice(branches):
+        case Alternation(branches):
             return _span_widths(branches)
         case Repeat(body, low, high):
             least, most = width(body)
             if most == 0:
                 return 0, 0
             return least * low, None if most is None or high is None else most * high
-        case Group(body) | Case(body) | Atomic(body):
+        case CaptureGroup(body) | CaseGroup(body) | AtomicGroup(body):
             return width(body)
-        case Condition(_, _, yes, no):
+        case Conditional(_, _, yes, no):
             return _span_widths((yes, no))
-        case Backref() | Call() | Special():
+        case Backref() | GroupCall() | Special():
             return 0, None
 
 

@@ -1,7 +1,7 @@
-"""Read a regular expression in Ruby's syntax, as Logstash takes it (JRuby's Joni, a port of Oniguruma).
+"""Parse a regular expression in Ruby's syntax, as Logstash accepts it (JRuby's Joni, a port of Oniguruma).
 
-The source is the manual of Oniguruma (RE) for ``ONIG_SYNTAX_RUBY``. Worth knowing: ``^ $`` are always line
-anchors, ``m`` means that ``.`` takes a line end, ``\\w \\d \\s`` are ASCII but ``\\b`` is Unicode,
+Follows the manual of Oniguruma (RE) for ``ONIG_SYNTAX_RUBY``. Worth knowing: ``^ $`` are always line
+anchors, ``m`` means that ``.`` matches a line end, ``\\w \\d \\s`` are ASCII but ``\\b`` is Unicode,
 ``{n,m}+`` is not possessive, ``{n}?`` is an optional repetition.
 """
 
@@ -12,28 +12,28 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ingestd.grok import charset
+from ingestd.grok.brackets import parse_brackets
 from ingestd.grok.errors import PatternError
 from ingestd.grok.escapes import read_escape
 from ingestd.grok.nodes import (
     EMPTY,
-    At,
-    Atomic,
+    Alternation,
+    Anchor,
+    Assertion,
+    AtomicGroup,
     Backref,
-    Call,
-    Case,
+    CaptureGroup,
+    CaseGroup,
     Char,
-    Choice,
-    Condition,
-    Group,
-    Look,
+    Conditional,
+    GroupCall,
+    Lookaround,
     Node,
-    Place,
-    Regex,
+    ParsedRegex,
     Repeat,
     Sequence,
     Special,
 )
-from ingestd.grok.proof.classes import read_class
 
 MAX_DEPTH = 70  # each level costs several frames here and in Python's own compiler, which has a limit for them
 MAX_REPEAT = 100_000  # Oniguruma's own limit
@@ -46,23 +46,23 @@ _BACKREF = re.compile(r"\\([1-9][0-9]{0,3})")
 _CONDITION = re.compile(r"\?\((?:<([^>]+)>|'([^']+)'|(\d+))\)")
 _COMMENT_END = re.compile(r"(?:\\.|[^\\)])*\)", re.DOTALL)
 _LOOKS = (("?=", True, False), ("?!", True, True), ("?<=", False, False), ("?<!", False, True))
-_PLACES = {
-    "A": At.TEXT_START,
-    "z": At.TEXT_END,
-    "Z": At.LAST_LINE_END,
-    "b": At.WORD_EDGE,
-    "B": At.NO_WORD_EDGE,
-    "G": At.SEARCH_START,
+_ANCHORS = {
+    "A": Anchor.TEXT_START,
+    "z": Anchor.TEXT_END,
+    "Z": Anchor.LAST_LINE_END,
+    "b": Anchor.WORD_EDGE,
+    "B": Anchor.NO_WORD_EDGE,
+    "G": Anchor.SEARCH_START,
 }
-_LINE_BREAK = Atomic(
-    Choice(
+_LINE_BREAK = AtomicGroup(
+    Alternation(
         (
             Sequence((Char(charset.of_chars("\r")), Char(charset.NEWLINE))),
             Char(charset.of_chars("\n\v\f\r\x85\u2028\u2029")),
         )
     )
 )
-# What Oniguruma makes of a quantifier directly on another: (outer, inner) -> both in one
+# How Oniguruma merges two stacked quantifiers: (outer, inner) -> merged
 _STACKED = {
     ("?", "?"): "?", ("*", "?"): "*", ("+", "?"): "*",
     ("?", "*"): "*", ("*", "*"): "*", ("+", "*"): "*",
@@ -73,47 +73,47 @@ _SIGNS = {bounds: sign for sign, bounds in _BOUNDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class _Flags:
     ignore_case: bool = False
     dot_all: bool = False
     extended: bool = False
     unicode_sets: bool = False
 
 
-def parse(text: str, dot_all: bool = False) -> Regex:
+def parse(text: str, dot_all: bool = False) -> ParsedRegex:
     """Parse ``text``.
 
     Args:
         text: The pattern in Ruby's syntax.
-        dot_all: Whether ``.`` takes a line end from the start, as in every grok pattern.
+        dot_all: Whether ``.`` matches a line end from the start, as in every grok pattern.
 
     Raises:
-        PatternError: It is not a regular expression that Ruby takes, or uses what is not supported here.
+        PatternError: Ruby does not accept it, or it uses something that is not supported here.
     """
-    return _Parser(text, dot_all).parse()
+    return _RegexParser(text, dot_all).parse()
 
 
-class _Parser:
+class _RegexParser:
     def __init__(self, text: str, dot_all: bool) -> None:
         self._text = text
         self._pos = 0
         self._depth = 0
-        self._options = _Options(dot_all=dot_all)
+        self._options = _Flags(dot_all=dot_all)
         self._names: list[str] = []
 
-    def parse(self) -> Regex:
-        root = self._choice()
+    def parse(self) -> ParsedRegex:
+        root = self._alternation()
         if self._pos < len(self._text):
             raise PatternError("a closing parenthesis has no opening one", self._pos)
-        return Regex(root, tuple(self._names))
+        return ParsedRegex(root, tuple(self._names))
 
-    def _choice(self) -> Node:
-        """Read up to the end of the group. Options set inside hold to that end, also over ``|``."""
+    def _alternation(self) -> Node:
+        """Parse up to the end of the group. Options set inside apply up to that end, across ``|`` too."""
         branches = [self._sequence()]
         while self._text.startswith("|", self._pos):
             self._pos += 1
             branches.append(self._sequence())
-        return branches[0] if len(branches) == 1 else Choice(tuple(branches))
+        return branches[0] if len(branches) == 1 else Alternation(tuple(branches))
 
     def _sequence(self) -> Node:
         items: list[Node] = []
@@ -131,21 +131,21 @@ class _Parser:
         if char == "(":
             return self._group()
         if char == "[":
-            expr, self._pos = read_class(self._text, self._pos, self._options.unicode_sets)
+            expr, self._pos = parse_brackets(self._text, self._pos, self._options.unicode_sets)
             return Char(expr, self._options.ignore_case)
         if char == "\\":
             return self._escape()
         if char in "*+?":
-            raise PatternError(f"nothing stands before '{char}' that it could repeat", self._pos)
+            raise PatternError(f"'{char}' has nothing to repeat", self._pos)
         if self._options.extended and (char.isspace() or char == "#"):
             end = self._text.find("\n", self._pos) if char == "#" else self._pos
             self._pos = len(self._text) if end < 0 else end + 1
             return None
         self._pos += 1
         if char == "^":
-            return Place(At.LINE_START)
+            return Assertion(Anchor.LINE_START)
         if char == "$":
-            return Place(At.LINE_END)
+            return Assertion(Anchor.LINE_END)
         if char == ".":
             return Char(charset.ANY if self._options.dot_all else charset.NOT_NEWLINE)
         return Char(charset.of_chars(char), self._options.ignore_case)
@@ -158,19 +158,19 @@ class _Parser:
             self._pos += 1
             low, high = _BOUNDS[sign]
             return _repeat(atom, low, high, self._mode())
-        found = _INTERVAL.match(self._text, self._pos) if sign == "{" else None
-        if found is None or found[0] == "{,}":
+        interval = _INTERVAL.match(self._text, self._pos) if sign == "{" else None
+        if interval is None or interval[0] == "{,}":
             return None
-        if any(len(bound or "") > 6 for bound in found.groups()):
+        if any(len(bound or "") > 6 for bound in interval.groups()):
             raise PatternError(f"a repetition of more than {MAX_REPEAT} times", self._pos)
-        low = int(found[1] or found[2] or 0)
-        high = low if found[1] else int(found[3]) if found[3] else None
+        low = int(interval[1] or interval[2] or 0)
+        high = low if interval[1] else int(interval[3]) if interval[3] else None
         if max(low, high or 0) > MAX_REPEAT:
             raise PatternError(f"a repetition of more than {MAX_REPEAT} times", self._pos)
         if high is not None and low > high:
-            raise PatternError(f"the repetition {found[0]} has its bounds the wrong way round", self._pos)
-        self._pos = found.end()
-        if not found[1] and self._text.startswith("?", self._pos):
+            raise PatternError(f"the repetition {interval[0]} has its bounds in the wrong order", self._pos)
+        self._pos = interval.end()
+        if not interval[1] and self._text.startswith("?", self._pos):
             self._pos += 1
             return Repeat(atom, low, high, "lazy")
         return Repeat(atom, low, high)
@@ -191,28 +191,28 @@ class _Parser:
     def _escape(self) -> Node:
         start = self._pos
         letter = self._text[start + 1 : start + 2]
-        if letter in _PLACES:
+        if letter in _ANCHORS:
             self._pos += 2
-            return Place(_PLACES[letter])
+            return Assertion(_ANCHORS[letter])
         if letter == "R":
             self._pos += 2
             return _LINE_BREAK
         if letter in ("X", "K"):
             self._pos += 2
             return Special("\\" + letter)
-        if found := _REFERENCE.match(self._text, start):
-            self._pos = found.end()
-            target = self._target(found[2] or found[3] or "", start)
-            return Backref(target, start) if found[1] == "k" else Call(target, start)
-        if (found := _BACKREF.match(self._text, start)) and (len(found[1]) == 1 or int(found[1]) <= len(self._names)):
-            self._pos = found.end()
-            return Backref(int(found[1]), start)
+        if match := _REFERENCE.match(self._text, start):
+            self._pos = match.end()
+            target = self._target(match[2] or match[3] or "", start)
+            return Backref(target, start) if match[1] == "k" else GroupCall(target, start)
+        if (match := _BACKREF.match(self._text, start)) and (len(match[1]) == 1 or int(match[1]) <= len(self._names)):
+            self._pos = match.end()
+            return Backref(int(match[1]), start)
         escape = read_escape(self._text, start, self._options.unicode_sets)
         self._pos = escape.end
         return Char(escape.expr, self._options.ignore_case)
 
     def _target(self, name: str, position: int) -> str | int:
-        """Turn a group's name, number or number relative to here into a name or a number."""
+        """Convert the name, number or relative number of a group to a name or an absolute number."""
         if not re.fullmatch(r"[+-]?\d{1,6}", name):
             if not name:
                 raise PatternError("a group reference has no name", position)
@@ -258,24 +258,24 @@ class _Parser:
             return None
         if text.startswith("?>", self._pos):
             self._pos += 2
-            return Atomic(self._inner(start))
+            return AtomicGroup(self._inner(start))
         for sign, ahead, negative in _LOOKS:
             if text.startswith(sign, self._pos):
                 self._pos += len(sign)
-                return Look(self._inner(start), ahead, negative)
-        if found := _CONDITION.match(text, self._pos):
-            self._pos = found.end()
-            return self._condition(found[1] or found[2] or int(found[3][:9]), start)
+                return Lookaround(self._inner(start), ahead, negative)
+        if match := _CONDITION.match(text, self._pos):
+            self._pos = match.end()
+            return self._condition(match[1] or match[2] or int(match[3][:9]), start)
         return self._options_group(start)
 
     def _capture(self, name: str, start: int) -> Node:
         order = len(self._names)
         self._names.append(name)
-        return Group(self._inner(start), order, name)
+        return CaptureGroup(self._inner(start), order, name)
 
     def _inner(self, start: int) -> Node:
-        """Read the rest of a group with its closing parenthesis."""
-        body = self._choice()
+        """Parse the rest of a group, its closing parenthesis included."""
+        body = self._alternation()
         if not self._text.startswith(")", self._pos):
             raise PatternError("a group is not closed", start)
         self._pos += 1
@@ -283,24 +283,24 @@ class _Parser:
 
     def _condition(self, target: str | int, start: int) -> Node:
         body = self._inner(start)
-        branches = body.branches if isinstance(body, Choice) else (body, EMPTY)
+        branches = body.branches if isinstance(body, Alternation) else (body, EMPTY)
         if len(branches) > 2:
             raise PatternError("a conditional group has more than two branches", start)
-        return Condition(target, start, *branches)
+        return Conditional(target, start, *branches)
 
     def _options_group(self, start: int) -> Node:
-        """Read ``(?i-m:...)``, or ``(?i)`` with all that follows to the end of the enclosing group."""
-        found = _FLAGS.match(self._text, self._pos)
-        if not found:
+        """Parse ``(?i-m:...)``, or ``(?i)`` with everything up to the end of the enclosing group."""
+        match = _FLAGS.match(self._text, self._pos)
+        if not match:
             raise PatternError(f"unknown or unsupported kind of group '{self._text[start : start + 4]}'", start)
         before = self._options
-        inside = self._options = _changed(before, found[1], found[2] or "")
-        self._pos = found.end()
-        body = self._inner(start) if found[3] == ":" else self._choice()
-        return Sequence((body,)) if inside.ignore_case == before.ignore_case else Case(body, inside.ignore_case)
+        inside = self._options = _changed(before, match[1], match[2] or "")
+        self._pos = match.end()
+        body = self._inner(start) if match[3] == ":" else self._alternation()
+        return Sequence((body,)) if inside.ignore_case == before.ignore_case else CaseGroup(body, inside.ignore_case)
 
 
-def _changed(options: _Options, on: str, off: str) -> _Options:
+def _changed(options: _Flags, on: str, off: str) -> _Flags:
     unicode_sets = options.unicode_sets
     if any(letter in on for letter in "adu"):
         unicode_sets = "u" in on

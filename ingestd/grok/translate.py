@@ -1,6 +1,6 @@
-"""Turn a regular expression of Ruby's into text that Python's ``re`` takes, or, where it cannot, ``regex``.
+"""Translate a Ruby regular expression to the syntax of Python's ``re`` or, where that is not enough, ``regex``.
 
-The result begins with ``(?ms)`` and means the same in both packages: ``.`` is any character, line-only dots
+The result starts with ``(?ms)`` and means the same in both packages: ``.`` is any character, line-only dots
 are written as classes, named groups become numbered ones, and every set is spelled out, because Python's
 ``\\w`` is Unicode where Ruby's is ASCII.
 """
@@ -12,22 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd.grok import charset
-from ingestd.grok.charset import CharExpr, CharSet, Prop
+from ingestd.grok.charset import CharExpr, CharSet, UnicodeProperty
 from ingestd.grok.errors import PatternError
 from ingestd.grok.nodes import (
-    At,
-    Atomic,
+    Alternation,
+    Anchor,
+    Assertion,
+    AtomicGroup,
     Backref,
-    Call,
-    Case,
+    CaptureGroup,
+    CaseGroup,
     Char,
-    Choice,
-    Condition,
-    Group,
-    Look,
+    Conditional,
+    GroupCall,
+    Lookaround,
     Node,
-    Place,
-    Regex,
+    ParsedRegex,
     Repeat,
     Sequence,
     Special,
@@ -35,21 +35,21 @@ from ingestd.grok.nodes import (
 )
 from ingestd.grok.parser import parse
 
-# Ruby: ^ does not match behind the last newline of the text, Python's does.
+# Ruby: ^ does not match after the last newline of the text, Python's does.
 _GUARDED_LINE_START = r"^(?!(?<=\n)\Z)"
-_PLACES = {
-    At.LINE_START: _GUARDED_LINE_START,
-    At.LINE_END: "$",
-    At.TEXT_START: r"\A",
-    At.TEXT_END: r"\Z",
-    At.LAST_LINE_END: r"(?=\n?\Z)",
-    At.WORD_EDGE: r"\b",
-    At.NO_WORD_EDGE: r"\B",
-    At.SEARCH_START: r"\G",
+_ANCHORS = {
+    Anchor.LINE_START: _GUARDED_LINE_START,
+    Anchor.LINE_END: "$",
+    Anchor.TEXT_START: r"\A",
+    Anchor.TEXT_END: r"\Z",
+    Anchor.LAST_LINE_END: r"(?=\n?\Z)",
+    Anchor.WORD_EDGE: r"\b",
+    Anchor.NO_WORD_EDGE: r"\B",
+    Anchor.SEARCH_START: r"\G",
 }
 _QUANTIFIERS = {(0, 1): "?", (0, None): "*", (1, None): "+"}
 _MODES = {"greedy": "", "lazy": "?", "possessive": "+"}
-# The same sets as spelled out, found in two thirds of the time.
+# The same sets, but matched in two thirds of the time.
 _CATEGORIES = {charset.SPACE: r"(?a:\s)", charset.complement(charset.SPACE): r"(?a:\S)"}
 _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\f": r"\f", "\v": r"\v"}
 
@@ -61,14 +61,14 @@ class Translation:
     Args:
         source: The text; the same for ``re`` and ``regex``.
         names: The name of each capturing group of ``source``, group 1 first; empty for a plain group.
-        needs_regex: Why ``re`` cannot take it; empty if it can.
-        tree: What was parsed, for the safety analysis.
+        needs_regex: Why ``re`` cannot compile it; empty if it can.
+        tree: The syntax tree, for the safety analysis.
     """
 
     source: str
     names: tuple[str, ...]
     needs_regex: str
-    tree: Regex
+    tree: ParsedRegex
 
 
 def translate(text: str, dot_all: bool = False, keep_plain_groups: bool = True) -> Translation:
@@ -76,18 +76,18 @@ def translate(text: str, dot_all: bool = False, keep_plain_groups: bool = True) 
 
     Args:
         text: The pattern.
-        dot_all: Whether ``.`` takes a line end from the start, as in grok patterns.
+        dot_all: Whether ``.`` matches a line end from the start, as in grok patterns.
         keep_plain_groups: Whether ``(...)`` captures if no group has a name; a group that is referred to always does.
 
     Raises:
         PatternError: The pattern is wrong; its position is an offset into ``text``.
     """
     tree = parse(text, dot_all)
-    return _Writer(tree, keep_plain_groups or bool(re.search(r"\\[1-9kg]|\(\?\(", text))).write()
+    return _RegexWriter(tree, keep_plain_groups or bool(re.search(r"\\[1-9kg]|\(\?\(", text))).write()
 
 
-class _Writer:
-    def __init__(self, tree: Regex, keep_plain_groups: bool) -> None:
+class _RegexWriter:
+    def __init__(self, tree: ParsedRegex, keep_plain_groups: bool) -> None:
         self._tree = tree
         self._needs_regex = ""
         self._numbers: dict[int, int] = {}  # order of opening in Ruby -> group number in Python
@@ -109,29 +109,29 @@ class _Writer:
                 return self._char(expr)
             case Sequence(items):
                 return self._sequence(items)
-            case Choice(branches):
+            case Alternation(branches):
                 return "(?:" + self._branches(branches) + ")"
             case Repeat():
                 return self._repeat(node)
-            case Group(body, order):
+            case CaptureGroup(body, order):
                 opening = "(" if order in self._numbers else "(?:"
                 return f"{opening}{self._inside(body)})"
-            case Case(body, ignore):
+            case CaseGroup(body, ignore):
                 return f"(?{'i' if ignore else '-i'}:{self._inside(body)})"
-            case Atomic(body):
+            case AtomicGroup(body):
                 return f"(?>{self._inside(body)})"
-            case Place(at):
-                if at is At.SEARCH_START:
+            case Assertion(anchor):
+                if anchor is Anchor.SEARCH_START:
                     self._needs_regex = r"\G"
-                return _PLACES[at]
-            case Look():
+                return _ANCHORS[anchor]
+            case Lookaround():
                 return self._look(node)
             case _:
                 return self._reference(node)
 
     def _inside(self, body: Node) -> str:
-        """Write what stands in a group of its own, where alternatives need no further group."""
-        return self._branches(body.branches) if isinstance(body, Choice) else self._node(body)
+        """Write the content of a group, where alternatives need no further group."""
+        return self._branches(body.branches) if isinstance(body, Alternation) else self._node(body)
 
     def _branches(self, branches: tuple[Node, ...]) -> str:
         return "|".join(self._node(branch) for branch in branches)
@@ -139,7 +139,7 @@ class _Writer:
     def _sequence(self, items: tuple[Node, ...]) -> str:
         written = []
         for index, item in enumerate(items):
-            if item == Place(At.LINE_START) and any(width(later)[0] for later in items[index + 1 :]):
+            if item == Assertion(Anchor.LINE_START) and any(width(later)[0] for later in items[index + 1 :]):
                 written.append("^")  # a character follows, so this is not the end of the text
             else:
                 written.append(self._node(item))
@@ -147,7 +147,7 @@ class _Writer:
 
     def _repeat(self, node: Repeat) -> str:
         body = self._node(node.body)
-        if not isinstance(node.body, Char | Group | Atomic):
+        if not isinstance(node.body, Char | CaptureGroup | AtomicGroup):
             body = f"(?:{body})"
         count = _QUANTIFIERS.get((node.low, node.high))
         if count is None:
@@ -155,9 +155,9 @@ class _Writer:
             count = f"{{{node.low}}}" if node.low == node.high else f"{{{node.low},{high}}}"
         return body + count + _MODES[node.mode]
 
-    def _look(self, node: Look) -> str:
+    def _look(self, node: Lookaround) -> str:
         sign = ("=", "!")[node.negative] if node.ahead else ("<=", "<!")[node.negative]
-        branches = node.body.branches if isinstance(node.body, Choice) else (node.body,)
+        branches = node.body.branches if isinstance(node.body, Alternation) else (node.body,)
         if node.ahead:
             return f"(?{sign}{self._branches(branches)})"
         widths = [width(branch) for branch in branches]
@@ -174,7 +174,7 @@ class _Writer:
                 # Ruby tries the groups of one name from the last to the first
                 numbers = [f"(?:\\{number})" for number in reversed(self._targets(target, position))]
                 return numbers[0] if len(numbers) == 1 else f"(?:{'|'.join(numbers)})"
-            case Call(target, position):
+            case GroupCall(target, position):
                 self._needs_regex = "a call of a group"
                 if target == 0:
                     return "(?R)"
@@ -182,7 +182,7 @@ class _Writer:
                 if len(numbers_called) > 1:
                     raise PatternError(f"the name '{target}' is used twice, so it cannot be called", position)
                 return f"(?{numbers_called[0]})"
-            case Condition(target, position, yes, no):
+            case Conditional(target, position, yes, no):
                 number = self._targets(target, position)[0]
                 return f"(?({number}){self._wrapped(yes)}|{self._wrapped(no)})"
             case Special(text):
@@ -191,10 +191,10 @@ class _Writer:
         raise TypeError(node)
 
     def _wrapped(self, body: Node) -> str:
-        return self._node(body)  # a Choice brings its own group
+        return self._node(body)  # an Alternation writes its own group
 
     def _targets(self, target: str | int, position: int) -> list[int]:
-        """Return the Python numbers of the groups that a reference means."""
+        """Return the Python numbers of the groups that a reference names."""
         if isinstance(target, str):
             if target not in self._by_name:
                 raise PatternError(f"there is no group named '{target}'", position)
@@ -208,7 +208,7 @@ class _Writer:
     def _char(self, expr: CharExpr) -> str:
         if isinstance(expr, CharSet):
             return _exact(expr)
-        if isinstance(expr, Prop):
+        if isinstance(expr, UnicodeProperty):
             self._note(expr)
             return expr.outside
         inside = self._between_brackets(expr)
@@ -223,10 +223,10 @@ class _Writer:
         return f"(?:{'|'.join(parts)})"
 
     def _between_brackets(self, expr: CharExpr) -> str:
-        """Write the set as the inside of one bracket expression, or return nothing if it has no such form."""
+        """Write the set as the inside of one bracket expression, or return empty text if it has no such form."""
         if isinstance(expr, CharSet):
             return _inside_class(expr)
-        if isinstance(expr, Prop):
+        if isinstance(expr, UnicodeProperty):
             if expr.inside:
                 self._note(expr)
             return expr.inside
@@ -238,7 +238,7 @@ class _Writer:
         written = [self._between_brackets(part) for part in parts]
         return "".join(written) if all(written) else ""
 
-    def _note(self, prop: Prop) -> None:
+    def _note(self, prop: UnicodeProperty) -> None:
         if prop.needs_regex:
             self._needs_regex = f"the character property {prop.outside}"
 
@@ -294,18 +294,18 @@ def translate_replacement(text: str, names: tuple[str, ...] = ()) -> str | Calla
         names: `Translation.names` of the pattern it belongs to.
 
     Returns:
-        What ``sub`` takes as its replacement; a plain text without a reference comes back as a template.
-        A group that took no part gives nothing, as in Ruby.
+        The replacement argument of ``sub``; text without a reference is returned as a template string.
+        A group that did not take part is replaced by nothing, as in Ruby.
 
     Raises:
-        PatternError: A name is unknown. A group number the pattern lacks gives nothing, as in Ruby.
+        PatternError: A name is unknown. A group number that does not exist is replaced by nothing, as in Ruby.
     """
     pieces: list[str | int] = []
     end = 0
-    for found in _REPLACEMENT.finditer(text):
-        pieces.append(text[end : found.start()])
-        pieces.append(_replacement_piece(found, names))
-        end = found.end()
+    for escape in _REPLACEMENT.finditer(text):
+        pieces.append(text[end : escape.start()])
+        pieces.append(_replacement_piece(escape, names))
+        end = escape.end()
     pieces.append(text[end:])
     pieces = [piece for piece in pieces if piece != "" and not (isinstance(piece, int) and piece > len(names))]
     if not any(isinstance(piece, int) for piece in pieces):
@@ -317,13 +317,13 @@ def translate_replacement(text: str, names: tuple[str, ...] = ()) -> str | Calla
     return expand
 
 
-def _replacement_piece(found: re.Match[str], names: tuple[str, ...]) -> str | int:
-    if found[1]:
-        return int(found[1])
-    if found[2]:
-        if found[2] not in names:
-            raise PatternError(f"there is no group named '{found[2]}'", found.start())
-        return len(names) - names[::-1].index(found[2])
-    if found[3] in "&\\":
-        return 0 if found[3] == "&" else "\\"
-    return found[0]
+def _replacement_piece(escape: re.Match[str], names: tuple[str, ...]) -> str | int:
+    if escape[1]:
+        return int(escape[1])
+    if escape[2]:
+        if escape[2] not in names:
+            raise PatternError(f"there is no group named '{escape[2]}'", escape.start())
+        return len(names) - names[::-1].index(escape[2])
+    if escape[3] in "&\\":
+        return 0 if escape[3] == "&" else "\\"
+    return escape[0]

@@ -13,7 +13,7 @@ from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.options import pipeline_options, settings_options
 from ingestd.config.errors import ConfigErrors
-from ingestd.config.nodes import Plugin
+from ingestd.config.nodes import PluginBlock
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.plugins.registry import find
 from ingestd.settings import Settings, SettingsError
@@ -61,7 +61,7 @@ def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str |
 
 def _listens(configs: Configs) -> bool:
     """Return whether any input accepts connections: these must outlive the process that reads them."""
-    inputs = [node for config in configs.values() for node in config.inputs if isinstance(node, Plugin)]
+    inputs = [node for config in configs.values() for node in config.inputs if isinstance(node, PluginBlock)]
     specs = [find("input", node.name) for node in inputs]
     return any(spec is not None and spec.listens for spec in specs)
 

@@ -1,6 +1,6 @@
 """Print timestamps by a pattern of ``java.time.format.DateTimeFormatter``: ``%{{yyyy-MM-dd}}``.
 
-Follows its class documentation, Java 21. Names are English, weeks are those of ISO 8601 (from Monday, the
+Follows its class documentation, Java 21. LocaleNames are English, weeks are those of ISO 8601 (from Monday, the
 first one has four days), as in the examples of Logstash's documentation; fractions go to the nanosecond.
 """
 
@@ -10,9 +10,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
-from ingestd.event.times.joda_pattern import Part, split_pattern
-from ingestd.event.times.joda_print import Piece, Print, cached_print, number, offset_text, zone_id, zone_text
-from ingestd.event.times.locales import Names, find_names
+from ingestd.event.times.joda_pattern import PatternPart, split_pattern
+from ingestd.event.times.joda_print import (
+    PartPrinter,
+    TimePrinter,
+    cached_print,
+    number,
+    offset_text,
+    zone_id,
+    zone_text,
+)
+from ingestd.event.times.locales import LocaleNames, find_names
 
 _LETTERS = "GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp"
 _UNSUPPORTED = "Bp"
@@ -23,7 +31,7 @@ _WIDEST = dict.fromkeys("GMLQqEecXxZ", 5) | dict.fromkeys("dwhHkKmsV", 2) | dict
 
 
 @lru_cache(maxsize=256)
-def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> Print:
+def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> TimePrinter:
     """Return the function that prints a timestamp by ``pattern``, as seen in ``zone``.
 
     Raises:
@@ -31,7 +39,7 @@ def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> Print:
     """
     names = find_names("en")
     parts = split_pattern(pattern, _LETTERS)
-    pieces: list[Piece] = []
+    pieces: list[PartPrinter] = []
     for part in parts:
         if part.letter and part.letter in _UNSUPPORTED:
             raise ValueError(f"date pattern {pattern!r}: the letter {part.letter!r} is not supported")
@@ -44,7 +52,7 @@ def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> Print:
     return cached_print(pieces, reach, zone)
 
 
-def _piece(part: Part, names: Names) -> Piece:
+def _piece(part: PatternPart, names: LocaleNames) -> PartPrinter:
     letter, width = part.letter, part.width
     if not letter:
         text = part.text.replace("[", "").replace("]", "")  # they enclose what may be missing: nothing is
@@ -60,7 +68,7 @@ def _piece(part: Part, names: Names) -> Piece:
     return _TEXTS[letter](names, width) if letter in _TEXTS else _zone(letter, width)
 
 
-def _year(letter: str, width: int) -> Piece:
+def _year(letter: str, width: int) -> PartPrinter:
     read: Callable[[datetime], int] = _week_year if letter == "Y" else lambda local: local.year
     return number((lambda local: read(local) % 100) if width == 2 else read, width)
 
@@ -99,10 +107,10 @@ _NUMBERS: dict[str, Callable[[datetime], int]] = {
 }
 
 
-def _choice(long: list[str], short: list[str], index: Callable[[datetime], int]) -> Callable[[int], Piece]:
+def _choice(long: list[str], short: list[str], index: Callable[[datetime], int]) -> Callable[[int], PartPrinter]:
     """Return what makes the piece for a name: three letters the short one, four the long one, five an initial."""
 
-    def piece(width: int) -> Piece:
+    def piece(width: int) -> PartPrinter:
         chosen = long if width == 4 else short if width <= 3 else [name[0] for name in long]
         return lambda local, nanos: chosen[index(local)]
 
@@ -112,30 +120,30 @@ def _choice(long: list[str], short: list[str], index: Callable[[datetime], int])
 _QUARTERS = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"]
 
 
-def _month(names: Names, width: int) -> Piece:
+def _month(names: LocaleNames, width: int) -> PartPrinter:
     return _choice(names.months, names.short_months, lambda local: local.month - 1)(width)
 
 
-def _weekday(names: Names, width: int) -> Piece:
+def _weekday(names: LocaleNames, width: int) -> PartPrinter:
     return _choice(names.weekdays, names.short_weekdays, datetime.weekday)(width)
 
 
-def _quarter_name(names: Names, width: int) -> Piece:
+def _quarter_name(names: LocaleNames, width: int) -> PartPrinter:
     if width == 5:
         return lambda local, nanos: str(_quarter(local))
     return _choice(_QUARTERS, ["Q1", "Q2", "Q3", "Q4"], lambda local: _quarter(local) - 1)(width)
 
 
-def _half(names: Names, width: int) -> Piece:
+def _half(names: LocaleNames, width: int) -> PartPrinter:
     return lambda local, nanos: names.halves[local.hour // 12]
 
 
-def _era(names: Names, width: int) -> Piece:
+def _era(names: LocaleNames, width: int) -> PartPrinter:
     text = {4: "Anno Domini", 5: "A"}.get(width, "AD")
     return lambda local, nanos: text
 
 
-_TEXTS: dict[str, Callable[[Names, int], Piece]] = {
+_TEXTS: dict[str, Callable[[LocaleNames, int], PartPrinter]] = {
     "M": _month,
     "L": _month,
     "E": _weekday,
@@ -148,7 +156,7 @@ _TEXTS: dict[str, Callable[[Names, int], Piece]] = {
 }
 
 
-def _fraction(letter: str, width: int) -> Piece:
+def _fraction(letter: str, width: int) -> PartPrinter:
     if letter == "S":
         return lambda local, nanos: f"{nanos:09d}"[:width]
     if letter == "n":
@@ -162,7 +170,7 @@ def _fraction(letter: str, width: int) -> Piece:
     return of_day
 
 
-def _zone(letter: str, width: int) -> Piece:
+def _zone(letter: str, width: int) -> PartPrinter:
     if letter == "V":
         return lambda local, nanos: "Z" if local.tzinfo is UTC else zone_id(local)
     if letter in "vz":

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from ingestd.event.times.joda_pattern import Part, split_pattern
-from ingestd.event.times.locales import Names, find_names
+from ingestd.event.times.joda_pattern import PatternPart, split_pattern
+from ingestd.event.times.locales import LocaleNames, find_names
 from ingestd.event.times.zones import OFFSET, SHORT_NAMES, find_zone, offset_seconds, to_epoch, zone_names
 
-Parse = Callable[[str, float], int]
+TimeParser = Callable[[str, float], int]
 """From a text and the current time (seconds since the epoch) to nanoseconds since the epoch.
 
 The current time fills in a missing year and the century of ``yy``. ValueError: the text does not match, or no
@@ -36,7 +36,7 @@ _RANGES = {"H": (0, 23), "k": (1, 24), "K": (0, 11), "h": (1, 12), "e": (1, 7), 
 
 def compile_joda_parse(
     pattern: str, locale: str = "en", zone: tzinfo | None = None, *, nanoseconds: bool = False
-) -> Parse:
+) -> TimeParser:
     """Return the function that parses texts by ``pattern``.
 
     Args:
@@ -54,7 +54,7 @@ def compile_joda_parse(
     parts = split_pattern(pattern)
     names = find_names(locale)
     regex, readers = "", []
-    for part, following in zip(parts, [*parts[1:], Part("", 0)], strict=True):
+    for part, following in zip(parts, [*parts[1:], PatternPart("", 0)], strict=True):
         if not part.letter:
             regex += f"(?i:{re.escape(part.text)})"
             continue
@@ -83,7 +83,7 @@ def compile_joda_parse(
     return parse
 
 
-def _reader(part: Part, number_follows: bool, names: Names) -> tuple[str, str, _Convert]:
+def _reader(part: PatternPart, number_follows: bool, names: LocaleNames) -> tuple[str, str, _Convert]:
     """Return for a field: the regex of its text, the key its value is kept under, how to read the value."""
     letter, width = part.letter, part.width
     if letter in "yYx":

@@ -13,7 +13,7 @@ JODA_LETTERS = "GCYxweEyDMdaKhHkmsSzZ"
 _NUMBERS = frozenset("CxyYdhHmsSeDwkK")
 
 
-class Part(NamedTuple):
+class PatternPart(NamedTuple):
     """A field, ``letter`` and how often it stands (``width``), or, without a letter, literal ``text``."""
 
     letter: str
@@ -26,26 +26,26 @@ class Part(NamedTuple):
         return self.letter in _NUMBERS or (self.letter == "M" and self.width <= 2)
 
 
-def split_pattern(pattern: str, letters: str = JODA_LETTERS) -> list[Part]:
+def split_pattern(pattern: str, letters: str = JODA_LETTERS) -> list[PatternPart]:
     """Return the parts of a pattern; ``letters`` are those that have a meaning.
 
     Raises:
         ValueError: The pattern is empty or has another letter outside quotes.
     """
-    parts: list[Part] = []
+    parts: list[PatternPart] = []
     position = 0
     while position < len(pattern):
         letter = pattern[position]
         if not _is_letter(letter):
             text, position = _literal(pattern, position)
-            parts.append(Part("", 0, text))
+            parts.append(PatternPart("", 0, text))
             continue
         if letter not in letters:
             raise ValueError(f"date pattern {pattern!r}: {letter!r} has no meaning; text stands in quotes: 'text'")
         start = position
         while pattern.startswith(letter, position):
             position += 1
-        parts.append(Part(letter, position - start))
+        parts.append(PatternPart(letter, position - start))
     if not parts:
         raise ValueError("a date pattern must not be empty")
     return parts

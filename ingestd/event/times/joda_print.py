@@ -1,7 +1,7 @@
 """Print timestamps by a Joda-Time pattern: ``%{+YYYY.MM.dd}``.
 
 Follows https://www.joda.org/joda-time/key_format.html. Joda counts milliseconds: a longer fraction is
-filled with zeros. Names are English.
+filled with zeros. LocaleNames are English.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timezone, tzinfo
 from functools import lru_cache
 
-from ingestd.event.times.joda_pattern import Part, split_pattern
-from ingestd.event.times.locales import Names, find_names
+from ingestd.event.times.joda_pattern import PatternPart, split_pattern
+from ingestd.event.times.locales import LocaleNames, find_names
 from ingestd.event.timestamp import to_datetime
 
-Print = Callable[[str], str]
+TimePrinter = Callable[[str], str]
 """From a timestamp as events hold it to text; ValueError if it is given none."""
 
-Piece = Callable[[datetime, int], str]
+PartPrinter = Callable[[datetime, int], str]
 """One part of a pattern: from a local time and the nanoseconds after it to its text."""
 
 _DAYS, _HOURS, _MINUTES, _SECONDS, _ALL = 10, 13, 16, 19, None
@@ -28,7 +28,7 @@ _CACHE_SIZE = 4096
 
 
 @lru_cache(maxsize=256)
-def compile_joda_print(pattern: str, zone: tzinfo = UTC) -> Print:
+def compile_joda_print(pattern: str, zone: tzinfo = UTC) -> TimePrinter:
     """Return the function that prints a timestamp by ``pattern``, as seen in ``zone``.
 
     Raises:
@@ -39,7 +39,7 @@ def compile_joda_print(pattern: str, zone: tzinfo = UTC) -> Print:
     return cached_print([_piece(part, names) for part in parts], _reach(parts, zone), zone)
 
 
-def _reach(parts: list[Part], zone: tzinfo) -> int | None:
+def _reach(parts: list[PatternPart], zone: tzinfo) -> int | None:
     """Return how many characters of a timestamp the outcome hangs on, ``None``: on all."""
     reaches = [_REACH.get(part.letter, _DAYS) for part in parts]
     widest = _DAYS
@@ -50,7 +50,7 @@ def _reach(parts: list[Part], zone: tzinfo) -> int | None:
     return widest if zone is UTC else max(widest, _SECONDS)  # old local times were odd by minutes and seconds
 
 
-def cached_print(pieces: list[Piece], reach: int | None, zone: tzinfo) -> Print:
+def cached_print(pieces: list[PartPrinter], reach: int | None, zone: tzinfo) -> TimePrinter:
     """Return the function that prints all ``pieces``; one outcome serves all timestamps of equal ``reach``.
 
     An index name is the same all day: then its price is a slice and a look into a dict.
@@ -81,12 +81,12 @@ def cached_print(pieces: list[Piece], reach: int | None, zone: tzinfo) -> Print:
     return render_once
 
 
-def number(read: Callable[[datetime], int], width: int) -> Piece:
+def number(read: Callable[[datetime], int], width: int) -> PartPrinter:
     """Return the piece for a number of at least ``width`` digits."""
     return lambda local, nanos: f"{read(local):0{width}d}"
 
 
-def _piece(part: Part, names: Names) -> Piece:
+def _piece(part: PatternPart, names: LocaleNames) -> PartPrinter:
     letter, width = part.letter, part.width
     if not letter:
         text = part.text
@@ -127,7 +127,7 @@ _NUMBERS: dict[str, Callable[[datetime], int]] = {
 }
 
 
-def _zone(letter: str, width: int) -> Piece:
+def _zone(letter: str, width: int) -> PartPrinter:
     if letter == "Z" and width <= 2:
         return lambda local, nanos: offset_text(local, ":" if width == 2 else "")
     if letter == "z":

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class LocaleNames:
     """The names of one language. Lists are in calendar order; weeks begin on Monday.
 
     ``read_*`` map every spelling that a parser takes to its number: months 1 to 12, weekdays 1 to 7 (Sunday),
@@ -31,7 +31,7 @@ class Names:
     read_eras: dict[str, int]
 
 
-def find_names(locale: str) -> Names:
+def find_names(locale: str) -> LocaleNames:
     """Return the names for a locale: ``fr``, ``fr-FR`` or ``fr_FR``; only the language counts.
 
     Raises:
@@ -45,10 +45,10 @@ def find_names(locale: str) -> Names:
 
 
 @lru_cache
-def _names(language: str) -> Names:
+def _names(language: str) -> LocaleNames:
     row = _ROWS[language]
     months, short_months, weekdays, short_weekdays, halves, eras = [text.split("|") for text in row.texts]
-    return Names(
+    return LocaleNames(
         months, short_months, weekdays, short_weekdays, halves, eras,
         _spellings({**row.months_too, **_numbered(short_months, 1), **_numbered(months, 1)}),
         _spellings({**row.weekdays_too, **_numbered(short_weekdays, 1), **_numbered(weekdays, 1)}),
@@ -68,7 +68,7 @@ def _spellings(numbers: dict[str, int]) -> dict[str, int]:
     return dict(sorted(spelt.items(), key=lambda item: -len(item[0])))
 
 
-class _Row:
+class _LocaleRow:
     """What the table below holds for one language: months, weekdays, halves and eras; more names to read."""
 
     def __init__(
@@ -83,7 +83,7 @@ class _Row:
 
 
 _ROWS = {
-    "en": _Row(
+    "en": _LocaleRow(
         "January|February|March|April|May|June|July|August|September|October|November|December",
         "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec",
         "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
@@ -91,7 +91,7 @@ _ROWS = {
         "AM|PM",
         "BC|AD",
     ),
-    "de": _Row(
+    "de": _LocaleRow(
         "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember",
         "Jan.|Feb.|März|Apr.|Mai|Juni|Juli|Aug.|Sept.|Okt.|Nov.|Dez.",
         "Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag",
@@ -100,7 +100,7 @@ _ROWS = {
         "v. Chr.|n. Chr.",
         months_too={"Mär": 3, "Mrz": 3, "Jun": 6, "Jul": 7, "Sep": 9},
     ),
-    "fr": _Row(
+    "fr": _LocaleRow(
         "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre",
         "janv.|févr.|mars|avr.|mai|juin|juil.|août|sept.|oct.|nov.|déc.",
         "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche",
@@ -108,7 +108,7 @@ _ROWS = {
         "AM|PM",
         "av. J.-C.|ap. J.-C.",
     ),
-    "es": _Row(
+    "es": _LocaleRow(
         "enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
         "ene|feb|mar|abr|may|jun|jul|ago|sept|oct|nov|dic",
         "lunes|martes|miércoles|jueves|viernes|sábado|domingo",
@@ -117,7 +117,7 @@ _ROWS = {
         "a. C.|d. C.",
         months_too={"sep": 9},
     ),
-    "it": _Row(
+    "it": _LocaleRow(
         "gennaio|febbraio|marzo|aprile|maggio|giugno|luglio|agosto|settembre|ottobre|novembre|dicembre",
         "gen|feb|mar|apr|mag|giu|lug|ago|set|ott|nov|dic",
         "lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica",
@@ -125,7 +125,7 @@ _ROWS = {
         "AM|PM",
         "a.C.|d.C.",
     ),
-    "pt": _Row(
+    "pt": _LocaleRow(
         "janeiro|fevereiro|março|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro",
         "jan.|fev.|mar.|abr.|mai.|jun.|jul.|ago.|set.|out.|nov.|dez.",
         "segunda-feira|terça-feira|quarta-feira|quinta-feira|sexta-feira|sábado|domingo",
@@ -133,7 +133,7 @@ _ROWS = {
         "AM|PM",
         "a.C.|d.C.",
     ),
-    "nl": _Row(
+    "nl": _LocaleRow(
         "januari|februari|maart|april|mei|juni|juli|augustus|september|oktober|november|december",
         "jan.|feb.|mrt.|apr.|mei|jun.|jul.|aug.|sep.|okt.|nov.|dec.",
         "maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag",
@@ -141,7 +141,7 @@ _ROWS = {
         "a.m.|p.m.",
         "v.Chr.|n.Chr.",
     ),
-    "pl": _Row(
+    "pl": _LocaleRow(
         "stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia",
         "sty|lut|mar|kwi|maj|cze|lip|sie|wrz|paź|lis|gru",
         "poniedziałek|wtorek|środa|czwartek|piątek|sobota|niedziela",
@@ -150,7 +150,7 @@ _ROWS = {
         "p.n.e.|n.e.",
         weekdays_too={"Pn": 1, "Cz": 4, "So": 6, "N": 7},
     ),
-    "ru": _Row(
+    "ru": _LocaleRow(
         "января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря",
         "янв.|февр.|мар.|апр.|мая|июн.|июл.|авг.|сент.|окт.|нояб.|дек.",
         "понедельник|вторник|среда|четверг|пятница|суббота|воскресенье",
@@ -159,7 +159,7 @@ _ROWS = {
         "до н. э.|н. э.",
         months_too={"фев": 2, "сен": 9, "ноя": 11},
     ),
-    "ko": _Row(
+    "ko": _LocaleRow(
         "1월|2월|3월|4월|5월|6월|7월|8월|9월|10월|11월|12월",
         "1월|2월|3월|4월|5월|6월|7월|8월|9월|10월|11월|12월",
         "월요일|화요일|수요일|목요일|금요일|토요일|일요일",
@@ -167,7 +167,7 @@ _ROWS = {
         "오전|오후",
         "BC|AD",
     ),
-    "ja": _Row(
+    "ja": _LocaleRow(
         "1月|2月|3月|4月|5月|6月|7月|8月|9月|10月|11月|12月",
         "1月|2月|3月|4月|5月|6月|7月|8月|9月|10月|11月|12月",
         "月曜日|火曜日|水曜日|木曜日|金曜日|土曜日|日曜日",
@@ -175,7 +175,7 @@ _ROWS = {
         "午前|午後",
         "紀元前|西暦",
     ),
-    "zh": _Row(
+    "zh": _LocaleRow(
         "一月|二月|三月|四月|五月|六月|七月|八月|九月|十月|十一月|十二月",
         "1月|2月|3月|4月|5月|6月|7月|8月|9月|10月|11月|12月",
         "星期一|星期二|星期三|星期四|星期五|星期六|星期日",
@@ -183,7 +183,7 @@ _ROWS = {
         "上午|下午",
         "公元前|公元",
     ),
-    "sv": _Row(
+    "sv": _LocaleRow(
         "januari|februari|mars|april|maj|juni|juli|augusti|september|oktober|november|december",
         "jan.|feb.|mars|apr.|maj|juni|juli|aug.|sep.|okt.|nov.|dec.",
         "måndag|tisdag|onsdag|torsdag|fredag|lördag|söndag",
@@ -193,7 +193,7 @@ _ROWS = {
         months_too={"mar": 3, "jun": 6, "jul": 7},
         weekdays_too={"må": 1, "ti": 2, "on": 3, "to": 4, "fr": 5, "lö": 6, "sö": 7},
     ),
-    "da": _Row(
+    "da": _LocaleRow(
         "januar|februar|marts|april|maj|juni|juli|august|september|oktober|november|december",
         "jan.|feb.|mar.|apr.|maj|jun.|jul.|aug.|sep.|okt.|nov.|dec.",
         "mandag|tirsdag|onsdag|torsdag|fredag|lørdag|søndag",
@@ -202,7 +202,7 @@ _ROWS = {
         "f.Kr.|e.Kr.",
         weekdays_too={"ma": 1, "ti": 2, "on": 3, "to": 4, "fr": 5, "lø": 6, "sø": 7},
     ),
-    "nb": _Row(
+    "nb": _LocaleRow(
         "januar|februar|mars|april|mai|juni|juli|august|september|oktober|november|desember",
         "jan.|feb.|mar.|apr.|mai|jun.|jul.|aug.|sep.|okt.|nov.|des.",
         "mandag|tirsdag|onsdag|torsdag|fredag|lørdag|søndag",
@@ -211,7 +211,7 @@ _ROWS = {
         "f.Kr.|e.Kr.",
         weekdays_too={"ma": 1, "ti": 2, "on": 3, "to": 4, "fr": 5, "lø": 6, "sø": 7},
     ),
-    "fi": _Row(
+    "fi": _LocaleRow(
         "tammikuuta|helmikuuta|maaliskuuta|huhtikuuta|toukokuuta|kesäkuuta|heinäkuuta|elokuuta|syyskuuta|lokakuuta|marraskuuta|joulukuuta",
         "tammik.|helmik.|maalisk.|huhtik.|toukok.|kesäk.|heinäk.|elok.|syysk.|lokak.|marrask.|jouluk.",
         "maanantaina|tiistaina|keskiviikkona|torstaina|perjantaina|lauantaina|sunnuntaina",
@@ -228,7 +228,7 @@ _ROWS = {
             "sunnuntai": 7,
         },
     ),
-    "tr": _Row(
+    "tr": _LocaleRow(
         "Ocak|Şubat|Mart|Nisan|Mayıs|Haziran|Temmuz|Ağustos|Eylül|Ekim|Kasım|Aralık",
         "Oca|Şub|Mar|Nis|May|Haz|Tem|Ağu|Eyl|Eki|Kas|Ara",
         "Pazartesi|Salı|Çarşamba|Perşembe|Cuma|Cumartesi|Pazar",
@@ -236,7 +236,7 @@ _ROWS = {
         "ÖÖ|ÖS",
         "MÖ|MS",
     ),
-    "cs": _Row(
+    "cs": _LocaleRow(
         "ledna|února|března|dubna|května|června|července|srpna|září|října|listopadu|prosince",
         "led|úno|bře|dub|kvě|čvn|čvc|srp|zář|říj|lis|pro",
         "pondělí|úterý|středa|čtvrtek|pátek|sobota|neděle",

@@ -1,6 +1,6 @@
 """Time zones by name and by offset, and from local time to UTC, as Joda-Time does it.
 
-Names are those of the tz database (https://www.iana.org/time-zones), as in
+LocaleNames are those of the tz database (https://www.iana.org/time-zones), as in
 https://www.joda.org/joda-time/timezones.html.
 """
 

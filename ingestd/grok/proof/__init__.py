@@ -1,1 +1,1 @@
-"""Proves that a pattern matches in linear time."""
+"""Proofs of how the matching time of a pattern grows with the length of the value."""

@@ -1,4 +1,4 @@
-"""Cut all characters into classes that a given pattern cannot tell apart, so that a set becomes an integer mask."""
+"""Partition the characters into classes that a given pattern cannot tell apart; a set becomes a bit mask."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _READABLE = (*range(0x61, 0x7B), *range(0x30, 0x3A), *range(0x41, 0x5B), *range(
 
 
 class Alphabet:
-    """Bit i of a mask stands for class i; `begin` is one more bit, for the place before the first character."""
+    """Bit i of a mask stands for class i; `start` is one more bit, for the position before the first character."""
 
     def __init__(self, charsets: Iterable[CharSet]) -> None:
         known = list(dict.fromkeys(charsets))
@@ -19,7 +19,7 @@ class Alphabet:
             for low, high in charset.ranges:
                 toggles[low] = toggles.get(low, 0) ^ (1 << index)
                 toggles[high + 1] = toggles.get(high + 1, 0) ^ (1 << index)
-        classes: dict[int, int] = {}  # which of the sets hold a character -> class
+        classes: dict[int, int] = {}  # bit mask of the sets that contain a character -> class
         starts = sorted(start for start in toggles if start <= LAST)
         self._intervals: list[tuple[int, int, int]] = []
         signature = 0
@@ -27,21 +27,21 @@ class Alphabet:
             signature ^= toggles[start]
             self._intervals.append((start, after - 1, classes.setdefault(signature, len(classes))))
         self._masks = [0] * len(known)
-        for held_by, number in classes.items():
+        for containing, number in classes.items():
             for index in range(len(known)):
-                if held_by >> index & 1:
+                if containing >> index & 1:
                     self._masks[index] |= 1 << number
         self._index = {charset: index for index, charset in enumerate(known)}
         self.size = len(classes)
         self.all = (1 << self.size) - 1
-        self.begin = 1 << self.size
+        self.start = 1 << self.size
 
     def mask(self, charset: CharSet) -> int:
-        """Return the mask of one of the sets that the alphabet was made from."""
+        """Return the mask of one of the sets that the alphabet was built from."""
         return self._masks[self._index[charset]]
 
     def char(self, mask: int) -> str:
-        """Return a character out of ``mask``, a readable one if there is one."""
+        """Return a character in ``mask``, a readable one if possible."""
         held = [(low, high) for low, high, number in self._intervals if mask >> number & 1]
         for code in _READABLE:
             if any(low <= code <= high for low, high in held):

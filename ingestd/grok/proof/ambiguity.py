@@ -1,13 +1,13 @@
-"""How many runs an automaton can have for one text: the measure of what a backtracking matcher may have to try.
+"""How many runs an automaton can have on one text: a bound on what a backtracking matcher may try.
 
 The theory is that of Weber and Seidl (On the degree of ambiguity of finite automata, 1991). Runs grow
 
 - exponentially, if a state has two different cycles that read the same text;
-- with a polynomial of degree d, if there is a chain of d + 1 loops such that some text v leads around each loop
-  as well as from it to the next one, and no longer chain.
+- polynomially with degree d, if there is a chain of d + 1 loops, and no longer one, such that some text v leads
+  around each loop as well as from it to the next.
 
-A failing match tries every run over every prefix, so its work is one degree higher. The search for a start is
-a loop like any other: the states `Automaton.scan`.
+A failing match tries every run over every prefix, so its work is one degree higher. The search for a
+start is a loop like any other: the states `Automaton.scan`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Pair: TypeAlias = tuple[int, int]
 _Triple: TypeAlias = tuple[int, int, int]
 _State = TypeVar("_State")  # of one automaton, or of a product of several
 
-MAX_STEPS = 40_000  # moves of the product automata; some tens of milliseconds
+MAX_STEPS = 40_000  # transitions of the product automata; tens of milliseconds
 
 
 class Bridge(NamedTuple):
@@ -31,12 +31,12 @@ class Bridge(NamedTuple):
 
     source: int
     target: int
-    word: tuple[int, ...]  # masks, one a character
+    word: tuple[int, ...]  # masks, one per character
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A strongly connected part of the automaton. ``counted``: it goes around a bounded number of times."""
+    """A strongly connected component. ``counted``: it repeats a bounded number of times."""
 
     states: frozenset[int]
     letters: int
@@ -58,7 +58,7 @@ class Ambiguity:
     def _spend(self, steps: int) -> None:
         self._steps += steps
         if self._steps > MAX_STEPS:
-            raise TooComplexError("the pattern has too many ways to match to look at them all")
+            raise TooComplexError("the pattern has too many ways to match to check them all")
 
     def _reversed(self) -> list[list[Edge]]:
         sources: list[list[Edge]] = [[] for _ in self._edges]
@@ -82,47 +82,47 @@ class Ambiguity:
         return loops
 
     def _is_counted(self, members: frozenset[int]) -> bool:
-        """Whether nothing goes around without the edges that close counted loops."""
+        """Whether there is no cycle without the edges that close counted loops."""
         index = {state: number for number, state in enumerate(members)}
-        endless = []
+        uncounted = []
         for state in members:
             inner = [edge for edge in self._edges[state] if edge.target in members and not edge.counted]
-            endless.append([Edge(index[edge.target], edge.mask, counted=False) for edge in inner])
-        own = any(edge.target == number for number, edges in enumerate(endless) for edge in edges)
-        return not own and (len(members) == 1 or all(len(component) == 1 for component in _components(endless)))
+            uncounted.append([Edge(index[edge.target], edge.mask, counted=False) for edge in inner])
+        own = any(edge.target == number for number, edges in enumerate(uncounted) for edge in edges)
+        return not own and (len(members) == 1 or all(len(component) == 1 for component in _components(uncounted)))
 
     def exponential(self, loop: Loop) -> Bridge | None:
-        """Return a state of ``loop`` with a text that it reads on two ways around, or None."""
+        """Return a state of ``loop`` and a text that leads around it in two ways, or None."""
         parents: dict[_Pair, tuple[_Pair | None, int]] = {}
         origin: dict[_Pair, int] = {}
         queue: deque[_Pair] = deque()
         for state in loop.states:
             inner = self._inside(state, loop)
-            for number, one in enumerate(inner):
-                for other in inner[number + 1 :]:
+            for number, left in enumerate(inner):
+                for right in inner[number + 1 :]:
                     self._spend(1)
-                    mask = one.mask & other.mask
-                    pair = (one.target, other.target)
+                    mask = left.mask & right.mask
+                    pair = (left.target, right.target)
                     if not mask or pair in parents:
                         continue
-                    if one.target == other.target:
-                        return self._around(loop, state, one.target, (mask,))
+                    if left.target == right.target:
+                        return self._around(loop, state, left.target, (mask,))
                     parents[pair] = (None, mask)
                     origin[pair] = state
                     queue.append(pair)
         while queue:
             pair = queue.popleft()
-            for one in self._inside(pair[0], loop):
-                for other in self._inside(pair[1], loop):
+            for left in self._inside(pair[0], loop):
+                for right in self._inside(pair[1], loop):
                     self._spend(1)
-                    mask = one.mask & other.mask
-                    reached = (one.target, other.target)
+                    mask = left.mask & right.mask
+                    reached = (left.target, right.target)
                     if not mask or reached in parents:
                         continue
                     parents[reached] = (pair, mask)
                     origin[reached] = origin[pair]
-                    if one.target == other.target:
-                        return self._around(loop, origin[pair], one.target, _trace(parents, reached))
+                    if left.target == right.target:
+                        return self._around(loop, origin[pair], left.target, _trace(parents, reached))
                     queue.append(reached)
         return None
 
@@ -135,24 +135,24 @@ class Ambiguity:
 
     def candidates(self, left: Loop) -> list[int]:
         """Return the numbers in `loops` of those that may form a chain with ``left``, by the letters they read."""
-        reached = _spread(self._edges, left)
+        reached = _reachable(self._edges, left)
         return [
             number
             for number, right in enumerate(self.loops)
             if right is not left
             and left.letters & right.letters
             and right.states & reached
-            and not self._tail_begins(left, right)
+            and not self._enters_tail(left, right)
             and left.states & self._lead_to(right)
         ]
 
     def _lead_to(self, right: Loop) -> set[int]:
         if right not in self._leading:
-            self._leading[right] = _spread(self._sources, right)
+            self._leading[right] = _reachable(self._sources, right)
         return self._leading[right]
 
-    def _tail_begins(self, left: Loop, right: Loop) -> bool:
-        """Whether ``right`` lies in the end that cannot fail, and ``left`` before it: it is entered once only."""
+    def _enters_tail(self, left: Loop, right: Loop) -> bool:
+        """Whether ``right`` is in the tail that cannot fail, and ``left`` before it: the tail is entered only once."""
         tail = self._automaton.tail
         return bool(right.states & tail) and not (left.states & tail)
 
@@ -181,9 +181,9 @@ class Ambiguity:
             middle = [edge for edge in self._edges[state[1]] if edge.target in useful]
             self._spend(len(middle) * len(around))
             for edge in middle:
-                for one, other in around:
-                    mask = edge.mask & one.mask & other.mask
-                    reached = (one.target, edge.target, other.target)
+                for first, last in around:
+                    mask = edge.mask & first.mask & last.mask
+                    reached = (first.target, edge.target, last.target)
                     if not mask or reached in parents:
                         continue
                     parents[reached] = (state, mask)
@@ -193,23 +193,23 @@ class Ambiguity:
         return None
 
     def _scan_bridge(self, left: Loop, right: Loop) -> Bridge | None:
-        """Do the same for the search: it reads any text, and only the last character tells in which state it is.
+        """Do the same for the search: it reads any text, and its state depends only on the last character.
 
-        As it reads any text, it gets to all states of a loop if it gets to one.
+        As it reads any text, it reaches all states of a loop if it reaches one.
         """
         target = min(right.states)
         any_letter = self._automaton.alphabet.all
         if self._scan_path(list(left.states), target, right, any_letter) is None:
             return None
         for source in left.states:
-            kind = next(edge.mask for edge in self._edges[source] if edge.target == source)
-            word = self._scan_path([source], target, right, kind)
+            own = next(edge.mask for edge in self._edges[source] if edge.target == source)
+            word = self._scan_path([source], target, right, own)
             if word is not None:
                 return Bridge(source, target, word)
         return None
 
     def _scan_path(self, sources: list[int], target: int, right: Loop, last: int) -> tuple[int, ...] | None:
-        """Return a text from (p, q) to (q, q), p one of ``sources``, that ends with a character out of ``last``."""
+        """Return a text from (p, q) to (q, q), p one of ``sources``, that ends with a character in ``last``."""
         goal = (target, target)
         parents: dict[_Pair, tuple[_Pair | None, int]] = {(source, target): (None, 0) for source in sources}
         queue = deque(parents)
@@ -247,7 +247,7 @@ class Ambiguity:
 
 
 def _trace(parents: dict[_State, tuple[_State | None, int]], state: _State | None) -> tuple[int, ...]:
-    """Return the masks along the way to ``state``, that of the first entry included."""
+    """Return the masks along the path to ``state``, that of the first entry included."""
     masks = []
     while state is not None:
         state, mask = parents[state]
@@ -255,7 +255,7 @@ def _trace(parents: dict[_State, tuple[_State | None, int]], state: _State | Non
     return tuple(reversed(masks))
 
 
-def _spread(edges: list[list[Edge]], loop: Loop) -> set[int]:
+def _reachable(edges: list[list[Edge]], loop: Loop) -> set[int]:
     """Return the states that a text of the letters of ``loop`` leads to along ``edges``, with those of the loop."""
     seen = set(loop.states)
     todo = list(loop.states)
@@ -268,12 +268,12 @@ def _spread(edges: list[list[Edge]], loop: Loop) -> set[int]:
 
 
 def _components(edges: list[list[Edge]]) -> list[list[int]]:
-    """Return the strongly connected components, each after those it leads to: Tarjan's algorithm, not recursive."""
+    """Return the strongly connected components, each after those it leads to: Tarjan's algorithm without recursion."""
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[int] = []
     on_stack: set[int] = set()
-    found: list[list[int]] = []
+    components: list[list[int]] = []
     for root in range(len(edges)):
         if root in index:
             continue
@@ -301,5 +301,5 @@ def _components(edges: list[list[Edge]]) -> list[list[int]]:
                     while not component or component[-1] != state:
                         component.append(stack.pop())
                         on_stack.discard(component[-1])
-                    found.append(component)
-    return found
+                    components.append(component)
+    return components

@@ -1,8 +1,8 @@
-"""A pattern as an automaton without empty moves: the ground on which `ambiguity` proves its bounds.
+"""A pattern as an automaton without epsilon transitions, on which `ambiguity` proves its bounds.
 
-A state is a place of the pattern that takes one character (Glushkov's construction), so that a run of the
+A state is a position in the pattern that consumes one character (Glushkov's construction), so a run of the
 automaton is a path that a backtracking matcher can try. Where the automaton is not exact, it has more runs than
-the matcher has paths, never fewer: a bound for it is a bound for the matcher.
+the matcher has paths, never fewer: a bound for the automaton is a bound for the matcher.
 """
 
 from __future__ import annotations
@@ -13,62 +13,62 @@ from typing import NamedTuple, TypeAlias
 from ingestd.grok import charset
 from ingestd.grok.charset import CharSet
 from ingestd.grok.nodes import (
-    At,
-    Atomic,
+    Alternation,
+    Anchor,
+    Assertion,
+    AtomicGroup,
     Backref,
-    Call,
-    Case,
+    CaptureGroup,
+    CaseGroup,
     Char,
-    Choice,
-    Condition,
-    Group,
-    Look,
+    Conditional,
+    GroupCall,
+    Lookaround,
     Node,
-    Place,
     Repeat,
     Sequence,
     Special,
 )
 from ingestd.grok.proof.alphabet import Alphabet
-from ingestd.grok.proof.tails import tail_start, takes_what_it_reads
+from ingestd.grok.proof.tails import consumes_what_it_reads, tail_start
 
 MAX_STATES = 3_000
 MAX_EDGES = 30_000
-MAX_UNROLLED = 4  # times; a longer counted repetition becomes a loop, if it is more than
-MAX_UNROLLED_CHARS = 16  # times a single character
-MAX_COUNTED = 100  # times; a counted loop up to this is a constant factor, beyond it counts as endless
+MAX_UNROLLED = 4  # times; a longer counted repetition becomes a loop, unless it is
+MAX_UNROLLED_CHARS = 16  # times one character
+MAX_COUNTED = 100  # times; a counted loop up to this is a constant factor; a longer one counts as unbounded
 
 _MAYBE_WORD = charset.of_ranges([*charset.WORD.ranges, *charset.BEYOND_ASCII.ranges])
 _MAYBE_NO_WORD = charset.complement(charset.WORD)
 
-# A condition on the characters around a place: one of these pairs (mask before, mask behind) must hold.
+# A condition on the characters around a position: one of these pairs (mask before, mask after) must match.
 Conditions: TypeAlias = tuple[tuple[tuple[int, int], ...], ...]
 
 
 class TooComplexError(Exception):
-    """The pattern is beyond what the analysis takes on."""
+    """The pattern is too complex for the analysis."""
 
 
 class Edge(NamedTuple):
-    """A move to state ``target`` on a character out of ``mask``; ``counted``: it closes a counted loop."""
+    """A transition to ``target`` on a character in ``mask``; ``counted``: it closes a counted loop."""
 
     target: int
     mask: int
     counted: bool
 
 
-class Entry(NamedTuple):
-    """A state at the border of a fragment and what must hold on the way to or from it."""
+class BorderState(NamedTuple):
+    """An entry or exit state of a fragment, and the conditions for getting there."""
 
     state: int
     conditions: Conditions
 
 
 class Fragment(NamedTuple):
-    """The automaton of a part: where it is entered and left, and on which conditions it takes nothing at all."""
+    """The automaton of a part: its entry and exit states, and the conditions under which it matches nothing."""
 
-    first: list[Entry]
-    last: list[Entry]
+    first: list[BorderState]
+    last: list[BorderState]
     empty: list[Conditions]
 
 
@@ -80,12 +80,12 @@ class Automaton:
     """The finished automaton.
 
     Args:
-        edges: The moves out of each state.
-        tail: States of the pattern's end that cannot fail: whoever gets there has matched.
+        edges: The transitions out of each state.
+        tail: States of the tail that cannot fail: a run that reaches one has matched.
         start: The state before the first character.
         scan: States in which a search skips characters before an attempt; empty if it cannot.
-        looks_past_match: That end may read text and then not take it, so that the next search reads it again.
-        out_of_hand: A counted repetition of something that may be empty has exponentially many readings.
+        looks_past_match: The tail may read text without consuming it, so the next search reads it again.
+        unbounded: A counted repetition of something that may be empty has exponentially many readings.
     """
 
     alphabet: Alphabet
@@ -94,7 +94,7 @@ class Automaton:
     start: int = 0
     scan: list[int] = field(default_factory=list)
     looks_past_match: bool = False
-    out_of_hand: bool = False
+    unbounded: bool = False
 
 
 def build(root: Node) -> Automaton:
@@ -104,7 +104,7 @@ def build(root: Node) -> Automaton:
         TooComplexError: It is too large, or the pattern calls its own groups.
     """
     alphabet = Alphabet([*_charsets(root), charset.NEWLINE, _MAYBE_WORD, _MAYBE_NO_WORD])
-    builder = _Builder(alphabet)
+    builder = _AutomatonBuilder(alphabet)
     fragment = builder.whole(root)
     builder.add_scan(fragment.first)
     return builder.automaton
@@ -117,11 +117,11 @@ def _charsets(root: Node) -> list[CharSet]:
         match todo.pop():
             case Char() as node:
                 found.append(_chars(node))
-            case Sequence(items) | Choice(items):
+            case Sequence(items) | Alternation(items):
                 todo += items
-            case Repeat(body) | Group(body) | Case(body) | Atomic(body) | Look(body):
+            case Repeat(body) | CaptureGroup(body) | CaseGroup(body) | AtomicGroup(body) | Lookaround(body):
                 todo.append(body)
-            case Condition(_, _, yes, no):
+            case Conditional(_, _, yes, no):
                 todo += (yes, no)
             case _:
                 pass
@@ -133,37 +133,37 @@ def _chars(node: Char) -> CharSet:
     return charset.both_cases(chars) if node.ignore_case else chars
 
 
-class _Builder:
+class _AutomatonBuilder:
     def __init__(self, alphabet: Alphabet) -> None:
         self._alphabet = alphabet
         self._labels: list[int] = []
         self._edge_count = 0
         self._in_tail = False
-        self._places = self._place_conditions()
+        self._anchors = self._anchor_conditions()
         self.automaton = Automaton(alphabet, [], set())
 
-    def _place_conditions(self) -> dict[At, Conditions]:
-        every, begin = self._alphabet.all, self._alphabet.begin
-        anywhere = every | begin
+    def _anchor_conditions(self) -> dict[Anchor, Conditions]:
+        every, start = self._alphabet.all, self._alphabet.start
+        anywhere = every | start
         newline = self._alphabet.mask(charset.NEWLINE)
         word, other = self._alphabet.mask(_MAYBE_WORD), self._alphabet.mask(_MAYBE_NO_WORD)
         return {
-            At.LINE_START: (((newline | begin, every),),),
-            At.LINE_END: (((anywhere, newline),),),
-            At.TEXT_START: (((begin, every),),),
-            At.TEXT_END: (((anywhere, 0),),),
-            At.LAST_LINE_END: (((anywhere, newline),),),
-            At.WORD_EDGE: (((word, other), (other | begin, word)),),
-            At.NO_WORD_EDGE: (((word, word), (other | begin, other)),),
-            At.SEARCH_START: (((begin, every),),),
+            Anchor.LINE_START: (((newline | start, every),),),
+            Anchor.LINE_END: (((anywhere, newline),),),
+            Anchor.TEXT_START: (((start, every),),),
+            Anchor.TEXT_END: (((anywhere, 0),),),
+            Anchor.LAST_LINE_END: (((anywhere, newline),),),
+            Anchor.WORD_EDGE: (((word, other), (other | start, word)),),
+            Anchor.NO_WORD_EDGE: (((word, word), (other | start, other)),),
+            Anchor.SEARCH_START: (((start, every),),),
         }
 
     def whole(self, node: Node) -> Fragment:
-        """Build a part that nothing follows. What cannot fail at its end is marked as tail."""
+        """Build a part that nothing follows. Its tail, which cannot fail, is marked."""
         match node:
-            case Choice(branches):
+            case Alternation(branches):
                 return _either([self.whole(branch) for branch in branches])
-            case Group(body) | Case(body):
+            case CaptureGroup(body) | CaseGroup(body):
                 return self.whole(body)
             case Sequence(items) if items:
                 cut = tail_start(items)
@@ -178,20 +178,20 @@ class _Builder:
                 return self._fragment(node)
 
     def _final_repeat(self, node: Repeat) -> Fragment:
-        """Build a repetition that ends the pattern: what comes after the least number of times cannot fail."""
-        least = self._sequence((node.body,) * node.low)
+        """Build a repetition that ends the pattern: everything after the minimum count cannot fail."""
+        minimum = self._sequence((node.body,) * node.low)
         more = None if node.high is None else node.high - node.low
-        return self._join(least, self._tail(Repeat(node.body, 0, more, node.mode)))
+        return self._join(minimum, self._tail(Repeat(node.body, 0, more, node.mode)))
 
     def _tail(self, node: Node) -> Fragment:
-        self.automaton.looks_past_match |= not takes_what_it_reads(node)
+        self.automaton.looks_past_match |= not consumes_what_it_reads(node)
         self._in_tail = True
         fragment = self._fragment(node)
         self._in_tail = False
         return fragment
 
-    def add_scan(self, first: list[Entry]) -> None:
-        """Add the states of the search itself: one for each kind of character that a condition tells apart."""
+    def add_scan(self, first: list[BorderState]) -> None:
+        """Add the states of the search itself: one for each class of characters that conditions distinguish."""
         befores = {before for entry in first for alternatives in entry.conditions for before, _ in alternatives}
         kinds: dict[tuple[bool, ...], int] = {}
         for number in range(self._alphabet.size):
@@ -199,25 +199,25 @@ class _Builder:
             kind = tuple(bool(before & bit) for before in befores)
             kinds[kind] = kinds.get(kind, 0) | bit
         automaton = self.automaton
-        automaton.start = self._state(self._alphabet.begin)
+        automaton.start = self._state(self._alphabet.start)
         automaton.scan = [self._state(mask) for mask in kinds.values()]
         outside = [automaton.start, *automaton.scan]
         for source in outside:
             for target in automaton.scan:
                 automaton.edges[source].append(Edge(target, self._labels[target], counted=False))
             for entry in first:
-                self._link(Entry(source, ()), entry)
+                self._link(BorderState(source, ()), entry)
 
     def _state(self, label: int) -> int:
         if len(self._labels) >= MAX_STATES:
-            raise TooComplexError(f"the pattern has more than {MAX_STATES} places for a character")
+            raise TooComplexError(f"the pattern has more than {MAX_STATES} positions for a character")
         self._labels.append(label)
         self.automaton.edges.append([])
         if self._in_tail:
             self.automaton.tail.add(len(self._labels) - 1)
         return len(self._labels) - 1
 
-    def _link(self, source: Entry, target: Entry, counted: bool = False) -> None:
+    def _link(self, source: BorderState, target: BorderState, counted: bool = False) -> None:
         before, mask = self._labels[source.state], self._labels[target.state]
         for alternatives in source.conditions + target.conditions:
             allowed = 0
@@ -228,7 +228,7 @@ class _Builder:
         if mask:
             self._edge_count += 1
             if self._edge_count > MAX_EDGES:
-                raise TooComplexError(f"the pattern has more than {MAX_EDGES} ways from one character to the next")
+                raise TooComplexError(f"the pattern has more than {MAX_EDGES} transitions")
             self.automaton.edges[source.state].append(Edge(target.state, mask, counted))
 
     def _join(self, left: Fragment, right: Fragment) -> Fragment:
@@ -236,9 +236,9 @@ class _Builder:
         for source in left.last:
             for target in right.first:
                 self._link(source, target)
-        first = left.first + [Entry(e.state, c + e.conditions) for c in left.empty for e in right.first]
-        last = right.last + [Entry(e.state, e.conditions + c) for c in right.empty for e in left.last]
-        # Two ways of taking nothing are kept apart: in a loop they are two readings of the same text.
+        first = left.first + [BorderState(e.state, c + e.conditions) for c in left.empty for e in right.first]
+        last = right.last + [BorderState(e.state, e.conditions + c) for c in right.empty for e in left.last]
+        # Two ways to match nothing stay separate: in a loop they are two readings of the same text.
         return Fragment(first, last, [a + b for a in left.empty[:2] for b in right.empty[:2]][:2])
 
     def _sequence(self, items: tuple[Node, ...]) -> Fragment:
@@ -250,33 +250,33 @@ class _Builder:
     def _fragment(self, node: Node) -> Fragment:  # noqa: PLR0911  one case for each kind
         match node:
             case Char():
-                entry = Entry(self._state(self._alphabet.mask(_chars(node))), ())
+                entry = BorderState(self._state(self._alphabet.mask(_chars(node))), ())
                 return Fragment([entry], [entry], [])
             case Sequence(items):
                 return self._sequence(items)
-            case Choice(branches):
+            case Alternation(branches):
                 return _either([self._fragment(branch) for branch in branches])
             case Repeat():
                 return self._repeat(node)
-            case Group(body) | Case(body):
+            case CaptureGroup(body) | CaseGroup(body):
                 return self._fragment(body)
-            case Atomic(body):
+            case AtomicGroup(body):
                 return self._atomic(body)
-            case Place(at):
-                return Fragment([], [], [self._places[at]])
-            case Look():
+            case Assertion(anchor):
+                return Fragment([], [], [self._anchors[anchor]])
+            case Lookaround():
                 return self._look(node)
-            case Condition(_, _, yes, no):
+            case Conditional(_, _, yes, no):
                 return _either([self._fragment(yes), self._fragment(no)])
             case _:
-                return self._rarity(node)
+                return self._other(node)
 
-    def _rarity(self, node: Node) -> Fragment:
-        if isinstance(node, Call):
+    def _other(self, node: Node) -> Fragment:
+        if isinstance(node, GroupCall):
             raise TooComplexError("the pattern calls one of its groups")
         if node == Special(r"\K"):
             return NOTHING
-        return self._repeat(Repeat(Char(charset.ANY), 0, None))  # a reference back, \X: text of any length
+        return self._repeat(Repeat(Char(charset.ANY), 0, None))  # a backreference or \X: text of any length
 
     def _repeat(self, node: Repeat) -> Fragment:
         if node.high == 0:
@@ -289,7 +289,7 @@ class _Builder:
         if node.high is not None and node.high <= (MAX_UNROLLED_CHARS if single else MAX_UNROLLED):
             return self._unrolled(node, body)
         if body.empty and node.low > 3:
-            self.automaton.out_of_hand = True
+            self.automaton.unbounded = True
         counted = node.high is not None and node.high <= MAX_COUNTED
         for source in body.last:
             for target in body.first:
@@ -307,45 +307,45 @@ class _Builder:
         return whole
 
     def _sealed(self, loop: Repeat, fragment: Fragment) -> Fragment:
-        """Close the ways out of ``fragment``, which ends with ``loop`` and is never entered again by backtracking.
+        """Restrict the exits of ``fragment``, which ends with ``loop`` and is never re-entered by backtracking.
 
-        An endless greedy loop has then taken all that it can: what follows is none of its own characters.
+        An unbounded greedy loop has consumed all it can: no character of its own follows.
         """
         if loop.high is not None or loop.mode == "lazy" or not isinstance(loop.body, Char) or not _is_exact(loop.body):
             return fragment
         outside = self._alphabet.all & ~self._alphabet.mask(_chars(loop.body))
-        sealed: Conditions = (((self._alphabet.all | self._alphabet.begin, outside),),)
-        last = [Entry(entry.state, entry.conditions + sealed) for entry in fragment.last]
+        sealed: Conditions = (((self._alphabet.all | self._alphabet.start, outside),),)
+        last = [BorderState(entry.state, entry.conditions + sealed) for entry in fragment.last]
         return Fragment(fragment.first, last, [sealed] if fragment.empty else [])
 
     def _atomic(self, body: Node) -> Fragment:
         fragments = []
-        for branch in body.branches if isinstance(body, Choice) else (body,):
+        for branch in body.branches if isinstance(body, Alternation) else (body,):
             fragment = self._fragment(branch)
-            final = branch.items[-1] if isinstance(branch, Sequence) and branch.items else branch
-            fragments.append(self._sealed(final, fragment) if isinstance(final, Repeat) else fragment)
+            last = branch.items[-1] if isinstance(branch, Sequence) and branch.items else branch
+            fragments.append(self._sealed(last, fragment) if isinstance(last, Repeat) else fragment)
         return _either(fragments)
 
-    def _look(self, node: Look) -> Fragment:
+    def _look(self, node: Lookaround) -> Fragment:
         condition = self._single_char_look(node)
         if condition is not None:
             return Fragment([], [], [condition])
         if not node.ahead or not _has_loop(node.body):
             return NOTHING
-        # Looking ahead scans the text and comes back: runs into the body that end there, and one past it.
+        # A look-ahead scans the text and returns: runs into the body that end there, and one past it.
         return Fragment(self._fragment(node.body).first, [], [()])
 
-    def _single_char_look(self, node: Look) -> Conditions | None:
+    def _single_char_look(self, node: Lookaround) -> Conditions | None:
         body = node.body
         while isinstance(body, Sequence) and len(body.items) == 1:
             body = body.items[0]
         if not isinstance(body, Char) or (node.negative and not _is_exact(body)):
             return None
-        every, begin = self._alphabet.all, self._alphabet.begin
+        every, start = self._alphabet.all, self._alphabet.start
         mask = self._alphabet.mask(_chars(body))
         if node.ahead:
-            return (((every | begin, every & ~mask if node.negative else mask),),)
-        return (((every & ~mask | begin if node.negative else mask, every),),)
+            return (((every | start, every & ~mask if node.negative else mask),),)
+        return (((every & ~mask | start if node.negative else mask, every),),)
 
 
 def _is_exact(node: Char) -> bool:
@@ -366,13 +366,13 @@ def _has_loop(node: Node) -> bool:
     match node:
         case Repeat(body, _, high):
             return high is None or high > MAX_COUNTED or _has_loop(body)
-        case Sequence(items) | Choice(items):
+        case Sequence(items) | Alternation(items):
             return any(_has_loop(item) for item in items)
-        case Group(body) | Case(body) | Atomic(body) | Look(body):
+        case CaptureGroup(body) | CaseGroup(body) | AtomicGroup(body) | Lookaround(body):
             return _has_loop(body)
-        case Condition(_, _, yes, no):
+        case Conditional(_, _, yes, no):
             return _has_loop(yes) or _has_loop(no)
-        case Backref() | Call() | Special():
+        case Backref() | GroupCall() | Special():
             return True
         case _:
             return False

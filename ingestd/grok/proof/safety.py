@@ -1,6 +1,6 @@
-"""Prove how long a pattern can take: linear, quadratic, ... or exponential in the length of the value.
+"""Prove how the time of a search grows with the length of the value: linear, quadratic, ... or exponential.
 
-The proof is on the safe side: the true growth is never more than said. Where it cannot be found within the
+The proof errs on the safe side: the true growth is never more than reported. If it cannot be found within the
 budget of `automaton` and `ambiguity`, the pattern counts as exponential.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ingestd.grok.nodes import Regex
-from ingestd.grok.parser import parse
+from ingestd.grok.nodes import ParsedRegex
 from ingestd.grok.proof.ambiguity import Ambiguity, Bridge
 from ingestd.grok.proof.automaton import Automaton, TooComplexError, build
 
 
-class Piece(NamedTuple):
+class AttackPiece(NamedTuple):
     """A part of an attack text."""
 
     text: str
@@ -28,24 +27,24 @@ class Safety:
 
     Args:
         degree: 1 for linear, 2 for quadratic, ...; None for exponential, or unknown.
-        attack: Pieces of a text that shows it; empty for linear and unknown.
+        attack: Pieces of a text that demonstrates it; empty for linear and unknown.
         reason: Why the degree is unknown; empty if it is known.
-        looks_past_match: A search may read text behind its match, which the next search reads again.
+        looks_past_match: A search may read text after its match, which the next search reads again.
     """
 
     degree: int | None
-    attack: tuple[Piece, ...] = ()
+    attack: tuple[AttackPiece, ...] = ()
     reason: str = ""
     looks_past_match: bool = False
 
     @property
     def degree_of_all(self) -> int | None:
-        """The degree of finding all matches of a value, one after the other."""
+        """The degree of finding all matches of a value, one after another."""
         return self.degree if self.degree is None or not self.looks_past_match else self.degree + 1
 
     @property
     def example(self) -> str:
-        """A text that is slow to search, long enough to be seen and short enough to be printed."""
+        """A text that is slow to search: long enough to notice, short enough to print."""
         return self.attack_text(30 if self.degree is None else 100)
 
     def attack_text(self, count: int) -> str:
@@ -53,9 +52,9 @@ class Safety:
         return "".join(piece.text * (count if piece.repeated else 1) for piece in self.attack)
 
     def describe(self) -> str:
-        """Return the growth in words, with the attack in short."""
+        """Return the growth in words, with the attack in short form."""
         if self.reason:
-            return f"it cannot be told how long a search takes: {self.reason}"
+            return f"the time of a search is unknown: {self.reason}"
         growth = {1: "linear", 2: "quadratic", 3: "cubic", None: "exponential"}.get(
             self.degree, f"a polynomial of degree {self.degree}"
         )
@@ -63,21 +62,12 @@ class Safety:
         return f"the time of a search is {growth}" + (f", as with {' then '.join(parts)}" if parts else "")
 
 
-def analyse(text: str, dot_all: bool = False) -> Safety:
-    """Analyse a pattern in Ruby's syntax.
-
-    Raises:
-        PatternError: It is no regular expression.
-    """
-    return analyse_tree(parse(text, dot_all))
-
-
-def analyse_tree(tree: Regex) -> Safety:
-    """Analyse a parsed pattern. Takes some milliseconds; never more than some tens of them."""
+def analyse(tree: ParsedRegex) -> Safety:
+    """Analyse a parsed pattern. Takes milliseconds, at most a few tens."""
     try:
         automaton = build(tree.root)
         ambiguity = Ambiguity(automaton)
-        if automaton.out_of_hand:
+        if automaton.unbounded:
             return Safety(None, reason="it repeats something that may be empty a fixed number of times")
         for loop in ambiguity.loops:
             bridge = None if loop.states & set(automaton.scan) else ambiguity.exponential(loop)
@@ -95,15 +85,15 @@ def analyse_tree(tree: Regex) -> Safety:
 def _longest_chain(ambiguity: Ambiguity) -> tuple[float, list[Bridge]]:
     """Return the weight of the heaviest chain of loops and its bridges.
 
-    An endless loop weighs 1. A counted one is a constant factor of at most `automaton.MAX_COUNTED`; but two of those
-    together are as bad as an endless loop on values of the usual lengths.
+    An unbounded loop weighs 1. A counted one is a constant factor of at most `automaton.MAX_COUNTED`; but two of those
+    together are as bad as an unbounded loop on values of the usual lengths.
     """
     best: list[tuple[float, list[Bridge]]] = [(0.0, [])] * len(ambiguity.loops)
     for number in reversed(range(len(ambiguity.loops))):
         loop = ambiguity.loops[number]
         own = 0.5 if loop.counted else 1.0
         best[number] = (own, [])
-        # The heaviest first, of equals the smallest: the first proof is then the best, and it is found soonest.
+        # Heaviest first, then smallest: the first proof is then the best, and found soonest.
         heaviest = sorted(ambiguity.candidates(loop), key=lambda n: (-best[n][0], len(ambiguity.loops[n].states)))
         for target in heaviest:
             bridge = ambiguity.bridge(loop, ambiguity.loops[target])
@@ -113,22 +103,22 @@ def _longest_chain(ambiguity: Ambiguity) -> tuple[float, list[Bridge]]:
     return max(best, key=lambda entry: entry[0], default=(0.0, []))
 
 
-def _attack(automaton: Automaton, ambiguity: Ambiguity, chain: list[Bridge]) -> tuple[Piece, ...]:
-    """Return the text that walks to the chain, around each of its loops, and then fails."""
+def _attack(automaton: Automaton, ambiguity: Ambiguity, chain: list[Bridge]) -> tuple[AttackPiece, ...]:
+    """Return a text that leads to the chain, around each of its loops, and then fails."""
     alphabet = automaton.alphabet
 
     def spell(masks: tuple[int, ...] | None) -> str:
         return "".join(alphabet.char(mask) for mask in masks or ())
 
     pieces = []
-    here = automaton.start
+    state = automaton.start
     for bridge in chain:
-        if bridge.source not in automaton.scan:  # the first time around, the search is there by itself
-            pieces.append(Piece(spell(ambiguity.path(here, bridge.source)), repeated=False))
-        pieces.append(Piece(spell(bridge.word), repeated=True))
-        here = bridge.target
+        if bridge.source not in automaton.scan:  # the search starts there
+            pieces.append(AttackPiece(spell(ambiguity.path(state, bridge.source)), repeated=False))
+        pieces.append(AttackPiece(spell(bridge.word), repeated=True))
+        state = bridge.target
     wrong = alphabet.all
-    for edge in automaton.edges[here]:
+    for edge in automaton.edges[state]:
         wrong &= ~edge.mask
-    pieces.append(Piece(alphabet.char(wrong), repeated=False))
+    pieces.append(AttackPiece(alphabet.char(wrong), repeated=False))
     return tuple(piece for piece in pieces if piece.text)

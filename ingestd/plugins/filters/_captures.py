@@ -22,7 +22,7 @@ Store = Callable[[Event, "re.Match[str]"], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class CaptureRules:
     """What holds for all captures of a filter."""
 
     target: FieldRef | None
@@ -30,7 +30,7 @@ class Rules:
     keep_empty: bool
 
 
-class Slot(NamedTuple):
+class CaptureTarget(NamedTuple):
     """Where one capture goes; ``name`` is the field's if that can simply be set, else None."""
 
     name: str | None
@@ -45,7 +45,7 @@ def field_of(capture: Capture, inside: FieldRef | None) -> FieldRef:
     return target(ref if inside is None else f"{inside}{ref}")
 
 
-def make_store(pattern: GrokPattern, rules: Rules) -> Store:
+def make_store(pattern: GrokPattern, rules: CaptureRules) -> Store:
     """Return the store of ``pattern``."""
     slots = [_slot(capture, rules) for capture in pattern.captures]
     lines = ["def store(event, match):"]
@@ -72,7 +72,7 @@ def _taking(groups: list[int], pattern: GrokPattern) -> list[str]:
     return [f"{targets} = match.group({', '.join(map(str, groups))})"]
 
 
-def _setting(number: int, slot: Slot, keep_empty: bool) -> list[str]:
+def _setting(number: int, slot: CaptureTarget, keep_empty: bool) -> list[str]:
     """Return the lines that set the field of one capture."""
     text, value = f"t{number}", f"t{number}"
     if slot.convert is not None:
@@ -104,11 +104,11 @@ def _guarded(store: Store) -> Store:
     return guarded
 
 
-def _slot(capture: Capture, rules: Rules) -> Slot:
+def _slot(capture: Capture, rules: CaptureRules) -> CaptureTarget:
     ref = field_of(capture, rules.target)
     convert = {"int": to_i, "float": _to_float, None: None}[capture.convert]
     overwrite = ref in rules.overwrite or FieldRef(capture.field) in rules.overwrite
-    return Slot(plain_name(ref), ref, convert, overwrite)
+    return CaptureTarget(plain_name(ref), ref, convert, overwrite)
 
 
 def _to_float(text: str) -> float:

@@ -18,7 +18,7 @@ from ingestd.grok.compile import GrokPattern, compile_grok
 from ingestd.grok.engine import Matcher
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import load_library
-from ingestd.plugins.filters._captures import Rules, Store, field_of, make_store
+from ingestd.plugins.filters._captures import CaptureRules, Store, field_of, make_store
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
 
@@ -100,7 +100,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     """
     limit = options.timeout_millis / 1000 or None
     overwrite = _captured(options) if context.again else frozenset(options.overwrite)
-    rules = Rules(options.target, overwrite, options.keep_empty_captures)
+    rules = CaptureRules(options.target, overwrite, options.keep_empty_captures)
     fields = [
         (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns])
         for name, patterns in _patterns(options).items()

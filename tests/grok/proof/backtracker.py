@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingestd.grok import charset
-from ingestd.grok.nodes import At, Atomic, Case, Char, Choice, Group, Look, Node, Place, Repeat, Sequence
+from ingestd.grok.nodes import (
+    Alternation,
+    Anchor,
+    Assertion,
+    AtomicGroup,
+    CaptureGroup,
+    CaseGroup,
+    Char,
+    Lookaround,
+    Node,
+    Repeat,
+    Sequence,
+)
 from ingestd.grok.parser import parse
 
 Next = Callable[[int], bool]
@@ -38,21 +50,21 @@ class Backtracker:
             case Char(expr):
                 held = at < len(self.text) and charset.superset(expr).holds(self.text[at])
                 return held and then(at + 1)
-            case Place(place):
+            case Assertion(place):
                 return self.holds(place, at) and then(at)
             case Sequence(items):
                 if not items:
                     return then(at)
                 rest = Sequence(items[1:])
                 return self.run(items[0], at, lambda end: self.run(rest, end, then))
-            case Choice(branches):
+            case Alternation(branches):
                 return any(self.run(branch, at, then) for branch in branches)
-            case Group(body) | Case(body):
+            case CaptureGroup(body) | CaseGroup(body):
                 return self.run(body, at, then)
-            case Atomic(body):
+            case AtomicGroup(body):
                 end = self.end_of(body, at)
                 return end is not None and then(end)
-            case Look(body, True, negative):
+            case Lookaround(body, True, negative):
                 return (self.end_of(body, at) is None) == negative and then(at)
             case Repeat(_, _, _, "possessive"):
                 end = self.end_of(Repeat(node.body, node.low, node.high), at)
@@ -78,14 +90,14 @@ class Backtracker:
             return again()
         return (again() or then(at)) if node.mode == "greedy" else (then(at) or again())
 
-    def holds(self, place: At, at: int) -> bool:
+    def holds(self, place: Anchor, at: int) -> bool:
         before, behind = self.text[at - 1 : at], self.text[at : at + 1]
         word = (before.isalnum() or before == "_") != (behind.isalnum() or behind == "_")
         return {
-            At.LINE_START: before in ("", "\n"),
-            At.LINE_END: behind in ("", "\n"),
-            At.TEXT_START: not before,
-            At.TEXT_END: not behind,
-            At.WORD_EDGE: word,
-            At.NO_WORD_EDGE: not word,
+            Anchor.LINE_START: before in ("", "\n"),
+            Anchor.LINE_END: behind in ("", "\n"),
+            Anchor.TEXT_START: not before,
+            Anchor.TEXT_END: not behind,
+            Anchor.WORD_EDGE: word,
+            Anchor.NO_WORD_EDGE: not word,
         }[place]

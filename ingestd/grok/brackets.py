@@ -1,4 +1,4 @@
-"""Bracket expressions: ``[a-z&&[^aeiou]]``, ``[[:alpha:]_]``, ``[^\\s"]``."""
+"""Parse bracket expressions: ``[a-z&&[^aeiou]]``, ``[[:alpha:]_]``, ``[^\\s"]``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _POSIX = re.compile(r"\[:(\^?)([A-Za-z]{1,20}):\]")
 _MAX_DEPTH = 50
 
 
-def read_class(text: str, start: int, unicode_sets: bool, depth: int = 0) -> tuple[CharExpr, int]:
-    """Read the class whose bracket is at ``start``.
+def parse_brackets(text: str, start: int, unicode_sets: bool, depth: int = 0) -> tuple[CharExpr, int]:
+    """Parse the bracket expression that starts at ``start``.
 
     Returns:
-        The set, and the offset behind the closing bracket.
+        The set, and the offset after the closing bracket.
 
     Raises:
-        PatternError: It is not closed, empty, or has an impossible range.
+        PatternError: It is not closed, is empty, or has an invalid range.
     """
     if depth > _MAX_DEPTH:
         raise PatternError(f"brackets are nested more than {_MAX_DEPTH} deep", start)
@@ -29,18 +29,18 @@ def read_class(text: str, start: int, unicode_sets: bool, depth: int = 0) -> tup
     pos += negative
     first = pos
     parts: list[CharExpr] = []
-    both: CharExpr | None = None  # what stands before the last &&
+    left: CharExpr | None = None  # the operand of the last &&
     while pos < len(text):
         if text[pos] == "]" and (pos > first or "]" not in text[pos + 1 :]):
             if pos == first:
                 raise PatternError("a bracket expression is empty", start)
             expr = charset.union(parts)
-            if both is not None:
-                expr = charset.intersection(both, expr)
+            if left is not None:
+                expr = charset.intersection(left, expr)
             return (charset.negation(expr) if negative else expr), pos + 1
         if text.startswith("&&", pos):
-            left = charset.union(parts)
-            both = left if both is None else charset.intersection(both, left)
+            right = charset.union(parts)
+            left = right if left is None else charset.intersection(left, right)
             parts = []
             pos += 2
         else:
@@ -50,19 +50,19 @@ def read_class(text: str, start: int, unicode_sets: bool, depth: int = 0) -> tup
 
 
 def _read_part(text: str, pos: int, unicode_sets: bool, depth: int) -> tuple[CharExpr, int]:
-    """Read one member: a character, a range, an escape, a POSIX bracket or a nested class."""
+    """Parse one member: a character, a range, an escape, a POSIX bracket or a nested class."""
     if text[pos] == "[":
         if posix := _POSIX.match(text, pos):
             expr = charset.POSIX.get(posix[2].lower())
             if expr is None:
                 raise PatternError(f"there is no POSIX class '{posix[2]}'", pos)
             return (charset.negation(expr) if posix[1] else expr), posix.end()
-        return read_class(text, pos, unicode_sets, depth + 1)
+        return parse_brackets(text, pos, unicode_sets, depth + 1)
     low, expr, end = _read_char(text, pos, unicode_sets)
     if not low or not text.startswith("-", end) or text[end + 1 : end + 2] in ("", "]", "["):
         return expr, end
     high, _, after = _read_char(text, end + 1, unicode_sets)
-    if not high:  # [a-\d]: the hyphen is itself
+    if not high:  # [a-\d]: a literal hyphen
         return expr, end
     if low > high:
         raise PatternError(f"the range {low}-{high} is empty", pos)
