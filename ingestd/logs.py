@@ -73,11 +73,11 @@ class Outage:
         self._next_report = 0.0
 
     @property
-    def lasts(self) -> bool:
+    def ongoing(self) -> bool:
         """Whether it has started and not ended yet."""
         return self._since is not None
 
-    def goes_on(self, **fields: Any) -> None:
+    def failed(self, **fields: Any) -> None:
         """Note a failure; may be called as often as it occurs."""
         now = self._clock()
         if self._since is None:
@@ -89,7 +89,7 @@ class Outage:
         self._next_report = now + _REPEAT_SECONDS
         self._log_failure(self._failure, **fields)
 
-    def ended(self, **fields: Any) -> None:
+    def recovered(self, **fields: Any) -> None:
         """Note a success; costs next to nothing if there was no failure."""
         if self._since is not None:
             seconds, self._since = self._clock() - self._since, None

@@ -14,15 +14,15 @@ def test_at_its_start_once_a_minute_and_at_its_end() -> None:
         told.append((now[0] - 1000, sentence, fields))
 
     outage = Outage(tell, "away", tell, "back", lambda: now[0])
-    outage.ended()
+    outage.recovered()
     for _ in range(1301):
-        outage.goes_on(error="no")
+        outage.failed(error="no")
         now[0] += 0.1
-    lasted = [outage.lasts]
-    outage.ended(output="o")
-    outage.ended()
-    assert [*lasted, outage.lasts] == [True, False]
-    outage.goes_on()
+    lasted = [outage.ongoing]
+    outage.recovered(output="o")
+    outage.recovered()
+    assert [*lasted, outage.ongoing] == [True, False]
+    outage.failed()
     assert [(round(at), sentence, fields) for at, sentence, fields in told] == [
         (0, "away", {"error": "no"}),
         (60, "away", {"error": "no", "for_seconds": 60}),

@@ -121,7 +121,7 @@ class DeadLetterWriter:
             try:
                 self._flush()
             except OSError as error:
-                self._refused.goes_on(error=error.strerror, dead_letters=len(self._waiting))
+                self._refused.failed(error=error.strerror, dead_letters=len(self._waiting))
 
     def recent(self, since: float) -> Iterator[DeadLetter]:
         """Return the dead letters that this writer wrote since then (seconds since the epoch), newest first.
@@ -151,9 +151,9 @@ class DeadLetterWriter:
         try:
             self._force()
         except OSError as error:
-            self._refused.goes_on(error=error.strerror, dead_letters=len(self._waiting))
+            self._refused.failed(error=error.strerror, dead_letters=len(self._waiting))
             raise
-        self._refused.ended()
+        self._refused.recovered()
 
     def _force(self) -> None:
         with self._lock:

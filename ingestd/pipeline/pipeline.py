@@ -168,7 +168,7 @@ class RunningPipeline:
         except JournalError as error:
             self._disk_refuses(error)
             return False
-        self._journal_refuses.ended(pipeline=self.name)
+        self._journal_refuses.recovered(pipeline=self.name)
         metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
         metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
         self._hand_over(chunk, built, begin, end)
@@ -176,7 +176,7 @@ class RunningPipeline:
 
     def _disk_refuses(self, error: JournalError) -> None:
         """Shut the inputs for a moment: what they hold is offered again then."""
-        self._journal_refuses.goes_on(pipeline=self.name, error=error)
+        self._journal_refuses.failed(pipeline=self.name, error=error)
         self._open.clear()
         self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
 
@@ -238,9 +238,9 @@ class RunningPipeline:
                     await asyncio.to_thread(self._dead_letters.sync)
             try:
                 await asyncio.to_thread(self.journal.sync)
-                self._sync_refuses.ended(pipeline=self.name)
+                self._sync_refuses.recovered(pipeline=self.name)
             except JournalError as error:
-                self._sync_refuses.goes_on(pipeline=self.name, error=error)
+                self._sync_refuses.failed(pipeline=self.name, error=error)
             self._reopen()
             self._enter_rejected()
 

@@ -166,7 +166,7 @@ class BulkSender:
                     if result.dead:
                         await self._refused_documents(attempt, result.dead, rewritten=rewritten)
                     if not result.retry:
-                        self._failing.ended(output=self._name)
+                        self._failing.recovered(output=self._name)
                         return
                     attempt = attempt.pick(result.retry)
                 case Verdict.SPLIT if count > 1:
@@ -181,7 +181,7 @@ class BulkSender:
             metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
             metrics.EVENTS_RETRIED.add(count, self._name, reply.cause)
             if result.verdict is not Verdict.PAUSE:  # that one waits in ``_request``
-                self._failing.goes_on(output=self._name, events=count, reason=result.reason)
+                self._failing.failed(output=self._name, events=count, reason=result.reason)
                 await self._retry.wait(number, reply.retry_after)
             if timeouts == _TIMEOUTS and count > 1:
                 await self._send_halves(attempt, rewritten=rewritten)
@@ -199,7 +199,7 @@ class BulkSender:
         are locked for less.
         """
         async with self._limit.slot():
-            if not self._refused.lasts:
+            if not self._refused.ongoing:
                 return await self._request_now(attempt)
             async with self._door:
                 await asyncio.sleep(self._ask_again_at - asyncio.get_running_loop().time())
@@ -227,10 +227,10 @@ class BulkSender:
 
     def _note_refusal(self, result: BulkResult) -> None:
         if result.verdict is Verdict.PAUSE:
-            self._refused.goes_on(output=self._name, reason=result.reason)
+            self._refused.failed(output=self._name, reason=result.reason)
             self._ask_again_at = asyncio.get_running_loop().time() + PAUSE_SECONDS
         else:
-            self._refused.ended(output=self._name)
+            self._refused.recovered(output=self._name)
 
     async def _refused_documents(self, attempt: _Attempt, refused: Sequence[Dead], *, rewritten: bool) -> None:
         """Make dead letters of what was refused, but give documents that may only be written badly one more try.

@@ -128,8 +128,8 @@ class ElasticsearchOutput:
             if pause is None:
                 break
             await self._retry.wait(attempt, pause)
-        self._absent.ended(output=self._name)
-        self._unwilling.ended(output=self._name)
+        self._absent.recovered(output=self._name)
+        self._unwilling.recovered(output=self._name)
 
     async def _template_pause(self) -> float | None:
         """Install the template. While the server is absent or takes nothing, return the least seconds to the next try.
@@ -145,11 +145,11 @@ class ElasticsearchOutput:
                 template_overwrite=self._opts.template_overwrite,
             )
         except ElasticUnavailable as error:
-            self._absent.goes_on(output=self._name, error=error)
+            self._absent.failed(output=self._name, error=error)
             return 0
         except ElasticRefused as error:
             if error.status in {_UNAUTHORIZED, 429} or error.status >= 500:
-                self._unwilling.goes_on(output=self._name, error=error)
+                self._unwilling.failed(output=self._name, error=error)
                 return PAUSE_SECONDS if error.status == _UNAUTHORIZED else 0
             log.error("the index template could not be installed", output=self._name, error=error)
         except ValueError as error:

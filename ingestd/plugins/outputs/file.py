@@ -113,9 +113,9 @@ class FileOutput:
                     log.error("an event's file name is not possible", output=self._plugin_id, path=path[:1000])
                     path = self._failure_path
                     continue
-                self._disk_refuses.goes_on(output=self._plugin_id, path=path, error=error.strerror)
+                self._disk_refuses.failed(output=self._plugin_id, path=path, error=error.strerror)
                 await asyncio.sleep(_RETRY_SECONDS)
-        self._disk_refuses.ended(output=self._plugin_id, path=path)
+        self._disk_refuses.recovered(output=self._plugin_id, path=path)
 
     def _write(self, path: str, data: memoryview) -> int:
         return os.write(self._file(path), data)

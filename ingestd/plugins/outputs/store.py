@@ -159,12 +159,12 @@ class StoreOutput:
         while True:
             try:
                 await asyncio.to_thread(action)
-                self._disk_refuses.ended(output=self._plugin_id)
+                self._disk_refuses.recovered(output=self._plugin_id)
                 return
             except (InvalidIndexError, DocumentsRejectedError):
                 raise
             except StoreError as error:
-                self._disk_refuses.goes_on(output=self._plugin_id, error=error)
+                self._disk_refuses.failed(output=self._plugin_id, error=error)
                 metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
                 await asyncio.sleep(_RETRY_SECONDS)
 
