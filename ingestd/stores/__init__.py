@@ -1,1 +1,1 @@
-"""Where indices live: the ``LogStore`` interface (``base``) and the stores behind it."""
+"""Where indices live: the ``LogStore`` interface (``base``) and its implementations."""

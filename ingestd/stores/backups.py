@@ -1,7 +1,7 @@
-"""``Backups``: what the command line, the schedule and retention ask of a place of backups.
+"""``Backups``: what the command line, the schedule and retention need for backing up a store.
 
-Both stores have one: the built-in store copies the files of an index to a folder or an object store,
-Elasticsearch and OpenSearch write snapshots themselves. Times are aware, in UTC. All calls block.
+Both stores implement it: the built-in store copies the files of an index to a folder or an object store, Elasticsearch
+and OpenSearch write snapshots themselves. Times are timezone-aware, in UTC. All calls block.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ingestd.stores.base import StoreError
 State = Literal["running", "success", "partial", "failed"]
 
 Progress = Callable[[int, int], None]
-"""Told now and then how much is done of how much, in bytes or, where these are not known, in files."""
+"""Called now and then with how much is done, and of how much: in bytes or, where these are unknown, in files."""
 
 
 class BackupError(StoreError):
-    """A backup, its verification or a restore did not succeed; the text is one sentence for the user."""
+    """A backup, its verification or a restore failed; the text is one sentence for the user."""
 
 
 class RepositoryUnavailableError(BackupError):
-    """The repository does not answer, or does not let us in: later it may."""
+    """The repository does not answer or denies access; a retry may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Repository:
     """Where backups go.
 
     Attributes:
-        name: How it is called.
+        name: Its name.
         kind: ``fs``: a folder, ``location``. ``s3``: ``bucket``, ``region``, ``base_path``, ``endpoint``.
-        settings: Never credentials: these come from the environment, files or the instance.
+        settings: Without credentials: these come from the environment, files or the instance.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Repository:
 class Snapshot:
     """A backup of one index. ``name`` is the index, ``-`` and the time of the backup: ``…-20261122001000``.
 
-    ``events`` is how many it holds and ``bytes`` what it takes, None if nobody knows; ``reason`` says why it is
-    partial or failed. ``origin`` tells apart indices of one name: one that was deleted and began again, by events
-    that came late, has another.
+    ``events`` and ``bytes`` are its size, None if unknown; ``reason`` says why it is partial or failed.
+    ``index_uuid`` distinguishes indices of the same name: one that was deleted, and created again by late events, has
+    another UUID.
     """
 
     name: str
@@ -68,30 +68,30 @@ def snapshot_name(index: str, now: datetime.datetime) -> str:
 
 
 def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
-    """Return for each index and origin the successful backup to rely on.
+    """Return the successful backup to rely on for each index name and UUID.
 
-    That is the one with the most events, of several the latest: an index only grows, and clocks are wrong at times.
+    It is the one with the most events, of several the latest: an index only grows, and clocks may be wrong.
     """
     ranked = sorted(
-        (one for one in snapshots if one.state == "success"),
-        key=lambda one: (-1 if one.events is None else one.events, one.started),
+        (snapshot for snapshot in snapshots if snapshot.state == "success"),
+        key=lambda snapshot: (-1 if snapshot.events is None else snapshot.events, snapshot.started),
     )
-    return {(one.index, one.index_uuid): one for one in ranked}
+    return {(snapshot.index, snapshot.index_uuid): snapshot for snapshot in ranked}
 
 
 def newest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Return one backup of each index, and one for each time that the index began anew; the latest first.
+    """Return one backup for each index name and UUID, latest first.
 
-    Where two have an event of the same id, the first counts: that is how it was parsed last.
+    If two have an event with the same id, the first one counts: it has the event as it was parsed last.
     """
-    return sorted(fullest(snapshots).values(), key=lambda one: one.started, reverse=True)
+    return sorted(fullest(snapshots).values(), key=lambda snapshot: snapshot.started, reverse=True)
 
 
 def to_restore(snapshots: Iterable[Snapshot]) -> dict[str, list[str]]:
-    """Return for each index, in order, the names of the backups that together hold it, as `Backups.restore` wants."""
+    """Return the names of the backups that make up each index, as `Backups.restore` expects them."""
     found: dict[str, list[str]] = {}
-    for one in newest(snapshots):
-        found.setdefault(one.index, []).append(one.name)
+    for snapshot in newest(snapshots):
+        found.setdefault(snapshot.index, []).append(snapshot.name)
     return dict(sorted(found.items()))
 
 
@@ -99,37 +99,37 @@ class Backups(Protocol):
     """Repositories and the snapshots in them. Every call may raise BackupError or another StoreError."""
 
     def repositories(self) -> list[Repository]:
-        """Return what is registered, by name."""
+        """Return the registered repositories, by name."""
 
     def add_repository(self, repository: Repository) -> None:
-        """Register a repository after making sure that it can be written and read.
+        """Register a repository after checking that it can be written and read.
 
         Raises:
-            BackupError: It cannot, or one of that name is there with other settings.
+            BackupError: It cannot, or another repository has this name.
         """
 
     def remove_repository(self, name: str) -> None:
-        """Forget a repository; what is in it stays."""
+        """Unregister a repository; its content stays."""
 
     def snapshots(self, repository: str) -> list[Snapshot]:
-        """Return the backups in a repository by index and time, also those that failed or are under way."""
+        """Return the backups in a repository by index and time, including failed and running ones."""
 
     def back_up(
         self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
     ) -> Snapshot:
-        """Back up an index and return when it is done; what an interrupted try has brought there is used.
+        """Back up an index, reusing what an interrupted backup has uploaded.
 
         Raises:
-            BackupError: It is partial or failed.
+            BackupError: The backup is partial or failed.
         """
 
     def current(self, repository: str) -> Mapping[str, str]:
-        """Return the indices whose every event, as of now, is in a successful backup, and which one that is."""
+        """Return the indices whose every event is in a successful backup, with the name of that backup."""
 
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
-        """Read a backup again, all of it; return what is wrong with it, nothing if it can be relied on.
+        """Read all of a backup again; return what is wrong with it, empty if it is sound.
 
-        Compares the number of events and checksums with what was noted when it was made.
+        Compares checksums and the number of events with those recorded by the backup.
         """
 
     def restore(
@@ -141,32 +141,32 @@ class Backups(Protocol):
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> int:
-        """Bring backups back together as ``index``, each event once: all, or nothing. Returns the number of events.
+        """Restore backups together as ``index``, each event once, or nothing at all. Returns the number of events.
 
         Raises:
-            BackupError: There is such an index, and ``overwrite`` is not set; or a backup is damaged.
+            BackupError: The index exists and ``overwrite`` is not set, or a backup is damaged.
         """
 
     def restored(self) -> Mapping[str, datetime.datetime]:
-        """Return the indices that were brought back, and when."""
+        """Return the indices that were restored, and when."""
 
     def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Return the id and the document of each event, once, oldest first; nothing is restored for others to see."""
+        """Yield id and document of each event, once, oldest first; nothing becomes visible in the store."""
 
     def content(self, index: str) -> Iterator[tuple[str, bytes]]:
-        """Return the id and the document of each event of an index, in no order."""
+        """Yield id and document of each event of an index, in any order."""
 
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
-        """Make an index out of ids and documents, such as those of another store: whole, or not at all.
+        """Create an index from ids and documents, such as those of another store, or nothing at all.
 
-        It counts as restored, and as not backed up. Returns the number of events.
+        It counts as restored and as not backed up. Returns the number of events.
 
         Raises:
-            BackupError: There is such an index, and ``overwrite`` is not set.
+            BackupError: The index exists and ``overwrite`` is not set.
         """
 
     def forget(self, repository: str, snapshot: str) -> None:
         """Delete a backup."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

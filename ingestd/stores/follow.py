@@ -1,6 +1,6 @@
-"""Following a log: a store is asked again and again for the last minutes, and what was seen already is left out.
+"""Following a log: a store is polled for the last minutes, and events that were already seen are left out.
 
-So an event that arrives late, behind younger ones, is seen as well.
+So an event that arrives late, after newer ones, is shown as well.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 OVERLAP_SECONDS = 300.0
-"""How late an event may arrive and still be seen."""
+"""How late an event may arrive and still be shown."""
 
 REMEMBERED = 50_000
 
@@ -18,28 +18,28 @@ T = TypeVar("T")
 
 
 class UnseenEvents:
-    """Tells what is new among events that are seen again and again; the last ``remembered`` are known again."""
+    """Filters out events that were seen before; remembers the last ``remembered``."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
         self._seen: dict[str, None] = {}
 
     def pick(self, found: Iterable[T], key: Callable[[T], str]) -> list[T]:
-        """Return what is new among ``found``, which is sorted from new to old; from old to new.
+        """Return the unseen ones of ``found``, which is sorted newest first; the result is sorted oldest first.
 
-        ``key`` returns what tells one from the others, see `event_key`.
+        ``key`` returns what identifies an event, see `event_key`.
         """
         fresh = []
-        for one in reversed(list(found)):
-            name = key(one)
+        for event in reversed(list(found)):
+            name = key(event)
             if name not in self._seen:
                 self._seen[name] = None
-                fresh.append(one)
+                fresh.append(event)
         while len(self._seen) > self._remembered:
             del self._seen[next(iter(self._seen))]
         return fresh
 
 
 def event_key(index: str, name: str, content: Callable[[], bytes]) -> str:
-    """Return what tells an event from others: its id, or where it has none, what it holds."""
+    """Return what identifies an event: its index and id or, if it has no id, a hash of its content."""
     return f"{index}/{name or hashlib.blake2b(content(), digest_size=12).hexdigest()}"

@@ -1,16 +1,16 @@
-"""Where a store is, as one text: on the command line (``--store``) and in the settings.
+"""The address of a store, as on the command line (``--store``) and in the settings.
 
 ==========================================  =====================================================================
 (empty) or ``local``                        the built-in store in the data folder
 ``/var/lib/ingestd``, ``./copy``            the built-in store in this data folder
 ``http://host:9200``                        Elasticsearch or OpenSearch; ``https`` with TLS; a path is a prefix
-``http://user:password@host``               with an account, percent-encoded where it must be
+``http://user:password@host``               with a user and password, percent-encoded where needed
 ``https://host/?index=app-*,web-*``         other indices than ``logstash-*``
 ==========================================  =====================================================================
 
-Further options of the connection stand behind the ``?`` by their names (`ElasticOptions`): ``api_key``, ``timeout``,
-``ssl_certificate_authorities``, ``ssl_verification_mode``, ``proxy``. No text that we show repeats such a URL whole:
-it may hold a password.
+Other options of the connection (`ElasticOptions`) follow the ``?`` by name: ``api_key``, ``timeout``,
+``ssl_certificate_authorities``, ``ssl_verification_mode``, ``proxy``. No message repeats such a URL as a whole: it may
+contain a password.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _NAMES = ("index", "api_key", "timeout", "ssl_certificate_authorities", "ssl_ver
 
 
 def open_store(url: str, data_dir: Path, timeout_s: float | None = None) -> LogStore:
-    """Return the store that ``url`` names. Nothing is connected or read yet, but for certificates.
+    """Return the store that ``url`` names. Nothing is connected or read yet, except certificates.
 
     Args:
         url: See the top of the module.
         data_dir: Data folder of the built-in store, if ``url`` names none.
-        timeout_s: Bound for each query, in seconds.
+        timeout_s: Time limit of each query, in seconds.
 
     Raises:
-        ValueError: ``url`` is none of these, or one of its options is wrong; no secret is quoted.
+        ValueError: ``url`` is invalid, or one of its options is; no secret is quoted.
     """
     if is_builtin(url):
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415  # DuckDB only where it is needed
@@ -52,7 +52,7 @@ def open_store(url: str, data_dir: Path, timeout_s: float | None = None) -> LogS
 
 
 def is_builtin(url: str) -> bool:
-    """Return whether ``url`` names a built-in store, and no server.
+    """Return whether ``url`` names a built-in store rather than a server.
 
     Raises:
         ValueError: It is a URL of something else.
@@ -66,7 +66,7 @@ def is_builtin(url: str) -> bool:
 
 
 def server_options(url: str) -> tuple[ElasticOptions, str]:
-    """Return the options of the connection that a URL states, and the pattern of the indices.
+    """Return the options of the connection in a URL, and the pattern of the indices.
 
     Raises:
         ValueError: An option is unknown or wrong; no secret is quoted.
@@ -76,7 +76,7 @@ def server_options(url: str) -> tuple[ElasticOptions, str]:
     except ValueError:  # its text may quote the password
         raise ValueError(f"not a URL: {url.rpartition('@')[2].partition('?')[0]!r}") from None
     if "@" in parts.path + parts.query + parts.fragment:
-        # Cut at a sign of the password: nothing of it may be told.
+        # The URL was split inside the password, so no part of it may be shown.
         raise ValueError("a password in a store's URL has %2F for /, %3F for ?, %23 for # and %40 for @")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in given:
@@ -104,7 +104,7 @@ def _seconds(text: str) -> float:
 
 
 def open_backups(url: str, data_dir: Path) -> Backups:
-    """Return the place of backups of the store that ``url`` names; the arguments are those of `open_store`.
+    """Return the backups of the store that ``url`` names; the arguments are those of `open_store`.
 
     Raises:
         ValueError: See `open_store`.

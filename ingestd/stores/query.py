@@ -1,22 +1,22 @@
-"""What a search asks for: conditions on documents, the same for every store.
+"""Queries: conditions on documents, the same for every store.
 
-``lucene.parse`` makes them of a query text; a store turns them into its own language. What a condition means is
-told here, and held to by the questions that all stores must answer alike (``tests/stores/suite.py``).
+``lucene.parse`` makes them from a query text; each store translates them into its own language. This module defines
+what a condition means; ``tests/stores/suite.py`` checks that all stores give the same answers.
 
 Fields
-    A field is ``name``, ``[a][b]`` or ``a.b`` (the field of this name, or ``b`` in ``a``). Of an array, one element
-    must fulfil the condition. A field that is missing, null, an empty array or an object fulfils none.
+    A field is ``name``, ``[a][b]`` or ``a.b`` (the field of this name, or ``b`` in ``a``). An array matches if one of
+    its elements does. A field that is missing, null, an empty array or an object never matches.
 
 Values
-    Values are text. A number in a document is compared as a number if the value is one: ``404`` is ``404.0``.
-    ``true`` and ``false`` are the truth values. Texts are compared letter for letter, and ordered by code points;
-    the values of ``level`` are the same in upper, lower and title case.
+    Values are text. A number in a document is compared as a number if the value is one: ``404`` equals ``404.0``.
+    ``true`` and ``false`` are booleans. Texts are compared character by character and ordered by code points; values of
+    ``level`` are the same in upper, lower and title case.
 
 Text
-    `Text` and `Word` look at ``message`` and ``stack_trace``, word by word. A word is what ``words.words`` makes of
-    a text: the segments of Unicode's UAX #29 as Lucene's standard tokenizer takes them, in lower case. So
-    ``example.com``, ``foo_bar``, ``it's``, ``3.14`` and ``서울역에서`` are one word each, ``/search?q=`` two, ``10:05``
-    two, and each ideograph or Hiragana is a word of its own.
+    `Text` and `Word` search ``message`` and ``stack_trace``, word by word. Words are those of ``words.words``: the
+    segments of Unicode's UAX #29 as in Lucene's standard tokenizer, in lower case. So ``example.com``, ``foo_bar``,
+    ``it's``, ``3.14`` and ``서울역에서`` are one word each, ``/search?q=`` and ``10:05`` two each, and each ideograph
+    or Hiragana is a word.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ TEXT_FIELDS = ("message", "stack_trace")
 """The fields that are searched word by word; all others have values."""
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
-"""The severities of Python's logging; ``WARN`` and ``FATAL`` are its own aliases."""
+"""The severities of Python's logging, with its aliases ``WARN`` and ``FATAL``."""
 
 
 class Gap(Enum):
-    """What a pattern leaves open: one character (a code point), or any number of them."""
+    """A wildcard in a pattern: one character (a code point), or any number of them."""
 
     ONE = "?"
     MANY = "*"
@@ -40,14 +40,14 @@ class Gap(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One of ``fields`` holds these words next to each other, in any case.
+    """One of ``fields`` has these words next to each other, in any case.
 
-    Between words, blanks and punctuation are all the same: only the words count. A single word may be any part
-    of a word there. Of several, the first may be the end of a longer word there and the last the begin of one, as
-    Korean puts particles and endings behind its words; those between must be whole. All of them stand in one
-    field, of an array in one element. A text without words is found nowhere.
+    Only words count; whatever separates them is ignored. A single word may match any part of a word in the field. Of
+    several, the first may match the end of a longer word and the last the start of one, as Korean adds particles and
+    endings to its words; those in between must match as a whole. All of them are in one field, in an array in one
+    element. A text without words matches nothing.
 
-    The reference is ``words.holds``. Examples, wanted -> found in:
+    The reference is ``words.holds``. Examples, searched -> matches:
         ``time`` -> ``timeout``, ``Runtime``, ``my_time.py``
         ``서울 맛집`` -> ``서울 맛집을``, ``동서울, 맛집!``, ``q=서울+맛집``; not ``서울의 맛집``
         ``/search?q=`` -> ``GET /search?q=1``, ``research Q``; not ``/searches?q=``
@@ -61,9 +61,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word in one of ``fields`` has a part of this pattern, in any case.
+    """Part of a word in one of ``fields`` matches this pattern, in any case.
 
-    ``("time", Gap.MANY, "t")`` is in ``runtimeout``, and not in ``time out``, which are two words.
+    ``("time", Gap.MANY, "t")`` matches ``runtimeout`` but not ``time out``, which are two words.
     """
 
     pattern: tuple[str | Gap, ...]
@@ -80,7 +80,7 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """A field has a value of a pattern: pieces of text and what is open between them. Of a number, its digits."""
+    """A field has a value that matches a pattern: texts with wildcards between them. For a number, its digits."""
 
     field: str
     pattern: tuple[str | Gap, ...]
@@ -88,10 +88,10 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A field lies between two values; None is no bound.
+    """A field is between two values; None: no bound.
 
-    Bounds of ``@timestamp`` are times in UTC. Of other fields: if each bound that is given is a number, what is a
-    number in the document, or a text that reads as one, is compared as such. Otherwise texts are compared as texts.
+    Bounds of ``@timestamp`` are times in UTC. For other fields: if all given bounds are numbers, numbers in the
+    document, and texts that are numbers, are compared as numbers. Otherwise texts are compared as texts.
     """
 
     field: str
@@ -103,28 +103,28 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """A field is there: it is not null, and not an array without values. An object is there if one of its fields is."""
+    """A field exists: it is not null, and not an array without values. An object exists if one of its fields does."""
 
     field: str
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The part does not hold; so a document without the field fulfils ``Not(Equal(...))``."""
+    """The part does not match; so a document without the field matches ``Not(Equal(...))``."""
 
     part: Condition
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All parts hold; of none, true."""
+    """All parts match; without parts: true."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """One part holds at least; of none, false."""
+    """At least one part matches; without parts: false."""
 
     parts: tuple[Condition, ...]
 
@@ -134,12 +134,12 @@ Condition = Text | Word | Equal | Like | Range | Exists | Not | And | Or
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which documents; None does not restrict.
+    """Which documents to find; None: no restriction.
 
     Attributes:
-        since: The earliest ``@timestamp``, inclusive.
-        until: The end of the range, exclusive.
-        where: What must hold.
+        since: Start of the range of ``@timestamp``, inclusive.
+        until: End of the range, exclusive.
+        where: The condition.
     """
 
     since: str | None = None
@@ -148,7 +148,7 @@ class Query:
 
 
 class QueryError(ValueError):
-    """A query text is wrong: ``column`` from 1 and ``length`` of what is wrong in it, ``hint`` what to do."""
+    """A query text is invalid: ``column`` (from 1) and ``length`` of the wrong part, ``hint``: what to do."""
 
     def __init__(self, message: str, column: int = 1, length: int = 1, hint: str = "") -> None:
         super().__init__(message)
@@ -156,19 +156,19 @@ class QueryError(ValueError):
 
 
 def level_at_least(level: str) -> Condition:
-    """Return the condition of a level or one above it: ``warn`` is WARNING and above. Other names: just this one."""
+    """Return the condition for a level and those above it (``warn``: WARNING and above); other names: only that one."""
     least = LEVELS.get(level.upper())
     names = [level] if least is None else [name for name, severity in LEVELS.items() if severity >= least]
     return Or(tuple(Equal("level", name) for name in names))
 
 
 def level_spellings(value: str) -> tuple[str, ...]:
-    """Return the spellings of a level that count as the same, the one given among them, in a fixed order."""
+    """Return the spellings of a level that are equal, including the given one, in a fixed order."""
     return tuple(dict.fromkeys((value, value.upper(), value.lower(), value.title())))
 
 
 def as_number(value: str) -> float | int | None:
-    """Return what a value is as a number of JSON, None if it is none; ``nan`` and ``1_000`` are none."""
+    """Return a value as a JSON number, None if it is not one; ``nan`` and ``1_000`` are not."""
     if not value or value.strip() != value or not value.isascii() or "_" in value:
         return None
     try:

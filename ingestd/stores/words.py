@@ -1,8 +1,8 @@
-"""Words of a text, as a full-text search sees them.
+"""Words of a text, as full-text search sees them.
 
-They are the segments of Unicode's UAX #29 (https://www.unicode.org/reports/tr29/#Word_Boundaries) that hold a
-letter, a digit or an emoji, in lower case, as Lucene's standard tokenizer takes them: what Elasticsearch and
-OpenSearch keep of a ``text`` field. A run of Thai, Lao, Khmer or Burmese, which write without blanks, is one word.
+They are the segments of Unicode's UAX #29 (https://www.unicode.org/reports/tr29/#Word_Boundaries) that contain a
+letter, a digit or an emoji, in lower case, as in Lucene's standard tokenizer, which Elasticsearch and OpenSearch use
+for ``text`` fields. A run of Thai, Lao, Khmer or Burmese, which are written without spaces, is one word.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import regex
 MAX_WORD_CHARS = 255  # the standard tokenizer cuts longer ones
 
 _MARKS = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]*+"
-"""What belongs to the character before it (rule WB4)."""
+"""What belongs to the preceding character (rule WB4)."""
 
 
 def _sign(*classes: str) -> str:
-    """Return the pattern of one sign of these classes of the table ``WordBreakProperty``, with its marks."""
+    """Return the pattern of a character of these classes (table ``WordBreakProperty``), with its marks."""
     return f"(?:[{''.join(_class(name) for name in classes)}]{_MARKS})"
 
 
@@ -27,7 +27,7 @@ def _class(name: str) -> str:
 
 
 def _pattern() -> str:
-    """Return the pattern of a word, its only group, or of joints without one; so that time is linear in the text."""
+    """Return the pattern of a word (its only group), or of joiners alone, so that matching takes linear time."""
     hebrew, digit, joint = _sign("Hebrew_Letter"), _sign("Numeric"), _sign("ExtendNumLet")
     quoted = f"{hebrew}(?:{_sign('Double_Quote')}(?={hebrew})|{_sign('Single_Quote')})?+"  # WB7a to WB7c
     letter = f"(?:{quoted}|{_sign('ALetter')})"
@@ -61,7 +61,7 @@ def words(text: str) -> list[str]:
 
 
 def holds(text: str, wanted: Sequence[str]) -> bool:
-    """Return whether ``text`` holds the words ``wanted`` in the sense of `query.Text`."""
+    """Return whether ``text`` has the words ``wanted`` in the sense of `query.Text`."""
     if not wanted:
         return False
     there = words(text)
@@ -76,7 +76,7 @@ def holds(text: str, wanted: Sequence[str]) -> bool:
 
 
 def _lower(word: str) -> str:
-    """Lower-case character by character, as Lucene does: no final sigma, no dot beside an i."""
+    """Lower-case character by character, as Lucene does: without final sigma, without a combining dot after i."""
     return word.lower() if word.isascii() else "".join(char.lower()[0] for char in word)
 
 

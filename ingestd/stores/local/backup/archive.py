@@ -1,13 +1,13 @@
-"""What a backup of the built-in store looks like in a repository.
+"""The layout of backups of the built-in store in a repository.
 
 ::
 
     logstash-2026.11.21/                                        an index
-        files/<SHA-256>                                         its files, each once, whichever backups they are in
-        logstash-2026.11.21-20261122001000.<origin>.<events>.<bytes>.json     a backup: its manifest, written last
+        files/<SHA-256>                                         its files, each stored once for all backups
+        logstash-2026.11.21-20261122001000.<index UUID>.<events>.<bytes>.json     a backup: its manifest, written last
 
-A manifest names the files with their checksums, and ends in one of its own. What the list of the names tells need
-not be read: it is enough to know what is backed up.
+A manifest lists the files with their checksums and ends with its own checksum. Listing the keys is enough to know what
+is backed up: no manifest has to be read for that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAME = re.compile(
 
 
 class ArchivedFile(msgspec.Struct, frozen=True):
-    """A file of a backup."""
+    """A file in a backup."""
 
     name: str
     size: int
@@ -46,13 +46,13 @@ class Archive(msgspec.Struct, frozen=True):
 
     @property
     def events(self) -> int:
-        """How many events the backup holds."""
-        return sum(one.events for one in self.files)
+        """Number of events in the backup."""
+        return sum(file.events for file in self.files)
 
     @property
     def bytes(self) -> int:
-        """How many bytes its files have."""
-        return sum(one.size for one in self.files)
+        """Size of its files in bytes."""
+        return sum(file.size for file in self.files)
 
 
 class _Checksummed(msgspec.Struct):
@@ -71,7 +71,7 @@ def manifest_key(name: str, archive: Archive) -> str:
 
 
 def snapshot_of(key: str) -> Snapshot | None:
-    """Return what the key of a manifest tells; None if it is the key of something else."""
+    """Return the backup that the key of a manifest describes; None for any other key."""
     found = _NAME.fullmatch(key.rpartition("/")[2])
     if found is None:
         return None
@@ -92,16 +92,16 @@ def snapshot_of(key: str) -> Snapshot | None:
 
 
 def encode(archive: Archive) -> bytes:
-    """Return the text of a manifest."""
+    """Return a manifest as JSON, with its checksum."""
     body = msgspec.json.encode(archive)
     return msgspec.json.encode(_Checksummed(msgspec.Raw(body), hashlib.sha256(body).hexdigest()))
 
 
 def decode(name: str, body: bytes) -> Archive:
-    """Read a manifest.
+    """Parse a manifest.
 
     Raises:
-        BackupError: It is damaged, or of a newer version.
+        BackupError: It is damaged, or from a newer version.
     """
     try:
         sealed = msgspec.json.decode(body, type=_Checksummed)
@@ -110,8 +110,8 @@ def decode(name: str, body: bytes) -> Archive:
         archive = msgspec.json.decode(sealed.manifest, type=Archive)
     except msgspec.MsgspecError:
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
-    if wrong := next((one.name for one in archive.files if "/" in one.name or one.name in {"", ".", ".."}), None):
-        raise BackupError(f"the backup {name} is damaged: {wrong!r} is no name of a file")
+    if wrong := next((file.name for file in archive.files if "/" in file.name or file.name in {"", ".", ".."}), None):
+        raise BackupError(f"the backup {name} is damaged: {wrong!r} is not a file name")
     if archive.format != Archive.__struct_defaults__[-1]:
         raise BackupError(f"the backup {name} was made by a newer version of ingestd")
     return archive

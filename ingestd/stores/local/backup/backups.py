@@ -1,4 +1,4 @@
-"""``LocalBackups``: the built-in store's files in a folder or an S3 bucket, as `Backups`."""
+"""``LocalBackups``: backups of the built-in store in a folder or an S3 bucket."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _FILL_DOCUMENTS = 2000
 class LocalBackups:
     """Backups of the built-in store of a data folder.
 
-    A file is put into the repository once, under its checksum: a backup of a day that is backed up already, or one
-    that was broken off, sends only what is missing.
+    A file is stored in the repository once, under its checksum: another backup of the same day, or a retry after an
+    interrupted one, uploads only what is missing.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -46,7 +46,7 @@ class LocalBackups:
 
     def add_repository(self, repository: Repository) -> None:
         """Register a repository after writing, reading and deleting an object there."""
-        known = {one.name: one for one in self.repositories()}
+        known = {other.name: other for other in self.repositories()}
         if known.get(repository.name, repository) != repository:
             raise BackupError(f"there is a repository {repository.name} already, with other settings; remove it first")
         ObjectStore(repository).check()
@@ -55,16 +55,16 @@ class LocalBackups:
     def remove_repository(self, name: str) -> None:
         """Forget a repository; what is in it stays."""
         self._repository(name)
-        registry.save(self._data_dir, [one for one in self.repositories() if one.name != name])
+        registry.save(self._data_dir, [other for other in self.repositories() if other.name != name])
 
     def snapshots(self, repository: str) -> list[Snapshot]:
-        """Return the backups that are whole; of one that was broken off there is no trace but files."""
+        """Return the complete backups; an interrupted one left only files."""
         return [snapshot for _, snapshot in self._listed(self._objects(repository))]
 
     def back_up(
         self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
     ) -> Snapshot:
-        """Put the files of an index into the repository, four at a time, and then their manifest."""
+        """Upload the files of an index, four at a time, and then their manifest."""
         objects = self._objects(repository)
         remove_stale_work_folders(self._root)
         folder = self._root / index
@@ -83,7 +83,7 @@ class LocalBackups:
         return snapshot
 
     def current(self, repository: str) -> Mapping[str, str]:
-        """Return the indices that are in a backup as they are now: no event was added since."""
+        """Return the indices whose backup is up to date: no event was added since."""
         backed_up = fullest(self.snapshots(repository))
         found = {}
         for info in LocalStore(self._root).indices():
@@ -102,10 +102,10 @@ class LocalBackups:
         except BackupError as error:
             return [str(error)]
         if (made.index, made.index_uuid, made.events) != (found.index, found.index_uuid, found.events):
-            return ["its manifest does not go with its name"]
+            return ["its manifest does not match its name"]
         counter = ProgressCounter(progress, made.bytes)
         wrong = in_parallel(made.files, lambda entry: verify(objects, made.index, entry, counter))
-        return [one for one in wrong if one]
+        return [problem for problem in wrong if problem]
 
     def restore(
         self,
@@ -116,30 +116,30 @@ class LocalBackups:
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> int:
-        """Fetch the files of a backup aside, check them, and give them the name of the index in one step."""
+        """Download the files of a backup to a work folder, check them, and make that the index in one step."""
         if len(snapshots) != 1:
             return self.fill(index, self.documents(repository, snapshots), overwrite=overwrite)
-        self._refuse_to_overwrite(index, overwrite=overwrite)
+        self._check_overwrite(index, overwrite=overwrite)
         objects = self._objects(repository)
         remove_stale_work_folders(self._root)
         with work_folder(self._root) as folder:
             made = self._fetch(objects, snapshots[0], folder / index, progress)
-            self._place(folder / index, index, made.index_uuid)
+            self._replace(folder / index, index, made.index_uuid)
         return made.events
 
     def restored(self) -> Mapping[str, datetime.datetime]:
-        """Return the indices that were brought back, and when."""
+        """Return the indices that were restored, and when."""
         found = {folder.index: read_metadata(folder.path) for folder in index_folders(self._root)}
         return {index: own.restored for index, own in found.items() if own is not None and own.restored is not None}
 
     def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Return id and document of each event; the backups are fetched aside, one after the other."""
+        """Yield id and document of each event; the backups are downloaded to a work folder, one after the other."""
         objects = self._objects(repository)
         seen: set[str] = set()
         for name in snapshots:
-            with work_folder(self._root) as aside:
-                self._fetch(objects, name, aside / self._find(objects, name)[1].index, None)
-                for hit in LocalStore(aside).search(Query(), 0):
+            with work_folder(self._root) as work:
+                self._fetch(objects, name, work / self._find(objects, name)[1].index, None)
+                for hit in LocalStore(work).search(Query(), 0):
                     if len(snapshots) > 1 and hit.id:
                         if hit.id in seen:
                             continue
@@ -147,44 +147,44 @@ class LocalBackups:
                     yield hit.id, hit.document
 
     def content(self, index: str) -> Iterator[tuple[str, bytes]]:
-        """Return id and document of each event of an index, as it is now."""
+        """Yield id and document of each event of an index, as it is now."""
         with hard_link_snapshot(self._root / index) as made:
             yield from ((hit.id, hit.document) for hit in LocalStore(made.root).search(Query(), 0))
 
     def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
-        """Write documents aside, and give them the name of the index in one step."""
-        self._refuse_to_overwrite(index, overwrite=overwrite)
+        """Write documents to a work folder, and make that the index in one step."""
+        self._check_overwrite(index, overwrite=overwrite)
         remove_stale_work_folders(self._root)
-        with work_folder(self._root) as aside:
-            writer, events = LocalWriter(aside, "restore"), 0
+        with work_folder(self._root) as work:
+            writer, events = LocalWriter(work, "restore"), 0
             try:
                 for chunk in _chunks(documents):
-                    writer.append(index, [document for _, document in chunk], [one for one, _ in chunk])
+                    writer.append(index, [document for _, document in chunk], [key for key, _ in chunk])
                     events += len(chunk)
             finally:
                 writer.close()
-            (aside / index).mkdir(exist_ok=True, mode=0o750)
-            self._place(aside / index, index, new_uuid())
+            (work / index).mkdir(exist_ok=True, mode=0o750)
+            self._replace(work / index, index, new_uuid())
         return events
 
     def forget(self, repository: str, snapshot: str) -> None:
         """Delete a backup, and the files that no other backup of the index needs."""
         objects = self._objects(repository)
         key, found = self._find(objects, snapshot)
-        gone = {one.sha256 for one in archive.decode(snapshot, objects.get(key)).files}
-        for other, one in self._listed(objects, found.index + "/"):
+        gone = {file.sha256 for file in archive.decode(snapshot, objects.get(key)).files}
+        for other, other_snapshot in self._listed(objects, found.index + "/"):
             if other != key:
-                gone -= {entry.sha256 for entry in archive.decode(one.name, objects.get(other)).files}
+                gone -= {entry.sha256 for entry in archive.decode(other_snapshot.name, objects.get(other)).files}
         objects.delete([key])
-        objects.delete([archive.file_key(found.index, one) for one in sorted(gone)])
+        objects.delete([archive.file_key(found.index, sha256) for sha256 in sorted(gone)])
 
     def close(self) -> None:
-        """Nothing is held between two calls."""
+        """Do nothing: nothing is kept open between calls."""
 
     def _repository(self, name: str) -> Repository:
-        for one in self.repositories():
-            if one.name == name:
-                return one
+        for repository in self.repositories():
+            if repository.name == name:
+                return repository
         raise BackupError(f"there is no repository {name!r}; see ingestd repository list")
 
     def _objects(self, name: str) -> ObjectStore:
@@ -192,7 +192,7 @@ class LocalBackups:
 
     def _listed(self, objects: ObjectStore, prefix: str = "") -> list[tuple[str, Snapshot]]:
         found = [(key, snapshot) for key in objects.keys(prefix) if (snapshot := archive.snapshot_of(key))]
-        return sorted(found, key=lambda one: (one[1].index, one[1].started))
+        return sorted(found, key=lambda item: (item[1].index, item[1].started))
 
     def _find(self, objects: ObjectStore, name: str) -> tuple[str, Snapshot]:
         for key, snapshot in self._listed(objects):
@@ -201,7 +201,7 @@ class LocalBackups:
         raise BackupError(f"there is no backup {name} in repository {objects.name}")
 
     def _fetch(self, objects: ObjectStore, name: str, folder: Path, progress: Progress | None) -> Archive:
-        """Fetch all files of a backup into a folder, which is made, and check them."""
+        """Download all files of a backup into a new folder, and check them."""
         made = archive.decode(name, objects.get(self._find(objects, name)[0]))
         counter = ProgressCounter(progress, made.bytes)
         try:
@@ -209,18 +209,18 @@ class LocalBackups:
         except OSError as error:
             raise disk_error(error, f"cannot restore into {folder}") from error
         wrong = in_parallel(made.files, lambda entry: download(objects, made.index, entry, folder, counter))
-        if reasons := [one for one in wrong if one]:
+        if reasons := [problem for problem in wrong if problem]:
             raise BackupError(f"the backup {name} is damaged: {'; '.join(reasons)}")
         return made
 
-    def _place(self, made: Path, index: str, index_uuid: str) -> None:
-        write_metadata(made, IndexMetadata(index_uuid, datetime.datetime.now(datetime.UTC)))
+    def _replace(self, new: Path, index: str, index_uuid: str) -> None:
+        write_metadata(new, IndexMetadata(index_uuid, datetime.datetime.now(datetime.UTC)))
         try:
-            replace_index(made, self._root / index)
+            replace_index(new, self._root / index)
         except OSError as error:
-            raise disk_error(error, f"cannot put index {index!r} in its place") from error
+            raise disk_error(error, f"cannot replace index {index!r}") from error
 
-    def _refuse_to_overwrite(self, index: str, *, overwrite: bool) -> None:
+    def _check_overwrite(self, index: str, *, overwrite: bool) -> None:
         check_index(index)
         if not overwrite and (self._root / index).exists():
             raise BackupError(f"there is an index {index}; to replace it use --overwrite, to keep both --rename")
@@ -228,8 +228,8 @@ class LocalBackups:
 
 def _chunks(documents: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
     chunk: list[tuple[str, bytes]] = []
-    for one in documents:
-        chunk.append(one)
+    for document in documents:
+        chunk.append(document)
         if len(chunk) == _FILL_DOCUMENTS:
             yield chunk
             chunk = []

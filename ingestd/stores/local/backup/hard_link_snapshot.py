@@ -1,7 +1,7 @@
-"""An index as it was at one moment, while writers and the sealer go on: a hidden folder of links to its files.
+"""Snapshot of an index while writers and the sealer carry on: a hidden folder of hard links to its files.
 
-A file outlives its name as long as another name is there, and an append log only grows. So what was listed can be read
-up to the size that it had, whatever becomes of the index.
+A file exists as long as one of its names does, and an append log only grows. So every file of the snapshot can be read
+up to the size that it had, whatever happens to the index.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ingestd.stores.local.files.append_log import end_of_lines
 from ingestd.stores.local.files.index_folder import undo_swap
 
 WORK_PREFIX = ".backup-"
-"""Begin of the names of folders that backups and restores work in; none lives longer than the process that made it."""
+"""Prefix of the names of folders that backups and restores work in; each is removed with its process."""
 
 _BLOCK = 1 << 20
 _ATTEMPTS = 100
@@ -30,14 +30,14 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFile:
-    """A file of an image: the first ``size`` bytes of it count. ``events`` is how many it holds, None: its lines."""
+    """The first ``size`` bytes of a file. ``events``: the number of events in it; None: the number of its lines."""
 
     path: Path
     size: int
     events: int | None
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield what counts of the file."""
+        """Yield the content in blocks."""
         left = self.size
         with self.path.open("rb") as file:
             while left and (block := file.read(min(_BLOCK, left))):
@@ -45,7 +45,7 @@ class SnapshotFile:
                 yield block
 
     def measure(self) -> tuple[str, int]:
-        """Read the file once; return its SHA-256 in hex and the number of its events."""
+        """Read the content once; return its SHA-256 in hex and the number of events."""
         digest, lines = hashlib.sha256(), 0
         for block in self.blocks():
             digest.update(block)
@@ -55,10 +55,10 @@ class SnapshotFile:
 
 @contextlib.contextmanager
 def work_folder(root: Path) -> Iterator[Path]:
-    """Make a hidden folder in the store, on its disk, and remove it at the end. It is locked: somebody works in it.
+    """Create a hidden folder in the store, thus on its disk, locked while in use; it is removed at the end.
 
     Raises:
-        StoreError: The disk refuses.
+        StoreError: The disk fails.
     """
     path = root / f"{WORK_PREFIX}{secrets.token_hex(6)}"
     try:
@@ -72,7 +72,7 @@ def work_folder(root: Path) -> Iterator[Path]:
 
 
 def remove_stale_work_folders(root: Path) -> None:
-    """Remove what killed processes have left."""
+    """Remove the folders of processes that were killed."""
     for path in root.glob(WORK_PREFIX + "*"):
         with contextlib.suppress(OSError), locked_folder(path):
             undo_swap(path, root)
@@ -81,7 +81,7 @@ def remove_stale_work_folders(root: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HardLinkSnapshot:
-    """An index at one moment: its files, and a folder in which it is the only index, as in a store of its own."""
+    """The files of the index, and ``root``: a store that has only this index."""
 
     root: Path
     files: list[SnapshotFile]
@@ -89,43 +89,43 @@ class HardLinkSnapshot:
 
 @contextlib.contextmanager
 def hard_link_snapshot(folder: Path) -> Iterator[HardLinkSnapshot]:
-    """Give an index as it is now.
+    """Take a snapshot of an index, which is removed at the end of the block.
 
     Raises:
-        StoreError: There is no such index, its manifest cannot be read, or the disk refuses.
+        StoreError: There is no such index, its manifest cannot be read, or the disk fails.
     """
-    with work_folder(folder.parent) as aside:
-        links = aside / folder.name
+    with work_folder(folder.parent) as root:
+        links = root / folder.name
         links.mkdir()
         for _ in range(_ATTEMPTS):
             try:
                 files = _link(folder, links)
-            except FileNotFoundError:  # sealed or joined meanwhile: look again
+            except FileNotFoundError:  # sealed or merged meanwhile: list again
                 if not folder.is_dir():
                     raise StoreError(f"there is no index {folder.name}") from None
             else:
-                yield HardLinkSnapshot(aside, files)
+                yield HardLinkSnapshot(root, files)
                 return
-        raise StoreError(f"the files of {folder.name} change all the time")
+        raise StoreError(f"the files of {folder.name} keep changing")
 
 
 def _link(folder: Path, links: Path) -> list[SnapshotFile]:
     append_logs, sealed = manifest.contents(folder)
     if not folder.is_dir():
         raise FileNotFoundError(folder)
-    files = [SnapshotFile(_linked(folder / one.name, links), one.bytes, one.events) for one in sealed.files]
+    files = [SnapshotFile(_linked(folder / file.name, links), file.bytes, file.events) for file in sealed.files]
     for append_log in append_logs:
         path = _linked(folder / str(append_log), links)
-        with path.open("rb") as file:
-            size = end_of_lines(file.fileno(), os.fstat(file.fileno()).st_size)
+        with path.open("rb") as log:
+            size = end_of_lines(log.fileno(), os.fstat(log.fileno()).st_size)
         files.append(SnapshotFile(path, size, None))
-    own = links / manifest.NAME  # not a link: it is replaced, and must be the one that was read
+    own = links / manifest.NAME  # a copy: the sealer may have replaced the manifest since it was read
     own.write_bytes(manifest.encode(sealed))
     return [*files, SnapshotFile(own, own.stat().st_size, 0)]
 
 
 def _linked(path: Path, links: Path) -> Path:
     link = links / path.name
-    with contextlib.suppress(FileExistsError):  # of an attempt before
+    with contextlib.suppress(FileExistsError):  # from an earlier attempt
         os.link(path, link)
     return link

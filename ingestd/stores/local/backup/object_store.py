@@ -1,4 +1,4 @@
-"""A folder or a bucket that keeps files under names: what the backups of the built-in store are put into."""
+"""Object store for backups of the built-in store: a folder or an S3 bucket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PART_BYTES = 8 << 20
 
 _PARTS_AT_ONCE = 2
 _TIMEOUT = datetime.timedelta(minutes=5)
-"""Of one request. Four files are on their way at a time, two parts of each: that goes down to 2 Mbit/s."""
+"""Of one request. Four files are transferred at a time, two parts of each, so 2 Mbit/s are enough."""
 
 _STATUS = re.compile(r"status code: (\d{3}) ([A-Z][A-Za-z ]*)")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
@@ -34,15 +34,15 @@ _RETRIES = 4
 
 
 class ObjectStore:
-    """The objects of a repository: written whole or not at all, by name. Safe for several threads.
+    """The objects of a repository, by key; each is written atomically. Thread-safe.
 
     Args:
-        repository: Which; ``base_path`` and ``location`` are where its objects begin.
-        environ: Where credentials may be named; see ``credentials``.
-        timeout: Of one request; failed ones are tried again a few times.
+        repository: The repository; keys are relative to its ``base_path`` or ``location``.
+        environ: Environment variables with credentials, see `from_files`.
+        timeout: Of one request; failed requests are retried a few times.
 
     Raises:
-        BackupError: The settings are no use.
+        BackupError: The settings are invalid.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ObjectStore:
             self._store = _open(repository, dict(os.environ) if environ is None else environ, timeout)
 
     def put(self, key: str, parts: Iterable[bytes]) -> None:
-        """Write an object out of its parts; an upload that breaks off leaves nothing."""
+        """Write an object from its parts; an interrupted upload leaves nothing."""
         import obstore  # noqa: PLC0415 - other commands need none
 
         with self._errors():
@@ -73,7 +73,7 @@ class ObjectStore:
         """Return an object.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such object.
         """
         import obstore  # noqa: PLC0415
 
@@ -81,10 +81,10 @@ class ObjectStore:
             return bytes(obstore.get(self._store, key).bytes())
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """Return an object in parts: each is a request of its own, so that a slow one of many gigabytes comes through.
+        """Yield an object in parts, each with a request of its own, so that many gigabytes can come over a slow line.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such object.
         """
         import obstore  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ class ObjectStore:
             yield part
 
     def size(self, key: str) -> int | None:
-        """Return the bytes of an object, None if there is none."""
+        """Return the size of an object in bytes, None if it does not exist."""
         import obstore  # noqa: PLC0415
 
         try:
@@ -107,15 +107,15 @@ class ObjectStore:
             return None
 
     def keys(self, prefix: str) -> list[str]:
-        """Return the names that begin with ``prefix``, which ends in ``/`` or is empty, in order."""
+        """Return the keys that start with ``prefix``, which ends with ``/`` or is empty, sorted."""
         import obstore  # noqa: PLC0415
 
         with self._errors():
             found: list[Any] = obstore.list(self._store, prefix or None).collect()  # type: ignore[assignment]
-            return sorted(str(one["path"]) for one in found)
+            return sorted(str(entry["path"]) for entry in found)
 
     def delete(self, keys: list[str]) -> None:
-        """Delete objects; those that are not there count as deleted."""
+        """Delete objects; missing ones are ignored."""
         import obstore  # noqa: PLC0415
 
         for key in keys:
@@ -126,16 +126,16 @@ class ObjectStore:
                 continue
 
     def check(self) -> None:
-        """Return if objects can be written, read and deleted.
+        """Write, read and delete an object.
 
         Raises:
-            BackupError: They cannot.
+            BackupError: One of these is not possible.
         """
         body = os.urandom(16).hex().encode()
         key = f"check-{hashlib.sha256(body).hexdigest()[:16]}"
         self.put_bytes(key, body)
         if self.get(key) != body:
-            raise BackupError(f"repository {self.name}: what is written is not what is read")
+            raise BackupError(f"repository {self.name}: what was read is not what was written")
         self.delete([key])
 
     @contextmanager
@@ -178,7 +178,7 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
 
 
 def _explained(error: Exception, repository: Repository) -> BackupError:
-    """Return the exception for the user: what failed, without the answer's body and without what signs a request."""
+    """Return an error for the user: what failed, without the response's body and without the request's signature."""
     from obstore import exceptions as known  # noqa: PLC0415
 
     place = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
@@ -199,7 +199,7 @@ def _explained(error: Exception, repository: Repository) -> BackupError:
 
 
 def _first_words(error: Exception) -> str:
-    """Return what the client says, without the words that it begins each of its errors with and without the URL."""
+    """Return the client's message without its usual prefix and without the URL."""
     text = str(error).strip().partition("\n")[0].rpartition(" - ")[2]
     text = _PREAMBLE.sub("", text)
     return text if len(text) <= 200 else text[:200] + "…"
@@ -213,22 +213,27 @@ _KEYS = {
 
 
 def from_files(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the credentials of the profile in AWS's shared file; nothing if the environment has some, or none does.
+    """Return the credentials of the profile in AWS's shared file; empty if the environment has some or there are none.
+
+    The order is that of AWS's tools: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html. The
+    environment and the instance (metadata service, container, web identity) are read by the S3 client itself.
 
     Raises:
-        BackupError: AWS_PROFILE names a profile that is not there, or the file cannot be read.
+        BackupError: AWS_PROFILE names a profile that does not exist, or the file cannot be read.
     """
     if environ.get("AWS_ACCESS_KEY_ID"):
         return {}
     profile = environ.get("AWS_PROFILE", "default")
     path = Path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
-    parser = configparser.RawConfigParser()  # raw: a secret may have a percent sign
+    parser = configparser.RawConfigParser()  # raw: a secret may contain a percent sign
     try:
         parser.read_string(path.read_text("utf-8"))
     except FileNotFoundError:
         parser.clear()
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__  # others may quote secrets
+        reason = (
+            error.strerror if isinstance(error, OSError) else type(error).__name__
+        )  # other errors may quote secrets
         raise BackupError(f"the credentials in {path} cannot be read: {reason}") from None
     if not parser.has_section(profile):
         if "AWS_PROFILE" in environ:

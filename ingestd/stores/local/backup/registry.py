@@ -1,4 +1,4 @@
-"""The repositories that the built-in store knows: ``repositories.json`` in the data folder. No credentials."""
+"""The repositories of the built-in store: ``repositories.json`` in the data folder, without credentials."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def load(data_dir: Path) -> list[Repository]:
         return []
     except (OSError, msgspec.MsgspecError) as error:
         raise BackupError(f"{path} cannot be read: {error}") from None
-    return sorted(found, key=lambda one: one.name)
+    return sorted(found, key=lambda repository: repository.name)
 
 
 def save(data_dir: Path, repositories: list[Repository]) -> None:
-    """Write the list: after a crash it is the old or the new one. Durable, as retention relies on it.
+    """Replace the list atomically and durably: retention deletes indices because these repositories have them.
 
     Raises:
-        StoreError: The disk refuses.
+        StoreError: The disk fails.
     """
     path = data_dir / _NAME
     try:

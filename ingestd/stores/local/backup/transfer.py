@@ -1,4 +1,4 @@
-"""The files of a backup on their way to an object store and back, several at a time, checked by size and SHA-256."""
+"""Upload, verification and download of the files of a backup, in parallel, checked by size and SHA-256."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class ProgressCounter:
                 self._progress(min(self._done, self._total), self._total)
 
 
-def in_parallel(things: Iterable[T], action: Callable[[T], U]) -> list[U]:
-    """Do something with each thing, several at a time; returns the results in order. The first error ends it."""
+def in_parallel(items: Iterable[T], action: Callable[[T], U]) -> list[U]:
+    """Call ``action`` for each item, several at a time; return the results in order. The first error ends it."""
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="backup") as pool:
-        futures = [pool.submit(action, one) for one in things]
+        futures = [pool.submit(action, item) for item in items]
         try:
-            return [one.result() for one in futures]
+            return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def upload(objects: ObjectStore, index: str, file: SnapshotFile, counter: ProgressCounter) -> ArchivedFile:
-    """Put a file into the repository, unless it is there; returns its place in the manifest."""
+    """Upload a file unless the repository has it; return its entry in the manifest."""
     try:
         sha256, events = file.measure()
         counter.add(file.size)
@@ -69,7 +69,7 @@ def _counted(blocks: Iterable[bytes], counter: ProgressCounter) -> Iterator[byte
 
 
 def verify(objects: ObjectStore, index: str, entry: ArchivedFile, counter: ProgressCounter) -> str:
-    """Return what is wrong with a file in the repository, empty if nothing is."""
+    """Read a file in the repository; return what is wrong with it, empty if nothing is."""
     digest, size = hashlib.sha256(), 0
     try:
         for block in _counted(objects.stream(archive.file_key(index, entry.sha256)), counter):
@@ -81,7 +81,7 @@ def verify(objects: ObjectStore, index: str, entry: ArchivedFile, counter: Progr
 
 
 def download(objects: ObjectStore, index: str, entry: ArchivedFile, folder: Path, counter: ProgressCounter) -> str:
-    """Fetch a file; returns what is wrong with it."""
+    """Download a file into ``folder``; return what is wrong with it, empty if nothing is."""
     digest, size = hashlib.sha256(), 0
     try:
         with open_synced(folder / entry.name) as target:

@@ -82,7 +82,7 @@ def open_append_log(
         below_bytes: Only a log smaller than this is opened.
 
     Raises:
-        OSError: The disk refuses.
+        OSError: The disk fails.
         StoreError: The manifest cannot be read.
     """
     while True:

@@ -173,12 +173,12 @@ def without_unreadable(append_logs: Sequence[Path], writer: ParquetWriter, scrat
 def _readable_lines(append_log: Path, writer: ParquetWriter, scratch: Path) -> Path:
     readable, other = scratch / append_log.name, append_log.with_suffix(".unreadable")
     good = 0
-    with append_log.open("rb") as lines, readable.open("wb") as kept, open_synced(other) as aside:
+    with append_log.open("rb") as lines, readable.open("wb") as kept, open_synced(other) as rejected:
         for line in lines:
             fine = _is_readable(line)
             good += fine
-            (kept if fine else aside).write(line)
-        empty = not aside.tell()
+            (kept if fine else rejected).write(line)
+        empty = not rejected.tell()
     if empty:
         other.unlink()
     if writer.count_lines([readable]) != good:

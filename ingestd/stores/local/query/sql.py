@@ -145,10 +145,11 @@ def newest(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, 
 
 
 def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, limit: int) -> str:
-    """Return the query of ``(time in us or NULL, id, doc, file, row)`` of matching documents, newest first.
+    """Return the query for ``(time in us or NULL, id, doc, file, row)`` of matching documents, newest first.
 
-    Sealed files have the number of the row and NULL for the document, by far their largest column: `documents` reads
-    it of the rows that are wanted. Tails have the document and no row. Documents of one time and id come in any order.
+    For sealed files ``row`` is the number of the row and ``doc`` is NULL: it is by far the largest column, so
+    `documents` reads it later, only for the rows that are returned. For append logs ``doc`` is set and ``row`` is NULL.
+    Documents with the same time and id come in any order.
     """
 
     def select(group: FileGroup) -> str:

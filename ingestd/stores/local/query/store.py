@@ -199,7 +199,7 @@ def _read_newest(
     """Find the newest matches, then read only their documents; the rows come in any order."""
     found = list(session.run(sql.newest_rows(parts, query, sort_key, limit + 1)))
     if len(found) > limit and found[-1][:2] == found[-2][:2]:
-        # Which of several at one sort_key are within the limit depends on their documents.
+        # Several documents have the last sort key: which of them are within the limit depends on their content.
         return _read_all(session, query, sort_key, limit, parts)
     in_append_logs = [(time, key, document, file) for time, key, document, file, row in found[:limit] if row is None]
     return in_append_logs + read_documents(session, [row for row in found[:limit] if row[4] is not None])

@@ -67,14 +67,14 @@ def _gap(gap: Gap, left: str, right: str) -> str:
         return f"(?:{_IN_WORDS}|{joint})" if joint else _IN_WORDS
     chains = [f"{member}(?:[{signs}]{member})+" for signs, member in _JOINS.values()]
     inside = f"(?:{'|'.join([*chains, _IN_WORDS])})*"
-    begin = end = ""
+    start = end = ""
     if left in _JOINS:
         signs, member = _JOINS[left]
-        begin = f"(?:[{signs}]{member})*"
+        start = f"(?:[{signs}]{member})*"
     if right in _JOINS:
         signs, member = _JOINS[right]
         end = f"(?:{member}(?:[{signs}]{member})*[{signs}])?"
-    return f"(?:{begin}{inside}{end}" + (f"|{begin}{joint})" if joint else ")")
+    return f"(?:{start}{inside}{end}" + (f"|{start}{joint})" if joint else ")")
 
 
 def _kind(chars: str) -> str:
@@ -86,12 +86,12 @@ def _kind(chars: str) -> str:
 def _between(left: str, right: str) -> str:
     """Return the pattern that separates two words: no letter, and nothing that extends either word."""
     no_letter = rf"^\p{{L}}\p{{N}}{_EMOJI}"
-    begin = no_letter + _MARKS + ("" if left == "alone" else _JOIN)
+    start = no_letter + _MARKS + ("" if left == "alone" else _JOIN)
     end = no_letter + _MARKS + ("" if right == "alone" else _JOIN)
     # A single character is enough unless it joins these two.
     joins = _JOINS[left][0] if left == right and left in _JOINS else ""
-    one = max(begin, end, key=len) + joins
-    parted = f"(?:[{one}]|[{begin}][{no_letter}]*[{end}])[{_MARKS}]*"
+    single = max(start, end, key=len) + joins
+    parted = f"(?:[{single}]|[{start}][{no_letter}]*[{end}])[{_MARKS}]*"
     adjoin = "alone" in {left, right} or {left, right} in ({"katakana", "letter"}, {"katakana", "number"})
     return f"(?:{parted})?" if adjoin else parted
 
