@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 Event = dict[str, Any]
-"""An event: JSON values only. Its containers are never changed in place, they are replaced.
+"""An event: JSON values only. Its containers are never changed in place, but replaced.
 
-Whether a record changed on its way is decided by the identity of its values, so a filter that
+Whether a record has changed is decided by the identity of its values, so a filter that
 appended to ``event["tags"]`` would lose the tag; ``event["tags"] = [*tags, tag]`` keeps it.
 """
 
 
 class FieldError(ValueError):
-    """A field reference is malformed, or names a place that cannot be set."""
+    """A field reference is malformed, or names a field that cannot be set."""
 
 
 def parse_path(text: str) -> tuple[str, ...]:
     """Return the parts of a field reference.
 
     Raises:
-        FieldError: The brackets do not pair, or the reference is empty.
+        FieldError: The brackets do not match, or the reference is empty.
     """
     if "[" not in text and "]" not in text:
         if not text:
@@ -55,7 +55,7 @@ def parse_path(text: str) -> tuple[str, ...]:
 
 
 def _index(items: list[Any], part: str) -> int | None:
-    """Return where ``part`` points in ``items``, ``None`` if it is no number or out of range."""
+    """Return the index that ``part`` means in ``items``, ``None`` if it is not a number or out of range."""
     digits = part.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
         return None
@@ -66,7 +66,7 @@ def _index(items: list[Any], part: str) -> int | None:
 
 
 def _step(node: Any, part: str) -> Any:
-    """Return the child ``part`` of a dict or list, ``None`` if there is none."""
+    """Return the child ``part`` of a dict or list, or ``None``."""
     if type(node) is dict:
         return node.get(part)
     if type(node) is list and (index := _index(node, part)) is not None:
@@ -75,7 +75,7 @@ def _step(node: Any, part: str) -> Any:
 
 
 def _with(node: Any, path: tuple[str, ...], value: Any, text: str) -> Any:
-    """Return a copy of ``node`` in which ``path`` holds ``value``; what is on no way to it is shared."""
+    """Return a copy of ``node`` in which ``path`` holds ``value``; everything off that path is shared."""
     if not path:
         return value
     part, rest = path[0], path[1:]
@@ -89,9 +89,9 @@ def _with(node: Any, path: tuple[str, ...], value: Any, text: str) -> Any:
         if index is not None:
             return [*node[:index], _with(node[index], rest, value, text), *node[index + 1 :]]
         missing = int(part) - len(node)
-        if 0 <= missing <= 1000:  # like Logstash, fill up with nulls; a typing error must not fill the memory
+        if 0 <= missing <= 1000:  # like Logstash, pad with nulls; a typo must not exhaust the memory
             return [*node, *[None] * missing, _with(None, rest, value, text)]
-    raise FieldError(f"cannot set {text}: {part!r} would lie inside a value that holds no fields")
+    raise FieldError(f"cannot set {text}: {part!r} would be inside a value that has no fields")
 
 
 def _without(node: Any, path: tuple[str, ...]) -> Any:
@@ -102,7 +102,7 @@ def _without(node: Any, path: tuple[str, ...]) -> Any:
             return {**node, part: _without(node[part], rest)}
         return {key: value for key, value in node.items() if key != part}
     index = _index(node, part)
-    assert index is not None  # noqa: S101 -- ``remove`` looked
+    assert index is not None  # noqa: S101 -- checked by ``remove``
     middle = [_without(node[index], rest)] if rest else []
     return [*node[:index], *middle, *node[index + 1 :]]
 
@@ -137,7 +137,7 @@ class FieldRef:
         return node
 
     def exists(self, event: Event) -> bool:
-        """Return whether the field is there, be it null."""
+        """Return whether the field exists, even if it is null."""
         if len(self.path) == 1:
             return self.top in event
         node: Any = event
@@ -147,7 +147,7 @@ class FieldRef:
         return last in node if type(node) is dict else type(node) is list and _index(node, last) is not None
 
     def set(self, event: Event, value: Any) -> None:
-        """Set the value; missing parents are made, existing ones are copied, never changed in place.
+        """Set the value; missing parents are created, existing ones are copied, never changed in place.
 
         Raises:
             FieldError: A parent is neither a hash nor an array.
@@ -158,7 +158,7 @@ class FieldRef:
             event[self.top] = _with(event.get(self.top), self.path[1:], value, str(self))
 
     def remove(self, event: Event) -> Any:
-        """Remove the field and return its value, ``None`` if it was not there."""
+        """Remove the field and return its value, ``None`` if it did not exist."""
         if len(self.path) == 1:
             return event.pop(self.top, None)
         if not self.exists(event):

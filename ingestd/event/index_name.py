@@ -1,4 +1,4 @@
-"""Names of indices, and of anything else made from an event's time: worked out once a second, not per event."""
+"""Names of indices, and of anything else made from the time of an event: computed once per second, not per event."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ _MINUTE = len("2026-11-22T10:00")
 def namer(template: Template, zone: datetime.tzinfo | None = None) -> Callable[[Sequence[Event]], list[str]]:
     """Return a function from n events to their n names.
 
-    A template that reads only ``@timestamp`` is rendered once for each day, hour, minute or second, as far
-    as it looks at the time. ``zone``: the time zone in which it looks at the clock, None: UTC.
+    A template that reads only ``@timestamp`` is rendered once per day, hour, minute or second, whichever it needs.
+    ``zone``: the time zone of the rendered dates, None: UTC.
     """
-    render, reach = template.render, template.reach
+    render, prefix_length = template.render, template.prefix_length
     if zone is not None:
         render = _in_zone(render, zone)
-        reach = None if reach is None else max(reach, _MINUTE)  # where a day begins is a matter of minutes
-    if template.reads != {"@timestamp"} or reach is None:
+        prefix_length = (
+            None if prefix_length is None else max(prefix_length, _MINUTE)
+        )  # time zone offsets are whole minutes
+    if template.reads != {"@timestamp"} or prefix_length is None:
         return lambda events: [render(event) for event in events]
     cache: dict[str, str] = {}
 
     def names(events: Sequence[Event]) -> list[str]:
         try:
-            return [cache[event["@timestamp"][:reach]] for event in events]
+            return [cache[event["@timestamp"][:prefix_length]] for event in events]
         except (KeyError, TypeError):
             pass
         if len(cache) > _MAX_CACHED:
@@ -36,14 +38,14 @@ def namer(template: Template, zone: datetime.tzinfo | None = None) -> Callable[[
         for event in events:
             stamp = event.get("@timestamp")
             if type(stamp) is str:
-                cache.setdefault(stamp[:reach], render(event))
+                cache.setdefault(stamp[:prefix_length], render(event))
         return [render(event) for event in events]
 
     return names
 
 
 def _in_zone(render: Render, zone: datetime.tzinfo) -> Render:
-    """Return what renders an event as if its ``@timestamp`` showed the clock of a time zone."""
+    """Return a function that renders an event with its ``@timestamp`` shifted to a time zone."""
     shifted: dict[str, str] = {}
 
     def local(event: Event) -> str:
@@ -51,17 +53,17 @@ def _in_zone(render: Render, zone: datetime.tzinfo) -> Render:
         if type(stamp) is not str:
             return render(event)
         minute = stamp[:_MINUTE]
-        if (clock := shifted.get(minute)) is None:
+        if (local_minute := shifted.get(minute)) is None:
             if len(shifted) > _MAX_CACHED:
                 shifted.clear()
-            clock = shifted[minute] = _clock(minute, zone)
-        return render(event | {"@timestamp": clock + stamp[_MINUTE:]})
+            local_minute = shifted[minute] = _local_minute(minute, zone)
+        return render(event | {"@timestamp": local_minute + stamp[_MINUTE:]})
 
     return local
 
 
-def _clock(minute: str, zone: datetime.tzinfo) -> str:
-    """Return what the clocks of a time zone show at a minute in UTC; the same at the ends of the calendar."""
+def _local_minute(minute: str, zone: datetime.tzinfo) -> str:
+    """Return the local time of a minute in UTC; unchanged at the ends of the calendar."""
     try:
         moment = datetime.datetime.fromisoformat(minute).replace(tzinfo=datetime.UTC).astimezone(zone)
     except (ValueError, OverflowError):

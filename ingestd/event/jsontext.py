@@ -1,8 +1,8 @@
 """JSON in and out: exact numbers, and text that every JSON parser accepts.
 
-Read with msgspec, which keeps integers of any size; what it refuses (``NaN``, ``Infinity``, lone
-surrogates) is read by the standard library and mended. Written with orjson, the fastest; integers
-beyond 64 bits by msgspec.
+Read with msgspec, which keeps integers of any size; what it rejects (``NaN``, ``Infinity``, lone
+surrogates) is read by the standard library and repaired. Written with orjson, the fastest; integers
+beyond 64 bits with msgspec.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import msgspec
 import orjson
 
 MAX_DEPTH = 250
-"""How deep arrays and objects may lie in each other: orjson writes 254 levels, Elasticsearch takes 20."""
+"""Maximum nesting of arrays and objects: orjson writes 254 levels, Elasticsearch accepts 20."""
 
 _decode = msgspec.json.Decoder().decode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NotJsonError(ValueError):
-    """The text is no JSON document."""
+    """The text is not a JSON document."""
 
 
 def loads(data: bytes) -> Any:
@@ -32,7 +32,7 @@ def loads(data: bytes) -> Any:
     ``NaN`` and the infinities become ``None``, lone surrogates U+FFFD, a byte order mark is skipped.
 
     Raises:
-        NotJsonError: It is no JSON, not UTF-8, or nested too deeply.
+        NotJsonError: It is not JSON, not UTF-8, or nested too deeply.
     """
     try:
         value = _decode(data)
@@ -47,18 +47,18 @@ def loads(data: bytes) -> Any:
 
 
 def _too_deep(value: Any) -> bool:
-    """Return whether ``value`` nests deeper than ``MAX_DEPTH``; level by level, as recursion would fail on it."""
+    """Return whether ``value`` nests deeper than ``MAX_DEPTH``; level by level, because recursion would fail."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        level = [one for one in level if type(one) in (dict, list)]
+        level = [item for item in level if type(item) in (dict, list)]
         if not level:
             return False
-        level = [item for one in level for item in (one.values() if type(one) is dict else one)]
+        level = [child for item in level for child in (item.values() if type(item) is dict else item)]
     return True
 
 
 def mend(value: Any) -> Any:
-    """Replace what JSON cannot hold: NaN and infinities by ``None``, lone surrogates by U+FFFD."""
+    """Replace what JSON cannot represent: NaN and infinities by ``None``, lone surrogates by U+FFFD."""
     if type(value) is str:
         return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if type(value) is float:

@@ -1,8 +1,8 @@
 """``%{field}`` and ``%{+YYYY.MM.dd}`` in option values.
 
-Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#sprintf. A missing
-field leaves its text as it is; an array is joined with commas; a hash becomes compact JSON; a float looks as
-in Java (``1.0E7``); an unclosed ``%{`` is plain text.
+Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#sprintf. The
+placeholder of a missing field stays as it is; an array is joined with commas; a hash becomes compact JSON; a float
+is written as in Java (``1.0E7``); an unclosed ``%{`` is plain text.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
 
-_REACHES = ((10, "GCYyuxwWeEDMLdqQFc+{} ./:,_-"), (13, "HkKhaB"), (16, "m"), (19, "s%"))
-"""How far into a timestamp the letters of a date pattern look; all others look at the whole of it."""
+_PREFIX_LENGTHS = ((10, "GCYyuxwWeEDMLdqQFc+{} ./:,_-"), (13, "HkKhaB"), (16, "m"), (19, "s%"))
+"""How many characters of a timestamp the letters of a date pattern need; other letters need all of them."""
 
 
 def to_text(value: Any) -> str:
-    """Return a value as Logstash writes it into a string."""
+    """Return a value as Logstash interpolates it into a string."""
     if type(value) is str:
         return value
     if value is None:
@@ -39,7 +39,7 @@ def to_text(value: Any) -> str:
 
 
 def _float_text(value: float) -> str:
-    """Return a float as Java writes it: with an exponent below 0.001 and from ten million on."""
+    """Return a float as Java writes it: with an exponent below 0.001 and from ten million up."""
     if not value or 1e-3 <= abs(value) < 1e7:
         return repr(value)
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
@@ -58,7 +58,7 @@ def _field(text: str, inner: str) -> tuple[Render, str]:
 
 
 def _date(inner: str) -> Render:
-    """Return what renders a date placeholder from ``@timestamp``; without one it is empty, as in Logstash."""
+    """Return a function that renders a date placeholder from ``@timestamp``; empty without one, as in Logstash."""
     # Imported here, because many configs write no dates and need no calendar.
     from ingestd.event.times.java_print import compile_java_time_print  # noqa: PLC0415
     from ingestd.event.times.joda_print import compile_joda_print  # noqa: PLC0415
@@ -80,21 +80,21 @@ def _date(inner: str) -> Render:
 class Template:
     """A string with placeholders. ``render(event)`` fills them; ``reads`` names the fields used.
 
-    ``static`` is the text itself where there is no placeholder, else ``None``. ``reach``: how many
-    characters of ``@timestamp`` the date placeholders look at (10: the day), None: all of them.
+    ``static`` is the text itself if it has no placeholders, else ``None``. ``prefix_length``: how many
+    characters of ``@timestamp`` the date placeholders need (10: the day), None: all of them.
 
     Raises:
-        FieldError: A placeholder is no valid field reference.
+        FieldError: A placeholder is not a valid field reference.
         ValueError: A date pattern is not valid.
     """
 
-    __slots__ = ("reach", "reads", "render", "static", "text")
+    __slots__ = ("prefix_length", "reads", "render", "static", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         reads: set[str] = set()
         parts: list[str | Render] = []
-        self.reach: int | None = 10
+        self.prefix_length: int | None = 10
         for part in _split(text):
             if not (part.startswith("%{") and part.endswith("}")):
                 parts.append(part)
@@ -103,7 +103,7 @@ class Template:
             if inner.startswith("+") or (inner.startswith("{") and inner.endswith("}")):
                 parts.append(_date(inner))
                 reads.add("@timestamp")
-                self.reach = _reach(inner, self.reach)
+                self.prefix_length = _prefix_length(inner, self.prefix_length)
             else:
                 try:
                     render, name = _field(part, inner)
@@ -112,7 +112,7 @@ class Template:
                     continue
                 parts.append(render)
                 reads.add(name)
-                self.reach = None
+                self.prefix_length = None
         self.reads = frozenset(reads)
         self.static = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
         self.render: Render = _join(parts)
@@ -127,12 +127,12 @@ class Template:
         return hash(self.text)
 
 
-def _reach(pattern: str, before: int | None) -> int | None:
-    """Return how many characters of a timestamp ``pattern`` and what came before it look at."""
-    needed = [next((reach for reach, letters in _REACHES if letter in letters), None) for letter in pattern]
-    if before is None or None in needed:
+def _prefix_length(pattern: str, so_far: int | None) -> int | None:
+    """Return how many characters of a timestamp ``pattern`` and the patterns before it need."""
+    needed = [next((length for length, letters in _PREFIX_LENGTHS if letter in letters), None) for letter in pattern]
+    if so_far is None or None in needed:
         return None
-    return max(before, *(reach for reach in needed if reach is not None))
+    return max(so_far, *(length for length in needed if length is not None))
 
 
 def _join(parts: list[str | Render]) -> Render:
@@ -149,15 +149,15 @@ def _join(parts: list[str | Render]) -> Render:
 
 
 def _split(text: str) -> list[str]:
-    """Cut ``text`` into plain pieces and whole placeholders ``%{...}`` / ``%{{...}}``; the first brace closes."""
+    """Split ``text`` into plain pieces and placeholders ``%{...}`` / ``%{{...}}``, which end at the first ``}``."""
     pieces: list[str] = []
-    begin = 0
-    while (start := text.find("%{", begin)) >= 0 and (end := text.find("}", start)) >= 0:
-        if start > begin:
-            pieces.append(text[begin:start])
+    position = 0
+    while (start := text.find("%{", position)) >= 0 and (end := text.find("}", start)) >= 0:
+        if start > position:
+            pieces.append(text[position:start])
         java = text.startswith("%{{", start) and text.startswith("}}", end)
-        begin = end + (2 if java else 1)
-        pieces.append(text[start:begin])
-    if begin < len(text):
-        pieces.append(text[begin:])
+        position = end + (2 if java else 1)
+        pieces.append(text[start:position])
+    if position < len(text):
+        pieces.append(text[position:])
     return pieces

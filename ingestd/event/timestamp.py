@@ -1,11 +1,11 @@
-"""Timestamps as they stand in an event: UTC text, ``2026-11-22T10:00:00.000Z``.
+"""Timestamps of events: UTC text, ``2026-11-22T10:00:00.000Z``.
 
-The text is what Logstash writes: three fraction digits, or six or nine where the value is that precise
-(``java.time.Instant``). It is *canonical* if it is exactly that text for its instant, a day of the
-calendar, years 0001 to 9999. Canonical texts without their ``Z`` sort as their instants do.
+The text is the one that Logstash writes: three fraction digits, or six or nine if the value is that precise
+(``java.time.Instant``). It is *canonical* if it is exactly that text for its instant, on an existing day,
+years 0001 to 9999. Canonical texts without their ``Z`` sort as their instants do.
 
-What ``normalise`` takes is what Logstash takes as ``@timestamp`` (``org.logstash.Timestamp``): ISO 8601
-in its extended form, date first; the time or its end may be missing.
+``normalise`` accepts what Logstash accepts as ``@timestamp`` (``org.logstash.Timestamp``): ISO 8601
+in its extended form, date first; the time, or the end of it, may be missing.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def is_canonical(text: str) -> bool:
 
 
 def normalise(value: object) -> str | None:
-    """Return the canonical text of a timestamp, ``None`` if ``value`` is none; a canonical text as it is.
+    """Return the canonical text of a timestamp, ``None`` if ``value`` is not one; a canonical text unchanged.
 
-    Text: date, or date ``T`` time, then an offset (``Z +09:00 +0900 +09``), a zone's name, or nothing
-    for UTC. A decimal comma counts as a point, ``24:00`` as the next midnight. As in Logstash, a blank for
-    the ``T``, a 61st second and a number are no timestamps.
+    Text: date, or date ``T`` time, then an offset (``Z +09:00 +0900 +09``), the name of a zone, or nothing
+    for UTC. A decimal comma is accepted, ``24:00`` is the next midnight. As in Logstash, a text with a space for
+    the ``T``, a leap second (``:60``) and a number are not timestamps.
     """
     if not isinstance(value, str):
         return None
@@ -94,14 +94,14 @@ def _text(seconds: int) -> str:
     try:
         return (_EPOCH + timedelta(seconds=seconds)).isoformat()
     except OverflowError:
-        raise ValueError(f"{seconds} s since the epoch lies outside the years 1 to 9999") from None
+        raise ValueError(f"{seconds} s since the epoch is outside the years 1 to 9999") from None
 
 
 def from_epoch_ns(ns: int) -> str:
     """Return the canonical text for nanoseconds since the epoch.
 
     Raises:
-        ValueError: The instant lies outside the years 1 to 9999.
+        ValueError: The instant is outside the years 1 to 9999.
     """
     seconds, rest = divmod(ns, _NS)
     if rest % 1_000_000 == 0:
@@ -112,7 +112,7 @@ def from_epoch_ns(ns: int) -> str:
 
 
 def from_epoch(seconds: float, nanos: int = 0) -> str:
-    """Return the canonical text for seconds since the epoch; a float counts to the microsecond.
+    """Return the canonical text for seconds since the epoch; a float is rounded to the microsecond.
 
     Raises:
         ValueError: Infinity, NaN, or an instant outside the years 1 to 9999.
@@ -144,7 +144,7 @@ def to_datetime(text: str) -> tuple[datetime, int]:
     """Return the instant of a timestamp as (UTC to the second, without tzinfo; nanoseconds after it).
 
     Raises:
-        ValueError: ``text`` is no timestamp.
+        ValueError: ``text`` is not a timestamp.
     """
     text = _canonical_text(text)
     return datetime.fromisoformat(text[:19]), int(text[20:-1].ljust(9, "0"))
@@ -154,7 +154,7 @@ def to_epoch_ns(text: str) -> int:
     """Return the nanoseconds since the epoch of a timestamp.
 
     Raises:
-        ValueError: ``text`` is no timestamp.
+        ValueError: ``text`` is not a timestamp.
     """
     text = _canonical_text(text)
     seconds = _start_of_day(text[:10]) + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
@@ -165,6 +165,6 @@ def epoch_seconds(text: str) -> str:
     """Return the whole seconds since the epoch of a timestamp, as ``%{+%s}`` shows them.
 
     Raises:
-        ValueError: ``text`` is no timestamp.
+        ValueError: ``text`` is not a timestamp.
     """
     return str(to_epoch_ns(text) // _NS)

@@ -27,7 +27,7 @@ TEMPLATES = [
     "%{type}-%{+YYYY}",
     "%{@timestamp}",
 ]
-REACHES = {"logstash-%{+YYYY.MM.dd}": 10, "%{+HH}": 13, "%{+ss}-%{+YYYY}": 19, "%{+SSS}": None, "%{+%s}": 19}
+PREFIX_LENGTHS = {"logstash-%{+YYYY.MM.dd}": 10, "%{+HH}": 13, "%{+ss}-%{+YYYY}": 19, "%{+SSS}": None, "%{+%s}": 19}
 stamps = st.sampled_from(
     [
         "2026-11-22T10:00:00.000Z",
@@ -50,6 +50,6 @@ def test_a_name_is_the_rendered_text(text: str, batches: list[list[dict[str, Any
         assert names(batch) == [template.render(event) for event in batch]
 
 
-@pytest.mark.parametrize(("text", "reach"), REACHES.items())
-def test_reach(text: str, reach: int | None) -> None:
-    assert Template(text).reach == reach
+@pytest.mark.parametrize(("text", "length"), PREFIX_LENGTHS.items())
+def test_prefix_length(text: str, length: int | None) -> None:
+    assert Template(text).prefix_length == length

@@ -1,4 +1,4 @@
-"""Read the counts of seconds that logs hold: UNIX time, in seconds or milliseconds, and TAI64N.
+"""Parse the epoch times in logs: UNIX time, in seconds or milliseconds, and TAI64N.
 
 The forms and limits are those of Logstash's date filter. All results are nanoseconds since the epoch.
 """
@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 
 _NS = 1_000_000_000
-_MAX_SECONDS = 2**31 - 1  # above it Logstash refuses: it is a count of milliseconds, for UNIX_MS
+_MAX_SECONDS = 2**31 - 1  # Logstash rejects more: those are milliseconds, for UNIX_MS
 
 _SECONDS = re.compile(r"([+-]?)([0-9]{1,19})(?:\.([0-9]+))?")
 _MILLISECONDS = re.compile(r"[+-]?[0-9]{1,19}")
 _TAI64N = re.compile(r"@?([0-7][0-9A-Fa-f]{15})([0-7][0-9A-Fa-f]{7})")
 
-_LEAP_SECONDS = 10  # TAI was so far ahead of UTC in 1970; Logstash knows none of the later ones
+_LEAP_SECONDS = 10  # TAI - UTC in 1970; Logstash ignores all later leap seconds
 
 
 def parse_unix(value: object) -> int:
-    """Return the time of ``1326149001``, ``"1326149001.132"`` or ``1326149001.132``; a float to the microsecond.
+    """Return the time of ``1326149001``, ``"1326149001.132"`` or ``1326149001.132``; floats to the microsecond.
 
     Raises:
-        ValueError: It is no number, or above 2147483647.
+        ValueError: It is not a number, or above 2147483647.
     """
     if isinstance(value, str):
         match = _SECONDS.fullmatch(value)
@@ -35,7 +35,7 @@ def parse_unix(value: object) -> int:
     elif isinstance(value, int):
         ns = value * _NS
     elif not abs(value) < 2**53:  # also NaN
-        raise ValueError(f"{value} s is no time")
+        raise ValueError(f"{value} s is not a time")
     else:
         ns = round(value * 1_000_000) * 1_000
     if ns // _NS > _MAX_SECONDS:
@@ -47,7 +47,7 @@ def parse_unix_ms(value: object) -> int:
     """Return the time of ``1366125117000`` or ``"1366125117000"``; a float loses its fraction.
 
     Raises:
-        ValueError: It is no whole number, or infinite.
+        ValueError: It is not an integer, or infinite.
     """
     if isinstance(value, str) and _MILLISECONDS.fullmatch(value):
         return int(value) * 1_000_000
@@ -60,12 +60,12 @@ def parse_unix_ms(value: object) -> int:
 
 
 def parse_tai64n(value: object) -> int:
-    """Return the time of ``@4000000050d506482dbdf024``, with or without ``@``; what follows it is ignored.
+    """Return the time of ``@4000000050d506482dbdf024``, with or without ``@``; text after it is ignored.
 
-    Follows https://cr.yp.to/libtai/tai64.html, with ten leap seconds, as Logstash.
+    Follows https://cr.yp.to/libtai/tai64.html, with ten leap seconds, as in Logstash.
 
     Raises:
-        ValueError: It is no TAI64N label.
+        ValueError: It is not a TAI64N label.
     """
     match = _TAI64N.match(value) if isinstance(value, str) else None
     if match is None:

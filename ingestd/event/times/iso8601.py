@@ -1,7 +1,7 @@
-"""Parse ISO 8601 as Logstash's date filter does for its format ``ISO8601``.
+"""Parse ISO 8601 as the format ``ISO8601`` of Logstash's date filter does.
 
 That is Joda-Time's ``ISODateTimeFormat.dateTimeParser`` (dates by month, week or day of the year, times down to
-decimal hours, either may be missing), then ``yyyy-MM-dd HH:mm:ss`` with a blank, as many programs write it.
+decimal hours, either may be missing), then ``yyyy-MM-dd HH:mm:ss`` with a space, as many programs write it.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ def parse_iso8601(text: str, zone: tzinfo = UTC, *, nanoseconds: bool = False) -
 
     Args:
         text: ``2001-11-06T20:45:45.123+0900``, ``2001-11-06 20:45:45,123``, ``2001-W45-2``, ``2001-310``...
-        zone: Where the time is meant if the text has no offset.
-        nanoseconds: Keep nine fraction digits; else three, the rest is cut off.
+        zone: The time zone of texts without an offset.
+        nanoseconds: Keep nine fraction digits; else three, truncating the rest.
 
     Raises:
-        ValueError: It is none of these forms, or no such time exists.
+        ValueError: It has none of these forms, or there is no such time.
     """
     match = _PATTERN.fullmatch(text)
     if match is None or (match["year"] is None and match["hour"] is None):
         raise ValueError(f"{text!r} is not ISO 8601")
     if match["sep"] and match["sep"][0] == " " and (match["day"] is None or match["minute"] is None):
-        raise ValueError(f"{text!r} is not ISO 8601: after a blank must stand HH:mm")
+        raise ValueError(f"{text!r} is not ISO 8601: HH:mm must follow the space")
     local = datetime.combine(_date(match), datetime.min.time())
     nanos = _nanos_of_day(match)
     local += timedelta(seconds=nanos // _NS)
@@ -59,15 +59,20 @@ def _date(match: re.Match[str]) -> date:
     if match["week"]:
         return date.fromisocalendar(year, int(match["week"]), int(match["weekday"] or 1))
     if match["ordinal"]:
-        found = date(year, 1, 1) + timedelta(days=int(match["ordinal"]) - 1)
-        if found.year != year:
-            raise ValueError(f"the year {year} has no day {match['ordinal']}")
-        return found
+        return day_of_year(year, int(match["ordinal"]))
     return date(year, int(match["month"] or 1), int(match["day"] or 1))
 
 
+def day_of_year(year: int, day: int) -> date:
+    """Return the date of a day of the year, from 1. Raises ValueError if the year has no such day."""
+    result = date(year, 1, 1) + timedelta(days=day - 1)
+    if result.year != year:
+        raise ValueError(f"the year {year} has no day {day}")
+    return result
+
+
 def _nanos_of_day(match: re.Match[str]) -> int:
-    """Return the time of day in nanoseconds; a fraction belongs to the last unit given."""
+    """Return the time of day in nanoseconds; a fraction applies to the smallest unit given."""
     hour, minute, second = (int(match[unit] or 0) for unit in ("hour", "minute", "second"))
     if hour > 23 or minute > 59 or second > 59:
         raise ValueError(f"there is no time {hour}:{minute}:{second}")

@@ -1,4 +1,4 @@
-"""Print timestamps by a pattern of ``java.time.format.DateTimeFormatter``: ``%{{yyyy-MM-dd}}``.
+"""Format timestamps with a pattern of ``java.time.format.DateTimeFormatter``: ``%{{yyyy-MM-dd}}``.
 
 Follows its class documentation, Java 21. LocaleNames are English, weeks are those of ISO 8601 (from Monday, the
 first one has four days), as in the examples of Logstash's documentation; fractions go to the nanosecond.
@@ -32,14 +32,14 @@ _WIDEST = dict.fromkeys("GMLQqEecXxZ", 5) | dict.fromkeys("dwhHkKmsV", 2) | dict
 
 @lru_cache(maxsize=256)
 def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> TimePrinter:
-    """Return the function that prints a timestamp by ``pattern``, as seen in ``zone``.
+    """Return the function that formats a timestamp with ``pattern``, in the time zone ``zone``.
 
     Raises:
         ValueError: The pattern is not valid, or has the letters ``B`` or ``p``, which are not supported.
     """
     names = find_names("en")
     parts = split_pattern(pattern, _LETTERS)
-    pieces: list[PartPrinter] = []
+    printers: list[PartPrinter] = []
     for part in parts:
         if part.letter and part.letter in _UNSUPPORTED:
             raise ValueError(f"date pattern {pattern!r}: the letter {part.letter!r} is not supported")
@@ -47,15 +47,17 @@ def compile_java_time_print(pattern: str, zone: tzinfo = UTC) -> TimePrinter:
             raise ValueError(f"date pattern {pattern!r}: braces and '#' are reserved")
         if part.width > _WIDEST.get(part.letter, part.width):
             raise ValueError(f"date pattern {pattern!r}: too many letters {part.letter!r}")
-        pieces.append(_piece(part, names))
-    reach = None if any(part.letter and part.letter in _FINEST for part in parts) else len("2026-11-22T10:00:00")
-    return cached_print(pieces, reach, zone)
+        printers.append(_part_printer(part, names))
+    prefix_length = (
+        None if any(part.letter and part.letter in _FINEST for part in parts) else len("2026-11-22T10:00:00")
+    )
+    return cached_print(printers, prefix_length, zone)
 
 
-def _piece(part: PatternPart, names: LocaleNames) -> PartPrinter:
+def _part_printer(part: PatternPart, names: LocaleNames) -> PartPrinter:
     letter, width = part.letter, part.width
     if not letter:
-        text = part.text.replace("[", "").replace("]", "")  # they enclose what may be missing: nothing is
+        text = part.text.replace("[", "").replace("]", "")  # they enclose optional parts, and none is missing
         return lambda local, nanos: text
     if letter in _TEXTS and width >= 3:
         return _TEXTS[letter](names, width)
@@ -108,13 +110,13 @@ _NUMBERS: dict[str, Callable[[datetime], int]] = {
 
 
 def _choice(long: list[str], short: list[str], index: Callable[[datetime], int]) -> Callable[[int], PartPrinter]:
-    """Return what makes the piece for a name: three letters the short one, four the long one, five an initial."""
+    """Return the printer of a name by its width: three letters the short name, four the long one, five the initial."""
 
-    def piece(width: int) -> PartPrinter:
+    def printer(width: int) -> PartPrinter:
         chosen = long if width == 4 else short if width <= 3 else [name[0] for name in long]
         return lambda local, nanos: chosen[index(local)]
 
-    return piece
+    return printer
 
 
 _QUARTERS = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"]

@@ -1,11 +1,11 @@
-"""Parse times by a Joda-Time pattern: ``dd/MMM/yyyy:HH:mm:ss Z``.
+"""Parse times with a Joda-Time pattern: ``dd/MMM/yyyy:HH:mm:ss Z``.
 
 Follows https://www.joda.org/joda-time/key_format.html and, for what that page leaves open, the behaviour of
-Joda-Time 2.12: a number takes as many digits as it can and never gives one back; leading zeros may be
-missing; literal text matches in any case; ``yy`` takes more than two digits unless a number follows.
+Joda-Time 2.12: a number consumes as many digits as it can and never gives one back; leading zeros may be
+missing; literal text matches in any case; ``yy`` accepts more than two digits unless a number follows.
 
-A pattern becomes one regular expression without backtracking. Where this module is kinder than Joda-Time: a
-weekday that does not fit the day of the month does not move the date.
+A pattern becomes one regular expression without backtracking. More lenient than Joda-Time: a
+weekday that contradicts the day of the month does not move the date.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
+from ingestd.event.times.iso8601 import day_of_year
 from ingestd.event.times.joda_pattern import PatternPart, split_pattern
 from ingestd.event.times.locales import LocaleNames, find_names
 from ingestd.event.times.zones import OFFSET, SHORT_NAMES, find_zone, offset_seconds, to_epoch, zone_names
 
 TimeParser = Callable[[str, float], int]
-"""From a text and the current time (seconds since the epoch) to nanoseconds since the epoch.
+"""Converts a text, given the current time (seconds since the epoch), to nanoseconds since the epoch.
 
-The current time fills in a missing year and the century of ``yy``. ValueError: the text does not match, or no
-such time exists.
+The current time supplies a missing year and the century of ``yy``. ValueError: the text does not match, or there
+is no such time.
 """
 
 _Fields = dict[str, Any]
@@ -37,16 +38,16 @@ _RANGES = {"H": (0, 23), "k": (1, 24), "K": (0, 11), "h": (1, 12), "e": (1, 7), 
 def compile_joda_parse(
     pattern: str, locale: str = "en", zone: tzinfo | None = None, *, nanoseconds: bool = False
 ) -> TimeParser:
-    """Return the function that parses texts by ``pattern``.
+    """Return the function that parses texts with ``pattern``.
 
     Args:
         pattern: Joda-Time letters and literal text.
         locale: Language of the names of months and weekdays: ``fr``, ``fr-FR``, ``fr_FR``.
-        zone: Where the time is meant if the text has no offset or zone itself; ``None`` is UTC.
-        nanoseconds: Keep nine fraction digits. Joda-Time keeps three, the rest is cut off.
+        zone: The time zone of texts without an offset or zone; ``None`` is UTC.
+        nanoseconds: Keep nine fraction digits. Joda-Time keeps three and truncates the rest.
 
-    A text without a year gets the current one; but December seen in January is of last year, and January
-    seen in December of next year, as Logstash does.
+    A text without a year gets the current one; but in January, December means last year, and in December,
+    January means next year, as in Logstash.
 
     Raises:
         ValueError: The pattern or the locale is not valid, or the pattern has ``zzzz``, which cannot be parsed.
@@ -63,8 +64,8 @@ def compile_joda_parse(
         readers.append((key, convert))
     fullmatch = re.compile(regex).fullmatch
     home = zone or UTC
-    grain = 1 if nanoseconds else 1_000_000
-    dated = any(key in "yYx" for key, _ in readers)
+    resolution = 1 if nanoseconds else 1_000_000
+    has_year = any(key in "yYx" for key, _ in readers)
 
     def parse(text: str, now: float) -> int:
         match = fullmatch(text)
@@ -72,19 +73,21 @@ def compile_joda_parse(
             raise ValueError(f"{text!r} does not match {pattern!r}")
         fields = {key: convert(value) for (key, convert), value in zip(readers, match.groups(), strict=True)}
         try:
-            local = datetime.combine(_date(fields, None if dated else datetime.fromtimestamp(now, home)), _time(fields))
+            local = datetime.combine(
+                _date(fields, None if has_year else datetime.fromtimestamp(now, home)), _time(fields)
+            )
         except OverflowError:
-            raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
+            raise ValueError(f"{text!r} is outside the years 1 to 9999") from None
         ahead = int(fields.get("Z", 0))
         seconds = to_epoch(local, UTC if "Z" in fields else fields.get("z", home)) - ahead
         nanos = int(fields.get("S", 0))
-        return seconds * _NS + nanos - nanos % grain
+        return seconds * _NS + nanos - nanos % resolution
 
     return parse
 
 
 def _reader(part: PatternPart, number_follows: bool, names: LocaleNames) -> tuple[str, str, _Convert]:
-    """Return for a field: the regex of its text, the key its value is kept under, how to read the value."""
+    """Return for a field: the regex of its text, the key of its value, and the conversion of the text."""
     letter, width = part.letter, part.width
     if letter in "yYx":
         return _year(letter, width, number_follows)
@@ -101,17 +104,17 @@ def _reader(part: PatternPart, number_follows: bool, names: LocaleNames) -> tupl
         "M": names.read_months if width >= 3 else None,
     }.get(letter)  # fmt: skip
     if spellings is not None:
-        return _one_of(spellings), "e" if letter == "E" else letter, spellings.__getitem__
+        return _any_of(spellings), "e" if letter == "E" else letter, spellings.__getitem__
     return f"[0-9]{{1,{max(_DIGITS[letter], width)}}}+", letter, _in_range(letter)
 
 
-def _one_of(texts: Any) -> str:
+def _any_of(texts: Any) -> str:
     return "(?>" + "|".join(map(re.escape, texts)) + ")"
 
 
 def _in_range(letter: str) -> _Convert:
     if letter not in _RANGES:
-        return int  # ``date`` and ``time`` refuse what they do not know
+        return int  # ``date`` and ``time`` reject invalid values
     low, high = _RANGES[letter]
 
     def convert(text: str) -> int:
@@ -133,10 +136,10 @@ def _year(letter: str, width: int, number_follows: bool) -> tuple[str, str, _Con
 
 def _zone(letter: str, width: int) -> tuple[str, str, _Convert]:
     if letter == "Z":
-        return _one_of(zone_names()), "z", find_zone
+        return _any_of(zone_names()), "z", find_zone
     if width >= 4:
         raise ValueError("names of time zones (zzzz) cannot be parsed: use Z for offsets, ZZZ for Asia/Seoul")
-    return _one_of(sorted(SHORT_NAMES, key=len, reverse=True)), "z", lambda text: find_zone(SHORT_NAMES[text])
+    return _any_of(sorted(SHORT_NAMES, key=len, reverse=True)), "z", lambda text: find_zone(SHORT_NAMES[text])
 
 
 def _full_year(text: str, today: datetime) -> int:
@@ -148,7 +151,7 @@ def _full_year(text: str, today: datetime) -> int:
 
 
 def _date(fields: _Fields, today: datetime | None) -> date:
-    """Return the date that the fields name; ``today`` is given unless there is a year in full."""
+    """Return the date of the fields; ``today`` is given unless they have a full year."""
     weekyear = _full_year(fields["xx"], today) if today and "xx" in fields else fields.get("x")
     year = _full_year(fields["yy"], today) if today and "yy" in fields else fields.get("y", fields.get("Y"))
     if "C" in fields:
@@ -161,17 +164,17 @@ def _date(fields: _Fields, today: datetime | None) -> date:
             weekyear = date(year or _this_year(today), 1, 1).isocalendar().year
         return date.fromisocalendar(weekyear, fields.get("w", 1), weekday or 1)
     if "D" in fields and month is None and day is None:
-        return _day_of_year(year or _this_year(today), fields["D"])
+        return day_of_year(year or _this_year(today), fields["D"])
     if year is None:
         year = _guess_year(month or 1, today)
-    found = date(year, 1 if month is None else month, 1 if day is None else day)
+    result = date(year, 1 if month is None else month, 1 if day is None else day)
     if weekday is not None and day is None:
-        return found + timedelta(days=weekday - found.isoweekday())
-    return found
+        return result + timedelta(days=weekday - result.isoweekday())
+    return result
 
 
 def _this_year(today: datetime | None) -> int:
-    assert today is not None  # noqa: S101 -- ``parse`` gives it whenever there is no year
+    assert today is not None  # noqa: S101 -- ``parse`` passes it whenever there is no year
     return today.year
 
 
@@ -184,15 +187,8 @@ def _guess_year(month: int, today: datetime | None) -> int:
     return year
 
 
-def _day_of_year(year: int, day: int) -> date:
-    found = date(year, 1, 1) + timedelta(days=day - 1)
-    if found.year != year:
-        raise ValueError(f"the year {year} has no day {day}")
-    return found
-
-
 def _time(fields: _Fields) -> time:
-    """Return the time of day that the fields name, to the second."""
+    """Return the time of day of the fields, to the second."""
     hour = fields.get("H")
     if hour is None:
         hour = fields.get("k", 0) % 24

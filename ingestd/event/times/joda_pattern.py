@@ -1,6 +1,6 @@
-"""Cut a date pattern into its parts.
+"""Split a date pattern into its parts.
 
-Follows https://www.joda.org/joda-time/key_format.html: a run of one letter is a field, its length the form;
+Follows https://www.joda.org/joda-time/key_format.html: a run of the same letter is a field, its length the form;
 everything else is literal text, ``'`` quotes letters, ``''`` is a quote.
 """
 
@@ -14,7 +14,7 @@ _NUMBERS = frozenset("CxyYdhHmsSeDwkK")
 
 
 class PatternPart(NamedTuple):
-    """A field, ``letter`` and how often it stands (``width``), or, without a letter, literal ``text``."""
+    """A field, ``letter`` repeated ``width`` times, or, without a letter, literal ``text``."""
 
     letter: str
     width: int
@@ -27,10 +27,10 @@ class PatternPart(NamedTuple):
 
 
 def split_pattern(pattern: str, letters: str = JODA_LETTERS) -> list[PatternPart]:
-    """Return the parts of a pattern; ``letters`` are those that have a meaning.
+    """Return the parts of a pattern; ``letters`` are the valid ones.
 
     Raises:
-        ValueError: The pattern is empty or has another letter outside quotes.
+        ValueError: The pattern is empty or has an invalid letter outside quotes.
     """
     parts: list[PatternPart] = []
     position = 0
@@ -41,7 +41,7 @@ def split_pattern(pattern: str, letters: str = JODA_LETTERS) -> list[PatternPart
             parts.append(PatternPart("", 0, text))
             continue
         if letter not in letters:
-            raise ValueError(f"date pattern {pattern!r}: {letter!r} has no meaning; text stands in quotes: 'text'")
+            raise ValueError(f"date pattern {pattern!r}: {letter!r} is not a valid letter; put text in quotes: 'text'")
         start = position
         while pattern.startswith(letter, position):
             position += 1
@@ -56,7 +56,7 @@ def _is_letter(char: str) -> bool:
 
 
 def _literal(pattern: str, position: int) -> tuple[str, int]:
-    """Return the literal text that begins at ``position`` and where it ends; a quote may stay open."""
+    """Return the literal text that starts at ``position`` and its end; a quote may stay open."""
     text, quoted = "", False
     while position < len(pattern):
         char = pattern[position]

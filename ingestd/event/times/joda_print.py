@@ -1,4 +1,4 @@
-"""Print timestamps by a Joda-Time pattern: ``%{+YYYY.MM.dd}``.
+"""Format timestamps with a Joda-Time pattern: ``%{+YYYY.MM.dd}``.
 
 Follows https://www.joda.org/joda-time/key_format.html. Joda counts milliseconds: a longer fraction is
 filled with zeros. LocaleNames are English.
@@ -15,45 +15,45 @@ from ingestd.event.times.locales import LocaleNames, find_names
 from ingestd.event.timestamp import to_datetime
 
 TimePrinter = Callable[[str], str]
-"""From a timestamp as events hold it to text; ValueError if it is given none."""
+"""Formats a timestamp of an event; ValueError if the text is not a timestamp."""
 
 PartPrinter = Callable[[datetime, int], str]
-"""One part of a pattern: from a local time and the nanoseconds after it to its text."""
+"""Formats one part of a pattern, given a local time to the second and its nanoseconds."""
 
 _DAYS, _HOURS, _MINUTES, _SECONDS, _ALL = 10, 13, 16, 19, None
-"""How much of ``2026-11-22T10:00:00.000Z`` decides the outcome."""
+"""How many characters of ``2026-11-22T10:00:00.000Z`` determine the result."""
 
-_REACH = dict.fromkeys("aKhHk", _HOURS) | {"m": _MINUTES, "s": _SECONDS, "S": _ALL}
+_PREFIX_LENGTHS = dict.fromkeys("aKhHk", _HOURS) | {"m": _MINUTES, "s": _SECONDS, "S": _ALL}
 _CACHE_SIZE = 4096
 
 
 @lru_cache(maxsize=256)
 def compile_joda_print(pattern: str, zone: tzinfo = UTC) -> TimePrinter:
-    """Return the function that prints a timestamp by ``pattern``, as seen in ``zone``.
+    """Return the function that formats a timestamp with ``pattern``, in the time zone ``zone``.
 
     Raises:
         ValueError: The pattern is not valid.
     """
     parts = split_pattern(pattern)
     names = find_names("en")
-    return cached_print([_piece(part, names) for part in parts], _reach(parts, zone), zone)
+    return cached_print([_part_printer(part, names) for part in parts], _prefix_length(parts, zone), zone)
 
 
-def _reach(parts: list[PatternPart], zone: tzinfo) -> int | None:
-    """Return how many characters of a timestamp the outcome hangs on, ``None``: on all."""
-    reaches = [_REACH.get(part.letter, _DAYS) for part in parts]
-    widest = _DAYS
-    for reach in reaches:
-        if reach is None:
+def _prefix_length(parts: list[PatternPart], zone: tzinfo) -> int | None:
+    """Return how many characters of a timestamp determine the result, ``None``: all."""
+    lengths = [_PREFIX_LENGTHS.get(part.letter, _DAYS) for part in parts]
+    longest = _DAYS
+    for length in lengths:
+        if length is None:
             return None
-        widest = max(widest, reach)
-    return widest if zone is UTC else max(widest, _SECONDS)  # old local times were odd by minutes and seconds
+        longest = max(longest, length)
+    return longest if zone is UTC else max(longest, _SECONDS)  # old local times had offsets with minutes and seconds
 
 
-def cached_print(pieces: list[PartPrinter], reach: int | None, zone: tzinfo) -> TimePrinter:
-    """Return the function that prints all ``pieces``; one outcome serves all timestamps of equal ``reach``.
+def cached_print(printers: list[PartPrinter], prefix_length: int | None, zone: tzinfo) -> TimePrinter:
+    """Return the function that joins the ``printers``; timestamps with the same prefix share one result.
 
-    An index name is the same all day: then its price is a slice and a look into a dict.
+    An index name is the same all day, so it costs a slice and a dict lookup.
     """
 
     def render(text: str) -> str:
@@ -61,32 +61,32 @@ def cached_print(pieces: list[PartPrinter], reach: int | None, zone: tzinfo) -> 
         local = moment.replace(tzinfo=UTC)
         if zone is not UTC:
             local = local.astimezone(zone)
-        return "".join([piece(local, nanos) for piece in pieces])
+        return "".join([print_part(local, nanos) for print_part in printers])
 
-    if reach is None:
+    if prefix_length is None:
         return render
     seen: dict[str, str] = {}
 
     def render_once(text: str) -> str:
         if text[-1:] != "Z":
-            return render(text)  # with an offset, the day in the text may be another one
-        known = seen.get(text[:reach])
+            return render(text)  # with an offset, the UTC day may differ from the day in the text
+        known = seen.get(text[:prefix_length])
         if known is None:
             known = render(text)
             if len(seen) >= _CACHE_SIZE:
                 seen.clear()
-            seen[text[:reach]] = known
+            seen[text[:prefix_length]] = known
         return known
 
     return render_once
 
 
 def number(read: Callable[[datetime], int], width: int) -> PartPrinter:
-    """Return the piece for a number of at least ``width`` digits."""
+    """Return the printer of a number of at least ``width`` digits."""
     return lambda local, nanos: f"{read(local):0{width}d}"
 
 
-def _piece(part: PatternPart, names: LocaleNames) -> PartPrinter:
+def _part_printer(part: PatternPart, names: LocaleNames) -> PartPrinter:
     letter, width = part.letter, part.width
     if not letter:
         text = part.text
@@ -151,7 +151,7 @@ def offset_text(local: datetime, colon: str) -> str:
 
 
 def zone_text(local: datetime, long: bool) -> str:
-    """Return the abbreviation of the zone, or if ``long`` its full name (known for UTC alone, else its id)."""
+    """Return the abbreviation of the zone, or if ``long`` its full name (known only for UTC, else its id)."""
     if isinstance(local.tzinfo, timezone) and local.tzinfo is not UTC:
         return offset_text(local, ":")
     if not long:

@@ -1,8 +1,8 @@
-"""Names of months, weekdays, halves of the day and eras, by language.
+"""Names of months, weekdays, AM/PM and eras, by language.
 
-Printed names are those of the Unicode CLDR, which Java uses since version 9. Read are the long and the
-short names, the short ones also without their full stop, and the names that Java had before (``Mär``, ``lö``),
-so that old logs and old habits keep working. As in Joda-Time: as written here, in small or in capital letters.
+Printed names are those of the Unicode CLDR, which Java has used since version 9. Parsers accept the long and the
+short names, the short ones also without their full stop, and the names of older Java versions (``Mär``, ``lö``), so
+that old logs keep working; as in Joda-Time as written here, in lower case or in upper case.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from functools import lru_cache
 
 @dataclass(frozen=True, slots=True)
 class LocaleNames:
-    """The names of one language. Lists are in calendar order; weeks begin on Monday.
+    """The names of one language. Lists are in calendar order; weeks start on Monday.
 
-    ``read_*`` map every spelling that a parser takes to its number: months 1 to 12, weekdays 1 to 7 (Sunday),
-    halves 0 (before noon) and 1, eras 0 (before) and 1.
+    ``read_*`` map every spelling that a parser accepts to its number: months 1 to 12, weekdays 1 (Monday) to 7,
+    ``halves`` 0 (AM) and 1 (PM), eras 0 (BC) and 1 (AD).
     """
 
     months: list[str]
@@ -63,13 +63,13 @@ def _numbered(names: list[str], first: int) -> dict[str, int]:
 
 
 def _spellings(numbers: dict[str, int]) -> dict[str, int]:
-    """Add the names in small and in capital letters, the longest names first: a parser takes the longest."""
+    """Add the names in lower and upper case, longest first: a parser takes the longest match."""
     spelt = {form: number for name, number in numbers.items() for form in (name.lower(), name.upper(), name)}
     return dict(sorted(spelt.items(), key=lambda item: -len(item[0])))
 
 
 class _LocaleRow:
-    """What the table below holds for one language: months, weekdays, halves and eras; more names to read."""
+    """The entry of one language in the table below: months, weekdays, AM/PM and eras; more names to accept."""
 
     def __init__(
         self,

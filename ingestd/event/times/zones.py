@@ -1,4 +1,4 @@
-"""Time zones by name and by offset, and from local time to UTC, as Joda-Time does it.
+"""Time zones by name and by offset, and conversion of local time to UTC as in Joda-Time.
 
 LocaleNames are those of the tz database (https://www.iana.org/time-zones), as in
 https://www.joda.org/joda-time/timezones.html.
@@ -26,7 +26,7 @@ SHORT_NAMES = {
     **dict.fromkeys(("MST", "MDT"), "America/Denver"),
     **dict.fromkeys(("PST", "PDT"), "America/Los_Angeles"),
 }
-"""What the pattern letter ``z`` reads. Other abbreviations mean several zones and are refused, as in Joda."""
+"""The zones of the pattern letter ``z``. Other abbreviations are ambiguous and are rejected, as in Joda-Time."""
 
 
 def offset_seconds(text: str) -> int:
@@ -54,14 +54,14 @@ def find_zone(name: str) -> tzinfo:
             return timezone(-ahead if sign == "-" else ahead)
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # OSError: the name of a folder of zones
+    except (KeyError, ValueError, OSError):  # OSError: the name of a directory of zones
         raise ValueError(f"unknown time zone {name!r}: write Asia/Seoul, Europe/Paris, UTC or +09:00") from None
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
-    """Return the names of all zones of the tz database, the longer ones first."""
-    from importlib import resources  # noqa: PLC0415 -- dear, and only ``ZZZ`` needs it
+    """Return the names of all zones of the tz database, longest first."""
+    from importlib import resources  # noqa: PLC0415 -- expensive, and only ``ZZZ`` needs it
 
     text = resources.files("tzdata").joinpath("zones").read_text("ascii")
     return tuple(sorted(text.split(), key=lambda name: (-len(name), name)))
@@ -70,10 +70,10 @@ def zone_names() -> tuple[str, ...]:
 def to_epoch(local: datetime, zone: tzinfo) -> int:
     """Return the seconds since the epoch at which the clocks of ``zone`` show ``local`` (without tzinfo).
 
-    Where they show it twice it is the first time, as in Joda.
+    If they show it twice, it is the first time, as in Joda-Time.
 
     Raises:
-        ValueError: They never show it: it falls into the hour skipped in spring.
+        ValueError: They never show it: it is in the hour skipped in spring.
     """
     moment = local.replace(tzinfo=zone)
     if zone is not UTC:

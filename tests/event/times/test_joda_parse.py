@@ -188,7 +188,7 @@ def test_locale(locale: str, pattern: str, text: str, day: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("", "must not be empty"), ("yyyy-MM-ddTHH", "'T' has no meaning"), ("yyyy zzzz", "cannot be parsed")],
+    [("", "must not be empty"), ("yyyy-MM-ddTHH", "'T' is not a valid letter"), ("yyyy zzzz", "cannot be parsed")],
 )
 def test_invalid_pattern(pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):

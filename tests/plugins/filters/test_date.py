@@ -146,7 +146,7 @@ def test_date(case: Case) -> None:
 INVALID = [
     ("no_match", {}, "match needs a field and at least one format"),
     ("no_format", {"match": ["t"]}, "match needs a field and at least one format"),
-    ("pattern", {"match": ["t", "yyyy-MM-ddTHH:mm"]}, "'T' has no meaning"),
+    ("pattern", {"match": ["t", "yyyy-MM-ddTHH:mm"]}, "'T' is not a valid letter"),
     ("zone_names", {"match": ["t", "yyyy zzzz"]}, "cannot be parsed"),
     ("zone", {"match": ["t", "ISO8601"], "timezone": "PST"}, "unknown time zone 'PST'"),
     ("locale", {"match": ["t", "MMM"], "locale": "tlh"}, "locale 'tlh' is not known"),
