@@ -24,8 +24,8 @@ from ingestd.supervisor.sockets import Listener
 from ingestd.supervisor.supervisor import Supervisor
 from ingestd.supervisor.worker import run_worker
 from ingestd.web.auth.access import AccessError
-from ingestd.web.dashboard_config import site_of
-from ingestd.web.processes.http_process import serve_for_keeper
+from ingestd.web.dashboard_config import make_dashboard_config
+from ingestd.web.processes.http_process import run_http_process
 
 
 def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()) -> int:
@@ -53,7 +53,7 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], 
 def _plan(settings: Settings, configs: Configs) -> Plan:
     workers = settings.workers or _cores()
     pipelines = compile_all(settings, configs, worker_name(workers - 1))
-    site = site_of(settings, pipelines)
+    dashboard = make_dashboard_config(settings, pipelines)
 
     def work(number: int, channel: Channel) -> int:
         def build() -> list[RunningPipeline]:
@@ -63,7 +63,7 @@ def _plan(settings: Settings, configs: Configs) -> Plan:
 
     def serve(channel: Channel) -> int:
         assert settings.http is not None  # noqa: S101 -- else this is not called, see below
-        return serve_for_keeper(settings.http, channel, site, explicit=settings.explicit("http"))
+        return run_http_process(settings.http, channel, dashboard, explicit=settings.explicit("http"))
 
     return Plan(
         listeners=_listeners(pipelines),

@@ -41,11 +41,11 @@ async def _main(settings: Settings, configs: Configs) -> bool:
     endless = not all(pipeline.finite for pipeline in pipelines)
     server = None
     if settings.http is not None and (settings.explicit("http") or endless):
-        from ingestd.web.dashboard_config import site_of  # noqa: PLC0415
+        from ingestd.web.dashboard_config import make_dashboard_config  # noqa: PLC0415
         from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends has none
 
-        site = site_of(settings, compiled)
-        server = HttpServer(settings.http, health, site, explicit=settings.explicit("http"))
+        dashboard = make_dashboard_config(settings, compiled)
+        server = HttpServer(settings.http, health, dashboard, explicit=settings.explicit("http"))
         await server.start()
     try:
         return await run_direct(pipelines, settings.shutdown_timeout)

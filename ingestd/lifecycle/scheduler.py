@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ingestd import metrics
-from ingestd.lifecycle.state import BusyError, Report, State, only_one
+from ingestd.lifecycle.state import LifecycleLockedError, Report, State, lifecycle_lock
 from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
@@ -101,9 +101,9 @@ class Scheduler:
         if not self._due(State.load(self.data_dir), moment):
             return None
         try:
-            with only_one(self.data_dir):
+            with lifecycle_lock(self.data_dir):
                 report = self._work(moment)
-        except BusyError:
+        except LifecycleLockedError:
             return None
         self._retry = moment + RETRY if report.failed or report.unsure else None
         self._count(report)

@@ -17,8 +17,8 @@ _NAME = "lifecycle.json"
 _LOCK = ".lifecycle.lock"
 
 
-class BusyError(Exception):
-    """Another process does the work just now."""
+class LifecycleLockedError(Exception):
+    """Another process backs up, restores or deletes indices."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -83,13 +83,13 @@ class State:
 
 
 @contextlib.contextmanager
-def only_one(data_dir: Path) -> Iterator[None]:
+def lifecycle_lock(data_dir: Path) -> Iterator[None]:
     """Hold the lock of a data folder; the kernel frees it when the process ends.
 
     Raises:
-        BusyError: Somebody else holds it.
+        LifecycleLockedError: Another process holds it.
         OSError: The folder cannot be used.
     """
-    busy = BusyError("another process backs up, restores or deletes indices just now; try again later")
-    with locked_file(data_dir / _LOCK, busy):
+    locked = LifecycleLockedError("another process backs up, restores or deletes indices; try again later")
+    with locked_file(data_dir / _LOCK, locked):
         yield

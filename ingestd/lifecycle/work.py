@@ -77,7 +77,7 @@ class Lifecycle:
         """The day whose index is being written."""
         return self.clock().astimezone(self.zone).date()
 
-    def looks_at(self, index: str) -> bool:
+    def covers(self, index: str) -> bool:
         """Return whether an index is one of those that are backed up and deleted."""
         return fnmatchcase(index, self.rules.index)
 
@@ -89,7 +89,7 @@ class Lifecycle:
         ended = [
             (one.day, one.index, one)
             for one in self.store.indices()
-            if one.day is not None and one.day < today and self.looks_at(one.index)
+            if one.day is not None and one.day < today and self.covers(one.index)
         ]
         return [info for _, index, info in sorted(ended, key=lambda one: one[:2]) if index not in current]
 

@@ -1,32 +1,34 @@
-"""The pages of the HTTP server. Imported late: aiohttp takes longer to import than the daemon to start."""
+"""The aiohttp application: routes, middlewares, headers. Imported late, because importing aiohttp takes 0.2 s."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 import ingestd
-from ingestd.event.jsontext import dumps
-from ingestd.web.api.actions import Actions
-from ingestd.web.api.routes import routes
+from ingestd.logs import get_logger
+from ingestd.web.api.actions import ManualActions
+from ingestd.web.api.routes import api_routes
 from ingestd.web.api.status import Status
-from ingestd.web.api.tail import Tails
-from ingestd.web.auth.middleware import Guard
-from ingestd.web.dashboard_config import Site
+from ingestd.web.api.tail import LiveTail
+from ingestd.web.auth.middleware import Authentication
+from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.exposition import render
 from ingestd.web.health import Health
+from ingestd.web.processes.protocol import Setup
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.processes.query_process import Setup
+from ingestd.web.responses import Handler, json_error, json_response
 from ingestd.web.static_files import INDEX, StaticFile, load_files
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+log = get_logger(__name__)
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""What a page of ours may load and do: only what comes from here, and no script or style within the page."""
+"""What our pages may load and do: only what comes from here, and no inline scripts or styles."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -37,7 +39,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Sent with every answer that says nothing else: nothing is to be cached, framed or guessed at."""
+"""Sent with every response that does not set them: nothing may be cached, framed or sniffed."""
 
 _LINKS = f"""<!doctype html>
 <html lang="en"><title>ingestd</title>
@@ -52,30 +54,33 @@ _LINKS = f"""<!doctype html>
 
 
 def make_app(
-    site: Site, health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
+    config: DashboardConfig, health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
 ) -> web.Application:
     """Return the application.
 
-    ``health`` is asked at each request for it, and before the metrics are shown: it measures the queues.
-    ``reload`` loads the config again and returns what is wrong with it; None: there is no such page.
+    Args:
+        config: What it shows.
+        health: Called for each request to ``/health``, and before the metrics are rendered: it measures the queues.
+        reload: Reloads the pipeline config and returns what is wrong with it; None: there is no ``/reload``.
     """
-    guard = Guard(site.access, site.prefix)
-    app = web.Application(client_max_size=64 * 1024, middlewares=[guard.middleware()])  # nothing is uploaded here
+    authentication = Authentication(config.access, config.prefix)
+    middlewares = [_error_middleware(), authentication.middleware()]
+    app = web.Application(client_max_size=64 * 1024, middlewares=middlewares)  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)
-    prefix = site.prefix
+    prefix = config.prefix
     app.add_routes(
         [
-            web.get(f"{prefix}/metrics", _metrics_page(health)),
-            web.get(f"{prefix}/health", _health_page(health, lambda state: state.ready)),
-            web.get(f"{prefix}/health/live", _health_page(health, lambda state: state.live)),
-            web.get(f"{prefix}/health/ready", _health_page(health, lambda state: state.ready)),
-            *guard.routes(),
+            web.get(f"{prefix}/metrics", _metrics_handler(health)),
+            web.get(f"{prefix}/health", _health_handler(health, lambda state: state.ready)),
+            web.get(f"{prefix}/health/live", _health_handler(health, lambda state: state.live)),
+            web.get(f"{prefix}/health/ready", _health_handler(health, lambda state: state.ready)),
+            *authentication.routes(),
         ]
     )
     if reload is not None:
-        app.router.add_post(f"{prefix}/reload", _reload_page(reload))
-    opened = _nothing if site.data_dir is None else _add_dashboard(app, site, guard, health)
-    app.add_routes(_static_routes(prefix, opened))
+        app.router.add_post(f"{prefix}/reload", _reload_handler(reload))
+    on_open = _nothing if config.data_dir is None else _add_dashboard(app, config, authentication, health)
+    app.add_routes(_static_routes(prefix, on_open))
     return app
 
 
@@ -83,61 +88,82 @@ def _nothing() -> None:
     """Do nothing when the page is opened."""
 
 
+def _error_middleware() -> Middleware:
+    @web.middleware
+    async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Log a defect of a handler, and say so in the response."""
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except ConnectionError:  # the client has gone
+            raise
+        except Exception as error:
+            log.exception("a request failed", method=request.method, path=request.path, error=repr(error))
+            return json_error(500, "the request failed because of an internal error; the daemon's log has the reason")
+
+    return respond
+
+
 def _add_dashboard(
-    app: web.Application, site: Site, guard: Guard, health: Callable[[], Awaitable[Health]]
+    app: web.Application,
+    config: DashboardConfig,
+    authentication: Authentication,
+    health: Callable[[], Awaitable[Health]],
 ) -> Callable[[], None]:
-    """Add what the dashboard asks for; return what is to be done when its page is opened."""
+    """Add the API of the dashboard; return what to call when its page is opened."""
     setup = Setup(
-        data_dir=str(site.data_dir),
-        memory=site.query_memory,
-        timeout_s=site.query_timeout,
-        server=site.server,
-        indices=site.indices,
-        rules=site.rules,
-        orders=dict(site.orders) if site.orders is not None else None,
+        data_dir=str(config.data_dir),
+        memory=config.query_memory,
+        timeout_s=config.query_timeout,
+        server=config.server,
+        indices=config.indices,
+        retention=config.retention,
+        action_settings=dict(config.action_settings) if config.action_settings is not None else None,
     )
     pool = QueryPool(setup)
-    tails = Tails(pool, lambda request: guard.visitor(request).known, site.prefix)
-    actions = Actions(site.orders)
-    status = Status(site, health, pool, actions)
-    app.add_routes([*routes(pool, status, site.prefix), tails.route(), *actions.routes(site.prefix)])
-    app.on_shutdown.append(tails.end)
-    app.on_shutdown.append(actions.end)
+    tail = LiveTail(pool, lambda request: authentication.identify(request).authenticated, config.prefix)
+    actions = ManualActions(config.action_settings)
+    status = Status(config, health, pool, actions)
+    app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), *actions.routes(config.prefix)])
+    app.on_shutdown.append(tail.stop)
+    app.on_shutdown.append(actions.stop)
 
     async def close(_: web.Application) -> None:
+        await status.close()
         await pool.close()
 
     app.on_cleanup.append(close)
-    return pool.warm
+    return pool.warm_up
 
 
-def _static_routes(prefix: str, opened: Callable[[], None]) -> list[web.RouteDef]:
+def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDef]:
     files = load_files()
     index = files.get(INDEX) or StaticFile(_LINKS, None, "text/html; charset=utf-8", '"links"')
 
-    async def first(request: web.Request) -> web.Response:
-        opened()
-        return index.answer(request)
+    async def page(request: web.Request) -> web.Response:
+        on_open()
+        return index.response(request)
 
     async def file(request: web.Request) -> web.Response:
         found = files.get(request.match_info["path"])
         if found is None:
             raise web.HTTPNotFound
-        return found.answer(request)
+        return found.response(request)
 
-    async def into_folder(_: web.Request) -> web.Response:
+    async def add_slash(_: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": f"{prefix}/"})
 
-    found = [web.get(f"{prefix}/", first), web.get(f"{prefix}/static/{{path:.+}}", file)]
-    return [*found, web.get(prefix, into_folder)] if prefix else found
+    found = [web.get(f"{prefix}/", page), web.get(f"{prefix}/static/{{path:.+}}", file)]
+    return [*found, web.get(prefix, add_slash)] if prefix else found
 
 
-def _reload_page(reload: Callable[[], Awaitable[str]]) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
+def _reload_handler(reload: Callable[[], Awaitable[str]]) -> Handler:
+    async def handle(_: web.Request) -> web.Response:
         error = await reload()
-        return web.Response(status=422 if error else 200, body=dumps({"error": error}), content_type="application/json")
+        return json_response({"error": error}, 422 if error else 200)
 
-    return answer
+    return handle
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
@@ -148,19 +174,18 @@ async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "ingestd"
 
 
-def _metrics_page(health: Callable[[], Awaitable[Health]]) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
+def _metrics_handler(health: Callable[[], Awaitable[Health]]) -> Handler:
+    async def handle(_: web.Request) -> web.Response:
         await health()
         body, content_type = render()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    return answer
+    return handle
 
 
-def _health_page(health: Callable[[], Awaitable[Health]], good: Callable[[Health], bool]) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
+def _health_handler(health: Callable[[], Awaitable[Health]], is_good: Callable[[Health], bool]) -> Handler:
+    async def handle(_: web.Request) -> web.Response:
         state = await health()
-        status = 200 if good(state) else 503
-        return web.Response(status=status, body=dumps(state.document()), content_type="application/json")
+        return json_response(state.document(), 200 if is_good(state) else 503)
 
-    return answer
+    return handle

@@ -1,4 +1,4 @@
-"""What the pages are about: the store that they ask, the pipelines that run, who may see them."""
+"""What the HTTP server shows: the store that it queries, the pipelines that run, who may see them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ingestd.settings import Settings
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.open import INDICES, LOCAL, is_builtin, server_options
 from ingestd.units import format_duration
-from ingestd.web.auth.access import Access, AccessError, access_of, prefix_of
+from ingestd.web.auth.access import Access, AccessError, load_access, path_prefix
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
 
 STARTED = time.monotonic()
-"""When the daemon began: the HTTP process is forked from the supervisor, which imports this at its start."""
+"""When the daemon started: the HTTP process is forked from the supervisor, which imports this at its start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plugin:
-    """An input or output of a pipeline; ``host`` and ``port`` of what listens, else None."""
+class PluginInfo:
+    """An input or output of a pipeline; ``host`` and ``port`` if it listens, else None."""
 
     name: str
     kind: str
@@ -37,31 +37,31 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class PipelineInfo:
     """A pipeline: where its events come from and go to."""
 
     name: str
-    inputs: tuple[Plugin, ...] = ()
-    outputs: tuple[Plugin, ...] = ()
+    inputs: tuple[PluginInfo, ...] = ()
+    outputs: tuple[PluginInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What an HTTP server shows.
+class DashboardConfig:
+    """What an HTTP server shows, and to whom.
 
     Attributes:
         access: Who may see it.
-        prefix: What all paths begin with, such as ``/logs``; empty, or with a slash in front and none behind.
-        server: The Elasticsearch or OpenSearch that is searched; None: the built-in store.
-        indices: What is searched there, names with wildcards.
+        prefix: What all paths start with: empty, or a path such as ``/logs``, without a slash at the end.
+        server: The Elasticsearch or OpenSearch that is queried; None: the built-in store.
+        indices: The indices to query there, names with wildcards.
         data_dir: Where the built-in store, dead letters and journals are; None: there is no dashboard.
         query_timeout: Seconds that a query may take.
         query_memory: Bytes that a query may take.
-        rules: Those by which the daemon deletes indices of this store; None: it deletes none.
-        flows: The pipelines.
-        scheduled: Data folder of the daily work on indices; None: the daemon does none.
-        orders: Settings under which indices can be backed up, deleted and restored by hand, as texts by name; None:
-            they are not those of the store that is shown.
+        retention: The rules by which the daemon deletes indices of this store; None: it deletes none.
+        pipelines: The pipelines.
+        scheduler_data_dir: Where the scheduler of backup and retention keeps its state; None: it is off.
+        action_settings: Settings for manual actions (backup, delete, restore), as texts by name; None: they would
+            concern another store than the one that is shown.
     """
 
     access: Access = field(default_factory=Access)
@@ -71,10 +71,10 @@ class Site:
     data_dir: Path | None = None
     query_timeout: float = 30.0
     query_memory: int = 512 << 20
-    rules: Rules | None = None
-    flows: tuple[Flow, ...] = ()
-    scheduled: Path | None = None
-    orders: Mapping[str, str] | None = field(default=None, repr=False)
+    retention: Rules | None = None
+    pipelines: tuple[PipelineInfo, ...] = ()
+    scheduler_data_dir: Path | None = None
+    action_settings: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def shown_store(self) -> str:
@@ -84,45 +84,45 @@ class Site:
         return "elasticsearch " + ", ".join(host.url for host in self.server.resolve())
 
 
-NO_DASHBOARD = Site()
-"""Metrics and health alone."""
+NO_DASHBOARD = DashboardConfig()
+"""Metrics and health only."""
 
 
-def site_of(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Site:
-    """Return what the settings say about the pages. Reads the files of secrets.
+def make_dashboard_config(settings: Settings, pipelines: Mapping[str, Pipeline]) -> DashboardConfig:
+    """Return what the HTTP server shows with these settings. Reads the files of secrets.
 
     Raises:
-        AccessError: They cannot be served so.
+        AccessError: The pages cannot be served with them.
     """
-    access = access_of(settings)
+    access = load_access(settings)
     if settings.http is not None:
         access.check(settings.http)
-    server, indices = _searched(settings, pipelines)
-    return Site(
+    server, indices = _queried_store(settings, pipelines)
+    return DashboardConfig(
         access=access,
-        prefix=prefix_of(settings),
+        prefix=path_prefix(settings),
         server=server,
         indices=indices,
         data_dir=settings.data_dir,
         query_timeout=settings.query_timeout,
         query_memory=settings.query_memory,
-        rules=_rules(settings, server),
-        flows=tuple(_flow(name, pipeline) for name, pipeline in pipelines.items()),
-        scheduled=settings.data_dir if settings.schedule.cron != "off" else None,
-        orders=_orders(settings, server),
+        retention=_retention(settings, server),
+        pipelines=tuple(_pipeline(name, pipeline) for name, pipeline in pipelines.items()),
+        scheduler_data_dir=settings.data_dir if settings.schedule.cron != "off" else None,
+        action_settings=_action_settings(settings, server),
     )
 
 
-def _rules(settings: Settings, server: ElasticOptions | None) -> Rules | None:
-    """Return the rules of retention, if it works on the store that is shown; it follows the settings alone."""
+def _retention(settings: Settings, server: ElasticOptions | None) -> Rules | None:
+    """Return the rules of retention if they concern the store that is shown: they follow the settings alone."""
     own = is_builtin(settings.store or settings.elasticsearch)
     if settings.schedule.cron == "off" or own != (server is None):
         return None
     return rules(settings, own_store=own)
 
 
-def _orders(settings: Settings, server: ElasticOptions | None) -> Mapping[str, str] | None:
-    """Return what a process for orders has to know; it holds passwords."""
+def _action_settings(settings: Settings, server: ElasticOptions | None) -> Mapping[str, str] | None:
+    """Return the settings that the process of a manual action needs; they hold passwords."""
     if is_builtin(settings.store or settings.elasticsearch) != (server is None):
         return None
     found = {
@@ -137,23 +137,23 @@ def _orders(settings: Settings, server: ElasticOptions | None) -> Mapping[str, s
     return {name: text for name, text in found.items() if text}
 
 
-def _searched(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tuple[ElasticOptions | None, str]:
-    """Return the server to ask, None for the built-in store, and its indices.
+def _queried_store(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tuple[ElasticOptions | None, str]:
+    """Return the server to query, None for the built-in store, and its indices.
 
-    What the setting says; else where the pipelines deliver, the built-in store first; else where the built-in
-    pipeline would.
+    That of the setting ``store``; else where the pipelines deliver, preferably the built-in store; else where the
+    built-in pipeline would.
     """
     if settings.store:
-        return _named("store", settings.store)
-    steps = [one.step for pipeline in pipelines.values() for route in pipeline.routes for one in route]
+        return _parse_store("store", settings.store)
+    steps = [output.step for pipeline in pipelines.values() for route in pipeline.routes for output in route]
     if any(step.spec.name == "store" for step in steps):
         return None, INDICES
     if found := next((step.options for step in steps if step.spec.name == "elasticsearch"), None):
         return _connection(found), _PLACEHOLDER.sub("*", found.index.text)
-    return _named("elasticsearch", settings.elasticsearch)
+    return _parse_store("elasticsearch", settings.elasticsearch)
 
 
-def _named(setting: str, store: str) -> tuple[ElasticOptions | None, str]:
+def _parse_store(setting: str, store: str) -> tuple[ElasticOptions | None, str]:
     if store in {"", LOCAL}:
         return None, INDICES
     try:
@@ -163,8 +163,8 @@ def _named(setting: str, store: str) -> tuple[ElasticOptions | None, str]:
 
 
 def _connection(options: Any) -> ElasticOptions:
-    """Return those options of an output that say how to reach its server; they have the same names."""
-    found = {one.name: getattr(options, one.name, None) for one in fields(ElasticOptions)}
+    """Return the options of an output that concern the connection to its server; they have the same names."""
+    found = {option.name: getattr(options, option.name, None) for option in fields(ElasticOptions)}
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in found.items()
@@ -175,12 +175,12 @@ def _connection(options: Any) -> ElasticOptions:
     return ElasticOptions(**given)
 
 
-def _flow(name: str, pipeline: Pipeline) -> Flow:
-    inputs = (_plugin(one.step, one.input) for one in pipeline.inputs)
-    outputs = (_plugin(one.step, one.output) for route in pipeline.routes for one in route)
-    return Flow(name, tuple(inputs), tuple(dict.fromkeys(outputs)))
+def _pipeline(name: str, pipeline: Pipeline) -> PipelineInfo:
+    inputs = (_plugin(built.step, built.input) for built in pipeline.inputs)
+    outputs = (_plugin(built.step, built.output) for route in pipeline.routes for built in route)
+    return PipelineInfo(name, tuple(inputs), tuple(dict.fromkeys(outputs)))
 
 
-def _plugin(step: Step, part: object) -> Plugin:
+def _plugin(step: Step, part: object) -> PluginInfo:
     host, port = part.address if isinstance(part, SocketInput) else (None, None)
-    return Plugin(step.plugin_id, step.spec.name, host, port)
+    return PluginInfo(step.plugin_id, step.spec.name, host, port)

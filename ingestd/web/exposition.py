@@ -16,7 +16,7 @@ from ingestd import metrics
 from ingestd.metrics import Histogram, Metric, Number
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""The version that every Prometheus reads; later ones add names with dots, which ingestd does not use."""
+"""The version that every Prometheus reads; later versions add names with dots, which ingestd does not use."""
 
 
 class _Collector:

@@ -1,4 +1,4 @@
-"""What ``/health`` says about the daemon."""
+"""What ``/health`` reports."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import Any
 class Health:
     """The state of the daemon at one moment.
 
-    Sentences for people: ``not_live`` are reasons to restart it, ``not_ready`` reasons to send it nothing now,
-    ``degraded`` what somebody should see to although events are taken in as ever. ``details`` is what else is worth
-    knowing (JSON types). ``running`` of ``wanted`` worker processes run.
+    Attributes:
+        not_live: Reasons to restart it, as sentences for people.
+        not_ready: Reasons not to send it events now.
+        degraded: What needs attention although events are accepted as usual.
+        details: Other facts, of JSON types.
+        running: How many worker processes run.
+        wanted: How many should.
     """
 
     not_live: tuple[str, ...] = ()
@@ -29,7 +33,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether the daemon takes in events now."""
+        """Whether the daemon accepts events now."""
         return self.live and not self.not_ready
 
     def document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files of the dashboard, read once: each with its type, its tag for caches, and packed."""
+"""Static files of the dashboard, read once: each with its content type, its ETag, and compressed."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ TYPES = {
     "woff2": "font/woff2",
     "txt": "text/plain; charset=utf-8",
 }
-"""What is served, by the end of its name; nothing else is."""
+"""Content types by file extension; files of other types are not served."""
 
 INDEX = "index.html"
-_WORTH_PACKING = 512
+_MIN_COMPRESSED_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file: ``packed`` by gzip, None if that makes it no smaller; ``tag`` changes when it does."""
+    """One file. ``compressed`` with gzip, None if that does not make it smaller; ``etag`` changes with the content."""
 
     body: bytes
-    packed: bytes | None
+    compressed: bytes | None
     content_type: str
-    tag: str
+    etag: str
 
-    def answer(self, request: web.Request) -> web.Response:
-        """Return the file, or that the browser has it already (RFC 9110, 13.1.2)."""
-        # Also with a 304: browsers take its headers for those of the page they have, and our policy goes by its type.
+    def response(self, request: web.Request) -> web.Response:
+        """Return the file, or 304 if the browser has it (RFC 9110, 13.1.2)."""
+        # Also with 304: browsers update the headers of their copy, and our security policy depends on the type.
         headers = {
             "Content-Type": self.content_type,
-            "ETag": self.tag,
+            "ETag": self.etag,
             "Cache-Control": "no-cache",
             "Vary": "Accept-Encoding",
         }
         known = request.headers.get("If-None-Match", "")
-        if self.tag in {one.strip().removeprefix("W/") for one in known.split(",")}:
+        if self.etag in {tag.strip().removeprefix("W/") for tag in known.split(",")}:
             return web.Response(status=304, headers=headers)
-        if self.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
-            return web.Response(body=self.packed, headers={**headers, "Content-Encoding": "gzip"})
+        if self.compressed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=self.compressed, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(body=self.body, headers=headers)
 
 
 def load_files(package: str = "ingestd.web") -> dict[str, StaticFile]:
-    """Return the files of the folder ``static`` in a package by their path in it."""
+    """Return the files in the folder ``static`` of a package, by their path in it."""
     return dict(_files(files(package) / "static"))
 
 
@@ -62,15 +62,15 @@ def _files(folder: Traversable, prefix: str = "") -> list[tuple[str, StaticFile]
     found: list[tuple[str, StaticFile]] = []
     if not folder.is_dir():
         return found
-    for one in sorted(folder.iterdir(), key=lambda one: one.name):
-        if one.is_dir():
-            found += _files(one, f"{prefix}{one.name}/")
-        elif kind := TYPES.get(one.name.rpartition(".")[2]):
-            found.append((prefix + one.name, _file(one.read_bytes(), kind)))
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            found += _files(entry, f"{prefix}{entry.name}/")
+        elif content_type := TYPES.get(entry.name.rpartition(".")[2]):
+            found.append((prefix + entry.name, _file(entry.read_bytes(), content_type)))
     return found
 
 
 def _file(body: bytes, content_type: str) -> StaticFile:
-    packed = gzip.compress(body, 9, mtime=0) if len(body) >= _WORTH_PACKING else body
-    tag = '"' + hashlib.blake2b(body, digest_size=9).hexdigest() + '"'
-    return StaticFile(body, packed if len(packed) < len(body) else None, content_type, tag)
+    compressed = gzip.compress(body, 9, mtime=0) if len(body) >= _MIN_COMPRESSED_BYTES else body
+    etag = '"' + hashlib.blake2b(body, digest_size=9).hexdigest() + '"'
+    return StaticFile(body, compressed if len(compressed) < len(body) else None, content_type, etag)

@@ -19,7 +19,7 @@ import pytest
 
 from ingestd.units import Address
 from ingestd.web.auth.access import Access, AccessError
-from ingestd.web.dashboard_config import Site
+from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
 from ingestd.web.server import HttpServer
 from tests.e2e.daemon import Daemon, environment, wait_until
@@ -60,13 +60,13 @@ class Client:
         await self._session.close()
 
 
-class Orders:
-    """Counts what ``/reload`` was asked for."""
+class Reloads:
+    """Counts the calls of ``/reload``."""
 
-    given = 0
+    count = 0
 
     async def reload(self) -> str:
-        self.given += 1
+        self.count += 1
         return ""
 
 
@@ -78,16 +78,16 @@ Serve = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
-def orders() -> Orders:
-    return Orders()
+def reloads() -> Reloads:
+    return Reloads()
 
 
 @pytest.fixture
-def serve(tmp_path: Path, orders: Orders) -> Serve:
+def serve(tmp_path: Path, reloads: Reloads) -> Serve:
     @asynccontextmanager
     async def start(access: Access, prefix: str = "") -> AsyncIterator[Client]:
-        site = Site(access=access, prefix=prefix, data_dir=tmp_path)
-        server = HttpServer(Address("127.0.0.1", 0), health, site, reload=orders.reload)
+        config = DashboardConfig(access=access, prefix=prefix, data_dir=tmp_path)
+        server = HttpServer(Address("127.0.0.1", 0), health, config, reload=reloads.reload)
         await server.start()
         client = Client(f"http://{server.bound}{prefix}")
         try:
@@ -260,14 +260,14 @@ async def test_wrong_tokens_are_slowed_down(serve: Serve) -> None:
         assert (await client.sign_in()).status == 303
 
 
-async def test_orders_need_the_token_of_the_session(serve: Serve, orders: Orders) -> None:
+async def test_orders_need_the_token_of_the_session(serve: Serve, reloads: Reloads) -> None:
     async with serve(LOCKED) as client:
         await client.sign_in()
         csrf = (await client.get("/api/session")).json()["csrf"]
         for given, status in (("", 403), (csrf[:-1], 403), ("비밀", 403), (csrf, 200)):
             answer = await client.ask("POST", "/reload", headers={"X-CSRF-Token": given} if given else {})
             assert answer.status == status
-    assert orders.given == 1
+    assert reloads.count == 1
 
 
 FROM = [  # id, path, method, Fetch Metadata, status
@@ -289,11 +289,11 @@ async def test_other_sites(serve: Serve, path: str, method: str, site: str, stat
         assert (await client.ask(method, path, headers={"Sec-Fetch-Site": site})).status == status
 
 
-async def test_no_browser_loads_the_config_of_an_open_daemon(serve: Serve, orders: Orders) -> None:
+async def test_no_browser_loads_the_config_of_an_open_daemon(serve: Serve, reloads: Reloads) -> None:
     async with serve(Access()) as client:
         assert (await client.ask("POST", "/reload", headers={"Origin": "http://127.0.0.1"})).status == 403
         assert (await client.ask("POST", "/reload")).status == 200
-    assert orders.given == 1
+    assert reloads.count == 1
 
 
 HOSTS = [  # Host, allowed names, status without a password, with one
@@ -366,7 +366,7 @@ async def test_prefix(serve: Serve) -> None:
 
 
 async def test_without_a_password_the_network_is_refused() -> None:
-    server = HttpServer(Address("0.0.0.0", 0), health, Site())
+    server = HttpServer(Address("0.0.0.0", 0), health, DashboardConfig())
     with pytest.raises(AccessError, match="has no password"):
         await server.start()
 

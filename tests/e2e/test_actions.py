@@ -1,4 +1,4 @@
-"""What the dashboard orders: back up, delete and restore an index, over HTTP, on the built-in store."""
+"""Manual actions of the dashboard: back up, delete and restore an index, over HTTP, on the built-in store."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield running
 
 
-def order(daemon: Daemon, path: str, body: Any = None, **headers: str) -> Any:
-    """Send an order; returns the status and the answer."""
+def start(daemon: Daemon, path: str, body: Any = None, **headers: str) -> Any:
+    """Start a manual action; returns the status and the response."""
     if not headers:
         headers = {"X-CSRF-Token": json.loads(daemon.get("/api/session"))["csrf"]}
     data = json.dumps(body).encode() if body is not None else b""
@@ -44,8 +44,8 @@ def action(daemon: Daemon) -> Any:
 
 
 def done(daemon: Daemon, path: str, body: dict[str, Any] | None = None) -> tuple[str, str]:
-    """Order something and wait for its end; returns state and message."""
-    status, found = order(daemon, path, body)
+    """Start an action and wait for its end; returns state and message."""
+    status, found = start(daemon, path, body)
     assert (status, found["state"]) == (202, "running")
     wait_until(lambda: action(daemon)["state"] != "running", f"the end of {path}", 60)
     ended = action(daemon)
@@ -80,18 +80,18 @@ def test_back_up_delete_restore(daemon: Daemon) -> None:
 
 
 WRONG: list[tuple[str, Any, int, str]] = [  # path, body, status, what is said
-    ("restore", {}, 400, "day is a day"),
-    ("restore", {"day": "2019-02-30"}, 400, "day is a day"),
-    ("restore", {"day": "2019-02-01", "all": True}, 400, "the body is no order"),
-    ("indices/x/delete", [], 400, "the body is no order"),
+    ("restore", {}, 400, "day must be a date"),
+    ("restore", {"day": "2019-02-30"}, 400, "day must be a date"),
+    ("restore", {"day": "2019-02-01", "all": True}, 400, "the body is not valid"),
+    ("indices/x/delete", [], 400, "the body is not valid"),
 ]
 
 
 def test_what_is_refused(daemon: Daemon) -> None:
     for path, body, status, said in WRONG:
-        found, message = order(daemon, path, body)
+        found, message = start(daemon, path, body)
         assert (found, said in message) == (status, True), message
-    found, message = order(daemon, f"indices/{name(1)}/delete", {"force": True}, Accept="application/json")
+    found, message = start(daemon, f"indices/{name(1)}/delete", {"force": True}, Accept="application/json")
     assert (found, "X-CSRF-Token" in message) == (403, True)
     assert action(daemon) is None
     unknown = {
@@ -107,8 +107,8 @@ def test_what_is_refused(daemon: Daemon) -> None:
 
 def test_it_is_broken_off_with_the_daemon(daemon: Daemon, tmp_path: Path) -> None:
     put(daemon.data_dir, 3, 2_000_000)  # 100 MB
-    assert order(daemon, f"indices/{name(3)}/backup")[0] == 202
-    assert order(daemon, f"indices/{name(1)}/backup") == (409, "another action is under way; wait for its end")
+    assert start(daemon, f"indices/{name(3)}/backup")[0] == 202
+    assert start(daemon, f"indices/{name(1)}/backup") == (409, "another action is running; wait until it has ended")
     wait_until(lambda: list((tmp_path / "repository").rglob("files/*")), "the first file")
     daemon.stop()
     assert indices(daemon.data_dir)[0] == name(3)

@@ -8,13 +8,13 @@ from ingestd.plugins.registry import BuildContext
 from ingestd.settings import load_settings
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.web.auth.access import AccessError
-from ingestd.web.dashboard_config import Flow, Plugin, Site, site_of
+from ingestd.web.dashboard_config import DashboardConfig, PipelineInfo, PluginInfo, make_dashboard_config
 
 
-def site(output: str, settings: Mapping[str, str] | None = None) -> Site:
+def dashboard_config(output: str, settings: Mapping[str, str] | None = None) -> DashboardConfig:
     loaded = load_settings(environ={f"INGESTD_{name.upper()}": value for name, value in (settings or {}).items()})
     config = parse_string(f"input {{ tcp {{ port => 5959 }} }} output {{ {output} }}", {})
-    return site_of(loaded, {"main": compile_pipeline(config, BuildContext(settings=loaded))})
+    return make_dashboard_config(loaded, {"main": compile_pipeline(config, BuildContext(settings=loaded))})
 
 
 ELASTIC = """elasticsearch { hosts => ["https://a:9200", "https://b:9200"] user => "u" password => "secret"
@@ -33,21 +33,21 @@ CASES: list[tuple[str, str, dict[str, str], str, str]] = [  # id, output, settin
 
 @pytest.mark.parametrize(("output", "settings", "store", "indices"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_store(output: str, settings: dict[str, str], store: str, indices: str) -> None:
-    found = site(output, settings)
+    found = dashboard_config(output, settings)
     assert (found.shown_store, found.indices) == (store, indices)
     assert "secret" not in found.shown_store
 
 
 def test_a_wrong_store_is_told_without_its_secrets() -> None:
     with pytest.raises(AccessError, match=r"store: a store's URL has no option 'pasword'") as caught:
-        site("store { }", {"store": "http://c:9200/?pasword=secret"})
+        dashboard_config("store { }", {"store": "http://c:9200/?pasword=secret"})
     assert "secret" not in str(caught.value)
 
 
 def test_the_connection_is_that_of_the_output() -> None:
     hosts = ("https://a:9200", "https://b:9200")
     server = ElasticOptions(hosts=hosts, user="u", password="secret", ssl_verification_mode="none", timeout=60)
-    assert site(ELASTIC).server == server
+    assert dashboard_config(ELASTIC).server == server
 
 
 RULES: list[tuple[str, str, dict[str, str], bool]] = [  # id, output, settings, whether the daemon deletes what is shown
@@ -60,9 +60,11 @@ RULES: list[tuple[str, str, dict[str, str], bool]] = [  # id, output, settings, 
 
 @pytest.mark.parametrize(("output", "settings", "ours"), [c[1:] for c in RULES], ids=[c[0] for c in RULES])
 def test_rules(output: str, settings: dict[str, str], ours: bool) -> None:
-    assert (site(output, settings).rules is not None) == ours
+    assert (dashboard_config(output, settings).retention is not None) == ours
 
 
 def test_flows() -> None:
-    inputs = (Plugin("tcp_0", "tcp", "0.0.0.0", 5959),)
-    assert site("store { id => 'disk' }").flows == (Flow("main", inputs, (Plugin("disk", "store"),)),)
+    inputs = (PluginInfo("tcp_0", "tcp", "0.0.0.0", 5959),)
+    assert dashboard_config("store { id => 'disk' }").pipelines == (
+        PipelineInfo("main", inputs, (PluginInfo("disk", "store"),)),
+    )

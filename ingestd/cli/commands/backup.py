@@ -124,7 +124,7 @@ def verify(settings: Settings, days: list[datetime.date], repository: str | None
 
 
 def _indices_of(opened: BackedUpStore, work: Lifecycle, days: list[datetime.date]) -> list[str]:
-    found = [index.index for index in opened.store.indices() if index.day in days and work.looks_at(index.index)]
+    found = [index.index for index in opened.store.indices() if index.day in days and work.covers(index.index)]
     if not found:
         raise StoreError(f"there is no index of {days[0]:%Y.%m.%d}" + (" or the days after" if len(days) > 1 else ""))
     return found

@@ -20,7 +20,7 @@ from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.query import LEVELS, Query
 from ingestd.units import DURATION
-from ingestd.web.api.intervals import MOST_BARS, bar_seconds
+from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 
 _DAY = 86_400
 _MOST_COLUMNS = 6
@@ -120,7 +120,7 @@ def _counts_of(counts: dict[str, int], values: list[str]) -> list[int]:
 def _filled(buckets: Sequence[Bucket], seconds: int) -> Iterator[tuple[float, dict[str, int]]]:
     """Yield time and counts of each bar; empty bars are included unless there would be too many."""
     times = [_epoch(bucket.time) for bucket in buckets]
-    fill = (times[-1] - times[0]) / seconds < MOST_BARS
+    fill = (times[-1] - times[0]) / seconds < MAX_BARS
     expected = times[0]
     for time, bucket in zip(times, buckets, strict=True):
         while fill and expected < time:

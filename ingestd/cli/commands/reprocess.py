@@ -65,7 +65,7 @@ def _indices(opened: BackedUpStore, days: list[datetime.date], repository: str |
     work = opened.lifecycle()
 
     def wanted(found: IndexInfo | Snapshot) -> bool:
-        return found.day in days and work.looks_at(found.index)
+        return found.day in days and work.covers(found.index)
 
     stored: dict[str, list[str]] = {index.index: [] for index in opened.store.indices() if wanted(index)}
     if not repository and not work.repository:

@@ -11,8 +11,7 @@ import click
 
 from ingestd.cli.common.stores import store_errors
 from ingestd.cli.common.terminal import write_table
-from ingestd.lifecycle import build
-from ingestd.lifecycle.state import BusyError, only_one
+from ingestd.lifecycle import build, state
 from ingestd.lifecycle.work import Lifecycle
 from ingestd.settings import Settings
 from ingestd.stores.backups import Backups, Snapshot
@@ -65,9 +64,9 @@ def opened_with_backups(settings: Settings) -> Iterator[BackedUpStore]:
 def lifecycle_lock(settings: Settings) -> Iterator[None]:
     """Hold the lock of retention and backups; end the command if another process holds it."""
     try:
-        with only_one(settings.data_dir):
+        with state.lifecycle_lock(settings.data_dir):
             yield
-    except BusyError as busy:
+    except state.LifecycleLockedError as busy:
         raise click.ClickException(str(busy)) from None
 
 

@@ -1,4 +1,4 @@
-"""Parameters of the pages' addresses: text that anybody may have written, made into what a store takes."""
+"""Query parameters of the API: untrusted text, validated and converted to what a store takes."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ MAX_TEXT = 4096
 
 
 class ParameterError(ValueError):
-    """A parameter is wrong; the text is one sentence that names it."""
+    """A parameter is invalid; the text is one sentence that names it."""
 
 
 def text(parameters: Mapping[str, str], name: str) -> str:
-    """Return a parameter, empty if it is not there."""
+    """Return a parameter, empty if it is missing."""
     value = parameters.get(name, "")
     if len(value) > MAX_TEXT:
         raise ParameterError(f"{name} has more than {MAX_TEXT:,} characters")
     return value
 
 
-def number(parameters: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    """Return a whole number from ``least`` to ``most``."""
+def number(parameters: Mapping[str, str], name: str, default: int, minimum: int, maximum: int) -> int:
+    """Return a whole number from ``minimum`` to ``maximum``."""
     value = parameters.get(name, "")
     if not value:
         return default
-    if not _NUMBER.fullmatch(value) or not least <= int(value) <= most:
-        raise ParameterError(f"{name} is a whole number, {least:,} to {most:,}, not {value[:40]!r}")
+    if not _NUMBER.fullmatch(value) or not minimum <= int(value) <= maximum:
+        raise ParameterError(f"{name} must be a whole number from {minimum:,} to {maximum:,}, not {value[:40]!r}")
     return int(value)
 
 
 def time(parameters: Mapping[str, str], name: str) -> str | None:
-    """Return a moment in UTC as stores take it, ``2026-11-22T10:00:00.000Z``; None if it is not there."""
+    """Return a moment in UTC as stores take it, ``2026-11-22T10:00:00.000Z``; None if it is missing."""
     value = parameters.get(name, "")
     if not value:
         return None
-    value = value.replace(" ", "+")  # a + that nobody encoded
+    value = value.replace(" ", "+")  # a + that was not percent-encoded
     if match := _TIME.fullmatch(value):
         try:
-            # 3.11 reads at most 6 digits of a fraction, and the rest of it stays as it is
+            # Python 3.11 parses at most 6 digits of a fraction, so the fraction is kept as it is
             moment = datetime.datetime.fromisoformat(value[:19] + match[2].replace("Z", "+00:00"))
             moment = moment.astimezone(datetime.UTC)
         except (ValueError, OverflowError):
             pass
         else:
             return f"{moment.replace(tzinfo=None).isoformat()}{match[1] or ''}Z"
-    raise ParameterError(f"{name} is a time like 2026-11-22T10:00:00Z, not {value[:40]!r}")
+    raise ParameterError(f"{name} must be a time such as 2026-11-22T10:00:00Z, not {value[:40]!r}")
 
 
 def field(parameters: Mapping[str, str], default: str = "") -> str:

@@ -1,43 +1,44 @@
-"""The calls that the dashboard makes, ``api/…``: parameters in, JSON out; the work is done by query processes."""
+"""The routes of the API, ``api/…``: parameters in, JSON out; query processes do the work."""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
-from ingestd.event.timestamp import from_datetime
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
 from ingestd.web.api.status import Status
-from ingestd.web.auth.middleware import problem
-from ingestd.web.processes.answers import Answer, Arguments
+from ingestd.web.processes.protocol import Arguments, QueryResponse
 from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.responses import Handler, compressed, json_error, utc_now
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-MOST_HITS = 1000
-MOST_VALUES = 1000
+MAX_HITS = 1000
+MAX_VALUES = 1000
 _DAY = 86_400
-_WORTH_PACKING = 4096
 
 
-def routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteDef]:
-    """Return the routes below ``prefix``."""
-    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _nothing}
-    found = [web.get(f"{prefix}/api/{name}", _asks(pool, name, read)) for name, read in calls.items()]
-    return [*found, web.get(f"{prefix}/api/status", _shows(status))]
+def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteDef]:
+    """Return the routes of the queries and of the status; all paths start with ``prefix``."""
+    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments}
+    found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
+    return [*found, web.get(f"{prefix}/api/status", _status_handler(status))]
 
 
-def now() -> str:
-    """Return the time, in UTC, as stores take it."""
-    return from_datetime(datetime.datetime.now(datetime.UTC))
+def _query_handler(pool: QueryPool, call: str, read: Callable[[web.Request], Arguments]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            arguments = read(request)
+        except ParameterError as error:
+            return json_error(400, str(error))
+        return compressed(await pool.run(call, arguments), request)
+
+    return handle
 
 
-def asked(request: web.Request) -> Arguments:
-    """Return which documents a request is about. Raises ParameterError."""
+def _filters(request: web.Request) -> Arguments:
+    """Return which events a request is about. Raises ParameterError."""
     query = request.query
     return {
         "q": params.text(query, "q"),
@@ -46,51 +47,32 @@ def asked(request: web.Request) -> Arguments:
     }
 
 
-def respond(answer: Answer, request: web.Request) -> web.Response:
-    """Return an answer of a query process, packed if that is worth it."""
-    response = web.Response(status=answer.status, body=answer.body, content_type="application/json")
-    if len(answer.body) >= _WORTH_PACKING and "gzip" in request.headers.get("Accept-Encoding", ""):
-        response.enable_compression(web.ContentCoding.gzip)
-    return response
-
-
-def _asks(pool: QueryPool, call: str, read: Callable[[web.Request], Arguments]) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            arguments = read(request)
-        except ParameterError as error:
-            return problem(400, str(error))
-        return respond(await pool.ask(call, arguments), request)
-
-    return handle
-
-
 def _search(request: web.Request) -> Arguments:
-    limit = params.number(request.query, "limit", 100, 1, MOST_HITS)
-    return asked(request) | {"limit": limit, "after": params.text(request.query, "after") or None}
+    limit = params.number(request.query, "limit", 100, 1, MAX_HITS)
+    return _filters(request) | {"limit": limit, "after": params.text(request.query, "after") or None}
 
 
 def _histogram(request: web.Request) -> Arguments:
     query = request.query
-    return asked(request) | {
+    return _filters(request) | {
         "seconds": params.number(query, "seconds", 0, 1, 366 * _DAY),
         "offset": params.number(query, "offset", 0, -366 * _DAY, 366 * _DAY),
         "field": params.field(query, "level"),
-        "now": now(),
+        "now": utc_now(),
     }
 
 
 def _top(request: web.Request) -> Arguments:
-    number = params.number(request.query, "n", 10, 1, MOST_VALUES)
-    return asked(request) | {"field": params.field(request.query), "n": number}
+    number = params.number(request.query, "n", 10, 1, MAX_VALUES)
+    return _filters(request) | {"field": params.field(request.query), "n": number}
 
 
-def _nothing(_: web.Request) -> Arguments:
+def _no_arguments(_: web.Request) -> Arguments:
     return {}
 
 
-def _shows(status: Status) -> Handler:
+def _status_handler(status: Status) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        return respond(Answer(200, dumps(await status.document())), request)
+        return compressed(QueryResponse(200, dumps(await status.document())), request)
 
     return handle

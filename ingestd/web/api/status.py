@@ -1,4 +1,4 @@
-"""``api/status``: how the daemon is, for people: what comes in and goes out, what waits, what failed."""
+"""``api/status``: how the daemon is doing, for people: what comes in and goes out, what waits, what failed."""
 
 from __future__ import annotations
 
@@ -12,75 +12,91 @@ import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
 from ingestd.geoip.database_folder import installed
-from ingestd.web.api.actions import Actions
-from ingestd.web.dashboard_config import STARTED, Flow, Plugin, Site
+from ingestd.tasks import BackgroundTasks
+from ingestd.web.api.actions import ManualActions
+from ingestd.web.dashboard_config import STARTED, DashboardConfig, PipelineInfo, PluginInfo
 from ingestd.web.health import Health
 from ingestd.web.processes.query_pool import QueryPool
 
 _FRESH_SECONDS = 1.5
 _RATE_SECONDS = 10.0
-"""Rates are means over so long, where there were questions before."""
+"""Rates are means over this long, once there are samples that old."""
 
-_FIRST_LOOK_SECONDS = 0.5
+_FIRST_SAMPLE_SECONDS = 0.5
 _SHARE = 20
-"""What was counted slowly is counted again when so many times the time it took has gone."""
+"""A slow count is repeated after this many times as long as it took."""
 
-_PATIENCE_SECONDS = 2.0
-
-Ask = Callable[[], Awaitable[Health]]
+_FIRST_COUNT_SECONDS = 2.0
 
 
-class Counted:
-    """Something that a query process counts on the disk: old news are shown while new ones are counted.
+class BackgroundCount:
+    """Something that a query process counts on the disk. The last value is shown while it is counted again.
 
-    ``name`` is the call and the key in its answer; ``nothing`` is shown before there is any, and until then it is
-    not ``known``. ``problem`` says why the last count failed, empty if it did not.
+    Args:
+        pool: The query processes.
+        tasks: Those of the owner.
+        name: The call, and the key in its response.
+        nothing: The value until the first count has ended.
     """
 
-    def __init__(self, pool: QueryPool, name: str, nothing: Any) -> None:
-        self._pool, self.name = pool, name
-        self._value, self.problem = nothing, ""
+    def __init__(self, pool: QueryPool, tasks: BackgroundTasks, name: str, nothing: Any) -> None:
+        self._pool, self._tasks, self.name = pool, tasks, name
+        self._value = nothing
+        self.problem = ""
+        """Why the last count failed; empty: it did not."""
         self.known = False
-        self._due = 0.0
+        """Whether there was a count yet."""
+        self._next_count = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def get(self) -> Any:
-        """Return the value."""
-        if self._task is None and time.monotonic() >= self._due:
-            self._task = asyncio.create_task(self._count())
+        """Return the value; wait a little for a count that is running."""
+        if self._task is None and time.monotonic() >= self._next_count:
+            self._task = self._tasks.start(f"count of {self.name}", self._count())
+            self._task.add_done_callback(self._ended)
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=0.1 if self.known else _PATIENCE_SECONDS)
+            await asyncio.wait({self._task}, timeout=0.1 if self.known else _FIRST_COUNT_SECONDS)
         return self._value
 
     async def _count(self) -> None:
-        began = time.monotonic()
-        try:
-            answer = await self._pool.ask(self.name, {})
-            document = loads(answer.body)
-            if answer.status == 200:
-                self._value, self.problem, self.known = document[self.name], "", True
-            else:
-                self.problem = f"{self.name}: {document['error']['message']}"
-        finally:
-            ended = time.monotonic()
-            self._due = ended + max(_FRESH_SECONDS, (ended - began) * _SHARE)
-            self._task = None
+        started = time.monotonic()
+        self._next_count = started + _FRESH_SECONDS
+        response = await self._pool.run(self.name, {})
+        document = loads(response.body)
+        if response.status == 200:
+            self._value, self.problem, self.known = document[self.name], "", True
+        else:
+            self.problem = f"{self.name}: {document['error']['message']}"
+        ended = time.monotonic()
+        self._next_count = ended + max(_FRESH_SECONDS, (ended - started) * _SHARE)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled() or task.exception() is not None:
+            self.problem = f"{self.name}: the count was aborted by an internal error; the daemon's log has the reason"
 
 
 class Status:
-    """Makes the document, at most once in a second or so.
+    """Makes the document, about once a second at most.
 
     Args:
-        site: What the pages are about.
-        health: Asks the workers, and sets the metrics to theirs.
+        config: What the dashboard shows.
+        health: Queries the workers, and sets the metrics to theirs.
         pool: The query processes.
-        actions: What was ordered by hand.
+        actions: The manual actions.
     """
 
-    def __init__(self, site: Site, health: Ask, pool: QueryPool, actions: Actions) -> None:
-        self._site, self._health, self._actions = site, health, actions
-        self._letters = Counted(pool, "dead_letters", [])
-        self._audit = Counted(pool, "audit", None)
+    def __init__(
+        self,
+        config: DashboardConfig,
+        health: Callable[[], Awaitable[Health]],
+        pool: QueryPool,
+        actions: ManualActions,
+    ) -> None:
+        self._config, self._health, self._actions = config, health, actions
+        self._tasks = BackgroundTasks("status")
+        self._dead_letters = BackgroundCount(pool, self._tasks, "dead_letters", [])
+        self._audit = BackgroundCount(pool, self._tasks, "audit", None)
         self._samples: deque[tuple[float, float, float]] = deque()
         self._lock = asyncio.Lock()
         self._made = float("-inf")
@@ -94,32 +110,36 @@ class Status:
                 self._made = time.monotonic()
             return self._document
 
+    async def close(self) -> None:
+        """Stop counting."""
+        await self._tasks.close()
+
     async def _make(self) -> dict[str, Any]:
-        health = await self._look()
+        health = await self._sample()
         if len(self._samples) == 1:
-            await asyncio.sleep(_FIRST_LOOK_SECONDS)
-            health = await self._look()
-        counted = (self._letters, self._audit)
-        letters, audit = [await one.get() for one in counted]
+            await asyncio.sleep(_FIRST_SAMPLE_SECONDS)
+            health = await self._sample()
+        counts = (self._dead_letters, self._audit)
+        dead_letters, audit = [await count.get() for count in counts]
         return {
             "version": ingestd.__version__,
             "uptime_s": round(time.monotonic() - STARTED),
-            "store": self._site.shown_store,
-            "pipelines": [_flow(flow) for flow in self._site.flows],
+            "store": self._config.shown_store,
+            "pipelines": [_pipeline(pipeline) for pipeline in self._config.pipelines],
             "rates": self._rates(),
             "queue": {"events": _total(metrics.QUEUE_EVENTS), "bytes": _total(metrics.QUEUE_BYTES)},
-            "dead_letters": letters,
+            "dead_letters": dead_letters,
             "audit": audit,
             "workers": {"running": health.running, "wanted": health.wanted},
             "health": health.document(),
             "action": self._actions.document(),
             "geoip": self._geoip(),
-            "counting": [one.name for one in counted if not one.known],
-            "problems": [one.problem for one in counted if one.problem],
+            "counting": [count.name for count in counts if not count.known],
+            "problems": [count.problem for count in counts if count.problem],
         }
 
-    async def _look(self) -> Health:
-        """Ask the workers, and remember how many events there were."""
+    async def _sample(self) -> Health:
+        """Query the workers, and remember how many events there were."""
         health = await self._health()
         now = time.monotonic()
         self._samples.append((now, _total(metrics.EVENTS_RECEIVED), _total(metrics.EVENTS_DELIVERED)))
@@ -128,11 +148,11 @@ class Status:
         return health
 
     def _geoip(self) -> dict[str, str | None]:
-        """Return the installed database, when its data was put together, and the line that its licence asks for."""
-        origin = installed(self._site.data_dir) if self._site.data_dir is not None else None
-        if origin is None:
+        """Return the installed database, the date of its data, and the attribution that its licence asks for."""
+        database = installed(self._config.data_dir) if self._config.data_dir is not None else None
+        if database is None:
             return {"database": None, "date": None, "attribution": None}
-        return {"database": origin.type, "date": origin.built, "attribution": origin.attribution}
+        return {"database": database.type, "date": database.built, "attribution": database.attribution}
 
     def _rates(self) -> dict[str, float]:
         first, last = self._samples[0], self._samples[-1]
@@ -145,32 +165,32 @@ def _total(metric: metrics.Number) -> int:
     return int(sum(value for _, value in metric.series()))
 
 
-def _flow(flow: Flow) -> dict[str, Any]:
+def _pipeline(pipeline: PipelineInfo) -> dict[str, Any]:
     return {
-        "name": flow.name,
-        "inputs": [_input(flow.name, one) for one in flow.inputs],
-        "outputs": [_output(flow.name, one) for one in flow.outputs],
+        "name": pipeline.name,
+        "inputs": [_input(pipeline.name, plugin) for plugin in pipeline.inputs],
+        "outputs": [_output(pipeline.name, plugin) for plugin in pipeline.outputs],
     }
 
 
-def _input(pipeline: str, one: Plugin) -> dict[str, Any]:
-    labels = (pipeline, one.name)
+def _input(pipeline: str, plugin: PluginInfo) -> dict[str, Any]:
+    labels = (pipeline, plugin.name)
     return {
-        "name": one.name,
-        "kind": one.kind,
-        "host": one.host,
-        "port": one.port,
+        "name": plugin.name,
+        "kind": plugin.kind,
+        "host": plugin.host,
+        "port": plugin.port,
         "events": int(metrics.EVENTS_RECEIVED.value(*labels)),
         "bytes": int(metrics.BYTES_RECEIVED.value(*labels)),
         "connections": int(metrics.CONNECTIONS_OPEN.value(*labels)),
     }
 
 
-def _output(pipeline: str, one: Plugin) -> dict[str, Any]:
-    labels = (pipeline, one.name)
+def _output(pipeline: str, plugin: PluginInfo) -> dict[str, Any]:
+    labels = (pipeline, plugin.name)
     return {
-        "name": one.name,
-        "kind": one.kind,
+        "name": plugin.name,
+        "kind": plugin.kind,
         "events": int(metrics.EVENTS_DELIVERED.value(*labels)),
         "bytes": int(metrics.BYTES_DELIVERED.value(*labels)),
         "duplicates": int(metrics.EVENTS_DUPLICATE.value(*labels)),

@@ -1,4 +1,4 @@
-"""Who may see the pages: what the settings say about passwords, and when a daemon must have one."""
+"""Who may see the pages: the secrets in the settings, and when a daemon must have one."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from pathlib import Path
 from ingestd.settings import Settings
 from ingestd.units import Address
 
-LEAST_CHARACTERS = 8
+MIN_SECRET_LENGTH = 8
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class AccessError(OSError):
-    """The pages cannot be served as the settings say; the text is one sentence that says what to do.
+    """The pages cannot be served with these settings; the text is one sentence that says what to do.
 
-    An ``OSError`` as all reasons are for which an address cannot be served.
+    An ``OSError``, like every other reason why an address cannot be served.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may see what. Empty secrets let everybody in: that is for loopback addresses.
+    """Who may see what. Without secrets everybody may, which is for loopback addresses only.
 
     Attributes:
-        password: Opens the pages for people.
-        token: Opens them for programs; as a password it opens them for people as well.
+        password: For people.
+        token: For programs; people may use it as a password, too.
         open_metrics: Whether ``/metrics`` and ``/health`` need neither.
-        trust_proxy: Whether X-Forwarded-For and X-Forwarded-Proto are believed.
-        hosts: Names, in lower case, by which the pages may be asked for when there is no secret.
+        trust_proxy: Whether X-Forwarded-For and X-Forwarded-Proto are trusted.
+        hosts: Names, in lower case, that are accepted as Host when there is no secret.
     """
 
     password: str = field(default="", repr=False)
@@ -42,36 +42,36 @@ class Access:
     hosts: frozenset[str] = frozenset()
 
     @property
-    def needed(self) -> bool:
-        """Whether one has to sign in."""
+    def login_required(self) -> bool:
+        """Whether clients have to authenticate."""
         return bool(self.password or self.token)
 
-    def opens(self, secret: str) -> bool:
-        """Return whether a person may enter with ``secret``; takes as long for a wrong one."""
-        return _same(secret, self.password) | _same(secret, self.token)
+    def accepts_login(self, secret: str) -> bool:
+        """Return whether a person may sign in with ``secret``; takes the same time if not."""
+        return _equal(secret, self.password) | _equal(secret, self.token)
 
-    def opens_for_programs(self, token: str) -> bool:
-        """Return whether a program may enter with ``token``."""
-        return _same(token, self.token)
+    def accepts_token(self, token: str) -> bool:
+        """Return whether a program may authenticate with ``token``."""
+        return _equal(token, self.token)
 
     def check(self, address: Address) -> None:
-        """Refuse to serve to the network what nobody has to sign in for.
+        """Make sure that pages without authentication are not served to the network.
 
         Raises:
-            AccessError: It would be so.
+            AccessError: They would be.
         """
-        if not self.needed and not is_loopback(address.host):
+        if not self.login_required and not is_loopback(address.host):
             raise AccessError(
                 f"{address} can be reached from outside, and the dashboard has no password: set http_password_file "
                 "or INGESTD_HTTP_PASSWORD (or http_token), or serve on a loopback address: --http 127.0.0.1:9600"
             )
 
 
-def access_of(settings: Settings) -> Access:
+def load_access(settings: Settings) -> Access:
     """Return who may see the pages; reads the files of secrets.
 
     Raises:
-        AccessError: A file cannot be read, a secret is given twice or is too short.
+        AccessError: A file cannot be read, or a secret is set twice or too short.
     """
     return Access(
         password=_secret("http_password", settings.http_password, settings.http_password_file),
@@ -82,20 +82,20 @@ def access_of(settings: Settings) -> Access:
     )
 
 
-def prefix_of(settings: Settings) -> str:
-    """Return what all paths begin with: ``/logs``, or empty.
+def path_prefix(settings: Settings) -> str:
+    """Return what all paths start with: ``/logs``, or empty.
 
     Raises:
-        AccessError: It is no path.
+        AccessError: The setting is not a path.
     """
     prefix = settings.http_prefix.rstrip("/")
     if prefix and not _PREFIX.fullmatch(prefix):
-        raise AccessError(f"http_prefix is a path such as /logs, not {settings.http_prefix!r}")
+        raise AccessError(f"http_prefix must be a path such as /logs, not {settings.http_prefix!r}")
     return prefix
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens on ``host``; of a name other than localhost: no."""
+    """Return whether only this machine can connect to ``host``; false for names other than localhost."""
     if host.lower() == "localhost":
         return True
     try:
@@ -111,16 +111,16 @@ def _secret(name: str, text: str, file: Path) -> str:
         try:
             text = file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise AccessError(f"{name}_file {file} cannot be read: {reason}") from None
         if not text:
             raise AccessError(f"{name}_file {file} is empty")
-    if text and len(text) < LEAST_CHARACTERS:
-        raise AccessError(f"{name} is too short: it takes {LEAST_CHARACTERS} characters at least")
+    if text and len(text) < MIN_SECRET_LENGTH:
+        raise AccessError(f"{name} is too short: it needs at least {MIN_SECRET_LENGTH} characters")
     return text
 
 
-def _same(one: str, other: str) -> bool:
-    """Compare in a time that tells nothing about where they differ; nothing equals an empty secret."""
-    digests = [hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (one, other)]
-    return hmac.compare_digest(*digests) and bool(other)
+def _equal(given: str, secret: str) -> bool:
+    """Compare in constant time; nothing equals an empty secret."""
+    digests = [hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (given, secret)]
+    return hmac.compare_digest(*digests) and bool(secret)

@@ -1,8 +1,8 @@
-"""The process that carries out one order: it may take hours, and holds up neither pages nor queries.
+"""The process that runs one manual action: it may take hours, and delays neither pages nor queries.
 
-It reads settings and order as JSON from stdin, for they may hold passwords, and writes lines of JSON to stdout:
-``done`` and ``total`` now and then, ``said`` or ``error`` at the end. When stdin ends, so does the process, at once:
-every step can be broken off.
+It reads settings and action as JSON from stdin, because they may hold passwords, and writes lines of JSON to stdout:
+``done`` and ``total`` as it progresses, ``result`` or ``error`` at the end. It exits as soon as stdin ends: every step
+may be interrupted.
 """
 
 from __future__ import annotations
@@ -16,49 +16,62 @@ from typing import Any
 
 import msgspec
 
-from ingestd.lifecycle.manual_actions import Order, carry_out
+from ingestd.lifecycle.manual_actions import ManualAction, run_action
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
 
 _NICE = 10
-_TELL_SECONDS = 0.2
+_PROGRESS_SECONDS = 0.2
 
 
-class Task(msgspec.Struct):
-    """What the process is told: settings as texts by their names, and what to do."""
+class ActionRequest(msgspec.Struct):
+    """What the process does: the action, and settings as texts by name."""
 
     settings: dict[str, str]
-    order: Order
+    action: ManualAction
+
+
+class ActionMessage(msgspec.Struct, omit_defaults=True):
+    """A line that the process writes: progress, or the end with a ``result`` or an ``error``."""
+
+    done: int = 0
+    total: int = 0
+    result: str | None = None
+    error: str | None = None
 
 
 def main() -> None:
-    """Carry out the order that stdin holds."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=Task)
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    """Run the action that stdin holds."""
+    messages = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps what a library prints out of the messages
 
-    def say(**told: Any) -> None:
-        answers.write(msgspec.json.encode(told) + b"\n")
+    def send(**fields: Any) -> None:
+        messages.write(msgspec.json.encode(ActionMessage(**fields)) + b"\n")
 
-    lately = 0.0
+    reported = 0.0
 
-    def tell(done: int, total: int) -> None:
-        nonlocal lately
-        if time.monotonic() - lately >= _TELL_SECONDS:
-            lately = time.monotonic()
-            say(done=done, total=total)
+    def progress(done: int, total: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported >= _PROGRESS_SECONDS:
+            reported = time.monotonic()
+            send(done=done, total=total)
 
     try:
-        say(said=carry_out(task.order, load_settings(environ={}, flags=task.settings), tell))
+        request = msgspec.json.decode(sys.stdin.buffer.readline(), type=ActionRequest)
+        threading.Thread(target=_exit_with_stdin, daemon=True).start()
+        with contextlib.suppress(OSError):
+            os.nice(_NICE)
+        send(result=run_action(request.action, load_settings(environ={}, flags=request.settings), progress))
     except (StoreError, ValueError) as error:
-        say(error=str(error))
-    os._exit(0)  # threads that still send something are not waited for
+        send(error=str(error))
+    except Exception as error:  # noqa: BLE001 -- the process ends, and this is where the reason is known
+        send(error=f"the action failed: {type(error).__name__}: {error}")
+    os._exit(0)  # without waiting for threads that still send something
 
 
-def _end_with_stdin() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
+def _exit_with_stdin() -> None:
+    try:
+        while os.read(0, 1):
+            pass
+    finally:  # also if stdin cannot be read: the process must not outlive its parent
+        os._exit(1)

@@ -1,4 +1,4 @@
-"""The HTTP server as a process of its own: a page that is asked for never keeps an event waiting."""
+"""The HTTP server in a process of its own, so that a request never delays an event."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.supervisor.channel import Channel, ChannelClosedError
 from ingestd.units import Address
-from ingestd.web.dashboard_config import Site
+from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
-from ingestd.web.last_run import LastRun
+from ingestd.web.lifecycle_summary import LastRun
 from ingestd.web.server import HttpServer
 
 log = get_logger(__name__)
 
 _RELOAD_SECONDS = 30.0
-_ANSWER_SECONDS = 2.0
-"""How long workers may take to say how they are; one that is silent for longer hangs."""
+_STATE_SECONDS = 2.0
+"""How long workers may take to report their state; one that takes longer hangs."""
 
 
 class _Workers:
-    """Asks the workers how they are, through the supervisor."""
+    """Queries the workers through the supervisor."""
 
     def __init__(self, channel: Channel, last_run: LastRun | None) -> None:
         self._channel, self._last_run = channel, last_run
@@ -32,7 +32,7 @@ class _Workers:
         self.stop = asyncio.Event()
 
     def receive(self) -> None:
-        """Read what the supervisor says."""
+        """Read the messages of the supervisor."""
         try:
             messages = self._channel.receive()
         except ChannelClosedError:
@@ -42,55 +42,56 @@ class _Workers:
         for message, _ in messages:
             if message["type"] == "stop":
                 self.stop.set()
-            elif answer := self._waiting.pop(message.get("number", -1), None):
-                answer.set_result(message)
+            elif waiting := self._waiting.pop(message.get("number", -1), None):
+                waiting.set_result(message)
 
-    async def _ask(self, kind: str, seconds: float) -> dict[str, Any]:
-        """Ask the supervisor; raises TimeoutError."""
+    async def _request(self, kind: str, seconds: float) -> dict[str, Any]:
+        """Send a request to the supervisor and return its response. Raises TimeoutError."""
         number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        response = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._channel.send({"type": kind, "number": number})
         try:
-            return await asyncio.wait_for(answer, seconds)
+            return await asyncio.wait_for(response, seconds)
         finally:
             self._waiting.pop(number, None)
 
     async def reload(self) -> str:
-        """Let the config be loaded again; returns what is wrong with it, empty if nothing."""
+        """Reload the pipeline config; returns what is wrong with it, empty if nothing."""
         try:
-            error: str = (await self._ask("reload", _RELOAD_SECONDS))["error"]
+            error: str = (await self._request("reload", _RELOAD_SECONDS))["error"]
         except TimeoutError:
             return "the daemon does not answer"
         return error
 
     async def health(self) -> Health:
-        """Return how the workers are, and set the metrics to the sum of theirs and the helpers'."""
+        """Return the state of the workers, and set the metrics to the sum of theirs and the helpers'."""
         try:
-            told = await self._ask("ask", _ANSWER_SECONDS)
+            response = await self._request("ask", _STATE_SECONDS)
         except TimeoutError:
             return Health(not_live=("a worker does not answer",))
-        states = told["states"]
-        metrics.replace([state["metrics"] for state in (*states, *told["helpers"])])
+        states = response["states"]
+        metrics.replace([state["metrics"] for state in (*states, *response["helpers"])])
         for state in states:
             metrics.WORKER_CPU_SECONDS.add(state["cpu_seconds"], str(state["worker"]))
         reasons = []
-        if len(states) < told["workers"]:
-            reasons.append(f"{len(states)} of {told['workers']} workers are running")
-        if told["ending"]:
+        if len(states) < response["workers"]:
+            reasons.append(f"{len(states)} of {response['workers']} workers are running")
+        if response["ending"]:
             reasons.append("the daemon is stopping")
         full = sorted({name for state in states for name in state["full"]})
         reasons += [f"pipeline {name} takes in nothing: its journal is full, or cannot be written" for name in full]
         degraded = self._last_run.failures() if self._last_run is not None else ()
-        return Health(not_ready=tuple(reasons), degraded=degraded, running=len(states), wanted=told["workers"])
+        return Health(not_ready=tuple(reasons), degraded=degraded, running=len(states), wanted=response["workers"])
 
 
-def serve_for_keeper(address: Address, channel: Channel, site: Site, *, explicit: bool) -> int:
-    """Serve HTTP until the supervisor says stop or has gone; returns the exit code. ``site`` is what is shown."""
+def run_http_process(address: Address, channel: Channel, config: DashboardConfig, *, explicit: bool) -> int:
+    """Serve HTTP until the supervisor says stop or has gone; returns the exit code."""
 
     async def main() -> int:
-        workers = _Workers(channel, LastRun(site.scheduled) if site.scheduled is not None else None)
+        last_run = LastRun(config.scheduler_data_dir) if config.scheduler_data_dir is not None else None
+        workers = _Workers(channel, last_run)
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
-        server = HttpServer(address, workers.health, site, reload=workers.reload, explicit=explicit)
+        server = HttpServer(address, workers.health, config, reload=workers.reload, explicit=explicit)
         try:
             await server.start()
         except OSError as error:

@@ -1,9 +1,7 @@
 """The process that runs queries: one at a time, at low priority, with bounded memory.
 
-It reads requests from stdin and writes answers to stdout. A message is a length (4 bytes, big-endian) and JSON; an
-answer has its HTTP status (2 bytes) between the two. The first message is the ``Setup``. The call ``interrupt`` ends
-the query that runs, if its store can do that, and has no answer of its own. When stdin ends, so does the process, at
-once: whoever asked has gone.
+See ``protocol`` for its messages. It exits as soon as stdin ends: then its parent has gone. If it fails, the reason is
+its last response.
 """
 
 from __future__ import annotations
@@ -12,74 +10,85 @@ import contextlib
 import os
 import queue
 import resource
-import struct
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from ingestd.lifecycle.retention import Rules
 from ingestd.stores.base import LogStore
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.web.processes.answers import Answer, Answers, refusal
-
-LENGTH = struct.Struct("!I")
-HEAD = struct.Struct("!IH")
-
-INTERRUPT = "interrupt"
+from ingestd.web.processes.protocol import (
+    INTERRUPT,
+    QueryResponse,
+    Setup,
+    error_response,
+    read_message,
+    write_response,
+)
+from ingestd.web.processes.query_calls import QueryCalls
 
 TOO_MUCH_MEMORY = "the query needs too much memory; choose a shorter time range, or raise query_memory"
 
+FAILED_EXIT_CODE = os.EX_SOFTWARE
+
+_TOO_MUCH_MEMORY = error_response(503, TOO_MUCH_MEMORY)
+
 _NICE = 10
-_SPARE_BYTES = 384 << 20
-"""What Python, DuckDB's threads and the answer take beside the memory that DuckDB counts."""
-
-
-class Setup(msgspec.Struct):
-    """What the process is told first: over a pipe, for it may hold passwords.
-
-    ``server`` and ``indices`` say what to ask, without a server it is the built-in store in ``data_dir``. A query
-    may take ``memory`` bytes and ``timeout_s`` seconds. ``rules`` are those of the daemon's retention in this store,
-    ``orders`` the settings of its backups, as texts by name; None: they are of another store.
-    """
-
-    data_dir: str
-    memory: int
-    timeout_s: float
-    server: ElasticOptions | None = None
-    indices: str = ""
-    rules: Rules | None = None
-    orders: dict[str, str] | None = None
+_OVERHEAD_BYTES = 384 << 20
+"""Memory of Python, DuckDB's threads and the response, on top of what DuckDB counts."""
 
 
 def main() -> None:
-    """Answer requests until stdin ends."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
-    setup = msgspec.json.decode(_message(requests), type=Setup)
-    _restrict(setup.memory)
-    asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    answering = Answers(_opener(setup), Path(setup.data_dir), setup.rules, setup.orders)
-    threading.Thread(target=_read, args=(requests, asked.put, answering.interrupt), daemon=True).start()
-    while True:
-        _write(answers, _answered(answering, asked.get()))
+    """Run queries until stdin ends."""
+    requests, responses = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps what a library prints out of the responses
+    writing = threading.Lock()
 
+    def respond(response: QueryResponse) -> None:
+        with writing:
+            write_response(responses, response)
 
-def _answered(answering: Answers, request: dict[str, Any]) -> Answer:
+    def fail(error: BaseException) -> NoReturn:
+        """Send the reason to whoever waits, and exit: without one of its threads the process would hang."""
+        reason = f"the query process failed: {type(error).__name__}: {error}"
+        try:
+            respond(_TOO_MUCH_MEMORY if isinstance(error, MemoryError) else error_response(500, reason))
+        finally:
+            os._exit(FAILED_EXIT_CODE)
+
     try:
-        return answering.answer(request["call"], request["arguments"])
+        _serve(requests, respond, fail)
+    except BaseException as error:  # noqa: BLE001 -- the process ends, and this is where the reason is known
+        fail(error)
+
+
+def _serve(
+    requests: BinaryIO, respond: Callable[[QueryResponse], None], fail: Callable[[BaseException], NoReturn]
+) -> NoReturn:
+    setup = msgspec.json.decode(read_message(requests), type=Setup)
+    _limit_resources(setup.memory)
+    pending: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    calls = QueryCalls(_store_opener(setup), Path(setup.data_dir), setup.retention, setup.action_settings)
+    reader = threading.Thread(target=_read, args=(requests, pending.put, calls.interrupt, fail), daemon=True)
+    reader.start()
+    while True:
+        respond(_run(calls, pending.get()))
+
+
+def _run(calls: QueryCalls, request: dict[str, Any]) -> QueryResponse:
+    try:
+        return calls.run(request["call"], request["arguments"])
     except MemoryError:
-        return refusal(503, TOO_MUCH_MEMORY)
-    except Exception as error:  # noqa: BLE001 -- told to whoever asked; the next query may go well
-        return refusal(500, f"the query failed: {type(error).__name__}: {error}")
+        return _TOO_MUCH_MEMORY
+    except Exception as error:  # noqa: BLE001 -- goes to the client; the next query may succeed
+        return error_response(500, f"the query failed: {type(error).__name__}: {error}")
 
 
-def _opener(setup: Setup) -> Callable[[], LogStore]:
-    """Return what opens the store, and import now what it takes."""
+def _store_opener(setup: Setup) -> Callable[[], LogStore]:
+    """Return the function that opens the store; its imports are done now."""
     if setup.server is None:
         import duckdb  # noqa: F401, PLC0415 -- in the query process only, and before the first query
 
@@ -93,42 +102,31 @@ def _opener(setup: Setup) -> Callable[[], LogStore]:
     return lambda: ElasticStore(options, setup.indices)
 
 
-def _restrict(memory: int) -> None:
-    """Leave the processor to those who deliver events; end, rather than take the machine's memory."""
+def _limit_resources(memory: int) -> None:
+    """Leave the processor to event delivery, and fail rather than take the machine's memory."""
     with contextlib.suppress(OSError):
         os.nice(_NICE)
-    most = memory + _SPARE_BYTES
+    limit = memory + _OVERHEAD_BYTES
     with contextlib.suppress(OSError, ValueError):  # a lower limit is in force
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _read(requests: BinaryIO, put: Callable[[dict[str, Any]], None], interrupt: Callable[[], None]) -> None:
-    """Hand on requests; runs beside the query, so that an interrupt and the end of stdin end that as well."""
+def _read(
+    requests: BinaryIO,
+    put: Callable[[dict[str, Any]], None],
+    interrupt: Callable[[], None],
+    fail: Callable[[BaseException], NoReturn],
+) -> None:
+    """Pass requests on. A thread of its own, so that an interrupt or the end of stdin ends a running query."""
     try:
         while True:
-            request = msgspec.json.decode(_message(requests))
+            request = msgspec.json.decode(read_message(requests))
             if request["call"] == INTERRUPT:
                 interrupt()
             else:
                 put(request)
     except EOFError:
         os._exit(0)
-
-
-def _message(stream: BinaryIO) -> bytes:
-    (size,) = LENGTH.unpack(_exactly(stream, LENGTH.size))
-    return _exactly(stream, size)
-
-
-def _exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
-
-
-def _write(stream: BinaryIO, answer: Answer) -> None:
-    stream.write(HEAD.pack(len(answer.body), answer.status))
-    stream.write(answer.body)
-    stream.flush()
+    except BaseException as error:  # noqa: BLE001 -- see fail
+        fail(error)

@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.web.api.tail import News
+from ingestd.web.api.tail import UnseenHits
 
 
 def hit(number: int, second: int, name: str = "") -> dict[str, Any]:
@@ -16,7 +16,7 @@ def numbers(hits: list[dict[str, Any]]) -> list[int]:
 
 
 def test_only_what_is_new_and_in_order() -> None:
-    news = News("2026-11-22T10:00:05.000Z")
+    news = UnseenHits("2026-11-22T10:00:05.000Z")
     old, at_begin = hit(1, 1, "a"), hit(2, 5, "b")
     assert numbers(news.pick([at_begin, old])) == [2]
     late, young = hit(3, 2, "c"), hit(4, 9, "d")
@@ -25,14 +25,14 @@ def test_only_what_is_new_and_in_order() -> None:
 
 
 def test_hits_without_an_id_are_told_apart_by_what_they_hold() -> None:
-    news = News("2026-11-22T10:00:00Z")
+    news = UnseenHits("2026-11-22T10:00:00Z")
     assert numbers(news.pick([hit(2, 1), hit(1, 1)])) == [1, 2]
     assert numbers(news.pick([hit(3, 1), hit(2, 1), hit(1, 1)])) == [3]
 
 
 @given(st.lists(st.integers(0, 50), max_size=60), st.integers(1, 7))
 def test_each_hit_is_picked_once(order: list[int], step: int) -> None:
-    news = News("2026-11-22T10:00:00Z")
+    news = UnseenHits("2026-11-22T10:00:00Z")
     picked: list[int] = []
     for size in range(step, len(order) + step, step):
         there = sorted({(number, str(number)) for number in order[:size]}, reverse=True)

@@ -4,13 +4,13 @@ import pytest
 
 from ingestd.settings import load_settings
 from ingestd.units import Address
-from ingestd.web.auth.access import Access, AccessError, access_of, is_loopback, prefix_of
+from ingestd.web.auth.access import Access, AccessError, is_loopback, load_access, path_prefix
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
 
 
 def access(**settings: str) -> Access:
-    return access_of(load_settings(environ={f"INGESTD_{name.upper()}": value for name, value in settings.items()}))
+    return load_access(load_settings(environ={f"INGESTD_{name.upper()}": value for name, value in settings.items()}))
 
 
 @pytest.mark.parametrize(
@@ -48,18 +48,18 @@ OPEN = [  # id, settings, secret, opens for people, opens for programs
 @pytest.mark.parametrize(("settings", "secret", "people", "programs"), [c[1:] for c in OPEN], ids=[c[0] for c in OPEN])
 def test_secrets(settings: dict[str, str], secret: str, people: bool, programs: bool) -> None:
     found = access(**settings)
-    assert (found.needed, found.opens(secret), found.opens_for_programs(secret)) == (True, people, programs)
+    assert (found.login_required, found.accepts_login(secret), found.accepts_token(secret)) == (True, people, programs)
 
 
 def test_without_secrets_nothing_opens_by_one() -> None:
     found = access()
-    assert (found.needed, found.opens(""), found.opens_for_programs("")) == (False, False, False)
+    assert (found.login_required, found.accepts_login(""), found.accepts_token("")) == (False, False, False)
 
 
 def test_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(PASSWORD + "\n")
-    assert access(http_password_file=str(file)).opens(PASSWORD)
+    assert access(http_password_file=str(file)).accepts_login(PASSWORD)
 
 
 def test_what_reaches_the_network_needs_a_secret() -> None:
@@ -74,12 +74,12 @@ def test_refused(tmp_path: Path) -> None:
     empty.write_text("\n")
     binary.write_bytes(b"\xff\xfe")
     cases = [
-        ({"http_password": "tiny"}, "http_password is too short: it takes 8 characters at least"),
+        ({"http_password": "tiny"}, "http_password is too short: it needs at least 8 characters"),
         ({"http_token": "tiny"}, "http_token is too short"),
         ({"http_password": PASSWORD, "http_password_file": "x"}, "are both set: choose one"),
         ({"http_password_file": str(tmp_path / "none")}, "cannot be read: No such file"),
         ({"http_token_file": str(empty)}, "is empty"),
-        ({"http_token_file": str(binary)}, "it is no text"),
+        ({"http_token_file": str(binary)}, "it is not UTF-8 text"),
     ]
     for settings, message in cases:
         with pytest.raises(AccessError, match=message) as caught:
@@ -89,17 +89,17 @@ def test_refused(tmp_path: Path) -> None:
 
 def test_secrets_are_not_shown() -> None:
     settings = load_settings(environ={"INGESTD_HTTP_PASSWORD": PASSWORD, "INGESTD_HTTP_TOKEN": TOKEN})
-    for text in (repr(settings), repr(access_of(settings))):
+    for text in (repr(settings), repr(load_access(settings))):
         assert PASSWORD not in text
         assert TOKEN not in text
 
 
 @pytest.mark.parametrize(("text", "prefix"), [("", ""), ("/", ""), ("/logs", "/logs"), ("/a/b/", "/a/b")])
 def test_prefix(text: str, prefix: str) -> None:
-    assert prefix_of(load_settings(environ={"INGESTD_HTTP_PREFIX": text})) == prefix
+    assert path_prefix(load_settings(environ={"INGESTD_HTTP_PREFIX": text})) == prefix
 
 
 @pytest.mark.parametrize("text", ["logs", "//evil.example", "/a b", "/a\r\nSet-Cookie: x", "/{x}"])
 def test_wrong_prefix(text: str) -> None:
-    with pytest.raises(AccessError, match="http_prefix is a path such as /logs"):
-        prefix_of(load_settings(environ={"INGESTD_HTTP_PREFIX": text}))
+    with pytest.raises(AccessError, match="http_prefix must be a path such as /logs"):
+        path_prefix(load_settings(environ={"INGESTD_HTTP_PREFIX": text}))

@@ -22,9 +22,8 @@ from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
-from ingestd.web.processes.answers import Answer
+from ingestd.web.processes.protocol import QueryResponse, Setup
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.processes.query_process import Setup
 
 INDEX = "logstash-2026.11.22"
 DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
@@ -73,13 +72,13 @@ async def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
         await asyncio.sleep(0.01)
 
 
-def message(answer: Answer) -> str:
+def message(answer: QueryResponse) -> str:
     text: str = msgspec.json.decode(answer.body)["error"]["message"]
     return text
 
 
 async def test_answer(make: Make) -> None:
-    answer = await make().ask("search", SEARCH)
+    answer = await make().run("search", SEARCH)
     found = msgspec.json.decode(answer.body)
     [hit] = found["hits"]
     assert (answer.status, found["next"], hit["id"], hit["index"]) == (200, None, "a", INDEX)
@@ -90,9 +89,10 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     state, verified = State.load(data_dir), datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     state.verified["s3"] = {f"{INDEX}-20261123001000": verified, f"{INDEX}-20261124001000": verified}
     state.save()
-    orders = {"data_dir": str(data_dir)}
-    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0, rules=Rules(max_age=30 * 86_400), orders=orders))
-    [index] = msgspec.json.decode((await pool.ask("indices", {})).body)["indices"]
+    setup = Setup(str(data_dir), 256 << 20, 20.0, retention=Rules(max_age=30 * 86_400))
+    setup.action_settings = {"data_dir": str(data_dir)}
+    pool = QueryPool(setup)
+    [index] = msgspec.json.decode((await pool.run("indices", {})).body)["indices"]
     await pool.close()
     assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-22")
     snapshot = f"{INDEX}-20261124001000"
@@ -100,52 +100,52 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     write_metadata(
         store_root(data_dir) / INDEX, IndexMetadata("ab", datetime.datetime(2026, 12, 20, 3, tzinfo=datetime.UTC))
     )
-    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0, rules=Rules(max_age=30 * 86_400), orders=orders))
-    [index] = msgspec.json.decode((await pool.ask("indices", {})).body)["indices"]
+    pool = QueryPool(setup)
+    [index] = msgspec.json.decode((await pool.run("indices", {})).body)["indices"]
     await pool.close()
     assert index["delete_at"] == "2026-12-28"  # restored, it stays for a week
 
 
 async def test_nothing_runs_before_the_first_query_nor_long_after_the_last(make: Make) -> None:
     before = children()
-    pool = make(warm_s=0.2)
+    pool = make(idle_timeout_s=0.2)
     assert children() == before
-    await pool.ask("search", SEARCH)
+    await pool.run("search", SEARCH)
     assert len(children() - before) == 1
     await until(lambda: children() == before)
-    assert (await pool.ask("search", SEARCH)).status == 200
+    assert (await pool.run("search", SEARCH)).status == 200
 
 
 async def test_a_process_is_used_again(make: Make) -> None:
     before, pool = children(), make()
-    await pool.ask("search", SEARCH)
+    await pool.run("search", SEARCH)
     first = children() - before
-    await pool.ask("search", SEARCH)
+    await pool.run("search", SEARCH)
     assert children() - before == first
 
 
 async def test_many_at_once_take_turns(make: Make) -> None:
     before, pool = children(), make()
-    answers = await asyncio.gather(*(pool.ask("search", SEARCH) for _ in range(10)))
+    answers = await asyncio.gather(*(pool.run("search", SEARCH) for _ in range(10)))
     assert {answer.status for answer in answers} == {200}
     assert len(children() - before) <= 2
 
 
 async def test_a_query_that_nobody_waits_for_is_stopped(make: Make, data_dir: Path) -> None:
     before, pool, pipe = children(), make(), hang(data_dir)
-    queries = [asyncio.create_task(pool.ask("search", SEARCH)) for _ in range(3)]
+    queries = [asyncio.create_task(pool.run("search", SEARCH)) for _ in range(3)]
     await until(lambda: pool.busy == 2)
     pipe.unlink()
     for query in queries:
         query.cancel()
     await until(lambda: pool.busy == 0)  # its process is idle, or gone
     assert len(children() - before) <= 2
-    assert (await pool.ask("search", SEARCH)).status == 200
+    assert (await pool.run("search", SEARCH)).status == 200
 
 
 async def test_a_query_that_takes_too_long_is_stopped(make: Make, data_dir: Path) -> None:
     before, pool, pipe = children(), make(timeout_s=0.5), hang(data_dir)
-    answer = await pool.ask("search", SEARCH)
+    answer = await pool.run("search", SEARCH)
     hanging = children() - before
     assert (answer.status, message(answer)) == (
         504,
@@ -156,61 +156,61 @@ async def test_a_query_that_takes_too_long_is_stopped(make: Make, data_dir: Path
 
 
 async def test_too_many_are_turned_away(make: Make, data_dir: Path) -> None:
-    pool = make(timeout_s=1.0, most_waiting=2)
+    pool = make(timeout_s=1.0, max_waiting=2)
     hang(data_dir)
-    queries = [asyncio.create_task(pool.ask("search", SEARCH)) for _ in range(4)]
+    queries = [asyncio.create_task(pool.run("search", SEARCH)) for _ in range(4)]
     await until(lambda: pool.busy == 2)
-    answer = await pool.ask("search", SEARCH)
+    answer = await pool.run("search", SEARCH)
     assert (answer.status, message(answer)) == (503, "too many queries are waiting; try again in a moment")
     assert {one.status for one in await asyncio.gather(*queries)} <= {503, 504}
 
 
 async def test_a_process_that_dies_is_replaced(make: Make, data_dir: Path) -> None:
     before, pool, pipe = children(), make(), hang(data_dir)
-    query = asyncio.create_task(pool.ask("search", SEARCH))
+    query = asyncio.create_task(pool.run("search", SEARCH))
     await until(lambda: children() - before)
     [pid] = children() - before
     pipe.unlink()
     os.kill(pid, signal.SIGKILL)
     answer = await query
     assert (answer.status, "needs too much memory" in message(answer)) == (503, True)
-    assert (await pool.ask("search", SEARCH)).status == 200
+    assert (await pool.run("search", SEARCH)).status == 200
 
 
 async def test_a_process_that_dies_without_work_is_replaced(make: Make) -> None:
     before, pool = children(), make()
-    await pool.ask("search", SEARCH)
+    await pool.run("search", SEARCH)
     [pid] = children() - before
     os.kill(pid, signal.SIGKILL)
     await until(lambda: pid not in children())
     await asyncio.sleep(0.2)  # until the pool has heard of it
-    assert (await pool.ask("search", SEARCH)).status == 200
+    assert (await pool.run("search", SEARCH)).status == 200
 
 
 async def test_processes_start_ahead_of_need(make: Make) -> None:
     before, pool = children(), make()
-    pool.warm()
-    pool.warm()
+    pool.warm_up()
+    pool.warm_up()
     await until(lambda: len(children() - before) == 2)
     first = children() - before
-    assert (await pool.ask("search", SEARCH)).status == 200
+    assert (await pool.run("search", SEARCH)).status == 200
     assert children() - before == first
 
 
 async def test_memory_of_the_database_is_bounded(make: Make) -> None:
-    answer = await make(memory=1 << 20).ask("top", {**SEARCH, "field": "message", "n": 10})
+    answer = await make(memory=1 << 20).run("top", {**SEARCH, "field": "message", "n": 10})
     assert (answer.status, "too much memory" in message(answer)) == (503, True)
 
 
 def test_memory_of_the_process_is_bounded() -> None:
-    code = "from ingestd.web.processes.query_process import _restrict; _restrict(0); bytearray(800 << 20)"
+    code = "from ingestd.web.processes.query_process import _limit_resources; _limit_resources(0); bytearray(800 << 20)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr.endswith("MemoryError\n")
 
 
 WRONG: list[tuple[str, str, dict[str, Any], int, str]] = [  # id, call, arguments, status, in the message
     ("query", "search", {"q": "level:("}, 400, "bracket"),
-    ("cursor", "search", {"after": "x"}, 400, "after is no cursor"),
+    ("cursor", "search", {"after": "x"}, 400, "after is not a cursor"),
     ("bars", "histogram", {"seconds": 1, "offset": 0, "field": "level", "since": "2020-01-01T00:00:00Z"}, 400, "bars"),
     ("bug", "nothing", {}, 500, "KeyError"),
 ]
@@ -220,9 +220,9 @@ WRONG: list[tuple[str, str, dict[str, Any], int, str]] = [  # id, call, argument
 async def test_refused(make: Make, call: str, arguments: dict[str, Any], status: int, text: str) -> None:
     pool = make()
     now = {"now": "2026-11-22T10:00:00Z"}
-    answer = await pool.ask(call, SEARCH | now | arguments)
+    answer = await pool.run(call, SEARCH | now | arguments)
     assert (answer.status, text in message(answer)) == (status, True)
-    assert (await pool.ask("search", SEARCH)).status == 200
+    assert (await pool.run("search", SEARCH)).status == 200
 
 
 async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:
@@ -232,7 +232,7 @@ async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:
     dead.wait()
     for owner in (dead.pid, os.getpid(), os.getppid(), "other"):
         (folder / f"{owner}-x").mkdir(parents=True)
-    query = asyncio.create_task(pool.ask("search", SEARCH))
+    query = asyncio.create_task(pool.run("search", SEARCH))
     await until(lambda: children() - before)
     assert len(list(folder.iterdir())) == 2
     await pool.close()
@@ -247,11 +247,11 @@ async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
     code = f"""
 import asyncio, os, signal
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.processes.query_process import Setup
+from ingestd.web.processes.protocol import QueryResponse, Setup
 
 async def main():
     pool = QueryPool(Setup({str(data_dir)!r}, 1 << 28, 20.0))
-    query = asyncio.create_task(pool.ask("search", {SEARCH!r}))
+    query = asyncio.create_task(pool.run("search", {SEARCH!r}))
     while not pool.busy or not next(iter(pool._running)).pid:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)

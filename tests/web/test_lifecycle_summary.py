@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.lifecycle.state import Report, State
-from ingestd.web.last_run import LastRun
+from ingestd.web.lifecycle_summary import LastRun
 
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 

@@ -1,4 +1,4 @@
-"""The page on which one signs in: a form that needs no script, in Korean or English as the browser asks."""
+"""The login page: a form that works without scripts, in Korean or English as the browser prefers."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ def safe_next(text: str) -> str:
     return text if _NEXT.fullmatch(text) else ""
 
 
-def page(accepted: str, following: str, problem: str = "", seconds: int = 0) -> str:
+def render(accepted: str, following: str, problem: str = "", seconds: int = 0) -> str:
     """Return the page; ``problem`` is ``wrong``, ``wait`` (``seconds`` to go) or empty."""
     language = language_of(accepted)
     words = _WORDS[language]
-    told = f'<p role="alert">{words[problem].format(seconds=seconds)}</p>\n' if problem else ""
+    alert = f'<p role="alert">{words[problem].format(seconds=seconds)}</p>\n' if problem else ""
     return _PAGE.format(
         language=language,
         title=words["title"],
         password=words["password"],
         submit=words["submit"],
         next=html.escape(safe_next(following)),
-        problem=told,
+        problem=alert,
     )

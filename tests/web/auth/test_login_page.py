@@ -1,6 +1,6 @@
 import pytest
 
-from ingestd.web.auth import login
+from ingestd.web.auth import login_page
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from ingestd.web.auth import login
     ],
 )
 def test_language(accepted: str, language: str) -> None:
-    assert login.language_of(accepted) == language
+    assert login_page.language_of(accepted) == language
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_language(accepted: str, language: str) -> None:
     ],
 )
 def test_next(text: str, following: str) -> None:
-    assert login.safe_next(text) == following
+    assert login_page.safe_next(text) == following
 
 
 def test_page() -> None:
-    text = login.page("ko", '?q="><script>alert(1)</script>', "wait", 7)
+    text = login_page.render("ko", '?q="><script>alert(1)</script>', "wait", 7)
     assert '<html lang="ko">' in text
     assert "7초 후에" in text
     assert "<script" not in text

@@ -1,0 +1,107 @@
+"""Runs manual actions, each in a process of its own, one at a time, and remembers the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ingestd.lifecycle.manual_actions import ManualAction
+from ingestd.logs import get_logger
+from ingestd.tasks import BackgroundTasks
+from ingestd.web.processes.action_process import ActionMessage, ActionRequest
+from ingestd.web.processes.query_worker import python_command
+from ingestd.web.responses import utc_now
+
+log = get_logger(__name__)
+
+_INTERRUPTED = ActionMessage(error="it was interrupted; start it again")
+
+
+class ActionRunner:
+    """Runs one action at a time. All methods belong to one event loop."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._tasks = BackgroundTasks("manual actions")
+        self._task: asyncio.Task[None] | None = None
+        self.last: dict[str, Any] | None = None
+        """The last action as JSON types: ``state`` is running, done or failed, ``message`` says what came of it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether an action is running."""
+        return self._task is not None and not self._task.done()
+
+    def start(self, action: ManualAction, settings: Mapping[str, str]) -> None:
+        """Start an action; none may be running. ``settings`` are texts by name."""
+        self.last = {
+            "kind": action.kind,
+            "index": action.index or None,
+            "day": action.day or None,
+            "state": "running",
+            "done": 0,
+            "total": 0,
+            "message": "",
+            "started": utc_now(),
+            "ended": None,
+        }
+        log.info("manual action started", kind=action.kind, index=action.index, day=action.day)
+        request = ActionRequest(dict(settings), action)
+        self._task = self._tasks.start(f"manual action {action.kind}", self._run(request, self.last))
+
+    async def close(self) -> None:
+        """Interrupt the running action; it can be started again."""
+        await self._tasks.close()
+        if self._process is not None:
+            await self._process.wait()
+
+    async def _run(self, request: ActionRequest, shown: dict[str, Any]) -> None:
+        """Run an action, and show what its process reports; whatever happens, its end is shown."""
+        end = _INTERRUPTED
+        try:
+            end = await self._run_process(request, shown)
+        except OSError as error:
+            end = ActionMessage(error=f"no process can be started for it: {error.strerror or error}")
+        except Exception:
+            end = ActionMessage(error="it was aborted by an internal error; the daemon's log has the reason")
+            raise
+        finally:
+            self._kill()
+            state = "failed" if end.result is None else "done"
+            shown |= {"state": state, "message": end.result or end.error, "ended": utc_now()}
+            if end.result is None:
+                log.warning("manual action failed", kind=request.action.kind, error=end.error)
+
+    async def _run_process(self, request: ActionRequest, shown: dict[str, Any]) -> ActionMessage:
+        """Return the last message of the process. Raises OSError."""
+        end = _INTERRUPTED
+        process = self._process = await asyncio.create_subprocess_exec(
+            *python_command("ingestd.web.processes.action_process"),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=dict(os.environ),
+        )
+        assert process.stdin is not None  # noqa: S101 -- it has pipes
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.write(msgspec.json.encode(request) + b"\n")
+        async for line in process.stdout:
+            message = msgspec.json.decode(line, type=ActionMessage)
+            if message.result is not None or message.error is not None:
+                end = message
+            else:
+                shown |= {"done": message.done, "total": message.total}
+        await process.wait()
+        process.stdin.close()
+        return end
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()

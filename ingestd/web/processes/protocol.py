@@ -1,0 +1,83 @@
+"""Messages between the HTTP process and a query process, over stdin and stdout.
+
+A message is a length (4 bytes, big-endian) and JSON; a response has its HTTP status (2 bytes) between the two. The
+first message is the ``Setup``, the others are calls. The call ``interrupt`` ends the running query, if the store can
+do that, and has no response of its own.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+
+from ingestd.event.jsontext import dumps
+from ingestd.lifecycle.retention import Rules
+from ingestd.stores.elastic.options import ElasticOptions
+
+LENGTH = struct.Struct("!I")
+RESPONSE_HEAD = struct.Struct("!IH")
+
+INTERRUPT = "interrupt"
+
+Arguments = dict[str, Any]
+
+
+class Setup(msgspec.Struct):
+    """What a query process queries and how. Sent over a pipe, because it may hold passwords.
+
+    Attributes:
+        data_dir: The data folder; without a ``server`` its built-in store is queried.
+        memory: Bytes that a query may take.
+        timeout_s: Seconds that a query may take.
+        server: The server to query.
+        indices: The indices to query there.
+        retention: The rules by which the daemon deletes indices of this store; None: it deletes none.
+        action_settings: Settings of this store's backups, as texts by name; None: they belong to another store.
+    """
+
+    data_dir: str
+    memory: int
+    timeout_s: float
+    server: ElasticOptions | None = None
+    indices: str = ""
+    retention: Rules | None = None
+    action_settings: dict[str, str] | None = None
+
+
+class QueryResponse(NamedTuple):
+    """An HTTP status and a JSON text."""
+
+    status: int
+    body: bytes
+
+
+def error_response(status: int, message: str, **details: Any) -> QueryResponse:
+    """Return the response for a call that failed; ``message`` is one sentence for people."""
+    return QueryResponse(status, dumps({"error": {"message": message, **details}}))
+
+
+def frame(message: bytes) -> bytes:
+    """Return a message as it is sent."""
+    return LENGTH.pack(len(message)) + message
+
+
+def read_message(stream: BinaryIO) -> bytes:
+    """Return the next message. Raises EOFError."""
+    (size,) = LENGTH.unpack(_read_exactly(stream, LENGTH.size))
+    return _read_exactly(stream, size)
+
+
+def write_response(stream: BinaryIO, response: QueryResponse) -> None:
+    """Send a response. Raises OSError."""
+    stream.write(RESPONSE_HEAD.pack(len(response.body), response.status))
+    stream.write(response.body)
+    stream.flush()
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

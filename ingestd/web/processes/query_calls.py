@@ -1,0 +1,213 @@
+"""The calls of a query process: it queries the store or reads the data folder, and renders the JSON of the API.
+
+All of it runs in the query process, so that neither a heavy query nor a large response delays anything else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ingestd.event.fields import FieldError
+from ingestd.event.jsontext import dumps
+from ingestd.lifecycle.retention import Rules, next_deletion
+from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError
+from ingestd.stores.query import Query, QueryError
+from ingestd.web.api.intervals import MAX_BARS, bar_seconds
+from ingestd.web.api.params import ParameterError
+from ingestd.web.processes.protocol import Arguments, QueryResponse, error_response
+
+MAX_PAGE_BYTES = 16 << 20
+"""A longer page of hits is cut short; its cursor continues after the last hit on it."""
+
+MAX_SERIES = 50
+"""Values of a field that a histogram counts separately."""
+
+OTHERS = "…"
+
+_WRITE_SECONDS = 0.2
+"""How long the daemon may take to finish a write to the journal."""
+
+
+class QueryCalls:
+    """Runs calls on one store and one data folder. The store is opened by the first call that needs it.
+
+    Args:
+        open_store: Opens the store.
+        data_dir: The data folder.
+        retention: The rules by which the daemon deletes indices; None: it deletes none.
+        action_settings: Settings of this store's backups, as texts by name; None: it has none.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], LogStore],
+        data_dir: Path,
+        retention: Rules | None = None,
+        action_settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._open, self._data_dir = open_store, data_dir
+        self._retention, self._action_settings = retention, action_settings
+        self._store: LogStore | None = None
+        self._calls = {
+            "search": self._search,
+            "histogram": self._histogram,
+            "top": self._top,
+            "indices": self._indices,
+            "dead_letters": self._dead_letters,
+            "audit": self._audit,
+        }
+
+    def interrupt(self) -> None:
+        """End the running query, from another thread, if the store can do that."""
+        interrupt = getattr(self._store, "interrupt", None)
+        if interrupt is not None:
+            interrupt()
+
+    def run(self, call: str, arguments: Arguments) -> QueryResponse:
+        """Return the response to a call; expected errors are in it. Raises MemoryError, KeyError."""
+        started = time.monotonic()
+        try:
+            document = self._calls[call](arguments)
+        except QueryError as error:
+            return error_response(400, error.message, column=error.column, length=error.length, hint=error.hint)
+        except (FieldError, ParameterError) as error:
+            return error_response(400, str(error))
+        except QueryTimeoutError as error:
+            return error_response(504, str(error))
+        except StoreError as error:
+            return error_response(503, str(error))
+        except OSError as error:
+            return error_response(503, f"the data folder cannot be read: {error.strerror or error}")
+        if len(document) > 2 * MAX_PAGE_BYTES:
+            return error_response(503, "the response is too large; request fewer values, or a field with shorter ones")
+        ms = round((time.monotonic() - started) * 1000)
+        return QueryResponse(200, document[:-1] + b',"ms":%d}' % ms)
+
+    @property
+    def _opened(self) -> LogStore:
+        if self._store is None:
+            self._store = self._open()
+        return self._store
+
+    def _search(self, arguments: Arguments) -> bytes:
+        limit, after = arguments["limit"], arguments["after"]
+        query = _query(arguments)
+        hits: list[bytes] = []
+        size, cursor = 0, None
+        try:
+            for hit in self._opened.search(query, limit, after):
+                hits.append(_hit(hit))
+                size += len(hits[-1])
+                if len(hits) == limit or size > MAX_PAGE_BYTES:
+                    cursor = hit.cursor
+                    break
+        except ValueError:
+            if after is None:
+                raise
+            raise ParameterError("after is not a cursor of this store") from None
+        return b'{"hits":[%b],"next":%b}' % (b",".join(hits), dumps(cursor))
+
+    def _histogram(self, arguments: Arguments) -> bytes:
+        query, now = _query(arguments), arguments["now"]
+        since = query.since or self._earliest() or now
+        span_s = max((_moment(query.until or now) - _moment(since)).total_seconds(), 0)
+        seconds = arguments["seconds"] or bar_seconds(span_s)
+        if span_s / seconds > MAX_BARS:
+            raise ParameterError(f"that makes more than {MAX_BARS:,} bars; choose a shorter time range or wider bars")
+        buckets = self._opened.histogram(query, seconds, arguments["offset"], arguments["field"])
+        series: Counter[str] = Counter()
+        for bucket in buckets:
+            series.update(bucket.counts)
+        kept = {name for name, _ in series.most_common(MAX_SERIES)}
+        shown = [{"time": bucket.time, "counts": _folded(bucket.counts, kept)} for bucket in buckets]
+        total = series.total()
+        return dumps({"seconds": seconds, "buckets": shown, "total": total})
+
+    def _earliest(self) -> str | None:
+        """Return the start of the oldest index's day in the easternmost time zone, UTC+14."""
+        days = [index.day for index in self._opened.indices() if index.day is not None]
+        if not days:
+            return None
+        first = datetime.datetime.combine(min(days), datetime.time()) - datetime.timedelta(hours=14)
+        return first.isoformat() + "Z"
+
+    def _top(self, arguments: Arguments) -> bytes:
+        found = self._opened.top(arguments["field"], _query(arguments), arguments["n"])
+        values = [{"value": top.value, "count": top.count} for top in found]
+        return dumps({"field": arguments["field"], "values": values})
+
+    def _indices(self, _: Arguments) -> bytes:
+        backups: dict[str, dict[str, str]] = {}
+        kept: dict[str, datetime.date] = {}
+        if self._action_settings is not None:
+            from ingestd.web.lifecycle_summary import BackupSummary  # noqa: PLC0415 -- most queries do not need it
+
+            summary = BackupSummary(self._action_settings)
+            backups, kept = summary.verified(), summary.kept_until()
+        shown = [
+            {
+                "index": index.index,
+                "day": index.day and index.day.isoformat(),
+                "events": index.events,
+                "bytes": index.bytes,
+                "backup": backups.get(index.index),
+                "delete_at": self._deletion(index, kept.get(index.index)),
+            }
+            for index in self._opened.indices()
+        ]
+        return dumps({"indices": shown})
+
+    def _deletion(self, index: IndexInfo, kept_until: datetime.date | None) -> str | None:
+        """Return the day on which an index is deleted because of its age; space, count and holds are not predicted."""
+        day = None if self._retention is None else next_deletion(index, self._retention)
+        if day is None:
+            return None
+        return max(day, kept_until or day).isoformat()
+
+    def _dead_letters(self, _: Arguments) -> bytes:
+        from ingestd.dead_letters.reader import DeadLetterReader, dead_letters_folder  # noqa: PLC0415 -- rarely needed
+
+        counts: Counter[tuple[str, str]] = Counter()
+        for found in DeadLetterReader(dead_letters_folder(self._data_dir)).read():
+            if found.dead_letter is not None:
+                counts[found.dead_letter.reason, found.dead_letter.stage] += 1
+        groups = [
+            {"reason": reason, "stage": stage, "count": count} for (reason, stage), count in counts.most_common(100)
+        ]
+        return dumps({"dead_letters": groups})
+
+    def _audit(self, _: Arguments) -> bytes:
+        from ingestd.pipeline.audit import accounts, overall  # noqa: PLC0415
+
+        found = accounts(self._data_dir, lambda: time.sleep(_WRITE_SECONDS))
+        sheet = overall(found).document()
+        return dumps({"audit": sheet | {"balanced": not any(account.total.difference for account in found)}})
+
+
+def _folded(counts: dict[str, int], kept: set[str]) -> dict[str, int]:
+    """Return the counts of the ``kept`` values, and the sum of all others."""
+    if counts.keys() <= kept:
+        return counts
+    folded = {name: count for name, count in counts.items() if name in kept}
+    folded[OTHERS] = sum(counts.values()) - sum(folded.values()) + folded.pop(OTHERS, 0)
+    return folded
+
+
+def _query(arguments: Arguments) -> Query:
+    from ingestd.stores.lucene import parse  # noqa: PLC0415 -- the status page does not need the parser
+
+    return Query(arguments["since"], arguments["until"], parse(arguments["q"]))
+
+
+def _hit(hit: Hit) -> bytes:
+    """Return a hit as JSON; its document is byte for byte what was stored."""
+    names = dumps({"index": hit.index, "id": hit.id, "cursor": hit.cursor})
+    return names[:-1] + b',"event":' + hit.document + b"}"
+
+
+def _moment(time_text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(time_text[:19] + "+00:00")

@@ -1,0 +1,252 @@
+"""Every background task and thread of the query and action processes is killed in turn: the next request succeeds, and
+the one that was hit says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingestd.lifecycle.manual_actions import ManualAction
+from ingestd.stores.local import LocalWriter, store_root
+from ingestd.tasks import BackgroundTasks
+from ingestd.web.processes import query_worker
+from ingestd.web.processes.action_runner import ActionRunner
+from ingestd.web.processes.protocol import QueryResponse, Setup, frame
+from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.processes.query_worker import QueryWorker
+
+INDEX = "logstash-2026.11.22"
+DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
+SEARCH: dict[str, Any] = {"q": "", "since": None, "until": None, "limit": 10, "after": None}
+ABORTED = "the query was aborted by an internal error; the daemon's log has the reason"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    with closing(LocalWriter(store_root(tmp_path), "w0")) as writer:
+        writer.append(INDEX, [DOCUMENT], ["a"])
+    return tmp_path
+
+
+@pytest.fixture
+async def pool(data_dir: Path) -> AsyncIterator[QueryPool]:
+    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0))
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def pipe(data_dir: Path) -> Path:
+    """An append log that is a pipe: each query hangs until it is deleted."""
+    pipe = store_root(data_dir) / INDEX / "tail-w1-00001.ndjson"
+    os.mkfifo(pipe)
+    return pipe
+
+
+def resume(pipe: Path) -> None:
+    """Let later queries run."""
+    pipe.unlink()
+
+
+async def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+def message(response: QueryResponse) -> str:
+    text: str = msgspec.json.decode(response.body)["error"]["message"]
+    return text
+
+
+async def kill(tasks: BackgroundTasks, name: str) -> None:
+    """Cancel the running task whose name starts with ``name``, from outside of its owner."""
+    await until(lambda: any(found.startswith(name) for found in tasks.names))
+    [task] = [task for found in tasks.names if found.startswith(name) for task in tasks.find(found)]
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def all_slots_work(pool: QueryPool) -> None:
+    """Check that no slot was lost: as many queries as there are processes run at the same time."""
+    responses = await asyncio.gather(*(pool.run("search", SEARCH) for _ in range(4)))
+    assert {response.status for response in responses} == {200}
+    assert pool.busy == 0
+    assert pool._slots._value == pool._size
+
+
+async def test_a_killed_query(pool: QueryPool, pipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    query = asyncio.create_task(pool.run("search", SEARCH))
+    await kill(pool._tasks, "query in process")
+    response = await query
+    assert (response.status, message(response)) == (500, ABORTED)
+    assert "a background task was cancelled" in caplog.text
+    resume(pipe)
+    await until(lambda: pool.busy == 0)
+    await all_slots_work(pool)
+
+
+async def test_a_killed_interrupt(pool: QueryPool, pipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    query = asyncio.create_task(pool.run("search", SEARCH))
+    await until(lambda: pool.busy and next(iter(pool._running)).pid)
+    query.cancel()
+    await kill(pool._tasks, "interrupt of query process")
+    assert "a background task was cancelled" in caplog.text
+    resume(pipe)
+    await until(lambda: pool.busy == 0)
+    await all_slots_work(pool)
+
+
+async def test_a_killed_start(pool: QueryPool, caplog: pytest.LogCaptureFixture) -> None:
+    pool.warm_up()
+    for task in [task for name in pool._tasks.names for task in pool._tasks.find(name)]:
+        task.cancel()
+    await until(lambda: not len(pool._tasks))
+    assert "a background task was cancelled" in caplog.text
+    await all_slots_work(pool)
+
+
+ENDS = ["replacement of query process", "end of query process"]
+
+
+@pytest.mark.parametrize("name", ENDS)
+async def test_a_killed_end_is_repeated(
+    pool: QueryPool, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pool.run("search", SEARCH)
+    [worker] = pool._idle
+    held = asyncio.Event()
+    end = QueryWorker.end
+
+    async def slow_end(self: QueryWorker) -> None:
+        await held.wait()
+        await end(self)
+
+    monkeypatch.setattr(QueryWorker, "end", slow_end)
+    if name == ENDS[0]:
+        pool._idle.remove(worker)
+        pool._running.add(worker)
+        await pool._slots.acquire()
+        pool._replace(worker)
+    else:
+        pool._end_idle()
+    await kill(pool._tasks, name)
+    assert "a background task was cancelled" in caplog.text
+    held.set()
+    await until(lambda: worker.exit_code is not None and worker not in pool._running | pool._ending)
+    await all_slots_work(pool)
+
+
+async def test_a_query_that_fails_unexpectedly(
+    pool: QueryPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect(message: bytes) -> bytes:
+        raise RuntimeError("a defect")
+
+    for _ in range(3):  # more than there are slots
+        with monkeypatch.context() as patched:
+            patched.setattr(query_worker, "frame", defect)
+            response = await pool.run("search", SEARCH)
+        assert (response.status, message(response)) == (500, ABORTED)
+    assert "RuntimeError: a defect" in caplog.text
+    await until(lambda: pool.busy == 0)
+    await all_slots_work(pool)
+
+
+@pytest.mark.parametrize(("request_", "reason"), [(b"no JSON", "DecodeError"), (b"{}", "KeyError: 'call'")])
+async def test_the_reader_thread_fails(pool: QueryPool, pipe: Path, request_: bytes, reason: str) -> None:
+    query = asyncio.create_task(pool.run("search", SEARCH))
+    await until(lambda: pool.busy and next(iter(pool._running)).pid)
+    process = next(iter(pool._running))._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.write(frame(request_))
+    response = await query
+    assert response.status == 500
+    assert f"the query process failed: {reason}" in message(response)
+    resume(pipe)
+    await until(lambda: process.returncode is not None)
+    await all_slots_work(pool)
+
+
+async def test_the_process_fails_at_its_start(data_dir: Path) -> None:
+    pool = QueryPool(Setup(str(data_dir), "no number", 20.0))  # type: ignore[arg-type]
+    response = await pool.run("search", SEARCH)
+    await pool.close()
+    assert (response.status, "the query process failed: ValidationError" in message(response)) == (500, True)
+
+
+async def running_action(runner: ActionRunner, data_dir: Path) -> None:
+    """Start an action and wait for its process."""
+    runner.start(ManualAction("backup", INDEX), {"data_dir": str(data_dir)})
+    await until(lambda: runner._process is not None)
+
+
+def stop(runner: ActionRunner) -> int:
+    """Stop the process of an action, so that it does not end by itself; returns its id."""
+    assert runner._process is not None
+    os.kill(runner._process.pid, signal.SIGSTOP)
+    return runner._process.pid
+
+
+async def test_a_killed_action(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    runner = ActionRunner()
+    await running_action(runner, data_dir)
+    pid = stop(runner)
+    await kill(runner._tasks, "manual action")
+    assert runner.last is not None
+    assert (runner.last["state"], runner.last["message"]) == ("failed", "it was interrupted; start it again")
+    assert "a background task was cancelled" in caplog.text
+    assert not runner.busy
+    await until(lambda: not Path(f"/proc/{pid}").exists())
+    await runner.close()
+
+
+LINES: list[tuple[str, bytes]] = [("no_json", b"no JSON\n"), ("too_long", b"x" * (1 << 20) + b"\n")]
+
+
+@pytest.mark.parametrize("line", [case[1] for case in LINES], ids=[case[0] for case in LINES])
+async def test_an_action_that_fails_unexpectedly(data_dir: Path, line: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    runner = ActionRunner()
+    await running_action(runner, data_dir)
+    stop(runner)
+    assert runner._process is not None
+    assert runner._process.stdout is not None
+    runner._process.stdout.feed_data(line)
+    await until(lambda: not runner.busy)
+    assert runner.last is not None
+    expected = "it was aborted by an internal error; the daemon's log has the reason"
+    assert (runner.last["state"], runner.last["message"]) == ("failed", expected)
+    assert "a background task failed" in caplog.text
+    await runner.close()
+
+
+async def test_a_killed_action_process(data_dir: Path) -> None:
+    runner = ActionRunner()
+    await running_action(runner, data_dir)
+    os.kill(stop(runner), signal.SIGKILL)
+    await until(lambda: not runner.busy)
+    assert runner.last is not None
+    assert (runner.last["state"], runner.last["message"]) == ("failed", "it was interrupted; start it again")
+    await runner.close()
+
+
+async def test_an_action_with_a_defect(data_dir: Path) -> None:
+    runner = ActionRunner()
+    runner.start(ManualAction("nothing", INDEX), {"data_dir": str(data_dir)})  # type: ignore[arg-type]
+    await until(lambda: not runner.busy)
+    assert runner.last is not None
+    assert runner.last["state"] == "failed"
+    assert "Invalid enum value 'nothing'" in runner.last["message"]
+    await runner.close()
