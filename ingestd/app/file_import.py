@@ -19,7 +19,7 @@ from ingestd.event.tally import Tally
 from ingestd.jobs.direct import run_direct
 from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
-from ingestd.jobs.import_known import Known, NewOnly, known_ids
+from ingestd.jobs.import_stored import SkipStored, StoredIds, stored_ids
 from ingestd.journal.base import START
 from ingestd.names import MAIN
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
@@ -123,19 +123,19 @@ def _routes(pipeline: Pipeline, settings: Settings, streams: dict[str, int] | No
 
     ``streams``: the streams to look up in the store and the offset to start at, None: all streams.
     """
-    known: Known | None = None
+    stored: StoredIds | None = None
 
     def adapted(built: BuiltOutput) -> BuiltOutput:
-        nonlocal known
+        nonlocal stored
         if not isinstance(built.output, StoreOutput):
             return built
         built.output.batch_bytes = _BATCH_BYTES
         if streams == {}:
             return built
-        if known is None:
+        if stored is None:
             with closing(open_store(LOCAL, settings.data_dir)) as store:
-                known = known_ids(store.search(Query(), 0), streams)
-        return BuiltOutput(built.step, NewOnly(built.output, known))
+                stored = stored_ids(store.search(Query(), 0), streams)
+        return BuiltOutput(built.step, SkipStored(built.output, stored))
 
     return [[adapted(built) for built in route] for route in pipeline.routes]
 

@@ -1,7 +1,7 @@
-"""Stored events through the filters of a config once more, to be stored under the ids that they have.
+"""Runs stored events through the filters of a config once more; they keep their ids.
 
-Fields that filters have set stay, unless they are set again; tags that filters left because they failed are taken
-away first. An event that the filters drop now is left out, copies that they make have ids of their own.
+Fields that filters have set stay unless they are set again; failure tags of filters are removed first. Events that the
+filters drop now are left out, copies that they make get ids of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BATCH = 500
 
 @dataclass(slots=True)
 class Counts:
-    """``read`` events, of these ``dropped`` now; ``failed`` have a tag of a failure now, ``were_failed`` had one."""
+    """``read`` events, of which ``dropped`` now; ``failed`` have a failure tag now, ``were_failed`` had one before."""
 
     read: int = 0
     written: int = 0
@@ -33,15 +33,15 @@ class Counts:
 class Reprocessing:
     """Runs events through the filters of a pipeline whose context says ``again``."""
 
-    def __init__(self, pipeline: Pipeline, tell: Callable[[int], None] = lambda read: None) -> None:
-        self._pipeline, self._tell = pipeline, tell
+    def __init__(self, pipeline: Pipeline, progress: Callable[[int], None] = lambda read: None) -> None:
+        self._pipeline, self._progress = pipeline, progress
         self.counts = Counts()
 
     def run(self, stored: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Return the id and the new document of each event of ``stored``, and of those that filters make of it."""
+        """Yield id and new document of each event of ``stored``, and of those that filters make of it."""
         batch: list[tuple[str, bytes]] = []
-        for one in stored:
-            batch.append(one)
+        for id_and_document in stored:
+            batch.append(id_and_document)
             if len(batch) == _BATCH:
                 yield from self._batch(batch)
                 batch = []
@@ -51,15 +51,15 @@ class Reprocessing:
     def _batch(self, stored: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
         keys: list[str] = []
         events: list[Event] = []
-        for one, document in stored:
+        for event_id, document in stored:
             try:
                 event = loads(document)
-            except NotJsonError:  # nests deeper than we read
-                yield one, document
+            except NotJsonError:  # nested too deeply for the parser
+                yield event_id, document
                 continue
             self.counts.were_failed += _has_failed(event)
             _forget_failures(event)
-            keys.append(one)
+            keys.append(event_id)
             events.append(event)
         received_ns, found = time.time_ns(), dict[str, Record]()
         for route in self._pipeline.run([None] * len(events), events, keys, None, received_ns, Tally()):
@@ -69,7 +69,7 @@ class Reprocessing:
         self.counts.failed += sum(_has_failed(record[2]) for record in found.values())
         self.counts.written += len(found)
         yield from zip(found, documents(found.values(), ()), strict=True)
-        self._tell(self.counts.read)
+        self._progress(self.counts.read)
 
 
 def _is_failure(tag: object) -> bool:

@@ -1,7 +1,7 @@
-"""What an earlier import has put into the built-in store is not put there again.
+"""Skips events that an earlier import has put into the built-in store.
 
-The output looks only for what a crash may have left: the last megabytes. A file that is imported again needs more,
-and so does one whose import was killed, if other files were imported since.
+The output itself checks only the last megabytes, for what a crash may have left. A file that is imported again needs
+more, and so does a file whose import was killed, if other files were imported since.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from ingestd.stores.base import Hit
 
 _IMPORTED = re.compile(r"f[0-9a-f]{20}(?:\.\d+)?")
 
-Known = Mapping[str, set[str]]
-"""The ids that each index has."""
+StoredIds = Mapping[str, set[str]]
+"""The ids of imported events in each index."""
 
 
-def known_ids(hits: Iterable[Hit], streams: Mapping[str, int] | None = None) -> Known:
+def stored_ids(hits: Iterable[Hit], streams: Mapping[str, int] | None = None) -> StoredIds:
     """Return the ids of imported events among ``hits``: about 100 bytes of memory each.
 
-    ``streams``: only of these, and behind these offsets.
+    ``streams``: only events of these streams, each from its offset on; None: of all.
     """
-    known: dict[str, set[str]] = defaultdict(set)
+    stored: dict[str, set[str]] = defaultdict(set)
     for hit in hits:
         parts = parse_event_id(hit.id)
         if parts is None or _IMPORTED.fullmatch(parts.stream_id) is None:
             continue
         if streams is not None:
-            begin = streams.get(parts.stream_id)
-            if begin is None or parts.offset < begin:
+            start = streams.get(parts.stream_id)
+            if start is None or parts.offset < start:
                 continue
-        known[hit.index].add(hit.id)
-    return dict(known)
+        stored[hit.index].add(hit.id)
+    return dict(stored)
 
 
-class NewOnly:
-    """The output ``inner`` without the events that are in ``known``: those count as duplicates."""
+class SkipStored:
+    """The output ``inner`` without the events in ``stored``, which count as duplicates."""
 
-    def __init__(self, inner: StoreOutput, known: Known) -> None:
-        self._inner, self._known = inner, known
+    def __init__(self, inner: StoreOutput, stored: StoredIds) -> None:
+        self._inner, self._stored = inner, stored
         self.concurrency, self.batch_bytes = inner.concurrency, inner.batch_bytes
 
     async def open(self) -> None:
@@ -57,7 +57,7 @@ class NewOnly:
         """Return the documents that are new, and how many are not."""
         payload, rejected = self._inner.prepare(batch)
         rows = enumerate(zip(payload.indices, payload.ids, strict=True))
-        new = [position for position, (index, event_id) in rows if event_id not in self._known.get(index, ())]
+        new = [position for position, (index, event_id) in rows if event_id not in self._stored.get(index, ())]
         duplicates = len(payload) - len(new)
         return Prepared((payload.pick(new) if duplicates else payload, duplicates), rejected)
 
