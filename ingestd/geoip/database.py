@@ -1,8 +1,8 @@
-"""One database file: opened, asked, and opened again when somebody puts another in its place.
+"""One database file: opened, queried, and reopened when it is replaced.
 
 The format is https://maxmind.github.io/MaxMind-DB/; the package ``maxminddb`` reads it. The file is mapped into
-memory, so it must be replaced by a rename, as ``ingestd geoip install`` and MaxMind's ``geoipupdate`` do: whoever
-truncates it in place takes the ground from under every reader.
+memory, so it must be replaced by a rename, as ``ingestd geoip install`` and MaxMind's ``geoipupdate`` do: truncating
+it in place crashes every reader.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingestd.geoip.address import Address, parse_address
-from ingestd.geoip.fields import Found
+from ingestd.geoip.fields import LookupResult
 from ingestd.logs import get_logger
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class DatabaseError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What a database says of itself. ``built`` is seconds since the epoch, ``networks`` 4 or 6 (6 holds both)."""
+class DatabaseMetadata:
+    """Metadata in a database. ``built`` is in seconds since the epoch; ``networks`` is the IP version, 6 includes 4."""
 
     type: str
     built: int
@@ -41,12 +41,12 @@ class Database:
     """An open database file.
 
     Raises:
-        DatabaseError: The package, or the file, is missing; or the file is no database.
+        DatabaseError: The package or the file is missing, or the file is not a database.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            from maxminddb import InvalidDatabaseError, open_database  # noqa: PLC0415 - an extra, not always there
+            from maxminddb import InvalidDatabaseError, open_database  # noqa: PLC0415 -- an optional extra
         except ImportError:
             raise DatabaseError(MISSING_PACKAGE) from None
         try:
@@ -54,45 +54,45 @@ class Database:
         except OSError as error:
             raise DatabaseError(f"database {path}: {(error.strerror or str(error)).lower()}") from None
         except (InvalidDatabaseError, ValueError):
-            raise DatabaseError(f"database {path} is no MaxMind DB, or a damaged one") from None
+            raise DatabaseError(f"database {path} is not a MaxMind DB, or it is damaged") from None
         meta = self._reader.metadata()
         description = meta.description.get("en") or next(iter(meta.description.values()), "")
-        self.about = About(meta.database_type, meta.build_epoch, meta.ip_version, description)
+        self.metadata = DatabaseMetadata(meta.database_type, meta.build_epoch, meta.ip_version, description)
 
-    def find(self, address: Address) -> Found | None:
-        """Return what the database holds about an address, None if that is nothing.
+    def find(self, address: Address) -> LookupResult | None:
+        """Return the record of an address, None if there is none.
 
         Raises:
-            maxminddb.InvalidDatabaseError: The file is damaged at that place.
+            maxminddb.InvalidDatabaseError: The file is damaged there.
         """
-        if address.version > self.about.networks:
+        if address.version > self.metadata.networks:
             return None
         record, bits = self._reader.get_with_prefix_len(str(address))
         if record is None:
             return None
         if address.version == 4 and bits > 32:  # counted within ::/96, where IPv6 databases keep IPv4
             bits -= 96
-        return Found(address, record, bits)
+        return LookupResult(address, record, bits)
 
     def first(self) -> Address | None:
-        """Return the first address that the database holds, None if it holds none."""
+        """Return the first address in the database, None if it is empty."""
         network = next((network for network, _ in self._reader), None)
         return None if network is None else parse_address(str(network[0]))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._reader.close()
 
 
 class WatchedDatabase:
-    """A database by its path. ``current`` is what is open, None as long as there is none.
+    """A database by its path. ``current`` is the open database, None while there is none.
 
     Args:
         path: The file.
-        required: Raise DatabaseError if it cannot be opened now; else wait for it to come.
+        required: Raise DatabaseError if it cannot be opened now; otherwise it may appear later.
 
-    A file that cannot be read takes the place of no good one. One that is gone ends what is open if it is not
-    ``required``: somebody removed it.
+    A file that cannot be read does not replace a good database. If the file is removed, the database is closed
+    unless it is ``required``.
     """
 
     def __init__(self, path: Path, *, required: bool) -> None:
@@ -100,8 +100,8 @@ class WatchedDatabase:
         self._seen = self._stat()
         self.current: Database | None = Database(path) if required else self._open() if self._seen else None
 
-    def look(self) -> bool:
-        """Open the file again if it changed; return whether ``current`` is another than before."""
+    def refresh(self) -> bool:
+        """Reopen the file if it changed; return whether ``current`` has changed."""
         seen = self._stat()
         if seen == self._seen:
             return False
@@ -113,14 +113,14 @@ class WatchedDatabase:
         if opened is None:
             return False
         self.current = opened
-        log.info("geoip database opened", path=self.path, type=opened.about.type)
+        log.info("geoip database opened", path=self.path, type=opened.metadata.type)
         return True
 
     def _open(self) -> Database | None:
         try:
             return Database(self.path)
         except DatabaseError as error:
-            log.warning("this geoip database cannot be used", error=error)
+            log.warning("geoip database cannot be used", error=error)
             return None
 
     def _stat(self) -> tuple[int, int, int] | None:

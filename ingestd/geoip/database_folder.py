@@ -1,7 +1,7 @@
-"""The folder of the databases that ``ingestd geoip install`` puts in place: ``geoip`` in the data folder.
+"""The folder of the databases that ``ingestd geoip install`` installs: ``geoip`` in the data folder.
 
-There is one database for each use, ``location.mmdb`` (cities or countries) and ``asn.mmdb`` (networks' owners), and
-beside it a page ``location.json`` that says where it came from.
+There is one database for each use, ``location.mmdb`` (cities or countries) and ``asn.mmdb`` (owners of networks), and
+next to it a file with its metadata, such as ``location.json``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ USES = ("location", "asn")
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an installed database came from. Times are ISO 8601 in UTC.
+class InstalledDatabase:
+    """What is known of an installed database. Times are ISO 8601 in UTC.
 
-    ``source`` is a path or URL without secrets, ``attribution`` the line that its licence asks for, ``built`` when
-    its data was put together, ``sha256`` of the file as it came, ``member`` what was taken out of an archive;
-    ``etag`` and ``last_modified`` are the server's words for its version.
+    Attributes:
+        source: Where it came from: a path, or a URL without secrets.
+        type: The type in the database's own metadata.
+        built: When its data was compiled.
+        installed: When it was installed.
+        attribution: The line that its licence requires.
+        sha256: Of the file before it was unpacked.
+        member: The file that was extracted from an archive.
+        etag: The version, as the server's ETag.
+        last_modified: The version, as the server's Last-Modified.
     """
 
     source: str
@@ -36,31 +43,33 @@ class Origin:
     last_modified: str = ""
 
 
-def shelf(data_dir: Path) -> Path:
+def database_folder(data_dir: Path) -> Path:
     """Return the folder of the installed databases."""
     return data_dir / "geoip"
 
 
 def database_file(data_dir: Path, use: str) -> Path:
-    """Return where the database for a use (see `USES`) stands once it is installed."""
-    return shelf(data_dir) / f"{use}.mmdb"
+    """Return the path of the installed database for a use, see `USES`."""
+    return database_folder(data_dir) / f"{use}.mmdb"
 
 
-def origin_file(data_dir: Path, use: str) -> Path:
-    """Return the page beside a database."""
-    return shelf(data_dir) / f"{use}.json"
+def metadata_file(data_dir: Path, use: str) -> Path:
+    """Return the path of its metadata."""
+    return database_folder(data_dir) / f"{use}.json"
 
 
-def installed(data_dir: Path, use: str = "location") -> Origin | None:
-    """Return where the installed database for a use came from, None if there is none."""
+def installed_database(data_dir: Path, use: str = "location") -> InstalledDatabase | None:
+    """Return what is known of the installed database for a use, None if there is none."""
     try:
         database_file(data_dir, use).stat()
-        page = orjson.loads(origin_file(data_dir, use).read_bytes())
-        return Origin(**{item.name: page[item.name] for item in fields(Origin) if item.name in page})
+        found = orjson.loads(metadata_file(data_dir, use).read_bytes())
+        return InstalledDatabase(
+            **{item.name: found[item.name] for item in fields(InstalledDatabase) if item.name in found}
+        )
     except (OSError, orjson.JSONDecodeError, TypeError):
         return None
 
 
-def write_origin(path: Path, origin: Origin) -> None:
-    """Write the page of a database, in one step. Raises OSError."""
-    write_atomic(path, orjson.dumps(asdict(origin), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+def write_metadata(path: Path, database: InstalledDatabase) -> None:
+    """Write the metadata of a database, atomically. Raises OSError."""
+    write_atomic(path, orjson.dumps(asdict(database), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

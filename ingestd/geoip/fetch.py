@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP, within bounds of size and time."""
+"""Download a file over HTTP, with limits on size and time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STALL_S = 30.0
 _CHUNK = 1 << 17
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes of each step and the bytes of the whole, None if the server does not tell."""
+"""Called with the bytes of each step and the total bytes, None if the server does not report it."""
 
 
 class FetchError(Exception):
@@ -29,7 +29,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The server's words for the version that came."""
+    """The downloaded version, as the server identifies it."""
 
     etag: str
     last_modified: str
@@ -38,25 +38,25 @@ class Fetched:
 class _OnlyHttp(HTTPRedirectHandler):
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
         if urlsplit(newurl).scheme not in {"http", "https"}:
-            raise FetchError(f"{_server(req)} redirects to something that is no web address")
+            raise FetchError(f"{_server(req)} redirects to a URL that is not HTTP")
         if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme == "http":
-            raise FetchError(f"{_server(req)} redirects to an address without encryption")
+            raise FetchError(f"{_server(req)} redirects from HTTPS to HTTP")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def fetch(download: Download, to: Path, progress: Progress, etag: str = "", last_modified: str = "") -> Fetched | None:
-    """Write what the server sends into ``to``; return None if it still has the version of before.
+    """Download into the file ``to``; return None if the server still has the previous version.
 
     Args:
-        download: What to ask for.
-        to: A file of ours.
-        progress: Told of each step.
-        etag: The version of before, if there is one.
-        last_modified: The same, in the other form that servers have for it.
+        download: What to download.
+        to: The file to write.
+        progress: Called for each step.
+        etag: The previous version, if there is one.
+        last_modified: The same as a Last-Modified header.
 
     Raises:
-        FetchError: No answer, a refusal, more than `MAX_BYTES`, longer than `MAX_S` seconds.
-        OSError: The disk refuses.
+        FetchError: No response, an error, more than `MAX_BYTES`, or longer than `MAX_S` seconds.
+        OSError: The file cannot be written.
     """
     for number, url in enumerate(download.urls, start=1):
         request = _request(url, download, etag, last_modified)
@@ -67,8 +67,8 @@ def fetch(download: Download, to: Path, progress: Progress, etag: str = "", last
             if error.code == 304:
                 return None
             if error.code != 404 or number == len(download.urls):
-                why = "the account or the key is wrong" if error.code in {401, 403} else error.reason
-                raise FetchError(f"{_server(request)} answers {error.code}: {why}") from None
+                reason = "the account ID or the license key is wrong" if error.code in {401, 403} else error.reason
+                raise FetchError(f"{_server(request)} responded with {error.code}: {reason}") from None
         except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
             raise FetchError(f"{_server(request)}: {getattr(error, 'reason', error) or type(error).__name__}") from None
     raise AssertionError("a download has at least one address")
@@ -85,25 +85,25 @@ def _request(url: str, download: Download, etag: str, last_modified: str) -> Req
 
 
 def _read(request: Request, to: Path, progress: Progress) -> Fetched:
-    with build_opener(_OnlyHttp).open(request, timeout=_STALL_S) as answer, to.open("wb") as file:
-        length = answer.headers.get("Content-Length", "")
+    with build_opener(_OnlyHttp).open(request, timeout=_STALL_S) as response, to.open("wb") as file:
+        length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else None
-        for chunk in _bounded(answer, _server(request)):
+        for chunk in _limited(response, _server(request)):
             file.write(chunk)
             progress(len(chunk), total)
         if total is not None and file.tell() < total:
             raise FetchError(f"{_server(request)} sent {file.tell()} bytes of {total}")
-        return Fetched(answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""))
+        return Fetched(response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""))
 
 
-def _bounded(answer: Any, server: str) -> Iterator[bytes]:
+def _limited(response: Any, server: str) -> Iterator[bytes]:
     size, deadline = 0, time.monotonic() + MAX_S
-    while chunk := answer.read1(_CHUNK):
+    while chunk := response.read1(_CHUNK):
         size += len(chunk)
         if size > MAX_BYTES:
-            raise FetchError(f"{server} sends more than {MAX_BYTES} bytes")
+            raise FetchError(f"{server} sent more than {MAX_BYTES} bytes")
         if time.monotonic() > deadline:
-            raise FetchError(f"{server} sent no more than {size} bytes in {MAX_S:.0f} s")
+            raise FetchError(f"{server} sent only {size} bytes in {MAX_S:.0f} s")
         yield chunk
 
 

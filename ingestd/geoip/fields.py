@@ -1,9 +1,9 @@
-"""From a record of a database to the fields of Logstash's ``geoip`` filter, in both of its layouts.
+"""Converts records of a database to the fields of Logstash's ``geoip`` filter, in both of its layouts.
 
 Names, layouts and the default fields of each kind of database follow
 https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-geoip and the plugin's version 7.3. Each field
-is looked for where MaxMind (and DB-IP) put it, https://dev.maxmind.com/geoip/docs/databases/city-and-country, and
-under the flat keys of the ``@ip-location-db`` packages.
+is read from where MaxMind and DB-IP put it, https://dev.maxmind.com/geoip/docs/databases/city-and-country, and
+from the flat keys of the ``@ip-location-db`` packages.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Tree = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
-class Found(NamedTuple):
-    """What a database holds about an address, and for all others that share its first ``bits``."""
+class LookupResult(NamedTuple):
+    """The record of an address, which applies to all addresses with the same first ``bits``."""
 
     address: Address
     record: Any
@@ -30,10 +30,10 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: how it is read, and its place below the target in ECS's layout; empty: it has none there."""
+    """One field: how it is read, and its path below the target in the ECS layout; empty: ECS does not have it."""
 
     ecs: tuple[str, ...]
-    read: Callable[[Found], Any]
+    read: Callable[[LookupResult], Any]
 
 
 def _at(record: Any, path: Path) -> Any:
@@ -47,21 +47,21 @@ def _at(record: Any, path: Path) -> Any:
     return None if isinstance(record, dict | list) else record
 
 
-def _first(*paths: Path) -> Callable[[Found], Any]:
-    """Return what reads the first of ``paths`` at which a plain value stands."""
+def _first(*paths: Path) -> Callable[[LookupResult], Any]:
+    """Return a function that reads the first of ``paths`` with a plain value."""
 
-    def read(found: Found) -> Any:
+    def read(found: LookupResult) -> Any:
         return next((value for path in paths if (value := _at(found.record, path)) is not None), None)
 
     return read
 
 
-def _trait(name: str) -> Callable[[Found], Any]:
+def _trait(name: str) -> Callable[[LookupResult], Any]:
     return _first((name,), ("traits", name))
 
 
-def _flag(name: str) -> Callable[[Found], Any]:
-    """Return what reads a mark that databases leave out where it does not hold."""
+def _flag(name: str) -> Callable[[LookupResult], Any]:
+    """Return a function that reads a flag, which databases omit if it is false."""
     read = _trait(name)
     return lambda found: bool(read(found))
 
@@ -72,16 +72,16 @@ _country_code = _first(("country", "iso_code"), ("country_code",))
 _region_code = _first(("subdivisions", -1, "iso_code"))
 
 
-def _location(found: Found) -> Any:
+def _location(found: LookupResult) -> Any:
     lat, lon = _latitude(found), _longitude(found)
     return None if lat is None or lon is None else {"lat": lat, "lon": lon}
 
 
-def _network(found: Found) -> str:
+def _network(found: LookupResult) -> str:
     return str(ip_network((found.address, found.bits), strict=False))
 
 
-def _region_iso_code(found: Found) -> Any:
+def _region_iso_code(found: LookupResult) -> Any:
     country, region = _country_code(found), _region_code(found)
     return None if country is None or region is None else f"{country}-{region}"
 
@@ -116,17 +116,17 @@ FIELDS: dict[str, Field] = {
     "public_proxy": Field(("ip_traits", "public_proxy"), _flag("is_public_proxy")),
     "residential_proxy": Field(("ip_traits", "residential_proxy"), _flag("is_residential_proxy")),
 }
-"""Every field by the name that it has in the legacy layout."""
+"""All fields, by their names in the legacy layout."""
 
 _LONG_NAMES = {"autonomous_system_number": "asn", "autonomous_system_organization": "as_org"}
-"""What Logstash calls two of the fields in the option ``fields``."""
+"""Logstash's names for two of the fields in the option ``fields``."""
 
 _CITY = "ip city_name continent_code country_name country_code2 country_code3 postal_code dma_code region_name"
-_PLACE = " timezone location latitude longitude"
+_LOCATION = " timezone location latitude longitude"
 _FLAGS = "hosting_provider tor_exit_node anonymous_vpn anonymous public_proxy residential_proxy"
 
-_DEFAULTS = {  # the first word that the type of a database holds -> its fields
-    "city": _CITY + " region_code" + _PLACE,
+_DEFAULTS = {  # the first word found in the type of a database -> its fields
+    "city": _CITY + " region_code" + _LOCATION,
     "country": "ip country_code2 country_name continent_name",
     "domain": "domain",
     "asn": "ip asn as_org",
@@ -137,18 +137,18 @@ _DEFAULTS = {  # the first word that the type of a database holds -> its fields
 _ANY = " ".join(name for name in FIELDS if name not in _FLAGS and name != "network")
 
 
-def kind_of(database_type: str) -> str:
-    """Return what a database is about: ``city``, ``country``, ``asn`` ..., empty if its type does not tell.
+def database_kind(database_type: str) -> str:
+    """Return the kind of a database: ``city``, ``country``, ``asn`` ..., empty if its type does not say.
 
-    ``database_type`` is as its metadata name it: ``GeoLite2-City``, ``DBIP-Country-Lite``, ``country``; DB-IP says
-    in brackets which of MaxMind's forms it has: ``DBIP-Location-ISP (compat=Enterprise)``.
+    ``database_type`` comes from its metadata: ``GeoLite2-City``, ``DBIP-Country-Lite``, ``country``; DB-IP says in
+    parentheses which of MaxMind's formats it has: ``DBIP-Location-ISP (compat=Enterprise)``.
     """
     form = database_type.lower().rpartition("compat=")[2]
     return next((kind for kind in _DEFAULTS if kind in form), "")
 
 
 def field_names(names: Iterable[str]) -> list[str]:
-    """Return the names of the option ``fields`` as `FIELDS` has them; case does not matter.
+    """Return the names in the option ``fields`` as `FIELDS` has them; case does not matter.
 
     Raises:
         ValueError: There is no such field.
@@ -156,42 +156,42 @@ def field_names(names: Iterable[str]) -> list[str]:
     found = []
     for name in names:
         lower = name.lower()
-        one = _LONG_NAMES.get(lower, lower)
-        if one not in FIELDS:
+        field = _LONG_NAMES.get(lower, lower)
+        if field not in FIELDS:
             near = did_you_mean(lower, FIELDS)
             hint = f"did you mean {near!r}?" if near else f"known fields: {', '.join(FIELDS)}"
             raise ValueError(f"unknown field {name!r}; {hint}")
-        found.append(one)
+        found.append(field)
     return found
 
 
-def extractor(database_type: str, names: Iterable[str], *, ecs: bool) -> Callable[[Found], Tree | None]:
-    """Return what makes of a record the fields below the target; None stands for an address that is not found.
+def extractor(database_type: str, names: Iterable[str], *, ecs: bool) -> Callable[[LookupResult], Tree | None]:
+    """Return a function that converts a record to the fields below the target; None: the address is not found.
 
     Args:
         database_type: As in the database's metadata.
-        names: Fields as `field_names` returns them; none: those that Logstash takes from such a database.
-        ecs: The layout of the Elastic Common Schema, else the flat one.
+        names: Fields as `field_names` returns them; empty: the fields that Logstash reads from such a database.
+        ecs: Use the layout of the Elastic Common Schema, not the flat one.
     """
-    kind = kind_of(database_type)
+    kind = database_kind(database_type)
     chosen = list(names) or _DEFAULTS.get(kind, _ANY).split()
     if ecs and not names and kind == "city":
         chosen = ["region_iso_code" if name == "region_code" else name for name in chosen]
-    places = [(FIELDS[name].ecs if ecs else (name,), FIELDS[name].read) for name in chosen]
+    readers = [(FIELDS[name].ecs if ecs else (name,), FIELDS[name].read) for name in chosen]
 
-    def extract(found: Found) -> Tree | None:
+    def extract(found: LookupResult) -> Tree | None:
         if kind == "city" and _latitude(found) is None and _longitude(found) is None:
-            return None  # as in Logstash: then the rest is empty or a guess
+            return None  # as in Logstash: without a location the other fields are empty or a guess
         tree: Tree = {}
-        for place, read in places:
-            if place and (value := read(found)) is not None:
-                _put(tree, place, value)
+        for path, read in readers:
+            if path and (value := read(found)) is not None:
+                _put(tree, path, value)
         return tree or None
 
     return extract
 
 
-def _put(tree: Tree, place: tuple[str, ...], value: Any) -> None:
-    for part in place[:-1]:
+def _put(tree: Tree, path: tuple[str, ...], value: Any) -> None:
+    for part in path[:-1]:
         tree = tree.setdefault(part, {})
-    tree[place[-1]] = value
+    tree[path[-1]] = value

@@ -1,6 +1,6 @@
-"""Where databases come from: files, addresses, and two names for those that most people want.
+"""Where databases come from: files, URLs, and two shorthands for the most popular ones.
 
-``maxmind:GeoLite2-City`` is MaxMind's download with one's own key, https://dev.maxmind.com/geoip/updating-databases;
+``maxmind:GeoLite2-City`` is MaxMind's download with your own license key, https://dev.maxmind.com/geoip/updating-databases;
 ``dbip:city-lite`` is the free database of this month, https://db-ip.com/db/lite.php.
 """
 
@@ -17,9 +17,9 @@ _MAXMIND = "https://download.maxmind.com/geoip/databases/{}/download?suffix=tar.
 _DBIP = "https://download.db-ip.com/free/dbip-{}-{:%Y-%m}.mmdb.gz"
 
 ACCOUNT, KEY = "MAXMIND_ACCOUNT_ID", "MAXMIND_LICENSE_KEY"
-"""Variables of the environment: what stands on a command line can be read by every user of the machine."""
+"""Environment variables, because every user of the machine can read command lines."""
 
-_ATTRIBUTIONS = (  # a mark in the database's type or its source, the line that the licence asks for
+_ATTRIBUTIONS = (  # a part of the database's type or source, the line that its licence requires
     ("geolite2", "This product includes GeoLite Data created by MaxMind, available from https://www.maxmind.com."),
     ("dbip", "IP Geolocation by DB-IP, https://db-ip.com (CC BY 4.0)."),
     ("geo-whois-asn", "Country data of ip-location-db, from statistics of the NRO, https://www.nro.net (CC BY 4.0)."),
@@ -27,27 +27,27 @@ _ATTRIBUTIONS = (  # a mark in the database's type or its source, the line that 
 
 
 class SourceError(ValueError):
-    """A source is not one that can be fetched; the message says what to write instead."""
+    """A source cannot be downloaded; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What to ask for: addresses to try in turn, and headers for the first server only, not for where it redirects."""
+    """URLs to try in turn, and headers that are sent to the first server but not to where it redirects."""
 
     urls: tuple[str, ...]
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def is_remote(source: str) -> bool:
-    """Return whether ``source`` is fetched over the network, and so can be refreshed."""
+    """Return whether ``source`` is downloaded, and so can be refreshed."""
     return re.match(r"(https?|maxmind|dbip):", source) is not None
 
 
 def download(source: str, environ: Mapping[str, str], today: date) -> Download:
-    """Return how to fetch a remote ``source``.
+    """Return how to download a remote ``source``.
 
     Raises:
-        SourceError: It holds a secret, or the environment lacks one.
+        SourceError: It contains a secret, or one is missing in the environment.
     """
     scheme, _, name = source.partition(":")
     if scheme == "maxmind":
@@ -57,22 +57,22 @@ def download(source: str, environ: Mapping[str, str], today: date) -> Download:
         login = base64.b64encode(f"{account}:{key}".encode()).decode()
         return Download((_MAXMIND.format(_plain(name)),), {"Authorization": f"Basic {login}"})
     if scheme == "dbip":
-        last_month = today.replace(day=1) - timedelta(days=1)  # a month's database comes on its first day, some time
+        last_month = today.replace(day=1) - timedelta(days=1)  # this month's may not be published yet
         return Download(tuple(_DBIP.format(_plain(name), day) for day in (today, last_month)))
     parts = urlsplit(source)
     if parts.username or parts.password or "license_key=" in parts.query:
-        hint = "what stands on a command line can be read by others; for MaxMind write maxmind:GeoLite2-City"
-        raise SourceError(f"the address holds a secret: {hint} and put {ACCOUNT} and {KEY} into the environment")
+        hint = "other users can read command lines; for MaxMind write maxmind:GeoLite2-City"
+        raise SourceError(f"the URL contains a secret: {hint} and set {ACCOUNT} and {KEY} in the environment")
     return Download((source,))
 
 
 def attribution(database_type: str, source: str) -> str:
-    """Return the line that has to be shown with the data, empty if we know of none."""
+    """Return the line that must be shown with the data, empty if none is known."""
     text = f"{database_type} {source}".lower()
     return next((line for mark, line in _ATTRIBUTIONS if mark in text), "")
 
 
 def _plain(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+", name):
-        raise SourceError(f"{name!r} is no name of a database")
+        raise SourceError(f"{name!r} is not the name of a database")
     return name

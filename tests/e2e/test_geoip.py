@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ingestd.geoip import fetch as fetching
-from ingestd.geoip.database_folder import database_file, installed
+from ingestd.geoip.database_folder import database_file, installed_database
 from ingestd.geoip.fetch import FetchError, fetch
 from ingestd.geoip.install import Installer, silent
 from ingestd.geoip.sources import Download
@@ -93,7 +93,7 @@ def test_install_and_refresh(site: Site, tmp_path: Path) -> None:
     site.database = Path(db.CITY)
     new = installer.refresh("location")
     assert new is not None
-    assert new == installed(tmp_path)
+    assert new == installed_database(tmp_path)
     assert database_file(tmp_path, "location").read_bytes() == site.database.read_bytes()
 
 
@@ -103,7 +103,7 @@ def test_the_same_bytes_under_another_tag(site: Site, tmp_path: Path) -> None:
     site.database = tmp_path / "other.mmdb"
     site.database.write_bytes(Path(db.COUNTRY).read_bytes())
     assert installer.refresh("location") is None
-    origin = installed(tmp_path)
+    origin = installed_database(tmp_path)
     assert origin is not None
     assert origin.etag == '"other.mmdb"', "the next time the server says 304"
 
@@ -118,9 +118,9 @@ def test_the_second_address_if_the_first_has_nothing(site: Site, tmp_path: Path)
 
 
 REFUSED = [  # id, path, what is said
-    ("forbidden", "/forbidden", "answers 401: the account or the key is wrong"),
-    ("missing", "/missing", "answers 404"),
-    ("out_of_the_web", "/out", "redirects to something that is no web address"),
+    ("forbidden", "/forbidden", "responded with 401: the account ID or the license key is wrong"),
+    ("missing", "/missing", "responded with 404"),
+    ("out_of_the_web", "/out", "redirects to a URL that is not HTTP"),
     ("torn", "/torn", "100 bytes of"),
 ]
 
@@ -137,7 +137,7 @@ def test_bounds(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         fetch(Download((site.host + "/file",)), tmp_path / "x", silent)
     monkeypatch.setattr(fetching, "MAX_BYTES", 1 << 20)
     monkeypatch.setattr(fetching, "MAX_S", -1.0)
-    with pytest.raises(FetchError, match="no more than"):
+    with pytest.raises(FetchError, match="sent only"):
         fetch(Download((site.host + "/file",)), tmp_path / "x", silent)
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from ingestd.geoip.fields import FIELDS, Found, extractor, field_names, kind_of
+from ingestd.geoip.fields import FIELDS, LookupResult, database_kind, extractor, field_names
 
 KINDS = [  # type, kind
     ("GeoLite2-City", "city"),
@@ -28,7 +28,7 @@ KINDS = [  # type, kind
 
 @pytest.mark.parametrize(("database_type", "kind"), KINDS)
 def test_kind_of(database_type: str, kind: str) -> None:
-    assert kind_of(database_type) == kind
+    assert database_kind(database_type) == kind
 
 
 def test_names_of_fields() -> None:
@@ -52,7 +52,7 @@ ODD = [  # id, record
 
 @pytest.mark.parametrize("record", [row[1] for row in ODD], ids=[row[0] for row in ODD])
 def test_records_of_other_shapes_raise_nothing(record: object) -> None:
-    found = Found(ip_address("1.2.3.4"), record, 24)
+    found = LookupResult(ip_address("1.2.3.4"), record, 24)
     for kind in ("City", "Country", "ASN", "Visitors"):
         names = [name for name in FIELDS if name != "ip" and "proxy" not in name]
         extract = extractor(kind, names, ecs=False)

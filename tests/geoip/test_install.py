@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ingestd.geoip.database import Database, DatabaseError
-from ingestd.geoip.database_folder import database_file, installed, shelf
-from ingestd.geoip.install import Installer, remove, uses_installed
+from ingestd.geoip.database_folder import database_file, database_folder, installed_database
+from ingestd.geoip.install import Installer, installed_uses, remove
 from tests.geoip import databases as db
 from tests.geoip.mmdb import write
 
@@ -37,44 +37,44 @@ def archive(path: Path, *names: str) -> Path:
 def test_a_database_and_its_page(tmp_path: Path) -> None:
     assert install(tmp_path, db.CITY) == "location"
     assert database_file(tmp_path, "location").read_bytes() == Path(db.CITY).read_bytes()
-    page = installed(tmp_path)
+    page = installed_database(tmp_path)
     assert page is not None
     assert (page.source, page.type) == (db.CITY, "GeoLite2-City")
     assert (page.built, page.installed) == ("2023-11-14T22:13:20Z", "2026-11-22T10:00:00Z")
     assert "MaxMind" in page.attribution
-    assert uses_installed(tmp_path) == ["location"]
-    assert sorted(path.name for path in shelf(tmp_path).iterdir()) == ["location.json", "location.mmdb"]
+    assert installed_uses(tmp_path) == ["location"]
+    assert sorted(path.name for path in database_folder(tmp_path).iterdir()) == ["location.json", "location.mmdb"]
 
 
 def test_gzip(tmp_path: Path) -> None:
     packed = tmp_path / "dbip.mmdb.gz"
     packed.write_bytes(gzip.compress(Path(db.COUNTRY).read_bytes()))
     install(tmp_path, packed)
-    assert Database(database_file(tmp_path, "location")).about.type == "DBIP-Country-Lite"
+    assert Database(database_file(tmp_path, "location")).metadata.type == "DBIP-Country-Lite"
 
 
 def test_archive(tmp_path: Path) -> None:
     install(tmp_path, archive(tmp_path / "x.tar.gz", "GeoLite2-City.mmdb"))
-    assert Database(database_file(tmp_path, "location")).about.type == "GeoLite2-City"
+    assert Database(database_file(tmp_path, "location")).metadata.type == "GeoLite2-City"
 
 
 def test_archive_of_several(tmp_path: Path) -> None:
     packed = archive(tmp_path / "x.tgz", "a.mmdb", "b.mmdb")
-    with pytest.raises(DatabaseError, match=r"holds a\.mmdb, b\.mmdb: name one of them with --member"):
+    with pytest.raises(DatabaseError, match=r"has a\.mmdb, b\.mmdb: choose one with --member"):
         install(tmp_path, packed)
     install(tmp_path, packed, "b.mmdb")
-    assert uses_installed(tmp_path) == ["location"]
+    assert installed_uses(tmp_path) == ["location"]
 
 
 def test_owners_of_networks_stand_beside_places(tmp_path: Path) -> None:
     assert [install(tmp_path, one) for one in (db.CITY, db.ASN, db.COUNTRY)] == ["location", "asn", "location"]
-    page = installed(tmp_path)
+    page = installed_database(tmp_path)
     assert page is not None
     assert page.type == "DBIP-Country-Lite"
     assert remove(tmp_path, "location")
     assert not remove(tmp_path, "location")
-    assert uses_installed(tmp_path) == ["asn"]
-    assert installed(tmp_path) is None
+    assert installed_uses(tmp_path) == ["asn"]
+    assert installed_database(tmp_path) is None
 
 
 def damaged(folder: Path, name: str) -> Path:
@@ -99,12 +99,12 @@ def test_what_cannot_be_used_replaces_nothing(name: str, tmp_path: Path) -> None
         install(tmp_path, damaged(tmp_path, name))
     assert ".new-" not in str(raised.value), "the name of a temporary file tells nobody anything"
     assert database_file(tmp_path, "location").read_bytes() == Path(db.CITY).read_bytes()
-    assert len(list(shelf(tmp_path).iterdir())) == 2, "nothing is left behind"
+    assert len(list(database_folder(tmp_path).iterdir())) == 2, "nothing is left behind"
 
 
 def test_a_file_cannot_be_refreshed(tmp_path: Path) -> None:
     install(tmp_path, db.CITY)
-    with pytest.raises(DatabaseError, match="did not come from an address"):
+    with pytest.raises(DatabaseError, match="was not downloaded"):
         Installer(tmp_path, {}, NOW).refresh("location")
 
 

@@ -48,9 +48,9 @@ def test_the_key_goes_into_a_header_and_is_not_shown() -> None:
 
 WRONG = [  # id, source, what the message holds
     ("no_key", "maxmind:GeoLite2-City", "MAXMIND_LICENSE_KEY in the environment"),
-    ("password", "https://me:secret@example.com/x", "holds a secret"),
-    ("key_in_the_address", "https://example.com/x?license_key=secret", "holds a secret"),
-    ("no_name", "dbip:../x", "no name of a database"),
+    ("password", "https://me:secret@example.com/x", "contains a secret"),
+    ("key_in_the_address", "https://example.com/x?license_key=secret", "contains a secret"),
+    ("no_name", "dbip:../x", "is not the name of a database"),
 ]
 
 

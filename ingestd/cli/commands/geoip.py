@@ -18,9 +18,9 @@ from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
 from ingestd.geoip.database import DatabaseError
-from ingestd.geoip.database_folder import USES, Origin, database_file, installed
+from ingestd.geoip.database_folder import USES, InstalledDatabase, database_file, installed_database
 from ingestd.geoip.fetch import FetchError, Progress
-from ingestd.geoip.install import Installer, remove, uses_installed
+from ingestd.geoip.install import Installer, installed_uses, remove
 from ingestd.geoip.sources import SourceError, is_remote
 from ingestd.settings import Settings
 from ingestd.units import round_size
@@ -60,7 +60,9 @@ def install(source: str | None, member: str, refresh: bool, settings: Settings) 
             use, origin = installer.install(source, member=member, progress=progress)
             _report(use, origin)
             return
-        remote = [use for use in USES if (known := installed(settings.data_dir, use)) and is_remote(known.source)]
+        remote = [
+            use for use in USES if (known := installed_database(settings.data_dir, use)) and is_remote(known.source)
+        ]
         if not remote:
             raise click.ClickException("no installed database can be downloaded again")
         for use in remote:
@@ -77,7 +79,7 @@ def install(source: str | None, member: str, refresh: bool, settings: Settings) 
 def status(as_json: bool, settings: Settings) -> None:
     """Show the installed databases: type, age, source, and the attribution that the licence requires."""
     with os_errors(str(settings.data_dir)):
-        uses = uses_installed(settings.data_dir)
+        uses = installed_uses(settings.data_dir)
         documents = [_document(settings, use) for use in uses]
     if as_json:
         click.echo(dumps(documents))
@@ -114,11 +116,11 @@ def remove_databases(uses: tuple[str, ...], settings: Settings) -> None:
 def _document(settings: Settings, use: str) -> dict[str, Any]:
     """Return what is known about an installed database; one that was copied there by hand has no metadata."""
     path = database_file(settings.data_dir, use)
-    known = installed(settings.data_dir, use) or Origin("", "unknown", "", "", "", "")
+    known = installed_database(settings.data_dir, use) or InstalledDatabase("", "unknown", "", "", "", "")
     return {"use": use, "path": str(path), "bytes": path.stat().st_size, **asdict(known)}
 
 
-def _report(use: str, origin: Origin) -> None:
+def _report(use: str, origin: InstalledDatabase) -> None:
     click.echo(f"{use}: {origin.type} of {origin.built[:10]} is installed")
     if origin.attribution:
         click.echo(f"attribution to show with its data: {origin.attribution}")

@@ -134,7 +134,7 @@ class _Lookups:
 
     def look(self) -> Find | None:
         """Return what finds an address in the database of now, None if there is none."""
-        if self._database.look():
+        if self._database.refresh():
             self.find = self._make_find()
         if self.find is None and not self._told:
             self._told = True
@@ -145,7 +145,7 @@ class _Lookups:
         database = self._database.current
         if database is None:
             return None
-        extract = extractor(database.about.type, self._names, ecs=self._ecs)
+        extract = extractor(database.metadata.type, self._names, ecs=self._ecs)
 
         @lru_cache(self._cache_size)
         def find(text: str) -> Callable[[], Tree] | None:

@@ -11,7 +11,7 @@ from typing import Any
 import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
-from ingestd.geoip.database_folder import installed
+from ingestd.geoip.database_folder import installed_database
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.dashboard_config import STARTED, DashboardConfig, PipelineInfo, PluginInfo
@@ -149,7 +149,7 @@ class Status:
 
     def _geoip(self) -> dict[str, str | None]:
         """Return the installed database, the date of its data, and the attribution that its licence asks for."""
-        database = installed(self._config.data_dir) if self._config.data_dir is not None else None
+        database = installed_database(self._config.data_dir) if self._config.data_dir is not None else None
         if database is None:
             return {"database": None, "date": None, "attribution": None}
         return {"database": database.type, "date": database.built, "attribution": database.attribution}

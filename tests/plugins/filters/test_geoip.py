@@ -11,7 +11,7 @@ import pytest
 
 from ingestd.config.errors import ConfigError
 from ingestd.event.fields import FieldError
-from ingestd.geoip.database_folder import database_file, shelf
+from ingestd.geoip.database_folder import database_file, database_folder
 from ingestd.plugins.filters import geoip as module
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -223,7 +223,7 @@ WRONG = [  # id, settings, what the message holds
     ("unknown_field", {"fields": ["city_nam"]}, "did you mean 'city_name'"),
     ("no_cache", {"cache_size": 0}, "cache_size"),
     ("no_such_file", {"database": "/nowhere/x.mmdb"}, "database /nowhere/x.mmdb: no such file or directory"),
-    ("no_database", {"database": __file__}, "is no MaxMind DB"),
+    ("no_database", {"database": __file__}, "is not a MaxMind DB"),
 ]
 
 
@@ -284,7 +284,7 @@ def test_a_replaced_database_is_opened(tmp_path: Path, caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         assert country() == "JP", "what is broken replaces nothing"
         assert country() == "JP"
-    assert [record.message for record in caplog.records] == ["this geoip database cannot be used"], "said once"
+    assert [record.message for record in caplog.records] == ["geoip database cannot be used"], "said once"
     path.unlink()
     assert country() == "JP", "a database that the config names is kept"
     replace(path, "FR")
@@ -307,7 +307,7 @@ def test_an_installed_database_comes_and_goes(tmp_path: Path, caplog: pytest.Log
     assert [record.message for record in caplog.records] == [
         "no geoip database is installed, see ingestd geoip install"
     ], "said once"
-    shelf(tmp_path).mkdir()
+    database_folder(tmp_path).mkdir()
     replace(database_file(tmp_path, "location"), "KR")
     assert event() == {"ip": "1.2.3.4", "geoip": KOREA}
     database_file(tmp_path, "location").unlink()
@@ -326,7 +326,7 @@ def test_files_are_not_looked_at_for_every_event(tmp_path: Path) -> None:
 
 
 def test_the_owner_of_a_network_comes_from_another_database(tmp_path: Path) -> None:
-    shelf(tmp_path).mkdir()
+    database_folder(tmp_path).mkdir()
     database_file(tmp_path, "asn").symlink_to(db.ASN)
     options = options_of("geoip", {"source": "ip", "default_database_type": "ASN", "fields": ["asn"]})
     event: dict[str, Any] = {"ip": "1.2.3.4"}
@@ -339,7 +339,7 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "maxminddb", None)
     with pytest.raises(ValueError, match=r"pip install 'ingestd\[geoip\]'"):
         build("geoip", source="ip", database=db.COUNTRY)
-    shelf(tmp_path).mkdir()
+    database_folder(tmp_path).mkdir()
     database_file(tmp_path, "location").symlink_to(db.COUNTRY)
     options = options_of("geoip", {"source": "ip"})
     event = {"ip": "1.2.3.4"}
