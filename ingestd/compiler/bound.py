@@ -44,35 +44,35 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Fork:
+class BoundBranch:
     """``if``, ``else if`` ..., ``else`` with bound bodies."""
 
-    tests: tuple[tuple[Condition, tuple[Bound, ...]], ...]
-    otherwise: tuple[Bound, ...]
+    tests: tuple[tuple[Condition, tuple[BoundStatement, ...]], ...]
+    otherwise: tuple[BoundStatement, ...]
     span: Span
 
 
-Bound = Step | Fork
+BoundStatement = Step | BoundBranch
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """A whole bound pipeline."""
+class BoundPipeline:
+    """All plugins of a pipeline, by section."""
 
     inputs: tuple[Step, ...]
-    filters: tuple[Bound, ...]
-    outputs: tuple[Bound, ...]
+    filters: tuple[BoundStatement, ...]
+    outputs: tuple[BoundStatement, ...]
     sources: dict[str, str]
 
 
-def steps(bounds: tuple[Bound, ...]) -> list[Step]:
-    """Return all plugins in ``bounds``, those inside branches included, in the order of the text."""
-    found: list[Step] = []
-    for bound in bounds:
-        if isinstance(bound, Step):
-            found.append(bound)
+def steps(statements: tuple[BoundStatement, ...]) -> list[Step]:
+    """Return all plugins in ``statements``, including those inside branches, in the order of the text."""
+    plugins: list[Step] = []
+    for statement in statements:
+        if isinstance(statement, Step):
+            plugins.append(statement)
         else:
-            for _, body in bound.tests:
-                found += steps(body)
-            found += steps(bound.otherwise)
-    return found
+            for _, body in statement.tests:
+                plugins += steps(body)
+            plugins += steps(statement.otherwise)
+    return plugins

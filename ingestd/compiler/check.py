@@ -1,4 +1,4 @@
-"""Check a parsed config: find every plugin, type every option, report every mistake at its place."""
+"""Check a parsed config: find every plugin, type every option, report every error with its span."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
-from ingestd.compiler.bound import Bound, BoundCodec, Fork, Program, Step
+from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
 from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
 from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value
@@ -21,20 +21,20 @@ _COMMON: dict[Kind, type[Any]] = {
 }
 
 
-def check(config: Config) -> tuple[Program, list[ConfigError]]:
-    """Return the bound program and all errors, in the order of the text.
+def check(config: Config) -> tuple[BoundPipeline, list[ConfigError]]:
+    """Return the bound pipeline and all errors, in the order of the text.
 
-    The program lacks what is wrong, so it may only be run if no error has severity ``error``.
+    The pipeline lacks everything that is wrong, so it may run only if no error has severity ``error``.
     """
     errors: list[ConfigError] = []
     binder = _Binder(errors)
-    program = Program(
+    pipeline = BoundPipeline(
         inputs=tuple(step for step in binder.bind("input", config.inputs) if isinstance(step, Step)),
         filters=binder.bind("filter", config.filters),
         outputs=binder.bind("output", config.outputs),
         sources=config.sources,
     )
-    return program, errors
+    return pipeline, errors
 
 
 class _Binder:
@@ -43,18 +43,21 @@ class _Binder:
         self._count: Counter[str] = Counter()
         self._ids: dict[str, PluginSetting] = {}
 
-    def bind(self, kind: Kind, statements: tuple[Statement, ...]) -> tuple[Bound, ...]:
-        bounds = [self._branch(kind, one) if isinstance(one, Branch) else self._step(kind, one) for one in statements]
-        return tuple(bound for bound in bounds if bound is not None)
+    def bind(self, kind: Kind, statements: tuple[Statement, ...]) -> tuple[BoundStatement, ...]:
+        bound = [
+            self._branch(kind, statement) if isinstance(statement, Branch) else self._step(kind, statement)
+            for statement in statements
+        ]
+        return tuple(statement for statement in bound if statement is not None)
 
-    def _branch(self, kind: Kind, branch: Branch) -> Fork | None:
+    def _branch(self, kind: Kind, branch: Branch) -> BoundBranch | None:
         if kind == "input":
-            text = "conditions are not possible in the input section"
+            text = "the input section cannot have conditions"
             hint = "an input has no event yet; put the condition into the filter section"
             self._errors.append(ConfigError(text, branch.span, hint))
             return None
         tests = tuple((test, self.bind(kind, body)) for test, body in branch.tests)
-        return Fork(tests, self.bind(kind, branch.otherwise), branch.span)
+        return BoundBranch(tests, self.bind(kind, branch.otherwise), branch.span)
 
     def _step(self, kind: Kind, node: PluginBlock) -> Step | None:
         spec = self._find(kind, node)
@@ -62,10 +65,10 @@ class _Binder:
             return None
         common_type = _COMMON[kind]
         shared = {option_name(item) for item in dataclasses.fields(common_type)} - _own_names(spec)
-        common_settings = tuple(one for one in node.settings if one.name in shared)
+        common_settings = tuple(setting for setting in node.settings if setting.name in shared)
         takes_codec = bool(spec.codec)
         elsewhere = shared | {"codec"} if takes_codec else shared
-        own = tuple(one for one in node.settings if one.name not in elsewhere)
+        own = tuple(setting for setting in node.settings if setting.name not in elsewhere)
         owner = f"{kind} {node.name!r}"
         common = read_options(common_type, common_settings, owner, node.span, self._errors)
         options = read_options(spec.options, own, owner, node.span, self._errors, known=elsewhere)
@@ -79,7 +82,7 @@ class _Binder:
         return step if self._states_fields(step, node) else None
 
     def _states_fields(self, step: Step, node: PluginBlock) -> bool:
-        """Ask what the plugin touches now, so that a bad field name is reported with its place."""
+        """Compute what the plugin touches now, so that an invalid field name is reported with its span."""
         try:
             step.touch()
         except ValueError as error:
@@ -105,7 +108,7 @@ class _Binder:
         return spec
 
     def _codec(self, spec: PluginSpec, node: PluginBlock) -> BoundCodec | None:
-        given = next((one for one in reversed(node.settings) if one.name == "codec"), None)
+        given = next((setting for setting in reversed(node.settings) if setting.name == "codec"), None)
         value: Value = given.value if given else StringLiteral(spec.codec, node.span, bare=True)
         if isinstance(value, StringLiteral):
             value = PluginBlock(value.value, (), value.span)
@@ -114,19 +117,19 @@ class _Binder:
             return None
         if spec.stream:
             value = PluginBlock(STREAM_CODECS.get(value.name, value.name), value.settings, value.span)
-        found = self._find("codec", value)
-        if found is None:
+        codec = self._find("codec", value)
+        if codec is None:
             return None
-        if spec.kind == "input" and not found.decodes:
-            text = f"the codec {value.name!r} only writes"
-            self._errors.append(ConfigError(text, value.span, "an input takes json_lines, json, line or plain"))
+        if spec.kind == "input" and not codec.decodes:
+            text = f"the codec {value.name!r} cannot decode"
+            self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
             return None
-        options = read_options(found.options, value.settings, f"codec {value.name!r}", value.span, self._errors)
-        return None if options is None else BoundCodec(found, options)
+        options = read_options(codec.options, value.settings, f"codec {value.name!r}", value.span, self._errors)
+        return None if options is None else BoundCodec(codec, options)
 
 
 STREAM_CODECS = {"json": "json_lines", "plain": "line"}
-"""What an input that reads a stream takes instead of a codec for whole messages, as in Logstash."""
+"""The codecs that replace message codecs on inputs that read a stream, as in Logstash."""
 
 
 def _own_names(spec: PluginSpec) -> set[str]:

@@ -1,41 +1,41 @@
-"""Write the Python function of a pipeline.
+"""Generate the Python function of a pipeline.
 
-The text is deterministic and meant to be read (``ingestd explain --code``). Only ``repr()`` of values and
-names of our own making reach it. One loop over the records of a chunk; each filter is one call; a filter
-that fails is tagged and counted, and the event goes on. The function returns one list of records for each
-*route*: the set of outputs that stand under the same condition. As long as no filter drops or adds events, the
-loop is over the events alone, and records are put together after it, all at once.
+The code is deterministic and meant to be read (``ingestd explain --code``). It contains only ``repr()`` of values and
+generated names. One loop over the records of a chunk; each filter is one call; when a filter fails, the event is
+tagged and counted, and goes on. The function returns one list of records for each *route*: the set of outputs under
+the same condition. Unless a filter drops or adds events, the loop is over the events alone, and the records are
+built after it, all at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ingestd.compiler.bound import Bound, Fork, Program, Step, steps
+from ingestd.compiler.bound import BoundBranch, BoundPipeline, BoundStatement, Step, steps
 from ingestd.compiler.conditions import ConditionWriter
-from ingestd.compiler.names import Names
+from ingestd.compiler.namespace import GlobalNames
 from ingestd.config.errors import ConfigError, Span
 
 
 @dataclass(slots=True)
-class Code:
-    """Generated text. ``spans`` maps its lines (from 1) to the config; ``routes`` lists the outputs of each route.
+class GeneratedCode:
+    """Generated code. ``spans`` maps its lines (from 1) to the config; ``routes`` lists the outputs of each route.
 
-    ``reads`` are the fields of the conditions; ``names`` holds what ``ConditionWriter`` hoisted; ``always`` are the
-    numbers of the routes that every event takes.
+    ``reads`` are the fields of the conditions, ``names`` the global names that ``ConditionWriter`` added, ``always``
+    the numbers of the routes that every event takes.
     """
 
     text: str
     spans: dict[int, Span]
     routes: list[list[Step]]
     reads: frozenset[str]
-    names: Names
+    names: GlobalNames
     always: frozenset[int]
 
 
 @dataclass(slots=True)
-class _Writer:
-    """Lines with indentation, each with the place in the config it comes from."""
+class _LineWriter:
+    """Lines with indentation, each with its span in the config."""
 
     lines: list[str] = field(default_factory=list)
     spans: dict[int, Span] = field(default_factory=dict)
@@ -47,43 +47,45 @@ class _Writer:
             self.spans[len(self.lines)] = span
 
 
-def generate(program: Program, names: Names, errors: list[ConfigError], *, projected: bool) -> Code:
-    """Return the code of ``program``; mistakes in conditions are appended to ``errors``.
+def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError], *, projected: bool) -> GeneratedCode:
+    """Return the code of ``bound``; errors in conditions are appended to ``errors``.
 
-    ``projected``: events hold only the touched fields, so a copy from before the filters is kept.
+    ``projected``: events hold only the touched fields, so a copy of each event from before the filters is kept.
     """
     conditions = ConditionWriter(names, errors)
-    writer = _Writer()
-    routes = _Routes(conditions)
-    routes.collect(program.outputs, ())
+    writer = _LineWriter()
+    routes = _RouteWriter(conditions)
+    routes.collect(bound.outputs, ())
     writer.line("def pipeline(raws, events, keys, decorate, received_ns, tally):")
     writer.depth = 1
     writer.line("heads = [event.copy() for event in events]" if projected else "heads = events")
     writer.line("if decorate is not None:")
     writer.line("    for event in events:")
     writer.line("        decorate(event)")
-    body = _Body(writer, conditions, routes)
-    if any(step.spec.shape in ("cancel", "expand") for step in steps(program.filters)):
+    body = _FilterWriter(writer, conditions, routes)
+    if any(step.spec.shape in ("cancel", "expand") for step in steps(bound.filters)):
         routes.declare(writer)
         writer.line("for raw, head, event, key in zip(raws, heads, events, keys):")
         writer.depth = 2
-        body.block(program.filters, routed=True)
+        body.block(bound.filters, routed=True)
     else:
-        if program.filters:
+        if bound.filters:
             writer.line("for event in events:")
             writer.depth = 2
-            body.block(program.filters, routed=False)
+            body.block(bound.filters, routed=False)
         writer.depth = 1
         writer.line("records = list(zip(raws, heads, events, keys))")
         routes.sort(writer)
     writer.depth = 1
     writer.line(f"return [{', '.join(routes.lists)}]")
     text = "\n".join(writer.lines) + "\n"
-    return Code(text, writer.spans, list(routes.lists.values()), frozenset(conditions.reads), names, routes.always)
+    return GeneratedCode(
+        text, writer.spans, list(routes.lists.values()), frozenset(conditions.reads), names, routes.always
+    )
 
 
-class _Routes:
-    """Groups outputs by the condition they stand under."""
+class _RouteWriter:
+    """Groups outputs by their condition."""
 
     def __init__(self, conditions: ConditionWriter) -> None:
         self._conditions = conditions
@@ -91,39 +93,39 @@ class _Routes:
         self._spans: dict[str, Span] = {}
         self.lists: dict[str, list[Step]] = {}
 
-    def collect(self, bounds: tuple[Bound, ...], outer: tuple[str, ...]) -> None:
-        for bound in bounds:
-            if isinstance(bound, Step):
-                condition = " and ".join(f"({one})" for one in outer)
+    def collect(self, statements: tuple[BoundStatement, ...], outer: tuple[str, ...]) -> None:
+        for statement in statements:
+            if isinstance(statement, Step):
+                condition = " and ".join(f"({expression})" for expression in outer)
                 name = self._by_condition.setdefault(condition, f"route_{len(self._by_condition)}")
-                self.lists.setdefault(name, []).append(bound)
-                self._spans.setdefault(name, bound.span)
+                self.lists.setdefault(name, []).append(statement)
+                self._spans.setdefault(name, statement.span)
                 continue
             failed = outer
-            for test, body in bound.tests:
+            for test, body in statement.tests:
                 expression = self._conditions.expression(test)
                 self.collect(body, (*failed, expression))
                 failed = (*failed, f"not ({expression})")
-            self.collect(bound.otherwise, failed)
+            self.collect(statement.otherwise, failed)
 
     @property
     def always(self) -> frozenset[int]:
         """The numbers of the routes without a condition."""
         return frozenset(number for number, condition in enumerate(self._by_condition) if not condition)
 
-    def declare(self, writer: _Writer) -> None:
-        """Write the lists of all routes, empty."""
+    def declare(self, writer: _LineWriter) -> None:
+        """Write the empty lists of all routes."""
         for name in self.lists:
             writer.line(f"{name} = []")
 
-    def write(self, writer: _Writer) -> None:
-        """Write what hands one event over to its routes."""
+    def write(self, writer: _LineWriter) -> None:
+        """Write the code that adds one event to its routes."""
         writer.line("record = (raw, head, event, key)")
         for condition, name in self._by_condition.items():
             self._append(writer, condition, name)
 
-    def sort(self, writer: _Writer) -> None:
-        """Write what hands all ``records`` over to their routes."""
+    def sort(self, writer: _LineWriter) -> None:
+        """Write the code that adds all ``records`` to their routes."""
         conditional = {condition: name for condition, name in self._by_condition.items() if condition}
         for condition, name in self._by_condition.items():
             writer.line(f"{name} = []" if condition else f"{name} = records", self._spans[name])
@@ -135,67 +137,67 @@ class _Routes:
                 self._append(writer, condition, name)
             writer.depth -= 1
 
-    def _append(self, writer: _Writer, condition: str, name: str) -> None:
+    def _append(self, writer: _LineWriter, condition: str, name: str) -> None:
         span = self._spans[name]
         if condition:
             writer.line(f"if {condition}:", span)
         writer.line(f"{'    ' if condition else ''}{name}.append(record)", span)
 
 
-class _Body:
-    """Writes the filters. Where a filter may turn one event into several, the rest becomes an inner loop."""
+class _FilterWriter:
+    """Writes the filters. After a filter that may return several events, the rest becomes an inner loop."""
 
-    def __init__(self, writer: _Writer, conditions: ConditionWriter, routes: _Routes) -> None:
+    def __init__(self, writer: _LineWriter, conditions: ConditionWriter, routes: _RouteWriter) -> None:
         self._writer, self._conditions, self._routes = writer, conditions, routes
         self._loops = 0
 
-    def block(self, bounds: tuple[Bound, ...], *, routed: bool) -> None:
-        """Write the top-level filters, then, if ``routed``, what hands the event over to its routes."""
-        self._statements(bounds, None if routed else "")
+    def block(self, statements: tuple[BoundStatement, ...], *, routed: bool) -> None:
+        """Write the top-level filters, then, if ``routed``, the code that adds the event to its routes."""
+        self._statements(statements, None if routed else "")
 
-    def _statements(self, bounds: tuple[Bound, ...], queue: str | None) -> None:
-        """Write ``bounds``; what comes out goes to the list ``queue``, or to the routes at the top level.
+    def _statements(self, statements: tuple[BoundStatement, ...], queue: str | None) -> None:
+        """Write ``statements``; their events go to the list ``queue``, or to the routes at the top level.
 
-        ``queue`` is None for the top level and ``""`` where nothing is to be done with what comes out.
+        ``queue`` is None at the top level and ``""`` if nothing needs to be done with the events.
         """
         writer = self._writer
         depth = writer.depth
-        for position, bound in enumerate(bounds):
-            if isinstance(bound, Step):
-                if bound.spec.shape == "expand":
-                    self._expand(bound)
+        for position, statement in enumerate(statements):
+            if isinstance(statement, Step):
+                if statement.spec.shape == "expand":
+                    self._expand(statement)
                 else:
-                    self._step(bound)
-            elif any(step.spec.shape == "expand" for step in steps((bound,))):
+                    self._step(statement)
+            elif any(step.spec.shape == "expand" for step in steps((statement,))):
                 name = f"queue_{self._loops}"
                 self._loops += 1
                 writer.line(f"{name} = []")
-                self._fork(bound, name)
+                self._branch(statement, name)
                 writer.line(f"for raw, head, event, key in {name}:")
                 writer.depth += 1
-                self._statements(bounds[position + 1 :], queue)
+                self._statements(statements[position + 1 :], queue)
                 writer.depth = depth
                 return
             else:
-                self._fork(bound, "")
+                self._branch(statement, "")
         if queue is None:
             self._routes.write(writer)
         elif queue:
             writer.line(f"{queue}.append((raw, head, event, key))")
         writer.depth = depth
 
-    def _fork(self, fork: Fork, queue: str) -> None:
+    def _branch(self, branch: BoundBranch, queue: str) -> None:
         writer = self._writer
         word = "if"
-        for test, body in fork.tests:
+        for test, body in branch.tests:
             writer.line(f"{word} {self._conditions.expression(test)}:", test.span)
-            self._branch(body, queue)
+            self._block(body, queue)
             word = "elif"
-        if fork.otherwise or queue:
-            writer.line("else:", fork.span)
-            self._branch(fork.otherwise, queue)
+        if branch.otherwise or queue:
+            writer.line("else:", branch.span)
+            self._block(branch.otherwise, queue)
 
-    def _branch(self, body: tuple[Bound, ...], queue: str) -> None:
+    def _block(self, body: tuple[BoundStatement, ...], queue: str) -> None:
         writer = self._writer
         writer.depth += 1
         if body or queue:

@@ -1,7 +1,7 @@
 """Options that every input, filter or output has.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-grok#plugins-filters-grok-common-options
-After the success of a filter they run in this order: add_field, remove_field, add_tag, remove_tag.
+After a filter succeeds, they run in this order: add_field, remove_field, add_tag, remove_tag.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ingestd.plugins.registry import Touch, option
 
 
 def _ecs() -> Any:
-    text = "Accepted for Logstash's sake; fields are named as with `disabled`."
+    text = "For compatibility with Logstash; fields are named as with `disabled`."
     return option("disabled", text, choices=("disabled", "v1", "v8"))
 
 
@@ -24,32 +24,32 @@ def _ecs() -> Any:
 class FilterCommon:
     """Common options of a filter."""
 
-    add_field: dict[str, Any] = option({}, "Fields to add on success; names and values may hold %{field}.")
-    add_tag: list[Template] = option([], "Tags to add on success; may hold %{field}.")
-    remove_field: list[Template] = option([], "Fields to remove on success; may hold %{field}.")
-    remove_tag: list[Template] = option([], "Tags to remove on success; may hold %{field}.")
+    add_field: dict[str, Any] = option({}, "Fields to add on success; names and values may contain `%{field}`.")
+    add_tag: list[Template] = option([], "Tags to add on success; may contain `%{field}`.")
+    remove_field: list[Template] = option([], "Fields to remove on success; may contain `%{field}`.")
+    remove_tag: list[Template] = option([], "Tags to remove on success; may contain `%{field}`.")
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
-    enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    enable_metric: bool = option(True, "For compatibility with Logstash; metrics are always on.")
     ecs_compatibility: str = _ecs()
-    periodic_flush: bool = option(False, "Accepted for Logstash's sake; no filter here needs it.")
+    periodic_flush: bool = option(False, "For compatibility with Logstash; no filter here needs it.")
 
     def touch(self) -> Touch:
         """Return what these options read, set and remove."""
         names = [Template(name) for name in self.add_field]
         values = [Template(text) for value in self.add_field.values() for text in _texts(value)]
         templates = [*names, *values, *self.add_tag, *self.remove_field, *self.remove_tag]
-        moving = [one.text for one in (*names, *self.remove_field) if one.static is None]
+        dynamic = [template.text for template in (*names, *self.remove_field) if template.static is None]
         tags = frozenset({"tags"}) if self.add_tag or self.remove_tag else frozenset()
-        sets = frozenset(one.static for one in names if one.static is not None)
+        sets = frozenset(name.static for name in names if name.static is not None)
         return Touch(
-            reads=frozenset().union(tags, sets, *(one.reads for one in templates)),
+            reads=frozenset().union(tags, sets, *(template.reads for template in templates)),
             sets=tags | sets,
-            removes=frozenset(one.static for one in self.remove_field if one.static is not None),
-            unknown=f"the field name {moving[0]!r} depends on the event" if moving else "",
+            removes=frozenset(name.static for name in self.remove_field if name.static is not None),
+            unknown=f"the field name {dynamic[0]!r} depends on the event" if dynamic else "",
         )
 
     def build(self) -> Callable[[Event], None] | None:
-        """Return what runs after a success, None if there is nothing to do."""
+        """Return the function to run after a success, None if there is nothing to do."""
         actions = [_adder(Template(name), value) for name, value in self.add_field.items()]
         if self.remove_field:
             actions.append(_remover(self.remove_field))
@@ -71,11 +71,11 @@ class FilterCommon:
 class InputCommon:
     """Common options of an input."""
 
-    type: str = option("", "Value of [type] where the event has none.")
+    type: str = option("", "Value of `[type]` for events without one.")
     tags: list[str] = option([], "Tags to add to every event.")
     add_field: dict[str, Any] = option({}, "Fields to add to every event.")
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
-    enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    enable_metric: bool = option(True, "For compatibility with Logstash; metrics are always on.")
     ecs_compatibility: str = _ecs()
 
     def touch(self) -> Touch:
@@ -84,7 +84,7 @@ class InputCommon:
         return touched | (Touch(frozenset({"type"}), frozenset({"type"})) if self.type else Touch())
 
     def build(self) -> Callable[[Event], None] | None:
-        """Return what runs on every event of the input, None if there is nothing to do."""
+        """Return the function to run on every event of the input, None if there is nothing to do."""
         adds = FilterCommon(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).build()
         if not self.type:
             return adds
@@ -103,16 +103,16 @@ class OutputCommon:
     """Common options of an output."""
 
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
-    enable_metric: bool = option(True, "Accepted for Logstash's sake; metrics are always on.")
+    enable_metric: bool = option(True, "For compatibility with Logstash; metrics are always on.")
     ecs_compatibility: str = _ecs()
-    workers: int = option(1, "Accepted for Logstash's sake; outputs choose their own concurrency.")
+    workers: int = option(1, "For compatibility with Logstash; outputs choose their own concurrency.")
 
     def touch(self) -> Touch:
-        """Return nothing: these options concern no field."""
+        """Return an empty ``Touch``: these options affect no field."""
         return Touch()
 
     def build(self) -> None:
-        """Return nothing: these options do nothing to an event."""
+        """Return None: these options do not change events."""
 
 
 def _texts(value: Any) -> list[str]:
@@ -120,7 +120,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _adder(name: Template, value: Any) -> Callable[[Event], None]:
-    """Return what adds one field; onto an existing one it makes an array, as in Logstash."""
+    """Return a function that adds one field; an existing value becomes an array, as in Logstash."""
     values = [Template(text) for text in _texts(value)]
     fixed = FieldRef(name.static) if name.static is not None else None
 
@@ -165,14 +165,14 @@ def _remover(names: list[Template]) -> Callable[[Event], None]:
             try:
                 ref = FieldRef(name.render(event))
             except FieldError:
-                continue  # what the placeholder held is no field name, so there is nothing to remove
+                continue  # the rendered text is not a field name, so there is nothing to remove
             ref.remove(event)
 
     return remove_rendered
 
 
 def _tagger(tags: list[Template]) -> Callable[[Event], None]:
-    """Return what appends tags, also such as are there already, as in Logstash."""
+    """Return a function that appends tags, even if they exist already, as in Logstash."""
 
     def tag_all(event: Event) -> None:
         event["tags"] = [*_array(event.get("tags")), *[tag.render(event) for tag in tags]]
@@ -181,13 +181,13 @@ def _tagger(tags: list[Template]) -> Callable[[Event], None]:
 
 
 def _untagger(tags: list[Template]) -> Callable[[Event], None]:
-    """Return what removes tags; a tag alone becomes an array, as in Logstash."""
+    """Return a function that removes tags; a single tag becomes an array, as in Logstash."""
 
     def untag(event: Event) -> None:
         old = event.get("tags")
         if old is not None:
-            gone = {tag.render(event) for tag in tags}
-            kept = [tag for tag in _array(old) if type(tag) is not str or tag not in gone]
+            removed = {tag.render(event) for tag in tags}
+            kept = [tag for tag in _array(old) if type(tag) is not str or tag not in removed]
             if kept != old:
                 event["tags"] = kept
 

@@ -1,16 +1,11 @@
-"""Conditions of a config as Python expressions, and the functions that these expressions call.
-
-Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#conditionals as Logstash
-evaluates it: a missing field equals nothing and is not ``in`` anything; a comparison of a missing field,
-or of two values that have no order, is false (Logstash logs it; here ``>`` and ``<=`` are then both false).
-"""
+"""Translate the conditions of a config to Python expressions, which call the functions in ``namespace``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ingestd.compiler.names import Names
+from ingestd.compiler.namespace import GlobalNames
 from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import (
     ArrayLiteral,
@@ -33,68 +28,14 @@ from ingestd.logs import get_logger
 log = get_logger(__name__)
 
 _TIMEOUT_S = 1.0
-"""A condition has no failure tag, so nobody waits for it as long as for a grok."""
-
-
-def truthy(value: Any) -> bool:
-    """Return whether a value counts as true: it is there, and neither false nor empty text nor ``"false"``."""
-    return value is not None and value is not False and value not in ("", "false")
-
-
-def equal(left: Any, right: Any) -> bool:
-    """Return whether two values are the same, of the same type: as in Logstash, 1 is neither 1.0 nor true."""
-    return type(left) is type(right) and bool(left == right)
-
-
-def contains(container: Any, item: Any) -> bool:
-    """Return ``item in container``: a member of an array, a part of a text, else the same value."""
-    if item is None or container is None or type(item) in (list, dict):
-        return False
-    if type(container) is list:
-        return any(equal(one, item) for one in container)
-    if type(container) is str and type(item) is str:
-        return item in container
-    return equal(container, item)
-
-
-def among(item: Any, texts: frozenset[str]) -> bool:
-    """Return whether the text of ``item`` is one of the texts of an array in the config."""
-    return item is not None and type(item) not in (list, dict) and to_text(item) in texts
-
-
-def less(left: Any, right: Any) -> bool:
-    """Return ``left < right`` for two numbers or two texts; anything else has no order."""
-    if type(left) is str and type(right) is str:
-        return left < right
-    if type(left) in (int, float) and type(right) in (int, float):
-        return bool(left < right)
-    return False
-
-
-def at_most(left: Any, right: Any) -> bool:
-    """Return ``left <= right`` for two numbers or two texts; anything else has no order."""
-    return less(left, right) or (less(right, left) is False and _ordered(left, right))
-
-
-def _ordered(left: Any, right: Any) -> bool:
-    return (type(left) is str and type(right) is str) or (type(left) in (int, float) and type(right) in (int, float))
-
-
-HELPERS: dict[str, Callable[..., Any]] = {
-    "truthy": truthy,
-    "equal": equal,
-    "contains": contains,
-    "among": among,
-    "less": less,
-    "at_most": at_most,
-}
+"""Limit of one search; shorter than for grok, because a condition has no failure tag."""
 
 
 def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
-    """Return a function that tells whether ``pattern`` is found in a text; other values never match.
+    """Return a function that searches a text for ``pattern`` (other values never match), and a warning.
 
-    A search that takes longer than ``_TIMEOUT_S`` counts as no match, and is told in the log. The second part
-    is a warning if a search may take long, else empty.
+    A search that takes longer than ``_TIMEOUT_S`` is logged and counts as no match. The warning is empty unless a
+    search may take long.
 
     Raises:
         PatternError: The pattern is not valid.
@@ -104,23 +45,23 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     regex = compile_regex(pattern)
     search = regex.matcher(_TIMEOUT_S).search
 
-    def found(value: Any) -> bool:
+    def matches(value: Any) -> bool:
         try:
             return type(value) is str and search(value) is not None
         except GrokTimeoutError:
             log.warning("a regex of a condition took too long; it counts as no match", regex=pattern, chars=len(value))
             return False
 
-    return found, "" if regex.safety.degree == 1 else regex.safety.describe()
+    return matches, "" if regex.safety.degree == 1 else regex.safety.describe()
 
 
 class ConditionWriter:
-    """Turns conditions into expressions over the name ``event``.
+    """Translates conditions to expressions over the name ``event``.
 
-    ``names`` receives what the expressions refer to; ``reads`` collects the fields; ``errors`` the mistakes.
+    ``names`` receives the values that the expressions refer to; ``reads`` collects the fields, ``errors`` the errors.
     """
 
-    def __init__(self, names: Names, errors: list[ConfigError]) -> None:
+    def __init__(self, names: GlobalNames, errors: list[ConfigError]) -> None:
         self._names, self._errors = names, errors
         self.reads: set[str] = set()
 
@@ -182,14 +123,14 @@ class ConditionWriter:
             self._errors.append(ConfigError(what, node.right.span, 'write a regex between slashes or "quotes"'))
             return "False"
         try:
-            found, warning = matcher(pattern)
+            matches, warning = matcher(pattern)
         except PatternError as error:
             self._errors.append(ConfigError(f"invalid regex: {error}", node.right.span))
             return "False"
         if warning:
             hint = "long values are searched under a time-out; anchor the regex with ^ or \\A"
             self._errors.append(ConfigError(f"regex /{pattern}/: {warning}", node.right.span, hint, "warning"))
-        return f"{self._names.add('matches', found)}({left})"
+        return f"{self._names.add('matches', matches)}({left})"
 
     def _operand(self, node: Operand) -> str:
         if isinstance(node, Selector):
@@ -207,7 +148,7 @@ class ConditionWriter:
         return "None"
 
 
-def field_expression(ref: FieldRef, names: Names) -> str:
+def field_expression(ref: FieldRef, names: GlobalNames) -> str:
     """Return the Python text that reads a field of ``event``."""
     if len(ref.path) == 1:
         return f"event.get({ref.top!r})"

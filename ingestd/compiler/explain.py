@@ -1,8 +1,8 @@
-"""Tell in words what the compiler makes of a config."""
+"""Describe in words what the compiler makes of a config."""
 
 from __future__ import annotations
 
-from ingestd.compiler.bound import Bound, Fork, Program, Step
+from ingestd.compiler.bound import BoundBranch, BoundPipeline, BoundStatement, Step
 from ingestd.compiler.check import check
 from ingestd.compiler.pipeline import plan
 from ingestd.config.errors import ConfigErrors
@@ -15,17 +15,17 @@ def explain(config: Config, *, code: bool = False) -> str:
     Raises:
         ConfigErrors: The config is wrong.
     """
-    program, errors = check(config)
-    projection, written = plan(program, errors)
+    bound, errors = check(config)
+    projection, generated = plan(bound, errors)
     fatal = [error for error in errors if error.severity == "error"]
     if fatal:
         raise ConfigErrors(fatal, config.sources)
     if code:
-        return written.text
+        return generated.text
     lines = [f"pipeline: {', '.join(config.sources)}"]
-    for title, bounds in (("input", program.inputs), ("filter", program.filters), ("output", program.outputs)):
+    for title, statements in (("input", bound.inputs), ("filter", bound.filters), ("output", bound.outputs)):
         lines += ["", title]
-        lines += _tree(bounds, 1, program) or ["  (nothing)"]
+        lines += _tree(statements, 1, bound) or ["  (nothing)"]
     touch = projection.touch
     lines += ["", "fields"]
     lines += [f"  {word:<8}{_list(names)}" for word, names in _words(touch.reads, touch.sets, touch.removes)]
@@ -38,36 +38,36 @@ def explain(config: Config, *, code: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tree(bounds: tuple[Bound, ...], depth: int, program: Program) -> list[str]:
+def _tree(statements: tuple[BoundStatement, ...], depth: int, bound: BoundPipeline) -> list[str]:
     lines: list[str] = []
     pad = "  " * depth
-    for bound in bounds:
-        if isinstance(bound, Step):
-            lines += _step(bound, pad)
+    for statement in statements:
+        if isinstance(statement, Step):
+            lines += _step(statement, pad)
             continue
-        lines += _fork(bound, depth, program)
+        lines += _branch(statement, depth, bound)
     return lines
 
 
-def _fork(fork: Fork, depth: int, program: Program) -> list[str]:
+def _branch(branch: BoundBranch, depth: int, bound: BoundPipeline) -> list[str]:
     pad = "  " * depth
     lines: list[str] = []
-    for number, (test, body) in enumerate(fork.tests):
-        text = program.sources.get(test.span.file, "").split("\n")[test.span.line - 1].strip().rstrip("{ ")
+    for number, (test, body) in enumerate(branch.tests):
+        text = bound.sources.get(test.span.file, "").split("\n")[test.span.line - 1].strip().rstrip("{ ")
         word = "if" if number == 0 else "else if"
         shown = text if text.startswith(("if", "else", "}")) else f"{word} {text}"
         lines.append(f"{pad}{shown.removeprefix('} ')}")
-        lines += _tree(body, depth + 1, program)
-    if fork.otherwise:
+        lines += _tree(body, depth + 1, bound)
+    if branch.otherwise:
         lines.append(f"{pad}else")
-        lines += _tree(fork.otherwise, depth + 1, program)
+        lines += _tree(branch.otherwise, depth + 1, bound)
     return lines
 
 
 def _step(step: Step, pad: str) -> list[str]:
-    place = f"{step.span.file}:{step.span.line}"
+    location = f"{step.span.file}:{step.span.line}"
     codec = f" codec {step.codec.spec.name}" if step.codec else ""
-    lines = [f"{pad}{step.spec.name}{codec}  ({step.plugin_id}, {place})"]
+    lines = [f"{pad}{step.spec.name}{codec}  ({step.plugin_id}, {location})"]
     touch = step.touch()
     lines += [
         f"{pad}    {word:<8}{_list(names)}" for word, names in _words(touch.reads, touch.sets, touch.removes) if names

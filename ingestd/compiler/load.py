@@ -1,4 +1,4 @@
-"""Turn generated Python source into a function whose tracebacks point into the pipeline config."""
+"""Compile generated Python source to a function whose tracebacks point into the pipeline config."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def load(
 ) -> Callable[..., Any]:
     """Compile ``source`` and return its function ``pipeline``.
 
-    ``spans`` maps lines of ``source`` (from 1) to the places in the config they come from; ``sources`` holds
-    the config's text by file name. Tracebacks quote that text, even if a file changes later. As a function
-    can name only one file, a config of several files is quoted as one text under all their names.
+    ``spans`` maps lines of ``source`` (from 1) to their spans in the config; ``sources`` has the text of the config
+    by file name. Tracebacks quote that text, even if a file changes later. As a function can have only one file name,
+    a config of several files is quoted as one text under all their names.
     """
     name = ", ".join(sources) or "<pipeline>"
     text, first_lines = _joined(sources)
@@ -32,13 +32,13 @@ def load(
         node.lineno = node.end_lineno = line
         node.col_offset, node.end_col_offset = start, start + span.length
     namespace = dict(env)
-    exec(compile(tree, name, "exec"), namespace)  # noqa: S102 -- our own text; see codegen
+    exec(compile(tree, name, "exec"), namespace)  # noqa: S102 -- generated code; see codegen
     pipeline: Callable[..., Any] = namespace["pipeline"]
     return pipeline
 
 
 def _joined(sources: Mapping[str, str]) -> tuple[str, dict[str, int]]:
-    """Return all texts as one, and for each file how many lines stand before it."""
+    """Return all texts joined, and for each file the number of lines before it."""
     first_lines: dict[str, int] = {}
     before = 0
     for file, text in sources.items():

@@ -1,4 +1,4 @@
-"""From a checked config to a pipeline that can run: build the plugins, generate the code, load it."""
+"""Compile a config to a pipeline that can run: check it, build the plugins, generate the code, load it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ingestd.compiler.bound import Program, Step, steps
+from ingestd.compiler.bound import BoundPipeline, Step, steps
 from ingestd.compiler.check import check
-from ingestd.compiler.codegen import Code, generate
-from ingestd.compiler.conditions import HELPERS
+from ingestd.compiler.codegen import GeneratedCode, generate
 from ingestd.compiler.load import load
-from ingestd.compiler.names import Names
+from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
 from ingestd.config.nodes import Config
@@ -24,12 +23,12 @@ from ingestd.plugins.registry import BuildContext, ExpandFn
 
 Decorate = Callable[[Event], None]
 Run = Callable[..., list[list[Record]]]
-Failed = Callable[[Step, Event, Exception], None]
+FailureHandler = Callable[[Step, Event, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltInput:
-    """An input, the codec that reads its chunks, and what its common options do to every event."""
+    """An input, the codec that decodes its chunks, and ``decorate``: its common options, applied to every event."""
 
     step: Step
     input: Input
@@ -39,7 +38,7 @@ class BuiltInput:
 
 @dataclass(frozen=True, slots=True)
 class BuiltOutput:
-    """An output with its place in the config."""
+    """An output and its plugin in the config."""
 
     step: Step
     output: Output[Any]
@@ -53,7 +52,7 @@ class Pipeline:
     routes: list[list[BuiltOutput]]
     run: Run
     projection: Projection
-    code: Code
+    code: GeneratedCode
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ class Pipeline:
 
         Args:
             decoded: From the codec.
-            decorate: Of the input.
+            decorate: The common options of the input.
             received_ns: When they were received: nanoseconds since the epoch.
             tally: Where the events that filters drop and create are counted.
         """
@@ -76,22 +75,22 @@ class Pipeline:
 
 
 def compile_pipeline(
-    config: Config, context: BuildContext, on_failure: Failed | None = None, *, project_fields: bool = True
+    config: Config, context: BuildContext, on_failure: FailureHandler | None = None, *, project_fields: bool = True
 ) -> Pipeline:
     """Check ``config``, build its plugins and return the pipeline.
 
-    ``on_failure(step, event, error)`` is called when a filter raises, after the event got the failure tag.
-    ``project_fields``: decode only what is touched; False decodes every record in full, for comparison.
+    ``on_failure(step, event, error)`` is called when a filter raises, after the event has got the failure tag.
+    ``project_fields``: decode only the touched fields; False decodes every record in full, for comparison.
 
     Raises:
-        ConfigErrors: Everything that is wrong, with places.
+        ConfigErrors: All errors, with their spans.
     """
-    program, errors = check(config)
-    projection, code = plan(program, errors, project_fields=project_fields)
-    builder = _Builder(replace(context, fields=projection.fields), errors, on_failure or _ignore)
-    code.names.values.update(builder.filters(program))
-    inputs = [built for step in program.inputs if (built := builder.input(step)) is not None]
-    routes = [[one for step in route if (one := builder.output(step)) is not None] for route in code.routes]
+    bound, errors = check(config)
+    projection, code = plan(bound, errors, project_fields=project_fields)
+    builder = _PluginBuilder(replace(context, fields=projection.fields), errors, on_failure or _ignore)
+    code.names.values.update(builder.filters(bound))
+    inputs = [built for step in bound.inputs if (built := builder.input(step)) is not None]
+    routes = [[output for step in route if (output := builder.output(step)) is not None] for route in code.routes]
     fatal = [error for error in errors if error.severity == "error"]
     if fatal:
         raise ConfigErrors(fatal, config.sources)
@@ -100,49 +99,51 @@ def compile_pipeline(
 
 
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:
-    """Return every error and warning of a config, in the order of the text. Plugins are built, nothing is opened."""
-    program, errors = check(config)
+    """Return every error and warning of a config, in the order of the text. Plugins are built, but not opened."""
+    bound, errors = check(config)
     errors += config.warnings
-    _, code = plan(program, errors)
-    builder = _Builder(context or BuildContext(), errors, _ignore)
-    builder.filters(program)
-    for step in program.inputs:
+    _, code = plan(bound, errors)
+    builder = _PluginBuilder(context or BuildContext(), errors, _ignore)
+    builder.filters(bound)
+    for step in bound.inputs:
         builder.input(step)
     for route in code.routes:
         for step in route:
             builder.output(step)
     hint = "long values are matched under a time-out; anchor the pattern with ^, or use %{NOTSPACE} for %{DATA}"
-    for step in steps(program.filters):
+    for step in steps(bound.filters):
         errors += [ConfigError(text, step.span, hint, "warning") for text in step.spec.warnings(step.options)]
     files = list(config.sources)
-    return sorted(errors, key=lambda one: (files.index(one.span.file), one.span.line, one.span.column))
+    return sorted(errors, key=lambda error: (files.index(error.span.file), error.span.line, error.span.column))
 
 
-def plan(program: Program, errors: list[ConfigError], *, project_fields: bool = True) -> tuple[Projection, Code]:
-    """Return the projection and the generated code of a checked program, building no plugin."""
-    code = generate(program, Names(HELPERS), errors, projected=True)
-    projection = project(program, code.reads)
+def plan(
+    bound: BoundPipeline, errors: list[ConfigError], *, project_fields: bool = True
+) -> tuple[Projection, GeneratedCode]:
+    """Return the projection and the generated code of a bound pipeline, without building plugins."""
+    code = generate(bound, GlobalNames(HELPERS), errors, projected=True)
+    projection = project(bound, code.reads)
     if not project_fields:
         projection = replace(projection, fields=None, why="asked for")
     if projection.fields is None:
-        code = generate(program, Names(HELPERS), [], projected=False)
+        code = generate(bound, GlobalNames(HELPERS), [], projected=False)
     return projection, code
 
 
 def _ignore(step: Step, event: Event, error: Exception) -> None:
-    """Drop the report of a failed filter; the tag stays on the event."""
+    """Ignore the failure of a filter; the tag stays on the event."""
 
 
-class _Builder:
-    """Builds plugins; what a plugin finds wrong in its options becomes a config error at the plugin's name."""
+class _PluginBuilder:
+    """Builds plugins; an error that a plugin finds in its options becomes a config error at the plugin's name."""
 
-    def __init__(self, context: BuildContext, errors: list[ConfigError], on_failure: Failed) -> None:
+    def __init__(self, context: BuildContext, errors: list[ConfigError], on_failure: FailureHandler) -> None:
         self._context, self._errors, self._on_failure = context, errors, on_failure
 
-    def filters(self, program: Program) -> dict[str, Any]:
-        """Return the names that the generated code refers to, but for those of its conditions."""
+    def filters(self, bound: BoundPipeline) -> dict[str, Any]:
+        """Return the global names of the generated code, except those of its conditions."""
         names: dict[str, Any] = {}
-        for step in steps(program.filters):
+        for step in steps(bound.filters):
             common = step.common.build()
             built = self._build(step, replace(self._context, common=common or (lambda event: None)))
             if built is None:
@@ -155,14 +156,14 @@ class _Builder:
         return names
 
     def input(self, step: Step) -> BuiltInput | None:
-        """Return a built input, None if it cannot be built."""
+        """Return a built input, None on errors."""
         codec = self._codec(step)
         built = self._build(step, replace(self._context, codec=codec))
         decorate = _guarded_decorate(step.common.build(), self._failed(step))
         return None if built is None else BuiltInput(step, built, codec, decorate)
 
     def output(self, step: Step) -> BuiltOutput | None:
-        """Return a built output, None if it cannot be built."""
+        """Return a built output, None on errors."""
         built = self._build(step, replace(self._context, codec=self._codec(step)))
         return None if built is None else BuiltOutput(step, built)
 
@@ -186,14 +187,14 @@ class _Builder:
     def _expander(
         self, step: Step, expand: ExpandFn, failed: Callable[[Event, Exception], None]
     ) -> Callable[[Record, Tally], list[Record]]:
-        """Return what turns one record into the records of the events that take its place."""
+        """Return a function from one record to the records of the events that replace it."""
         name = step.plugin_id
 
         def records(record: Record, tally: Tally) -> list[Record]:
             event, key = record[2], record[3]
             try:
                 events = expand(event)
-            except Exception as error:  # noqa: BLE001 -- the one place where a failing filter is caught
+            except Exception as error:  # noqa: BLE001 -- failing filters are caught only here
                 failed(event, error)
                 return [record]
             if not events:
@@ -217,7 +218,7 @@ class _Builder:
 
 
 def _guarded_decorate(add: Decorate | None, failed: Callable[[Event, Exception], None]) -> Decorate | None:
-    """Return what adds an input's fields and tags, and tags the event where that is not possible."""
+    """Return a function that adds the fields and tags of an input, and tags events for which that fails."""
     if add is None:
         return None
 

@@ -1,36 +1,36 @@
-"""Which fields of a record must be decoded at all."""
+"""Which fields of a record have to be decoded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ingestd.compiler.bound import Program, Step, steps
+from ingestd.compiler.bound import BoundPipeline, Step, steps
 from ingestd.plugins.registry import Touch
 
 ALWAYS = frozenset({"@timestamp", "@version", "@metadata", "@fields", "@message", "tags"})
-"""Decoded in every record: the day, what a record without them gets, the marks of python-logstash's version 0, and
-``tags``, which can only be texts."""
+"""Decoded in every record: the timestamp, fields that are added if missing, those that mark version 0 of
+python-logstash, and ``tags``, which must be text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What a pipeline touches. ``fields`` are the top-level names to decode, None where all must be: see ``why``."""
+    """What a pipeline touches. ``fields`` are the top-level names to decode, None: all; ``why`` has the reason."""
 
     touch: Touch
     fields: frozenset[str] | None
     why: str
 
 
-def project(program: Program, conditions: Iterable[str]) -> Projection:
-    """Return the projection of ``program``, whose conditions read the fields ``conditions``."""
+def project(bound: BoundPipeline, conditions: Iterable[str]) -> Projection:
+    """Return the projection of ``bound``, whose conditions read the fields ``conditions``."""
     touch = Touch(reads=frozenset(conditions))
     reasons: list[str] = []
-    for step in (*program.inputs, *steps(program.filters), *steps(program.outputs)):
-        one = _touch(step)
-        touch |= one
-        if one.unknown:
-            reasons.append(f"{step.name}: {one.unknown}")
+    for step in (*bound.inputs, *steps(bound.filters), *steps(bound.outputs)):
+        step_touch = _touch(step)
+        touch |= step_touch
+        if step_touch.unknown:
+            reasons.append(f"{step.name}: {step_touch.unknown}")
     tops = touch.tops() | ALWAYS
     foreign = sorted(name for name in tops if not name.isascii())
     if foreign:  # the decoder finds only keys of ASCII letters

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestd.compiler.bound import Bound, Step
+from ingestd.compiler.bound import BoundStatement, Step
 from ingestd.compiler.check import check
-from ingestd.compiler.conditions import HELPERS, ConditionWriter
-from ingestd.compiler.names import Names
+from ingestd.compiler.conditions import ConditionWriter
+from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.config.nodes import Condition
 from ingestd.config.parser import parse
 from ingestd.plugins.registry import BuildContext
@@ -53,12 +53,12 @@ class Walker:
         self.program, errors = check(parse(FRAME % text, "test.conf", {}))
         assert not errors
 
-    def run(self, bounds: tuple[Bound, ...], event: Event) -> list[Event]:
+    def run(self, bounds: tuple[BoundStatement, ...], event: Event) -> list[Event]:
         if not bounds:
             return [event]
         return [out for one in self._one(bounds[0], event) for out in self.run(bounds[1:], one)]
 
-    def _one(self, bound: Bound, event: Event) -> list[Event]:
+    def _one(self, bound: BoundStatement, event: Event) -> list[Event]:
         if isinstance(bound, Step):
             return self._step(bound, event)
         for test, body in bound.tests:
@@ -81,7 +81,7 @@ class Walker:
 
     @staticmethod
     def _holds(test: Condition, event: Event) -> bool:
-        names = Names(HELPERS)
+        names = GlobalNames(HELPERS)
         text = ConditionWriter(names, []).expression(test)
         return bool(eval(text, dict(names.values), {"event": event}))
 

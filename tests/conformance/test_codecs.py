@@ -190,7 +190,7 @@ def test_rubydebug_with_metadata() -> None:
 
 
 def test_rubydebug_cannot_decode() -> None:
-    with pytest.raises(ConfigErrors, match="only writes"):
+    with pytest.raises(ConfigErrors, match="cannot decode"):
         decode("rubydebug", b"data")
 
 

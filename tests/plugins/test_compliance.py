@@ -133,4 +133,4 @@ def _differs(one: dict[str, Any], other: dict[str, Any], key: str) -> bool:
 
 def test_settings_of_a_table_are_written_as_in_a_config() -> None:
     """``node`` makes what the parser makes, so that the tables test the reading of options as well."""
-    assert repr(node({"a": [1, "x", True]})).count("Text(") == 3
+    assert repr(node({"a": [1, "x", True]})).count("StringLiteral(") == 3

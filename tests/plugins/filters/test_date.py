@@ -150,7 +150,7 @@ INVALID = [
     ("zone_names", {"match": ["t", "yyyy zzzz"]}, "cannot be parsed"),
     ("zone", {"match": ["t", "ISO8601"], "timezone": "PST"}, "unknown time zone 'PST'"),
     ("locale", {"match": ["t", "MMM"], "locale": "tlh"}, "locale 'tlh' is not known"),
-    ("pattern_with_zone_of_the_event", {"match": ["t", "foo"], "timezone": "%{tz}"}, "no meaning"),
+    ("pattern_with_zone_of_the_event", {"match": ["t", "foo"], "timezone": "%{tz}"}, "not a valid letter"),
     ("field", {"match": ["a[b]", "ISO8601"]}, "invalid field reference"),
 ]
 
