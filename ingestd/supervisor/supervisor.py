@@ -30,9 +30,9 @@ from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
 from ingestd.supervisor.signals import SignalSocket
-from ingestd.supervisor.sockets import Connection
 from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, State
 from ingestd.supervisor.stats import StatsGatherer
+from ingestd.supervisor.workers import Workers
 
 log = get_logger(__name__)
 
@@ -41,10 +41,6 @@ _HTTP_SECONDS = 5.0
 
 _UPGRADE_SECONDS = 1.0
 """How long an upgrade waits for processes other than workers: meanwhile nobody reads the connections."""
-
-
-def _worker(number: int) -> str:
-    return f"worker {number}"
 
 
 class Supervisor:
@@ -71,12 +67,17 @@ class Supervisor:
         self._notifier = Notifier(environ)
         self._environ = environ
         self._selector = selectors.DefaultSelector()
-        self._acceptor = Acceptor(self._selector, self._notifier, new_id, self._least_loaded, self._hand_over)
-        self._connections = self._acceptor.connections
+        self._acceptor = Acceptor(
+            self._selector,
+            self._notifier,
+            new_id,
+            choose_worker=lambda: self._workers.least_loaded(self._plan.workers),
+            on_accept=lambda connection: self._workers.hand_over(connection),  # noqa: PLW0108 -- not there yet
+        )
         self._children = Children(
             self._selector, self._main_of, self._on_message, self._on_ready, self._on_exit, self._acceptor.close
         )
-        self._worker_numbers: dict[str, int] = {}  # by the names of their processes
+        self._workers = Workers(self._children, self._acceptor)
         self._stats = StatsGatherer(self._send_stats)
         self._helper_states: dict[str, Message] = {}  # the latest answer of each
         self._state = State.RUNNING
@@ -143,31 +144,12 @@ class Supervisor:
     def _receive_signals(self, signals: SignalSocket) -> None:
         self._requests += [(SIGNALS[number], number.name, None) for number in signals.receive() if number in SIGNALS]
 
-    # Connections
-
-    def _least_loaded(self) -> int:
-        return min(range(self._plan.workers), key=lambda number: self._acceptor.loads[number])
-
-    def _hand_over(self, connection: Connection) -> None:
-        """Give a connection to its worker; one that takes none now gets it when it is ready."""
-        child = self._children.get(_worker(connection.worker))
-        if child is not None and child.ready and not child.stopping:
-            self._children.send(child, connection.message(), connection.sock.fileno())
-
-    def _hand_over_all(self, child: Child) -> None:
-        number = self._worker_numbers.get(child.name)
-        for connection in self._connections.values():
-            if connection.worker == number:
-                self._children.send(child, connection.message(), connection.sock.fileno())
-
     # Children
 
     def _process_names(self) -> list[str]:
         """Return the processes of the plan."""
-        needed = [connection.worker + 1 for connection in self._connections.values()]
-        workers = max([self._plan.workers, self._plan.journals, *needed])
-        self._worker_numbers |= {_worker(number): number for number in range(workers)}
-        return [*self._worker_numbers, *([HTTP] if self._plan.http_main else [])]
+        self._workers.provide(max(self._plan.workers, self._plan.journals))
+        return [*self._workers.names, *([HTTP] if self._plan.http_main else [])]
 
     def _main_of(self, name: str) -> ChildMain:
         if name in self._helpers:
@@ -175,10 +157,7 @@ class Supervisor:
         if name == HTTP:
             assert self._plan.http_main is not None  # noqa: S101 -- else the name is not in the plan
             return self._plan.http_main
-        return partial(self._plan.worker_main, self._worker_numbers[name])
-
-    def _workers(self) -> list[Child | None]:
-        return [self._children.get(name) for name in self._worker_numbers]
+        return partial(self._plan.worker_main, self._workers.number(name))
 
     def _on_message(self, child: Child, message: Message) -> None:
         match message["type"]:
@@ -195,10 +174,10 @@ class Supervisor:
 
     def _on_ready(self, child: Child) -> None:
         if not child.stopping:
-            self._hand_over_all(child)
+            self._workers.hand_over_all(child)
             if self._state.final:  # started late, for want of room
                 self._ask_to_end(child)
-        if not self._was_ready and all(worker is not None and worker.ready for worker in self._workers()):
+        if not self._was_ready and self._workers.all_ready:
             self._was_ready = True
             self._notifier.ready()
             if not self._state.final:
@@ -208,7 +187,7 @@ class Supervisor:
     def _on_exit(self, child: Child, code: int) -> None:
         """Start the next process in place of one that has ended, unless the daemon ends."""
         self._stats.gone(child.name)
-        is_worker = child.name in self._worker_numbers
+        is_worker = child.name in self._workers
         match self._state:
             case State.STOPPING if is_worker and code and child.name not in self._drained_again:
                 self._drained_again.add(child.name)  # killed before it had read everything
@@ -233,7 +212,7 @@ class Supervisor:
     # Statistics for the HTTP process
 
     def _ask_stats(self, number: int) -> None:
-        asked = [worker for worker in self._workers() if worker is not None and worker.ready and not worker.stopping]
+        asked = self._workers.reading()
         self._children.send_all(asked, {"type": "ask", "number": number})
         helpers = [helper for name in self._helpers if (helper := self._children.get(name)) is not None]
         self._children.send_all(helpers, {"type": "ask"})  # nobody waits for them: their latest answer counts
@@ -248,7 +227,7 @@ class Supervisor:
                 "helpers": list(self._helper_states.values()),
                 "workers": self._plan.workers,
                 "ending": self._state.value if self._state.final else "",
-                "connections": len(self._connections),
+                "connections": len(self._acceptor.connections),
             }
         )
 
@@ -287,7 +266,7 @@ class Supervisor:
         self._state = State.STOPPING
         self._notifier.stopping()
         self._acceptor.stop()
-        for name in self._worker_numbers:
+        for name in self._workers.names:
             if self._children.get(name) is None:
                 self._children.start(name)  # its connections hold what was sent while it was not there
         self._ask_all_to_end()
@@ -350,12 +329,12 @@ class Supervisor:
         else:  # systemd may keep the connections for the next start: half a line is then best left in them
             mode = "leave" if self._notifier.present else "drain"
             if not child.ready:
-                self._hand_over_all(child)
+                self._workers.hand_over_all(child)
         self._children.stop(child, {"type": "stop", "mode": mode}, self._grace_seconds(child))
 
     def _grace_seconds(self, child: Child) -> float | None:
         """Return the seconds that a process may take to end; None: a worker has a time-out of its own."""
-        if child.name in self._worker_numbers:
+        if child.name in self._workers:
             return None
         helper = self._helpers.get(child.name)
         seconds = helper.stop_seconds if helper is not None else _HTTP_SECONDS

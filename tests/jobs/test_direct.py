@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ from ingestd.plugins.inputs.generator import Generator
 from ingestd.plugins.outputs.file import FileOutput
 from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """Undo what the run does to the garbage collector."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
 
 CONFIG = 'input { generator { count => %d } } output { file { path => "%s" } }'
 

@@ -1,0 +1,74 @@
+"""The worker processes, and which of them reads which connection."""
+
+from __future__ import annotations
+
+from collections.abc import KeysView
+
+from ingestd.supervisor.acceptor import Acceptor
+from ingestd.supervisor.children import Child, Children
+from ingestd.supervisor.sockets import Connection
+
+
+class Workers:
+    """Names worker processes by their numbers, and hands connections to them.
+
+    Args:
+        children: All processes, the workers among them.
+        acceptor: Holds the connections; each knows the number of its worker.
+    """
+
+    def __init__(self, children: Children, acceptor: Acceptor) -> None:
+        self._children, self._acceptor = children, acceptor
+        self._numbers: dict[str, int] = {}
+
+    def __contains__(self, process: str) -> bool:
+        """Return whether the process of this name is a worker."""
+        return process in self._numbers
+
+    @property
+    def names(self) -> KeysView[str]:
+        """The names of their processes, in the order of their numbers."""
+        return self._numbers.keys()
+
+    def number(self, process: str) -> int:
+        """Return the number of the worker whose process has this name."""
+        return self._numbers[process]
+
+    def provide(self, count: int) -> None:
+        """Have at least ``count`` workers, and all those whose connections exist. There are never fewer again."""
+        needed = [connection.worker + 1 for connection in self._acceptor.connections.values()]
+        self._numbers |= {_process_name(number): number for number in range(max([count, *needed]))}
+
+    def running(self) -> list[Child]:
+        """Return the processes of workers that have not ended."""
+        return [child for name in self._numbers if (child := self._children.get(name)) is not None]
+
+    def reading(self) -> list[Child]:
+        """Return those that are ready and not about to end."""
+        return [child for child in self.running() if child.ready and not child.stopping]
+
+    @property
+    def all_ready(self) -> bool:
+        """Whether every worker runs and has said that it is ready."""
+        return sum(child.ready for child in self.running()) == len(self._numbers)
+
+    def least_loaded(self, count: int) -> int:
+        """Return which of the first ``count`` workers has the fewest connections."""
+        return min(range(count), key=lambda number: self._acceptor.loads[number])
+
+    def hand_over(self, connection: Connection) -> None:
+        """Give a connection to its worker; one that is not reading gets it when it is ready."""
+        child = self._children.get(_process_name(connection.worker))
+        if child is not None and child.ready and not child.stopping:
+            self._children.send(child, connection.message(), connection.sock.fileno())
+
+    def hand_over_all(self, child: Child) -> None:
+        """Give a process all connections of its worker; none if it is another process."""
+        number = self._numbers.get(child.name)
+        for connection in self._acceptor.connections.values():
+            if connection.worker == number:
+                self._children.send(child, connection.message(), connection.sock.fileno())
+
+
+def _process_name(number: int) -> str:
+    return f"worker {number}"
