@@ -106,6 +106,16 @@ def test_several_pipelines(good: Path, tmp_path: Path) -> None:
     assert "unknown filter plugin 'nope'" in result.stderr
 
 
+def test_two_outputs_with_the_same_files(tmp_path: Path) -> None:
+    """Each pipeline is good, but they cannot run together: ``store_0`` of ``web``, and ``web`` of ``main``."""
+    first, second = tmp_path / "main.conf", tmp_path / "web.conf"
+    first.write_text("input { stdin { } } output { store { id => 'web' } }")
+    second.write_text("input { stdin { } } output { store { } }")
+    result = run("-f", str(first), "--pipeline", f"web={second}")
+    assert result.exit_code == 1
+    assert "would write to the same files of the store" in result.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
