@@ -1,4 +1,4 @@
-"""Encodings by the names that Ruby, and so Logstash, has for them."""
+"""Encodings by their names in Ruby, and so in Logstash."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def find_charset(name: str, option: str = "charset") -> str:
     """Return Python's name of an encoding.
 
     Raises:
-        ValueError: There is none of that name that decodes bytes to text; ``option`` is named in the sentence.
+        ValueError: There is no text encoding of that name; ``option`` is named in the message.
     """
     try:
         codec = codecs.lookup(_RUBY_ENCODINGS.get(name.lower(), name))
-        "".encode(codec.name)  # LookupError for codecs such as base64, which are not about text
+        "".encode(codec.name)  # LookupError for codecs such as base64, which do not decode to text
     except LookupError:
         raise ValueError(f"{option} {name!r} is not a known encoding: write UTF-8, CP949, ISO-8859-1 ...") from None
     return codec.name
 
 
 def text_decoder(name: str) -> Callable[[bytes], str]:
-    """Return what makes text of bytes as Logstash's codecs do; it never fails.
+    """Return a function that decodes bytes as Logstash's codecs do; it never fails.
 
-    Text that is not valid UTF-8 is shown as Ruby's ``inspect`` shows it (``\\xD3``, quotes escaped); bytes that
-    another encoding does not know become U+FFFD.
+    Text that is not valid UTF-8 is written as by Ruby's ``inspect`` (``\\xD3``, quotes escaped); bytes that are not
+    valid in another encoding become U+FFFD.
 
     Raises:
         ValueError: There is no encoding of that name.

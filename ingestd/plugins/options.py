@@ -1,8 +1,8 @@
-"""From the settings of a plugin in the config to its typed options, with an error at the place of each mistake.
+"""Convert the settings of a plugin in the config to its typed options, with an error at the span of each mistake.
 
-The coercions are Logstash's: a scalar becomes an array of one, a flat array of pairs becomes a hash, a
-number is taken where text is wanted and the reverse, ``"true"`` is a boolean. A setting given twice: hashes
-are merged, arrays joined, else the last one counts.
+The coercions are Logstash's: a scalar becomes an array of one element, a flat array of pairs becomes a hash, a
+number is accepted as text and the reverse, ``"true"`` is a boolean. If a setting is given twice, hashes are merged,
+arrays joined, and of other values the last one counts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class _MismatchError(Exception):
-    """The value at ``span`` does not fit; the message names what is expected."""
+    """The value at ``span`` has the wrong type; the message names the expected one."""
 
     def __init__(self, message: str, span: Span) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ def plain(node: Value) -> Any:
         return [plain(item) for item in node.items]
     if isinstance(node, HashLiteral):
         return {to_text(key.value): plain(value) for key, value in node.items}
-    raise ConfigError(f"a plugin ({node.name!r}) cannot stand here", node.span, "only 'codec' takes a plugin")
+    raise ConfigError(f"a plugin ({node.name!r}) is not allowed here", node.span, "only 'codec' accepts a plugin")
 
 
 def read_options(
@@ -58,45 +58,45 @@ def read_options(
     *,
     known: Collection[str] = (),
 ) -> T | None:
-    """Return ``options`` filled from ``settings``; append every mistake to ``errors``, then return None.
+    """Return ``options`` filled from ``settings``; append every error to ``errors``, then return None.
 
     ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported;
-    ``known`` are more option names that a hint may offer.
+    ``known`` are more option names for suggestions.
     """
     before = sum(error.severity == "error" for error in errors)
-    declared = {option_name(item): item for item in dataclasses.fields(options)}  # type: ignore[arg-type]
+    declared = {option_name(field): field for field in dataclasses.fields(options)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(options)
     values: dict[str, Any] = {}
     for setting in settings:
-        item = declared.get(setting.name)
-        if item is None:
+        field = declared.get(setting.name)
+        if field is None:
             names = sorted({*declared, *known})
             near = did_you_mean(setting.name, names)
             hint = f"did you mean {near!r}?" if near else "known options: " + ", ".join(names)
             errors.append(ConfigError(f"unknown option {setting.name!r} for {owner}", setting.span, hint))
             continue
         try:
-            value = coerce(hints[item.name], setting.value)
+            value = coerce(hints[field.name], setting.value)
         except _MismatchError as error:
             message = f"option {setting.name!r} of {owner}: {error}"
-            errors.append(ConfigError(message, error.span, item.metadata["doc"]))
+            errors.append(ConfigError(message, error.span, field.metadata["doc"]))
             continue
         except ConfigError as error:
             errors.append(error)
             continue
-        choices = item.metadata["choices"]
-        wrong = [one for one in (value if isinstance(value, list) else [value]) if choices and one not in choices]
+        choices = field.metadata["choices"]
+        wrong = [item for item in (value if isinstance(value, list) else [value]) if choices and item not in choices]
         if wrong:
             message = f"option {setting.name!r} of {owner}: {wrong[0]!r} is not one of {', '.join(choices)}"
             near = did_you_mean(str(wrong[0]), choices)
             errors.append(ConfigError(message, setting.value.span, f"did you mean {near!r}?" if near else ""))
             continue
-        values[item.name] = _merge(hints[item.name], values.get(item.name), value)
+        values[field.name] = _merge(hints[field.name], values.get(field.name), value)
     given = {setting.name for setting in settings}
-    for name, item in declared.items():
-        missing = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+    for name, field in declared.items():
+        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if missing and name not in given:
-            hint = f"add {name} => ...  ({item.metadata['doc']})"
+            hint = f"add {name} => ...  ({field.metadata['doc']})"
             errors.append(ConfigError(f"{owner} needs the option {name!r}", span, hint))
     if sum(error.severity == "error" for error in errors) > before:
         return None
@@ -104,7 +104,7 @@ def read_options(
 
 
 def _merge(kind: Any, old: Any, new: Any) -> Any:
-    """Return the value of a setting given twice; the values of one key come together where it may have several."""
+    """Return the value of a setting given twice; the values of a key are joined if it may have several."""
     if isinstance(old, list) and isinstance(new, list):
         return old + new
     if not (isinstance(old, dict) and isinstance(new, dict)):
@@ -124,11 +124,11 @@ def coerce(kind: Any, node: Value) -> Any:
     """Return the value of ``node`` as ``kind``: a scalar type, ``list[...]``, ``dict[str, ...]`` or ``X | None``.
 
     Raises:
-        ConfigError: It does not fit, and the place is inside ``node``.
+        ConfigError: It has the wrong type; the span is inside ``node``.
     """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if type(None) in arguments:
-        return coerce(next(one for one in arguments if one is not type(None)), node)
+        return coerce(next(argument for argument in arguments if argument is not type(None)), node)
     if origin is list:
         items = node.items if isinstance(node, ArrayLiteral) else (node,)
         return [coerce(arguments[0], item) for item in items]
@@ -157,7 +157,7 @@ def _hash(kind: Any, node: Value) -> dict[str, Any]:
             raise _MismatchError(f"expected text as key, found {_shape(key)}", key.span)
         name = to_text(key.value)
         if name in result and isinstance(node, HashLiteral):
-            raise ConfigError(f"the key {name!r} comes twice in one hash", key.span, "put both values into one array")
+            raise ConfigError(f"the key {name!r} appears twice in the hash", key.span, "put both values into one array")
         result = _merge(dict[str, kind], result, {name: coerce(kind, value)})
     return result
 

@@ -115,10 +115,10 @@ BAD = [  # settings, part of the message, the text that is pointed at, part of t
     ('title => "%{+QQQQQQ}"', "date pattern", '"%{+QQQQQQ}"', ""),
     ("table => [a]", "expected a hash { key => value }, found an array", "[", ""),
     ("table => 5", "expected a hash { key => value }, found 5", "5", ""),
-    ("table => { a => 1 a => 2 }", "the key 'a' comes twice in one hash", "a", "put both values into one array"),
+    ("table => { a => 1 a => 2 }", "the key 'a' appears twice in the hash", "a", "put both values into one array"),
     ("table => { a => [1, 2] }", "expected text, found an array", "[", ""),
     ("texts => [a, { b => c }]", "expected text, found a hash", "{ b", ""),
-    ("anything => [plain { }]", "cannot stand here", "plain", "only 'codec' takes a plugin"),
+    ("anything => [plain { }]", "is not allowed here", "plain", "only 'codec' accepts a plugin"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What every decoded event gets, whatever its codec: a timestamp in UTC, a version, the flat shape."""
+"""Complete decoded events, the same for all codecs: a timestamp in UTC, a version, flat fields."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.fields import Event, add_tag, legal_tags
 from ingestd.event.timestamp import from_epoch, normalise
 
-_SHAPES = {  # of python-logstash's version 0: its name, the name in version 1
+_RENAMED = {  # python-logstash: field in version 0, in version 1
     "@message": "message",
     "@source_host": "host",
     "@source_path": "path",
     "@tags": "tags",
     "@type": "type",
 }
-_FIELDS = {"levelname": "level", "logger": "logger_name"}
+_RENAMED_EXTRAS = {"levelname": "level", "logger": "logger_name"}
 
 
 def receive_time(chunk: Chunk) -> str:
-    """Return when a chunk was received, to the microsecond, as the timestamp of events that have none."""
+    """Return when a chunk was received, to the microsecond, as the timestamp of events without one."""
     return from_epoch(chunk.time_ns / 1e9)
 
 
 def complete(event: Event, now: str) -> Event:
-    """Complete a decoded event in place of the codec; returns it, or its flat form if it was a version 0 record.
+    """Complete a decoded event in place and return it, or its version 1 form if it is a version 0 record.
 
-    ``@timestamp`` becomes canonical text in UTC; if it is missing it is ``now``, if it is no time it is
-    ``now`` as well, the value is kept in ``_@timestamp`` and the event tagged ``_timestampparsefailure``, as
-    in Logstash. ``@version`` is ``"1"`` unless given. What cannot be ``tags`` is kept in ``_tags``, and the event
-    tagged ``_tagsparsefailure``.
+    ``@timestamp`` becomes canonical text in UTC; if missing, it is ``now``; if invalid, it is ``now`` too, its value is
+    kept in ``_@timestamp`` and the event tagged ``_timestampparsefailure``, as in Logstash. ``@version`` defaults to
+    ``"1"``. Invalid ``tags`` are kept in ``_tags``, and the event is tagged ``_tagsparsefailure``.
     """
     if "@fields" in event and "@message" in event:
-        event = lift(event)
+        event = convert_version_0(event)
     tags = event.get("tags")
     if tags is not None and not legal_tags(tags):
         event["_tags"] = [tags]
@@ -50,21 +49,21 @@ def complete(event: Event, now: str) -> Event:
     return event
 
 
-def lift(event: Event) -> Event:
-    """Return a version 0 record of python-logstash in the shape of version 1.
+def convert_version_0(event: Event) -> Event:
+    """Convert a version 0 record of python-logstash to version 1.
 
-    Names follow its two formatters. What has no name in version 1 is kept under its own, without the ``@``;
-    ``@source`` only says type, host and path once more and goes.
+    Names follow its two formatters. Fields without a name in version 1 keep theirs, without the ``@``; ``@source``
+    only repeats type, host and path and is dropped.
     """
     flat: dict[str, Any] = {"@timestamp": event.get("@timestamp"), "@version": "1"}
-    for old, new in _SHAPES.items():
+    for old, new in _RENAMED.items():
         if old in event:
             flat[new] = event[old]
     fields = event["@fields"]
     extras = fields if type(fields) is dict else {"fields": fields}
     for name, value in extras.items():
-        flat[_FIELDS.get(name, name)] = value
-    known = {"@timestamp", "@version", "@fields", "@source", *_SHAPES}
+        flat[_RENAMED_EXTRAS.get(name, name)] = value
+    known = {"@timestamp", "@version", "@fields", "@source", *_RENAMED}
     for name, value in event.items():
         if name not in known:
             flat.setdefault(name.removeprefix("@") if name != "@metadata" else name, value)

@@ -1,8 +1,8 @@
-"""The JSON codecs' common part: whole chunks decoded at once, only the fields that the pipeline touches.
+"""The common part of the JSON codecs: decode whole chunks at once, only the fields that the pipeline touches.
 
-The fast path takes a chunk whose lines each hold one object and hands out raw record and projected fields.
-Whatever does not fit is taken line by line, and a line that no JSON parser takes becomes an event with the
-text as ``message`` and the tag ``_jsonparsefailure``, as in Logstash.
+The fast path decodes a chunk of lines with one object each to raw records and projected fields. Other chunks are
+decoded line by line, and a line that is not JSON becomes an event with the text as ``message`` and the tag
+``_jsonparsefailure``, as in Logstash.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from ingestd.plugins.codecs._events import complete, receive_time
 from ingestd.plugins.interfaces import Decoded
 
 _MAX_SECONDS = 100_000
-"""How many different seconds are remembered as valid: about a day of them, 10 MB."""
+"""How many distinct seconds to cache as valid: about a day of them, 10 MB."""
 
 _FRACTIONS = frozenset(f".{milliseconds:03}Z" for milliseconds in range(1000))
-"""How a timestamp of milliseconds goes on behind its second."""
+"""The end of a timestamp with milliseconds, after its seconds."""
 
 _ORIGINAL = FieldRef("[event][original]")
 
 _ABSENT = Annotated[int, msgspec.Meta(gt=0, lt=0)]
-"""What no value is: a decoder refuses a record that has such a field."""
+"""Matches no value: a decoder rejects a record that has such a field."""
 
 
 class JsonDecoder:
@@ -41,7 +41,7 @@ class JsonDecoder:
     Args:
         fields: The top-level names to decode, None for all.
         charset: Encoding of the text, by Python's or Ruby's name.
-        target: Field to put a record into; None: the event is the record.
+        target: Field for the record; None: the record becomes the event.
         ecs: Keep the text of a record in ``[event][original]``.
     """
 
@@ -57,9 +57,11 @@ class JsonDecoder:
         self._utf8 = find_charset(charset) == "utf-8"
         self._text = text_decoder(charset)
         self._projected: msgspec.json.Decoder[Any] | None = None
-        self._usual: msgspec.json.Decoder[Any] | None = None  # refuses what cannot stay raw, but for wrong timestamps
+        self._usual: msgspec.json.Decoder[Any] | None = (
+            None  # rejects records that cannot stay raw, except for bad timestamps
+        )
         if fields is not None and target is None and not ecs:
-            # ``tags`` that are not texts make the decoder refuse a record, so that ``complete`` sees it.
+            # ``tags`` that are not text make the decoder reject a record, so that ``complete`` sees it.
             names = dict.fromkeys(sorted(fields), Any) | {"tags": list[str] | str | None}
             self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
             names |= {"@timestamp": Required[str], "@version": Required[Any], "@metadata": _ABSENT, "@fields": _ABSENT}
@@ -78,7 +80,7 @@ class JsonDecoder:
                 events, plain = self._projected.decode_lines(chunk.data), False
         except (msgspec.DecodeError, RecursionError):
             return self._line_by_line(chunk)
-        lines = BytesIO(chunk.data).readlines()  # quicker than split: it looks for line ends with memchr
+        lines = BytesIO(chunk.data).readlines()  # faster than split: it finds line ends with memchr
         texts = _texts(lines)
         if texts is None or len(events) != len(texts):
             return self._line_by_line(chunk)
@@ -108,13 +110,13 @@ class JsonDecoder:
         return True
 
     def _complete(self, raws: list[bytes | None], events: list[Event], now: str) -> None:
-        """Decode the records that need more than their filters touch in full; they have no raw text any more."""
+        """Decode in full the records that need more than the touched fields; they lose their raw text."""
         for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
             if raw is not None and not _plain(event):
                 raws[index], events[index] = None, self._in_full(raw, now)
 
     def _all_canonical(self, events: list[Event]) -> bool:
-        """Return whether all timestamps are right, to the millisecond; False if that takes a closer look."""
+        """Return whether all timestamps are canonical with milliseconds; False if each must be checked."""
         stamps = [event["@timestamp"] for event in events]
         seconds, fractions = {stamp[:19] for stamp in stamps}, {stamp[19:] for stamp in stamps}
         new = seconds - self._seconds
@@ -127,11 +129,11 @@ class JsonDecoder:
 
     def _line_by_line(self, chunk: Chunk) -> Decoded:
         decoded = Decoded([], [], [])
-        begin, now = 0, receive_time(chunk)
+        start, now = 0, receive_time(chunk)
         for line in chunk.data.split(b"\n"):
             if line.strip():
-                self._line(line.removesuffix(b"\r"), chunk.offset + begin, now, decoded)
-            begin += len(line) + 1
+                self._line(line.removesuffix(b"\r"), chunk.offset + start, now, decoded)
+            start += len(line) + 1
         return decoded
 
     def _line(self, line: bytes, key: int, now: str, out: Decoded) -> None:
@@ -156,18 +158,18 @@ class JsonDecoder:
             _append(out, None, self._failure(line, now), key)
 
     def _whole(self, record: Event, text: bytes | None, now: str) -> Event:
-        """Return the event of a record that is decoded in full; ``text`` is what it came as."""
+        """Return the event of a record that is decoded in full; ``text`` is its original text."""
         if self._target is not None:
             event: Event = {}
             self._target.set(event, record)
             record = event
         if self._ecs and text is not None and not _ORIGINAL.exists(record):
-            with contextlib.suppress(FieldError):  # ``event`` may be a text
+            with contextlib.suppress(FieldError):  # ``event`` may be text
                 _ORIGINAL.set(record, text.decode())
         return complete(record, now)
 
     def _project(self, text: bytes) -> Event | None:
-        """Return the projected fields of one line, None if it needs to be decoded in full."""
+        """Return the projected fields of one line, None if it must be decoded in full."""
         if self._projected is None or not (text.startswith(b"{") and text.endswith(b"}") and b"\n" not in text):
             return None
         try:
@@ -189,7 +191,7 @@ class JsonDecoder:
 
 
 def _plain(event: Event) -> bool:
-    """Return whether a record can stay raw: nothing has to be added to it but what filters add."""
+    """Return whether a record can stay raw: only filters change it."""
     stamp = event.get("@timestamp")
     if type(stamp) is not str or not is_canonical(stamp):
         return False
@@ -197,15 +199,15 @@ def _plain(event: Event) -> bool:
 
 
 def _texts(lines: list[bytes]) -> list[bytes] | None:
-    """Return as many records without the blanks around them, None if not each of the lines can be one.
+    """Return the records, stripped, None unless every line is one record.
 
-    A record that goes on in the next line leaves a line that does not begin and end as an object does.
+    A record that spans lines leaves a line that does not start and end as an object does.
     """
     if {line[0] for line in lines} == {ord("{")} and {line[-2:] for line in lines} == {b"}\n"}:
         return [line[:-1] for line in lines]
     texts = [line.strip() for line in lines]
-    one_each = {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}
-    return texts if one_each else None
+    objects = {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}
+    return texts if objects else None
 
 
 def _append(out: Decoded, raw: bytes | None, event: Event, key: int) -> None:
@@ -215,6 +217,6 @@ def _append(out: Decoded, raw: bytes | None, event: Event, key: int) -> None:
 
 
 def encode_lines(batch: Batch) -> bytes:
-    """Return the documents of ``batch``, one a line."""
+    """Return the documents of ``batch``, one per line."""
     documents = batch.documents()
     return b"\n".join([*documents, b""]) if documents else b""

@@ -1,4 +1,4 @@
-"""What the codecs' options have in common."""
+"""Options that several codecs share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ingestd.plugins.registry import option
 
 def charset_option() -> Any:
     """Return the option ``charset``."""
-    return option("UTF-8", "Encoding of the text that comes in.")
+    return option("UTF-8", "Encoding of the input.")
 
 
 def ecs_option() -> Any:
     """Return the option ``ecs_compatibility``."""
-    text = "With `v1` or `v8` the text that came in is kept in `[event][original]`."
+    text = "With `v1` or `v8`, the original text is kept in `[event][original]`."
     return option("disabled", text, choices=("disabled", "v1", "v8"))

@@ -1,4 +1,4 @@
-"""The text codecs' common part: a frame becomes ``message``; an event becomes a line by a format."""
+"""The common part of the text codecs: a frame becomes ``message``; events are written with a format."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ingestd.plugins.charsets import text_decoder
 from ingestd.plugins.codecs._events import complete, receive_time
 
 _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
-"""How Logstash writes an event as text."""
+"""Logstash's format."""
 
 
 class TextDecoder:
-    """Makes events of frames; what the input knows of the stream (host, port) is added.
+    """Converts frames to events, with the fields of the stream (host, port) added.
 
-    ``ecs``: keep the text in ``[event][original]`` as well.
+    ``ecs``: also keep the text in ``[event][original]``.
     """
 
     def __init__(self, charset: str, *, ecs: bool) -> None:
         self._text, self._ecs = text_decoder(charset), ecs
 
     def event(self, frame: bytes, chunk: Chunk) -> Event:
-        """Return the event of one frame of a chunk; bytes that are not in the charset are written as ``\\xNN``."""
+        """Return the event of one frame of a chunk; invalid bytes are written as ``\\xNN``."""
         text = self._text(frame)
         event: Event = {"message": text, **chunk.fields}
         if self._ecs:

@@ -1,7 +1,7 @@
 """``json``: every message is one JSON object, or an array of them.
 
-Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-json. Inputs that read a stream
-(tcp, stdin) take ``json_lines`` in its place, as in Logstash.
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-json. Inputs that read a
+stream (tcp, stdin) use ``json_lines`` instead, as in Logstash.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Options:
     """Options of the codec ``json``."""
 
     charset: str = charset_option()
-    target: FieldRef | None = option(None, "Field to put the whole record into; without it, the event is the record.")
+    target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
     ecs_compatibility: str = ecs_option()
 
 
 @dataclass(frozen=True, slots=True)
-class Json:
-    """Decodes messages of JSON, and encodes documents without line ends."""
+class JsonCodec:
+    """Decodes JSON messages, and encodes documents without line ends."""
 
     decoder: JsonDecoder
     delimiter: None = None
@@ -38,12 +38,12 @@ class Json:
         return self.decoder.message(chunk)
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the documents one after the other, nothing between them, as Logstash does."""
+        """Return the documents concatenated, without separators, as Logstash does."""
         return b"".join(batch.documents())
 
 
 @plugin("codec", "json", Options)
-def build(opts: Options, context: BuildContext) -> Json:
+def build(opts: Options, context: BuildContext) -> JsonCodec:
     """A JSON object, or an array of objects, in each message."""
     ecs = opts.ecs_compatibility != "disabled"
-    return Json(JsonDecoder(context.fields, opts.charset, target=opts.target, ecs=ecs))
+    return JsonCodec(JsonDecoder(context.fields, opts.charset, target=opts.target, ecs=ecs))

@@ -1,4 +1,4 @@
-"""``json_lines``: one JSON object a line.
+"""``json_lines``: one JSON object per line.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-json_lines.
 """
@@ -21,15 +21,15 @@ class Options:
     """Options of the codec ``json_lines``."""
 
     charset: str = charset_option()
-    target: FieldRef | None = option(None, "Field to put the whole record into; without it, the event is the record.")
+    target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
     ecs_compatibility: str = option(
-        "disabled", "Accepted for Logstash's sake; it changes nothing.", choices=("disabled", "v1", "v8")
+        "disabled", "For compatibility with Logstash; no effect.", choices=("disabled", "v1", "v8")
     )
-    delimiter: str = option("\n", "What ends a record; only the line feed is possible.", choices=("\n", "\\n"))
+    delimiter: str = option("\n", "Record separator; only the line feed is supported.", choices=("\n", "\\n"))
 
 
 @dataclass(frozen=True, slots=True)
-class JsonLines:
+class JsonLinesCodec:
     """Decodes and encodes lines of JSON."""
 
     decoder: JsonDecoder
@@ -40,11 +40,11 @@ class JsonLines:
         return self.decoder.lines(chunk)
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the documents, one a line."""
+        """Return the documents, one per line."""
         return encode_lines(batch)
 
 
 @plugin("codec", "json_lines", Options)
-def build(opts: Options, context: BuildContext) -> JsonLines:
-    """One JSON object a line; what is no JSON becomes an event with the tag ``_jsonparsefailure``."""
-    return JsonLines(JsonDecoder(context.fields, opts.charset, target=opts.target))
+def build(opts: Options, context: BuildContext) -> JsonLinesCodec:
+    """One JSON object per line; other text becomes an event with the tag ``_jsonparsefailure``."""
+    return JsonLinesCodec(JsonDecoder(context.fields, opts.charset, target=opts.target))

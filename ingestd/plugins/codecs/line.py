@@ -20,13 +20,13 @@ class Options:
     """Options of the codec ``line``."""
 
     charset: str = charset_option()
-    format: str = option("", "How an output writes an event, with %{field}; empty: time, host and message.")
-    delimiter: str = option("\n", "What ends a line; only the line feed is possible.", choices=("\n", "\\n"))
+    format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
+    delimiter: str = option("\n", "Line separator; only the line feed is supported.", choices=("\n", "\\n"))
     ecs_compatibility: str = ecs_option()
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LineCodec:
     """Decodes and encodes lines of text."""
 
     decoder: TextDecoder
@@ -36,23 +36,23 @@ class Line:
     def decode(self, chunk: Chunk) -> Decoded:
         """Return an event for each line that is not empty."""
         decoded = Decoded([], [], [])
-        begin = chunk.offset
+        start = chunk.offset
         for line in chunk.data.split(b"\n"):
             text = line.removesuffix(b"\r")
             if text:
                 decoded.raws.append(None)
                 decoded.events.append(self.decoder.event(text, chunk))
-                decoded.keys.append(begin)
-            begin += len(line) + 1
+                decoded.keys.append(start)
+            start += len(line) + 1
         return decoded
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the events in the format, one a line."""
+        """Return the events in the format, one per line."""
         return self.encoder.encode(batch, b"\n")
 
 
 @plugin("codec", "line", Options)
-def build(opts: Options, context: BuildContext) -> Line:
-    """Text lines: ``message`` is the line; inputs add what they know of the sender."""
+def build(opts: Options, context: BuildContext) -> LineCodec:
+    """Text lines: ``message`` is the line; inputs add the fields of the sender."""
     decoder = TextDecoder(opts.charset, ecs=opts.ecs_compatibility != "disabled")
-    return Line(decoder, TextEncoder(opts.format))
+    return LineCodec(decoder, TextEncoder(opts.format))

@@ -1,7 +1,7 @@
-"""``plain``: every message is an event, whatever text it holds.
+"""``plain``: every message is an event, with any text.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-plain. Inputs that read a
-stream (tcp, stdin) take ``line`` in its place, as in Logstash.
+stream (tcp, stdin) use ``line`` instead, as in Logstash.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Options:
     """Options of the codec ``plain``."""
 
     charset: str = charset_option()
-    format: str = option("", "How an output writes an event, with %{field}; empty: time, host and message.")
+    format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
     ecs_compatibility: str = ecs_option()
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """Decodes and encodes messages of text."""
+class PlainCodec:
+    """Decodes and encodes text messages."""
 
     decoder: TextDecoder
     encoder: TextEncoder
@@ -38,12 +38,12 @@ class Plain:
         return Decoded([None], [self.decoder.event(chunk.data, chunk)], [chunk.offset])
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the events in the format, nothing between them."""
+        """Return the events in the format, without separators."""
         return self.encoder.encode(batch, b"")
 
 
 @plugin("codec", "plain", Options)
-def build(opts: Options, context: BuildContext) -> Plain:
-    """Plain text: ``message`` is what came in one message."""
+def build(opts: Options, context: BuildContext) -> PlainCodec:
+    """Plain text: ``message`` is the whole message."""
     decoder = TextDecoder(opts.charset, ecs=opts.ecs_compatibility != "disabled")
-    return Plain(decoder, TextEncoder(opts.format))
+    return PlainCodec(decoder, TextEncoder(opts.format))

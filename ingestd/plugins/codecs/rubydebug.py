@@ -1,4 +1,4 @@
-"""``rubydebug``: events in the notation of Ruby's awesome_print, for eyes.
+"""``rubydebug``: events in the notation of Ruby's awesome_print, for people to read.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-rubydebug.
 """
@@ -19,22 +19,22 @@ from ingestd.plugins.registry import BuildContext, option, plugin
 class Options:
     """Options of the codec ``rubydebug``."""
 
-    metadata: bool = option(False, "Show [@metadata] as well.")
+    metadata: bool = option(False, "Also show `[@metadata]`.")
 
 
 @dataclass(frozen=True, slots=True)
-class RubyDebug:
-    """Encodes events for reading; it cannot decode."""
+class RubyDebugCodec:
+    """Encodes events for people; it cannot decode."""
 
     metadata: bool
     delimiter: None = None
 
     def decode(self, chunk: Chunk) -> Decoded:
-        """Raise: nothing writes this format to be read again."""
-        raise ValueError("the codec rubydebug only writes; choose json_lines or line for an input")
+        """Raise ValueError: this format is not meant to be parsed."""
+        raise ValueError("the codec rubydebug cannot decode; use json_lines or line for an input")
 
     def encode(self, batch: Batch) -> bytes:
-        """Return every event as a hash over several lines."""
+        """Return every event as a hash on several lines."""
         shown = (
             event if self.metadata else {key: value for key, value in event.items() if key != "@metadata"}
             for event in batch.events()
@@ -68,6 +68,6 @@ def _value(value: Any, depth: int) -> str:
 
 
 @plugin("codec", "rubydebug", Options, decodes=False)
-def build(opts: Options, context: BuildContext) -> RubyDebug:
-    """Events as Ruby prints them, with names aligned; for outputs only."""
-    return RubyDebug(opts.metadata)
+def build(opts: Options, context: BuildContext) -> RubyDebugCodec:
+    """Events as Ruby prints them, with aligned names; for outputs only."""
+    return RubyDebugCodec(opts.metadata)

@@ -1,8 +1,8 @@
-"""How a match becomes fields: the store of a grok pattern, one straight piece of generated code.
+"""Store the captures of a grok match in the event, with generated code.
 
-A loop over the captures takes twice the time. Only ``repr()`` of field names and our own identifiers reach
-the text. A capture onto an existing text makes an array, onto an array it is added, onto anything else it is not set,
-unless its field is to be overwritten. Empty captures are left out unless they are to be kept.
+A loop over the captures takes twice the time. The code contains only ``repr()`` of field names and generated names. If
+the field exists, text becomes an array with the capture added, an array gets the capture added, and any other value is
+kept, unless the field is in ``overwrite``. Empty captures are skipped unless ``keep_empty`` is set.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from ingestd.grok.compile import Capture, GrokPattern
 from ingestd.plugins.filters._ruby import to_f, to_i
 from ingestd.plugins.filters._targets import plain_name, target
 
+_NO_ARRAYS = frozenset({int, float, bool, dict})  # captures are not added to values of these types
+
 Store = Callable[[Event, "re.Match[str]"], bool]
-"""Sets the fields of a match; False if one could not be set: then the pattern counts as not matched."""
+"""Sets the fields of a match; False if a field cannot be set: then the pattern counts as not matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureRules:
-    """What holds for all captures of a filter."""
+    """The options for all captures of a filter."""
 
     target: FieldRef | None
     overwrite: frozenset[FieldRef]
@@ -31,7 +33,7 @@ class CaptureRules:
 
 
 class CaptureTarget(NamedTuple):
-    """Where one capture goes; ``name`` is the field's if that can simply be set, else None."""
+    """The field of one capture; ``name`` is its name if it is a plain top-level field, else None."""
 
     name: str | None
     ref: FieldRef
@@ -39,29 +41,29 @@ class CaptureTarget(NamedTuple):
     overwrite: bool
 
 
-def field_of(capture: Capture, inside: FieldRef | None) -> FieldRef:
-    """Return the field that a capture goes to. Raises FieldError if its name is no field reference."""
+def field_of(capture: Capture, parent: FieldRef | None) -> FieldRef:
+    """Return the field of a capture. Raises FieldError if its name is not a field reference."""
     ref = FieldRef(capture.field)
-    return target(ref if inside is None else f"{inside}{ref}")
+    return target(ref if parent is None else f"{parent}{ref}")
 
 
 def make_store(pattern: GrokPattern, rules: CaptureRules) -> Store:
     """Return the store of ``pattern``."""
-    slots = [_slot(capture, rules) for capture in pattern.captures]
+    targets = [_capture_target(capture, rules) for capture in pattern.captures]
     lines = ["def store(event, match):"]
-    lines += [f"    {line}" for line in _taking([capture.group for capture in pattern.captures], pattern)]
-    names: dict[str, Any] = {"put": _put, "fixed": frozenset({int, float, bool, dict})}  # nothing is added to these
-    for number, slot in enumerate(slots):
-        lines += [f"    {line}" for line in _setting(number, slot, rules.keep_empty)]
-        names |= {f"ref{number}": slot.ref, f"convert{number}": slot.convert}
+    lines += [f"    {line}" for line in _unpacking([capture.group for capture in pattern.captures], pattern)]
+    names: dict[str, Any] = {"put": _put, "no_arrays": _NO_ARRAYS}
+    for number, capture_target in enumerate(targets):
+        lines += [f"    {line}" for line in _assignment(number, capture_target, rules.keep_empty)]
+        names |= {f"ref{number}": capture_target.ref, f"convert{number}": capture_target.convert}
     lines.append("    return True")
     exec(compile("\n".join(lines), "<grok captures>", "exec"), names)  # noqa: S102 -- see above
     store: Store = names["store"]
-    return store if all(slot.name is not None for slot in slots) else _guarded(store)
+    return store if all(capture_target.name is not None for capture_target in targets) else _guarded(store)
 
 
-def _taking(groups: list[int], pattern: GrokPattern) -> list[str]:
-    """Return the line that takes the texts of ``groups`` out of the match, as t0, t1 ..."""
+def _unpacking(groups: list[int], pattern: GrokPattern) -> list[str]:
+    """Return the line that assigns the texts of ``groups`` to t0, t1 ..."""
     targets = ", ".join(f"t{number}" for number in range(len(groups)))
     if not groups:
         return []
@@ -72,25 +74,30 @@ def _taking(groups: list[int], pattern: GrokPattern) -> list[str]:
     return [f"{targets} = match.group({', '.join(map(str, groups))})"]
 
 
-def _setting(number: int, slot: CaptureTarget, keep_empty: bool) -> list[str]:
+def _assignment(number: int, capture_target: CaptureTarget, keep_empty: bool) -> list[str]:
     """Return the lines that set the field of one capture."""
     text, value = f"t{number}", f"t{number}"
-    if slot.convert is not None:
+    if capture_target.convert is not None:
         value = f"convert{number}({text})"
-        if slot.convert is to_i:  # a short run of digits, the usual case, is read without a call
+        if capture_target.convert is to_i:  # fast path for the usual case, a short run of digits
             value = f"int({text}) if len({text}) < 19 and {text}.isdigit() and {text}.isascii() else {value}"
         if keep_empty:
             value = f"None if {text} is None else ({value})"
-    if slot.name is None:
-        lines = [f"ref{number}.set(event, {value})" if slot.overwrite else f"put(event, ref{number}, {value})"]
-    elif slot.overwrite:
-        lines = [f"event[{slot.name!r}] = {value}"]
+    if capture_target.name is None:
+        lines = [
+            f"ref{number}.set(event, {value})" if capture_target.overwrite else f"put(event, ref{number}, {value})"
+        ]
+    elif capture_target.overwrite:
+        lines = [f"event[{capture_target.name!r}] = {value}"]
     else:
-        lines = [f"if {slot.name!r} not in event:", f"    event[{slot.name!r}] = {value}"]
-        lines += [f"elif type(event[{slot.name!r}]) not in fixed:", f"    put(event, ref{number}, {value})"]
+        lines = [f"if {capture_target.name!r} not in event:", f"    event[{capture_target.name!r}] = {value}"]
+        lines += [
+            f"elif type(event[{capture_target.name!r}]) not in no_arrays:",
+            f"    put(event, ref{number}, {value})",
+        ]
     if keep_empty:
         return lines
-    test = f"if {text}:" if slot.convert is None else f"if {text} is not None:"
+    test = f"if {text}:" if capture_target.convert is None else f"if {text} is not None:"
     return [test, *[f"    {line}" for line in lines]]
 
 
@@ -104,7 +111,7 @@ def _guarded(store: Store) -> Store:
     return guarded
 
 
-def _slot(capture: Capture, rules: CaptureRules) -> CaptureTarget:
+def _capture_target(capture: Capture, rules: CaptureRules) -> CaptureTarget:
     ref = field_of(capture, rules.target)
     convert = {"int": to_i, "float": _to_float, None: None}[capture.convert]
     overwrite = ref in rules.overwrite or FieldRef(capture.field) in rules.overwrite
@@ -117,13 +124,13 @@ def _to_float(text: str) -> float:
 
 
 def _put(event: Event, ref: FieldRef, value: Any) -> None:
-    """Set a field, or add to what it holds already. Raises FieldError if it cannot hold the value."""
-    held = ref.get(event)
-    if held is not None and ref.path == ("@timestamp",):
-        return  # no text in Logstash, so it is left alone
-    if held is None:
+    """Set a field, or add to its existing value. Raises FieldError if it does not accept the value."""
+    old = ref.get(event)
+    if old is not None and ref.path == ("@timestamp",):
+        return  # not text in Logstash, so it is kept
+    if old is None:
         ref.set(event, value)
-    elif type(held) is list:
-        ref.set(event, [*held, value])
-    elif type(held) is str:
-        ref.set(event, [held, value])
+    elif type(old) is list:
+        ref.set(event, [*old, value])
+    elif type(old) is str:
+        ref.set(event, [old, value])

@@ -1,4 +1,4 @@
-"""What ``mutate`` does to one value. Every function returns a value; one that has nothing to do, its argument."""
+"""The operations of ``mutate`` on one value. A function that changes nothing returns its argument."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Change = Callable[[Any], Any]
 
 _HEX_START = re.compile("^[+-]?0x", re.IGNORECASE | re.MULTILINE)
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.][0-9]+)?E[+-]?[0-9]+")
-_MAX_EXPONENT = 400  # a float ends at 308; ``1e999999999`` must not fill the memory
+_MAX_EXPONENT = 400  # floats end at 308; ``1e999999999`` must not exhaust the memory
 # As in Logstash: a dot that matches anything, and lines, not the whole text.
 _TRUE = re.compile("^(true|t|yes|y|1|1.0)$", re.IGNORECASE | re.MULTILINE)
 _FALSE = re.compile("^(false|f|no|n|0|0.0)$", re.IGNORECASE | re.MULTILINE)
@@ -22,14 +22,14 @@ _EU = str.maketrans(",.", ".,")
 
 
 def to_integer(value: Any) -> int:
-    """Convert as Logstash: commas are left out, ``1e3`` and ``0x1F`` count, other text gives its first digits.
+    """Convert as Logstash: commas are ignored, ``1e3`` and ``0x1F`` are numbers, else the leading digits count.
 
     Raises:
-        ValueError: Text with an ``e`` or ``0x`` in it is no number.
+        ValueError: Text with an ``e`` or ``0x`` is not a number.
         TypeError: An array or a hash.
     """
     if type(value) is str:
-        if value.isdigit() and value.isascii() and len(value) < 19:  # the usual case, done quickly
+        if value.isdigit() and value.isascii() and len(value) < 19:  # fast path for the usual case
             return int(value)
         return _text_to_integer(value.strip(BLANKS).replace(",", ""))
     if type(value) in (list, dict):
@@ -53,14 +53,14 @@ def _text_to_integer(text: str) -> int:
 
 
 def to_float(value: Any) -> float:
-    """Convert as Logstash: commas are left out, the rest must be a number.
+    """Convert as Logstash: commas are ignored, the rest must be a number.
 
     Raises:
-        ValueError: Text that is no number.
+        ValueError: The text is not a number.
         TypeError: An array or a hash.
     """
     if type(value) is str:
-        if value.isdigit() and value.isascii() and len(value) < 19:  # quickly
+        if value.isdigit() and value.isascii() and len(value) < 19:  # fast path
             return float(value)
         return strict_float(value.strip(BLANKS).replace(",", ""))
     if type(value) in (list, dict):
@@ -69,7 +69,7 @@ def to_float(value: Any) -> float:
 
 
 def to_boolean(value: Any) -> Any:
-    """Return the truth that a word stands for; a value that is no such word is returned as it is."""
+    """Return the boolean that a word means; other values are returned unchanged."""
     text = to_s(value)
     if _TRUE.search(text):
         return True
@@ -91,7 +91,7 @@ CONVERSIONS: dict[str, Change] = {
 
 
 def converter(kind: str) -> Change:
-    """Return what converts a value, or each element of an array; hashes and nulls stay."""
+    """Return a function that converts a value, or each element of an array; hashes and nulls stay."""
     convert = CONVERSIONS[kind]
 
     def change(value: Any) -> Any:
@@ -103,7 +103,7 @@ def converter(kind: str) -> Change:
 
 
 def over_texts(change_text: Callable[[str], str]) -> Change:
-    """Return what changes a text, or the texts in an array; other values stay."""
+    """Return a function that changes a text, or the texts in an array; other values stay."""
 
     def change(value: Any) -> Any:
         if type(value) is str:
@@ -118,30 +118,30 @@ def over_texts(change_text: Callable[[str], str]) -> Change:
 
 
 def lower(text: str) -> str:
-    """Lower-case as Ruby: a capital sigma is always a plain small one."""
+    """Convert to lower case as Ruby: a capital sigma always becomes a plain small one."""
     return text.replace("Σ", "σ").lower()
 
 
 def capitalize(text: str) -> str:
-    """Make the first letter a capital and the rest small."""
+    """Convert the first letter to upper case and the rest to lower case."""
     return text[:1].capitalize() + lower(text[1:])
 
 
 def strip(value: Any) -> Any:
-    """Take blanks off both ends of a text, or of each in an array.
+    """Strip white space at both ends of a text, or of each text in an array.
 
     Raises:
-        TypeError: An element of the array is no text.
+        TypeError: An element of the array is not text.
     """
     if type(value) is list:
         if not all(type(item) is str for item in value):
-            raise TypeError("strip: an element of the array is no text")
+            raise TypeError("strip: an element of the array is not text")
         return [item.strip(BLANKS) for item in value]
     return value.strip(BLANKS) if type(value) is str else value
 
 
 def splitter(separator: str) -> Change:
-    """Return what cuts a text as Ruby: empty parts at the end are left out; ``" "`` cuts at any run of blanks."""
+    """Return a function that splits a text as Ruby: no empty parts at the end; ``" "`` splits at white space."""
 
     def change(value: Any) -> Any:
         if type(value) is not str:
@@ -159,7 +159,7 @@ def splitter(separator: str) -> Change:
 
 
 def joiner(separator: str) -> Change:
-    """Return what joins an array to a text, arrays inside it as well."""
+    """Return a function that joins an array, and arrays inside it, into a text."""
 
     def joined(items: list[Any]) -> str:
         return separator.join([joined(item) if type(item) is list else to_s(item) for item in items])
@@ -168,9 +168,9 @@ def joiner(separator: str) -> Change:
 
 
 def merged(value: Any, added: Any) -> Any:
-    """Return ``value`` with ``added`` in it: two hashes make a hash, anything else an array.
+    """Return ``value`` merged with ``added``: two hashes make a hash, other values an array.
 
-    A hash and something else do not go together: then ``value`` itself, the same object, is returned.
+    A hash and another value cannot be merged: then ``value`` itself, the same object, is returned.
     """
     if (type(value) is dict) != (type(added) is dict):
         return value

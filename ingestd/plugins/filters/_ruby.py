@@ -1,6 +1,6 @@
-"""Ruby's conversions between text and values, as far as Logstash's filters show them to users.
+"""Ruby's conversions between text and values, as far as they are visible in Logstash's filters.
 
-Facts from https://docs.ruby-lang.org/en/3.1/ (``Kernel#Float``, ``Float#to_s``, ``String#inspect``,
+Follows https://docs.ruby-lang.org/en/3.1/ (``Kernel#Float``, ``Float#to_s``, ``String#inspect``,
 ``String#strip``, ``String#to_i``, ``String#to_f``), the Ruby of Logstash 9.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from unicodedata import category
 
 BLANKS = "\0\t\n\v\f\r "
-"""What ``String#strip`` takes off."""
+"""The characters that ``String#strip`` removes."""
 
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _FLOAT = re.compile(rf"[+-]?(?:{_DIGITS})?(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?")
@@ -35,10 +35,10 @@ def to_f(text: str) -> float:
 
 
 def strict_float(text: str) -> float:
-    """Return the number that the whole of ``text`` is, decimal or hexadecimal.
+    """Return the value of ``text``, all of which must be a decimal or hexadecimal number.
 
     Raises:
-        ValueError: It is no number, or beyond what a float holds.
+        ValueError: It is not a number, or out of range.
     """
     if text and _HEX.fullmatch(text):
         return hex_float(text)
@@ -46,7 +46,7 @@ def strict_float(text: str) -> float:
         raise ValueError(f"invalid value for a float: {text!r}")
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"{text!r} is beyond the range of a float")
+        raise ValueError(f"{text!r} is out of range for a float")
     return number
 
 
@@ -54,18 +54,18 @@ def hex_float(text: str) -> float:
     """Return the value of ``0x1A``, ``-0x1.8p3``.
 
     Raises:
-        ValueError: It is no hexadecimal number, or beyond what a float holds.
+        ValueError: It is not a hexadecimal number, or out of range.
     """
     if not _HEX.fullmatch(text):
         raise ValueError(f"invalid hexadecimal number: {text!r}")
     try:
         return float.fromhex(text)
     except OverflowError:
-        raise ValueError(f"{text!r} is beyond the range of a float") from None
+        raise ValueError(f"{text!r} is out of range for a float") from None
 
 
 def to_s(value: Any) -> str:
-    """Return ``value.to_s``: hashes and arrays as Ruby shows them, ``{"a"=>1}``."""
+    """Return ``value.to_s``: hashes and arrays as in Ruby, ``{"a"=>1}``."""
     if type(value) is str:
         return value
     return "" if value is None else inspect(value)
@@ -126,7 +126,7 @@ def _inspect_char(char: str) -> str:
 
 
 class _Inspected(dict[int, str]):
-    """What ``inspect`` shows for a character; common ones are looked up, as garbage comes by the megabyte."""
+    """A cache of ``inspect`` for characters, because binary data can come by the megabyte."""
 
     def __missing__(self, code: int) -> str:
         return _inspect_char(chr(code))

@@ -1,7 +1,7 @@
-"""Fields that cannot hold just any value: ``@timestamp`` and ``tags``.
+"""Fields that accept only certain values: ``@timestamp`` and ``tags``.
 
-Logstash refuses to set them to something else, and so must every filter here that sets a field by name:
-the day of an event, and with it the index, comes out of ``@timestamp``.
+Logstash rejects other values, and so must every filter here that sets a field by name: the day of an event, and with
+it the index, depends on ``@timestamp``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _Timestamp(FieldRef):
     def set(self, event: Event, value: Any) -> None:
         canonical = normalise(value)
         if canonical is None:
-            raise FieldError(f"@timestamp cannot be set to {value!r}, which is no timestamp")
+            raise FieldError(f"@timestamp cannot be set to {value!r}, which is not a timestamp")
         event["@timestamp"] = canonical
 
 
@@ -27,7 +27,7 @@ class _Tags(FieldRef):
 
     def set(self, event: Event, value: Any) -> None:
         if not legal_tags(value):
-            raise FieldError(f"tags cannot be set to {value!r}; they are text or an array of texts")
+            raise FieldError(f"tags cannot be set to {value!r}; they must be text or an array of texts")
         event["tags"] = value
 
 
@@ -35,12 +35,12 @@ _SPECIAL = {"@timestamp": _Timestamp, "tags": _Tags}
 
 
 def target(ref: FieldRef | str) -> FieldRef:
-    """Return a reference whose ``set`` raises FieldError where the field cannot hold the value."""
+    """Return a reference whose ``set`` raises FieldError if the field does not accept the value."""
     ref = FieldRef(ref) if isinstance(ref, str) else ref
     special = _SPECIAL.get(ref.top) if len(ref.path) == 1 else None
     return ref if special is None else special(ref.top)
 
 
 def plain_name(ref: FieldRef) -> str | None:
-    """Return the key of a field of the event itself that can hold any value, None for all other fields."""
+    """Return the key of a top-level field that accepts any value, None for all other fields."""
     return ref.top if len(ref.path) == 1 and ref.top not in _SPECIAL else None

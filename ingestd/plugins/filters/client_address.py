@@ -1,8 +1,8 @@
-"""``client_address``: find out of whose request an event speaks.
+"""``client_address``: find the client whose request an event is about.
 
-An addition to Logstash's filters. Web servers and frameworks log the address of a visitor in many places: a field, the
-list of proxies in ``X-Forwarded-For`` (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-For),
-the socket that Django's own server adds to its records as text, the begin of an access line.
+Not in Logstash. Web servers and frameworks log the address of a client in many places: a field, the list of
+proxies in ``X-Forwarded-For`` (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-For),
+the socket that Django's development server adds to its records as text, or the start of an access log line.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugi
 _access_line = re.compile(r"([0-9A-Fa-f:.]{2,45}) \S+ \S+ \[").match  # 1.2.3.4 - - [22/Nov/2026:10:11:12 +0000]
 
 _PEER = "raddr=('"
-_BEGINS = frozenset("<0123456789abcdefABCDEF:[ u")  # of sockets, addresses, and "unknown", which some proxies write
-_MOST_PROXIES = 16  # a longer list is an attack
-_CACHED = 4096
+_FIRST_CHARS = frozenset("<0123456789abcdefABCDEF:[ u")  # of sockets, addresses, and "unknown" (some proxies)
+_MAX_PROXIES = 16  # a longer list is an attack
+_CACHE_SIZE = 4096
 
-Seen = tuple[str | None, bool]
-"""An address in its usual form, None if a text is none, and whether it is one of the open internet."""
+ParsedAddress = tuple[str | None, bool]
+"""An address in its canonical form, None if the text is not one, and whether it is public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Options:
 
     source: list[FieldRef] = option(
         [FieldRef("x_forwarded_for"), FieldRef("HTTP_X_FORWARDED_FOR"), FieldRef("request"), FieldRef("message")],
-        "Fields to look into, in this order.",
+        "Fields to search, in this order.",
     )
-    target: FieldRef = option(FieldRef("client_ip"), "Where the address is stored; a value that is there stays.")
+    target: FieldRef = option(FieldRef("client_ip"), "Field for the address; an existing value is kept.")
 
 
 def _touches(options: Options) -> Touch:
@@ -48,11 +48,11 @@ def _touches(options: Options) -> Touch:
 def build(options: Options, context: BuildContext) -> FilterFn:
     """Set the IP address of the client: the first public one in the fields of `source`, else the first one.
 
-    A field may hold an address, a list of them as in `X-Forwarded-For`, an access line that begins with one, or
-    the text of a socket (`<socket.socket ... raddr=('1.2.3.4', 36965)>`). Whoever sends `X-Forwarded-For` may write
-    anything into it: let a proxy of your own set it, or leave it out of `source`.
+    A field may contain an address, a list of them as in `X-Forwarded-For`, an access log line that starts with one, or
+    the text of a socket (`<socket.socket ... raddr=('1.2.3.4', 36965)>`). Clients can forge `X-Forwarded-For`: have
+    your own proxy set it, or remove it from `source`.
     """
-    # Most names of fields are plain, and most fields are missing: no call to learn that.
+    # Most field names are plain, and most fields are missing: avoid a call to check that.
     sources = [(ref.top, ref.get if len(ref.path) > 1 else None) for ref in options.source]
     target, plain = checked(options.target), plain_name(options.target)
     known, read = _reader()
@@ -65,10 +65,10 @@ def build(options: Options, context: BuildContext) -> FilterFn:
             if name not in event:
                 continue
             text = event[name] if get is None else get(event)
-            if type(text) is not str or (first := text[:1]) not in _BEGINS:
+            if type(text) is not str or (first := text[:1]) not in _FIRST_CHARS:
                 continue
             if first == "<":
-                part = text.rpartition(_PEER)[2].partition("'")[0]  # of no socket: what is no address
+                part = text.rpartition(_PEER)[2].partition("'")[0]  # without a socket, this is not an address
                 address, public = known[part] if part in known else read(part)
             else:
                 address, public = _in_list(text, read)
@@ -88,35 +88,35 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     return client_address
 
 
-def _in_list(text: str, read: Callable[[str], Seen]) -> Seen:
-    """Return the first public address of an access line or a list, else the first one."""
+def _in_list(text: str, read: Callable[[str], ParsedAddress]) -> ParsedAddress:
+    """Return the first public address of an access log line or a list, else the first address."""
     if line := _access_line(text):
         return read(line[1])
-    found: Seen = (None, False)
+    first: ParsedAddress = (None, False)
     if " " in text and "," not in text:  # a sentence
-        return found
-    for part in forwarded(text, _MOST_PROXIES):
-        seen = read(part)
-        if seen[1]:
-            return seen
-        if found[0] is None:
-            found = seen
-    return found
+        return first
+    for part in forwarded(text, _MAX_PROXIES):
+        parsed = read(part)
+        if parsed[1]:
+            return parsed
+        if first[0] is None:
+            first = parsed
+    return first
 
 
-def _reader() -> tuple[dict[str, Seen], Callable[[str], Seen]]:
-    """Return what reads a text as an address, and the dict in which it remembers the short ones that it has read."""
-    known: dict[str, Seen] = {}
+def _reader() -> tuple[dict[str, ParsedAddress], Callable[[str], ParsedAddress]]:
+    """Return a function that parses an address, and the dict in which it caches short texts."""
+    known: dict[str, ParsedAddress] = {}
 
-    def read(text: str) -> Seen:
+    def read(text: str) -> ParsedAddress:
         if text in known:
             return known[text]
         address = parse_address(text)
-        seen = (None, False) if address is None else (str(address), address.is_global)
+        parsed = (None, False) if address is None else (str(address), address.is_global)
         if len(text) <= MAX_CHARS:
-            if len(known) >= _CACHED:
+            if len(known) >= _CACHE_SIZE:
                 known.clear()
-            known[text] = seen
-        return seen
+            known[text] = parsed
+        return parsed
 
     return known, read

@@ -1,7 +1,7 @@
-"""``clone``: make copies of an event, marked each in its own way.
+"""``clone``: copy an event, with a mark on each copy.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-clone. The original comes first and
-stays as it is: the common options run for the copies alone.
+is not changed: the common options run for the copies only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugi
 class Options:
     """Options of the filter ``clone``."""
 
-    clones: list[str] = required("One copy is made for each of these words, which marks it: its `type`, or a tag.")
+    clones: list[str] = required("One copy is made per word, which becomes the `type` of the copy or a tag.")
     ecs_compatibility: str = option(
-        "disabled", "Where the mark goes: `disabled` to `type`, else to `tags`.", choices=("disabled", "v1", "v8")
+        "disabled",
+        "Where to put the word: with `disabled` in `type`, else in `tags`.",
+        choices=("disabled", "v1", "v8"),
     )
 
 
@@ -37,7 +39,7 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
     def clone(event: Event) -> list[Event]:
         events = [event]
         for word in words:
-            copy = event.copy()  # values are never changed in place, so the copy need not be deep
+            copy = event.copy()  # values are never changed in place, so a shallow copy is enough
             if as_tag:
                 add_tag(copy, word)
             else:

@@ -1,4 +1,4 @@
-"""``drop``: drop every event that gets here, or a share of them.
+"""``drop``: drop every event, or a percentage of them.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-drop.
 """
@@ -16,19 +16,19 @@ from ingestd.plugins.registry import BuildContext, FilterFn, filter_plugin, opti
 class Options:
     """Options of the filter ``drop``."""
 
-    percentage: float = option(100.0, "How many of 100 events to drop, chosen at random.")
+    percentage: float = option(100.0, "Percentage of events to drop, chosen at random.")
 
 
 @filter_plugin("drop", Options, touches=touches_nothing, shape="cancel")
 def build(options: Options, context: BuildContext) -> FilterFn:
-    """Drop every event that gets here, or `percentage` of them; the common options run for those that stay."""
+    """Drop every event, or `percentage` of them; the common options run for the events that stay."""
     share, common = options.percentage / 100, context.common
 
     def drop_all(event: Event) -> bool:
         return True
 
     def drop_some(event: Event) -> bool:
-        if random() < share:  # noqa: S311 -- a sample, not a secret
+        if random() < share:  # noqa: S311 -- sampling, not cryptography
             return True
         common(event)
         return False

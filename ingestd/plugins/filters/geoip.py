@@ -1,8 +1,8 @@
-"""``geoip``: say where an IP address is, out of a database in the MaxMind DB format.
+"""``geoip``: look up the location of an IP address in a database in MaxMind DB format.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-geoip and the plugin's version 7.3.
-Not as there: no database is bundled (``ingestd geoip install`` puts one in place); host names are not looked up; an
-IPv6 address is written in its short form; the cache holds the addresses used last.
+Differences: no database is bundled (``ingestd geoip install`` installs one); host names are not resolved; an IPv6
+address is written in its short form; the cache keeps the most recently used addresses.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ log = get_logger(__name__)
 _USES = {"City": "location", "ASN": "asn"}
 
 CHECK_S = 5.0
-"""How often the database file is looked at for a change, in seconds."""
+"""How often to check the database file for changes, in seconds."""
 
 Find = Callable[[str], Callable[[], Tree] | None]
-"""From an address to what makes a new tree of its fields, None if it is not found."""
+"""Finds an address and returns a function that makes a new tree of its fields, None if it is not found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of the filter ``geoip``."""
 
-    source: FieldRef = required("Field that holds the IP address; of an array the first item counts.")
+    source: FieldRef = required("Field with the IP address; of an array, the first item.")
     target: FieldRef | None = option(
-        None, "Field for the result; without it `geoip`, with ECS the parent of a source such as `[client][ip]`."
+        None, "Field for the result; default: `geoip`, or with ECS the parent of a source such as `[client][ip]`."
     )
-    database: str | None = option(None, "Path of the database; without it the one of `ingestd geoip install`.")
+    database: str | None = option(None, "Path of the database; default: the one of `ingestd geoip install`.")
     default_database_type: str = option(
-        "City", "Which of the installed databases: `City` (also one of countries), or `ASN`.", choices=("City", "ASN")
+        "City", "Which installed database to use: `City` (or a country database), or `ASN`.", choices=("City", "ASN")
     )
-    fields: list[str] = option([], "Fields to set; without it those that Logstash takes from such a database.")
+    fields: list[str] = option([], "Fields to set; default: those that Logstash sets from such a database.")
     ecs_compatibility: str = option(
         "disabled",
-        "Layout of the fields: flat, or that of the Elastic Common Schema.",
+        "Layout of the fields: flat, or with `v1` or `v8` that of the Elastic Common Schema.",
         choices=("disabled", "v1", "v8"),
     )
     tag_on_failure: list[str] = option(["_geoip_lookup_failure"], "Tags for an event whose address is not found.")
-    cache_size: int = option(1000, "How many addresses are remembered.")
+    cache_size: int = option(1000, "How many addresses to cache.")
 
 
 def _target(options: Options) -> FieldRef | None:
-    """Return where the result goes, None if the options do not tell."""
+    """Return the field for the result, None if the options do not determine it."""
     if options.target is not None:
         return options.target
     if options.ecs_compatibility == "disabled":
@@ -69,32 +69,32 @@ def _target(options: Options) -> FieldRef | None:
 
 def _touches(options: Options) -> Touch:
     target = _target(options)
-    place = frozenset() if target is None else frozenset({target.text})
+    result = frozenset() if target is None else frozenset({target.text})
     tags = frozenset({"tags"}) if options.tag_on_failure else frozenset()
-    return Touch(reads=place | {options.source.text}, sets=place | tags)
+    return Touch(reads=result | {options.source.text}, sets=result | tags)
 
 
 @filter_plugin("geoip", Options, touches=_touches)
 def build(options: Options, context: BuildContext) -> FilterFn:
-    """Set fields that say where an IP address is: country, city, coordinates, or the network's owner.
+    """Set the location of an IP address: country, city, coordinates, or the owner of the network.
 
-    An address that the database does not hold (a private one, say) or that is none gets the tags of
-    `tag_on_failure` and an empty target; an event without the source gets the tags alone. A database that is
-    replaced is opened within seconds. Without `database`, and as long as none is installed, nothing is found.
+    An event whose address is invalid or not in the database (a private one, say) gets the tags of `tag_on_failure`
+    and an empty target; an event without the source only gets the tags. A replaced database is opened within
+    seconds. Without `database`, and until one is installed, nothing is found.
     """
     target = _target(options)
     if target is None:
-        raise ValueError("target is needed: the source is no `ip` of another field, such as [client][ip]")
+        raise ValueError("the option target is needed unless the source ends in [ip], such as [client][ip]")
     lookups = _Lookups(options, context)
-    find, next_look = lookups.find, 0.0
-    source, place = options.source, checked(target)
+    find, next_check = lookups.find, 0.0
+    source, destination = options.source, checked(target)
     get = source.get if len(source.path) > 1 else None
     name, plain, tags = source.top, plain_name(target), options.tag_on_failure
 
     def geoip(event: Event) -> bool:
-        nonlocal find, next_look
-        if (now := monotonic()) >= next_look:
-            find, next_look = lookups.look(), now + CHECK_S
+        nonlocal find, next_check
+        if (now := monotonic()) >= next_check:
+            find, next_check = lookups.check(), now + CHECK_S
         if find is None and not tags:
             return False
         value = event.get(name) if get is None else get(event)
@@ -103,13 +103,13 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         if find is not None and type(value) is str:
             make = find(value) if len(value) <= MAX_CHARS else None
             if make is None:
-                if value.strip() and place.get(event) is None:
-                    place.set(event, {})
+                if value.strip() and destination.get(event) is None:
+                    destination.set(event, {})
             elif plain is not None and plain not in event:
                 event[plain] = make()
                 return True
             else:
-                _store(event, place, make())
+                _store(event, destination, make())
                 return True
         for tag in tags:
             add_tag(event, tag)
@@ -119,7 +119,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
 
 
 class _Lookups:
-    """The database, and what was found in it last."""
+    """The database, with a cache of lookups."""
 
     def __init__(self, options: Options, context: BuildContext) -> None:
         if options.cache_size < 1:
@@ -129,15 +129,15 @@ class _Lookups:
         installed = database_file(context.settings.data_dir, _USES[options.default_database_type])
         path = installed if options.database is None else context.folder / Path(options.database)
         self._database = WatchedDatabase(path, required=options.database is not None)
-        self._told = False
+        self._logged = False
         self.find = self._make_find()
 
-    def look(self) -> Find | None:
-        """Return what finds an address in the database of now, None if there is none."""
+    def check(self) -> Find | None:
+        """Return the lookup in the current database, None if there is none."""
         if self._database.refresh():
             self.find = self._make_find()
-        if self.find is None and not self._told:
-            self._told = True
+        if self.find is None and not self._logged:
+            self._logged = True
             log.info("no geoip database is installed, see ingestd geoip install", folder=self._database.path.parent)
         return self.find
 
@@ -150,45 +150,45 @@ class _Lookups:
         @lru_cache(self._cache_size)
         def find(text: str) -> Callable[[], Tree] | None:
             address = parse_address(text)
-            found = None if address is None else database.find(address)
-            tree = None if found is None else extract(found)
+            record = None if address is None else database.find(address)
+            tree = None if record is None else extract(record)
             return None if tree is None else _copier(tree)
 
         return find
 
 
 def _copier(tree: Tree) -> Callable[[], Tree]:
-    """Return what makes a copy of ``tree``, which is cheaper if one knows where dicts are inside of it."""
-    below = [(key, _copier(value)) for key, value in tree.items() if type(value) is dict]
-    if not below:
+    """Return a function that copies ``tree``: cheaper than a generic copy, because it knows where the dicts are."""
+    nested = [(key, _copier(value)) for key, value in tree.items() if type(value) is dict]
+    if not nested:
         return tree.copy
 
     def copy() -> Tree:
         new = tree.copy()
-        for key, make in below:
+        for key, make in nested:
             new[key] = make()
         return new
 
     return copy
 
 
-def _store(event: Event, place: FieldRef, tree: Tree) -> None:
-    """Set ``tree`` below ``place``; what is there already stays.
+def _store(event: Event, target: FieldRef, tree: Tree) -> None:
+    """Merge ``tree`` into ``target``; other fields there are kept.
 
     Raises:
-        FieldError: ``place`` holds a value that has no fields.
+        FieldError: ``target`` has a value that is not a hash.
     """
-    there = place.get(event)
-    if there is None:
-        place.set(event, tree)
-    elif type(there) is dict:
-        place.set(event, _merged(there, tree))
+    old = target.get(event)
+    if old is None:
+        target.set(event, tree)
+    elif type(old) is dict:
+        target.set(event, _merged(old, tree))
     else:
-        raise FieldError(f"cannot set {place}: it holds {there!r}, which has no fields")
+        raise FieldError(f"cannot set {target}: its value {old!r} is not a hash")
 
 
-def _merged(there: Any, tree: Tree) -> Tree:
-    if type(there) is not dict:
+def _merged(old: Any, tree: Tree) -> Tree:
+    if type(old) is not dict:
         return tree
-    below = {key: _merged(there.get(key), value) for key, value in tree.items() if type(value) is dict}
-    return {**there, **tree, **below}
+    nested = {key: _merged(old.get(key), value) for key, value in tree.items() if type(value) is dict}
+    return {**old, **tree, **nested}

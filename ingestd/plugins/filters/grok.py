@@ -1,7 +1,7 @@
-"""``grok``: take text apart by named patterns.
+"""``grok``: extract fields from text with named patterns.
 
-Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-grok. One match anywhere is a
-success; fields and patterns are tried in the order of the config, until the first match or, without
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-grok. One match is enough for
+success; fields and patterns are tried in the order of the config, up to the first match or, without
 ``break_on_match``, all of them.
 """
 
@@ -22,7 +22,7 @@ from ingestd.plugins.filters._captures import CaptureRules, Store, field_of, mak
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
 
-_compile = lru_cache(maxsize=256)(compile_grok)  # what ``touches`` and ``build`` both need
+_compile = lru_cache(maxsize=256)(compile_grok)  # shared by ``touches`` and ``build``
 
 MatchField = Callable[[Event], bool]
 
@@ -32,29 +32,33 @@ class Options:
     """Options of the filter ``grok``."""
 
     match: dict[str, list[str]] = option({}, "Fields to match, each with a pattern or an array of patterns.")
-    overwrite: list[FieldRef] = option([], "Fields that a capture replaces; else it is added to what they hold.")
-    break_on_match: bool = option(True, "Stop at the first pattern that matches; else try them all.")
-    named_captures_only: bool = option(True, "Keep captures with a field name only; else `%{WORD}` sets `WORD`.")
-    keep_empty_captures: bool = option(False, "Set fields whose capture is empty, too.")
-    patterns_dir: list[str] = option([], "Folders, files or wildcard paths with more patterns; the last one wins.")
-    patterns_files_glob: str = option("*", "Which files of a folder in `patterns_dir` hold patterns.")
-    pattern_definitions: dict[str, str] = option({}, "More patterns, name to pattern; they win over all files.")
-    target: FieldRef | None = option(None, "Field that takes all captures; without it they go to the event.")
-    tag_on_failure: list[str] = option(["_grokparsefailure"], "Tags for an event that nothing matches.")
-    timeout_millis: float = option(30000.0, "Longest time for a match, in milliseconds; 0 for no limit.")
-    timeout_scope: str = option(
-        "pattern", "What the time is for: each pattern, or all patterns of a field.", choices=("pattern", "event")
+    overwrite: list[FieldRef] = option(
+        [], "Fields that captures replace; otherwise a capture is added to an existing value."
     )
-    tag_on_timeout: str = option("_groktimeout", "Tag for an event whose match takes too long.")
+    break_on_match: bool = option(True, "Stop at the first pattern that matches; otherwise try them all.")
+    named_captures_only: bool = option(True, "Keep only captures with a field name; otherwise `%{WORD}` sets `WORD`.")
+    keep_empty_captures: bool = option(False, "Also set fields whose capture is empty.")
+    patterns_dir: list[str] = option([], "Folders, files or wildcard paths with more patterns; later ones win.")
+    patterns_files_glob: str = option("*", "Which files in the folders of `patterns_dir` contain patterns.")
+    pattern_definitions: dict[str, str] = option({}, "More patterns, by name; they win over all files.")
+    target: FieldRef | None = option(None, "Parent field of all captures; default: the event itself.")
+    tag_on_failure: list[str] = option(["_grokparsefailure"], "Tags for an event without a match.")
+    timeout_millis: float = option(30000.0, "Time limit for a match, in milliseconds; 0: no limit.")
+    timeout_scope: str = option(
+        "pattern",
+        "What the limit applies to: each pattern, or all patterns of a field (`event`).",
+        choices=("pattern", "event"),
+    )
+    tag_on_timeout: str = option("_groktimeout", "Tag for an event whose match exceeds the limit.")
     ecs_compatibility: str = option(
         "disabled",
-        "Accepted for Logstash; the stock patterns keep their classic field names.",
+        "For compatibility with Logstash; the stock patterns keep their legacy field names.",
         choices=("disabled", "v1", "v8"),
     )
 
 
 def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
-    """Return the compiled patterns of each field. Raises ValueError, with the pattern, if one is wrong."""
+    """Return the compiled patterns of each field. Raises ValueError, with the pattern, if one is invalid."""
     try:
         library = load_library(options.patterns_dir, options.patterns_files_glob, options.pattern_definitions)
     except PatternError as error:
@@ -72,7 +76,7 @@ def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
 
 def _captured(options: Options) -> frozenset[FieldRef]:
     """Return the fields that the patterns set."""
-    patterns = (pattern for found in _patterns(options).values() for pattern in found)
+    patterns = (pattern for field_patterns in _patterns(options).values() for pattern in field_patterns)
     return frozenset(field_of(capture, options.target) for pattern in patterns for capture in pattern.captures)
 
 
@@ -83,7 +87,7 @@ def _touches(options: Options) -> Touch:
 
 
 def _warnings(options: Options) -> list[str]:
-    """Return a sentence for each pattern whose time is not proven to grow with the length of the value alone."""
+    """Return a sentence for each pattern whose time is not proven to be linear in the length of the value."""
     return [
         f"pattern {pattern.text!r}: {pattern.safety.describe()}"
         for patterns in _patterns(options).values()
@@ -94,9 +98,9 @@ def _warnings(options: Options) -> list[str]:
 
 @filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure", warnings=_warnings)
 def build(options: Options, context: BuildContext) -> FilterFn:
-    """Match fields against patterns and set what the patterns name.
+    """Match fields against patterns and set the fields that the patterns name.
 
-    A value that is no text is turned into one; of an array, each element is tried and one match is enough.
+    A value that is not text is converted to text; of an array, each element is tried and one match is enough.
     """
     limit = options.timeout_millis / 1000 or None
     overwrite = _captured(options) if context.again else frozenset(options.overwrite)
@@ -115,7 +119,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
 
 
 def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
-    """Return what tags an event that nothing matches, and returns False; None if there is nothing to do."""
+    """Return a function that tags an event without a match and returns False; None if there are no tags."""
     if not tags:
         return None
 
@@ -177,7 +181,7 @@ def _many(
 
 
 def _match_field(ref: FieldRef, try_text: Callable[[Event, str], bool]) -> MatchField:
-    """Return what tries the value of ``ref``; a missing field counts as empty text."""
+    """Return a function that matches the value of ``ref``; a missing field counts as empty text."""
 
     def match_field(event: Event) -> bool:
         value = ref.get(event)
@@ -194,7 +198,7 @@ def _match_field(ref: FieldRef, try_text: Callable[[Event, str], bool]) -> Match
 def _try_all(
     pairs: list[tuple[Matcher, Store]], break_on_match: bool, deadline: float | None
 ) -> Callable[[Event, str], bool]:
-    """Return what tries the patterns in turn, within ``deadline`` seconds for all of them together."""
+    """Return a function that tries the patterns in turn, within ``deadline`` seconds in total."""
     tries = [(matcher.search, store) for matcher, store in pairs]
 
     def try_text(event: Event, text: str) -> bool:
@@ -208,7 +212,7 @@ def _try_all(
         return matched
 
     def try_in_time(event: Event, text: str) -> bool:
-        assert deadline is not None  # noqa: S101 -- only used with one
+        assert deadline is not None  # noqa: S101 -- used only with a deadline
         end, matched = monotonic() + deadline, False
         for search, store in tries:
             match = search(text)

@@ -1,4 +1,4 @@
-"""``json``: parse a field that holds JSON text, into the event or into one field of it.
+"""``json``: parse JSON text in a field, into the event or into another field.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-json.
 """
@@ -24,12 +24,14 @@ _TIMESTAMP_FIELD = "_@timestamp"
 class Options:
     """Options of the filter ``json``."""
 
-    source: FieldRef = required("Field that holds the JSON text.")
-    target: FieldRef | None = option(None, "Field for the result; without it, the keys of an object become fields.")
-    skip_on_invalid_json: bool = option(False, "Leave an event whose source is no JSON as it is, without a tag.")
+    source: FieldRef = required("Field with the JSON text.")
+    target: FieldRef | None = option(
+        None, "Field for the result; default: the keys of the object become fields of the event."
+    )
+    skip_on_invalid_json: bool = option(False, "Do not tag an event whose source is not JSON.")
     tag_on_failure: list[str] = option(["_jsonparsefailure"], "Tags for an event whose source cannot be parsed.")
     ecs_compatibility: str = option(
-        "disabled", "Accepted for Logstash; it changes nothing here.", choices=("disabled", "v1", "v8")
+        "disabled", "For compatibility with Logstash; no effect.", choices=("disabled", "v1", "v8")
     )
 
 
@@ -43,13 +45,13 @@ def _touches(options: Options) -> Touch:
 
 @filter_plugin("json", Options, touches=_touches, failure_tag="_jsonparsefailure", timed=True)
 def build(options: Options, context: BuildContext) -> TimedFilterFn:
-    """Parse JSON text. A missing source is passed over; a source that is no JSON is a failure.
+    """Parse JSON text. A missing source is skipped; a source that is not JSON is a failure.
 
-    An `@timestamp` in the text becomes the event's; one that is no timestamp is kept in `_@timestamp`, the event
+    An `@timestamp` in the text replaces that of the event; an invalid one is kept in `_@timestamp`, and the event
     gets the current time and the tag `_timestampparsefailure`.
     """
     source, failed, skip = options.source, _tagger(options.tag_on_failure), options.skip_on_invalid_json
-    place = _placed_into(options.target)
+    store = _storer(options.target)
 
     def parse(event: Event, received_ns: int) -> bool:
         text = source.get(event)
@@ -60,7 +62,7 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
         except NotJsonError:
             return False if skip else failed(event)
         try:
-            place(event, value, received_ns)
+            store(event, value, received_ns)
         except FieldError:
             return failed(event)
         return True
@@ -80,12 +82,12 @@ def _tagger(tags: list[str]) -> Callable[[Event], bool]:
 def _parse(text: Any) -> Any:
     """Return the value of a JSON text; blank text is null, as in Logstash."""
     if type(text) is not str:
-        raise NotJsonError("the source is no text")
+        raise NotJsonError("the source is not text")
     return loads(text.encode("utf-8", "replace")) if text.strip() else None
 
 
-def _placed_into(field: FieldRef | None) -> Callable[[Event, Any, int], None]:
-    """Return what sets a value, parsed from an event with a given time of receipt, as one field, or as fields."""
+def _storer(field: FieldRef | None) -> Callable[[Event, Any, int], None]:
+    """Return a function of (event, parsed value, time of receipt) that stores the value in ``field`` or as fields."""
     if field is None:
         return _into_event
     set_field = target(field).set
@@ -93,13 +95,13 @@ def _placed_into(field: FieldRef | None) -> Callable[[Event, Any, int], None]:
 
 
 def _into_event(event: Event, value: Any, received_ns: int) -> None:
-    """Set the keys of an object, which are field references, as fields.
+    """Store the keys of an object, which are field references, as fields.
 
     Raises:
-        FieldError: The value is no object, or a key names no field that can be set.
+        FieldError: The value is not an object, or a key names a field that cannot be set.
     """
     if type(value) is not dict:
-        raise FieldError("only an object can be placed without a target")
+        raise FieldError("without a target, the text must be an object")
     if not legal_tags(value.get("tags")):
         raise FieldError("tags must be text or an array of texts")
     stamp = value.pop("@timestamp", None)
@@ -113,7 +115,7 @@ def _into_event(event: Event, value: Any, received_ns: int) -> None:
 
 
 def _set_references(event: Event, fields: dict[str, Any]) -> None:
-    """Set each field; all names are read first, so that a bad one leaves the event as it is."""
+    """Set each field; all names are parsed first, so that an invalid one leaves the event unchanged."""
     for ref, item in [(target(key) if "[" in key or "]" in key else key, item) for key, item in fields.items()]:
         if isinstance(ref, FieldRef):
             ref.set(event, item)

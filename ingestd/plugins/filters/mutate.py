@@ -1,7 +1,7 @@
 """``mutate``: rename, replace, convert and change fields.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-mutate. The operations run in
-Logstash's order, whatever the order in the config; after an error the rest is skipped.
+Logstash's order, not in that of the config; after an error the rest are skipped.
 """
 
 from __future__ import annotations
@@ -22,32 +22,34 @@ Step = Callable[[Event], None]
 
 _FAILURE_TAG = "_mutate_error"
 _ERRORS = (ValueError, TypeError, ArithmeticError, PatternError, GrokTimeoutError)
-_CACHED_PATTERNS = 256  # patterns and replacements made of fields
+_CACHED_PATTERNS = 256  # patterns and replacements that depend on fields
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of the filter ``mutate``, in the order in which they are applied."""
 
-    coerce: dict[str, Template] = option({}, "Fields to set to a value where they are there but null.")
-    rename: dict[str, Template] = option({}, "Fields to rename, old name to new name; both may hold `%{field}`.")
-    update: dict[str, Template] = option({}, "Fields to set to a text if they are there.")
-    replace: dict[str, Template] = option({}, "Fields to set to a text, there or not.")
+    coerce: dict[str, Template] = option({}, "Fields to set to a value if they are null.")
+    rename: dict[str, Template] = option({}, "Fields to rename, old name to new name; both may contain `%{field}`.")
+    update: dict[str, Template] = option({}, "Fields to set to a text if they exist.")
+    replace: dict[str, Template] = option({}, "Fields to set to a text, whether they exist or not.")
     convert: dict[str, str] = option(
         {},
-        "Fields to convert, with their type: `integer`, `float`, `integer_eu`, `float_eu` (1.234,5), `string`"
+        "Fields to convert, with the type: `integer`, `float`, `integer_eu`, `float_eu` (1.234,5), `string`"
         " or `boolean`.",
     )
     gsub: list[str] = option(
-        [], "Triples of field, regular expression and replacement: each match in the field is replaced."
+        [], "Triples of field, regular expression and replacement: every match in the field is replaced."
     )
-    uppercase: list[FieldRef] = option([], "Fields to turn into capital letters.")
-    capitalize: list[FieldRef] = option([], "Fields to give a capital first letter, and small ones after it.")
-    lowercase: list[FieldRef] = option([], "Fields to turn into small letters.")
-    strip: list[FieldRef] = option([], "Fields to take blanks off at both ends.")
-    split: dict[str, str] = option({}, "Fields to cut into an array, with the separator.")
-    join: dict[str, str] = option({}, "Arrays to join to a text, with the separator.")
-    merge: dict[str, list[FieldRef]] = option({}, "Fields to add other fields to, arrays to arrays, hashes to hashes.")
+    uppercase: list[FieldRef] = option([], "Fields to convert to upper case.")
+    capitalize: list[FieldRef] = option([], "Fields to convert to a capital first letter and lower case after it.")
+    lowercase: list[FieldRef] = option([], "Fields to convert to lower case.")
+    strip: list[FieldRef] = option([], "Fields to strip of white space at both ends.")
+    split: dict[str, str] = option({}, "Fields to split into an array, with the separator.")
+    join: dict[str, str] = option({}, "Arrays to join into a text, with the separator.")
+    merge: dict[str, list[FieldRef]] = option(
+        {}, "Fields to merge other fields into: arrays into arrays, hashes into hashes."
+    )
     copy: dict[str, FieldRef] = option({}, "Fields to copy, source to target.")
     tag_on_failure: str = option(_FAILURE_TAG, "Tag for an event in which an operation failed.")
 
@@ -70,7 +72,7 @@ def _templates(options: Options) -> Iterator[Template]:
 def _touches(options: Options) -> Touch:
     renames = [(Template(old).static, new.static) for old, new in options.rename.items()]
     if any(old is None or new is None for old, new in renames):
-        return Touch(unknown="mutate renames fields whose names are made of other fields")
+        return Touch(unknown="mutate renames fields whose names depend on other fields")
     old, new = ({name for name in names if name} for names in zip(*renames, strict=True)) if renames else (set(), set())
     changed = set(_changed(options))
     reads = old | changed | {ref.text for refs in options.merge.values() for ref in refs} | set(options.copy)
@@ -106,7 +108,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
 
 
 def _tagging(steps: list[Step], tag: str) -> FilterFn:
-    """Return a filter that adds its own ``tag`` to an event in which a step fails."""
+    """Return a filter that adds ``tag`` to an event in which a step fails."""
 
     def mutate(event: Event) -> bool:
         try:
@@ -121,7 +123,7 @@ def _tagging(steps: list[Step], tag: str) -> FilterFn:
 
 
 def _steps(options: Options) -> Iterator[Step]:
-    """Yield what is to be done, in Logstash's order."""
+    """Yield the steps, in Logstash's order."""
     yield from (_coerce(target(name), text) for name, text in options.coerce.items())
     yield from (_rename(Template(old), new) for old, new in options.rename.items())
     yield from (_update(target(name), text) for name, text in options.update.items())
@@ -172,10 +174,10 @@ def _coerce(ref: FieldRef, text: Template) -> Step:
 def _rename(old: Template, new: Template) -> Step:
     if old.static is None or new.static is None:
         return lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event)))
-    source, goal = target(old.static), target(new.static)
-    name, new_name = plain_name(source), plain_name(goal)
+    source, destination = target(old.static), target(new.static)
+    name, new_name = plain_name(source), plain_name(destination)
     if name is None or new_name is None:
-        return lambda event: _move(event, source, goal)
+        return lambda event: _move(event, source, destination)
 
     def top(event: Event) -> None:
         if name in event:
@@ -184,12 +186,12 @@ def _rename(old: Template, new: Template) -> Step:
     return top
 
 
-def _move(event: Event, source: FieldRef, goal: FieldRef) -> None:
+def _move(event: Event, source: FieldRef, destination: FieldRef) -> None:
     if not source.exists(event):
         return
     value = source.remove(event)
     try:
-        goal.set(event, value)
+        destination.set(event, value)
     except FieldError:
         source.set(event, value)  # Logstash loses the value here
         raise
@@ -222,7 +224,7 @@ def _replace(ref: FieldRef, text: Template) -> Step:
 def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
     def step(event: Event) -> None:
         value = ref.get(event)
-        grows = type(value) in (list, dict)  # as in Logstash: into anything else, only the last one is merged
+        grows = type(value) in (list, dict)  # as in Logstash: only the last field is merged into any other value
         for other in added:
             merged = do.merged(value, other.get(event))
             if merged is not value:
@@ -232,10 +234,10 @@ def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
     return step
 
 
-def _copy(source: FieldRef, goal: FieldRef) -> Step:
+def _copy(source: FieldRef, destination: FieldRef) -> Step:
     def step(event: Event) -> None:
         if (value := source.get(event)) is not None:
-            goal.set(event, value)  # shared, not copied: values are never changed in place
+            destination.set(event, value)  # shared, not copied: values are never changed in place
 
     return step
 
@@ -270,7 +272,7 @@ def _gsub_dynamic(ref: FieldRef, pattern: Template, replacement: Template) -> St
 
 
 def _substitution(pattern: str, replacement: str) -> Callable[[str], str]:
-    """Return what replaces every match of ``pattern``. Raises PatternError if it is no regular expression."""
+    """Return a function that replaces every match of ``pattern``. Raises PatternError if that is invalid."""
     compiled = compile_regex(pattern)
     substitute, new = compiled.matcher().sub, compiled.replacement(replacement)
     return lambda text: substitute(new, text)

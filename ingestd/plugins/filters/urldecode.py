@@ -1,7 +1,7 @@
-"""``urldecode``: replace ``%XX`` escapes in one field, or in all fields, by their text.
+"""``urldecode``: decode ``%XX`` escapes in one field, or in all fields.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-urldecode. As there, ``+``
-stays ``+`` unless ``plus_as_space`` is set. Not as there: a missing field stays missing.
+stays ``+`` unless ``plus_as_space`` is set. Unlike there, a missing field stays missing.
 """
 
 from __future__ import annotations
@@ -20,29 +20,27 @@ from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugi
 
 _RUN = re.compile("(?:%[0-9A-Fa-f]{2})+")
 _RUN_OF_BYTES = re.compile(b"(?:%[0-9A-Fa-f]{2})+")
-# The second byte of a character in CP949, Big5 or Shift_JIS may be a letter, which is not escaped.
+# The second byte of a character in CP949, Big5 or Shift_JIS may be an unescaped letter.
 _PIECE = re.compile("(?:%[0-9A-Fa-f]{2}[A-Za-z]?)+")
 
 _CACHED_CHARS = 256  # words repeat, long texts do not
-_CACHED_TEXTS = 8192  # about 1 MB of search words; 16 MB were they all of full length
+_CACHED_TEXTS = 8192  # about 1 MB of search words; at most 16 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of the filter ``urldecode``."""
 
-    field: FieldRef = option(FieldRef("message"), "Field to decode: text, or an array or hash with texts in it.")
+    field: FieldRef = option(FieldRef("message"), "Field to decode: text, or an array or hash that contains text.")
     all_fields: bool = option(False, "Decode every field of the event; `field` is then ignored.")
     charset: str = option("UTF-8", "Encoding of the escaped bytes, e.g. `UTF-8` or `CP949`.")
-    tag_on_failure: list[str] = option(
-        ["_urldecodefailure"], "Tags for an event that cannot be decoded; accepted for Logstash, decoding never fails."
-    )
-    plus_as_space: bool = option(False, "Decode `+` as a space, as HTML forms write it; Logstash leaves it alone.")
+    tag_on_failure: list[str] = option(["_urldecodefailure"], "For compatibility with Logstash; decoding never fails.")
+    plus_as_space: bool = option(False, "Decode `+` as a space, as HTML forms encode it; Logstash does not.")
     fallback_charset: str = option(
-        "", "Encoding of escaped bytes that are not valid in `charset`, e.g. `CP949`; empty for none."
+        "", "Encoding of escaped bytes that are not valid in `charset`, e.g. `CP949`; empty: none."
     )
     normalize: str = option(
-        "", "Unicode form of the result; empty leaves it as it is.", choices=("", "NFC", "NFD", "NFKC", "NFKD")
+        "", "Unicode normalization form of the result; empty: none.", choices=("", "NFC", "NFD", "NFKC", "NFKD")
     )
 
 
@@ -55,9 +53,9 @@ def _touches(options: Options) -> Touch:
 
 @filter_plugin("urldecode", Options, touches=_touches)
 def build(options: Options, context: BuildContext) -> FilterFn:
-    """Replace `%XX` escapes by their text.
+    """Decode `%XX` escapes.
 
-    Bytes that are no text in `charset` (nor in `fallback_charset`) are shown as `\\xD3`, without a tag.
+    Bytes that are not valid in `charset` (or `fallback_charset`) are written as `\\xD3`, without a tag.
     """
     decode = _decoder(_make_decode_text(options), "+" if options.plus_as_space else "%", _is_utf8(options.charset))
     if options.all_fields:
@@ -86,14 +84,14 @@ def _all_fields(decode: Callable[[Any], Any]) -> FilterFn:
     def decode_all(event: Event) -> bool:
         for name, value in event.items():
             if name != "@metadata" and (decoded := decode(value)) is not value:
-                event[name] = decoded  # the set of keys stays, so the iteration is safe
+                event[name] = decoded  # no key is added, so the iteration is safe
         return True
 
     return decode_all
 
 
 def _decoder(text: Callable[[str], str], also: str, utf8: bool) -> Callable[[Any], Any]:
-    """Return what decodes any value by ``text``; what holds nothing to decode is returned as it is."""
+    """Return a function that decodes any value with ``text``; a value without escapes is returned unchanged."""
     cached = lru_cache(maxsize=_CACHED_TEXTS)(text)
 
     def decode(value: Any) -> Any:
@@ -112,12 +110,12 @@ def _decoder(text: Callable[[str], str], also: str, utf8: bool) -> Callable[[Any
     return decode
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one is other
+def _same(new: Any, old: Any) -> bool:
+    return new is old
 
 
 def _make_decode_text(options: Options) -> Callable[[str], str]:
-    """Return what decodes one text, by the options; it never raises."""
+    """Return a function that decodes one text according to the options; it never raises."""
     charset = find_charset(options.charset)
     fallback = find_charset(options.fallback_charset, "fallback_charset") if options.fallback_charset else ""
     plus, form = options.plus_as_space, options.normalize
@@ -145,12 +143,12 @@ def _bytes_run(match: re.Match[bytes]) -> bytes:
 
 
 def _whole(text: str, charset: str, errors: str) -> str:
-    """Decode the escaped and the plain characters of ``text`` together, all as bytes in ``charset``."""
+    """Decode the escaped and the plain characters of ``text`` together, as bytes in ``charset``."""
     return _RUN_OF_BYTES.sub(_bytes_run, text.encode("utf-8", "surrogatepass")).decode(charset, errors)
 
 
 def _mend(text: str, charset: str, fallback: str) -> str:
-    """Decode a text that holds bytes which are not valid in ``charset``: each piece on its own, if that helps."""
+    """Decode a text with bytes that are not valid in ``charset``: each piece separately, if that helps."""
     if fallback:
         try:
             return _PIECE.sub(lambda piece: _either(piece[0], charset, fallback), text)

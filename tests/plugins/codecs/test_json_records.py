@@ -14,7 +14,7 @@ from logstash.formatter import LogstashFormatterVersion0, LogstashFormatterVersi
 from ingestd.compiler.projection import ALWAYS
 from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
-from ingestd.plugins.codecs._events import lift
+from ingestd.plugins.codecs._events import convert_version_0
 from ingestd.plugins.codecs._json import JsonDecoder
 from ingestd.plugins.interfaces import Decoded
 
@@ -44,7 +44,7 @@ def test_both_versions_give_the_same_event(text: str, extra: dict[str, Any], fai
     record.__dict__.update(extra)
     old = json.loads(LogstashFormatterVersion0("web", tags).format(record))
     new = json.loads(LogstashFormatterVersion1("web", tags).format(record))
-    assert lift(old) == new
+    assert convert_version_0(old) == new
 
 
 def test_versions_are_told_apart_record_by_record() -> None:
@@ -71,8 +71,8 @@ LIFTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("old", "new"), [case[1:] for case in LIFTED], ids=[case[0] for case in LIFTED])
-def test_lift(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert lift(old) == new
+def test_convert_version_0(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert convert_version_0(old) == new
 
 
 def test_a_record_that_has_only_one_of_the_marks_is_no_version_0() -> None:

@@ -239,7 +239,7 @@ def test_the_type_of_a_default_database() -> None:
 
 
 def test_a_target_that_can_hold_no_fields() -> None:
-    with pytest.raises(FieldError, match="it holds 'x'"):
+    with pytest.raises(FieldError, match="its value 'x' is not a hash"):
         build("geoip", source="ip", database=db.COUNTRY)({"ip": "1.2.3.4", "geoip": "x"})
 
 
