@@ -85,7 +85,7 @@ class Lifecycle:
         """Return the indices of days that have ended and are not, or no more, backed up, the oldest day first."""
         if self.backups is None or not self.repository:
             return []
-        current, today = self.backups.current(self.repository), self.today
+        current, today = self.backups.backed_up_indices(self.repository), self.today
         ended = [
             (one.day, one.index, one)
             for one in self.store.indices()
@@ -132,7 +132,7 @@ class Lifecycle:
     def plan(self, free_bytes: int | None = None) -> list[Decision]:
         """Return what ``prune`` would do now, as far as can be told without reading backups."""
         indices = self.store.indices()
-        current = self.backups.current(self.repository) if self.backups and self.repository else None
+        current = self.backups.backed_up_indices(self.repository) if self.backups and self.repository else None
         restored = self._restored()
         holds = {}
         for one in indices:
@@ -162,7 +162,7 @@ class Lifecycle:
         """Return why the backup of an index cannot be relied on right now; empty: it can, or there are no backups."""
         if self.backups is None or not self.repository:
             return ""
-        snapshot = self.backups.current(self.repository).get(index)  # again: events may have come since
+        snapshot = self.backups.backed_up_indices(self.repository).get(index)  # again: events may have come since
         if snapshot is None:
             return "it is not backed up"
         if not self._fresh(self.state.verified.get(self.repository, {}).get(snapshot)):
@@ -186,4 +186,4 @@ class Lifecycle:
         return ""
 
     def _restored(self) -> Mapping[str, datetime.datetime]:
-        return self.backups.restored() if self.backups else {}
+        return self.backups.restored_indices() if self.backups else {}

@@ -123,7 +123,7 @@ class Backups(Protocol):
             BackupError: The backup is partial or failed.
         """
 
-    def current(self, repository: str) -> Mapping[str, str]:
+    def backed_up_indices(self, repository: str) -> Mapping[str, str]:
         """Return the indices whose every event is in a successful backup, with the name of that backup."""
 
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
@@ -147,16 +147,16 @@ class Backups(Protocol):
             BackupError: The index exists and ``overwrite`` is not set, or a backup is damaged.
         """
 
-    def restored(self) -> Mapping[str, datetime.datetime]:
+    def restored_indices(self) -> Mapping[str, datetime.datetime]:
         """Return the indices that were restored, and when."""
 
-    def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event, once, oldest first; nothing becomes visible in the store."""
 
-    def content(self, index: str) -> Iterator[tuple[str, bytes]]:
+    def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event of an index, in any order."""
 
-    def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+    def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Create an index from ids and documents, such as those of another store, or nothing at all.
 
         It counts as restored and as not backed up. Returns the number of events.
@@ -165,7 +165,7 @@ class Backups(Protocol):
             BackupError: The index exists and ``overwrite`` is not set.
         """
 
-    def forget(self, repository: str, snapshot: str) -> None:
+    def delete_snapshot(self, repository: str, snapshot: str) -> None:
         """Delete a backup."""
 
     def close(self) -> None:

@@ -73,6 +73,6 @@ class BackupSummary:
         url = self._settings.store or self._settings.elasticsearch
         try:
             with closing(open_backups(url, self._settings.data_dir)) as backups:
-                return {index: (since + keep).date() for index, since in backups.restored().items()}
+                return {index: (since + keep).date() for index, since in backups.restored_indices().items()}
         except (StoreError, OverflowError):
             return {}  # the page is useful without it

@@ -70,18 +70,18 @@ def test_back_up_delete_restore(
     snapshot = backups.back_up(repository.name, index, now())
     assert (snapshot.state, snapshot.index, snapshot.events) == ("success", index, 500)
     assert str(snapshot.day) == "2019-05-15"
-    assert backups.current(repository.name)[index] == snapshot.name
+    assert backups.backed_up_indices(repository.name)[index] == snapshot.name
     assert backups.verify(repository.name, snapshot.name) == []
-    assert dict(backups.documents(repository.name, [snapshot.name]))["id-7"] == (
+    assert dict(backups.snapshot_documents(repository.name, [snapshot.name]))["id-7"] == (
         '{"message":"id-7 서울",  "n" : 1.50}'.encode()
     )
     search_server.call("DELETE", f"/{index}")
     assert backups.restore(repository.name, [snapshot.name], index) == 500
     assert content(search_server, index) == before
-    assert backups.current(repository.name)[index] == snapshot.name  # it still counts as backed up
-    assert abs(backups.restored()[index] - now()) < datetime.timedelta(minutes=5)
+    assert backups.backed_up_indices(repository.name)[index] == snapshot.name  # it still counts as backed up
+    assert abs(backups.restored_indices()[index] - now()) < datetime.timedelta(minutes=5)
     put(search_server, index, ["late"])
-    assert index not in backups.current(repository.name)
+    assert index not in backups.backed_up_indices(repository.name)
     if search_server.s3 is not None:
         assert all(key.startswith("django_logs/") for key in search_server.s3.keys(repository.settings["bucket"]))
 
@@ -108,13 +108,13 @@ def test_a_day_that_began_anew_is_restored_from_both_backups(
     first = backups.back_up(repository.name, index, now())
     search_server.call("DELETE", f"/{index}")
     put(search_server, index, ["late", "id-3"])
-    assert index not in backups.current(repository.name)
+    assert index not in backups.backed_up_indices(repository.name)
     second = backups.back_up(repository.name, index, now() + datetime.timedelta(seconds=1))
-    assert backups.current(repository.name)[index] == second.name
+    assert backups.backed_up_indices(repository.name)[index] == second.name
     search_server.call("DELETE", f"/{index}")
     assert backups.restore(repository.name, [first.name, second.name], index) == 501
-    assert len(dict(backups.documents(repository.name, [first.name, second.name]))) == 501
-    backups.forget(repository.name, second.name)
+    assert len(dict(backups.snapshot_documents(repository.name, [first.name, second.name]))) == 501
+    backups.delete_snapshot(repository.name, second.name)
     found = [one.name for one in backups.snapshots(repository.name) if one.index == index]
     assert found == [first.name]
 
@@ -178,11 +178,11 @@ def test_a_repository_that_cannot_be_written_is_not_added(
 def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix: str) -> None:
     documents = [(f"id-{number}", b'{"n": %d}' % number) for number in range(2500)]
     name = f"{index_prefix}filled"
-    assert backups.fill(name, iter(documents)) == 2500
+    assert backups.write_index(name, iter(documents)) == 2500
     with pytest.raises(BackupError, match="there is an index"):
-        backups.fill(name, documents)
+        backups.write_index(name, documents)
     with pytest.raises(BackupError, match=r"refuses (a document|documents)"):
-        backups.fill(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])
+        backups.write_index(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])
     assert search_server.count(f"{name}-2") == 0
 
 
@@ -195,12 +195,12 @@ def test_a_replacement_that_was_killed_halfway_is_finished(
         patch.setattr(ElasticBackups, "_copy", killed)
         patch.setattr(ElasticBackups, "_delete_quietly", lambda *_: None)  # who is killed cleans nothing up
         with pytest.raises(KeyboardInterrupt):
-            backups.fill(index, [("new", b"{}")], overwrite=True)
+            backups.write_index(index, [("new", b"{}")], overwrite=True)
     assert search_server.count(index) == 0
     again = f"{index}-again"
-    backups.fill(again, [("other", b"{}")])
+    backups.write_index(again, [("other", b"{}")])
     assert list(content(search_server, index)) == ["new"]
-    assert index in backups.restored()
+    assert index in backups.restored_indices()
     assert search_server.call("GET", "/ingestd-tmp-*?allow_no_indices=true") == {}
 
 
@@ -218,7 +218,7 @@ def test_the_server_stops_in_the_middle(
     try:
         for call in (
             lambda: backups.back_up(repository.name, index, now()),
-            lambda: backups.current(repository.name),
+            lambda: backups.backed_up_indices(repository.name),
             lambda: backups.verify(repository.name, name),
             lambda: backups.restore(repository.name, [name], f"{index}-again"),
         ):
@@ -227,4 +227,4 @@ def test_the_server_stops_in_the_middle(
     finally:
         search_server.start()
     assert backups.verify(repository.name, name) == []
-    assert backups.current(repository.name)[index] == name
+    assert backups.backed_up_indices(repository.name)[index] == name

@@ -98,7 +98,7 @@ def overwrite(site: Site) -> None:
 
 
 def fill(site: Site) -> None:
-    site.backups.fill(YOUNG, NEW, overwrite=True)
+    site.backups.write_index(YOUNG, NEW, overwrite=True)
 
 
 class Working:
@@ -133,7 +133,7 @@ class Restoring:
     def after_death(site: Site) -> None:
         if site.files(OLD) is not None:
             assert site.events()[OLD] == 15
-            assert OLD in site.backups.restored()
+            assert OLD in site.backups.restored_indices()
             site.lifecycle.store.delete(OLD)  # so that it can be restored once more
 
     @staticmethod

@@ -84,7 +84,11 @@ def _reprocess(
     dry_run: bool,
 ) -> None:
     with progress(f"reprocessing {index}") as update:
-        stored = opened.backups.documents(opened.repository(repository), backups) if backups else _stored(opened, index)
+        stored = (
+            opened.backups.snapshot_documents(opened.repository(repository), backups)
+            if backups
+            else _stored(opened, index)
+        )
         total = 0 if backups else _events(opened, index)
         work = Reprocessing(pipeline, lambda read: update(read, max(total, read)))
         documents = work.run(stored)
@@ -92,7 +96,7 @@ def _reprocess(
             for _ in documents:
                 pass
         else:
-            opened.backups.fill(index, documents, overwrite=True)
+            opened.backups.write_index(index, documents, overwrite=True)
     counts = work.counts
     text = f"{index}: {counts.read:,} events read, {counts.written:,} {'would be ' * dry_run}written"
     if counts.dropped:
@@ -103,7 +107,7 @@ def _reprocess(
 def _stored(opened: BackedUpStore, index: str) -> Iterator[tuple[str, bytes]]:
     """Yield (id, document) of an index; raises StoreError at the end if events arrived in the meantime."""
     before = _events(opened, index)
-    yield from opened.backups.content(index)
+    yield from opened.backups.index_documents(index)
     if (after := _events(opened, index)) != before:
         raise StoreError(
             f"{after - before:,} events arrived in {index} meanwhile; nothing was changed, try again later"

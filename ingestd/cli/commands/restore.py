@@ -54,8 +54,8 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
                 if target is None:
                     events = opened.backups.restore(source, parts, name, overwrite=overwrite, progress=update)
                 else:
-                    documents = opened.backups.documents(source, parts)
-                    events = opened.backups_of(target).fill(name, documents, overwrite=overwrite)
+                    documents = opened.backups.snapshot_documents(source, parts)
+                    events = opened.backups_of(target).write_index(name, documents, overwrite=overwrite)
                 click.echo(f"{name}: {events:,} events")
             except StoreError as error:
                 failed = True

@@ -115,7 +115,7 @@ class ElasticBackups:
             raise BackupError(f"the backup {name} is {snapshot.state}: {why}")
         return snapshot
 
-    def current(self, repository: str) -> Mapping[str, str]:
+    def backed_up_indices(self, repository: str) -> Mapping[str, str]:
         """Return the indices with a successful snapshot of their present state, and its name."""
         backed_up = fullest(self.snapshots(repository))
         found = {}
@@ -160,7 +160,7 @@ class ElasticBackups:
             self._rename(temporary, index, secrets.token_hex(8) if others else first.index_uuid, exists=exists)
         return self._count(index)
 
-    def restored(self) -> Mapping[str, datetime.datetime]:
+    def restored_indices(self) -> Mapping[str, datetime.datetime]:
         """Return the restored indices, and when each was restored."""
         found = {}
         for index, meta in self._metas().items():
@@ -168,7 +168,7 @@ class ElasticBackups:
                 found[index] = datetime.datetime.fromisoformat(meta["restored"])
         return found
 
-    def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Return ids and documents of snapshots, each id once; they are restored under temporary names for this."""
         seen: set[str] = set()
         for name in snapshots:
@@ -180,12 +180,12 @@ class ElasticBackups:
                         seen.add(document_id)
                     yield document_id, document
 
-    def content(self, index: str) -> Iterator[tuple[str, bytes]]:
+    def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Return id and document of each event of an index."""
         self._call(self._api.indices.refresh(index=index))
         return self._documents(index)
 
-    def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+    def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Put documents into a temporary index with the settings of ``index``, then rename it to ``index``."""
         exists = self._exists(index, overwrite=overwrite)
         with self._empty_like(index) as temporary:
@@ -193,7 +193,7 @@ class ElasticBackups:
             self._rename(temporary, index, secrets.token_hex(8), exists=exists)
         return self._count(index)
 
-    def forget(self, repository: str, snapshot: str) -> None:
+    def delete_snapshot(self, repository: str, snapshot: str) -> None:
         """Delete a snapshot."""
         self._call(self._api.snapshot.delete(repository=repository, snapshot=snapshot))
 

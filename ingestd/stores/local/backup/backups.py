@@ -27,7 +27,7 @@ from ingestd.stores.local.files.writer import LocalWriter
 from ingestd.stores.local.query.store import LocalStore
 from ingestd.stores.query import Query
 
-_FILL_DOCUMENTS = 2000
+_CHUNK_DOCUMENTS = 2000
 
 
 class LocalBackups:
@@ -82,7 +82,7 @@ class LocalBackups:
         assert snapshot is not None  # noqa: S101 -- the key was made for it
         return snapshot
 
-    def current(self, repository: str) -> Mapping[str, str]:
+    def backed_up_indices(self, repository: str) -> Mapping[str, str]:
         """Return the indices whose backup is up to date: no event was added since."""
         backed_up = fullest(self.snapshots(repository))
         found = {}
@@ -118,7 +118,7 @@ class LocalBackups:
     ) -> int:
         """Download the files of a backup to a work folder, check them, and make that the index in one step."""
         if len(snapshots) != 1:
-            return self.fill(index, self.documents(repository, snapshots), overwrite=overwrite)
+            return self.write_index(index, self.snapshot_documents(repository, snapshots), overwrite=overwrite)
         self._check_overwrite(index, overwrite=overwrite)
         objects = self._objects(repository)
         remove_stale_work_folders(self._root)
@@ -127,12 +127,12 @@ class LocalBackups:
             self._replace(folder / index, index, made.index_uuid)
         return made.events
 
-    def restored(self) -> Mapping[str, datetime.datetime]:
+    def restored_indices(self) -> Mapping[str, datetime.datetime]:
         """Return the indices that were restored, and when."""
         found = {folder.index: read_metadata(folder.path) for folder in index_folders(self._root)}
         return {index: own.restored for index, own in found.items() if own is not None and own.restored is not None}
 
-    def documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event; the backups are downloaded to a work folder, one after the other."""
         objects = self._objects(repository)
         seen: set[str] = set()
@@ -146,12 +146,12 @@ class LocalBackups:
                         seen.add(hit.id)
                     yield hit.id, hit.document
 
-    def content(self, index: str) -> Iterator[tuple[str, bytes]]:
+    def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event of an index, as it is now."""
         with hard_link_snapshot(self._root / index) as made:
             yield from ((hit.id, hit.document) for hit in LocalStore(made.root).search(Query(), 0))
 
-    def fill(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+    def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Write documents to a work folder, and make that the index in one step."""
         self._check_overwrite(index, overwrite=overwrite)
         remove_stale_work_folders(self._root)
@@ -167,7 +167,7 @@ class LocalBackups:
             self._replace(work / index, index, new_uuid())
         return events
 
-    def forget(self, repository: str, snapshot: str) -> None:
+    def delete_snapshot(self, repository: str, snapshot: str) -> None:
         """Delete a backup, and the files that no other backup of the index needs."""
         objects = self._objects(repository)
         key, found = self._find(objects, snapshot)
@@ -230,7 +230,7 @@ def _chunks(documents: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, 
     chunk: list[tuple[str, bytes]] = []
     for document in documents:
         chunk.append(document)
-        if len(chunk) == _FILL_DOCUMENTS:
+        if len(chunk) == _CHUNK_DOCUMENTS:
             yield chunk
             chunk = []
     if chunk:

@@ -69,15 +69,15 @@ def test_back_up_delete_restore(place: Place, sealed: tuple[int, ...]) -> None:
     assert snapshot.name == "logstash-2019.05.15-20190516001000"
     assert (snapshot.index, snapshot.events, snapshot.state) == (INDEX, 200, "success")
     assert snapshot.day == datetime.date(2019, 5, 15)
-    assert place.backups.current("repo") == {INDEX: snapshot.name}
+    assert place.backups.backed_up_indices("repo") == {INDEX: snapshot.name}
     assert place.backups.verify("repo", snapshot.name) == []
     place.store.delete(INDEX)
-    assert place.backups.current("repo") == {}
+    assert place.backups.backed_up_indices("repo") == {}
     assert place.backups.restore("repo", [snapshot.name], INDEX) == 200
     assert place.content() == before
-    assert place.backups.current("repo") == {INDEX: snapshot.name}
-    assert set(place.backups.restored()) == {INDEX}
-    assert dict(place.backups.documents("repo", [snapshot.name])) == before
+    assert place.backups.backed_up_indices("repo") == {INDEX: snapshot.name}
+    assert set(place.backups.restored_indices()) == {INDEX}
+    assert dict(place.backups.snapshot_documents("repo", [snapshot.name])) == before
     assert not [one.name for one in place.root.iterdir() if one.name.startswith(".backup-")]
 
 
@@ -85,7 +85,7 @@ def test_sealing_changes_nothing_that_counts(place: Place) -> None:
     place.write(range(50))
     name = place.back_up()
     place.seal()
-    assert place.backups.current("repo") == {INDEX: name}
+    assert place.backups.backed_up_indices("repo") == {INDEX: name}
 
 
 def test_an_event_more_and_the_day_is_not_backed_up(place: Place) -> None:
@@ -93,14 +93,14 @@ def test_an_event_more_and_the_day_is_not_backed_up(place: Place) -> None:
     first = place.back_up()
     sizes = {path.name for path in place.files()}
     place.write(range(50, 51), writer="w1")
-    assert place.backups.current("repo") == {}
+    assert place.backups.backed_up_indices("repo") == {}
     second = place.back_up(1)
-    assert place.backups.current("repo") == {INDEX: second}
+    assert place.backups.backed_up_indices("repo") == {INDEX: second}
     assert sizes <= {path.name for path in place.files()}  # what was there already is not sent again
     assert [one.events for one in place.backups.snapshots("repo")] == [50, 51]
-    place.backups.forget("repo", first)
+    place.backups.delete_snapshot("repo", first)
     assert place.backups.verify("repo", second) == []
-    place.backups.forget("repo", second)
+    place.backups.delete_snapshot("repo", second)
     assert place.files() == []
 
 
@@ -109,13 +109,13 @@ def test_a_day_that_began_anew_is_restored_from_both_backups(place: Place) -> No
     first = place.back_up()
     place.store.delete(INDEX)
     place.write(range(49, 52))  # one of them came already
-    assert place.backups.current("repo") == {}
+    assert place.backups.backed_up_indices("repo") == {}
     second = place.back_up(1)
-    assert place.backups.current("repo") == {INDEX: second}
+    assert place.backups.backed_up_indices("repo") == {INDEX: second}
     place.store.delete(INDEX)
     assert place.backups.restore("repo", [first, second], INDEX) == 52
     assert sorted(place.content()) == sorted(f"id-{number}" for number in range(52))
-    assert place.backups.current("repo") == {}  # it is neither of the two
+    assert place.backups.backed_up_indices("repo") == {}  # it is neither of the two
 
 
 def test_an_index_that_is_there_is_replaced_only_if_told(place: Place) -> None:
