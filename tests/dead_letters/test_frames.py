@@ -47,7 +47,7 @@ class Life:
         self.journal.close()
 
     def there(self) -> list[DeadLetter]:
-        return [one.dead_letter for one in DeadLetterReader(self.folder).read() if one.dead_letter is not None]
+        return [line.dead_letter for line in DeadLetterReader(self.folder).read() if line.dead_letter is not None]
 
 
 def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_event_that_comes_again_dies_once(tmp_path: Path) -> None:
         life.refuse(0)
         life.fail(8)
     life.refuse(0, plugin="es_1")
-    assert [(one.stage, one.plugin, one.offset) for one in life.there()] == [
+    assert [(found.stage, found.plugin, found.offset) for found in life.there()] == [
         ("output", "es_0", 0),
         ("filter", "", 8),
         ("output", "es_1", 0),
@@ -130,12 +130,12 @@ def test_letters_of_other_pipelines_are_other_letters(tmp_path: Path) -> None:
 
 
 def test_a_letter_taken_out_by_a_purge_comes_again(tmp_path: Path) -> None:
-    """Its event was not committed: nobody can know that it is not a new one."""
+    """Its event was not committed, so it cannot be distinguished from a new one."""
     life = Life(tmp_path)
     life.append(0)
     life.refuse(0)
     life.end()
-    DeadLetterReader(tmp_path / "dead").remove(lambda one: True)
+    DeadLetterReader(tmp_path / "dead").remove(lambda line: True)
     again = Life(tmp_path)
     again.refuse(0)
     assert len(again.there()) == 1

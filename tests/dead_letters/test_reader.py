@@ -76,8 +76,8 @@ def test_what_a_crash_left(tmp_path: Path) -> None:
     add(files, 3)
     files.close()
     assert there(tmp_path) == [1, 3]
-    assert [one.dead_letter is None for one in DeadLetterReader(tmp_path).read()] == [False, True, False]
-    assert DeadLetterReader(tmp_path).remove(lambda one: one.dead_letter is None) == 1
+    assert [line.dead_letter is None for line in DeadLetterReader(tmp_path).read()] == [False, True, False]
+    assert DeadLetterReader(tmp_path).remove(lambda line: line.dead_letter is None) == 1
 
 
 def test_half_a_letter_at_the_end_stays(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ CAUSES = [  # id, what a server or a plugin says, what it has in common with oth
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), [one[1:] for one in CAUSES], ids=[one[0] for one in CAUSES])
+@pytest.mark.parametrize(("text", "reason"), [row[1:] for row in CAUSES], ids=[row[0] for row in CAUSES])
 def test_cause(text: str, reason: str) -> None:
     found, detail = cause(text)
     assert found == reason

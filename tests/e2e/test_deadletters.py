@@ -61,7 +61,7 @@ def test_refused_documents_are_delivered_under_their_ids(tmp_path: Path) -> None
         assert not ids & keys(stub)
         assert replay(daemon.data_dir, "-e", config(stub)) == "10 replayed, 0 dead again\n"
         assert ids <= keys(stub)
-        assert {one["seen"] for one in stub.documents.values()} == {"yes"}
+        assert {document["seen"] for document in stub.documents.values()} == {"yes"}
         assert stub.values("n") == list(range(100))
         assert listed(daemon.data_dir) == []
         stub.bulk_faults.append(Fault(items={0: 400}))
@@ -95,9 +95,9 @@ def test_text_lines_keep_sender_and_time(tmp_path: Path) -> None:
         wait_until(daemon.dead_letters, "the dead letter")
         [dead_letter] = daemon.dead_letters()
         assert replay(daemon.data_dir, "-e", config(stub, **text_config)) == "1 replayed, 0 dead again\n"
-    one, two = sorted(stub.documents.values(), key=lambda event: str(event["message"]))
-    assert {name: one[name] for name in ("@timestamp", "host", "port")} == {
-        name: two[name] for name in ("@timestamp", "host", "port")
+    first, second = sorted(stub.documents.values(), key=lambda event: str(event["message"]))
+    assert {name: first[name] for name in ("@timestamp", "host", "port")} == {
+        name: second[name] for name in ("@timestamp", "host", "port")
     }
     assert (dead_letter["index"], dead_letter["id"]) in keys(stub)
 
@@ -108,7 +108,7 @@ def test_ids_of_the_config_and_a_filter_that_drops(tmp_path: Path) -> None:
         stub.bulk_faults.append(Fault(items={7: 400, 8: 400}))
         daemon.send(EVENTS)
         wait_until(lambda: len(daemon.dead_letters()) == 2, "the dead letters")
-        assert [one["document_id"] for one in daemon.dead_letters()] == ["7", "8"]
+        assert [dead_letter["document_id"] for dead_letter in daemon.dead_letters()] == ["7", "8"]
         text = config(stub, options=options, filters="filter { if [n] == 8 { drop { } } }")
         assert replay(daemon.data_dir, "-e", text) == "1 replayed, 0 dead again, 1 dropped by a filter\n"
     assert ("by-hand", "7") in keys(stub)

@@ -37,7 +37,7 @@ class WithHelper(Daemon):
 
     def wait_for_life(self, *words: str) -> int:
         """Wait until the helper wrote these words; returns the process id with the last."""
-        wait_until(lambda: [one[0] for one in self.life()] == [*words], f"the helper to {words}")
+        wait_until(lambda: [entry[0] for entry in self.life()] == [*words], f"the helper to {words}")
         return int(self.life()[-1][1])
 
 
@@ -69,21 +69,21 @@ def test_it_lives_as_long_as_the_daemon(daemon: WithHelper) -> None:
     daemon.process.send_signal(signal.SIGUSR2)
     daemon.wait_for_life("start", "start", "stop", "start")
     daemon.stop()
-    assert [one[0] for one in daemon.life()] == ["start", "start", "stop", "start", "stop"]
+    assert [entry[0] for entry in daemon.life()] == ["start", "start", "stop", "start", "stop"]
 
 
-def test_one_that_does_not_stop_is_killed(daemon: WithHelper) -> None:
+def test_helper_that_does_not_stop_is_killed(daemon: WithHelper) -> None:
     daemon.notes.with_suffix(".deaf").touch()
     pid = daemon.wait_for_life("start")
-    begin = time.monotonic()
+    started = time.monotonic()
     daemon.stop()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - started < 10
     [said] = daemon.said("a process did not end in time and is killed")
     assert said["process"] == "test helper"
     assert gone(pid)
 
 
-def test_it_does_not_outlive_a_keeper_that_is_killed(daemon: WithHelper) -> None:
+def test_it_does_not_outlive_a_supervisor_that_is_killed(daemon: WithHelper) -> None:
     daemon.notes.with_suffix(".deaf").touch()
     pid = daemon.wait_for_life("start")
     daemon.kill()

@@ -161,10 +161,10 @@ def test_text_of_django_through_a_config(tmp_path: Path) -> None:
     code, out, _ = run(data, "import", "-f", config, path)
     assert (code, out) == (0, "3 read, 3 stored, 0 already stored, 0 dead letters\n")
     found = [json.loads(line) for line in ingestd(data, "export").splitlines()]
-    assert [one["level"] for one in found] == ["ERROR", "WARNING", "INFO"]
+    assert [event["level"] for event in found] == ["ERROR", "WARNING", "INFO"]
     assert found[0]["@timestamp"] == "2026-11-22T01:00:02.000Z"
     assert found[0]["text"] == "no stock of 귤"
-    assert {(one["type"], one["path"]) for one in found} == {("django", str(path))}
+    assert {(event["type"], event["path"]) for event in found} == {("django", str(path))}
 
 
 def test_what_cannot_be_taken_becomes_dead_letters(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_elasticsearch(search_server: SearchServer, index_prefix: str, tmp_path:
     [top] = json.loads(ingestd(tmp_path, "top", "level", "--json", *store))
     assert top == {"value": "INFO", "count": 5000}
     found = json.loads(ingestd(tmp_path, "histogram", "--interval", "1d", "n:>=2500", "--json", *store))
-    assert sum(one["counts"]["INFO"] for one in found) == 2500
+    assert sum(interval["counts"]["INFO"] for interval in found) == 2500
     assert len(ingestd(tmp_path, "search", 'message:"GET /search"', "--limit", "7", "--json", *store).splitlines()) == 7
     assert len(json.loads(ingestd(tmp_path, "indices", "--json", *store))) == 5
     tail = ingestd(tmp_path, "tail", "-n", "3", "--json", *store).splitlines()

@@ -40,7 +40,7 @@ def test_what_is_queued_and_what_the_kernel_holds_is_delivered(tmp_path: Path, n
 
 
 def test_into_the_store(tmp_path: Path) -> None:
-    """A signal right behind the last event."""
+    """A signal right after the last event."""
     with Daemon(tmp_path) as daemon:
         daemon.send(line(n) for n in range(20_000))
         daemon.stop()
@@ -63,11 +63,11 @@ def test_what_an_absent_server_does_not_take_waits_in_the_journal(tmp_path: Path
 
 
 def check_last_words(daemon: Daemon, events: int) -> None:
-    last = [one for one in daemon.problems() if one["message"].startswith("the shutdown time is over")]
-    assert {one["message"] for one in last} == {
+    last = [entry for entry in daemon.problems() if entry["message"].startswith("the shutdown time is over")]
+    assert {entry["message"] for entry in last} == {
         "the shutdown time is over; what was not delivered stays in the journal"
     }
-    assert sum(one["events"] for one in last) == events
+    assert sum(entry["events"] for entry in last) == events
 
 
 def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
         assert json.loads(daemon.get("/health/live"))["live"]
         daemon.stop()
     check_last_words(daemon, int(queued))
-    [loss] = [one for one in daemon.problems() if one["message"].endswith("it is lost")]
+    [loss] = [entry for entry in daemon.problems() if entry["message"].endswith("it is lost")]
     assert loss["connections"] == 1
     assert loss["bytes"] > 1_000_000
     with StubElasticsearch(port=port) as stub, Daemon(tmp_path, config=config, **limits) as daemon:

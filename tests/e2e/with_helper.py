@@ -1,6 +1,6 @@
 """``ingestd`` with a helper process for tests: it writes down its life in a file named by INGESTD_TEST_HELPER.
 
-If a file of that name with ``.deaf`` behind it exists, the helper does not stop when it is told to.
+If a file with the same name and the suffix ``.deaf`` exists, the helper does not stop when it is asked to.
 """
 
 from __future__ import annotations

@@ -73,11 +73,11 @@ def test_imports_in_progress(tmp_path: Path) -> None:
 def test_files_with_the_same_start_have_different_streams(tmp_path: Path) -> None:
     checkpoints = ImportCheckpoints(tmp_path, "d")
     with checkpoints.locked():
-        one = checkpoints.new(b"x", Path("one"))
-        checkpoints.remember(one)
-        two = checkpoints.new(b"x", Path("two"))
-    assert two.stream_id == f"{one.stream_id}.1"
-    assert one.stream_id == ImportCheckpoints(tmp_path, "d").new(b"x", Path("elsewhere")).stream_id
+        first = checkpoints.new(b"x", Path("first"))
+        checkpoints.remember(first)
+        second = checkpoints.new(b"x", Path("second"))
+    assert second.stream_id == f"{first.stream_id}.1"
+    assert first.stream_id == ImportCheckpoints(tmp_path, "d").new(b"x", Path("elsewhere")).stream_id
 
 
 def test_damaged_checkpoint_counts_as_missing(tmp_path: Path) -> None:

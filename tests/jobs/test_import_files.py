@@ -57,13 +57,13 @@ FAULTS = [  # id, what the file holds, part of the sentence
 ]
 
 
-@pytest.mark.parametrize(("data", "told"), [c[1:] for c in FAULTS], ids=[c[0] for c in FAULTS])
-def test_faults_are_told_when_all_before_was_read(data: bytes, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("data", "message"), [c[1:] for c in FAULTS], ids=[c[0] for c in FAULTS])
+def test_errors_come_after_everything_before_them(data: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
     content = Content(tmp_path / "x")
     parts: list[bytes] = []
     for _ in range(2):
-        with pytest.raises(ContentError, match=told):
+        with pytest.raises(ContentError, match=message):
             parts += iter(content.read, b"")
     content.close()
     found = b"".join(parts)

@@ -38,7 +38,7 @@ class Kept:
         return b"".join(chunk.data for chunk in self.chunks)
 
     def ends(self) -> list[tuple[str, int]]:
-        return [(one.stream_id, one.offset + len(one.data)) for one in self.chunks]
+        return [(chunk.stream_id, chunk.offset + len(chunk.data)) for chunk in self.chunks]
 
 
 async def read(folder: Path, *paths: Path, again: bool = False, delivered: int | None = None) -> tuple[Kept, FileInput]:
@@ -63,9 +63,9 @@ async def test_lines_and_their_offsets(tmp_path: Path) -> None:
     path.write_bytes(LINES)
     sink, _ = await read(tmp_path, path)
     assert sink.text == LINES
-    assert all(LINES[one.offset :].startswith(one.data) for one in sink.chunks)
-    assert {one.fields["path"] for one in sink.chunks} == {str(path)}
-    assert len({one.stream_id for one in sink.chunks}) == 1
+    assert all(LINES[chunk.offset :].startswith(chunk.data) for chunk in sink.chunks)
+    assert {chunk.fields["path"] for chunk in sink.chunks} == {str(path)}
+    assert len({chunk.stream_id for chunk in sink.chunks}) == 1
 
 
 async def test_the_same_file_under_any_name_has_nothing_new(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_the_same_file_under_any_name_has_nothing_new(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("size", [5, 100, len(LINES) - 1])
-async def test_a_file_that_has_grown_goes_on(size: int, tmp_path: Path) -> None:
+async def test_import_of_a_file_that_has_grown_continues(size: int, tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(LINES[:size])
     before, _ = await read(tmp_path, path)
@@ -92,7 +92,7 @@ async def test_a_file_that_has_grown_goes_on(size: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delivered", [0, 1, 2, 5])
-async def test_what_was_not_delivered_comes_again_under_the_same_ids(delivered: int, tmp_path: Path) -> None:
+async def test_what_was_not_delivered_is_read_again_with_the_same_ids(delivered: int, tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(LINES)
     first, _ = await read(tmp_path, path, delivered=delivered)
@@ -103,27 +103,27 @@ async def test_what_was_not_delivered_comes_again_under_the_same_ids(delivered: 
     assert second.chunks[0].stream_id == first.chunks[0].stream_id
 
 
-async def test_files_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+async def test_files_with_the_same_start_are_distinguished(tmp_path: Path) -> None:
     first, second = tmp_path / "a.log", tmp_path / "b.log"
     first.write_bytes(LINES)
     second.write_bytes(LINES[: HEAD_BYTES + 500_000] + b"another\n" + LINES[HEAD_BYTES + 500_000 :])
-    one, _ = await read(tmp_path, first)
-    two, _ = await read(tmp_path, second)
-    assert len(two.text) == len(LINES) + 8
-    assert one.chunks[0].stream_id != two.chunks[0].stream_id
+    earlier, _ = await read(tmp_path, first)
+    later, _ = await read(tmp_path, second)
+    assert len(later.text) == len(LINES) + 8
+    assert earlier.chunks[0].stream_id != later.chunks[0].stream_id
     assert (await read(tmp_path, first, second))[0].text == b""
 
 
 async def test_again(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(LINES)
-    one, _ = await read(tmp_path, path)
-    two, _ = await read(tmp_path, path, path, again=True)
-    assert two.text == LINES
-    assert two.chunks[0].stream_id == one.chunks[0].stream_id
+    earlier, _ = await read(tmp_path, path)
+    later, _ = await read(tmp_path, path, path, again=True)
+    assert later.text == LINES
+    assert later.chunks[0].stream_id == earlier.chunks[0].stream_id
 
 
-async def test_again_and_killed_nothing_is_taken_for_new(tmp_path: Path) -> None:
+async def test_killed_import_with_again_marks_nothing_as_new(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(LINES)
     await read(tmp_path, path)
@@ -164,7 +164,7 @@ async def test_lines_too_long(tmp_path: Path) -> None:
     assert [(raw[:1], offset) for raw, offset in sink.rejected] == [(b"x", 2), (b"y", 2005)]
 
 
-async def test_a_damaged_file_does_not_keep_others_back(tmp_path: Path) -> None:
+async def test_damaged_file_does_not_affect_others(tmp_path: Path) -> None:
     cut, good = tmp_path / "cut.gz", tmp_path / "good.log"
     cut.write_bytes(gzip.compress(LINES)[:100_000])
     good.write_bytes(b"good\n")
@@ -182,8 +182,8 @@ async def test_a_damaged_file_does_not_keep_others_back(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 50)), max_size=20), st.data())
 def test_a_stream_is_delivered_when_every_output_has_it(parts: list[tuple[str, int]], data: st.DataObject) -> None:
-    told: list[tuple[str, int]] = []
-    journal = TrackedJournal(lambda stream, offset: told.append((stream, offset)), 1 << 20)
+    delivered: list[tuple[str, int]] = []
+    journal = TrackedJournal(lambda stream, offset: delivered.append((stream, offset)), 1 << 20)
     journal.consumers(["x", "y"])
     offsets, positions, ends = {"a": 0, "b": 0}, [journal.head], []
     for stream, size in parts:
@@ -193,7 +193,7 @@ def test_a_stream_is_delivered_when_every_output_has_it(parts: list[tuple[str, i
         ends.append((stream, offsets[stream]))
     at = {"x": 0, "y": 0}
     while min(at.values()) < len(parts):
-        name = data.draw(st.sampled_from([one for one in at if at[one] < len(parts)]))
+        name = data.draw(st.sampled_from([output for output in at if at[output] < len(parts)]))
         at[name] = data.draw(st.integers(at[name] + 1, len(parts)))
         journal.commit(name, positions[at[name]])
-        assert dict(told) == dict(ends[: min(at.values())])
+        assert dict(delivered) == dict(ends[: min(at.values())])

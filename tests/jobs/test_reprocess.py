@@ -17,7 +17,10 @@ def reprocess(filters: str, stored: list[tuple[str, dict[str, Any]]], outputs: s
     config = f"input {{ stdin {{}} }} filter {{ {filters} }} output {{ {outputs} }}"
     pipeline = compile_pipeline(parse(config, "x.conf", {}), BuildContext(again=True), project_fields=False)
     again = Reprocessing(pipeline)
-    found = [(one, json.loads(document)) for one, document in again.run((i, json.dumps(d).encode()) for i, d in stored)]
+    found = [
+        (event_id, json.loads(document))
+        for event_id, document in again.run((i, json.dumps(d).encode()) for i, d in stored)
+    ]
     return found, again.counts
 
 
@@ -45,7 +48,7 @@ CASES: list[tuple[str, str, list[tuple[str, dict[str, Any]]], list[tuple[str, di
 ]
 
 
-@pytest.mark.parametrize(("filters", "stored", "expected"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
+@pytest.mark.parametrize(("filters", "stored", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
 def test_reprocess(
     filters: str, stored: list[tuple[str, dict[str, Any]]], expected: list[tuple[str, dict[str, Any]]]
 ) -> None:

@@ -73,8 +73,8 @@ def test_messages_may_be_cut_anywhere(sent: list[Message], size: int) -> None:
     with left, right:
         channel = Channel(right)
         received: list[Message] = []
-        for begin in range(0, len(raw), size):
-            left.sendall(raw[begin : begin + size])
+        for start in range(0, len(raw), size):
+            left.sendall(raw[start : start + size])
             received += messages(channel)
     assert received == sent
 
@@ -86,8 +86,8 @@ def test_every_descriptor_comes_with_its_message(ends: Ends, pipe: tuple[int, in
     ours.send({"n": 2}, writing)
     ours.send({"n": 3})
     ours.send({"n": 4}, reading)
-    (one, none), (two, write), (three, nothing), (four, read) = theirs.receive()
-    assert [one, two, three, four] == [{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}]
+    (first, none), (second, write), (third, nothing), (fourth, read) = theirs.receive()
+    assert [first, second, third, fourth] == [{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}]
     assert none is nothing is None
     assert write is not None
     assert read is not None

@@ -36,7 +36,7 @@ def test_a_change_counts_once_it_is_complete() -> None:
     watcher = ConfigWatcher(plan(lambda: content))
     assert not watcher.changed(1)
     content = "b"
-    assert not watcher.changed(2), "somebody may be writing still"
+    assert not watcher.changed(2), "it may be incomplete"
     content = "bc"
     assert not watcher.changed(3)
     assert not watcher.changed(3.5), "too early for another check"

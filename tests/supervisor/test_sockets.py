@@ -56,8 +56,8 @@ def test_other_names_are_not_ours(name: str) -> None:
 def test_a_message_says_once_that_the_connection_is_new() -> None:
     with socket.socket() as sock:
         connection = Connection("c1", sock, "main", "tcp_0", 3, "10.0.0.1", 4711)
-        told = connection.message()
-        assert told == {
+        first = connection.message()
+        assert first == {
             "type": "connection",
             "id": "c1",
             "pipeline": "main",
@@ -66,7 +66,7 @@ def test_a_message_says_once_that_the_connection_is_new() -> None:
             "port": 4711,
             "new": True,
         }
-        assert connection.message() == told | {"new": False}
+        assert connection.message() == first | {"new": False}
 
 
 @pytest.fixture
