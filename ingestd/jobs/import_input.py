@@ -19,7 +19,7 @@ from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._streams import put, reject_long_line
 from ingestd.plugins.interfaces import Sink, StopMode
-from ingestd.protocols.lines import Cut, LineCutter
+from ingestd.protocols.lines import LineRun, LineSplitter
 
 
 @dataclass(slots=True)
@@ -182,15 +182,15 @@ class FileInput:
 
     async def _read(self, path: Path, sink: Sink) -> None:
         source = self._imports.open(path)
-        cutter = LineCutter(self._max)
+        splitter = LineSplitter(self._max)
         stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": str(path)})
         reported = 0
         try:
             while not self._stopped:
                 await sink.room()
                 data = source.read()
-                cuts = cutter.feed(data) if data else cutter.feed_eof()
-                await self._put(sink, cuts, stream, source.start)
+                runs = splitter.feed(data) if data else splitter.feed_eof()
+                await self._put(sink, runs, stream, source.start)
                 self._on_read(source.content.position - reported)
                 reported = source.content.position
                 if not data:
@@ -202,12 +202,12 @@ class FileInput:
         finally:
             source.content.close()
 
-    async def _put(self, sink: Sink, cuts: list[Cut], stream: Stream, start: int) -> None:
-        for cut in cuts:
-            if cut.data:
-                await put(sink, cut.data, stream, start + cut.offset)
-            offset = start + cut.offset + len(cut.data)
-            for line in cut.too_long:
+    async def _put(self, sink: Sink, runs: list[LineRun], stream: Stream, start: int) -> None:
+        for run in runs:
+            if run.data:
+                await put(sink, run.data, stream, start + run.offset)
+            offset = start + run.offset + len(run.data)
+            for line in run.oversized:
                 reject_long_line(sink, stream, line, self._max, offset)
                 offset += line.size + 1
 

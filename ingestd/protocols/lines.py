@@ -1,36 +1,36 @@
-"""Cut a byte stream into chunks of whole lines. Sans-IO: no socket, no clock, no logging, no asyncio."""
+"""Split a byte stream into runs of whole lines. Sans-IO: no socket, no clock, no logging, no asyncio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 HEAD_BYTES = 4096
-"""How much of a line that is too long is kept: enough to recognise its sender, little enough to store."""
+"""How much of an oversized line is kept: enough to recognise its sender, small enough to store."""
 
 
 @dataclass(frozen=True, slots=True)
-class TooLong:
-    """A line was cut out of the stream. ``size`` is its length in bytes without the line feed, ``head`` its begin."""
+class OversizedLine:
+    """A line removed from the stream. ``size`` is its length in bytes without the line feed, ``head`` its start."""
 
     size: int
     head: bytes
 
 
 @dataclass(slots=True)
-class Cut:
-    """What one read completed: ``data`` is whole lines, ``offset`` the place of its first byte in the stream.
+class LineRun:
+    """Consecutive lines: ``data`` is whole lines, ``offset`` the position of its first byte in the stream.
 
-    Lines that are too long are missing from ``data``; the offset of a line after them is then no longer the
-    sum of the lengths before it, so each run of lines without a gap is a ``Cut`` of its own.
+    Oversized lines are missing from ``data``; the offset of a line after them is then not the sum of the
+    lengths before it, so each run of lines without a gap is a ``Cut`` of its own.
     """
 
     data: bytes
     offset: int
-    too_long: list[TooLong] = field(default_factory=list)
+    oversized: list[OversizedLine] = field(default_factory=list)
 
 
-class LineCutter:
-    """Collects the bytes of one stream and gives out whole lines, line ends included.
+class LineSplitter:
+    """Buffers the bytes of one stream and returns whole lines, line ends included.
 
     A line of more than ``max_bytes`` bytes is reported, not raised: the stream recovers at the next line end.
     Memory: at most ``max_bytes`` + one read. ``offset`` counts every byte that was fed.
@@ -38,36 +38,36 @@ class LineCutter:
 
     def __init__(self, max_bytes: int = 1 << 20) -> None:
         self._max_bytes = max_bytes
-        self._tail = bytearray()  # begin of the line that is not complete yet
-        self._skipped = 0  # bytes of a line that is too long, already let go
+        self._tail = bytearray()  # the start of a line that is not complete yet
+        self._skipped = 0  # bytes of an oversized line, already discarded
         self._head = b""
-        self._offset = 0  # of the first byte not yet given out
+        self._offset = 0  # of the first byte not yet returned
 
-    def feed(self, data: bytes | memoryview) -> list[Cut]:
-        """Return the lines that ``data`` completed, in the order of the stream; mostly one piece."""
+    def feed(self, data: bytes | memoryview) -> list[LineRun]:
+        """Return the lines that ``data`` completes, in the order of the stream; usually one run."""
         data = bytes(data)
-        cuts: list[Cut] = []
+        runs: list[LineRun] = []
         if self._skipped:
             end = data.find(b"\n") + 1
             if not end:
                 self._skipped += len(data)
-                return cuts
-            cuts.append(self._end_of_long_line(end))
+                return runs
+            runs.append(self._end_of_long_line(end))
             data = data[end:]
         whole = data.rfind(b"\n") + 1
         if whole:
             lines = bytes(self._tail) + data[:whole] if self._tail else data[:whole]
             self._tail.clear()
-            cuts += self._pieces(lines)
+            runs += self._runs(lines)
             self._tail += data[whole:]
         else:
             self._tail += data
         if len(self._tail) > self._max_bytes + 1:  # + 1: a "\r" does not count
             self._skipped, self._head = len(self._tail), bytes(self._tail[:HEAD_BYTES])
             self._tail.clear()
-        return cuts
+        return runs
 
-    def feed_eof(self) -> list[Cut]:
+    def feed_eof(self) -> list[LineRun]:
         """Return the last line if the stream ended without a line end."""
         if self._skipped:
             return [self._end_of_long_line(0)]
@@ -75,36 +75,36 @@ class LineCutter:
             return []
         lines = bytes(self._tail)
         self._tail.clear()
-        return self._pieces(lines)
+        return self._runs(lines)
 
-    def _end_of_long_line(self, end: int) -> Cut:
+    def _end_of_long_line(self, end: int) -> LineRun:
         size = self._skipped + max(end - 1, 0)
-        cut = Cut(b"", self._offset, [TooLong(size, self._head)])
+        run = LineRun(b"", self._offset, [OversizedLine(size, self._head)])
         self._offset += self._skipped + end
         self._skipped = 0
-        return cut
+        return run
 
-    def _pieces(self, lines: bytes) -> list[Cut]:
-        """Return ``lines`` as one piece, or in several if a line is too long."""
+    def _runs(self, lines: bytes) -> list[LineRun]:
+        """Return ``lines`` as one run, or several if a line is oversized."""
         if len(lines) <= self._max_bytes:
-            cut = Cut(lines, self._offset)
+            run = LineRun(lines, self._offset)
             self._offset += len(lines)
-            return [cut]
-        cuts: list[Cut] = []
+            return [run]
+        runs: list[LineRun] = []
         good: list[bytes] = []
-        begin = self._offset
+        start = self._offset
         for line in split_lines(lines):
             text = line.removesuffix(b"\n")
             if len(text.removesuffix(b"\r")) > self._max_bytes:
-                cuts.append(Cut(b"".join(good), begin, [TooLong(len(text), text[:HEAD_BYTES])]))
+                runs.append(LineRun(b"".join(good), start, [OversizedLine(len(text), text[:HEAD_BYTES])]))
                 good = []
-                begin = self._offset + len(line)
+                start = self._offset + len(line)
             else:
                 good.append(line)
             self._offset += len(line)
         if good:
-            cuts.append(Cut(b"".join(good), begin))
-        return cuts
+            runs.append(LineRun(b"".join(good), start))
+        return runs
 
 
 def split_lines(data: bytes) -> list[bytes]:
@@ -116,7 +116,7 @@ def split_lines(data: bytes) -> list[bytes]:
 def count_line_ends(data: bytes) -> int:
     """Return the number of line feeds in ``data``.
 
-    ``bytes.count`` goes byte by byte in CPython up to 3.12; ``replace`` leaps from one to the next with memchr(3),
-    and is ten times as fast for lines of some hundred bytes.
+    ``bytes.count`` goes byte by byte in CPython up to 3.12; ``replace`` uses memchr(3) and is ten times as fast for
+    lines of a few hundred bytes.
     """
     return len(data) - len(data.replace(b"\n", b""))

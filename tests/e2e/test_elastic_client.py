@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.protocols.bulk import Verdict, action_line, bulk_body, read_answer
+from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.errors import ElasticRefused
 from ingestd.stores.elastic.options import ElasticOptions
@@ -41,7 +41,7 @@ async def test_server_is_recognised(client: ElasticClient, search_server: Search
 async def test_a_good_answer_is_short_and_needs_no_parse(client: ElasticClient, index_prefix: str) -> None:
     answer = await send(client, f"{index_prefix}a", [b'{"n":1}'] * 3)
     assert answer.body == b'{"errors":false,"items":[%s]}' % b",".join([b'{"create":{"status":201}}'] * 3)
-    assert read_answer(answer.status, answer.body, 3).delivered == 3
+    assert parse_response(answer.status, answer.body, 3).delivered == 3
 
 
 async def test_each_document_has_its_own_outcome(client: ElasticClient, index_prefix: str) -> None:
@@ -58,12 +58,12 @@ async def test_each_document_has_its_own_outcome(client: ElasticClient, index_pr
         ]
     )
     answer = await client.bulk(body)
-    result = read_answer(answer.status, answer.body, 6)
+    result = parse_response(answer.status, answer.body, 6)
     assert (result.verdict, result.delivered, result.duplicates, result.retry) == (Verdict.ITEMS, 3, (1,), ())
-    assert [(dead.position, dead.status) for dead in result.dead] == [(2, 400), (3, 400), (4, 400)]
-    assert "failed to parse field [n] of type [long]" in result.dead[0].reason
-    assert "abc" in result.dead[0].reason
-    assert result.dead[1].reason.startswith("invalid_index_name_exception: ")
+    assert [(dead.position, dead.status) for dead in result.rejected] == [(2, 400), (3, 400), (4, 400)]
+    assert "failed to parse field [n] of type [long]" in result.rejected[0].reason
+    assert "abc" in result.rejected[0].reason
+    assert result.rejected[1].reason.startswith("invalid_index_name_exception: ")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_each_document_has_its_own_outcome(client: ElasticClient, index_pr
 )
 async def test_a_document_that_spoils_the_request(client: ElasticClient, body: bytes, reason: str) -> None:
     answer = await client.bulk(body)
-    result = read_answer(answer.status, answer.body, 1)
+    result = parse_response(answer.status, answer.body, 1)
     assert result.verdict is Verdict.SPLIT
     assert reason in result.reason
 
@@ -86,7 +86,7 @@ async def test_compressed_bodies(search_server: SearchServer, index_prefix: str,
     options = ElasticOptions(hosts=(search_server.url,), compression_level=1)
     async with ElasticClient(options) as client:
         answer = await send(client, f"{index_prefix}a", [dumps({"text": "x" * size})])
-    assert read_answer(answer.status, answer.body, 1).delivered == 1
+    assert parse_response(answer.status, answer.body, 1).delivered == 1
 
 
 async def test_a_refusal_says_why(client: ElasticClient) -> None:
@@ -144,8 +144,8 @@ async def test_template_takes_all_shapes(
     index = f"{index_prefix}2026.11.22"
     documents = list(SHAPES.values())[::order]
     answer = await send(client, index, [dumps(document) for document in documents])
-    result = read_answer(answer.status, answer.body, len(documents))
-    assert result.dead == ()
+    result = parse_response(answer.status, answer.body, len(documents))
+    assert result.rejected == ()
     assert result.delivered == len(documents)
     assert sorted(map(str, search_server.documents(index))) == sorted(map(str, documents))  # nothing was rewritten
 
@@ -182,7 +182,7 @@ async def test_template_takes_all_shapes(
 async def test_a_bad_timestamp_is_refused_not_hidden(client: ElasticClient, index_prefix: str) -> None:
     await install_template(client, f"{index_prefix}*", template_name=f"{index_prefix}t")
     answer = await send(client, f"{index_prefix}a", [b'{"@timestamp":"yesterday"}'])
-    (dead,) = read_answer(answer.status, answer.body, 1).dead
+    (dead,) = parse_response(answer.status, answer.body, 1).dead
     assert "@timestamp" in dead.reason
 
 
@@ -215,7 +215,7 @@ async def test_too_many_fields(client: ElasticClient, search_server: SearchServe
     await install_template(client, f"{index_prefix}*", template_name=f"{index_prefix}t")
     wide = dumps({"@timestamp": "2026-11-22T10:00:00Z"} | {f"field{number}": number for number in range(2500)})
     answer = await send(client, f"{index_prefix}a", [wide, b'{"@timestamp":"2026-11-22T10:00:00Z"}'])
-    result = read_answer(answer.status, answer.body, 2)
+    result = parse_response(answer.status, answer.body, 2)
     assert result.delivered == (2 if search_server.flavour == "elasticsearch" else 1)
 
 
@@ -224,5 +224,5 @@ async def test_a_batch_is_quick(client: ElasticClient, index_prefix: str) -> Non
     document = dumps(SHAPES["django_access"])
     begun = time.monotonic()
     answer = await send(client, f"{index_prefix}a", [document] * 5000)
-    assert read_answer(answer.status, answer.body, 5000).delivered == 5000
+    assert parse_response(answer.status, answer.body, 5000).delivered == 5000
     assert time.monotonic() - begun < 20

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.protocols.bulk import (
-    ACTION_END,
+    ACTION_SUFFIX,
     MAX_REASON_CHARS,
     BulkResult,
-    Dead,
+    RejectedDocument,
     Verdict,
-    action_begin,
     action_line,
+    action_prefix,
     bulk_body,
-    read_answer,
+    parse_response,
 )
 
 LINES: dict[str, tuple[tuple[Any, ...], dict[str, Any], bytes]] = {
@@ -35,8 +35,8 @@ def test_action_line(arguments: tuple[Any, ...], metadata: dict[str, Any], line:
 
 @given(st.text(min_size=1), st.lists(st.from_regex(r"[A-Za-z0-9:_-]{1,40}", fullmatch=True), max_size=5))
 def test_a_body_is_what_its_lines_are(index: str, ids: list[str]) -> None:
-    begin = action_begin("create", index, pipeline="p")
-    actions = [begin + key.encode() + ACTION_END for key in ids]
+    begin = action_prefix("create", index, pipeline="p")
+    actions = [begin + key.encode() + ACTION_SUFFIX for key in ids]
     body = bulk_body([(actions[:2], [b"{}"] * len(actions[:2])), (actions[2:], [b"{}"] * len(actions[2:]))])
     assert [orjson.loads(line) for line in body.splitlines()] == [
         line for key in ids for line in ({"create": {"_index": index, "pipeline": "p", "_id": key}}, {})
@@ -85,32 +85,32 @@ ITEMS: dict[str, tuple[bytes, int, BulkResult]] = {
         1,
         BulkResult(Verdict.ITEMS, 0, (), (0,), (), f"validation_exception: {FULL}"),
     ),
-    "refused": (answer(GOOD, failure(400)), 2, BulkResult(Verdict.ITEMS, 1, (), (), (Dead(1, 400, TEXT),))),
-    "no_index": (answer(failure(404)), 1, BulkResult(Verdict.ITEMS, 0, (), (), (Dead(0, 404, TEXT),))),
+    "refused": (answer(GOOD, failure(400)), 2, BulkResult(Verdict.ITEMS, 1, (), (), (RejectedDocument(1, 400, TEXT),))),
+    "no_index": (answer(failure(404)), 1, BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 404, TEXT),))),
     "cause": (
         answer(failure(400, caused_by={"type": "x", "reason": "deeper\nstill"})),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (), (Dead(0, 400, f"{TEXT}: caused by deeper still"),)),
+        BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, f"{TEXT}: caused by deeper still"),)),
     ),
     "no_reason": (
         answer({"status": 400}),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (), (Dead(0, 400, "status 400"),)),
+        BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, "status 400"),)),
     ),
     "reason_as_text": (
         answer({"status": 400, "error": "no"}),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (), (Dead(0, 400, "no"),)),
+        BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, "no"),)),
     ),
     "everything": (
         answer(GOOD, failure(409), failure(429), failure(400)),
         4,
-        BulkResult(Verdict.ITEMS, 2, (1,), (2,), (Dead(3, 400, TEXT),), TEXT),
+        BulkResult(Verdict.ITEMS, 2, (1,), (2,), (RejectedDocument(3, 400, TEXT),), TEXT),
     ),
     "one_index_is_forbidden": (
         answer(GOOD, failure(403, "security_exception")),
         2,
-        BulkResult(Verdict.ITEMS, 1, (), (), (Dead(1, 403, "security_exception: because"),)),
+        BulkResult(Verdict.ITEMS, 1, (), (), (RejectedDocument(1, 403, "security_exception: because"),)),
     ),
     "the_account_may_nothing": (
         answer(failure(403, "security_exception"), failure(403, "security_exception")),
@@ -122,18 +122,18 @@ ITEMS: dict[str, tuple[bytes, int, BulkResult]] = {
 
 @pytest.mark.parametrize(("body", "count", "expected"), ITEMS.values(), ids=ITEMS.keys())
 def test_items(body: bytes, count: int, expected: BulkResult) -> None:
-    assert read_answer(200, body, count) == expected
+    assert parse_response(200, body, count) == expected
 
 
 WHOLE: dict[str, tuple[int, bytes, Verdict, str]] = {
-    "too_few_items": (200, answer(GOOD, errors=False), Verdict.RETRY, "the answer has 1 items for 2 documents"),
-    "too_many_items": (200, answer(GOOD, GOOD, GOOD), Verdict.RETRY, "the answer has 3 items for 2 documents"),
-    "cut_off": (200, answer(GOOD, failure(400))[:-20], Verdict.RETRY, "the answer cannot be read: "),
-    "cut_off_good": (200, answer(GOOD, GOOD, errors=False)[:-10], Verdict.RETRY, "the answer cannot be read: "),
-    "not_json": (200, b"<html>", Verdict.RETRY, "the answer cannot be read: "),
-    "not_bulk": (200, b'{"acknowledged":true}', Verdict.RETRY, "the answer cannot be read: "),
-    "empty": (200, b"", Verdict.RETRY, "the answer cannot be read: "),
-    "wrong_type": (200, b'{"errors":true,"items":[{"create":{"status":"201"}}]}', Verdict.RETRY, "the answer cannot"),
+    "too_few_items": (200, answer(GOOD, errors=False), Verdict.RETRY, "the response has 1 items for 2 documents"),
+    "too_many_items": (200, answer(GOOD, GOOD, GOOD), Verdict.RETRY, "the response has 3 items for 2 documents"),
+    "cut_off": (200, answer(GOOD, failure(400))[:-20], Verdict.RETRY, "the response cannot be parsed: "),
+    "cut_off_good": (200, answer(GOOD, GOOD, errors=False)[:-10], Verdict.RETRY, "the response cannot be parsed: "),
+    "not_json": (200, b"<html>", Verdict.RETRY, "the response cannot be parsed: "),
+    "not_bulk": (200, b'{"acknowledged":true}', Verdict.RETRY, "the response cannot be parsed: "),
+    "empty": (200, b"", Verdict.RETRY, "the response cannot be parsed: "),
+    "wrong_type": (200, b'{"errors":true,"items":[{"create":{"status":"201"}}]}', Verdict.RETRY, "the response cannot"),
     "too_large": (413, b"", Verdict.SPLIT, "HTTP 413"),
     "malformed": (
         400,
@@ -163,13 +163,13 @@ WHOLE: dict[str, tuple[int, bytes, Verdict, str]] = {
 
 @pytest.mark.parametrize(("status", "body", "verdict", "reason"), WHOLE.values(), ids=WHOLE.keys())
 def test_whole_request(status: int, body: bytes, verdict: Verdict, reason: str) -> None:
-    result = read_answer(status, body, 2)
-    assert (result.verdict, result.delivered, result.retry, result.dead) == (verdict, 0, (), ())
+    result = parse_response(status, body, 2)
+    assert (result.verdict, result.delivered, result.retry, result.rejected) == (verdict, 0, (), ())
     assert result.reason.startswith(reason)
 
 
 def test_a_reason_is_bounded() -> None:
-    (dead,) = read_answer(200, answer(failure(400, reason="x" * 9999)), 1).dead
+    (dead,) = parse_response(200, answer(failure(400, reason="x" * 9999)), 1).rejected
     assert len(dead.reason) == MAX_REASON_CHARS
 
 
@@ -179,8 +179,8 @@ STATUSES = st.sampled_from([200, 201, 400, 404, 409, 429, 500, 503])
 @given(st.lists(STATUSES, min_size=1))
 def test_every_document_has_one_outcome(statuses: list[int]) -> None:
     items = [{"status": status} if status < 300 else failure(status) for status in statuses]
-    result = read_answer(200, answer(*items, errors=max(statuses) >= 400), len(statuses))
-    positions = [*result.retry, *(dead.position for dead in result.dead)]
+    result = parse_response(200, answer(*items, errors=max(statuses) >= 400), len(statuses))
+    positions = [*result.retry, *(dead.position for dead in result.rejected)]
     assert result.delivered + len(positions) == len(statuses)
     assert sorted(positions) == [place for place, status in enumerate(statuses) if status >= 400 and status != 409]
     assert result.duplicates == tuple(at for at, status in enumerate(statuses) if status == 409)
@@ -197,8 +197,8 @@ JSON = st.recursive(
 
 @given(st.integers(100, 599), st.binary(max_size=50) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_answer_raises_or_loses_a_document(status: int, body: bytes) -> None:
-    result = read_answer(status, body, 2)
+    result = parse_response(status, body, 2)
     if result.verdict is Verdict.ITEMS:
-        assert result.delivered + len(result.retry) + len(result.dead) == 2
+        assert result.delivered + len(result.retry) + len(result.rejected) == 2
     else:
-        assert (result.delivered, result.retry, result.dead) == (0, (), ())
+        assert (result.delivered, result.retry, result.rejected) == (0, (), ())

@@ -9,7 +9,7 @@ import time
 from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.lines import Cut, LineCutter, TooLong
+from ingestd.protocols.lines import LineRun, LineSplitter, OversizedLine
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -37,7 +37,9 @@ class StreamIds:
         return Stream(f"{self._begin}{_base36(next(self._numbers))}", fields or {})
 
 
-def reject_long_line(sink: Sink, stream: Stream, line: TooLong, max_bytes: int, offset: int | None = None) -> None:
+def reject_long_line(
+    sink: Sink, stream: Stream, line: OversizedLine, max_bytes: int, offset: int | None = None
+) -> None:
     """Make a dead letter of a line that is too long; ``offset``: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
     sink.reject(line.head, reason, stream, line.size, offset)
@@ -54,19 +56,19 @@ class LineStream:
 
     def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int) -> None:
         self._sink, self._stream, self._max = sink, stream, max_line_bytes
-        self._cutter = LineCutter(max_line_bytes)
+        self._splitter = LineSplitter(max_line_bytes)
 
     async def feed(self, data: bytes | memoryview) -> None:
         """Take in what was read."""
-        await self._put(self._cutter.feed(data))
+        await self._put(self._splitter.feed(data))
 
     async def feed_eof(self) -> None:
         """Take in the last line, if the stream ended without a line end."""
-        await self._put(self._cutter.feed_eof())
+        await self._put(self._splitter.feed_eof())
 
-    async def _put(self, cuts: list[Cut]) -> None:
-        for cut in cuts:
-            if cut.data:
-                await put(self._sink, cut.data, self._stream, cut.offset)
-            for line in cut.too_long:
+    async def _put(self, runs: list[LineRun]) -> None:
+        for run in runs:
+            if run.data:
+                await put(self._sink, run.data, self._stream, run.offset)
+            for line in run.oversized:
                 reject_long_line(self._sink, self._stream, line, self._max)

@@ -19,7 +19,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.lines import HEAD_BYTES, TooLong, count_line_ends, split_lines
+from ingestd.protocols.lines import HEAD_BYTES, OversizedLine, count_line_ends, split_lines
 
 log = get_logger(__name__)
 
@@ -259,7 +259,7 @@ class Connection:
             if size - line.endswith(b"\r\n") > self._max:
                 head = (bytes(self._begun) + line)[:HEAD_BYTES]
                 begin = self._offset - self._line_size
-                reject_long_line(self._sink, self._stream, TooLong(size, head), self._max, begin)
+                reject_long_line(self._sink, self._stream, OversizedLine(size, head), self._max, begin)
             elif not self._put(bytes(self._begun) + line, self._offset - self._line_size):
                 self._pause()
                 return
@@ -375,7 +375,7 @@ class Connection:
         """The stream ended within a line that was collected."""
         begin = self._offset - self._line_size
         if self._line_size > self._max:
-            line = TooLong(self._line_size, bytes(self._begun[:HEAD_BYTES]))
+            line = OversizedLine(self._line_size, bytes(self._begun[:HEAD_BYTES]))
             reject_long_line(self._sink, self._stream, line, self._max, begin)
         elif not self._put(bytes(self._begun), begin):
             reason = "the connection ended within a line, and there was no room to keep it"

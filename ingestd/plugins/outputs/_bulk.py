@@ -17,7 +17,7 @@ from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
-from ingestd.protocols.bulk import BulkResult, Dead, Verdict, bulk_body, read_answer
+from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, bulk_body, parse_response
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticUnavailable
 
@@ -163,8 +163,8 @@ class BulkSender:
                 case Verdict.ITEMS:
                     if result.duplicates:
                         attempt.note_duplicates(result.duplicates)
-                    if result.dead:
-                        await self._refused_documents(attempt, result.dead, rewritten=rewritten)
+                    if result.rejected:
+                        await self._refused_documents(attempt, result.rejected, rewritten=rewritten)
                     if not result.retry:
                         self._failing.recovered(output=self._name)
                         return
@@ -216,7 +216,7 @@ class BulkSender:
         seconds = asyncio.get_running_loop().time() - begin
         metrics.BULK_SECONDS.observe(seconds, self._name)
         metrics.BULK_BYTES.observe(len(body), self._name)
-        result = read_answer(answer.status, answer.body, len(attempt))
+        result = parse_response(answer.status, answer.body, len(attempt))
         self._note_refusal(result)
         if result.verdict is Verdict.RETRY or result.retry:
             self._limit.bad()
@@ -232,7 +232,9 @@ class BulkSender:
         else:
             self._refused.recovered(output=self._name)
 
-    async def _refused_documents(self, attempt: _Attempt, refused: Sequence[Dead], *, rewritten: bool) -> None:
+    async def _refused_documents(
+        self, attempt: _Attempt, refused: Sequence[RejectedDocument], *, rewritten: bool
+    ) -> None:
         """Make dead letters of what was refused, but give documents that may only be written badly one more try.
 
         A record whose untouched fields hold a key twice, or a number out of range, is refused as it came;

@@ -22,7 +22,7 @@ from ingestd.plugins.interfaces import Prepared
 from ingestd.plugins.outputs._bulk import MAX_REQUESTS, PAUSE_SECONDS, BulkSender, Retry
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
-from ingestd.protocols.bulk import ACTION_END, action_begin, action_line
+from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
@@ -187,8 +187,8 @@ class ElasticsearchOutput:
         """Return the action line of an index without its line end, ``%b`` in place of the id."""
         template = self._templates.get(index)
         if template is None:
-            begin = action_begin(self._action, index)
-            template = self._templates[index] = begin + b"%b" + ACTION_END
+            begin = action_prefix(self._action, index)
+            template = self._templates[index] = begin + b"%b" + ACTION_SUFFIX
         return template
 
     def _action_line(self, index: str, document_id: str, event: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ingestd.protocols.bulk import Verdict, action_line, read_answer
+from ingestd.protocols.bulk import Verdict, action_line, parse_response
 from ingestd.stores.backups import BackupError, RepositoryUnavailableError
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.client import ElasticClient, quote_part
@@ -86,9 +86,9 @@ def _send(client: ElasticClient, loop: EventLoopThread, lines: list[bytes]) -> N
     for attempt in range(_TRIES):
         with _store_errors():
             answer = loop.run(client.bulk(b"".join(lines)))
-        result = read_answer(answer.status, answer.body, len(lines))
-        if result.dead:
-            raise BackupError(f"the server refuses a document: {result.dead[0].reason}")
+        result = parse_response(answer.status, answer.body, len(lines))
+        if result.rejected:
+            raise BackupError(f"the server refuses a document: {result.rejected[0].reason}")
         if result.verdict is Verdict.ITEMS:
             lines = [lines[position] for position in result.retry]
         elif result.verdict is Verdict.SPLIT and len(lines) > 1:
