@@ -88,18 +88,26 @@ class BackgroundTasks:
                 return
             raise TaskEndedError(f"{name} returned")
         except asyncio.CancelledError:
-            if name is None:  # by its owner
+            if name is None or _loop_is_ending():  # by its owner, or with everything else
                 return
             error: Exception = TaskEndedError(f"{name} was cancelled")
             log.error("a background task was cancelled", owner=self._owner, task=name)
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 -- logged
             error = raised
-            if not isinstance(error, self._expected):
-                log.exception(
-                    "a background task failed", owner=self._owner, task=name or task.get_name(), error=repr(error)
-                )
+            self._log(name or task.get_name(), error)
         if name is not None:
             failed(error)
+
+    def fail(self, name: str, error: Exception) -> None:
+        """Fail with ``error``, which was caught outside of the tasks, as in a callback, and is being handled."""
+        self._log(name, error)
+        self._fail(error)
+
+    def _log(self, name: str, error: Exception) -> None:
+        if not isinstance(error, self._expected):
+            log.exception(  # noqa: LOG004 -- called while it is handled
+                "a background task failed", owner=self._owner, task=name, error=repr(error)
+            )
 
     def _fail(self, error: Exception) -> None:
         if self._error is None:
@@ -117,7 +125,9 @@ class BackgroundTasks:
         waiting, failing = asyncio.ensure_future(work), asyncio.ensure_future(self.failure())
         try:
             await asyncio.wait((waiting, failing), return_when=asyncio.FIRST_COMPLETED)
-            return waiting.result() if waiting.done() else failing.result()
+            if self._error is not None:  # first: what waits for a task may end with it
+                raise self._error
+            return waiting.result()
         finally:
             for future in (waiting, failing):
                 future.cancel()
@@ -141,3 +151,8 @@ class BackgroundTasks:
         tasks = list(self._tasks)
         self.cancel_all()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _loop_is_ending() -> bool:
+    """Return whether every task is cancelled, as ``asyncio.run`` does when its main task has ended."""
+    return all(task.cancelling() for task in asyncio.all_tasks())

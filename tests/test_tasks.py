@@ -127,7 +127,8 @@ async def test_kept_running(end: str, caplog: pytest.LogCaptureFixture) -> None:
         while not done.is_set():
             await asyncio.sleep(0.001)
             for task in tasks.find("a") if end == "cancel" else ():
-                task.cancel()
+                if task in lives:  # else it has not run yet
+                    task.cancel()
     await asyncio.sleep(0.03)
     assert len(lives) == 3
     assert len(caplog.messages) == 2
@@ -146,6 +147,19 @@ async def test_nothing_is_started_again_after_the_close() -> None:
     await tasks.close()
     await asyncio.sleep(0.03)
     assert starts == [1]
+
+
+def test_the_end_of_the_loop_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """An owner that was not closed: its process ends for another reason, which is logged."""
+    tasks = BackgroundTasks("o")
+
+    async def main() -> None:
+        tasks.start("a", forever())
+        tasks.keep_running("b", forever)
+        await asyncio.sleep(0.001)
+
+    asyncio.run(main())
+    assert not caplog.records
 
 
 async def test_until() -> None:

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Sequence
 
 from ingestd.logs import get_logger
-from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.supervisor.worker import tune_garbage_collector
 from ingestd.tasks import BackgroundTasks
@@ -22,7 +21,7 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
     Raises:
         OSError: An input or output cannot be opened.
         OutputGoneError: An output cannot accept anything any more.
-        Exception: Whatever else ended an input or a delivery; it is logged as well.
+        Exception: Whatever else ended an input or a background task of a pipeline; it is logged as well.
     """
     signalled, reading_ended = asyncio.Event(), asyncio.Event()
 
@@ -32,7 +31,7 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    tasks = BackgroundTasks("pipelines of this process", expected=(OSError, OutputGoneError))
+    tasks = BackgroundTasks("pipelines of this process", expected=(Exception,))  # the pipelines log what ends them
     started: list[RunningPipeline] = []
     try:
         for pipeline in pipelines:
@@ -58,13 +57,12 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
 
 
 def _watch(tasks: BackgroundTasks, pipelines: Sequence[RunningPipeline], reading_ended: asyncio.Event) -> None:
-    """Let what ends an input or a delivery end the run."""
+    """Let what ends a pipeline end the run."""
 
     async def wait_for_inputs() -> None:
         await asyncio.gather(*(pipeline.inputs_ended() for pipeline in pipelines))
         reading_ended.set()
 
     for pipeline in pipelines:
-        for delivery in pipeline.deliveries:
-            tasks.start(f"output {delivery.name}", delivery.failed())
+        tasks.start(f"pipeline {pipeline.name}", pipeline.failed())
     tasks.start("inputs", wait_for_inputs())

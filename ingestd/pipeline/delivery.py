@@ -19,6 +19,7 @@ from ingestd.journal.base import Position, RecordQueue
 from ingestd.logs import get_logger
 from ingestd.pipeline.ledger import Ledger
 from ingestd.pipeline.processing import Processed
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -53,18 +54,29 @@ class Delivery:
     for good is committed to the journal, with the ledger of what became of it. Payloads may be delivered in any order,
     but are committed in that of the journal.
 
+    Args:
+        built: The output.
+        journal: Where to commit.
+        dead_letters: Where rejected events go.
+        pipeline_id: Of the pipeline, for metrics.
+        tasks: Of the pipeline: they end it when the output fails for good.
+        max_delay: Seconds.
+        max_bytes: Bytes of frames in flight from which on ``has_room`` is false.
+
     Attributes:
         built: The output.
         name: Its plugin id.
         position: Everything in the journal before it was taken over.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the parts that it connects
         self,
         built: BuiltOutput,
         journal: RecordQueue,
         dead_letters: DurableDeadLetters,
         pipeline_id: str,
+        tasks: BackgroundTasks,
+        *,
         max_delay: float,
         max_bytes: int,
     ) -> None:
@@ -85,7 +97,7 @@ class Delivery:
         self._idle.set()
         self._closing = False
         self._gathering = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks, self._workers = tasks, list[asyncio.Task[None]]()
         self.position = Position(0, 0)
 
     async def start(self) -> None:
@@ -93,7 +105,8 @@ class Delivery:
         self.position, state = self._journal.committed(self.name)
         self._ledger = Ledger(self._plugin, state, self.position.events)
         await self._output.open()
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._output.concurrency)]
+        for _ in range(self._output.concurrency):
+            self._workers.append(self._tasks.start(f"output {self.name}", self._work()))
 
     @property
     def has_room(self) -> bool:
@@ -136,21 +149,14 @@ class Delivery:
             self._enough.set()
 
     async def close(self) -> None:
-        """Deliver what is queued, without waiting for more, then close the output."""
+        """Deliver what is queued, without waiting for more, then close the output. Raises what its tasks raised."""
         self._closing = True
         self._wake.set()
         self._enough.set()
-        await asyncio.gather(*self._tasks)
+        await asyncio.wait(self._workers)
+        for worker in self._workers:
+            worker.result()
         await self._output.close()
-
-    async def failed(self) -> None:
-        """Return never, unless the output is gone: then raise OutputGoneError."""
-        await asyncio.gather(*self._tasks)
-
-    def cancel(self) -> None:
-        """Stop at once; what is in flight stays in the journal."""
-        for task in self._tasks:
-            task.cancel()
 
     async def _work(self) -> None:
         while (records := await self._next_records()) is not None:

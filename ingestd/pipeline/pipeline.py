@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NoReturn
 
 from ingestd import metrics
 from ingestd.compiler.bound import Step
@@ -21,11 +22,12 @@ from ingestd.event.fields import Event
 from ingestd.event.tally import Tally
 from ingestd.journal.base import START, JournalError, JournalFullError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
-from ingestd.pipeline.delivery import Delivery
+from ingestd.pipeline.delivery import Delivery, OutputGoneError
 from ingestd.pipeline.processing import Processed, Processing
 from ingestd.plugins.interfaces import SocketInput, StopMode
 from ingestd.protocols.lines import count_line_ends
 from ingestd.settings import Settings
+from ingestd.tasks import BackgroundTasks, TaskEndedError
 
 log = get_logger(__name__)
 
@@ -58,16 +60,17 @@ class RunningPipeline:
         self.name, self.journal, self._first = name, journal, first
         self._pipeline, self._dead_letters = pipeline, dead_letters
         self._processing = Processing(name, pipeline, dead_letters)
+        self._tasks = BackgroundTasks(f"pipeline {name}", expected=(OutputGoneError,))
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
-        share = settings.queue_bytes // max(len(outputs), 1)
+        max_delay, share = settings.batch.max_delay, settings.queue_bytes // max(len(outputs), 1)
         self._deliveries = [
-            (route, Delivery(output, journal, dead_letters, name, settings.batch.max_delay, share))
+            (route, Delivery(output, journal, dead_letters, name, self._tasks, max_delay=max_delay, max_bytes=share))
             for route, output in outputs
         ]
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}
         self._inputs: list[asyncio.Task[None]] = []
-        self._helpers: list[asyncio.Task[None]] = []
+        self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._rejected: deque[Chunk] = deque()  # not in the journal yet
         self._open = asyncio.Event()
@@ -106,35 +109,61 @@ class RunningPipeline:
             await delivery.start()
         if self.journal.head > START:
             self._dead_letters.recall(min((one.position for one in self.deliveries), default=self.journal.head))
-        for sink in self._read_here():
+        for sink in self._read_here().values():
             await sink.built.input.open()
-        self._inputs = [asyncio.create_task(sink.built.input.run(sink)) for sink in self._read_here()]
-        self._helpers = [asyncio.create_task(self._catch_up(one)) for one in self._deliveries]
-        self._helpers.append(asyncio.create_task(self._sync_now_and_then()))
-        await asyncio.sleep(0)  # let the inputs begin to run
+        for name, sink in self._read_here().items():
+            self._inputs.append(self._tasks.start(f"input {name}", self._run_input(sink)))
+        for route, delivery in self._deliveries:
+            self._tasks.start(f"catch-up of {delivery.name}", self._catch_up(route, delivery), endless=True)
+        self._tasks.start("sync", self._sync_now_and_then(), endless=True)
+        await asyncio.sleep(0)  # let the inputs start to run
 
-    def _read_here(self) -> list[_Sink]:
+    def _read_here(self) -> dict[str, _Sink]:
         """Return the sinks of the inputs that this process reads: of its several processes, one reads stdin."""
-        sinks = list(self._sinks.values())
-        return sinks if self._first else [one for one in sinks if isinstance(one.built.input, SocketInput)]
+        if self._first:
+            return self._sinks
+        return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, SocketInput)}
+
+    async def _run_input(self, sink: _Sink) -> None:
+        await sink.built.input.run(sink)
+        if not (self._stopping or sink.built.input.finite):
+            raise TaskEndedError(f"the input {sink.built.step.plugin_id} returned")
 
     def socket_input(self, input_id: str) -> SocketInput | None:
         """Return the input with this id if it reads connections."""
         sink = self._sinks.get(input_id)
         return sink.built.input if sink is not None and isinstance(sink.built.input, SocketInput) else None
 
+    async def failed(self) -> NoReturn:
+        """Wait for the first failure of a background task, which is logged by then, and raise it.
+
+        Nothing is lost: what was received is in the journal, and the next process goes on from there. Raises
+        OutputGoneError where that would not help.
+        """
+        await self._tasks.failure()
+
     async def inputs_ended(self) -> None:
-        """Return when every input has ended; raises what an input raised."""
-        await asyncio.gather(*self._inputs)
+        """Return when every input has ended; raises what ends the pipeline, as an input that fails."""
+        await self._tasks.until(self._wait_for_inputs())
+
+    async def _wait_for_inputs(self) -> None:
+        if self._inputs:
+            await asyncio.wait(self._inputs)
+        for task in self._inputs:
+            task.result()
 
     def stop_inputs(self, mode: StopMode) -> None:
         """Ask the inputs to end."""
+        self._stopping = True
         for sink in self._sinks.values():
             sink.built.input.stop(mode)
 
     async def drain(self) -> None:
-        """Wait for the inputs, then deliver everything in the journal."""
-        await self.inputs_ended()
+        """Wait for the inputs, then deliver everything in the journal. Raises what ends the pipeline."""
+        await self._tasks.until(self._deliver_all())
+
+    async def _deliver_all(self) -> None:
+        await self._wait_for_inputs()
         for delivery in self.deliveries:
             while delivery.position < self.journal.head:
                 self._behind[delivery.name].set()
@@ -143,13 +172,8 @@ class RunningPipeline:
         await asyncio.gather(*(delivery.close() for delivery in self.deliveries))
 
     async def close(self) -> None:
-        """Give up what is under way and close the journal; what was not delivered stays in it."""
-        tasks = [*self._inputs, *self._helpers]
-        for task in tasks:
-            task.cancel()
-        for delivery in self.deliveries:
-            delivery.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Give up what is in flight and close the journal; what was not delivered stays in it."""
+        await self._tasks.close()
         self.journal.close()
 
     @property
@@ -171,7 +195,10 @@ class RunningPipeline:
         self._journal_refuses.recovered(pipeline=self.name)
         metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
         metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
-        self._hand_over(chunk, built, begin, end)
+        try:
+            self._hand_over(chunk, built, begin, end)
+        except Exception as error:  # noqa: BLE001 -- it is kept: read again by the next process, not offered again
+            self._tasks.fail("hand-over", error)
         return True
 
     def _disk_refuses(self, error: JournalError) -> None:
@@ -201,9 +228,8 @@ class RunningPipeline:
         for (_, delivery), processed in zip(targets, work, strict=True):
             delivery.take(chunk, processed, end)
 
-    async def _catch_up(self, own: tuple[int, Delivery]) -> None:
+    async def _catch_up(self, route: int, delivery: Delivery) -> None:
         """Feed one output from the journal whenever it is behind."""
-        delivery = own[1]
         behind = self._behind[delivery.name]
         if delivery.position < self.journal.head:
             behind.set()
@@ -221,7 +247,7 @@ class RunningPipeline:
                 if not entries:  # what is left is damaged, and was reported
                     delivery.take(None, Processed((), (), Tally()), self.journal.head)
                 for chunk, end in entries:
-                    self._process(chunk, self._input_of(chunk), [own], end)
+                    self._process(chunk, self._input_of(chunk), [(route, delivery)], end)
                     await asyncio.sleep(0)  # readers get their turn after each
 
     def _input_of(self, chunk: Chunk) -> BuiltInput:

@@ -16,6 +16,7 @@ from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import StopMode
 from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Worker:
     async def run(self) -> int:
         """Run until the supervisor asks to stop, or has gone. Returns the exit code.
 
-        Raises whatever ends the worker: what a delivery or a callback raised.
+        Raises whatever ends the worker: what a background task of a pipeline or a callback raised.
         """
         loop = asyncio.get_running_loop()
         for pipeline in self._pipelines.values():
@@ -69,14 +70,11 @@ class Worker:
         loop.add_reader(self._channel.fileno(), self._receive)
         self._send({"type": "ready"})
         self._receive()
-        deliveries = [delivery.failed() for one in self._pipelines.values() for delivery in one.deliveries]
-        broken = asyncio.gather(*deliveries)
-        stopped = asyncio.ensure_future(self._stop.wait())
-        broken.add_done_callback(lambda done: done.cancelled() or done.exception())  # cancelled later: no news
-        waits: list[asyncio.Future[Any]] = [broken, stopped]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if broken.done():
-            broken.result()
+        tasks = BackgroundTasks(f"worker {self._number}", expected=(Exception,))  # the pipelines log what ends them
+        for pipeline in self._pipelines.values():
+            tasks.start(f"pipeline {pipeline.name}", pipeline.failed())
+        await tasks.until(self._stop.wait())
+        await tasks.close()
         if self._error is not None:
             raise self._error
         await self._end()

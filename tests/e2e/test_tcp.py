@@ -25,6 +25,7 @@ from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Prepared, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
+from ingestd.tasks import TaskEndedError
 from tests.e2e.daemon import Daemon, wait_until
 
 
@@ -561,3 +562,27 @@ async def test_ids_differ_between_connections() -> None:
         await server.until(6)
     assert len(set(server.memory.ids)) == 6
     assert {one.rsplit("-")[-1] for one in server.memory.ids} == {"000000000000", "000000000009"}
+
+
+async def test_a_connection_that_waits_for_room_does_not_wait_in_vain() -> None:
+    """Should its task die, the pipeline fails with it: the next process reads the connection."""
+    server = Server("codec => json_lines", queue_bytes=1, journal_bytes=10_000)
+    await server.start()
+    server.memory.gate.clear()
+    writer = await server.connect()
+    reader: Any = server.running.socket_input("tcp_0")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            while not (waiting := reader._tasks.find("wait for room")):
+                writer.write(line(1, text="x" * 500) * 10)
+                await asyncio.sleep(0.01)
+    [task] = waiting
+    task.cancel()
+    with pytest.raises(TaskEndedError, match="wait for room was cancelled"):
+        await asyncio.wait_for(server.running.failed(), 20)
+    await server.running.close()
+    for connection in list(reader._connections):
+        connection.close("error")
+    asyncio.get_running_loop().remove_reader(server._listener.fileno())
+    server._listener.close()
+    writer.close()

@@ -20,6 +20,7 @@ from ingestd.pipeline import delivery as module
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
 from ingestd.pipeline.processing import Processed, prepare
 from ingestd.plugins.interfaces import Prepared, Rejection
+from ingestd.tasks import BackgroundTasks
 from tests.conformance.running import FRAME, build
 
 TIME_NS = 1_795_341_600_000_000_000  # 2026-11-22
@@ -106,7 +107,10 @@ class Road:
         self.journal = MemoryJournal()
         self.journal.consumers([built.step.plugin_id])
         self.letters = Letters()
-        self.delivery = Delivery(built, self.journal, self.letters, "main", max_delay, max_bytes)
+        self.tasks = BackgroundTasks("pipeline main", expected=(OutputGoneError,))
+        self.delivery = Delivery(
+            built, self.journal, self.letters, "main", self.tasks, max_delay=max_delay, max_bytes=max_bytes
+        )
 
     def append(self, data: bytes = b"x") -> Position:
         return self.journal.append([self.chunk(data)])
@@ -231,7 +235,7 @@ async def test_a_closed_pipe_ends_it() -> None:
     road = await begun(Output(troubles=[BrokenPipeError()]))
     road.take([1])
     with pytest.raises(OutputGoneError, match="the reader of stdout_0 has gone"):
-        await asyncio.wait_for(road.delivery.failed(), 5)
+        await asyncio.wait_for(road.tasks.failure(), 5)
     assert road.committed == Position(0, 0)
 
 
@@ -322,15 +326,14 @@ async def test_it_begins_where_it_was() -> None:
     await road.delivery.close()
 
 
-async def test_cancel_gives_up() -> None:
+async def test_closed_tasks_give_up() -> None:
     output = Output()
     output.gate.clear()
     road = await begun(output, max_delay=0)
     road.take([1])
     await asyncio.sleep(0.02)
-    road.delivery.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await road.delivery.failed()
+    await road.tasks.close()
+    assert (output.busy, road.tasks.names) == (0, [])
     assert (output.calls, road.committed) == ([], Position(0, 0))
 
 

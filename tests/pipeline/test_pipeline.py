@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from ingestd.pipeline import pipeline as module
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import Prepared
 from ingestd.settings import Settings
+from ingestd.tasks import TaskEndedError
 from tests.conformance.running import FRAME, build
 
 STREAM = Stream("o", {"host": "h"})
@@ -53,6 +55,27 @@ class Output:
         pass
 
 
+class Input:
+    """Reads nothing; fails when the test says so."""
+
+    finite = False
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def open(self) -> None:
+        pass
+
+    async def run(self, sink: object) -> None:
+        await self.ended.wait()
+        if self.error is not None:
+            raise self.error
+
+    def stop(self, mode: str) -> None:
+        self.ended.set()
+
+
 class Life:
     """A running pipeline whose input is the test."""
 
@@ -60,12 +83,13 @@ class Life:
         built, self.output, settings = build(FRAME % ""), Output(), Settings()
         settings = replace(settings, journal=replace(settings.journal, sync_interval=0.01))
         route = [replace(built.routes[0][0], output=self.output)]
-        self.input, self.journal = built.inputs[0], journal
+        self.source = Input()
+        self.input, self.journal = replace(built.inputs[0], input=self.source), journal
         self.folder = folder / "dead"
         self.files = DeadLetterWriter(self.folder, 1 << 20, time.time)
         letters = PipelineDeadLetters(self.files, "main", "c0", journal)
-        pipeline = replace(built, routes=[route])
-        self.running = RunningPipeline("main", pipeline, journal, settings, letters, first=False)
+        pipeline = replace(built, inputs=[self.input], routes=[route])
+        self.running = RunningPipeline("main", pipeline, journal, settings, letters)
 
     def reject(self, offset: int | None) -> None:
         self.running.reject(b"head", "too long", STREAM, self.input, 5000, offset)
@@ -90,6 +114,7 @@ async def life(folder: Path, journal: RecordQueue) -> AsyncIterator[Life]:
     try:
         yield one
         async with asyncio.timeout(30):
+            one.running.stop_inputs("drain")
             await one.running.drain()
     finally:
         await one.running.close()
@@ -179,3 +204,88 @@ async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: p
     assert len(one.output.documents) == 5
     assert [letter.content for letter in one.there()] == [b'{"n":3,"bad":"omen"}\n']
     assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (6, 5, 1, 0)
+
+
+TASKS = ["input stdin_0", "output stdout_0", "catch-up of stdout_0", "sync"]
+
+
+async def test_every_background_task_has_a_name(tmp_path: Path) -> None:
+    async with life(tmp_path, MemoryJournal()) as one:
+        assert sorted(one.running._tasks.names) == sorted(TASKS)
+
+
+def fail(one: Life, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what a task calls raise."""
+    error = KeyError("a defect")
+
+    def raises(*_: object) -> None:
+        raise error
+
+    if name == "input stdin_0":
+        one.source.error = error
+        one.source.ended.set()
+    elif name == "output stdout_0":
+        monkeypatch.setattr(one.running.deliveries[0], "_count", raises)
+    elif name == "sync":
+        monkeypatch.setattr(one.running, "_enter_rejected", raises)
+    else:
+        monkeypatch.setattr(one.journal, "read", raises)
+        one.running.deliveries[0]._room.clear()  # so that the next chunk has to be read from the journal
+        one.put(b'{"n":1}\n', 8)
+        one.running.deliveries[0]._room.set()
+
+
+@pytest.mark.parametrize("end", ["raise", "cancel"])
+@pytest.mark.parametrize("name", TASKS)
+async def test_a_task_that_dies_ends_the_pipeline_and_nothing_is_lost(
+    tmp_path: Path, name: str, end: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Life(tmp_path, Journal(tmp_path / "journal"))
+    await one.running.start()
+    if end == "raise":
+        fail(one, name, monkeypatch)
+    else:
+        [task] = one.running._tasks.find(name)
+        task.cancel()
+    assert one.put(b'{"n":0}\n')
+    with pytest.raises((KeyError, TaskEndedError)):
+        await asyncio.wait_for(one.running.failed(), 10)
+    with pytest.raises((KeyError, TaskEndedError)):
+        await asyncio.wait_for(one.running.drain(), 10)
+    [record] = [record for record in caplog.records if record.getMessage().startswith("a background task")]
+    fields = record.__dict__["fields"]
+    assert (fields["owner"], fields["task"]) == ("pipeline main", name)
+    monkeypatch.undo()
+    await one.running.close()
+    one.files.close()
+    before = len(one.output.documents)
+    async with life(tmp_path, Journal(tmp_path / "journal")) as again:
+        expected = {0, 1} if (name, end) == ("catch-up of stdout_0", "raise") else {0}
+    found = {json.loads(document)["n"] for document in (*one.output.documents, *again.output.documents)}
+    assert (found, before + len(again.output.documents)) >= (expected, len(expected))
+    assert (again.tally.received, again.tally.difference) == (len(expected), 0)
+
+
+async def test_an_input_that_returns_before_its_time_is_a_failure(tmp_path: Path) -> None:
+    one = Life(tmp_path, MemoryJournal())
+    await one.running.start()
+    one.source.ended.set()
+    with pytest.raises(TaskEndedError, match="stdin_0 returned"):
+        await asyncio.wait_for(one.running.inputs_ended(), 10)
+    await one.running.close()
+    one.files.close()
+
+
+async def test_a_defect_while_a_chunk_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The input must not offer it again: it is in the journal, and read from there by the next process."""
+    one = Life(tmp_path, Journal(tmp_path / "journal"))
+    await one.running.start()
+    monkeypatch.setattr(one.running.deliveries[0], "take", lambda *_: 1 / 0)
+    assert one.put(b'{"n":0}\n')
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(one.running.failed(), 10)
+    await one.running.close()
+    one.files.close()
+    async with life(tmp_path, Journal(tmp_path / "journal")) as again:
+        pass
+    assert [json.loads(document)["n"] for document in again.output.documents] == [0]

@@ -20,6 +20,7 @@ from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.lines import HEAD_BYTES, OversizedLine, count_line_ends, split_lines
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -74,22 +75,25 @@ class Connection:
     """Reads as long as the sink has room, closes at the end of the stream.
 
     Args:
+        tasks: Of the input: where it waits for room in the background.
         closed: Called with the connection and the reason when it has ended: end, error, idle or shutdown.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what its input has for each
         self,
         sock: socket.socket,
         stream: Stream,
         sink: Sink,
         buffer: PeekBuffer,
         max_line_bytes: int,
+        *,
+        tasks: BackgroundTasks,
         closed: Callable[[Connection, str], None],
     ) -> None:
         sock.setblocking(False)
         self._sock, self._stream, self._sink, self._closed = sock, stream, sink, closed
         self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._tasks = asyncio.get_running_loop(), tasks
         self._waiting: asyncio.Task[None] | None = None  # for room
         self._resting: asyncio.TimerHandle | None = None  # until it is worth while to look again
         self._offset = 0  # of the next byte to consume
@@ -129,7 +133,7 @@ class Connection:
         """Read no more until there is room; an end looks after that itself."""
         if not self._ending:
             self._loop.remove_reader(self._sock.fileno())
-            self._waiting = self._loop.create_task(self._resume())
+            self._waiting = self._tasks.start("wait for room", self._resume())
 
     async def _resume(self) -> None:
         await self._sink.room()
@@ -352,7 +356,7 @@ class Connection:
         """Be woken no more."""
         self._ending = True
         if self._waiting is not None:
-            self._waiting.cancel()
+            self._tasks.cancel(self._waiting)
             self._waiting = None
         if self._resting is not None:
             self._resting.cancel()

@@ -23,6 +23,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs._tcp_connection import Connection, PeekBuffer
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin, required
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -54,6 +55,7 @@ class TcpInput:
         self._buffer = PeekBuffer(context.settings.batch.max_bytes)
         self._labels = (context.pipeline_id, context.plugin_id)
         self._connections: set[Connection] = set()
+        self._tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._mode: StopMode = "drain"
         self._ended = asyncio.Event()
         self._sink: Sink | None = None
@@ -72,12 +74,20 @@ class TcpInput:
         """Do nothing: somebody else listens."""
 
     async def run(self, sink: Sink) -> None:
-        """Serve until ``stop``; then, unless another process goes on, read what the kernel holds."""
+        """Serve until ``stop``; then, unless another process goes on, read what the kernel holds.
+
+        Raises what a background task of a connection raised.
+        """
         self._sink = sink
-        timer = asyncio.ensure_future(self._close_idle()) if self._opts.idle_timeout else None
-        await self._ended.wait()
+        timer = None
+        if self._opts.idle_timeout:
+            timer = self._tasks.start("idle timer", self._close_idle(), endless=True)
+        await self._tasks.until(self._ended.wait())
         if timer is not None:
-            timer.cancel()
+            self._tasks.cancel(timer)
+        await self._tasks.until(self._end())
+
+    async def _end(self) -> None:
         if self._mode == "handover":
             await asyncio.gather(*(connection.hand_over() for connection in list(self._connections)))
         else:
@@ -110,7 +120,9 @@ class TcpInput:
             metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
             closed(reason)
 
-        connection = Connection(sock, stream, self._sink, self._buffer, self._max_line_bytes, forget)
+        connection = Connection(
+            sock, stream, self._sink, self._buffer, self._max_line_bytes, tasks=self._tasks, closed=forget
+        )
         self._connections.add(connection)
         metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
         connection.start(kept)

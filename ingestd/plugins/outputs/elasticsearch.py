@@ -27,6 +27,7 @@ from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.template import install_template
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -34,6 +35,9 @@ _REQUEST_BYTES = 1 << 20
 """Size of one bulk body: larger ones cost more CPU on both sides (cache, copies), smaller ones more requests."""
 
 _UNAUTHORIZED = 401
+
+_RECONNECT_SECONDS = 10.0
+"""How long to wait after an error of our own while we connect; what a server answers has pauses of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class ElasticsearchOutput:
             pipeline=opts.pipeline.static or None,
             own_documents=self._action == "create" and not opts.document_id.text,
         )
-        self._prepared: asyncio.Task[None] | None = None
+        self._tasks, self._ready = BackgroundTasks(f"output {context.plugin_id}"), asyncio.Event()
         text = "no answer yet; events are kept until there is one"
         self._absent = Outage(log.warning, text, log.info, "the server answers")
         text = "the server takes nothing yet; events are kept until it does"
@@ -116,13 +120,17 @@ class ElasticsearchOutput:
         Raises:
             ValueError: An option is wrong or names a file that is.
         """
-        self._prepared = asyncio.create_task(self._prepare())
+        self._tasks.keep_running("connect", self._connect, _RECONNECT_SECONDS)
 
-    async def _prepare(self) -> None:
+    async def _connect(self) -> None:
+        """Connect, and install the template unless it is the user's."""
         await asyncio.sleep(0)  # the imports of the client take longer than the inputs to open: those first
         self._client.connect()
-        if not self._opts.manage_template:
-            return
+        if self._opts.manage_template:
+            await self._install_template()
+        self._ready.set()
+
+    async def _install_template(self) -> None:
         for attempt in self._retry.attempts():
             pause = await self._template_pause()
             if pause is None:
@@ -173,8 +181,7 @@ class ElasticsearchOutput:
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""
-        if self._prepared is not None:
-            await self._prepared
+        await self._ready.wait()
         return await self._sender.deliver(payloads)
 
     def _simple_actions(self, names: list[str], ids: EventIds) -> list[bytes]:
@@ -202,8 +209,7 @@ class ElasticsearchOutput:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._prepared is not None:
-            self._prepared.cancel()
+        await self._tasks.close()
         await self._client.close()
 
 
