@@ -13,7 +13,7 @@ class DeadLetters(Protocol):
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Keep ``raw`` with the stage (framing, codec, filter, output) and the reason why it was given up.
 
-        For an output, ``raw`` is the document that it cannot deliver. ``more`` are ``origin``, ``offset``, ``size``
+        For an output, ``raw`` is the document that it cannot deliver. ``more`` are ``stream_id``, ``offset``, ``size``
         (framing), ``event_id``, ``document_id``, ``index`` (output): see `DeadLetter`.
         """
 

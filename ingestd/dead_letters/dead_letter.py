@@ -31,8 +31,11 @@ _QUOTED = re.compile(r"""(?<!\w)(?:'.*?'|".*?")(?!\w)""", re.DOTALL)
 _NUMBER = re.compile(r"(?<!HTTP )(?<!\w)\d+(?:[.,:-]\d+)*(?!\w)")
 
 
-class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A dead letter. Bytes (``raw``, ``document``) are kept in base64; ``content`` and ``refused`` decode them."""
+class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True, rename={"stream_id": "origin"}):
+    """A dead letter. In its JSON, ``stream_id`` is called ``origin``.
+
+    Bytes (``raw``, ``document``) are kept in base64; ``content`` and ``refused`` decode them.
+    """
 
     time: str
     """When the event was given up, UTC."""
@@ -49,7 +52,7 @@ class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The version of the config: a short hash of its text."""
     input: str = ""
     """Id of the input that received the event."""
-    origin: str = ""
+    stream_id: str = ""
     """Id of the stream that the event came in."""
     offset: int | None = None
     """Where ``raw`` starts in the stream, in bytes."""
@@ -58,7 +61,7 @@ class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True):
     fields: dict[str, Any] = {}
     """What the input knew about the sender."""
     id: str = ""
-    """The event's id, made of origin and offset; if ``raw`` became several events, it says which one."""
+    """The event's id, made of stream id and offset; if ``raw`` became several events, it says which one."""
     document_id: str = ""
     """The id that the output used, if the config gives another one."""
     index: str = ""
@@ -82,7 +85,7 @@ class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True):
     @property
     def key(self) -> Key | None:
         """Unique among the dead letters of its pipeline, see ``key``."""
-        return key(self.stage, self.plugin, self.id, self.origin, self.offset)
+        return key(self.stage, self.plugin, self.id, self.stream_id, self.offset)
 
     @property
     def group(self) -> Group:
@@ -107,14 +110,14 @@ Key = tuple[str, str, str]
 """Stage, plugin and event of a dead letter."""
 
 
-def key(stage: str, plugin: str, event_id: str, origin: str, offset: int | None) -> Key | None:
+def key(stage: str, plugin: str, event_id: str, stream_id: str, offset: int | None) -> Key | None:
     """Return what identifies a dead letter within its pipeline, None if nothing does.
 
     An event that is read again after a crash and fails for the same reason gets the same key.
     """
     if event_id:
         return stage, plugin, event_id
-    return None if offset is None else (stage, plugin, f"{origin}@{offset}")
+    return None if offset is None else (stage, plugin, f"{stream_id}@{offset}")
 
 
 _decoder = msgspec.json.Decoder(DeadLetter)

@@ -72,7 +72,7 @@ class PipelineDeadLetters:
 
     def add(self, *, stage: str, raw: bytes, plugin: str = "", event_id: str = "", **dead_letter: Any) -> None:
         """Keep one event; for an output, ``raw`` is the document. See ``DeadLetterWriter.add``."""
-        if self._is_known(key(stage, plugin, event_id, dead_letter.get("origin", ""), dead_letter.get("offset"))):
+        if self._is_known(key(stage, plugin, event_id, dead_letter.get("stream_id", ""), dead_letter.get("offset"))):
             return
         common: dict[str, Any] = {
             "pipeline": self._pipeline,
@@ -103,7 +103,7 @@ class PipelineDeadLetters:
 def _source_of(frame: Frame) -> dict[str, str | int | Event]:
     chunk = frame.chunk
     return {
-        "origin": chunk.stream_id,
+        "stream_id": chunk.stream_id,
         "offset": frame.offset,
         "received": chunk.time_ns,
         "fields": chunk.fields,

@@ -209,10 +209,10 @@ def sendable(dead_letter: DeadLetter) -> bool:
 
 def _stream_position(dead_letter: DeadLetter) -> tuple[str, int]:
     """Return stream and offset; if they are not known, the same bytes get the same id, made of their digest."""
-    if dead_letter.origin and dead_letter.offset is not None:
-        return dead_letter.origin, dead_letter.offset
+    if dead_letter.stream_id and dead_letter.offset is not None:
+        return dead_letter.stream_id, dead_letter.offset
     digest = hashlib.blake2b((dead_letter.raw or dead_letter.document).encode(), digest_size=8).hexdigest()
-    return f"{dead_letter.origin or 'deadletter'}.{digest}", 0
+    return f"{dead_letter.stream_id or 'deadletter'}.{digest}", 0
 
 
 def _chosen(dead_letter: DeadLetter, records: list[Record], stream_id: str) -> list[Record]:

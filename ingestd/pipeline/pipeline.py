@@ -296,7 +296,7 @@ class RunningPipeline:
             size=size,
             plugin=input_id,
             input_id=input_id,
-            origin=stream.id,
+            stream_id=stream.id,
             offset=offset,
             fields=stream.fields,
         )

@@ -84,7 +84,7 @@ class Processing:
                 stage="filter",
                 reason=_reason(error),
                 raw=frame.data,
-                origin=frame.stream_id,
+                stream_id=frame.stream_id,
                 offset=frame.offset,
                 received=frame.time_ns,
                 fields=frame.fields,

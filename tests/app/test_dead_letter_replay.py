@@ -35,7 +35,7 @@ def data_dir(tmp_path: Path) -> Path:
             reason="failed",
             raw=b'{"n":%d}\n' % number,
             plugin="grok_0",
-            origin="o",
+            stream_id="o",
             offset=9 * number,
             event_id=f"o-{9 * number:012x}",
         )

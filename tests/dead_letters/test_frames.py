@@ -31,17 +31,21 @@ class Life:
         self.dead_letters = PipelineDeadLetters(self.files, pipeline, "c0", self.journal)
         self.dead_letters.recall(min(self.journal.committed(name)[0] for name in consumers))
 
-    def append(self, *numbers: int, origin: str = "o") -> Position:
+    def append(self, *numbers: int, stream_id: str = "o") -> Position:
         data = b"".join(LINE % number for number in numbers)
-        return self.journal.append([Chunk("tcp_0", origin, {"host": "h"}, 0, NOW_NS, len(numbers), data)])
+        return self.journal.append([Chunk("tcp_0", stream_id, {"host": "h"}, 0, NOW_NS, len(numbers), data)])
 
-    def refuse(self, offset: int, plugin: str = "es_0", origin: str = "o") -> None:
+    def refuse(self, offset: int, plugin: str = "es_0", stream_id: str = "o") -> None:
         """A dead letter of an output."""
-        self.dead_letters.add(stage="output", reason="no", raw=b"{}", plugin=plugin, event_id=f"{origin}-{offset:012x}")
+        self.dead_letters.add(
+            stage="output", reason="no", raw=b"{}", plugin=plugin, event_id=f"{stream_id}-{offset:012x}"
+        )
 
-    def fail(self, offset: int, origin: str = "o") -> None:
+    def fail(self, offset: int, stream_id: str = "o") -> None:
         """A dead letter of the daemon itself."""
-        self.dead_letters.add(stage="filter", reason="no", raw=b"x", origin=origin, offset=offset, received=NOW_NS)
+        self.dead_letters.add(
+            stage="filter", reason="no", raw=b"x", stream_id=stream_id, offset=offset, received=NOW_NS
+        )
 
     def end(self) -> None:
         self.journal.close()
@@ -55,7 +59,7 @@ def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> Non
     life.append(0, 1, 2)
     life.refuse(8)
     [dead_letter] = life.there()
-    assert (dead_letter.content, dead_letter.refused, dead_letter.origin, dead_letter.offset) == (
+    assert (dead_letter.content, dead_letter.refused, dead_letter.stream_id, dead_letter.offset) == (
         LINE % 1,
         b"{}",
         "o",
@@ -94,7 +98,7 @@ def test_after_a_crash_between_letter_and_commit(tmp_path: Path) -> None:
         again.end()
     again = Life(tmp_path, seconds=3600)
     again.refuse(8)
-    again.refuse(0, origin="p")
+    again.refuse(0, stream_id="p")
     assert len(again.there()) == 4
     again.end()
 
@@ -103,7 +107,9 @@ def test_after_a_crash_before_the_journal_knew_of_a_line(tmp_path: Path) -> None
     """It is still in its socket, and is rejected again."""
 
     def reject(life: Life, offset: int) -> None:
-        life.dead_letters.add(stage="framing", reason="too long", raw=b"x", plugin="tcp_0", origin="o", offset=offset)
+        life.dead_letters.add(
+            stage="framing", reason="too long", raw=b"x", plugin="tcp_0", stream_id="o", offset=offset
+        )
 
     life = Life(tmp_path)
     end = life.append(0)
@@ -145,8 +151,8 @@ def test_a_letter_taken_out_by_a_purge_comes_again(tmp_path: Path) -> None:
 def test_what_is_known_is_forgotten_with_the_journal(tmp_path: Path) -> None:
     life = Life(tmp_path, consumers=("es_0",))
     for number in range(50):
-        end = life.append(*range(number, number + 2000), origin=f"o{number}")
-        life.refuse(0, origin=f"o{number}")
+        end = life.append(*range(number, number + 2000), stream_id=f"o{number}")
+        life.refuse(0, stream_id=f"o{number}")
         life.journal.commit("es_0", end)
         life.journal.sync()
     assert len(life.there()) == 50

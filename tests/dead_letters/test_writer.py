@@ -22,7 +22,7 @@ def dead_letters(folder: Path, max_bytes: int = 1 << 20) -> DeadLetterWriter:
 
 
 def add(to: DeadLetterWriter, raw: bytes = b"raw") -> None:
-    to.add(stage="codec", reason="no", raw=raw, origin="o1", plugin="tcp_0")
+    to.add(stage="codec", reason="no", raw=raw, stream_id="o1", plugin="tcp_0")
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:

@@ -49,8 +49,8 @@ async def read(folder: Path, *paths: Path, again: bool = False, delivered: int |
         imports = Imports(checkpoints, again=again)
         files = FileInput(paths, imports, 1000, lambda size: None)
         await files.run(sink)
-        for origin, offset in sink.ends()[:delivered]:
-            imports.delivered(origin, offset)
+        for stream_id, offset in sink.ends()[:delivered]:
+            imports.delivered(stream_id, offset)
     assert files.finished
     return sink, files
 

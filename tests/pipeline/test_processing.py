@@ -124,7 +124,7 @@ def test_only_the_frames_at_fault_become_letters(bad: int, caplog: pytest.LogCap
     [letter] = letters.letters
     at = whole.data.index(letter["raw"])
     assert json.loads(letter["raw"]) == events[bad]
-    assert (letter["offset"], letter["origin"], letter["received"]) == (100 + at, "o", whole.time_ns)
+    assert (letter["offset"], letter["stream_id"], letter["received"]) == (100 + at, "o", whole.time_ns)
     assert letter["reason"] == "the daemon failed on it: RecursionError('too deep')"
     assert caplog.text.count("the daemon failed on a chunk") == 1
 

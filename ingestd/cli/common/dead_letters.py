@@ -64,8 +64,8 @@ def dead_letter_lines(dead_letter: DeadLetter) -> Iterator[str]:
 
 def _path(dead_letter: DeadLetter) -> Iterator[str]:
     """Yield where an event came from: pipeline, input, position in the stream, sender; what is known of it."""
-    origin, offset = dead_letter.origin, dead_letter.offset
-    position = origin if offset is None else f"{origin} at byte {offset}"
+    stream_id, offset = dead_letter.stream_id, dead_letter.offset
+    position = stream_id if offset is None else f"{stream_id} at byte {offset}"
     sender = ":".join(str(value) for value in dead_letter.fields.values())
     yield from filter(None, (dead_letter.pipeline, dead_letter.input, position, sender))
 

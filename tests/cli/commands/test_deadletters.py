@@ -39,7 +39,7 @@ def data_dir(tmp_path: Path) -> Path:
             reason=f"failed to parse '{number}'",
             raw=b'{"n":"%d"}\n' % number,
             document=b'{"n":"%d","seen":1}' % number,
-            origin="abc",
+            stream_id="abc",
             offset=20 * number,
             event_id=f"abc-{number:012x}",
             index="logstash-2026.11.22",
