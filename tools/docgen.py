@@ -162,7 +162,7 @@ def settings_page() -> Iterator[str]:
     yield "Each setting can be given in a TOML file, as an environment variable and as a flag; a later one of these"
     yield "wins. The file is `--settings FILE` or `INGESTD_SETTINGS`, else `ingestd.toml` in the working folder,"
     yield "else `/etc/ingestd/ingestd.toml`. `ingestd config settings` shows the values in force and where each"
-    yield "came from. Unknown names are errors. A name with a dot stands in a table of the file:"
+    yield "came from. Unknown names are errors. A name with a dot is in a table of the file:"
     yield from ("", "```toml", "port = 5959", "", "[dead_letters]", 'max_bytes = "2GiB"', "```", "")
     yield "Sizes: `4096`, `512KiB`, `64MiB` (`64M` is the same, `64MB` is 64,000,000). Durations: `200ms`, `30s`,"
     yield "`15m`, `2h`, `7d`. An empty variable counts as not set."

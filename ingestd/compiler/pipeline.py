@@ -202,7 +202,7 @@ class _PluginBuilder:
             elif len(events) > 1:
                 tally.created += len(events) - 1
             return [
-                record if one is event else (None, one, one, copy_key(key, number)) for number, one in enumerate(events)
+                record if new is event else (None, new, new, copy_key(key, number)) for number, new in enumerate(events)
             ]
 
         return records

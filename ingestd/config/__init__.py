@@ -1,1 +1,1 @@
-"""The Logstash config language: text in, tree out, errors with their place. ``parser`` is the way in."""
+"""The Logstash config language: from text to a syntax tree, with located errors. ``parser`` is the interface."""

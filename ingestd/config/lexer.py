@@ -80,7 +80,7 @@ _WORD_OR_QUOTE = re.compile(rf"{_WORD_CHARACTER}|[\"']")
 def scan(text: str, position: int, *, operand: bool = False) -> Token:
     """Return the first token at or after ``position``; white space and comments are skipped.
 
-    With ``operand``, brackets that hold a field reference are one ``FIELD`` token and slashes one ``REGEX``.
+    With ``operand``, brackets around a field reference are one ``FIELD`` token and slashes one ``REGEX``.
     """
     blank = _BLANK.match(text, position)
     start = blank.end() if blank else position

@@ -15,7 +15,7 @@ _BAREWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 #: Logstash's ``config.support_escapes``; any other character after a backslash stands for itself.
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
-#: Longer than any number that a plugin accepts; Python itself refuses 4,300 digits.
+#: Longer than any number that a plugin accepts; Python itself rejects 4,300 digits.
 _LONGEST_NUMBER: Final = 100
 
 Scalar = Callable[[Token], StringLiteral | NumberLiteral]

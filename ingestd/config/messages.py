@@ -1,6 +1,6 @@
 """The wording of syntax errors: what the parser expected, what it found, and how to fix it.
 
-Each function stands for something that the parser expected, and returns the message and the hint ("" for none) for
+Each function is for something that the parser expected, and returns the message and the hint ("" for none) for
 what it found instead.
 """
 
@@ -36,7 +36,7 @@ _LONGEST_QUOTE: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """An open bracket: what it holds, its token, and the name or keyword that it belongs to, if any."""
+    """An open bracket: what it contains, its token, and the name or keyword that it belongs to, if any."""
 
     kind: Literal["section", "block", "plugin", "hash", "array", "condition"]
     token: Token

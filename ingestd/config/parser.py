@@ -44,7 +44,7 @@ def parse_string(text: str, variables: Mapping[str, str], *, support_escapes: bo
 
 
 def load(paths: Sequence[Path], variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
-    """Return the tree of several files; a folder stands for its ``*.conf`` files in the order of their names.
+    """Return the tree of several files; a folder means its ``*.conf`` files, sorted by name.
 
     Each file must be complete in itself. Otherwise like ``parse``.
     """

@@ -75,7 +75,7 @@ def _step(node: Any, part: str) -> Any:
 
 
 def _with(node: Any, path: tuple[str, ...], value: Any, text: str) -> Any:
-    """Return a copy of ``node`` in which ``path`` holds ``value``; everything off that path is shared."""
+    """Return a copy of ``node`` with ``value`` at ``path``; everything off that path is shared."""
     if not path:
         return value
     part, rest = path[0], path[1:]
@@ -181,7 +181,7 @@ def add_tag(event: Event, tag: str) -> None:
 
 
 def legal_tags(value: Any) -> bool:
-    """Return whether ``tags`` may hold ``value``: texts, one text, or nothing, as in Logstash."""
+    """Return whether ``value`` is valid for ``tags``: an array of texts, a text, or null, as in Logstash."""
     if type(value) is list:
         return all(type(tag) is str for tag in value)
     return value is None or type(value) is str

@@ -43,7 +43,7 @@ _ISO = re.compile(
 
 
 def is_canonical(text: str) -> bool:
-    """Return whether ``text`` is a timestamp in the form that events hold."""
+    """Return whether ``text`` is a timestamp in canonical form."""
     return _canonical(text) is not None
 
 

@@ -24,7 +24,7 @@ class CharSet(NamedTuple):
         """Whether the set reaches to the last code point: such sets are written as a complement."""
         return bool(self.ranges) and self.ranges[-1][1] == LAST
 
-    def holds(self, char: str) -> bool:
+    def contains(self, char: str) -> bool:
         """Return whether ``char`` is a member."""
         code = ord(char)
         return any(low <= code <= high for low, high in self.ranges)

@@ -233,7 +233,7 @@ class _RegexWriter:
         if expr.operator != "or":
             return ""
         parts = list(expr.parts)
-        if charset.UNICODE_ALNUM in parts and isinstance(parts[0], CharSet) and parts[0].holds("_"):
+        if charset.UNICODE_ALNUM in parts and isinstance(parts[0], CharSet) and parts[0].contains("_"):
             parts = [charset.UNICODE_WORD if part is charset.UNICODE_ALNUM else part for part in parts]
         written = [self._between_brackets(part) for part in parts]
         return "".join(written) if all(written) else ""

@@ -21,7 +21,7 @@ class LineRun:
     """Consecutive lines: ``data`` is whole lines, ``offset`` the position of its first byte in the stream.
 
     Oversized lines are missing from ``data``; the offset of a line after them is then not the sum of the
-    lengths before it, so each run of lines without a gap is a ``Cut`` of its own.
+    lengths before it, so each run of lines without a gap is a separate ``LineRun``.
     """
 
     data: bytes

@@ -1,4 +1,4 @@
-"""The generated code does what walking the bound program does, whatever branches, drops and clones it holds."""
+"""The generated code does what walking the bound pipeline does, with any branches, drops and clones."""
 
 from __future__ import annotations
 
@@ -43,28 +43,28 @@ statement = st.recursive(
     ),
     max_leaves=8,
 )
-programs = st.lists(statement, max_size=5).map("\n".join)
+configs = st.lists(statement, max_size=5).map("\n".join)
 
 
 class Walker:
-    """Runs a bound program one event at a time, by recursion."""
+    """Runs a bound pipeline one event at a time, by recursion."""
 
     def __init__(self, text: str) -> None:
-        self.program, errors = check(parse(FRAME % text, "test.conf", {}))
+        self.pipeline, errors = check(parse(FRAME % text, "test.conf", {}))
         assert not errors
 
-    def run(self, bounds: tuple[BoundStatement, ...], event: Event) -> list[Event]:
-        if not bounds:
+    def run(self, statements: tuple[BoundStatement, ...], event: Event) -> list[Event]:
+        if not statements:
             return [event]
-        return [out for one in self._one(bounds[0], event) for out in self.run(bounds[1:], one)]
+        return [out for passed in self._statement(statements[0], event) for out in self.run(statements[1:], passed)]
 
-    def _one(self, bound: BoundStatement, event: Event) -> list[Event]:
-        if isinstance(bound, Step):
-            return self._step(bound, event)
-        for test, body in bound.tests:
-            if self._holds(test, event):
+    def _statement(self, statement: BoundStatement, event: Event) -> list[Event]:
+        if isinstance(statement, Step):
+            return self._step(statement, event)
+        for test, body in statement.tests:
+            if self._is_true(test, event):
                 return self.run(body, event)
-        return self.run(bound.otherwise, event)
+        return self.run(statement.otherwise, event)
 
     @staticmethod
     def _step(step: Step, event: Event) -> list[Event]:
@@ -80,17 +80,17 @@ class Walker:
         return [event]
 
     @staticmethod
-    def _holds(test: Condition, event: Event) -> bool:
+    def _is_true(test: Condition, event: Event) -> bool:
         names = GlobalNames(HELPERS)
         text = ConditionWriter(names, []).expression(test)
         return bool(eval(text, dict(names.values), {"event": event}))
 
 
 @settings(max_examples=150, deadline=None)
-@given(programs)
-def test_code_is_the_program(text: str) -> None:
+@given(configs)
+def test_code_does_what_the_config_says(text: str) -> None:
     walker = Walker(text)
     records: list[Event] = [{"n": 1, "type": "x"}, {"n": 2, "type": "y", "path": "a"}, {"n": 3}]
     events = [json.loads(line) for line in lines(*records).splitlines()]
-    expected = [out for event in events for out in walker.run(walker.program.filters, event)]
+    expected = [out for event in events for out in walker.run(walker.pipeline.filters, event)]
     assert documents(build(FRAME % text), lines(*records)) == expected

@@ -192,7 +192,7 @@ def joined(chunks: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
 
 def shown(result: Outcome) -> list[tuple[str, str]]:
     """Return it as text: ``1``, ``1.0`` and ``true`` differ."""
-    return [(one, json.dumps(document, sort_keys=True)) for one, document in result]
+    return [(key, json.dumps(document, sort_keys=True)) for key, document in result]
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,4 @@
-"""Config trees without places, and back to text: helpers of the tests."""
+"""Config trees without spans, and back to text: helpers of the tests."""
 
 from __future__ import annotations
 

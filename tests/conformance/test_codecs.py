@@ -32,7 +32,7 @@ def decode(codec: str, data: bytes, kind: str = "generator") -> list[dict[str, A
     decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
     [records] = built.process(decoded, None, RECEIVED_NS, Tally())
     documents = [json.loads(document) for document in Batch(records, "o", (), RECEIVED_NS).documents()]
-    return [{key: value for key, value in one.items() if GENERATED.get(key) != value} for one in documents]
+    return [{key: value for key, value in document.items() if GENERATED.get(key) != value} for document in documents]
 
 
 def encode(codec: str, *events: dict[str, Any]) -> bytes:

@@ -182,7 +182,7 @@ async def test_template_takes_all_shapes(
 async def test_a_bad_timestamp_is_refused_not_hidden(client: ElasticClient, index_prefix: str) -> None:
     await install_template(client, f"{index_prefix}*", template_name=f"{index_prefix}t")
     answer = await send(client, f"{index_prefix}a", [b'{"@timestamp":"yesterday"}'])
-    (dead,) = parse_response(answer.status, answer.body, 1).dead
+    (dead,) = parse_response(answer.status, answer.body, 1).rejected
     assert "@timestamp" in dead.reason
 
 

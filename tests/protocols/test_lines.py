@@ -23,7 +23,7 @@ def lines_of(runs: list[LineRun]) -> list[tuple[int, bytes]]:
     for run in runs:
         offset = run.offset
         *whole, last = run.data.split(b"\n")
-        for line in [one + b"\n" for one in whole] + ([last] if last else []):
+        for line in [line + b"\n" for line in whole] + ([last] if last else []):
             found.append((offset, line))
             offset += len(line)
     return found

@@ -18,7 +18,7 @@ _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _FLOAT = re.compile(rf"[+-]?(?:{_DIGITS})?(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?")
 _LEADING_INT = re.compile(rf"\s*([+-]?{_DIGITS})", re.ASCII)
 _LEADING_FLOAT = re.compile(rf"\s*([+-]?(?:{_DIGITS}(?:\.{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)", re.ASCII)
-_MAX_DIGITS = 4_000  # Python refuses to read longer integers
+_MAX_DIGITS = 4_000  # Python rejects longer integers
 _HEX = re.compile(r"[+-]?0x[0-9a-f]+(?:\.[0-9a-f]+)?(?:p[+-]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -110,7 +110,7 @@ _ESCAPES = {
 
 
 def inspect_text(text: str) -> str:
-    """Return ``text.inspect`` without its quotes; U+DC80 to U+DCFF stand for bytes that are not UTF-8."""
+    """Return ``text.inspect`` without its quotes; U+DC80 to U+DCFF are bytes that are not UTF-8."""
     return _INTERPOLATION.sub("\\\\#", text.translate(_INSPECTED))
 
 

@@ -48,10 +48,10 @@ class Backtracker:
             raise ExhaustedError
         match node:
             case Char(expr):
-                held = at < len(self.text) and charset.superset(expr).holds(self.text[at])
+                held = at < len(self.text) and charset.superset(expr).contains(self.text[at])
                 return held and then(at + 1)
             case Assertion(place):
-                return self.holds(place, at) and then(at)
+                return self.contains(place, at) and then(at)
             case Sequence(items):
                 if not items:
                     return then(at)

@@ -52,7 +52,7 @@ def test_versions_are_told_apart_record_by_record() -> None:
     new = b"{" + STAMP + b',"message":"n","level":"INFO"}'
     decoded = lines(old + b"\n" + new + b"\n", "level", "message")
     assert decoded.raws == [None, new]
-    assert [(one["message"], one["level"]) for one in decoded.events] == [("m", "INFO"), ("n", "INFO")]
+    assert [(event["message"], event["level"]) for event in decoded.events] == [("m", "INFO"), ("n", "INFO")]
 
 
 LIFTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -144,8 +144,8 @@ ODD = [  # id, data whose lines and records are as many, but not one on each
 def test_a_record_is_a_line(data: bytes) -> None:
     alone = [lines(line) for line in data.split(b"\n") if line]
     together = lines(data)
-    assert together.raws == [raw for one in alone for raw in one.raws]
-    assert together.events == [event for one in alone for event in one.events]
+    assert together.raws == [raw for single in alone for raw in single.raws]
+    assert together.events == [event for single in alone for event in single.events]
 
 
 KEYS = [  # id, data, the places of its records

@@ -347,7 +347,7 @@ def test_mistake_in_the_options_fails_at_start(settings: dict[str, Any], message
     st.booleans(),
 )
 def test_quick_way_gives_what_the_general_one_gives(patterns: list[str], text: str, keep: bool, named: bool) -> None:
-    """One pattern for one text is matched by a way of its own; a second pattern that cannot match takes the other."""
+    """A single pattern for a text has a fast path; a second pattern that cannot match avoids it."""
     pattern = " ?".join(patterns) or "a"
     settings = {"keep_empty_captures": keep, "named_captures_only": named}
     one_event: dict[str, Any] = {"message": text, "b": "there"}
