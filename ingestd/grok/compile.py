@@ -33,7 +33,12 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRegex:
-    """A plain regular expression of the config, as in ``=~`` or mutate's gsub."""
+    """A compiled pattern: a plain regular expression of the config, as in ``=~`` or mutate's gsub.
+
+    Args:
+        text: The pattern as written in the config.
+        program: The same, compiled for Python.
+    """
 
     text: str
     program: CompiledPattern
@@ -58,32 +63,14 @@ class CompiledRegex:
 
 
 @dataclass(frozen=True, slots=True)
-class GrokPattern:
-    """A grok pattern, expanded and translated.
+class GrokPattern(CompiledRegex):
+    """A grok pattern, expanded and compiled.
 
     Args:
-        text: The pattern as written in the config.
-        program: The same, compiled for Python.
         captures: The groups that become fields. Captures of the same field are adjacent, as in Ruby.
     """
 
-    text: str
-    program: CompiledPattern
     captures: tuple[Capture, ...]
-
-    @property
-    def source(self) -> str:
-        """The expression in Python's syntax."""
-        return self.program.translation.source
-
-    @property
-    def safety(self) -> Safety:
-        """How the pattern can backtrack; computed on first use."""
-        return self.program.safety
-
-    def matcher(self, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> Matcher:
-        """Return a matcher; ``timeout_s`` limits one match, in seconds, None: no limit."""
-        return Matcher(self.program, timeout_s)
 
 
 def compile_grok(pattern: str, library: PatternLibrary, named_captures_only: bool = True) -> GrokPattern:

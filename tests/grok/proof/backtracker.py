@@ -48,10 +48,10 @@ class Backtracker:
             raise ExhaustedError
         match node:
             case Char(expr):
-                held = at < len(self.text) and charset.superset(expr).contains(self.text[at])
-                return held and then(at + 1)
-            case Assertion(place):
-                return self.contains(place, at) and then(at)
+                matched = at < len(self.text) and charset.superset(expr).contains(self.text[at])
+                return matched and then(at + 1)
+            case Assertion(anchor):
+                return self.matches_at(anchor, at) and then(at)
             case Sequence(items):
                 if not items:
                     return then(at)
@@ -90,14 +90,14 @@ class Backtracker:
             return again()
         return (again() or then(at)) if node.mode == "greedy" else (then(at) or again())
 
-    def holds(self, place: Anchor, at: int) -> bool:
-        before, behind = self.text[at - 1 : at], self.text[at : at + 1]
-        word = (before.isalnum() or before == "_") != (behind.isalnum() or behind == "_")
+    def matches_at(self, anchor: Anchor, at: int) -> bool:
+        before, after = self.text[at - 1 : at], self.text[at : at + 1]
+        word = (before.isalnum() or before == "_") != (after.isalnum() or after == "_")
         return {
             Anchor.LINE_START: before in ("", "\n"),
-            Anchor.LINE_END: behind in ("", "\n"),
+            Anchor.LINE_END: after in ("", "\n"),
             Anchor.TEXT_START: not before,
-            Anchor.TEXT_END: not behind,
+            Anchor.TEXT_END: not after,
             Anchor.WORD_EDGE: word,
             Anchor.NO_WORD_EDGE: not word,
-        }[place]
+        }[anchor]
