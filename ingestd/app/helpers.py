@@ -8,7 +8,7 @@ from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.helpers import Helper, run_beside
 
 _BREAK_SECONDS = 0.5
-"""How long a step of the daily work may still take when the daemon stops."""
+"""How long a step of backup and retention may still take when the daemon stops."""
 
 
 def helpers(settings: Settings) -> list[Helper]:

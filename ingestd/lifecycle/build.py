@@ -1,4 +1,4 @@
-"""From settings to the daily work on a store."""
+"""Makes the lifecycle of a store, and its scheduler, from the settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from ingestd.lifecycle.lifecycle import Clock, Lifecycle, now
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.scheduler import Scheduler, free_bytes
 from ingestd.lifecycle.state import State
-from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, Backups
 from ingestd.stores.base import LogStore
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from ingestd.lifecycle.schedule import Schedule
 
 NO_BACKUPS = "none"
-"""The ``backup.repository`` of who has repositories and wants no daily backups."""
+"""The ``backup.repository`` that turns daily backups off."""
 
 
-def rules(settings: Settings, *, own_store: bool) -> Rules:
-    """Return the rules of retention. What is not ours, as in a server, is deleted only by rules that somebody set."""
+def rules(settings: Settings, *, builtin_store: bool) -> Rules:
+    """Return the rules of retention. Indices of a server are deleted only by rules that are set explicitly."""
     found = settings.retention
-    max_age = found.max_age if own_store or settings.explicit("retention.max_age") else 0
+    max_age = found.max_age if builtin_store or settings.explicit("retention.max_age") else 0
     return Rules(
         index=found.index,
         max_age=max_age or None,
         max_bytes=found.max_bytes or None,
         max_indices=found.max_indices or None,
-        keep_free=(found.keep_free or None) if own_store else None,
+        keep_free=(found.keep_free or None) if builtin_store else None,
     )
 
 
@@ -41,12 +41,12 @@ def repository(settings: Settings, backups: Backups) -> str:
     """Return the name of the repository for daily backups; empty: none.
 
     Raises:
-        BackupError: The one that is set does not exist, or there are several and none is set.
+        BackupError: The configured one does not exist, or there are several and none is configured.
     """
     wanted = settings.backup.repository
     if wanted == NO_BACKUPS:
         return ""
-    names = [one.name for one in backups.repositories()]
+    names = [found.name for found in backups.repositories()]
     if wanted and wanted not in names:
         known = f"there are {', '.join(names)}" if names else "there is none"
         raise BackupError(f"backup.repository: there is no repository {wanted!r}, {known}; see ingestd repository")
@@ -56,19 +56,19 @@ def repository(settings: Settings, backups: Backups) -> str:
 
 
 def lifecycle(
-    settings: Settings, store: LogStore, backups: Backups, *, own_store: bool, clock: Clock = now
+    settings: Settings, store: LogStore, backups: Backups, *, builtin_store: bool, clock: Clock = now
 ) -> Lifecycle:
-    """Return the work on a store.
+    """Return the lifecycle of a store.
 
     Raises:
-        StoreError: The repositories cannot be asked for, or do not go with the settings.
+        StoreError: The repositories cannot be listed, or do not match the settings.
     """
     return Lifecycle(
         store,
         backups,
         repository(settings, backups),
         State.load(settings.data_dir),
-        rules(settings, own_store=own_store),
+        rules(settings, builtin_store=builtin_store),
         zone=index_zone(settings),
         keep_restored=datetime.timedelta(seconds=settings.restore.keep),
         clock=clock,
@@ -76,12 +76,12 @@ def lifecycle(
 
 
 @contextmanager
-def opened_store(settings: Settings) -> Iterator[tuple[LogStore, Backups, bool]]:
-    """Open the store that the settings name, and its place of backups; the last tells whether it is the built-in one.
+def open_store_and_backups(settings: Settings) -> Iterator[tuple[LogStore, Backups, bool]]:
+    """Open the store in the settings and its backups; the last value: whether it is the built-in store.
 
     Raises:
         StoreError: It cannot be opened.
-        ValueError: Its URL is wrong.
+        ValueError: Its URL is invalid.
     """
     url = settings.store or settings.elasticsearch
     store = open_store(url, settings.data_dir)
@@ -93,28 +93,28 @@ def opened_store(settings: Settings) -> Iterator[tuple[LogStore, Backups, bool]]
 
 
 @contextmanager
-def opened(settings: Settings, clock: Clock = now) -> Iterator[Lifecycle]:
-    """Open the store that the settings name, and give the work on it.
+def open_lifecycle(settings: Settings, clock: Clock = now) -> Iterator[Lifecycle]:
+    """Open the store in the settings, and yield its lifecycle.
 
     Raises:
-        StoreError: It cannot be opened, or does not answer.
+        StoreError: It cannot be opened, or does not respond.
     """
-    with opened_store(settings) as (store, backups, own):
-        yield lifecycle(settings, store, backups, own_store=own, clock=clock)
+    with open_store_and_backups(settings) as (store, backups, builtin):
+        yield lifecycle(settings, store, backups, builtin_store=builtin, clock=clock)
 
 
 def scheduler(settings: Settings, clock: Clock = now) -> Scheduler | None:
-    """Return what does the work in the daemon; None: nothing is to do it.
+    """Return the scheduler of the daemon; None: it is off.
 
     Raises:
-        ValueError: The schedule is wrong; the text says how.
+        ValueError: The schedule is invalid; the text says how.
     """
     plan = schedule(settings)
     if plan is None:
         return None
     own = is_builtin(settings.store or settings.elasticsearch)
     return Scheduler(
-        lambda: opened(settings, clock),
+        lambda: open_lifecycle(settings, clock),
         plan,
         settings.data_dir,
         (lambda: free_bytes(settings.data_dir)) if own else None,
@@ -124,19 +124,19 @@ def scheduler(settings: Settings, clock: Clock = now) -> Scheduler | None:
 
 
 def index_zone(settings: Settings) -> datetime.tzinfo:
-    """Return the time zone that indices count their days in."""
+    """Return the time zone of the days of indices."""
     return ZoneInfo(settings.index_timezone) if settings.index_timezone else datetime.UTC
 
 
 def schedule(settings: Settings) -> Schedule | None:
-    """Return when the daemon does the work; None: never.
+    """Return when the daemon runs backup and retention; None: never.
 
     Raises:
-        ValueError: The setting is wrong; the text says how.
+        ValueError: The setting is invalid; the text says how.
     """
     if settings.schedule.cron == "off":
         return None
-    from ingestd.lifecycle.schedule import Schedule  # noqa: PLC0415 -- the dashboard needs the rules alone
+    from ingestd.lifecycle.schedule import Schedule  # noqa: PLC0415 -- the dashboard needs only the rules
 
     try:
         return Schedule(settings.schedule.cron, settings.schedule.time_zone)

@@ -1,4 +1,4 @@
-"""Manual actions: back up an index, delete it, restore a day. One at a time, and not during the daily work."""
+"""Manual actions: back up an index, delete it, restore a day. One at a time, and not while backup and retention run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from ingestd.lifecycle import build
+from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.lifecycle.state import LifecycleLockedError, lifecycle_lock
-from ingestd.lifecycle.work import Lifecycle
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, Progress, to_restore
 from ingestd.stores.base import StoreError
@@ -40,7 +40,7 @@ def run_action(action: ManualAction, settings: Settings, progress: Progress) -> 
         StoreError: It failed; the text is one sentence.
     """
     try:
-        with lifecycle_lock(settings.data_dir), build.opened(settings) as lifecycle:
+        with lifecycle_lock(settings.data_dir), build.open_lifecycle(settings) as lifecycle:
             return _ACTIONS[action.kind](action, lifecycle, progress)
     except LifecycleLockedError as locked:
         raise StoreError(str(locked)) from None
@@ -67,7 +67,7 @@ def _delete(action: ManualAction, lifecycle: Lifecycle, progress: Progress) -> s
 
 def _restore(action: ManualAction, lifecycle: Lifecycle, progress: Progress) -> str:
     backups, repository = lifecycle.backups, _repository(lifecycle)
-    assert backups is not None  # noqa: S101 -- build.opened opens them
+    assert backups is not None  # noqa: S101 -- build.open_lifecycle opens them
     day = datetime.date.fromisoformat(action.day)
     snapshots = backups.snapshots(repository)
     found = to_restore(snapshot for snapshot in snapshots if snapshot.day == day and lifecycle.covers(snapshot.index))

@@ -1,6 +1,6 @@
-"""When the daily work is due: cron syntax in a time zone. Time is a parameter.
+"""When backup and retention run: cron syntax in a time zone. Time is a parameter.
 
-Wall-clock times that a change to summer time skips are due right after it; those that the change back repeats are
+Times that are skipped when daylight saving time starts are due right after; times that are repeated when it ends are
 due once, the first time.
 """
 
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-_CHANGE = datetime.timedelta(hours=3)  # more than any zone's clock is ever set forth or back at once
+_CHANGE = datetime.timedelta(hours=3)  # more than any time zone shifts at once
 
 
 class Schedule:
@@ -23,7 +23,7 @@ class Schedule:
         zone: An IANA name such as ``Asia/Seoul``; empty: the machine's own.
 
     Raises:
-        ValueError: One of them is wrong; the text says which.
+        ValueError: One of them is invalid; the text says which.
     """
 
     def __init__(self, cron: str, zone: str = "") -> None:
@@ -32,33 +32,33 @@ class Schedule:
         try:
             croniter(cron)
         except (ValueError, KeyError, AttributeError) as error:
-            raise ValueError(f"{cron!r} is no cron expression: {error}") from None
+            raise ValueError(f"{cron!r} is not a cron expression: {error}") from None
         try:
             self._zone = ZoneInfo(zone) if zone else None
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"there is no time zone {zone!r}; write one like Asia/Seoul") from None
+            raise ValueError(f"there is no time zone {zone!r}; use a name such as Asia/Seoul") from None
         self._cron = cron
 
     def last(self, now: datetime.datetime) -> datetime.datetime:
-        """Return the latest moment, in UTC, at which work was due; ``now`` is aware."""
+        """Return the latest moment, in UTC, at which a run was due; ``now`` is aware."""
         moments = croniter(self._cron, self._wall(now) + _CHANGE)
         while (moment := self._utc(cast("datetime.datetime", moments.get_prev(datetime.datetime)))) > now:
             pass
         return moment
 
     def next(self, now: datetime.datetime) -> datetime.datetime:
-        """Return the first moment after ``now``, in UTC, at which work is due."""
+        """Return the first moment after ``now``, in UTC, at which a run is due."""
         moments = croniter(self._cron, self._wall(now) - _CHANGE)
         while (moment := self._utc(cast("datetime.datetime", moments.get_next(datetime.datetime)))) <= now:
             pass
         return moment
 
-    def due(self, done: datetime.datetime | None, now: datetime.datetime) -> bool:
-        """Return whether there is work to do.
+    def is_due(self, done: datetime.datetime | None, now: datetime.datetime) -> bool:
+        """Return whether a run is due.
 
         Args:
-            done: The moment for which it was done last. One that lies ahead comes from a clock that was wrong.
-            now: The time; work that was missed, because the machine slept, is due now, once.
+            done: The scheduled time of the last run. If it is in the future, the clock was wrong.
+            now: The time; runs that were missed, because the machine slept, are due now, once.
         """
         return done is None or done > now or self.last(now) > done
 

@@ -1,4 +1,4 @@
-"""The daily work in the daemon: when it is due, once, by one process, and again soon if something failed."""
+"""Runs backup and retention when they are due, in one process, and again soon if something failed."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ingestd import metrics
+from ingestd.lifecycle.lifecycle import Clock, Lifecycle, now
 from ingestd.lifecycle.state import LifecycleLockedError, Report, State, lifecycle_lock
-from ingestd.lifecycle.work import Clock, Lifecycle, now
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
 
-if TYPE_CHECKING:  # what reads cron's syntax takes long to import
+if TYPE_CHECKING:  # the cron parser takes long to import
     from ingestd.lifecycle.schedule import Schedule
 
 log = get_logger(__name__)
 
-LOOK_SECONDS = 60.0
-"""How often the clock is looked at: it may jump, and a machine may sleep."""
+CHECK_SECONDS = 60.0
+"""How often the clock is checked: it may jump, and the machine may sleep."""
 
 RETRY = datetime.timedelta(hours=1)
 
-_LEAP = datetime.timedelta(days=2)
-"""The clock is looked at each minute, the work is done each day. If so much time has gone since, the machine was off,
-or its clock is wrong: then nothing is deleted on account of its age before the clock has gone on for `RETRY`."""
+_CLOCK_JUMP = datetime.timedelta(days=2)
+"""There is a run each day. If the last one was longer ago, the machine was off or its clock is wrong: then nothing is
+deleted because of its age until the clock has advanced by `RETRY`."""
 
 
 def free_bytes(path: Path) -> int:
-    """Return what is free on the disk of a folder, or of the nearest one above it that exists."""
+    """Return the free bytes on the disk of a folder, or of its nearest existing parent."""
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
 
 
-def work_once(lifecycle: Lifecycle, free: int | None = None, *, by_age: bool = True) -> Report:
-    """Back up what is missing, then delete what may go, unless ``by_age`` of age alone; returns what was done.
+def run_once(lifecycle: Lifecycle, free: int | None = None, *, by_age: bool = True) -> Report:
+    """Back up what is missing, then delete what the rules say (not ``by_age``: ignore age); returns what was done.
 
     Raises:
-        StoreError: The store or the repository does not answer, and nothing was done.
+        StoreError: The store or the repository does not respond, and nothing was done.
     """
-    backed_up = lifecycle.back_up([one.index for one in lifecycle.missing()])
-    failed = {one.index: one.error for one in backed_up if one.error}
+    backed_up = lifecycle.back_up([info.index for info in lifecycle.missing()])
+    failed = {result.index: result.error for result in backed_up if result.error}
     if not by_age:
         lifecycle.rules = replace(lifecycle.rules, max_age=None)
     try:
@@ -60,23 +60,23 @@ def work_once(lifecycle: Lifecycle, free: int | None = None, *, by_age: bool = T
             failed[""] = str(error)
     return Report(
         lifecycle.clock(),
-        backed_up={one.index: one.snapshot.name for one in backed_up if one.snapshot},
-        failed=failed | {one.decision.info.index: one.error for one in pruned if one.error},
-        deleted={one.decision.info.index: one.decision.why for one in pruned if one.deleted},
-        held={one.decision.info.index: one.decision.why for one in pruned if one.decision.held},
+        backed_up={result.index: result.snapshot.name for result in backed_up if result.snapshot},
+        failed=failed | {result.decision.info.index: result.error for result in pruned if result.error},
+        deleted={result.decision.info.index: result.decision.reason for result in pruned if result.deleted},
+        held={result.decision.info.index: result.decision.reason for result in pruned if result.decision.held},
     )
 
 
 @dataclass(slots=True)
 class Scheduler:
-    """Does the daily work when it is due.
+    """Runs backup and retention when they are due.
 
     Attributes:
-        opened: Opens the store and gives the work on it, for one run: between two runs nothing is held.
-        schedule: When it is due.
+        opened: Opens the store and its lifecycle for one run: nothing stays open between runs.
+        schedule: When runs are due.
         data_dir: Where the state and the lock are.
-        free: Returns the free bytes of the store's disk; None: not known, as of a server.
-        keep_free: So many of them are to stay free, and if they are not, the work is due; 0: any.
+        free: Returns the free bytes of the store's disk; None: unknown, as for a server.
+        keep_free: A run is due as soon as fewer bytes are free; 0: no limit.
         clock: Returns the time, aware.
     """
 
@@ -89,20 +89,20 @@ class Scheduler:
     _retry: datetime.datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Look at the clock until ``stop``. Blocks."""
-        self._recall(State.load(self.data_dir))
+        """Check the clock until ``stop``. Blocks."""
+        self._restore_metrics(State.load(self.data_dir))
         while not stop.is_set():
-            self.look()
-            stop.wait(LOOK_SECONDS)
+            self.check()
+            stop.wait(CHECK_SECONDS)
 
-    def look(self) -> Report | None:
-        """Do the work if it is due; returns what was done."""
+    def check(self) -> Report | None:
+        """Start a run if one is due; returns what it did."""
         moment = self.clock()
         if not self._due(State.load(self.data_dir), moment):
             return None
         try:
             with lifecycle_lock(self.data_dir):
-                report = self._work(moment)
+                report = self._run(moment)
         except LifecycleLockedError:
             return None
         self._retry = moment + RETRY if report.failed or report.unsure else None
@@ -110,30 +110,30 @@ class Scheduler:
         return report
 
     def _due(self, state: State, moment: datetime.datetime) -> bool:
-        # A moment to try again that lies far ahead comes from a clock that was wrong.
+        # If the time of the retry is far ahead, the clock was wrong.
         if self._retry is not None and moment < self._retry <= moment + RETRY:
             return False
-        return self.schedule.due(state.done, moment) or self._disk_fills(state, moment)
+        return self.schedule.is_due(state.done, moment) or self._disk_full(state, moment)
 
-    def _disk_fills(self, state: State, moment: datetime.datetime) -> bool:
-        """Tell whether space cannot wait for the schedule; not if the last run freed nothing: then nothing may go."""
+    def _disk_full(self, state: State, moment: datetime.datetime) -> bool:
+        """Return whether space cannot wait for the schedule; no, if the last run could not free any."""
         if not self.keep_free or self.free is None or self.free() >= self.keep_free:
             return False
         last = state.report
         return last is None or bool(last.deleted) or not last.time <= moment < last.time + RETRY
 
-    def _work(self, moment: datetime.datetime) -> Report:
-        """Do the work and remember it; a failure is in the report."""
+    def _run(self, moment: datetime.datetime) -> Report:
+        """Run and save the state; a failure is in the report."""
         last = State.load(self.data_dir).report
-        unsure = last is not None and abs(moment - last.time) > _LEAP
+        unsure = last is not None and abs(moment - last.time) > _CLOCK_JUMP
         try:
             with self.opened() as lifecycle:
-                report = work_once(lifecycle, self.free() if self.free else None, by_age=not unsure)
+                report = run_once(lifecycle, self.free() if self.free else None, by_age=not unsure)
         except (StoreError, OSError) as error:
-            log.error("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60, error=error)
+            log.error("backup and retention failed, will retry", minutes=RETRY.seconds // 60, error=error)
             report = Report(moment, failed={"": str(error)})
-        except Exception as error:  # a fault of ours must not make the process start again and again
-            log.exception("backup and retention failed; they are tried again", minutes=RETRY.seconds // 60)
+        except Exception as error:  # a defect must not restart the process again and again
+            log.exception("backup and retention failed, will retry", minutes=RETRY.seconds // 60)
             report = Report(moment, failed={"": f"the daemon failed: {error!r}"})
         report = msgspec.structs.replace(report, unsure=unsure)
         state = State.load(self.data_dir)
@@ -154,8 +154,8 @@ class Scheduler:
         if not report.failed:
             metrics.LIFECYCLE_SUCCESS.set(report.time.timestamp())
 
-    def _recall(self, state: State) -> None:
-        """Set the gauges to what the process before this one left, lest an alarm goes off at each start."""
+    def _restore_metrics(self, state: State) -> None:
+        """Set the gauges to the values of the previous process, so that a start does not trigger an alert."""
         if state.report is not None:
             metrics.INDICES_OVERDUE.set(len(state.report.failed))
         if success := state.report.time if state.report and not state.report.failed else state.done:

@@ -1,4 +1,4 @@
-"""What the daily work remembers from one run to the next, and the lock that lets one process do it at a time."""
+"""What backup and retention remember between runs, and the lock that lets one process at a time run them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ class LifecycleLockedError(Exception):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What one run did: sentences for people by index.
+    """What one run did: sentences for people, by index.
 
-    ``unsure``: so much time had gone since the run before that nothing was deleted by its age, for the clock may be
-    wrong.
+    ``unsure``: the previous run was so long ago that nothing was deleted because of its age: the clock may be wrong.
     """
 
     time: datetime.datetime
@@ -44,12 +43,12 @@ class _File(msgspec.Struct):
 
 @dataclass
 class State:
-    """The state in a data folder. A file that cannot be read is as good as none: the work is then done once more.
+    """The state in a data folder. A file that cannot be read counts as missing: the run is then repeated.
 
     Attributes:
-        done: The moment of the schedule for which the work was done last.
+        done: The scheduled time of the last successful run.
         report: What the last run did.
-        verified: For each repository the snapshots that were read again and found whole, and when.
+        verified: For each repository, the snapshots that were read back and found intact, and when.
     """
 
     path: Path
@@ -59,12 +58,12 @@ class State:
 
     @staticmethod
     def path_in(data_dir: Path) -> Path:
-        """Return where the state of a data folder is."""
+        """Return the path of the state in a data folder."""
         return data_dir / _NAME
 
     @classmethod
     def load(cls, data_dir: Path) -> Self:
-        """Return what is remembered in a data folder."""
+        """Return the state in a data folder."""
         path = cls.path_in(data_dir)
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_File)
@@ -73,10 +72,10 @@ class State:
         return cls(path, found.done, found.report, found.verified)
 
     def save(self) -> None:
-        """Write the state, whole or not at all.
+        """Write the state, atomically.
 
         Raises:
-            OSError: The disk refuses.
+            OSError: It cannot be written.
         """
         body = msgspec.json.format(msgspec.json.encode(_File(self.done, self.report, self.verified)))
         write_atomic(self.path, body)
@@ -84,7 +83,7 @@ class State:
 
 @contextlib.contextmanager
 def lifecycle_lock(data_dir: Path) -> Iterator[None]:
-    """Hold the lock of a data folder; the kernel frees it when the process ends.
+    """Hold the lock of a data folder; the kernel releases it when the process ends.
 
     Raises:
         LifecycleLockedError: Another process holds it.

@@ -118,7 +118,7 @@ def _retention(settings: Settings, server: ElasticOptions | None) -> Rules | Non
     own = is_builtin(settings.store or settings.elasticsearch)
     if settings.schedule.cron == "off" or own != (server is None):
         return None
-    return rules(settings, own_store=own)
+    return rules(settings, builtin_store=own)
 
 
 def _action_settings(settings: Settings, server: ElasticOptions | None) -> Mapping[str, str] | None:

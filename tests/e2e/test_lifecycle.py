@@ -137,16 +137,16 @@ def thirty_one_days(site: Site) -> None:
     scheduler = build.scheduler(site.settings(), lambda: site.time)
     assert scheduler is not None
 
-    report = scheduler.look()  # at the first look, and then each night at ten past midnight
+    report = scheduler.check()  # at the first look, and then each night at ten past midnight
     assert report is not None
     assert not report.failed
     assert sorted(report.backed_up) == [name(day) for day in DAYS[:-1]]
     assert list(report.deleted) == [name(FIRST)]
     assert name(FIRST) not in site.indices()
     site.time += datetime.timedelta(minutes=4)
-    assert scheduler.look() is None
+    assert scheduler.check() is None
     site.time += datetime.timedelta(minutes=2)
-    again = scheduler.look()
+    again = scheduler.check()
     assert again is not None
     assert (again.backed_up, again.deleted, again.failed) == ({}, {}, {})
 
@@ -175,11 +175,11 @@ def thirty_one_days(site: Site) -> None:
     # The restored day stays for a week, although it is old; a late event makes it be backed up again.
     site.put(name(DAYS[3]), [("late-000000000001", b'{"@timestamp":"2019-05-18T23:59:59.000Z"}')])
     site.time = datetime.datetime.now(datetime.UTC)
-    with build.opened(site.settings(), lambda: site.time) as lifecycle:
+    with build.open_lifecycle(site.settings(), lambda: site.time) as lifecycle:
         decisions = {one.info.index: one for one in lifecycle.plan()}
         assert decisions[name(FIRST)].held
-        assert decisions[name(FIRST)].why.startswith("it was restored")
-        assert decisions[name(DAYS[3])].why.startswith("it is not backed up; else it would go")
+        assert decisions[name(FIRST)].reason.startswith("it was restored")
+        assert decisions[name(DAYS[3])].reason.startswith("it is not backed up; otherwise deleted")
         missing = [one.index for one in lifecycle.missing()]
         assert missing == [name(DAYS[2]), name(DAYS[3]), name(DAYS[4]), name(DAYS[-1])]
 

@@ -167,16 +167,16 @@ def test_it_goes_away_in_the_middle(site: Site) -> None:
 
         shutting = threading.Thread(target=shut)
         shutting.start()
-        report = scheduler.look()
+        report = scheduler.check()
         shutting.join()
         assert report is not None
         assert sorted(report.failed) == sorted(map(name, AGES))
         assert report.deleted == {}
         assert site.content() == before
         site.gate.allow()
-        assert scheduler.look() is None  # not at once again
+        assert scheduler.check() is None  # not at once again
         time_now += datetime.timedelta(hours=1, minutes=1)
-        report = scheduler.look()
+        report = scheduler.check()
         assert report is not None
         assert report.failed == {}
         assert sorted(report.backed_up) == sorted(map(name, AGES))

@@ -1,4 +1,4 @@
-"""The daily work in a real daemon: due at its start, done in a process beside the workers."""
+"""Backup and retention in a real daemon: due at its start, run in a process next to the workers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_fails_makes_it_degraded_but_ready(data: Path, tmp_path: Path) -> N
 
 WRONG = [  # id, cron, what is said
     ("six_fields", "0 10 0 * * *", "expected five fields"),
-    ("no_such_hour", "10 25 * * *", "is no cron expression"),
+    ("no_such_hour", "10 25 * * *", "is not a cron expression"),
 ]
 
 

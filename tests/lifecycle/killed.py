@@ -19,10 +19,10 @@ from typing import Any
 import duckdb  # noqa: F401
 import obstore.store  # noqa: F401
 
+from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.lifecycle.retention import Rules
-from ingestd.lifecycle.scheduler import work_once
+from ingestd.lifecycle.scheduler import run_once
 from ingestd.lifecycle.state import State
-from ingestd.lifecycle.work import Lifecycle
 from ingestd.stores.backups import Repository
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.local.backup.backups import LocalBackups
@@ -85,7 +85,7 @@ class Site:
 
 
 def work(site: Site) -> None:
-    report = work_once(site.lifecycle)
+    report = run_once(site.lifecycle)
     assert report.failed == {}, report
 
 

@@ -49,21 +49,21 @@ def test_other_indices_are_not_looked_at() -> None:
     others = [index(90, prefix="metrics"), IndexInfo("logstash-old", None, 1, 1)]
     decisions = decide([*others, index(90)], Rules(max_age=DAY), TODAY)
     assert [(one.info.index, one.delete) for one in decisions] == [(index(90).index, True), ("logstash-old", False)]
-    assert decisions[1].why == "its name has no day"
+    assert decisions[1].reason == "its name has no day"
 
 
 SENTENCES = [  # id, rules, age, arguments, why
     ("old", Rules(max_age=30 * DAY), 31, {}, "it is 31 days old, max_age is 30d"),
     ("young", Rules(max_age=30 * DAY), 3, {}, "until 2026-12-19"),
     ("today", Rules(max_age=0), 0, {}, "it is being written"),
-    ("full", Rules(max_bytes=500), 1, {}, "1.0 kB lie from this day on, max_bytes is 500 B"),
-    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1024}, "1.0 kB are missing to keep_free of 2.0 kB"),
+    ("full", Rules(max_bytes=500), 1, {}, "1.0 kB are stored from this day on, max_bytes is 500 B"),
+    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1024}, "1.0 kB more must be free, keep_free is 2.0 kB"),
     (
         "held",
         Rules(max_age=DAY),
         9,
         {"holds": {index(9).index: "its backup is not verified"}},
-        "its backup is not verified; else it would go: it is 9 days old, max_age is 1d",
+        "its backup is not verified; otherwise deleted: it is 9 days old, max_age is 1d",
     ),
 ]
 
@@ -73,7 +73,7 @@ SENTENCES = [  # id, rules, age, arguments, why
 )
 def test_why(rules: Rules, age: int, arguments: dict[str, Any], why: str) -> None:
     (decision,) = decide([index(age)], rules, TODAY, **arguments)
-    assert decision.why == why
+    assert decision.reason == why
 
 
 def test_next_deletion_is_the_day_on_which_it_goes() -> None:

@@ -50,7 +50,7 @@ DUE = [  # id, done, now, due
 
 @pytest.mark.parametrize(("done", "now", "due"), [one[1:] for one in DUE], ids=[one[0] for one in DUE])
 def test_due(done: str | None, now: str, due: bool) -> None:
-    assert Schedule("10 0 * * *", "UTC").due(utc(done) if done else None, utc(now)) is due
+    assert Schedule("10 0 * * *", "UTC").is_due(utc(done) if done else None, utc(now)) is due
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "Europe/Berlin", "America/Sao_Paulo", "Pacific/Apia"])
@@ -61,7 +61,7 @@ def test_once_a_day_through_years(zone: str) -> None:
     done: datetime.datetime | None = None
     runs = []
     while moment < end:
-        if schedule.due(done, moment):
+        if schedule.is_due(done, moment):
             done = schedule.last(moment)
             runs.append(done)
         moment += datetime.timedelta(minutes=30)
@@ -82,9 +82,9 @@ def test_last_is_never_ahead_and_next_never_behind(moment: datetime.datetime, zo
 
 WRONG = [  # id, cron, zone, what the error says
     ("six_fields", "0 10 0 * * *", "", "five fields"),
-    ("no_hour_25", "10 25 * * *", "", "no cron expression"),
+    ("no_hour_25", "10 25 * * *", "", "not a cron expression"),
     ("no_such_zone", "10 0 * * *", "Asia/Soul", "no time zone 'Asia/Soul'"),
-    ("not_a_name", "@sometimes", "", "no cron expression"),
+    ("not_a_name", "@sometimes", "", "not a cron expression"),
 ]
 
 

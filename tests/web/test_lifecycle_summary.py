@@ -1,4 +1,4 @@
-"""What ``/health`` is told of the last run of the daily work."""
+"""What ``/health`` reports of the last run of backup and retention."""
 
 from __future__ import annotations
 

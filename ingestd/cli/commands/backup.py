@@ -18,7 +18,7 @@ from ingestd.cli.common.options import json_option, repository_option, store_opt
 from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import Days
 from ingestd.event.jsontext import dumps
-from ingestd.lifecycle.work import Lifecycle
+from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, newest
 from ingestd.stores.base import StoreError

@@ -11,8 +11,8 @@ from ingestd.cli.common.backups import BackedUpStore, lifecycle_lock, opened_wit
 from ingestd.cli.common.options import Value, json_option, store_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
+from ingestd.lifecycle.lifecycle import Lifecycle, PruneResult
 from ingestd.lifecycle.scheduler import free_bytes
-from ingestd.lifecycle.work import Lifecycle, Pruned
 from ingestd.settings import Settings
 from ingestd.units import COUNT, DURATION, SIZE, round_size
 
@@ -41,7 +41,7 @@ def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None,
         work = _lifecycle(opened, pattern, limits)
         free = free_bytes(settings.data_dir) if opened.own else None
         if dry_run:
-            results = [Pruned(decision) for decision in work.plan(free)]
+            results = [PruneResult(decision) for decision in work.plan(free)]
         else:
             with lifecycle_lock(settings):
                 results = work.prune(free)
@@ -70,7 +70,7 @@ def _lifecycle(opened: BackedUpStore, pattern: str | None, limits: dict[str, Any
     return work
 
 
-def _outcome(result: Pruned, dry_run: bool) -> str:
+def _outcome(result: PruneResult, dry_run: bool) -> str:
     if result.error:
         return "FAILED"
     if result.decision.delete:
@@ -78,16 +78,16 @@ def _outcome(result: Pruned, dry_run: bool) -> str:
     return "held" if result.decision.held else "kept"
 
 
-def _why(result: Pruned) -> str:
-    return result.error or result.decision.why
+def _why(result: PruneResult) -> str:
+    return result.error or result.decision.reason
 
 
-def _row(result: Pruned, dry_run: bool) -> tuple[str, str, str, str]:
+def _row(result: PruneResult, dry_run: bool) -> tuple[str, str, str, str]:
     index = result.decision.info
     return index.index, round_size(index.bytes), _outcome(result, dry_run), _why(result)
 
 
-def _document(result: Pruned, dry_run: bool) -> dict[str, Any]:
+def _document(result: PruneResult, dry_run: bool) -> dict[str, Any]:
     index = result.decision.info
     return {
         "index": index.index,

@@ -12,7 +12,7 @@ import click
 from ingestd.cli.common.stores import store_errors
 from ingestd.cli.common.terminal import write_table
 from ingestd.lifecycle import build, state
-from ingestd.lifecycle.work import Lifecycle
+from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.settings import Settings
 from ingestd.stores.backups import Backups, Snapshot
 from ingestd.stores.base import LogStore
@@ -31,7 +31,7 @@ class BackedUpStore:
 
     def lifecycle(self, repository: str | None = None) -> Lifecycle:
         """Return the retention and backups of this store, with another repository if one is named."""
-        work = build.lifecycle(self.settings, self.store, self.backups, own_store=self.own)
+        work = build.lifecycle(self.settings, self.store, self.backups, builtin_store=self.own)
         if repository:
             work.repository = repository
         return work
@@ -56,7 +56,7 @@ class BackedUpStore:
 @contextmanager
 def opened_with_backups(settings: Settings) -> Iterator[BackedUpStore]:
     """Open the store that the settings name, and its backups."""
-    with store_errors(), build.opened_store(settings) as (store, backups, own):
+    with store_errors(), build.open_store_and_backups(settings) as (store, backups, own):
         yield BackedUpStore(settings, store, backups, own)
 
 

@@ -24,7 +24,7 @@ const django = (host, port) => `LOGGING = {
     },
     "loggers": {
         "django": {"handlers": ["console", "logstash"], "level": "INFO"},
-        # The access lines of \`manage.py runserver\`; Django sends them nowhere else unless told to.
+        # The access log of \`manage.py runserver\`, which does not propagate to "django".
         "django.server": {"handlers": ["console", "logstash"], "level": "INFO", "propagate": False},
     },
 }

@@ -51,7 +51,7 @@ CASES: list[tuple[str, list[str], list[int], str]] = [  # id, arguments, ages th
     ("by_age", [], [3, 0], "it is 40 days old, max_age is 30d"),
     ("younger", ["--max-age", "2d"], [0], "it is 3 days old, max_age is 2d"),
     ("by_count", ["--max-indices", "2"], [3, 0], "there are 3 indices from this day on, max_indices is 2"),
-    ("by_size", ["--max-size", "5kB"], [3, 0], " kB lie from this day on, max_bytes is 5.0 kB"),
+    ("by_size", ["--max-size", "5kB"], [3, 0], " kB are stored from this day on, max_bytes is 5.0 kB"),
     ("nothing_matches", ["--index", "other-*"], [40, 3, 0], "no index matches other-*"),
     ("nothing_matches_dry", ["--index", "other-*", "--dry-run"], [40, 3, 0], "no index matches other-*"),
 ]

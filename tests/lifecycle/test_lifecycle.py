@@ -1,4 +1,4 @@
-"""The daily work through weeks: a real store, a real repository, and a clock that does what clocks do."""
+"""Backup and retention over weeks: a real store, a real repository, and a clock that does what clocks do."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class World:
         writer.close()
         self.written[self.today()] = self.written.get(self.today(), 0) + 1
 
-    def look(self) -> None:
+    def run_scheduler(self) -> None:
         before = self.today()
-        report = self.scheduler.look()
+        report = self.scheduler.check()
         if report is not None:
             assert report.failed == {}
             assert before not in report.backed_up
@@ -67,13 +67,13 @@ class World:
         end = self.time + time
         while self.time < end:
             self.write()
-            self.look()
+            self.run_scheduler()
             self.time += step
 
     def check(self) -> None:
         """Each day that has ended is in a backup, whole; nothing that is not so was deleted."""
         self.time += HOUR  # a night has just ended, perhaps
-        self.look()
+        self.run_scheduler()
         snapshots = {index: one for (index, _), one in fullest(self.backups.snapshots("disk")).items()}
         ended = {index for index in self.written if index < self.today()}
         assert set(snapshots) == ended
@@ -103,7 +103,7 @@ def test_each_day_once(index_zone: str, schedule_zone: str, begin: str, tmp_path
     world = World(tmp_path, begin, index_timezone=index_zone, schedule_time_zone=schedule_zone, retention_max_age="5d")
     world.live(10 * DAY)
     world.time += DAY  # so that the last one has ended
-    world.look()
+    world.run_scheduler()
     world.check()
     made = [index for index, _ in world.made]
     assert sorted(made) == sorted(set(made))
@@ -127,14 +127,14 @@ def test_asleep_for_a_week(tmp_path: Path) -> None:
     world = World(tmp_path, "2026-11-01T00:00", retention_max_age="5d")
     world.live(4 * DAY)
     world.time += 7 * DAY
-    world.look()
+    world.run_scheduler()
     assert [index[-2:] for index, _ in world.made] == ["01", "02", "03", "04"]
     assert world.deleted == []
     world.time += HOUR - MINUTE
-    world.look()
+    world.run_scheduler()
     assert world.deleted == []
     world.time += 2 * MINUTE
-    world.look()
+    world.run_scheduler()
     assert [index[-2:] for index, _ in world.deleted] == ["01", "02", "03", "04"]
     world.live(2 * DAY)
     world.check()
@@ -145,9 +145,9 @@ def test_a_clock_that_runs_ahead_deletes_nothing(tmp_path: Path) -> None:
     world.live(4 * DAY)
     for leap in (365 * DAY, -365 * DAY, 40 * DAY, -40 * DAY):
         world.time += leap
-        world.look()
+        world.run_scheduler()
         world.time += 30 * MINUTE
-        world.look()
+        world.run_scheduler()
         assert world.deleted == []
     world.live(4 * DAY)
     assert [index[-2:] for index, _ in world.deleted] == ["01", "02", "03"]

@@ -1,7 +1,7 @@
-"""The daily work on the indices of a store: back up the days that have ended, then delete what may go.
+"""Backup and retention of the indices of a store: back up the days that have ended, then delete what the rules say.
 
-Nothing is deleted that is not in a backup which was read again, all of it, if backups are made at all. Every step
-can be broken off at any point and done again: what is missing is found by comparing store and repository.
+If there are backups, nothing is deleted whose backup was not read back completely. Every step may be interrupted at
+any point and repeated: what is missing is found by comparing store and repository.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ingestd.stores.base import IndexInfo, LogStore, StoreError
 log = get_logger(__name__)
 
 _FRESH = datetime.timedelta(days=1)
-"""A backup that was read again so lately need not be read once more before its index is deleted."""
+"""A backup that was verified this recently is not verified again before its index is deleted."""
 
 Clock = Callable[[], datetime.datetime]
 
@@ -31,8 +31,8 @@ def now() -> datetime.datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class BackedUp:
-    """What became of the backup of one index: a snapshot, or what went wrong."""
+class BackupResult:
+    """The result of backing up one index: a snapshot, or an error."""
 
     index: str
     snapshot: Snapshot | None = None
@@ -40,8 +40,8 @@ class BackedUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
-    """What became of one index; ``error`` says why it could not be deleted although it should."""
+class PruneResult:
+    """The result of retention for one index; ``error`` says why it could not be deleted."""
 
     decision: Decision
     deleted: bool = False
@@ -50,16 +50,16 @@ class Pruned:
 
 @dataclass(slots=True)
 class Lifecycle:
-    """The work on one store.
+    """Backup and retention of one store.
 
     Attributes:
         store: Where the indices are.
-        backups: Its place of backups; None: there are none.
-        repository: The repository that the daily backups go to; empty: no backups are made.
-        state: What is remembered; saved after each step.
-        rules: What may stay.
-        zone: The time zone that the indices count their days in.
-        keep_restored: For how long retention leaves a restored index alone.
+        backups: Its repositories; None: it has none.
+        repository: The repository for daily backups; empty: there are no backups.
+        state: What is remembered between runs; saved after each step.
+        rules: The rules of retention.
+        zone: The time zone of the days of indices.
+        keep_restored: How long a restored index is not deleted.
         clock: Returns the time, aware.
     """
 
@@ -78,47 +78,47 @@ class Lifecycle:
         return self.clock().astimezone(self.zone).date()
 
     def covers(self, index: str) -> bool:
-        """Return whether an index is one of those that are backed up and deleted."""
+        """Return whether an index is backed up and deleted at all."""
         return fnmatchcase(index, self.rules.index)
 
     def missing(self) -> list[IndexInfo]:
-        """Return the indices of days that have ended and are not, or no more, backed up, the oldest day first."""
+        """Return the indices of past days without a current backup, oldest day first."""
         if self.backups is None or not self.repository:
             return []
         current, today = self.backups.backed_up_indices(self.repository), self.today
-        ended = [
-            (one.day, one.index, one)
-            for one in self.store.indices()
-            if one.day is not None and one.day < today and self.covers(one.index)
+        past = [
+            (info.day, info.index, info)
+            for info in self.store.indices()
+            if info.day is not None and info.day < today and self.covers(info.index)
         ]
-        return [info for _, index, info in sorted(ended, key=lambda one: one[:2]) if index not in current]
+        return [info for _, index, info in sorted(past, key=lambda entry: entry[:2]) if index not in current]
 
-    def back_up(self, indices: Sequence[str], progress: Progress | None = None) -> list[BackedUp]:
-        """Back up indices and read each backup again.
+    def back_up(self, indices: Sequence[str], progress: Progress | None = None) -> list[BackupResult]:
+        """Back up indices and verify each backup.
 
-        One that fails does not stop the others, but a repository that does not answer does: they would all wait for it.
+        One that fails does not stop the others, unless the repository does not respond: they would all wait for it.
         """
         assert self.backups is not None  # noqa: S101 -- the caller knows of a repository
-        results: list[BackedUp] = []
+        results: list[BackupResult] = []
         for index in indices:
             try:
                 snapshot = self.backups.back_up(self.repository, index, self.clock(), progress)
                 self.verify(snapshot.name, progress)
             except StoreError as error:
-                log.error("an index could not be backed up", index=index, repository=self.repository, error=error)
-                results.append(BackedUp(index, error=str(error)))
+                log.error("backup of an index failed", index=index, repository=self.repository, error=error)
+                results.append(BackupResult(index, error=str(error)))
                 if isinstance(error, RepositoryUnavailableError):
-                    return [*results, *(BackedUp(one, error=str(error)) for one in indices[len(results) :])]
+                    return [*results, *(BackupResult(other, error=str(error)) for other in indices[len(results) :])]
             else:
-                log.info("an index was backed up", index=index, snapshot=snapshot.name, events=snapshot.events)
-                results.append(BackedUp(index, snapshot))
+                log.info("index backed up", index=index, snapshot=snapshot.name, events=snapshot.events)
+                results.append(BackupResult(index, snapshot))
         return results
 
     def verify(self, snapshot: str, progress: Progress | None = None) -> None:
-        """Read a backup again and remember that it is whole.
+        """Read a backup back and remember that it is intact.
 
         Raises:
-            BackupError: It is not.
+            BackupError: It is damaged.
         """
         assert self.backups is not None  # noqa: S101 -- the caller knows of a repository
         known = self.state.verified.setdefault(self.repository, {})
@@ -130,39 +130,39 @@ class Lifecycle:
         self.state.save()
 
     def plan(self, free_bytes: int | None = None) -> list[Decision]:
-        """Return what ``prune`` would do now, as far as can be told without reading backups."""
+        """Return what ``prune`` would do now, as far as is known without reading backups."""
         indices = self.store.indices()
         current = self.backups.backed_up_indices(self.repository) if self.backups and self.repository else None
         restored = self._restored()
         holds = {}
-        for one in indices:
-            if hold := self._hold(one.index, current, restored):
-                holds[one.index] = hold
+        for info in indices:
+            if hold := self._hold(info.index, current, restored):
+                holds[info.index] = hold
         return decide(indices, self.rules, self.today, free_bytes=free_bytes, holds=holds)
 
-    def prune(self, free_bytes: int | None = None) -> list[Pruned]:
-        """Delete what may go, the oldest first; a backup that was not read again since yesterday is read now."""
-        return [self._carry_out(one) for one in self.plan(free_bytes)]
+    def prune(self, free_bytes: int | None = None) -> list[PruneResult]:
+        """Delete what the rules say, oldest first; a backup that was not verified since yesterday is verified now."""
+        return [self._delete(decision) for decision in self.plan(free_bytes)]
 
-    def _carry_out(self, decision: Decision) -> Pruned:
+    def _delete(self, decision: Decision) -> PruneResult:
         if not decision.delete:
-            return Pruned(decision)
+            return PruneResult(decision)
         index = decision.info.index
         try:
             if hold := self.unverified(index):
-                return Pruned(decision, error=hold)
+                return PruneResult(decision, error=hold)
             self.store.delete(index)
         except StoreError as error:
-            log.error("an index could not be deleted", index=index, error=error)
-            return Pruned(decision, error=str(error))
-        log.info("an index was deleted", index=index, why=decision.why)
-        return Pruned(decision, deleted=True)
+            log.error("deletion of an index failed", index=index, error=error)
+            return PruneResult(decision, error=str(error))
+        log.info("an index was deleted", index=index, reason=decision.reason)
+        return PruneResult(decision, deleted=True)
 
     def unverified(self, index: str, progress: Progress | None = None) -> str:
-        """Return why the backup of an index cannot be relied on right now; empty: it can, or there are no backups."""
+        """Return why the index has no verified backup now; empty: it has one, or there are no backups."""
         if self.backups is None or not self.repository:
             return ""
-        snapshot = self.backups.backed_up_indices(self.repository).get(index)  # again: events may have come since
+        snapshot = self.backups.backed_up_indices(self.repository).get(index)  # again: events may have arrived since
         if snapshot is None:
             return "it is not backed up"
         if not self._fresh(self.state.verified.get(self.repository, {}).get(snapshot)):
