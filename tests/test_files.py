@@ -12,7 +12,7 @@ import pytest
 
 from ingestd import files
 from ingestd.stores.backups import Repository
-from ingestd.stores.local.backup import registry
+from ingestd.stores.local.backup.backups import load_repositories, save_repositories
 
 _KILLED = 9
 
@@ -112,12 +112,12 @@ def test_the_content_is_durable_before_its_name(tmp_path: Path, steps: list[tupl
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
-def test_the_registry_of_repositories_is_durable(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
+def test_the_list_of_repositories_is_durable(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
     """Retention deletes what is in a backup, so the way to that backup must survive a power cut."""
     repositories = [Repository("nas", "fs", {"location": "/mnt/nas"})]
-    registry.save(tmp_path, repositories)
+    save_repositories(tmp_path, repositories)
     assert steps == [("fsync", "temporary"), ("replace", "temporary"), ("fsync", tmp_path.name)]
-    assert registry.load(tmp_path) == repositories
+    assert load_repositories(tmp_path) == repositories
 
 
 def test_an_exception_keeps_the_old_file(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def site(tmp_path: Path, s3: S3, gate: S3Gate) -> Site:
 
 FAULTS: dict[str, tuple[Callable[[S3Gate], None], str]] = {  # id: what is done to S3, what is said
     "down": (S3Gate.shut, "repository nightly (bucket bucket-"),
-    "forbidden": (S3Gate.forbid, "does not let us in"),
+    "forbidden": (S3Gate.forbid, "denies access"),
 }
 
 COMMANDS = {  # id: arguments, whether there is a backup already, what it says when all is well

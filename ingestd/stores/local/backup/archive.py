@@ -1,4 +1,4 @@
-"""The layout of backups of the built-in store in a repository.
+"""Backups of the built-in store in a repository: their layout, and upload, verification and download of their files.
 
 ::
 
@@ -7,7 +7,8 @@
         logstash-2026.11.21-20261122001000.<index UUID>.<events>.<bytes>.json     a backup: its manifest, written last
 
 A manifest lists the files with their checksums and ends with its own checksum. Listing the keys is enough to know what
-is backed up: no manifest has to be read for that.
+is backed up: no manifest has to be read for that. Several files are transferred at a time, each checked by its size and
+SHA-256.
 """
 
 from __future__ import annotations
@@ -15,11 +16,25 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from ingestd.stores.backups import BackupError, Snapshot
+from ingestd.files import open_synced
+from ingestd.stores.backups import BackupError, Progress, Snapshot
+from ingestd.stores.base import disk_error
 from ingestd.stores.index_names import day_of
+from ingestd.stores.local.backup.hard_link_snapshot import SnapshotFile
+from ingestd.stores.local.backup.object_store import ObjectStore
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_THREADS = 4
 
 _NAME = re.compile(
     r"(?P<name>(?P<index>.+)-(?P<time>\d{14}))\.(?P<origin>[0-9a-f]+)\.(?P<events>\d+)\.(?P<bytes>\d+)\.json"
@@ -35,7 +50,7 @@ class ArchivedFile(msgspec.Struct, frozen=True):
     events: int
 
 
-class Archive(msgspec.Struct, frozen=True):
+class BackupManifest(msgspec.Struct, frozen=True):
     """The manifest of a backup."""
 
     index: str
@@ -65,53 +80,132 @@ def file_key(index: str, sha256: str) -> str:
     return f"{index}/files/{sha256}"
 
 
-def manifest_key(name: str, archive: Archive) -> str:
+def manifest_key(name: str, manifest: BackupManifest) -> str:
     """Return the key of a manifest."""
-    return f"{archive.index}/{name}.{archive.index_uuid}.{archive.events}.{archive.bytes}.json"
+    return f"{manifest.index}/{name}.{manifest.index_uuid}.{manifest.events}.{manifest.bytes}.json"
 
 
 def snapshot_of(key: str) -> Snapshot | None:
     """Return the backup that the key of a manifest describes; None for any other key."""
-    found = _NAME.fullmatch(key.rpartition("/")[2])
-    if found is None:
+    match = _NAME.fullmatch(key.rpartition("/")[2])
+    if match is None:
         return None
     try:
-        time = datetime.datetime.strptime(found["time"], "%Y%m%d%H%M%S").replace(tzinfo=datetime.UTC)
+        time = datetime.datetime.strptime(match["time"], "%Y%m%d%H%M%S").replace(tzinfo=datetime.UTC)
     except ValueError:
         return None
     return Snapshot(
-        name=found["name"],
-        index=found["index"],
-        day=day_of(found["index"]),
+        name=match["name"],
+        index=match["index"],
+        day=day_of(match["index"]),
         state="success",
-        events=int(found["events"]),
-        bytes=int(found["bytes"]),
+        events=int(match["events"]),
+        bytes=int(match["bytes"]),
         started=time,
-        index_uuid=found["origin"],
+        index_uuid=match["origin"],
     )
 
 
-def encode(archive: Archive) -> bytes:
+def encode(manifest: BackupManifest) -> bytes:
     """Return a manifest as JSON, with its checksum."""
-    body = msgspec.json.encode(archive)
+    body = msgspec.json.encode(manifest)
     return msgspec.json.encode(_Checksummed(msgspec.Raw(body), hashlib.sha256(body).hexdigest()))
 
 
-def decode(name: str, body: bytes) -> Archive:
+def decode(name: str, body: bytes) -> BackupManifest:
     """Parse a manifest.
 
     Raises:
         BackupError: It is damaged, or from a newer version.
     """
     try:
-        sealed = msgspec.json.decode(body, type=_Checksummed)
-        if hashlib.sha256(sealed.manifest).hexdigest() != sealed.sha256:
+        checksummed = msgspec.json.decode(body, type=_Checksummed)
+        if hashlib.sha256(checksummed.manifest).hexdigest() != checksummed.sha256:
             raise BackupError(f"the backup {name} is damaged: its manifest does not have its checksum")
-        archive = msgspec.json.decode(sealed.manifest, type=Archive)
+        manifest = msgspec.json.decode(checksummed.manifest, type=BackupManifest)
     except msgspec.MsgspecError:
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
-    if wrong := next((file.name for file in archive.files if "/" in file.name or file.name in {"", ".", ".."}), None):
+    if wrong := next((file.name for file in manifest.files if "/" in file.name or file.name in {"", ".", ".."}), None):
         raise BackupError(f"the backup {name} is damaged: {wrong!r} is not a file name")
-    if archive.format != Archive.__struct_defaults__[-1]:
+    if manifest.format != BackupManifest.__struct_defaults__[-1]:
         raise BackupError(f"the backup {name} was made by a newer version of ingestd")
-    return archive
+    return manifest
+
+
+class ProgressCounter:
+    """Adds up the progress of several threads, and reports it."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        """Report that ``size`` more bytes are done."""
+        with self._lock:
+            self._done += size
+            if self._progress is not None:
+                self._progress(min(self._done, self._total), self._total)
+
+
+def in_parallel(items: Iterable[T], action: Callable[[T], U]) -> list[U]:
+    """Call ``action`` for each item, several at a time; return the results in order. The first error ends it."""
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="backup") as pool:
+        futures = [pool.submit(action, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def upload(objects: ObjectStore, index: str, file: SnapshotFile, counter: ProgressCounter) -> ArchivedFile:
+    """Upload a file unless the repository has it; return its entry in the manifest."""
+    try:
+        sha256, events = file.measure()
+        counter.add(file.size)
+        key = file_key(index, sha256)
+        if objects.size(key) != file.size:
+            objects.put(key, _counted(file.blocks(), counter))
+    except OSError as error:
+        raise disk_error(error, f"cannot read {file.path.name}") from error
+    return ArchivedFile(file.path.name, file.size, sha256, events)
+
+
+def _counted(blocks: Iterable[bytes], counter: ProgressCounter) -> Iterator[bytes]:
+    for block in blocks:
+        yield block
+        counter.add(len(block))
+
+
+def verify(objects: ObjectStore, index: str, entry: ArchivedFile, counter: ProgressCounter) -> str:
+    """Read a file in the repository; return what is wrong with it, empty if nothing is."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        for block in _counted(objects.stream(file_key(index, entry.sha256)), counter):
+            digest.update(block)
+            size += len(block)
+    except KeyError:
+        return f"{entry.name} is missing"
+    return _difference(entry, size, digest.hexdigest())
+
+
+def download(objects: ObjectStore, index: str, entry: ArchivedFile, folder: Path, counter: ProgressCounter) -> str:
+    """Download a file into ``folder``; return what is wrong with it, empty if nothing is."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open_synced(folder / entry.name) as target:
+            for block in _counted(objects.stream(file_key(index, entry.sha256)), counter):
+                target.write(block)
+                digest.update(block)
+                size += len(block)
+    except KeyError:
+        return f"{entry.name} is missing"
+    except OSError as error:
+        raise disk_error(error, f"cannot write {folder / entry.name}") from error
+    return _difference(entry, size, digest.hexdigest())
+
+
+def _difference(entry: ArchivedFile, size: int, sha256: str) -> str:
+    if size != entry.size:
+        return f"{entry.name} has {size:,} bytes, not {entry.size:,}"
+    return "" if sha256 == entry.sha256 else f"{entry.name} does not have its checksum"

@@ -1,19 +1,25 @@
-"""``LocalBackups``: backups of the built-in store in a folder or an S3 bucket."""
+"""``LocalBackups``: backups of the built-in store in a folder or an S3 bucket.
+
+Its repositories are listed in ``repositories.json`` in the data folder, without credentials.
+"""
 
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from ingestd.files import write_atomic
 from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot, fullest, snapshot_name
 from ingestd.stores.base import disk_error
 from ingestd.stores.index_names import check_index
-from ingestd.stores.local.backup import archive, registry
-from ingestd.stores.local.backup.archive import Archive
+from ingestd.stores.local.backup import archive
+from ingestd.stores.local.backup.archive import BackupManifest, ProgressCounter, download, in_parallel, upload, verify
 from ingestd.stores.local.backup.hard_link_snapshot import hard_link_snapshot, remove_stale_work_folders, work_folder
 from ingestd.stores.local.backup.object_store import ObjectStore
-from ingestd.stores.local.backup.transfer import ProgressCounter, download, in_parallel, upload, verify
 from ingestd.stores.local.files.index_folder import (
     IndexMetadata,
     ensure_metadata,
@@ -27,6 +33,7 @@ from ingestd.stores.local.files.writer import LocalWriter
 from ingestd.stores.local.query.store import LocalStore
 from ingestd.stores.query import Query
 
+_REPOSITORIES = "repositories.json"
 _CHUNK_DOCUMENTS = 2000
 
 
@@ -42,20 +49,20 @@ class LocalBackups:
 
     def repositories(self) -> list[Repository]:
         """Return what is registered, by name."""
-        return registry.load(self._data_dir)
+        return load_repositories(self._data_dir)
 
     def add_repository(self, repository: Repository) -> None:
         """Register a repository after writing, reading and deleting an object there."""
-        known = {other.name: other for other in self.repositories()}
-        if known.get(repository.name, repository) != repository:
+        registered = {other.name: other for other in self.repositories()}
+        if registered.get(repository.name, repository) != repository:
             raise BackupError(f"there is a repository {repository.name} already, with other settings; remove it first")
         ObjectStore(repository).check()
-        registry.save(self._data_dir, list((known | {repository.name: repository}).values()))
+        save_repositories(self._data_dir, list((registered | {repository.name: repository}).values()))
 
     def remove_repository(self, name: str) -> None:
         """Forget a repository; what is in it stays."""
         self._repository(name)
-        registry.save(self._data_dir, [other for other in self.repositories() if other.name != name])
+        save_repositories(self._data_dir, [other for other in self.repositories() if other.name != name])
 
     def snapshots(self, repository: str) -> list[Snapshot]:
         """Return the complete backups; an interrupted one left only files."""
@@ -70,42 +77,42 @@ class LocalBackups:
         folder = self._root / index
         if not folder.is_dir():
             raise BackupError(f"there is no index {index}")
-        own = ensure_metadata(folder)
-        with hard_link_snapshot(folder) as made:
-            counter = ProgressCounter(progress, 2 * sum(file.size for file in made.files))
-            entries = in_parallel(made.files, lambda file: upload(objects, index, file, counter))
+        metadata = ensure_metadata(folder)
+        with hard_link_snapshot(folder) as links:
+            counter = ProgressCounter(progress, 2 * sum(file.size for file in links.files))
+            entries = in_parallel(links.files, lambda file: upload(objects, index, file, counter))
         time = now.astimezone(datetime.UTC).isoformat(timespec="seconds")
-        kept = Archive(index, own.uuid, time, tuple(entries))
-        key = archive.manifest_key(snapshot_name(index, now), kept)
-        objects.put_bytes(key, archive.encode(kept))
+        manifest = BackupManifest(index, metadata.uuid, time, tuple(entries))
+        key = archive.manifest_key(snapshot_name(index, now), manifest)
+        objects.put_bytes(key, archive.encode(manifest))
         snapshot = archive.snapshot_of(key)
         assert snapshot is not None  # noqa: S101 -- the key was made for it
         return snapshot
 
     def backed_up_indices(self, repository: str) -> Mapping[str, str]:
         """Return the indices whose backup is up to date: no event was added since."""
-        backed_up = fullest(self.snapshots(repository))
-        found = {}
+        backups = fullest(self.snapshots(repository))
+        names = {}
         for info in LocalStore(self._root).indices():
-            own = read_metadata(self._root / info.index)
-            snapshot = backed_up.get((info.index, own.uuid)) if own is not None else None
+            metadata = read_metadata(self._root / info.index)
+            snapshot = backups.get((info.index, metadata.uuid)) if metadata is not None else None
             if snapshot is not None and snapshot.events == info.events:
-                found[info.index] = snapshot.name
-        return found
+                names[info.index] = snapshot.name
+        return names
 
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
         """Read all files of a backup and compare their sizes and checksums with the manifest."""
         objects = self._objects(repository)
-        key, found = self._find(objects, snapshot)
+        key, listed = self._find(objects, snapshot)
         try:
-            made = archive.decode(snapshot, objects.get(key))
+            manifest = archive.decode(snapshot, objects.get(key))
         except BackupError as error:
             return [str(error)]
-        if (made.index, made.index_uuid, made.events) != (found.index, found.index_uuid, found.events):
+        if (manifest.index, manifest.index_uuid, manifest.events) != (listed.index, listed.index_uuid, listed.events):
             return ["its manifest does not match its name"]
-        counter = ProgressCounter(progress, made.bytes)
-        wrong = in_parallel(made.files, lambda entry: verify(objects, made.index, entry, counter))
-        return [problem for problem in wrong if problem]
+        counter = ProgressCounter(progress, manifest.bytes)
+        problems = in_parallel(manifest.files, lambda entry: verify(objects, manifest.index, entry, counter))
+        return list(filter(None, problems))
 
     def restore(
         self,
@@ -123,14 +130,18 @@ class LocalBackups:
         objects = self._objects(repository)
         remove_stale_work_folders(self._root)
         with work_folder(self._root) as folder:
-            made = self._fetch(objects, snapshots[0], folder / index, progress)
-            self._replace(folder / index, index, made.index_uuid)
-        return made.events
+            manifest = self._fetch(objects, snapshots[0], folder / index, progress)
+            self._replace(folder / index, index, manifest.index_uuid)
+        return manifest.events
 
     def restored_indices(self) -> Mapping[str, datetime.datetime]:
         """Return the indices that were restored, and when."""
-        found = {folder.index: read_metadata(folder.path) for folder in index_folders(self._root)}
-        return {index: own.restored for index, own in found.items() if own is not None and own.restored is not None}
+        times = {}
+        for folder in index_folders(self._root):
+            metadata = read_metadata(folder.path)
+            if metadata is not None and metadata.restored is not None:
+                times[folder.index] = metadata.restored
+        return times
 
     def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event; the backups are downloaded to a work folder, one after the other."""
@@ -148,8 +159,8 @@ class LocalBackups:
 
     def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event of an index, as it is now."""
-        with hard_link_snapshot(self._root / index) as made:
-            yield from ((hit.id, hit.document) for hit in LocalStore(made.root).search(Query(), 0))
+        with hard_link_snapshot(self._root / index) as links:
+            yield from ((hit.id, hit.document) for hit in LocalStore(links.root).search(Query(), 0))
 
     def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Write documents to a work folder, and make that the index in one step."""
@@ -158,8 +169,9 @@ class LocalBackups:
         with work_folder(self._root) as work:
             writer, events = LocalWriter(work, "restore"), 0
             try:
-                for chunk in _chunks(documents):
-                    writer.append(index, [document for _, document in chunk], [key for key, _ in chunk])
+                remaining = iter(documents)
+                while chunk := list(itertools.islice(remaining, _CHUNK_DOCUMENTS)):
+                    writer.append(index, [document for _, document in chunk], [document_id for document_id, _ in chunk])
                     events += len(chunk)
             finally:
                 writer.close()
@@ -170,13 +182,13 @@ class LocalBackups:
     def delete_snapshot(self, repository: str, snapshot: str) -> None:
         """Delete a backup, and the files that no other backup of the index needs."""
         objects = self._objects(repository)
-        key, found = self._find(objects, snapshot)
-        gone = {file.sha256 for file in archive.decode(snapshot, objects.get(key)).files}
-        for other, other_snapshot in self._listed(objects, found.index + "/"):
+        key, listed = self._find(objects, snapshot)
+        unused = {file.sha256 for file in archive.decode(snapshot, objects.get(key)).files}
+        for other, other_snapshot in self._listed(objects, listed.index + "/"):
             if other != key:
-                gone -= {entry.sha256 for entry in archive.decode(other_snapshot.name, objects.get(other)).files}
+                unused -= {entry.sha256 for entry in archive.decode(other_snapshot.name, objects.get(other)).files}
         objects.delete([key])
-        objects.delete([archive.file_key(found.index, sha256) for sha256 in sorted(gone)])
+        objects.delete([archive.file_key(listed.index, sha256) for sha256 in sorted(unused)])
 
     def close(self) -> None:
         """Do nothing: nothing is kept open between calls."""
@@ -191,8 +203,8 @@ class LocalBackups:
         return ObjectStore(self._repository(name))
 
     def _listed(self, objects: ObjectStore, prefix: str = "") -> list[tuple[str, Snapshot]]:
-        found = [(key, snapshot) for key in objects.keys(prefix) if (snapshot := archive.snapshot_of(key))]
-        return sorted(found, key=lambda item: (item[1].index, item[1].started))
+        entries = [(key, snapshot) for key in objects.keys(prefix) if (snapshot := archive.snapshot_of(key))]
+        return sorted(entries, key=lambda entry: (entry[1].index, entry[1].started))
 
     def _find(self, objects: ObjectStore, name: str) -> tuple[str, Snapshot]:
         for key, snapshot in self._listed(objects):
@@ -200,18 +212,18 @@ class LocalBackups:
                 return key, snapshot
         raise BackupError(f"there is no backup {name} in repository {objects.name}")
 
-    def _fetch(self, objects: ObjectStore, name: str, folder: Path, progress: Progress | None) -> Archive:
+    def _fetch(self, objects: ObjectStore, name: str, folder: Path, progress: Progress | None) -> BackupManifest:
         """Download all files of a backup into a new folder, and check them."""
-        made = archive.decode(name, objects.get(self._find(objects, name)[0]))
-        counter = ProgressCounter(progress, made.bytes)
+        manifest = archive.decode(name, objects.get(self._find(objects, name)[0]))
+        counter = ProgressCounter(progress, manifest.bytes)
         try:
             folder.mkdir(mode=0o750)
         except OSError as error:
             raise disk_error(error, f"cannot restore into {folder}") from error
-        wrong = in_parallel(made.files, lambda entry: download(objects, made.index, entry, folder, counter))
-        if reasons := [problem for problem in wrong if problem]:
+        problems = in_parallel(manifest.files, lambda entry: download(objects, manifest.index, entry, folder, counter))
+        if reasons := list(filter(None, problems)):
             raise BackupError(f"the backup {name} is damaged: {'; '.join(reasons)}")
-        return made
+        return manifest
 
     def _replace(self, new: Path, index: str, index_uuid: str) -> None:
         write_metadata(new, IndexMetadata(index_uuid, datetime.datetime.now(datetime.UTC)))
@@ -226,12 +238,31 @@ class LocalBackups:
             raise BackupError(f"there is an index {index}; to replace it use --overwrite, to keep both --rename")
 
 
-def _chunks(documents: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    chunk: list[tuple[str, bytes]] = []
-    for document in documents:
-        chunk.append(document)
-        if len(chunk) == _CHUNK_DOCUMENTS:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def load_repositories(data_dir: Path) -> list[Repository]:
+    """Return the repositories, by name.
+
+    Raises:
+        BackupError: The list cannot be read.
+    """
+    path = data_dir / _REPOSITORIES
+    try:
+        repositories = msgspec.json.decode(path.read_bytes(), type=list[Repository])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BackupError(f"{path} cannot be read: {error}") from None
+    return sorted(repositories, key=lambda repository: repository.name)
+
+
+def save_repositories(data_dir: Path, repositories: list[Repository]) -> None:
+    """Replace the list atomically and durably: retention deletes indices because these repositories have them.
+
+    Raises:
+        StoreError: The disk fails.
+    """
+    path = data_dir / _REPOSITORIES
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(repositories)))
+    except OSError as error:
+        raise disk_error(error, f"cannot write {path}") from error

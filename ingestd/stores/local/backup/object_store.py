@@ -111,8 +111,8 @@ class ObjectStore:
         import obstore  # noqa: PLC0415
 
         with self._errors():
-            found: list[Any] = obstore.list(self._store, prefix or None).collect()  # type: ignore[assignment]
-            return sorted(str(entry["path"]) for entry in found)
+            objects: list[Any] = obstore.list(self._store, prefix or None).collect()  # type: ignore[assignment]
+            return sorted(str(entry["path"]) for entry in objects)
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects; missing ones are ignored."""
@@ -179,23 +179,25 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
 
 def _explained(error: Exception, repository: Repository) -> BackupError:
     """Return an error for the user: what failed, without the response's body and without the request's signature."""
-    from obstore import exceptions as known  # noqa: PLC0415
+    from obstore import exceptions  # noqa: PLC0415
 
-    place = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
-    where = f"repository {repository.name} ({place})"
+    location = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
+    subject = f"repository {repository.name} ({location})"
     status, code = _STATUS.search(str(error)), _CODE.search(str(error))
-    why = f" ({code[1]})" if code else ""
-    if isinstance(error, known.UnauthenticatedError | known.PermissionDeniedError) or (status and status[1] == "403"):
-        said = f"{where} does not let us in{why}: check the credentials and what they may do"
-        return RepositoryUnavailableError(said)
+    reason = f" ({code[1]})" if code else ""
+    denied = isinstance(error, exceptions.UnauthenticatedError | exceptions.PermissionDeniedError)
+    if denied or (status and status[1] == "403"):
+        return RepositoryUnavailableError(
+            f"{subject} denies access{reason}: check the credentials and their permissions"
+        )
     if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
-        return BackupError(f"{where} is not there{why}")
+        return BackupError(f"{subject} does not exist{reason}")
     if isinstance(error, OSError):
-        return RepositoryUnavailableError(f"{where} cannot be used: {error.strerror or error}")
-    if isinstance(error, known.GenericError):
-        what = f"answers {status[1]} {status[2]}{why}" if status else "does not answer"
-        return RepositoryUnavailableError(f"{where} {what}{'' if status else f': {_first_words(error)}'}")
-    return BackupError(f"{where} cannot be used: {_first_words(error)}")
+        return RepositoryUnavailableError(f"{subject} cannot be used: {error.strerror or error}")
+    if isinstance(error, exceptions.GenericError):
+        answer = f"answers {status[1]} {status[2]}{reason}" if status else f"does not answer: {_first_words(error)}"
+        return RepositoryUnavailableError(f"{subject} {answer}")
+    return BackupError(f"{subject} cannot be used: {_first_words(error)}")
 
 
 def _first_words(error: Exception) -> str:
@@ -231,9 +233,8 @@ def from_files(environ: Mapping[str, str]) -> dict[str, str]:
     except FileNotFoundError:
         parser.clear()
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) else type(error).__name__
-        )  # other errors may quote secrets
+        # The texts of other errors may quote secrets.
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise BackupError(f"the credentials in {path} cannot be read: {reason}") from None
     if not parser.has_section(profile):
         if "AWS_PROFILE" in environ:

@@ -173,7 +173,7 @@ def test_a_damaged_manifest_is_found(place: Place) -> None:
 def test_a_manifest_cannot_write_outside(place: Place) -> None:
     from ingestd.stores.local.backup import archive  # noqa: PLC0415
 
-    made = archive.Archive(INDEX, "ab", "", (archive.ArchivedFile("../../x", 1, "0" * 64, 1),))
+    made = archive.BackupManifest(INDEX, "ab", "", (archive.ArchivedFile("../../x", 1, "0" * 64, 1),))
     with pytest.raises(BackupError, match="not a file name"):
         archive.decode("evil", archive.encode(made))
 
