@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from ingestd.stores.base import StoreError
 
-State = Literal["running", "success", "partial", "failed"]
+SnapshotState = Literal["running", "success", "partial", "failed"]
 
 Progress = Callable[[int, int], None]
 """Called now and then with how much is done, and of how much: in bytes or, where these are unknown, in files."""
@@ -54,7 +54,7 @@ class Snapshot:
     name: str
     index: str
     day: datetime.date | None
-    state: State
+    state: SnapshotState
     events: int | None
     bytes: int | None
     started: datetime.datetime

@@ -139,12 +139,12 @@ class Query:
     Attributes:
         since: Start of the range of ``@timestamp``, inclusive.
         until: End of the range, exclusive.
-        where: The condition.
+        condition: What the documents must match.
     """
 
     since: str | None = None
     until: str | None = None
-    where: Condition | None = None
+    condition: Condition | None = None
 
 
 class QueryError(ValueError):

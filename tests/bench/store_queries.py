@@ -17,7 +17,7 @@ import duckdb  # noqa: F401 -- a process that answers queries has loaded it
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import And, Equal, Gap, Like, Query, Range, Text, level_at_least
 
-WARNINGS = Query(where=level_at_least("WARNING"))
+WARNINGS = Query(condition=level_at_least("WARNING"))
 SEARCHES = Equal("search_word", "서울 맛집")
 PREFIX = Like("request_path", ("/items/12", Gap.MANY))
 
@@ -36,20 +36,24 @@ _LAPS: list[float] = []
 QUERIES: dict[str, Callable[[LocalStore], Sized]] = {
     "indices": lambda store: store.indices(),
     "top words": lambda store: store.top("search_word", Query()),
-    "top paths of errors": lambda store: store.top("request_path", Query(where=Range("status_code", "400", None))),
-    "top words of a country": lambda store: store.top("search_word", Query(where=Equal("geoip.country_code2", "JP"))),
+    "top paths of errors": lambda store: store.top("request_path", Query(condition=Range("status_code", "400", None))),
+    "top words of a country": lambda store: store.top(
+        "search_word", Query(condition=Equal("geoip.country_code2", "JP"))
+    ),
     "top of a field without a column": lambda store: store.top("thread_name", Query()),
     "histogram by level, hours": lambda store: store.histogram(Query(), 3600),
     "histogram by level, days of Seoul": lambda store: store.histogram(Query(), 86_400, 9 * 3600),
     "latest 50": lambda store: list(store.search(Query(), 50)),
     "latest 50 WARNING and above": lambda store: list(store.search(WARNINGS, 50)),
     "the next page of them": _second_page,
-    "latest 50 of a word": lambda store: list(store.search(Query(where=SEARCHES), 50)),
-    "substring, Korean": lambda store: list(store.search(Query(where=Text("패: 서울 맛집")), 50)),
-    "substring, of no event": lambda store: list(store.search(Query(where=Text("nosuchword")), 50)),
-    "substring, counted": lambda store: range(store.count(Query(where=Text("internal server")))),
-    "path prefix, counted": lambda store: range(store.count(Query(where=PREFIX))),
-    "word and level, counted": lambda store: range(store.count(Query(where=And((SEARCHES, level_at_least("INFO")))))),
+    "latest 50 of a word": lambda store: list(store.search(Query(condition=SEARCHES), 50)),
+    "substring, Korean": lambda store: list(store.search(Query(condition=Text("패: 서울 맛집")), 50)),
+    "substring, of no event": lambda store: list(store.search(Query(condition=Text("nosuchword")), 50)),
+    "substring, counted": lambda store: range(store.count(Query(condition=Text("internal server")))),
+    "path prefix, counted": lambda store: range(store.count(Query(condition=PREFIX))),
+    "word and level, counted": lambda store: range(
+        store.count(Query(condition=And((SEARCHES, level_at_least("INFO")))))
+    ),
 }
 
 

@@ -66,7 +66,7 @@ def store(search_server: SearchServer, index_prefix: str) -> Iterator[ElasticSto
 
 
 def query(text: str = "") -> Query:
-    return Query(where=lucene.parse(text))
+    return Query(condition=lucene.parse(text))
 
 
 def ids(store: ElasticStore, text: str = "", limit: int = 0) -> list[str]:
@@ -80,7 +80,7 @@ def test_all_stores_answer_alike(filled: ElasticStore, search_server: SearchServ
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions())
 def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: SearchServer, condition: Any) -> None:
-    asked = Query(where=condition)
+    asked = Query(condition=condition)
     expected = {key for key, event in EVENTS.items() if matches(asked, event)}
     found = {hit.id for hit in filled.search(asked, suite.PAGE)}
     if search_server.flavour == "opensearch" and "field='host" in repr(condition):
@@ -91,7 +91,9 @@ def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: 
 def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
     use_template(search_server, index_prefix)
     put(search_server, f"{index_prefix}a", {key: as_event(text) for key, _, text, _ in TEXTS})
-    found = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), suite.PAGE)])
+    found = suite.check_texts(
+        lambda wanted: [hit.id for hit in store.search(Query(condition=Text(wanted)), suite.PAGE)]
+    )
     assert found == {}
 
 

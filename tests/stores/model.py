@@ -33,7 +33,7 @@ def matches(query: Query, event: Event) -> bool:
         asked = Range("@timestamp", query.since, query.until, True, False)
         if not fulfils(asked, event):
             return False
-    return query.where is None or fulfils(query.where, event)
+    return query.condition is None or fulfils(query.condition, event)
 
 
 def fulfils(condition: Condition, event: Event) -> bool:

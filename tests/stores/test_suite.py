@@ -30,7 +30,7 @@ def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
 )
 def test_the_model(text: str, expected: str) -> None:
     """What the conditions mean, and what the table says that is found, are the same."""
-    asked = Query(where=lucene.parse(text))
+    asked = Query(condition=lucene.parse(text))
     assert " ".join(sorted(key for key, event in EVENTS.items() if matches(asked, event))) == expected
 
 
@@ -76,7 +76,7 @@ def test_all_stores_answer_alike(store: LocalStore) -> None:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions())
 def test_any_condition_finds_what_it_means(store: LocalStore, condition: Condition) -> None:
-    asked = Query(where=condition)
+    asked = Query(condition=condition)
     expected = sorted(key for key, event in EVENTS.items() if matches(asked, event))
     assert sorted(suite.keys(store, asked, suite.PAGE)) == expected
 
@@ -87,6 +87,8 @@ def test_texts(tmp_path: Path) -> None:
         writer.append("logstash-2026.11.22", [as_event(text)], [key])
     writer.close()
     store = LocalStore(tmp_path, threads=1)
-    wrong = suite.check_texts(lambda wanted: [hit.id for hit in store.search(Query(where=Text(wanted)), suite.PAGE)])
+    wrong = suite.check_texts(
+        lambda wanted: [hit.id for hit in store.search(Query(condition=Text(wanted)), suite.PAGE)]
+    )
     store.close()
     assert wrong == {}

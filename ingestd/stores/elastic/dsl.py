@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.mapping import FieldMapping, Fields, Kind
+from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType
 from ingestd.stores.query import (
     And,
     Condition,
@@ -58,8 +58,8 @@ def query_clause(query: Query, fields: Fields) -> Clause:
     parts = []
     if query.since is not None or query.until is not None:
         parts.append(_time_range(query.since, query.until, True, False))
-    if query.where is not None:
-        parts.append(clause(query.where, fields))
+    if query.condition is not None:
+        parts.append(clause(query.condition, fields))
     return _all(parts)
 
 
@@ -120,13 +120,13 @@ def _in_its_indices(mapping: FieldMapping, part: Clause) -> Clause:
 def _text_mappings(names: Iterable[str], fields: Fields) -> Iterator[FieldMapping]:
     """Yield the mappings that hold words; a keyword is one long word, found by any part of it."""
     for name in names:
-        yield from (mapping for mapping in fields.direct(name) if mapping.kind in {Kind.TEXT, Kind.KEYWORD})
+        yield from (mapping for mapping in fields.direct(name) if mapping.kind in {FieldType.TEXT, FieldType.KEYWORD})
 
 
 def _text(mapping: FieldMapping, wanted: Sequence[str]) -> Clause:
     if not wanted:
         return NONE
-    if mapping.kind is Kind.KEYWORD:
+    if mapping.kind is FieldType.KEYWORD:
         return {"wildcard": {mapping.name: {"value": f"*{'*'.join(map(_escaped, wanted))}*", "case_insensitive": True}}}
     if len(wanted) == 1:
         return _wildcard(mapping.name, f"*{_escaped(wanted[0])}*")
@@ -166,36 +166,36 @@ def _value(condition: Condition, mapping: FieldMapping) -> Clause:
 
 def _equal(condition: Equal, mapping: FieldMapping) -> Clause:
     value = condition.value
-    if condition.field == "level" and mapping.kind is Kind.KEYWORD:
+    if condition.field == "level" and mapping.kind is FieldType.KEYWORD:
         return {"terms": {mapping.name: list(level_spellings(value))}}
     match mapping.kind:
-        case Kind.KEYWORD:
+        case FieldType.KEYWORD:
             return {"term": {mapping.name: value}}
-        case Kind.TEXT:
+        case FieldType.TEXT:
             return {"match_phrase": {mapping.name: value}}
-        case Kind.INTEGER | Kind.FLOAT:
+        case FieldType.INTEGER | FieldType.FLOAT:
             number = _number(value, mapping)
             return NONE if number is None else {"term": {mapping.name: number}}
-        case Kind.BOOLEAN:
+        case FieldType.BOOLEAN:
             return {"term": {mapping.name: value}} if value in {"true", "false"} else NONE
-        case Kind.IP:
+        case FieldType.IP:
             return {"term": {mapping.name: value}} if _is_address(value) else NONE
-        case Kind.DATE:
+        case FieldType.DATE:
             return {"match": {mapping.name: {"query": value, "lenient": True}}}
-        case Kind.OTHER:
+        case FieldType.OTHER:
             return NONE
 
 
 def _like(condition: Like, mapping: FieldMapping) -> Clause:
     match mapping.kind:
-        case Kind.KEYWORD:
+        case FieldType.KEYWORD:
             ignore_case = {"case_insensitive": True} if condition.field == "level" else {}
             return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern)} | ignore_case}}
-        case Kind.TEXT:
+        case FieldType.TEXT:
             return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern), "case_insensitive": True}}}
-        case Kind.INTEGER:
+        case FieldType.INTEGER:
             return _any(_digits(mapping, condition.pattern))
-        case Kind.BOOLEAN | Kind.OTHER:
+        case FieldType.BOOLEAN | FieldType.OTHER:
             return NONE
     raise StoreError(f"{condition.field} is indexed as {mapping.kind.value}: it has no wildcards here, use a range")
 
@@ -230,11 +230,11 @@ def _integers(head: str, more: int) -> Iterator[tuple[int, int]]:
 
 def _range(condition: Range, mapping: FieldMapping) -> Clause:
     match mapping.kind:
-        case Kind.INTEGER | Kind.FLOAT:
+        case FieldType.INTEGER | FieldType.FLOAT:
             return _number_range(mapping, condition)
-        case Kind.IP if all(bound is None or _is_address(bound) for bound in (condition.low, condition.high)):
+        case FieldType.IP if all(bound is None or _is_address(bound) for bound in (condition.low, condition.high)):
             return _limited(mapping, condition, condition.low, condition.high)
-        case Kind.KEYWORD | Kind.DATE:
+        case FieldType.KEYWORD | FieldType.DATE:
             return _limited(mapping, condition, condition.low, condition.high)
     return NONE
 
@@ -275,7 +275,7 @@ def _number(value: str, mapping: FieldMapping) -> int | float | None:
     number = as_number(value)
     if number is None or not mapping.limits[0] <= number <= mapping.limits[1]:
         return None
-    if mapping.kind is Kind.INTEGER and isinstance(number, float):
+    if mapping.kind is FieldType.INTEGER and isinstance(number, float):
         return int(number) if number.is_integer() else None
     return number
 

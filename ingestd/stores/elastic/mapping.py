@@ -15,7 +15,7 @@ from typing import Any
 from ingestd.event.fields import parse_path
 
 
-class Kind(Enum):
+class FieldType(Enum):
     """The type of a field, as far as queries differ by it."""
 
     KEYWORD = "keyword"
@@ -29,13 +29,15 @@ class Kind(Enum):
 
 
 _KINDS = {
-    **dict.fromkeys(("keyword", "constant_keyword", "wildcard", "flattened", "flat_object", "version"), Kind.KEYWORD),
-    **dict.fromkeys(("text", "match_only_text", "pattern_text"), Kind.TEXT),
-    **dict.fromkeys(("long", "integer", "short", "byte", "unsigned_long"), Kind.INTEGER),
-    **dict.fromkeys(("double", "float", "half_float", "scaled_float"), Kind.FLOAT),
-    **dict.fromkeys(("date", "date_nanos"), Kind.DATE),
-    "boolean": Kind.BOOLEAN,
-    "ip": Kind.IP,
+    **dict.fromkeys(
+        ("keyword", "constant_keyword", "wildcard", "flattened", "flat_object", "version"), FieldType.KEYWORD
+    ),
+    **dict.fromkeys(("text", "match_only_text", "pattern_text"), FieldType.TEXT),
+    **dict.fromkeys(("long", "integer", "short", "byte", "unsigned_long"), FieldType.INTEGER),
+    **dict.fromkeys(("double", "float", "half_float", "scaled_float"), FieldType.FLOAT),
+    **dict.fromkeys(("date", "date_nanos"), FieldType.DATE),
+    "boolean": FieldType.BOOLEAN,
+    "ip": FieldType.IP,
 }
 _LIMITS: dict[str, tuple[float, float]] = {
     "byte": (-(1 << 7), (1 << 7) - 1),
@@ -56,7 +58,7 @@ class FieldMapping:
     """``name`` is indexed as ``kind`` in ``indices``; None is all of them. ``limits``: least and greatest number."""
 
     name: str
-    kind: Kind
+    kind: FieldType
     indices: tuple[str, ...] | None = None
     limits: tuple[float, float] = (-math.inf, math.inf)
 
@@ -84,11 +86,13 @@ class Fields:
     def values(self, field: str) -> tuple[FieldMapping, ...]:
         """Return the mappings that have a field's values: of a text, those of its keyword subfield if it has one."""
         name = dotted(field)
-        keywords = {found.indices for found in self.mappings.get(f"{name}.keyword", ()) if found.kind is Kind.KEYWORD}
+        keywords = {
+            found.indices for found in self.mappings.get(f"{name}.keyword", ()) if found.kind is FieldType.KEYWORD
+        }
         if not keywords:
             return self.direct(field)
         return tuple(
-            FieldMapping(f"{name}.keyword", Kind.KEYWORD, found.indices) if found.kind is Kind.TEXT else found
+            FieldMapping(f"{name}.keyword", FieldType.KEYWORD, found.indices) if found.kind is FieldType.TEXT else found
             for found in self.direct(field)
         )
 
@@ -99,7 +103,7 @@ class Fields:
     def inside(self, field: str) -> list[str]:
         """Return the names of the fields in an object, but not the keyword subfield of a text."""
         name = dotted(field)
-        is_text = any(found.kind is Kind.TEXT for found in self.direct(field))
+        is_text = any(found.kind is FieldType.TEXT for found in self.direct(field))
         subfield = f"{name}.keyword" if is_text else ""
         return [other for other in self.mappings if other.startswith(f"{name}.") and other != subfield]
 
@@ -107,7 +111,7 @@ class Fields:
 def _mapping(name: str, type_name: str, caps: Any) -> FieldMapping:
     indices = tuple(caps["indices"]) if caps.get("indices") else None
     limits = _LIMITS.get(type_name, (-math.inf, math.inf))
-    return FieldMapping(name, _KINDS.get(type_name, Kind.OTHER), indices, limits)
+    return FieldMapping(name, _KINDS.get(type_name, FieldType.OTHER), indices, limits)
 
 
 def dotted(field: str) -> str:

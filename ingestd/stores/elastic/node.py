@@ -39,7 +39,7 @@ class NodeResponse(NamedTuple):
     body: bytes
 
 
-class Node(BaseAsyncNode):
+class AiohttpNode(BaseAsyncNode):
     """A node with its own pool of connections, opened at the first request. ``proxy``: URL of an HTTP proxy."""
 
     proxy: str | None = None

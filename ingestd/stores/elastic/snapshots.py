@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ingestd.stores.backups import Repository, Snapshot, State
+from ingestd.stores.backups import Repository, Snapshot, SnapshotState
 from ingestd.stores.index_names import day_of
 
-_STATES: Mapping[str, State] = {
+_STATES: Mapping[str, SnapshotState] = {
     "SUCCESS": "success",
     "PARTIAL": "partial",
     "FAILED": "failed",

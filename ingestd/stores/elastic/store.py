@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from ingestd.event.timestamp import from_epoch
 from ingestd.stores.base import (
     Bucket,
     Hit,
@@ -37,7 +38,7 @@ from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
-from ingestd.stores.elastic.mapping import FieldMapping, Fields, Kind, fields_parameter
+from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.query import Query
 
@@ -144,7 +145,7 @@ class ElasticStore:
         if limit < 0:
             raise ValueError("a limit is not negative")
         sort_key = None if after is None else _sort_key(after)
-        return self._hits(query_clause(query, self._fields(fields_of(query.where))), limit, sort_key)
+        return self._hits(query_clause(query, self._fields(fields_of(query.condition))), limit, sort_key)
 
     def _hits(self, clause: Clause, limit: int, sort_key: _SortKey | None) -> Iterator[Hit]:
         remaining = limit
@@ -166,15 +167,17 @@ class ElasticStore:
 
     def count(self, query: Query) -> int:
         """Return how many documents match."""
-        clause = query_clause(query, self._fields(fields_of(query.where)))
+        clause = query_clause(query, self._fields(fields_of(query.condition)))
         answer = self._call(self._api.count(index=self._indices, query=clause, **_ANY_INDICES))
         return int(answer["count"])
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value."""
-        fields = self._fields([field, *fields_of(query.where)])
+        fields = self._fields([field, *fields_of(query.condition)])
         clause = query_clause(query, fields)
-        mappings = [mapping for mapping in fields.values(field) if mapping.kind not in {Kind.TEXT, Kind.OTHER}]
+        mappings = [
+            mapping for mapping in fields.values(field) if mapping.kind not in {FieldType.TEXT, FieldType.OTHER}
+        ]
         if len(mappings) == 1:
             return self._top(mappings[0], clause, n)
         counts: dict[Any, int] = defaultdict(int)  # a number in some indices and text in others
@@ -186,8 +189,10 @@ class ElasticStore:
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
         """Return the number of documents over time, by ``field``, at most `MAX_SERIES` values in a bucket."""
-        fields = self._fields([field, *fields_of(query.where)])
-        mappings = [mapping for mapping in fields.values(field) if mapping.kind not in {Kind.TEXT, Kind.OTHER}]
+        fields = self._fields([field, *fields_of(query.condition)])
+        mappings = [
+            mapping for mapping in fields.values(field) if mapping.kind not in {FieldType.TEXT, FieldType.OTHER}
+        ]
         body = _histogram_body(query_clause(query, fields), seconds, offset)
         totals: dict[int, dict[str, int]] = {}
         for indices, mapping in self._by_mapping(mappings):
@@ -195,7 +200,7 @@ class ElasticStore:
                 counts = totals.setdefault(bucket["key"], defaultdict(int))
                 for value, count in _counts(bucket, mapping):
                     counts[value.upper() if field == "level" else value] += count
-        return [Bucket(_utc(key), dict(sorted(counts.items()))) for key, counts in sorted(totals.items())]
+        return [Bucket(from_epoch(key // 1000), dict(sorted(counts.items()))) for key, counts in sorted(totals.items())]
 
     def delete(self, index: str) -> None:
         """Delete an index; nothing happens if it is not there.
@@ -247,7 +252,7 @@ class ElasticStore:
         shard_size = max(SHARD_VALUES, 10 * n)
         while True:
             terms: dict[str, Any] = {"field": mapping.name, "size": n, "shard_size": shard_size}
-            if mapping.kind is Kind.KEYWORD:
+            if mapping.kind is FieldType.KEYWORD:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
             answer = self._search(_named(mapping.indices), body)
@@ -327,14 +332,14 @@ def _counts(bucket: Any, mapping: FieldMapping | None) -> Iterator[tuple[str, in
         yield "", bucket["none"]["doc_count"]
 
 
-def _typed(bucket: Any, kind: Kind) -> str | int | float | bool:
+def _typed(bucket: Any, kind: FieldType) -> str | int | float | bool:
     key: str | int | float = bucket["key"]
     match kind:
-        case Kind.BOOLEAN:
+        case FieldType.BOOLEAN:
             return bool(key)
-        case Kind.INTEGER:
+        case FieldType.INTEGER:
             return int(key)
-        case Kind.DATE:
+        case FieldType.DATE:
             return str(bucket["key_as_string"])
     return key
 
@@ -345,11 +350,6 @@ def _day_of(index: str) -> datetime.date | None:
         return datetime.date(*map(int, found.groups())) if (found := _DAY.search(index)) else None
     except ValueError:
         return None
-
-
-def _utc(milliseconds: int) -> str:
-    moment = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _cursor(sort_key: _SortKey) -> str:

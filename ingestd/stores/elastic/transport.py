@@ -33,7 +33,7 @@ from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
 from ingestd.stores.elastic.errors import ElasticUnavailable, parsed, refused
-from ingestd.stores.elastic.node import Node
+from ingestd.stores.elastic.node import AiohttpNode
 from ingestd.stores.elastic.options import ElasticOptions
 
 JSON = "application/json"
@@ -66,7 +66,7 @@ class Transport(AsyncTransport):
     def __init__(self, options: ElasticOptions) -> None:
         super().__init__(
             _node_configs(options),
-            node_class=Node,
+            node_class=AiohttpNode,
             serializers=dict.fromkeys(_MEDIA_TYPES, RawSerializer()),
             default_mimetype=JSON,
             max_retries=0,
@@ -74,7 +74,7 @@ class Transport(AsyncTransport):
         )
         self._parameters = options.parameters
         for node in self.node_pool.all():
-            cast(Node, node).proxy = options.proxy
+            cast(AiohttpNode, node).proxy = options.proxy
         # Our errors say all that it would log, and at level DEBUG it logs whole documents.
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
@@ -115,7 +115,7 @@ class Transport(AsyncTransport):
                 method, with_parameters(target, self._parameters), headers={"accept": JSON, **headers}, **options
             )
         except TransportError as error:
-            if isinstance(error.message, ElasticUnavailable):  # from `Node`
+            if isinstance(error.message, ElasticUnavailable):  # from `AiohttpNode`
                 raise error.message from None
             raise ElasticUnavailable("what answers does not look like Elasticsearch", "network") from None
 

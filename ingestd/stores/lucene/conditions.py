@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ingestd.stores.lucene import times
-from ingestd.stores.lucene.lexer import QUOTE_IT, Bounds, Token
-from ingestd.stores.lucene.parser import Node
+from ingestd.stores.lucene.lexer import QUOTE_IT, Bounds, QueryToken
+from ingestd.stores.lucene.parser import QueryNode
 from ingestd.stores.query import (
     LEVELS,
     TEXT_FIELDS,
@@ -33,7 +33,7 @@ Pattern = tuple[str | Gap, ...]
 _PIECE = re.compile(r"\\([\s\S])|([*?])|([^\\*?]+)")
 
 
-def condition(query: str, tree: Node) -> Condition:
+def condition(query: str, tree: QueryNode) -> Condition:
     """Return the condition that the text ``query``, whose syntax tree is ``tree``, states.
 
     Raises:
@@ -46,7 +46,7 @@ class _Builder:
     def __init__(self, query: str) -> None:
         self._query = query
 
-    def condition(self, node: Node, field: str | None, depth: int) -> Condition:
+    def condition(self, node: QueryNode, field: str | None, depth: int) -> Condition:
         """Return the condition of a node, which is a value of ``field`` if that is given."""
         if depth > MAX_DEPTH:
             raise self._error(node, f"more than {MAX_DEPTH} conditions nested in each other")
@@ -65,7 +65,9 @@ class _Builder:
                 return self._range(node, field, node.token.bounds)
         return self._value(node, field)
 
-    def _parts(self, node: Node, kind: type[And] | type[Or], field: str | None, depth: int) -> tuple[Condition, ...]:
+    def _parts(
+        self, node: QueryNode, kind: type[And] | type[Or], field: str | None, depth: int
+    ) -> tuple[Condition, ...]:
         """Return the conditions of the operands; one of the same kind is replaced by its parts."""
         parts: list[Condition] = []
         for operand in node.parts:
@@ -73,7 +75,7 @@ class _Builder:
             parts.extend(part.parts if isinstance(part, kind) and part.parts else (part,))
         return tuple(parts)
 
-    def _field(self, node: Node, outer: str | None, depth: int) -> Condition:
+    def _field(self, node: QueryNode, outer: str | None, depth: int) -> Condition:
         name, value = node.token, node.parts[0]
         if outer is not None:
             raise self._error(node, f"a field within the field {outer}", QUOTE_IT.format(f"{name.literal}:…"))
@@ -87,7 +89,7 @@ class _Builder:
             raise self._error(value, "_exists_ takes the name of one field", "as in _exists_:user")
         return Exists(value.token.literal)
 
-    def _value(self, node: Node, field: str | None) -> Condition:
+    def _value(self, node: QueryNode, field: str | None) -> Condition:
         literal = node.token.literal
         pattern = (literal,) if node.token.kind == "PHRASE" else _pattern(node.token.text)
         if pattern == (Gap.MANY,):
@@ -98,7 +100,7 @@ class _Builder:
             return self._time(node, Bounds(literal, literal))
         return Equal(field, literal) if _is_plain(pattern) else Like(field, pattern)
 
-    def _text(self, node: Node, pattern: Pattern, fields: tuple[str, ...]) -> Condition:
+    def _text(self, node: QueryNode, pattern: Pattern, fields: tuple[str, ...]) -> Condition:
         """Text matches any part of a word, so ``*`` at its start or end changes nothing."""
         while pattern[:1] == (Gap.MANY,):
             pattern = pattern[1:]
@@ -116,7 +118,7 @@ class _Builder:
             raise self._error(node, "a wildcard here stands within one word", "put it next to letters")
         return Text(written, fields)  # the ? of /search?q=1
 
-    def _range(self, node: Node, field: str | None, bounds: Bounds) -> Condition:
+    def _range(self, node: QueryNode, field: str | None, bounds: Bounds) -> Condition:
         if field is None:
             hint = QUOTE_IT.format(node.token.text[0] + "…")
             raise self._error(node, "a range needs a field, as in status_code:>=400", hint)
@@ -130,7 +132,7 @@ class _Builder:
             return self._time(node, bounds)
         return Range(field, bounds.low, bounds.high, bounds.low_inclusive, bounds.high_inclusive)
 
-    def _levels(self, node: Node, bounds: Bounds) -> Condition:
+    def _levels(self, node: QueryNode, bounds: Bounds) -> Condition:
         """Return the levels between two, by severity."""
         for bound in (bounds.low, bounds.high):
             if bound is not None and bound.upper() not in LEVELS:
@@ -139,15 +141,15 @@ class _Builder:
         high = 99 if bounds.high is None else LEVELS[bounds.high.upper()] - (not bounds.high_inclusive)
         return Or(tuple(Equal("level", name) for name, severity in LEVELS.items() if low <= severity <= high))
 
-    def _time(self, node: Node, bounds: Bounds) -> Condition:
+    def _time(self, node: QueryNode, bounds: Bounds) -> Condition:
         try:
             return times.time_range(bounds.low, bounds.high, bounds.low_inclusive, bounds.high_inclusive)
         except ValueError as error:
             raise self._error(node, str(error), times.FORM) from None
 
-    def _error(self, node: Node, message: str, hint: str = "") -> QueryError:
+    def _error(self, node: QueryNode, message: str, hint: str = "") -> QueryError:
         text = self._query[node.token.start : node.end].rstrip()
-        return Token("", text, node.token.start).error(message, hint)
+        return QueryToken("", text, node.token.start).error(message, hint)
 
 
 def _pattern(text: str) -> Pattern:

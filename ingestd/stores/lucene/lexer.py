@@ -43,7 +43,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class QueryToken:
     """A token at ``start`` (from 0), ``text`` as written.
 
     ``kind`` is TERM, PHRASE, RANGE (also ``>=1``), COLON, AND, OR, NOT (also ``-``), ``+``, ``(``, ``)``, or END.
@@ -74,7 +74,7 @@ class Token:
         return QueryError(message, self.start + 1, max(len(self.text), 1), hint)
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str) -> list[QueryToken]:
     """Split a query into tokens, the last of which is END.
 
     Raises:
@@ -90,11 +90,11 @@ class _Lexer:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
-        self.tokens: list[Token] = []
-        self.open_brackets: list[Token] = []
+        self.tokens: list[QueryToken] = []
+        self.open_brackets: list[QueryToken] = []
         self.terms = 0
 
-    def run(self) -> list[Token]:
+    def run(self) -> list[QueryToken]:
         self.skip_blanks()
         while self.position < len(self.text):
             self.step()
@@ -126,33 +126,33 @@ class _Lexer:
         else:
             self.term()
 
-    def here(self, text: str, kind: str = "") -> Token:
-        return Token(kind, text, self.position)
+    def here(self, text: str, kind: str = "") -> QueryToken:
+        return QueryToken(kind, text, self.position)
 
-    def since(self, start: int, bounds: Bounds | None = None) -> Token:
-        return Token("RANGE", self.text[start : self.position], start, bounds or Bounds())
+    def since(self, start: int, bounds: Bounds | None = None) -> QueryToken:
+        return QueryToken("RANGE", self.text[start : self.position], start, bounds or Bounds())
 
-    def match(self, pattern: re.Pattern[str], kind: str = "") -> Token | None:
+    def match(self, pattern: re.Pattern[str], kind: str = "") -> QueryToken | None:
         found = pattern.match(self.text, self.position)
         return self.here(found[0], kind) if found else None
 
     def skip_blanks(self) -> None:
         self.position = _BLANKS.match(self.text, self.position).end()  # type: ignore[union-attr]  # matches always
 
-    def add(self, token: Token) -> None:
+    def add(self, token: QueryToken) -> None:
         self.tokens.append(token)
         self.position = token.end
         self.terms += token.kind in {"TERM", "PHRASE", "RANGE"}
         if self.terms > 2 * MAX_TERMS:  # a field and its value are two
             raise token.error(f"the query has too many terms: it may have {MAX_TERMS}")
 
-    def phrase(self) -> Token:
+    def phrase(self) -> QueryToken:
         if token := self.match(_PHRASE, "PHRASE"):
             return token
         rest = self.here(self.text[self.position :])
         raise rest.error("this quote is not closed", 'add a ", or write \\" for a quote within the text')
 
-    def bracket(self, token: Token) -> None:
+    def bracket(self, token: QueryToken) -> None:
         self.add(token)
         if token.kind == "(":
             self.open_brackets.append(token)
@@ -170,7 +170,7 @@ class _Lexer:
             raise self.here(char).error(f"{char!r} stands right before what is {effect}", QUOTE_IT.format(char))
         self.add(self.here(char, "+" if char == "+" else "NOT"))
 
-    def suffix(self, suffix: Token) -> None:
+    def suffix(self, suffix: QueryToken) -> None:
         """Refuse ``~``, skip a boost ``^2``: it changes the order of results, and here that is always time."""
         before = self.tokens[-1].kind if self.tokens and self.tokens[-1].end == self.position else ""
         if suffix.text[0] == "~":
@@ -180,7 +180,7 @@ class _Lexer:
             raise suffix.error("^ has a number behind it and a term before it", QUOTE_IT.format("^"))
         self.position = suffix.end
 
-    def comparison(self, sign: Token) -> None:
+    def comparison(self, sign: QueryToken) -> None:
         """``>=10`` after a colon, or in the brackets of a field."""
         self.position = sign.end
         value = self.value(_COMPARED)
@@ -212,13 +212,13 @@ class _Lexer:
             raise part.error("a bound of this range is missing", "write * for no bound: [400 TO *]")
         return part.bound
 
-    def range_part(self, start: int) -> Token:
+    def range_part(self, start: int) -> QueryToken:
         self.skip_blanks()
         if part := self.value(_BOUND):
             return part
         raise self.since(start).error("this range is not complete", "as in [400 TO 499], or [400 TO *]")
 
-    def value(self, pattern: re.Pattern[str]) -> Token | None:
+    def value(self, pattern: re.Pattern[str]) -> QueryToken | None:
         """Move past a phrase, or else past what ``pattern`` matches."""
         token = self.phrase() if self.text.startswith('"', self.position) else self.match(pattern)
         self.position = token.end if token else self.position

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestd.stores.lucene.lexer import QUOTE_IT, Token
+from ingestd.stores.lucene.lexer import QUOTE_IT, QueryToken
 from ingestd.stores.query import QueryError
 
 _BINDING = {"END": 0, ")": 0, "OR": 2, "AND": 3}
@@ -20,7 +20,7 @@ _NO_OPERATOR = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class QueryNode:
     """A part of a query: from the start of ``token`` to ``end``, which may be after blanks.
 
     ======================  ===========================================================
@@ -34,12 +34,12 @@ class Node:
     """
 
     kind: str
-    token: Token
+    token: QueryToken
     end: int
-    parts: tuple[Node, ...] = ()
+    parts: tuple[QueryNode, ...] = ()
 
 
-def parse(tokens: list[Token]) -> Node:
+def parse(tokens: list[QueryToken]) -> QueryNode:
     """Return the syntax tree of a query that has at least one token before END.
 
     Raises:
@@ -49,31 +49,31 @@ def parse(tokens: list[Token]) -> Node:
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[QueryToken]) -> None:
         self.tokens = tokens
         self.index = 0
 
     @property
-    def next(self) -> Token:
+    def next(self) -> QueryToken:
         return self.tokens[self.index]
 
-    def take(self) -> Token:
+    def take(self) -> QueryToken:
         self.index += 1
         return self.tokens[self.index - 1]
 
-    def expression(self, least: int = _NO_OPERATOR) -> Node:
+    def expression(self, least: int = _NO_OPERATOR) -> QueryNode:
         """Read operands while the operators between them bind as closely as ``least`` (precedence climbing)."""
         left = self.operand()
         while (binding := _BINDING.get(self.next.kind, _NO_OPERATOR)) >= least:
             kind = "BLANK" if binding == _NO_OPERATOR else self.take().kind
             right = self.expression(binding + 1)
             parts = left.parts if left.kind == kind else (left,)
-            left = Node(kind, left.token, self.next.start, (*parts, right))
+            left = QueryNode(kind, left.token, self.next.start, (*parts, right))
         return left
 
-    def operand(self) -> Node:
+    def operand(self) -> QueryNode:
         """Read a value or group, and the operators and the field's name before it."""
-        prefixes: list[tuple[str, Token]] = []
+        prefixes: list[tuple[str, QueryToken]] = []
         while self.next.kind in {"NOT", "+"} or self.is_field():
             kind = "FIELD" if self.is_field() else self.next.kind
             prefixes.append((kind, self.take()))
@@ -82,24 +82,24 @@ class _Parser:
         if self.next.kind == "COLON":
             raise self.unexpected()
         for kind, token in reversed(prefixes):
-            node = Node(kind, token, self.next.start, (node,))
+            node = QueryNode(kind, token, self.next.start, (node,))
         return node
 
     def is_field(self) -> bool:
         return self.next.kind == "TERM" and self.tokens[self.index + 1].kind == "COLON"
 
-    def value(self) -> Node:
+    def value(self) -> QueryNode:
         if self.next.kind not in {"TERM", "PHRASE", "RANGE", "("}:
             raise self.unexpected()
         token = self.take()
         if token.kind != "(":
-            return Node(token.kind, token, token.end)
+            return QueryNode(token.kind, token, token.end)
         parts = (self.expression(),)
-        return Node("(", token, self.take().end, parts)
+        return QueryNode("(", token, self.take().end, parts)
 
     def unexpected(self) -> QueryError:
         """Return the error that the next token cannot be here; often the one before it is to blame."""
-        before = self.tokens[self.index - 1] if self.index else Token("", "", 0)
+        before = self.tokens[self.index - 1] if self.index else QueryToken("", "", 0)
         token = self.next
         if before.kind == "COLON":
             field = self.tokens[self.index - 2]

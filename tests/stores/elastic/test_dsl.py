@@ -6,7 +6,7 @@ import pytest
 
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.dsl import ALL, NONE, clause, fields_of, query_clause
-from ingestd.stores.elastic.mapping import FieldMapping, Fields, Kind, dotted, fields_parameter
+from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, dotted, fields_parameter
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import Gap, Like, Query
 
@@ -128,7 +128,7 @@ CLAUSES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("text", "expected"), CLAUSES.values(), ids=CLAUSES.keys())
 def test_clause(text: str, expected: dict[str, Any]) -> None:
-    assert query_clause(Query(where=parse(text)), FIELDS) == expected
+    assert query_clause(Query(condition=parse(text)), FIELDS) == expected
 
 
 def test_times() -> None:
@@ -176,8 +176,8 @@ def test_fields_parameter() -> None:
 
 
 def test_mappings() -> None:
-    assert FIELDS.values("title") == (FieldMapping("title.keyword", Kind.KEYWORD),)
-    assert FIELDS.direct("title") == (FieldMapping("title", Kind.TEXT),)
+    assert FIELDS.values("title") == (FieldMapping("title.keyword", FieldType.KEYWORD),)
+    assert FIELDS.direct("title") == (FieldMapping("title", FieldType.TEXT),)
     assert FIELDS.direct("gone") == ()
     assert FIELDS.inside("[o]") == ["o.p"]
     assert [way.indices for way in FIELDS.values("mixed")] == [("a",), ("b",)]

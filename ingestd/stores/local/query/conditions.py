@@ -47,7 +47,7 @@ _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SourceColumns:
     """The columns of a source: its fields in the order of their bits in ``not_text``. An append log has none."""
 
     fields: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class _ValueTest:
     scalar: Callable[[str], str]
 
 
-def where(condition: Condition, columns: Columns) -> str:  # noqa: PLR0911 - one return for each kind
+def sql_condition(condition: Condition, columns: SourceColumns) -> str:  # noqa: PLR0911 - one return for each kind
     """Return a condition as an SQL expression that is true or false, never NULL.
 
     Raises:
@@ -75,11 +75,11 @@ def where(condition: Condition, columns: Columns) -> str:  # noqa: PLR0911 - one
     """
     match condition:
         case And(parts):
-            return _joined(" AND ", [where(part, columns) for part in parts], "true")
+            return _joined(" AND ", [sql_condition(part, columns) for part in parts], "true")
         case Or(parts):
             return _joined(" OR ", _alternatives(parts, columns), "false")
         case Not(part):
-            return f"(NOT {where(part, columns)})"
+            return f"(NOT {sql_condition(part, columns)})"
         case Equal(field, value):
             return _equal(field, [value], columns)
         case Like(field, pattern):
@@ -100,17 +100,17 @@ def _joined(operator: str, parts: Sequence[str], of_none: str) -> str:
     return "(" + operator.join(parts) + ")" if parts else of_none
 
 
-def _alternatives(parts: Sequence[Condition], columns: Columns) -> list[str]:
+def _alternatives(parts: Sequence[Condition], columns: SourceColumns) -> list[str]:
     """Return the parts of an ``Or``; all `Equal` of one field become one test."""
     values: dict[str, list[str]] = {}
     for part in parts:
         if isinstance(part, Equal):
             values.setdefault(part.field, []).append(part.value)
     equal = [_equal(field, wanted, columns) for field, wanted in values.items()]
-    return equal + [where(part, columns) for part in parts if not isinstance(part, Equal)]
+    return equal + [sql_condition(part, columns) for part in parts if not isinstance(part, Equal)]
 
 
-def _equal(field: str, values: Sequence[str], columns: Columns) -> str:
+def _equal(field: str, values: Sequence[str], columns: SourceColumns) -> str:
     accepted = [spelling for value in values for spelling in (level_spellings(value) if field == "level" else [value])]
     numbers = {value: number for value in values if (number := as_number(value)) is not None}
     scalars = [*numbers, *(value for value in values if value in {"true", "false"})]
@@ -123,12 +123,12 @@ def _equal(field: str, values: Sequence[str], columns: Columns) -> str:
         return " OR ".join(same)
 
     hint = ""
-    if all(map(PLAIN.fullmatch, accepted)) and all(_one_spelling(value) for value in numbers):
+    if all(map(PLAIN.fullmatch, accepted)) and all(_has_one_spelling(value) for value in numbers):
         hint = may_contain(_shortest(accepted))
     return _of_value(field, _ValueTest(lambda operand: equals_any(operand, accepted), scalar), columns, hint)
 
 
-def _one_spelling(number: str) -> bool:
+def _has_one_spelling(number: str) -> bool:
     """Return whether JSON can spell this number only as it is written here; ``1e2`` and ``100`` are the same."""
     return False if number.lstrip("-").startswith("0") else number.isdigit() and len(number) < 5
 
@@ -139,7 +139,7 @@ def _shortest(needles: Sequence[str]) -> list[str]:
     return [needle for needle in unique if not any(other in needle for other in unique if other != needle)]
 
 
-def _like(field: str, pattern: Sequence[str | Gap], columns: Columns) -> str:
+def _like(field: str, pattern: Sequence[str | Gap], columns: SourceColumns) -> str:
     gaps = {Gap.ONE: "_", Gap.MANY: "%"}
     sql = "".join(gaps[part] if isinstance(part, Gap) else _like_escaped(part) for part in pattern)
     if field == "level":
@@ -158,28 +158,31 @@ def _like_escaped(piece: str) -> str:
     return piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _range(asked: Range, columns: Columns) -> str:
+def _range(condition: Range, columns: SourceColumns) -> str:
     bounds = [
         (bound, sign + "=" * inclusive)
-        for bound, sign, inclusive in ((asked.low, ">", asked.low_inclusive), (asked.high, "<", asked.high_inclusive))
+        for bound, sign, inclusive in (
+            (condition.low, ">", condition.low_inclusive),
+            (condition.high, "<", condition.high_inclusive),
+        )
         if bound is not None
     ]
-    if asked.field == "@timestamp":
+    if condition.field == "@timestamp":
         stripped = [(_without_zeros(bound), sign) for bound, sign in bounds]
 
         def time(operand: str) -> str:
             return _compared(f"rtrim(rtrim(rtrim({operand}, 'Z'), '0'), '.')", stripped)
 
-        return _of_value(asked.field, _ValueTest(time, lambda _: "false"), columns)
+        return _of_value(condition.field, _ValueTest(time, lambda _: "false"), columns)
     if not bounds or any(as_number(bound) is None for bound, _ in bounds):
         texts = _ValueTest(lambda operand: _compared(operand, bounds), lambda _: "true" if not bounds else "false")
-        return _of_value(asked.field, texts, columns)
+        return _of_value(condition.field, texts, columns)
 
     def number(operand: str) -> str:
         tests = " AND ".join(f"TRY_CAST({operand} AS DOUBLE) {sign} {float(bound)!r}" for bound, sign in bounds)
         return f"(regexp_full_match({operand}, '{_NUMBER}') AND {tests})"
 
-    return _of_value(asked.field, _ValueTest(number, number), columns)
+    return _of_value(condition.field, _ValueTest(number, number), columns)
 
 
 def _without_zeros(time: str) -> str:
@@ -192,21 +195,21 @@ def _compared(operand: str, bounds: Sequence[tuple[str, str]]) -> str:
     return " AND ".join(f"{operand} {sign} {literal(bound)}" for bound, sign in bounds) or "true"
 
 
-def _exists(field: str, columns: Columns) -> str:
+def _exists(field: str, columns: SourceColumns) -> str:
     leaf = "e <> 'null' AND NOT starts_with(e, '[') AND NOT starts_with(e, '{')"
 
-    def there(operand: str, other: str) -> str:
+    def exists(operand: str, other: str) -> str:
         inside = f"len(list_filter(json_extract({operand}, '$..*'), lambda e: {leaf})) > 0"
         container = f"(starts_with({operand}, '[') OR starts_with({operand}, '{{'))"
         return f"CASE WHEN {other} AND {container} THEN {inside} ELSE {operand} IS NOT NULL END"
 
     if (column := columns.find(field)) is not None:
-        return f"({there(*column)})"
-    found = there("(v->>'$')", "NOT starts_with(v, '\"')")
-    return f"coalesce(len(list_filter({extract(field_paths(field))}, lambda v: {found})) > 0, false)"
+        return f"({exists(*column)})"
+    test = exists("(v->>'$')", "NOT starts_with(v, '\"')")
+    return f"coalesce(len(list_filter({extract(field_paths(field))}, lambda v: {test})) > 0, false)"
 
 
-def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: Columns) -> str:
+def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: SourceColumns) -> str:
     """Return the test that one of ``fields`` matches a pattern and has all ``wanted`` words, the longest first.
 
     A single word that is the whole pattern needs no regular expression.
@@ -214,19 +217,19 @@ def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: C
     wanted = sorted(wanted, key=len, reverse=True)
     whole = [pattern] == wanted
 
-    def found(operand: str) -> str:
+    def contains_all(operand: str) -> str:
         tests = [f"contains({_cased(operand, word)}, {literal(word)})" for word in wanted]
         if not whole:
             tests.append(f"regexp_matches(lower({operand}), {literal(pattern)})")
         return f"CASE WHEN {' AND '.join(tests[:-1])} THEN {tests[-1]} ELSE false END" if tests[1:] else tests[0]
 
-    test = _ValueTest(found, found)
-    inside = [field for field in fields if columns.find(field) is None]
-    tests = [_of_value(field, test, columns) for field in fields if field not in inside]
-    if inside:
+    test = _ValueTest(contains_all, contains_all)
+    without_column = [field for field in fields if columns.find(field) is None]
+    tests = [_of_value(field, test, columns) for field in fields if field not in without_column]
+    if without_column:
         plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
         hint = may_contain([plain], document=_cased("doc", plain)) if plain else ""
-        tests.append(_in_document([path for field in inside for path in field_paths(field)], test, hint))
+        tests.append(_in_document([path for field in without_column for path in field_paths(field)], test, hint))
     return _joined(" OR ", tests, "false")
 
 
@@ -235,7 +238,7 @@ def _cased(operand: str, word: str) -> str:
     return operand if word == word.upper() else f"lower({operand})"
 
 
-def _of_value(field: str, test: _ValueTest, columns: Columns, hint: str = "") -> str:
+def _of_value(field: str, test: _ValueTest, columns: SourceColumns, hint: str = "") -> str:
     """Return the test that a field has a matching value, or an array with one."""
     if (column := columns.find(field)) is None:
         return _in_document(field_paths(field), test, hint)
@@ -244,8 +247,8 @@ def _of_value(field: str, test: _ValueTest, columns: Columns, hint: str = "") ->
 
 def _in_document(paths: Sequence[tuple[str, ...]], test: _ValueTest, hint: str) -> str:
     matches = _value("(v->>'$')", "NOT starts_with(v, '\"')", test)
-    found = f"coalesce(len(list_filter({extract(paths)}, lambda v: {matches})) > 0, false)"
-    return f"(CASE WHEN {hint} THEN {found} ELSE false END)" if hint else found
+    any_matches = f"coalesce(len(list_filter({extract(paths)}, lambda v: {matches})) > 0, false)"
+    return f"(CASE WHEN {hint} THEN {any_matches} ELSE false END)" if hint else any_matches
 
 
 def _value(operand: str, other: str, test: _ValueTest) -> str:

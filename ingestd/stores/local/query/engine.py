@@ -25,7 +25,7 @@ class VanishedError(Exception):
     """A file no longer exists or could not be read; the text says which."""
 
 
-class Session:
+class QuerySession:
     """The queries of one call. Created only by `Engine.session`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -80,13 +80,13 @@ class Engine:
         self._memory_bytes = memory_bytes
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._timeout_s = timeout_s
-        self._sessions: set[Session] = set()
+        self._sessions: set[QuerySession] = set()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[QuerySession]:
         """Open a separate DuckDB; it ends with the block, or is interrupted after ``timeout_s``."""
-        session = Session(self._connect())
+        session = QuerySession(self._connect())
         with self._lock:
             self._sessions.add(session)
         timer = None

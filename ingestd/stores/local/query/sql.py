@@ -2,7 +2,7 @@
 """The SQL of the built-in store's queries. All input from outside passes ``duckdb_sql.literal``.
 
 A query reads groups of files of one kind. Rows of append logs have ``doc`` and ``id``; sealed files also have columns
-(``conditions.Columns``), which are used if there is one for a field.
+(``conditions.SourceColumns``), which are used if there is one for a field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ingestd.stores.local.files.duckdb_sql import (
     may_contain,
     quoted_name,
 )
-from ingestd.stores.local.query.conditions import Columns, where
+from ingestd.stores.local.query.conditions import SourceColumns, sql_condition
 from ingestd.stores.query import Query
 
 _TIME_TEXT = extract([("@timestamp",)], "json_extract_string") + "[1]"
@@ -32,7 +32,7 @@ class FileGroup:
 
     files: tuple[str, ...]
     timed: bool
-    columns: Columns | None = None
+    columns: SourceColumns | None = None
 
     def source(self) -> str:
         """Return the FROM clause."""
@@ -122,8 +122,8 @@ def events(group: FileGroup, query: Query, select: str, more: Sequence[str] = ()
     conditions = list(more)
     if group.timed:
         conditions += (in_range if group.columns is None else _in_columns)(query.since, query.until)
-    if query.where is not None:
-        conditions.append(where(query.where, group.columns or Columns()))
+    if query.condition is not None:
+        conditions.append(sql_condition(query.condition, group.columns or SourceColumns()))
     return f"SELECT {select} FROM {group.source()}" + (" WHERE " + " AND ".join(conditions) if conditions else "")
 
 
@@ -168,7 +168,8 @@ def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | N
 def documents(rows: Mapping[str, Sequence[int]]) -> str:
     """Return the query for ``(time in us or NULL, id, doc, file)`` of rows of sealed files, in any order."""
     return " UNION ALL ".join(
-        f"SELECT epoch_us({_TIME_COLUMN}), id, doc, filename FROM {FileGroup((file,), False, Columns()).source()} "
+        f"SELECT epoch_us({_TIME_COLUMN}), id, doc, filename "
+        f"FROM {FileGroup((file,), False, SourceColumns()).source()} "
         f"WHERE file_row_number IN ({', '.join(map(str, numbers))})"
         for file, numbers in rows.items()
     )

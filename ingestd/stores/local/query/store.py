@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.event.fields import FieldError
+from ingestd.event.timestamp import from_epoch
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
 from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql
-from ingestd.stores.local.query.engine import Engine, Session, VanishedError
-from ingestd.stores.local.query.listing import Listing
-from ingestd.stores.local.query.paging import Cursor, time_slices
+from ingestd.stores.local.query.engine import Engine, QuerySession, VanishedError
+from ingestd.stores.local.query.planning import Cursor, FileLister, time_slices
 from ingestd.stores.query import Query
 
 _ATTEMPTS = 20
@@ -50,12 +50,12 @@ class LocalStore:
     ) -> None:
         self._root = root
         self._engine = Engine(memory_bytes, threads, timeout_s)
-        self._listing = Listing()
+        self._lister = FileLister()
 
     def indices(self) -> list[IndexInfo]:
         """Return all indices. The manifest counts sealed events; append logs are counted again when they change."""
         try:
-            return [self._listing.info(folder) for folder in index_folders(self._root)]
+            return [self._lister.info(folder) for folder in index_folders(self._root)]
         except OSError as error:
             raise StoreError(f"cannot read the store: {error.strerror or error}") from error
 
@@ -74,12 +74,12 @@ class LocalStore:
 
     def count(self, query: Query) -> int:
         """Return the number of matching documents."""
-        rows = self._rows_of(query, lambda parts: sql.count(parts, query))
+        rows = self._rows_of(query, lambda groups: sql.count(groups, query))
         return int(rows[0][0] or 0) if rows else 0
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
         """Return the most frequent values of a field; equally frequent ones are sorted."""
-        rows = self._rows_of(query, lambda parts: sql.top(parts, query, field, n))
+        rows = self._rows_of(query, lambda groups: sql.top(groups, query, field, n))
         return [TopValue(json.loads(value), count) for value, count in rows]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
@@ -88,12 +88,12 @@ class LocalStore:
             raise ValueError("an interval has at least 1 second")
         buckets: dict[int, dict[str, int]] = {}
         for start, value, count in self._rows_of(
-            query, lambda parts: sql.histogram(parts, query, field, seconds, offset)
+            query, lambda groups: sql.histogram(groups, query, field, seconds, offset)
         ):
             counts = buckets.setdefault(start, {})
             label = _label(field, value)
             counts[label] = counts.get(label, 0) + count
-        return [Bucket(_iso(start), counts) for start, counts in buckets.items()]
+        return [Bucket(from_epoch(start), counts) for start, counts in buckets.items()]
 
     def delete(self, index: str) -> None:
         """Delete an index; see ``index_folder`` for what that means for its readers and writers."""
@@ -109,7 +109,7 @@ class LocalStore:
 
     def _rows_of(self, query: Query, build: Callable[[list[sql.FileGroup]], str]) -> list[Any]:
         with self._engine.session() as session:
-            return list(self._run(index_folders(self._root), query, lambda parts: session.run(build(parts))))
+            return list(self._run(index_folders(self._root), query, lambda groups: session.run(build(groups))))
 
     def _rows(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
         """Yield the rows from the sort key of the cursor on."""
@@ -117,52 +117,52 @@ class LocalStore:
         if cursor is None or cursor.sort_key.time is None:
             yield from rows(query, None if cursor is None else cursor.sort_key, limit)
             return
-        found = 0
+        count = 0
         for row in rows(cursor.narrow(query), cursor.sort_key, limit):
-            found += 1
+            count += 1
             yield row
         # A time range, such as the cursor's, excludes events without a time; if the query has none, they follow now.
-        if query.since is None and query.until is None and (not limit or found < limit):
-            yield from rows(query, sql.UNTIMED, limit and limit - found)
+        if query.since is None and query.until is None and (not limit or count < limit):
+            yield from rows(query, sql.UNTIMED, limit and limit - count)
 
     def _stream(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
         """Read all indices, one time slice after the other, each sorted by DuckDB."""
         untimed = sort_key is not None and sort_key.time is None
-        window = index_folders(self._root)
-        parts = (
-            None if untimed else time_slices(query, [(folder, self._listing.raw_bytes(folder)) for folder in window])
-        )
-        asked: Iterable[tuple[Query, sql.SortKey | None]]
-        asked = [(query, sort_key)] if parts is None else ((part, sort_key) for part in parts)
-        if parts is not None and query.since is None and query.until is None:
-            asked = itertools.chain(asked, [(query, sql.UNTIMED)])  # they are in no slice
-        found = 0
+        folders = index_folders(self._root)
+        slices = None
+        if not untimed:
+            slices = time_slices(query, [(folder, self._lister.raw_bytes(folder)) for folder in folders])
+        parts: Iterable[tuple[Query, sql.SortKey | None]]
+        parts = [(query, sort_key)] if slices is None else ((part, sort_key) for part in slices)
+        if slices is not None and query.since is None and query.until is None:
+            parts = itertools.chain(parts, [(query, sql.UNTIMED)])  # they are in no slice
+        count = 0
         with self._engine.session() as session:
-            for part, at in asked:
-                left = limit and limit - found
-                for row in self._run(window, part, functools.partial(_read_all, session, part, at, left)):
-                    found += 1
+            for part, start in parts:
+                remaining = limit and limit - count
+                for row in self._run(folders, part, functools.partial(_read_all, session, part, start, remaining)):
+                    count += 1
                     yield row
-                if limit and found == limit:
+                if limit and count == limit:
                     return
 
     def _newest(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
         """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
-        found: list[Row] = []
-        left = sorted(index_folders(self._root), key=_end)
+        rows: list[Row] = []
+        older = sorted(index_folders(self._root), key=_end)
         size = 1
         with self._engine.session() as session:
-            while left:
-                window, left = left[-size:], left[:-size]
+            while older:
+                folders, older = older[-size:], older[:-size]
                 size *= 2
-                found += self._run(window, query, functools.partial(_read_newest, session, query, sort_key, limit))
-                found = sorted(found, key=_order, reverse=True)[:limit]
-                if left and len(found) == limit and _order(found[-1])[0] >= _end(left[-1]):
+                rows += self._run(folders, query, functools.partial(_read_newest, session, query, sort_key, limit))
+                rows = sorted(rows, key=_order, reverse=True)[:limit]
+                if older and len(rows) == limit and _order(rows[-1])[0] >= _end(older[-1]):
                     break
-        yield from found
+        yield from rows
 
     def _run(
-        self, window: list[IndexFolder], query: Query, read: Callable[[list[sql.FileGroup]], Iterable[Any]]
+        self, folders: list[IndexFolder], query: Query, read: Callable[[list[sql.FileGroup]], Iterable[Any]]
     ) -> Iterator[Any]:
         """Yield what ``read`` returns for the files of some indices.
 
@@ -172,8 +172,8 @@ class LocalStore:
         started = False
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                if parts := self._listing.parts(window, query):
-                    for row in read(parts):
+                if groups := self._lister.file_groups(folders, query):
+                    for row in read(groups):
                         started = True
                         yield row
                 return
@@ -187,35 +187,38 @@ class LocalStore:
 
 
 def _read_all(
-    session: Session, query: Query, sort_key: sql.SortKey | None, limit: int, parts: Sequence[sql.FileGroup]
+    session: QuerySession, query: Query, sort_key: sql.SortKey | None, limit: int, groups: Sequence[sql.FileGroup]
 ) -> Iterator[Row]:
     """Read the matching documents, newest first, in one query."""
-    return session.run(sql.newest(parts, query, sort_key, limit))
+    return session.run(sql.newest(groups, query, sort_key, limit))
 
 
 def _read_newest(
-    session: Session, query: Query, sort_key: sql.SortKey | None, limit: int, parts: Sequence[sql.FileGroup]
+    session: QuerySession, query: Query, sort_key: sql.SortKey | None, limit: int, groups: Sequence[sql.FileGroup]
 ) -> Iterable[Row]:
     """Find the newest matches, then read only their documents; the rows come in any order."""
-    found = list(session.run(sql.newest_rows(parts, query, sort_key, limit + 1)))
-    if len(found) > limit and found[-1][:2] == found[-2][:2]:
+    rows = list(session.run(sql.newest_rows(groups, query, sort_key, limit + 1)))
+    if len(rows) > limit and rows[-1][:2] == rows[-2][:2]:
         # Several documents have the last sort key: which of them are within the limit depends on their content.
-        return _read_all(session, query, sort_key, limit, parts)
-    in_append_logs = [(time, key, document, file) for time, key, document, file, row in found[:limit] if row is None]
-    return in_append_logs + read_documents(session, [row for row in found[:limit] if row[4] is not None])
+        return _read_all(session, query, sort_key, limit, groups)
+    in_append_logs = [
+        (time, key, document, file) for time, key, document, file, number in rows[:limit] if number is None
+    ]
+    return in_append_logs + read_documents(session, [row for row in rows[:limit] if row[4] is not None])
 
 
-def read_documents(session: Session, found: Sequence[Any]) -> list[Row]:
+def read_documents(session: QuerySession, sealed_rows: Sequence[Any]) -> list[Row]:
     """Read the documents of rows of sealed files that ``sql.newest_rows`` gave, in any order.
 
     Raises:
         VanishedError: The files have other events now, because an index was replaced meanwhile, or do not exist.
     """
-    wanted: dict[str, list[int]] = {}
-    for _, _, _, file, number in found:
-        wanted.setdefault(file, []).append(number)
-    rows: list[Row] = list(session.run(sql.documents(wanted))) if wanted else []
-    if Counter((time, key, file) for time, key, _, file in rows) != Counter((row[0], row[1], row[3]) for row in found):
+    numbers: dict[str, list[int]] = {}
+    for _, _, _, file, number in sealed_rows:
+        numbers.setdefault(file, []).append(number)
+    rows: list[Row] = list(session.run(sql.documents(numbers))) if numbers else []
+    expected = Counter((row[0], row[1], row[3]) for row in sealed_rows)
+    if Counter((time, key, file) for time, key, _, file in rows) != expected:
         raise VanishedError("cannot read the store: an index was replaced meanwhile")
     return rows
 
@@ -225,12 +228,12 @@ def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
     sort_key, seen = (None, 0) if cursor is None else (cursor.sort_key, cursor.seen)
     skip = seen
     for time, key, document, file in rows:
-        here = sql.SortKey(time, key)
-        if here == sort_key and skip:
+        row_key = sql.SortKey(time, key)
+        if row_key == sort_key and skip:
             skip -= 1
             continue
-        seen = seen + 1 if here == sort_key else 1
-        sort_key = here
+        seen = seen + 1 if row_key == sort_key else 1
+        sort_key = row_key
         yield Hit(Path(file).parent.name, key, document.encode(), Cursor(sort_key, seen).text())
 
 
@@ -241,10 +244,10 @@ def _order(row: Row) -> tuple[float, str, str]:
 
 def _end(folder: IndexFolder) -> float:
     """Return a time after all events of an index, in microseconds."""
-    span = folder.time_bounds()
-    if span is None:
+    bounds = folder.time_bounds()
+    if bounds is None:
         return float("inf")
-    return datetime.datetime.fromisoformat(span[1]).replace(tzinfo=datetime.UTC).timestamp() * 1e6
+    return datetime.datetime.fromisoformat(bounds[1]).replace(tzinfo=datetime.UTC).timestamp() * 1e6
 
 
 def _label(field: str, value: str | None) -> str:
@@ -253,8 +256,3 @@ def _label(field: str, value: str | None) -> str:
         return ""
     label = str(json.loads(value)) if value[0] == '"' else value
     return label.upper() if field == "level" else label
-
-
-def _iso(seconds: int) -> str:
-    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
-    return moment.isoformat(timespec="milliseconds") + "Z"

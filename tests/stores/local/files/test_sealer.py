@@ -332,7 +332,7 @@ def test_deleting_while_others_write_read_and_seal(tmp_path: Path) -> None:
         if at % 20 == 10:
             store.delete(INDEX)
         if at % 20 == 5:
-            assert store.count(Query(where=Equal("n", str(at)))) == 1
+            assert store.count(Query(condition=Equal("n", str(at)))) == 1
     stop.set()
     sealing.join()
     writer.close()

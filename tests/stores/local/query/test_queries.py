@@ -16,7 +16,7 @@ from ingestd.stores.local.files.layout import index_folders
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.engine import Engine, VanishedError
-from ingestd.stores.local.query.listing import Listing
+from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
 from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
 
@@ -169,7 +169,7 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_columns_answer_as_documents_do(condition: Any, both: tuple[LocalStore, LocalStore]) -> None:
-    append_log, sealed = (sorted(hit.id for hit in store.search(Query(where=condition))) for store in both)
+    append_log, sealed = (sorted(hit.id for hit in store.search(Query(condition=condition))) for store in both)
     assert append_log == sealed
 
 
@@ -184,7 +184,7 @@ def test_documents_of_an_index_that_was_replaced_are_not_taken(tmp_path: Path) -
     for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
         fill(root, [{"n": 1}], [key])
         seal_once(root, NOW)
-    parts = Listing().parts(index_folders(tmp_path / "a"), Query())
+    parts = FileLister().file_groups(index_folders(tmp_path / "a"), Query())
     with Engine(256 << 20, 1, None).session() as session:
         found = list(session.run(sql.newest_rows(parts, Query(), None, 9)))
         assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
@@ -244,7 +244,7 @@ def large(tmp_path: Path) -> Path:
     return tmp_path
 
 
-SLOW = Query(where=Text("a b a b c"))
+SLOW = Query(condition=Text("a b a b c"))
 
 
 def test_interrupt(large: Path) -> None:

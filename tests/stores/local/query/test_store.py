@@ -12,7 +12,7 @@ from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import _MAX_BYTES
-from ingestd.stores.local.query.listing import Listing
+from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
 
 TRACE = 'Traceback (most recent call last):\n  File "views.py", line 7\nZeroDivisionError: 0으로 나눔'
@@ -302,15 +302,15 @@ def test_queries_while_a_writer_appends(tmp_path: Path) -> None:
 def vanishing(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A list of files that are deleted after a query has listed them."""
     doomed: list[Path] = []
-    listed = Listing.parts
+    file_groups = FileLister.file_groups
 
-    def parts(*args: Any) -> Any:
-        result = listed(*args)
+    def file_groups_then_delete(*args: Any) -> Any:
+        result = file_groups(*args)
         while doomed:
             doomed.pop().unlink()
         return result
 
-    monkeypatch.setattr(Listing, "parts", parts)
+    monkeypatch.setattr(FileLister, "file_groups", file_groups_then_delete)
     return doomed
 
 
