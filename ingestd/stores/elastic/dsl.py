@@ -120,13 +120,13 @@ def _in_its_indices(mapping: FieldMapping, part: Clause) -> Clause:
 def _text_mappings(names: Iterable[str], fields: Fields) -> Iterator[FieldMapping]:
     """Yield the mappings that hold words; a keyword is one long word, found by any part of it."""
     for name in names:
-        yield from (mapping for mapping in fields.direct(name) if mapping.kind in {FieldType.TEXT, FieldType.KEYWORD})
+        yield from (mapping for mapping in fields.direct(name) if mapping.type in {FieldType.TEXT, FieldType.KEYWORD})
 
 
 def _text(mapping: FieldMapping, wanted: Sequence[str]) -> Clause:
     if not wanted:
         return NONE
-    if mapping.kind is FieldType.KEYWORD:
+    if mapping.type is FieldType.KEYWORD:
         return {"wildcard": {mapping.name: {"value": f"*{'*'.join(map(_escaped, wanted))}*", "case_insensitive": True}}}
     if len(wanted) == 1:
         return _wildcard(mapping.name, f"*{_escaped(wanted[0])}*")
@@ -166,9 +166,9 @@ def _value(condition: Condition, mapping: FieldMapping) -> Clause:
 
 def _equal(condition: Equal, mapping: FieldMapping) -> Clause:
     value = condition.value
-    if condition.field == "level" and mapping.kind is FieldType.KEYWORD:
+    if condition.field == "level" and mapping.type is FieldType.KEYWORD:
         return {"terms": {mapping.name: list(level_spellings(value))}}
-    match mapping.kind:
+    match mapping.type:
         case FieldType.KEYWORD:
             return {"term": {mapping.name: value}}
         case FieldType.TEXT:
@@ -187,7 +187,7 @@ def _equal(condition: Equal, mapping: FieldMapping) -> Clause:
 
 
 def _like(condition: Like, mapping: FieldMapping) -> Clause:
-    match mapping.kind:
+    match mapping.type:
         case FieldType.KEYWORD:
             ignore_case = {"case_insensitive": True} if condition.field == "level" else {}
             return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern)} | ignore_case}}
@@ -197,7 +197,7 @@ def _like(condition: Like, mapping: FieldMapping) -> Clause:
             return _any(_digits(mapping, condition.pattern))
         case FieldType.BOOLEAN | FieldType.OTHER:
             return NONE
-    raise StoreError(f"{condition.field} is indexed as {mapping.kind.value}: it has no wildcards here, use a range")
+    raise StoreError(f"{condition.field} is indexed as {mapping.type.value}: it has no wildcards here, use a range")
 
 
 def _digits(mapping: FieldMapping, pattern: Sequence[str | Gap]) -> Iterator[Clause]:
@@ -229,7 +229,7 @@ def _integers(head: str, more: int) -> Iterator[tuple[int, int]]:
 
 
 def _range(condition: Range, mapping: FieldMapping) -> Clause:
-    match mapping.kind:
+    match mapping.type:
         case FieldType.INTEGER | FieldType.FLOAT:
             return _number_range(mapping, condition)
         case FieldType.IP if all(bound is None or _is_address(bound) for bound in (condition.low, condition.high)):
@@ -275,7 +275,7 @@ def _number(value: str, mapping: FieldMapping) -> int | float | None:
     number = as_number(value)
     if number is None or not mapping.limits[0] <= number <= mapping.limits[1]:
         return None
-    if mapping.kind is FieldType.INTEGER and isinstance(number, float):
+    if mapping.type is FieldType.INTEGER and isinstance(number, float):
         return int(number) if number.is_integer() else None
     return number
 

@@ -1,4 +1,4 @@
-"""How fields are indexed, according to ``_field_caps``, and so how they can be queried.
+"""How fields are indexed, according to ``_field_caps``, which decides how they can be queried.
 
 Indices need not come from our template: Logstash's own has text fields with a ``.keyword`` subfield, and each year
 or program may have mapped a field differently. So a field has a list of mappings, each with its indices.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -16,7 +16,7 @@ from ingestd.event.fields import parse_path
 
 
 class FieldType(Enum):
-    """The type of a field, as far as queries differ by it."""
+    """The type of a field, as far as it matters for queries."""
 
     KEYWORD = "keyword"
     TEXT = "text"
@@ -28,17 +28,16 @@ class FieldType(Enum):
     OTHER = "other"
 
 
-_KINDS = {
-    **dict.fromkeys(
-        ("keyword", "constant_keyword", "wildcard", "flattened", "flat_object", "version"), FieldType.KEYWORD
-    ),
-    **dict.fromkeys(("text", "match_only_text", "pattern_text"), FieldType.TEXT),
-    **dict.fromkeys(("long", "integer", "short", "byte", "unsigned_long"), FieldType.INTEGER),
-    **dict.fromkeys(("double", "float", "half_float", "scaled_float"), FieldType.FLOAT),
-    **dict.fromkeys(("date", "date_nanos"), FieldType.DATE),
-    "boolean": FieldType.BOOLEAN,
-    "ip": FieldType.IP,
+_TYPE_NAMES = {
+    FieldType.KEYWORD: ("keyword", "constant_keyword", "wildcard", "flattened", "flat_object", "version"),
+    FieldType.TEXT: ("text", "match_only_text", "pattern_text"),
+    FieldType.INTEGER: ("long", "integer", "short", "byte", "unsigned_long"),
+    FieldType.FLOAT: ("double", "float", "half_float", "scaled_float"),
+    FieldType.DATE: ("date", "date_nanos"),
+    FieldType.BOOLEAN: ("boolean",),
+    FieldType.IP: ("ip",),
 }
+_TYPES = {name: field_type for field_type, names in _TYPE_NAMES.items() for name in names}
 _LIMITS: dict[str, tuple[float, float]] = {
     "byte": (-(1 << 7), (1 << 7) - 1),
     "short": (-(1 << 15), (1 << 15) - 1),
@@ -48,17 +47,18 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "half_float": (-65504.0, 65504.0),
     "float": (-3.4028234e38, 3.4028234e38),
 }
-"""What the types hold; a server refuses to compare with values outside of it."""
+"""What the types hold; a server rejects comparisons with values outside of it."""
+
 _NO_VALUES = {"object", "nested"}
 _MAX_PARAMETER_CHARS = 3000  # a line of HTTP may have 4,096 bytes; for more names than fit all fields are asked for
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
-    """``name`` is indexed as ``kind`` in ``indices``; None is all of them. ``limits``: least and greatest number."""
+    """``name`` is indexed as ``type`` in ``indices``; None is all of them. ``limits``: least and greatest number."""
 
     name: str
-    kind: FieldType
+    type: FieldType
     indices: tuple[str, ...] | None = None
     limits: tuple[float, float] = (-math.inf, math.inf)
 
@@ -72,7 +72,7 @@ class Fields:
     @classmethod
     def read(cls, answer: Any) -> Fields:
         """Read an answer of ``_field_caps``; ``unmapped`` and what cannot be searched is left out."""
-        found: dict[str, tuple[FieldMapping, ...]] = {}
+        fields: dict[str, tuple[FieldMapping, ...]] = {}
         for name, types in answer.get("fields", {}).items():
             mappings = tuple(
                 _mapping(name, type_name, caps)
@@ -80,21 +80,24 @@ class Fields:
                 if type_name not in _NO_VALUES and caps["searchable"]
             )
             if mappings:
-                found[name] = mappings
-        return cls(found)
+                fields[name] = mappings
+        return cls(fields)
 
     def values(self, field: str) -> tuple[FieldMapping, ...]:
         """Return the mappings that have a field's values: of a text, those of its keyword subfield if it has one."""
         name = dotted(field)
-        keywords = {
-            found.indices for found in self.mappings.get(f"{name}.keyword", ()) if found.kind is FieldType.KEYWORD
-        }
-        if not keywords:
+        if not any(subfield.type is FieldType.KEYWORD for subfield in self.mappings.get(f"{name}.keyword", ())):
             return self.direct(field)
         return tuple(
-            FieldMapping(f"{name}.keyword", FieldType.KEYWORD, found.indices) if found.kind is FieldType.TEXT else found
-            for found in self.direct(field)
+            replace(mapping, name=f"{name}.keyword", type=FieldType.KEYWORD)
+            if mapping.type is FieldType.TEXT
+            else mapping
+            for mapping in self.direct(field)
         )
+
+    def countable(self, field: str) -> tuple[FieldMapping, ...]:
+        """Return the mappings whose values the servers can count."""
+        return tuple(mapping for mapping in self.values(field) if mapping.type not in {FieldType.TEXT, FieldType.OTHER})
 
     def direct(self, field: str) -> tuple[FieldMapping, ...]:
         """Return the mappings of the field itself."""
@@ -103,7 +106,7 @@ class Fields:
     def inside(self, field: str) -> list[str]:
         """Return the names of the fields in an object, but not the keyword subfield of a text."""
         name = dotted(field)
-        is_text = any(found.kind is FieldType.TEXT for found in self.direct(field))
+        is_text = any(mapping.type is FieldType.TEXT for mapping in self.direct(field))
         subfield = f"{name}.keyword" if is_text else ""
         return [other for other in self.mappings if other.startswith(f"{name}.") and other != subfield]
 
@@ -111,7 +114,7 @@ class Fields:
 def _mapping(name: str, type_name: str, caps: Any) -> FieldMapping:
     indices = tuple(caps["indices"]) if caps.get("indices") else None
     limits = _LIMITS.get(type_name, (-math.inf, math.inf))
-    return FieldMapping(name, _KINDS.get(type_name, FieldType.OTHER), indices, limits)
+    return FieldMapping(name, _TYPES.get(type_name, FieldType.OTHER), indices, limits)
 
 
 def dotted(field: str) -> str:

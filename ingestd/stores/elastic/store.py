@@ -175,9 +175,7 @@ class ElasticStore:
         """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value."""
         fields = self._fields([field, *fields_of(query.condition)])
         clause = query_clause(query, fields)
-        mappings = [
-            mapping for mapping in fields.values(field) if mapping.kind not in {FieldType.TEXT, FieldType.OTHER}
-        ]
+        mappings = fields.countable(field)
         if len(mappings) == 1:
             return self._top(mappings[0], clause, n)
         counts: dict[Any, int] = defaultdict(int)  # a number in some indices and text in others
@@ -190,9 +188,7 @@ class ElasticStore:
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
         """Return the number of documents over time, by ``field``, at most `MAX_SERIES` values in a bucket."""
         fields = self._fields([field, *fields_of(query.condition)])
-        mappings = [
-            mapping for mapping in fields.values(field) if mapping.kind not in {FieldType.TEXT, FieldType.OTHER}
-        ]
+        mappings = fields.countable(field)
         body = _histogram_body(query_clause(query, fields), seconds, offset)
         totals: dict[int, dict[str, int]] = {}
         for indices, mapping in self._by_mapping(mappings):
@@ -252,13 +248,13 @@ class ElasticStore:
         shard_size = max(SHARD_VALUES, 10 * n)
         while True:
             terms: dict[str, Any] = {"field": mapping.name, "size": n, "shard_size": shard_size}
-            if mapping.kind is FieldType.KEYWORD:
+            if mapping.type is FieldType.KEYWORD:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
             answer = self._search(_named(mapping.indices), body)
             found = answer.get("aggregations", {}).get("top", {"buckets": []})
             if not found.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
-                return [TopValue(_typed(bucket, mapping.kind), bucket["doc_count"]) for bucket in found["buckets"]]
+                return [TopValue(_typed(bucket, mapping.type), bucket["doc_count"]) for bucket in found["buckets"]]
             shard_size *= 16
 
     def _buckets(self, indices: str, mapping: FieldMapping | None, body: dict[str, Any]) -> list[Any]:
@@ -326,15 +322,15 @@ def _counts(bucket: Any, mapping: FieldMapping | None) -> Iterator[tuple[str, in
         yield "", bucket["doc_count"]
         return
     for value in bucket["values"]["buckets"]:
-        key = _typed(value, mapping.kind)
+        key = _typed(value, mapping.type)
         yield str(key).lower() if isinstance(key, bool) else str(key), value["doc_count"]
     if bucket["none"]["doc_count"]:
         yield "", bucket["none"]["doc_count"]
 
 
-def _typed(bucket: Any, kind: FieldType) -> str | int | float | bool:
+def _typed(bucket: Any, field_type: FieldType) -> str | int | float | bool:
     key: str | int | float = bucket["key"]
-    match kind:
+    match field_type:
         case FieldType.BOOLEAN:
             return bool(key)
         case FieldType.INTEGER:

@@ -1,7 +1,7 @@
 """Planning a query: which files it reads, in which time slices, and where a page starts.
 
 Time slices keep the number of events that are sorted together small. Pages neither skip nor repeat events that existed
-when the first page was read, whatever is appended or sealed in between: a cursor is the sort key of a hit (time and id),
+when the first page was read, whatever is appended or sealed meanwhile: a cursor is the sort key of a hit (time and id),
 not a position in a file. Documents without ids may share a sort key; the cursor then counts how many were returned.
 """
 
