@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from ingestd.config import messages
 from ingestd.config.errors import ConfigError
-from ingestd.config.lexer import SourceText, Token, TokenKind, first_line, scan
+from ingestd.config.lexer import ConfigToken, SourceText, TokenKind, first_line, scan
 from ingestd.config.messages import Bracket, Unexpected
 
 #: Nesting of brackets of any kind; far more than any config has, and far less than Python's stack allows.
@@ -19,7 +19,7 @@ MAX_DEPTH: Final = 100
 #: Syntax errors reported for one text: a text with more is probably not a config at all.
 MAX_ERRORS: Final = 50
 
-_START: Final = Token(TokenKind.MARK, "", 0)
+_START: Final = ConfigToken(TokenKind.MARK, "", 0)
 
 
 class BrokenError(Exception):
@@ -44,16 +44,16 @@ class TokenCursor:
         """Continue at an offset of the text, as if there were nothing before it."""
         self.last, self.next = _START, self._scan(position)
 
-    def advance(self) -> Token:
+    def advance(self) -> ConfigToken:
         """Read the next token, whatever it is, and return it."""
         self.last, self.next = self.next, self._scan(self.next.end)
         return self.last
 
-    def following(self) -> Token:
+    def following(self) -> ConfigToken:
         """Return the token after the next one."""
         return scan(self.source.text, self.next.end)
 
-    def expect(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: TokenKind | str) -> Token:
+    def expect(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: TokenKind | str) -> ConfigToken:
         """Return the next token without reading it, if its kind or text is one of ``wanted``.
 
         Raises:
@@ -70,14 +70,14 @@ class TokenCursor:
             raise self.unexpected(explanation)
         return self.next
 
-    def take(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: TokenKind | str) -> Token:
+    def take(self, explanation: Callable[[Unexpected], tuple[str, str]], *wanted: TokenKind | str) -> ConfigToken:
         """Like ``expect``, and read the token."""
         self.expect(explanation, *wanted)
         return self.advance()
 
     def open(
-        self, kind: Literal["section", "block", "plugin", "hash", "array", "condition"], head: Token | None = None
-    ) -> Token:
+        self, kind: Literal["section", "block", "plugin", "hash", "array", "condition"], head: ConfigToken | None = None
+    ) -> ConfigToken:
         """Read and return an opening bracket, which comes next.
 
         Raises:
@@ -90,7 +90,7 @@ class TokenCursor:
             raise GiveUpError
         return token
 
-    def close(self) -> Token:
+    def close(self) -> ConfigToken:
         """Read and return the closing half of the innermost bracket, which comes next."""
         self.brackets.pop()
         return self.advance()
@@ -100,7 +100,7 @@ class TokenCursor:
         if forgotten:
             bracket = self.brackets.pop()
             self._report(messages.never_closed(bracket, self.source.line(self.next.start)), bracket.token)
-            self.last = Token(TokenKind.MARK, "}", self.next.start)
+            self.last = ConfigToken(TokenKind.MARK, "}", self.next.start)
         elif self.next.text == "}":
             self.close()
         else:
@@ -123,18 +123,18 @@ class TokenCursor:
             self._report(messages.never_closed(around, None), around.token)
         raise GiveUpError
 
-    def _scan(self, position: int) -> Token:
+    def _scan(self, position: int) -> ConfigToken:
         token = scan(self.source.text, position)
         return self._unclosed(token) if token.kind is TokenKind.UNCLOSED else token
 
-    def _unclosed(self, string: Token) -> Token:
+    def _unclosed(self, string: ConfigToken) -> ConfigToken:
         """Report a string without a closing quote, and return the part of it on its first line."""
-        string = Token(TokenKind.STRING, first_line(string.text), string.start)
+        string = ConfigToken(TokenKind.STRING, first_line(string.text), string.start)
         self._swallowed |= "}" in string.text
         self._report((f"the string that starts here is never closed: {string.text[0]} is missing", ""), string)
         return string
 
-    def _report(self, message_and_hint: tuple[str, str], token: Token) -> None:
+    def _report(self, message_and_hint: tuple[str, str], token: ConfigToken) -> None:
         message, hint = message_and_hint
         self.errors.append(ConfigError(message, self.source.of(token), hint))
         if len(self.errors) >= MAX_ERRORS:

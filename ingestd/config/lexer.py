@@ -32,7 +32,7 @@ class TokenKind(Enum):
     END = "END"
 
 
-class Token(NamedTuple):
+class ConfigToken(NamedTuple):
     """A piece of a text, as written; ``start`` is the offset of its first character."""
 
     kind: TokenKind
@@ -77,7 +77,7 @@ _OPERAND = re.compile(r"(?P<FIELD>(?:\[[^\[\],]++\])++)|(?P<REGEX>/(?:[^/\\]++|\
 _WORD_OR_QUOTE = re.compile(rf"{_WORD_CHARACTER}|[\"']")
 
 
-def scan(text: str, position: int, *, operand: bool = False) -> Token:
+def scan(text: str, position: int, *, operand: bool = False) -> ConfigToken:
     """Return the first token at or after ``position``; white space and comments are skipped.
 
     With ``operand``, brackets around a field reference are one ``FIELD`` token and slashes one ``REGEX``.
@@ -86,12 +86,12 @@ def scan(text: str, position: int, *, operand: bool = False) -> Token:
     start = blank.end() if blank else position
     match = (_OPERAND.match(text, start) if operand else None) or _TOKEN.match(text, start)
     if match is None or match.lastgroup is None:
-        return Token(TokenKind.END, "", start)
-    token = Token(TokenKind(match.lastgroup), match.group(), start)
+        return ConfigToken(TokenKind.END, "", start)
+    token = ConfigToken(TokenKind(match.lastgroup), match.group(), start)
     # In Logstash a string is followed by a blank or a bracket. If a string spans lines and then touches a word or a
     # quote, its closing quote is missing, and it swallowed the text up to the next string's opening quote.
     if token.kind is TokenKind.STRING and "\n" in token.text and _WORD_OR_QUOTE.match(text, token.end):
-        return Token(TokenKind.UNCLOSED, first_line(token.text), start)
+        return ConfigToken(TokenKind.UNCLOSED, first_line(token.text), start)
     return token
 
 
@@ -124,6 +124,6 @@ class SourceText:
         visible = first_line(self.text[start:end])
         return Span(self.file, self.line(start), self.column(start), max(len(visible), 1))
 
-    def of(self, token: Token) -> Span:
+    def of(self, token: ConfigToken) -> Span:
         """Return the span of a token."""
         return self.span(token.start, token.end)

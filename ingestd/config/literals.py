@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ingestd.config.errors import ConfigError, Span
-from ingestd.config.lexer import NUMBERS, SourceText, Token, TokenKind
+from ingestd.config.lexer import NUMBERS, ConfigToken, SourceText, TokenKind
 from ingestd.config.nodes import NumberLiteral, RegexLiteral, Selector, StringLiteral
 from ingestd.config.variables import UndefinedVariableError, has_reference, is_reference, substitute
 
@@ -18,7 +18,7 @@ _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 #: Longer than any number that a plugin accepts; Python itself rejects 4,300 digits.
 _LONGEST_NUMBER: Final = 100
 
-Scalar = Callable[[Token], StringLiteral | NumberLiteral]
+Scalar = Callable[[ConfigToken], StringLiteral | NumberLiteral]
 
 
 class Literals:
@@ -29,19 +29,19 @@ class Literals:
         self.warnings: list[ConfigError] = []
         self._source, self._variables, self._support_escapes = source, variables, support_escapes
 
-    def value(self, token: Token) -> StringLiteral | NumberLiteral:
+    def value(self, token: ConfigToken) -> StringLiteral | NumberLiteral:
         """Return a value in a plugin."""
         literal = self._literal(token)
         return self._substitute(literal, token) if isinstance(literal, StringLiteral) else literal
 
-    def key(self, token: Token) -> StringLiteral | NumberLiteral:
+    def key(self, token: ConfigToken) -> StringLiteral | NumberLiteral:
         """Return a key of a hash."""
         if has_reference(token.text):
             message = f"{token.text} is not replaced: variables in the keys of a hash stay as they are"
             self.warn(message, self._source.of(token))
         return self._literal(token)
 
-    def compared(self, token: Token) -> StringLiteral | NumberLiteral:
+    def compared(self, token: ConfigToken) -> StringLiteral | NumberLiteral:
         """Return a value in a condition."""
         literal = self._literal(token)
         if isinstance(literal, StringLiteral) and is_reference(literal.value):
@@ -50,7 +50,7 @@ class Literals:
             self.warn("as in Logstash, a condition replaces a variable only if it is the whole string", literal.span)
         return literal
 
-    def field(self, token: Token) -> Selector:
+    def field(self, token: ConfigToken) -> Selector:
         """Return a field reference."""
         span, inner = self._source.of(token), token.text[1:-1].strip()
         if len(inner) > 1 and inner[0] in "\"'" and inner[-1] == inner[0]:
@@ -58,7 +58,7 @@ class Literals:
             self.warn(message, span, f"compare with == {inner}, or add a second element")
         return Selector(token.text, span)
 
-    def regex(self, token: Token) -> RegexLiteral:
+    def regex(self, token: ConfigToken) -> RegexLiteral:
         """Return a regex, between slashes or in a string."""
         if token.kind is TokenKind.STRING:
             return RegexLiteral(self._unquoted(token), self._source.of(token))
@@ -72,7 +72,7 @@ class Literals:
         """Add a warning."""
         self.warnings.append(ConfigError(message, span, hint, "warning"))
 
-    def _literal(self, token: Token) -> StringLiteral | NumberLiteral:
+    def _literal(self, token: ConfigToken) -> StringLiteral | NumberLiteral:
         """Return a string, bareword or number, with its variables still in it."""
         span = self._source.of(token)
         if token.kind in NUMBERS:
@@ -81,12 +81,12 @@ class Literals:
             self.fail(f"'{token.text}' needs quotes", span, f'write "{token.text}"')
         return StringLiteral(self._unquoted(token), span, bare=token.kind is not TokenKind.STRING)
 
-    def _unquoted(self, token: Token) -> str:
+    def _unquoted(self, token: ConfigToken) -> str:
         if token.kind is TokenKind.STRING and self._support_escapes:
             return _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[1]), token.value)
         return token.value
 
-    def _number(self, token: Token, span: Span) -> int | float:
+    def _number(self, token: ConfigToken, span: Span) -> int | float:
         digits = token.text.lstrip("-")
         if len(digits) > _LONGEST_NUMBER:
             self.fail(f"a number of {len(digits)} characters is too long", span, "put it in quotes if it is text")
@@ -100,7 +100,7 @@ class Literals:
             self.fail(f"'{token.text}' is not an octal number", span, hint)
             return 0
 
-    def _substitute(self, literal: StringLiteral, token: Token) -> StringLiteral:
+    def _substitute(self, literal: StringLiteral, token: ConfigToken) -> StringLiteral:
         try:
             return StringLiteral(substitute(literal.value, self._variables), literal.span, literal.bare)
         except UndefinedVariableError as undefined:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from ingestd.config.lexer import NUMBERS, Token, TokenKind
+from ingestd.config.lexer import NUMBERS, ConfigToken, TokenKind
 from ingestd.suggest import did_you_mean
 
 SECTIONS: Final = ("input", "filter", "output")
@@ -39,8 +39,8 @@ class Bracket:
     """An open bracket: what it contains, its token, and the name or keyword that it belongs to, if any."""
 
     kind: Literal["section", "block", "plugin", "hash", "array", "condition"]
-    token: Token
-    head: Token | None = None
+    token: ConfigToken
+    head: ConfigToken | None = None
 
     def __str__(self) -> str:
         if self.head is None:
@@ -53,8 +53,8 @@ class Bracket:
 class Unexpected(NamedTuple):
     """A token that is not allowed where it is, the token before it, and the innermost open bracket."""
 
-    found: Token
-    last: Token
+    found: ConfigToken
+    last: ConfigToken
     around: Bracket | None
 
 
@@ -183,7 +183,7 @@ def _quotes(at: Unexpected) -> str:
     return ""
 
 
-def describe(token: Token) -> str:
+def describe(token: ConfigToken) -> str:
     """Return the description of a token."""
     if token.kind is TokenKind.END:
         return "the end of the text"

@@ -6,7 +6,7 @@ The shapes of tokens are enough to tell the braces of the config from others.
 from __future__ import annotations
 
 from ingestd.config.cursor import TokenCursor
-from ingestd.config.lexer import Token, TokenKind, scan
+from ingestd.config.lexer import ConfigToken, TokenKind, scan
 from ingestd.config.messages import MATCHES, SECTIONS
 
 _WORDS = (TokenKind.NAME, TokenKind.INTEGER, TokenKind.FLOAT, TokenKind.BAD)
@@ -59,11 +59,11 @@ def starts_section(cursor: TokenCursor) -> bool:
     return cursor.next.text in SECTIONS and cursor.following().text == "{"
 
 
-def _starts_statement(cursor: TokenCursor, token: Token) -> bool:
+def _starts_statement(cursor: TokenCursor, token: ConfigToken) -> bool:
     if token.kind not in _WORDS or not cursor.source.starts_line(token.start):
         return False
     return token.text == "if" or _after(cursor, token).text == "{"
 
 
-def _after(cursor: TokenCursor, token: Token) -> Token:
+def _after(cursor: TokenCursor, token: ConfigToken) -> ConfigToken:
     return scan(cursor.source.text, token.end, operand=token.text in MATCHES)

@@ -28,7 +28,7 @@ from typing import Literal, cast
 from ingestd.config import messages
 from ingestd.config.conditions import ConditionParser
 from ingestd.config.cursor import BrokenError, GiveUpError, TokenCursor
-from ingestd.config.lexer import NAMES, NUMBERS, Token, TokenKind
+from ingestd.config.lexer import NAMES, NUMBERS, ConfigToken, TokenKind
 from ingestd.config.literals import Literals, Scalar
 from ingestd.config.messages import SECTIONS
 from ingestd.config.nodes import (
@@ -93,7 +93,7 @@ class StatementParser:
 
     # Statements
 
-    def _block(self, kind: Literal["section", "block"], head: Token) -> tuple[Statement, ...]:
+    def _block(self, kind: Literal["section", "block"], head: ConfigToken) -> tuple[Statement, ...]:
         cursor = self._cursor
         cursor.open(kind, head)
         depth, statements, after_if = len(cursor.brackets), list[Statement](), False
@@ -150,7 +150,7 @@ class StatementParser:
 
     # Plugins
 
-    def _plugin(self, name: Token) -> PluginBlock:
+    def _plugin(self, name: ConfigToken) -> PluginBlock:
         """Parse the rest of a plugin or codec, after its name."""
         cursor, settings = self._cursor, list[PluginSetting]()
         cursor.expect(messages.plugin_brace, "{")
