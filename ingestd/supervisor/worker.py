@@ -73,11 +73,13 @@ class Worker:
         tasks = BackgroundTasks(f"worker {self._number}", expected=(Exception,))  # the pipelines log what ends them
         for pipeline in self._pipelines.values():
             tasks.start(f"pipeline {pipeline.name}", pipeline.failed())
-        await tasks.until(self._stop.wait())
-        await tasks.close()
-        if self._error is not None:
-            raise self._error
-        await self._end()
+        try:
+            await tasks.until(self._stop.wait())
+            if self._error is not None:
+                raise self._error
+            await tasks.until(self._end())
+        finally:
+            await tasks.close()
         return 0
 
     async def _end(self) -> None:
@@ -87,7 +89,7 @@ class Worker:
         if self._mode == "handover":
             for pipeline in self._pipelines.values():
                 await pipeline.inputs_ended()
-            idle = [delivery.idle() for one in self._pipelines.values() for delivery in one.deliveries]
+            idle = [delivery.idle() for pipeline in self._pipelines.values() for delivery in pipeline.deliveries]
             await _within(_HANDOVER_SECONDS, asyncio.gather(*idle))
         else:
             drains = asyncio.gather(*(pipeline.drain() for pipeline in self._pipelines.values()))
@@ -148,8 +150,12 @@ class Worker:
             loop.add_writer(self._channel.fileno(), self._flush)
 
     def _flush(self) -> None:
-        self._channel.flush()
-        if not self._channel.pending:
+        try:
+            self._channel.flush()
+        except OSError as error:  # raised by run
+            self._error = error
+            self._leave()
+        if self._error is not None or not self._channel.pending:
             asyncio.get_running_loop().remove_writer(self._channel.fileno())
 
     def _state(self) -> dict[str, Any]:
