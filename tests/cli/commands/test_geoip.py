@@ -49,7 +49,7 @@ REFUSED = [  # id, arguments, exit code, what is said
     ("both", ("install", "x", "--refresh"), 2, "either SOURCE or --refresh"),
     ("nothing_to_refresh", ("install", "--refresh"), 1, "no installed database can be downloaded again"),
     ("no_file", ("install", "/nowhere/x.mmdb"), 1, "/nowhere/x.mmdb: No such file or directory"),
-    ("no_database", ("install", __file__), 1, f"database {__file__} is no MaxMind DB"),
+    ("no_database", ("install", __file__), 1, f"database {__file__} is not a MaxMind DB"),
     ("no_key", ("install", "maxmind:GeoLite2-City"), 1, "needs MAXMIND_ACCOUNT_ID"),
 ]
 
