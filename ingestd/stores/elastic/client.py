@@ -33,7 +33,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class BulkAnswer:
-    """An answer to ``_bulk`` for `bulk.read_answer`; ``retry_after`` in seconds if the server names it."""
+    """An answer to ``_bulk`` for `bulk.parse_response`; ``retry_after`` in seconds if the server names it."""
 
     status: int
     body: bytes
