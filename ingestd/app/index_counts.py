@@ -10,7 +10,7 @@ from pathlib import Path
 from ingestd.pipeline.audit import Account, IndexCount, delivered_to
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
+from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, store_root
@@ -32,7 +32,7 @@ def index_counts(
     if url:
         try:
             counts += asyncio.run(_elastic_counts(_delivered(accounts, "elasticsearch", day), url))
-        except (ElasticUnavailable, ElasticRefused) as error:
+        except (ElasticUnavailable, ElasticResponseError) as error:
             raise StoreError(str(error)) from None
     return counts
 
@@ -58,7 +58,7 @@ async def _count(client: ElasticClient, index: str) -> int | None:
     """Return the number of events in an index, ``None`` if it does not exist."""
     try:
         await client.api.indices.refresh(index=index)  # else the newest events are not counted
-    except ElasticRefused as error:
+    except ElasticResponseError as error:
         if error.status != 404:
             raise
         return None

@@ -26,10 +26,10 @@ class StoreFullError(StoreError):
 
 
 class InvalidIndexError(StoreError):
-    """A name cannot be an index: ``index`` is the name, ``reason`` says why. For dead letters."""
+    """``index`` is not a valid index name, ``reason`` says why. For dead letters."""
 
     def __init__(self, index: str, reason: str) -> None:
-        super().__init__(f"{index!r} is no index name: {reason}")
+        super().__init__(f"{index!r} is not a valid index name: {reason}")
         self.index = index
         self.reason = reason
 
@@ -105,7 +105,7 @@ class LogStore(Protocol):
         """
 
     def count(self, query: Query) -> int:
-        """Return how many documents match."""
+        """Return the number of matching documents."""
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value.

@@ -7,7 +7,7 @@ import re
 
 from ingestd.stores.base import InvalidIndexError
 
-_DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)$")
+_DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)\Z", re.ASCII)
 _FORBIDDEN = set('\\/*?"<>| ,#:')
 
 
@@ -36,9 +36,8 @@ def check_index(index: str) -> None:
 
 def day_of(index: str) -> datetime.date | None:
     """Return the day that an index name ends with, None if it does not end with a day."""
-    if found := _DAY.search(index):
-        try:
-            return datetime.date(*map(int, found.groups()))
-        except ValueError:
-            return None
-    return None
+    match = _DAY.search(index)
+    try:
+        return datetime.date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None

@@ -147,7 +147,7 @@ def test_an_account_without_the_right_to_templates_delivers_all_the_same(tmp_pat
     assert stub.values("n") == NUMBERS
     [problem] = running.problems()
     assert problem["message"] == "the index template could not be installed"
-    assert "the account lacks the right" in problem["error"]
+    assert "the user lacks a privilege" in problem["error"]
 
 
 def test_wrong_password(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_a_replacement_that_was_killed_halfway_is_finished(
 ) -> None:
     """Killed after the old index was deleted, before the new one got its name: nothing is lost."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ElasticBackups, "_copy", killed)
+        patch.setattr(ElasticBackups, "_clone", killed)
         patch.setattr(ElasticBackups, "_delete_quietly", lambda *_: None)  # who is killed cleans nothing up
         with pytest.raises(KeyboardInterrupt):
             backups.write_index(index, [("new", b"{}")], overwrite=True)

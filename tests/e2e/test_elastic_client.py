@@ -11,7 +11,7 @@ import pytest
 
 from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
-from ingestd.stores.elastic.errors import ElasticRefused
+from ingestd.stores.elastic.errors import ElasticResponseError
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.template import VERSION, install_template, template
 from tests.e2e.servers import SearchServer
@@ -90,7 +90,9 @@ async def test_compressed_bodies(search_server: SearchServer, index_prefix: str,
 
 
 async def test_a_refusal_says_why(client: ElasticClient) -> None:
-    with pytest.raises(ElasticRefused, match=r"refuses: HTTP 404: index_not_found_exception: no such index") as caught:
+    with pytest.raises(
+        ElasticResponseError, match=r"answers HTTP 404: index_not_found_exception: no such index"
+    ) as caught:
         await client.api.search(index="there-is-none")
     assert caught.value.status == 404
 

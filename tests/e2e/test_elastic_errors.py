@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ingestd.protocols.bulk import FILTER_PATH
 from ingestd.stores.elastic.client import BulkAnswer, ElasticClient, Server
-from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
+from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
@@ -64,7 +64,7 @@ async def test_nobody_listens() -> None:
 
 async def test_unknown_name() -> None:
     error = await failure(ElasticClient(ElasticOptions(hosts=("no-such-host.invalid",))))
-    assert (error.kind, str(error)) == ("dns", "the name in http://no-such-host.invalid:9200 is unknown")
+    assert (error.kind, str(error)) == ("dns", "the host name in http://no-such-host.invalid:9200 cannot be resolved")
 
 
 async def test_no_answer_in_time() -> None:
@@ -201,7 +201,7 @@ async def test_nothing_is_sent_twice(status: int) -> None:
 
     async with serve(handle) as address, ElasticClient(ElasticOptions(hosts=(address,))) as client:
         assert (await client.bulk(b"{}\n")).status == status
-        with pytest.raises(ElasticRefused, match=f"HTTP {status}: busy") as caught:
+        with pytest.raises(ElasticResponseError, match=f"HTTP {status}: busy") as caught:
             await client.api.indices.refresh(index="a")
     assert caught.value.status == status
     assert seen == ["/_bulk", "/a/_refresh"]
@@ -210,7 +210,7 @@ async def test_nothing_is_sent_twice(status: int) -> None:
 async def test_a_body_that_is_not_json_is_no_answer() -> None:
     page = answering(text="<h1>It works!</h1>")
     async with serve(page) as address, ElasticClient(ElasticOptions(hosts=(address,))) as client:
-        with pytest.raises(ElasticRefused, match="is neither Elasticsearch nor OpenSearch"):
+        with pytest.raises(ElasticResponseError, match="is neither Elasticsearch nor OpenSearch"):
             await client.api.cat.indices(format="json")
 
 
@@ -258,13 +258,13 @@ async def test_server(handler: Handler, expected: Server) -> None:
     ("status", "text", "sentence"),
     [
         pytest.param(200, "<h1>It works!</h1>", "is neither Elasticsearch nor OpenSearch", id="another_server"),
-        pytest.param(401, "{}", "does not know us (401)", id="wrong_user"),
+        pytest.param(401, "{}", "requires credentials (401)", id="wrong_user"),
         pytest.param(302, "", "is neither Elasticsearch nor OpenSearch", id="redirect"),
     ],
 )
 async def test_no_server(status: int, text: str, sentence: str) -> None:
     async with serve(answering(status, text)) as address, ElasticClient(ElasticOptions(hosts=(address,))) as client:
-        with pytest.raises(ElasticRefused) as caught:
+        with pytest.raises(ElasticResponseError) as caught:
             await client.server()
     assert sentence in str(caught.value)
 
@@ -286,17 +286,17 @@ async def test_tls_is_trusted_by_name_of_its_authority(certificate: tuple[Path, 
                 await client.api.cluster.health()
 
 
-async def test_an_unknown_certificate_is_told_clearly(certificate: tuple[Path, Path]) -> None:
+async def test_an_untrusted_certificate_is_reported_clearly(certificate: tuple[Path, Path]) -> None:
     async with serve(answering(), server_context(certificate)) as address:
         error = await failure(ElasticClient(ElasticOptions(hosts=(f"https://{address}",))))
     assert error.kind == "tls"
     assert str(error) == (
-        f"the certificate of https://{address} is refused: self-signed certificate; "
-        "name its authority in ssl_certificate_authorities"
+        f"the certificate of https://{address} is not trusted: self-signed certificate; "
+        "set ssl_certificate_authorities to its authority"
     )
 
 
-async def test_https_to_a_plain_port_is_told_clearly() -> None:
+async def test_https_to_a_plain_port_is_reported_clearly() -> None:
     async with serve(answering()) as address:
         error = await failure(ElasticClient(ElasticOptions(hosts=(f"https://{address}",))))
     assert error.kind == "tls"

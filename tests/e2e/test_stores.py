@@ -251,7 +251,7 @@ def test_words_that_begin_in_too_many_ways(search_server: SearchServer, index_pr
     document = json.dumps({"@timestamp": "2026-11-22T10:00:00Z", "message": text}).encode()
     put(search_server, f"{index_prefix}a", {"1": document})
     assert ids(store, '"a7z b a8z"') == ["1"]
-    with pytest.raises(StoreError, match="too many words fit this"):
+    with pytest.raises(StoreError, match="too many words match"):
         ids(store, '"b a"')
 
 

@@ -24,7 +24,7 @@ from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix
 from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
+from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.template import install_template
 from ingestd.tasks import BackgroundTasks
@@ -155,7 +155,7 @@ class ElasticsearchOutput:
         except ElasticUnavailable as error:
             self._absent.failed(output=self._name, error=error)
             return 0
-        except ElasticRefused as error:
+        except ElasticResponseError as error:
             if error.status in {_UNAUTHORIZED, 429} or error.status >= 500:
                 self._unwilling.failed(output=self._name, error=error)
                 return PAUSE_SECONDS if error.status == _UNAUTHORIZED else 0

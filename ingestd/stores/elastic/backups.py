@@ -3,8 +3,8 @@
 A backup is verified by restoring all of it under another name: Lucene compares the checksum of every file with the
 one computed when it was written, and the number of events must be the one in the snapshot's metadata.
 
-A restored index gets a new UUID. So that it still counts as the same index, ``_meta`` of its mapping holds the UUID
-that it had first, and the time of the restore.
+A restored index gets a new UUID. So that it still counts as the same index, ``_meta`` of its mapping has its first UUID
+and the time of the restore.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ingestd.stores.backups import (
 )
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.copying import documents_of, fill
+from ingestd.stores.elastic.copying import read_documents, write_documents
 from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.options import ElasticOptions
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
 _TEMPORARY_PREFIX = "ingestd-tmp-"
-"""Prefix of temporary indices; what an interrupted run leaves of them is finished or removed by the next."""
+"""Prefix of temporary indices; the next run finishes or removes what an interrupted one leaves of them."""
 
 _REPLACE = "to replace it use --overwrite, to keep both --rename"
 _LONG_SECONDS = 6 * 3600.0
@@ -74,9 +74,9 @@ class ElasticBackups:
 
     def add_repository(self, repository: Repository) -> None:
         """Register a repository; the server checks that every node can write to it."""
-        for known in self.repositories():
-            if known.name == repository.name and (known.kind, known.settings) != (repository.kind, repository.settings):
-                raise BackupError(f"there is a repository {known.name} already, with other settings; remove it first")
+        for other in self.repositories():
+            if other.name == repository.name and (other.kind, other.settings) != (repository.kind, repository.settings):
+                raise BackupError(f"there is a repository {other.name} already, with other settings; remove it first")
         try:
             body = repository_body(repository)
             self._call(self._api.snapshot.create_repository(name=repository.name, body=body))
@@ -92,8 +92,8 @@ class ElasticBackups:
     def snapshots(self, repository: str) -> list[Snapshot]:
         """Return the snapshots of a single index, by index and time."""
         answer = self._call(self._api.snapshot.get(repository=repository, snapshot="_all"))
-        found = [read_snapshot(row) for row in answer["snapshots"] if len(row.get("indices", [])) <= 1]
-        return sorted(found, key=lambda snapshot: (snapshot.index, snapshot.started))
+        snapshots = [read_snapshot(row) for row in answer["snapshots"] if len(row.get("indices", [])) <= 1]
+        return sorted(snapshots, key=lambda snapshot: (snapshot.index, snapshot.started))
 
     def back_up(
         self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
@@ -111,34 +111,34 @@ class ElasticBackups:
         )
         snapshot = self._wait(repository, name, progress)
         if snapshot.state != "success":
-            why = snapshot.reason or "the server does not say why"
-            raise BackupError(f"the backup {name} is {snapshot.state}: {why}")
+            reason = snapshot.reason or "the server gives no reason"
+            raise BackupError(f"the backup {name} is {snapshot.state}: {reason}")
         return snapshot
 
     def backed_up_indices(self, repository: str) -> Mapping[str, str]:
         """Return the indices with a successful snapshot of their present state, and its name."""
-        backed_up = fullest(self.snapshots(repository))
-        found = {}
-        for index, origin in self._uuids().items():
-            snapshot = backed_up.get((index, origin))
+        backups = fullest(self.snapshots(repository))
+        names = {}
+        for index, uuid in self._uuids().items():
+            snapshot = backups.get((index, uuid))
             if snapshot is not None and snapshot.events == self._count(index):
-                found[index] = snapshot.name
-        return found
+                names[index] = snapshot.name
+        return names
 
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
         """Restore a snapshot under another name, count its events, and remove it again."""
-        found = self._snapshot(repository, snapshot)
-        if found.state != "success":
-            return [f"it is {found.state}: {found.reason}"]
+        recorded = self._snapshot(repository, snapshot)
+        if recorded.state != "success":
+            return [f"it is {recorded.state}: {recorded.reason}"]
         try:
-            with self._restored(repository, found, progress) as index:
+            with self._restored(repository, recorded, progress) as index:
                 events = self._count(index)
         except RepositoryUnavailableError:
             raise
         except BackupError as error:
             return [str(error)]
-        if found.events is not None and events != found.events:
-            return [f"it has {events} events, {found.events} were noted when it was made"]
+        if recorded.events is not None and events != recorded.events:
+            return [f"it has {events} events, but {recorded.events} were counted when it was made"]
         return []
 
     def restore(
@@ -152,28 +152,28 @@ class ElasticBackups:
     ) -> int:
         """Restore snapshots as one index; an existing index is replaced once its replacement is complete."""
         first, *others = [self._snapshot(repository, name) for name in snapshots]
-        exists = self._exists(index, overwrite=overwrite)
+        exists = self._check_overwrite(index, overwrite=overwrite)
         with self._restored(repository, first, progress) as temporary:
             for other in others:
-                with self._restored(repository, other, progress) as further:
-                    self._fill(temporary, self._documents(further))
+                with self._restored(repository, other, progress) as other_index:
+                    self._write_documents(temporary, self._read_documents(other_index))
             self._rename(temporary, index, secrets.token_hex(8) if others else first.index_uuid, exists=exists)
         return self._count(index)
 
     def restored_indices(self) -> Mapping[str, datetime.datetime]:
         """Return the restored indices, and when each was restored."""
-        found = {}
+        times = {}
         for index, meta in self._metas().items():
             with contextlib.suppress(KeyError, TypeError, ValueError):
-                found[index] = datetime.datetime.fromisoformat(meta["restored"])
-        return found
+                times[index] = datetime.datetime.fromisoformat(meta["restored"])
+        return times
 
     def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Return ids and documents of snapshots, each id once; they are restored under temporary names for this."""
         seen: set[str] = set()
         for name in snapshots:
             with self._restored(repository, self._snapshot(repository, name), None) as index:
-                for document_id, document in self._documents(index):
+                for document_id, document in self._read_documents(index):
                     if len(snapshots) > 1:
                         if document_id in seen:
                             continue
@@ -183,13 +183,13 @@ class ElasticBackups:
     def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Return id and document of each event of an index."""
         self._call(self._api.indices.refresh(index=index))
-        return self._documents(index)
+        return self._read_documents(index)
 
     def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
         """Put documents into a temporary index with the settings of ``index``, then rename it to ``index``."""
-        exists = self._exists(index, overwrite=overwrite)
+        exists = self._check_overwrite(index, overwrite=overwrite)
         with self._empty_like(index) as temporary:
-            self._fill(temporary, documents)
+            self._write_documents(temporary, documents)
             self._rename(temporary, index, secrets.token_hex(8), exists=exists)
         return self._count(index)
 
@@ -201,13 +201,13 @@ class ElasticBackups:
         return read_snapshot(self._call(self._api.snapshot.get(repository=repository, snapshot=name))["snapshots"][0])
 
     def _wait(self, repository: str, name: str, progress: Progress | None) -> Snapshot:
-        while (found := self._snapshot(repository, name)).state == "running":
+        while (snapshot := self._snapshot(repository, name)).state == "running":
             if progress is not None:
-                progress(*self._done(repository, name))
+                progress(*self._bytes_done(repository, name))
             time.sleep(self._poll)
-        return found
+        return snapshot
 
-    def _done(self, repository: str, name: str) -> tuple[int, int]:
+    def _bytes_done(self, repository: str, name: str) -> tuple[int, int]:
         """Return how many bytes of a snapshot are written, and how many it will have."""
         status = self._call(self._api.snapshot.status(repository=repository, snapshot=name))["snapshots"]
         stats = status[0].get("stats", {}) if status else {}
@@ -221,7 +221,7 @@ class ElasticBackups:
         self._remove_old_temporaries()
         try:
             answer = self._call(
-                self._patient_api.snapshot.restore(
+                self._slow_api.snapshot.restore(
                     repository=repository,
                     snapshot=snapshot.name,
                     indices=snapshot.index,
@@ -234,8 +234,8 @@ class ElasticBackups:
                 )
             )
             shards = answer["snapshot"]["shards"]
-            if wrong := shards["total"] - shards["successful"]:
-                raise BackupError(f"the backup {snapshot.name} is damaged: {wrong} of its shards cannot be restored")
+            if failed := shards["total"] - shards["successful"]:
+                raise BackupError(f"the backup {snapshot.name} is damaged: {failed} of its shards cannot be restored")
             if progress is not None:
                 progress(1, 1)
             yield index
@@ -260,7 +260,8 @@ class ElasticBackups:
         with contextlib.suppress(StoreError):
             self._delete_index(temporary)
 
-    def _exists(self, index: str, *, overwrite: bool) -> bool:
+    def _check_overwrite(self, index: str, *, overwrite: bool) -> bool:
+        """Return whether the index exists; raise BackupError if it does and may not be replaced."""
         exists = index in self._uuids()
         if exists and not overwrite:
             raise BackupError(f"there is an index {index}; {_REPLACE}")
@@ -269,21 +270,21 @@ class ElasticBackups:
     def _rename(self, temporary: str, index: str, uuid: str, *, exists: bool) -> None:
         """Clone a complete index under its final name, which replaces the existing one. Clones share their files.
 
-        A run that is killed from here on leaves an index that is complete and knows its final name.
+        A run that is killed after this leaves an index that is complete and knows its final name.
         """
         self._set_meta(temporary, index, uuid)
         if exists:
             self._call(self._api.indices.delete(index=index))
-        self._copy(temporary, index)
+        self._clone(temporary, index)
 
-    def _copy(self, temporary: str, index: str) -> None:
+    def _clone(self, temporary: str, index: str) -> None:
         self._call(self._api.indices.put_settings(index=temporary, settings={"index.blocks.write": True}))
         settings = {"index.blocks.write": None}
         self._call(self._api.indices.clone(index=temporary, target=index, settings=settings))
         self._wait_for_shards(index)
 
     def _remove_old_temporaries(self) -> None:
-        """Finish or remove the temporary indices of a killed run; young ones may belong to a run that goes on."""
+        """Finish or remove the temporary indices of a killed run; recent ones may belong to an active run."""
         metas = self._metas()
         request = self._api.indices.get_settings(
             index=f"{_TEMPORARY_PREFIX}*", name="index.creation_date", allow_no_indices=True
@@ -292,18 +293,18 @@ class ElasticBackups:
         for temporary, body in answer.items():
             created = int(body["settings"]["index"]["creation_date"]) / 1000
             meta = metas.get(temporary, {})
-            # The backup of a restored index has the `_meta` of that restore: it is about another temporary index.
+            # The backup of a restored index has the `_meta` of that restore: it refers to another temporary index.
             index = meta.get("index") if meta.get("temporary") == temporary else None
             if index and index not in self._uuids():
-                self._copy(temporary, index)
+                self._clone(temporary, index)
             if index or time.time() - created > _LONG_SECONDS:
                 self._delete_index(temporary)
 
     def _wait_for_shards(self, index: str) -> None:
-        health = self._patient_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
+        health = self._slow_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
         answer = self._call(health)
         if answer.get("timed_out"):
-            raise BackupError(f"index {index} does not become ready")
+            raise BackupError(f"index {index} is not ready after 10 minutes")
 
     def _uuids(self) -> dict[str, str]:
         """Return all indices, and the UUID that each had before it was restored."""
@@ -312,24 +313,24 @@ class ElasticBackups:
         return {row["index"]: metas.get(row["index"], {}).get("origin") or row["uuid"] for row in rows}
 
     def _metas(self) -> dict[str, dict[str, Any]]:
-        """Return our part of ``_meta`` of each index that has one."""
+        """Return what we wrote to ``_meta``, by index."""
         answer = self._call(self._api.indices.get_mapping(filter_path="*.mappings._meta.ingestd"))
         return {index: body["mappings"]["_meta"]["ingestd"] for index, body in (answer or {}).items()}
 
     def _set_meta(self, temporary: str, index: str, uuid: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        own = {"restored": now, "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
-        self._call(self._api.indices.put_mapping(index=temporary, meta={"ingestd": own}))
+        restore = {"restored": now, "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
+        self._call(self._api.indices.put_mapping(index=temporary, meta={"ingestd": restore}))
 
     def _count(self, index: str) -> int:
         self._call(self._api.indices.refresh(index=index))
         return int(self._call(self._api.count(index=index))["count"])
 
-    def _documents(self, index: str) -> Iterator[tuple[str, bytes]]:
-        return documents_of(self._client, self._loop, index)
+    def _read_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
+        return read_documents(self._client, self._loop, index)
 
-    def _fill(self, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
-        fill(self._client, self._loop, index, documents)
+    def _write_documents(self, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
+        write_documents(self._client, self._loop, index, documents)
 
     def _delete_index(self, index: str) -> None:
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
@@ -339,16 +340,16 @@ class ElasticBackups:
         return self._client.api
 
     @property
-    def _patient_api(self) -> AsyncElasticsearch:
-        """The client for what may take hours."""
+    def _slow_api(self) -> AsyncElasticsearch:
+        """The client for requests that may take hours."""
         return self._client.api.options(request_timeout=_LONG_SECONDS)
 
     def _call(self, request: Coroutine[Any, Any, ApiResponse[Any]]) -> Any:
-        """Wait for the parsed answer to a request of the official client.
+        """Wait for the parsed response to a request of the official client.
 
         Raises:
             RepositoryUnavailableError: No answer.
-            BackupError: The server refuses.
+            BackupError: The server answered with an error.
         """
         try:
             return self._loop.run(request).body

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 
 from ingestd.protocols import bulk
-from ingestd.stores.elastic.errors import ElasticRefused, parsed, refused
+from ingestd.stores.elastic.errors import ElasticResponseError, parse_body, response_error
 from ingestd.stores.elastic.options import ElasticOptions
 
 if TYPE_CHECKING:
@@ -134,12 +134,12 @@ class ElasticClient:
 
         Raises:
             ElasticUnavailable: No answer.
-            ElasticRefused: A status that is not 2xx.
+            ElasticResponseError: A status that is not 2xx.
         """
         headers = {"content-type": "application/json"}
         meta, data = await self._transport.send("POST", _target(path, params), body=body, headers=headers)
         if not 200 <= meta.status < 300:
-            raise refused(meta, parsed(data))
+            raise response_error(meta, parse_body(data))
         return data
 
     async def server(self) -> Server:
@@ -150,15 +150,15 @@ class ElasticClient:
 
         Raises:
             ElasticUnavailable: No answer.
-            ElasticRefused: The credentials are wrong, or what answers is neither of the two.
+            ElasticResponseError: The credentials are wrong, or what answers is neither of the two.
         """
         meta, data = await self._transport.send("GET", "/", headers={})
-        answer = parsed(data)
+        answer = parse_body(data)
         if meta.status == 401:
-            raise refused(meta, answer)
+            raise response_error(meta, answer)
         flavour = _flavour(answer, meta.headers)
         if not flavour:
-            raise ElasticRefused(f"{self._hosts[0].url} is neither Elasticsearch nor OpenSearch", meta.status)
+            raise ElasticResponseError(f"{self._hosts[0].url} is neither Elasticsearch nor OpenSearch", meta.status)
         version = answer.get("version", {}).get("number") if isinstance(answer, dict) and meta.status == 200 else None
         version = version or await _node_version(self.api)
         return Server(flavour, _version(str(version or meta.headers.get("x-opensearch-version", ""))))
@@ -193,7 +193,7 @@ async def _node_version(api: AsyncElasticsearch) -> str | None:
     """Return the version that the node gives in the list of nodes; None if it gives none."""
     try:
         answer = await api.nodes.info(node_id="_local", filter_path="nodes.*.version")
-    except ElasticRefused:
+    except ElasticResponseError:
         return None
     nodes = answer.body.get("nodes") if isinstance(answer.body, dict) else None
     version: str | None = next(iter(nodes.values())).get("version") if nodes else None

@@ -38,11 +38,11 @@ class _Page(msgspec.Struct):
 _PAGE_DECODER = msgspec.json.Decoder(_Page)
 
 
-def documents_of(client: ElasticClient, loop: EventLoopThread, index: str) -> Iterator[tuple[str, bytes]]:
+def read_documents(client: ElasticClient, loop: EventLoopThread, index: str) -> Iterator[tuple[str, bytes]]:
     """Return the id and the document of each event of an index, byte for byte, in no order.
 
     Raises:
-        StoreError: The server does not answer, or refuses.
+        StoreError: The server does not answer, or answers with an error.
     """
     body: dict[str, object] = {"size": _PAGE_HITS, "sort": ["_doc"], "query": {"match_all": {}}}
     path = f"/{quote_part(index)}/_search"
@@ -63,11 +63,13 @@ def documents_of(client: ElasticClient, loop: EventLoopThread, index: str) -> It
                 loop.run(client.api.clear_scroll(scroll_id=[scroll]))
 
 
-def fill(client: ElasticClient, loop: EventLoopThread, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
-    """Add documents to an index; it keeps the documents that it has under the same ids.
+def write_documents(
+    client: ElasticClient, loop: EventLoopThread, index: str, documents: Iterable[tuple[str, bytes]]
+) -> None:
+    """Add documents to an index; documents with an id that it already has are left as they are.
 
     Raises:
-        StoreError: The server does not answer, or refuses one of them for good.
+        StoreError: The server does not answer, or rejects one of them permanently.
     """
     lines: list[bytes] = []
     size = 0
@@ -82,13 +84,13 @@ def fill(client: ElasticClient, loop: EventLoopThread, index: str, documents: It
 
 
 def _send(client: ElasticClient, loop: EventLoopThread, lines: list[bytes]) -> None:
-    """Send documents until the server has them all; it has a minute or two to recover."""
+    """Send documents until the server has them all, with retries for a minute or two."""
     for attempt in range(_TRIES):
         with _store_errors():
             answer = loop.run(client.bulk(b"".join(lines)))
         result = parse_response(answer.status, answer.body, len(lines))
         if result.rejected:
-            raise BackupError(f"the server refuses a document: {result.rejected[0].reason}")
+            raise BackupError(f"the server rejects a document: {result.rejected[0].reason}")
         if result.verdict is Verdict.ITEMS:
             lines = [lines[position] for position in result.retry]
         elif result.verdict is Verdict.SPLIT and len(lines) > 1:
@@ -97,11 +99,11 @@ def _send(client: ElasticClient, loop: EventLoopThread, lines: list[bytes]) -> N
             _send(client, loop, lines[middle:])
             return
         elif result.verdict is not Verdict.RETRY:
-            raise BackupError(f"the server refuses documents: {result.reason}")
+            raise BackupError(f"the server rejects documents: {result.reason}")
         if not lines:
             return
         time.sleep(min(2**attempt * 0.2, 30))
-    raise RepositoryUnavailableError(f"the server takes no more documents: {result.reason}")
+    raise RepositoryUnavailableError(f"the server accepts no more documents: {result.reason}")
 
 
 @contextlib.contextmanager
@@ -113,4 +115,4 @@ def _store_errors() -> Iterator[None]:
     except ElasticError as error:
         raise StoreError(str(error)) from None
     except msgspec.DecodeError as error:
-        raise StoreError(f"the server's answer cannot be read: {error}") from None
+        raise StoreError(f"the server's response cannot be read: {error}") from None

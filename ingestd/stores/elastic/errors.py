@@ -1,4 +1,4 @@
-"""What can go wrong on the way to Elasticsearch. No message holds a password, a key or a header."""
+"""Errors of requests to Elasticsearch. No message contains a password, a key or a header."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class ElasticError(Exception):
-    """Base class of the two below."""
+    """A request failed."""
 
 
 class ElasticUnavailable(ElasticError):  # noqa: N818  # a state, not a mistake
-    """No answer came: try again later.
+    """There was no answer: try again later.
 
     ``kind`` is one of ``refused`` (no connection, usually because nothing listens), ``dns``, ``timeout``, ``closed``
     (the connection broke), ``tls``, ``proxy`` and ``network``: a label for metrics. The request may have been
@@ -30,16 +30,16 @@ class ElasticUnavailable(ElasticError):  # noqa: N818  # a state, not a mistake
         self.kind = kind
 
 
-class ElasticRefused(ElasticError):  # noqa: N818  # an answer, not a mistake of ours
-    """The server answered, and it says no. ``status`` is its HTTP status."""
+class ElasticResponseError(ElasticError):
+    """The server answered with an error, or is not what we expect. ``status`` is its HTTP status."""
 
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
         self.status = status
 
 
-def parsed(data: bytes | None) -> Any:
-    """Return what JSON says; text if it is something else, None if it is empty."""
+def parse_body(data: bytes | None) -> Any:
+    """Return the parsed JSON of a response; its text if it is not JSON, None if it is empty."""
     if not data:
         return None
     try:
@@ -48,28 +48,30 @@ def parsed(data: bytes | None) -> Any:
         return data.decode("utf-8", "replace")
 
 
-def refused(meta: ApiResponseMeta, answer: Any) -> ElasticRefused:
-    """Return the exception for an answer other than the one asked for; it says what to do if we know.
+def response_error(meta: ApiResponseMeta, answer: Any) -> ElasticResponseError:
+    """Return the exception for an error response; its message says what to do if we know.
 
     Args:
-        meta: Status of the answer, and the node that gave it.
-        answer: The parsed answer; text if it is not JSON.
+        meta: Status of the response, and the node that sent it.
+        answer: The parsed response; text if it is not JSON.
     """
     node, status = meta.node, meta.status
     url = Host(node.scheme, node.host, node.port, node.path_prefix).url
     if 200 <= status < 300:
-        return ElasticRefused(f"{url} is neither Elasticsearch nor OpenSearch", status)
+        return ElasticResponseError(f"{url} is neither Elasticsearch nor OpenSearch", status)
     if status == 401:
-        known = "authorization" in node.headers
-        how = "user and password or api_key" if known else "a user or an api_key, none given"
-        return ElasticRefused(f"{url} does not know us (401): check {how}", status)
+        if "authorization" in node.headers:
+            return ElasticResponseError(
+                f"{url} rejects the credentials (401): check user and password or api_key", status
+            )
+        return ElasticResponseError(f"{url} requires credentials (401): set user and password or api_key", status)
     data = orjson.dumps(_with_root_cause(answer)) if isinstance(answer, dict) else str(answer or "").encode()
-    hint = "; the account lacks the right" if status == 403 else ""
-    return ElasticRefused(f"{url} refuses: {bulk.whole_reason(status, data)}{hint}", status)
+    hint = "; the user lacks a privilege" if status == 403 else ""
+    return ElasticResponseError(f"{url} answers {bulk.whole_reason(status, data)}{hint}", status)
 
 
 def _with_root_cause(answer: dict[str, Any]) -> dict[str, Any]:
-    """Replace "all shards failed" by the reason why they did."""
+    """Replace "all shards failed" by the reason of the failure."""
     error = answer.get("error")
     if not isinstance(error, dict) or not str(error.get("type", "")).startswith("search_phase"):
         return answer

@@ -1,7 +1,7 @@
-"""A node of `elastic_transport` over aiohttp: answers are raw bytes, errors are sentences.
+"""A node of `elastic_transport` over aiohttp: responses are raw bytes, errors are sentences.
 
-The library's own node for aiohttp has no proxy and no time-out for connecting, follows redirects (with the
-credentials), and an error is the text of aiohttp's exception, which may hold secrets. Importing this module takes
+The library's own node for aiohttp supports no proxy and no connect timeout, follows redirects (with the credentials),
+and its errors are the texts of aiohttp's exceptions, which may contain secrets. Importing this module takes
 0.2 s: only `transport` does.
 """
 
@@ -28,8 +28,8 @@ from elastic_transport.client_utils import DEFAULT, DefaultType
 
 from ingestd.stores.elastic.errors import ElasticUnavailable
 
-WHOLE_BYTES = 1 << 20  # aiohttp warns of larger bodies in one piece, and sends those of a file in pieces
-CONNECT_TIMEOUT_S = 10.0  # a node that is gone must not hold a batch for the whole time-out of a request
+WHOLE_BYTES = 1 << 20  # aiohttp warns about larger bodies in one piece, and sends those of a file in pieces
+CONNECT_TIMEOUT_S = 10.0  # an unreachable node must not delay a batch for the whole timeout of a request
 
 
 class NodeResponse(NamedTuple):
@@ -56,7 +56,7 @@ class AiohttpNode(BaseAsyncNode):
         headers: HttpHeaders | None = None,
         request_timeout: float | DefaultType | None = DEFAULT,
     ) -> NodeResponse:
-        """Send one request and read the whole answer.
+        """Send a request and read the whole response.
 
         Raises:
             NodeError, TlsError, ConnectionTimeout: The message is an `ElasticUnavailable`.
@@ -73,7 +73,7 @@ class AiohttpNode(BaseAsyncNode):
                 headers={**self.headers, **(headers or {})},
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT_S),
                 proxy=self.proxy,
-                allow_redirects=False,  # it would carry the credentials elsewhere
+                allow_redirects=False,  # it would send the credentials elsewhere
             ) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -92,24 +92,24 @@ class AiohttpNode(BaseAsyncNode):
         connector = aiohttp.TCPConnector(
             limit_per_host=self.config.connections_per_node, ssl=self.config.ssl_context or True
         )
-        # Cookies that a load balancer sets are no use to us.
+        # Cookies of a load balancer are of no use.
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), skip_auto_headers=("User-Agent", "Content-Type")
         )
         return self._session
 
 
-# Exception, kind and sentence of the `ElasticUnavailable`. The first that fits; subclasses stand before their bases.
+# Exception, kind and sentence of the `ElasticUnavailable`. The first match counts, so subclasses come first.
 _ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
     (
         aiohttp.ClientConnectorCertificateError,
         "tls",
-        "the certificate of {url} is refused: {why}; name its authority in ssl_certificate_authorities",
+        "the certificate of {url} is not trusted: {why}; set ssl_certificate_authorities to its authority",
     ),
     ((aiohttp.ClientSSLError, ssl.SSLError), "tls", "no TLS connection to {url}: {why}"),
     (aiohttp.ClientProxyConnectionError, "proxy", "the proxy for {url} cannot be reached: {why}"),
-    (aiohttp.ClientHttpProxyError, "proxy", "the proxy for {url} refuses"),
-    (aiohttp.ClientConnectorDNSError, "dns", "the name in {url} is unknown"),
+    (aiohttp.ClientHttpProxyError, "proxy", "the proxy rejects the request to {url}"),
+    (aiohttp.ClientConnectorDNSError, "dns", "the host name in {url} cannot be resolved"),
     (aiohttp.ConnectionTimeoutError, "timeout", f"no connection to {{url}} within {CONNECT_TIMEOUT_S:g} s"),
     ((aiohttp.ServerTimeoutError, TimeoutError), "timeout", "no answer from {url} within {seconds:g} s"),
     (aiohttp.ClientConnectorError, "refused", "{url} cannot be reached: {why}"),
@@ -118,12 +118,12 @@ _ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], .
         "closed",
         "{url} closed the connection before its answer was complete",
     ),
-    (aiohttp.ClientResponseError, "network", "what answers at {url} does not speak proper HTTP"),
+    (aiohttp.ClientResponseError, "network", "the response from {url} is not valid HTTP"),
 )
 
 
 def _node_error(error: Exception, url: str, seconds: float | None) -> TransportError:
-    """Return the transport's exception for one of aiohttp's, without any text that might hold a secret."""
+    """Return the transport's exception for one of aiohttp's, without any text that might contain a secret."""
     last_resort = ("network", "the request to {url} failed: {why}")
     kind, sentence = next((entry for types, *entry in _ERRORS if isinstance(error, types)), last_resort)
     cause = ElasticUnavailable(sentence.format(url=url, why=_why(error), seconds=seconds or 0), kind)
@@ -132,7 +132,7 @@ def _node_error(error: Exception, url: str, seconds: float | None) -> TransportE
 
 
 def _why(error: Exception) -> str:
-    """Return the system's or OpenSSL's words for the cause of an exception, or else its name."""
+    """Return the system's or OpenSSL's words for the cause of an exception; its name if there are none."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     words = getattr(inner, "verify_message", None) or getattr(inner, "reason", None)
     if isinstance(words, str) and words:

@@ -1,7 +1,7 @@
-"""Snapshots and repositories in the API of Elasticsearch and OpenSearch, and the same as `Snapshot` and `Repository`.
+"""Snapshots and repositories in the API of Elasticsearch and OpenSearch, from and to `Snapshot` and `Repository`.
 
 https://www.elastic.co/docs/api/doc/elasticsearch/group/endpoint-snapshot; the same in OpenSearch. What we
-need to know of a snapshot later is in its ``metadata``: the name and UUID of the index, and its number of events.
+need to know about a snapshot later is in its ``metadata``: the name and UUID of the index, and its number of events.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ _SETTINGS = ("bucket", "region", "base_path", "endpoint", "location", "client")
 _TIME = re.compile(r"-\d{14}$")
 
 
-def metadata(index: str, events: int, origin: str) -> dict[str, Any]:
+def metadata(index: str, events: int, index_uuid: str) -> dict[str, Any]:
     """Return the ``metadata`` of a new snapshot."""
-    return {"ingestd": {"index": index, "events": events, "origin": origin}}
+    return {"ingestd": {"index": index, "events": events, "origin": index_uuid}}
 
 
-def read_snapshot(found: Mapping[str, Any]) -> Snapshot:
-    """Read one of the ``snapshots`` of an answer. Those made by others, such as Curator, have no metadata of ours."""
-    own = (found.get("metadata") or {}).get("ingestd") or {}
-    indices = found.get("indices") or []
-    name = str(found["snapshot"])
+def read_snapshot(entry: Mapping[str, Any]) -> Snapshot:
+    """Read one of the ``snapshots`` of a response. Those made by others, such as Curator, have no metadata of ours."""
+    own = (entry.get("metadata") or {}).get("ingestd") or {}
+    indices = entry.get("indices") or []
+    name = str(entry["snapshot"])
     index = str(own.get("index") or (indices[0] if len(indices) == 1 else _TIME.sub("", name)))
-    millis = found.get("start_time_in_millis") or 0
+    millis = entry.get("start_time_in_millis") or 0
     return Snapshot(
         name=name,
         index=index,
         day=day_of(index),
-        state=_STATES.get(str(found.get("state")), "failed"),
+        state=_STATES.get(str(entry.get("state")), "failed"),
         events=own.get("events"),
         bytes=None,
         started=datetime.datetime.fromtimestamp(millis / 1000, datetime.UTC),
         index_uuid=str(own.get("origin", "")),
-        reason=_reason(found),
+        reason=_reason(entry),
     )
 
 
-def _reason(found: Mapping[str, Any]) -> str:
-    failures = found.get("failures") or []
+def _reason(entry: Mapping[str, Any]) -> str:
+    failures = entry.get("failures") or []
     parts = [str(failure.get("reason", failure))[:300] for failure in failures[:3]]
-    return "; ".join([*filter(None, [found.get("reason")]), *parts])
+    return "; ".join([*filter(None, [entry.get("reason")]), *parts])
 
 
 def repository_body(repository: Repository) -> dict[str, Any]:
@@ -67,14 +67,14 @@ def repository_body(repository: Repository) -> dict[str, Any]:
 
 def read_repositories(answer: Mapping[str, Any]) -> list[Repository]:
     """Return the repositories of ``GET _snapshot`` that are a folder or a bucket."""
-    found = []
+    repositories = []
     for name, body in sorted(answer.items()):
-        if not isinstance(body, dict):  # not an answer of either server
+        if not isinstance(body, dict):  # not a response of either server
             continue
         settings = {key: str(value) for key, value in body.get("settings", {}).items() if key in _SETTINGS}
         kind = body.get("type")
         if kind == "s3":
-            found.append(Repository(name, "s3", settings))
+            repositories.append(Repository(name, "s3", settings))
         elif kind == "fs":
-            found.append(Repository(name, "fs", settings))
-    return found
+            repositories.append(Repository(name, "fs", settings))
+    return repositories

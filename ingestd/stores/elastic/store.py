@@ -14,8 +14,6 @@ report that nothing can have been missed. Times are exact to the millisecond, wh
 from __future__ import annotations
 
 import base64
-import datetime
-import re
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -36,10 +34,11 @@ from ingestd.stores.base import (
 )
 from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
-from ingestd.stores.elastic.errors import ElasticRefused, ElasticUnavailable
+from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.index_names import day_of
 from ingestd.stores.query import Query
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ T = TypeVar("T")
 
 INDICES = "logstash-*"
 PAGE_HITS = 500
-SHARD_VALUES = 2_000  # least number of values that a shard sends for `top`; times 16 if that was not enough
+SHARD_VALUES = 2_000  # fewest values that a shard sends for `top`; times 16 if that was not enough
 MAX_SHARD_VALUES = 1_000_000
 MAX_SERIES = 500  # values per bucket of a histogram
 SORT = [
@@ -59,12 +58,11 @@ SORT = [
     {"_seq_no": {"order": "desc", "unmapped_type": "long"}},
 ]
 _ANY_INDICES: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
-"""For every search: no index at all is an empty answer."""
+"""For every search: without any index the result is empty."""
 
 _ALL_SHARDS = _ANY_INDICES | {"allow_partial_search_results": False}
-"""A shard that does not answer is an error, not a smaller answer."""
+"""A shard that does not answer is an error, not a smaller result."""
 
-_DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)\Z", re.ASCII)
 _TOO_MANY_CLAUSES = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
 
 
@@ -109,7 +107,7 @@ class ElasticStore:
         indices: Names with wildcards, separated by commas.
 
     Raises:
-        ValueError: An option is wrong. The first call raises it for a certificate file.
+        ValueError: An option is invalid. For a certificate file, the first call raises it.
     """
 
     def __init__(self, options: ElasticOptions, indices: str = INDICES) -> None:
@@ -125,10 +123,10 @@ class ElasticStore:
         columns = "index,docs.count,store.size"
         rows = self._call(self._api.cat.indices(index=self._indices, format="json", bytes="b", h=columns))
         if not isinstance(rows, list):
-            raise StoreError("what answers is no Elasticsearch: it cannot list its indices")
+            raise StoreError("the server is neither Elasticsearch nor OpenSearch: it cannot list its indices")
         return sorted(
             (
-                IndexInfo(row["index"], _day_of(row["index"]), int(row["docs.count"] or 0), int(row["store.size"] or 0))
+                IndexInfo(row["index"], day_of(row["index"]), int(row["docs.count"] or 0), int(row["store.size"] or 0))
                 for row in rows
             ),
             key=lambda info: info.index,
@@ -140,10 +138,10 @@ class ElasticStore:
         Pages are read as the caller iterates. Of documents with the same time, the last to arrive comes first.
 
         Raises:
-            ValueError: ``limit`` is negative, or ``after`` is no cursor.
+            ValueError: ``limit`` is negative, or ``after`` is not a cursor.
         """
         if limit < 0:
-            raise ValueError("a limit is not negative")
+            raise ValueError("a limit cannot be negative")
         sort_key = None if after is None else _sort_key(after)
         return self._hits(query_clause(query, self._fields(fields_of(query.condition))), limit, sort_key)
 
@@ -166,13 +164,13 @@ class ElasticStore:
                 return
 
     def count(self, query: Query) -> int:
-        """Return how many documents match."""
+        """Return the number of matching documents."""
         clause = query_clause(query, self._fields(fields_of(query.condition)))
         answer = self._call(self._api.count(index=self._indices, query=clause, **_ANY_INDICES))
         return int(answer["count"])
 
     def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
-        """Return the ``n`` most frequent values of ``field``, the most frequent first, equals by value."""
+        """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value."""
         fields = self._fields([field, *fields_of(query.condition)])
         clause = query_clause(query, fields)
         mappings = fields.countable(field)
@@ -199,15 +197,15 @@ class ElasticStore:
         return [Bucket(from_epoch(key // 1000), dict(sorted(counts.items()))) for key, counts in sorted(totals.items())]
 
     def delete(self, index: str) -> None:
-        """Delete an index; nothing happens if it is not there.
+        """Delete an index; nothing happens if it does not exist.
 
         Raises:
             InvalidIndexError: The name is a pattern, or not one of our indices.
         """
         if not index or any(char in index for char in '*?,/\\ "<>|#') or index[0] in "-_+.":
-            raise InvalidIndexError(index, "it does not name one index")
+            raise InvalidIndexError(index, "it is not the name of a single index")
         if not any(fnmatchcase(index, pattern) for pattern in self._indices.split(",")):
-            raise InvalidIndexError(index, f"it is none of {self._indices}")
+            raise InvalidIndexError(index, f"it does not match {self._indices}")
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
 
     def interrupt(self) -> None:
@@ -228,11 +226,11 @@ class ElasticStore:
         return self._client.api
 
     def _fields(self, names: Iterable[str]) -> Fields:
-        """Ask how fields are indexed now: since the last query an index may have been added."""
+        """Ask the server how fields are indexed: indices may have been added since the last query."""
         wanted = fields_parameter(names)
         if not wanted:
             return Fields({})
-        # Not `api.field_caps`: it puts the names into the body, where OpenSearch does not take them.
+        # Not `api.field_caps`: it sends the names in the body, where OpenSearch ignores them.
         path, params = f"/{quote_part(self._indices)}/_field_caps", {"fields": wanted, **_ANY_INDICES}
         headers = {"accept": "application/json"}
         return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)))
@@ -294,9 +292,9 @@ class ElasticStore:
             raise QueryTimeoutError("the query was cancelled") from None
         except ElasticUnavailable as error:
             raise (QueryTimeoutError if error.kind == "timeout" else StoreError)(str(error)) from None
-        except ElasticRefused as error:
+        except ElasticResponseError as error:
             if any(text in str(error) for text in _TOO_MANY_CLAUSES):
-                raise StoreError("too many words fit this: write more of the first and of the last one") from None
+                raise StoreError("too many words match: write more of the first and the last word") from None
             raise StoreError(str(error)) from None
 
 
@@ -340,14 +338,6 @@ def _typed(bucket: Any, field_type: FieldType) -> str | int | float | bool:
     return key
 
 
-def _day_of(index: str) -> datetime.date | None:
-    """Return the day at the end of an index name, if there is one."""
-    try:
-        return datetime.date(*map(int, found.groups())) if (found := _DAY.search(index)) else None
-    except ValueError:
-        return None
-
-
 def _cursor(sort_key: _SortKey) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(sort_key)).decode().rstrip("=")
 
@@ -356,4 +346,4 @@ def _sort_key(cursor: str) -> _SortKey:
     try:
         return _SORT_KEY.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # msgspec's errors and base64's are of this kind
-        raise ValueError("this is no cursor of a hit") from None
+        raise ValueError(f"{cursor!r} is not a cursor of this store") from None

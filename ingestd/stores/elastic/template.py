@@ -26,7 +26,7 @@ from typing import Any
 import orjson
 
 from ingestd.stores.elastic.client import ElasticClient, Server
-from ingestd.stores.elastic.errors import ElasticRefused
+from ingestd.stores.elastic.errors import ElasticResponseError
 
 TEMPLATE_NAME = "ingestd"
 VERSION = 2
@@ -151,7 +151,7 @@ async def install_template(
     Raises:
         ValueError: The file or ``index`` is no use.
         ElasticUnavailable: No answer.
-        ElasticRefused: The server does not take it.
+        ElasticResponseError: The server does not take it.
     """
     pattern = index_pattern(index)
     patterns = [pattern]
@@ -174,7 +174,7 @@ async def _installed(client: ElasticClient, template_name: str) -> dict[str, Any
     """Return the index template of this name, None if there is none."""
     try:
         answer = await client.api.indices.get_index_template(name=template_name)
-    except ElasticRefused as error:
+    except ElasticResponseError as error:
         if error.status == 404:
             return None
         raise

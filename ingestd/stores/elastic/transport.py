@@ -1,11 +1,11 @@
 """The official client, `elasticsearch.AsyncElasticsearch`, for OpenSearch and for every supported Elasticsearch.
 
-Left to itself it refuses OpenSearch, which lacks the header ``X-Elastic-Product``, and it asks for media types
+By default it rejects OpenSearch, which lacks the header ``X-Elastic-Product``, and it asks for media types
 (``application/vnd.elasticsearch+json; compatible-with=8``) that only Elasticsearch 8 and 9 know. `Transport` sends
 plain ``application/json`` and adds the header. It also takes its nodes from `ElasticOptions`: the client (8.19)
 sends the credentials in the URL of the first host to all other hosts.
 
-Nothing is ever repeated here: only the caller knows whether a repeat is harmless.
+Nothing is retried here: only the caller knows whether that is harmless.
 
 Importing this module takes 0.25 s: only `ElasticClient.connect` does.
 """
@@ -32,7 +32,7 @@ from elastic_transport import (
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
-from ingestd.stores.elastic.errors import ElasticUnavailable, parsed, refused
+from ingestd.stores.elastic.errors import ElasticUnavailable, parse_body, response_error
 from ingestd.stores.elastic.node import AiohttpNode
 from ingestd.stores.elastic.options import ElasticOptions
 
@@ -43,7 +43,7 @@ _VENDOR_TYPE = re.compile(r"application/vnd\.elasticsearch\+([\w-]+);\s*compatib
 
 
 class RawSerializer(Serializer):
-    """Dumps what is not bytes yet; hands answers through, as most of them need no parsing."""
+    """Dumps what is not bytes yet; passes responses through, as most of them need no parsing."""
 
     mimetype = JSON
 
@@ -57,7 +57,7 @@ class RawSerializer(Serializer):
 
 
 class Transport(AsyncTransport):
-    """The nodes of one cluster, taken in turn; those that fail are set aside for a while.
+    """The nodes of a cluster, used in turn; those that fail are left out for a while.
 
     Raises:
         ValueError: A certificate or key file is missing or wrong.
@@ -75,7 +75,7 @@ class Transport(AsyncTransport):
         self._parameters = options.parameters
         for node in self.node_pool.all():
             cast(AiohttpNode, node).proxy = options.proxy
-        # Our errors say all that it would log, and at level DEBUG it logs whole documents.
+        # Our errors contain all that it would log, and at level DEBUG it logs whole documents.
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
     async def perform_request(  # type: ignore[override]  # of the options only those that the client passes
@@ -85,15 +85,15 @@ class Transport(AsyncTransport):
 
         Raises:
             ElasticUnavailable: No answer.
-            ElasticRefused: A status that is not 2xx, or an answer that is not JSON. The client's ``ignore_status``
+            ElasticResponseError: A status that is not 2xx, or not JSON. The client's ``ignore_status``
                 comes too late for it.
         """
         given = {} if isinstance(headers, DefaultType) else headers
         plain = {name: _VENDOR_TYPE.sub(r"application/\1", value) for name, value in given.items()}
         meta, data = await self.send(method, target, headers=plain, **options)
-        answer = parsed(data)
+        answer = parse_body(data)
         if method != "HEAD" and (not 200 <= meta.status < 300 or isinstance(answer, str)):
-            raise refused(meta, answer)
+            raise response_error(meta, answer)
         return TransportApiResponse(_accepted(meta), answer)
 
     async def send(
@@ -117,7 +117,7 @@ class Transport(AsyncTransport):
         except TransportError as error:
             if isinstance(error.message, ElasticUnavailable):  # from `AiohttpNode`
                 raise error.message from None
-            raise ElasticUnavailable("what answers does not look like Elasticsearch", "network") from None
+            raise ElasticUnavailable("the server is neither Elasticsearch nor OpenSearch", "network") from None
 
 
 def connect(options: ElasticOptions) -> AsyncElasticsearch:
@@ -132,7 +132,7 @@ def connect(options: ElasticOptions) -> AsyncElasticsearch:
 
 
 def with_parameters(target: str, parameters: Mapping[str, str]) -> str:
-    """Add query parameters to a target, but for those that it has already."""
+    """Add query parameters to a target, except those that it has already."""
     if not parameters:
         return target
     path, _, query = target.partition("?")
@@ -144,7 +144,7 @@ def with_parameters(target: str, parameters: Mapping[str, str]) -> str:
 
 
 def _accepted(meta: ApiResponseMeta) -> ApiResponseMeta:
-    """Make the client accept any server, and keep warnings about deprecated features out of our log."""
+    """Make the client accept any server, and keep warnings about deprecated features out of the log."""
     headers = HttpHeaders(meta.headers)
     headers["x-elastic-product"] = "Elasticsearch"
     headers.pop("warning", None)

@@ -49,7 +49,7 @@ class _Builder:
     def condition(self, node: QueryNode, field: str | None, depth: int) -> Condition:
         """Return the condition of a node, which is a value of ``field`` if that is given."""
         if depth > MAX_DEPTH:
-            raise self._error(node, f"more than {MAX_DEPTH} conditions nested in each other")
+            raise self._error(node, f"more than {MAX_DEPTH} nested conditions")
         match node.kind:
             case "AND" | "BLANK":
                 return And(self._parts(node, And, field, depth + 1))
@@ -78,15 +78,15 @@ class _Builder:
     def _field(self, node: QueryNode, outer: str | None, depth: int) -> Condition:
         name, value = node.token, node.parts[0]
         if outer is not None:
-            raise self._error(node, f"a field within the field {outer}", QUOTE_IT.format(f"{name.literal}:…"))
+            raise self._error(node, f"a field inside the field {outer}", QUOTE_IT.format(f"{name.literal}:…"))
         if not _is_plain(_pattern(name.text)):
             if name.text == "*" and value.kind == "TERM" and value.token.text == "*":
                 return And(())
-            raise self._error(node, "the name of a field has no wildcards", "write \\* for a literal *")
+            raise self._error(node, "a field name cannot contain wildcards", "write \\* for a literal *")
         if name.literal != "_exists_":
             return self.condition(value, name.literal, depth)
         if value.kind not in {"TERM", "PHRASE"} or not value.token.literal:
-            raise self._error(value, "_exists_ takes the name of one field", "as in _exists_:user")
+            raise self._error(value, "_exists_ takes a single field name", "as in _exists_:user")
         return Exists(value.token.literal)
 
     def _value(self, node: QueryNode, field: str | None) -> Condition:
@@ -109,13 +109,15 @@ class _Builder:
         written = "".join(piece.value if isinstance(piece, Gap) else piece for piece in pattern)
         with_letters = "".join("x" if isinstance(piece, Gap) else piece for piece in pattern)
         if not words(written):
-            raise self._error(node, "no word in this to search for", "only words are searched, not the signs between")
+            raise self._error(
+                node, "this contains no word to search for", "only words are searched, not the punctuation between"
+            )
         if _is_plain(pattern):
             return Text(written, fields)
         if words(with_letters) == [with_letters.lower()]:
             return Word(pattern, fields)
         if Gap.MANY in pattern:
-            raise self._error(node, "a wildcard here stands within one word", "put it next to letters")
+            raise self._error(node, "a wildcard must be part of a single word", "put it next to a letter")
         return Text(written, fields)  # the ? of /search?q=1
 
     def _range(self, node: QueryNode, field: str | None, bounds: Bounds) -> Condition:
@@ -123,7 +125,7 @@ class _Builder:
             hint = QUOTE_IT.format(node.token.text[0] + "…")
             raise self._error(node, "a range needs a field, as in status_code:>=400", hint)
         if field in TEXT_FIELDS:
-            raise self._error(node, f"{field} is text: it has words and no order")
+            raise self._error(node, f"{field} is text: it has words, but no order")
         if bounds.low is None and bounds.high is None:
             return Exists(field)
         if field == "level":
@@ -136,7 +138,7 @@ class _Builder:
         """Return the levels between two, by severity."""
         for bound in (bounds.low, bounds.high):
             if bound is not None and bound.upper() not in LEVELS:
-                raise self._error(node, f"{bound} is no level with an order", f"these are: {', '.join(LEVELS)}")
+                raise self._error(node, f"{bound} is not a known level", f"the levels are: {', '.join(LEVELS)}")
         low = 0 if bounds.low is None else LEVELS[bounds.low.upper()] + (not bounds.low_inclusive)
         high = 99 if bounds.high is None else LEVELS[bounds.high.upper()] - (not bounds.high_inclusive)
         return Or(tuple(Equal("level", name) for name, severity in LEVELS.items() if low <= severity <= high))

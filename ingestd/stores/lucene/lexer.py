@@ -157,7 +157,7 @@ class _Lexer:
         if token.kind == "(":
             self.open_brackets.append(token)
             if len(self.open_brackets) > MAX_BRACKETS:
-                raise token.error(f"more than {MAX_BRACKETS} brackets nested in each other")
+                raise token.error(f"more than {MAX_BRACKETS} nested brackets")
         elif token.kind == ")" and self.open_brackets:
             self.open_brackets.pop()
         else:
@@ -167,7 +167,7 @@ class _Lexer:
         """``-a``, ``+a``, ``!a``. Only ``!`` may be followed by a blank; in Lucene, ``- a`` excludes ``a``."""
         if char != "!" and not self.text[self.position + 1 : self.position + 2].strip():
             effect = "excluded" if char == "-" else "required"
-            raise self.here(char).error(f"{char!r} stands right before what is {effect}", QUOTE_IT.format(char))
+            raise self.here(char).error(f"{char!r} must be directly before what is {effect}", QUOTE_IT.format(char))
         self.add(self.here(char, "+" if char == "+" else "NOT"))
 
     def suffix(self, suffix: QueryToken) -> None:
@@ -175,9 +175,9 @@ class _Lexer:
         before = self.tokens[-1].kind if self.tokens and self.tokens[-1].end == self.position else ""
         if suffix.text[0] == "~":
             hint = "use wildcards: wo*d, w?rd" if before else QUOTE_IT.format("~")
-            raise suffix.error("searching for similar words (~) is not supported", hint)
+            raise suffix.error("fuzzy search (~) is not supported", hint)
         if before not in {"TERM", "PHRASE", "RANGE", ")"} or len(suffix.text) == 1:
-            raise suffix.error("^ has a number behind it and a term before it", QUOTE_IT.format("^"))
+            raise suffix.error("^ must follow a term and be followed by a number", QUOTE_IT.format("^"))
         self.position = suffix.end
 
     def comparison(self, sign: QueryToken) -> None:
@@ -185,7 +185,7 @@ class _Lexer:
         self.position = sign.end
         value = self.value(_COMPARED)
         if value is None:
-            raise sign.error(f"no value behind {sign.text}", "as in status_code:>=400")
+            raise sign.error(f"no value after {sign.text}", "as in status_code:>=400")
         bound, inclusive = value.bound, "=" in sign.text or value.bound is None
         bounds = Bounds(bound, None, inclusive) if sign.text[0] == ">" else Bounds(None, bound, True, inclusive)
         self.add(self.since(sign.start, bounds))
@@ -206,7 +206,7 @@ class _Lexer:
 
     def bound(self, start: int, after_to: bool = False) -> str | None:
         if after_to and (to := self.range_part(start)).text != "TO":
-            raise to.error("TO stands between the bounds of a range", "as in [400 TO 499]")
+            raise to.error("TO must be between the bounds of a range", "as in [400 TO 499]")
         part = self.range_part(start)
         if part.text == "TO":
             raise part.error("a bound of this range is missing", "write * for no bound: [400 TO *]")
@@ -228,7 +228,7 @@ class _Lexer:
         """Add a word, a field's name, or a value."""
         text = self.text[self.position : self.term_end()]
         if not text:
-            raise self.here("\\").error("nothing behind the \\", "write \\\\ for a backslash")
+            raise self.here("\\").error("nothing after the \\", "write \\\\ for a backslash")
         if len(text) > 1 and text[0] == text[-1] == "/":
             raise self.here(text).error("regular expressions are not supported", QUOTE_IT.format(text))
         self.add(self.here(text, RESERVED.get(text, "TERM")))

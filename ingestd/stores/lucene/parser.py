@@ -106,9 +106,9 @@ class _Parser:
             hint = f'write {field.text}:VALUE, or {field.text}:"" for none'
             return field.error(f"no value for the field {field.text}", hint)
         if before.kind in {"AND", "OR", "NOT", "+"}:
-            return before.error(f"nothing to search for behind {before.text}", QUOTE_IT.format(before.text))
+            return before.error(f"nothing to search for after {before.text}", QUOTE_IT.format(before.text))
         if token.kind == ")":
             return token.error("nothing in these brackets", QUOTE_IT.format("()"))
         if token.kind == "COLON":
-            return token.error("a colon stands behind the name of a field", QUOTE_IT.format(":"))
+            return token.error("a colon must follow a field name", QUOTE_IT.format(":"))
         return token.error(f"nothing to search for before {token.text}", QUOTE_IT.format(token.text))

@@ -55,7 +55,7 @@ def interval(text: str) -> tuple[str, str | None]:
     """
     found = _TIME.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{text!r} is not a time")
     parts = {name: int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second") if found[name]}
     try:
         start = datetime.datetime(**({"month": 1, "day": 1} | parts)) - _offset(found["offset"])  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders
 
 from ingestd.stores.elastic.client import ElasticClient, Server, quote_part
-from ingestd.stores.elastic.errors import refused
+from ingestd.stores.elastic.errors import response_error
 from ingestd.stores.elastic.options import ElasticOptions
 
 
@@ -21,22 +21,24 @@ def test_the_import_is_cheap() -> None:
 @pytest.mark.parametrize(
     ("options", "status", "answer", "sentence"),
     [
-        pytest.param({}, 401, None, "does not know us (401): check a user or an api_key, none given", id="no_user"),
-        pytest.param({"api_key": "a:b"}, 401, None, "does not know us (401): check user and password", id="wrong"),
+        pytest.param({}, 401, None, "requires credentials (401): set user and password or api_key", id="no_user"),
+        pytest.param(
+            {"api_key": "a:b"}, 401, None, "rejects the credentials (401): check user and password", id="wrong"
+        ),
         pytest.param(
             {},
             403,
             {"error": {"type": "security_exception", "reason": "not yours"}},
-            "refuses: HTTP 403: security_exception: not yours; the account lacks the right",
+            "answers HTTP 403: security_exception: not yours; the user lacks a privilege",
             id="forbidden",
         ),
-        pytest.param({}, 502, "<h1>Bad</h1>", "refuses: HTTP 502: <h1>Bad</h1>", id="text"),
-        pytest.param({}, 500, None, "refuses: HTTP 500", id="nothing"),
+        pytest.param({}, 502, "<h1>Bad</h1>", "answers HTTP 502: <h1>Bad</h1>", id="text"),
+        pytest.param({}, 500, None, "answers HTTP 500", id="nothing"),
     ],
 )
-def test_a_refusal_is_a_sentence(options: dict[str, str], status: int, answer: object, sentence: str) -> None:
+def test_an_error_response_is_a_sentence(options: dict[str, str], status: int, answer: object, sentence: str) -> None:
     (node,) = ElasticClient(ElasticOptions(**options)).api.transport.node_pool.all()  # type: ignore[arg-type]
-    error = refused(ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node.config), answer)
+    error = response_error(ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node.config), answer)
     assert str(error).startswith(f"http://127.0.0.1:9200 {sentence}")
     assert error.status == status
 
