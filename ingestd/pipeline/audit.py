@@ -1,4 +1,4 @@
-"""The balance sheet of a data folder, out of the ledgers of all workers; also while a daemon writes to them."""
+"""The accounts of a data folder, from the ledgers of all workers; also while a daemon writes to them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ingestd.names import MAIN, parse_journal_name
 from ingestd.pipeline.ledger import Tallies, day_of, is_ledger, tallies, total
 
 _ATTEMPTS = 3
-"""What a daemon commits and frees between two looks seems to be missing: look again."""
+"""What a daemon commits and frees between two reads looks as if it were missing: read again."""
 
 
 @dataclass(slots=True)
 class Account:
-    """What became of the events of one pipeline for one of its outputs, all workers together.
+    """What became of the events of one pipeline for one of its outputs, of all workers together.
 
-    ``plugin``: the name of the output's plugin, empty while nothing was committed. ``indices``: the events delivered
-    to each index, where each is a document of its own.
+    ``plugin``: the name of the output's plugin, empty while nothing is committed. ``indices``: the events delivered to
+    each index, where each is a document of its own.
     """
 
     pipeline: str
@@ -42,9 +42,9 @@ class Account:
 
 
 class IndexCount(NamedTuple):
-    """How many events were delivered to an index, and how many it has; ``found`` None: it is not there any more.
+    """How many events were delivered to an index, and how many it has; ``found`` None: it no longer exists.
 
-    It has more than were delivered if it had them before, as it had the duplicates, or if others write to it.
+    It has more than were delivered if it had duplicates before, or if something else writes to it.
     """
 
     name: str
@@ -53,24 +53,24 @@ class IndexCount(NamedTuple):
 
     @property
     def missing(self) -> int:
-        """How many of the delivered events the index does not have. Of one that was deleted: none is missed."""
+        """How many of the delivered events the index lacks. Nothing is missing from a deleted index."""
         return 0 if self.found is None else max(self.delivered - self.found, 0)
 
 
 def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
     """Return the accounts of all outputs, in the order of pipelines and outputs. Raises OSError.
 
-    ``again`` is called before something is looked at once more that a daemon may be just writing.
+    ``again`` is called before something is read again that a daemon may be writing.
     """
     found: dict[tuple[str, str], Account] = {}
     for folder in journal_folders(data_dir):
         name = parse_journal_name(folder.name)
         pipeline = name[1] if name is not None else MAIN
-        for one in _accounts_of(folder, pipeline, again):
-            whole = found.setdefault((pipeline, one.output), Account(pipeline, one.output))
-            whole.plugin = one.plugin or whole.plugin
-            whole.indices.update(one.indices)
-            for key, tally in one.tallies.items():
+        for account in _accounts_of(folder, pipeline, again):
+            whole = found.setdefault((pipeline, account.output), Account(pipeline, account.output))
+            whole.plugin = account.plugin or whole.plugin
+            whole.indices.update(account.indices)
+            for key, tally in account.tallies.items():
                 whole.tallies.setdefault(key, Tally()).add(tally)
     return [found[key] for key in sorted(found)]
 
@@ -79,22 +79,22 @@ def _accounts_of(folder: Path, pipeline: str, again: Callable[[], None]) -> list
     for attempt in range(_ATTEMPTS):
         if attempt:
             again()
-        found = _look_once(folder, pipeline, again)
-        if not any(one.total.difference for one in found):
+        found = _read_once(folder, pipeline, again)
+        if not any(account.total.difference for account in found):
             break
     return found
 
 
-def _look_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[Account]:
-    """Return the accounts of one journal. Positions are read before records: what came meanwhile is queued."""
+def _read_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[Account]:
+    """Return the accounts of one journal. Positions are read before chunks: what is appended meanwhile is queued."""
     loaded = load_positions(folder)
     commits: Commits = loaded.commits if loaded else {}
     queued: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in commits}
     end = START
-    for one in look(folder, again):
-        if isinstance(one, Repair):
+    for item in look(folder, again):
+        if isinstance(item, Repair):
             continue
-        chunk, end = one.entry
+        chunk, end = item.entry
         for name, commit in commits.items():
             if end.offset > commit.position.offset:
                 queued[name][day_of(chunk.time_ns), chunk.input_id] += chunk.events
@@ -111,7 +111,7 @@ def _look_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
 
 
 def of_day(account: Account, day: str) -> Account:
-    """Return what was received on one day, and what is missing without anybody knowing from when."""
+    """Return what was received on one day, and what is missing from an unknown day."""
     chosen = {key: tally for key, tally in account.tallies.items() if key[0] in {day, "?"}}
     return Account(account.pipeline, account.output, account.plugin, chosen, account.indices)
 
@@ -119,14 +119,14 @@ def of_day(account: Account, day: str) -> Account:
 def overall(found: Iterable[Account]) -> Tally:
     """Return one tally for all pipelines.
 
-    The outputs of a pipeline get the same events, so that only one of them can count: the one that stands worst, by
-    what is unaccounted for, then by what is queued; of equals the one that gets most of the events.
+    The outputs of a pipeline get the same events, so only one of them counts: the one with the largest difference,
+    then the one with the most queued events, then the one that gets most of the events.
     """
     worst: dict[str, Tally] = {}
-    for one in found:
-        tally = one.total
-        if _rank(tally) > _rank(worst.setdefault(one.pipeline, tally)):
-            worst[one.pipeline] = tally
+    for account in found:
+        tally = account.total
+        if _rank(tally) > _rank(worst.setdefault(account.pipeline, tally)):
+            worst[account.pipeline] = tally
     return total(worst.values())
 
 
@@ -137,7 +137,7 @@ def _rank(tally: Tally) -> tuple[int, int, int]:
 def delivered_to(found: Iterable[Account], plugin: str) -> Counter[str]:
     """Return the events that all outputs of one plugin delivered to each index."""
     result: Counter[str] = Counter()
-    for one in found:
-        if one.plugin == plugin:
-            result.update(one.indices)
+    for account in found:
+        if account.plugin == plugin:
+            result.update(account.indices)
     return result

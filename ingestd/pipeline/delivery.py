@@ -1,4 +1,4 @@
-"""Delivery: how far an output has come in the journal, and what is on its way to it."""
+"""Delivery: how far an output is in the journal, and what is in flight to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RETRY_SECONDS = 1.0
 
 
 class OutputGoneError(Exception):
-    """An output can never take anything again: its reader has closed the pipe."""
+    """An output can never accept anything again: the reader of its pipe has closed it."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Delivery:
     Attributes:
         built: The output.
         name: Its plugin id.
-        position: Everything in the journal before it was taken over.
+        position: Everything in the journal before it was accepted.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that it connects
@@ -101,7 +101,7 @@ class Delivery:
         self.position = Position(0, 0)
 
     async def start(self) -> None:
-        """Open the output and begin. Raises what ``Output.open`` raises."""
+        """Open the output and start. Raises what ``Output.open`` raises."""
         self.position, state = self._journal.committed(self.name)
         self._ledger = Ledger(self._plugin, state, self.position.events)
         await self._output.open()
@@ -110,7 +110,7 @@ class Delivery:
 
     @property
     def has_room(self) -> bool:
-        """Whether more may be taken over; what there is no room for waits in the journal."""
+        """Whether it accepts more; the rest waits in the journal."""
         return self._room.is_set()
 
     async def room(self) -> None:
@@ -122,9 +122,9 @@ class Delivery:
         await self._idle.wait()
 
     def take(self, chunk: Chunk | None, processed: Processed, end: Position) -> None:
-        """Take over a chunk, which lies between ``position`` and ``end``; None: what cannot be read there.
+        """Accept what lies between ``position`` and ``end``: a chunk, or None if it cannot be read.
 
-        What the output rejected of it becomes dead letters.
+        Events that the output rejected become dead letters.
         """
         self.position = end
         payloads, rejected, tally = processed
@@ -136,7 +136,7 @@ class Delivery:
         record = _InFlight(chunk and chunk._replace(data=b""), payloads, tally, size, end)
         self._in_flight.append(record)
         self._idle.clear()
-        if not payloads and not self._dead_letters.unsynced:  # else they go to the disk first, as those of others do
+        if not payloads and not self._dead_letters.unsynced:  # else the dead letters are synced first
             self._done([record])
             return
         self._held += size
@@ -169,11 +169,11 @@ class Delivery:
             self._done(records)
 
     async def _dead_letters_synced(self) -> None:
-        """Return when the dead letters so far are on the disk: what is committed is forgotten by the journal."""
+        """Return when the dead letters so far are on the disk: the journal forgets what is committed."""
         while self._dead_letters.unsynced:
             try:
                 await asyncio.to_thread(self._dead_letters.sync)
-            except OSError:  # they say so themselves
+            except OSError:  # logged there
                 await asyncio.sleep(_RETRY_SECONDS)
 
     def _count(self, records: list[_InFlight]) -> None:
@@ -184,7 +184,7 @@ class Delivery:
         metrics.BYTES_DELIVERED.add(sum(record.size for record in records if record.payloads), *labels)
 
     def _done(self, records: list[_InFlight]) -> None:
-        """Note that ``records`` need nothing more, and commit as far as no earlier one does."""
+        """Mark ``records`` as done, and commit up to the first that is not."""
         for record in records:
             record.done, record.payloads = True, ()
         end = None
@@ -219,7 +219,7 @@ class Delivery:
             return records
 
     async def _deliver(self, records: list[_InFlight]) -> None:
-        """Deliver the payloads of ``records``, and note in their tallies what became of the events."""
+        """Deliver the payloads of ``records``, and count in their tallies what became of the events."""
         tallies = await self._deliver_payloads([payload for record in records for payload in record.payloads])
         answers = None if tallies is None else iter(tallies)
         for record in records:
@@ -236,7 +236,7 @@ class Delivery:
                 return await self._output.deliver(payloads)
             except BrokenPipeError as error:
                 raise OutputGoneError(f"the reader of {self.name} has gone") from error
-            except Exception:  # a fault in an output must neither end the daemon nor lose the payloads
+            except Exception:  # a defect of an output must neither end the daemon nor lose the payloads
                 log.exception("an output failed; it is tried again", output=self.name, payloads=len(payloads))
                 await asyncio.sleep(_RETRY_SECONDS)
         return None

@@ -1,9 +1,9 @@
-"""The ledger of an output: what became of every event that was due to it. Pure: no clock, no disk.
+"""The ledger of an output: what became of every event it was to get. Pure: no clock, no disk.
 
-It is the state that ``journal.commit`` keeps with the output's position, both or none. So an event is entered
-exactly when the journal lets go of it; what is read again after a crash was not entered before. The day is that
-of receipt, in UTC: it is known for every event, also for one that waits undecoded or that no codec can read, and
-no filter or wrong clock of a client changes it. The indices are entered by the names that the output really used.
+``journal.commit`` stores it together with the output's position, both or neither. So an event is entered exactly when
+the journal no longer needs it; what is read again after a crash was not entered before. The day is that of receipt, in
+UTC: it is known for every event, even undecoded, and no filter or wrong client clock changes it. Indices are entered
+under the names that the output really used.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ingestd.event.tally import COUNTS, Tally
 from ingestd.event.timestamp import from_epoch_ns
 
 KEPT_DAYS = 40
-"""Older days are added up: the ledger is written with every commit and must stay small."""
+"""Older days are merged: the ledger is written with every commit and must stay small."""
 
 OLDER = "older"
-"""The day of all that is older."""
+"""The key of all older days."""
 
 _KEPT_INDICES = 200
 
@@ -34,19 +34,19 @@ def day_of(time_ns: int) -> str:
 class Ledger:
     """Adds up what became of the events of one journal for one output.
 
-    ``state`` is JSON, the same object all the time: ``since`` is how many events the journal had seen before
-    the ledger began, ``events`` how many it has entered since, counted as the journal counts them; ``days``
-    holds counts for each day and input, ``indices`` the events delivered to each index.
+    ``state`` is JSON, always the same object. ``since``: how many events the journal had seen when the ledger was
+    started; ``events``: how many were entered since, counted as the journal counts them; ``days``: counts for each day
+    and input; ``indices``: the events delivered to each index.
 
     Args:
         plugin: The name of the output's plugin.
-        state: What was committed last; anything else than a ledger begins a new one.
-        since: Events of the journal before its position now.
+        state: What was committed last; anything but a ledger starts a new one.
+        since: Events of the journal before its current position.
     """
 
     def __init__(self, plugin: str, state: Any, since: int) -> None:
-        begun = is_ledger(state)
-        self.state: dict[str, Any] = state if begun else {"since": since, "events": 0, "days": {}, "indices": {}}
+        known = is_ledger(state)
+        self.state: dict[str, Any] = state if known else {"since": since, "events": 0, "days": {}, "indices": {}}
         self.state["plugin"] = plugin
 
     def enter(self, chunk: Chunk, tally: Tally) -> None:
@@ -75,7 +75,7 @@ class Ledger:
         return counts
 
     def _enter_index(self, index: str, number: int) -> None:
-        """Add to an index. The one that was not written to for the longest time is forgotten when there are many."""
+        """Add to an index. With many indices, the one not written to for the longest time is dropped."""
         indices = self.state["indices"]
         before = indices.pop(index, 0)
         if len(indices) >= _KEPT_INDICES:
@@ -84,7 +84,7 @@ class Ledger:
 
 
 def is_ledger(state: Any) -> bool:
-    """Return whether what was committed with a position is a ledger."""
+    """Return whether the state committed with a position is a ledger."""
     return isinstance(state, dict) and {"since", "events", "days", "indices"} <= state.keys()
 
 
@@ -102,7 +102,7 @@ def _merge(older: dict[str, Counts], day: dict[str, Counts]) -> None:
 
 
 UNKNOWN = ("?", "?")
-"""Day and input of events that are missing in the journal itself, where nobody can know them."""
+"""Day and input of events that are missing from the journal itself: they cannot be known."""
 
 Tallies = dict[tuple[str, str], Tally]
 """Tallies by day and input."""
@@ -112,9 +112,9 @@ def tallies(state: Any, queued: Mapping[tuple[str, str], int], seen: int) -> Tal
     """Return the balance of one output and one journal.
 
     Args:
-        state: A ledger, or None where nothing was committed yet: then what waits is all there is.
-        queued: Events behind the output's position, by day and input.
-        seen: Events that the journal has seen up to the last one of ``queued``.
+        state: A ledger, or None if nothing is committed yet: then everything is queued.
+        queued: Events after the output's position, by day and input.
+        seen: Events that the journal has seen up to the last of ``queued``.
     """
     found: Tallies = {}
     entered = sum(queued.values())
@@ -123,7 +123,7 @@ def tallies(state: Any, queued: Mapping[tuple[str, str], int], seen: int) -> Tal
             for input_id, counts in inputs.items():
                 found[day, input_id] = Tally.of(counts)
         entered += state["since"] + state["events"]
-        if missing := seen - entered:  # seen by the journal, and neither entered nor there any more
+        if missing := seen - entered:  # seen by the journal, but neither entered nor still in it
             found[UNKNOWN] = Tally(received=missing)
     for key, number in queued.items():
         found.setdefault(key, Tally()).add(Tally(received=number, queued=number))

@@ -1,7 +1,7 @@
 """A running pipeline: chunks from the inputs into the journal, and out of it to the outputs.
 
-In the happy path a chunk goes to the outputs from memory. An output that has fallen behind reads it from the
-journal when it comes to it; so no output holds up another, and memory stays bounded however long one is away.
+Usually a chunk goes to the outputs from memory. An output that has fallen behind reads it from the journal later, so no
+output holds up another, and memory stays bounded however long one is away.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ingestd.tasks import BackgroundTasks, TaskEndedError
 log = get_logger(__name__)
 
 _CATCH_UP_BYTES = 1 << 18
-"""How much an output that is behind reads from the journal before others get their turn."""
+"""Bytes that an output which is behind reads from the journal at once."""
 
 _DISK_RETRY_SECONDS = 1.0
 
@@ -43,8 +43,10 @@ class RunningPipeline:
     Args:
         name: The pipeline's name, in metrics and logs.
         pipeline: Compiled from its config.
-        journal: What keeps the chunks until every output has them.
-        first: Whether this is the first of several processes: inputs that are no sockets are read by that one.
+        journal: Keeps the chunks until every output has them.
+        settings: Of the daemon.
+        dead_letters: Of this pipeline.
+        first: Whether this is the first of several processes: only that one reads inputs that are not sockets.
     """
 
     def __init__(
@@ -75,15 +77,15 @@ class RunningPipeline:
         self._rejected: deque[Chunk] = deque()  # not in the journal yet
         self._open = asyncio.Event()
         self._open.set()
-        self._retry_at = 0.0  # by the loop's clock: not before then is a disk tried again that has refused
+        self._retry_at = 0.0  # on the loop's clock: when to try a full or failing disk again
         text = "the journal cannot be written; inputs wait until it can"
-        self._journal_refuses = Outage(log.error, text, log.info, "the journal can be written again")
+        self._journal_outage = Outage(log.error, text, log.info, "the journal can be written again")
         text = "the journal cannot be forced to the disk"
-        self._sync_refuses = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
+        self._sync_outage = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """One for each output."""
+        """The delivery of each output."""
         return [delivery for _, delivery in self._deliveries]
 
     @property
@@ -97,10 +99,10 @@ class RunningPipeline:
         return not self._open.is_set()
 
     async def start(self) -> None:
-        """Open outputs, then inputs, and begin.
+        """Open outputs, then inputs, and start.
 
         Raises:
-            OSError: An input or output cannot be opened; the sentence says which and why.
+            OSError: An input or output cannot be opened; the message says which and why.
         """
         for name, lost in self.journal.consumers([delivery.name for delivery in self.deliveries]).items():
             text = "an output was taken out of the config with events waiting for it"
@@ -108,18 +110,20 @@ class RunningPipeline:
         for delivery in self.deliveries:
             await delivery.start()
         if self.journal.head > START:
-            self._dead_letters.recall(min((one.position for one in self.deliveries), default=self.journal.head))
+            self._dead_letters.recall(
+                min((delivery.position for delivery in self.deliveries), default=self.journal.head)
+            )
         for sink in self._read_here().values():
             await sink.built.input.open()
         for name, sink in self._read_here().items():
             self._inputs.append(self._tasks.start(f"input {name}", self._run_input(sink)))
         for route, delivery in self._deliveries:
             self._tasks.start(f"catch-up of {delivery.name}", self._catch_up(route, delivery), endless=True)
-        self._tasks.start("sync", self._sync_now_and_then(), endless=True)
+        self._tasks.start("sync", self._sync_periodically(), endless=True)
         await asyncio.sleep(0)  # let the inputs start to run
 
     def _read_here(self) -> dict[str, _Sink]:
-        """Return the sinks of the inputs that this process reads: of its several processes, one reads stdin."""
+        """Return the sinks of the inputs that this process reads: of several processes, only one reads stdin."""
         if self._first:
             return self._sinks
         return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, SocketInput)}
@@ -179,37 +183,37 @@ class RunningPipeline:
     @property
     def waiting(self) -> int:
         """Events that the slowest output has not delivered."""
-        return max((self.journal.pending(one.name).events for one in self.deliveries), default=0)
+        return max((self.journal.pending(delivery.name).events for delivery in self.deliveries), default=0)
 
     def put(self, chunk: Chunk, built: BuiltInput) -> bool:
-        """Keep a chunk in the journal and hand it to the outputs that are not behind; False: no room."""
-        begin = self.journal.head
+        """Append a chunk to the journal and hand it to the outputs that are not behind; False: no room."""
+        start = self.journal.head
         try:
             end = self.journal.append([chunk])
         except JournalFullError:
             self._open.clear()
             return False
         except JournalError as error:
-            self._disk_refuses(error)
+            self._shut_inputs(error)
             return False
-        self._journal_refuses.recovered(pipeline=self.name)
+        self._journal_outage.recovered(pipeline=self.name)
         metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
         metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
         try:
-            self._hand_over(chunk, built, begin, end)
-        except Exception as error:  # noqa: BLE001 -- it is kept: read again by the next process, not offered again
+            self._hand_over(chunk, built, start, end)
+        except Exception as error:  # noqa: BLE001 -- the next process reads it from the journal
             self._tasks.fail("hand-over", error)
         return True
 
-    def _disk_refuses(self, error: JournalError) -> None:
-        """Shut the inputs for a moment: what they hold is offered again then."""
-        self._journal_refuses.failed(pipeline=self.name, error=error)
+    def _shut_inputs(self, error: JournalError) -> None:
+        """Stop the inputs for a moment; then they offer again what they hold."""
+        self._journal_outage.failed(pipeline=self.name, error=error)
         self._open.clear()
         self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
 
-    def _hand_over(self, chunk: Chunk, built: BuiltInput, begin: Position, end: Position) -> None:
-        """Hand a chunk that was just appended to the outputs that have come that far; tell the others of it."""
-        current = [one for one in self._deliveries if one[1].position == begin and one[1].has_room]
+    def _hand_over(self, chunk: Chunk, built: BuiltInput, start: Position, end: Position) -> None:
+        """Hand a chunk that was just appended to the outputs that are not behind; wake the catch-up of the others."""
+        current = [target for target in self._deliveries if target[1].position == start and target[1].has_room]
         if current:
             self._process(chunk, built, current, end)
         if len(current) < len(self._deliveries):
@@ -218,12 +222,12 @@ class RunningPipeline:
 
     def _process(self, chunk: Chunk, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
         """Make payloads of one chunk and hand them to ``targets``."""
-        if not chunk.data:  # no frame, but the trace of what was rejected
+        if not chunk.data:  # it stands for a line that was rejected
             for _, delivery in targets:
                 delivery.take(chunk, Processed((), (), Tally(received=chunk.events, dead=1)), end)
             return
         outputs = [(route, delivery.built) for route, delivery in targets]
-        first = targets[0] is self._deliveries[0]  # other outputs that are behind see the same events again
+        first = targets[0] is self._deliveries[0]  # outputs that are behind process the same events again
         work = self._processing.process(chunk, built, outputs, count=first)
         for (_, delivery), processed in zip(targets, work, strict=True):
             delivery.take(chunk, processed, end)
@@ -244,34 +248,34 @@ class RunningPipeline:
                     log.error("the journal cannot be read; tried again", pipeline=self.name, error=error)
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
-                if not entries:  # what is left is damaged, and was reported
+                if not entries:  # the rest is damaged, and was reported
                     delivery.take(None, Processed((), (), Tally()), self.journal.head)
                 for chunk, end in entries:
                     self._process(chunk, self._input_of(chunk), [(route, delivery)], end)
-                    await asyncio.sleep(0)  # readers get their turn after each
+                    await asyncio.sleep(0)  # let the inputs run
 
     def _input_of(self, chunk: Chunk) -> BuiltInput:
-        """Return the input of a chunk; if the config has it no more, the first: its codec is the best guess."""
+        """Return the input of a chunk; if the config no longer has it, the first one, whose codec is the best guess."""
         sink = self._sinks.get(chunk.input_id)
         return (sink or next(iter(self._sinks.values()))).built
 
-    async def _sync_now_and_then(self) -> None:
-        """Force the journal to the disk at the sync interval, which also frees what is delivered."""
+    async def _sync_periodically(self) -> None:
+        """Sync the journal at its interval, which also frees what is delivered."""
         while True:
             await asyncio.sleep(self._sync_interval)
             if self._dead_letters.unsynced:
-                with contextlib.suppress(OSError):  # they say so themselves
+                with contextlib.suppress(OSError):  # logged there
                     await asyncio.to_thread(self._dead_letters.sync)
             try:
                 await asyncio.to_thread(self.journal.sync)
-                self._sync_refuses.recovered(pipeline=self.name)
+                self._sync_outage.recovered(pipeline=self.name)
             except JournalError as error:
-                self._sync_refuses.failed(pipeline=self.name, error=error)
+                self._sync_outage.failed(pipeline=self.name, error=error)
             self._reopen()
             self._enter_rejected()
 
     def _reopen(self) -> None:
-        """Let the inputs go on if there is room, and if a disk that has refused has had its pause."""
+        """Let the inputs go on if there is room, and the pause after a disk error is over."""
         if (
             self.journal.room > 0
             and not self._dead_letters.stuck
@@ -286,7 +290,7 @@ class RunningPipeline:
     def reject(
         self, raw: bytes, reason: str, stream: Stream, built: BuiltInput, size: int | None, offset: int | None
     ) -> None:
-        """Keep bytes that are no frame as a dead letter, see ``Sink``."""
+        """Make a dead letter of bytes that are not a frame; see ``Sink``."""
         input_id = built.step.plugin_id
         metrics.EVENTS_RECEIVED.add(1, self.name, input_id)
         self._dead_letters.add(
@@ -300,33 +304,33 @@ class RunningPipeline:
             offset=offset,
             fields=stream.fields,
         )
-        if self._dead_letters.stuck:  # nobody keeps a copy of these bytes: no more of them until the disk takes them
+        if self._dead_letters.stuck:  # these bytes are only in memory: accept no more until they are on the disk
             self._open.clear()
-        # The trace lies behind the line, so that whoever reads the stream next begins there.
+        # The offset is after the line, so that the next reader of the stream starts there.
         stream_id, end = ("", 0) if offset is None else (stream.id, offset + (len(raw) if size is None else size) + 1)
         self._rejected.append(Chunk(input_id, stream_id, {}, end, time.time_ns(), 1, b""))
         self._enter_rejected()
 
     def _enter_rejected(self) -> None:
-        """Leave a trace of what was rejected in the journal: the ledgers of all outputs are written along it."""
+        """Append an empty chunk for each rejected line: ledgers count only what is in the journal."""
         while self._rejected:
-            begin, chunk = self.journal.head, self._rejected[0]
+            start, chunk = self.journal.head, self._rejected[0]
             try:
                 end = self.journal.append([chunk])
-            except JournalError:  # told by whoever has events to append; tried again with the next sync
+            except JournalError:  # logged by ``put``; tried again with the next sync
                 return
             self._rejected.popleft()
-            self._hand_over(chunk, self._input_of(chunk), begin, end)
+            self._hand_over(chunk, self._input_of(chunk), start, end)
 
     def measure(self) -> None:
-        """Set the gauges; called when somebody looks at the metrics."""
+        """Set the gauges; called when the metrics are read."""
         pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
-        metrics.QUEUE_BYTES.set(max((one.bytes for one in pending), default=0), self.name)
-        metrics.QUEUE_EVENTS.set(max((one.events for one in pending), default=0), self.name)
+        metrics.QUEUE_BYTES.set(max((waiting.bytes for waiting in pending), default=0), self.name)
+        metrics.QUEUE_EVENTS.set(max((waiting.events for waiting in pending), default=0), self.name)
 
 
 class _Sink:
-    """One input's way into its pipeline."""
+    """What an input puts its frames into: makes chunks of them."""
 
     def __init__(self, running: RunningPipeline, built: BuiltInput) -> None:
         self._running, self.built = running, built
@@ -337,7 +341,7 @@ class _Sink:
         return self._running.full
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
-        # The only delimiter that a codec may have is the line feed.
+        # Codecs have no other delimiter than the line feed.
         frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
         chunk = Chunk(self._input_id, stream.id, stream.fields, offset, time.time_ns(), frames, data)
         return self._running.put(chunk, self.built)
@@ -352,11 +356,11 @@ class _Sink:
 
 
 def report_failures(pipeline_id: str) -> Callable[[Step, Event, Exception], None]:
-    """Return what counts and tells the failures of a pipeline's filters."""
+    """Return a function that counts and logs the failures of a pipeline's filters."""
 
     def report(step: Step, event: Event, error: Exception) -> None:
         metrics.EVENTS_FAILED.add(1, pipeline_id, step.plugin_id, step.spec.failure_tag)
-        place = f"{step.span.file}:{step.span.line}:{step.span.column}"
-        log.warning("a filter failed; the event goes on", filter=step.plugin_id, config=place, error=repr(error))
+        position = f"{step.span.file}:{step.span.line}:{step.span.column}"
+        log.warning("a filter failed; the event goes on", filter=step.plugin_id, config=position, error=repr(error))
 
     return report

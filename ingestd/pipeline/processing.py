@@ -1,7 +1,7 @@
 """From a chunk to the payload of each output: decode, filter, prepare, count.
 
-A fault of the daemon's own in a codec, filter or output is no reason to give up a whole chunk: then its frames or
-events are taken one by one, and only those at fault become dead letters.
+A defect in a codec, filter or output must not cost a whole chunk: then its frames or events are processed one by one,
+and only those that fail become dead letters.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Processed(NamedTuple):
 
 
 class Processing:
-    """Runs the codec, the filters and the preparation of outputs over chunks, as if they had just come."""
+    """Runs the codec, the filters and ``Output.prepare`` over chunks, as if they had just been received."""
 
     def __init__(self, name: str, pipeline: Pipeline, dead_letters: DeadLetters) -> None:
         self._name, self._pipeline, self._dead_letters = name, pipeline, dead_letters
@@ -49,7 +49,7 @@ class Processing:
     ) -> list[Processed]:
         """Return what each of ``outputs``, given with the numbers of their routes, gets of a chunk.
 
-        ``count``: count the events in the metrics, where each is to be counted once.
+        ``count``: also count the events in the metrics.
         """
         routes, tally = self._filter(chunk, built)
         if count:
@@ -60,7 +60,7 @@ class Processing:
     def _filter(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
             return self._run(chunk, built)
-        except Exception:  # a fault of ours: what it is about is set aside, what comes after it must go on
+        except Exception:  # a defect of ours: the rest of the chunk must go on
             log.exception("the daemon failed on a chunk; the events at fault become dead letters", pipeline=self._name)
         routes: Routes = [[] for _ in self._pipeline.routes]
         tally = Tally()
@@ -109,13 +109,13 @@ class Processing:
 def prepare(built: BuiltOutput, batch: Batch) -> tuple[list[Any], list[Rejection]]:
     """Return the payloads that an output makes of ``batch``, and what it rejects.
 
-    Usually that is one payload. An output that fails on the batch gets its events one by one, so that only those at
-    fault are rejected.
+    Usually that is one payload. If the output fails, it gets the events one by one, and only those that fail are
+    rejected.
     """
     name = built.step.plugin_id
     try:
         payload, rejected = built.output.prepare(batch)
-    except Exception:  # a fault of ours, as above
+    except Exception:  # a defect of ours, as above
         log.exception("an output failed on events; those at fault become dead letters", output=name)
     else:
         return [payload], list(rejected)

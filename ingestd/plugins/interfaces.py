@@ -1,4 +1,4 @@
-"""What the runtime asks of inputs, codecs and outputs. Filters are plain functions, see ``registry``."""
+"""The protocols of inputs, codecs and outputs. Filters are plain functions, see ``registry``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ingestd.event.tally import Tally
 
 
 class Decoded(NamedTuple):
-    """n records out of a chunk: see ``ingestd.event.record.Record`` for the meaning of each part.
+    """The n records of a chunk: see ``ingestd.event.record.Record`` for the meaning of each part.
 
-    ``raws[i]`` is None where ``events[i]`` is the whole record. ``keys`` rises and is unique in the stream.
+    ``raws[i]`` is None where ``events[i]`` is the whole record. ``keys`` are ascending and unique in the stream.
     """
 
     raws: list[bytes | None]
@@ -28,12 +28,12 @@ class Codec(Protocol):
 
     @property
     def delimiter(self) -> bytes | None:
-        """What ends a frame in a stream; None if every message is one frame."""
+        """The end of a frame in a stream; None: every message is one frame."""
 
     def decode(self, chunk: Chunk) -> Decoded:
-        """Return the records of ``chunk``; never raises on bad data: it becomes an event that is tagged so.
+        """Return the records of ``chunk``. Never raises on bad data: that becomes an event with a tag.
 
-        Every event has ``@timestamp`` in UTC, in case of need that of receipt, and ``@version``.
+        Every event has ``@version`` and ``@timestamp`` in UTC, by default the time of receipt.
         """
 
     def encode(self, batch: Batch) -> bytes:
@@ -41,26 +41,26 @@ class Codec(Protocol):
 
 
 class Sink(Protocol):
-    """Where an input puts what it has read."""
+    """Where an input puts what it reads."""
 
     @property
     def full(self) -> bool:
-        """Whether the input must stop reading for now."""
+        """Whether the input must stop reading until there is ``room``."""
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
-        """Keep whole frames, see ``Chunk``, and pass them on; ``offset`` is the place of the first byte in the stream.
+        """Store whole frames, see ``Chunk``; ``offset`` is where the first byte is in the stream.
 
-        False if there was no room to keep them: then offer them again after ``room``.
+        False: there was no room, offer them again after ``room``.
         """
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
     ) -> None:
-        """Keep a line that is no frame as a dead letter.
+        """Make a dead letter of a line that cannot be a frame.
 
-        ``reason`` is a sentence; ``size`` is how many bytes there were without the line end, if ``raw`` is only the
-        begin of them. ``offset`` is the place of its first byte in a stream that another process may read again: then
-        it becomes a letter once, and ``serve`` is told that it is kept.
+        ``reason`` is a sentence; ``size``: its bytes without the line end, if ``raw`` is only the start of it.
+        ``offset``: where its first byte is, in a stream that another process may read again. Then there is only one
+        dead letter of it, and ``serve`` gets an offset after it as ``kept``.
         """
 
     async def room(self) -> None:
@@ -68,21 +68,21 @@ class Sink(Protocol):
 
 
 StopMode = Literal["drain", "leave", "handover"]
-"""How an input ends: ``drain``: what has arrived is put, be it half a line; ``leave``: whole lines are put, half
-a line is left to whoever reads the connection next; ``handover``: another process reads on at once, so leave all."""
+"""How an input ends. ``drain``: everything that has arrived is put, even half a line; ``leave``: whole lines are put,
+half a line is left for the next reader of the connection; ``handover``: another process reads on, so all is left."""
 
 
 class Input(Protocol):
     """A source of chunks. Life: ``open``, ``run`` until the end of input or ``stop``."""
 
     finite: bool
-    """Whether the input ends by itself; a daemon whose inputs have all ended stops."""
+    """Whether the input has an end; the daemon stops when all inputs have ended."""
 
     async def open(self) -> None:
-        """Take hold of the resource. Raises OSError with a sentence of what to do."""
+        """Open the resource. Raises OSError with a message that says what to do."""
 
     async def run(self, sink: Sink) -> None:
-        """Feed ``sink`` until the input ends or ``stop`` is called; then everything read has been put."""
+        """Feed ``sink`` until the input ends or ``stop`` is called; then everything that was read has been put."""
 
     def stop(self, mode: StopMode) -> None:
         """Let ``run`` return."""
@@ -90,7 +90,7 @@ class Input(Protocol):
 
 @runtime_checkable
 class SocketInput(Input, Protocol):
-    """An input that reads connections which others accept, and which outlive the process that reads them."""
+    """An input that reads connections which the supervisor accepts, and which outlive the process that reads them."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -98,16 +98,16 @@ class SocketInput(Input, Protocol):
 
     @property
     def max_connections(self) -> int:
-        """Connections at once; 0: no limit."""
+        """Maximum number of open connections; 0: no limit."""
 
     def serve(self, sock: socket.socket, stream: Stream, kept: int, closed: Callable[[str], None]) -> None:
         """Read a connection; only while ``run`` runs.
 
         Args:
             sock: The connection; the input closes it.
-            stream: What it is from now on.
-            kept: The bytes of the stream before this offset are kept already, be they consumed or not.
-            closed: Called with the reason when the input is done with the connection.
+            stream: The stream that it is.
+            kept: Bytes of the stream before this offset are in the journal, whether consumed or not.
+            closed: Called with the reason when the input has closed the connection.
         """
 
 
@@ -140,13 +140,13 @@ class Output(Protocol[P]):
     """How many bytes of frames one call should carry; payloads are sent together up to about this size."""
 
     async def open(self) -> None:
-        """Prepare; raises OSError or ValueError with a sentence of what to do where it can never work."""
+        """Open it. Raises OSError or ValueError, with a message that says what to do, if it can never work."""
 
     def prepare(self, batch: Batch) -> Prepared[P]:
         """Return what is to be sent of ``batch``, which is not kept, and what cannot be sent.
 
-        Called right after the filters, while the records are in the processor's cache: made here, a document
-        costs half of what it does later, and bytes wait in less memory than events.
+        Called right after the filters, while the records are in the processor's cache: documents cost half of what
+        they do later, and take less memory than events while they wait.
         """
 
     async def deliver(self, payloads: Sequence[P]) -> Sequence[Tally] | None:
@@ -157,4 +157,4 @@ class Output(Protocol[P]):
         """
 
     async def close(self) -> None:
-        """Let go of the resource; nothing is under way any more."""
+        """Close the resource; nothing is in flight any more."""
