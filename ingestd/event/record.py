@@ -1,9 +1,9 @@
 """A record on its way from codec to output, and the document it becomes.
 
-A record is decoded only as far as the pipeline touches it. ``raw`` is its JSON text as it came, ``head``
-the decoded fields as they were before the filters, ``event`` the same fields after them. If the filters
-only added fields, the document is ``raw`` with the additions spliced in before its last brace; only a
-record in which a decoded field was changed or removed is decoded in full, patched and written anew.
+Only the fields of a record that the pipeline touches are decoded. ``raw`` is its JSON text as it came, ``head`` the
+decoded fields before the filters, ``event`` the same fields after them. If the filters only added fields, the document
+is ``raw`` with the additions inserted before its last brace; a record in which a decoded field was changed or removed
+is decoded in full, patched and encoded again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def documents(records: Iterable[Record], touched: Collection[str]) -> list[bytes
             continue
         added = event.copy()
         for name, value in head.items():
-            # Values are never changed in place (see ``Event``), so identity tells whether one was replaced.
+            # Values are never changed in place (see ``Event``), so identity shows whether one was replaced.
             if added.pop(name, _MISSING) is not value:
                 write(dumps(_visible(_patched(raw, head, event))))
                 break
@@ -55,7 +55,7 @@ def whole(record: Record) -> Event:
 def _patched(raw: bytes, head: Event, event: Event) -> Event:
     try:
         full: Event = loads(raw)
-    except NotJsonError:  # among the fields never decoded is one that nests too deeply
+    except NotJsonError:  # a field that was not decoded before is nested too deeply
         full = head | {"message": raw.decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
     for key in head.keys() - event.keys():
         full.pop(key, None)

@@ -13,11 +13,11 @@ from ingestd.event.chunk import Chunk
 
 
 class JournalError(Exception):
-    """The disk refuses: what was to be done was not done, and may be tried again later."""
+    """A disk error: nothing was done; it may be tried again later."""
 
 
 class JournalFullError(JournalError):
-    """The journal is at its bound: nothing was written. There is room again when the consumers commit."""
+    """The journal has reached its size limit: nothing was written. There is room again when the consumers commit."""
 
 
 class JournalLockedError(JournalError):
@@ -25,9 +25,9 @@ class JournalLockedError(JournalError):
 
 
 class Position(NamedTuple):
-    """A place between two records: how many bytes of the journal, and how many events, came before it, ever.
+    """A point between two records: how many bytes of the journal, and how many events, ever came before it.
 
-    Positions rise over the whole life of a journal, across restarts and repairs; the bytes alone tell them apart.
+    Positions only rise over the life of a journal, across restarts and repairs; equal bytes mean equal positions.
     """
 
     offset: int
@@ -38,34 +38,34 @@ START = Position(0, 0)
 
 
 class Entry(NamedTuple):
-    """A chunk as it is read, and the position after it, which is what a consumer of it commits."""
+    """A chunk, and the position after it, which its consumers commit."""
 
     chunk: Chunk
     end: Position
 
 
 class Pending(NamedTuple):
-    """What a consumer has before it: events, and bytes of the journal."""
+    """What a consumer has not committed yet: events, and bytes of the journal."""
 
     events: int
     bytes: int
 
 
 class Repair(NamedTuple):
-    """Something that was wrong on the disk, and what was done about it. ``str()`` is a sentence."""
+    """Something that was wrong on the disk, and how it was repaired. ``str()`` is a sentence."""
 
     kind: str
     """One of REPAIRS."""
     file: str
     """Name of the file in the journal's folder."""
     offset: int
-    """Where in the file."""
+    """Offset in the file."""
     size: int
-    """How many bytes could not be read."""
+    """Bytes that could not be read."""
     events: int | None
-    """How many events were in them, where that can be known."""
+    """How many events were in them; None: unknown."""
     kept: str
-    """Name of the file that has the bytes now; empty where none of them are left or they could not be copied."""
+    """Name of the file that has the bytes now; empty if none are left or they could not be copied."""
 
     def __str__(self) -> str:
         events = "" if self.events is None else f", {self.events} events"
@@ -79,10 +79,10 @@ REPAIRS = {
     "damaged": "a part of a journal file is damaged and was skipped",
     "missing": "a part of the journal is missing and was skipped",
     "unreadable": "a journal file cannot be read and was set aside",
-    "positions": "the positions of the outputs cannot be read, they begin anew with the oldest record",
-    "beyond": "an output had come further than the journal reaches, it goes on at the end",
+    "positions": "the positions of the outputs cannot be read, they start again at the oldest record",
+    "beyond": "the position of an output was beyond the end of the journal, it goes on at the end",
 }
-"""The kinds of ``Repair`` and what each means."""
+"""The kinds of ``Repair``."""
 
 
 class RecordQueue(Protocol):
@@ -93,79 +93,79 @@ class RecordQueue(Protocol):
 
     @property
     def repairs(self) -> Sequence[Repair]:
-        """Everything found wrong so far; most of it when the journal was opened."""
+        """All repairs so far; most are made when the journal is opened."""
 
     @property
     def head(self) -> Position:
-        """The position behind the newest record."""
+        """The position after the newest record."""
 
     @property
     def tail(self) -> Position:
-        """The position before the oldest record that is still there."""
+        """The position before the oldest record that still exists."""
 
     @property
     def room(self) -> int:
-        """How many bytes may be appended now. 0 or less: none."""
+        """How many bytes can be appended now; 0 or less: none."""
 
     def append(self, chunks: Sequence[Chunk]) -> Position:
         """Add chunks, all or none, with one write; return the position after the last.
 
-        They outlive the process at once, and a power failure after the next ``sync``. A journal in which nothing
-        waits takes them however many they are.
+        They survive the process at once, and a power failure after the next ``sync``. A journal in which nothing is
+        pending accepts any number of bytes.
 
         Raises:
             JournalFullError: There is no room for them.
-            JournalError: The disk refused, or is full. Nothing was written; try again later.
+            JournalError: A disk error, or a full disk. Nothing was written; try again later.
         """
 
     def sync(self) -> Position:
-        """Force to the disk what was appended and committed, free what no consumer needs.
+        """Sync what was appended and committed to the disk, free what no consumer needs.
 
-        Returns the ``head`` at the call: everything before it is safe now.
+        Returns the ``head`` at the time of the call: everything before it is safe now.
 
         Raises:
-            JournalError: The disk refused. What was appended since the last sync is readable, but a power failure
-                may take it, also if a later call succeeds: after an error the kernel does not write pages again.
+            JournalError: A disk error. What was appended since the last sync can be read, but may be lost in a power
+                failure, even if a later call succeeds: the kernel does not write pages again after an error.
         """
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
-        """Return the records behind ``position``, at most ``max_bytes`` of data, but at least one.
+        """Return the entries after ``position``, at most ``max_bytes`` of data, but at least one.
 
-        None: there are none, ``position`` is at the head. What is damaged is skipped, see ``repairs``.
+        Empty: ``position`` is at the head. Damaged records are skipped, see ``repairs``.
 
         Raises:
-            JournalError: The disk refused to read.
+            JournalError: A disk error.
         """
 
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
-        """Say who consumes: nobody else's position holds records back any more.
+        """Set the consumers: the positions of all others are dropped.
 
-        A new one begins where the slowest of those before it stands (without any: at the tail). Returns the
-        consumers that are forgotten although something was pending for them.
+        A new one starts at the position of the slowest consumer before (without any: at the tail). Returns the
+        consumers that were dropped although something was pending for them.
         """
 
     def commit(self, name: str, position: Position, state: Any = None) -> None:
         """Note that consumer ``name`` is done with everything before ``position``.
 
-        ``state``, any JSON value, is kept with the position, both or none; None keeps the one before. Survives
-        the process at once, unless the disk refuses: then it is written with the next commit or ``sync``.
+        ``state``, any JSON value, is stored with the position, both or neither; None keeps the last one. Survives the
+        process at once, unless there is a disk error: then it is written with the next commit or ``sync``.
 
         Raises:
-            ValueError: The position lies before the last one committed or behind the head.
-            KeyError: ``consumers`` did not name it.
+            ValueError: The position is before the last committed one or after the head.
+            KeyError: It is not a consumer.
         """
 
     def committed(self, name: str) -> tuple[Position, Any]:
-        """Return the last position of a consumer, and the state committed with it (None: none ever was)."""
+        """Return the last position of a consumer, and the state committed with it (None: none yet)."""
 
     def pending(self, name: str) -> Pending:
         """Return what consumer ``name`` has not committed yet."""
 
     def ends(self) -> dict[str, int]:
-        """Return for each connection with records found at opening where in its stream the last of them ends.
+        """Return for each stream with records found at opening the offset after the last of them.
 
-        A crash between append and consume leaves bytes in a socket that are here already: those before the end.
+        A crash between append and consume leaves bytes in the socket that are in the journal too: those before it.
         """
 
     def close(self) -> None:
-        """``sync`` and let go of the files. Raises JournalError as ``sync`` does, and has let go nevertheless."""
+        """``sync`` and close the files. Raises JournalError as ``sync`` does, but closes them in any case."""

@@ -1,4 +1,4 @@
-"""Where the journals lie: one folder for each worker process, ``<data dir>/journal/<worker>/``."""
+"""The folders of the journals, one for each worker process, ``<data dir>/journal/<worker>/``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def journal_folder(data_dir: Path, name: str) -> Path:
 
 
 def journal_folders(data_dir: Path) -> list[Path]:
-    """Return the folders of all journals there are, also of workers that are no more. Raises OSError."""
+    """Return the folders of all journals, including those of former workers. Raises OSError."""
     root = data_dir / "journal"
     return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []

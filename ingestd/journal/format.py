@@ -1,20 +1,20 @@
-"""The form of records in a file: encode, check, decode. All numbers are little-endian.
+"""The format of journal files: encode, check and decode records. All numbers are little-endian.
 
-A segment file is a header and then records, nothing between them:
+A segment file is a header and then records, with nothing between them:
 
 ====================== ==============================================================================
 header, 32 bytes       ``ingestdJ``, version (u32), CRC-32 of what follows (u32),
                        base (u64): the journal's offset of the file's first byte,
                        events (u64): how many events the journal had before this file
-record                 magic (4 bytes), CRC-32 of all that follows (u32), place (u64): the journal's
-                       offset of this record, events before it (u64), offset in the stream (u64),
+record                 magic (4 bytes), CRC-32 of all that follows (u32), the journal's offset of this
+                       record (u64), events before it (u64), offset in the stream (u64),
                        receive time in ns (u64), frames (u32), size of data (u32), of fields (u32),
                        of the input's id (u16), of the connection's id (u16); then
                        input, connection (UTF-8), fields (JSON, nothing if there are none), data
 ====================== ==============================================================================
 
-A record states its own place, so that after damage the next good record is found by its magic without
-mistaking bytes inside somebody's data for one. The magic cannot occur in UTF-8 text.
+A record holds its own offset, so that after damage the next good record is found by its magic, and is not mistaken for
+bytes inside of data. The magic cannot occur in UTF-8 text.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _MAX_OFFSET = 1 << 62
 
 
 def encode_file_header(base: Position) -> bytes:
-    """Return the header of a segment file whose first byte is at ``base``."""
+    """Return the header of a segment file that starts at ``base``."""
     fixed = _FILE_FIXED.pack(base.offset, base.events)
     return _FILE_FRONT.pack(FILE_MAGIC, FILE_VERSION, zlib.crc32(fixed)) + fixed
 
 
 def decode_file_header(data: bytes) -> Position | None:
-    """Return the base of a segment file, None if the header is not whole or of another version."""
+    """Return the base of a segment file, None if the header is incomplete or of another version."""
     if len(data) < FILE_HEADER_BYTES:
         return None
     magic, version, crc = _FILE_FRONT.unpack_from(data)
@@ -87,7 +87,7 @@ def encode(chunks: Iterable[Chunk], position: Position) -> tuple[list[bytes], Po
 
 
 def _text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # the name of a file may be no UTF-8
+    return text.encode("utf-8", "surrogatepass")  # the name of a file may not be UTF-8
 
 
 class Head(NamedTuple):
@@ -115,14 +115,14 @@ class Head(NamedTuple):
 
 
 def peek(data: memoryview, at: int) -> Head | None:
-    """Return the head of what may be a record at ``at``: its magic is right, nothing else is checked."""
+    """Return the head of a possible record at ``at``: only its magic is checked."""
     if at + HEAD_BYTES > len(data) or data[at : at + len(MAGIC)] != MAGIC:
         return None
     return Head._make(_FIXED.unpack_from(data, at + _FRONT.size))
 
 
 def check(data: memoryview, at: int, base: int | None) -> Head | None:
-    """Return the head of the record at ``at`` if all of it is there and as it was written.
+    """Return the head of the record at ``at`` if it is complete and undamaged.
 
     ``base`` is the journal's offset of the first byte of ``data``; None: unknown, any will do.
     """
@@ -166,7 +166,7 @@ class Good(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """Bytes that are no record. ``events``: how many were in them, None where nothing follows that could tell."""
+    """Bytes that are no record. ``events``: how many were in them; None: unknown, no good record follows."""
 
     at: int
     size: int
@@ -174,11 +174,11 @@ class Bad(NamedTuple):
 
 
 def walk(data: bytes, at: int, base: Position) -> Iterator[Good | Bad]:
-    """Yield what there is in ``data`` from ``at`` on, without gaps.
+    """Yield the records and the damage in ``data`` from ``at`` on, without gaps.
 
     Args:
         data: A segment file, or a part of one.
-        at: Where to begin: behind a header or record.
+        at: Where to start: after a header or record.
         base: The journal's offset of the first byte of ``data``, and the events before ``at``.
     """
     view, events = memoryview(data), base.events
@@ -187,17 +187,17 @@ def walk(data: bytes, at: int, base: Position) -> Iterator[Good | Bad]:
             yield Good(at, head)
             at, events = at + head.size, head.end.events
             continue
-        begin, found = at, None
+        start, found = at, None
         while found is None and (at := data.find(MAGIC, at + 1)) >= 0:
             found = check(view, at, base.offset)
         if found is None:
-            yield Bad(begin, len(data) - begin, None)
+            yield Bad(start, len(data) - start, None)
             return
-        yield Bad(begin, at - begin, max(found.events - events, 0))
+        yield Bad(start, at - start, max(found.events - events, 0))
 
 
 def find_base(data: bytes) -> Position | None:
-    """Return the base of a segment whose header is damaged, as its first good record tells; None: it has none.
+    """Return the base of a segment with a damaged header, from its first good record; None: it has none.
 
     The events are those before that record.
     """

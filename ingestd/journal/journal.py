@@ -1,7 +1,7 @@
-"""The durable queue of one worker process: segment files, the consumers' positions, one lock.
+"""The durable queue of one worker process: segment files, the positions of the consumers, a lock.
 
-The caller owns the clock: it calls ``sync`` every ``journal.sync_interval``, from
-another thread if it likes, and stops reading its sockets while ``append`` raises.
+The caller calls ``sync`` every ``journal.sync_interval``, possibly from another thread, and stops reading its sockets
+while ``append`` raises.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ingestd.journal.base import (
 from ingestd.journal.format import encode
 from ingestd.journal.positions import Commit, PositionsFile, load_positions
 from ingestd.journal.reader import Damage, read_segment
-from ingestd.journal.recovery import Recovered, recover, repair, settle
+from ingestd.journal.recovery import Recovered, recover, repair, resolve_commits
 from ingestd.journal.segment import Segment, SegmentWriter, remove
 
 LOCK_NAME = "lock"
 _MIN_SEGMENT_BYTES = 4096
 _MAX_UNSYNCED = 16
-"""How many full segments wait for a ``sync`` that somebody else makes; more hold too many descriptors."""
+"""The most full segments that wait for the next ``sync``: each holds a descriptor."""
 
 
 @contextmanager
@@ -63,7 +63,7 @@ class Journal:
     def __init__(self, folder: Path, *, max_bytes: int = 1 << 30, segment_bytes: int = 16 << 20) -> None:
         self._folder, self._max_bytes = folder, max_bytes
         self._segment_bytes = max(min(segment_bytes, max_bytes // 4), _MIN_SEGMENT_BYTES)
-        self._guard = threading.Lock()  # held by sync only for the moments in which it looks at or changes these:
+        self._mutex = threading.Lock()  # held by sync only while it reads or changes these:
         self._writer: SegmentWriter | None = None
         self._unsynced: list[SegmentWriter] = []  # full segments
         self._dirty, self._new_files, self._closed = False, True, False
@@ -84,20 +84,20 @@ class Journal:
     def _open(self) -> Recovered:
         found, loaded = recover(self._folder), load_positions(self._folder)
         self._commits = dict(loaded.commits) if loaded else {}
-        self._head = settle(self._commits, found, loaded)
+        self._head = resolve_commits(self._commits, found, loaded)
         self._positions = PositionsFile(self._folder, loaded)
-        self._uncommitted = False  # whether positions wait for the disk to take them
+        self._uncommitted = False  # whether positions could not be written yet
         self._durable = dict(loaded.commits) if loaded else {}
         return found
 
     @property
     def repairs(self) -> Sequence[Repair]:
-        """Everything found wrong so far."""
+        """All repairs so far."""
         return self._repairs
 
     @property
     def head(self) -> Position:
-        """The position behind the newest record."""
+        """The position after the newest record."""
         return self._head
 
     @property
@@ -107,21 +107,21 @@ class Journal:
 
     @property
     def room(self) -> int:
-        """How many bytes may be appended now."""
+        """How many bytes can be appended now."""
         room = self._max_bytes - self._size
         return room if self._waiting() else max(room, 1)
 
     def _waiting(self) -> bool:
-        """Return whether somebody has not committed everything."""
+        """Return whether some consumer has not committed everything."""
         if not self._commits:
             return bool(self._segments)
-        return any(one.position.offset < self._head.offset for one in self._commits.values())
+        return any(commit.position.offset < self._head.offset for commit in self._commits.values())
 
     def append(self, chunks: Sequence[Chunk]) -> Position:
         """Add chunks, all or none; see ``RecordQueue``."""
         if not chunks:
             return self._head
-        with self._guard:
+        with self._mutex:
             writer = self._writer
             start = writer.segment.end if writer else self._head
             parts, end = encode(chunks, start)
@@ -135,7 +135,7 @@ class Journal:
                 try:
                     writer.append(parts, end)
                 except OSError:
-                    self._retire()  # the next attempt is made in a new file; this one is freed once it is consumed
+                    self._retire()  # the next attempt uses a new file; this one is freed once it is consumed
                     raise
             self._size += size
             self._head, self._dirty = end, True
@@ -148,7 +148,7 @@ class Journal:
         except OSError:
             if not (consumed := self._consumed(newest=True)):
                 raise
-            for segment in consumed:  # what was kept back may be what fills the disk
+            for segment in consumed:  # deleting them may free the space that is needed
                 remove(segment)
                 self._forget(segment)
             writer = SegmentWriter(self._folder, self._next_number, self._head)
@@ -159,7 +159,7 @@ class Journal:
         return writer
 
     def _retire(self) -> None:
-        """Append no more to the current segment. One without a record is taken away again."""
+        """Append no more to the current segment. One without a record is deleted."""
         writer, self._writer = self._writer, None
         if writer is None:
             return
@@ -175,9 +175,9 @@ class Journal:
             os.close(self._unsynced.pop(0).fd)
 
     def sync(self) -> Position:
-        """Force to the disk what was appended and committed, free what is not needed; see ``RecordQueue``."""
+        """Sync what was appended and committed to the disk, free what is not needed; see ``RecordQueue``."""
         with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
-            with self._guard:
+            with self._mutex:
                 head, commits, new_files = self._head, dict(self._commits), self._new_files
                 refused = self._write_positions() if self._uncommitted else None
                 fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
@@ -194,7 +194,7 @@ class Journal:
                     sync_folder(self._folder)
                 done = True
             finally:
-                with self._guard:
+                with self._mutex:
                     self._synced(done, full, new_files)
             if refused:
                 raise refused
@@ -202,7 +202,7 @@ class Journal:
         return head
 
     def _synced(self, done: bool, full: list[SegmentWriter], new_files: bool) -> None:
-        """Note that what was under way is safe, or that it is all to be done again."""
+        """Note that the sync is done, or that all of it must be repeated."""
         self._positions.end_sync(done)
         if not done:
             self._dirty, self._new_files = True, self._new_files or new_files
@@ -213,14 +213,14 @@ class Journal:
                 os.close(writer.fd)
 
     def _reclaim(self, durable: dict[str, Commit]) -> None:
-        """Delete the segments that nobody needs now that ``durable`` is safe on the disk."""
-        with self._guard:
+        """Delete the segments that no consumer needs now that ``durable`` is safe on the disk."""
+        with self._mutex:
             self._durable = durable
             consumed = self._consumed()
         for segment in consumed:
             with _disk(f"the journal {self._folder} cannot free its files"):
                 remove(segment)
-            with self._guard:
+            with self._mutex:
                 self._forget(segment)
 
     def _consumed(self, newest: bool = False) -> list[Segment]:
@@ -230,18 +230,18 @@ class Journal:
         """
         if not self._durable:
             return []
-        least = min(one.position.offset for one in self._durable.values())
+        least = min(commit.position.offset for commit in self._durable.values())
         candidates = self._segments if newest else self._segments[:-1]
         current = self._writer.segment if self._writer else None
         return [segment for segment in candidates if segment.end.offset <= least and segment is not current]
 
     def _forget(self, removed: Segment) -> None:
-        if removed in self._segments:  # else the other thread was quicker
+        if removed in self._segments:  # else the other thread was faster
             self._segments.remove(removed)
             self._size -= removed.size
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
-        """Return the records behind a position; see ``RecordQueue``."""
+        """Return the entries after a position; see ``RecordQueue``."""
         for segment in list(self._segments):
             if segment.end.offset > position.offset:
                 with _disk(f"the journal {self._folder} cannot be read"):
@@ -254,39 +254,39 @@ class Journal:
         return []
 
     def _skip(self, position: Position) -> None:
-        """Put who has come to ``position`` at the head: nothing behind it can be read, so nothing is left to do."""
-        with self._guard:
-            for name, one in self._commits.items():
-                if position.offset <= one.position.offset < self._head.offset:
-                    self._commits[name] = Commit(self._head, one.state)
+        """Move consumers at ``position`` or later to the head: nothing after it can be read."""
+        with self._mutex:
+            for name, commit in self._commits.items():
+                if position.offset <= commit.position.offset < self._head.offset:
+                    self._commits[name] = Commit(self._head, commit.state)
 
     def _note_damage(self, segment: Segment, damage: Damage) -> None:
-        """Tell of damage that came after the journal was opened; once, however often it is read."""
+        """Record damage that appeared after the journal was opened; once, however often it is read."""
         bad = damage.bad
-        if any(one.file == segment.path.name and one.offset == bad.at for one in self._repairs):
+        if any(known.file == segment.path.name and known.offset == bad.at for known in self._repairs):
             return
-        with self._guard:
+        with self._mutex:
             if self._writer and self._writer.segment is segment:
                 self._retire()
             before = segment.size
             self._repairs.append(repair(segment, bad, damage.data))
             self._size -= before - segment.size
-            if bad.events is None:  # nothing good follows in this file
+            if bad.events is None:  # no good record follows in this file
                 segment.end = Position(segment.base.offset + bad.at, segment.end.events)
 
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
-        """Say who consumes; see ``RecordQueue``."""
-        with self._guard:
+        """Set the consumers; see ``RecordQueue``."""
+        with self._mutex:
             before = self._commits
-            slowest = min((one.position for one in before.values()), default=self.tail)
+            slowest = min((commit.position for commit in before.values()), default=self.tail)
             self._commits = {name: before.get(name, Commit(slowest)) for name in names}
             self._write_positions()
-        gone = {name: self._pending(one.position) for name, one in before.items() if name not in self._commits}
+        gone = {name: self._pending(commit.position) for name, commit in before.items() if name not in self._commits}
         return {name: pending for name, pending in gone.items() if pending.bytes}
 
     def commit(self, name: str, position: Position, state: Any = None) -> None:
         """Note how far a consumer is; see ``RecordQueue``."""
-        with self._guard:
+        with self._mutex:
             before = self._commits[name]
             if not before.position.offset <= position.offset <= self._head.offset:
                 raise ValueError(f"{name} commits {position}, it is at {before.position} and the head at {self._head}")
@@ -297,15 +297,15 @@ class Journal:
         try:
             self._positions.write(self._commits)
         except OSError as error:
-            self._uncommitted = True  # sync tries again, and tells
+            self._uncommitted = True  # sync tries again, and raises
             return error
         self._uncommitted = False
         return None
 
     def committed(self, name: str) -> tuple[Position, Any]:
         """Return a consumer's last position and state."""
-        one = self._commits[name]
-        return one.position, loads(one.state)
+        commit = self._commits[name]
+        return commit.position, loads(commit.state)
 
     def pending(self, name: str) -> Pending:
         """Return what a consumer has not committed."""
@@ -315,11 +315,11 @@ class Journal:
         return Pending(max(self._head.events - position.events, 0), self._head.offset - position.offset)
 
     def ends(self) -> dict[str, int]:
-        """Return where each connection's records ended when the journal was opened."""
+        """Return the offset after each stream's records when the journal was opened."""
         return self._ends
 
     def close(self) -> None:
-        """``sync`` and let go of the files."""
+        """``sync`` and close the files."""
         if self._closed:
             return
         self._closed = True
@@ -334,12 +334,12 @@ class Journal:
 
 
 def _lock(folder: Path) -> int:
-    """Take the lock of a journal; the kernel lets go of it when the process ends, however it ends."""
+    """Lock a journal; the kernel unlocks it when the process ends, however it ends."""
     return lock_file(folder / LOCK_NAME, JournalLockedError(f"the journal {folder} is open in another process"))
 
 
 def _duplicate(fd: int, opened: ExitStack) -> int:
-    """Return a descriptor that stays good when ``append`` closes its own meanwhile."""
+    """Return a descriptor that stays valid when ``append`` closes its own meanwhile."""
     other = os.dup(fd)
     opened.callback(os.close, other)
     return other

@@ -1,4 +1,4 @@
-"""A journal in memory: the same behaviour without a disk, for tests and for whoever wants no journal."""
+"""A journal in memory: the same behaviour without a disk, for tests and for imports."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class MemoryJournal:
 
     @property
     def repairs(self) -> Sequence[Repair]:
-        """None ever."""
+        """Always empty."""
         return ()
 
     @property
     def head(self) -> Position:
-        """The position behind the newest record."""
+        """The position after the newest record."""
         return self._head
 
     @property
@@ -38,7 +38,7 @@ class MemoryJournal:
 
     @property
     def room(self) -> int:
-        """How many bytes may be appended now."""
+        """How many bytes can be appended now."""
         room = self._max_bytes - (self._head.offset - self._tail.offset)
         return room if self._entries else max(room, 1)
 
@@ -58,18 +58,18 @@ class MemoryJournal:
         return self._head
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
-        """Return the records behind a position, at most ``max_bytes`` of data, but one at least."""
+        """Return the entries after a position, at most ``max_bytes`` of data, but at least one."""
         first = bisect_right(self._entries, position, key=lambda entry: entry.end)
-        taken, entries = 0, list[Entry]()
+        size, entries = 0, list[Entry]()
         for entry in self._entries[first:]:
-            taken += len(entry.chunk.data)
-            if entries and taken > max_bytes:
+            size += len(entry.chunk.data)
+            if entries and size > max_bytes:
                 break
             entries.append(entry)
         return entries
 
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
-        """Say who consumes; return who is forgotten with something pending."""
+        """Set the consumers; return those dropped with something pending."""
         before = self._commits
         slowest = min((position for position, _ in before.values()), default=self._tail)
         self._commits = {name: before.get(name, (slowest, b"null")) for name in names}
@@ -103,8 +103,8 @@ class MemoryJournal:
         return Pending(self._head.events - position.events, self._head.offset - position.offset)
 
     def ends(self) -> dict[str, int]:
-        """Nothing: a journal in memory begins empty."""
+        """Nothing: a journal in memory starts empty."""
         return {}
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""How far each consumer has come: a small file that is overwritten in place.
+"""The positions of the consumers: a small file that is overwritten in place.
 
 The file has three slots. Each holds all consumers with their positions and states as JSON, a rising generation
 and a CRC-32; the highest good generation counts. One slot is always the one last forced to the disk and stays
@@ -28,7 +28,7 @@ from ingestd.journal.base import Position
 FILE_NAME = "positions"
 _SLOTS = 3
 _BLOCK = 4096
-"""Slots begin at multiples of this, whatever their size: they can be found without knowing it."""
+"""Slots start at multiples of this, so they can be found without knowing their size."""
 _MIN_SLOT_BYTES = 4 * _BLOCK
 _HEAD = struct.Struct("<8sIIQ")
 _MAGIC = b"ingestdP"
@@ -37,7 +37,7 @@ _MAX_OFFSET = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a consumer has committed: it is done with everything before ``position``.
+    """What a consumer has committed: it no longer needs anything before ``position``.
 
     ``state`` is JSON: a copy of what the consumer gave, which may have changed since.
     """
@@ -67,17 +67,17 @@ def load_positions(folder: Path) -> Loaded | None:
         return None
     slot_bytes, rest = divmod(len(data), _SLOTS)
     if rest or slot_bytes % _BLOCK:
-        slot_bytes = 0  # it was cut off; what is in it may be good nevertheless
+        slot_bytes = 0  # truncated; its slots may still be good
     found = [
         Loaded(slot[1], slot[0], at // slot_bytes if slot_bytes else 0, slot_bytes)
         for at in range(0, len(data), _BLOCK)
         if (slot := _decode(data, at))
     ]
-    return max(found, key=lambda one: one.generation, default=Loaded({}))
+    return max(found, key=lambda loaded: loaded.generation, default=Loaded({}))
 
 
 def _encode(generation: int, commits: Commits) -> bytes:
-    body = dumps({name: [*one.position, orjson.Fragment(one.state)] for name, one in commits.items()})
+    body = dumps({name: [*commit.position, orjson.Fragment(commit.state)] for name, commit in commits.items()})
     crc = zlib.crc32(body, generation & 0xFFFFFFFF)
     return _HEAD.pack(_MAGIC, crc, len(body), generation) + body
 
@@ -94,7 +94,7 @@ def _decode(data: bytes, at: int) -> tuple[int, dict[str, Commit]] | None:
             name: Commit(Position(offset, events), dumps(state))
             for name, (offset, events, state) in loads(body).items()
         }
-        sound = all(0 <= number < _MAX_OFFSET for one in commits.values() for number in one.position)
+        sound = all(0 <= number < _MAX_OFFSET for commit in commits.values() for number in commit.position)
     except (NotJsonError, AttributeError, TypeError, ValueError):
         return None  # of another version
     return (generation, commits) if sound else None
@@ -107,7 +107,7 @@ class PositionsFile:
     """
 
     def __init__(self, folder: Path, loaded: Loaded | None) -> None:
-        """Go on with what ``load_positions`` found; without anything good, with a new file."""
+        """Go on with what ``load_positions`` found; if it found nothing good, with a new file."""
         self._folder = folder
         self._fd = -1
         self._generation = self._written = self._durable = self._syncing = 0
@@ -121,7 +121,7 @@ class PositionsFile:
             self._rewrite(loaded.commits if loaded else {})
 
     def write(self, commits: Commits) -> None:
-        """Put ``commits`` into the file."""
+        """Write ``commits``."""
         data = _encode(self._generation + 1, commits)
         if 2 * len(data) > self._slot_bytes and self._grow(commits, must=len(data) > self._slot_bytes):
             return
@@ -133,7 +133,7 @@ class PositionsFile:
         self._written = slot
 
     def _grow(self, commits: Commits, must: bool) -> bool:
-        """Make larger slots, early: a full disk must find room in the old ones. Return whether it was done."""
+        """Make larger slots, early: on a full disk the old ones must suffice. Return whether it was done."""
         try:
             self._rewrite(commits)
         except OSError:
@@ -143,24 +143,24 @@ class PositionsFile:
         return True
 
     def begin_sync(self) -> int | None:
-        """Return the descriptor to force to the disk, None if there is nothing new; then call ``end_sync``."""
+        """Return the descriptor to sync, None if there is nothing new; then call ``end_sync``."""
         if self._written == self._durable:
             return None
         self._syncing = self._written
         return self._fd
 
     def end_sync(self, done: bool) -> None:
-        """Note whether what was there at ``begin_sync`` has been forced to the disk."""
+        """Note whether what was written at ``begin_sync`` is synced."""
         if done:
             self._durable = self._syncing
         self._syncing = self._durable
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._fd)
 
     def _rewrite(self, commits: Commits) -> None:
-        """Make a new file with slots that are large enough, and put it in the place of the old one."""
+        """Replace the file by one with slots that are large enough."""
         data = _encode(self._generation + 1, commits)
         slot_bytes = self._slot_bytes
         while slot_bytes < 4 * len(data):
@@ -181,7 +181,7 @@ class PositionsFile:
         self._fd, self._slot_bytes = fd, slot_bytes
         self._generation += 1
         self._written = self._durable = self._syncing = 0
-        sync_folder(self._folder)  # last: if this raises, the new file is nevertheless the one that has the name
+        sync_folder(self._folder)  # last: even if this raises, the new file has the name
 
 
 def _fill(fd: int, data: bytes) -> None:

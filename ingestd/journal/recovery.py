@@ -1,6 +1,6 @@
-"""Opening a journal after whatever happened to it: what is good is kept, what is not is told and set aside.
+"""Opening a journal after a crash or damage: good records are kept, the rest is reported and set aside.
 
-No state of the disk keeps a journal from opening. Nothing is ever appended to a file of an earlier process, so a
+No state of the disk prevents a journal from opening. Nothing is ever appended to a file of an earlier process, so a
 position never means two things, whatever was cut off.
 """
 
@@ -25,7 +25,7 @@ from ingestd.journal.segment import Segment, highest_number, remove, segment_fil
 
 @dataclass(slots=True)
 class Recovered:
-    """The segments that can be read, oldest first, what was repaired, and where each connection's records end."""
+    """The segments that can be read, oldest first, what was repaired, and the offset after each stream's records."""
 
     segments: list[Segment] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Recovered:
 
     @property
     def end(self) -> Position:
-        """The position behind the last good record."""
+        """The position after the last good record."""
         return self.segments[-1].end if self.segments else START
 
 
@@ -51,7 +51,7 @@ def recover(folder: Path) -> Recovered:
 def _recover_segment(found: Recovered, number: int, path: Path) -> None:
     data = path.read_bytes()
     header = decode_file_header(data)
-    if header is None and len(data) <= FILE_HEADER_BYTES:  # killed between making the file and its header
+    if header is None and len(data) <= FILE_HEADER_BYTES:  # killed before its header was written
         path.unlink()
         if data:
             found.repairs.append(Repair("torn", path.name, 0, len(data), 0, ""))
@@ -69,7 +69,7 @@ def _recover_segment(found: Recovered, number: int, path: Path) -> None:
         found.repairs.append(Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, ""))
     segment = Segment(path, number, base, base, len(data))
     _recover_records(found, segment, data)
-    if segment.end == base:  # not one good record: nothing to read, and what was there has been set aside
+    if segment.end == base:  # no good record, and the rest has been set aside
         remove(segment)
     else:
         found.segments.append(segment)
@@ -77,19 +77,20 @@ def _recover_segment(found: Recovered, number: int, path: Path) -> None:
 
 def _recover_records(found: Recovered, segment: Segment, data: bytes) -> None:
     view = memoryview(data)
-    for one in walk(data, FILE_HEADER_BYTES, segment.base):
-        if isinstance(one, Bad):
-            found.repairs.append(repair(segment, one, data[one.at : one.at + one.size]))
+    for part in walk(data, FILE_HEADER_BYTES, segment.base):
+        if isinstance(part, Bad):
+            found.repairs.append(repair(segment, part, data[part.at : part.at + part.size]))
             continue
-        segment.end = one.head.end
-        name, end = stream_of(view, one.at, one.head), one.head.offset + one.head.data_size
-        found.ends[name] = max(found.ends.get(name, 0), end)
+        head = part.head
+        segment.end = head.end
+        stream_id = stream_of(view, part.at, head)
+        found.ends[stream_id] = max(found.ends.get(stream_id, 0), head.offset + head.data_size)
 
 
 def repair(segment: Segment, bad: Bad, data: bytes) -> Repair:
     """Copy the damaged bytes ``data`` of a segment into a file of their own, and cut off a torn end.
 
-    What cannot be copied stays where it is, and the segment is kept for ever. Raises OSError.
+    What cannot be copied stays in place, and the segment is never deleted. Raises OSError.
     """
     kept = set_aside(segment.path, bad.at, data)
     torn = bad.events is None
@@ -101,27 +102,27 @@ def repair(segment: Segment, bad: Bad, data: bytes) -> Repair:
     return Repair("torn" if torn else "damaged", segment.path.name, bad.at, bad.size, bad.events, kept or "")
 
 
-def settle(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) -> Position:
-    """Move the commits in place to where there is something to read; return where the journal goes on.
+def resolve_commits(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) -> Position:
+    """Move ``commits``, in place, to records that can be read; return the position where the journal goes on.
 
-    That is behind everything that was ever read, also if it is gone: no position is used a second time.
+    That is after everything that was ever read, even if it is gone: no position is used twice.
     """
     repairs, end = found.repairs, found.end
     if loaded and not loaded.generation:
         repairs.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
-    committed = [one.position for one in commits.values()]
+    committed = [commit.position for commit in commits.values()]
     head = Position(*map(max, zip(end, *committed, strict=True)))
     base, tail = (found.segments[0].base, found.segments[0].first) if found.segments else (head, head)
     oldest = found.segments[0].path.name if found.segments else FILE_NAME
-    for name, one in commits.items():
-        at = one.position
+    for name, commit in commits.items():
+        at = commit.position
         if found.segments and at.offset > end.offset:
             repairs.append(Repair("beyond", FILE_NAME, 0, at.offset - end.offset, None, ""))
         if at.offset < base.offset:
             gone, events = base.offset - at.offset, max(base.events - at.events, 0)
             repairs.append(Repair("missing", oldest, 0, gone, events, ""))
         if at.offset >= end.offset:
-            commits[name] = Commit(head, one.state)
+            commits[name] = Commit(head, commit.state)
         elif at.offset < tail.offset:
-            commits[name] = Commit(tail, one.state)
+            commits[name] = Commit(tail, commit.state)
     return head

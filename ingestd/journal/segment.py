@@ -1,4 +1,4 @@
-"""One file of a journal: its name, the writer that appends all or nothing, reading a part of it."""
+"""A segment file of a journal: its name, a writer that appends all or nothing, reading a part of it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ingestd.journal.format import FILE_HEADER_BYTES, encode_file_header
 _NAME = re.compile(r"journal-(\d{8,})\.seg")
 _ANY = re.compile(r"journal-(\d{8,})\.seg.*")
 _MAX_PARTS = 1024
-"""IOV_MAX of Linux: more buffers than this in one writev are refused."""
+"""IOV_MAX of Linux: the most buffers of one writev."""
 
 
 @dataclass(slots=True)
 class Segment:
-    """What is known of a segment file.
+    """A segment file.
 
-    ``base`` is the position of its first byte, ``end`` the one behind its last good record, ``size`` the bytes it
-    takes on the disk. ``keep``: it holds damaged bytes that could not be copied, so it is never deleted.
+    ``base`` is the position of its first byte, ``end`` the one after its last good record, ``size`` its bytes on the
+    disk. ``keep``: it holds damaged bytes that could not be copied, so it is never deleted.
     """
 
     path: Path
@@ -41,23 +41,23 @@ class Segment:
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """Return the path of the segment with a number."""
+    """Return the path of a segment."""
     return folder / f"journal-{number:08d}.seg"
 
 
 def segment_files(folder: Path) -> list[tuple[int, Path]]:
-    """Return the segment files in ``folder`` by rising number; other files are nobody's business."""
+    """Return the segment files in ``folder`` by ascending number; other files are ignored."""
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return sorted(found)
 
 
 def highest_number(folder: Path) -> int:
-    """Return the highest number that a segment has or that belongs to what was set aside of one; 0 without any."""
+    """Return the highest number of a segment or of a file set aside from one; 0: there are none."""
     return max((int(match[1]) for path in folder.iterdir() if (match := _ANY.fullmatch(path.name))), default=0)
 
 
 def remove(segment: Segment) -> None:
-    """Delete a segment; one that holds damaged bytes is only renamed. Raises OSError."""
+    """Delete a segment, or rename it if it holds damaged bytes. Raises OSError."""
     if segment.keep:
         segment.path.rename(segment.path.with_name(segment.path.name + ".damaged"))
     else:
@@ -94,7 +94,7 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
 
 
 class SegmentWriter:
-    """The segment that is appended to. Creating one writes its header; raises OSError and leaves no file."""
+    """The segment that is appended to. The constructor writes its header, or raises OSError and leaves no file."""
 
     def __init__(self, folder: Path, number: int, base: Position) -> None:
         path = segment_path(folder, number)
@@ -109,11 +109,11 @@ class SegmentWriter:
         self.segment.end = self.segment.first
 
     def append(self, parts: Sequence[bytes], end: Position) -> None:
-        """Write ``parts`` behind what is there; ``end`` is the position behind them.
+        """Append ``parts``; ``end`` is the position after them.
 
         Raises:
-            OSError: Nothing of ``parts`` is in the file. Where not even that could be reached, what is behind
-                ``segment.end`` is half a record: append nothing more to this file.
+            OSError: Nothing of ``parts`` is in the file, unless the file could not be truncated: then there is half a
+                record after ``segment.end``. Append nothing more to this file.
         """
         self._write(parts)
         self.segment.end = end
@@ -124,7 +124,7 @@ class SegmentWriter:
         size = sum(map(len, parts))
         try:
             written = os.writev(self.fd, parts)
-            if written < size:  # the disk is nearly full, or this was more than 2 GiB: the next call tells
+            if written < size:  # the disk is nearly full, or it was more than 2 GiB: the next call fails or goes on
                 write_all(self.fd, b"".join(parts)[written:])
         except OSError:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Looking at a journal from outside, without its lock and without changing it: also while a daemon writes to it."""
+"""Reading a journal without its lock and without changing it, even while a daemon writes to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingestd.journal.positions import FILE_NAME, load_positions
 from ingestd.journal.segment import segment_files
 
 Again = Callable[[], None]
-"""Called before a torn end is looked at once more: it waits until a write that was under way is done."""
+"""Called before a torn end is read again: it waits for a write to complete."""
 
 
 class Found(NamedTuple):
@@ -25,9 +25,9 @@ class Found(NamedTuple):
 
 
 def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
-    """Yield every record of the journal in ``folder`` in order, and what is wrong between them.
+    """Yield every record of the journal in ``folder``, in order, and the damage between them.
 
-    A ``Repair`` tells here what the next opening would do. Files that are freed meanwhile are left out. Raises
+    A ``Repair`` is what the next opening would do. Files that are freed meanwhile are left out. Raises
     OSError. Memory: one segment.
     """
     end, number_before, number_now = START, 0, 0
@@ -35,7 +35,7 @@ def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
         number_before, number_now = number_now, number
         data = _content(path, again)
         if not data:
-            number_now = 0  # it was freed just now: what is gone is not missing
+            number_now = 0  # it was just freed, so nothing is missing
             continue
         header = decode_file_header(data)
         base = header or find_base(data)
@@ -51,14 +51,14 @@ def look(folder: Path, again: Again) -> Iterator[Found | Repair]:
         if header is None:
             yield Repair("damaged", path.name, 0, FILE_HEADER_BYTES, None, "")
         first = Position(base.offset + FILE_HEADER_BYTES, base.events)
-        for one in _records(path, data[FILE_HEADER_BYTES:], FILE_HEADER_BYTES, first, again):
-            if isinstance(one, Found):
-                end = one.entry.end
-            yield one
+        for item in _records(path, data[FILE_HEADER_BYTES:], FILE_HEADER_BYTES, first, again):
+            if isinstance(item, Found):
+                end = item.entry.end
+            yield item
 
 
 def _content(path: Path, again: Again) -> bytes:
-    """Return a file; nothing if it is not there any more, or was made just now."""
+    """Return the content of a file; empty if it is gone, or was just created."""
     try:
         data = path.read_bytes()
         if len(data) < FILE_HEADER_BYTES:
@@ -69,20 +69,20 @@ def _content(path: Path, again: Again) -> bytes:
     return data
 
 
-def _records(path: Path, data: bytes, begin: int, base: Position, again: Again | None) -> Iterator[Found | Repair]:
-    """Yield what is in ``data``, which is the file from ``begin`` on; ``base`` is the position there."""
+def _records(path: Path, data: bytes, start: int, base: Position, again: Again | None) -> Iterator[Found | Repair]:
+    """Yield what is in ``data``, which is the file from ``start`` on; ``base`` is the position there."""
     view, events = memoryview(data), base.events
-    for one in walk(data, 0, base):
-        if not isinstance(one, Bad):
-            yield Found(path, Entry(decode(view, one.at, one.head), one.head.end))
-            events = one.head.end.events
-        elif one.events is None and again is not None:
+    for part in walk(data, 0, base):
+        if not isinstance(part, Bad):
+            yield Found(path, Entry(decode(view, part.at, part.head), part.head.end))
+            events = part.head.end.events
+        elif part.events is None and again is not None:
             again()
-            at = begin + one.at
-            yield from _records(path, _rest(path, at), at, Position(base.offset + one.at, events), None)
+            at = start + part.at
+            yield from _records(path, _rest(path, at), at, Position(base.offset + part.at, events), None)
         else:
-            kind = "torn" if one.events is None else "damaged"
-            yield Repair(kind, path.name, begin + one.at, one.size, one.events, "")
+            kind = "torn" if part.events is None else "damaged"
+            yield Repair(kind, path.name, start + part.at, part.size, part.events, "")
 
 
 def _rest(path: Path, at: int) -> bytes:
@@ -96,7 +96,7 @@ def _rest(path: Path, at: int) -> bytes:
 
 @dataclass(slots=True)
 class Survey:
-    """What a journal holds. ``bytes`` is the disk space of its segments, ``raw_bytes`` what inputs had taken in."""
+    """The content of a journal. ``bytes``: disk space of its segments; ``raw_bytes``: what inputs received."""
 
     worker: str
     segments: int = 0
@@ -111,20 +111,20 @@ class Survey:
     states: dict[str, Any] = field(default_factory=dict)
     faults: list[Repair] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
-    """Files with bytes that an earlier repair took out."""
+    """Files with bytes that an earlier repair set aside."""
 
 
 def survey(folder: Path, again: Again) -> Survey:
     """Read a whole journal, with every CRC. Raises OSError."""
     found, connections = Survey(folder.name), set[str]()
-    loaded = load_positions(folder)  # before the records: the daemon goes on meanwhile
+    loaded = load_positions(folder)  # before the records: the daemon may go on meanwhile
     files = segment_files(folder)
     found.segments, end = len(files), START
-    for one in look(folder, again):
-        if isinstance(one, Repair):
-            found.faults.append(one)
+    for item in look(folder, again):
+        if isinstance(item, Repair):
+            found.faults.append(item)
             continue
-        chunk, end = one.entry
+        chunk, end = item.entry
         found.records += 1
         found.events += chunk.events
         found.raw_bytes += len(chunk.data)

@@ -115,7 +115,7 @@ async def test_one_that_the_kernel_cannot_hold_is_collected(caplog: pytest.LogCa
         await asyncio.to_thread(ours.sendall, line(1) + long_line(2) + line(3))
         await server.until(3)
         assert found(server) == [(1, 0), (2, LONG), (3, 0)]
-        assert "longer than the system holds" in caplog.text
+        assert "longer than the kernel buffers" in caplog.text
         ours.close()
         theirs.close()
 
@@ -125,7 +125,7 @@ async def test_a_handover_waits_for_a_line_that_is_collected(caplog: pytest.LogC
     async with serving() as server:
         ours, theirs = narrow(server)
         await asyncio.to_thread(ours.sendall, data[:-10])
-        await eventually(lambda: "longer than the system holds" in caplog.text)
+        await eventually(lambda: "longer than the kernel buffers" in caplog.text)
         server.running.stop_inputs("handover")
         await asyncio.sleep(0.05)
         await asyncio.to_thread(ours.sendall, data[-10:])
@@ -176,4 +176,4 @@ def test_the_daemon_is_disturbed_in_the_middle(tmp_path: Path, disturb: Callable
     events = [json.loads(one) for one in output]
     assert sorted((one["n"], len(one.get("text", ""))) for one in events) == [(0, 0), (1, LONG), (2, LONG)]
     assert daemon.dead_letters() == []
-    assert [one for one in daemon.problems() if "longer than the system holds" in one["message"]] == []
+    assert [one for one in daemon.problems() if "longer than the kernel buffers" in one["message"]] == []

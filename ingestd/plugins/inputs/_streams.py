@@ -1,4 +1,4 @@
-"""What inputs that read byte streams have in common: names of streams, and lines put into the sink."""
+"""What inputs that read byte streams have in common: ids of streams, and putting lines into the sink."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def _base36(number: int) -> str:
 
 
 class StreamIds:
-    """Makes ids of streams that no other process ever makes: start of this one, chance, a number.
+    """Makes ids of streams that are unique across processes: start time, a random part, a number.
 
-    Ids rise with time, so that the document ids made of them are cheap for an index to take in.
+    They ascend with time, which makes the document ids cheap to index.
     """
 
     def __init__(self) -> None:
-        self._begin = _base36(int(time.time() * 1000)) + _base36(36**2 + int.from_bytes(os.urandom(2), "big") % 36**3)
+        self._prefix = _base36(int(time.time() * 1000)) + _base36(36**2 + int.from_bytes(os.urandom(2), "big") % 36**3)
         self._numbers = itertools.count()
 
     def new(self, fields: Event | None = None) -> Stream:
         """Return a new stream."""
-        return Stream(f"{self._begin}{_base36(next(self._numbers))}", fields or {})
+        return Stream(f"{self._prefix}{_base36(next(self._numbers))}", fields or {})
 
 
 def reject_long_line(

@@ -1,6 +1,6 @@
-"""How far a TCP connection has been read, as the kernel knows it.
+"""How far a TCP connection has been read, according to the kernel.
 
-The one witness that outlives a process that was killed between keeping bytes and consuming them: bytes
+Only this survives a process that was killed between storing bytes and consuming them: bytes
 received (``tcpi_bytes_received`` of ``struct tcp_info``, tcp(7)) less bytes not yet read (``FIONREAD``).
 """
 
@@ -27,7 +27,7 @@ def unread(sock: socket.socket) -> int:
 
 
 def peer_has_closed(sock: socket.socket) -> bool:
-    """Return whether no more will come: the other side has said so, or the connection was reset."""
+    """Return whether no more will come: the peer has closed the connection, or it was reset."""
     state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     return state == _CLOSE or state in _FIN_RECEIVED
 
@@ -35,8 +35,8 @@ def peer_has_closed(sock: socket.socket) -> bool:
 def _fin_received(sock: socket.socket, state: int) -> bool:
     """Return whether a FIN came, which counts as a byte received; a reset does not.
 
-    A reset behind a FIN is the error EPIPE, any other ECONNRESET. Asking for it takes it away: reads of a socket
-    that was reset then see the end of the stream.
+    A reset after a FIN is the error EPIPE, any other ECONNRESET. Reading the error clears it: then reads of a socket
+    that was reset see the end of the stream.
     """
     if state == _CLOSE:
         return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE
@@ -44,7 +44,7 @@ def _fin_received(sock: socket.socket, state: int) -> bool:
 
 
 def position(sock: socket.socket) -> int | None:
-    """Return how many bytes of the stream have been consumed, None where the system cannot tell."""
+    """Return how many bytes of the stream have been consumed; None: the system does not know."""
     if not hasattr(socket, "TCP_INFO"):
         return None
     while True:

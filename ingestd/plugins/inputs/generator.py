@@ -24,7 +24,7 @@ class Options:
     message: str = option("Hello world!", "The text of every event; `stdin` takes the first line of standard input.")
     lines: list[str] = option([], "Texts to send in turn; `message` is then ignored.")
     count: int = option(0, "How often to send the message, or all the lines; 0 never ends.")
-    threads: int = option(1, "Accepted for Logstash's sake; one is enough here.")
+    threads: int = option(1, "Accepted for compatibility with Logstash; it changes nothing.")
 
 
 class Generator:
@@ -36,7 +36,7 @@ class Generator:
         self.finite = count > 0
 
     async def open(self) -> None:
-        """Do nothing: there is nothing to hold."""
+        """Do nothing."""
 
     async def run(self, sink: Sink) -> None:
         """Put ``count`` rounds, or rounds until ``stop``."""
@@ -52,12 +52,12 @@ class Generator:
             await asyncio.sleep(0)
 
     def stop(self, mode: StopMode) -> None:
-        """Stop after the round under way."""
+        """Stop after the current round."""
         self._stopped = True
 
 
 @plugin("input", "generator", Options, codec="plain")
 def build(opts: Options, context: BuildContext) -> Generator:
-    """Events with a given text, as many as wanted."""
+    """Events with a given text, any number of them."""
     message = sys.stdin.readline().rstrip("\n") if opts.message == "stdin" and not opts.lines else opts.message
     return Generator(opts.lines or [message], opts.count)

@@ -1,7 +1,7 @@
 """``stdin``: events from the standard input, until it ends.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-stdin. Text lines get the field
-``host``; JSON records say themselves where they come from and stay as they are.
+``host``; JSON records stay as they are.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Stdin:
         self._wake = asyncio.Event()
 
     async def open(self) -> None:
-        """Find out how the standard input can be waited for.
+        """Find out how to wait for the standard input.
 
         Raises:
             OSError: It is closed.
         """
         self._fd = sys.stdin.fileno() if sys.stdin is not None else 0
-        self._polled = not stat.S_ISREG(os.fstat(self._fd).st_mode)  # a file is always ready and cannot be polled
+        self._polled = not stat.S_ISREG(os.fstat(self._fd).st_mode)  # a file is always ready, and cannot be polled
 
     async def run(self, sink: Sink) -> None:
         """Read until the end of input or ``stop``."""
@@ -64,7 +64,7 @@ class Stdin:
         self._wake.clear()
         try:
             loop.add_reader(self._fd, self._wake.set)
-        except PermissionError:  # /dev/null and the like cannot be polled either: they never block
+        except PermissionError:  # /dev/null and the like cannot be polled either, and never block
             self._polled = False
             return not self._stopped
         try:

@@ -1,13 +1,13 @@
 """``tcp``: events from plain TCP connections, such as those of python-logstash's TCPLogstashHandler.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-tcp, server mode. Text lines get
-the fields ``host`` and ``port`` of the client; JSON records say themselves where they come from.
+the fields ``host`` and ``port`` of the client; JSON records stay as they are.
 
-The clients have no acknowledgement, so the kernel's receive buffer is used as one: bytes are looked at
-(MSG_PEEK), kept by the sink, and only then consumed. Whoever reads the connection next, after a crash, a reload or
-an upgrade, finds the rest in it. A line stays there until it is whole, if it has room: Linux gives half of the third
-figure of `net.ipv4.tcp_rmem`, which is 3 MB by default. The begin of a longer one (`max_line_bytes` allows none) is
-lost if the process is killed before its end has come.
+The protocol has no acknowledgements, so the kernel's receive buffer is used instead: bytes are peeked at (MSG_PEEK),
+stored by the sink, and only then consumed. The next reader of the connection, after a crash, a reload or an upgrade,
+finds the rest in it. A line stays there until it is complete, if there is room: Linux provides half of the third
+value of `net.ipv4.tcp_rmem`, which is 3 MB by default. The start of a longer line (`max_line_bytes` allows none) is
+lost if the process is killed before the line is complete.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ingestd.tasks import BackgroundTasks
 log = get_logger(__name__)
 
 _SHARE_OF_STOP = 0.9
-"""Of the time that a stop may take: for so long clients' bytes wait for room, the rest is left to tell of them."""
+"""Of the time that a stop may take: how long clients' bytes wait for room; the rest is for reporting them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Options:
     port: int = required("Port to listen on; 0 takes a free one.")
     host: str = option("0.0.0.0", "Address to listen on.")  # noqa: S104 -- Logstash's default
     mode: str = option("server", "Only `server`, which listens.", choices=("server",))
-    max_connections: int = option(0, "Connections accepted at once; further clients wait. 0: no limit.")
+    max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
     idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
     tcp_keep_alive: bool = option(False, "Ask the system to probe idle connections.")
 
 
 class TcpInput:
-    """Reads the connections it is given, line by line."""
+    """Reads the connections that it is given, line by line."""
 
     finite = False
 
@@ -67,11 +67,11 @@ class TcpInput:
 
     @property
     def max_connections(self) -> int:
-        """Connections at once; 0: no limit."""
+        """Most connections at a time; 0: no limit."""
         return self._opts.max_connections
 
     async def open(self) -> None:
-        """Do nothing: somebody else listens."""
+        """Do nothing: the supervisor listens."""
 
     async def run(self, sink: Sink) -> None:
         """Serve until ``stop``; then, unless another process goes on, read what the kernel holds.
@@ -99,7 +99,7 @@ class TcpInput:
         half_lines = self._mode == "drain"
         drains = [connection.drain(deadline, half_lines=half_lines) for connection in list(self._connections)]
         left = [size for size in await asyncio.gather(*drains) if size]
-        if left and self._mode == "drain":  # else somebody keeps the connections
+        if left and self._mode == "drain":  # else the supervisor keeps the connections
             text = "the stop could not wait until all that clients had sent was taken in: it is lost"
             log.error(text, pipeline=self._labels[0], input=self._labels[1], connections=len(left), bytes=sum(left))
 
