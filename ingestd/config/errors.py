@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.display import point_at
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -29,7 +31,7 @@ class ConfigError(Exception):
         return f"{self.span.file}:{self.span.line}:{self.span.column}: {self.severity}: {self.message}"
 
     def render(self, source: str | None) -> str:
-        """Return the message, the source line and a caret under the span (tabs keep their width).
+        """Return the message, the source line and a caret under the span, see `point_at`.
 
         Without a source (the file could not be read) the result is the message and the hint, if any.
         """
@@ -37,12 +39,7 @@ class ConfigError(Exception):
             return "\n".join([str(self), f"  help: {self.hint}"] if self.hint else [str(self)])
         lines = source.split("\n")
         line = lines[min(self.span.line, len(lines)) - 1].rstrip("\r")
-        pad = "".join(c if c == "\t" else " " for c in line[: self.span.column - 1])
-        pad += " " * (self.span.column - 1 - len(pad))
-        gutter = f"{self.span.line:>5} | "
-        room = max(len(line) - self.span.column + 1, 1)  # a span over several lines is underlined on its first
-        out = [str(self), gutter + line, " " * 5 + " | " + pad + "^" * max(min(self.span.length, room), 1)]
-        return "\n".join([*out, f"  help: {self.hint}"] if self.hint else out)
+        return point_at(str(self), line, self.span.column, self.span.length, self.hint, self.span.line)
 
 
 class ConfigErrors(Exception):  # noqa: N818 - the plural says that there are several

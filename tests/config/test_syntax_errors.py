@@ -519,7 +519,7 @@ def test_carriage_returns_do_not_move_the_caret() -> None:
     (error,) = errors_of("filter {\r\n\tx { 가 나 }\r\n}\r\n")
     assert error.render("filter {\r\n\tx { 가 나 }\r\n}\r\n").split("\n")[1:3] == [
         "    2 | \tx { 가 나 }",
-        "      | \t    ^",
+        "      | \t    ^^",
     ]
 
 

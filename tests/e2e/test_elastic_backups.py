@@ -181,7 +181,7 @@ def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix
     assert backups.write_index(name, iter(documents)) == 2500
     with pytest.raises(BackupError, match="there is an index"):
         backups.write_index(name, documents)
-    with pytest.raises(BackupError, match=r"refuses (a document|documents)"):
+    with pytest.raises(BackupError, match=r"rejects (a document|documents)"):
         backups.write_index(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])
     assert search_server.count(f"{name}-2") == 0
 

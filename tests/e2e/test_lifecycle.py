@@ -17,7 +17,7 @@ import pytest
 from ingestd.lifecycle import build
 from ingestd.settings import Settings, load_settings
 from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.copying import documents_of, fill
+from ingestd.stores.elastic.copying import read_documents, write_documents
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
@@ -108,11 +108,11 @@ class ElasticSite(Site):
         super().__init__(data_dir, environ, repository)
 
     def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
-        fill(self._client, self._loop, index, documents)
+        write_documents(self._client, self._loop, index, documents)
 
     def content(self, index: str) -> dict[str, bytes]:
         self.server.call("POST", f"/{index}/_refresh")
-        return dict(documents_of(self._client, self._loop, index))
+        return dict(read_documents(self._client, self._loop, index))
 
     def delete(self, index: str) -> None:
         self.server.call("DELETE", f"/{index}")

@@ -15,6 +15,7 @@ from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import colour_of, coloured, screen_cells, write, write_text
 from ingestd.cli.common.times import utc_offset, zone_name
+from ingestd.display import display_width
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
@@ -66,7 +67,7 @@ def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None
     heads = (f"TIME ({zone_name()})", *(tables.printable(value or _NONE) for value in values))
     texts = [(_label(time, seconds), *(f"{count:,}" if count else "" for count in counts)) for time, counts in rows]
     plain = list(_padded(heads, texts))
-    room = _BAR_CELLS if cells is None else max(cells - tables.width(plain[0]) - len(tables.GAP), 10)
+    room = _BAR_CELLS if cells is None else max(cells - display_width(plain[0]) - len(tables.GAP), 10)
     marks = [_LEVEL_MARKS.get(value, _MARKS[at % len(_MARKS)]) for at, value in enumerate(values)]
     colour = [colour_of(value) if colours and field == "level" else None for value in values]
     yield plain[0].rstrip()
@@ -138,7 +139,7 @@ def _label(time: float, seconds: int) -> str:
 
 
 def _padded(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(tables.width, column)) for column in zip(heads, *rows, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
         yield tables.GAP.join(tables.pad(text, widths[at], right=at > 0) for at, text in enumerate(row))
 

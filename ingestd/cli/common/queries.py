@@ -10,6 +10,7 @@ import click
 
 from ingestd.cli.common import tables
 from ingestd.cli.common.times import Moment
+from ingestd.display import point_at
 from ingestd.event.fields import FieldError, parse_path
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import And, Condition, Equal, Query, QueryError, level_at_least
@@ -105,12 +106,7 @@ def _condition(text: str, level: str | None, fields: tuple[tuple[str, str], ...]
 def render(error: QueryError, text: str) -> str:
     """Return an error in a query as lines: the message, the query, a caret under the mistake, the hint."""
     start = max(error.column - 1 - _SHOWN_CHARS // 2, 0) if len(text) > _SHOWN_CHARS else 0
-    at = error.column - 1 - start
-    shown = tables.printable(text[start : start + _SHOWN_CHARS])
-    if start:
-        shown, at = "…" + shown, at + 1
-    before, marked = shown[:at], shown[at:][: error.length]
-    pad = " " * (tables.width(before) + at - len(before))
-    lines = [f"query:{error.column}: error: {error.message}", f"    {shown}"]
-    lines.append(f"    {pad}{'^' * max(tables.width(marked), 1)}")
-    return "\n".join([*lines, f"  help: {error.hint}"] if error.hint else lines)
+    ellipsis = "…" if start else ""
+    shown = ellipsis + tables.printable(text[start : start + _SHOWN_CHARS])
+    message = f"query:{error.column}: error: {error.message}"
+    return point_at(message, shown, error.column - start + len(ellipsis), error.length, error.hint)

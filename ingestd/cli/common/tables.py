@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-_WIDE = {"W", "F"}
-_ZERO = {"Mn", "Me", "Cf"}
+from ingestd.display import char_width, display_width
+
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # may move the cursor, change the reading direction, or fail to encode
-_CONJOINING = range(0x1160, 0x1200)  # vowels and final consonants of Hangul in decomposed form
 _BLANKS = str.maketrans("\t\r\n", "   ")
 GAP = "  "
 
@@ -21,18 +20,13 @@ def printable(text: str) -> str:
     return "".join("\ufffd" if unicodedata.category(char) in _UNSAFE else char for char in blank)
 
 
-def width(text: str) -> int:
-    """Return how many terminal cells ``text`` takes."""
-    return len(text) if text.isascii() else sum(map(_cells, text))
-
-
 def fit(text: str, cells: int) -> str:
     """Return ``text`` cut to at most ``cells`` cells (at least 1), with an ellipsis if it was cut."""
-    if width(text) <= cells:
+    if display_width(text) <= cells:
         return text
     kept, used = [], 1  # 1: the ellipsis
     for char in text:
-        used += _cells(char)
+        used += char_width(char)
         if used > cells:
             break
         kept.append(char)
@@ -41,7 +35,7 @@ def fit(text: str, cells: int) -> str:
 
 def pad(text: str, cells: int, right: bool = False) -> str:
     """Return ``text`` padded with spaces to ``cells`` cells; ``right``: aligned right."""
-    space = " " * (cells - width(text))
+    space = " " * (cells - display_width(text))
     return space + text if right else text + space
 
 
@@ -55,7 +49,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], cells: int | None
         numbers: How many of the last columns are numbers, which are aligned right.
     """
     lines = [list(heads), *([printable(text) for text in row] for row in rows)]
-    widths = [max(width(line[at]) for line in lines) for at in range(len(heads))]
+    widths = [max(display_width(line[at]) for line in lines) for at in range(len(heads))]
     if cells is not None:
         rest = sum(widths[1:]) + len(GAP) * (len(widths) - 1)
         widths[0] = min(widths[0], max(8, cells - rest))
@@ -63,9 +57,3 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], cells: int | None
     for line in lines:
         texts = [pad(fit(text, widths[at]), widths[at], at >= first_number) for at, text in enumerate(line)]
         yield GAP.join(texts).rstrip()
-
-
-def _cells(char: str) -> int:
-    if unicodedata.east_asian_width(char) in _WIDE:
-        return 2
-    return 0 if unicodedata.category(char) in _ZERO or ord(char) in _CONJOINING else 1

@@ -1,14 +1,7 @@
 import pytest
 
 from ingestd.cli.common import tables
-
-WIDTHS = [("ascii", "abc", 3), ("hangul", "서울a", 5), ("decomposed", "서울", 4), ("accent", "e\u0301", 1)]
-
-
-@pytest.mark.parametrize(("text", "cells"), [c[1:] for c in WIDTHS], ids=[c[0] for c in WIDTHS])
-def test_width(text: str, cells: int) -> None:
-    assert tables.width(text) == cells
-
+from ingestd.display import display_width
 
 FITS = [  # id, text, cells, expected
     ("fits", "abc", 3, "abc"),
@@ -22,7 +15,7 @@ FITS = [  # id, text, cells, expected
 @pytest.mark.parametrize(("text", "cells", "expected"), [c[1:] for c in FITS], ids=[c[0] for c in FITS])
 def test_fit(text: str, cells: int, expected: str) -> None:
     assert tables.fit(text, cells) == expected
-    assert tables.width(tables.fit(text, cells)) <= cells
+    assert display_width(tables.fit(text, cells)) <= cells
 
 
 PRINTABLE = [  # id, text, expected
