@@ -1,6 +1,6 @@
 """Writes ``packaging/grafana/ingestd.json``, the Grafana dashboard of the daemon's metrics.
 
-``python -m tools.grafana``. A dashboard as a file is 1,000 lines of which 30 say something; those are here. Form:
+``python -m tools.grafana``. Of the 1,400 lines of the file only those that differ between panels are here. Format:
 https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/.
 """
 
@@ -22,9 +22,9 @@ _WINDOW = "[$__rate_interval]"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel: lines over time, or one number. ``queries`` are pairs of PromQL and the name of its lines.
+    """A panel: lines over time, or one number. ``queries`` are pairs of PromQL and legend format.
 
-    ``unit`` is Grafana's name of a unit; ``stacked`` shows parts of a whole.
+    ``unit`` is Grafana's name of a unit; ``stacked`` is for parts of a whole.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Panel:
     kind: Literal["timeseries", "stat"] = "timeseries"
     stacked: bool = False
     width: int = 12
-    about: str = ""
+    description: str = ""
 
 
 def _rate(metric: str, by: str, where: str = _PIPE) -> str:
@@ -49,28 +49,28 @@ def _mean(metric: str, by: str, where: str) -> str:
     return f"{_rate(f'{metric}_sum', by, where)} / {_rate(f'{metric}_count', by, where)}"
 
 
-def _number(title: str, query: str, unit: str = "short", about: str = "") -> Panel:
-    return Panel(title, ((query, title),), unit, "stat", width=4, about=about)
+def _number(title: str, query: str, unit: str = "short", description: str = "") -> Panel:
+    return Panel(title, ((query, title),), unit, "stat", width=4, description=description)
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
-    "Now": (
+    "Overview": (
         _number("Received", f"sum(rate(ingestd_received_events_total{{{_PIPE}}}{_WINDOW}))", "eps"),
         _number("Delivered", f"sum(rate(ingestd_delivered_events_total{{{_PIPE}}}{_WINDOW}))", "eps"),
-        _number("Waiting", f"sum(ingestd_queue_events{{{_PIPE}}})", about="Taken in, not yet delivered."),
+        _number("Waiting", f"sum(ingestd_queue_events{{{_PIPE}}})", description="Received, not yet delivered."),
         _number(
             "Dead letters, 24 h",
             f"sum(increase(ingestd_dead_letter_events_total{{{_HERE}}}[24h]))",
-            about="See `ingestd deadletters list`.",
+            description="See `ingestd deadletters list`.",
         ),
         _number(
-            "Since the daily work",
+            "Last lifecycle run",
             f"time() - max(ingestd_lifecycle_success_timestamp_seconds{{{_HERE}}} > 0)",
             "s",
-            "Since backup and retention last did all that was due.",
+            "Time since backup and retention last succeeded.",
         ),
         _number(
-            "CPU for an event",
+            "CPU per event",
             f"sum(rate(ingestd_worker_cpu_seconds_total{{{_HERE}}}{_WINDOW}))"
             f" / sum(rate(ingestd_received_events_total{{{_HERE}}}{_WINDOW}))",
             "s",
@@ -86,7 +86,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Delivered",
             (
                 (_rate("ingestd_delivered_events_total", "pipeline, output"), "{{pipeline}} {{output}}"),
-                (_rate("ingestd_duplicate_events_total", "pipeline, output"), "{{pipeline}} {{output}}, were there"),
+                (_rate("ingestd_duplicate_events_total", "pipeline, output"), "{{pipeline}} {{output}} duplicates"),
             ),
             "eps",
         ),
@@ -97,19 +97,19 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 (_rate("ingestd_dead_letter_events_total", "stage, plugin", _HERE), "dead: {{stage}} {{plugin}}"),
             ),
             "eps",
-            about="Dropped as the config says, or kept as dead letters.",
+            description="Dropped by a filter, or kept as dead letters.",
         ),
         Panel(
-            "Failed in a filter",
+            "Filter failures",
             ((_rate("ingestd_failed_events_total", "plugin, reason"), "{{plugin}} {{reason}}"),),
             "eps",
-            about="These events went on, with a tag.",
+            description="These events are tagged and passed on.",
         ),
-        Panel("Out of the filters", ((_rate("ingestd_filtered_events_total", "pipeline"), "{{pipeline}}"),), "eps"),
+        Panel("Filtered", ((_rate("ingestd_filtered_events_total", "pipeline"), "{{pipeline}}"),), "eps"),
         Panel(
-            "Events in a batch",
+            "Batch size",
             ((_mean("ingestd_batch_size_events", "pipeline", _PIPE), "{{pipeline}}"),),
-            about="How many went through the filters at once.",
+            description="Events that are filtered at once.",
         ),
     ),
     "Queue and outputs": (
@@ -118,14 +118,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Waiting bytes",
             ((f"sum by (pipeline) (ingestd_queue_bytes{{{_PIPE}}})", "{{pipeline}}"),),
             "bytes",
-            about="At `journal.max_bytes` the inputs stop reading.",
+            description="Inputs stop reading at `journal.max_bytes`.",
         ),
         Panel(
-            "Time of a bulk request",
-            tuple(_quantile("ingestd_bulk_duration_seconds", one) for one in (0.5, 0.95, 0.99)),
+            "Bulk request duration",
+            tuple(_quantile("ingestd_bulk_duration_seconds", quantile) for quantile in (0.5, 0.95, 0.99)),
             "s",
         ),
-        Panel("Size of a bulk request", ((_mean("ingestd_bulk_size_bytes", "output", _HERE), "{{output}}"),), "bytes"),
+        Panel("Bulk request size", ((_mean("ingestd_bulk_size_bytes", "output", _HERE), "{{output}}"),), "bytes"),
         Panel(
             "Retried requests",
             ((_rate("ingestd_retried_requests_total", "output, reason", _HERE), "{{output}} {{reason}}"),),
@@ -147,13 +147,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Open connections", ((f"sum by (input) (ingestd_open_connections{{{_PIPE}}})", "{{input}}"),)),
         Panel("New connections", ((_rate("ingestd_accepted_connections_total", "input"), "{{input}}"),), "cps"),
         Panel(
-            "Ended connections",
+            "Closed connections",
             ((_rate("ingestd_closed_connections_total", "input, reason"), "{{input}} {{reason}}"),),
             "cps",
             stacked=True,
         ),
     ),
-    "The daemon": (
+    "Daemon": (
         Panel(
             "CPU of the workers",
             ((_rate("ingestd_worker_cpu_seconds_total", "worker", _HERE), "{{worker}}"),),
@@ -162,7 +162,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel("Memory", ((f"process_resident_memory_bytes{{{_HERE}}}", "{{instance}}"),), "bytes"),
         Panel(
-            "Its own log",
+            "Log messages",
             ((_rate("ingestd_log_messages_total", "level", _HERE), "{{level}}"),),
             "short",
             stacked=True,
@@ -174,18 +174,18 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 (f"sum(increase(ingestd_deleted_indices_total{{{_HERE}}}[1h]))", "deleted by retention"),
                 (f"sum(increase(ingestd_failed_indices_total{{{_HERE}}}[1h]))", "failed"),
             ),
-            about="In the last hour.",
+            description="In the last hour.",
         ),
     ),
 }
 
 
 def dashboard() -> dict[str, Any]:
-    """Return the dashboard; it asks for its data source itself, so it can be imported and provisioned."""
+    """Return the dashboard. Its data source is a variable, so that it can be imported and provisioned."""
     return {
         "uid": "ingestd",
         "title": "ingestd",
-        "description": "What the daemon takes in, delivers and keeps waiting. Metrics: docs/metrics.md.",
+        "description": "Events that the daemon receives, queues and delivers. Metrics: docs/metrics.md.",
         "tags": ["ingestd", "logs"],
         "schemaVersion": 39,
         "editable": True,
@@ -224,21 +224,21 @@ def _panels() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     y = 0
     for title, panels in ROWS.items():
-        place = {"x": 0, "y": y, "w": _COLUMNS, "h": 1}
-        found.append({"id": len(found) + 1, "type": "row", "title": title, "gridPos": place, "panels": []})
+        position = {"x": 0, "y": y, "w": _COLUMNS, "h": 1}
+        found.append({"id": len(found) + 1, "type": "row", "title": title, "gridPos": position, "panels": []})
         x, y, height = 0, y + 1, 0
         for panel in panels:
             if x + panel.width > _COLUMNS:
                 x, y = 0, y + height
             height = 4 if panel.kind == "stat" else 8
-            place = {"x": x, "y": y, "w": panel.width, "h": height}
-            found.append(_panel(panel, len(found) + 1, place))
+            position = {"x": x, "y": y, "w": panel.width, "h": height}
+            found.append(_panel(panel, len(found) + 1, position))
             x += panel.width
         y += height
     return found
 
 
-def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+def _panel(panel: Panel, number: int, position: dict[str, int]) -> dict[str, Any]:
     targets = [
         {"refId": chr(ord("A") + at), "datasource": _DATASOURCE, "expr": query, "legendFormat": name}
         for at, (query, name) in enumerate(panel.queries)
@@ -256,9 +256,9 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "id": number,
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.about,
+        "description": panel.description,
         "datasource": _DATASOURCE,
-        "gridPos": place,
+        "gridPos": position,
         "targets": targets,
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": options,

@@ -1,1 +1,1 @@
-"""The dashboard for those who have Kibana or OpenSearch Dashboards."""
+"""A dashboard for Kibana and OpenSearch Dashboards."""

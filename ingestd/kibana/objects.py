@@ -1,8 +1,8 @@
 """Saved objects as NDJSON, for *Stack Management > Saved Objects > Import*.
 
-The charts are of the kind that is built on aggregations: Kibana 7.14 to 9 and OpenSearch Dashboards, which left the
-common way at 7.10, both read it. Each object states the version of its form; newer servers bring it up to theirs.
-Form: https://www.elastic.co/docs/api/doc/kibana/group/endpoint-saved-objects and
+The charts are aggregation-based: Kibana 7.14 to 9 and OpenSearch Dashboards, which was forked from 7.10, can both read
+them. Each object states the version of its format; newer servers migrate it.
+Format: https://www.elastic.co/docs/api/doc/kibana/group/endpoint-saved-objects and
 https://docs.opensearch.org/latest/dashboards/management/saved-objects/.
 """
 
@@ -15,7 +15,18 @@ from typing import Any
 
 import orjson
 
-from ingestd.kibana.board import CHARTS, SEARCHES, TITLE, WORLD, Chart, OverTime, Place, Search, Terms, WorldMap
+from ingestd.kibana.dashboard import (
+    CHARTS,
+    SEARCHES,
+    TITLE,
+    WORLD,
+    Chart,
+    GridPosition,
+    OverTime,
+    Search,
+    Terms,
+    WorldMap,
+)
 
 Object = dict[str, Any]
 
@@ -28,7 +39,7 @@ _JOIN = "countries"
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """For whom objects are written: the versions of their forms, and whether there is an application for maps."""
+    """The product that the objects are for: the versions of their formats, and whether it has an app for maps."""
 
     versions: Mapping[str, str]
     maps: bool
@@ -41,30 +52,30 @@ OPENSEARCH = Flavour(_OPENSEARCH, maps=False)
 def saved_objects(index: str, flavour: Flavour = KIBANA) -> list[Object]:
     """Return the data view for the pattern ``index``, the charts, the searches, and the dashboard, in this order.
 
-    Their ids depend on ``index`` alone: who imports them again replaces them.
+    Their ids depend on ``index`` alone, so importing them again replaces them.
     """
     writer = _Writer(index, flavour)
     found = [writer.data_view()]
     found += [writer.chart(chart) for chart in CHARTS]
     found.append(writer.world(WORLD))
     found += [writer.search(search) for search in SEARCHES]
-    panels = [(found[1 + number], chart.place) for number, chart in enumerate(CHARTS)]
-    panels.append((found[1 + len(CHARTS)], WORLD.place))
+    panels = [(found[1 + number], chart.position) for number, chart in enumerate(CHARTS)]
+    panels.append((found[1 + len(CHARTS)], WORLD.position))
     panels += [
-        (one, search.place)
-        for one, search in zip(found[2 + len(CHARTS) :], SEARCHES, strict=True)
-        if search.place is not None
+        (found_search, search.position)
+        for found_search, search in zip(found[2 + len(CHARTS) :], SEARCHES, strict=True)
+        if search.position is not None
     ]
     return [*found, writer.dashboard(panels)]
 
 
 def ndjson(objects: list[Object]) -> bytes:
-    """Return objects as a file for the import, a line each."""
-    return b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in objects)
+    """Return objects as a file to import, one per line."""
+    return b"".join(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in objects)
 
 
 def _text(value: Any) -> str:
-    """Return JSON as text: many attributes of these objects are JSON inside of JSON."""
+    """Return JSON as text: many attributes of these objects are JSON in JSON."""
     return orjson.dumps(value).decode()
 
 
@@ -119,8 +130,8 @@ class _Writer:
         }
         return self._object("search", search.name, attributes, [self._data(_INDEX_REF)])
 
-    def dashboard(self, panels: list[tuple[Object, Place]]) -> Object:
-        shown = [_panel(number, one["type"], place) for number, (one, place) in enumerate(panels)]
+    def dashboard(self, panels: list[tuple[Object, GridPosition]]) -> Object:
+        shown = [_panel(number, item["type"], position) for number, (item, position) in enumerate(panels)]
         query = {"query": "", "language": "lucene"}
         attributes = {
             "title": TITLE,
@@ -133,7 +144,8 @@ class _Writer:
             "kibanaSavedObjectMeta": {"searchSourceJSON": _text({"query": query, "filter": []})},
         }
         references = [
-            {"name": f"panel_{number}", "type": one["type"], "id": one["id"]} for number, (one, _) in enumerate(panels)
+            {"name": f"panel_{number}", "type": item["type"], "id": item["id"]}
+            for number, (item, _) in enumerate(panels)
         ]
         return self._object("dashboard", "dashboard", attributes, references)
 
@@ -153,11 +165,11 @@ def _source(query: str, **more: Any) -> str:
     return _text({"query": {"query": query, "language": "lucene"}, "filter": [], "indexRefName": _INDEX_REF, **more})
 
 
-def _panel(number: int, kind: str, place: Place) -> Object:
+def _panel(number: int, kind: str, position: GridPosition) -> Object:
     return {
         "type": kind,
         "panelIndex": str(number),
-        "gridData": {"x": place.x, "y": place.y, "w": place.width, "h": place.height, "i": str(number)},
+        "gridData": {"x": position.x, "y": position.y, "w": position.width, "h": position.height, "i": str(number)},
         "panelRefName": f"panel_{number}",
         "embeddableConfig": {},
         "version": "7.10.0",
@@ -165,7 +177,7 @@ def _panel(number: int, kind: str, place: Place) -> Object:
 
 
 def vis_state(chart: Chart) -> Object:
-    """Return the state of a chart: its kind, how it looks, and its aggregations."""
+    """Return the state of a chart: its type, parameters and aggregations."""
     schemas = {"bars": ("segment", "group"), "table": ("bucket", "bucket"), "ring": ("segment", "segment")}[chart.kind]
     return {
         "title": chart.title,
@@ -279,7 +291,7 @@ _RING: Object = {
 
 
 def _layers(world: WorldMap) -> list[Object]:
-    """Return the layers of Kibana's map: tiles below, countries with the count of their events above."""
+    """Return the layers of Kibana's map: tiles, and countries coloured by the count of their events on top."""
     count = {"name": f"__kbnjoin__count__{_JOIN}", "origin": "join"}
     style = {
         "fillColor": {"type": "DYNAMIC", "options": {"field": count, "color": "Blues"}},
@@ -315,7 +327,7 @@ def _layers(world: WorldMap) -> list[Object]:
 
 
 def _region_map(world: WorldMap) -> Object:
-    """Return the state of OpenSearch Dashboards' region map over its own outlines of countries."""
+    """Return the state of an OpenSearch Dashboards region map with its built-in country outlines."""
     code = {"name": "iso2", "description": "Two letter abbreviation"}
     layer = {
         "name": "World Countries",

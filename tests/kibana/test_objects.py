@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ingestd.cli.commands.kibana import kibana
-from ingestd.kibana.board import CHARTS, SEARCHES, WORLD, Place
+from ingestd.kibana.dashboard import CHARTS, SEARCHES, WORLD, GridPosition
 from ingestd.kibana.objects import KIBANA, OPENSEARCH, Flavour, ndjson, saved_objects
 from ingestd.stores.elastic.client import Server
 from ingestd.stores.elastic.template import template
@@ -61,13 +61,19 @@ def test_the_same_each_time_and_another_for_each_pattern() -> None:
     assert not others & {one["id"] for one in objects(KIBANA)}
 
 
-def cells(place: Place) -> set[tuple[int, int]]:
-    return {(x, y) for x in range(place.x, place.x + place.width) for y in range(place.y, place.y + place.height)}
+def cells(position: GridPosition) -> set[tuple[int, int]]:
+    return {
+        (x, y)
+        for x in range(position.x, position.x + position.width)
+        for y in range(position.y, position.y + position.height)
+    }
 
 
 def test_panels_lie_side_by_side_on_48_columns() -> None:
-    places = [chart.place for chart in CHARTS] + [WORLD.place] + [one.place for one in SEARCHES if one.place]
-    taken = [cell for place in places for cell in cells(place)]
+    places = (
+        [chart.position for chart in CHARTS] + [WORLD.position] + [one.position for one in SEARCHES if one.position]
+    )
+    taken = [cell for position in places for cell in cells(position)]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) == 47
 

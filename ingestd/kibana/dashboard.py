@@ -1,6 +1,6 @@
-"""What is on the dashboard: charts and searches over the fields of the built-in pipeline, in words of our own.
+"""The charts and searches on the dashboard, over the fields of the built-in pipeline.
 
-They are those of ingestd's own dashboard. ``objects`` writes them down as Kibana wants them.
+They are those of ingestd's own dashboard. ``objects`` converts them to Kibana's saved objects.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ LEVELS = "level:(WARN OR WARNING OR ERROR OR CRITICAL OR FATAL)"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a panel is, on a grid of 48 columns."""
+class GridPosition:
+    """The position of a panel on a grid of 48 columns."""
 
     x: int
     y: int
@@ -32,63 +32,65 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class OverTime:
-    """Bars of equal width in time; how wide is up to the range on the screen."""
+    """Bars of equal width in time; the width depends on the selected time range."""
 
     label: str = "Time"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A count of events, split by ``buckets`` from the outside in. ``query`` is in Lucene's syntax."""
+    """A count of events, split by ``buckets``, outermost first. ``query`` is in Lucene's syntax."""
 
     name: str
     title: str
     kind: Literal["bars", "table", "ring"]
     buckets: tuple[Terms | OverTime, ...]
-    place: Place
+    position: GridPosition
     query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorldMap:
-    """Countries, the darker the more events; ``countries`` are their codes of two letters."""
+    """A map of countries, darker with more events; ``countries`` are their two-letter codes."""
 
     name: str
     title: str
     countries: Terms
-    place: Place
+    position: GridPosition
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A question whose answer is a list of events, the newest first; with a ``place`` it is on the dashboard too."""
+    """A saved search: a list of events, newest first; with a ``position`` it is also on the dashboard."""
 
     name: str
     title: str
     description: str
     columns: tuple[str, ...]
     query: str
-    place: Place | None = None
+    position: GridPosition | None = None
 
 
 TITLE = "ingestd: logs of the site"
 
 CHARTS = (
-    Chart("levels", "Levels over time", "bars", (OverTime(), Terms("level", 7, "Level")), Place(0, 0, 48, 10)),
-    Chart("words", "Top search words", "table", (Terms("search_word", 50, "Word"),), Place(0, 10, 16, 14)),
-    Chart("paths", "Top paths", "table", (Terms("request_path", 50, "Path"),), Place(16, 10, 18, 14)),
-    Chart("status", "Status codes", "ring", (Terms("status_code", 12, "Status"),), Place(34, 10, 14, 14)),
+    Chart("levels", "Levels over time", "bars", (OverTime(), Terms("level", 7, "Level")), GridPosition(0, 0, 48, 10)),
+    Chart("words", "Top search words", "table", (Terms("search_word", 50, "Word"),), GridPosition(0, 10, 16, 14)),
+    Chart("paths", "Top paths", "table", (Terms("request_path", 50, "Path"),), GridPosition(16, 10, 18, 14)),
+    Chart("status", "Status codes", "ring", (Terms("status_code", 12, "Status"),), GridPosition(34, 10, 14, 14)),
     Chart(
         "words-by-country",
         "Top search words by country",
         "table",
         (Terms("geoip.country_code2", 10, "Country"), Terms("search_word", 5, "Word")),
-        Place(32, 24, 16, 16),
+        GridPosition(32, 24, 16, 16),
         "search_word:*",
     ),
 )
 
-WORLD = WorldMap("visitors", "Visitors by country", Terms("geoip.country_code2", 300, "Country"), Place(0, 24, 32, 16))
+WORLD = WorldMap(
+    "visitors", "Visitors by country", Terms("geoip.country_code2", 300, "Country"), GridPosition(0, 24, 32, 16)
+)
 
 _EVENT = ("level", "logger_name", "message")
 
@@ -113,7 +115,7 @@ SEARCHES = (
         "Only WARNING and above, with their stack traces.",
         (*_EVENT, "stack_trace"),
         LEVELS,
-        Place(0, 40, 48, 18),
+        GridPosition(0, 40, 48, 18),
     ),
     Search("moment", "What happened then", "Everything in the time range above, such as 14:00 to 14:10.", _EVENT, "*"),
     Search("by-level", "Events by level", "How many of each level over time? See the bars.", _EVENT, "level:*"),
