@@ -130,7 +130,7 @@ async def test_who_may_what(serve: Serve) -> None:
         for method, path, *_ in TABLE:
             stranger, known = await guest.ask(method, path), await member.ask(method, path)
             program = await guest.ask(method, path, headers=BEARER)
-            statuses = [one.status for one in (stranger, known, program, await anybody.ask(method, path))]
+            statuses = [answer.status for answer in (stranger, known, program, await anybody.ask(method, path))]
             found.append((method, path, *statuses))
         await member.close()
     assert found == TABLE
@@ -224,7 +224,7 @@ async def test_cookie(serve: Serve, trust: bool, prefix: str, headers: dict[str,
         entered = await client.ask("POST", "/login", data={"password": PASSWORD}, headers=headers)
     [value, *rest] = entered.headers["Set-Cookie"].split("; ")
     assert value.startswith("ingestd_session=")
-    assert {one.lower() for one in rest if not one.startswith("expires")} == attributes
+    assert {attribute.lower() for attribute in rest if not attribute.startswith("expires")} == attributes
 
 
 async def test_wrong_passwords_are_slowed_down(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
@@ -233,7 +233,7 @@ async def test_wrong_passwords_are_slowed_down(serve: Serve, caplog: pytest.LogC
         tries = [await client.sign_in(f"wrong {number}") for number in range(6)]
         right = await client.sign_in()
         other = await client.get("/metrics", **BEARER)
-    assert [one.status for one in tries] == [403] * 5 + [429]
+    assert [answer.status for answer in tries] == [403] * 5 + [429]
     assert "The password is wrong." in tries[0].text
     assert (right.status, 0 < int(right.headers["Retry-After"]) <= 12, other.status) == (429, True, 200)
     assert len(caplog.records) == 5

@@ -62,7 +62,7 @@ def test_back_up_delete_restore(daemon: Daemon) -> None:
     state, message = done(daemon, f"indices/{index}/backup")
     assert state == "done"
     assert message.startswith(f"{index} is backed up: {index}-")
-    shown = {one["index"]: one["backup"] for one in json.loads(daemon.get("/api/indices"))["indices"]}
+    shown = {entry["index"]: entry["backup"] for entry in json.loads(daemon.get("/api/indices"))["indices"]}
     assert shown[index]["repository"] == "disk"
     assert done(daemon, f"indices/{index}/delete") == ("done", f"{index} is deleted")
     assert index not in indices(data)
@@ -76,7 +76,7 @@ def test_back_up_delete_restore(daemon: Daemon) -> None:
     assert f"restored-{index}" in indices(data)
     assert done(daemon, f"indices/{name(2)}/delete", {"force": True})[0] == "done"
     assert json.loads(daemon.get("/api/status"))["action"]["kind"] == "delete"
-    assert [one["level"] for one in daemon.problems()] == ["WARNING"] * 2
+    assert [entry["level"] for entry in daemon.problems()] == ["WARNING"] * 2
 
 
 WRONG: list[tuple[str, Any, int, str]] = [  # path, body, status, what is said

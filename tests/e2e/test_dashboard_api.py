@@ -146,7 +146,7 @@ def test_another_store(tmp_path: Path, search_server: SearchServer, index_prefix
         assert numbers(get(daemon, f"search?{RANGE}&limit=3&q={quoted('level:>=ERROR')}")) == [49, 48, 39]
         assert get(daemon, "histogram?q=event")["total"] == 50
         assert get(daemon, f"top?field=search_word&n=1&{RANGE}")["values"] == [{"value": "서울 맛집", "count": 20}]
-        assert [one["events"] for one in get(daemon, "indices")["indices"]] == [50]
+        assert [index["events"] for index in get(daemon, "indices")["indices"]] == [50]
         assert get(daemon, "status")["store"] == f"elasticsearch {search_server.url}"
         assert refused(daemon, "search?after=nonsense")[0] == 400
 

@@ -169,9 +169,9 @@ def test_the_built_in_pipeline_says_where_visitors_come_from(tmp_path: Path, rea
         daemon.wait_for_delivery(4)
         assert not daemon.problems()
     found = json.loads(ingestd(daemon.data_dir, "top", "geoip.country_code2", "--json"))
-    assert {one["value"]: one["count"] for one in found} == {"US": 2, "KR": 1}
+    assert {top["value"]: top["count"] for top in found} == {"US": 2, "KR": 1}
     addresses = json.loads(ingestd(daemon.data_dir, "top", "client_ip", "--json"))
-    assert {one["value"]: one["count"] for one in addresses}["210.89.164.90"] == 2
+    assert {top["value"]: top["count"] for top in addresses}["210.89.164.90"] == 2
 
 
 def visit(address: str) -> dict[str, Any]:

@@ -87,25 +87,25 @@ def objects(server: SearchServer, index: str) -> dict[str, dict[str, Any]]:
     """Return the exported objects for this kind of server, by title."""
     flavour = OPENSEARCH if server.flavour == "opensearch" else KIBANA
     found = [json.loads(line) for line in ndjson(saved_objects(index, flavour)).splitlines()]
-    return {one["attributes"]["title"]: one for one in found}
+    return {item["attributes"]["title"]: item for item in found}
 
 
-def query_of(one: dict[str, Any]) -> dict[str, Any]:
+def query_of(item: dict[str, Any]) -> dict[str, Any]:
     """Return the query of an object; an empty one means all events."""
-    meta = one["attributes"].get("kibanaSavedObjectMeta")
+    meta = item["attributes"].get("kibanaSavedObjectMeta")
     query = json.loads(meta["searchSourceJSON"])["query"] if meta else {"query": "", "language": "lucene"}
     assert query["language"] == "lucene"
     return {"query_string": {"query": query["query"] or "*", "analyze_wildcard": True}}
 
 
-def clauses(one: dict[str, Any]) -> list[dict[str, Any]]:
+def clauses(item: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the bucket aggregations of a chart, the outermost first."""
-    if one["type"] == "map":
-        layers = json.loads(one["attributes"]["layerListJSON"])
+    if item["type"] == "map":
+        layers = json.loads(item["attributes"]["layerListJSON"])
         [right] = [join["right"] for layer in layers for join in layer.get("joins", [])]
         assert right["metrics"][0]["type"] == "count"
         return [{"terms": {"field": right["term"], "size": right["size"]}}]
-    metric, *buckets = json.loads(one["attributes"]["visState"])["aggs"]
+    metric, *buckets = json.loads(item["attributes"]["visState"])["aggs"]
     assert metric["type"] == "count"
     return [clause(bucket["type"], bucket["params"], metric["id"]) for bucket in buckets]
 
@@ -132,25 +132,25 @@ def counts(answer: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("title", CHARTS)
 def test_charts(title: str, search_server: SearchServer, index: str) -> None:
-    one = objects(search_server, index)[title]
+    item = objects(search_server, index)[title]
     body: dict[str, Any] = {}
-    for outer in reversed(clauses(one)):
+    for outer in reversed(clauses(item)):
         body = {"inner": {**outer, "aggs": body} if body else outer}
-    answer = search_server.call("POST", f"/{index}/_search", {"size": 0, "query": query_of(one), "aggs": body})
+    answer = search_server.call("POST", f"/{index}/_search", {"size": 0, "query": query_of(item), "aggs": body})
     assert counts(answer["aggregations"]["inner"]) == CHARTS[title]
 
 
 @pytest.mark.parametrize("title", SEARCHES)
 def test_searches(title: str, search_server: SearchServer, index: str) -> None:
-    one = objects(search_server, index)[title]
-    [[field, order]] = one["attributes"]["sort"]
-    body = {"query": query_of(one), "sort": [{field: order}], "size": 100}
+    item = objects(search_server, index)[title]
+    [[field, order]] = item["attributes"]["sort"]
+    body = {"query": query_of(item), "sort": [{field: order}], "size": 100}
     hits = search_server.call("POST", f"/{index}/_search", body)["hits"]["hits"]
     assert len(hits) == SEARCHES[title]
     stamps = [hit["_source"]["@timestamp"] for hit in hits]
     assert stamps == sorted(stamps, reverse=True)
     seen = {name for hit in hits for name in flat(hit["_source"])}
-    assert set(one["attributes"]["columns"]) - {"geoip.city_name"} <= seen
+    assert set(item["attributes"]["columns"]) - {"geoip.city_name"} <= seen
 
 
 def flat(source: dict[str, Any], prefix: str = "") -> set[str]:

@@ -85,7 +85,7 @@ class Site(ABC):
 class LocalSite(Site):
     def put(self, index: str, documents: list[tuple[str, bytes]]) -> None:
         writer = LocalWriter(store_root(self.data_dir), "w0")
-        writer.append(index, [document for _, document in documents], [one for one, _ in documents])
+        writer.append(index, [document for _, document in documents], [event_id for event_id, _ in documents])
         writer.close()
 
     def content(self, index: str) -> dict[str, bytes]:
@@ -96,7 +96,7 @@ class LocalSite(Site):
         LocalStore(store_root(self.data_dir)).delete(index)
 
     def indices(self) -> list[str]:
-        return [one.index for one in LocalStore(store_root(self.data_dir)).indices()]
+        return [info.index for info in LocalStore(store_root(self.data_dir)).indices()]
 
 
 class ElasticSite(Site):
@@ -118,7 +118,7 @@ class ElasticSite(Site):
         self.server.call("DELETE", f"/{index}")
 
     def indices(self) -> list[str]:
-        return sorted(one for one in self.server.call("GET", "/logstash-*"))
+        return sorted(index for index in self.server.call("GET", "/logstash-*"))
 
     def close(self) -> None:
         self._loop.run(self._client.close())
@@ -151,7 +151,7 @@ def thirty_one_days(site: Site) -> None:
     assert (again.backed_up, again.deleted, again.failed) == ({}, {}, {})
 
     listed = json.loads(site.run("backup", "list", "--json"))
-    assert [(one["index"], one["state"], one["events"]) for one in listed] == [
+    assert [(entry["index"], entry["state"], entry["events"]) for entry in listed] == [
         (name(day), "success", EVENTS) for day in DAYS[:-1]
     ]
     assert site.run("restore", "2019.05.15") == f"{name(FIRST)}: {EVENTS} events\n"
@@ -168,19 +168,19 @@ def thirty_one_days(site: Site) -> None:
         if day == DAYS[4]:
             site.delete(name(day))
         assert f"{EVENTS} written" in site.run("reprocess", "--from", str(day), "--config", str(config))
-        parsed = {one: json.loads(document) for one, document in site.content(name(day)).items()}
-        expected = {one: json.loads(document) | {"again": "yes"} for one, document in documents(day)}
+        parsed = {event_id: json.loads(document) for event_id, document in site.content(name(day)).items()}
+        expected = {event_id: json.loads(document) | {"again": "yes"} for event_id, document in documents(day)}
         assert parsed == expected
 
     # The restored day stays for a week, although it is old; a late event makes it be backed up again.
     site.put(name(DAYS[3]), [("late-000000000001", b'{"@timestamp":"2019-05-18T23:59:59.000Z"}')])
     site.time = datetime.datetime.now(datetime.UTC)
     with build.open_lifecycle(site.settings(), lambda: site.time) as lifecycle:
-        decisions = {one.info.index: one for one in lifecycle.plan()}
+        decisions = {decision.info.index: decision for decision in lifecycle.plan()}
         assert decisions[name(FIRST)].held
         assert decisions[name(FIRST)].reason.startswith("it was restored")
         assert decisions[name(DAYS[3])].reason.startswith("it is not backed up; otherwise deleted")
-        missing = [one.index for one in lifecycle.missing()]
+        missing = [info.index for info in lifecycle.missing()]
         assert missing == [name(DAYS[2]), name(DAYS[3]), name(DAYS[4]), name(DAYS[-1])]
 
 

@@ -86,16 +86,16 @@ class Site:
         return found
 
     def backups(self) -> list[str]:
-        return [one["index"] for one in json.loads(self.run("backup", "list", "--json"))]
+        return [entry["index"] for entry in json.loads(self.run("backup", "list", "--json"))]
 
     def hidden(self) -> list[str]:
-        return [one.name for one in store_root(self.data).glob(".backup-*")]
+        return [path.name for path in store_root(self.data).glob(".backup-*")]
 
     def damage(self, age: int) -> None:
         """Change one byte of the largest file of a day in the bucket."""
         keys = [key for key in self.s3.keys(self.bucket) if key.startswith(f"{name(age)}/files/")]
         bodies = {key: self.s3.client.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
-        key, body = max(bodies.items(), key=lambda one: len(one[1]))
+        key, body = max(bodies.items(), key=lambda item: len(item[1]))
         self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
 
 
@@ -204,7 +204,7 @@ def test_killed_halfway_through_an_upload(site: Site) -> None:
     assert "success" in site.run("backup", "yesterday")
     assert site.gate.sent - sent < 23_000_000 - 2_000_000 * (len(there) - 2)  # what was there was not sent again
     keys = [key for key in site.s3.keys(site.bucket) if key.startswith(name(1))]
-    files = {one for one in (store_root(site.data) / name(1)).iterdir() if one.name.startswith("tail-")}
+    files = {path for path in (store_root(site.data) / name(1)).iterdir() if path.name.startswith("tail-")}
     assert len(keys) == len(files) + 2  # and the manifests: that of the sealed files, that of the backup
     assert site.backups() == [name(1)]
     before = site.content()[name(1)]
@@ -258,7 +258,7 @@ def test_that_a_backup_was_good_when_it_was_made_is_not_enough(site: Site) -> No
     site.damage(31)
     state = State.load(site.data)
     made = state.verified["nightly"]
-    state.verified["nightly"] = {one: time - datetime.timedelta(days=2) for one, time in made.items()}
+    state.verified["nightly"] = {snapshot: time - datetime.timedelta(days=2) for snapshot, time in made.items()}
     state.save()
     before = site.content()
     assert "does not have its checksum" in site.run("prune", code=1)
@@ -280,9 +280,9 @@ def test_no_secret_can_be_read(site: Site) -> None:
     for text in (shown, output, errors, listed):
         assert SECRET_KEY not in text
         assert f'"{ACCESS_KEY}"' not in text
-    stored = [one for one in site.data.rglob("*") if one.is_file()]
-    assert "repositories.json" in {one.name for one in stored}
-    assert [one for one in stored if SECRET_KEY.encode() in one.read_bytes()] == []
+    stored = [path for path in site.data.rglob("*") if path.is_file()]
+    assert "repositories.json" in {path.name for path in stored}
+    assert [path for path in stored if SECRET_KEY.encode() in path.read_bytes()] == []
 
 
 def test_wrong_credentials_in_a_file_are_told_in_a_sentence(site: Site, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def put(data: Path, days_ago: int, size: int = 20) -> None:
 
 
 def indices(data: Path) -> list[str]:
-    return [one.index for one in LocalStore(store_root(data)).indices()]
+    return [info.index for info in LocalStore(store_root(data)).indices()]
 
 
 def helpers_of(daemon: Daemon) -> list[int]:
@@ -66,7 +66,7 @@ def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Pat
         success = daemon.metric("ingestd_lifecycle_success_timestamp_seconds")
         assert abs(time.time() - success) < 120
         listed = json.loads(ingestd(data, "backup", "list", "--json"))
-        assert [(one["index"], one["events"]) for one in listed] == [(name(40), EVENTS), (name(1), EVENTS)]
+        assert [(entry["index"], entry["events"]) for entry in listed] == [(name(40), EVENTS), (name(1), EVENTS)]
 
         # Killed, it comes back, knows what is done, and does it no second time.
         killed = helpers_of(daemon)
@@ -95,7 +95,7 @@ def test_what_fails_makes_it_degraded_but_ready(data: Path, tmp_path: Path) -> N
         assert (health["live"], health["ready"]) == (True, True)
         assert "repository disk" in health["reasons"][0]
         assert daemon.metric("ingestd_overdue_indices") == 1
-        assert [one["level"] for one in daemon.problems()] == ["ERROR"]
+        assert [entry["level"] for entry in daemon.problems()] == ["ERROR"]
         daemon.send([{"message": "all the same"}])
         daemon.wait_for_delivery(1)
     assert indices(data) == [name(40), name(1), name(0)]  # nothing goes that is not backed up
@@ -109,7 +109,7 @@ WRONG = [  # id, cron, what is said
 ]
 
 
-@pytest.mark.parametrize(("cron", "said"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG])
+@pytest.mark.parametrize(("cron", "said"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
 def test_a_wrong_schedule_is_refused_at_the_start(cron: str, said: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "off"]
     environ = environment(tmp_path) | {"INGESTD_SCHEDULE_CRON": cron}

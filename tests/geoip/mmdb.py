@@ -47,7 +47,7 @@ def write(
     """Write a database of ``networks``, such as ``{"1.2.3.0/24": {"country": ...}}``, and return its path."""
     data = bytearray()
     root: Node = [None, None]
-    for text in sorted(networks, key=lambda one: ip_network(one).prefixlen):
+    for text in sorted(networks, key=lambda network: ip_network(network).prefixlen):
         _insert(root, _bits(text, ip_version), Leaf(len(data)))
         data += encode(networks[text])
     tree, count = _tree(root)
@@ -76,7 +76,7 @@ def encode(value: Any) -> bytes:
     if isinstance(value, float):
         return _control(_DOUBLE, 8) + struct.pack(">d", value)
     if isinstance(value, dict):
-        return _control(_MAP, len(value)) + b"".join(encode(one) for pair in value.items() for one in pair)
+        return _control(_MAP, len(value)) + b"".join(encode(item) for pair in value.items() for item in pair)
     if isinstance(value, list):
         return _control(_ARRAY, len(value)) + b"".join(map(encode, value))
     if isinstance(value, Uint16 | Uint64):

@@ -67,7 +67,7 @@ def test_archive_of_several(tmp_path: Path) -> None:
 
 
 def test_owners_of_networks_stand_beside_places(tmp_path: Path) -> None:
-    assert [install(tmp_path, one) for one in (db.CITY, db.ASN, db.COUNTRY)] == ["location", "asn", "location"]
+    assert [install(tmp_path, source) for source in (db.CITY, db.ASN, db.COUNTRY)] == ["location", "asn", "location"]
     page = installed_database(tmp_path)
     assert page is not None
     assert page.type == "DBIP-Country-Lite"

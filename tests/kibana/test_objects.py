@@ -27,38 +27,38 @@ def texts(value: Any) -> list[str]:
     """Return the attributes that hold JSON as text."""
     if not isinstance(value, dict):
         return []
-    own = [one for name, one in value.items() if name.endswith("JSON") or name == "visState"]
-    return own + [text for one in value.values() for text in texts(one)]
+    own = [child for name, child in value.items() if name.endswith("JSON") or name == "visState"]
+    return own + [text for child in value.values() for text in texts(child)]
 
 
 @each
 def test_every_reference_leads_to_an_object_that_came_before(flavour: Flavour) -> None:
     known: set[tuple[str, str]] = set()
-    for one in objects(flavour):
-        assert {(to["type"], to["id"]) for to in one["references"]} <= known
-        known.add((one["type"], one["id"]))
+    for item in objects(flavour):
+        assert {(to["type"], to["id"]) for to in item["references"]} <= known
+        known.add((item["type"], item["id"]))
     assert len(known) == len(CHARTS) + len(SEARCHES) + 3
 
 
 @each
 def test_every_reference_that_a_text_names_is_there(flavour: Flavour) -> None:
-    for one in objects(flavour):
-        written = json.dumps([json.loads(text) for text in texts(one["attributes"])])
-        for reference in one["references"]:
+    for item in objects(flavour):
+        written = json.dumps([json.loads(text) for text in texts(item["attributes"])])
+        for reference in item["references"]:
             assert f'"{reference["name"]}"' in written
 
 
 @each
 def test_the_forms_are_known_to_the_server(flavour: Flavour) -> None:
-    for one in objects(flavour):
-        assert list(one["migrationVersion"]) == [one["type"]]
-    assert any(one["type"] == "map" for one in objects(flavour)) is flavour.maps
+    for item in objects(flavour):
+        assert list(item["migrationVersion"]) == [item["type"]]
+    assert any(item["type"] == "map" for item in objects(flavour)) is flavour.maps
 
 
 def test_the_same_each_time_and_another_for_each_pattern() -> None:
     assert objects(KIBANA) == objects(KIBANA)
-    others = {one["id"] for one in saved_objects("shop-*")}
-    assert not others & {one["id"] for one in objects(KIBANA)}
+    others = {item["id"] for item in saved_objects("shop-*")}
+    assert not others & {item["id"] for item in objects(KIBANA)}
 
 
 def cells(position: GridPosition) -> set[tuple[int, int]]:
@@ -71,7 +71,9 @@ def cells(position: GridPosition) -> set[tuple[int, int]]:
 
 def test_panels_lie_side_by_side_on_48_columns() -> None:
     places = (
-        [chart.position for chart in CHARTS] + [WORLD.position] + [one.position for one in SEARCHES if one.position]
+        [chart.position for chart in CHARTS]
+        + [WORLD.position]
+        + [search.position for search in SEARCHES if search.position]
     )
     taken = [cell for position in places for cell in cells(position)]
     assert len(taken) == len(set(taken))

@@ -62,8 +62,8 @@ class Site:
 
     def move(self) -> None:
         """Let the repository be where this copy has it."""
-        for one in self.backups.repositories():
-            self.backups.remove_repository(one.name)
+        for repository in self.backups.repositories():
+            self.backups.remove_repository(repository.name)
         self.backups.add_repository(Repository("disk", "fs", {"location": str(self.folder / "repository")}))
 
     def files(self, index: str) -> dict[str, bytes] | None:
@@ -71,16 +71,16 @@ class Site:
         folder = store_root(self.data) / index
         if not folder.is_dir():
             return None
-        return {one.name: one.read_bytes() for one in folder.iterdir() if "origin.json" not in one.name}
+        return {path.name: path.read_bytes() for path in folder.iterdir() if "origin.json" not in path.name}
 
     def events(self) -> dict[str, int]:
-        return {one.index: one.events for one in self.lifecycle.store.indices()}
+        return {info.index: info.events for info in self.lifecycle.store.indices()}
 
     def snapshots(self) -> list[str]:
-        return [one.name for one in self.backups.snapshots("disk")]
+        return [snapshot.name for snapshot in self.backups.snapshots("disk")]
 
     def backed_up(self, index: str) -> bool:
-        found = [one for one in self.backups.snapshots("disk") if one.index == index]
+        found = [snapshot for snapshot in self.backups.snapshots("disk") if snapshot.index == index]
         return bool(found) and found[-1].events == 15 and not self.backups.verify("disk", found[-1].name)
 
 
@@ -140,7 +140,7 @@ class Restoring:
     def at_the_end(site: Site) -> None:
         assert site.events() == {OLD: 15, YOUNG: 15}
         assert site.backed_up(OLD)
-        assert {one.info.index for one in site.lifecycle.plan() if one.held} <= {OLD}
+        assert {decision.info.index for decision in site.lifecycle.plan() if decision.held} <= {OLD}
 
 
 class Replacing(Restoring):
@@ -200,7 +200,7 @@ def survives(step: int, action: Any, folder: Path) -> bool:
             action.after_death(Site(folder))
             action.act(Site(folder))
         action.at_the_end(Site(folder))
-        hidden = [one.name for one in store_root(folder / "data").glob(".backup-*")]
+        hidden = [path.name for path in store_root(folder / "data").glob(".backup-*")]
         assert hidden == [], hidden
 
     assert in_child(go_on) == 0, f"killed at step {step}"

@@ -74,12 +74,12 @@ class World:
         """Each day that has ended is in a backup, whole; nothing that is not so was deleted."""
         self.time += HOUR  # a night has just ended, perhaps
         self.run_scheduler()
-        snapshots = {index: one for (index, _), one in fullest(self.backups.snapshots("disk")).items()}
+        snapshots = {index: snapshot for (index, _), snapshot in fullest(self.backups.snapshots("disk")).items()}
         ended = {index for index in self.written if index < self.today()}
         assert set(snapshots) == ended
         for index in ended:
             assert snapshots[index].events == self.written[index], index
-        kept = {one.index for one in self.store.indices()}
+        kept = {info.index for info in self.store.indices()}
         assert kept == set(self.written) - {index for index, _ in self.deleted}
 
 
@@ -97,7 +97,7 @@ ZONES = [  # id, zone of the indices, zone of the schedule, begin in UTC: a chan
 
 
 @pytest.mark.parametrize(
-    ("index_zone", "schedule_zone", "begin"), [one[1:] for one in ZONES], ids=[one[0] for one in ZONES]
+    ("index_zone", "schedule_zone", "begin"), [case[1:] for case in ZONES], ids=[case[0] for case in ZONES]
 )
 def test_each_day_once(index_zone: str, schedule_zone: str, begin: str, tmp_path: Path) -> None:
     world = World(tmp_path, begin, index_timezone=index_zone, schedule_time_zone=schedule_zone, retention_max_age="5d")
@@ -151,7 +151,7 @@ def test_a_clock_that_runs_ahead_deletes_nothing(tmp_path: Path) -> None:
         assert world.deleted == []
     world.live(4 * DAY)
     assert [index[-2:] for index, _ in world.deleted] == ["01", "02", "03"]
-    assert [one.index[-2:] for one in world.store.indices()] == ["04", "05", "06", "07", "08"]
+    assert [info.index[-2:] for info in world.store.indices()] == ["04", "05", "06", "07", "08"]
 
 
 def test_started_again_and_again(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ JUMPS = [  # id, hours that the clock leaps in turn, every nine hours
 ]
 
 
-@pytest.mark.parametrize("jumps", [one[1] for one in JUMPS], ids=[one[0] for one in JUMPS])
+@pytest.mark.parametrize("jumps", [case[1] for case in JUMPS], ids=[case[0] for case in JUMPS])
 def test_a_clock_that_jumps_skips_no_day(jumps: list[int], tmp_path: Path) -> None:
     world = World(tmp_path, "2026-11-01T00:00")
     for hours in jumps * 4:
@@ -179,7 +179,7 @@ def test_a_clock_that_jumps_skips_no_day(jumps: list[int], tmp_path: Path) -> No
         world.time += hours * HOUR
     world.live(2 * DAY)  # it is right by now
     world.check()
-    snapshots = [(one.index, one.events) for one in world.backups.snapshots("disk")]
+    snapshots = [(snapshot.index, snapshot.events) for snapshot in world.backups.snapshots("disk")]
     assert len(snapshots) == len(set(snapshots))  # backed up again only where events had come meanwhile
     assert world.deleted == []
 

@@ -37,18 +37,21 @@ CASES: list[tuple[str, Rules, list[int], dict[str, Any], list[int]]] = [
 
 
 @pytest.mark.parametrize(
-    ("rules", "ages", "arguments", "gone"), [one[1:] for one in CASES], ids=[one[0] for one in CASES]
+    ("rules", "ages", "arguments", "gone"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
 def test_decide(rules: Rules, ages: list[int], arguments: dict[str, Any], gone: list[int]) -> None:
     decisions = decide([index(age) for age in ages], rules, TODAY, **arguments)
-    assert [one.info for one in decisions if one.delete] == [index(age) for age in gone]
-    assert {one.info for one in decisions} == {index(age) for age in ages}
+    assert [decision.info for decision in decisions if decision.delete] == [index(age) for age in gone]
+    assert {decision.info for decision in decisions} == {index(age) for age in ages}
 
 
 def test_other_indices_are_not_looked_at() -> None:
     others = [index(90, prefix="metrics"), IndexInfo("logstash-old", None, 1, 1)]
     decisions = decide([*others, index(90)], Rules(max_age=DAY), TODAY)
-    assert [(one.info.index, one.delete) for one in decisions] == [(index(90).index, True), ("logstash-old", False)]
+    assert [(decision.info.index, decision.delete) for decision in decisions] == [
+        (index(90).index, True),
+        ("logstash-old", False),
+    ]
     assert decisions[1].reason == "its name has no day"
 
 
@@ -69,7 +72,7 @@ SENTENCES = [  # id, rules, age, arguments, why
 
 
 @pytest.mark.parametrize(
-    ("rules", "age", "arguments", "why"), [one[1:] for one in SENTENCES], ids=[one[0] for one in SENTENCES]
+    ("rules", "age", "arguments", "why"), [case[1:] for case in SENTENCES], ids=[case[0] for case in SENTENCES]
 )
 def test_why(rules: Rules, age: int, arguments: dict[str, Any], why: str) -> None:
     (decision,) = decide([index(age)], rules, TODAY, **arguments)
@@ -85,7 +88,7 @@ def test_next_deletion_is_the_day_on_which_it_goes() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(-2, 60), st.integers(0, 9000)), unique_by=lambda one: one[0]),
+    st.lists(st.tuples(st.integers(-2, 60), st.integers(0, 9000)), unique_by=lambda pair: pair[0]),
     st.none() | st.integers(0, 40),
     st.none() | st.integers(0, 50_000),
     st.none() | st.integers(0, 20),
@@ -95,13 +98,13 @@ def test_what_stays_obeys_the_rules_and_no_younger_day_goes_before_an_older_one(
 ) -> None:
     rules = Rules(max_age=None if age is None else age * DAY, max_bytes=size, max_indices=count)
     decisions = decide([index(days, size) for days, size in made], rules, TODAY)
-    days = [one.info.day for one in decisions if one.info.day is not None]
+    days = [decision.info.day for decision in decisions if decision.info.day is not None]
     assert days == sorted(days)
-    gone = [one.delete for one in decisions]
+    gone = [decision.delete for decision in decisions]
     assert gone == sorted(gone, reverse=True)
-    left = [one.info for one in decisions if not one.delete]
-    finished = [one for one in left if one.day is not None and one.day < TODAY]
+    left = [decision.info for decision in decisions if not decision.delete]
+    finished = [info for info in left if info.day is not None and info.day < TODAY]
     if finished:
-        assert size is None or sum(one.bytes for one in left) <= size
+        assert size is None or sum(info.bytes for info in left) <= size
         assert count is None or len(left) <= count
-        assert age is None or all(one.day is None or (TODAY - one.day).days < max(age, 1) for one in finished)
+        assert age is None or all(info.day is None or (TODAY - info.day).days < max(age, 1) for info in finished)

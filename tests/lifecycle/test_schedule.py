@@ -31,7 +31,7 @@ NEXT = [  # id, cron, zone, now, next, last
 
 
 @pytest.mark.parametrize(
-    ("cron", "zone", "now", "following", "before"), [one[1:] for one in NEXT], ids=[one[0] for one in NEXT]
+    ("cron", "zone", "now", "following", "before"), [case[1:] for case in NEXT], ids=[case[0] for case in NEXT]
 )
 def test_next_and_last(cron: str, zone: str, now: str, following: str, before: str) -> None:
     schedule = Schedule(cron, zone)
@@ -48,7 +48,7 @@ DUE = [  # id, done, now, due
 ]
 
 
-@pytest.mark.parametrize(("done", "now", "due"), [one[1:] for one in DUE], ids=[one[0] for one in DUE])
+@pytest.mark.parametrize(("done", "now", "due"), [case[1:] for case in DUE], ids=[case[0] for case in DUE])
 def test_due(done: str | None, now: str, due: bool) -> None:
     assert Schedule("10 0 * * *", "UTC").is_due(utc(done) if done else None, utc(now)) is due
 
@@ -88,7 +88,7 @@ WRONG = [  # id, cron, zone, what the error says
 ]
 
 
-@pytest.mark.parametrize(("cron", "zone", "text"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG])
+@pytest.mark.parametrize(("cron", "zone", "text"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
 def test_what_is_wrong_is_told(cron: str, zone: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Schedule(cron, zone)

@@ -24,7 +24,7 @@ CASES = [  # id, what failed, what is told
 ]
 
 
-@pytest.mark.parametrize(("failed", "told"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
+@pytest.mark.parametrize(("failed", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_what_is_told(failed: dict[str, str], told: tuple[str, ...], tmp_path: Path) -> None:
     last = LastRun(tmp_path)
     assert last.failures() == ()  # there was none yet

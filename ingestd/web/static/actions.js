@@ -1,4 +1,4 @@
-/** What can be done with indices: the questions asked before, and sentences on how it goes. */
+/** Actions on indices: the dialogs that confirm them, and messages about their progress. */
 
 import { confirmed } from "./confirm.js";
 import { h } from "./dom.js";
@@ -9,17 +9,17 @@ import { inputText } from "./time.js";
 
 export const isRunning = (action) => action?.state === "running";
 
-/** Return how an action goes or went, as a sentence. */
+/** Return the progress or result of an action, as a sentence. */
 export function actionText(action) {
   const { kind, state } = action;
   const name = action.index || action.day || "";
   if (state === "failed") return t(`action.${kind}.failed`, { name, error: action.message || t("error.other") });
   const sentence = t(`action.${kind}.${state}`, { name });
-  // Of a restore the server says which indices that made, under which names.
+  // For a restore the server's message lists the indices that it created.
   return kind === "restore" && state === "done" ? `${sentence} ${action.message}` : sentence;
 }
 
-/** Return when a backup was read again and found whole, for people; empty: it was not. */
+/** Return when a backup was verified, as text; empty: it was not. */
 export const verifiedText = (backup) => (backup?.verified ? inputText(new Date(backup.verified)) : "");
 
 const p = (key, values) => h("p", {}, t(key, values));
@@ -31,7 +31,7 @@ const warning = (key, values) =>
 
 const where = (repository) => repository && p("action.repository", { repository });
 
-/** Ask whether to back up an index; `repository`: where to, if that is known. */
+/** Confirm the backup of an index; `repository`: its target, if known. */
 export function askBackup(row, repository) {
   return confirmed({
     title: t("action.backup.title", { name: row.index }),
@@ -46,7 +46,7 @@ export function askBackup(row, repository) {
 
 export const isSafe = (row) => Boolean(row.backup?.verified);
 
-/** Ask whether to delete an index: is there a backup that can be relied on? */
+/** Confirm the deletion of an index: does it have a verified backup? */
 export function askDelete(row) {
   const { backup } = row;
   const safe = isSafe(row);
@@ -64,7 +64,7 @@ export function askDelete(row) {
   });
 }
 
-/** Ask whether to restore a day; `rows` are the indices that are there. */
+/** Confirm the restore of a day; `rows` are the existing indices. */
 export function askRestore({ day, rename }, rows, repository) {
   const conflict = rows
     .filter((row) => row.day === day && row.index.startsWith(rename))

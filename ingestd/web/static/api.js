@@ -1,6 +1,6 @@
-/** Questions to the server. All addresses are relative, so that a reverse proxy may put the page below a prefix. */
+/** Requests to the server. All URLs are relative, so that a reverse proxy may serve the page under a prefix. */
 
-/** What the server said when it did not answer: `status` (0: not reachable), and of a wrong query where it is. */
+/** An error of the server: its `status` (0: not reachable), and for an invalid query the position of the error. */
 export class ApiError extends Error {
   constructor(status, detail = {}) {
     super(detail.message ?? "");
@@ -10,28 +10,28 @@ export class ApiError extends Error {
 
 let skewMs = 0;
 
-/** Return the server's time: ranges like "the last 15 minutes" must not suffer from a wrong clock here. */
+/** Return the server's time, so that ranges like "the last 15 minutes" do not depend on the browser's clock. */
 export const serverNow = () => new Date(Date.now() + skewMs);
 
 /**
- * Ask `api/PATH` and return the parsed answer.
+ * GET `api/PATH` and return the parsed response.
  *
- * @param {Object} params parameters; those that are null, undefined or "" are left out.
- * @param {AbortSignal} [signal] ends the question; it then rejects with an AbortError.
+ * @param {Object} params parameters; those that are null, undefined or "" are omitted.
+ * @param {AbortSignal} [signal] aborts the request, which then rejects with an AbortError.
  */
 export function ask(path, params = {}, signal = undefined) {
   return getJson(address(path, params), signal);
 }
 
-/** Give an order, `POST api/PATH`, and return the parsed answer; fails as `ask` does. */
+/** POST to `api/PATH` and return the parsed response; fails like `ask`. */
 export async function order(path, body = {}) {
-  // Asked for each time: the token is another one once ingestd has been started again.
+  // Fetched each time: the token changes when ingestd restarts.
   const { csrf } = await ask("session");
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" };
   return getJson(address(path), undefined, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-/** Get JSON from an address of ours; fails as `ask` does. `init` is for the request, as in `fetch`. */
+/** Fetch JSON from a relative URL; fails like `ask`. `init` is passed to `fetch`. */
 export async function getJson(url, signal, init = {}) {
   let answer;
   try {
@@ -39,7 +39,7 @@ export async function getJson(url, signal, init = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new ApiError(0);
   }
-  // Answers of the interface are never out of a cache, so their date is that of now.
+  // Responses of the API are never cached, so their date is the current time.
   if (String(url).startsWith("api/")) keepTime(answer.headers.get("Date"));
   if (answer.ok) return answer.json();
   if (answer.status === 401) dispatchEvent(new Event("signed-out"));
@@ -47,7 +47,7 @@ export async function getJson(url, signal, init = {}) {
   throw new ApiError(answer.status, typeof body.error === "string" ? { message: body.error } : body.error);
 }
 
-/** Return the relative address of a question. */
+/** Return the relative URL of a request. */
 export function address(path, params = {}) {
   const kept = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const query = new URLSearchParams(kept).toString();
@@ -56,11 +56,11 @@ export function address(path, params = {}) {
 
 function keepTime(date) {
   const difference = Date.parse(date ?? "") - Date.now();
-  // The header has whole seconds; less than some of them is no difference.
+  // The header has whole seconds, so small differences do not count.
   skewMs = Math.abs(difference) > 5000 ? difference : 0;
 }
 
-/** Sign out; the server asks for the password again. */
+/** Sign out; the server then asks for the password again. */
 export async function signOut(csrf) {
   await fetch("logout", { method: "POST", headers: { "X-CSRF-Token": csrf } });
   location.reload();

@@ -1,4 +1,4 @@
-/** The page: puts header, question and the chosen view together, and asks anew whenever the question changes. */
+/** The page: connects header, toolbar and the selected view, and queries again whenever the state changes. */
 
 import { ask, serverNow } from "./api.js";
 import { announce, h, put } from "./dom.js";
@@ -15,7 +15,7 @@ import { createToolbar } from "./toolbar.js";
 
 const HEALTH_S = 15,
   LIVE_S = 5;
-/** What changes how answers look and not what is asked. */
+/** State that changes how results are shown, not what is queried. */
 const LOOKS = ["cols", "traces"];
 
 const root = document.getElementById("app");
@@ -35,9 +35,9 @@ const VIEWS = {
   status: () => createStatus(),
 };
 
-/** The query is wrong: say so, and show that the answers are those of an earlier one. */
+/** The query is invalid: show the error, and mark the results as those of an earlier query. */
 async function fault(error) {
-  if (main.classList.contains("stale")) return; // another question with the same query was faster
+  if (main.classList.contains("stale")) return; // another request with the same query was faster
   main.classList.add("stale");
   const asked = question;
   const { state, q, shift } = asked;
@@ -45,7 +45,7 @@ async function fault(error) {
   if (question === asked) toolbar.fault(alone ?? error, alone ? 0 : shift);
 }
 
-// Behind an open quote come our own conditions and close it: what the user wrote has to be asked for alone.
+// Our own conditions would close an open quote: the user's text must be validated alone.
 async function faultOf(q, signal) {
   try {
     await ask("search", { q, limit: 1 }, signal);
@@ -55,7 +55,7 @@ async function faultOf(q, signal) {
   }
 }
 
-/** Ask everything of the shown view again; what is still being asked is given up. */
+/** Load the shown view again; running requests are aborted. */
 async function refresh() {
   running?.abort();
   clearTimeout(timer);
@@ -90,7 +90,7 @@ function questionOf(state) {
   return { state, q: text, shift, since: iso(since), until: iso(until), sinceDate: since, untilDate: until, relative };
 }
 
-/** Refresh again after a while, if asked to; not while nobody looks, and not what can no longer change. */
+/** Schedule the next auto refresh; not while the page is hidden, and not for results that can no longer change. */
 function schedule() {
   clearTimeout(timer);
   const state = current();
@@ -99,7 +99,7 @@ function schedule() {
     timer = setTimeout(() => (document.hidden ? schedule() : refresh()), seconds * 1000);
 }
 
-/** The store is empty: say how to fill it, and wait for the first event. */
+/** The store is empty: show the setup, and wait for the first event. */
 function setup() {
   const waiting = createSetup({
     onFirst() {
@@ -134,7 +134,7 @@ async function watchHealth() {
   setTimeout(watchHealth, HEALTH_S * 1000);
 }
 
-// The password is asked for on a page of its own, which leads back to the same place.
+// The login page returns to the same state.
 addEventListener(
   "signed-out",
   () => {

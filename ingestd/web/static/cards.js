@@ -1,8 +1,8 @@
-/** The frames of the page "Status": cards, and tables in them. */
+/** Building blocks of the page "Status": cards, and tables in them. */
 
 import { h } from "./dom.js";
 
-/** Return a card: `note` stands beside its title. */
+/** Return a card: `note` is shown next to its title. */
 export function card(title, note, ...content) {
   return h(
     "section",
@@ -12,7 +12,7 @@ export function card(title, note, ...content) {
   );
 }
 
-/** A table: `columns` are [title, class, value of a row]. */
+/** Return a table: `columns` are [title, class, value of a row]. */
 export function table(title, columns, rows) {
   return h(
     "div",
@@ -45,5 +45,5 @@ export function table(title, columns, rows) {
   );
 }
 
-/** Return the sum of a number of all rows. */
+/** Return the sum of a number over all rows. */
 export const sum = (rows, name) => rows.reduce((all, row) => all + row[name], 0);

@@ -1,12 +1,12 @@
-/** Questions before something is done: a dialog that says what will happen. */
+/** Confirmation dialogs, which say what will happen. */
 
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
 
 /**
- * Ask, and return whether the answer was yes; Escape is a no.
+ * Show a dialog, and return whether the user confirmed; Escape cancels.
  *
- * What cannot be undone (`danger`) is never where the focus is: Enter alone does not do it.
+ * The button of an action that cannot be undone (`danger`) never has the initial focus: Enter alone does not confirm.
  *
  * @param {{title: string, text: Node[], yes: string, danger?: boolean}} question
  */

@@ -1,4 +1,4 @@
-/** Making elements. Data only ever becomes text nodes and attributes: nothing here parses HTML. */
+/** Creates elements. Data only becomes text nodes and attributes: nothing here parses HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -6,14 +6,14 @@ const SVG = "http://www.w3.org/2000/svg";
  * Return an element.
  *
  * `props`: `class`; `on`: handlers by event; `data`: data-* attributes; everything else is an attribute, where
- * `true` is an empty one and `null`, `undefined` and `false` leave it out (but not with aria-*, where they are words).
- * Children: nodes, texts and numbers; `null` and `false` are left out, arrays are laid flat.
+ * `true` is an empty one and `null`, `undefined` and `false` omit it (except aria-*, which takes them as words).
+ * Children: nodes, strings and numbers; `null` and `false` are omitted, arrays are flattened.
  */
 export function h(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
-/** The same for SVG. */
+/** Return an SVG element. */
 export function svg(tag, props = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
@@ -33,9 +33,9 @@ function fill(element, props, children) {
 }
 
 /**
- * Put `children` in the place of what `element` holds.
+ * Replace the content of `element` with `children`.
  *
- * Who works by keyboard keeps their place: the focus goes to what has the same `data-key`, or else the same text.
+ * Keyboard users keep their focus: it moves to the element with the same `data-key`, or else the same text.
  */
 export function put(element, ...children) {
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
@@ -51,7 +51,7 @@ const kept = (children) =>
 
 const keyOf = (element) => element.dataset.key ?? element.textContent;
 
-/** Tell people who listen to the page instead of seeing it. */
+/** Announce a text to screen readers. */
 export function announce(text) {
   let region = document.getElementById("announcer");
   if (!region) {
@@ -61,12 +61,12 @@ export function announce(text) {
   region.textContent = text;
 }
 
-/** Copy `text`, and say so on the button for a moment. */
+/** Copy `text`, and confirm it on the button for a moment. */
 export async function copy(text, button, done) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Without https the clipboard of old is all there is.
+    // Without HTTPS only the legacy clipboard API is available.
     const area = h("textarea", { class: "sr-only", readonly: true });
     area.value = text;
     document.body.append(area);
@@ -85,7 +85,7 @@ export async function copy(text, button, done) {
 /**
  * A button that opens a panel below it; Escape and a click elsewhere close it.
  *
- * `content(close)` makes the panel's content anew each time it opens. Returns the element with both.
+ * `content(close)` creates the panel's content each time it opens. Returns the element with both.
  */
 export function popup({ button, label, content, align = "left" }) {
   const panel = h("div", { class: `popup popup-${align}`, role: "dialog", "aria-label": label, hidden: true });

@@ -1,4 +1,4 @@
-/** The page "Logs": histogram, panels, field list and events of one question. */
+/** The page "Logs": histogram, panels, field list and events of one query. */
 
 import { aborted, ask } from "./api.js";
 import { announce, h, put } from "./dom.js";
@@ -21,7 +21,7 @@ const PAGE = 100,
 /**
  * Return `{element, load(question, signal), redraw(state), stop()}`.
  *
- * `onEmpty()`: the store has no event at all; `onFault(error)`: the query is wrong; `onRetry()`: ask all again.
+ * `onEmpty()`: the store has no events; `onFault(error)`: the query is invalid; `onRetry()`: load everything again.
  */
 export function createExplore({ onEmpty, onFault, onRetry }) {
   const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
@@ -71,24 +71,24 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       put(panels, all);
   }
 
-  /** Ask everything anew. */
+  /** Load everything. */
   async function load(question, signal) {
     asked = question;
     layout(question.state);
     const tops = [words, paths, codes, ...charts.values()].map((panel) => panel.load(question, signal));
     const over = loadHistogram(question, signal);
-    // What is followed comes by itself; the rest is asked for again.
+    // The live tail delivers the events; only the rest is queried again.
     const follows = question.state.live && tail.follows(question.q);
     if (!follows) tail.stop();
     const found = follows ? redraw(question.state) : loadEvents(question, signal);
     await found;
-    // From where the answer ends: nothing is missed, and nothing comes before it.
+    // From where the search result ends, so that no event is missed.
     if (question.state.live && !signal.aborted) tail.follow(question.q, question.until);
     await Promise.all([...tops, over]);
     if (!signal.aborted && (await over) === 0) await nothing(question, signal);
   }
 
-  /** Show the events that are there in another way: other columns, with stack traces. */
+  /** Show the loaded events differently: other columns, with stack traces. */
   function redraw(state) {
     shown = state;
     table.show(hits, state);
@@ -117,7 +117,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     }
   }
 
-  // The histogram has the levels already: no question of their own.
+  // The histogram already has the levels: no request of their own.
   function showLevels(answer) {
     const sums = new Map();
     for (const { counts } of answer.buckets) {
@@ -163,7 +163,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       from = asked;
     try {
       const answer = await ask("search", { q, since, until, limit: PAGE, after: cursor });
-      if (asked !== from) return; // another question by now
+      if (asked !== from) return; // the query has changed
       const first = hits.length;
       const fresh = answer.hits.filter((hit) => !seen.has(key(hit)));
       for (const hit of fresh) seen.add(key(hit));
@@ -195,7 +195,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     try {
       ({ indices } = await ask("indices", {}, signal));
     } catch {
-      return; // what was asked has been answered; the hint is a courtesy
+      return; // the hint is optional
     }
     if (!indices.some((index) => index.events > 0)) return onEmpty();
     const day = indices
@@ -233,5 +233,5 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   return { element, load, redraw, stop: tail.stop };
 }
 
-// Not every sender gives ids.
+// Not every event has an id.
 const key = (hit) => `${hit.index}/${hit.id || JSON.stringify(hit.event)}`;

@@ -1,4 +1,4 @@
-/** The fields of the newest events: how many have each, and its most frequent values there. */
+/** The fields of the newest events: how many have each field, and its most frequent values there. */
 
 import { h, put } from "./dom.js";
 import { number, percent, plain } from "./format.js";
@@ -9,7 +9,7 @@ import { current, toggleIn } from "./state.js";
 
 const VALUES = 5;
 
-/** Return `[{path, events, values: [{value, count}]}]` of events, the most present first. */
+/** Return `[{path, events, values: [{value, count}]}]` of events, the most frequent first. */
 export function summarize(events) {
   const fields = new Map();
   for (const event of events) {

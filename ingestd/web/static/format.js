@@ -1,4 +1,4 @@
-/** Numbers, sizes and durations as people of the page's language write them. */
+/** Numbers, sizes and durations in the page's language. */
 
 import { language, t } from "./i18n.js";
 
@@ -49,7 +49,7 @@ export function plain(value) {
 
 const regions = new Intl.DisplayNames([language], { type: "region", fallback: "code" });
 
-/** Return the name of a country by its two letters. */
+/** Return the name of a country by its two-letter code. */
 export function country(code) {
   try {
     return code === "XK" ? t("country.XK") : regions.of(code);

@@ -65,7 +65,7 @@ export function createHeader() {
     try {
       localStorage.setItem("ingestd.theme", next);
     } catch {
-      // Then it lasts until the page is closed.
+      // Without storage the theme lasts until the page is closed.
     }
     showTheme();
   }
@@ -106,7 +106,7 @@ function open(event, tab) {
   update({ tab, live: false });
 }
 
-// The hash is the page's state, so the link's own way is barred.
+// The hash holds the page's state, so the link must not change it.
 function skip(event) {
   event.preventDefault();
   document.getElementById("main").focus();

@@ -16,7 +16,7 @@ const STACK = [OTHER, ...LEVELS];
 /**
  * Return `{element, show(answer, since, until), fail(node)}`.
  *
- * `onRange(since, until)`: a range was chosen; `onLevel(level)`: a level of the legend was.
+ * `onRange(since, until)`: a range was selected; `onLevel(level)`: a level in the legend was selected.
  */
 export function createHistogram({ onRange, onLevel }) {
   const total = h("span", { class: "total" });
@@ -48,8 +48,8 @@ export function createHistogram({ onRange, onLevel }) {
     body,
     h("p", { class: "sr-only", id: "chart-keys" }, t("chart.keys")),
   );
-  let view = null; // what is drawn: bars, domain and scales
-  let mark = null; // {from, to}: numbers of bars
+  let view = null; // the drawn bars, domain and scales
+  let mark = null; // {from, to}: indexes of bars
 
   function show(answer, since, until) {
     put(body, stage);
@@ -235,7 +235,7 @@ function legendItem(level, count, onLevel) {
   );
 }
 
-/** Return all bars of the domain, those without events too: `[{begin, end, counts, total}]`. */
+/** Return all bars of the domain, including empty ones: `[{begin, end, counts, total}]`. */
 function barsOf(answer, since, until) {
   const step = answer.seconds * 1000;
   const counts = new Map(answer.buckets.map((bucket) => [Date.parse(bucket.time), gather(bucket.counts)]));
@@ -265,12 +265,12 @@ function rectangle(bar, level, { x, y, gap, edge }) {
   const left = Math.max(LEFT, x(bar.begin)),
     right = Math.max(left + 1, Math.min(x(bar.end), edge) - gap);
   const bottom = y(below),
-    top = Math.min(bottom - 1, y(below + count)); // one event among thousands is seen, too
+    top = Math.min(bottom - 1, y(below + count)); // a single event among thousands stays visible
   const px = (value) => value.toFixed(1);
   return `M${px(left)} ${px(bottom)}V${px(top)}H${px(right)}V${px(bottom)}z`;
 }
 
-/** Return the least round number that is not below `value`, so that the bars fill most of the height. */
+/** Return the smallest round number that is at least `value`, so that the bars use most of the height. */
 function niceCeiling(value) {
   if (value <= 2) return 2;
   const power = 10 ** Math.floor(Math.log10(value));

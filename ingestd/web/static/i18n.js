@@ -1,4 +1,4 @@
-/** The page's language: `#lang=ko`, else the choice made earlier, else the browser's. English and Korean. */
+/** The page's language, English or Korean: `#lang=ko`, else the stored choice, else the browser's. */
 
 import { en } from "./english.js";
 import { ko } from "./korean.js";
@@ -23,7 +23,7 @@ function choose() {
 export const language = choose();
 document.documentElement.lang = language;
 
-/** Return a message; `{name}` in it is replaced by `values.name`. A message may be by count: `{one, other}`. */
+/** Return a message; `{name}` is replaced with `values.name`. A message may depend on a count: `{one, other}`. */
 export function t(key, values = {}) {
   let text = messages[language][key] ?? messages.en[key];
   if (text === undefined) throw new Error(`no message ${key}`);
@@ -31,12 +31,12 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** Change the language: the page is built anew, its address keeps all state. */
+/** Change the language: the page is reloaded, its URL keeps the state. */
 export function setLanguage(code) {
   try {
     localStorage.setItem(KEY, code);
   } catch {
-    // Then it lasts as long as the address.
+    // Without storage the choice lasts as long as the URL.
   }
   const hash = new URLSearchParams(location.hash.slice(1));
   if (hash.has("lang")) hash.set("lang", code);

@@ -1,4 +1,4 @@
-/** Icons, drawn on 24 by 24 with lines of the text's colour. */
+/** Icons, drawn on a 24 by 24 grid with lines in the text colour. */
 
 import { svg } from "./dom.js";
 
@@ -26,7 +26,7 @@ const PATHS = {
   trend: "M4 17l5-5 4 4 7-8M15 8h5v5",
 };
 
-/** Return an icon; it is for the eyes only, so its button needs a label. */
+/** Return an icon; it is hidden from screen readers, so its button needs a label. */
 export function icon(name, size = 16) {
   return svg(
     "svg",

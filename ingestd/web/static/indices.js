@@ -1,4 +1,4 @@
-/** The card "Indices" of the page "Status": what is stored, how safe it is, and what can be done with it. */
+/** The card "Indices" on the page "Status": indices, their backups, and actions on them. */
 
 import { actionText, askBackup, askDelete, askRestore, isRunning, isSafe, verifiedText } from "./actions.js";
 import { ask, order } from "./api.js";
@@ -15,7 +15,7 @@ const WATCH_MS = 1000;
 /**
  * Return `{element, show(found), hide(), stop()}`.
  *
- * `found` is what `askIndices` returns. While something runs the card asks for it by itself.
+ * `found` is what `askIndices` returns. While an action runs, the card polls for it.
  */
 export function createIndices() {
   const note = h("span", { class: "muted" });
@@ -44,9 +44,9 @@ export function createIndices() {
     if (isRunning(action)) timer = setTimeout(watch, WATCH_MS);
   }
 
-  /** Show the table, and what can be clicked in it now. */
+  /** Show the table, and enable the actions that are possible now. */
   function refine() {
-    if (asking) return; // below an open question nothing moves
+    if (asking) return; // nothing moves below an open dialog
     const why = barred();
     const unsaved = why || (shown.repository === null ? t("action.norepository") : "");
     reason.textContent = unsaved;
@@ -62,12 +62,12 @@ export function createIndices() {
     try {
       show(await askIndices());
     } catch (error) {
-      failureText(error); // the page itself says when ingestd is gone
+      failureText(error); // the page itself reports that ingestd is not reachable
       timer = setTimeout(watch, WATCH_MS);
     }
   }
 
-  /** Ask first; then give the order and follow what becomes of it. */
+  /** Ask for confirmation, then start the action and follow its progress. */
   async function perform(question, action, path, body) {
     if (barred()) return;
     asking = true;
@@ -85,7 +85,7 @@ export function createIndices() {
       show(await askIndices());
     } catch (error) {
       sending = false;
-      refused = shown.action?.started ?? null; // what was before is news no more
+      refused = shown.action?.started ?? null; // earlier actions are not reported again
       state.show({ ...action, state: "failed", message: error.message || failureText(error) });
       refine();
     }
@@ -94,7 +94,7 @@ export function createIndices() {
   const about = (index, what) => `indices/${encodeURIComponent(index)}/${what}`;
   const backup = (row) =>
     perform(() => askBackup(row, shown.repository), { kind: "backup", index: row.index }, about(row.index, "backup"));
-  // Forced is only what was asked so: a backup that is not as good as it was shown keeps the index.
+  // Forced only if the user confirmed it: if the backup turns out not to be good, the index stays.
   const remove = (row) =>
     perform(() => askDelete(row), { kind: "delete", index: row.index }, about(row.index, "delete"), {
       force: !isSafe(row),
@@ -114,13 +114,13 @@ export function createIndices() {
   return { element, show, hide, stop: () => clearTimeout(timer) };
 }
 
-/** Ask for the indices, and for what is being done with them: first that, so that the indices are not the older. */
+/** Load the running action and the indices, in this order, so that the indices are not the older of the two. */
 export async function askIndices(signal) {
   const told = await ask("actions", {}, signal);
   return { ...told, ...(await ask("indices", {}, signal)) };
 }
 
-/** Return `{element, show(action)}`: the line that says how an action goes or went. */
+/** Return `{element, show(action)}`: the line with the progress or result of an action. */
 function createState() {
   const mark = h("span", { class: "action-mark" });
   const text = h("span", { role: "status", "aria-live": "polite" });
@@ -137,7 +137,7 @@ function createState() {
     element.hidden = false;
     element.className = `action-state action-${action.state}`;
     put(more, isRunning(action) ? meter(action, sentence) : action.ended && inputText(new Date(action.ended)));
-    // What is written again, screen readers say again.
+    // Screen readers would repeat a text that is written again.
     if (text.textContent === sentence) return;
     put(mark, marks[action.state]());
     text.textContent = sentence;
@@ -148,7 +148,7 @@ function createState() {
 const meter = ({ done, total }, label) =>
   total > 0 && h("progress", { class: "meter", max: total, value: Math.min(done, total), "aria-label": label });
 
-/** Return `{element, bar(yes)}`: the form that asks which day to restore. `submit` gets `{day, rename}`. */
+/** Return `{element, bar(yes)}`: the form for the day to restore. `submit` gets `{day, rename}`. */
 function restoreForm(submit) {
   const day = h("input", { class: "input small", type: "date", name: "day", required: true });
   const rename = h("input", {
@@ -175,7 +175,7 @@ function restoreForm(submit) {
   return { element, bar: (yes) => bar(button, yes) };
 }
 
-// A button that is `disabled` would lose the focus; one that is so by ARIA keeps it, and says why.
+// A `disabled` button would lose the focus; with aria-disabled it keeps it, and can say why.
 function bar(button, yes) {
   button.setAttribute("aria-disabled", yes);
   if (yes) button.setAttribute("aria-describedby", "action-reason");
@@ -231,7 +231,7 @@ function indexTable(indices, { backup, remove, why, unsaved }) {
   );
 }
 
-// Days of indices are in UTC.
+// The days of indices are in UTC.
 const agoDay = (day) =>
   daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
 

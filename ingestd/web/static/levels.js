@@ -1,6 +1,6 @@
-/** Levels of logging: their order, names and classes. */
+/** Log levels: their order, names and classes. */
 
-/** From the least to the most severe; a bar is stacked in this order from the bottom. */
+/** From least to most severe; bars are stacked in this order from the bottom. */
 export const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 export const OTHER = "OTHER";
 
@@ -13,7 +13,7 @@ function normal(level) {
   return LEVELS.includes(known) ? known : OTHER;
 }
 
-/** Return the class that gives an element the colour of a level. */
+/** Return the CSS class for the colour of a level. */
 export const levelClass = (level) => `lv-${normal(level).toLowerCase()}`;
 
 /** Return the level of an event: python-logstash's `level`, else ECS's `log.level`. */

@@ -1,4 +1,4 @@
-/** The page "Visitors": the world by visitors, and what is searched for in a country. */
+/** The page "Visitors": a world map by visitors, and the top search words of a country. */
 
 import { aborted, ask, getJson } from "./api.js";
 import { h, put, svg } from "./dom.js";
@@ -10,7 +10,7 @@ import { condition } from "./query.js";
 import { addFilter, current, update } from "./state.js";
 import { createTop } from "./top.js";
 
-/** Where a country's two letters are: as Logstash's geoip filter sets them, legacy and ECS. */
+/** Fields with the two-letter country code: as Logstash's geoip filter sets them, legacy and ECS. */
 const FIELDS = [
   "geoip.country_code2",
   "geoip.geo.country_iso_code",
@@ -21,7 +21,7 @@ const SHADES = 5,
   MOST = 250,
   LEADERS = 4;
 
-/** Return `{element, load(question, signal)}`; `onFault(error)`: the query is wrong; `onRetry()`: ask all again. */
+/** Return `{element, load(question, signal)}`; `onFault(error)`: the query is invalid; `onRetry()`: load everything again. */
 export function createVisitors({ onFault, onRetry }) {
   const tip = h("div", { class: "tip", hidden: true });
   const stage = h("div", { class: "map-stage" });
@@ -97,7 +97,7 @@ export function createVisitors({ onFault, onRetry }) {
     const least = Math.min(...logs),
       spread = Math.max(...logs) - least || 1;
     const chosen = current().country;
-    // By powers: one big country must not make all others look empty.
+    // A power scale: one large country must not make all others look empty.
     const shade = (count) =>
       count ? Math.min(SHADES, 1 + Math.floor((SHADES * (Math.log(count) - least)) / spread)) : 0;
     const named = (code) =>
@@ -125,7 +125,7 @@ export function createVisitors({ onFault, onRetry }) {
       ),
     );
     const last = places.get(chosen);
-    if (last) last.parentNode.append(last); // its outline is above its neighbours
+    if (last) last.parentNode.append(last); // its outline must be above its neighbours
     put(
       legend,
       t("map.less"),
@@ -203,7 +203,7 @@ export function createVisitors({ onFault, onRetry }) {
     return words.load(question, signal);
   }
 
-  // What is searched for where most visitors come from, without a click.
+  // Select the country with the most visitors initially.
   function showLeaders(question, signal) {
     const codes = [...counts]
       .sort((a, b) => b[1] - a[1])

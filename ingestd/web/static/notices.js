@@ -1,4 +1,4 @@
-/** What is shown instead of data: failures, and that nothing was found. */
+/** Notices shown instead of data: errors and empty results. */
 
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
@@ -6,13 +6,13 @@ import { icon } from "./icons.js";
 
 const TEXTS = { 0: "error.away", 403: "error.403", 504: "error.504" };
 
-/** Return what to say of an ApiError. */
+/** Return the text for an ApiError. */
 export function failureText(error) {
-  if (!("status" in error)) throw error; // a mistake in this page
+  if (!("status" in error)) throw error; // a bug in this page
   return TEXTS[error.status] ? t(TEXTS[error.status]) : error.message || t("error.other");
 }
 
-/** Return a node that tells of an ApiError, with a button that calls `retry`. */
+/** Return a node with the text for an ApiError, and a button that calls `retry`. */
 export function failure(error, retry) {
   return h(
     "div",

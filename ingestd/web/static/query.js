@@ -1,9 +1,9 @@
-/** From the page's state to the one query text that the server gets, in Lucene syntax. */
+/** Builds the query text for the server from the page's state, in Lucene syntax. */
 
-/** Return a field name for a query: what has a meaning of its own there is escaped. */
+/** Return a field name for a query, with special characters escaped. */
 const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
 
-/** Return a value for a query: numbers and truth values as they are, text in quotes. */
+/** Return a value for a query: numbers and booleans as they are, text in quotes. */
 function valueText(value) {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
@@ -18,11 +18,11 @@ export function condition({ field, value, not, path }) {
   return `${not ? "NOT " : ""}${either}`;
 }
 
-/** Return a path without the query behind it. */
+/** Return a path without its query string. */
 export const barePath = (value) => String(value).split(/[?#]/, 1)[0];
 
 /**
- * Return `{text, shift}`: the query text, and how many characters stand in it before what the user wrote.
+ * Return `{text, shift}`: the query text, and how many characters precede the user's own text in it.
  *
  * `more`: conditions that are not part of the state.
  */
@@ -37,7 +37,7 @@ export function compose(state, more = []) {
 
 const leading = (text) => text.length - text.trimStart().length;
 
-/** Return the words of a query that are looked for in messages, to mark them there: no field, not negated. */
+/** Return the words of a query to highlight in messages: without a field, not negated. */
 export function freeWords(q) {
   const bare = q
     .replace(/(?:\bNOT\s+|[-!])?[\w@.\\[\]]+:(?:[<>]=?)?(?:"(?:\\.|[^"\\])*"|\([^)]*\)|[[{][^\]}]*[\]}]|\S+)/g, " ")

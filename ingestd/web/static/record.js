@@ -1,4 +1,4 @@
-/** One event, unfolded: stack trace, all fields with what can be done with them, the JSON. */
+/** One expanded event: stack trace, all fields with their actions, JSON. */
 
 import { copy, h } from "./dom.js";
 import { plain } from "./format.js";
@@ -8,9 +8,9 @@ import { addFilter, current, toggleIn } from "./state.js";
 import { showRange } from "./timepicker.js";
 
 /**
- * Return `[path, values]` for each leaf of an event, in its order; objects are gone into (`geoip.country_code2`).
+ * Return `[path, values]` for each leaf of an event, in its order; objects are flattened (`geoip.country_code2`).
  *
- * An array of plain values has these as its values; one with objects in it has its JSON.
+ * An array of plain values yields those values; one with objects yields its JSON.
  */
 export function flatten(event, prefix = "") {
   return Object.entries(event).flatMap(([key, value]) => {
@@ -24,7 +24,7 @@ export function flatten(event, prefix = "") {
   });
 }
 
-/** Return the first value at a path as `flatten` names it, or undefined. */
+/** Return the first value at a path of `flatten`, or undefined. */
 export function valueAt(event, path) {
   if (path in event) return event[path];
   const dot = path.indexOf(".");
@@ -46,7 +46,7 @@ export function stackOf(event) {
   return found ? found.replace(/\s+$/, "") : "";
 }
 
-/** Return a block with a stack trace. The last line, which says what went wrong, stands out. */
+/** Return a block with a stack trace. Its last line, the error message, is highlighted. */
 export function stackBlock(text) {
   const lines = text.split("\n");
   const last = lines.pop();
@@ -58,7 +58,7 @@ export function stackBlock(text) {
   );
 }
 
-/** Return the unfolded record of a hit. */
+/** Return the expanded record of a hit. */
 export function record(hit) {
   const stack = stackOf(hit.event);
   const json = JSON.stringify(hit.event, null, 2);

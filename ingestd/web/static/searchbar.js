@@ -1,4 +1,4 @@
-/** The query box: Enter runs, wrong queries are marked at their place, recent ones are offered. */
+/** The query box: Enter runs the query, errors are marked in it, recent queries are suggested. */
 
 import { h, put } from "./dom.js";
 import { t } from "./i18n.js";
@@ -21,11 +21,11 @@ function keep(list) {
   try {
     localStorage.setItem(KEY, JSON.stringify(list.slice(0, MOST)));
   } catch {
-    // No storage, no history.
+    // Without storage there is no history.
   }
 }
 
-/** Return `{element, show(state), fault(error, shift)}`; `again()` is called when the same query is run again. */
+/** Return `{element, show(state), fault(error, shift)}`; `again()` is called when the same query is submitted again. */
 export function createSearchbar({ again }) {
   const input = h("input", {
     class: "query",
@@ -117,7 +117,7 @@ export function createSearchbar({ again }) {
     input.removeAttribute("aria-activedescendant");
   }
 
-  help.addEventListener("pointerdown", (event) => event.preventDefault()); // its text is no reason to close
+  help.addEventListener("pointerdown", (event) => event.preventDefault()); // clicking the help text must not close it
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(marked >= 0 ? options()[marked] : input.value);
@@ -129,7 +129,7 @@ export function createSearchbar({ again }) {
   input.addEventListener("focus", () => input.value || showRecent());
   input.addEventListener("blur", hideRecent);
   input.addEventListener("keydown", (event) => {
-    if (event.isComposing) return; // Hangul is still being put together
+    if (event.isComposing) return; // a Hangul syllable is still being composed
     if (event.key === "ArrowDown") showRecent(marked + 1);
     else if (event.key === "ArrowUp" && marked >= 0) showRecent(marked - 1);
     else if (event.key === "Escape" && !box.hidden) hideRecent();
@@ -149,12 +149,12 @@ export function createSearchbar({ again }) {
   return {
     element,
     show(state) {
-      // What is being typed stays while something else is clicked.
+      // Text that is being typed stays while something else is clicked.
       if (state.q !== shown) input.value = shown = state.q;
       clear.hidden = !input.value;
     },
     focus: () => input.focus(),
-    /** Show what is wrong with the query, with a mark at its place; null: nothing is. */
+    /** Show the error in the query and mark its position; null: there is none. */
     fault(problem, shift = 0) {
       error.hidden = !problem;
       input.setAttribute("aria-invalid", String(Boolean(problem)));

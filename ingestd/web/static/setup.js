@@ -1,4 +1,4 @@
-/** What is shown while the store is empty: how to send the first event. */
+/** Shown while the store is empty: how to send the first event. */
 
 import { ask } from "./api.js";
 import { copy, h, put } from "./dom.js";
@@ -76,7 +76,7 @@ export function createSetup({ onFirst }) {
       const { indices } = document.hidden ? { indices: [] } : await ask("indices");
       if (indices.some((index) => index.events > 0)) return onFirst();
     } catch {
-      // ingestd may be starting again; the next look tells.
+      // ingestd may be restarting; the next poll will show.
     }
     timer = setTimeout(look, EVERY_MS);
     return undefined;

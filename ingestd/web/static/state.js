@@ -1,7 +1,7 @@
 /**
- * What the page shows, all of it in the address behind `#`: back, forward, reload and sharing a link just work.
+ * The state of the page, all of it in the URL's hash: back, forward, reload and shared links just work.
  *
- * In the hash and not in the query, so that what is searched for is in no log of a proxy on the way.
+ * In the hash and not in the query string, so that search words do not end up in the logs of proxies.
  */
 
 /**
@@ -9,14 +9,14 @@
  * q        text of the query box
  * range    a relative range of time.js, or "" if from and to are set
  * from, to ISO 8601 in UTC
- * filters  [{field, value, not, path}]; value is a string, number or boolean; path: with any query behind it, too
- * level    least severity, or ""
+ * filters  [{field, value, not, path}]; value is a string, number or boolean; path: with any query string, too
+ * level    minimum severity, or ""
  * cols     fields shown as columns
- * charts   fields whose most frequent values are shown, beside those that always are
+ * charts   fields whose most frequent values are shown, besides the default ones
  * traces   stack traces below their rows
  * every    seconds between automatic refreshes; 0: never
  * live     live tail is on
- * country  two letters: the country chosen on the map
+ * country  two-letter code of the country selected on the map
  */
 export const DEFAULTS = Object.freeze({
   tab: "logs",
@@ -36,7 +36,7 @@ export const DEFAULTS = Object.freeze({
 
 const TABS = ["logs", "visitors", "status"];
 
-/** Return the state that a hash stands for; what is missing or makes no sense is as in DEFAULTS. */
+/** Return the state in a hash; what is missing or invalid is as in DEFAULTS. */
 export function parse(hash) {
   const params = new URLSearchParams(hash.replace(/^#/, ""));
   const text = (name) => params.get(name) ?? DEFAULTS[name];
@@ -61,7 +61,7 @@ export function parse(hash) {
 
 const isTime = (text) => Boolean(text) && !Number.isNaN(Date.parse(text));
 
-// A filter is `field=JSON` or `field!=JSON`; of paths, `field~=JSON` and `field!~=JSON`.
+// A filter is `field=JSON` or `field!=JSON`; for paths `field~=JSON` and `field!~=JSON`.
 function parseFilter(text) {
   const found = /^([^=]+?)(!?)(~?)=(.*)$/s.exec(text);
   if (!found) return null;
@@ -77,7 +77,7 @@ function parseFilter(text) {
   }
 }
 
-/** Return the hash of a state, without `#`; what is as in DEFAULTS is left out. */
+/** Return the hash of a state, without `#`; what is as in DEFAULTS is omitted. */
 export function format(state) {
   const params = new URLSearchParams();
   if (state.tab !== DEFAULTS.tab) params.set("tab", state.tab);
@@ -103,13 +103,13 @@ let now = parse(location.hash);
 
 export const current = () => now;
 
-/** Call `listener(state, before)` after each change; returns what ends that. */
+/** Call `listener(state, before)` after each change; returns a function that stops it. */
 export function subscribe(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** Change some of the state; `replace`: without a step for the back button. */
+/** Change some of the state; `replace`: without a new history entry. */
 export function update(change, { replace = false } = {}) {
   const next = { ...now, ...change };
   const hash = format(next);
@@ -126,13 +126,13 @@ function become(next) {
 
 addEventListener("popstate", () => become(parse(location.hash)));
 
-/** Add a filter; the opposite one goes, the same one is not added twice. `more`: of the state, what else changes. */
+/** Add a filter, once; it replaces the opposite one. `more`: other changes of the state. */
 export function addFilter(field, value, { not = false, path = false, ...more } = {}) {
   const others = now.filters.filter((filter) => filter.field !== field || filter.value !== value);
   update({ filters: [...others, { field, value, not, path }], ...more });
 }
 
-/** Add a field to a list of the state (`cols`, `charts`), or take it away. */
+/** Add a field to a list of the state (`cols`, `charts`), or remove it. */
 export function toggleIn(name, field) {
   const list = now[name];
   update({ [name]: list.includes(field) ? list.filter((other) => other !== field) : [...list, field] });

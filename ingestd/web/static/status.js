@@ -1,4 +1,4 @@
-/** The page "Status": is everything coming in, being stored, and adding up? */
+/** The page "Status": are events received and stored, and do the counts add up? */
 
 import { aborted, ask } from "./api.js";
 import { card, sum, table } from "./cards.js";
@@ -14,7 +14,7 @@ const EVERY_MS = 5000,
 
 /** Return `{element, load(question, signal), stop()}`. */
 export function createStatus() {
-  // The card of the indices is changed and never made anew: something may be typed there, or be going on.
+  // The card of the indices is updated, never recreated: it may hold typed text or a running action.
   const indices = createIndices();
   const above = h("div", { class: "status-part" });
   const below = h("div", { class: "status-part" });
@@ -46,7 +46,7 @@ export function createStatus() {
   }
   function again(signal) {
     if (signal.aborted || !element.isConnected) return;
-    // Replacing the page under a reader who selects text or uses the keyboard would take it away.
+    // Replacing the page would lose the selection or the focus.
     if (document.hidden || element.contains(document.activeElement) || !getSelection().isCollapsed)
       timer = setTimeout(again, EVERY_MS, signal);
     else load(null, signal);

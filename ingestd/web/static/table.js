@@ -1,4 +1,4 @@
-/** The events: a row for each, newest first, that unfolds to all there is. */
+/** The events: a row for each, newest first, which expands to the whole event. */
 
 import { h, put } from "./dom.js";
 import { plain } from "./format.js";
@@ -10,7 +10,7 @@ import { record, stackBlock, stackOf, tools, valueAt } from "./record.js";
 import { toggleIn, update } from "./state.js";
 import { dayText, preciseText } from "./time.js";
 
-/** More characters of a message than that are only shown unfolded. */
+/** Longer messages are only shown in full when expanded. */
 const LINE = 400;
 
 /** Return `{element, show(hits, state), append(hits), prepend(hits, most), foot(...nodes), head(...nodes)}`. */
@@ -114,7 +114,7 @@ export function createTable() {
     }
     line.addEventListener("click", (press) => {
       if (press.target.closest("button") !== open && press.target.closest("button, a")) return;
-      if (String(getSelection()) && !getSelection().isCollapsed) return; // text is being marked
+      if (String(getSelection()) && !getSelection().isCollapsed) return; // text is being selected
       toggle();
     });
     return line;
@@ -152,7 +152,7 @@ export function createTable() {
     );
   }
 
-  // The words that were searched for, marked.
+  // Highlight the search words.
   function marked(text) {
     if (!words.length) return text;
     const pattern = new RegExp(`(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "gi");
@@ -163,7 +163,7 @@ export function createTable() {
     element,
     show,
     append: (hits) => body.append(...hits.flatMap(rows)),
-    /** Put new hits (newest first) on top, and keep at most `most` rows. */
+    /** Add new hits (newest first) at the top, and keep at most `most` rows. */
     prepend(hits, most) {
       const top = body.firstElementChild,
         last = day;

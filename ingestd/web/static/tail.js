@@ -1,4 +1,4 @@
-/** Live tail: new events as they come, newest on top; it can be held without losing any. */
+/** Live tail: new events as they arrive, newest on top; it can be paused without losing any. */
 
 import { address } from "./api.js";
 import { announce, h, put } from "./dom.js";
@@ -7,7 +7,7 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { update } from "./state.js";
 
-/** The most events that are kept while the tail is held; of more, the newest. */
+/** How many events are kept while the tail is paused: the newest. */
 const HELD = 2000;
 const AGAIN_MS = 5000;
 
@@ -64,7 +64,7 @@ export function createTail({ onHits }) {
     source.addEventListener("problem", () => show(true));
     source.addEventListener("error", (event) => {
       show(true);
-      // The browser tries again by itself, but not after a refusal.
+      // The browser reconnects automatically, but not after an error response.
       if (event.target.readyState === EventSource.CLOSED) timer = setTimeout(listen, AGAIN_MS, q, since);
     });
     source.addEventListener("hits", (event) => {
@@ -84,7 +84,7 @@ export function createTail({ onHits }) {
   return {
     element,
     stop,
-    /** Listen to what comes in for a query from `since` on; the same one goes on, another one begins anew. */
+    /** Follow the events of a query from `since` on; continues if the query is the same, otherwise starts over. */
     follow(q, since) {
       if (asked === q) return;
       stop();

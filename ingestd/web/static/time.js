@@ -1,4 +1,4 @@
-/** Ranges of time: relative ones, what people type, and how times are shown: always in the browser's zone. */
+/** Time ranges: relative ones, typed ones, and how times are shown; always in the browser's time zone. */
 
 import { language, t } from "./i18n.js";
 
@@ -7,7 +7,7 @@ const SECOND = 1000,
   HOUR = 60 * MINUTE,
   DAY = 24 * HOUR;
 
-/** Relative ranges by name, in milliseconds; "today" and "yesterday" are days of the browser's zone. */
+/** Relative ranges by name, in milliseconds; "today" and "yesterday" are days in the browser's time zone. */
 export const RANGES = { "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
 export const DAYS = ["today", "yesterday"];
 
@@ -25,14 +25,14 @@ export function resolve(state, now) {
 /** Return a time for the server: ISO 8601 in UTC. */
 export const iso = (date) => date.toISOString();
 
-/** Return by how many seconds the browser's zone is ahead of UTC at `date`. */
+/** Return how many seconds the browser's time zone is ahead of UTC at `date`. */
 export const zoneSeconds = (date) => -date.getTimezoneOffset() * 60;
 
 /**
- * Return the Date that a text means, or null.
+ * Parse a text and return its Date, or null.
  *
  * "now", "-15m", "-2h", "-3d"; "14:00", "14:00:30" (of the day of `base`; without one today, or yesterday if that is
- * still to come); "2026-11-22", "11-22", either with a time behind it; ISO 8601 with a zone.
+ * still to come); "2026-11-22", "11-22", optionally followed by a time; ISO 8601 with a zone.
  */
 export function parseTime(text, now, base = null) {
   const said = text.trim().toLowerCase();
@@ -73,8 +73,8 @@ function fromIso(text) {
 /**
  * Return `{since, until}` of two texts, or `{error: "from" | "to" | "order"}`.
  *
- * "14:00" to "14:10" is ten minutes of one day, "23:50" to "00:10" goes over midnight; a bare day as the end is
- * meant with the whole of it.
+ * "14:00" to "14:10" is ten minutes of one day, "23:50" to "00:10" spans midnight; a bare day as the end
+ * includes all of it.
  */
 export function parseRange(from, to, now) {
   const since = parseTime(from, now);
@@ -91,7 +91,7 @@ const two = (value) => String(value).padStart(2, "0");
 const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
 const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 
-/** Return a time as the inputs take it: "2026-11-22 14:00", with seconds where there are some. */
+/** Return a time as the inputs take it: "2026-11-22 14:00", with seconds if they are not 0. */
 export function inputText(date) {
   const seconds = date.getSeconds() || date.getMilliseconds() ? `:${two(date.getSeconds())}` : "";
   return `${day(date)} ${clock(date)}${seconds}`;
@@ -99,7 +99,7 @@ export function inputText(date) {
 
 const fullDay = new Intl.DateTimeFormat(language, { dateStyle: "full" });
 
-/** Return the day of an event: "Sunday, November 22, 2026"; "" of no time. */
+/** Return the day of an event: "Sunday, November 22, 2026"; "" without a time. */
 export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : fullDay.format(date));
 
 /** Return the time of an event with milliseconds: "14:03:21.250". */
@@ -109,7 +109,7 @@ export const preciseText = (date) =>
 const shortDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const weekday = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric" });
 
-/** Return a range for the eye: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8". */
+/** Return a range for display: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8". */
 export function rangeText(since, until) {
   const whole = (date) => date.getHours() + date.getMinutes() + date.getSeconds() === 0;
   if (whole(since) && whole(until)) {
@@ -122,7 +122,7 @@ export function rangeText(since, until) {
   return `${shortDay.format(since)} ${time(since)} – ${end}`;
 }
 
-/** Return the name of a state's range: "Last 24 hours", or its begin and end. */
+/** Return the name of a state's range: "Last 24 hours", or its start and end. */
 export function rangeName(state) {
   return state.from
     ? rangeText(new Date(state.from), new Date(state.to))
@@ -137,7 +137,7 @@ const STEPS = [1, 2, 5, 10, 15, 30]
     [1, 2, 5, 7, 14, 28].map((n) => n * DAY),
   );
 
-/** Return `[{date, text, strong}]`: at most `count` marks of the time axis, at round local times. */
+/** Return `[{date, text, strong}]`: at most `count` ticks of the time axis, at round local times. */
 export function ticks(since, until, count) {
   const step = STEPS.find((ms) => (until - since) / ms <= count) ?? 56 * DAY;
   const zone = zoneSeconds(since) * SECOND;
@@ -154,5 +154,5 @@ export function ticks(since, until, count) {
 
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
-/** Return a day by its distance from today: -1 is "yesterday". */
+/** Return the name of a day by its distance from today: -1 is "yesterday". */
 export const daysText = (days) => relative.format(days, "day");

@@ -1,4 +1,4 @@
-/** The time range: relative ones in one click, any other typed; and steps earlier, later and wider. */
+/** The time range picker: relative ranges in one click, others typed; and buttons for earlier, later and wider. */
 
 import { serverNow } from "./api.js";
 import { h, popup } from "./dom.js";
@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 import { current, update } from "./state.js";
 import { DAYS, RANGES, inputText, iso, parseRange, rangeName, resolve } from "./time.js";
 
-/** Set an absolute range, in the state. */
+/** Set an absolute range in the state. */
 export const showRange = (since, until) => update({ from: iso(since), to: iso(until), range: "", live: false });
 
 /** Return `{element, show(state)}`. */

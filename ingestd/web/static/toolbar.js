@@ -1,4 +1,4 @@
-/** Everything that makes the question: query box, time, refresh, live, least level, quick views, filters. */
+/** Everything that makes up the query: query box, time, refresh, live, minimum level, quick views, filters. */
 
 import { h, popup, put } from "./dom.js";
 import { duration, plain } from "./format.js";
@@ -12,7 +12,7 @@ const EVERY = [0, 5, 10, 30, 60, 300];
 const LEAST = ["", "INFO", "WARNING", "ERROR"];
 
 const NOTHING = { q: "", filters: [], level: "", traces: false, live: false };
-/** What is asked most, each in one click. */
+/** The most common queries, one click each. */
 const QUICK = {
   words: ["trend", { ...NOTHING, tab: "logs", range: "30d", from: "", to: "" }],
   problems: ["alert", { ...NOTHING, tab: "logs", level: "WARNING", traces: true }],
@@ -20,7 +20,7 @@ const QUICK = {
   visitors: ["globe", { ...NOTHING, tab: "visitors" }],
 };
 
-/** Return `{element, show(state), fault(error, shift)}`; `refresh()` asks everything again. */
+/** Return `{element, show(state), fault(error, shift)}`; `refresh()` loads everything again. */
 export function createToolbar({ refresh }) {
   const search = createSearchbar({ again: refresh });
   const time = createTimepicker();
@@ -141,7 +141,7 @@ function everyContent(close) {
 
 function toggleLive() {
   const state = current();
-  // A live tail is of now: an absolute range would say otherwise.
+  // The live tail shows the present: an absolute range would contradict it.
   update(
     state.live
       ? { live: false }
@@ -187,5 +187,5 @@ function chip(filter) {
 /** Return whether a state restricts anything but the time. */
 export const restricts = (state) => Boolean(state.q || state.filters.length || state.level);
 
-/** Take all restrictions but the time away. */
+/** Remove all restrictions except the time. */
 export const clearAll = () => update({ q: "", filters: [], level: DEFAULTS.level });

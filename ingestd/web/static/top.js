@@ -1,4 +1,4 @@
-/** A panel with the most frequent values of a field: click one to see only it, or leave it out. */
+/** A panel with the most frequent values of a field: click one to include or exclude it. */
 
 import { aborted, ask } from "./api.js";
 import { h, put } from "./dom.js";
@@ -17,9 +17,9 @@ const FEW = 7,
 /**
  * Return `{element, load(question, signal), show({field, values})}`.
  *
- * `fields`: names of one thing; the first that has values is shown (`request_path`, else ECS's `url.path`).
+ * `fields`: alternative names; the first that has values is shown (`request_path`, else ECS's `url.path`).
  * `onPick(field, value)`: what a click does instead of filtering.
- * `onClose`: there is a button for it. `paths`: the values are paths; those that differ in their query are one.
+ * `onClose`: adds a close button. `paths`: the values are paths; those that differ in their query string count as one.
  */
 export function createTop({ title, fields, kind = "", onPick = null, onClose = null, more = [], paths = false }) {
   const list = h("ol", { class: "top-list" });
@@ -54,7 +54,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
       known = answer.values.length ? answer.field : null;
       show(paths ? { field: answer.field, values: gathered(answer.values).slice(0, many ? MANY : FEW) } : answer);
     } catch (error) {
-      // A wrong query is told of under its box.
+      // An invalid query is reported below the query box.
       if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none muted" }, failureText(error)));
     }
     if (asked === question) element.removeAttribute("aria-busy");
@@ -138,7 +138,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
 
 const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);
 
-// Of very many different addresses the rare ones are not among those asked for: a count may be too small then.
+// With very many different paths the rare ones are not among the requested values, so a count may be too small.
 function gathered(values) {
   const sums = new Map();
   for (const { value, count } of values) sums.set(barePath(value), (sums.get(barePath(value)) ?? 0) + count);

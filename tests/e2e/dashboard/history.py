@@ -74,7 +74,7 @@ class History:
 
 def words(sent: list[Sent]) -> Counter[str]:
     """Return how often each word was searched."""
-    return Counter(one.word for one in sent if one.word)
+    return Counter(event.word for event in sent if event.word)
 
 
 def make(now: dt.datetime) -> History:
@@ -85,7 +85,7 @@ def make(now: dt.datetime) -> History:
         at = [morning + dt.timedelta(minutes=7 * n) for n in range(8)]
         found = ["서울 맛집"] * 4 + ["부산 여행"] * 2 + ["jeju"]
         countries = ["KR"] * 5 + ["US"] * 2
-        sent += [search(*one) for one in zip(at[:7], found, countries, strict=True)]
+        sent += [search(*arguments) for arguments in zip(at[:7], found, countries, strict=True)]
         sent.append(warning(at[7]))
     incident = History(now, ()).incident[0]
     sent += [search(incident + dt.timedelta(seconds=40 * n), "제주 렌터카", "JP") for n in range(5)]
@@ -94,4 +94,4 @@ def make(now: dt.datetime) -> History:
     recent = now - dt.timedelta(minutes=4)
     sent += [search(recent + dt.timedelta(seconds=n), "서울 맛집", "KR") for n in range(3)]
     sent += [search(recent, HOSTILE, "DE"), warning(recent), failure(recent + dt.timedelta(seconds=9))]
-    return History(now, tuple(sorted(sent, key=lambda one: one.time)))
+    return History(now, tuple(sorted(sent, key=lambda event: event.time)))

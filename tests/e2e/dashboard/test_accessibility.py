@@ -120,7 +120,7 @@ class TestKeyboard:
         page.settled()
         page.page.keyboard.press("Tab")
         focused = page.page.locator(":focus")
-        expect(focused).to_have_accessible_name("Leave out Top search words: jeju")
+        expect(focused).to_have_accessible_name("Exclude Top search words: jeju")
 
     def test_the_histogram_zooms(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d")

@@ -80,7 +80,7 @@ class Card:
 
     def ask_to_restore(self, rename: str = "") -> None:
         self.element.get_by_label("Day", exact=True).fill(DAY.isoformat())
-        self.element.get_by_label("Put before the name").fill(rename)
+        self.element.get_by_label("Name prefix").fill(rename)
         self.button("Restore").click()
 
 
@@ -119,7 +119,7 @@ class TestActions:
         page.shot("deleted")
 
         card.ask_to_restore()
-        expect(card.question).to_contain_text("The indices get the names that they had.")
+        expect(card.question).to_contain_text("The indices keep their original names.")
         page.shot("restore")
         card.answer("Restore")
         expect(card.said).to_contain_text(f"{DAY} is restored.")
@@ -151,13 +151,13 @@ class TestActions:
         card.answer("Back up")
         expect(card.row()).to_contain_text("Verified")
         card.ask_to_restore("restored-")
-        expect(card.question).to_contain_text("with restored- before them")
+        expect(card.question).to_contain_text("with the prefix restored-")
         card.answer("Restore")
         expect(card.said).to_contain_text(f"restored-{INDEX}: {EVENTS} events")
         expect(card.row(f"restored-{INDEX}")).to_have_count(1)
 
         card.ask_to_restore()
-        expect(card.question).to_contain_text("is there already")
+        expect(card.question).to_contain_text("already exists")
         card.answer("Restore")
         expect(card.said).to_contain_text(f"{DAY} could not be restored:")
         expect(card.rows).to_have_count(DAYS + 1)
@@ -166,9 +166,9 @@ class TestActions:
     def test_what_is_not_backed_up_is_deleted_for_good(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
         card.button(f"Delete {INDEX}").click()
-        expect(card.question).to_contain_text("There is no verified backup: these events will be lost for good.")
+        expect(card.question).to_contain_text("There is no verified backup: these events will be lost permanently.")
         expect(card.question.get_by_role("button", name="Cancel")).to_be_focused()
-        card.answer("Delete for good")
+        card.answer("Delete permanently")
         expect(card.said).to_have_text(f"{INDEX} is deleted.")
         expect(card.row()).to_have_count(0)
 
@@ -176,8 +176,8 @@ class TestActions:
         card = Card(visit(safe.url, "tab=status"))
         card.page.route("**/api/indices/*/delete", lambda route: route.abort())
         card.button(f"Delete {INDEX}").click()
-        card.answer("Delete for good")
-        expect(card.said).to_contain_text(f"{INDEX} could not be deleted: ingestd does not answer.")
+        card.answer("Delete permanently")
+        expect(card.said).to_contain_text(f"{INDEX} could not be deleted: ingestd does not respond.")
         expect(card.row()).to_have_count(1)
 
 
@@ -198,7 +198,7 @@ class TestBusy:
         expect(card.element.get_by_role("progressbar")).to_have_attribute("value", "1")
         for name in (f"Back up {INDEX}", f"Delete {INDEX}", "Restore"):
             expect(card.button(name)).to_be_disabled()
-        expect(card.element).to_contain_text("it has to end first")
+        expect(card.element).to_contain_text("Wait until it has finished")
         page.shot("busy")
 
 
@@ -218,7 +218,7 @@ class TestNarrow:
         narrow = {"width": 400, "height": 740}
         page = visit(safe.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
         page.page.get_by_role("button", name=f"{INDEX} 삭제").click()
-        expect(page.page.get_by_role("dialog")).to_contain_text("영구히 사라집니다")
+        expect(page.page.get_by_role("dialog")).to_contain_text("복구할 수 없습니다")
         page.shot("question")
         assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         box = page.page.get_by_role("dialog").bounding_box()

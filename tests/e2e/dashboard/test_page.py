@@ -40,13 +40,13 @@ class TestFilters:
         page.panel("Top search words").get_by_role("button", name="Show only Top search words: jeju").click()
         assert page.settled().total == words["jeju"]
         assert page.values("Top search words") == [("jeju", words["jeju"])]
-        page.page.get_by_role("button", name="Turn the filter search_word: jeju around").click()
+        page.page.get_by_role("button", name="Invert the filter search_word: jeju").click()
         assert page.settled().total == everything - words["jeju"]
         page.shot("chips")
         page.page.get_by_role("button", name="Remove the filter search_word: jeju").click()
         assert page.settled().total == everything
         page.panel("Status codes").locator(".top-row", has_text="404").hover()
-        page.panel("Status codes").get_by_role("button", name="Leave out Status codes: 404").click()
+        page.panel("Status codes").get_by_role("button", name="Exclude Status codes: 404").click()
         assert page.settled().total == everything - sum(sent.level == "WARNING" for sent in site.history.sent)
 
     def test_paths_are_without_their_queries(self, site: Site, visit: Open) -> None:
@@ -61,7 +61,7 @@ class TestFilters:
         open_first(page, "ERROR")
         page.page.get_by_role("button", name="Show only tags: checkout").click()
         assert page.settled().total == sum(sent.level == "ERROR" for sent in site.history.sent)
-        page.page.get_by_role("button", name="Turn the filter tags: checkout around").click()
+        page.page.get_by_role("button", name="Invert the filter tags: checkout").click()
         assert page.settled().total == 0
         page.page.get_by_role("button", name="Clear search and filters").click()
         assert page.settled().total == len(site.history.sent)
@@ -145,7 +145,7 @@ class TestEvents:
         record.get_by_role("button", name="JSON").click()
         expect(record.get_by_role("group", name="JSON")).to_contain_text('"level": "ERROR"')
         page.shot("event")
-        record.get_by_role("button", name="5 minutes around it").click()
+        record.get_by_role("button", name="5 minutes before and after").click()
         assert page.settled().total >= 3
 
     def test_older_events_come_on_demand(self, site: Site, visit: Open) -> None:
@@ -186,7 +186,7 @@ class TestLive:
         page.shot("live")
         page.page.get_by_role("button", name="Pause").click()
         send(site, "second of the live tail")
-        expect(page.page.locator(".tail")).to_contain_text("1 new event held back")
+        expect(page.page.locator(".tail")).to_contain_text("1 new event waiting")
         expect(page.rows.first).to_contain_text("first of the live tail")
         page.page.get_by_role("button", name="Resume").click()
         expect(page.rows.first).to_contain_text("second of the live tail")
@@ -245,7 +245,7 @@ class TestLooks:
 
     def test_a_chosen_theme_stays(self, site: Site, visit: Open) -> None:
         page = visit(site.url)
-        page.page.get_by_role("button", name="Dark or light").click()
+        page.page.get_by_role("button", name="Dark or light theme").click()
         page.page.reload()
         expect(page.page.locator("html")).to_have_attribute("data-theme", "dark")
 
@@ -319,6 +319,6 @@ class TestAway:
             page = visit(daemon.url, "tab=status")
             daemon.stop()
             page.page.evaluate("tab => { location.hash = `tab=${tab}&range=1h`; }", tab)
-            alert = page.settled().page.get_by_role("alert").filter(has_text="ingestd does not answer")
+            alert = page.settled().page.get_by_role("alert").filter(has_text="ingestd does not respond")
             expect(alert).to_be_visible()
             page.shot("away")

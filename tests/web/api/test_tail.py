@@ -12,7 +12,7 @@ def hit(number: int, second: int, name: str = "") -> dict[str, Any]:
 
 
 def numbers(hits: list[dict[str, Any]]) -> list[int]:
-    return [one["event"]["n"] for one in hits]
+    return [hit["event"]["n"] for hit in hits]
 
 
 def test_only_what_is_new_and_in_order() -> None:

@@ -23,10 +23,10 @@ def test_a_session_ends_when_nobody_uses_it() -> None:
 
 def test_signing_out() -> None:
     kept = Sessions()
-    one, other = kept.start(0), kept.start(0)
-    kept.end(one)
+    first, other = kept.start(0), kept.start(0)
+    kept.end(first)
     kept.end("unknown")
-    assert (kept.get(one, 1), kept.get(other, 1) is None) == (None, False)
+    assert (kept.get(first, 1), kept.get(other, 1) is None) == (None, False)
 
 
 def test_cookies_and_csrf_tokens_differ() -> None:
@@ -43,7 +43,7 @@ def test_the_least_recently_used_makes_room(monkeypatch: pytest.MonkeyPatch) -> 
     first, second = kept.start(0), kept.start(1)
     assert kept.get(first, 2)
     third = kept.start(3)
-    assert [kept.get(one, 4) is not None for one in (first, second, third)] == [True, False, True]
+    assert [kept.get(cookie, 4) is not None for cookie in (first, second, third)] == [True, False, True]
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "\udcff", "x" * 100_000])

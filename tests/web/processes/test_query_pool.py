@@ -56,8 +56,8 @@ async def make(data_dir: Path) -> AsyncIterator[Make]:
         return pools[-1]
 
     yield pool
-    for one in pools:
-        await one.close()
+    for started in pools:
+        await started.close()
 
 
 def children() -> set[int]:
@@ -162,7 +162,7 @@ async def test_too_many_are_turned_away(make: Make, data_dir: Path) -> None:
     await until(lambda: pool.busy == 2)
     answer = await pool.run("search", SEARCH)
     assert (answer.status, message(answer)) == (503, "too many queries are waiting; try again in a moment")
-    assert {one.status for one in await asyncio.gather(*queries)} <= {503, 504}
+    assert {answer.status for answer in await asyncio.gather(*queries)} <= {503, 504}
 
 
 async def test_a_process_that_dies_is_replaced(make: Make, data_dir: Path) -> None:
@@ -239,7 +239,7 @@ async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:
     with suppress(asyncio.CancelledError):
         await query
     pipe.unlink()
-    await until(lambda: [one.name for one in folder.iterdir()] == [f"{os.getppid()}-x"] and children() == before)
+    await until(lambda: [found.name for found in folder.iterdir()] == [f"{os.getppid()}-x"] and children() == before)
 
 
 async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
