@@ -1,6 +1,6 @@
-"""One table of all plugins. A plugin is one file: typed options, what it touches, and ``build()``.
+"""One table of all plugins. A plugin is one file: typed options, the fields it touches, and ``build()``.
 
-The reference docs, ``check``'s messages and the compiler's projection all come from this table.
+The reference docs, the messages of ``check`` and the compiler's projection are made from it.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ Kind = Literal["input", "codec", "filter", "output"]
 Shape = Literal["match", "cancel", "expand"]
 
 FilterFn = Callable[[Event], bool]
-"""Changes the event; True if the common options (``add_field`` ...) are to run: it did what it was asked for.
+"""Changes the event; returns True if it succeeded, so that the common options (``add_field`` ...) run.
 
-It raises where the event cannot be processed, before it has set a field; the generated pipeline then adds
-the plugin's failure tag, counts, and goes on with the next filter. Shape ``cancel``: True drops the event.
+It raises if the event cannot be processed, before it sets a field; the generated pipeline then adds the plugin's
+failure tag, counts, and goes on with the next filter. Shape ``cancel``: True drops the event.
 """
 
 TimedFilterFn = Callable[[Event, int], bool]
 """A ``FilterFn`` that is also given when the event was received: nanoseconds since the epoch. See ``timed``."""
 
 ExpandFn = Callable[[Event], list[Event]]
-"""Shape ``expand``: returns the events that go on in place of the one given, which may be among them."""
+"""Shape ``expand``: returns the events that replace the given one, which may be among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
     """The fields that a plugin reads, sets and removes, as field references.
 
-    ``unknown`` is a reason, in words, why the plugin cannot tell: then whole records are decoded.
+    ``unknown``: why the plugin cannot say, as a text; then whole records are decoded.
     """
 
     reads: frozenset[str] = frozenset()
@@ -63,7 +63,7 @@ class Touch:
 class BuildContext:
     """What a plugin may use while it is built.
 
-    ``writer_id``: which of several processes this is, for files that each needs of its own. ``fields``: the top-level
+    ``writer_id``: which of several processes this is, for files that each of them needs. ``fields``: the top-level
     names that a codec must decode, None: all. ``common(event)`` runs the common options of the filter being built;
     only shapes ``expand`` and ``cancel`` call it themselves. ``again``: the events have been through filters before,
     which have left their fields; what is captured once more takes the place of what is there.
@@ -101,15 +101,15 @@ class PluginSpec:
     timed: bool = False
     """Whether a filter is given the time of receipt (``TimedFilterFn``)."""
     codec: str = ""
-    """Name of the codec of an input or output that none was given for; empty: it takes no codec."""
+    """Name of the default codec of an input or output; empty: it has no codec."""
     warnings: Callable[[Any], Iterable[str]] = no_warnings
-    """What `ingestd check` says about options that work but may not be meant, a sentence each."""
+    """What `ingestd check` says about options that work but may be a mistake, a sentence each."""
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     stream: bool = False
-    """Whether an input reads a stream that must be cut into frames; else every message is one frame."""
+    """Whether an input reads a stream that must be split into frames; else every message is one frame."""
     decodes: bool = True
-    """Whether a codec can read what it writes, so that an input may have it."""
+    """Whether a codec can decode, so that inputs can use it."""
 
 
 REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
@@ -118,9 +118,9 @@ _Build = TypeVar("_Build", bound=Callable[..., Any])
 
 
 def option(default: Any, doc: str, *, choices: tuple[str, ...] = (), name: str = "") -> Any:
-    """Declare one option: its default, its sentence of documentation, the words allowed if not all are.
+    """Declare one option: its default, its documentation (a sentence), the values allowed if not all are.
 
-    ``name`` is the option's name in the config where that is no Python identifier.
+    ``name`` is the option's name in the config if that is not a Python identifier.
     """
     metadata = {"doc": doc, "choices": choices, "name": name}
     if isinstance(default, list | dict):
@@ -129,7 +129,7 @@ def option(default: Any, doc: str, *, choices: tuple[str, ...] = (), name: str =
 
 
 def required(doc: str, *, choices: tuple[str, ...] = (), name: str = "") -> Any:
-    """Declare one option that has no default: the config must give it."""
+    """Declare one option without a default: the config must set it."""
     return dataclasses.field(metadata={"doc": doc, "choices": choices, "name": name})
 
 
@@ -201,7 +201,7 @@ _FOLDERS: dict[Kind, str] = {"input": "inputs", "codec": "codecs", "filter": "fi
 
 
 def find(kind: Kind, name: str) -> PluginSpec | None:
-    """Return the plugin, importing only its own file, or None if there is none of that name."""
+    """Return the plugin, importing only its own file, or None if there is none of this name."""
     if (kind, name) not in REGISTRY and name in names(kind):
         importlib.import_module(f"ingestd.plugins.{_FOLDERS[kind]}.{name}")
     return REGISTRY.get((kind, name))

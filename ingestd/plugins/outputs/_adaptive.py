@@ -1,4 +1,4 @@
-"""How many requests a server takes at once: found out as TCP does, by additive increase, multiplicative decrease."""
+"""How many concurrent requests a server can handle, found as in TCP: additive increase, multiplicative decrease."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 _SLOWER = 3.0
-"""An answer that takes so many times the usual means that the server queues what we send."""
+"""A response that takes this many times the usual means that the server queues our requests."""
 
 
 class AdaptiveLimit:
-    """A limit of requests under way that rises by one for each round of good answers, and halves at each bad sign.
+    """A limit of concurrent requests that rises by one for each round of good responses, and halves at each bad sign.
 
     Args:
-        maximum: Most requests at once.
-        initial: Requests at once in the beginning.
+        maximum: Of concurrent requests.
+        initial: The limit at the start.
     """
 
     def __init__(self, maximum: int, initial: int = 2) -> None:
         self._maximum = maximum
         self._limit = float(min(initial, maximum))
-        self._under_way = 0
-        self._usual = 0.0  # seconds an answer takes, as a moving average
+        self._in_flight = 0
+        self._usual = 0.0  # seconds a response takes, as a moving average
         self._freed = asyncio.Condition()
 
     @property
     def limit(self) -> int:
-        """How many requests may be under way."""
+        """How many requests may be in flight."""
         return int(self._limit)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it."""
+        """Wait for a slot, and hold it."""
         async with self._freed:
-            await self._freed.wait_for(lambda: self._under_way < self.limit)
-            self._under_way += 1
+            await self._freed.wait_for(lambda: self._in_flight < self.limit)
+            self._in_flight += 1
         try:
             yield
         finally:
             async with self._freed:
-                self._under_way -= 1
+                self._in_flight -= 1
                 self._freed.notify_all()
 
     def good(self, seconds: float) -> None:
-        """Note an answer that took in everything."""
+        """Note a response that accepted everything."""
         if self._usual and seconds > _SLOWER * self._usual:
             self.bad()
         elif self._limit < self._maximum:
@@ -52,5 +52,5 @@ class AdaptiveLimit:
         self._usual = seconds if not self._usual else 0.9 * self._usual + 0.1 * seconds
 
     def bad(self) -> None:
-        """Note a refusal for lack of room, or no answer in time."""
+        """Note that the server is overloaded, or did not respond in time."""
         self._limit = max(self._limit / 2, 1.0)

@@ -24,21 +24,21 @@ from ingestd.stores.elastic.errors import ElasticUnavailable
 log = get_logger(__name__)
 
 MAX_REQUESTS = 8
-"""Most requests under way to one cluster from one process; how many really are, the cluster's answers decide."""
+"""Most concurrent requests of one process to one cluster; the actual number depends on the cluster's responses."""
 
 PAUSE_SECONDS = 60.0
-"""How long not to ask a server that says that we may not."""
+"""How long to wait before the next request when the server says that we are not allowed."""
 _BAD_REQUEST = 400
 
 _TIMEOUTS = 3
-"""After so many tries without an answer in time a request is sent in halves: it may be too much at once."""
+"""After this many timeouts a request is sent in halves: it may be too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """Documents for one request: those of several payloads, and the tally of each payload.
 
-    ``asked``: they were sent before, and whether they were stored then nobody knows.
+    ``asked``: they were sent before, and may have been stored then.
     """
 
     payloads: Sequence[Payload]
@@ -73,18 +73,18 @@ class _Attempt:
         return replace(self, payloads=payloads)
 
     def note_duplicates(self, positions: Iterable[int]) -> None:
-        """Note the documents that the server had already, unless it has them from us, just now."""
+        """Count the documents that the server had already, unless it may have them from this attempt."""
         if not self.asked:
             for number, position in self.locate(positions):
                 self.tallies[number].not_delivered(self.payloads[number].indices[position], dead=False)
 
 
 class Retry:
-    """How long to wait between tries: doubled each time up to a limit, with jitter, for ever.
+    """The waits between tries: doubled each time up to a limit, with jitter, without end.
 
     Args:
         initial: Seconds before the first retry.
-        maximum: Most seconds.
+        maximum: Of seconds.
     """
 
     def __init__(self, initial: float, maximum: float) -> None:
@@ -95,9 +95,9 @@ class Retry:
         return itertools.count()
 
     async def wait(self, attempt: int, at_least: float = 0) -> None:
-        """Wait after the failed try number ``attempt``; ``at_least`` is what the server asks for, in seconds."""
+        """Wait after the failed try number ``attempt``; ``at_least``: the seconds that the server asks for."""
         longest = min(self._initial * 2 ** min(attempt, 30), self._maximum)
-        # half fixed, half chance: many daemons that lost one server must not come back in step
+        # half of it is random: many daemons that lost one server must not return in step
         await asyncio.sleep(max(longest / 2 + random.uniform(0, longest / 2), at_least))  # noqa: S311
 
 
@@ -111,7 +111,7 @@ class _Reply:
 
 
 class BulkSender:
-    """Sends documents until each is stored or dead; what the servers answer decides which are sent again.
+    """Sends documents until each is stored or dead; the responses decide which are sent again.
 
     Args:
         client: Of the cluster.
@@ -138,11 +138,11 @@ class BulkSender:
         self._failing = Outage(log.warning, "a delivery is tried again", log.info, "deliveries succeed again")
         text = "the server refuses us; delivery waits until it does not"
         self._refused = Outage(log.error, text, log.info, "the server takes events again")
-        self._door = asyncio.Lock()
+        self._retry_lock = asyncio.Lock()
         self._ask_again_at = 0.0  # by the loop's clock
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
-        """Send all payloads as one; return what became of each when every document is stored or dead."""
+        """Send all payloads in one request; return what became of each when every document is stored or dead."""
         tallies = [self._all_delivered(payload) for payload in payloads]
         await self._send(_Attempt(payloads, tallies))
         return tallies
@@ -151,7 +151,7 @@ class BulkSender:
         return Tally(delivered=len(payload), indices=payload.index_counts() if self._own_documents else Counter())
 
     async def _send(self, attempt: _Attempt, *, rewritten: bool = False) -> None:
-        """Return when every document is stored or dead. ``rewritten``: they were decoded and written anew already."""
+        """Return when every document is stored or dead. ``rewritten``: they were decoded and encoded again."""
         timeouts = 0
         for number in self._retry.attempts():
             count = len(attempt)
@@ -193,15 +193,15 @@ class BulkSender:
         await self._send(attempt.pick(range(count // 2, count)), rewritten=rewritten)
 
     async def _request(self, attempt: _Attempt) -> _Reply:
-        """Send one request; an answer that does not come is a retry.
+        """Send one request; no response is a retry.
 
-        While the server refuses us, one request a minute asks whether it still does, and all others wait: accounts
-        are locked for less.
+        While the server refuses us, one request a minute checks whether it still does, and all others wait: too many
+        failures may lock the account.
         """
         async with self._limit.slot():
             if not self._refused.ongoing:
                 return await self._request_now(attempt)
-            async with self._door:
+            async with self._retry_lock:
                 await asyncio.sleep(self._ask_again_at - asyncio.get_running_loop().time())
                 return await self._request_now(attempt)
 
@@ -235,10 +235,10 @@ class BulkSender:
     async def _refused_documents(
         self, attempt: _Attempt, refused: Sequence[RejectedDocument], *, rewritten: bool
     ) -> None:
-        """Make dead letters of what was refused, but give documents that may only be written badly one more try.
+        """Make dead letters of what was refused, but first try documents once more that may only be encoded badly.
 
-        A record whose untouched fields hold a key twice, or a number out of range, is refused as it came;
-        decoded in full and written anew it is sound.
+        A record whose untouched fields have a duplicate key, or a number out of range, is refused as it came; decoded
+        in full and encoded again, it is accepted.
         """
         again: list[int] = []
         documents: list[bytes] = []
@@ -270,7 +270,7 @@ class BulkSender:
 
 
 def _rewritten(document: bytes) -> bytes:
-    """Return a document decoded and encoded, unchanged if it is no JSON."""
+    """Return a document decoded and encoded again, unchanged if it is not JSON."""
     try:
         return dumps(loads(document))
     except NotJsonError:

@@ -19,7 +19,7 @@ _MAX_CACHED = 10_000
 
 
 class Naming:
-    """Names the indices of an output.
+    """Names the index of each event of an output.
 
     Args:
         index: The option ``index``.
@@ -42,7 +42,7 @@ class Naming:
         if not refused:
             return batch, names, []
         rows = zip(names, batch.documents(), batch.ids(), strict=True)
-        rejected = [Rejection(refused[name], document, one) for name, document, one in rows if name in refused]
+        rejected = [Rejection(refused[name], raw, event_id) for name, raw, event_id in rows if name in refused]
         kept = [position for position, name in enumerate(names) if name not in refused]
         return batch.part(kept), [names[position] for position in kept], rejected
 
@@ -58,7 +58,7 @@ def _zone(name: str) -> datetime.tzinfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):  # there is no such file, or it is none of a time zone
+    except (OSError, ValueError, KeyError):  # there is no such file, or it does not describe a time zone
         raise ValueError(f"index_timezone: there is no time zone {name!r}; write one like Asia/Seoul") from None
 
 

@@ -1,8 +1,8 @@
 """``elasticsearch``: daily indices in Elasticsearch 8 and 9 or OpenSearch 2 and 3.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-elasticsearch. Unlike there,
-documents get an id of their own (stream and place in it) and are created, so that a request that is sent
-again makes no duplicate; what the server refuses for good becomes a dead letter.
+documents get the id of the event and are created, so that a request that is sent again makes no duplicates; what the
+server refuses for good becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class ElasticsearchOutput:
         self._unwilling = Outage(log.error, text, log.info, "the server takes events now")
 
     async def open(self) -> None:
-        """Begin to connect in the background: an absent server holds up delivery, not the start.
+        """Connect in the background: an absent server delays delivery, not the start.
 
         Raises:
             ValueError: An option is wrong or names a file that is.
@@ -124,7 +124,7 @@ class ElasticsearchOutput:
 
     async def _connect(self) -> None:
         """Connect, and install the template unless it is the user's."""
-        await asyncio.sleep(0)  # the imports of the client take longer than the inputs to open: those first
+        await asyncio.sleep(0)  # importing the client is slow: let the inputs open first
         self._client.connect()
         if self._opts.manage_template:
             await self._install_template()
@@ -140,9 +140,9 @@ class ElasticsearchOutput:
         self._unwilling.recovered(output=self._name)
 
     async def _template_pause(self) -> float | None:
-        """Install the template. While the server is absent or takes nothing, return the least seconds to the next try.
+        """Install the template. If the server is absent or refuses, return the minimum seconds to the next try.
 
-        Without it the first documents would give the day's index mappings that cannot be changed any more.
+        Without it the first documents would give the day's index mappings that cannot be changed later.
         """
         try:
             await install_template(
@@ -235,7 +235,7 @@ def _connection(opts: Options) -> ElasticOptions:
         timeout=opts.timeout,
         compression_level=level if opts.http_compression else 0,
     )
-    connection.tls_context()  # files are read now, so that a wrong one is told at the start
+    connection.tls_context()  # reads the files now, so that a wrong one is reported at the start
     return connection
 
 

@@ -1,7 +1,7 @@
 """``file``: events appended to files whose names may depend on the event.
 
-Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-file. A name that leaves the
-folder that the fixed part of ``path`` names goes to ``filename_failure`` in it, as in Logstash.
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-file. Events whose name
+lies outside of the fixed part of ``path`` go to ``filename_failure`` in that folder, as in Logstash.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 _MAX_OPEN = 64
 _RETRY_SECONDS = 1.0
 _IMPOSSIBLE = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
-"""What is wrong with the name, which the event made, and not with the disk: waiting would not help."""
+"""Errors of the file name, which comes from the event, and not of the disk: waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Options:
     file_mode: int = option(-1, "Permissions of new files, as in `0640`; -1: the system's default.")
     filename_failure: str = option("_filepath_failures", "File for events whose name leaves the folder.")
     create_if_deleted: bool = option(True, "Make a file again that was removed while it was open.")
-    flush_interval: int = option(2, "Accepted for Logstash's sake: every batch is written at once.")
+    flush_interval: int = option(2, "Accepted for compatibility with Logstash: every batch is written at once.")
 
 
 def touches(opts: Options) -> Touch:
@@ -52,7 +52,7 @@ def touches(opts: Options) -> Touch:
 
 
 class FileOutput:
-    """Appends to any number of files; the ones longest unused are closed."""
+    """Appends to any number of files; the least recently used are closed."""
 
     concurrency = 1
     batch_bytes = 1 << 20
@@ -71,7 +71,7 @@ class FileOutput:
         self._disk_refuses = Outage(log.error, text, log.info, "files can be written again")
 
     async def open(self) -> None:
-        """Do nothing: files are opened as events name them."""
+        """Do nothing: files are opened when an event goes there."""
 
     def prepare(self, batch: Batch) -> Prepared[dict[str, bytes]]:
         """Return the text of the events of each file."""
@@ -97,7 +97,7 @@ class FileOutput:
         return [(name, batch.part(positions)) for name, positions in parts.items()]
 
     def _inside(self, name: str) -> str:
-        """Return ``name``, or the failure file if it lies outside of the folder or lacks a field."""
+        """Return ``name``, or the failure file if it lies outside of the folder or a field is missing."""
         path = os.path.normpath(name)
         if "%{" in name or not path.startswith(str(self._root).rstrip(os.sep) + os.sep) or "\0" in name:
             return self._failure_path
@@ -127,7 +127,7 @@ class FileOutput:
                 self._files.move_to_end(path)
                 return fd
             if not self._opts.create_if_deleted and path != self._failure_path:
-                return self._file(self._failure_path)  # as in Logstash; in the removed file it would be lost
+                return self._file(self._failure_path)  # as in Logstash; in the deleted file it would be lost
             os.close(self._files.pop(path))
         while len(self._files) >= _MAX_OPEN:
             os.close(self._files.popitem(last=False)[1])

@@ -45,10 +45,10 @@ class Stdout:
         return Prepared(self._codec.encode(batch))
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
-        """Write all events; a reader that is slow holds up the pipeline, not the daemon.
+        """Write all events; a slow reader delays this output only.
 
         Raises:
-            BrokenPipeError: The reader has gone.
+            BrokenPipeError: The reader has closed the pipe.
         """
         await asyncio.to_thread(self._write, b"".join(payloads))
 
@@ -63,5 +63,5 @@ class Stdout:
 
 @plugin("output", "stdout", Options, codec="rubydebug")
 def build(opts: Options, context: BuildContext) -> Stdout:
-    """The standard output, for eyes or for the next program."""
+    """The standard output, to read or to pipe into another program."""
     return Stdout(context.codec)

@@ -88,7 +88,7 @@ class StoreOutput:
         self._disk_refuses = Outage(log.error, text, log.info, "the store can be written again")
 
     async def open(self) -> None:
-        """Open the store and mend what a crash left.
+        """Open the store and repair what a crash left.
 
         Raises:
             OSError: The folder cannot be used, or another daemon writes there.
@@ -119,15 +119,15 @@ class StoreOutput:
     def _new_ones(self, part: _Part) -> _Part:
         """Return the documents that are not in the index yet.
 
-        A crash between append and commit makes the last payloads come again. They were no larger than ``batch_bytes``,
-        so only the first documents after the start are looked at.
+        After a crash between append and commit the last payloads come again. They were no larger than ``batch_bytes``,
+        so only the first documents after the start are checked.
         """
         self._unchecked -= sum(map(len, part.documents))
         if part.index not in self._stored:
             try:
                 self._stored[part.index] = self._writer.last_ids(part.index, 4 * self.batch_bytes)
             except StoreError as error:
-                log.warning("what a crash left cannot be looked at; some events may be stored twice", error=error)
+                log.warning("what a crash left cannot be read; some events may be stored twice", error=error)
                 self._stored[part.index] = set()
         stored = self._stored[part.index]
         new = [position for position, event_id in enumerate(part.ids) if event_id not in stored]
@@ -140,7 +140,7 @@ class StoreOutput:
         return part.pick(new)
 
     async def _append(self, part: _Part) -> None:
-        """Append to one index; what it will never take becomes dead letters."""
+        """Append to one index; what it can never accept becomes dead letters."""
         while part.documents:
             try:
                 documents, ids = part.documents, part.ids
@@ -155,7 +155,7 @@ class StoreOutput:
                 part = part.pick([n for n in range(len(part.ids)) if n not in refused])
 
     async def _retried(self, action: Callable[[], None]) -> None:
-        """Run ``action`` in a thread until the disk lets it through: full disks are emptied, by somebody."""
+        """Run ``action`` in a thread until the disk allows it: a full disk needs an operator."""
         while True:
             try:
                 await asyncio.to_thread(action)
@@ -199,5 +199,5 @@ def _parts(payloads: Sequence[Payload], tallies: Sequence[Tally]) -> list[_Part]
 
 @plugin("output", "store", Options, touches=touches)
 def build(opts: Options, context: BuildContext) -> StoreOutput:
-    """The built-in store: daily indices on this machine, nothing else to install."""
+    """The built-in store: daily indices on this machine; nothing else to install."""
     return StoreOutput(opts, context)
