@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from ingestd.protocols.bulk import Verdict, action_line, parse_response
+from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.backups import BackupError, RepositoryUnavailableError
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.client import ElasticClient, quote_part
@@ -19,6 +19,9 @@ _PAGE_HITS = 1000
 _SCROLL_TIMEOUT = "5m"
 _BODY_BYTES = 4 << 20
 _TRIES = 8
+
+_Action = tuple[bytes, bytes]
+"""An action line and its document."""
 
 
 class _Hit(msgspec.Struct):
@@ -71,36 +74,37 @@ def write_documents(
     Raises:
         StoreError: The server does not answer, or rejects one of them permanently.
     """
-    lines: list[bytes] = []
+    batch: list[_Action] = []
     size = 0
     for document_id, document in documents:
-        lines.append(action_line("create", index, document_id) + document + b"\n")
-        size += len(lines[-1])
+        batch.append((action_line("create", index, document_id).rstrip(), document))
+        size += sum(map(len, batch[-1]))
         if size >= _BODY_BYTES:
-            _send(client, loop, lines)
-            lines, size = [], 0
-    if lines:
-        _send(client, loop, lines)
+            _send(client, loop, batch)
+            batch, size = [], 0
+    if batch:
+        _send(client, loop, batch)
 
 
-def _send(client: ElasticClient, loop: EventLoopThread, lines: list[bytes]) -> None:
+def _send(client: ElasticClient, loop: EventLoopThread, batch: Sequence[_Action]) -> None:
     """Send documents until the server has them all, with retries for a minute or two."""
     for attempt in range(_TRIES):
+        actions, documents = zip(*batch, strict=True)
         with _store_errors():
-            answer = loop.run(client.bulk(b"".join(lines)))
-        result = parse_response(answer.status, answer.body, len(lines))
+            response = loop.run(client.bulk(bulk_body([(actions, documents)])))
+        result = parse_response(response.status, response.body, len(batch))
         if result.rejected:
             raise BackupError(f"the server rejects a document: {result.rejected[0].reason}")
         if result.verdict is Verdict.ITEMS:
-            lines = [lines[position] for position in result.retry]
-        elif result.verdict is Verdict.SPLIT and len(lines) > 1:
-            middle = len(lines) // 2
-            _send(client, loop, lines[:middle])
-            _send(client, loop, lines[middle:])
+            batch = [batch[position] for position in result.retry]
+        elif result.verdict is Verdict.SPLIT and len(batch) > 1:
+            middle = len(batch) // 2
+            _send(client, loop, batch[:middle])
+            _send(client, loop, batch[middle:])
             return
         elif result.verdict is not Verdict.RETRY:
             raise BackupError(f"the server rejects documents: {result.reason}")
-        if not lines:
+        if not batch:
             return
         time.sleep(min(2**attempt * 0.2, 30))
     raise RepositoryUnavailableError(f"the server accepts no more documents: {result.reason}")
