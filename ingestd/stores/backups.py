@@ -89,10 +89,10 @@ def newest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 
 def to_restore(snapshots: Iterable[Snapshot]) -> dict[str, list[str]]:
     """Return the names of the backups that make up each index, as `Backups.restore` expects them."""
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for snapshot in newest(snapshots):
-        found.setdefault(snapshot.index, []).append(snapshot.name)
-    return dict(sorted(found.items()))
+        names.setdefault(snapshot.index, []).append(snapshot.name)
+    return dict(sorted(names.items()))
 
 
 class Backups(Protocol):

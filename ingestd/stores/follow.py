@@ -24,22 +24,22 @@ class UnseenEvents:
         self._remembered = remembered
         self._seen: dict[str, None] = {}
 
-    def pick(self, found: Iterable[T], key: Callable[[T], str]) -> list[T]:
-        """Return the unseen ones of ``found``, which is sorted newest first; the result is sorted oldest first.
+    def pick(self, events: Iterable[T], key: Callable[[T], str]) -> list[T]:
+        """Return the unseen ones of ``events``, which are sorted newest first; the result is sorted oldest first.
 
         ``key`` returns what identifies an event, see `event_key`.
         """
-        fresh = []
-        for event in reversed(list(found)):
-            name = key(event)
-            if name not in self._seen:
-                self._seen[name] = None
-                fresh.append(event)
+        unseen = []
+        for event in reversed(list(events)):
+            event_id = key(event)
+            if event_id not in self._seen:
+                self._seen[event_id] = None
+                unseen.append(event)
         while len(self._seen) > self._remembered:
             del self._seen[next(iter(self._seen))]
-        return fresh
+        return unseen
 
 
-def event_key(index: str, name: str, content: Callable[[], bytes]) -> str:
+def event_key(index: str, document_id: str, content: Callable[[], bytes]) -> str:
     """Return what identifies an event: its index and id or, if it has no id, a hash of its content."""
-    return f"{index}/{name or hashlib.blake2b(content(), digest_size=12).hexdigest()}"
+    return f"{index}/{document_id or hashlib.blake2b(content(), digest_size=12).hexdigest()}"

@@ -57,8 +57,8 @@ def is_builtin(url: str) -> bool:
     Raises:
         ValueError: It is a URL of something else.
     """
-    scheme, found, _ = url.partition("://")
-    if not found:
+    scheme, separator, _ = url.partition("://")
+    if not separator:
         return True
     if scheme.lower() not in {"http", "https"}:
         raise ValueError(f"a store is a folder or an http or https URL, not {scheme}://")
@@ -69,7 +69,7 @@ def server_options(url: str) -> tuple[ElasticOptions, str]:
     """Return the options of the connection in a URL, and the pattern of the indices.
 
     Raises:
-        ValueError: An option is unknown or wrong; no secret is quoted.
+        ValueError: An option is unknown or invalid; no secret is quoted.
     """
     try:
         parts = urlsplit(url)
@@ -81,8 +81,9 @@ def server_options(url: str) -> tuple[ElasticOptions, str]:
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in given:
         if name not in _NAMES:
-            meant = did_you_mean(name, _NAMES)
-            raise ValueError(f"a store's URL has no option {name!r}" + (f": did you mean {meant!r}?" if meant else ""))
+            suggestion = did_you_mean(name, _NAMES)
+            question = f": did you mean {suggestion!r}?" if suggestion else ""
+            raise ValueError(f"a store's URL has no option {name!r}{question}")
     authorities = given.get("ssl_certificate_authorities")
     options = ElasticOptions(
         hosts=(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")),),

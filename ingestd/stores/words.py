@@ -53,24 +53,24 @@ _WORD = regex.compile(_pattern())
 
 def words(text: str) -> list[str]:
     """Return the words of ``text`` in order, in lower case."""
-    found: list[str] = []
+    result: list[str] = []
     for segment in filter(None, _WORD.findall(text)):
         word = _lower(segment)
-        found += [word] if len(word) <= MAX_WORD_CHARS else _cut(word)
-    return found
+        result += [word] if len(word) <= MAX_WORD_CHARS else _cut(word)
+    return result
 
 
 def holds(text: str, wanted: Sequence[str]) -> bool:
     """Return whether ``text`` has the words ``wanted`` in the sense of `query.Text`."""
     if not wanted:
         return False
-    there = words(text)
+    present = words(text)
     if len(wanted) == 1:
-        return any(wanted[0] in word for word in there)
+        return any(wanted[0] in word for word in present)
     first, *middle, last = wanted
-    for at in range(len(there) - len(wanted) + 1):
+    for at in range(len(present) - len(wanted) + 1):
         stop = at + len(wanted) - 1
-        if there[at].endswith(first) and there[stop].startswith(last) and there[at + 1 : stop] == middle:
+        if present[at].endswith(first) and present[stop].startswith(last) and present[at + 1 : stop] == middle:
             return True
     return False
 

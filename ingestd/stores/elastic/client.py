@@ -1,7 +1,7 @@
-"""One connection for Elasticsearch 8 and 9 and OpenSearch 2 and 3, imported without the client that it uses.
+"""One client for Elasticsearch 8 and 9 and OpenSearch 2 and 3; importing it does not import the official client.
 
-`ElasticClient.api` is the official client, for all that is not done for every event. What must be quick, or must not
-change a byte, goes through its transport unread: `bulk` and `search`.
+`ElasticClient.api` is the official client, for what is not done for every event. What must be fast, or must not change
+a byte, passes its transport unparsed: `bulk` and `search`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
     from ingestd.stores.elastic.transport import Transport
 
-GZIP = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header
-THREAD_BYTES = 1 << 16  # below this, compressing is quicker than waking a thread for it
+GZIP = 16 + zlib.MAX_WBITS  # makes zlib write a gzip header
+THREAD_BYTES = 1 << 16  # below this, compressing is faster than waking a thread
 
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class BulkAnswer:
-    """An answer to ``_bulk`` for `bulk.parse_response`; ``retry_after`` in seconds if the server names it."""
+    """A response to ``_bulk`` for `bulk.parse_response`; ``retry_after`` in seconds if the server names it."""
 
     status: int
     body: bytes
@@ -42,7 +42,7 @@ class BulkAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What answers: ``flavour`` is ``elasticsearch`` or ``opensearch``; ``version`` (0, 0, 0) if it hides it."""
+    """The kind of server: ``flavour`` is ``elasticsearch`` or ``opensearch``; ``version`` (0, 0, 0) if it hides it."""
 
     flavour: str
     version: tuple[int, int, int] = (0, 0, 0)
@@ -55,7 +55,7 @@ class ElasticClient:
     """A pool of connections to the nodes of one cluster; safe for concurrent use within one event loop.
 
     Raises:
-        ValueError: An option is wrong (see `ElasticOptions`). Files are read at `connect`.
+        ValueError: An option is invalid (see `ElasticOptions`). Files are read at `connect`.
     """
 
     def __init__(self, options: ElasticOptions) -> None:
@@ -83,7 +83,7 @@ class ElasticClient:
         Safe in any thread.
 
         Raises:
-            ValueError: A certificate or key file is missing or wrong.
+            ValueError: A certificate or key file is missing or invalid.
         """
         with self._lock:
             if self._client is None:
@@ -93,7 +93,7 @@ class ElasticClient:
             return self._client
 
     def connect(self) -> None:
-        """Get ready to send, as the first request would, to find wrong files at the start.
+        """Prepare for requests, as the first one would, to find invalid files at the start.
 
         Raises:
             ValueError: As `api`.
@@ -105,14 +105,14 @@ class ElasticClient:
         return cast("Transport", self.api.transport)
 
     async def bulk(self, body: bytes, *, pipeline: str | None = None) -> BulkAnswer:
-        """Send a ``_bulk`` body, compressed if the options say so, and return the short answer unread.
+        """Send a ``_bulk`` body, compressed if the options say so, and return the short response unparsed.
 
         Args:
             body: Action lines and documents, ending in a line end.
             pipeline: Ingest pipeline of the server for these documents.
 
         Raises:
-            ElasticUnavailable: No answer; the documents may be stored all the same.
+            ElasticUnavailable: No answer; the documents may have been stored nevertheless.
         """
         headers = {"content-type": "application/x-ndjson"}
         if self._gzip_level:
@@ -125,7 +125,7 @@ class ElasticClient:
         return BulkAnswer(meta.status, data or b"", _seconds(meta.headers.get("retry-after")))
 
     async def search(self, path: str, body: Any, params: Mapping[str, str | bool] | None = None) -> bytes:
-        """Return the unread answer to a search, so that no byte of a document changes.
+        """Return the unparsed response to a search, so that no byte of a document changes.
 
         Args:
             path: ``/INDICES/_search`` with `quote_part`, or ``/_search/scroll``.
@@ -143,14 +143,14 @@ class ElasticClient:
         return data
 
     async def server(self) -> Server:
-        """Find out what answers, and its version.
+        """Return the kind of server and its version.
 
-        ``GET /`` is refused by stripped distributions, and to accounts without the right to monitor: then the
-        headers and the list of nodes must do.
+        Stripped distributions, and accounts without the privilege ``monitor``, get no answer to ``GET /``: then the
+        headers and the list of nodes are used.
 
         Raises:
             ElasticUnavailable: No answer.
-            ElasticResponseError: The credentials are wrong, or what answers is neither of the two.
+            ElasticResponseError: The credentials are wrong, or the server is neither of the two.
         """
         meta, data = await self._transport.send("GET", "/", headers={})
         answer = parse_body(data)
@@ -190,7 +190,7 @@ async def _compressed(body: bytes, level: int) -> bytes:
 
 
 async def _node_version(api: AsyncElasticsearch) -> str | None:
-    """Return the version that the node gives in the list of nodes; None if it gives none."""
+    """Return the version of the node in the list of nodes; None if it has none."""
     try:
         answer = await api.nodes.info(node_id="_local", filter_path="nodes.*.version")
     except ElasticResponseError:
@@ -206,17 +206,17 @@ def _flavour(answer: Any, headers: HttpHeaders) -> str:
     if headers.get("x-elastic-product") == "Elasticsearch":
         return "elasticsearch"
     if isinstance(answer, dict) and isinstance(answer.get("version"), dict):
-        # OpenSearch can be set up to pass for Elasticsearch 7.10; its tagline stays.
-        own = (answer["version"].get("distribution"), str(answer.get("tagline")))
-        return "opensearch" if own[0] == "opensearch" or "OpenSearch" in own[1] else "elasticsearch"
+        # OpenSearch can be set up to report itself as Elasticsearch 7.10; its tagline stays.
+        distribution, tagline = answer["version"].get("distribution"), str(answer.get("tagline"))
+        return "opensearch" if distribution == "opensearch" or "OpenSearch" in tagline else "elasticsearch"
     return ""
 
 
 def _version(text: str) -> tuple[int, int, int]:
-    found = _VERSION.search(text)
-    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else (0, 0, 0)
+    match = _VERSION.search(text)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
 
 
 def _seconds(text: str | None) -> float | None:
-    """Read ``Retry-After`` (RFC 9110, 10.2.3); its form with a date is not used by these servers."""
+    """Read ``Retry-After`` (RFC 9110, 10.2.3); these servers do not use its form with a date."""
     return float(text) if text and text.isascii() and text.isdigit() else None

@@ -1,6 +1,6 @@
 """Conditions in the query DSL of Elasticsearch and OpenSearch; ``stores.query`` defines what they mean.
 
-A value that a server would refuse for a field (``abc`` for a number) matches nothing. All clauses are filters:
+A value that a server would reject for a field (``abc`` for a number) matches nothing. All clauses are filters:
 nothing is scored.
 """
 
@@ -81,8 +81,8 @@ def clause(condition: Condition, fields: Fields) -> Clause:
         case Word(pattern, names):
             return _any(_wildcard(mapping.name, _around(pattern)) for mapping in _text_mappings(names, fields))
         case Exists(field):
-            known = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
-            return _any({"exists": {"field": name}} for name in dict.fromkeys(known))
+            names = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
+            return _any({"exists": {"field": name}} for name in dict.fromkeys(names))
         case Range(field="@timestamp"):
             return _time_range(condition.low, condition.high, condition.low_inclusive, condition.high_inclusive)
     return _any(_in_its_indices(mapping, _value(condition, mapping)) for mapping in fields.values(condition.field))
@@ -97,8 +97,8 @@ def _all(parts: Sequence[Clause]) -> Clause:
     return {"bool": {"filter": parts}}
 
 
-def _any(found: Iterable[Clause]) -> Clause:
-    parts = [part for part in found if part != NONE]
+def _any(clauses: Iterable[Clause]) -> Clause:
+    parts = [part for part in clauses if part != NONE]
     if ALL in parts:
         return ALL
     if len(parts) < 2:

@@ -41,12 +41,12 @@ class ElasticOptions:
         user, password: Basic authentication; they override those in a URL.
         cloud_auth: ``user:password``, both in one option.
         api_key: ``id:key``, or the base64 of it that the servers return.
-        cloud_id: Names an Elastic Cloud deployment, instead of ``hosts``.
+        cloud_id: An Elastic Cloud deployment, instead of ``hosts``.
         path: Prefix of the path of every request, for hosts without a path.
         bulk_path: Path of the bulk requests, default ``/_bulk``.
         parameters: Query parameters added to every request.
         ssl_enabled: ``https`` for hosts without a scheme; by default off, but on for Elastic Cloud.
-        ssl_certificate_authorities: PEM files; default are the authorities of the system.
+        ssl_certificate_authorities: PEM files; by default the authorities of the system.
         ssl_verification_mode: ``full`` or ``none`` (any certificate is accepted).
         ssl_certificate, ssl_key: PEM files of the client certificate and its key.
         custom_headers: Sent with every request.
@@ -89,18 +89,18 @@ class ElasticOptions:
         """Return the nodes without duplicates; check what can be checked without I/O.
 
         Raises:
-            ValueError: An option is wrong; one sentence that quotes no secret.
+            ValueError: An option is invalid; one sentence that quotes no secret.
         """
         self._check()
         authorization = self._authorization()
         urls = (_cloud_url(self.cloud_id),) if self.cloud_id else self.hosts
         if not urls:
             raise ValueError("hosts is empty")
-        found: dict[tuple[str, str, int, str], Host] = {}
+        hosts: dict[tuple[str, str, int, str], Host] = {}
         for url in urls:
             host = self._host(url, authorization)
-            found.setdefault((host.scheme, host.name, host.port, host.path), host)
-        return tuple(found.values())
+            hosts.setdefault((host.scheme, host.name, host.port, host.path), host)
+        return tuple(hosts.values())
 
     def gzip_level(self) -> int:
         """Return the level for bulk bodies, 0 to 9."""
@@ -127,7 +127,7 @@ class ElasticOptions:
                 # An empty password: a protected key is an error, not a question on the terminal.
                 context.load_cert_chain(_file(self.ssl_certificate), self.ssl_key and _file(self.ssl_key), password="")
             except (ssl.SSLError, OSError) as error:
-                raise ValueError(f"ssl_certificate {self.ssl_certificate} and ssl_key do not fit: {error}") from None
+                raise ValueError(f"ssl_certificate {self.ssl_certificate} and ssl_key do not match: {error}") from None
         return context
 
     def _check(self) -> None:
@@ -198,7 +198,7 @@ def _context_for(authorities: tuple[str, ...], default: ssl.SSLContext) -> ssl.S
         try:
             context.load_verify_locations(cafile=_file(name))
         except ssl.SSLError:
-            raise ValueError(f"ssl_certificate_authorities: {name} holds no certificate in PEM form") from None
+            raise ValueError(f"ssl_certificate_authorities: {name} has no certificate in PEM format") from None
     return context
 
 
@@ -207,7 +207,7 @@ def _cloud_url(cloud_id: str) -> str:
     try:
         domain, cluster = base64.b64decode(cloud_id.rpartition(":")[2]).decode().split("$")[:2]
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise ValueError("cloud_id is not one: copy it from the console of Elastic Cloud") from None
+        raise ValueError("cloud_id is invalid: copy it from the console of Elastic Cloud") from None
     cluster, _, own_port = cluster.partition(":")
     domain, _, common_port = domain.partition(":")
     return f"https://{cluster}.{domain}:{own_port or common_port or CLOUD_PORT}"

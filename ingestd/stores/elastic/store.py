@@ -142,7 +142,7 @@ class ElasticStore:
         """
         if limit < 0:
             raise ValueError("a limit cannot be negative")
-        sort_key = None if after is None else _sort_key(after)
+        sort_key = None if after is None else _parse_cursor(after)
         return self._hits(query_clause(query, self._fields(fields_of(query.condition))), limit, sort_key)
 
     def _hits(self, clause: Clause, limit: int, sort_key: _SortKey | None) -> Iterator[Hit]:
@@ -150,17 +150,17 @@ class ElasticStore:
         while True:
             seen = () if sort_key is None else sort_key.ids
             size = (min(remaining, PAGE_HITS) if limit else PAGE_HITS) + len(seen)
-            found = self._page(clause, size, sort_key)
-            for hit in found:
-                known = sort_key.ids if sort_key is not None and sort_key.is_of(hit) else ()
-                if hit.id in known:
+            hits = self._page(clause, size, sort_key)
+            for hit in hits:
+                returned = sort_key.ids if sort_key is not None and sort_key.is_of(hit) else ()
+                if hit.id in returned:
                     continue
-                sort_key = _SortKey(*hit.sort, (*known, hit.id))
+                sort_key = _SortKey(*hit.sort, (*returned, hit.id))
                 yield Hit(hit.index, hit.id, bytes(hit.source), _cursor(sort_key))
                 remaining -= 1
                 if remaining == 0:
                     return
-            if len(found) < size:
+            if len(hits) < size:
                 return
 
     def count(self, query: Query) -> int:
@@ -178,8 +178,8 @@ class ElasticStore:
             return self._top(mappings[0], clause, n)
         counts: dict[Any, int] = defaultdict(int)  # a number in some indices and text in others
         for mapping in mappings:
-            for found in self._top(mapping, clause, max(n, SHARD_VALUES)):
-                counts[type(found.value), found.value] += found.count
+            for top in self._top(mapping, clause, max(n, SHARD_VALUES)):
+                counts[type(top.value), top.value] += top.count
         ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1]), item[0][0].__name__))
         return [TopValue(value, count) for (_, value), count in ranked[:n]]
 
@@ -250,9 +250,9 @@ class ElasticStore:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
             answer = self._search(_named(mapping.indices), body)
-            found = answer.get("aggregations", {}).get("top", {"buckets": []})
-            if not found.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
-                return [TopValue(_typed(bucket, mapping.type), bucket["doc_count"]) for bucket in found["buckets"]]
+            top = answer.get("aggregations", {}).get("top", {"buckets": []})
+            if not top.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
+                return [TopValue(_typed(bucket, mapping.type), bucket["doc_count"]) for bucket in top["buckets"]]
             shard_size *= 16
 
     def _buckets(self, indices: str, mapping: FieldMapping | None, body: dict[str, Any]) -> list[Any]:
@@ -263,8 +263,8 @@ class ElasticStore:
             }
             body = body | {"aggs": {"time": body["aggs"]["time"] | {"aggs": parts}}}
         answer = self._search(indices, body)
-        found: list[Any] = answer.get("aggregations", {}).get("time", {}).get("buckets", [])
-        return found
+        buckets: list[Any] = answer.get("aggregations", {}).get("time", {}).get("buckets", [])
+        return buckets
 
     def _by_mapping(self, mappings: Sequence[FieldMapping]) -> list[tuple[str, FieldMapping | None]]:
         """Return each group of indices with its mapping of a field; None for the indices that lack the field."""
@@ -342,7 +342,7 @@ def _cursor(sort_key: _SortKey) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(sort_key)).decode().rstrip("=")
 
 
-def _sort_key(cursor: str) -> _SortKey:
+def _parse_cursor(cursor: str) -> _SortKey:
     try:
         return _SORT_KEY.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # msgspec's errors and base64's are of this kind

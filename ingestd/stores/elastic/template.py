@@ -1,19 +1,19 @@
 """The index template: how the fields of log events are indexed, on every supported server.
 
-Logs of many programs share an index, so that no document may be refused because of one field:
+Logs of many programs share an index, so no document may be rejected because of a single field:
 
 * ``index.mapping.ignore_malformed``: a value that does not fit its field is kept in the document and not
   indexed (Elasticsearch's and OpenSearch's pages on ``ignore_malformed``).
-* ``host`` comes as a string (python-logstash) and as an object (ECS). Elasticsearch from 8.14 takes both, and
+* ``host`` comes as a string (python-logstash) and as an object (ECS). Elasticsearch from 8.14 accepts both, and
   finds both, with ``subobjects: false``: every path is one field with a dotted name, so ``host`` and
   ``host.name`` can coexist. This holds for all other fields too. OpenSearch's counterpart, ``disable_objects``,
   breaks ``geo_point`` and, in 3.5, the field list of its dashboards; but there a string field with
-  ``ignore_malformed`` takes an object (seen on 2.19 and 3.8): ``host`` is found where it is a string. Older
+  ``ignore_malformed`` accepts an object (seen on 2.19 and 3.8): ``host`` is found where it is a string. Older
   Elasticsearch does neither: there ``host`` is kept and not indexed.
 * A string field is a keyword, and no string is detected as a date or a number: Django's
-  ``server_time`` "22/Nov/2026 10:00:00" of the first event must not forbid those of all later ones.
+  ``server_time`` "22/Nov/2026 10:00:00" of the first event must not rule out those of all later ones.
 * More than `TOTAL_FIELDS` fields: Elasticsearch from 8.14 keeps the excess fields without indexing
-  them; OpenSearch then refuses documents with new fields.
+  them; OpenSearch then rejects documents with new fields.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PRIORITY = 200  # above the servers' own templates (100) and those of beats (150
 TOTAL_FIELDS = 2000
 
 KEYWORD_CHARS = 1024
-"""Longer strings are kept and not indexed as a keyword. Lucene refuses terms above 32,766 bytes; far shorter
-terms are no use for counting and sorting, and cost disk space with every document."""
+"""Longer strings are kept and not indexed as a keyword. Lucene rejects terms above 32,766 bytes; far shorter
+terms are of no use for counting and sorting, and cost disk space with every document."""
 
 MESSAGE_KEYWORD_CHARS = 256  # as in Logstash's template: only short messages repeat verbatim
 
@@ -53,11 +53,11 @@ def index_pattern(index: str) -> str:
     ``logstash-%{+YYYY.MM.dd}`` has ``logstash-*``.
 
     Raises:
-        ValueError: The option begins with a reference, so that the template would match every index.
+        ValueError: The option starts with a reference, so that the template would match every index.
     """
     pattern = re.sub(r"\*+", "*", _REFERENCE.sub("*", index))
     if pattern.startswith("*"):
-        raise ValueError(f"the index {index!r} has no fixed beginning: set manage_template => false")
+        raise ValueError(f"the index {index!r} does not start with fixed text: set manage_template => false")
     return pattern
 
 
@@ -102,7 +102,7 @@ def _fields(keyword: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the Django handler and of the default pipeline, all but ``host``."""
     keywords = ("@version", "level", "logger_name", "method", "path", "request_path", "search_word", "tags", "type")
     return {
-        # Without a time an event is lost to every search by time: rather a dead letter than that.
+        # Without a time no search by time finds an event; a dead letter is better.
         "@timestamp": {"type": "date", "ignore_malformed": False},
         "message": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": MESSAGE_KEYWORD_CHARS}}},
         "stack_trace": {"type": "text"},
@@ -119,7 +119,7 @@ def _fields(keyword: Mapping[str, Any]) -> dict[str, Any]:
 def _objects(keyword: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the Elastic Common Schema in objects that other programs send as a string.
 
-    Only where both go together: elsewhere ``source: "web"`` would be refused for the sake of ``source.ip``.
+    Only where both can coexist: elsewhere ``source: "web"`` would be rejected because of ``source.ip``.
     """
     return {
         "host.name": dict(keyword),
@@ -136,22 +136,21 @@ async def install_template(
     template_file: str | None = None,
     template_overwrite: bool = False,
 ) -> bool:
-    """Put the template there unless one of that name is; return whether it was put.
+    """Install the template unless one with this name exists; return whether it was installed.
 
-    One of our own that an older version made is replaced, and one that is there for other indices is extended
-    to these.
+    One that an older version of ingestd installed is replaced, one for other indices is extended to these.
 
     Args:
         client: The connection.
         index: The output's ``index`` option.
         template_name: As Logstash's option.
-        template_file: Logstash's ``template``: a JSON file instead of ours, composable or of the older form.
-        template_overwrite: Replace whatever has that name.
+        template_file: Logstash's ``template``: a JSON file instead of ours, composable or in the older format.
+        template_overwrite: Replace any template with this name.
 
     Raises:
-        ValueError: The file or ``index`` is no use.
+        ValueError: The file or ``index`` is invalid.
         ElasticUnavailable: No answer.
-        ElasticResponseError: The server does not take it.
+        ElasticResponseError: The server rejects it.
     """
     pattern = index_pattern(index)
     patterns = [pattern]
@@ -171,19 +170,19 @@ async def install_template(
 
 
 async def _installed(client: ElasticClient, template_name: str) -> dict[str, Any] | None:
-    """Return the index template of this name, None if there is none."""
+    """Return the index template with this name, None if there is none."""
     try:
         answer = await client.api.indices.get_index_template(name=template_name)
     except ElasticResponseError as error:
         if error.status == 404:
             return None
         raise
-    found: dict[str, Any] = answer["index_templates"][0]["index_template"]
-    return found
+    installed: dict[str, Any] = answer["index_templates"][0]["index_template"]
+    return installed
 
 
 def read_template(name: str, pattern: str) -> dict[str, Any]:
-    """Read a template file; one of the older form (``PUT _template``) is turned into a composable one.
+    """Read a template file; one in the older format (``PUT _template``) is turned into a composable one.
 
     Raises:
         ValueError: The file is missing or is not a template.

@@ -22,7 +22,7 @@ Not as in Lucene:
 * Operators are plain Boolean logic: ``a OR -b`` is a, or not b. Lucene's required, optional and prohibited clauses
   give other results as soon as operators are mixed.
 * A boost (``^2``) is ignored: results are sorted by time, not by relevance. Fuzzy search (``~``) and regular
-  expressions are refused.
+  expressions are rejected.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The tokens of a query text, with their places. Unclosed quotes, brackets and ranges are errors here.
+"""The tokens of a query text, with their positions. Unclosed quotes, brackets and ranges are errors here.
 
 Differences from Lucene's lexer, which suit logs:
 
-* ``/search`` is a value, not the start of a regular expression; only ``/…/`` as a whole is taken for one.
+* ``/search`` is a value, not the start of a regular expression; only ``/…/`` as a whole is read as one.
 * A colon within a value is part of it: ``client_ip:2001:db8::1``; likewise in ``10:05:33`` and ``http://host/``.
 * So is a sign right after the colon: ``offset:-5``.
 """
@@ -56,7 +56,7 @@ class QueryToken:
 
     @property
     def end(self) -> int:
-        """The place after the last character."""
+        """The position after the last character."""
         return self.start + len(self.text)
 
     @property
@@ -133,8 +133,8 @@ class _Lexer:
         return QueryToken("RANGE", self.text[start : self.position], start, bounds or Bounds())
 
     def match(self, pattern: re.Pattern[str], kind: str = "") -> QueryToken | None:
-        found = pattern.match(self.text, self.position)
-        return self.here(found[0], kind) if found else None
+        matched = pattern.match(self.text, self.position)
+        return self.here(matched[0], kind) if matched else None
 
     def skip_blanks(self) -> None:
         self.position = _BLANKS.match(self.text, self.position).end()  # type: ignore[union-attr]  # matches always
@@ -171,7 +171,7 @@ class _Lexer:
         self.add(self.here(char, "+" if char == "+" else "NOT"))
 
     def suffix(self, suffix: QueryToken) -> None:
-        """Refuse ``~``, skip a boost ``^2``: it changes the order of results, and here that is always time."""
+        """Reject ``~``, skip a boost ``^2``: it changes the order of results, and here that is always time."""
         before = self.tokens[-1].kind if self.tokens and self.tokens[-1].end == self.position else ""
         if suffix.text[0] == "~":
             hint = "use wildcards: wo*d, w?rd" if before else QUOTE_IT.format("~")
@@ -237,8 +237,8 @@ class _Lexer:
         """Return where the term ends that starts here; the top of the module says which colons are part of it."""
         is_value, end = self.is_value(), self.position
         while end < len(self.text):
-            if found := _TERM.match(self.text, end):
-                end = found.end()
+            if matched := _TERM.match(self.text, end):
+                end = matched.end()
             elif self.text[end] == ":" and end > self.position and (is_value or self.is_part(end)):
                 is_value = is_value or self.text.startswith("://", end)
                 end += 1
@@ -247,7 +247,7 @@ class _Lexer:
         return end
 
     def is_value(self) -> bool:
-        """Return whether a colon stands right before the current position."""
+        """Return whether a colon is directly before the current position."""
         return bool(self.tokens) and self.tokens[-1].kind == "COLON" and self.tokens[-1].end == self.position
 
     def is_part(self, colon: int) -> bool:

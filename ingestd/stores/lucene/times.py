@@ -53,17 +53,17 @@ def interval(text: str) -> tuple[str, str | None]:
     Raises:
         ValueError: It is not a time, or there is no such day.
     """
-    found = _TIME.fullmatch(text)
-    if found is None:
+    match = _TIME.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is not a time")
-    parts = {name: int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second") if found[name]}
+    parts = {name: int(match[name]) for name in ("year", "month", "day", "hour", "minute", "second") if match[name]}
     try:
-        start = datetime.datetime(**({"month": 1, "day": 1} | parts)) - _offset(found["offset"])  # type: ignore[arg-type]
+        start = datetime.datetime(**({"month": 1, "day": 1} | parts)) - _offset(match["offset"])  # type: ignore[arg-type]
         end = _end(start, parts)
     except (ValueError, OverflowError):
         raise ValueError(f"there is no {text}") from None
-    if found["fraction"]:
-        return f"{start.isoformat()}{found['fraction']}Z", None
+    if match["fraction"]:
+        return f"{start.isoformat()}{match['fraction']}Z", None
     return f"{start.isoformat()}Z", f"{end.isoformat()}Z"
 
 

@@ -60,7 +60,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no_password": ({"user": "me"}, "user and password must be given together"),
     "no_user": ({"password": "secret"}, "user and password must be given together"),
     "cloud_auth": ({"cloud_auth": "secret"}, "cloud_auth is user:password"),
-    "cloud_id": ({"cloud_id": "x:y"}, "cloud_id is not one"),
+    "cloud_id": ({"cloud_id": "x:y"}, "cloud_id is invalid"),
     "verification_mode": ({"ssl_verification_mode": "some"}, "ssl_verification_mode is full or none, not 'some'"),
     "key_alone": ({"ssl_key": "k.pem"}, "ssl_key needs ssl_certificate"),
     "ssl_off": ({"hosts": ("https://es1",), "ssl_enabled": False}, "ssl_enabled is false, but"),
@@ -119,9 +119,9 @@ def test_tls_context(tmp_path: Path) -> None:
     ("option", "sentence"),
     [
         pytest.param({"ssl_certificate_authorities": ("{}/none.pem",)}, "there is no file", id="no_authority"),
-        pytest.param({"ssl_certificate_authorities": ("{}/text.pem",)}, "holds no certificate", id="no_pem"),
+        pytest.param({"ssl_certificate_authorities": ("{}/text.pem",)}, "has no certificate", id="no_pem"),
         pytest.param({"ssl_certificate": "{}/none.pem"}, "there is no file", id="no_certificate"),
-        pytest.param({"ssl_certificate": "{}/text.pem"}, "and ssl_key do not fit", id="no_key"),
+        pytest.param({"ssl_certificate": "{}/text.pem"}, "and ssl_key do not match", id="no_key"),
     ],
 )
 def test_wrong_files(tmp_path: Path, option: dict[str, Any], sentence: str) -> None:

@@ -145,8 +145,8 @@ def end_of_lines(fd: int, size: int, step: int = 1 << 16) -> int:
     """Return the offset after the last line end in the first ``size`` bytes of a file, 0 if there is none."""
     while size > 0:
         start = max(0, size - step)
-        if (found := os.pread(fd, size - start, start).rfind(b"\n")) >= 0:
-            return start + found + 1
+        if (last := os.pread(fd, size - start, start).rfind(b"\n")) >= 0:
+            return start + last + 1
         size = start
     return 0
 

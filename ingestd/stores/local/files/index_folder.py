@@ -79,11 +79,11 @@ def ensure_metadata(folder: Path) -> IndexMetadata:
     Raises:
         StoreError: The disk fails, or the index does not exist.
     """
-    found = read_metadata(folder)
-    if found is None:
-        found = IndexMetadata(new_uuid())
-        write_metadata(folder, found)
-    return found
+    metadata = read_metadata(folder)
+    if metadata is None:
+        metadata = IndexMetadata(new_uuid())
+        write_metadata(folder, metadata)
+    return metadata
 
 
 def delete_index(root: Path, index: str) -> None:
@@ -147,7 +147,7 @@ def swap(first: Path, second: Path) -> None:
 def undo_swap(work_folder: Path, root: Path) -> None:
     """After a `swap` in ``work_folder`` that was interrupted, give the old index its name in ``root`` back."""
     for old in work_folder.glob("*" + _SWAP_SUFFIX):
-        with contextlib.suppress(OSError):  # by now there is an index with that name
+        with contextlib.suppress(OSError):  # an index with that name exists by now
             old.rename(root / old.name.removesuffix(_SWAP_SUFFIX))
 
 
@@ -157,5 +157,5 @@ def _swap_atomically(first: Path, second: Path) -> bool:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return False
-    done: int = rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
-    return done == 0
+    result: int = rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
+    return result == 0

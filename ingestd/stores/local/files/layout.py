@@ -78,8 +78,8 @@ class AppendLogName:
     @classmethod
     def parse(cls, name: str) -> AppendLogName | None:
         """Return the parts of a file name, None if it is not the name of an append log."""
-        found = _APPEND_LOG.fullmatch(name)
-        return None if found is None else cls(found["writer"], int(found["number"]))
+        match = _APPEND_LOG.fullmatch(name)
+        return None if match is None else cls(match["writer"], int(match["number"]))
 
 
 def append_logs_in(folder: Path | int) -> list[AppendLogName]:

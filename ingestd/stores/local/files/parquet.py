@@ -57,14 +57,14 @@ SORT_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileStats:
-    """What is in a file. ``check``: a checksum of all pairs of document and id, whatever their order."""
+    """What is in a file. ``checksum``: of all pairs of document and id, whatever their order."""
 
     events: int
     untimed: int
     first: int | None
     last: int | None
     raw_bytes: int
-    check: int
+    checksum: int
 
 
 class ParquetWriter:
@@ -100,13 +100,17 @@ class ParquetWriter:
         self._run(f"COPY ({query}) TO {literal(str(target))} ({options})")
 
     def _checked(self, source: str, target: Path) -> FileStats:
-        made = self._content(f"read_parquet([{file_literals([target])}])", quoted_name("@timestamp"))
-        wanted = self._content(source, "NULL::TIMESTAMP")
-        if (made.events, made.raw_bytes, made.check) != (wanted.events, wanted.raw_bytes, wanted.check):
-            raise StoreError(f"{target} does not match its sources: {made.events} of {wanted.events} events")
-        return made
+        written = self._stats(f"read_parquet([{file_literals([target])}])", quoted_name("@timestamp"))
+        expected = self._stats(source, "NULL::TIMESTAMP")
+        if (written.events, written.raw_bytes, written.checksum) != (
+            expected.events,
+            expected.raw_bytes,
+            expected.checksum,
+        ):
+            raise StoreError(f"{target} does not match its sources: {written.events} of {expected.events} events")
+        return written
 
-    def _content(self, source: str, time: str) -> FileStats:
+    def _stats(self, source: str, time: str) -> FileStats:
         (row,) = self._run(
             f"SELECT count(*), count(*) FILTER ({time} IS NULL), epoch_us(min({time})), epoch_us(max({time})), "
             f"coalesce(sum(strlen(doc)), 0)::BIGINT, coalesce(sum(hash(doc, id)), 0)::HUGEINT FROM {source}"
@@ -120,8 +124,8 @@ class ParquetWriter:
             return list(self._connection.execute(sql).fetchall())
         except duckdb.Error as error:
             sentence = str(error).partition("\n")[0]
-            if (full := os.strerror(errno.ENOSPC)) in sentence:
-                raise StoreFullError(f"cannot seal: {full}") from error
+            if (no_space := os.strerror(errno.ENOSPC)) in sentence:
+                raise StoreFullError(f"cannot seal: {no_space}") from error
             raise StoreError(f"cannot seal: {sentence}") from error
 
 
@@ -172,16 +176,16 @@ def without_unreadable(append_logs: Sequence[Path], writer: ParquetWriter, scrat
 
 def _readable_lines(append_log: Path, writer: ParquetWriter, scratch: Path) -> Path:
     readable, other = scratch / append_log.name, append_log.with_suffix(".unreadable")
-    good = 0
+    count = 0
     with append_log.open("rb") as lines, readable.open("wb") as kept, open_synced(other) as rejected:
         for line in lines:
-            fine = _is_readable(line)
-            good += fine
-            (kept if fine else rejected).write(line)
+            is_readable = _is_readable(line)
+            count += is_readable
+            (kept if is_readable else rejected).write(line)
         empty = not rejected.tell()
     if empty:
         other.unlink()
-    if writer.count_lines([readable]) != good:
+    if writer.count_lines([readable]) != count:
         raise StoreError(f"cannot seal {append_log}: some of its lines cannot be read")
     return readable
 

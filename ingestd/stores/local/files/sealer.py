@@ -4,7 +4,7 @@ One process seals; writers and readers carry on meanwhile. For each index::
 
     1  lock the append logs that are closed                       (nobody appends to them any more)
     2  write the new file aside, read it again, fsync       .sealing/
-    3  rename it into the folder, write the ids beside it   nobody knows of them yet
+    3  rename it into the folder, write the ids beside it   no reader uses them yet
     4  replace the manifest                                 from here on the new file counts, the append logs do not
     5  unlink the append logs
 
@@ -79,8 +79,8 @@ def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Po
     """
     while not stop.is_set():
         try:
-            for done in seal_once(root, policy, stop):
-                log.info("sealed", index=done.index, file=done.file, sources=len(done.sources), events=done.events)
+            for new in seal_once(root, policy, stop):
+                log.info("sealed", index=new.index, file=new.file, sources=len(new.sources), events=new.events)
         except StoreError as error:
             log.error("append logs cannot be sealed; they stay as they are", root=root, error=error)
         stop.wait(interval_s)
@@ -96,17 +96,17 @@ def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | 
     """
     if not root.is_dir():
         return []
-    made: list[NewFile] = []
+    new_files: list[NewFile] = []
     errors: list[StoreError] = []
     with _locked(root):
         remove_deleted(root)
         for folder in index_folders(root):
             try:
                 with _Index(root, folder, policy or Policy()) as index:
-                    for done in index.seal():
-                        made.append(done)
+                    for new_file in index.seal():
+                        new_files.append(new_file)
                         if stop is not None and stop.is_set():
-                            return made
+                            return new_files
             except FileNotFoundError:
                 continue  # deleted meanwhile
             except OSError as error:
@@ -115,7 +115,7 @@ def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | 
                 errors.append(error)
     if errors:
         raise errors[0]
-    return made
+    return new_files
 
 
 @contextlib.contextmanager
@@ -154,29 +154,29 @@ class _Index:
         """Seal and merge until nothing is due."""
         self._clean(manifest.load(self._fd))
         while True:
-            known = manifest.load(self._fd)
+            before = manifest.load(self._fd)
             with contextlib.ExitStack() as locks:
-                append_logs = list(self._due(known, locks))
+                append_logs = list(self._due(before, locks))
                 if not append_logs:
                     break
-                yield self._seal(known, append_logs)
-        while files := self._due_for_merge(known := manifest.load(self._fd)):
-            yield self._merge(known, files)
+                yield self._seal(before, append_logs)
+        while files := self._due_for_merge(before := manifest.load(self._fd)):
+            yield self._merge(before, files)
 
-    def _due(self, known: Manifest, locks: contextlib.ExitStack) -> Iterator[AppendLogName]:
+    def _due(self, before: Manifest, locks: contextlib.ExitStack) -> Iterator[AppendLogName]:
         """Yield the closed append logs, of each writer the first ones without a gap; all are locked."""
-        append_logs = [append_log for append_log in append_logs_in(self._fd) if not known.holds(append_log)]
+        append_logs = [append_log for append_log in append_logs_in(self._fd) if not before.holds(append_log)]
         newest = {append_log.writer: append_log.number for append_log in append_logs}
         blocked: set[str] = set()
         size = 0
         for append_log in append_logs:
             if append_log.writer in blocked or size >= self._policy.batch_bytes:
                 continue
-            found = self._lock(append_log, locks, append_log.number == newest[append_log.writer])
-            if found is None:
+            log_size = self._lock(append_log, locks, append_log.number == newest[append_log.writer])
+            if log_size is None:
                 blocked.add(append_log.writer)
             else:
-                size += found
+                size += log_size
                 yield append_log
 
     def _lock(self, append_log: AppendLogName, locks: contextlib.ExitStack, newest: bool) -> int | None:
@@ -186,8 +186,8 @@ class _Index:
         except FileNotFoundError:
             return None
         locks.callback(os.close, fd)
-        found = os.fstat(fd)
-        idle = found.st_size > 0 and time.time() - found.st_mtime >= self._policy.idle_s
+        stat = os.fstat(fd)
+        idle = stat.st_size > 0 and time.time() - stat.st_mtime >= self._policy.idle_s
         if (newest and not idle) or not try_lock(fd):
             return None
         if repair := repair_end(self._folder.path / str(append_log), fd):
@@ -196,26 +196,26 @@ class _Index:
             )
         return os.fstat(fd).st_size
 
-    def _seal(self, known: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
-        target = self._scratch / f"sealed-{known.next:05d}.parquet"
+    def _seal(self, before: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
+        target = self._scratch / f"sealed-{before.next:05d}.parquet"
         paths = [self._folder.path / str(name) for name in append_logs]
         with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
             readable = without_unreadable(paths, parquet, self._scratch)
             stats = parquet.seal(readable, target)
-        marks = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
-        for writer, number in marks.items():
+        sealed = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
+        for writer, number in sealed.items():
             own = [name for name in append_logs if name.writer == writer]
-            self._write(last_ids.file_name(writer, number), last_ids.sealed_ids(self._folder.path, known, own))
+            self._write(last_ids.file_name(writer, number), last_ids.sealed_ids(self._folder.path, before, own))
         file = self._add(target, stats)
         after = dataclasses.replace(
-            known, files=(*known.files, file), sealed={**known.sealed, **marks}, next=known.next + 1
+            before, files=(*before.files, file), sealed={**before.sealed, **sealed}, next=before.next + 1
         )
         self._commit(after)
         return NewFile(self._folder.index, file.name, tuple(map(str, append_logs)), file.events)
 
-    def _due_for_merge(self, known: Manifest) -> list[SealedFile]:
+    def _due_for_merge(self, before: Manifest) -> list[SealedFile]:
         """Return the small files that are due to be merged, newest first."""
-        small = [file for file in known.files if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS]
+        small = [file for file in before.files if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS]
         if len(small) < 2:
             return []
         age_s = time.time() - os.stat(manifest.NAME, dir_fd=self._fd).st_mtime
@@ -223,14 +223,14 @@ class _Index:
             return []
         return sorted(small, key=lambda file: file.last or 0, reverse=True)
 
-    def _merge(self, known: Manifest, files: Sequence[SealedFile]) -> NewFile:
-        target = self._scratch / f"sealed-{known.next:05d}.parquet"
+    def _merge(self, before: Manifest, files: Sequence[SealedFile]) -> NewFile:
+        target = self._scratch / f"sealed-{before.next:05d}.parquet"
         with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
             paths = [self._folder.path / file.name for file in files]
             stats = parquet.join(paths, sum(file.raw_bytes for file in files), target)
         file = self._add(target, stats)
-        others = tuple(file for file in known.files if file not in files)
-        self._commit(dataclasses.replace(known, files=(*others, file), next=known.next + 1))
+        others = tuple(file for file in before.files if file not in files)
+        self._commit(dataclasses.replace(before, files=(*others, file), next=before.next + 1))
         return NewFile(self._folder.index, file.name, tuple(source.name for source in files), file.events)
 
     def _add(self, path: Path, stats: FileStats) -> SealedFile:
@@ -262,12 +262,12 @@ class _Index:
         write_synced(temporary, body)
         os.rename(temporary, name, dst_dir_fd=self._fd)
 
-    def _clean(self, known: Manifest) -> None:
+    def _clean(self, before: Manifest) -> None:
         """Unlink append logs that are sealed, and files that a crash left before the manifest named them."""
-        named = {file.name for file in known.files}
-        named |= {last_ids.file_name(writer, number) for writer, number in known.sealed.items()}
+        named = {file.name for file in before.files}
+        named |= {last_ids.file_name(writer, number) for writer, number in before.sealed.items()}
         for name in os.listdir(self._fd):  # noqa: PTH208 - a descriptor
             append_log = AppendLogName.parse(name)
             ours = name.startswith(("sealed-", "ids-"))
-            if (ours and name not in named) or (append_log is not None and known.holds(append_log)):
+            if (ours and name not in named) or (append_log is not None and before.holds(append_log)):
                 os.unlink(name, dir_fd=self._fd)
