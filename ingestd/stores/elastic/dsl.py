@@ -81,8 +81,8 @@ def clause(condition: Condition, fields: Fields) -> Clause:
         case Word(pattern, names):
             return _any(_wildcard(mapping.name, _around(pattern)) for mapping in _text_mappings(names, fields))
         case Exists(field):
-            names = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
-            return _any({"exists": {"field": name}} for name in dict.fromkeys(names))
+            all_names = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
+            return _any({"exists": {"field": name}} for name in dict.fromkeys(all_names))
         case Range(field="@timestamp"):
             return _time_range(condition.low, condition.high, condition.low_inclusive, condition.high_inclusive)
     return _any(_in_its_indices(mapping, _value(condition, mapping)) for mapping in fields.values(condition.field))
