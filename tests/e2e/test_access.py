@@ -1,4 +1,4 @@
-"""Who is let in: passwords, tokens, sessions, orders, names and prefixes, over real sockets."""
+"""Authentication: passwords, tokens, sessions, CSRF, host names and prefixes, over real sockets."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ async def test_wrong_passwords_are_slowed_down(serve: Serve, caplog: pytest.LogC
     assert "wrong 0" not in caplog.text
 
 
-async def test_senders_behind_a_trusted_proxy_are_told_apart(serve: Serve) -> None:
+async def test_clients_of_a_trusted_proxy_are_distinguished(serve: Serve) -> None:
     async with serve(Access(password=PASSWORD, trust_proxy=True)) as client:
 
         async def enter(password: str, sender: str) -> int:
@@ -260,7 +260,7 @@ async def test_wrong_tokens_are_slowed_down(serve: Serve) -> None:
         assert (await client.sign_in()).status == 303
 
 
-async def test_orders_need_the_token_of_the_session(serve: Serve, reloads: Reloads) -> None:
+async def test_changes_need_the_token_of_the_session(serve: Serve, reloads: Reloads) -> None:
     async with serve(LOCKED) as client:
         await client.sign_in()
         csrf = (await client.get("/api/session")).json()["csrf"]

@@ -105,7 +105,7 @@ def test_what_is_refused(daemon: Daemon) -> None:
     assert indices(daemon.data_dir) == [name(2), name(1), name(0)]
 
 
-def test_it_is_broken_off_with_the_daemon(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_stop_of_the_daemon_interrupts_an_action(daemon: Daemon, tmp_path: Path) -> None:
     put(daemon.data_dir, 3, 2_000_000)  # 100 MB
     assert start(daemon, f"indices/{name(3)}/backup")[0] == 202
     assert start(daemon, f"indices/{name(1)}/backup") == (409, "another action is running; wait until it has ended")

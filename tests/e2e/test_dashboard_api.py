@@ -170,11 +170,11 @@ REFUSED = [  # id, path, status, in the answer
 ]
 
 
-@pytest.mark.parametrize(("path", "told"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
-def test_refused(daemon: Daemon, path: str, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("path", "expected"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_refused(daemon: Daemon, path: str, expected: dict[str, Any]) -> None:
     status, error = refused(daemon, path)
     assert (status, bool(error["message"])) == (400, True)
-    assert told.items() <= error.items()
+    assert expected.items() <= error.items()
 
 
 def test_status(daemon: Daemon) -> None:

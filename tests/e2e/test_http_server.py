@@ -117,3 +117,16 @@ async def test_a_taken_default_port_is_a_warning(taken: Address, caplog: pytest.
     assert server.bound is None
     assert [record.getMessage() for record in caplog.records] == ["no HTTP: the default port is taken"]
     await server.stop()
+
+
+async def test_a_defect_is_logged_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    async def health() -> Health:
+        raise RuntimeError("a defect")
+
+    server = HttpServer(LOOPBACK, health)
+    await server.start()
+    status, document = await get_json(f"http://{server.bound}/health")
+    await server.stop()
+    message = "the request failed because of an internal error; the daemon's log has the reason"
+    assert (status, document) == (500, {"error": {"message": message}})
+    assert "RuntimeError: a defect" in caplog.text

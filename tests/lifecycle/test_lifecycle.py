@@ -22,9 +22,9 @@ MINUTE, HOUR, DAY = (datetime.timedelta(**{unit: 1}) for unit in ("minutes", "ho
 class World:
     """A daemon that writes an event each hour and looks whether work is due, with a clock of its own."""
 
-    def __init__(self, folder: Path, begin: str, **settings: str) -> None:
+    def __init__(self, folder: Path, start: str, **settings: str) -> None:
         self.data = folder / "data"
-        self.time = datetime.datetime.fromisoformat(begin).replace(tzinfo=datetime.UTC)
+        self.time = datetime.datetime.fromisoformat(start).replace(tzinfo=datetime.UTC)
         environ = {"INGESTD_DATA_DIR": str(self.data)}
         environ |= {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
         self.settings = load_settings(environ=environ)
@@ -83,7 +83,7 @@ class World:
         assert kept == set(self.written) - {index for index, _ in self.deleted}
 
 
-ZONES = [  # id, zone of the indices, zone of the schedule, begin in UTC: a change of summer time is among the days
+ZONES = [  # id, zone of the indices, zone of the schedule, start in UTC: a change of summer time is among the days
     ("utc", "UTC", "UTC", "2026-03-20T00:00"),
     ("seoul", "Asia/Seoul", "Asia/Seoul", "2026-03-20T00:00"),
     ("seoul_by_utc", "Asia/Seoul", "UTC", "2026-03-20T00:00"),
@@ -97,10 +97,10 @@ ZONES = [  # id, zone of the indices, zone of the schedule, begin in UTC: a chan
 
 
 @pytest.mark.parametrize(
-    ("index_zone", "schedule_zone", "begin"), [case[1:] for case in ZONES], ids=[case[0] for case in ZONES]
+    ("index_zone", "schedule_zone", "start"), [case[1:] for case in ZONES], ids=[case[0] for case in ZONES]
 )
-def test_each_day_once(index_zone: str, schedule_zone: str, begin: str, tmp_path: Path) -> None:
-    world = World(tmp_path, begin, index_timezone=index_zone, schedule_time_zone=schedule_zone, retention_max_age="5d")
+def test_each_day_once(index_zone: str, schedule_zone: str, start: str, tmp_path: Path) -> None:
+    world = World(tmp_path, start, index_timezone=index_zone, schedule_time_zone=schedule_zone, retention_max_age="5d")
     world.live(10 * DAY)
     world.time += DAY  # so that the last one has ended
     world.run_scheduler()

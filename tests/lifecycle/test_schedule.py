@@ -89,6 +89,6 @@ WRONG = [  # id, cron, zone, what the error says
 
 
 @pytest.mark.parametrize(("cron", "zone", "text"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_what_is_wrong_is_told(cron: str, zone: str, text: str) -> None:
+def test_errors_are_reported(cron: str, zone: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Schedule(cron, zone)

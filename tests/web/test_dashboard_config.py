@@ -38,7 +38,7 @@ def test_store(output: str, settings: dict[str, str], store: str, indices: str) 
     assert "secret" not in found.shown_store
 
 
-def test_a_wrong_store_is_told_without_its_secrets() -> None:
+def test_an_invalid_store_is_reported_without_its_secrets() -> None:
     with pytest.raises(AccessError, match=r"store: a store's URL has no option 'pasword'") as caught:
         dashboard_config("store { }", {"store": "http://c:9200/?pasword=secret"})
     assert "secret" not in str(caught.value)

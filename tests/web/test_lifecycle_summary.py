@@ -12,7 +12,7 @@ from ingestd.web.lifecycle_summary import LastRun
 
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 
-CASES = [  # id, what failed, what is told
+CASES = [  # id, what failed, what is reported
     ("nothing", {}, ()),
     ("an_index", {"logstash-2026.11.21": "no space"}, ("logstash-2026.11.21: no space",)),
     ("all_of_it", {"": "no answer"}, ("backup and retention: no answer",)),
@@ -24,15 +24,15 @@ CASES = [  # id, what failed, what is told
 ]
 
 
-@pytest.mark.parametrize(("failed", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_what_is_told(failed: dict[str, str], told: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("failed", "sentences"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_failures(failed: dict[str, str], sentences: tuple[str, ...], tmp_path: Path) -> None:
     last = LastRun(tmp_path)
     assert last.failures() == ()  # there was none yet
     state = State.load(tmp_path)
     state.report = Report(NOW, failed=failed)
     state.save()
-    assert last.failures() == told
-    assert last.failures() == told
+    assert last.failures() == sentences
+    assert last.failures() == sentences
     state.report = Report(NOW)
     state.save()
     assert last.failures() == ()

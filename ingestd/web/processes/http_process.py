@@ -30,16 +30,25 @@ class _Workers:
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.stop = asyncio.Event()
+        self.failed = False
 
     def receive(self) -> None:
-        """Read the messages of the supervisor."""
+        """Read the messages of the supervisor. A defect stops the process, which is then restarted."""
         try:
-            messages = self._channel.receive()
+            self._receive()
         except ChannelClosedError:
-            self.stop.set()
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
-            return
-        for message, _ in messages:
+            self._end()
+        except Exception as error:
+            log.exception("a message of the supervisor cannot be handled", error=repr(error))
+            self.failed = True
+            self._end()
+
+    def _end(self) -> None:
+        self.stop.set()
+        asyncio.get_running_loop().remove_reader(self._channel.fileno())
+
+    def _receive(self) -> None:
+        for message, _ in self._channel.receive():
             if message["type"] == "stop":
                 self.stop.set()
             elif waiting := self._waiting.pop(message.get("number", -1), None):
@@ -100,6 +109,6 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
         channel.send({"type": "ready"})
         await workers.stop.wait()
         await server.stop()
-        return 0
+        return 1 if workers.failed else 0
 
     return asyncio.run(main())

@@ -172,7 +172,7 @@ class TestActions:
         expect(card.said).to_have_text(f"{INDEX} is deleted.")
         expect(card.row()).to_have_count(0)
 
-    def test_an_order_that_does_not_arrive_is_told(self, safe: Daemon, visit: Open) -> None:
+    def test_an_action_that_does_not_arrive_is_reported(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
         card.page.route("**/api/indices/*/delete", lambda route: route.abort())
         card.button(f"Delete {INDEX}").click()
@@ -188,8 +188,8 @@ class TestBusy:
         running = {"kind": "backup", "index": INDEX, "day": None, "state": "running", "done": 1, "total": 4}
 
         def answer(route: Route) -> None:
-            told = route.fetch().json()
-            route.fulfill(json=told | {"action": running | {"message": "", "started": "x", "ended": None}})
+            status = route.fetch().json()
+            route.fulfill(json=status | {"action": running | {"message": "", "started": "x", "ended": None}})
 
         page.page.route("**/api/actions", answer)
         page.page.reload()

@@ -314,7 +314,7 @@ class TestAccess:
 
 class TestAway:
     @pytest.mark.parametrize("tab", ["logs", "visitors", "status"])
-    def test_a_daemon_that_is_gone_is_told_of(self, tmp_path: Path, visit: Open, tab: str) -> None:
+    def test_a_daemon_that_is_gone_is_reported(self, tmp_path: Path, visit: Open, tab: str) -> None:
         with Daemon(tmp_path) as daemon:
             page = visit(daemon.url, "tab=status")
             daemon.stop()

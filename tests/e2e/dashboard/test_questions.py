@@ -37,10 +37,10 @@ class Questions:
         box = stage.bounding_box()
         assert box is not None
         plot = box["width"] - 48
-        begin = site.history.now - dt.timedelta(days=7)
+        start = site.history.now - dt.timedelta(days=7)
 
         def at(time: dt.datetime) -> float:
-            return box["x"] + 44 + plot * ((time - begin) / dt.timedelta(days=7))
+            return box["x"] + 44 + plot * ((time - start) / dt.timedelta(days=7))
 
         page.page.mouse.move(at(since - dt.timedelta(hours=1)), box["y"] + 50)
         page.page.mouse.down()

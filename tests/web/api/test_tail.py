@@ -24,7 +24,7 @@ def test_only_what_is_new_and_in_order() -> None:
     assert news.pick([young, at_begin, late, old]) == []
 
 
-def test_hits_without_an_id_are_told_apart_by_what_they_hold() -> None:
+def test_hits_without_an_id_are_distinguished_by_their_content() -> None:
     news = UnseenHits("2026-11-22T10:00:00Z")
     assert numbers(news.pick([hit(2, 1), hit(1, 1)])) == [1, 2]
     assert numbers(news.pick([hit(3, 1), hit(2, 1), hit(1, 1)])) == [3]

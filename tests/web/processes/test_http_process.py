@@ -1,0 +1,46 @@
+"""The HTTP process: it ends with the supervisor, and restarts are asked for by its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from ingestd.supervisor.channel import Channel
+from ingestd.units import Address
+from ingestd.web.dashboard_config import NO_DASHBOARD
+from ingestd.web.processes.http_process import run_http_process
+
+CASES: list[tuple[str, Callable[[Channel], None], int, bool]] = [  # id, what the supervisor does, exit code, logged
+    ("stop", lambda channel: channel.send({"type": "stop"}), 0, False),
+    ("gone", lambda channel: channel.close(), 0, False),
+    ("defect", lambda channel: channel.send({"no": "type"}), 1, True),
+]
+
+
+@pytest.mark.parametrize(("act", "code", "logged"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+async def test_end(act: Callable[[Channel], None], code: int, logged: bool, caplog: pytest.LogCaptureFixture) -> None:
+    ours, theirs = Channel.pair()
+    with closing(ours), closing(theirs):
+        ready = asyncio.Event()
+        messages: list[dict[str, Any]] = []
+
+        def receive() -> None:
+            messages.extend(message for message, _ in ours.receive())
+            ready.set()
+            asyncio.get_running_loop().remove_reader(ours.fileno())
+
+        asyncio.get_running_loop().add_reader(ours.fileno(), receive)
+        address = Address("127.0.0.1", 0)
+        process = asyncio.create_task(
+            asyncio.to_thread(run_http_process, address, theirs, NO_DASHBOARD, explicit=True)  # in a loop of its own
+        )
+        async with asyncio.timeout(30):
+            await ready.wait()
+            act(ours)
+            assert await process == code
+        assert messages == [{"type": "ready"}]
+        assert ("a message of the supervisor cannot be handled" in caplog.text) is logged
