@@ -13,6 +13,7 @@ import pytest
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.parser import parse_string
 from ingestd.plugins.registry import REGISTRY, BuildContext
+from ingestd.recipes import Recipe, recipes
 from ingestd.settings import load_settings
 from tools.docgen import DOCS, PAGES
 
@@ -69,14 +70,61 @@ def python_block(page: str, text: str) -> dict[str, Any]:
     return names
 
 
-def test_logging_of_a_django_site() -> None:
-    logging = python_block("README.md", "LOGGING")["LOGGING"]
+def logging_blocks() -> list[Any]:
+    """Return every ``LOGGING`` of the pages."""
+    return [block for block in blocks("python") if "LOGGING" in block.values[0]]
+
+
+@pytest.mark.parametrize("block", logging_blocks())
+def test_logging_of_a_django_site(block: str) -> None:
+    names: dict[str, Any] = {}
+    exec(block, names)
+    logging = names["LOGGING"]
     handler = dict(logging["handlers"]["logstash"])
     module, _, name = handler.pop("class").rpartition(".")
     made = getattr(importlib.import_module(module), name)(**handler)
     assert (made.host, made.port, made.formatter.message_type) == ("127.0.0.1", 5959, "django")
-    for logger in logging["loggers"].values():
+    for logger in (logging["root"], *logging["loggers"].values()):
         assert set(logger["handlers"]) <= set(logging["handlers"])
+
+
+_DJANGO = """
+import logging, socket, sys, types
+import django
+from django.conf import settings
+
+names = {}
+exec(sys.argv[1], names)
+listener = socket.create_server(("127.0.0.1", 0))
+names["LOGGING"]["handlers"]["logstash"]["port"] = listener.getsockname()[1]
+settings.configure(LOGGING=names["LOGGING"])
+django.setup()
+for name in sys.argv[2:]:
+    logging.getLogger(name).info("hello")
+connection, _ = listener.accept()
+logging.getLogger().handlers[1].close()
+print(sorted(json["logger_name"] for json in map(__import__("json").loads, connection.makefile("rb"))))
+"""
+
+
+@pytest.mark.parametrize("block", logging_blocks())
+def test_each_record_arrives_once(block: str) -> None:
+    """Django itself applies the settings; its own handlers are there before."""
+    loggers = ["shop.views", "django.request", "django.server", "django.channels.server"]
+    loggers += [name for name in ("gunicorn.access", "uvicorn.access") if name in block]
+    command = [sys.executable, "-W", "ignore", "-c", _DJANGO, block, *loggers]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == str(sorted(loggers)), done.stderr
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
+def test_pages_have_the_recipes_of_the_setup_page(recipe: Recipe) -> None:
+    page = (DOCS / "production.md").read_text("utf-8")
+    for snippet in recipe.snippets:
+        path = re.search(r"-F (\S+)", snippet.text)
+        text = snippet.text.replace(path[1], "/var/log/nginx/access.log") if path else snippet.text
+        assert f"\n{text}```" in page
+    assert recipes()[0].snippets[0].text in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_plugin_of_the_guide() -> None:

@@ -14,7 +14,7 @@ import ingestd
 
 ROOT = Path(ingestd.__file__).parent
 LAYERS = [
-    {"display", "files", "logs", "names", "suggest", "units"},
+    {"display", "files", "logs", "names", "recipes", "suggest", "units"},
     {"event", "metrics", "protocols", "settings", "tasks"},
     {"config", "geoip", "grok", "journal", "kibana", "stores"},
     {"dead_letters"},
@@ -28,7 +28,7 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {"event", "metrics", "protocols", "settings", "units", "display", "names", "suggest", "config", "grok", "kibana"}
+PURE = {"event", "metrics", "protocols", "settings", "units", "display", "names", "recipes", "suggest", "config", "grok", "kibana"}
 IMPURE_MODULES = {
     *("asyncio", "logging", "multiprocessing", "random", "secrets", "select", "selectors", "signal", "socket"),
     *("subprocess", "tempfile", "threading", "time", "urllib.request", "ingestd.logs"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,14 @@ class Site:
             return answer.status
         finally:
             connection.close()
+
+    def is_listening(self) -> bool:
+        """Return whether it accepts connections; makes no request, which would be logged."""
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=20).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from ingestd.stores.lucene import parse
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.site import django_site
-from tests.e2e.test_django import EVENTS, WORDS, visit
+from tests.e2e.test_django import WORDS, visit
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -66,7 +66,7 @@ def test_with_a_site(tmp_path: Path) -> None:
         (tmp_path / "readme_settings.py").write_text(f"from shop.settings import *\n\n{settings}")
         variables = {"DJANGO_SETTINGS_MODULE": "readme_settings", "PYTHONPATH": str(tmp_path)}
         with django_site(tmp_path, **variables) as site:
-            visit(site, daemon, EVENTS - 1)  # the README lists no logger of one's own
+            visit(site, daemon)
     shown = ingestd(daemon.data_dir, "top", "search_word")
     for word, count in WORDS.items():
         assert re.search(rf"^{re.escape(word)} +{count}$", shown, re.MULTILINE)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
+from ingestd.recipes import HOST, PORT, Recipe, recipes
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
 from ingestd.web.api.status import Status
@@ -17,13 +20,15 @@ from ingestd.web.responses import Handler, compressed, json_error, utc_now
 MAX_HITS = 1000
 MAX_VALUES = 1000
 _DAY = 86_400
+_HOST = re.compile(r"[\w.:-]{1,253}")
 
 
 def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteDef]:
     """Return the routes of the queries and of the status; all paths start with ``prefix``."""
     calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments}
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
-    return [*found, web.get(f"{prefix}/api/status", _status_handler(status))]
+    others = {"status": _status_handler(status), "recipes": _recipes_handler}
+    return [*found, *(web.get(f"{prefix}/api/{name}", handler) for name, handler in others.items())]
 
 
 def _query_handler(pool: QueryPool, call: str, read: Callable[[web.Request], Arguments]) -> Handler:
@@ -76,3 +81,21 @@ def _status_handler(status: Status) -> Handler:
         return compressed(QueryResponse(200, dumps(await status.document())), request)
 
     return handle
+
+
+async def _recipes_handler(request: web.Request) -> web.Response:
+    """Return how a site sends its logs to the address in the parameters ``host`` and ``port``, for each server."""
+    try:
+        host = params.text(request.query, "host") or HOST
+        port = params.number(request.query, "port", PORT, 1, 65535)
+    except ParameterError as error:
+        return json_error(400, str(error))
+    if not _HOST.fullmatch(host):
+        return json_error(400, "host must be the name or address of a host")
+    found = [_recipe(recipe) for recipe in recipes(host, port)]
+    return compressed(QueryResponse(200, dumps({"recipes": found})), request)
+
+
+def _recipe(recipe: Recipe) -> dict[str, Any]:
+    snippets = [{"place": snippet.place, "text": snippet.text} for snippet in recipe.snippets]
+    return {"name": recipe.name, "title": recipe.title, "snippets": snippets}

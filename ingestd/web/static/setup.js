@@ -8,28 +8,6 @@ import { icon } from "./icons.js";
 const EVERY_MS = 2000;
 const EVERYWHERE = ["0.0.0.0", "::", "", null, undefined];
 
-/** Django's settings for python-logstash, as in README.md. */
-const django = (host, port) => `LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {
-        "console": {"class": "logging.StreamHandler"},
-        "logstash": {
-            "class": "logstash.TCPLogstashHandler",
-            "host": "${host}",
-            "port": ${port},
-            "version": 1,
-            "message_type": "django",
-        },
-    },
-    "loggers": {
-        "django": {"handlers": ["console", "logstash"], "level": "INFO"},
-        # The access log of \`manage.py runserver\`, which does not propagate to "django".
-        "django.server": {"handlers": ["console", "logstash"], "level": "INFO", "propagate": False},
-    },
-}
-`;
-
 const trial = (host, port) =>
   `python3 -c 'import socket; socket.create_connection(("${host}", ${port})).sendall(b"{\\"level\\": \\"INFO\\", \\"message\\": \\"\\\\\\"GET /search?q=hello HTTP/1.1\\\\\\" 200 1\\"}\\n")'`;
 
@@ -66,7 +44,7 @@ export function createSetup({ onFirst }) {
         t("setup.listening", { address: `${host}:${tcp.port}` }),
       ),
       step("1", t("setup.step1"), "pip install python-logstash"),
-      step("2", t("setup.step2"), django(host, tcp.port)),
+      servers((await ask("recipes", { host, port: tcp.port })).recipes),
       step("", t("setup.or"), trial(host, tcp.port)),
     );
   }
@@ -84,6 +62,52 @@ export function createSetup({ onFirst }) {
   look();
   return { element, stop: () => clearTimeout(timer) };
 }
+
+/** The tabs: for each server, what to copy where. */
+function servers(recipes) {
+  const panel = h("div", { class: "steps", id: "recipe", role: "tabpanel" });
+  const tabs = recipes.map((recipe) =>
+    h(
+      "button",
+      { class: "button small", type: "button", role: "tab", id: `recipe-${recipe.name}`, "aria-controls": "recipe" },
+      recipe.title,
+    ),
+  );
+  function choose(chosen) {
+    tabs.forEach((tab, place) => {
+      tab.setAttribute("aria-selected", String(place === chosen));
+      tab.tabIndex = place === chosen ? 0 : -1;
+    });
+    panel.setAttribute("aria-labelledby", tabs[chosen].id);
+    const { name, snippets } = recipes[chosen];
+    put(
+      panel,
+      h("p", { class: "muted" }, t(`setup.note.${name}`)),
+      snippets.map(({ place, text }, number) => step(String(number + 2), title(place), text)),
+    );
+  }
+  tabs.forEach((tab, place) => {
+    tab.addEventListener("click", () => choose(place));
+    tab.addEventListener("keydown", (event) => {
+      const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!move) return;
+      event.preventDefault();
+      const next = (place + move + tabs.length) % tabs.length;
+      choose(next);
+      tabs[next].focus();
+    });
+  });
+  choose(0);
+  return h(
+    "section",
+    { class: "servers" },
+    h("div", { class: "server-tabs", role: "tablist", "aria-label": t("setup.servers") }, tabs),
+    panel,
+  );
+}
+
+const title = (place) =>
+  place === "settings.py" ? t("setup.step2") : place === "sh" ? t("setup.start") : t("setup.file", { file: place });
 
 function step(place, title, text) {
   const button = h(

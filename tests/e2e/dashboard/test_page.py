@@ -291,6 +291,17 @@ class TestEmptyStore:
             block = re.search(r"```python\n(LOGGING = .*?)```", README.read_text("utf-8"), re.DOTALL)
             assert block is not None
             assert pasted == block[1].replace("5959", str(port))
+            gunicorn = page.page.get_by_role("tab", name="gunicorn")
+            gunicorn.click()
+            expect(gunicorn).to_have_attribute("aria-selected", "true")
+            expect(page.page.get_by_text("gunicorn --access-logfile - mysite.wsgi")).to_be_visible()
+            page.page.keyboard.press("ArrowRight")
+            expect(page.page.get_by_role("tab", name="uvicorn")).to_be_focused()
+            for _ in range(3):
+                page.page.keyboard.press("ArrowRight")
+            expect(page.page.get_by_text(f"/dev/tcp/127.0.0.1/{port}")).to_be_visible()
+            page.shot("empty-nginx")
+            page.page.get_by_role("tab", name="runserver").click()
             trial = steps.nth(2).locator("pre").inner_text()
             subprocess.run(["sh", "-c", trial], check=True, timeout=30)
             expect(page.rows).to_have_count(1)

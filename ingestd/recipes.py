@@ -1,0 +1,158 @@
+"""How a Django site sends its records and access lines, under each server: what to write into which file.
+
+The setup page, ``ingestd doctor`` and docs/production.md show the same texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOST, PORT = "127.0.0.1", 5959
+"""Where the built-in pipeline listens."""
+
+_ADDRESS = ("INGESTD_HOST", "INGESTD_PORT")  # replaced in the texts
+
+ACCESS_LOGGERS = {
+    "runserver": "django.server",
+    "gunicorn": "gunicorn.access",
+    "uvicorn": "uvicorn.access",
+}
+"""The loggers of access lines, by server. The others write their access log without Python's logging."""
+
+_ENTRY = '"{logger}": {{"handlers": ["console", "logstash"], "level": "INFO", "propagate": False}},'
+
+_LOGGING = """\
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "console": {"class": "logging.StreamHandler"},
+        "logstash": {
+            "class": "logstash.TCPLogstashHandler",
+            "host": "INGESTD_HOST",
+            "port": INGESTD_PORT,
+            "version": 1,
+            "message_type": "django",
+        },
+    },
+    # Your own code: logging.getLogger("shop.views") and all others.
+    "root": {"handlers": ["console", "logstash"], "level": "INFO"},
+    "loggers": {
+ENTRIES
+    },
+}
+"""
+
+_TAIL_UNIT = """\
+[Unit]
+Description=Send ACCESS_LOG to ingestd
+After=network-online.target
+
+[Service]
+ExecStart=/bin/bash -c 'exec tail -n 0 -F ACCESS_LOG > /dev/tcp/INGESTD_HOST/INGESTD_PORT'
+Restart=always
+RestartSec=1s
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_NGINX = """\
+server {
+    listen 80;
+    access_log /var/log/nginx/access.log combined;
+    location / {
+        proxy_pass http://127.0.0.1:8000;
+        proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+    }
+}
+"""
+
+_APACHE = """\
+<VirtualHost *:80>
+    CustomLog /var/log/apache2/access.log combined
+    ProxyPass / http://127.0.0.1:8000/
+    ProxyPassReverse / http://127.0.0.1:8000/
+</VirtualHost>
+"""
+
+_UWSGI = """\
+[uwsgi]
+module = mysite.wsgi
+master = true
+processes = 4
+http-socket = 127.0.0.1:8000
+req-logger = file:/var/log/mysite/access.log
+log-x-forwarded-for = true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A text to copy, and where it belongs: a file, or ``sh`` for a command."""
+
+    place: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to do under one server, in order; ``title`` is its name as its own documentation writes it."""
+
+    name: str
+    title: str
+    snippets: tuple[Snippet, ...]
+
+
+def logging_entry(server: str) -> str:
+    """Return the line for ``LOGGING["loggers"]`` that sends the access lines of a server in `ACCESS_LOGGERS`."""
+    return _ENTRY.format(logger=ACCESS_LOGGERS[server])
+
+
+def recipes(host: str = HOST, port: int = PORT) -> tuple[Recipe, ...]:
+    """Return the recipe for each server, for an input that listens on ``host`` and ``port``."""
+    logging = Snippet("settings.py", _logging(("runserver", "gunicorn", "uvicorn")))
+    behind = Snippet("settings.py", _logging(("runserver",)))
+    own_log = _tail("/var/log/mysite/access.log")
+    daphne = "daphne --proxy-headers --access-log /var/log/mysite/access.log mysite.asgi:application"
+    found = (
+        Recipe("runserver", "runserver", (logging,)),
+        Recipe("gunicorn", "gunicorn", (logging, Snippet("sh", "gunicorn --access-logfile - mysite.wsgi\n"))),
+        Recipe("uvicorn", "uvicorn", (logging, Snippet("sh", "uvicorn --proxy-headers mysite.asgi:application\n"))),
+        Recipe("daphne", "Daphne", (logging, Snippet("sh", daphne + "\n"), own_log)),
+        Recipe("uwsgi", "uWSGI", (logging, Snippet("uwsgi.ini", _UWSGI), own_log)),
+        Recipe("nginx", "nginx", (behind, Snippet("nginx.conf", _NGINX), _tail("/var/log/nginx/access.log"))),
+        Recipe("apache", "Apache", (behind, Snippet("apache.conf", _APACHE), _tail("/var/log/apache2/access.log"))),
+    )
+    return tuple(
+        Recipe(made.name, made.title, tuple(_at(part, host, port) for part in made.snippets)) for made in found
+    )
+
+
+def recipe(name: str, host: str = HOST, port: int = PORT) -> Recipe:
+    """Return the recipe for a server. Raises KeyError."""
+    return {found.name: found for found in recipes(host, port)}[name]
+
+
+def _logging(servers: tuple[str, ...]) -> str:
+    comments = {
+        "runserver": "The access log of `manage.py runserver`.",
+        "gunicorn": "The access log of gunicorn; it needs the option --access-logfile -, too.",
+        "uvicorn": "The access log of uvicorn.",
+    }
+    django = [_ENTRY.format(logger="django")]
+    entries = django + [line for name in servers for line in (f"# {comments[name]}", logging_entry(name))]
+    return _LOGGING.replace("ENTRIES", "\n".join(f"        {line}" for line in entries))
+
+
+def _tail(access_log: str) -> Snippet:
+    return Snippet("/etc/systemd/system/access-log.service", _TAIL_UNIT.replace("ACCESS_LOG", access_log))
+
+
+def _at(snippet: Snippet, host: str, port: int) -> Snippet:
+    text = snippet.text
+    for token, value in zip(_ADDRESS, (host, str(port)), strict=True):
+        text = text.replace(token, value)
+    return Snippet(snippet.place, text)

@@ -1,0 +1,56 @@
+"""The Django site of the tests under gunicorn, uvicorn, Daphne or runserver, with the LOGGING of the pages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingestd.recipes import recipe
+from tests.e2e.daemon import free_port, wait_until
+from tests.e2e.site import MANAGE, Site, django_site
+
+_ASGI = "import django.core.asgi as asgi\napplication = asgi.get_asgi_application()\n"
+_WSGI = "import django.core.wsgi as wsgi\napplication = wsgi.get_wsgi_application()\n"
+_WITHOUT_ACCESS_LINES = "del LOGGING['loggers']['gunicorn.access']\n"
+
+
+def _command(server: str, port: int, access_log: Path | None) -> list[str]:
+    log = [] if access_log is None else ["--access-log", str(access_log)]
+    return {
+        "gunicorn": ["gunicorn", "--bind", f"127.0.0.1:{port}", "--access-logfile", "-", "site_wsgi"],
+        "gunicorn without access lines": ["gunicorn", "--bind", f"127.0.0.1:{port}", "site_wsgi"],
+        "uvicorn": ["uvicorn", "--port", str(port), "--proxy-headers", "site_asgi:application"],
+        "daphne": ["daphne", "--port", str(port), "--proxy-headers", *log, "site_asgi:application"],
+    }[server]
+
+
+@contextmanager
+def served(folder: Path, server: str, logstash_port: int, access_log: Path | None = None) -> Iterator[Site]:
+    """Serve the site; ``folder`` takes its settings and console output, ``access_log`` the file that Daphne writes."""
+    logging = recipe("gunicorn", "127.0.0.1", logstash_port).snippets[0].text
+    without = _WITHOUT_ACCESS_LINES if "without" in server else ""
+    (folder / "page_settings.py").write_text(f"from shop.settings import *\n\n{logging}{without}")
+    (folder / "site_wsgi.py").write_text(_WSGI)
+    (folder / "site_asgi.py").write_text(_ASGI)
+    variables = {"DJANGO_SETTINGS_MODULE": "page_settings", "PYTHONPATH": f"{folder}:{MANAGE.parent}"}
+    if server == "runserver":
+        with django_site(folder, **variables) as site:
+            yield site
+        return
+    port = free_port()
+    program, *arguments = _command(server, port, access_log)
+    command = [str(Path(sys.executable).parent / program), *arguments]
+    with (folder / "site.log").open("wb") as output:
+        process = subprocess.Popen(command, env=os.environ | variables, stdout=output, stderr=output, cwd=folder)
+    site = Site(port)
+    try:
+        wait_until(lambda: process.poll() is not None or site.is_listening(), f"{server} to start")
+        assert process.poll() is None, (folder / "site.log").read_text()
+        yield site
+    finally:
+        process.terminate()
+        process.wait()
