@@ -28,7 +28,20 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {"event", "metrics", "protocols", "settings", "units", "display", "names", "recipes", "suggest", "config", "grok", "kibana"}
+PURE = {
+    "event",
+    "metrics",
+    "protocols",
+    "settings",
+    "units",
+    "display",
+    "names",
+    "recipes",
+    "suggest",
+    "config",
+    "grok",
+    "kibana",
+}
 IMPURE_MODULES = {
     *("asyncio", "logging", "multiprocessing", "random", "secrets", "select", "selectors", "signal", "socket"),
     *("subprocess", "tempfile", "threading", "time", "urllib.request", "ingestd.logs"),
