@@ -46,8 +46,8 @@ def index(search_server: SearchServer, index_prefix: str) -> str:
 def put(server: SearchServer, index: str, ids: list[str]) -> None:
     lines = b"".join(
         b'{"create":{"_index":"%s","_id":"%s"}}\n{"message":"%s \xec\x84\x9c\xec\x9a\xb8",  "n" : 1.50}\n'
-        % (index.encode(), one.encode(), one.encode())
-        for one in ids
+        % (index.encode(), document_id.encode(), document_id.encode())
+        for document_id in ids
     )
     assert not server.call("POST", "/_bulk?refresh=true", lines)["errors"]
 
@@ -87,7 +87,7 @@ def test_back_up_delete_restore(
 
 
 @SERVERS
-def test_an_index_that_is_there_is_replaced_only_if_told(
+def test_an_existing_index_is_replaced_only_on_request(
     search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
 ) -> None:
     snapshot = backups.back_up(repository.name, index, now())
@@ -98,11 +98,11 @@ def test_an_index_that_is_there_is_replaced_only_if_told(
     assert backups.restore(repository.name, [snapshot.name], index, overwrite=True) == 500
     assert backups.restore(repository.name, [snapshot.name], f"{index}-again") == 500
     assert search_server.count(f"{index}*") == 1000
-    put(search_server, index, ["written-again"])  # it is no read-only copy
+    put(search_server, index, ["written-again"])  # it is not a read-only copy
 
 
 @SERVERS
-def test_a_day_that_began_anew_is_restored_from_both_backups(
+def test_an_index_that_was_created_again_is_restored_from_both_backups(
     search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
 ) -> None:
     first = backups.back_up(repository.name, index, now())
@@ -115,8 +115,8 @@ def test_a_day_that_began_anew_is_restored_from_both_backups(
     assert backups.restore(repository.name, [first.name, second.name], index) == 501
     assert len(dict(backups.snapshot_documents(repository.name, [first.name, second.name]))) == 501
     backups.delete_snapshot(repository.name, second.name)
-    found = [one.name for one in backups.snapshots(repository.name) if one.index == index]
-    assert found == [first.name]
+    names = [entry.name for entry in backups.snapshots(repository.name) if entry.index == index]
+    assert names == [first.name]
 
 
 @SERVERS
@@ -143,12 +143,12 @@ def damage(server: SearchServer, repository: Repository) -> None:
             for key in server.s3.keys(bucket)
             if "/indices/" in key and "/__" in key
         }
-        key, body = max(bodies.items(), key=lambda one: len(one[1]))
+        key, body = max(bodies.items(), key=lambda item: len(item[1]))
         server.s3.client.put_object(Bucket=bucket, Key=key, Body=flipped(body))
         return
     folder = server.data / "snapshots" / repository.name
-    files = [one for one in folder.rglob("__*") if one.is_file()]
-    path = max(files, key=lambda one: one.stat().st_size)
+    files = [path for path in folder.rglob("__*") if path.is_file()]
+    path = max(files, key=lambda path: path.stat().st_size)
     path.write_bytes(flipped(path.read_bytes()))
 
 
@@ -170,12 +170,12 @@ def test_a_repository_that_cannot_be_written_is_not_added(
         backups.add_repository(bad)
     with pytest.raises(BackupError, match="already, with other settings"):
         backups.add_repository(Repository(repository.name, "fs", {"location": "/elsewhere"}))
-    assert [one for one in backups.repositories() if one.name in {"bad", repository.name}] == [repository]
-    backups.add_repository(repository)  # the same once more is fine
+    assert [entry for entry in backups.repositories() if entry.name in {"bad", repository.name}] == [repository]
+    backups.add_repository(repository)  # adding the same again is fine
 
 
 @SERVERS
-def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix: str) -> None:
+def test_write_index(search_server: SearchServer, backups: ElasticBackups, index_prefix: str) -> None:
     documents = [(f"id-{number}", b'{"n": %d}' % number) for number in range(2500)]
     name = f"{index_prefix}filled"
     assert backups.write_index(name, iter(documents)) == 2500
@@ -190,10 +190,10 @@ def test_fill(search_server: SearchServer, backups: ElasticBackups, index_prefix
 def test_a_replacement_that_was_killed_halfway_is_finished(
     search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
 ) -> None:
-    """Killed after the old index was deleted, before the new one got its name: nothing is lost."""
+    """Killed after the old index was deleted, before the new one had its name: nothing is lost."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ElasticBackups, "_clone", killed)
-        patch.setattr(ElasticBackups, "_delete_quietly", lambda *_: None)  # who is killed cleans nothing up
+        patch.setattr(ElasticBackups, "_delete_quietly", lambda *_: None)  # a killed process cleans nothing up
         with pytest.raises(KeyboardInterrupt):
             backups.write_index(index, [("new", b"{}")], overwrite=True)
     assert search_server.count(index) == 0
@@ -209,7 +209,7 @@ def killed(*_: object) -> None:
 
 
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
-def test_the_server_stops_in_the_middle(
+def test_the_server_stops_meanwhile(
     search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
 ) -> None:
     search_server.call("PUT", f"/{index}/_settings", {"index.number_of_replicas": 0})  # the test waits for green

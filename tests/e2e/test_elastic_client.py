@@ -74,7 +74,7 @@ async def test_each_document_has_its_own_outcome(client: ElasticClient, index_pr
         pytest.param(b'{"create":{"_index":"x"}}\n{}', "must be terminated by a newline", id="no_last_newline"),
     ],
 )
-async def test_a_document_that_spoils_the_request(client: ElasticClient, body: bytes, reason: str) -> None:
+async def test_a_document_that_makes_the_request_invalid(client: ElasticClient, body: bytes, reason: str) -> None:
     answer = await client.bulk(body)
     result = parse_response(answer.status, answer.body, 1)
     assert result.verdict is Verdict.SPLIT
@@ -89,7 +89,7 @@ async def test_compressed_bodies(search_server: SearchServer, index_prefix: str,
     assert parse_response(answer.status, answer.body, 1).delivered == 1
 
 
-async def test_a_refusal_says_why(client: ElasticClient) -> None:
+async def test_an_error_response_has_a_reason(client: ElasticClient) -> None:
     with pytest.raises(
         ElasticResponseError, match=r"answers HTTP 404: index_not_found_exception: no such index"
     ) as caught:
@@ -97,7 +97,7 @@ async def test_a_refusal_says_why(client: ElasticClient) -> None:
     assert caught.value.status == 404
 
 
-# What arrives in the wild: one day's index has to take all of it, in any order.
+# What senders really send: the index of a day has to accept all of it, in any order.
 SHAPES: dict[str, dict[str, Any]] = {
     "django_access": {
         "@timestamp": "2026-11-22T10:00:00.123Z",
@@ -138,7 +138,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["in_order", "reversed"])
-async def test_template_takes_all_shapes(
+async def test_template_accepts_all_shapes(
     client: ElasticClient, search_server: SearchServer, index_prefix: str, order: int
 ) -> None:
     option = f"{index_prefix}%{{+YYYY.MM.dd}}"
@@ -181,7 +181,7 @@ async def test_template_takes_all_shapes(
     assert (await client.api.count(index=index, query=near))["count"] == 1
 
 
-async def test_a_bad_timestamp_is_refused_not_hidden(client: ElasticClient, index_prefix: str) -> None:
+async def test_a_bad_timestamp_is_rejected_not_hidden(client: ElasticClient, index_prefix: str) -> None:
     await install_template(client, f"{index_prefix}*", template_name=f"{index_prefix}t")
     answer = await send(client, f"{index_prefix}a", [b'{"@timestamp":"yesterday"}'])
     (dead,) = parse_response(answer.status, answer.body, 1).rejected
@@ -213,7 +213,7 @@ async def test_template_is_installed_once(client: ElasticClient, index_prefix: s
 
 
 async def test_too_many_fields(client: ElasticClient, search_server: SearchServer, index_prefix: str) -> None:
-    """Elasticsearch keeps what is beyond the limit, without indexing it; OpenSearch refuses new fields."""
+    """Elasticsearch keeps what is beyond the limit, without indexing it; OpenSearch rejects new fields."""
     await install_template(client, f"{index_prefix}*", template_name=f"{index_prefix}t")
     wide = dumps({"@timestamp": "2026-11-22T10:00:00Z"} | {f"field{number}": number for number in range(2500)})
     answer = await send(client, f"{index_prefix}a", [wide, b'{"@timestamp":"2026-11-22T10:00:00Z"}'])
@@ -222,7 +222,7 @@ async def test_too_many_fields(client: ElasticClient, search_server: SearchServe
 
 
 async def test_a_batch_is_quick(client: ElasticClient, index_prefix: str) -> None:
-    """5,000 documents in one call, in seconds: nothing on our side is quadratic."""
+    """5,000 documents in one request, in seconds: the client is not quadratic."""
     document = dumps(SHAPES["django_access"])
     begun = time.monotonic()
     answer = await send(client, f"{index_prefix}a", [document] * 5000)

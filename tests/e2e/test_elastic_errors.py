@@ -1,4 +1,4 @@
-"""What the connection says when there is no answer, or an unfriendly one: small local servers, no Elasticsearch."""
+"""Errors when there is no response, or an unexpected one: small local servers, no Elasticsearch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def failure(client: ElasticClient) -> ElasticUnavailable:
     return caught.value
 
 
-async def test_nobody_listens() -> None:
+async def test_connection_refused() -> None:
     address = f"127.0.0.1:{free_port()}"
     error = await failure(ElasticClient(ElasticOptions(hosts=(f"http://me:secret@{address}",))))
     assert (error.kind, str(error)) == ("refused", f"http://{address} cannot be reached: connection refused")
@@ -96,7 +96,7 @@ async def test_the_connection_breaks(answer: bytes, kind: str) -> None:
         assert (await failure(ElasticClient(ElasticOptions(hosts=(f"127.0.0.1:{port}",))))).kind == kind
 
 
-async def test_a_dead_node_is_passed_over() -> None:
+async def test_a_dead_node_is_skipped() -> None:
     async with serve(answering()) as address:
         options = ElasticOptions(hosts=(f"127.0.0.1:{free_port()}", address))
         async with ElasticClient(options) as client:
@@ -106,7 +106,7 @@ async def test_a_dead_node_is_passed_over() -> None:
                     await client.api.cluster.health()
                 except ElasticUnavailable:
                     failures += 1
-    assert failures in {1, 2}  # two on a machine so slow that the second for which it is set aside is over
+    assert failures in {1, 2}  # 2 on a slow machine, where the second for which it is left out may have passed
 
 
 async def test_what_is_sent() -> None:
@@ -173,7 +173,7 @@ async def test_credentials_of_one_node_go_to_no_other() -> None:
 
 
 async def test_the_official_client_talks_to_any_server() -> None:
-    """It sends media types that OpenSearch and Elasticsearch 7 know, and takes answers without Elastic's header."""
+    """It sends media types that OpenSearch and Elasticsearch 7 know, and accepts responses without Elastic's header."""
     seen: list[tuple[str, str | None, str | None]] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -207,7 +207,7 @@ async def test_nothing_is_sent_twice(status: int) -> None:
     assert seen == ["/_bulk", "/a/_refresh"]
 
 
-async def test_a_body_that_is_not_json_is_no_answer() -> None:
+async def test_a_response_that_is_not_json_is_an_error() -> None:
     page = answering(text="<h1>It works!</h1>")
     async with serve(page) as address, ElasticClient(ElasticOptions(hosts=(address,))) as client:
         with pytest.raises(ElasticResponseError, match="is neither Elasticsearch nor OpenSearch"):
@@ -275,7 +275,7 @@ def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     return context
 
 
-async def test_tls_is_trusted_by_name_of_its_authority(certificate: tuple[Path, Path]) -> None:
+async def test_a_certificate_is_trusted_by_its_authority(certificate: tuple[Path, Path]) -> None:
     async with serve(answering(), server_context(certificate)) as address:
         ways: list[dict[str, Any]] = [
             {"ssl_certificate_authorities": (str(certificate[0]),)},
@@ -303,7 +303,7 @@ async def test_https_to_a_plain_port_is_reported_clearly() -> None:
     assert str(error).startswith(f"no TLS connection to https://{address}: ")
 
 
-async def test_a_client_certificate_is_shown(certificate: tuple[Path, Path]) -> None:
+async def test_a_client_certificate_is_sent(certificate: tuple[Path, Path]) -> None:
     context = server_context(certificate)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(certificate[0])

@@ -13,16 +13,16 @@ STAMP = "2026-11-22T10:00:00.000Z"
 
 
 def events(daemon: Daemon) -> dict[str, int]:
-    return {one["index"]: one["events"] for one in json.loads(ingestd(daemon.data_dir, "indices", "--json"))}
+    return {row["index"]: row["events"] for row in json.loads(ingestd(daemon.data_dir, "indices", "--json"))}
 
 
 def numbers(daemon: Daemon) -> list[int]:
     found = json.loads(ingestd(daemon.data_dir, "top", "n", "-n", "10000", "--json"))
-    assert {one["count"] for one in found} == {1}
-    return sorted(int(one["value"]) for one in found)
+    assert {row["count"] for row in found} == {1}
+    return sorted(int(row["value"]) for row in found)
 
 
-def test_a_restart_goes_on_with_the_same_indices(tmp_path: Path) -> None:
+def test_a_restart_continues_the_same_indices(tmp_path: Path) -> None:
     for first in (0, 100):
         with Daemon(tmp_path) as daemon:
             daemon.send({"@timestamp": STAMP, "n": number} for number in range(first, first + 100))
@@ -37,7 +37,7 @@ def test_what_was_delivered_survives_a_kill(tmp_path: Path) -> None:
         daemon.kill()
     [tail] = (daemon.data_dir / "indices").glob("logstash-*/tail-*.ndjson")
     with tail.open("ab") as torn:
-        torn.write(b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":')  # as if the kill had come in a write
+        torn.write(b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":')  # as if it had been killed during a write
     with Daemon(tmp_path) as daemon:
         daemon.send([{"@timestamp": STAMP, "n": 1000}])
     sentence = "an incomplete line at the end of an append log was moved to a file of its own"
@@ -75,7 +75,7 @@ def test_days_zones_and_indices_by_field(tmp_path: Path) -> None:
     assert json.loads(outside["refused"])["service"] == "../../etc"
 
 
-def test_a_second_daemon_is_told_about_the_first(tmp_path: Path) -> None:
+def test_a_second_daemon_reports_the_first(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "off"]
         second = subprocess.run(

@@ -1,4 +1,4 @@
-"""The questions of all stores, on real servers; and what only servers can get wrong."""
+"""The questions of all stores, to real servers; and what only servers can get wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.stores.texts import TEXTS, as_event
 
 
 def put(server: SearchServer, index: str, documents: Mapping[str, bytes]) -> None:
-    """Store documents by their ids, to be found at once."""
+    """Store documents by their ids, so that they can be found immediately."""
     body = b"".join(action_line("create", index, key) + document + b"\n" for key, document in documents.items())
     answer = server.call("POST", "/_bulk?refresh=true", body)
     assert not answer["errors"], answer
@@ -46,7 +46,7 @@ def use_template(server: SearchServer, prefix: str) -> None:
 
 @pytest.fixture(scope="module")
 def filled(search_server: SearchServer) -> Iterator[ElasticStore]:
-    """The events of the suite, as the template indexes them, an index a day."""
+    """The events of the suite, as the template indexes them, one index per day."""
     use_template(search_server, "suite-")
     for day in DAYS:
         events = {key for key, event in EVENTS.items() if index_of(event) == day}
@@ -59,7 +59,7 @@ def filled(search_server: SearchServer) -> Iterator[ElasticStore]:
 
 @pytest.fixture
 def store(search_server: SearchServer, index_prefix: str) -> Iterator[ElasticStore]:
-    """A store of the indices that the test makes itself."""
+    """A store of the indices that the test creates."""
     store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), f"{index_prefix}*")
     yield store
     store.close()
@@ -73,16 +73,18 @@ def ids(store: ElasticStore, text: str = "", limit: int = 0) -> list[str]:
     return [hit.id for hit in store.search(query(text), limit)]
 
 
-def test_all_stores_answer_alike(filled: ElasticStore, search_server: SearchServer) -> None:
+def test_all_stores_give_the_same_answers(filled: ElasticStore, search_server: SearchServer) -> None:
     assert suite.check(filled, search_server.flavour) == {}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions())
-def test_any_condition_finds_what_it_means(filled: ElasticStore, search_server: SearchServer, condition: Any) -> None:
-    asked = Query(condition=condition)
-    expected = {key for key, event in EVENTS.items() if matches(asked, event)}
-    found = {hit.id for hit in filled.search(asked, suite.PAGE)}
+def test_any_condition_finds_what_the_model_does(
+    filled: ElasticStore, search_server: SearchServer, condition: Any
+) -> None:
+    query = Query(condition=condition)
+    expected = {key for key, event in EVENTS.items() if matches(query, event)}
+    found = {hit.id for hit in filled.search(query, suite.PAGE)}
     if search_server.flavour == "opensearch" and "field='host" in repr(condition):
         return  # an object as host is kept there and not indexed
     assert found == expected
@@ -99,14 +101,14 @@ def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts())
-def test_any_text_is_cut_as_the_servers_do(search_server: SearchServer, text: str) -> None:
+def test_any_text_is_split_as_by_the_servers(search_server: SearchServer, text: str) -> None:
     answer = search_server.call("POST", "/_analyze", {"analyzer": "standard", "text": text})
     assert words(text) == [token["token"] for token in answer["tokens"]]
 
 
 # Indices that others made.
 
-LOGSTASH = {  # as Logstash's own template maps what it does not know
+LOGSTASH = {  # how Logstash's own template maps unknown fields
     "dynamic_templates": [
         {
             "strings": {
@@ -120,7 +122,7 @@ LOGSTASH = {  # as Logstash's own template maps what it does not know
 
 
 def test_indices_of_logstash(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
-    """Texts are asked by the keyword beside them."""
+    """Texts are queried by their keyword subfield."""
     index = f"{index_prefix}2026.11.22"
     search_server.call("PUT", f"/{index}", {"mappings": LOGSTASH})
     put(search_server, index, {key: DOCUMENTS[key] for key in ("r01", "r02", "r03", "r05", "l02", "l09", "t01")})
@@ -136,7 +138,7 @@ def test_indices_of_logstash(search_server: SearchServer, index_prefix: str, sto
     assert bucket.counts == {"ERROR": 1, "WARNING": 1}
 
 
-def test_a_field_that_changed_its_kind(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+def test_a_field_that_changed_its_type(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
     kinds = {"a": "keyword", "b": "long", "c": "text"}
     for name, kind in kinds.items():
         mapping = {"properties": {"@timestamp": {"type": "date"}, "n": {"type": kind}}}
@@ -177,7 +179,7 @@ def test_an_empty_index(search_server: SearchServer, index_prefix: str, store: E
 def test_many_of_the_same_time_in_several_shards(
     search_server: SearchServer, index_prefix: str, store: ElasticStore
 ) -> None:
-    """Shards number their documents each on its own, so that places in the order repeat."""
+    """Each shard numbers its own documents, so sort keys repeat."""
     for name in ("a", "b"):
         body = {
             "settings": {"number_of_shards": 3, "number_of_replicas": 0},
@@ -199,7 +201,7 @@ def test_many_of_the_same_time_in_several_shards(
         assert seen == everything
 
 
-def test_events_that_come_while_pages_are_read(
+def test_events_that_arrive_while_pages_are_read(
     search_server: SearchServer, index_prefix: str, store: ElasticStore
 ) -> None:
     documents = {f"{number}": f'{{"@timestamp":"2026-11-22T10:00:{number:02}.000Z"}}'.encode() for number in range(20)}
@@ -218,7 +220,9 @@ def test_more_than_a_page_without_limit(search_server: SearchServer, index_prefi
     assert store.count(query()) == 1203
 
 
-def test_documents_come_as_they_were_sent(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+def test_documents_are_returned_as_they_were_sent(
+    search_server: SearchServer, index_prefix: str, store: ElasticStore
+) -> None:
     document = '{ "b" : 1.50,"a":1e3,"@timestamp":"2026-11-22T10:00:00.1Z","u":"\\uc11c\\/울" , "n":123456789012345678}'
     put(search_server, f"{index_prefix}a", {"1": document.encode()})
     assert [hit.document for hit in store.search(query())] == [document.encode()]
@@ -244,8 +248,8 @@ def test_top_values_of_many_shards_are_exact(
     assert store.top("search_word", query(), 1) == [TopValue("everywhere", 27)]
 
 
-def test_words_that_begin_in_too_many_ways(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
-    """A phrase is looked up word by word; the servers bound how many words one of them may stand for."""
+def test_too_many_words_match(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    """A phrase is looked up word by word; the servers limit how many words each of them may expand to."""
     use_template(search_server, index_prefix)
     text = " ".join(f"a{number}z b" for number in range(20_000))
     document = json.dumps({"@timestamp": "2026-11-22T10:00:00Z", "message": text}).encode()
@@ -272,7 +276,7 @@ def test_delete(search_server: SearchServer, index_prefix: str, store: ElasticSt
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The URL of a server that takes connections and never answers."""
+    """The URL of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -295,7 +299,7 @@ def test_an_interrupted_query(silent: str, tmp_path: Path) -> None:
     store.close()
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_connection_refused(tmp_path: Path) -> None:
     store = open_store("http://user:secret@127.0.0.1:9", tmp_path)
     with pytest.raises(StoreError, match=r"http://127\.0\.0\.1:9 cannot be reached: connection refused") as caught:
         store.count(query())
@@ -316,6 +320,6 @@ def test_nobody_listens(tmp_path: Path) -> None:
     ],
     ids=["terms", "fields", "depth", "phrases"],
 )
-def test_whatever_is_a_query_is_no_burden(filled: ElasticStore, text: str) -> None:
-    """The limits of the query language lie within those of the servers."""
+def test_any_query_is_within_the_limits_of_the_servers(filled: ElasticStore, text: str) -> None:
+    """The limits of the query language are within those of the servers."""
     filled.count(query(text))

@@ -1,4 +1,4 @@
-"""What conditions mean, in the plainest Python: the stores are compared with it."""
+"""The meaning of conditions in plain Python, with which the stores are compared."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Event = dict[str, Any]
 
 
 def matches(query: Query, event: Event) -> bool:
-    """Return whether a document is one that a query asks for."""
+    """Return whether a document matches a query."""
     if query.since is not None or query.until is not None:
-        asked = Range("@timestamp", query.since, query.until, True, False)
-        if not fulfils(asked, event):
+        time_range = Range("@timestamp", query.since, query.until, True, False)
+        if not fulfils(time_range, event):
             return False
     return query.condition is None or fulfils(query.condition, event)
 
@@ -65,8 +65,8 @@ def _holds(condition: Equal | Like | Range, value: Any) -> bool:
     if isinstance(condition, Equal):
         if condition.field == "level":
             return text in {condition.value, condition.value.upper(), condition.value.lower(), condition.value.title()}
-        asked = as_number(condition.value)
-        return text == condition.value or (number is not None and asked is not None and number == asked)
+        wanted = as_number(condition.value)
+        return text == condition.value or (number is not None and wanted is not None and number == wanted)
     if isinstance(condition, Like):
         flags = re.IGNORECASE if condition.field == "level" else 0
         return _regex(condition.pattern, flags).fullmatch(text) is not None
@@ -87,7 +87,7 @@ def _between(value: Any, condition: Range, low: Any, high: Any) -> bool:
 
 
 def _moment(time: str) -> str:
-    """Return a text that sorts as the time does."""
+    """Return a text that sorts like the time."""
     whole, _, fraction = time.removesuffix("Z").partition(".")
     return f"{whole}.{fraction:0<9}"
 
@@ -110,7 +110,7 @@ def _look_up(event: Event, field: str) -> Any:
 
 
 def _walk(node: Any, parts: list[str]) -> Any:
-    """Go down; through an array into each of its objects, as the servers do."""
+    """Yield the values below a path; of an array, those of each of its objects, as the servers do."""
     if not parts:
         return node
     if isinstance(node, list):

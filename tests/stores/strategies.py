@@ -1,4 +1,4 @@
-"""Random conditions on the events of the suite, and random texts, for the laws that hold of all of them."""
+"""Random conditions on the events of the suite, and random texts, for properties that hold for all of them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _TIMES = st.sampled_from(
 def _phrases(draw: st.DrawFn) -> str:
     """A piece of a message, cut anywhere, or one of the wanted texts."""
     text = draw(st.sampled_from([*_MESSAGES, *_WORDS]))
-    begin = draw(st.integers(0, len(text) - 1))
-    return text[begin : begin + draw(st.integers(1, 30))]
+    start = draw(st.integers(0, len(text) - 1))
+    return text[start : start + draw(st.integers(1, 30))]
 
 
 @st.composite
@@ -45,7 +45,7 @@ def _patterns(pieces: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str | G
 
 
 def conditions() -> st.SearchStrategy[Condition]:
-    """Conditions that every store answers alike."""
+    """Conditions that every store answers in the same way."""
     letters = st.sampled_from(["s", "e", "서", "울", "o", "earch", "GET", "1"])
     leaves: st.SearchStrategy[Condition] = st.one_of(
         st.builds(Text, _phrases()),
@@ -71,5 +71,5 @@ def conditions() -> st.SearchStrategy[Condition]:
 
 
 def texts() -> st.SearchStrategy[str]:
-    """Texts of letters and signs that join, part, or stand alone."""
+    """Texts of letters and signs that join words, separate them, or are words themselves."""
     return st.text("aB1.,:;'_- /서울ㅋの東ーカ🚀👍éİΣไทย\u200d\u200b\u00ad🇰²½Ⅷ٣\"·", max_size=40)

@@ -1,7 +1,7 @@
-"""What every store must answer alike: events, questions in the query language, and their answers.
+"""What every store must answer in the same way: events, questions in the query language, and their answers.
 
-`QUESTIONS` are asked of each store by `check`; ``texts.TEXTS`` say what words are found in what text. A question that a
-store cannot answer alike says so, and why, in ``differs``.
+`QUESTIONS` are asked of each store by `check`; ``texts.TEXTS`` lists which words are found in which text. If a store
+cannot give the same answer to a question, ``differs`` says why.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def query(text: str = "", since: str | None = None, until: str | None = None) ->
     return Query(since, until, lucene.parse(text))
 
 
-def keys(store: LogStore, asked: Query, limit: int = 0, after: str | None = None) -> list[str]:
-    """What a search finds, in its order; the document is the very one that was stored."""
-    return [KEYS[hit.document] for hit in store.search(asked, limit, after)]
+def keys(store: LogStore, wanted: Query, limit: int = 0, after: str | None = None) -> list[str]:
+    """Return the keys of what a search finds, in its order; each document must be byte for byte the stored one."""
+    return [KEYS[hit.document] for hit in store.search(wanted, limit, after)]
 
 
 PAGE = 1000
-"""More than all events. A search with a limit is a quick one in each store, unlike one that reads everything."""
+"""More than all events. In each store, a search with a limit is faster than one that reads everything."""
 
 FOUND: list[tuple[str, str, str]] = []
-"""Of each question of `found` its id, its text, and the keys of the events that are found."""
+"""Id, text and the keys of the expected events of each question made by `found`."""
 
 
 def found(id: str, text: str, expected: str, **differs: str) -> Question:  # noqa: A002
-    """Which events a text finds, by their keys."""
+    """Return the question which events a text finds, by their keys."""
     FOUND.append((id, text, " ".join(sorted(expected.split()))))
     return Question(id, lambda store: " ".join(sorted(keys(store, query(text), PAGE))), FOUND[-1][-1], differs)
 
@@ -219,7 +219,7 @@ NEWEST = "m03 m02 m01 l09 l08"
 
 
 def _pages(size: int) -> Callable[[LogStore], str]:
-    """Read everything in pages, each behind the last hit of the one before."""
+    """Read everything in pages, each after the last hit of the previous page."""
 
     def ask(store: LogStore) -> str:
         seen: list[str] = []
@@ -227,7 +227,7 @@ def _pages(size: int) -> Callable[[LogStore], str]:
         while hits := list(store.search(query(), size, after)):
             seen += [KEYS[hit.document] for hit in hits]
             after = hits[-1].cursor
-        assert len(seen) == len(set(seen)), "a hit came twice"
+        assert len(seen) == len(set(seen)), "a hit was returned twice"
         return " ".join(sorted(seen))
 
     return ask
@@ -285,7 +285,7 @@ def _between(since: str | None, until: str | None) -> Callable[[LogStore], str]:
 
 
 def _days() -> list[tuple[str, str, int]]:
-    """What `_indices` should see."""
+    """Return what `_indices` should return."""
     held = [index_of(event) for event in EVENTS.values()]
     return [(day, day.replace(".", "-"), held.count(day)) for day in DAYS]
 
@@ -369,7 +369,7 @@ QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS]
 def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUESTIONS)) -> dict[str, tuple[Any, Any]]:
     """Ask all questions; return those with another answer: id -> (expected, got). ``kind`` is as in ``differs``.
 
-    A question that is said to differ and does not is one of them: then the exception has to go.
+    A question with an entry in ``differs`` whose answer does not differ is one of them: then the entry has to go.
     """
     wrong: dict[str, tuple[Any, Any]] = {}
     for question in questions:
@@ -383,7 +383,7 @@ def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUES
 
 
 def check_texts(ask: Callable[[str], Sequence[str]]) -> dict[str, tuple[bool, bool]]:
-    """Ask for each wanted text of `TEXTS`; ``ask`` returns the ids of the texts that are found."""
+    """Search for each wanted text of `TEXTS`; ``ask`` returns the ids of the texts that are found."""
     wrong: dict[str, tuple[bool, bool]] = {}
     for id_, wanted, _, expected in TEXTS:
         got = id_ in ask(wanted)

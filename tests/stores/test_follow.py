@@ -4,18 +4,18 @@ from hypothesis import strategies as st
 from ingestd.stores.follow import UnseenEvents, event_key
 
 
-def test_late_ones_are_news_too() -> None:
-    news = UnseenEvents()
-    assert news.pick(["c", "a"], str) == ["a", "c"]
-    assert news.pick(["d", "c", "b", "a"], str) == ["b", "d"]
-    assert news.pick(["d", "c", "b", "a"], str) == []
+def test_late_events_are_shown_too() -> None:
+    unseen = UnseenEvents()
+    assert unseen.pick(["c", "a"], str) == ["a", "c"]
+    assert unseen.pick(["d", "c", "b", "a"], str) == ["b", "d"]
+    assert unseen.pick(["d", "c", "b", "a"], str) == []
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    news = UnseenEvents(remembered=2)
-    news.pick(["c", "b", "a"], str)
-    assert news.pick(["a"], str) == ["a"]
-    assert news.pick(["c"], str) == []
+    unseen = UnseenEvents(remembered=2)
+    unseen.pick(["c", "b", "a"], str)
+    assert unseen.pick(["a"], str) == ["a"]
+    assert unseen.pick(["c"], str) == []
 
 
 def test_keys() -> None:
@@ -25,6 +25,6 @@ def test_keys() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 30))))
 def test_each_is_picked_once(rounds: list[list[int]]) -> None:
-    news = UnseenEvents()
-    picked = [one for found in rounds for one in news.pick(found, str)]
-    assert sorted(picked) == sorted({one for found in rounds for one in found})
+    unseen = UnseenEvents()
+    picked = [number for events in rounds for number in unseen.pick(events, str)]
+    assert sorted(picked) == sorted({number for events in rounds for number in events})

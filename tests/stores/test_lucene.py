@@ -182,7 +182,7 @@ def test_parse(text: str, expected: Condition | None) -> None:
     assert lucene.parse(text) == expected
 
 
-WRONG: dict[str, tuple[str, int, int, str]] = {  # text, column, length, a piece of the message
+ERRORS: dict[str, tuple[str, int, int, str]] = {  # text, column, length, part of the message
     "quote_open": ('level:"ERR', 7, 4, "this quote is not closed"),
     "bracket_open": ("a (b", 3, 1, "this bracket is not closed"),
     "bracket_extra": ("a)", 2, 1, "this bracket was not opened"),
@@ -248,8 +248,8 @@ WRONG: dict[str, tuple[str, int, int, str]] = {  # text, column, length, a piece
 }
 
 
-@pytest.mark.parametrize(("text", "column", "length", "message"), WRONG.values(), ids=WRONG.keys())
-def test_errors_point_at_the_place(text: str, column: int, length: int, message: str) -> None:
+@pytest.mark.parametrize(("text", "column", "length", "message"), ERRORS.values(), ids=ERRORS.keys())
+def test_errors_point_at_the_mistake(text: str, column: int, length: int, message: str) -> None:
     with pytest.raises(QueryError) as caught:
         lucene.parse(text)
     assert message in caught.value.message
@@ -290,7 +290,7 @@ def test_hints(text: str, hint: str) -> None:
 
 
 def place(text: str) -> tuple[int, int] | None:
-    """Parse, and return where the error is, None if there is none."""
+    """Parse, and return column and length of the error, None if there is none."""
     try:
         lucene.parse(text)
     except QueryError as error:
@@ -319,7 +319,7 @@ def test_any_order_of_tokens(parts: list[str]) -> None:
     ["(" * MAX_CHARS, "a " * 5000, "NOT " * 2500, "a: " * 3000, '"' + "\\" * 9998, "-" * MAX_CHARS, "*?" * 5000],
     ids=["brackets", "words", "nots", "fields", "backslashes", "signs", "wildcards"],
 )
-def test_long_texts_are_quick(text: str) -> None:
+def test_long_texts_are_parsed_quickly(text: str) -> None:
     begun = time.monotonic()
     with pytest.raises(QueryError):
         lucene.parse(text)
@@ -368,7 +368,7 @@ def _combined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Conditio
 
 
 def _flat(kind: type[And] | type[Or], parts: list[Condition]) -> Condition:
-    """As the parser does: what is of the same kind is taken apart."""
+    """Flatten nested conditions of the same kind, as the parser does."""
     return kind(tuple(inner for part in parts for inner in (part.parts if isinstance(part, kind) else [part])))
 
 

@@ -51,7 +51,7 @@ def test_as_number(text: str, number: float | None) -> None:
     assert as_number(text) == number
 
 
-def test_an_error_knows_its_place() -> None:
+def test_an_error_has_a_position() -> None:
     error = QueryError("wrong", 3, 4, "do so")
     assert (str(error), error.column, error.length, error.hint) == ("wrong", 3, 4, "do so")
 

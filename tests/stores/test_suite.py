@@ -1,4 +1,4 @@
-"""The questions of the suite, asked of the model, and of the built-in store as tails, sealed, and both."""
+"""The questions of the suite, to the model, and to the built-in store as append logs, sealed, and both."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
     ("text", "expected"), [case[1:] for case in suite.FOUND], ids=[case[0] for case in suite.FOUND]
 )
 def test_the_model(text: str, expected: str) -> None:
-    """What the conditions mean, and what the table says that is found, are the same."""
-    asked = Query(condition=lucene.parse(text))
-    assert " ".join(sorted(key for key, event in EVENTS.items() if matches(asked, event))) == expected
+    """The model finds the events that the table lists."""
+    query = Query(condition=lucene.parse(text))
+    assert " ".join(sorted(key for key, event in EVENTS.items() if matches(query, event))) == expected
 
 
 def append(root: Path, keys: list[str], writer_id: str) -> None:
@@ -42,25 +42,25 @@ def append(root: Path, keys: list[str], writer_id: str) -> None:
     writer.close()
 
 
-def as_tails(root: Path) -> None:
-    """Two writers, by turns, as two workers write."""
+def as_append_logs(root: Path) -> None:
+    """Append with two writers alternately, as two workers do."""
     append(root, list(EVENTS)[::2], "w0")
     append(root, list(EVENTS)[1::2], "w1")
 
 
 def sealed(root: Path) -> None:
-    as_tails(root)
+    as_append_logs(root)
     seal_once(root, Policy(idle_s=0))
 
 
 def both(root: Path) -> None:
-    """Every third event is still in a tail."""
+    """Leave every third event in an append log."""
     append(root, [key for number, key in enumerate(EVENTS) if number % 3], "w0")
     seal_once(root, Policy(idle_s=0))
     append(root, list(EVENTS)[::3], "w1")
 
 
-@pytest.fixture(scope="module", params=[as_tails, sealed, both], ids=["tails", "sealed", "both"])
+@pytest.fixture(scope="module", params=[as_append_logs, sealed, both], ids=["append_logs", "sealed", "both"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStore]:
     root = tmp_path_factory.mktemp("store")
     request.param(root)
@@ -69,16 +69,16 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
-def test_all_stores_answer_alike(store: LocalStore) -> None:
+def test_all_stores_give_the_same_answers(store: LocalStore) -> None:
     assert suite.check(store, "local") == {}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions())
-def test_any_condition_finds_what_it_means(store: LocalStore, condition: Condition) -> None:
-    asked = Query(condition=condition)
-    expected = sorted(key for key, event in EVENTS.items() if matches(asked, event))
-    assert sorted(suite.keys(store, asked, suite.PAGE)) == expected
+def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: Condition) -> None:
+    query = Query(condition=condition)
+    expected = sorted(key for key, event in EVENTS.items() if matches(query, event))
+    assert sorted(suite.keys(store, query, suite.PAGE)) == expected
 
 
 def test_texts(tmp_path: Path) -> None:

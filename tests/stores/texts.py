@@ -1,4 +1,4 @@
-"""What words are found in what text; ``stores.query.Text`` tells the rule."""
+"""Which words are found in which text; the rule is in ``stores.query.Text``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 TEXTS: list[tuple[str, str, str, bool]] = [  # id, wanted, text, whether it is found
     ("part", "time", "Runtime", True),
-    ("part_begin", "time", "timeout", True),
+    ("part_start", "time", "timeout", True),
     ("part_middle", "time", "my_time.py", True),
     ("case", "TIME", "time", True),
     ("nothing", "", "anything", False),

@@ -150,7 +150,7 @@ def test_patterns_that_cannot_be_queried(condition: Like) -> None:
 @pytest.mark.parametrize(
     "pattern", [("1", Gap.MANY), (Gap.ONE,), (Gap.ONE, Gap.ONE), ("-", Gap.MANY), ("-1", Gap.ONE), ("0", Gap.MANY)]
 )
-def test_digits_are_those_that_are_written(number: int, pattern: tuple[str | Gap, ...]) -> None:
+def test_digits_match_the_number_as_written(number: int, pattern: tuple[str | Gap, ...]) -> None:
     head = "".join(piece for piece in pattern if isinstance(piece, str))
     open_end = Gap.MANY in pattern
     written = str(number)

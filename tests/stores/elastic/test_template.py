@@ -23,7 +23,7 @@ def test_index_pattern(index: str, pattern: str) -> None:
     assert index_pattern(index) == pattern
 
 
-def test_a_template_must_not_grasp_every_index() -> None:
+def test_a_template_must_not_match_every_index() -> None:
     with pytest.raises(ValueError, match="manage_template => false"):
         index_pattern("%{type}-%{+YYYY}")
 
@@ -49,8 +49,8 @@ def test_template_of_each_server(server: Server, expected: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(("server", "expected"), [(case[0], case[1]["subobjects"]) for case in SERVERS.values()])
-def test_objects_where_a_string_may_come_too(server: Server, expected: bool | None) -> None:
-    """``source: "web"`` must not be refused for ``source.ip``: only one kind of server takes both."""
+def test_objects_where_a_string_is_possible_too(server: Server, expected: bool | None) -> None:
+    """``source: "web"`` must not be rejected because of ``source.ip``: only one kind of server accepts both."""
     properties = template("logstash-*", server=server)["template"]["mappings"]["properties"]
     named = {name for name in properties if name.partition(".")[0] in {"client", "source"}}
     expected_names = {f"{name}.{field}" for name in ("client", "source") for field in ("ip", "geo.location")}

@@ -1,4 +1,4 @@
-"""Where the credentials for S3 come from, and that no message has one."""
+"""Where the credentials for S3 come from, and that no message contains them."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def at(folder: Path, text: str | bytes | None, environ: dict[str, str]) -> dict[
     return environ | {"AWS_SHARED_CREDENTIALS_FILE": str(path)}
 
 
-@pytest.mark.parametrize(("text", "environ", "expected"), [one[1:] for one in FOUND], ids=[one[0] for one in FOUND])
-def test_what_is_found(text: str | None, environ: dict[str, str], expected: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "environ", "expected"), [case[1:] for case in FOUND], ids=[case[0] for case in FOUND])
+def test_credentials(text: str | None, environ: dict[str, str], expected: dict[str, str], tmp_path: Path) -> None:
     assert from_files(at(tmp_path, text, environ)) == expected
 
 
-def test_the_usual_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "credentials").write_text(FILE)
     assert from_files({}) == DEFAULT
 
 
-BROKEN = [  # id, content of the file, environment, what is said
+BROKEN = [  # id, content of the file, environment, error
     ("no_such_profile", FILE, {"AWS_PROFILE": "backups"}, "there is no profile 'backups'"),
     ("no_such_file", None, {"AWS_PROFILE": "backup"}, "there is no profile 'backup'"),
     ("no_section", f"aws_secret_access_key = {SECRET}", {}, "MissingSectionHeaderError"),
@@ -70,15 +70,17 @@ BROKEN = [  # id, content of the file, environment, what is said
 ]
 
 
-@pytest.mark.parametrize(("text", "environ", "said"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
-def test_what_is_wrong_is_told_without_secrets(
-    text: str | bytes | None, environ: dict[str, str], said: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("text", "environ", "message"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
+)
+def test_errors_contain_no_secrets(
+    text: str | bytes | None, environ: dict[str, str], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(BackupError, match=said) as caught:
+    with pytest.raises(BackupError, match=message) as caught:
         from_files(at(tmp_path, text, environ))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_folder_in_its_place(tmp_path: Path) -> None:
+def test_a_folder_instead_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="cannot be read: Is a directory"):
         from_files({"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""Run as a program by ``test_sealer``: seal a store again and again, each time killed one step later.
+"""Run as a program by ``test_sealer``: seal a store repeatedly, killed one step later each time.
 
 A step is a call to the system that changes something, or to DuckDB. After each death the store is
 read, written and sealed on by new processes, and must hold what was appended, each event once. Arguments: the
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb  # noqa: F401 -- once here: each of the many children would take its 90 ms again
+import duckdb  # noqa: F401 -- here once: otherwise each child would take 90 ms for it
 
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
@@ -34,10 +34,10 @@ def main(template: Path, work: Path, small_files: int) -> None:
 
 
 def survives(step: int, root: Path, policy: Policy, expected: str) -> bool:
-    """Let a process die at a step, and others go on; False if it had done all before that step."""
+    """Kill a process at a step, then continue with others; False if it finished before that step."""
     code = os.waitstatus_to_exitcode(os.waitpid(fork(lambda: die_at(step, root, policy)), 0)[1])
     assert code in {0, _KILLED}, f"step {step}: exit code {code}"
-    assert in_child(lambda: go_on(root, policy)) == expected, f"killed at step {step}"
+    assert in_child(lambda: resume(root, policy)) == expected, f"killed at step {step}"
     shutil.rmtree(root)
     return code == _KILLED
 
@@ -61,8 +61,8 @@ def die_at(step: int, root: Path, policy: Policy) -> None:
     seal_once(root, policy)
 
 
-def go_on(root: Path, policy: Policy) -> None:
-    """What a restart does: read, look up the last ids, append; then seal, and read."""
+def resume(root: Path, policy: Policy) -> None:
+    """Do what a restart does: read, look up the last ids, append; then seal, and read."""
     print_keys(root)
     writer = LocalWriter(root, "w1")
     known = writer.last_ids("logstash-2026.11.22", 1 << 20)
@@ -81,7 +81,7 @@ def go_on(root: Path, policy: Policy) -> None:
 
 
 def print_keys(root: Path) -> None:
-    """Print the ids of all events, after making sure that counts agree."""
+    """Print the ids of all events, after checking that the counts agree."""
     store = LocalStore(root, threads=1)
     keys = [hit.id for hit in store.search(Query(), 0)]
     assert store.count(Query()) == len(keys)
@@ -89,7 +89,7 @@ def print_keys(root: Path) -> None:
 
 
 def in_child(function: Callable[[], None]) -> str:
-    """Run a function in a process of its own and return what it printed."""
+    """Run a function in a separate process and return what it printed."""
     read, write = os.pipe()
 
     def call() -> None:
@@ -113,7 +113,7 @@ def fork(function: Callable[[], None]) -> int:
         function()
         sys.stdout.flush()
         code = 0
-    except BaseException:  # noqa: BLE001 - told, then the child ends
+    except BaseException:  # noqa: BLE001 - printed, then the child ends
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)

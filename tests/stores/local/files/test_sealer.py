@@ -28,7 +28,7 @@ def event(number: int, day: int = 22) -> bytes:
 
 
 def append(root: Path, *documents: bytes, writer_id: str = "w0", prefix: str = "", index: str = INDEX) -> None:
-    """Append as a writer that starts and ends, with ids of a prefix and a number."""
+    """Append with a writer of its own; ids are a prefix and a number."""
     writer = LocalWriter(root, writer_id)
     writer.append(index, documents, [f"{prefix}{at}" for at in range(len(documents))])
     writer.close()
@@ -55,8 +55,8 @@ def test_sealing_keeps_documents_byte_for_byte(tmp_path: Path) -> None:
     append(tmp_path, *documents)
     before = read(tmp_path)
     assert before == [(str(at), document) for at, document in enumerate(documents)]
-    (done,) = seal_once(tmp_path, NOW)
-    assert (done.sources, done.events) == (("tail-w0-00001.ndjson",), len(documents))
+    (new,) = seal_once(tmp_path, NOW)
+    assert (new.sources, new.events) == (("tail-w0-00001.ndjson",), len(documents))
     assert read(tmp_path) == before
     assert names(tmp_path) == ["ids-w0-00001.txt", "sealed-00001.parquet", "sealed.json"]
 
@@ -88,7 +88,7 @@ def test_newest_first(tmp_path: Path) -> None:
     assert [key for (key,) in in_file] == ["b0", "a0", "a2", "a1", "b1"]
 
 
-def test_the_manifest_tells_what_is_in_a_file(tmp_path: Path) -> None:
+def test_the_manifest_describes_each_file(tmp_path: Path) -> None:
     append(tmp_path, event(1), event(2000), b"{}")
     seal_once(tmp_path, NOW)
     (file,) = manifest.load(tmp_path / INDEX).files
@@ -99,12 +99,12 @@ def test_the_manifest_tells_what_is_in_a_file(tmp_path: Path) -> None:
     assert dataclasses.astuple(file) == expected
 
 
-def test_a_tail_in_use_is_left_alone(tmp_path: Path) -> None:
+def test_an_append_log_in_use_is_left_alone(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     writer.append(INDEX, [event(1)], ["1"])
     assert seal_once(tmp_path, NOW) == []
     writer.close()
-    assert seal_once(tmp_path) == []  # written just now: its writer may go on with it
+    assert seal_once(tmp_path) == []  # just written: its writer may still append to it
     assert len(seal_once(tmp_path, NOW)) == 1
 
 
@@ -114,8 +114,8 @@ def test_a_writer_rolls_by_size(tmp_path: Path) -> None:
         writer.append(INDEX, [event(at)], [f"{at}"])
     append_logs = [name for name in names(tmp_path) if name.startswith("tail")]
     assert append_logs == [f"tail-w0-0000{number}.ndjson" for number in (1, 2, 3, 4, 5, 6)]
-    (done,) = seal_once(tmp_path)  # all but the one that is open: a later one shows that they are done
-    assert done.sources == tuple(append_logs[:-1])
+    (new,) = seal_once(tmp_path)  # all but the open one: a later log shows that they are closed
+    assert new.sources == tuple(append_logs[:-1])
     writer.append(INDEX, [event(7)], ["7"])
     writer.close()
     assert [key for key, _ in read(tmp_path)] == list("0123457")
@@ -125,14 +125,14 @@ def test_a_writer_rolls_by_age(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0", roll_seconds=0)
     writer.append(INDEX, [event(1)], ["1"])
     writer.append("other", [event(2)], ["2"])
-    (done,) = seal_once(tmp_path, NOW)
-    assert done.index == INDEX
+    (new,) = seal_once(tmp_path, NOW)
+    assert new.index == INDEX
     writer.append(INDEX, [event(3)], ["3"])
     writer.close()
     assert names(tmp_path)[-1] == "tail-w0-00002.ndjson"
 
 
-def test_a_writer_that_is_refused_its_tail_begins_the_next(tmp_path: Path) -> None:
+def test_a_writer_whose_append_log_is_locked_starts_the_next(tmp_path: Path) -> None:
     append(tmp_path, event(1))
     with (tmp_path / INDEX / "tail-w0-00001.ndjson").open("rb") as file:  # as the sealer does
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)
@@ -140,7 +140,7 @@ def test_a_writer_that_is_refused_its_tail_begins_the_next(tmp_path: Path) -> No
     assert names(tmp_path) == ["tail-w0-00001.ndjson", "tail-w0-00002.ndjson"]
 
 
-def test_numbers_are_never_used_again(tmp_path: Path) -> None:
+def test_numbers_are_never_reused(tmp_path: Path) -> None:
     for at in range(3):
         append(tmp_path, event(at), prefix=f"{at}-")
         seal_once(tmp_path, NOW)
@@ -148,7 +148,7 @@ def test_numbers_are_never_used_again(tmp_path: Path) -> None:
     assert [key for key, _ in read(tmp_path)] == ["0-0", "1-0", "2-0"]
 
 
-def test_a_tail_that_was_sealed_and_not_unlinked_is_not_read(tmp_path: Path) -> None:
+def test_an_append_log_that_was_sealed_and_not_unlinked_is_not_read(tmp_path: Path) -> None:
     append(tmp_path, event(1))
     body = (tmp_path / INDEX / "tail-w0-00001.ndjson").read_bytes()
     seal_once(tmp_path, NOW)
@@ -160,17 +160,17 @@ def test_a_tail_that_was_sealed_and_not_unlinked_is_not_read(tmp_path: Path) -> 
     assert [key for key, _ in read(tmp_path)] == ["0", "b0"]
 
 
-def test_small_files_are_joined(tmp_path: Path) -> None:
+def test_small_files_are_merged(tmp_path: Path) -> None:
     policy = Policy(idle_s=0, small_files=3)
     for at in range(4):
         append(tmp_path, event(at), event(50 - at), prefix=f"{at}-")
-        made = seal_once(tmp_path, policy)
-    assert [len(done.sources) for done in made] == [1, 4]
+        merged = seal_once(tmp_path, policy)
+    assert [len(new.sources) for new in merged] == [1, 4]
     assert names(tmp_path) == ["ids-w0-00004.txt", "sealed-00005.parquet", "sealed.json"]
     assert len(read(tmp_path)) == LocalStore(tmp_path).count(Query()) == 8
 
 
-def test_an_index_at_rest_has_one_file(tmp_path: Path) -> None:
+def test_an_unchanged_index_is_merged_into_one_file(tmp_path: Path) -> None:
     for at in range(2):
         append(tmp_path, event(at), prefix=f"{at}-")
         seal_once(tmp_path, NOW)
@@ -179,33 +179,33 @@ def test_an_index_at_rest_has_one_file(tmp_path: Path) -> None:
     assert seal_once(tmp_path, Policy(quiet_s=0)) == []
 
 
-def test_large_files_are_not_joined(tmp_path: Path) -> None:
+def test_large_files_are_not_merged(tmp_path: Path) -> None:
     for at in range(3):
         append(tmp_path, event(at), prefix=f"{at}-")
         seal_once(tmp_path, Policy(idle_s=0, small_bytes=1, small_files=1))
     assert len(manifest.load(tmp_path / INDEX).files) == 3
 
 
-def test_files_that_are_not_sorted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_merges_are_concatenated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestd.stores.local.files.parquet.SORT_BYTES", 0)
     for at in range(3):
         append(tmp_path, event(at), event(at + 10), prefix=f"{at}-")
         seal_once(tmp_path, JOIN)
-    found = [hit.id for hit in LocalStore(tmp_path).search(Query())]
-    assert found == ["2-1", "1-1", "0-1", "2-0", "1-0", "0-0"]
+    ids = [hit.id for hit in LocalStore(tmp_path).search(Query())]
+    assert ids == ["2-1", "1-1", "0-1", "2-0", "1-0", "0-0"]
 
 
-def test_lines_that_nobody_can_read_are_kept_aside(tmp_path: Path) -> None:
+def test_unreadable_lines_are_kept_in_a_separate_file(tmp_path: Path) -> None:
     append(tmp_path, event(1), event(2))
     append_log = tmp_path / INDEX / "tail-w0-00001.ndjson"
     bad = [b'{"not":"\xff"}\t\n', b"no tab\n", b'{"two":\t"tabs"}\t"1"\n']
     append_log.write_bytes(b"".join([bad[0], append_log.read_bytes(), *bad[1:]]))
-    (done,) = seal_once(tmp_path, NOW)
-    assert done.events == len(read(tmp_path)) == 2
+    (new,) = seal_once(tmp_path, NOW)
+    assert new.events == len(read(tmp_path)) == 2
     assert (tmp_path / INDEX / "tail-w0-00001.unreadable").read_bytes() == b"".join(bad)
 
 
-def test_a_torn_end_is_kept_aside(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_kept_in_a_separate_file(tmp_path: Path) -> None:
     append(tmp_path, event(1))
     append_log = tmp_path / INDEX / "tail-w0-00001.ndjson"
     size = append_log.stat().st_size
@@ -215,8 +215,8 @@ def test_a_torn_end_is_kept_aside(tmp_path: Path) -> None:
     assert len(read(tmp_path)) == 1
 
 
-def test_last_ids_of_sealed_tails(tmp_path: Path) -> None:
-    """After a crash the last events come again; they may have been sealed and joined meanwhile."""
+def test_last_ids_of_sealed_append_logs(tmp_path: Path) -> None:
+    """After a crash the last events arrive again; they may have been sealed and merged meanwhile."""
     append(tmp_path, event(1), event(2), prefix="a")
     append(tmp_path, event(1), prefix="other", writer_id="w1")
     seal_once(tmp_path, JOIN)
@@ -239,7 +239,7 @@ def test_one_process_seals(tmp_path: Path) -> None:
             seal_once(tmp_path, NOW)
 
 
-def test_no_store_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
     assert seal_once(tmp_path / "none") == []
     assert list(tmp_path.iterdir()) == []
 
@@ -267,16 +267,16 @@ def test_killed_at_each_step(small_files: int, tmp_path: Path) -> None:
     with (root / INDEX / names(root)[-1]).open("ab") as append_log:
         append_log.write(b'{"torn')
     (tmp_path / "work").mkdir()
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "tests.stores.local.files.killed", root, tmp_path / "work", str(small_files)],
         capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 20
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 20
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
+def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     mount(tmp_path, "2m")
     try:
         append(tmp_path, *(b'{"message":"%b"}' % os.urandom(300).hex().encode() for _ in range(900)))
@@ -293,7 +293,7 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
-def test_queries_and_writers_go_on_while_it_is_sealed(tmp_path: Path) -> None:
+def test_queries_and_writers_carry_on_during_sealing(tmp_path: Path) -> None:
     stop = threading.Event()
     sealing = threading.Thread(target=run, args=(tmp_path, stop), kwargs={"interval_s": 0, "policy": JOIN})
     writer = LocalWriter(tmp_path, "w0", roll_bytes=2000)

@@ -45,13 +45,13 @@ def test_a_line_is_document_tab_id(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=5))
-def test_any_ids_stay_apart(ids: list[str]) -> None:
+def test_any_ids_stay_separate(ids: list[str]) -> None:
     lines = split(_lines([b"{}"] * len(ids), ids))
     assert [json.loads(key) for _, key in lines] == ids
 
 
 @pytest.mark.parametrize("ids", [[","], [",", ",", ","], ['"', '",', ',"'], ["\\", '\\"', "\t\n\r\0"], ["", "", ""]])
-def test_ids_of_separators_stay_apart(ids: list[str]) -> None:
+def test_ids_of_separators_stay_separate(ids: list[str]) -> None:
     assert [json.loads(key) for _, key in split(_lines([b"{}"] * len(ids), ids))] == ids
 
 
@@ -66,7 +66,7 @@ def test_ids_must_be_as_many_as_documents(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_document_that_could_not_be_read_again_is_refused(tmp_path: Path) -> None:
+def test_a_document_too_long_to_be_read_is_rejected(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     with pytest.raises(DocumentsRejectedError) as caught:
         writer.append(INDEX, [b"{}", b'{"a":"' + b"x" * MAX_DOCUMENT_BYTES + b'"}', b"{}"])
@@ -92,7 +92,7 @@ INDEX_NAMES = [  # id, name, reason
 
 
 @pytest.mark.parametrize(("name", "reason"), [c[1:] for c in INDEX_NAMES], ids=[c[0] for c in INDEX_NAMES])
-def test_what_is_no_index_name_is_refused(name: str, reason: str, tmp_path: Path) -> None:
+def test_an_invalid_index_name_is_rejected(name: str, reason: str, tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path / "root", "w0")
     with pytest.raises(InvalidIndexError) as caught:
         writer.append(name, [b"{}"])
@@ -121,7 +121,7 @@ def test_writer_ids_are_parts_of_file_names(writer_id: str, tmp_path: Path) -> N
         LocalWriter(tmp_path, writer_id)
 
 
-def test_one_process_writes_under_one_id(tmp_path: Path) -> None:
+def test_only_one_process_writes_under_an_id(tmp_path: Path) -> None:
     first = LocalWriter(tmp_path, "w0")
     with pytest.raises(StoreError, match="another process writes"):
         LocalWriter(tmp_path, "w0")
@@ -136,7 +136,7 @@ def test_close_twice(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_few_tails_are_open_at_a_time(tmp_path: Path) -> None:
+def test_the_number_of_open_append_logs_is_limited(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0", max_open=2)
     before = count_open_files()
     for _ in range(2):
@@ -145,10 +145,10 @@ def test_few_tails_are_open_at_a_time(tmp_path: Path) -> None:
     assert count_open_files() - before == 2
     writer.sync()
     writer.close()
-    assert [one.events for one in LocalStore(tmp_path).indices()] == [2] * 10
+    assert [info.events for info in LocalStore(tmp_path).indices()] == [2] * 10
 
 
-def test_an_index_deleted_under_the_writer_is_begun_again(tmp_path: Path) -> None:
+def test_an_index_deleted_under_the_writer_is_created_again(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     writer.append(INDEX, [b'{"a":1}'])
     (tmp_path / TAIL).unlink()
@@ -158,7 +158,7 @@ def test_an_index_deleted_under_the_writer_is_begun_again(tmp_path: Path) -> Non
     assert (tmp_path / TAIL).read_bytes() == b'{"a":2}\t\n'
 
 
-def test_a_writer_goes_on_with_its_newest_tail(tmp_path: Path) -> None:
+def test_a_writer_continues_its_newest_append_log(tmp_path: Path) -> None:
     write(tmp_path, b'{"a":1}')
     (tmp_path / TAIL).rename(tmp_path / INDEX / "tail-w0-00007.ndjson")
     (tmp_path / INDEX / "tail-w1-00009.ndjson").touch()
@@ -192,7 +192,7 @@ def test_a_torn_line_longer_than_a_read_and_alone(tmp_path: Path) -> None:
     assert (tmp_path / TAIL).read_bytes() == b""
 
 
-def test_a_tail_of_another_writer_is_left_alone(tmp_path: Path) -> None:
+def test_an_append_log_of_another_writer_is_left_alone(tmp_path: Path) -> None:
     write(tmp_path, b"{}", writer_id="w1")
     torn = tmp_path / INDEX / "tail-w1-00001.ndjson"
     torn.write_bytes(b'{"half')
@@ -222,7 +222,7 @@ writer.close()
 """
 
 
-def test_no_part_of_a_batch_stays_when_the_file_is_full(tmp_path: Path) -> None:
+def test_no_part_of_a_batch_is_kept_when_the_file_is_full(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=True)
     size = 10 * len(b'{"a":"000"}\t\n')
     assert done.stdout.splitlines() == ["cannot append to index 'x': File too large", str(size)]
@@ -259,7 +259,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
-def test_a_failing_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_failing_disk_is_reported_in_a_sentence(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     (tmp_path / INDEX).write_text("a file is where the folder should be")
     with pytest.raises(StoreError, match=r"cannot append to index 'logstash-2026\.11\.22': File exists") as caught:
@@ -270,7 +270,7 @@ def test_a_failing_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert cause.errno == errno.EEXIST
 
 
-def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_root_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot open the store: Not a directory"):
         LocalWriter(tmp_path / "file/indices", "w0")

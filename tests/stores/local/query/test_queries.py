@@ -1,4 +1,4 @@
-"""What the suite that all stores share does not ask: pages, cancelling, bounds, sealed and unsealed files together."""
+"""What the suite of all stores does not cover: pages, cancelling, limits, sealed and unsealed files together."""
 
 import json
 import threading
@@ -53,7 +53,7 @@ TIMES = st.sampled_from(["2026-11-21T23:00:00.000Z", "2026-11-22T10:00:00.000123
 def test_pages_neither_skip_nor_repeat(
     events: list[tuple[str | None, str]], size: int, sealed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever times and ids are the same, and however the events lie in indices and files."""
+    """Whichever times and ids are equal, and however the events are spread over indices and files."""
     root = tmp_path_factory.mktemp("store")
     for at, (moment, key) in enumerate(events):
         event = {"n": at} if moment is None else {"@timestamp": moment, "n": at}
@@ -87,7 +87,7 @@ def test_a_wrong_cursor_is_rejected(text: str, tmp_path: Path) -> None:
         LocalStore(tmp_path).search(Query(), 1, text)
 
 
-def test_a_hit_tells_its_index(tmp_path: Path) -> None:
+def test_a_hit_has_its_index(tmp_path: Path) -> None:
     fill(tmp_path, [{"n": 1}], ["x"], "one")
     fill(tmp_path, [{"n": 2}], ["y"], "two")
     seal_once(tmp_path, NOW)
@@ -179,22 +179,22 @@ def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
     assert [(value.value, value.count) for value in append_log][:2] == [("x", 3), (404, 2)]
 
 
-def test_documents_of_an_index_that_was_replaced_are_not_taken(tmp_path: Path) -> None:
-    """Between finding the events and reading their documents, another file may come to be under the same name."""
+def test_documents_of_a_replaced_index_are_not_returned(tmp_path: Path) -> None:
+    """Between finding the events and reading their documents, another file may get the same name."""
     for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
         fill(root, [{"n": 1}], [key])
         seal_once(root, NOW)
-    parts = FileLister().file_groups(index_folders(tmp_path / "a"), Query())
+    groups = FileLister().file_groups(index_folders(tmp_path / "a"), Query())
     with Engine(256 << 20, 1, None).session() as session:
-        found = list(session.run(sql.newest_rows(parts, Query(), None, 9)))
+        found = list(session.run(sql.newest_rows(groups, Query(), None, 9)))
         assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
-        file = Path(parts[0].files[0])
+        file = Path(groups[0].files[0])
         (tmp_path / "b" / file.relative_to(tmp_path / "a")).replace(file)
         with pytest.raises(VanishedError, match="replaced"):
             read_documents(session, found)
 
 
-EQUALS = [  # values that are all as frequent: their order
+EQUALS = [  # equally frequent values: their order
     ("numbers", [100, 9, 12.5, -3], [-3, 9, 12.5, 100]),
     ("texts", ["b", "a!", "a", 'a"', "a\u00e9"], ["a", "a!", 'a"', "a\u00e9", "b"]),
     ("texts_of_digits", ["9", "10"], ["10", "9"]),
@@ -205,7 +205,7 @@ EQUALS = [  # values that are all as frequent: their order
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 @pytest.mark.parametrize(("values", "expected"), [case[1:] for case in EQUALS], ids=[case[0] for case in EQUALS])
-def test_tops_that_are_as_frequent(values: list[Any], expected: list[Any], sealed: bool, tmp_path: Path) -> None:
+def test_top_of_equally_frequent_values(values: list[Any], expected: list[Any], sealed: bool, tmp_path: Path) -> None:
     fill(tmp_path, [{"tags": value} for value in values])
     if sealed:
         seal_once(tmp_path, NOW)
@@ -214,7 +214,7 @@ def test_tops_that_are_as_frequent(values: list[Any], expected: list[Any], seale
 
 @pytest.mark.parametrize("limit", range(1, 8))
 def test_events_of_one_time_and_id_are_in_the_order_of_their_documents(limit: int, tmp_path: Path) -> None:
-    """Also where the limit parts them, and whether they are sealed or not."""
+    """Even if the limit separates them, and whether they are sealed or not."""
     moment = "2026-11-22T10:00:00.000Z"
     fill(tmp_path, [{"@timestamp": moment, "n": n} for n in (3, 1, 5)], ["same"] * 3)
     seal_once(tmp_path, NOW)
@@ -236,7 +236,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalStore, LocalSto
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """So much that a query takes a while."""
+    """A store so large that a query takes a while."""
     writer = LocalWriter(tmp_path, "w0")
     for _ in range(20):
         writer.append(INDEX, [b'{"message":"' + b"a b " * 100 + b'"}'] * 10_000)

@@ -78,7 +78,7 @@ def read(store: LogStore, query: Query, limit: int = 50) -> list[bytes]:
 
 
 def found(store: LogStore, query: Query, limit: int = 50) -> str:
-    """The keys of the events that a query finds."""
+    """Return the keys of the events that a query finds."""
     keys = {json.dumps(event, sort_keys=True): key for key, event in EVENTS.items()}
     return "".join(keys[json.dumps(json.loads(document), sort_keys=True)] for document in read(store, query, limit))
 
@@ -158,7 +158,7 @@ TOPS = [  # id, field, since, n, values and counts
 @pytest.mark.parametrize(("field", "since", "n", "expected"), [c[1:] for c in TOPS], ids=[c[0] for c in TOPS])
 def test_top(field: str, since: str | None, n: int, expected: list[tuple[Any, int]], root: Path) -> None:
     values = LocalStore(root).top(field, Query(since), n)
-    assert [(one.value, type(one.value), one.count) for one in values] == [(v, type(v), count) for v, count in expected]
+    assert [(top.value, type(top.value), top.count) for top in values] == [(v, type(v), count) for v, count in expected]
 
 
 def test_indices(root: Path) -> None:
@@ -168,33 +168,33 @@ def test_indices(root: Path) -> None:
     assert LocalStore(root).indices() == expected
 
 
-def test_a_store_that_does_not_exist_is_empty_and_not_made(tmp_path: Path) -> None:
+def test_a_store_that_does_not_exist_is_empty_and_not_created(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "no" / "store")
     assert (store.indices(), read(store, Query()), store.top("level", Query())) == ([], [], [])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_malformed_field_is_told(root: Path) -> None:
+def test_a_malformed_field_is_an_error(root: Path) -> None:
     with pytest.raises(StoreError, match="invalid field reference"):
         LocalStore(root).top("a[b", Query())
 
 
-def test_a_limit_is_not_negative(root: Path) -> None:
+def test_a_limit_cannot_be_negative(root: Path) -> None:
     with pytest.raises(ValueError, match="limit"):
         LocalStore(root).search(Query(), -1)
 
 
-def test_a_query_beyond_its_memory_is_told(root: Path) -> None:
+def test_a_query_that_needs_too_much_memory_is_an_error(root: Path) -> None:
     with pytest.raises(StoreError, match="memory"):
         LocalStore(root, memory_bytes=1 << 20).top("level", Query())
 
 
-def test_what_is_no_index_is_left_alone(tmp_path: Path) -> None:
+def test_other_folders_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {"1": b'{"a":1}'}, {"1": "x"})
     (tmp_path / "lost+found X").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "x" / "notes.txt").write_text('{"a":2}\t\n')
-    assert [one.index for one in LocalStore(tmp_path).indices()] == ["x"]
+    assert [info.index for info in LocalStore(tmp_path).indices()] == ["x"]
     assert read(LocalStore(tmp_path), ask()) == [b'{"a":1}']
 
 
@@ -207,7 +207,7 @@ def test_an_index_without_a_day_is_always_read(tmp_path: Path) -> None:
 
 
 def test_days_of_any_time_zone_are_found(tmp_path: Path) -> None:
-    """08:00 in Seoul is in the index of its day there, and yesterday in UTC."""
+    """08:00 in Seoul is in the index of that day there, but in UTC it is the day before."""
     event = b'{"@timestamp":"2026-11-21T23:00:00.000Z"}'
     fill(tmp_path, {"1": event}, {"1": "logstash-2026.11.22"})
     query = ask(since="2026-11-21T22:00:00Z", until="2026-11-21T23:30:00Z")
@@ -220,7 +220,7 @@ def test_a_folder_with_signs_of_patterns(tmp_path: Path) -> None:
     assert read(LocalStore(root), Query()) == [b'{"a":1}']
 
 
-ODD = {  # each is one line that other lines must not suffer from
+ODD = {  # each is a line that must not affect other lines
     "no_json": b"GET / HTTP/1.1",
     "half_json": b'{"level":"ERROR","message":"half',
     "nul": b'{"level":"ERROR","message":"\0"}',
@@ -235,7 +235,7 @@ ODD = {  # each is one line that other lines must not suffer from
 @pytest.mark.parametrize(
     "query", [ask(), ask(level="INFO"), ask(text="whole"), ask(fields=(("level", "INFO"),))], ids=str
 )
-def test_no_document_disturbs_the_others(odd: bytes, query: Query, tmp_path: Path) -> None:
+def test_no_document_affects_the_others(odd: bytes, query: Query, tmp_path: Path) -> None:
     whole = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"whole"}'
     writer = LocalWriter(tmp_path, "w0")
     writer.append("x", [odd, whole, odd])
@@ -254,7 +254,7 @@ def test_a_lone_surrogate_hides_no_document(tmp_path: Path) -> None:
     assert store.top("o", Query()) == []
 
 
-def test_the_longest_documents_are_read_again(tmp_path: Path) -> None:
+def test_the_longest_documents_can_be_read(tmp_path: Path) -> None:
     longest = b'{"a":"' + b"x" * (_MAX_BYTES - 8) + b'"}'
     assert len(longest) == _MAX_BYTES
     documents = [b'{"n":1}', longest, b'{"n":2}', longest, longest, b'{"n":3}']
@@ -314,7 +314,7 @@ def vanishing(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return doomed
 
 
-def test_an_index_deleted_while_it_is_asked(tmp_path: Path, vanishing: list[Path]) -> None:
+def test_an_index_deleted_during_a_query(tmp_path: Path, vanishing: list[Path]) -> None:
     documents = {str(n): b'{"@timestamp":"2026-11-%02dT10:00:00.000Z","n":1}' % n for n in (20, 21)}
     fill(tmp_path, documents, {n: f"logstash-2026.11.{n}" for n in documents})
     vanishing.append(tmp_path / "logstash-2026.11.20/tail-w0-00001.ndjson")
@@ -349,7 +349,7 @@ def test_what_was_appended_is_what_search_returns(
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(st.characters(codec="utf-8"), min_size=1), ascii_only=st.booleans())
-def test_a_value_is_found_by_itself(value: str, ascii_only: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_value_is_found(value: str, ascii_only: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("store")
     document = json.dumps({"message": f"<{value}>", "word": value}, ensure_ascii=ascii_only).encode()
     fill(root, {"1": document}, {"1": "x"})
