@@ -26,8 +26,8 @@ def check_index(index: str) -> None:
         raise InvalidIndexError(index, "a field in the name is missing in the event")
     if index[0] in ".-_+":
         raise InvalidIndexError(index, f"it starts with {index[0]!r}")
-    if wrong := next((char for char in index if char in _FORBIDDEN or not char.isprintable()), None):
-        raise InvalidIndexError(index, f"{wrong!r} is not allowed")
+    if forbidden := next((char for char in index if char in _FORBIDDEN or not char.isprintable()), None):
+        raise InvalidIndexError(index, f"{forbidden!r} is not allowed")
     if index != index.lower():
         raise InvalidIndexError(index, "it has capital letters")
     if len(index.encode()) > 255:

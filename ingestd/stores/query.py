@@ -148,7 +148,7 @@ class Query:
 
 
 class QueryError(ValueError):
-    """A query text is invalid: ``column`` (from 1) and ``length`` of the wrong part, ``hint``: what to do."""
+    """A query text is invalid: ``column`` (from 1) and ``length`` of the invalid part, ``hint``: what to do."""
 
     def __init__(self, message: str, column: int = 1, length: int = 1, hint: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The events that all stores are asked about: three days of a site, and whatever else comes."""
+"""The events of the suite: three days of a site, and other events of all kinds."""
 
 from __future__ import annotations
 

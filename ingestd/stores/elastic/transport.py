@@ -60,7 +60,7 @@ class Transport(AsyncTransport):
     """The nodes of a cluster, used in turn; those that fail are left out for a while.
 
     Raises:
-        ValueError: A certificate or key file is missing or wrong.
+        ValueError: A certificate or key file is missing or invalid.
     """
 
     def __init__(self, options: ElasticOptions) -> None:
@@ -124,7 +124,7 @@ def connect(options: ElasticOptions) -> AsyncElasticsearch:
     """Return the official client on a `Transport`. It opens no connection before the first request.
 
     Raises:
-        ValueError: A certificate or key file is missing or wrong.
+        ValueError: A certificate or key file is missing or invalid.
     """
     transport = Transport(options)
     urls = [node.base_url for node in transport.node_pool.all()]

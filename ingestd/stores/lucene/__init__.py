@@ -39,7 +39,7 @@ def parse(text: str) -> Condition | None:
     """Return the condition that a query text states, None if it is empty.
 
     Raises:
-        QueryError: The text is wrong; ``column`` and ``length`` say where.
+        QueryError: The text is invalid; ``column`` and ``length`` say where.
     """
     tokens = tokenize(text)
     return conditions.condition(text, parser.parse(tokens)) if len(tokens) > 1 else None

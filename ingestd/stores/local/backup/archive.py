@@ -125,8 +125,9 @@ def decode(name: str, body: bytes) -> BackupManifest:
         manifest = msgspec.json.decode(checksummed.manifest, type=BackupManifest)
     except msgspec.MsgspecError:
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
-    if wrong := next((file.name for file in manifest.files if "/" in file.name or file.name in {"", ".", ".."}), None):
-        raise BackupError(f"the backup {name} is damaged: {wrong!r} is not a file name")
+    names = [file.name for file in manifest.files]
+    if invalid := [name for name in names if "/" in name or name in {"", ".", ".."}]:
+        raise BackupError(f"the backup {name} is damaged: {invalid[0]!r} is not a file name")
     if manifest.format != BackupManifest.__struct_defaults__[-1]:
         raise BackupError(f"the backup {name} was made by a newer version of ingestd")
     return manifest

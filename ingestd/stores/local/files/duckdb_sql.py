@@ -4,23 +4,23 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ingestd.event.fields import parse_path
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     import duckdb
-
-import re
-from collections.abc import Iterable, Sequence
-
-from ingestd.event.fields import parse_path
 
 PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 """Text that JSON writes unchanged, unless it escapes more than it must."""
 
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
+_BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread reads at a time; the default, 16 longest lines, is too much
+_GLOB = re.compile(r"([*?\[])")
 
 
 def literal(value: str) -> str:
@@ -54,9 +54,9 @@ def extract(paths: Sequence[tuple[str, ...]], function: str = "json_extract") ->
     To DuckDB a lone surrogate is invalid JSON; such a document is read with U+FFFD instead.
     """
     pointers = ["".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path) for path in paths]
-    what = "[" + ", ".join(map(literal, pointers)) + "]"
-    mended = f"regexp_replace(doc, {literal(_SURROGATE)}, {literal(_REPLACEMENT)}, 'g')"
-    return f"coalesce(TRY({function}(doc, {what})), TRY({function}({mended}, {what})))"
+    path_list = "[" + ", ".join(map(literal, pointers)) + "]"
+    repaired = f"regexp_replace(doc, {literal(_SURROGATE)}, {literal(_REPLACEMENT)}, 'g')"
+    return f"coalesce(TRY({function}(doc, {path_list})), TRY({function}({repaired}, {path_list})))"
 
 
 def may_contain(needles: Iterable[str], escape: str = "\\u", document: str = "doc") -> str:
@@ -67,10 +67,6 @@ def may_contain(needles: Iterable[str], escape: str = "\\u", document: str = "do
     """
     tests = [f"contains({document}, {literal(needle)})" for needle in needles]
     return "(" + " OR ".join([*tests, f"contains(doc, {literal(escape)})"]) + ")"
-
-
-_BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread takes at a time; the default, 16 longest lines, is too much
-_GLOB = re.compile(r"([*?\[])")
 
 
 def quoted_name(field: str) -> str:
