@@ -1,9 +1,121 @@
-"""What all tests share."""
+"""What all tests share: their settings, and how they are spread over processes (``pytest -n 2``, pytest-xdist)."""
 
 from __future__ import annotations
 
+import gc
+import sys
+import warnings
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.e2e.servers import SharedTestbed, Testbed
 
 # How long something takes says nothing on a machine that is busy with other work.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+TESTBED = pytest.StashKey["Testbed | SharedTestbed"]()
+
+FAILED = pytest.StashKey[bool]()
+
+FIRST = ("tests/e2e/test_lifecycle_faults.py", "tests/e2e/dashboard/", "tests/e2e/test_import_export.py")
+LAST = ("tests/e2e/", "tests/stores/", "tests/lifecycle/", "tests/")
+"""The order of the files: what takes long comes early, so that no process is left alone with it at the end. The tests
+of the search servers come in between, when these have started."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups; pytest-randomly has shuffled by then
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each file, and all tests of one search server, run in one process: they share what is expensive."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_server(item) or item.location[0]))
+    items.sort(key=_turn)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the servers that the chosen tests need, so that they are up when the first of these comes."""
+    if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
+        _start(session.config, {server for item in session.items if (server := _server(item))})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Say to a process of pytest-xdist where the servers will be."""
+    node.workerinput["testbed"] = str(_own_testbed(node.config).folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Iterable[str]) -> None:
+    """The same as `pytest_collection_finish`, for all processes together, in the one that started them."""
+    from tests.e2e.servers import SEARCH_SERVERS  # noqa: PLC0415 - only here
+
+    _start(node.config, {server for server in SEARCH_SERVERS if any(server in name for name in ids)})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Free what a failed test has left open: no other test is to get a warning about it."""
+    done = yield
+    if item.stash.get(FAILED, False):
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            sys.__dict__.pop(name, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    return done
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which test has failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+def testbed(config: pytest.Config) -> Testbed | SharedTestbed:
+    """Return the search servers of this session."""
+    if (folder := getattr(config, "workerinput", {}).get("testbed")) is None:
+        return _own_testbed(config)
+    if TESTBED not in config.stash:
+        from tests.e2e.servers import SharedTestbed  # noqa: PLC0415 - other tests need none
+
+        config.stash[TESTBED] = SharedTestbed(Path(folder))
+    return config.stash[TESTBED]
+
+
+def _own_testbed(config: pytest.Config) -> Testbed:
+    from tests.e2e.servers import Testbed  # noqa: PLC0415 - other tests need none
+
+    if TESTBED not in config.stash:
+        config.stash[TESTBED] = made = Testbed()
+        config.add_cleanup(made.stop)
+    found = config.stash[TESTBED]
+    assert isinstance(found, Testbed)
+    return found
+
+
+def _start(config: pytest.Config, servers: set[str]) -> None:
+    for name in sorted(servers):
+        _own_testbed(config).start(name)
+
+
+def _server(item: pytest.Item) -> str | None:
+    """Return the search server that a test needs."""
+    if isinstance(item, pytest.Function) and "search_server" in item.fixturenames:
+        return str(item.callspec.params["search_server"])
+    return None
+
+
+def _turn(item: pytest.Item) -> int:
+    if _server(item):
+        return len(FIRST)
+    path = item.location[0]
+    if path.startswith(FIRST):
+        return next(turn for turn, start in enumerate(FIRST) if path.startswith(start))
+    return len(FIRST) + 1 + next(turn for turn, start in enumerate(LAST) if path.startswith(start))

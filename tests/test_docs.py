@@ -15,6 +15,7 @@ from ingestd.config.parser import parse_string
 from ingestd.plugins.registry import REGISTRY, BuildContext
 from ingestd.recipes import Recipe, recipes
 from ingestd.settings import load_settings
+from tests.waiting import WAIT_SECONDS
 from tools.docgen import DOCS, PAGES
 
 ROOT = DOCS.parent
@@ -113,7 +114,7 @@ def test_each_record_arrives_once(block: str) -> None:
     loggers = ["shop.views", "django.request", "django.server", "django.channels.server"]
     loggers += [name for name in ("gunicorn.access", "uvicorn.access") if name in block]
     command = [sys.executable, "-W", "ignore", "-c", _DJANGO, block, *loggers]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
     assert done.stdout.strip() == str(sorted(loggers)), done.stderr
 
 

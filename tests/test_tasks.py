@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 
 from ingestd.tasks import BackgroundTasks, TaskEndedError
+from tests.waiting import WAIT_SECONDS
 
 
 async def fails(error: Exception) -> NoReturn:
@@ -24,7 +25,7 @@ async def at_once() -> None:
 
 
 async def failure(tasks: BackgroundTasks) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await tasks.failure()
 
 
@@ -123,7 +124,7 @@ async def test_kept_running(end: str, caplog: pytest.LogCaptureFixture) -> None:
         await forever()
 
     tasks.keep_running("a", work, pause_s=0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not done.is_set():
             await asyncio.sleep(0.001)
             for task in tasks.find("a") if end == "cancel" else ():
@@ -142,10 +143,10 @@ async def test_nothing_is_started_again_after_the_close() -> None:
         starts.append(1)
         raise ValueError("no")
 
-    tasks.keep_running("a", work, pause_s=0.01)
+    tasks.keep_running("a", work, pause_s=0.3)
     await asyncio.sleep(0.001)
     await tasks.close()
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.4)
     assert starts == [1]
 
 
@@ -170,5 +171,5 @@ async def test_until() -> None:
     tasks.start("a", fails(KeyError("a task")))
     work = asyncio.ensure_future(forever())
     with pytest.raises(KeyError, match="a task"):
-        await asyncio.wait_for(tasks.until(work), 10)
+        await asyncio.wait_for(tasks.until(work), WAIT_SECONDS)
     assert work.cancelled()

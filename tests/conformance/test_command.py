@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import WAIT_SECONDS
+
 CONFIG = """
 input { stdin { codec => json_lines } }
 filter {
@@ -23,7 +25,7 @@ output { stdout { codec => json_lines } }
 def ingestd(tmp_path: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "INGESTD_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "-m", "ingestd", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=60, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=WAIT_SECONDS, check=False)
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def test_standard_input_may_be_the_null_device_or_a_file(tmp_path: Path, config:
     command = [sys.executable, "-m", "ingestd", "run", "-f", config]
     for path, count in ((Path("/dev/null"), 0), (events, 2)):
         with path.open("rb") as stdin:
-            done = subprocess.run(command, stdin=stdin, capture_output=True, env=environment, timeout=60, check=False)
+            done = subprocess.run(
+                command, stdin=stdin, capture_output=True, env=environment, timeout=WAIT_SECONDS, check=False
+            )
         assert (done.returncode, done.stdout.count(b"\n")) == (0, count), done.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from ingestd.dead_letters.dead_letter import DeadLetter, cause, decode, encode
 from ingestd.dead_letters.reader import DeadLetterReader, DeadLettersBusyError
 from ingestd.dead_letters.writer import DeadLetterWriter
+from tests.threads import Background
 
 
 def writer(folder: Path, name: str = "w0", max_bytes: int = 1 << 20) -> DeadLetterWriter:
@@ -55,10 +55,9 @@ def test_taken_out_of_closed_and_open_files(tmp_path: Path) -> None:
 def test_no_letter_is_lost_between_writer_and_taker(tmp_path: Path) -> None:
     files = writer(tmp_path, max_bytes=1 << 24)
     taken = 0
-    adding = threading.Thread(target=lambda: add(files, *range(3000)))
-    adding.start()
-    while adding.is_alive():
-        taken += take(tmp_path, *range(0, 3000, 2))
+    with Background(lambda: add(files, *range(3000))) as adding:
+        while adding.running:
+            taken += take(tmp_path, *range(0, 3000, 2))
     taken += take(tmp_path, *range(0, 3000, 2))
     files.close()
     assert taken == 1500

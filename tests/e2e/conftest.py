@@ -10,40 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.servers import SEARCH_SERVERS, SearchServer, Testbed
-
-TESTBED = pytest.StashKey[Testbed]()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the servers that the chosen tests need, so that they are up when the first of these comes."""
-    wanted = {
-        str(item.callspec.params["search_server"])
-        for item in session.items
-        if isinstance(item, pytest.Function) and "search_server" in item.fixturenames
-    }
-    if not wanted or session.config.option.collectonly:
-        return
-    testbed = _testbed(session.config)
-    for name in sorted(wanted):
-        testbed.start(name)
-
-
-def _testbed(config: pytest.Config) -> Testbed:
-    if TESTBED not in config.stash:
-        config.stash[TESTBED] = Testbed()
-        config.add_cleanup(config.stash[TESTBED].stop)
-    return config.stash[TESTBED]
+from tests.conftest import testbed
+from tests.e2e.servers import REQUIRED, SEARCH_SERVERS, MissingError, SearchServer
 
 
 @pytest.fixture(scope="session", params=SEARCH_SERVERS)
 def search_server(request: pytest.FixtureRequest) -> SearchServer:
-    """A real server, one after the other.
+    """A real server, one after the other; without it the test is skipped, or fails if INGESTD_REQUIRE_TESTBED is 1.
 
     A test for one server only: ``@pytest.mark.parametrize("search_server", ["opensearch-3.8.0"], indirect=True)``.
     It is shared by all tests: use `index_prefix`, or `clean_search_server` for fixed index names.
     """
-    return _testbed(request.config).get(request.param)
+    try:
+        return testbed(request.config).get(request.param)
+    except MissingError as missing:
+        if REQUIRED:
+            pytest.fail(f"{request.param} is required here: {missing}")
+        pytest.skip(f"{request.param}: {missing}")
 
 
 @pytest.fixture

@@ -12,24 +12,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, Self
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-WAIT_SECONDS = 90.0
-"""A machine may be busy: what never comes costs this much, what comes late nothing."""
-
-
-def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
-    """Return once ``true()`` is; fail with ``what`` if that takes too long."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
-
+from tests.waiting import WAIT_SECONDS, wait_until
 
 _reserved: list[socket.socket] = []
 

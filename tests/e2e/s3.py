@@ -1,29 +1,63 @@
-"""An S3 emulator for the end-to-end tests, in this process."""
+"""An S3 emulator for the end-to-end tests, in this process or another one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import ThreadedWSGIServer
+
+from tests.threads import Background
 
 ACCESS_KEY, SECRET_KEY = "test", "test-secret"
 REGION = "us-east-1"
 
 
 class S3:
-    """Listens on a free port; ``url`` is its endpoint."""
+    """A client of an emulator; ``url`` is its endpoint."""
 
-    def __init__(self) -> None:
-        self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        self.url = f"http://{host}:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.client = boto3.client(
             "s3",
-            endpoint_url=self.url,
+            endpoint_url=url,
             region_name=REGION,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
         )
+
+    def bucket(self, name: str) -> str:
+        """Make a bucket; returns its name."""
+        self.client.create_bucket(Bucket=name)
+        return name
+
+    def keys(self, bucket: str) -> list[str]:
+        """Return the names of all objects of a bucket."""
+        return [item["Key"] for item in self.client.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+class _Server(ThreadedWSGIServer):
+    daemon_threads = False  # so that server_close joins them
+
+
+class Emulator:
+    """Listens on a free port in the ``with`` block; ``url`` is its endpoint."""
+
+    def __init__(self) -> None:
+        application = DomainDispatcherApplication(create_backend_app)
+        self._server = _Server("127.0.0.1", 0, application, handler=MotoRequestHandler)
+        self._serving = Background(lambda: self._server.serve_forever(0.02), self._server.shutdown)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._serving.__enter__()
+        return self
+
+    def __exit__(self, kind: object, *raised: object) -> None:
+        self._serving.__exit__(kind, *raised)
 
     @property
     def testbed(self) -> dict[str, str]:
@@ -34,15 +68,11 @@ class S3:
             "TESTBED_S3_SECRET_KEY": SECRET_KEY,
         }
 
-    def bucket(self, name: str) -> str:
-        """Make a bucket; returns its name."""
-        self.client.create_bucket(Bucket=name)
-        return name
 
-    def keys(self, bucket: str) -> list[str]:
-        """Return the names of all objects of a bucket."""
-        return [one["Key"] for one in self.client.list_objects_v2(Bucket=bucket).get("Contents", [])]
-
-    def stop(self) -> None:
-        """Close the port."""
-        self._server.stop()
+@contextmanager
+def emulated_s3() -> Iterator[S3]:
+    """Run an emulator."""
+    with Emulator() as emulator:
+        s3 = S3(emulator.url)
+        yield s3
+        s3.client.close()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
-import time
 
 from tests.e2e.gate import Gate
 
@@ -27,6 +25,17 @@ class S3Gate(Gate):
         self.bytes_per_second = 0
         self.forbids = False
         self.sent = 0
+        self._shutting = threading.Event()
+
+    def open(self) -> None:
+        """Let connections in."""
+        self._shutting.clear()
+        super().open()
+
+    def shut(self) -> None:
+        """Refuse new connections and break those that are open, also those that are slow."""
+        self._shutting.set()
+        super().shut()
 
     def forbid(self) -> None:
         """Break the connections that are open, and answer new ones with 403."""
@@ -40,44 +49,22 @@ class S3Gate(Gate):
         self.forbids, self.bytes_per_second = False, 0
         self.open()
 
-    def _accept(self, listener: socket.socket) -> None:
-        if not self.forbids:
-            super()._accept(listener)
-            return
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=self._refuse, args=(client,), daemon=True).start()
+    def _serve(self, client: socket.socket) -> None:
+        if self.forbids:
+            self._start(lambda: _refuse(client))
+        else:
+            super()._serve(client)
 
-    def _refuse(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError), client:
-            client.recv(1 << 16)
-            client.sendall(_REFUSAL)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(1 << 16):
-                pass
-
-    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
-        upwards = sink.getpeername() == self._target
-        super()._relay(_Paced(self, source, upwards=upwards), sink)  # type: ignore[arg-type]
+    def _pass(self, data: bytes, *, upwards: bool) -> None:
+        if self.bytes_per_second:
+            self._shutting.wait(len(data) / self.bytes_per_second)
+        if upwards:
+            self.sent += len(data)
 
 
-class _Paced:
-    """A socket that is read no faster than the gate allows."""
-
-    def __init__(self, gate: S3Gate, sock: socket.socket, *, upwards: bool) -> None:
-        self._gate, self._sock, self._upwards = gate, sock, upwards
-
-    def recv(self, size: int) -> bytes:
-        data = self._sock.recv(size)
-        if self._gate.bytes_per_second:
-            time.sleep(len(data) / self._gate.bytes_per_second)
-        if self._upwards:
-            self._gate.sent += len(data)
-        return data
-
-    def shutdown(self, how: int) -> None:
-        self._sock.shutdown(how)
-
-    def close(self) -> None:
-        self._sock.close()
+def _refuse(client: socket.socket) -> None:
+    client.recv(1 << 16)
+    client.sendall(_REFUSAL)
+    client.shutdown(socket.SHUT_WR)
+    while client.recv(1 << 16):
+        pass

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import pytest
+from tests.e2e.daemon import free_port
+from tests.waiting import WAIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
-    from tests.e2e.s3 import S3
+    from tests.e2e.s3 import S3, Emulator
 
 SCRIPT = Path(__file__).parent.parent / "testbed" / "elasticsearch.sh"
 SEARCH_SERVERS = ("elasticsearch-9.5.3", "elasticsearch-8.19.21", "opensearch-3.8.0")
+START_SECONDS = 1200.0
+"""Bound of the start of a server, of which there are several at once and which may have to be fetched."""
+
 REQUIRED = os.environ.get("INGESTD_REQUIRE_TESTBED") == "1"
 
 
@@ -35,13 +40,20 @@ class MissingError(Exception):
 class SearchServer:
     """A running node: ``name`` is one of `SEARCH_SERVERS`; ``url`` has no slash at its end; ``data`` is its folder.
 
-    ``s3`` is the emulator that its repository-s3 is set up for, if it has that.
+    ``s3_url`` is the emulator that its repository-s3 is set up for, if it has that.
     """
 
     name: str
     url: str
     data: Path
-    s3: S3 | None = None
+    s3_url: str | None = None
+
+    @functools.cached_property
+    def s3(self) -> S3 | None:
+        """The emulator at ``s3_url``."""
+        from tests.e2e.s3 import S3  # noqa: PLC0415 - it takes a second
+
+        return None if self.s3_url is None else S3(self.s3_url)
 
     @property
     def flavour(self) -> str:
@@ -54,6 +66,7 @@ class SearchServer:
 
     def stop(self) -> None:
         """Stop the node; `start` brings it back with its data, on the same port."""
+        self.call("PUT", "/*/_settings", {"index": {"number_of_replicas": 0}})  # so that it becomes green again
         _run("stop", str(self.data))
 
     def start(self) -> None:
@@ -65,7 +78,7 @@ class SearchServer:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
                 data = answer.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read()[:2000]!r}") from None
@@ -96,50 +109,75 @@ class SearchServer:
 
 
 class Testbed:
-    """All servers of one test session. `start` returns at once; `get` waits."""
+    """The search servers of one test session, in a folder of their own.
+
+    The process that runs the tests starts them; if they run in several processes (pytest-xdist), the one that started
+    these. `SharedTestbed` finds them by what is written into the folder. `start` returns at once; `get` waits.
+    """
 
     __test__ = False
 
     def __init__(self) -> None:
+        # In the system's folder for temporary files, where the unprivileged account can reach it.
+        self.folder = Path(tempfile.mkdtemp(prefix="ingestd-testbed-"))
+        self.folder.chmod(0o755)
         self._starting: dict[str, Future[SearchServer]] = {}
         self._pool = ThreadPoolExecutor(len(SEARCH_SERVERS), thread_name_prefix="testbed")
-        self._folder: Path | None = None
+        self._emulators = ExitStack()
 
     def start(self, name: str) -> Future[SearchServer]:
         """Get and start a server in the background, if that is not done yet."""
-        if self._folder is None:
-            # In the system's folder for temporary files, where the unprivileged account can reach it.
-            self._folder = Path(tempfile.mkdtemp(prefix="ingestd-testbed-"))
-            self._folder.chmod(0o755)
         if name not in self._starting:
-            self._starting[name] = self._pool.submit(_start, name, self._folder / name)
+            self._starting[name] = self._pool.submit(self._start, name)
         return self._starting[name]
 
     def get(self, name: str) -> SearchServer:
-        """Return the running server; skips the test, or fails it if INGESTD_REQUIRE_TESTBED is 1."""
-        try:
-            return self.start(name).result()
-        except MissingError as missing:
-            if REQUIRED:
-                pytest.fail(f"{name} is required here: {missing}")
-            pytest.skip(f"{name}: {missing}")
+        """Return the running server. Raises MissingError, or RuntimeError if it is there and does not start."""
+        return self.start(name).result()
 
     def stop(self) -> None:
         """Stop what was started, all at once, and remove its data."""
         self._pool.shutdown(wait=True)
-        if self._folder is None:
-            return
-        emulators = [one.result().s3 for one in self._starting.values() if not one.exception()]
-        stops = [subprocess.Popen(["bash", SCRIPT, "stop", self._folder / name]) for name in self._starting]
+        stops = [subprocess.Popen(["bash", SCRIPT, "stop", self.folder / name]) for name in self._starting]
         for stop in stops:
             stop.wait()
-        for emulator in emulators:
-            if emulator is not None:
-                emulator.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._emulators.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, name: str) -> SearchServer:
+        try:
+            emulator = self._emulators.enter_context(_emulator()) if name.startswith("opensearch-3") else None
+            server = _start(name, self.folder / name, emulator)
+        except (MissingError, RuntimeError) as error:
+            self._write(name, {type(error).__name__: str(error)})
+            raise
+        self._write(name, {"url": server.url, "s3": server.s3_url})
+        return server
+
+    def _write(self, name: str, found: dict[str, Any]) -> None:
+        file = self.folder / f"{name}.new"
+        file.write_text(json.dumps(found))
+        file.rename(self.folder / f"{name}.json")
 
 
-def _start(name: str, data: Path) -> SearchServer:
+class SharedTestbed:
+    """The servers that another process starts in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, name: str) -> SearchServer:
+        """Return the running server. Raises MissingError, or RuntimeError if it is there and does not start."""
+        file = self._folder / f"{name}.json"
+        wait_until(file.exists, f"{name} to start", START_SECONDS)
+        found = json.loads(file.read_text())
+        if "url" in found:
+            return SearchServer(name, found["url"], self._folder / name, found["s3"])
+        [(kind, text)] = found.items()
+        raise (MissingError if kind == MissingError.__name__ else RuntimeError)(text)
+
+
+def _start(name: str, data: Path, emulator: Emulator | None) -> SearchServer:
     if sys.platform != "linux":
         raise MissingError("the servers are started on Linux only")
     for tool in ("bash", "curl", "unzip", "flock"):
@@ -148,19 +186,18 @@ def _start(name: str, data: Path) -> SearchServer:
     version = name.removeprefix("elasticsearch-")
     _run("jdk", version)
     _run("install", version)
-    s3 = _emulator() if name.startswith("opensearch-3") else None
     try:
-        environ = s3.testbed if s3 is not None else {}
-        url = _run("start", version, str(_free_port()), str(data), **environ)
+        environ = emulator.testbed if emulator is not None else {}
+        url = _run("start", version, str(free_port()), str(data), **environ)
     except MissingError as failed:  # it is here and does not start: that is no reason to look away
         raise RuntimeError(str(failed)) from None
-    return SearchServer(name, url, data, s3)
+    return SearchServer(name, url, data, emulator.url if emulator is not None else None)
 
 
-def _emulator() -> S3:
-    from tests.e2e.s3 import S3  # noqa: PLC0415 - it takes a second
+def _emulator() -> Emulator:
+    from tests.e2e.s3 import Emulator  # noqa: PLC0415 - it takes a second
 
-    return S3()
+    return Emulator()
 
 
 def _run(*arguments: str, **environ: str) -> str:
@@ -172,9 +209,3 @@ def _run(*arguments: str, **environ: str) -> str:
     if done.returncode != 0:
         raise MissingError(done.stderr.strip().rpartition("\n")[2] or f"{' '.join(arguments)} failed")
     return str(done.stdout).strip().rpartition("\n")[2]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingestd.recipes import recipe
-from tests.e2e.daemon import free_port, wait_until
+from tests.e2e.daemon import free_port
 from tests.e2e.site import MANAGE, Site, django_site
+from tests.waiting import wait_until
 
 _ASGI = "import django.core.asgi as asgi\napplication = asgi.get_asgi_application()\n"
 _WSGI = "import django.core.wsgi as wsgi\napplication = wsgi.get_wsgi_application()\n"

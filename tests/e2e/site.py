@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.daemon import wait_until
+from tests.waiting import WAIT_SECONDS, wait_until
 
 MANAGE = Path(__file__).parent / "django_site" / "manage.py"
 _ADDRESS = re.compile(r"development server at http://127\.0\.0\.1:([1-9]\d*)/")
@@ -26,7 +26,7 @@ class Site:
 
     def get(self, target: str) -> int:
         """Request a path with its query, sent as it stands; return the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=WAIT_SECONDS)
         try:
             connection.request("GET", target)
             answer = connection.getresponse()

@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.e2e.http_server import HttpServer
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,18 @@ class StubElasticsearch:
         self.refuses: Callable[[dict[str, Any]], bool] = lambda document: False
         """Whether a document is answered with 400 and never stored."""
         self.lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server = _Server(_Handler, port)
         self._server.stub = self
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server.__enter__()
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, kind: object, *raised: object) -> None:
+        self._server.__exit__(kind, *raised)
 
     def stored(self) -> int:
         """Return how many documents there are, not in the middle of a request."""
@@ -99,12 +100,8 @@ class StubElasticsearch:
         return sorted(one[name] for one in self.documents.values())
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(HttpServer):
     stub: StubElasticsearch
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: connections break here on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -121,7 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         stub = self.server.stub
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionError("it broke in the middle of a request")
         packed = self.headers.get("Content-Encoding") == "gzip"
         lines = (gzip.decompress(body) if packed else body).splitlines()
         with stub.lock:

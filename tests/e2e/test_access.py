@@ -22,7 +22,8 @@ from ingestd.web.auth.access import Access, AccessError
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
 from ingestd.web.server import HttpServer
-from tests.e2e.daemon import Daemon, environment, wait_until
+from tests.e2e.daemon import Daemon, environment
+from tests.waiting import WAIT_SECONDS, wait_until
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
 LOCKED = Access(password=PASSWORD, token=TOKEN)
@@ -373,7 +374,9 @@ async def test_without_a_password_the_network_is_refused() -> None:
 
 def test_the_daemon_refuses_to_start_open_to_the_network(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "0.0.0.0:0"]
-    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: 0.0.0.0:0 can be reached from outside, and the dashboard has no password: ")
     assert len(done.stderr.splitlines()) == 1
@@ -426,6 +429,6 @@ async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
 def settings_shown(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "ingestd", "config", "settings", *arguments]
     environ = environment(folder) | {"INGESTD_HTTP_PASSWORD": PASSWORD, "INGESTD_HTTP_TOKEN": TOKEN}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=True)
     assert "http_password" in done.stdout
     return done.stdout

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.daemon import Daemon, ingestd, wait_until
-from tests.e2e.test_scheduler import EVENTS, indices, name, put, today
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.test_scheduler import EVENTS, indices, name, put
+from tests.waiting import WAIT_SECONDS, today, wait_until
 
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    today()
     data = tmp_path / "data"
     for days_ago in (0, 1, 2):
         put(data, days_ago)
@@ -32,7 +34,7 @@ def start(daemon: Daemon, path: str, body: Any = None, **headers: str) -> Any:
     data = json.dumps(body).encode() if body is not None else b""
     request = urllib.request.Request(f"{daemon.url}/api/{path}", data, headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
             return answer.status, json.loads(answer.read())["action"]
     except urllib.error.HTTPError as error:
         with error:
@@ -47,7 +49,7 @@ def done(daemon: Daemon, path: str, body: dict[str, Any] | None = None) -> tuple
     """Start an action and wait for its end; returns state and message."""
     status, found = start(daemon, path, body)
     assert (status, found["state"]) == (202, "running")
-    wait_until(lambda: action(daemon)["state"] != "running", f"the end of {path}", 60)
+    wait_until(lambda: action(daemon)["state"] != "running", f"the end of {path}")
     ended = action(daemon)
     assert ended["ended"] >= ended["started"]
     return ended["state"], ended["message"]

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.tools import Clients, kill, kill_children, workers
-from tests.e2e.daemon import WAIT_SECONDS, Daemon, environment, wait_until
+from tests.e2e.daemon import Daemon, environment
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.waiting import WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 NUMBERS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
@@ -39,15 +40,12 @@ def numbers(data_dir: Path, *arguments: str) -> dict[str, int]:
 def test_workers_are_killed_while_stock_clients_log(tmp_path: Path) -> None:
     """Also while the daemon is at work, at whatever moment."""
     with Daemon(tmp_path, workers="2") as daemon:
-        clients = Clients(daemon.port, 1000, 4)
-        try:
+        with Clients(daemon.port, 1000, 4) as clients:
             for seed in range(4):
                 kill_children(daemon, 2, random.Random(seed), (0.05, 0.3))
                 found = audited(daemon.data_dir)
                 assert found["balanced"]
             clients.finish()
-        finally:
-            clients.kill()
         daemon.stop()
     found = audited(daemon.data_dir)
     assert found["received"] == len(clients.numbers) == found["delivered"] + found["duplicates"]

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.tools import kill, workers
-from tests.e2e.daemon import WAIT_SECONDS, Daemon, environment, ingestd, wait_until
+from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.waiting import WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 EVENTS = [{"@timestamp": STAMP, "n": number} for number in range(100)]

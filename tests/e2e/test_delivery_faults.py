@@ -9,9 +9,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.e2e.daemon import Daemon, free_port, wait_until
+from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.gate import Gate
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.waiting import wait_until
 
 CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }

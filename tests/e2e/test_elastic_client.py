@@ -222,9 +222,9 @@ async def test_too_many_fields(client: ElasticClient, search_server: SearchServe
 
 
 async def test_a_batch_is_quick(client: ElasticClient, index_prefix: str) -> None:
-    """5,000 documents in one request, in seconds: the client is not quadratic."""
+    """5,000 documents in one request, in seconds of CPU time: the client is not quadratic."""
     document = dumps(SHAPES["django_access"])
-    begun = time.monotonic()
+    begun = time.process_time()
     answer = await send(client, f"{index_prefix}a", [document] * 5000)
     assert parse_response(answer.status, answer.body, 5000).delivered == 5000
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 5

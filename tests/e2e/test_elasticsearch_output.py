@@ -6,13 +6,15 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.servers import SearchServer
+from tests.threads import Background
+from tests.waiting import wait_until
 
 CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
@@ -193,22 +195,15 @@ def test_a_cluster_that_takes_nothing_for_a_while(
     assert found == [full, f"{index_prefix}2026.11.23"]
 
 
-class Sender(threading.Thread):
-    """Sends numbered events, some thousand a second, until it is told to stop or the ``with`` block ends."""
+class Sender(Background):
+    """Sends numbered events, some thousand a second, until `finish` or the end of the ``with`` block."""
 
     def __init__(self, daemon: Daemon) -> None:
-        super().__init__()
         self._daemon, self._end = daemon, threading.Event()
+        super().__init__(self._send, self._end.set)
         self.sent = 0
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.finish()
-
-    def run(self) -> None:
+    def _send(self) -> None:
         text = "x" * 200
         while not self._end.wait(0.05):
             numbers = range(self.sent, self.sent + 200)
@@ -216,6 +211,7 @@ class Sender(threading.Thread):
             self.sent = numbers.stop
 
     def finish(self) -> None:
+        """Send no more."""
         self._end.set()
         self.join()
 

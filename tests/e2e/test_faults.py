@@ -13,7 +13,8 @@ from typing import IO
 
 import pytest
 
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 

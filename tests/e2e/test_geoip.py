@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ingestd.geoip.fetch import FetchError, fetch
 from ingestd.geoip.install import Installer, silent
 from ingestd.geoip.sources import Download
 from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.http_server import HttpServer
 from tests.e2e.servers import REQUIRED
 from tests.geoip import databases as db
 
@@ -26,14 +26,13 @@ SCRIPT = Path(__file__).parent.parent / "testbed" / "geoip.sh"
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
-class Site(ThreadingHTTPServer):
+class Site(HttpServer):
     """A server of one database; ``headers`` are those of the requests that came."""
 
-    daemon_threads = True
     database = Path(db.COUNTRY)
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.headers: list[Any] = []
         self.host = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -74,11 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def site() -> Iterator[Site]:
     with Site() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_install_and_refresh(site: Site, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import IO
 
 import pytest
 
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
+from tests.waiting import PROMPT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,7 +78,7 @@ def test_helper_that_does_not_stop_is_killed(daemon: WithHelper) -> None:
     pid = daemon.wait_for_life("start")
     started = time.monotonic()
     daemon.stop()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PROMPT_SECONDS
     [said] = daemon.said("a process did not end in time and is killed")
     assert said["process"] == "test helper"
     assert gone(pid)
@@ -87,4 +88,4 @@ def test_it_does_not_outlive_a_supervisor_that_is_killed(daemon: WithHelper) -> 
     daemon.notes.with_suffix(".deaf").touch()
     pid = daemon.wait_for_life("start")
     daemon.kill()
-    wait_until(lambda: gone(pid), "the end of the helper", 10)
+    wait_until(lambda: gone(pid), "the end of the helper")

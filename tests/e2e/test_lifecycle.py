@@ -22,8 +22,9 @@ from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.query import Query
-from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
+from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, emulated_s3
 from tests.e2e.servers import SearchServer
+from tests.waiting import WAIT_SECONDS
 
 FIRST = datetime.date(2019, 5, 15)
 DAYS = [FIRST + datetime.timedelta(days=number) for number in range(31)]
@@ -64,7 +65,9 @@ class Site(ABC):
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "ingestd", *arguments]
         surroundings = os.environ | self.environ
-        return subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(
+            command, env=surroundings, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS
+        )
 
     def settings(self) -> Settings:
         return load_settings(environ=self.environ | {"INGESTD_SCHEDULE_TIME_ZONE": "UTC"})
@@ -186,9 +189,8 @@ def thirty_one_days(site: Site) -> None:
 
 @pytest.fixture
 def s3() -> Iterator[S3]:
-    made = S3()
-    yield made
-    made.stop()
+    with emulated_s3() as made:
+        yield made
 
 
 def test_the_built_in_store_and_s3(s3: S3, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.inputs._tcp_position import unread
 from ingestd.supervisor.sockets import widen
 from tests.e2e.chaos.tools import children, is_worker
-from tests.e2e.daemon import Daemon, ingestd, wait_until
-from tests.e2e.test_tcp import Server, accepted, eventually, line, serving, tcp_pair
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.test_tcp import Server, accepted, line, serving, tcp_pair
+from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
 LONG = 800_000
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -94,7 +95,7 @@ def test_what_the_kernel_holds_while_nobody_reads() -> None:
     ours, theirs = tcp_pair()
     with ours, theirs:
         widen(theirs)
-        ours.settimeout(10)
+        ours.settimeout(WAIT_SECONDS)
         ours.sendall(b"x" * 3_000_000)
         wait_until(lambda: unread(theirs) == 3_000_000, "the bytes")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ingestd.recipes import recipe
-from tests.e2e.daemon import Daemon, ingestd, wait_until
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.serving import served
+from tests.waiting import wait_until
 
 TARGET = "/search?q=%EC%84%9C%EC%9A%B8+%EB%A7%9B%EC%A7%91"
 

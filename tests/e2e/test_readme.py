@@ -14,6 +14,7 @@ from ingestd.stores.lucene import parse
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.site import django_site
 from tests.e2e.test_django import WORDS, visit
+from tests.waiting import WAIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -37,7 +38,9 @@ def commands(text: str, folder: Path, **variables: str) -> str:
     text = re.sub(r"^(\.venv/bin/)?ingestd ", f"{sys.executable} -m ingestd ", text, flags=re.MULTILINE)
     environ = environment(folder / "data") | {"PYTHONPATH": str(ROOT)} | variables
     command = ["sh", "-euc", text]
-    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, env=environ, cwd=folder, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

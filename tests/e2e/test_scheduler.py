@@ -14,25 +14,26 @@ from pathlib import Path
 import pytest
 
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
-from tests.e2e.daemon import Daemon, environment, ingestd, wait_until
+from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, today, wait_until
 
 EVENTS = 50
 
 
-def today() -> datetime.date:
-    return datetime.datetime.now(datetime.UTC).date()
+def day(days_ago: int) -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=days_ago)
 
 
 def name(days_ago: int) -> str:
-    return f"logstash-{today() - datetime.timedelta(days=days_ago):%Y.%m.%d}"
+    return f"logstash-{day(days_ago):%Y.%m.%d}"
 
 
 def put(data: Path, days_ago: int, size: int = 20) -> None:
-    day = today() - datetime.timedelta(days=days_ago)
     writer = LocalWriter(store_root(data), "earlier")
     body = os.urandom(size // 2).hex()
     documents = [
-        f'{{"@timestamp":"{day}T10:00:{number:02}.000Z","message":"{body}"}}'.encode() for number in range(EVENTS)
+        f'{{"@timestamp":"{day(days_ago)}T10:00:{number:02}.000Z","message":"{body}"}}'.encode()
+        for number in range(EVENTS)
     ]
     writer.append(name(days_ago), documents, [f"{days_ago}-{number}" for number in range(EVENTS)])
     writer.close()
@@ -50,6 +51,7 @@ def helpers_of(daemon: Daemon) -> list[int]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
+    today()
     made = tmp_path / "data"
     for days_ago in (0, 1, 40):
         put(made, days_ago)
@@ -64,7 +66,7 @@ def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Pat
         assert indices(data) == [name(1), name(0)]
         assert daemon.metric("ingestd_overdue_indices") == 0
         success = daemon.metric("ingestd_lifecycle_success_timestamp_seconds")
-        assert abs(time.time() - success) < 120
+        assert abs(time.time() - success) < WAIT_SECONDS
         listed = json.loads(ingestd(data, "backup", "list", "--json"))
         assert [(entry["index"], entry["events"]) for entry in listed] == [(name(40), EVENTS), (name(1), EVENTS)]
 
@@ -81,7 +83,7 @@ def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Pat
         assert json.loads(daemon.get("/health"))["degraded"] is False
         began = time.monotonic()
         daemon.stop()
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < PROMPT_SECONDS
 
 
 def test_what_fails_makes_it_degraded_but_ready(data: Path, tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ WRONG = [  # id, cron, what is said
 def test_a_wrong_schedule_is_refused_at_the_start(cron: str, said: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "off"]
     environ = environment(tmp_path) | {"INGESTD_SCHEDULE_CRON": cron}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("INGESTD_SCHEDULE_CRON: error: schedule.cron: ")
     assert said in done.stderr

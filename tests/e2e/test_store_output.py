@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.waiting import WAIT_SECONDS
 
 STAMP = "2026-11-22T10:00:00.000Z"
 
@@ -79,7 +80,7 @@ def test_a_second_daemon_reports_the_first(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "off"]
         second = subprocess.run(
-            command, env=environment(daemon.data_dir), capture_output=True, text=True, timeout=20, check=False
+            command, env=environment(daemon.data_dir), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
         )
     assert second.returncode == 1
     assert second.stderr.startswith("error: ")

@@ -10,8 +10,9 @@ from typing import IO
 
 import pytest
 
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

@@ -7,7 +7,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from ingestd.plugins.interfaces import Prepared, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
+from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
 
 class Memory:
@@ -38,7 +39,7 @@ class Memory:
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
         self.ids: list[str] = []
-        self.gate = asyncio.Event()
+        self.gate, self.first = asyncio.Event(), asyncio.Event()
         self.gate.set()
 
     async def open(self) -> None:
@@ -51,6 +52,7 @@ class Memory:
     async def deliver(self, loads: Sequence[list[bytes]]) -> None:
         await self.gate.wait()
         self.documents += [json.loads(document) for load in loads for document in load]
+        self.first.set()
 
     async def close(self) -> None:
         pass
@@ -90,6 +92,7 @@ class Server:
         self._stream_ids = StreamIds()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
+        self._writers: list[asyncio.StreamWriter] = []
         self.address: tuple[str, int] = self._listener.getsockname()
         self.stopped = False
 
@@ -108,7 +111,15 @@ class Server:
 
     async def connect(self) -> asyncio.StreamWriter:
         _, writer = await asyncio.open_connection(*self.address)
+        self._writers.append(writer)
         return writer
+
+    async def close_clients(self) -> None:
+        """Close what `connect` opened, also if the test failed before it did."""
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def stop(self, mode: StopMode = "drain") -> None:
         if self.stopped:
@@ -118,7 +129,7 @@ class Server:
         asyncio.get_running_loop().remove_reader(self._listener.fileno())
         self._listener.close()
         self.running.stop_inputs(mode)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_SECONDS):
             await self.running.drain()
         await self.running.close()
 
@@ -126,12 +137,6 @@ class Server:
         """Wait until ``count`` documents have come, return them all."""
         await eventually(lambda: len(self.memory.documents) >= count)
         return self.memory.documents
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 -- what is waited for happens in other modules
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager
@@ -143,6 +148,7 @@ async def serving(options: str = "codec => json_lines", **settings: Any) -> Asyn
     finally:
         server.memory.gate.set()
         await server.stop()
+        await server.close_clients()
 
 
 def numbers(documents: list[dict[str, Any]]) -> list[int]:
@@ -236,21 +242,21 @@ async def test_a_line_too_long_becomes_a_dead_letter() -> None:
 
 
 async def test_idle_connections_are_closed() -> None:
-    async with serving("codec => json_lines idle_timeout => 0.2") as server:
+    async with serving("codec => json_lines idle_timeout => 1") as server:
         reader, writer = await asyncio.open_connection(*server.address)
         busy = await server.connect()
         writer.write(b'{"n":1}')
 
         async def talk() -> None:
-            for number in range(10):
+            for number in range(20):
                 busy.write(line(number))
                 await asyncio.sleep(0.06)
 
         talking = asyncio.ensure_future(talk())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_SECONDS):
             assert await reader.read() == b""  # closed by the server
         await talking
-        assert len(await server.until(11)) == 11
+        assert len(await server.until(21)) == 21
         for one in (busy, writer):
             one.close()
 
@@ -384,15 +390,15 @@ async def test_the_next_reader_is_woken_for_short_lines() -> None:
 
 async def test_who_is_not_read_is_not_idle() -> None:
     """While there is no room nobody is sent away: what is in the kernel would be lost."""
-    async with serving("codec => json_lines idle_timeout => 0.2", queue_bytes=1, journal_bytes=10_000) as server:
+    async with serving("codec => json_lines idle_timeout => 0.5", queue_bytes=1, journal_bytes=10_000) as server:
         server.memory.gate.clear()
         writer = await server.connect()
         for number in range(20):
             writer.write(line(number, text="x" * 1000))
             await writer.drain()
-            await asyncio.sleep(0.01)
-        assert server.running.full
-        await asyncio.sleep(0.5)
+            await asyncio.sleep(0.001)
+        await eventually(lambda: server.running.full)
+        await asyncio.sleep(1)
         assert server.closed == []
         server.memory.gate.set()
         assert numbers(await server.until(20)) == list(range(20))
@@ -427,7 +433,7 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
         await eventually(lambda: server.running.full)
         await asyncio.sleep(0.05)
         server.running.stop_inputs("drain")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):  # one after the other they would take 20 s
             await server.running.inputs_ended()
         server.memory.gate.set()
         await server.stop()
@@ -447,12 +453,13 @@ async def test_one_that_costs_much_leaves_the_others_their_turn() -> None:
     async with serving() as server:
         writer, other = await server.connect(), await server.connect()
         writer.write(b"x\n" * 30_000)
-        await server.until(1)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await server.memory.first.wait()
         other.write(line(1))
-        await eventually(lambda: any("n" in one for one in server.memory.documents))
-        assert len(server.memory.documents) < 25_000
         documents = await server.until(30_001)
-        assert sum(one.get("message") == "x" for one in documents) == 30_000
+        [place] = [place for place, document in enumerate(documents) if "n" in document]
+        assert place < 25_000
+        assert sum(document.get("message") == "x" for document in documents) == 30_000
         for one in (writer, other):
             one.close()
 
@@ -476,7 +483,7 @@ async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
         try:
             await eventually(lambda: server.running.full)
             before = -1
-            async with asyncio.timeout(20):  # until the kernel is full as well, and the sender held up
+            async with asyncio.timeout(WAIT_SECONDS):  # until the kernel is full as well, and the sender held up
                 while sent > before:
                     before = sent
                     await asyncio.sleep(0.3)
@@ -572,14 +579,14 @@ async def test_a_connection_that_waits_for_room_does_not_wait_in_vain() -> None:
     writer = await server.connect()
     reader: Any = server.running.socket_input("tcp_0")
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_SECONDS):
             while not (waiting := reader._tasks.find("wait for room")):
                 writer.write(line(1, text="x" * 500) * 10)
                 await asyncio.sleep(0.01)
     [task] = waiting
     task.cancel()
     with pytest.raises(TaskEndedError, match="wait for room was cancelled"):
-        await asyncio.wait_for(server.running.failed(), 20)
+        await asyncio.wait_for(server.running.failed(), WAIT_SECONDS)
     await server.running.close()
     for connection in list(reader._connections):
         connection.close("error")

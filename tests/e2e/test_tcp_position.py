@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from ingestd.plugins.inputs._tcp_position import peer_has_closed, position, unread
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
@@ -30,7 +31,7 @@ def ends() -> Iterator[Ends]:
 
 def arrived(sock: socket.socket, size: int, *, closed: bool = False) -> None:
     """Wait until so much waits to be read, and the end of the stream has come."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_SECONDS
     while unread(sock) != size or peer_has_closed(sock) != closed:
         assert time.monotonic() < deadline, (unread(sock), peer_has_closed(sock))
         time.sleep(0.001)

@@ -6,7 +6,8 @@ import json
 import socket
 from pathlib import Path
 
-from tests.e2e.daemon import Daemon, ingestd, wait_until
+from tests.e2e.daemon import Daemon, ingestd
+from tests.waiting import wait_until
 
 CONFIG = """
 input { tcp { id => "site" port => 0 host => "127.0.0.1" codec => json_lines } }

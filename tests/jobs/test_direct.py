@@ -22,6 +22,7 @@ from ingestd.plugins.inputs.generator import Generator
 from ingestd.plugins.outputs.file import FileOutput
 from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
+from tests.waiting import WAIT_SECONDS, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +54,13 @@ async def test_it_ends_with_its_inputs(tmp_path: Path) -> None:
 
 
 async def test_it_ends_with_a_signal(tmp_path: Path) -> None:
-    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGTERM)
-    assert await asyncio.wait_for(run_direct([build(tmp_path, 0)], 20), 60)
+    async def end() -> None:
+        await eventually(lambda: (tmp_path / "out").exists() and lines(tmp_path) > 0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = asyncio.create_task(end())
+    assert await asyncio.wait_for(run_direct([build(tmp_path, 0)], 20), WAIT_SECONDS)
+    await ending
     assert lines(tmp_path) > 0
 
 
@@ -91,6 +97,6 @@ async def test_task_that_dies_ends_the_run(
 ) -> None:
     monkeypatch.setattr(*target, dies(defect))
     with pytest.raises(error):
-        await asyncio.wait_for(run_direct([build(tmp_path, 0)], 1), 20)
+        await asyncio.wait_for(run_direct([build(tmp_path, 0)], 1), WAIT_SECONDS)
     logged = any(message.startswith("a background task") for message in caplog.messages)
     assert logged == (error is not OutputGoneError)  # which is no defect: the command reports it

@@ -12,7 +12,7 @@ import pytest
 def test_killed_at_each_step(action: str, least: int, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.lifecycle.killed", action, tmp_path],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > least

@@ -22,6 +22,7 @@ from ingestd.pipeline.processing import Processed, prepare
 from ingestd.plugins.interfaces import Prepared, Rejection
 from ingestd.tasks import BackgroundTasks
 from tests.conformance.running import FRAME, build
+from tests.waiting import WAIT_SECONDS, eventually
 
 TIME_NS = 1_795_341_600_000_000_000  # 2026-11-22
 
@@ -145,18 +146,15 @@ def texts(numbers: Iterable[int]) -> list[bytes]:
 
 
 async def comes(what: Callable[[], Awaitable[None]]) -> bool:
-    """Return whether ``what`` returns at once."""
-    try:
-        await asyncio.wait_for(what(), 0.01)
-    except TimeoutError:
+    """Return whether ``what`` returns at once: within a few turns of the event loop, however long they take."""
+    coming = asyncio.ensure_future(what())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    if not coming.done():
+        coming.cancel()
         return False
+    await coming
     return True
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 -- what is waited for happens in other modules
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +198,7 @@ async def test_a_busy_output_lets_loads_gather() -> None:
     output.gate.clear()
     road = await begun(output, max_delay=0)
     road.take([0])
-    await asyncio.sleep(0.02)
+    await eventually(lambda: output.busy == 1)
     road.take(range(1, 6))
     await asyncio.sleep(0.02)
     assert road.committed == Position(0, 0)
@@ -223,8 +221,7 @@ async def test_what_is_under_way_is_not_committed() -> None:
     output.gate.clear()
     road = await begun(output, max_delay=0)
     [end] = road.take([1])
-    await asyncio.sleep(0.02)
-    assert output.busy == 1
+    await eventually(lambda: output.busy == 1)
     assert (road.committed, road.delivery.position) == (Position(0, 0), end)
     output.gate.set()
     await road.delivery.close()
@@ -235,7 +232,7 @@ async def test_a_closed_pipe_ends_it() -> None:
     road = await begun(Output(troubles=[BrokenPipeError()]))
     road.take([1])
     with pytest.raises(OutputGoneError, match="the reader of stdout_0 has gone"):
-        await asyncio.wait_for(road.tasks.failure(), 5)
+        await asyncio.wait_for(road.tasks.failure(), WAIT_SECONDS)
     assert road.committed == Position(0, 0)
 
 
@@ -244,8 +241,7 @@ async def test_several_calls_at_once() -> None:
     output.gate.clear()
     road = await begun(output, max_delay=0)
     ends = road.take(range(5), size=100)
-    await asyncio.sleep(0.05)
-    assert output.busy == 3
+    await eventually(lambda: output.busy == 3)
     output.gate.set()
     await road.delivery.close()
     assert sorted(output.loads) == texts(range(5))
@@ -299,7 +295,7 @@ async def test_no_room_at_the_bound_and_again_at_three_quarters() -> None:
     assert not await comes(road.delivery.room)
     waiting = asyncio.ensure_future(road.delivery.room())
     output.gate.set()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, WAIT_SECONDS)
     await road.delivery.close()
 
 
@@ -311,7 +307,7 @@ async def test_idle_when_everything_is_delivered() -> None:
     road.take([1, 2])
     assert not await comes(road.delivery.idle)
     output.gate.set()
-    await asyncio.wait_for(road.delivery.idle(), 5)
+    await asyncio.wait_for(road.delivery.idle(), WAIT_SECONDS)
     assert output.loads == texts([1, 2])
     await road.delivery.close()
 
@@ -378,7 +374,7 @@ async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None
     await asyncio.sleep(0.05)
     assert (road.committed, await comes(road.delivery.idle)) == (Position(0, 0), False)
     road.letters.refuses = False
-    await asyncio.wait_for(road.delivery.idle(), 5)
+    await asyncio.wait_for(road.delivery.idle(), WAIT_SECONDS)
     assert (road.committed, road.letters.unsynced) == (end, False)
     assert road.journal.committed(road.delivery.name)[1]["days"]["2026-11-22"]["stdin_0"] == {"received": 1, "dead": 1}
     await road.delivery.close()

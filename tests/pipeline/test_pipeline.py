@@ -29,6 +29,7 @@ from ingestd.plugins.interfaces import Prepared
 from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
 from tests.conformance.running import FRAME, build
+from tests.waiting import WAIT_SECONDS, eventually
 
 STREAM = Stream("o", {"host": "h"})
 
@@ -113,7 +114,7 @@ async def life(folder: Path, journal: RecordQueue) -> AsyncIterator[Life]:
     await one.running.start()
     try:
         yield one
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_SECONDS):
             one.running.stop_inputs("drain")
             await one.running.drain()
     finally:
@@ -179,11 +180,10 @@ async def test_a_disk_that_refuses_is_asked_now_and_then(
                 await one.running.room()
 
         feeding = asyncio.create_task(feed())
-        while journal.refused < 4:  # noqa: ASYNC110 -- what is waited for happens in other modules
-            await asyncio.sleep(0.01)
+        await eventually(lambda: journal.refused >= 4)
         assert time.monotonic() - begin >= 0.6
         journal.refuses = False
-        await asyncio.wait_for(feeding, 30)
+        await asyncio.wait_for(feeding, WAIT_SECONDS)
     assert len(one.output.documents) == 1
     told = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
     assert told == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
@@ -249,9 +249,9 @@ async def test_a_task_that_dies_ends_the_pipeline_and_nothing_is_lost(
         task.cancel()
     assert one.put(b'{"n":0}\n')
     with pytest.raises((KeyError, TaskEndedError)):
-        await asyncio.wait_for(one.running.failed(), 10)
+        await asyncio.wait_for(one.running.failed(), WAIT_SECONDS)
     with pytest.raises((KeyError, TaskEndedError)):
-        await asyncio.wait_for(one.running.drain(), 10)
+        await asyncio.wait_for(one.running.drain(), WAIT_SECONDS)
     [record] = [record for record in caplog.records if record.getMessage().startswith("a background task")]
     fields = record.__dict__["fields"]
     assert (fields["owner"], fields["task"]) == ("pipeline main", name)
@@ -271,7 +271,7 @@ async def test_an_input_that_returns_before_its_time_is_a_failure(tmp_path: Path
     await one.running.start()
     one.source.ended.set()
     with pytest.raises(TaskEndedError, match="stdin_0 returned"):
-        await asyncio.wait_for(one.running.inputs_ended(), 10)
+        await asyncio.wait_for(one.running.inputs_ended(), WAIT_SECONDS)
     await one.running.close()
     one.files.close()
 
@@ -283,7 +283,7 @@ async def test_a_defect_while_a_chunk_is_handed_over(tmp_path: Path, monkeypatch
     monkeypatch.setattr(one.running.deliveries[0], "take", lambda *_: 1 / 0)
     assert one.put(b'{"n":0}\n')
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(one.running.failed(), 10)
+        await asyncio.wait_for(one.running.failed(), WAIT_SECONDS)
     await one.running.close()
     one.files.close()
     async with life(tmp_path, Journal(tmp_path / "journal")) as again:

@@ -320,10 +320,10 @@ def test_any_order_of_tokens(parts: list[str]) -> None:
     ids=["brackets", "words", "nots", "fields", "backslashes", "signs", "wildcards"],
 )
 def test_long_texts_are_parsed_quickly(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(QueryError):
         lucene.parse(text)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1).filter(

@@ -13,6 +13,7 @@ import pytest
 
 from ingestd.supervisor.channel import Channel, Message
 from ingestd.supervisor.children import HEALTHY_SECONDS, Child, ChildMain, Children, pause_before_next
+from tests.waiting import WAIT_SECONDS
 
 PAUSES = [  # id, exit code, seconds lived, failures in a row, pause
     ("lived_long", 1, HEALTHY_SECONDS, 5, 0.0),
@@ -58,7 +59,7 @@ class Family:
             self.children.restart(child, code, "ended")
 
     def live(self, until: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + WAIT_SECONDS
         while not until():
             assert time.monotonic() < deadline, (self.heard, self.ended)
             moment = self.children.next_deadline()

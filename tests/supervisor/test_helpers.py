@@ -13,6 +13,7 @@ import pytest
 from ingestd import metrics
 from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper, run_beside
+from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS
 
 
 def wait(stop: threading.Event) -> None:
@@ -39,7 +40,7 @@ class Process:
         theirs.close()
 
     def exit_code(self) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + WAIT_SECONDS
         while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0):
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
@@ -106,5 +107,5 @@ def test_work_on_a_thread_is_left_when_it_does_not_stop() -> None:
     stop.set()
     started = time.monotonic()
     run_beside(work, stop, 0.1)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PROMPT_SECONDS
     done.set()

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.journal import journal as command
 from tests.journal.builders import chunk, everything, fill, segments, small
+from tests.threads import Background
 
 
 def run(data_dir: Path, *arguments: str) -> Result:
@@ -190,13 +192,7 @@ def test_while_a_daemon_writes(tmp_path: Path) -> None:
                 journal.sync()
             os.sched_yield()
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
+    with closing(journal), Background(write, stop.set):
         for _ in range(5):
             done = run(tmp_path, "verify")
             assert (done.exit_code, done.stdout) == (0, "")
-    finally:
-        stop.set()
-        thread.join()
-        journal.close()

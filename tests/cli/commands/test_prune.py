@@ -11,16 +11,16 @@ from click.testing import CliRunner
 
 from ingestd.cli.main import main
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
-
-TODAY = datetime.datetime.now(datetime.UTC).date()
+from tests.waiting import today
 
 
 def name(age: int) -> str:
-    return f"logstash-{TODAY - datetime.timedelta(days=age):%Y.%m.%d}"
+    return f"logstash-{datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=age):%Y.%m.%d}"
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
+    today(minutes=0.2)
     for age in (0, 3, 40):
         writer = LocalWriter(store_root(tmp_path), "w0")
         writer.append(name(age), [b'{"message":"%b"}' % (b"x" * 2000)], ["1"])

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import WAIT_SECONDS
+
 
 def run(tmp_path: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "INGESTD_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "-m", "ingestd", "run", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=60, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=WAIT_SECONDS, check=False)
 
 
 def test_all_errors_of_the_config_are_reported(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from tests.e2e.daemon import Daemon
+from tests.threads import Background
 
 _MAX_FDS = 4
 _EXEC = """
@@ -37,27 +37,27 @@ class Systemd:
         self.address = str(folder / "notify")
         self._socket.bind(self.address)
 
+        self._listening = Background(self._listen, lambda: self._socket.shutdown(socket.SHUT_RDWR))
+
     def __enter__(self) -> Self:
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listening.__enter__()
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+    def __exit__(self, kind: object, *raised: object) -> None:
+        self._listening.__exit__(kind, *raised)
         self._socket.close()
-        with self._lock:
-            for _, fd in self.stored:
-                os.close(fd)
-            self.stored.clear()
+        for _, fd in self.stored:
+            os.close(fd)
+        self.stored.clear()
 
     def _listen(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                data, fds, _, _ = socket.recv_fds(self._socket, 4096, _MAX_FDS)
-                if not data:
-                    return
-                said = dict(line.split("=", 1) for line in data.decode().splitlines())
-                with self._lock:
-                    self._told(said, fds)
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._socket, 4096, _MAX_FDS)
+            if not data:
+                return
+            said = dict(line.split("=", 1) for line in data.decode().splitlines())
+            with self._lock:
+                self._told(said, fds)
 
     def _told(self, said: dict[str, str], fds: list[int]) -> None:
         name = said.get("FDNAME", "stored")

@@ -24,9 +24,10 @@ from tests.e2e.chaos.tools import (
     workers,
 )
 from tests.e2e.chaos.traffic import Sender
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
+from tests.waiting import wait_until
 
 EVENTS = 120_000  # three times the disk: the kernel holds some too
 DISK_BYTES = 12 << 20
@@ -58,15 +59,25 @@ def away() -> Iterator[tuple[StubElasticsearch, Gate]]:
         yield stub, gate
 
 
+def all_children(daemon: Daemon) -> list[int]:
+    """Wait until a daemon with one worker has started all processes: also that of HTTP, the sealer, the scheduler."""
+    wait_until(lambda: len(children(daemon.process.pid)) == 4, "four processes")
+    return children(daemon.process.pid)
+
+
 def resize(disk: Path, size: int) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 
 def test_at_the_journal(disk: Path) -> None:
     """The server is away, and the journal's bound is above what the disk has; also a new worker finds it full."""
-    with away() as (stub, gate), Daemon(disk, config=CONFIG % gate.url, workers="1", queue_bytes="1MB") as daemon:
-        born = children(daemon.process.pid)
-        sender = Sender(daemon.port, EVENTS)
+    settings = {"workers": "1", "queue_bytes": "1MB"}
+    with (
+        away() as (stub, gate),
+        Daemon(disk, config=CONFIG % gate.url, **settings) as daemon,
+        Sender(daemon.port, EVENTS) as sender,
+    ):
+        born = all_children(daemon)
         daemon.wait_for(JOURNAL_FULL)
         wait_until(sender.stuck, "the sender to be held up")
         assert children(daemon.process.pid) == born
@@ -78,7 +89,7 @@ def test_at_the_journal(disk: Path) -> None:
         resize(disk, 20 * DISK_BYTES)
         sender.join()
         gate.open()
-        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 300)
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events")
     check_exactly(stub.values("n"), range(EVENTS))
     assert daemon.dead_letters() == []
 
@@ -86,22 +97,24 @@ def test_at_the_journal(disk: Path) -> None:
 def test_at_the_journal_without_more_space(disk: Path) -> None:
     """The server comes back, and what is delivered makes the space for what waits."""
     settings = {"workers": "1", "journal_segment_bytes": "1MB"}
-    with away() as (stub, gate), Daemon(disk, config=CONFIG % gate.url, **settings) as daemon:
-        sender = Sender(daemon.port, EVENTS)
+    with (
+        away() as (stub, gate),
+        Daemon(disk, config=CONFIG % gate.url, **settings) as daemon,
+        Sender(daemon.port, EVENTS) as sender,
+    ):
         daemon.wait_for(JOURNAL_FULL)
         wait_until(sender.stuck, "the sender to be held up")
         gate.open()
         sender.join()
-        wait_until(lambda: len(stub.documents) >= EVENTS, "all events", 300)
+        wait_until(lambda: len(stub.documents) >= EVENTS, "all events")
     check_exactly(stub.values("n"), range(EVENTS))
 
 
 def test_at_the_store(disk: Path) -> None:
     """Store and journal are on the same disk; small journal files leave the store the greater part."""
     settings = {"journal_segment_bytes": "256kB", "journal_max_bytes": "2MB"}
-    with Daemon(disk, workers="1", **settings) as daemon:
-        born = children(daemon.process.pid)
-        sender = Sender(daemon.port, EVENTS)
+    with Daemon(disk, workers="1", **settings) as daemon, Sender(daemon.port, EVENTS) as sender:
+        born = all_children(daemon)
         wait_until(lambda: daemon.said(STORE_FULL) or daemon.said(JOURNAL_FULL), "a full disk")
         wait_until(sender.stuck, "the sender to be held up")
         with socket.create_connection(("127.0.0.1", daemon.port)):  # others are accepted all the same
@@ -109,7 +122,7 @@ def test_at_the_store(disk: Path) -> None:
         assert children(daemon.process.pid) == born
         resize(disk, 20 * DISK_BYTES)
         sender.join()
-        wait_until(lambda: daemon.metric("ingestd_delivered_events_total") >= EVENTS, "all events", 300)
+        wait_until(lambda: daemon.metric("ingestd_delivered_events_total") >= EVENTS, "all events")
         assert children(daemon.process.pid) == born
     check_exactly(in_store(daemon.data_dir), range(EVENTS))
     assert daemon.dead_letters() == []
@@ -120,9 +133,8 @@ def test_at_the_dead_letters(disk: Path) -> None:
     settings = {"workers": "1", "queue_bytes": "1MB", "journal_segment_bytes": "256kB", "journal_max_bytes": "2MB"}
     with StubElasticsearch() as stub:
         stub.refuses = lambda document: bool(document["n"] % 2)
-        with Daemon(disk, config=CONFIG % stub.url, **settings) as daemon:
-            born = children(daemon.process.pid)
-            sender = Sender(daemon.port, EVENTS)
+        with Daemon(disk, config=CONFIG % stub.url, **settings) as daemon, Sender(daemon.port, EVENTS) as sender:
+            born = all_children(daemon)
             daemon.wait_for(LETTERS_FULL)
             wait_until(sender.stuck, "the sender to be held up")
             assert children(daemon.process.pid) == born
@@ -133,7 +145,7 @@ def test_at_the_dead_letters(disk: Path) -> None:
             time.sleep(1)
             resize(disk, 20 * DISK_BYTES)
             sender.join()
-            wait_until(lambda: stub.stored() >= EVENTS // 2, "all events", 300)
+            wait_until(lambda: stub.stored() >= EVENTS // 2, "all events")
     check_exactly(stub.values("n"), range(0, EVENTS, 2))
     check_exactly([json.loads(letter["raw"])["n"] for letter in daemon.dead_letters()], range(1, EVENTS, 2))
     check_balance(daemon.data_dir, EVENTS, EVENTS // 2)

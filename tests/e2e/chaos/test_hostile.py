@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.chaos.tools import check_exactly, figure, in_store, scaled, usage
-from tests.e2e.daemon import WAIT_SECONDS, Daemon, wait_until
+from tests.e2e.daemon import Daemon
+from tests.threads import Background
+from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 CONFIG = """
@@ -25,8 +27,6 @@ output { if [n] { store { index => "good" } } else { store { index => "bad" } } 
 EVENTS = 2000
 IDLE = 5000
 MOST_RSS_GROWTH = 64 << 20
-LONGEST_WAIT = 30.0
-"""Seconds until others are served; a generous bound for a busy machine."""
 
 
 def connect(port: int) -> socket.socket:
@@ -106,21 +106,15 @@ def test_others_are_served(tmp_path: Path, hostile: Callable[[int, threading.Eve
         serve_others(daemon, 1)
         before = usage(daemon)
         stop = threading.Event()
-        threads = [threading.Thread(target=hostile, args=(daemon.port, stop)) for _ in range(2)]
-        try:
-            for thread in threads:
-                thread.start()
+        clients = [Background(lambda: hostile(daemon.port, stop), stop.set) for _ in range(2)]
+        with clients[0], clients[1]:
             time.sleep(scaled(1, 60))
             seconds = serve_others(daemon, EVENTS + 1)
             time.sleep(scaled(1, 60))
             after = usage(daemon)
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
     growth = (after.rss - before.rss) / 1e6
     figure(served_seconds=round(seconds, 2), rss_mb=round(after.rss / 1e6), growth_mb=round(growth))
-    assert seconds < LONGEST_WAIT
+    assert seconds < PROMPT_SECONDS
     assert after.rss - before.rss < MOST_RSS_GROWTH
     check_exactly(in_store(daemon.data_dir), range(1, 2 * EVENTS + 1))
 
@@ -143,6 +137,6 @@ def test_idle_connections(tmp_path: Path) -> None:
         wait_until(lambda: usage(daemon).descriptors <= before.descriptors + 8, "the descriptors to be closed")
     figure(idle=most, accepted_seconds=round(accepted, 1), served_seconds=round(seconds, 2))
     figure(rss_mb=[round(one.rss / 1e6) for one in (before, after)])
-    assert seconds < LONGEST_WAIT
+    assert seconds < PROMPT_SECONDS
     assert after.rss - before.rss < MOST_RSS_GROWTH
     check_exactly(in_store(daemon.data_dir), range(1, EVENTS + 1))

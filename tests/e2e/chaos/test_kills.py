@@ -62,14 +62,11 @@ DISTURBANCES = [
 
 def disturb(daemon: Daemon, disturbance: Disturbance) -> list[int]:
     """Let clients log while ``disturbance`` rages; returns the numbers of the events."""
-    clients = Clients(daemon.port, EVENTS, SECONDS)
-    try:
+    with Clients(daemon.port, EVENTS, SECONDS) as clients:
         begin = time.monotonic()
         disturbance(daemon, random.Random(5))
         figure(disturbed_seconds=round(time.monotonic() - begin, 1))
         clients.finish()
-    finally:
-        clients.kill()
     return clients.numbers
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tests.e2e.chaos.tools import check_exactly, figure, scaled, usage
 from tests.e2e.chaos.traffic import Sender
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
+from tests.waiting import wait_until
 
 CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
@@ -25,12 +26,12 @@ def test_more_than_memory_holds(tmp_path: Path) -> None:
         config = CONFIG % gate.url
         with Daemon(tmp_path, config=config, workers="1", queue_bytes="2MB") as daemon:
             before = usage(daemon)
-            sender = Sender(daemon.port, EVENTS)
-            sender.join()
+            with Sender(daemon.port, EVENTS) as sender:
+                sender.join()
             daemon.wait_for_metric("ingestd_queue_events", EVENTS)
             silent = usage(daemon)
             gate.open()
-            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 300)
+            wait_until(lambda: len(stub.documents) == EVENTS, "all events")
             after = usage(daemon)
     figure(rss_mb=[round(one.rss / 1e6) for one in (before, silent, after)], queued_mb=round(sender.sent / 1e6))
     check_exactly(stub.values("n"), range(EVENTS))
@@ -43,8 +44,10 @@ def test_more_than_the_journal_holds(tmp_path: Path) -> None:
     settings = {"queue_bytes": "1MB", "journal_max_bytes": "8MB", "journal_segment_bytes": "1MB"}
     with StubElasticsearch() as stub, Gate(stub.url) as gate:
         config = CONFIG % gate.url
-        with Daemon(tmp_path, config=config, workers="1", **settings) as daemon:
-            sender = Sender(daemon.port, EVENTS)
+        with (
+            Daemon(tmp_path, config=config, workers="1", **settings) as daemon,
+            Sender(daemon.port, EVENTS) as sender,
+        ):
             wait_until(lambda: daemon.full, "the journal to be full")
             wait_until(sender.stuck, "the sender to be held up")
             assert daemon.metric("ingestd_queue_bytes") <= 8e6
@@ -52,7 +55,7 @@ def test_more_than_the_journal_holds(tmp_path: Path) -> None:
             figure(taken_mb=round(sender.sent / 1e6), journal_mb=round(folder_bytes(daemon.data_dir) / 1e6))
             assert folder_bytes(daemon.data_dir) < 9e6
             gate.open()
-            wait_until(lambda: len(stub.documents) == EVENTS, "all events", 300)
+            wait_until(lambda: len(stub.documents) == EVENTS, "all events")
             sender.join()
     check_exactly(stub.values("n"), range(EVENTS))
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.e2e.chaos.systemd import Systemd, Unit
 from tests.e2e.chaos.tools import Clients, check_exactly, in_server, in_store, scaled
-from tests.e2e.daemon import wait_until
 from tests.e2e.servers import SearchServer
+from tests.waiting import wait_until
 
 EVENTS = scaled(3000, 50_000)
 SECONDS = scaled(5, 120)
@@ -29,15 +29,12 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
 def start_again_and_again(unit: Unit, way: Callable[[Unit], None]) -> list[int]:
     """Let clients log while the unit is started again and again; returns the numbers of the events."""
     rnd, port = random.Random(7), unit.port
-    clients = Clients(port, EVENTS, SECONDS)
-    try:
+    with Clients(port, EVENTS, SECONDS) as clients:
         for _ in range(STARTS):
             time.sleep(rnd.uniform(0.3, 1.5))
             way(unit)
             assert unit.port == port
         clients.finish()
-    finally:
-        clients.kill()
     return clients.numbers
 
 

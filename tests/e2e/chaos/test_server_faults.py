@@ -23,10 +23,11 @@ from tests.e2e.chaos.tools import (
     scaled,
     wait_for_nothing_queued,
 )
-from tests.e2e.daemon import Daemon, wait_until
+from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.waiting import wait_until
 
 EVENTS = scaled(3000, 50_000)
 SECONDS = scaled(5, 120)
@@ -72,12 +73,9 @@ class _Faults(deque[Fault]):
 
 
 def log_and_kill(daemon: Daemon, kills: int) -> list[int]:
-    clients = Clients(daemon.port, EVENTS, SECONDS)
-    try:
+    with Clients(daemon.port, EVENTS, SECONDS) as clients:
         kill_children(daemon, kills, random.Random(3))
         clients.finish()
-    finally:
-        clients.kill()
     return clients.numbers
 
 
@@ -103,12 +101,9 @@ def test_a_server_that_comes_and_goes(tmp_path: Path) -> None:
     with StubElasticsearch() as stub, Gate(stub.url) as gate:
         gate.open()
         with Daemon(tmp_path, config=CONFIG % (gate.url, 1), workers="2") as daemon:
-            clients = Clients(daemon.port, EVENTS, SECONDS)
-            try:
+            with Clients(daemon.port, EVENTS, SECONDS) as clients:
                 come_and_go(gate.shut, gate.open, daemon)
                 clients.finish()
-            finally:
-                clients.kill()
             daemon.stop()
     check_exactly(stub.values("n"), clients.numbers)
     check_balance(daemon.data_dir, len(clients.numbers))
@@ -150,8 +145,7 @@ def test_a_real_server_that_comes_and_goes(
     """Away for minutes in the long form."""
     server = clean_search_server
     with Daemon(tmp_path, config=CONFIG % (server.url, 20), workers="2") as daemon:
-        clients = Clients(daemon.port, EVENTS, SECONDS)
-        try:
+        with Clients(daemon.port, EVENTS, SECONDS) as clients:
             daemon.wait_for_metric("ingestd_delivered_events_total", 1)
             server.call("PUT", "/logstash-*/_settings", {"index": {"number_of_replicas": 0}})  # to become green
             for away in OUTAGES:
@@ -160,8 +154,6 @@ def test_a_real_server_that_comes_and_goes(
                 time.sleep(away)
                 server.start()
             clients.finish()
-        finally:
-            clients.kill()
         wait_for_nothing_queued(daemon, 600)
         told = len(daemon.said("a delivery is tried again"))
         daemon.stop()

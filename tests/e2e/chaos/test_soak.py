@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.e2e.chaos.tools import Clients, Usage, check_balance, check_exactly, figure, in_store, scaled, usage
 from tests.e2e.daemon import Daemon
+from tests.threads import Background
 
 SECONDS = scaled(8, 600)
 EVENTS = scaled(2500, 150_000)
@@ -22,19 +23,13 @@ _FIRST = 10**12
 def test_soak(tmp_path: Path) -> None:
     """Also with connections that come and go all the time."""
     with Daemon(tmp_path, workers="2") as daemon:
-        clients = Clients(daemon.port, EVENTS, SECONDS)
-        passing = _Passing(daemon)
-        try:
+        with Clients(daemon.port, EVENTS, SECONDS) as clients, _Passing(daemon) as passing:
             time.sleep(SECONDS / 5)  # what grows at first is no leak
             seen = [usage(daemon)]
             while clients.running:
                 time.sleep(SECONDS / 20)
                 seen.append(usage(daemon))
             clients.finish()
-        finally:
-            passing.stop.set()
-            passing.join()
-            clients.kill()
         daemon.stop()
     report(seen)
     sent = [*clients.numbers, *range(_FIRST, _FIRST + passing.sent)]
@@ -43,17 +38,16 @@ def test_soak(tmp_path: Path) -> None:
     assert daemon.dead_letters() == []
 
 
-class _Passing(threading.Thread):
+class _Passing(Background):
     """Clients of one event each."""
 
     def __init__(self, daemon: Daemon) -> None:
-        super().__init__(daemon=True)
-        self._daemon, self.stop, self.sent = daemon, threading.Event(), 0
-        self.start()
+        self._daemon, self._end, self.sent = daemon, threading.Event(), 0
+        super().__init__(self._send, self._end.set)
 
-    def run(self) -> None:
+    def _send(self) -> None:
         rnd = random.Random(4)
-        while not self.stop.wait(rnd.uniform(0, 0.1)):
+        while not self._end.wait(rnd.uniform(0, 0.1)):
             self._daemon.send([{"n": _FIRST + self.sent}])
             self.sent += 1
 

@@ -12,11 +12,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.e2e.chaos.client import STRIDE
-from tests.e2e.daemon import Daemon, ingestd, wait_until
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import SearchServer
+from tests.waiting import WAIT_SECONDS, wait_until
 
 LONG = os.environ.get("INGESTD_TEST_CHAOS") == "long"
 ROOT = Path(__file__).parents[3]
@@ -29,7 +30,7 @@ def scaled(short: int, long: int) -> int:
 
 
 class Clients:
-    """Stock clients, each in a process of its own, that log at the same time.
+    """Stock clients, each in a process of its own, that log at the same time; none outlives the ``with`` block.
 
     Args:
         port: Where the daemon listens.
@@ -54,15 +55,17 @@ class Clients:
 
     def finish(self) -> None:
         """Wait for all; none may have noticed anything but time."""
-        said = [json.loads(one.communicate(timeout=600)[0]) for one in self._processes]
+        said = [json.loads(one.communicate(timeout=WAIT_SECONDS)[0]) for one in self._processes]
         figure(longest_emit_ms=round(max(one["longest"] for one in said) * 1000, 1))
         assert [(one["failures"], one["connections"]) for one in said] == [(0, 1)] * CLIENTS
 
-    def kill(self) -> None:
-        """End them, if a test failed."""
-        for one in self._processes:
-            one.kill()
-            one.communicate()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for process in self._processes:
+            process.kill()
+            process.communicate()
 
 
 def figure(**values: Any) -> None:
@@ -181,6 +184,6 @@ def in_server(server: SearchServer, index: str = "logstash-*") -> list[int]:
         after = [found[-1]]
 
 
-def wait_for_nothing_queued(daemon: Daemon, seconds: float = 60) -> None:
+def wait_for_nothing_queued(daemon: Daemon, seconds: float = WAIT_SECONDS) -> None:
     """Wait until every output has everything."""
     wait_until(lambda: daemon.metric("ingestd_queue_events") == 0, "an empty queue", seconds)

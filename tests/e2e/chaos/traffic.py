@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
+
+from tests.threads import Background
 
 LINE_BYTES = 300
 
@@ -21,22 +23,27 @@ def lines(events: int) -> Iterator[bytes]:
         yield "".join(row + "\n" for row in rows).encode()
 
 
-class Sender(threading.Thread):
-    """Sends events as fast as they are taken. ``sent``: bytes that the socket took."""
+class Sender(Background):
+    """Sends events as fast as they are taken, from the start of the ``with`` block. ``sent``: bytes that were taken."""
 
     def __init__(self, port: int, events: int) -> None:
-        super().__init__(daemon=True)
-        self._port, self._events, self.sent = port, events, 0
-        self.start()
+        super().__init__(self._send, self._break)
+        self._events, self.sent = events, 0
+        self._client = socket.create_connection(("127.0.0.1", port))
 
-    def run(self) -> None:
-        with socket.create_connection(("127.0.0.1", self._port)) as client:
+    def _send(self) -> None:
+        with self._client:
             for piece in lines(self._events):
-                client.sendall(piece)
+                self._client.sendall(piece)
                 self.sent += len(piece)
+
+    def _break(self) -> None:
+        """End the connection if the test fails before everything is sent."""
+        with contextlib.suppress(OSError):
+            self._client.shutdown(socket.SHUT_RDWR)
 
     def stuck(self) -> bool:
         """Return whether nothing was taken for a second."""
         before = self.sent
         time.sleep(1)
-        return self.is_alive() and self.sent == before
+        return self.running and self.sent == before

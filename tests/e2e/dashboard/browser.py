@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
+from tests.waiting import WAIT_SECONDS
+
 FOLDER = Path(os.environ.get("INGESTD_TEST_ARTIFACTS") or ".pytest_cache/screenshots")
 """Where screenshots are kept."""
 
-WAIT_MS = 20_000
+WAIT_MS = WAIT_SECONDS * 1000
 Value = tuple[str, int]
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from tests.e2e.daemon import Daemon, free_port, wait_until
+from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.history import ZONE, History, make
 from tests.e2e.servers import REQUIRED, SearchServer
+from tests.waiting import today, wait_until
 
 Open = Callable[..., Dashboard]
 
@@ -83,6 +84,8 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[Site]:
     """Run a daemon that has got the whole history."""
+    for zone in (dt.UTC, ZONE):
+        today(zone, minutes=5)
     history = make(dt.datetime.now(dt.UTC))
     with Daemon(folder, "--port", str(free_port()), *arguments) as daemon:
         daemon.send(sent.event for sent in history.sent)

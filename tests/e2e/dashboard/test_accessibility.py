@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site, missing
+from tests.waiting import WAIT_SECONDS
 
 AXE = "axe-core@4.10.3"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -35,7 +36,7 @@ def axe() -> str:
             missing("npm, to get axe-core")
         folder.mkdir(parents=True, exist_ok=True)
         command = ["npm", "pack", "--silent", AXE]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
         if done.returncode != 0:
             missing(f"axe-core: {done.stderr.strip()}")
         archive = folder / done.stdout.strip().splitlines()[-1]

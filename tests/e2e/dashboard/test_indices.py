@@ -13,18 +13,29 @@ from playwright.sync_api import Locator, Route, expect
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open
+from tests.waiting import today
 
-TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-DAY = (TODAY - dt.timedelta(days=2)).date()
-INDEX = f"logstash-{DAY:%Y.%m.%d}"
 DAYS = 3
 EVENTS = 4
 
 
+def midnight(days_ago: int) -> dt.datetime:
+    midnight = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - dt.timedelta(days=days_ago)
+
+
+def day() -> dt.date:
+    return midnight(2).date()
+
+
+def name() -> str:
+    return f"logstash-{day():%Y.%m.%d}"
+
+
 def events() -> list[dict[str, Any]]:
     """Return the same number of events for each of the days before today."""
-    days = [TODAY - dt.timedelta(days=day) for day in range(1, DAYS + 1)]
-    times = [day + dt.timedelta(hours=n) for day in days for n in range(EVENTS)]
+    days = [midnight(days_ago) for days_ago in range(1, DAYS + 1)]
+    times = [begin + dt.timedelta(hours=n) for begin in days for n in range(EVENTS)]
     return [
         {"@timestamp": f"{time:%Y-%m-%dT%H:%M:%S}.000Z", "@version": "1", "level": "INFO", "message": f"at {time}"}
         for time in times
@@ -34,6 +45,7 @@ def events() -> list[dict[str, Any]]:
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """A daemon with three days of events and nowhere to back them up."""
+    today()
     with Daemon(tmp_path, schedule_cron="0 0 1 1 *") as running:
         running.send(events())
         running.wait_for_delivery(DAYS * EVENTS)
@@ -59,8 +71,8 @@ class Card:
     def rows(self) -> Locator:
         return self.element.locator("tbody tr")
 
-    def row(self, index: str = INDEX) -> Locator:
-        cell = self.page.get_by_role("cell", name=index, exact=True)
+    def row(self, index: str = "") -> Locator:
+        cell = self.page.get_by_role("cell", name=index or name(), exact=True)
         return self.rows.filter(has=cell)
 
     def button(self, name: str) -> Locator:
@@ -79,7 +91,7 @@ class Card:
         expect(self.question).to_have_count(0)
 
     def ask_to_restore(self, rename: str = "") -> None:
-        self.element.get_by_label("Day", exact=True).fill(DAY.isoformat())
+        self.element.get_by_label("Day", exact=True).fill(day().isoformat())
         self.element.get_by_label("Name prefix").fill(rename)
         self.button("Restore").click()
 
@@ -91,30 +103,30 @@ class TestShown:
         cells = card.row().get_by_role("cell")
         expect(cells).to_have_count(8)
         shown = cells.all_inner_texts()
-        assert shown[:4] == [INDEX, DAY.isoformat(), "2 days ago", str(EVENTS)]
+        assert shown[:4] == [name(), day().isoformat(), "2 days ago", str(EVENTS)]
         assert shown[5] == "None"
-        assert f"{DAY + dt.timedelta(days=31)}" in shown[6] or f"{DAY + dt.timedelta(days=30)}" in shown[6]
+        assert f"{day() + dt.timedelta(days=31)}" in shown[6] or f"{day() + dt.timedelta(days=30)}" in shown[6]
 
 
 class TestActions:
     def test_a_day_is_backed_up_deleted_and_restored(self, safe: Daemon, visit: Open) -> None:
         page = visit(safe.url, "tab=status")
         card = Card(page)
-        card.button(f"Back up {INDEX}").click()
-        expect(card.question).to_contain_text(f"Back up {INDEX}?")
+        card.button(f"Back up {name()}").click()
+        expect(card.question).to_contain_text(f"Back up {name()}?")
         expect(card.question).to_contain_text(f"{EVENTS} events")
         page.shot("backup")
         card.answer("Back up")
-        expect(card.said).to_have_text(f"{INDEX} is backed up, and the backup is verified.")
+        expect(card.said).to_have_text(f"{name()} is backed up, and the backup is verified.")
         expect(card.row()).to_contain_text("Verified")
-        expect(card.button(f"Back up {INDEX}")).to_be_focused()
+        expect(card.button(f"Back up {name()}")).to_be_focused()
 
-        card.button(f"Delete {INDEX}").click()
+        card.button(f"Delete {name()}").click()
         expect(card.question).to_contain_text("There is a verified backup")
         expect(card.question.get_by_role("button", name="Cancel")).to_be_focused()
         page.shot("delete")
         card.answer("Delete")
-        expect(card.said).to_have_text(f"{INDEX} is deleted.")
+        expect(card.said).to_have_text(f"{name()} is deleted.")
         expect(card.rows).to_have_count(DAYS - 1)
         page.shot("deleted")
 
@@ -122,20 +134,20 @@ class TestActions:
         expect(card.question).to_contain_text("The indices keep their original names.")
         page.shot("restore")
         card.answer("Restore")
-        expect(card.said).to_contain_text(f"{DAY} is restored.")
+        expect(card.said).to_contain_text(f"{day()} is restored.")
         expect(card.row().get_by_role("cell").nth(3)).to_have_text(str(EVENTS))
         expect(card.rows).to_have_count(DAYS)
 
     def test_no_is_no(self, safe: Daemon, visit: Open) -> None:
         page = visit(safe.url, "tab=status")
         card = Card(page)
-        for name in (f"Back up {INDEX}", f"Delete {INDEX}"):
-            card.button(name).press("Enter")
+        for button in (f"Back up {name()}", f"Delete {name()}"):
+            card.button(button).press("Enter")
             expect(card.question).to_be_visible()
             card.page.keyboard.press("Escape")
             expect(card.question).to_have_count(0)
-            expect(card.button(name)).to_be_focused()
-        card.button(f"Delete {INDEX}").click()
+            expect(card.button(button)).to_be_focused()
+        card.button(f"Delete {name()}").click()
         card.page.keyboard.press("Enter")  # the focus is not on what deletes
         expect(card.question).to_have_count(0)
         card.ask_to_restore()
@@ -147,37 +159,37 @@ class TestActions:
     def test_a_restored_day_may_stand_beside_the_first(self, safe: Daemon, visit: Open) -> None:
         page = visit(safe.url, "tab=status")
         card = Card(page)
-        card.button(f"Back up {INDEX}").click()
+        card.button(f"Back up {name()}").click()
         card.answer("Back up")
         expect(card.row()).to_contain_text("Verified")
         card.ask_to_restore("restored-")
         expect(card.question).to_contain_text("with the prefix restored-")
         card.answer("Restore")
-        expect(card.said).to_contain_text(f"restored-{INDEX}: {EVENTS} events")
-        expect(card.row(f"restored-{INDEX}")).to_have_count(1)
+        expect(card.said).to_contain_text(f"restored-{name()}: {EVENTS} events")
+        expect(card.row(f"restored-{name()}")).to_have_count(1)
 
         card.ask_to_restore()
         expect(card.question).to_contain_text("already exists")
         card.answer("Restore")
-        expect(card.said).to_contain_text(f"{DAY} could not be restored:")
+        expect(card.said).to_contain_text(f"{day()} could not be restored:")
         expect(card.rows).to_have_count(DAYS + 1)
         page.shot("refused")
 
     def test_what_is_not_backed_up_is_deleted_for_good(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
-        card.button(f"Delete {INDEX}").click()
+        card.button(f"Delete {name()}").click()
         expect(card.question).to_contain_text("There is no verified backup: these events will be lost permanently.")
         expect(card.question.get_by_role("button", name="Cancel")).to_be_focused()
         card.answer("Delete permanently")
-        expect(card.said).to_have_text(f"{INDEX} is deleted.")
+        expect(card.said).to_have_text(f"{name()} is deleted.")
         expect(card.row()).to_have_count(0)
 
     def test_an_action_that_does_not_arrive_is_reported(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
         card.page.route("**/api/indices/*/delete", lambda route: route.abort())
-        card.button(f"Delete {INDEX}").click()
+        card.button(f"Delete {name()}").click()
         card.answer("Delete permanently")
-        expect(card.said).to_contain_text(f"{INDEX} could not be deleted: ingestd does not respond.")
+        expect(card.said).to_contain_text(f"{name()} could not be deleted: ingestd does not respond.")
         expect(card.row()).to_have_count(1)
 
 
@@ -185,7 +197,7 @@ class TestBusy:
     def test_one_at_a_time(self, safe: Daemon, visit: Open) -> None:
         """While something runs nothing else can be clicked; its progress is shown."""
         page = visit(safe.url, "tab=status")
-        running = {"kind": "backup", "index": INDEX, "day": None, "state": "running", "done": 1, "total": 4}
+        running = {"kind": "backup", "index": name(), "day": None, "state": "running", "done": 1, "total": 4}
 
         def answer(route: Route) -> None:
             status = route.fetch().json()
@@ -194,10 +206,10 @@ class TestBusy:
         page.page.route("**/api/actions", answer)
         page.page.reload()
         card = Card(page.settled())
-        expect(card.said).to_have_text(f"Backing up {INDEX}…")
+        expect(card.said).to_have_text(f"Backing up {name()}…")
         expect(card.element.get_by_role("progressbar")).to_have_attribute("value", "1")
-        for name in (f"Back up {INDEX}", f"Delete {INDEX}", "Restore"):
-            expect(card.button(name)).to_be_disabled()
+        for button in (f"Back up {name()}", f"Delete {name()}", "Restore"):
+            expect(card.button(button)).to_be_disabled()
         expect(card.element).to_contain_text("Wait until it has finished")
         page.shot("busy")
 
@@ -207,9 +219,9 @@ class TestNoRepository:
         page = visit(daemon.url, "tab=status")
         card = Card(page)
         expect(card.element).to_contain_text("ingestd repository add")
-        expect(card.button(f"Back up {INDEX}")).to_be_disabled()
+        expect(card.button(f"Back up {name()}")).to_be_disabled()
         expect(card.button("Restore")).to_be_disabled()
-        expect(card.button(f"Delete {INDEX}")).to_be_enabled()
+        expect(card.button(f"Delete {name()}")).to_be_enabled()
         page.shot("none")
 
 
@@ -217,7 +229,7 @@ class TestNarrow:
     def test_the_question_fits(self, safe: Daemon, visit: Open) -> None:
         narrow = {"width": 400, "height": 740}
         page = visit(safe.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
-        page.page.get_by_role("button", name=f"{INDEX} 삭제").click()
+        page.page.get_by_role("button", name=f"{name()} 삭제").click()
         expect(page.page.get_by_role("dialog")).to_contain_text("복구할 수 없습니다")
         page.shot("question")
         assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -16,6 +16,7 @@ from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site, running
 from tests.e2e.dashboard.history import HOSTILE
+from tests.waiting import WAIT_SECONDS
 
 MOST_BYTES = 150_000
 FIRST_PAINT_MS = 1000
@@ -303,7 +304,7 @@ class TestEmptyStore:
             page.shot("empty-nginx")
             page.page.get_by_role("tab", name="runserver").click()
             trial = steps.nth(2).locator("pre").inner_text()
-            subprocess.run(["sh", "-c", trial], check=True, timeout=30)
+            subprocess.run(["sh", "-c", trial], check=True, timeout=WAIT_SECONDS)
             expect(page.rows).to_have_count(1)
             assert page.settled().values("Top search words") == [("hello", 1)]
 

@@ -16,6 +16,7 @@ from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
+from tests.waiting import WAIT_SECONDS, eventually
 
 
 class Sink:
@@ -74,7 +75,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 async def run_stdin(sink: Sink, **settings: Any) -> Any:
     built = build("stdin { codec => json_lines }", **settings).input
     await built.open()
-    await asyncio.wait_for(built.run(sink), 10)
+    await asyncio.wait_for(built.run(sink), WAIT_SECONDS)
     return built
 
 
@@ -96,10 +97,11 @@ async def test_stdin_puts_whole_lines_as_they_come(pipe: int) -> None:
     running = asyncio.ensure_future(built.run(sink))
     for piece, so_far in ((b"a", b""), (b"b\nc", b"ab\n"), (b"d\n", b"ab\ncd\n")):
         os.write(pipe, piece)
-        await asyncio.sleep(0.05)
+        await eventually(lambda so_far=so_far: sink.data == so_far)  # type: ignore[misc]
+        await asyncio.sleep(0.01)
         assert sink.data == so_far
     os.close(pipe)
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, WAIT_SECONDS)
 
 
 async def test_stdin_stops_while_it_waits(pipe: int) -> None:
@@ -108,9 +110,9 @@ async def test_stdin_stops_while_it_waits(pipe: int) -> None:
     await built.open()
     running = asyncio.ensure_future(built.run(sink))
     os.write(pipe, b"one\nhalf")
-    await asyncio.sleep(0.05)
+    await eventually(lambda: sink.data == b"one\n")
     built.stop("drain")
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, WAIT_SECONDS)
     assert sink.data == b"one\nhalf"
     os.close(pipe)
 
@@ -135,7 +137,7 @@ async def test_what_there_is_no_room_for_is_offered_again(pipe: int) -> None:
     await run_stdin(sink)
     assert sink.data == b"one\ntwo\nhalf"
     sink = Sink(tight=True)
-    await asyncio.wait_for(build('generator { count => 2 lines => ["a", "b", "c"] }').input.run(sink), 10)
+    await asyncio.wait_for(build('generator { count => 2 lines => ["a", "b", "c"] }').input.run(sink), WAIT_SECONDS)
     assert sink.data == b"abcabc"
     assert sink.refused > 0
 
@@ -156,7 +158,7 @@ async def test_two_streams_have_two_names(pipe: int) -> None:
     names = set()
     for _ in range(2):
         sink = Sink()
-        await asyncio.wait_for(build("generator { count => 1 }").input.run(sink), 10)
+        await asyncio.wait_for(build("generator { count => 1 }").input.run(sink), WAIT_SECONDS)
         names.add(sink.chunks[0].stream_id)
     assert len(names) == 2
 
@@ -165,7 +167,7 @@ async def test_generator_sends_its_message() -> None:
     built = build("generator { count => 3 }")
     sink = Sink()
     assert built.input.finite
-    await asyncio.wait_for(built.input.run(sink), 10)
+    await asyncio.wait_for(built.input.run(sink), WAIT_SECONDS)
     assert [chunk.data for chunk in sink.chunks] == [b"Hello world!"] * 3
     events = [built.codec.decode(chunk).events[0] for chunk in sink.chunks]
     assert [event["sequence"] for event in events] == [0, 1, 2]
@@ -175,7 +177,7 @@ async def test_generator_sends_its_message() -> None:
 async def test_generator_sends_lines_in_turn() -> None:
     built = build('generator { count => 2 lines => ["a", "b"] message => "ignored" }')
     sink = Sink()
-    await asyncio.wait_for(built.input.run(sink), 10)
+    await asyncio.wait_for(built.input.run(sink), WAIT_SECONDS)
     assert [chunk.data for chunk in sink.chunks] == [b"a", b"b", b"a", b"b"]
     assert len({chunk.offset for chunk in sink.chunks}) == 4
     assert [chunk.fields["sequence"] for chunk in sink.chunks] == [0, 0, 1, 1]
@@ -186,8 +188,8 @@ async def test_generator_without_count_runs_until_it_is_stopped() -> None:
     sink = Sink()
     assert not built.input.finite
     running = asyncio.ensure_future(built.input.run(sink))
-    await asyncio.sleep(0.02)
+    await eventually(lambda: len(sink.chunks) > 3)
     built.input.stop("drain")
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, WAIT_SECONDS)
     assert len(sink.chunks) > 3
     assert sink.waited >= len(sink.chunks)

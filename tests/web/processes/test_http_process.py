@@ -13,6 +13,7 @@ from ingestd.supervisor.channel import Channel
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD
 from ingestd.web.processes.http_process import run_http_process
+from tests.waiting import WAIT_SECONDS
 
 CASES: list[tuple[str, Callable[[Channel], None], int, bool]] = [  # id, what the supervisor does, exit code, logged
     ("stop", lambda channel: channel.send({"type": "stop"}), 0, False),
@@ -38,7 +39,7 @@ async def test_end(act: Callable[[Channel], None], code: int, logged: bool, capl
         process = asyncio.create_task(
             asyncio.to_thread(run_http_process, address, theirs, NO_DASHBOARD, explicit=True)  # in a loop of its own
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_SECONDS):
             await ready.wait()
             act(ours)
             assert await process == code

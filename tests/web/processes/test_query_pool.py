@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from ingestd.stores.local import LocalWriter, store_root
 from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
 from ingestd.web.processes.protocol import QueryResponse, Setup
 from ingestd.web.processes.query_pool import QueryPool
+from tests.waiting import WAIT_SECONDS, eventually
 
 INDEX = "logstash-2026.11.22"
 DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
@@ -51,7 +51,7 @@ Make = Callable[..., QueryPool]
 async def make(data_dir: Path) -> AsyncIterator[Make]:
     pools = []
 
-    def pool(timeout_s: float = 20.0, memory: int = 256 << 20, **arguments: Any) -> QueryPool:
+    def pool(timeout_s: float = WAIT_SECONDS, memory: int = 256 << 20, **arguments: Any) -> QueryPool:
         pools.append(QueryPool(Setup(str(data_dir), memory, timeout_s), **arguments))
         return pools[-1]
 
@@ -63,13 +63,6 @@ async def make(data_dir: Path) -> AsyncIterator[Make]:
 def children() -> set[int]:
     """Return the processes that this one has started."""
     return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
-
-
-async def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
 
 
 def message(answer: QueryResponse) -> str:
@@ -89,7 +82,7 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     state, verified = State.load(data_dir), datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     state.verified["s3"] = {f"{INDEX}-20261123001000": verified, f"{INDEX}-20261124001000": verified}
     state.save()
-    setup = Setup(str(data_dir), 256 << 20, 20.0, retention=Rules(max_age=30 * 86_400))
+    setup = Setup(str(data_dir), 256 << 20, WAIT_SECONDS, retention=Rules(max_age=30 * 86_400))
     setup.action_settings = {"data_dir": str(data_dir)}
     pool = QueryPool(setup)
     [index] = msgspec.json.decode((await pool.run("indices", {})).body)["indices"]
@@ -112,7 +105,7 @@ async def test_nothing_runs_before_the_first_query_nor_long_after_the_last(make:
     assert children() == before
     await pool.run("search", SEARCH)
     assert len(children() - before) == 1
-    await until(lambda: children() == before)
+    await eventually(lambda: children() == before)
     assert (await pool.run("search", SEARCH)).status == 200
 
 
@@ -134,11 +127,11 @@ async def test_many_at_once_take_turns(make: Make) -> None:
 async def test_a_query_that_nobody_waits_for_is_stopped(make: Make, data_dir: Path) -> None:
     before, pool, pipe = children(), make(), hang(data_dir)
     queries = [asyncio.create_task(pool.run("search", SEARCH)) for _ in range(3)]
-    await until(lambda: pool.busy == 2)
+    await eventually(lambda: pool.busy == 2)
     pipe.unlink()
     for query in queries:
         query.cancel()
-    await until(lambda: pool.busy == 0)  # its process is idle, or gone
+    await eventually(lambda: pool.busy == 0)  # its process is idle, or gone
     assert len(children() - before) <= 2
     assert (await pool.run("search", SEARCH)).status == 200
 
@@ -152,14 +145,14 @@ async def test_a_query_that_takes_too_long_is_stopped(make: Make, data_dir: Path
         "the query took more than 0.5 s; choose a shorter time range",
     )
     pipe.unlink()
-    await until(lambda: not hanging <= children())
+    await eventually(lambda: not hanging <= children())
 
 
 async def test_too_many_are_turned_away(make: Make, data_dir: Path) -> None:
     pool = make(timeout_s=1.0, max_waiting=2)
     hang(data_dir)
     queries = [asyncio.create_task(pool.run("search", SEARCH)) for _ in range(4)]
-    await until(lambda: pool.busy == 2)
+    await eventually(lambda: pool.busy == 2)
     answer = await pool.run("search", SEARCH)
     assert (answer.status, message(answer)) == (503, "too many queries are waiting; try again in a moment")
     assert {answer.status for answer in await asyncio.gather(*queries)} <= {503, 504}
@@ -168,7 +161,7 @@ async def test_too_many_are_turned_away(make: Make, data_dir: Path) -> None:
 async def test_a_process_that_dies_is_replaced(make: Make, data_dir: Path) -> None:
     before, pool, pipe = children(), make(), hang(data_dir)
     query = asyncio.create_task(pool.run("search", SEARCH))
-    await until(lambda: children() - before)
+    await eventually(lambda: children() - before)
     [pid] = children() - before
     pipe.unlink()
     os.kill(pid, signal.SIGKILL)
@@ -182,7 +175,7 @@ async def test_a_process_that_dies_without_work_is_replaced(make: Make) -> None:
     await pool.run("search", SEARCH)
     [pid] = children() - before
     os.kill(pid, signal.SIGKILL)
-    await until(lambda: pid not in children())
+    await eventually(lambda: pid not in children())
     await asyncio.sleep(0.2)  # until the pool has heard of it
     assert (await pool.run("search", SEARCH)).status == 200
 
@@ -191,7 +184,7 @@ async def test_processes_start_ahead_of_need(make: Make) -> None:
     before, pool = children(), make()
     pool.warm_up()
     pool.warm_up()
-    await until(lambda: len(children() - before) == 2)
+    await eventually(lambda: len(children() - before) == 2)
     first = children() - before
     assert (await pool.run("search", SEARCH)).status == 200
     assert children() - before == first
@@ -204,7 +197,9 @@ async def test_memory_of_the_database_is_bounded(make: Make) -> None:
 
 def test_memory_of_the_process_is_bounded() -> None:
     code = "from ingestd.web.processes.query_process import _limit_resources; _limit_resources(0); bytearray(800 << 20)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
     assert done.stderr.endswith("MemoryError\n")
 
 
@@ -233,13 +228,15 @@ async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:
     for owner in (dead.pid, os.getpid(), os.getppid(), "other"):
         (folder / f"{owner}-x").mkdir(parents=True)
     query = asyncio.create_task(pool.run("search", SEARCH))
-    await until(lambda: children() - before)
+    await eventually(lambda: children() - before)
     assert len(list(folder.iterdir())) == 2
     await pool.close()
     with suppress(asyncio.CancelledError):
         await query
     pipe.unlink()
-    await until(lambda: [found.name for found in folder.iterdir()] == [f"{os.getppid()}-x"] and children() == before)
+    await eventually(
+        lambda: [found.name for found in folder.iterdir()] == [f"{os.getppid()}-x"] and children() == before
+    )
 
 
 async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
@@ -250,7 +247,7 @@ from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.protocol import QueryResponse, Setup
 
 async def main():
-    pool = QueryPool(Setup({str(data_dir)!r}, 1 << 28, 20.0))
+    pool = QueryPool(Setup({str(data_dir)!r}, 1 << 28, {WAIT_SECONDS}))
     query = asyncio.create_task(pool.run("search", {SEARCH!r}))
     while not pool.busy or not next(iter(pool._running)).pid:
         await asyncio.sleep(0.01)
@@ -263,5 +260,5 @@ asyncio.run(main())
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=subprocess.PIPE)
     output, _ = await parent.communicate()
     process = Path(f"/proc/{int(output)}")
-    await until(lambda: not process.exists() or "State:\tZ" in (process / "status").read_text(), 2.0)
+    await eventually(lambda: not process.exists() or "State:\tZ" in (process / "status").read_text())
     pipe.unlink()

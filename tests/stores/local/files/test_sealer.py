@@ -17,6 +17,7 @@ from ingestd.stores.local.files.parquet import CORE_FIELDS
 from ingestd.stores.local.files.sealer import Policy, run, seal_once
 from ingestd.stores.query import Equal, Query
 from tests.stores.local.files.test_writer import mount
+from tests.threads import Background
 
 INDEX = "logstash-2026.11.22"
 NOW = Policy(idle_s=0)
@@ -269,7 +270,7 @@ def test_killed_at_each_step(small_files: int, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     result = subprocess.run(
         [sys.executable, "-m", "tests.stores.local.files.killed", root, tmp_path / "work", str(small_files)],
-        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 20
@@ -293,9 +294,13 @@ def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
-def test_queries_and_writers_carry_on_during_sealing(tmp_path: Path) -> None:
+def sealing(root: Path) -> Background:
+    """A sealer that never rests."""
     stop = threading.Event()
-    sealing = threading.Thread(target=run, args=(tmp_path, stop), kwargs={"interval_s": 0, "policy": JOIN})
+    return Background(lambda: run(root, stop, interval_s=0, policy=JOIN), stop.set)
+
+
+def test_queries_and_writers_carry_on_during_sealing(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0", roll_bytes=2000)
     writer.append(INDEX, [event(0)], ["0"])
 
@@ -303,18 +308,14 @@ def test_queries_and_writers_carry_on_during_sealing(tmp_path: Path) -> None:
         for at in range(1, 300):
             writer.append(INDEX, [event(at)], [f"{at}"])
 
-    writing = threading.Thread(target=write)
-    sealing.start()
-    writing.start()
     counts: list[int] = []
     store = LocalStore(tmp_path, threads=1)
-    while writing.is_alive() or len(counts) < 20:
-        counts.append(store.count(Query()))
-        hits = [hit.id for hit in store.search(Query(), 20)]
-        assert len(set(hits)) == len(hits) == min(20, len(hits))
-    writing.join()
-    stop.set()
-    sealing.join()
+    with sealing(tmp_path), Background(write) as writing:
+        while writing.running or len(counts) < 20:
+            counts.append(store.count(Query()))
+            hits = [hit.id for hit in store.search(Query(), 20)]
+            assert len(set(hits)) == len(hits) == min(20, len(hits))
+        writing.join()
     writer.close()
     assert counts == sorted(counts)
     assert sorted(int(key) for key, _ in read(tmp_path)) == list(range(300))
@@ -322,19 +323,15 @@ def test_queries_and_writers_carry_on_during_sealing(tmp_path: Path) -> None:
 
 
 def test_deleting_while_others_write_read_and_seal(tmp_path: Path) -> None:
-    stop = threading.Event()
-    sealing = threading.Thread(target=run, args=(tmp_path, stop), kwargs={"interval_s": 0, "policy": JOIN})
     writer = LocalWriter(tmp_path, "w0", roll_bytes=500)
     store = LocalStore(tmp_path, threads=1)
-    sealing.start()
-    for at in range(200):
-        writer.append(INDEX, [event(at)], [f"{at}"])
-        if at % 20 == 10:
-            store.delete(INDEX)
-        if at % 20 == 5:
-            assert store.count(Query(condition=Equal("n", str(at)))) == 1
-    stop.set()
-    sealing.join()
+    with sealing(tmp_path):
+        for at in range(200):
+            writer.append(INDEX, [event(at)], [f"{at}"])
+            if at % 20 == 10:
+                store.delete(INDEX)
+            if at % 20 == 5:
+                assert store.count(Query(condition=Equal("n", str(at)))) == 1
     writer.close()
     assert sorted(int(key) for key, _ in read(tmp_path)) == list(range(191, 200))
     store.delete(INDEX)

@@ -1,7 +1,6 @@
 """What the suite of all stores does not cover: pages, cancelling, limits, sealed and unsealed files together."""
 
 import json
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ingestd.stores.local.query.engine import Engine, VanishedError
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
 from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
+from tests.threads import Background
 
 INDEX = "logstash-2026.11.22"
 NOW = Policy(idle_s=0)
@@ -258,12 +258,11 @@ def test_interrupt(large: Path) -> None:
         except StoreError as error:
             caught.append(error)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    time.sleep(0.3)
-    while asking.is_alive():
-        store.interrupt()
-        asking.join(0.05)
+    with Background(ask) as asking:
+        time.sleep(0.3)
+        while asking.running:
+            store.interrupt()
+            time.sleep(0.05)
     assert isinstance(caught[0], QueryTimeoutError)
     assert str(caught[0]) == "the query was cancelled"
     assert store.count(Query()) == 200_000

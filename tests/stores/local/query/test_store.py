@@ -1,5 +1,4 @@
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import _MAX_BYTES
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
+from tests.threads import Background
 
 TRACE = 'Traceback (most recent call last):\n  File "views.py", line 7\nZeroDivisionError: 0으로 나눔'
 
@@ -287,12 +287,10 @@ def test_queries_while_a_writer_appends(tmp_path: Path) -> None:
         for _ in range(200):
             writer.append("x", [document] * 50)
 
-    rounds = threading.Thread(target=write)
-    rounds.start()
     counts = []
-    while rounds.is_alive():
-        counts.append(LocalStore(tmp_path).top("message", Query())[0].count)
-    rounds.join()
+    with Background(write) as writing:
+        while writing.running:
+            counts.append(LocalStore(tmp_path).top("message", Query())[0].count)
     writer.close()
     assert counts == sorted(counts)
     assert LocalStore(tmp_path).top("message", Query())[0].count == LocalStore(tmp_path).indices()[0].events == 10_001
