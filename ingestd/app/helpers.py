@@ -7,6 +7,9 @@ import threading
 from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.helpers import Helper, run_beside
 
+_SEAL_SECONDS = 20.0
+"""How often append logs to seal are looked for."""
+
 _BREAK_SECONDS = 0.5
 """How long a step of backup and retention may still take when the daemon stops."""
 
@@ -37,9 +40,10 @@ def _check_schedule(settings: Settings) -> None:
 
 def _seal(settings: Settings, stop: threading.Event) -> None:
     from ingestd.stores.local import store_root  # noqa: PLC0415
-    from ingestd.stores.local.files.sealer import run  # noqa: PLC0415
+    from ingestd.stores.local.files.sealer import Policy, run  # noqa: PLC0415
 
-    run(store_root(settings.data_dir), stop)
+    interval_s = min(_SEAL_SECONDS, max(0.1, settings.seal_after / 3))
+    run(store_root(settings.data_dir), stop, interval_s=interval_s, policy=Policy(idle_s=settings.seal_after))
 
 
 def _schedule(settings: Settings, stop: threading.Event) -> None:

@@ -209,6 +209,11 @@ class Settings:
     index_timezone: str = setting(
         "UTC", ZONE, "Time zone that decides which daily index an event belongs to, such as Asia/Seoul."
     )
+    seal_after: float = setting(
+        60.0,
+        DURATION,
+        "How long after its last event an append log of the built-in store is sealed: compressed, and faster to query.",
+    )
     late: str = setting(
         "accept",
         choice("accept", "dead_letter"),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.e2e.daemon import Daemon, environment, ingestd
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 
@@ -86,3 +86,20 @@ def test_a_second_daemon_reports_the_first(tmp_path: Path) -> None:
     assert second.stderr.startswith("error: ")
     assert "another" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_past_days_are_sealed_while_the_daemon_runs(tmp_path: Path) -> None:
+    days = ("2026.11.20", "2026.11.21")
+    with Daemon(tmp_path, seal_after="1s") as daemon:
+        daemon.send(
+            {"@timestamp": f"{day.replace('.', '-')}T10:00:00.000Z", "n": number}
+            for number, day in enumerate(days * 100)
+        )
+        daemon.wait_for_delivery(200)
+        folders = [daemon.data_dir / "indices" / f"logstash-{day}" for day in days]
+        wait_until(lambda: all((folder / "sealed.json").exists() for folder in folders), "both days to be sealed")
+        wait_until(lambda: not any(list(folder.glob("tail-*")) for folder in folders), "the end of append logs")
+        assert events(daemon) == {f"logstash-{day}": 100 for day in days}
+        daemon.send([{"@timestamp": "2026-11-21T10:00:00.000Z", "n": 200}])
+        wait_until(lambda: len(list(folders[1].glob("sealed-*.parquet"))) == 2, "the late event to be sealed")
+    assert numbers(daemon) == list(range(201))

@@ -6,6 +6,7 @@ Not part of Logstash. ``ingestd indices``, ``search`` and ``top`` read it.
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,10 +24,13 @@ from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError
 from ingestd.stores.local.files.layout import store_root
 from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
 _RETRY_SECONDS = 1.0
+_CLOSE_SECONDS = 5.0
+"""How often idle append logs are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class StoreOutput:
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
         self.writer_id = store_writer_id(context.writer_id, context.plugin_id)
+        self._seal_after = context.settings.seal_after
+        self._tasks, self._writing = BackgroundTasks(f"output {context.plugin_id}"), asyncio.Lock()
         self._unchecked = 2 * self.batch_bytes
         self._stored: dict[str, set[str]] = {}
         text = "the store cannot be written; inputs wait until it can"
@@ -100,6 +106,7 @@ class StoreOutput:
         for repair in self._writer.repairs:
             text = "an incomplete line at the end of an append log was moved to a file of its own"
             log.warning(text, kept=repair.kept, bytes=repair.size)
+        self._tasks.keep_running("close idle append logs", self._close_idle)
 
     def prepare(self, batch: Batch) -> Prepared[Payload]:
         """Return the documents of ``batch``, and the events for which there is no index."""
@@ -109,12 +116,24 @@ class StoreOutput:
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Append all documents, then make sure that they are on the disk."""
         tallies = [Tally(delivered=len(payload), indices=payload.index_counts()) for payload in payloads]
-        for part in _parts(payloads, tallies):
-            if self._unchecked > 0:
-                part = await asyncio.to_thread(self._new_ones, part)  # noqa: PLW2901
-            await self._append(part)
-        await self._retried(self._writer.sync)
+        async with self._writing:
+            for part in _parts(payloads, tallies):
+                if self._unchecked > 0:
+                    part = await asyncio.to_thread(self._new_ones, part)  # noqa: PLW2901
+                await self._append(part)
+            await self._retried(self._writer.sync)
         return tallies
+
+    async def _close_idle(self) -> None:
+        """Unlock idle append logs from time to time: the sealer takes only those that no writer holds."""
+        while True:
+            await asyncio.sleep(min(_CLOSE_SECONDS, max(0.1, self._seal_after / 4)))
+            async with self._writing:
+                now = datetime.datetime.now(datetime.UTC)
+                try:
+                    await asyncio.to_thread(self._writer.close_idle, self._seal_after, now)
+                except StoreError as error:
+                    self._disk_refuses.failed(output=self._plugin_id, error=error)
 
     def _new_ones(self, part: _Part) -> _Part:
         """Return the documents that are not in the index yet.
@@ -178,7 +197,9 @@ class StoreOutput:
 
     async def close(self) -> None:
         """Close the store."""
-        await asyncio.to_thread(self._writer.close)
+        async with self._writing:  # no thread uses the writer now
+            await self._tasks.close()
+            await asyncio.to_thread(self._writer.close)
 
 
 def _parts(payloads: Sequence[Payload], tallies: Sequence[Tally]) -> list[_Part]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingestd.files import sync_folder, try_lock, write_all, write_synced
@@ -33,7 +32,8 @@ class AppendLog:
     size: int  # bytes; whole lines only
     dirty: bool = True  # also right after opening: a killed process may have left bytes that are not on the disk yet
     torn: bool = False  # a failed write could not be undone yet
-    opened: float = field(default_factory=time.monotonic)
+    opened: float = 0.0  # seconds of the writer's clock
+    written: float = 0.0  # of the last append, or else when it was opened
 
     def write(self, body: bytes) -> None:
         """Append whole lines. Raises OSError, and then leaves the log as it was."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
 
 from ingestd.files import lock_file, try_lock
 from ingestd.stores.base import DocumentsRejectedError, StoreError, disk_error
-from ingestd.stores.index_names import check_index
+from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local.files import last_ids
 from ingestd.stores.local.files.append_log import AppendLog, AppendLogRepair, open_append_log, repair_end
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, append_logs_in, check_writer_id, index_folders
 
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # the line holds the id as well
+_FARTHEST_WEST = datetime.timedelta(hours=12)  # a day that is over there is over everywhere
 _BLANKS = bytes.maketrans(b"\t\r\n", b"   ")
 
 
@@ -33,6 +35,7 @@ class LocalWriter:
         max_open: Most append logs to keep open.
         roll_bytes: Size at which an append log is left to the sealer and the next one is started.
         roll_seconds: Age at which the same happens; checked whenever something is appended.
+        clock: Returns seconds; only differences count.
 
     Raises:
         StoreError: Another process writes as ``writer_id``, or the root cannot be used.
@@ -47,6 +50,7 @@ class LocalWriter:
         *,
         roll_bytes: int = 64 << 20,
         roll_seconds: float = 900,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_writer_id(writer_id)
         self._root = root
@@ -54,7 +58,8 @@ class LocalWriter:
         self._max_open = max_open
         self._roll_bytes = roll_bytes
         self._roll_seconds = roll_seconds
-        self._oldest = time.monotonic()  # no open append log is older
+        self._clock = clock
+        self._oldest = clock()  # no open append log is older
         self._append_logs: OrderedDict[str, AppendLog] = OrderedDict()  # least recently used first
         self._done: dict[str, int] = {}  # number of the last append log left to the sealer, by index
         self._lock = _lock(root, writer_id)
@@ -84,7 +89,7 @@ class LocalWriter:
             return
         body = _lines(documents, ids)
         try:
-            if time.monotonic() - self._oldest > self._roll_seconds:
+            if self._clock() - self._oldest > self._roll_seconds:
                 self._roll_old()
             while True:
                 append_log = self._append_logs.get(index) or self._open(index)
@@ -92,6 +97,7 @@ class LocalWriter:
                     self._roll(index)
                     continue
                 append_log.write(body)
+                append_log.written = self._clock()
                 if append_log.is_current():
                     break
                 self._close(index)  # the index was deleted meanwhile, with what was just written
@@ -125,6 +131,30 @@ class LocalWriter:
         except OSError as error:
             raise disk_error(error, "cannot sync the store") from error
 
+    def close_idle(self, idle_seconds: float, now: datetime.datetime) -> None:
+        """Unlock the append logs that need not stay open, so that the sealer can take them.
+
+        These are the logs to which nothing was appended for ``idle_seconds``, and, of days that are over, those that
+        have been open for that long: late events for such a day go to the next log.
+
+        Args:
+            idle_seconds: How long a log stays open.
+            now: The current time, with a time zone.
+
+        Raises:
+            StoreError: The disk fails; what was appended since the last sync may be lost.
+        """
+        clock, today = self._clock(), (now.astimezone(datetime.UTC) - _FARTHEST_WEST).date()
+        try:
+            for index, append_log in list(self._append_logs.items()):
+                if clock - append_log.written >= idle_seconds:
+                    append_log.sync()
+                    self._close(index)  # not rolled: if more is appended before it is sealed, it continues
+                elif clock - append_log.opened >= idle_seconds and (day_of(index) or today) < today:
+                    self._roll(index)
+        except OSError as error:
+            raise disk_error(error, "cannot sync the store") from error
+
     def close(self) -> None:
         """Sync, close all append logs and release the writer id."""
         try:
@@ -154,6 +184,7 @@ class LocalWriter:
                 if folder.exists():
                     raise
         self.repairs += [repair] if repair else []
+        append_log.opened = append_log.written = self._clock()
         self._append_logs[index] = append_log
         return append_log
 
@@ -165,7 +196,7 @@ class LocalWriter:
         self._close(index)
 
     def _roll_old(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         too_old = [index for index, log in self._append_logs.items() if now - log.opened > self._roll_seconds]
         for index in too_old:
             self._roll(index)

@@ -1,3 +1,4 @@
+import datetime
 import errno
 import json
 import os
@@ -13,6 +14,7 @@ from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, Store
 from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
+from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import _lines
 
 INDEX = "logstash-2026.11.22"
@@ -274,3 +276,52 @@ def test_a_root_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot open the store: Not a directory"):
         LocalWriter(tmp_path / "file/indices", "w0")
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+CLOSED = [  # id, seconds between appends, index, time of the check, files after one more append and a sealer's pass
+    ("idle", (0, 60), INDEX, "2026-11-22T10:00:00Z", 1),
+    ("in use", (30, 30, 30, 30, 59), INDEX, "2026-11-22T10:00:00Z", 0),
+    ("day is over", (30, 30, 30), INDEX, "2026-11-23T12:00:00Z", 1),
+    ("day is over, just opened", (30, 29), INDEX, "2026-11-23T12:00:00Z", 0),
+    ("day is not over in the west", (30, 30, 30), INDEX, "2026-11-23T11:59:59Z", 0),
+    ("any zone", (30, 30, 30), INDEX, "2026-11-23T21:00:00+09:00", 1),
+    ("future day", (30, 30, 30), INDEX, "2026-11-20T10:00:00Z", 0),
+    ("no day", (30, 30, 30), "other", "2026-11-23T12:00:00Z", 0),
+    ("no day, idle", (30, 60), "other", "2026-11-22T12:00:00Z", 1),
+]
+
+
+@pytest.mark.parametrize(("pauses", "index", "now", "sealed"), [c[1:] for c in CLOSED], ids=[c[0] for c in CLOSED])
+def test_idle_logs_and_those_of_past_days_are_left_to_the_sealer(
+    tmp_path: Path, pauses: tuple[float, ...], index: str, now: str, sealed: int
+) -> None:
+    clock = Clock()
+    writer = LocalWriter(tmp_path, "w0", clock=clock)
+    for pause in pauses:
+        writer.append(index, [b"{}"])
+        clock.seconds += pause
+    writer.close_idle(60, datetime.datetime.fromisoformat(now))
+    assert len(seal_once(tmp_path, Policy(idle_s=0))) == sealed
+    writer.append(index, [b"{}"])
+    assert [info.events for info in LocalStore(tmp_path).indices()] == [len(pauses) + 1]
+    writer.close()
+
+
+def test_a_log_that_was_closed_as_idle_continues(tmp_path: Path) -> None:
+    clock = Clock()
+    writer = LocalWriter(tmp_path, "w0", clock=clock)
+    for document in (b'{"a":1}', b'{"a":2}'):
+        writer.append(INDEX, [document])
+        clock.seconds += 60
+        writer.close_idle(60, datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC))
+    writer.close()
+    assert (tmp_path / TAIL).read_bytes() == b'{"a":1}\t\n{"a":2}\t\n'
