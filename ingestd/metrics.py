@@ -169,8 +169,14 @@ CONNECTIONS_ACCEPTED = Counter(
 )
 CONNECTIONS_CLOSED = Counter(
     "ingestd_closed_connections_total",
-    "Client connections closed. `reason` is end, idle, error or shutdown.",
+    "Client connections closed. `reason` is end, idle, error, rejected or shutdown.",
     ("pipeline", "input", "reason"),
+)
+SENDERS_UNSUPPORTED = Counter(
+    "ingestd_unsupported_connections_total",
+    "Client connections whose first bytes are not what the input is for. `kind` is pickle, syslog, syslog_nul, "
+    "syslog_octet_counting, gelf, beats, http, tls or proxy; the log names the clients and what to do.",
+    ("pipeline", "input", "kind"),
 )
 EVENTS_FILTERED = Counter(
     "ingestd_filtered_events_total", "Events passed on by the filters to the outputs.", ("pipeline",)

@@ -2,6 +2,10 @@
 
 An incomplete line stays in the kernel, where it outlives this process: the kernel makes room for lines of up to half
 of what ``net.ipv4.tcp_rmem`` allows (its third value, 6 MB by default, so 3 MB). Only longer ones are collected here.
+
+The first bytes of a connection show whether its client sends lines. They are judged while they are in the kernel: until
+there is a verdict, nothing is taken; the next reader of the connection judges again. Lines of JSON or text never wait
+for it, as ``ingestd.protocols.senders.recognise`` always has a verdict on them.
 """
 
 from __future__ import annotations
@@ -11,14 +15,18 @@ import contextlib
 import socket
 import sys
 import time
-from collections.abc import Callable
 
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._streams import reject_long_line
+from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Turns
+from ingestd.plugins.inputs._tcp_recognition import Owner, Recognition
+from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.lines import HEAD_BYTES, OversizedLine, count_line_ends, split_lines
+from ingestd.protocols.lines import HEAD_BYTES, OversizedLine, split_lines
+from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
+from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -34,13 +42,6 @@ _LOOK_SHARE = 0.05
 """An incomplete line is peeked at again for each piece that arrives. Peeks at those longer than a glance may take this
 share of a process's time in total: a client may send a long line byte by byte."""
 
-_TURN_SECONDS = 0.005
-_FIRST_LINES = 1000
-_FEWEST_LINES = 200
-"""At once, a connection takes at most a chunk, and no more lines than are processed in this many seconds; then the
-other connections get their turn. Garbage, or lines that filters do much with, cost a hundred times as much as others.
-A chunk of usual lines has about the fewest: they are not split on a busy machine."""
-
 _FULL_SECONDS = 0.2
 """How long no more of a line must arrive, with the kernel's buffer seemingly full, before we believe that it is: the
 sender learns only after a round trip that there is room again."""
@@ -50,32 +51,12 @@ _TOO_LONG_FOR_KERNEL = "a line is longer than the kernel buffers; if the worker 
 _HELP = "raise the third value of net.ipv4.tcp_rmem to four times max_line_bytes"
 
 
-class PeekBuffer:
-    """The buffer into which all connections of a process peek, one after the other.
-
-    Args:
-        chunk_bytes: How much one connection takes at once before the others get their turn.
-    """
-
-    def __init__(self, chunk_bytes: int) -> None:
-        self.chunk_bytes = chunk_bytes
-        self._data = bytearray(chunk_bytes)
-        self.resting = 0
-        """How many connections are not peeked at for a while."""
-
-    def of(self, size: int) -> bytearray:
-        """Return the buffer, of at least ``size`` bytes."""
-        if len(self._data) < size:
-            self._data = bytearray(max(size, 2 * len(self._data)))
-        return self._data
-
-
 class Connection:
     """Reads while the sink has room, closes at the end of the stream.
 
     Args:
         tasks: Of the input, for waiting in the background.
-        closed: Called with the connection and the reason when it has ended: end, error, idle or shutdown.
+        owner: Learns what becomes of the connection.
     """
 
     def __init__(  # noqa: PLR0913 -- what its input has for each
@@ -87,10 +68,11 @@ class Connection:
         max_line_bytes: int,
         *,
         tasks: BackgroundTasks,
-        closed: Callable[[Connection, str], None],
+        owner: Owner,
     ) -> None:
         sock.setblocking(False)
-        self._sock, self._stream, self._sink, self._closed = sock, stream, sink, closed
+        self._sock, self._stream, self._sink, self._owner = sock, stream, sink, owner
+        self._recognition = Recognition(owner.recognised, max_line_bytes)
         self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
         self._loop, self._tasks = asyncio.get_running_loop(), tasks
         self._waiting: asyncio.Task[None] | None = None  # for room
@@ -99,8 +81,7 @@ class Connection:
         self._begun = bytearray()  # of a line that is too long, only its head
         self._line_size = 0  # how much of the line in ``_begun`` is consumed
         self._low_water = 1
-        self._lines = _FIRST_LINES  # to take at once
-        self._chunk = buffer.chunk_bytes  # to peek at for them
+        self._turns = Turns(buffer.chunk_bytes)
         self._seems_full = self._ending = False
         self._last_read = self._loop.time()
 
@@ -188,11 +169,11 @@ class Connection:
         Usually up to a chunk; as much as the longest line may have if there is no line end in a chunk.
         """
         most = max(self._max + 2 - self._line_size, 1)  # with "\r\n"
-        look = max(self._chunk, min(2 * self._low_water, most))
+        look = max(self._turns.bytes, min(2 * self._low_water, most))
         while True:
             self._buffer = self._peek_buffer.of(look)
             size = self._sock.recv_into(self._buffer, look, socket.MSG_PEEK)
-            whole = self._buffer.rfind(b"\n", 0, size) + 1
+            whole = self._recognition.framing.whole(self._buffer, size)
             if whole or size < look or look >= most:
                 return size, whole
             look = min(4 * look, most)
@@ -209,47 +190,82 @@ class Connection:
             self.close("end")
             return
         self._last_read = self._loop.time()
+        if self._recognition.sender is None:
+            if not self._recognise(size, whole, last=last):
+                return
+            whole = self._recognition.framing.whole(self._buffer, size)
         if whole:
             taken = self._take_turn(whole)
             self._wake_at(size - whole + 1 if taken == whole else 1)
+        elif self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
+            self._take_pickles(bytes(memoryview(self._buffer)[: min(size, HEAD_BYTES)]))
+            self._reject(Sender.PICKLE)
         elif self._line_size + size > self._max + 1:  # + 1: a "\r" does not count
             self._collect(size)
-        elif last or self._is_end(size):
-            self._take(bytes(memoryview(self._buffer)[:size]))
+        elif last or tcp_position.ends_after(self._sock, size):
+            self._take(self._recognition.framing.lines(bytes(memoryview(self._buffer)[:size])))
         elif self._ending and self._line_size:
             self._collect(size)  # to complete the line: the kernel may have no room for its end
         else:
             self._await_rest_of_line(size, time.perf_counter() - start, woken=woken)
 
-    def _is_end(self, size: int) -> bool:
-        """Return whether the stream ends after the ``size`` bytes that were seen."""
-        return tcp_position.peer_has_closed(self._sock) and tcp_position.unread(self._sock) == size
+    # Recognise
+
+    def _recognise(self, size: int, whole: int, *, last: bool) -> bool:
+        """Judge the sender by what waits; returns whether to read on."""
+        head = bytes(memoryview(self._buffer)[: min(size, MAX_HEAD_BYTES)])
+        sender = self._recognition.judge(head, self._offset, ended=last or tcp_position.ends_after(self._sock, size))
+        if sender is None and whole:  # it may be no line
+            self._wake_at(size + 1)
+        elif sender is Sender.PROXY:
+            self._skip_proxy_header(head)
+        elif sender in CLOSED:
+            self._reject(sender)
+        else:
+            return True
+        return False
+
+    def _skip_proxy_header(self, head: bytes) -> None:
+        header = self._recognition.proxy_header(head, self._offset)
+        self._stream = self._owner.proxied(header)
+        self._consume(header.size)
+        self._wake_at(1)
+
+    def _reject(self, sender: Sender) -> None:
+        """Let the owner close the connection, once the client has seen its answer."""
+        self._let_go()
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        self._owner.rejected(self, socket.socket(fileno=self._sock.detach()), sender)
+
+    # Take
 
     def _take_turn(self, whole: int) -> int:
-        """Put and consume a fair number of the first ``whole`` bytes, which end a line; returns how many."""
-        data = bytes(memoryview(self._buffer)[:whole])
-        lines = count_line_ends(data)
-        if lines > self._lines:
-            whole = data.rfind(b"\n", 0, whole * self._lines // lines) + 1 or data.find(b"\n") + 1
-            data = data[:whole]
-            lines = self._lines  # or about as many
-            self._chunk = min(2 * whole, self._peek_buffer.chunk_bytes)  # peeking at more would be wasted
-        else:
-            self._chunk = min(2 * self._chunk, self._peek_buffer.chunk_bytes)
+        """Put and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""
+        data = self._recognition.framing.lines(bytes(memoryview(self._buffer)[:whole]))
+        if self._recognition.sender is Sender.PICKLE:
+            return self._take_pickles(data)
+        data = self._turns.cut(data)
         start = time.perf_counter()
         self._take(data)
-        seconds = time.perf_counter() - start
-        if seconds > _TURN_SECONDS:
-            self._lines = max(int(lines * _TURN_SECONDS / seconds), self._lines // 2, _FEWEST_LINES)
-        elif lines == self._lines:
-            self._lines *= 2
-        return whole
+        self._turns.took(time.perf_counter() - start)
+        return len(data)
+
+    def _is_last_pickle(self, size: int, *, last: bool) -> bool:
+        """Return whether the pickle of which ``size`` bytes wait will not get whole, or is too long."""
+        too_long = size >= PREFIX_BYTES and frame_bytes(self._buffer) > self._max
+        return too_long or last or tcp_position.ends_after(self._sock, size)
+
+    def _take_pickles(self, data: bytes) -> int:
+        """Reject and consume ``data``: whole frames, or what there is of the last or of one that is too long."""
+        reject_pickles(self._sink, self._stream, data, self._offset)
+        self._consume(len(data))
+        return len(data)
 
     def _take(self, data: bytes) -> None:
         """Put and consume ``data``, which ends a line."""
         if self._line_size + len(data) > self._max:
             self._take_lines(data)
-        elif self._put(bytes(self._begun) + data if self._begun else data, self._offset - self._line_size):
+        elif self._sink.put(bytes(self._begun) + data, self._stream, self._offset - self._line_size):
             self._consume(len(data))
             self._end_line()
         else:
@@ -263,17 +279,15 @@ class Connection:
                 head = (bytes(self._begun) + line)[:HEAD_BYTES]
                 start = self._offset - self._line_size
                 reject_long_line(self._sink, self._stream, OversizedLine(size, head), self._max, start)
-            elif not self._put(bytes(self._begun) + line, self._offset - self._line_size):
+            elif not self._sink.put(bytes(self._begun) + line, self._stream, self._offset - self._line_size):
                 self._pause()
                 return
             self._consume(len(line))
             self._end_line()
 
-    def _put(self, data: bytes, offset: int) -> bool:
-        return self._sink.put(data, self._stream, offset)
-
     def _collect(self, size: int) -> None:
         """Take the start of a long line out of the kernel's buffer; keep only the head of one that is too long."""
+        self._recognition.settle(Sender.LINES)  # what follows is not the start of a record
         self._begun += memoryview(self._buffer)[:size]
         self._line_size += size
         if self._line_size > self._max + 1:
@@ -372,7 +386,7 @@ class Connection:
         self._sock.close()
         if self._line_size:
             self._end_of_begun_line()
-        self._closed(self, reason)
+        self._owner.closed(self, reason)
 
     def _end_of_begun_line(self) -> None:
         """Put or reject a collected line in which the stream ended."""
@@ -380,6 +394,6 @@ class Connection:
         if self._line_size > self._max:
             line = OversizedLine(self._line_size, bytes(self._begun[:HEAD_BYTES]))
             reject_long_line(self._sink, self._stream, line, self._max, start)
-        elif not self._put(bytes(self._begun), start):
+        elif not self._sink.put(bytes(self._begun), self._stream, start):
             reason = "the connection ended within a line, and there was no room to keep it"
             self._sink.reject(bytes(self._begun), reason, self._stream, offset=start)

@@ -32,6 +32,11 @@ def peer_has_closed(sock: socket.socket) -> bool:
     return state == _CLOSE or state in _FIN_RECEIVED
 
 
+def ends_after(sock: socket.socket, size: int) -> bool:
+    """Return whether the stream ends after the ``size`` bytes that wait to be read."""
+    return peer_has_closed(sock) and unread(sock) == size
+
+
 def _fin_received(sock: socket.socket, state: int) -> bool:
     """Return whether a FIN came, which counts as a byte received; a reset does not.
 

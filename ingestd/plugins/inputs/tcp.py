@@ -19,10 +19,18 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
+from ingestd.event.fields import Event
 from ingestd.logs import get_logger
-from ingestd.plugins.inputs._tcp_connection import Connection, PeekBuffer
+from ingestd.plugins.codecs.line import LineCodec
+from ingestd.plugins.inputs._tcp_connection import Connection
+from ingestd.plugins.inputs._tcp_peek import PeekBuffer
+from ingestd.plugins.inputs._tcp_recognition import Owner
+from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
+from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin, required
+from ingestd.protocols.proxy_header import ProxyHeader
+from ingestd.protocols.senders import ANSWERS, Sender
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -41,6 +49,11 @@ class Options:
     max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
     idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
     tcp_keep_alive: bool = option(False, "Ask the system to probe idle connections.")
+    proxy_protocol: bool = option(
+        False,
+        "Take `host` and `port` of text lines from the header of the PROXY protocol, version 1 or 2; `proxy_host` "
+        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped.",
+    )
 
 
 class TcpInput:
@@ -54,8 +67,10 @@ class TcpInput:
         self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
         self._buffer = PeekBuffer(context.settings.batch.max_bytes)
         self._labels = (context.pipeline_id, context.plugin_id)
+        self._reports = SenderReports(*self._labels, _expected(opts, context))
         self._connections: set[Connection] = set()
         self._tasks = BackgroundTasks(f"input {context.plugin_id}")
+        self._rejected = RejectedConnections(self._tasks)
         self._mode: StopMode = "drain"
         self._ended = asyncio.Event()
         self._sink: Sink | None = None
@@ -92,6 +107,7 @@ class TcpInput:
             await asyncio.gather(*(connection.hand_over() for connection in list(self._connections)))
         else:
             await self._drain()
+        self._rejected.close_all()
 
     async def _drain(self) -> None:
         """Read what the kernel holds, of all connections at the same time."""
@@ -114,18 +130,42 @@ class TcpInput:
         if self._opts.tcp_keep_alive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
+        connection = Connection(
+            sock,
+            stream,
+            self._sink,
+            self._buffer,
+            self._max_line_bytes,
+            tasks=self._tasks,
+            owner=self._owner(stream, closed),
+        )
+        self._connections.add(connection)
+        metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
+        connection.start(kept)
+
+    def _owner(self, stream: Stream, closed: Callable[[str], None]) -> Owner:
         def forget(connection: Connection, reason: str) -> None:
             self._connections.discard(connection)
             metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
             metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
             closed(reason)
 
-        connection = Connection(
-            sock, stream, self._sink, self._buffer, self._max_line_bytes, tasks=self._tasks, closed=forget
+        def reject(connection: Connection, sock: socket.socket, sender: Sender) -> None:
+            self._rejected.add(sock, ANSWERS.get(sender, b""), lambda: forget(connection, "rejected"))
+
+        return Owner(
+            closed=forget,
+            recognised=lambda sender: self._reports.report(sender, str(stream.fields.get("host", ""))),
+            proxied=lambda header: stream._replace(fields=self._fields_of(header, stream.fields)),
+            rejected=reject,
         )
-        self._connections.add(connection)
-        metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
-        connection.start(kept)
+
+    def _fields_of(self, header: ProxyHeader, fields: Event) -> Event:
+        """Return the fields of a stream whose first bytes were a proxy's header."""
+        if not self._opts.proxy_protocol or not header.host:
+            return fields
+        of_proxy = {f"proxy_{name}": fields[name] for name in ("host", "port") if name in fields}
+        return fields | {"host": header.host, "port": header.port} | of_proxy
 
     async def _close_idle(self) -> None:
         timeout = self._opts.idle_timeout
@@ -133,6 +173,12 @@ class TcpInput:
             await asyncio.sleep(timeout / 4)
             for connection in list(self._connections):
                 connection.close_if_idle(timeout)
+
+
+def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
+    """Return the senders that an input is meant for: one for text takes lines of syslog as well."""
+    text = {Sender.SYSLOG, Sender.SYSLOG_NUL} if isinstance(context.codec, LineCodec) else set()
+    return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 
 @plugin("input", "tcp", Options, codec="line", stream=True, listens=True)

@@ -1,0 +1,117 @@
+"""Who sends on a connection of the input ``tcp``, and how that sender separates its records."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from ingestd.event.chunk import Stream
+from ingestd.plugins.inputs._tcp_senders import KEPT_FRAMING
+from ingestd.protocols.pickles import whole_pickles
+from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
+from ingestd.protocols.senders import Sender, recognise
+
+if TYPE_CHECKING:
+    from ingestd.plugins.inputs._tcp_connection import Connection
+
+
+class Owner(NamedTuple):
+    """What a connection calls."""
+
+    closed: Callable[[Connection, str], None]
+    """The connection has ended, and the reason: end, error, idle or shutdown."""
+    recognised: Callable[[Sender], None]
+    """Who sends, once for a new connection, and once more after the header of a proxy."""
+    proxied: Callable[[ProxyHeader], Stream]
+    """A proxy has put this header in front. Returns the stream that the connection is."""
+    rejected: Callable[[Connection, socket.socket, Sender], None]
+    """The connection cannot be read; its socket is the owner's now, to be closed."""
+
+
+class Framing(NamedTuple):
+    """How a sender separates its records."""
+
+    whole: Callable[[bytearray, int], int]
+    """Returns how many of the first n bytes of a buffer are whole records."""
+    lines: Callable[[bytes], bytes]
+    """Returns whole records as lines, byte for byte at the same offsets."""
+
+
+def _whole_lines(data: bytearray, size: int) -> int:
+    return data.rfind(b"\n", 0, size) + 1
+
+
+def _whole_to_nul(data: bytearray, size: int) -> int:
+    return data.rfind(b"\0", 0, size) + 1
+
+
+def _same(data: bytes) -> bytes:
+    return data
+
+
+def _lines_of_syslog(data: bytes) -> bytes:
+    return data.replace(b"\0", b"\n")
+
+
+def _lines_of_objects(data: bytes) -> bytes:
+    """A line feed in JSON text stands between tokens, where a blank means the same."""
+    return data.replace(b"\n", b" ").replace(b"\0", b"\n")
+
+
+_LINES = Framing(_whole_lines, _same)
+
+_FRAMINGS = {
+    Sender.SYSLOG_NUL: Framing(_whole_to_nul, _lines_of_syslog),
+    Sender.GELF: Framing(_whole_to_nul, _lines_of_objects),
+}
+
+
+class Recognition:
+    """The sender of one connection; until it is known, records are taken to be lines.
+
+    Args:
+        recognised: See ``Owner``.
+        max_bytes: Of a record; longer pickles are no whole ones.
+    """
+
+    def __init__(self, recognised: Callable[[Sender], None], max_bytes: int) -> None:
+        self._recognised, self._max = recognised, max_bytes
+        self._first = 0
+        self.sender: Sender | None = None
+        self.framing = _LINES
+
+    def judge(self, head: bytes, offset: int, *, ended: bool) -> Sender | None:
+        """Return who sends, None if more bytes are needed to tell.
+
+        Args:
+            head: What waits to be read, the start of a record.
+            offset: Where that is in the stream. A reader that continues a connection recognises only senders whose
+                records do not end with a line feed.
+            ended: Nothing will follow.
+        """
+        sender = recognise(head, ended=ended)
+        if sender is None:
+            return None
+        if offset == self._first:
+            self._recognised(sender)
+        elif sender not in KEPT_FRAMING:
+            sender = Sender.LINES
+        if sender is not Sender.PROXY:
+            self.settle(sender)
+        return sender
+
+    def proxy_header(self, head: bytes, offset: int) -> ProxyHeader:
+        """Return the header of a proxy that was recognised; what follows it is judged on its own."""
+        header = parse_proxy_header(head)
+        assert header is not None  # noqa: S101 -- it was recognised
+        self._first = offset + header.size
+        return header
+
+    def settle(self, sender: Sender) -> None:
+        """Judge no more; ``sender`` is who sends, unless that is known."""
+        if self.sender is None:
+            self.sender, self.framing = sender, _FRAMINGS.get(sender, _LINES)
+            if sender is Sender.PICKLE:
+                self.framing = Framing(partial(whole_pickles, max_bytes=self._max), _same)
