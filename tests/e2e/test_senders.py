@@ -12,11 +12,13 @@ import ssl
 import struct
 from collections.abc import Callable
 from logging.handlers import SocketHandler, SysLogHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingestd import metrics
+from tests.e2e.daemon import Daemon, wait_until
 from tests.e2e.test_tcp import Server, eventually, numbers, serving
 from tests.protocols.test_senders import V2_IPV4, V2_IPV6
 
@@ -277,3 +279,21 @@ async def test_the_next_reader_recognises_what_has_no_line_ends() -> None:
         connection.close()
     assert numbers(documents) == [1, 2, 3]
     assert json.dumps(documents).count("tags") == 0
+
+
+def test_the_daemon_says_who_sends_wrongly(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        log_with(SocketHandler("127.0.0.1", daemon.port), "a")
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().status == 400
+        connection.close()
+        daemon.send([{"message": "b"}])
+        daemon.wait_for_delivery(1)
+        wait_until(lambda: len(daemon.dead_letters()) == 1, "the pickle to be a dead letter")
+        for kind in ("pickle", "http"):
+            assert daemon.metric("ingestd_unsupported_connections_total", kind=kind) == 1
+        wait_until(lambda: len(json.loads(daemon.get("/api/status"))["senders"]) == 2, "the status to name both")
+        assert pickle.loads(daemon.dead_letters()[0]["raw"])["msg"] == "a"
+        kinds = {problem["kind"] for problem in daemon.problems() if "kind" in problem}
+        assert kinds == {"pickle", "http"}

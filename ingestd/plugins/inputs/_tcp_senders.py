@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
@@ -37,53 +38,58 @@ KEPT_FRAMING = frozenset({Sender.SYSLOG_NUL, Sender.GELF, Sender.PICKLE})
 CLOSED = frozenset({Sender.BEATS, Sender.HTTP, Sender.TLS})
 """Senders of whom nothing can be read."""
 
-_TEXT_INPUT = "or give it an input of its own with codec => line"
 
-ADVICE: dict[Sender, tuple[str, str]] = {
-    Sender.PICKLE: (
+class Advice(NamedTuple):
+    """``message``: what a sender is and what becomes of its records; ``help``: what to do."""
+
+    message: str
+    help: str
+
+
+_HANDLER = "use logstash.TCPLogstashHandler (package python-logstash)"
+
+ADVICE: dict[Sender, Advice] = {
+    Sender.PICKLE: Advice(
         "a client sends pickles, as SocketHandler of Python's logging does; they are kept as dead letters",
-        "use logstash.TCPLogstashHandler (package python-logstash) instead of logging.handlers.SocketHandler",
+        f"{_HANDLER} instead of logging.handlers.SocketHandler",
     ),
-    Sender.SYSLOG: (
+    Sender.SYSLOG: Advice(
         "a client sends syslog to an input for JSON; its lines become events with the tag _jsonparsefailure",
-        f"from Django use logstash.TCPLogstashHandler (package python-logstash); for a syslog daemon {_TEXT_INPUT[3:]}",
+        f"from Python, {_HANDLER}; for a syslog daemon, add a tcp input with codec => line on a port of its own",
     ),
-    Sender.SYSLOG_NUL: (
+    Sender.SYSLOG_NUL: Advice(
         "a client sends syslog ended by NUL, as SysLogHandler of Python's logging does, to an input for JSON",
-        "use logstash.TCPLogstashHandler (package python-logstash) instead of logging.handlers.SysLogHandler, "
-        + _TEXT_INPUT,
+        f"{_HANDLER} instead of logging.handlers.SysLogHandler, or add a tcp input with codec => line for it",
     ),
-    Sender.SYSLOG_OCTETS: (
-        "a client sends syslog with octet counting, which is not supported: records without a line end run together",
-        'let it end messages with a line feed: in rsyslog TCP_Framing="traditional", in syslog-ng network() instead '
-        "of syslog(); the input needs codec => line",
+    Sender.SYSLOG_OCTETS: Advice(
+        "a client sends syslog with octet counting, which is not supported: messages without a line end run together",
+        "have it end messages with a line feed (rsyslog: TCP_Framing traditional; syslog-ng: network() instead of "
+        "syslog()), and send them to a tcp input with codec => line",
     ),
-    Sender.GELF: (
-        "a client sends GELF; its records become events under GELF's field names",
-        "use logstash.TCPLogstashHandler (package python-logstash) instead of a GELF handler, or rename short_message, "
-        "host and level with the filter mutate",
+    Sender.GELF: Advice(
+        "a client sends GELF; its records become events with GELF's field names",
+        f"{_HANDLER} instead of a GELF handler, or rename short_message and level with the filter mutate",
     ),
-    Sender.BEATS: (
-        "a client speaks the protocol of Beats, which is not supported; it is closed, and keeps its events",
+    Sender.BEATS: Advice(
+        "a client speaks the protocol of Beats, which is not supported; it was disconnected, and keeps its events",
         "point Filebeat at Elasticsearch (output.elasticsearch), or have it write files for ingestd import",
     ),
-    Sender.HTTP: (
-        "a client speaks HTTP to an input for log records; it got status 400 and is closed",
-        "the dashboard, /metrics and /health have a port of their own (setting http.port, default 9600); "
-        "log handlers must send JSON lines over TCP, such as logstash.TCPLogstashHandler",
+    Sender.HTTP: Advice(
+        "a client speaks HTTP to an input for log records; it got status 400 and was disconnected",
+        "the dashboard, /metrics and /health have a port of their own (setting http, default 9600); log records are "
+        f"sent as JSON lines over TCP: {_HANDLER}",
     ),
-    Sender.TLS: (
-        "a client speaks TLS to an input without it; it got an alert and is closed",
-        "TLS is not configured on this port: switch it off in the client (ssl_enable=False in python-logstash-async), "
-        "or let stunnel, HAProxy or nginx's stream module decrypt it before this port",
+    Sender.TLS: Advice(
+        "a client speaks TLS to an input without it; it got an alert and was disconnected",
+        "TLS is not configured on this port: turn it off in the client (ssl_enable=False in python-logstash-async), "
+        "or decrypt it before this port, with stunnel, HAProxy or nginx's stream module",
     ),
-    Sender.PROXY: (
-        "a proxy puts a header of the PROXY protocol in front of its clients' records; it is skipped",
-        "set proxy_protocol => true on this input to get the clients' addresses, or switch it off in the proxy: "
-        "send-proxy in HAProxy, proxy_protocol in nginx, the target group's attribute in AWS",
+    Sender.PROXY: Advice(
+        "a proxy puts a header of the PROXY protocol before the records of its clients; it was skipped",
+        "set proxy_protocol => true on this input to get the clients' addresses, or turn it off in the proxy "
+        "(send-proxy in HAProxy, proxy_protocol in nginx, proxy protocol v2 of an AWS target group)",
     ),
 }
-"""Of each sender: what it is and what becomes of its records; what to do."""
 
 
 class SenderReports:
@@ -118,8 +124,9 @@ class SenderReports:
         self._warned.move_to_end(key)
         if len(self._warned) > _MAX_REMEMBERED:
             self._warned.popitem(last=False)
-        message, advice = ADVICE[sender]
-        log.warning(message, pipeline=self._pipeline, input=self._input, client=host, kind=str(sender), help=advice)
+        advice = ADVICE[sender]
+        fields = {"pipeline": self._pipeline, "input": self._input, "client": host, "kind": str(sender)}
+        log.warning(advice.message, **fields, help=advice.help)
 
 
 def reject_pickles(sink: Sink, stream: Stream, data: bytes, offset: int) -> None:

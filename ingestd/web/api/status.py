@@ -12,6 +12,8 @@ import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
 from ingestd.geoip.database_folder import installed_database
+from ingestd.plugins.inputs._tcp_senders import ADVICE
+from ingestd.protocols.senders import Sender
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.dashboard_config import STARTED, DashboardConfig, PipelineInfo, PluginInfo
@@ -135,6 +137,7 @@ class Status:
             "action": self._actions.document(),
             "geoip": self._geoip(),
             "counting": [count.name for count in counts if not count.known],
+            "senders": senders(),
             "problems": [count.problem for count in counts if count.problem],
         }
 
@@ -159,6 +162,23 @@ class Status:
         seconds = last[0] - first[0]
         received, delivered = (round(max(last[n] - first[n], 0) / seconds, 2) for n in (1, 2))
         return {"received_per_s": received, "delivered_per_s": delivered}
+
+
+def senders() -> list[dict[str, Any]]:
+    """Return which clients send something that an input is not for, and what to do about it, most connections first."""
+    rows = [
+        {
+            "pipeline": pipeline,
+            "input": input_id,
+            "kind": kind,
+            "connections": int(connections),
+            "message": ADVICE[Sender(kind)].message,
+            "help": ADVICE[Sender(kind)].help,
+        }
+        for (pipeline, input_id, kind), connections in metrics.SENDERS_UNSUPPORTED.series()
+        if kind in ADVICE
+    ]
+    return sorted(rows, key=lambda row: (-row["connections"], row["kind"]))
 
 
 def _total(metric: metrics.Number) -> int:

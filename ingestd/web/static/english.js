@@ -169,6 +169,31 @@ export const en = {
   "map.much": "many",
   "country.XK": "Kosovo",
 
+  "sender.title": { one: "{where}: {n} connection from {what}", other: "{where}: {n} connections from {what}" },
+  "sender.pickle": "SocketHandler (pickles): kept as dead letters",
+  "sender.pickle.help": "Use logstash.TCPLogstashHandler (package python-logstash) instead of SocketHandler.",
+  "sender.syslog": "syslog, at an input for JSON: events tagged _jsonparsefailure",
+  "sender.syslog.help":
+    "From Python, use logstash.TCPLogstashHandler. For a syslog daemon, add a tcp input with codec => line.",
+  "sender.syslog_nul": "SysLogHandler, at an input for JSON: events tagged _jsonparsefailure",
+  "sender.syslog_nul.help":
+    "Use logstash.TCPLogstashHandler instead of SysLogHandler, or add a tcp input with codec => line for it.",
+  "sender.syslog_octet_counting": "syslog with octet counting, which is not supported",
+  "sender.syslog_octet_counting.help":
+    "Have it end messages with a line feed (rsyslog: TCP_Framing traditional), to a tcp input with codec => line.",
+  "sender.gelf": "GELF: events with GELF's field names",
+  "sender.gelf.help": "Use logstash.TCPLogstashHandler instead of a GELF handler, or rename fields with mutate.",
+  "sender.beats": "Beats, which is not supported: disconnected; it keeps its events",
+  "sender.beats.help": "Point Filebeat at Elasticsearch (output.elasticsearch), or import the files it reads.",
+  "sender.http": "HTTP: answered with status 400",
+  "sender.http.help":
+    "The dashboard, /metrics and /health have a port of their own. Log records are sent as JSON lines over TCP.",
+  "sender.tls": "TLS, which is not configured on this port: disconnected",
+  "sender.tls.help":
+    "Turn it off in the client (ssl_enable=False in python-logstash-async), or decrypt it before this port.",
+  "sender.proxy": "a proxy that sends PROXY headers: skipped",
+  "sender.proxy.help": "Set proxy_protocol => true on the input to get the clients' addresses, or turn it off.",
+
   "status.received": "Received",
   "status.delivered": "Delivered",
   "status.persecond": "{n} /s",

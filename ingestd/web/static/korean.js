@@ -169,6 +169,30 @@ export const ko = {
   "map.much": "많음",
   "country.XK": "코소보",
 
+  "sender.title": "{where}: {what} · 연결 {n}건",
+  "sender.pickle": "SocketHandler(pickle): 처리 못한 이벤트로 보관",
+  "sender.pickle.help": "SocketHandler 대신 logstash.TCPLogstashHandler(python-logstash 패키지)를 쓰세요.",
+  "sender.syslog": "JSON 입력에 들어온 syslog: _jsonparsefailure 태그가 붙은 이벤트",
+  "sender.syslog.help":
+    "Python에서는 logstash.TCPLogstashHandler를 쓰고, syslog 데몬에는 codec => line인 tcp 입력을 따로 두세요.",
+  "sender.syslog_nul": "JSON 입력에 들어온 SysLogHandler: _jsonparsefailure 태그가 붙은 이벤트",
+  "sender.syslog_nul.help":
+    "SysLogHandler 대신 logstash.TCPLogstashHandler를 쓰거나 codec => line인 tcp 입력을 따로 두세요.",
+  "sender.syslog_octet_counting": "지원하지 않는 octet counting 방식의 syslog",
+  "sender.syslog_octet_counting.help":
+    "메시지를 줄바꿈으로 끝내고(rsyslog: TCP_Framing traditional) codec => line인 tcp 입력으로 보내세요.",
+  "sender.gelf": "GELF: GELF 필드 이름 그대로 저장",
+  "sender.gelf.help": "GELF 핸들러 대신 logstash.TCPLogstashHandler를 쓰거나 mutate로 필드 이름을 바꾸세요.",
+  "sender.beats": "지원하지 않는 Beats: 연결을 끊음(이벤트는 보낸 쪽에 남음)",
+  "sender.beats.help": "Filebeat를 Elasticsearch로 보내거나(output.elasticsearch) 파일을 ingestd import로 가져오세요.",
+  "sender.http": "HTTP: 상태 코드 400으로 응답",
+  "sender.http.help": "대시보드, /metrics, /health는 포트가 따로 있습니다. 로그는 TCP로 JSON을 한 줄씩 보내세요.",
+  "sender.tls": "이 포트에 설정되지 않은 TLS: 연결을 끊음",
+  "sender.tls.help":
+    "클라이언트에서 TLS를 끄거나(python-logstash-async는 ssl_enable=False) 이 포트 앞에서 복호화하세요.",
+  "sender.proxy": "PROXY 헤더를 보내는 프록시: 헤더를 건너뜀",
+  "sender.proxy.help": "클라이언트 주소가 필요하면 입력에 proxy_protocol => true를 쓰고, 아니면 프록시에서 끄세요.",
+
   "status.received": "수신",
   "status.delivered": "전달",
   "status.persecond": "초당 {n}",

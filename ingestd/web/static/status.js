@@ -99,6 +99,7 @@ function page(status, history) {
       ),
     ),
     (status.problems ?? []).map((text) => h("p", { class: "notice notice-error" }, icon("alert"), text)),
+    (status.senders ?? []).map(sender),
     audit(status.audit),
     inputs(status.pipelines ?? []),
     deadLetters(status.dead_letters ?? []),
@@ -132,6 +133,22 @@ function healthText(health) {
         reasons.map((reason) => h("li", {}, typeof reason === "string" ? reason : JSON.stringify(reason))),
       )
     : null;
+}
+
+/** A kind of client that an input cannot read: what it is, and what to do. */
+function sender(row) {
+  const where = `${row.pipeline} · ${row.input}`;
+  return h(
+    "div",
+    { class: "notice" },
+    icon("alert"),
+    h(
+      "div",
+      {},
+      h("b", {}, t("sender.title", { n: number(row.connections), what: t(`sender.${row.kind}`), where })),
+      h("p", { class: "muted" }, t(`sender.${row.kind}.help`)),
+    ),
+  );
 }
 
 function audit(found) {

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingestd import metrics, web
+from ingestd.plugins.inputs._tcp_senders import ADVICE
+from ingestd.protocols.senders import Sender
 from ingestd.tasks import BackgroundTasks
-from ingestd.web.api.status import BackgroundCount
+from ingestd.web.api.status import BackgroundCount, senders
 from ingestd.web.processes.protocol import QueryResponse
 
 ABORTED = "audit: the count was aborted by an internal error; the daemon's log has the reason"
@@ -57,3 +61,19 @@ async def test_a_count_that_fails(body: bytes, caplog: pytest.LogCaptureFixture)
     pool.body = b'{"audit":2}'
     assert await count_again(count) == 2
     assert count.problem == ""
+
+
+def test_senders() -> None:
+    metrics.SENDERS_UNSUPPORTED.add(2, "main", "status", "tls")
+    metrics.SENDERS_UNSUPPORTED.add(3, "main", "status", "pickle")
+    rows = [row for row in senders() if row["input"] == "status"]
+    assert [(row["kind"], row["connections"]) for row in rows] == [("pickle", 3), ("tls", 2)]
+    assert "TCPLogstashHandler" in rows[0]["help"]
+
+
+@pytest.mark.parametrize("language", ["english", "korean"])
+@pytest.mark.parametrize("sender", ADVICE)
+def test_the_page_has_a_text_for_every_sender(sender: Sender, language: str) -> None:
+    texts = (Path(web.__file__).parent / "static" / f"{language}.js").read_text()
+    assert f'"sender.{sender}":' in texts
+    assert f'"sender.{sender}.help":' in texts
