@@ -59,11 +59,12 @@ def default_text(settings: Settings) -> str:
 
 
 def default_config(settings: Settings) -> Config:
-    """Return the built-in pipeline, with host, port and Elasticsearch as the settings say."""
+    """Return the built-in pipeline, with host, port, Elasticsearch and time zone as the settings say."""
     variables = {
         **os.environ,
         "INGESTD_HOST": settings.host,
         "INGESTD_PORT": str(settings.port),
         "INGESTD_ELASTICSEARCH": settings.elasticsearch,
+        "INGESTD_LINE_TIMEZONE": settings.line_timezone,
     }
     return parse(default_text(settings), DEFAULT_NAME, variables)

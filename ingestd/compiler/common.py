@@ -120,12 +120,17 @@ def _texts(value: Any) -> list[str]:
 
 
 def _adder(name: Template, value: Any) -> Callable[[Event], None]:
-    """Return a function that adds one field; an existing value becomes an array, as in Logstash."""
+    """Return a function that adds one field; an existing value becomes an array, as in Logstash.
+
+    It raises FieldError for ``@timestamp``, which exists and cannot be an array.
+    """
     values = [Template(text) for text in _texts(value)]
     fixed = FieldRef(name.static) if name.static is not None else None
 
     def add(event: Event) -> None:
         ref = fixed or FieldRef(name.render(event))
+        if ref.path == ("@timestamp",):
+            raise FieldError("add_field cannot set @timestamp; use the filter date, or mutate with replace")
         for template in values:
             text = template.render(event)
             ref.set(event, [*_array(ref.get(event)), text] if ref.exists(event) else text)

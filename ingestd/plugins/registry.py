@@ -38,13 +38,15 @@ ExpandFn = Callable[[Event], list[Event]]
 class Touch:
     """The fields that a plugin reads, sets and removes, as field references.
 
-    ``unknown``: why the plugin cannot say, as a text; then whole records are decoded.
+    ``unknown``: why the plugin cannot say, as a text; then whole records are decoded. ``foreign``: fields that it reads
+    or sets only in records without ``@version``, which codecs always decode in full.
     """
 
     reads: frozenset[str] = frozenset()
     sets: frozenset[str] = frozenset()
     removes: frozenset[str] = frozenset()
     unknown: str = ""
+    foreign: frozenset[str] = frozenset()
 
     def __or__(self, other: Touch) -> Touch:
         return Touch(
@@ -52,6 +54,7 @@ class Touch:
             self.sets | other.sets,
             self.removes | other.removes,
             "; ".join(reason for reason in (self.unknown, other.unknown) if reason),
+            self.foreign | other.foreign,
         )
 
     def tops(self) -> frozenset[str]:

@@ -214,6 +214,11 @@ class Settings:
         DURATION,
         "How long after its last event an append log of the built-in store is sealed: compressed, and faster to query.",
     )
+    line_timezone: str = setting(
+        "",
+        ZONE,
+        "Time zone of times in plain lines of text that have none, such as Asia/Seoul. Default: the machine's.",
+    )
     late: str = setting(
         "accept",
         choice("accept", "dead_letter"),

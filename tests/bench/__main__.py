@@ -102,7 +102,7 @@ def _check(lines: list[bytes], total: int, ids: int, samples: list[tuple[str, by
     if total != count or ids != count:
         sys.exit(f"wrong: {count} events were sent, {total} came with {ids} different ids")
     by_record = {json.dumps(json.loads(line), sort_keys=True): line for line in lines}
-    added = {"method", "request_path", "search_word", "bytes", "client_ip"}
+    added = {"method", "request_path", "search_word", "bytes", "client_ip", "visit"}
     for index, document in samples:
         found = json.loads(document)
         record = json.dumps({key: value for key, value in found.items() if key not in added}, sort_keys=True)

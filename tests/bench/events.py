@@ -31,13 +31,14 @@ def expected(line: bytes) -> dict[str, object]:
     if message.startswith('"'):
         method, path = message[1:].split(" ")[:2]
         found = {"method": method, "request_path": path, "bytes": int(message.rsplit(" ", 1)[1])}
+        found["visit"] = True
     elif request.startswith("<WSGIRequest"):
         method, path = request.removeprefix("<WSGIRequest: ").split(" ", 1)
-        found = {"method": method, "request_path": path.strip("'>")}
+        found = {"method": method, "request_path": path.strip("'>"), "visit": False}
     if "raddr=('" in request:
         found["client_ip"] = request.split("raddr=('")[1].split("'")[0]
     path = str(found.get("request_path", ""))
-    if "?q=" in path:
+    if "?q=" in path and int(path.rpartition("=")[2]) < 2:  # the first page of the result
         word = path.split("?q=")[1].split("&")[0]
         found["search_word"] = next(one for one in WORDS if quote_plus(one) == word)
     return dict(record, **found)

@@ -58,9 +58,10 @@ def _shape(record: dict[str, object]) -> tuple[str, bool]:
     if message.startswith('"'):
         method, path = message[1:].split(" ")[:2]
         added |= {"method": method, "request_path": path, "bytes": int(message.rsplit(" ", 1)[1])}
+        added["visit"] = True
     elif (request := str(record.get("request", ""))).startswith("<WSGIRequest: "):
         method, path = request.removeprefix("<WSGIRequest: ").split(" ", 1)
-        added |= {"method": method, "request_path": path.strip("'>")}
+        added |= {"method": method, "request_path": path.strip("'>"), "visit": False}
     text = json.dumps(record)[:-1] + ", " + json.dumps(added)[1:]
     if search:
         word = message.split("?q=")[1].partition("&")[0]

@@ -38,7 +38,7 @@ _Projected = TypedDict(
 )
 _decode = msgspec.json.Decoder(_Projected).decode_lines
 _access = re.compile(r'"(\w+) (\S+) HTTP/\S+" (\d+) (\d+)').match
-_search = re.compile(r"[?&]q=([^&]+)").search
+_search = re.compile(r"[?&]q=([^&]+)&page=[01]\Z").search
 
 
 class YardstickProcess:
@@ -95,7 +95,7 @@ def _found(message: str) -> dict[str, Any]:
     if match is None:
         return {}
     method, path, _, size = match.groups()
-    added = {"method": method, "request_path": path, "bytes": int(size)}
+    added = {"method": method, "request_path": path, "bytes": int(size), "visit": True}
     word = _search(path)
     if word is not None:
         added["search_word"] = unquote_plus(word[1])

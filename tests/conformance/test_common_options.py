@@ -24,6 +24,12 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [  # id, options 
     ("add_field_onto_null", 'add_field => { "a" => "2" }', {"a": None}, {"a": ["2"]}),
     ("add_field_onto_hash", 'add_field => { "a" => "2" }', {"a": {"b": 1}}, {"a": [["b", 1], "2"]}),
     ("add_field_nested", 'add_field => { "[a][b]" => "2" }', {"a": {"b": "1"}}, {"a": {"b": ["1", "2"]}}),
+    (
+        "add_field_timestamp",
+        'add_field => { "a" => "1" "@timestamp" => "2020-01-01T00:00:00Z" "b" => "2" } add_tag => "x"',
+        {},
+        {"a": "1", "tags": ["_mutate_error"]},
+    ),
     ("add_field_tags", 'add_field => { "tags" => "x" }', {}, {"tags": "x"}),
     ("add_field_onto_tags", 'add_field => { "tags" => "x" }', {"tags": ["x"]}, {"tags": ["x", "x"]}),
     ("add_field_copies_text", 'add_field => { "a" => "%{list}" }', {"list": [1, 2]}, {"list": [1, 2], "a": "1,2"}),

@@ -53,7 +53,7 @@ def convert_version_0(event: Event) -> Event:
     """Convert a version 0 record of python-logstash to version 1.
 
     Names follow its two formatters. Fields without a name in version 1 keep theirs, without the ``@``; ``@source``
-    only repeats type, host and path and is dropped.
+    only repeats type, host and path and is dropped. Fields of the logging call never replace the record's timestamp.
     """
     flat: dict[str, Any] = {"@timestamp": event.get("@timestamp"), "@version": "1"}
     for old, new in _RENAMED.items():
@@ -62,7 +62,8 @@ def convert_version_0(event: Event) -> Event:
     fields = event["@fields"]
     extras = fields if type(fields) is dict else {"fields": fields}
     for name, value in extras.items():
-        flat[_RENAMED_EXTRAS.get(name, name)] = value
+        if name != "@timestamp" or flat["@timestamp"] is None:
+            flat[_RENAMED_EXTRAS.get(name, name)] = value
     known = {"@timestamp", "@version", "@fields", "@source", *_RENAMED}
     for name, value in event.items():
         if name not in known:

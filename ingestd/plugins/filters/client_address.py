@@ -7,25 +7,16 @@ the socket that Django's development server adds to its records as text, or the 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd.event.fields import Event, FieldRef
-from ingestd.geoip.address import MAX_CHARS, forwarded, parse_address
+from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._targets import plain_name
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
 
-_access_line = re.compile(r"([0-9A-Fa-f:.]{2,45}) \S+ \S+ \[").match  # 1.2.3.4 - - [22/Nov/2026:10:11:12 +0000]
-
 _PEER = "raddr=('"
 _FIRST_CHARS = frozenset("<0123456789abcdefABCDEF:[ u")  # of sockets, addresses, and "unknown" (some proxies)
-_MAX_PROXIES = 16  # a longer list is an attack
-_CACHE_SIZE = 4096
-
-ParsedAddress = tuple[str | None, bool]
-"""An address in its canonical form, None if the text is not one, and whether it is public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     # Most field names are plain, and most fields are missing: avoid a call to check that.
     sources = [(ref.top, ref.get if len(ref.path) > 1 else None) for ref in options.source]
     target, plain = checked(options.target), plain_name(options.target)
-    known, read = _reader()
+    known, read = address_reader()
 
     def client_address(event: Event) -> bool:
         if (event.get(plain) if plain is not None else target.get(event)) is not None:
@@ -71,7 +62,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
                 part = text.rpartition(_PEER)[2].partition("'")[0]  # without a socket, this is not an address
                 address, public = known[part] if part in known else read(part)
             else:
-                address, public = _in_list(text, read)
+                address, public = first_address(text, read)
             if public:
                 found = address
                 break
@@ -86,37 +77,3 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         return True
 
     return client_address
-
-
-def _in_list(text: str, read: Callable[[str], ParsedAddress]) -> ParsedAddress:
-    """Return the first public address of an access log line or a list, else the first address."""
-    if line := _access_line(text):
-        return read(line[1])
-    first: ParsedAddress = (None, False)
-    if " " in text and "," not in text:  # a sentence
-        return first
-    for part in forwarded(text, _MAX_PROXIES):
-        parsed = read(part)
-        if parsed[1]:
-            return parsed
-        if first[0] is None:
-            first = parsed
-    return first
-
-
-def _reader() -> tuple[dict[str, ParsedAddress], Callable[[str], ParsedAddress]]:
-    """Return a function that parses an address, and the dict in which it caches short texts."""
-    known: dict[str, ParsedAddress] = {}
-
-    def read(text: str) -> ParsedAddress:
-        if text in known:
-            return known[text]
-        address = parse_address(text)
-        parsed = (None, False) if address is None else (str(address), address.is_global)
-        if len(text) <= MAX_CHARS:
-            if len(known) >= _CACHE_SIZE:
-                known.clear()
-            known[text] = parsed
-        return parsed
-
-    return known, read

@@ -97,30 +97,47 @@ def _storer(field: FieldRef | None) -> Callable[[Event, Any, int], None]:
 def _into_event(event: Event, value: Any, received_ns: int) -> None:
     """Store the keys of an object, which are field references, as fields.
 
+    As in a record that a codec decodes, one bad key or value does not cost the others: a key that is no reference, or
+    names a field inside a text, is the name of a field as it is; ``tags`` that are not texts are kept in ``_tags``.
+
     Raises:
-        FieldError: The value is not an object, or a key names a field that cannot be set.
+        FieldError: The value is not an object.
     """
     if type(value) is not dict:
         raise FieldError("without a target, the text must be an object")
-    if not legal_tags(value.get("tags")):
-        raise FieldError("tags must be text or an array of texts")
-    stamp = value.pop("@timestamp", None)
     names = "".join(value)
     if "[" in names or "]" in names:
-        _set_references(event, value)
-    else:
-        event.update(value)
+        value = _set_references(event, value)
+    stamp = value.pop("@timestamp", None)
+    tags = value.get("tags")
+    if not legal_tags(tags):
+        value["_tags"] = [tags]
+        value["tags"] = ["_tagsparsefailure"]
+    event.update(value)
     if stamp is not None and stamp is not False:
         _set_timestamp(event, stamp, received_ns)
 
 
-def _set_references(event: Event, fields: dict[str, Any]) -> None:
-    """Set each field; all names are parsed first, so that an invalid one leaves the event unchanged."""
-    for ref, item in [(target(key) if "[" in key or "]" in key else key, item) for key, item in fields.items()]:
-        if isinstance(ref, FieldRef):
+def _set_references(event: Event, fields: dict[str, Any]) -> dict[str, Any]:
+    """Set the fields inside other fields; return those at the top by their names."""
+    top: dict[str, Any] = {}
+    for key, item in fields.items():
+        ref = _reference(key)
+        if ref is None or len(ref.path) == 1:
+            top[key if ref is None else ref.top] = item
+            continue
+        try:
             ref.set(event, item)
-        else:
-            event[ref] = item
+        except FieldError:
+            top[key] = item
+    return top
+
+
+def _reference(key: str) -> FieldRef | None:
+    try:
+        return FieldRef(key) if "[" in key or "]" in key else None
+    except FieldError:
+        return None
 
 
 def _set_timestamp(event: Event, stamp: Any, received_ns: int) -> None:

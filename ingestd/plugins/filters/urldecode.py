@@ -6,22 +6,14 @@ stays ``+`` unless ``plus_as_space`` is set. Unlike there, a missing field stays
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
-from unicodedata import normalize
+from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
-from ingestd.plugins.charsets import find_charset
-from ingestd.plugins.filters._ruby import inspect_text
+from ingestd.plugins.filters._percent import is_utf8, text_unescaper
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
-
-_RUN = re.compile("(?:%[0-9A-Fa-f]{2})+")
-_RUN_OF_BYTES = re.compile(b"(?:%[0-9A-Fa-f]{2})+")
-# The second byte of a character in CP949, Big5 or Shift_JIS may be an unescaped letter.
-_PIECE = re.compile("(?:%[0-9A-Fa-f]{2}[A-Za-z]?)+")
 
 _CACHED_CHARS = 256  # words repeat, long texts do not
 _CACHED_TEXTS = 8192  # about 1 MB of search words; at most 16 MB
@@ -57,7 +49,10 @@ def build(options: Options, context: BuildContext) -> FilterFn:
 
     Bytes that are not valid in `charset` (or `fallback_charset`) are written as `\\xD3`, without a tag.
     """
-    decode = _decoder(_make_decode_text(options), "+" if options.plus_as_space else "%", _is_utf8(options.charset))
+    unescape = text_unescaper(
+        options.charset, options.fallback_charset, options.normalize, plus_as_space=options.plus_as_space
+    )
+    decode = _decoder(unescape, "+" if options.plus_as_space else "%", is_utf8(options.charset))
     if options.all_fields:
         return _all_fields(decode)
     ref, name = options.field, options.field.top
@@ -112,59 +107,3 @@ def _decoder(text: Callable[[str], str], also: str, utf8: bool) -> Callable[[Any
 
 def _same(new: Any, old: Any) -> bool:
     return new is old
-
-
-def _make_decode_text(options: Options) -> Callable[[str], str]:
-    """Return a function that decodes one text according to the options; it never raises."""
-    charset = find_charset(options.charset)
-    fallback = find_charset(options.fallback_charset, "fallback_charset") if options.fallback_charset else ""
-    plus, form = options.plus_as_space, options.normalize
-    utf8 = _is_utf8(options.charset)
-
-    def decode_text(text: str) -> str:
-        if plus:
-            text = text.replace("+", " ")
-        try:
-            decoded = _RUN.sub(_utf8_run, text) if utf8 else _whole(text, charset, "strict")
-        except UnicodeDecodeError:
-            decoded = _mend(text, charset, fallback)
-        # ``form`` is one of the names that ``choices`` allows.
-        return normalize(cast("Literal['NFC']", form), decoded) if form and not decoded.isascii() else decoded
-
-    return decode_text
-
-
-def _utf8_run(match: re.Match[str]) -> str:
-    return bytes.fromhex(match[0].replace("%", "")).decode()
-
-
-def _bytes_run(match: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(match[0].replace(b"%", b"").decode())
-
-
-def _whole(text: str, charset: str, errors: str) -> str:
-    """Decode the escaped and the plain characters of ``text`` together, as bytes in ``charset``."""
-    return _RUN_OF_BYTES.sub(_bytes_run, text.encode("utf-8", "surrogatepass")).decode(charset, errors)
-
-
-def _mend(text: str, charset: str, fallback: str) -> str:
-    """Decode a text with bytes that are not valid in ``charset``: each piece separately, if that helps."""
-    if fallback:
-        try:
-            return _PIECE.sub(lambda piece: _either(piece[0], charset, fallback), text)
-        except UnicodeDecodeError:
-            pass
-    if _is_utf8(charset):
-        return inspect_text(_whole(text, charset, "surrogateescape"))
-    return _whole(text, charset, "replace")
-
-
-def _either(piece: str, charset: str, fallback: str) -> str:
-    try:
-        return _whole(piece, charset, "strict")
-    except UnicodeDecodeError:
-        return _whole(piece, fallback, "strict")
-
-
-def _is_utf8(name: str) -> bool:
-    return find_charset(name) == "utf-8"

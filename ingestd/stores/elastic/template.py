@@ -29,7 +29,7 @@ from ingestd.stores.elastic.client import ElasticClient, Server
 from ingestd.stores.elastic.errors import ElasticResponseError
 
 TEMPLATE_NAME = "ingestd"
-VERSION = 2
+VERSION = 3
 """Increased with every change of `template`, so that an older one of ours is replaced."""
 
 PRIORITY = 200  # above the servers' own templates (100) and those of beats (150)
@@ -109,6 +109,8 @@ def _fields(keyword: Mapping[str, Any]) -> dict[str, Any]:
         **{name: dict(keyword) for name in keywords},
         "status_code": {"type": "integer"},
         "bytes": {"type": "long"},
+        "duration_ms": {"type": "double"},
+        "visit": {"type": "boolean"},
         "client_ip": {"type": "ip"},
         "geoip.ip": {"type": "ip"},
         "geoip.location": {"type": "geo_point"},

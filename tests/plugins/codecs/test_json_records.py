@@ -56,6 +56,11 @@ def test_versions_are_told_apart_record_by_record() -> None:
 
 
 LIFTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "own_timestamp_wins",
+        {"@timestamp": "t", "@message": "m", "@fields": {"@timestamp": "x", "a": 1}},
+        {"@timestamp": "t", "@version": "1", "message": "m", "a": 1},
+    ),
     ("least", {"@message": "m", "@fields": {}}, {"@timestamp": None, "@version": "1", "message": "m"}),
     (
         "fields_are_no_hash",

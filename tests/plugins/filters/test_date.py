@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.timestamp import from_epoch_ns, to_epoch_ns
-from ingestd.plugins.filters.date import machine_zone
+from ingestd.plugins.filters._times import machine_zone
 from ingestd.plugins.registry import BuildContext
 from tests.plugins.filters.tables import Case, build, check, options_of, spec_of
 

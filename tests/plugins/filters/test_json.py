@@ -15,6 +15,7 @@ TEXT = '{"hello":"world","list":[1,2,3],"hash":{"k":"v"}}'
 HASH = {"hello": "world", "list": [1, 2, 3], "hash": {"k": "v"}}
 SOURCE = {"source": "message"}
 TO_DATA = {"source": "message", "target": "data"}
+BAD_TAGS = ["_tagsparsefailure"]
 FAILED = ["_jsonparsefailure"]
 NO_TIME = ["_timestampparsefailure"]
 NOW = "2025-11-22T10:00:00.500Z"
@@ -92,9 +93,36 @@ CASES = [
         "bad_key",
         SOURCE,
         {"message": '{"un[sup]]ported":1,"b":2}'},
-        {"message": '{"un[sup]]ported":1,"b":2}', "tags": FAILED},
-        False,
+        {"message": '{"un[sup]]ported":1,"b":2}', "un[sup]]ported": 1, "b": 2},
     ),
+    *[
+        Case(f"rest_is_kept_{name}", {"source": "m"}, {"m": text}, {"m": text, "b": 2, "c": 3, **after})
+        for name, text, after in [
+            ("nested", '{"b":2,"[what][is][this]":"five","c":3}', {"what": {"is": {"this": "five"}}}),
+            ("no_reference", '{"b":2,"aa[bb]":1,"c":3}', {"aa[bb]": 1}),
+            ("open_bracket", '{"b":2,"[foo":1,"c":3}', {"[foo": 1}),
+            ("tags_hash", '{"b":2,"tags":{"a":1},"c":3}', {"tags": BAD_TAGS, "_tags": [{"a": 1}]}),
+            ("tags_number", '{"b":2,"tags":5,"c":3}', {"tags": BAD_TAGS, "_tags": [5]}),
+            ("tags_reference", '{"b":2,"[tags]":{"x":1},"c":3}', {"tags": BAD_TAGS, "_tags": [{"x": 1}]}),
+            ("metadata", '{"b":2,"@metadata":5,"c":3}', {"@metadata": 5}),
+            ("inside_text", '{"b":2,"[m][x]":1,"c":3}', {"[m][x]": 1}),
+            ("empty_key", '{"b":2,"":1,"[a][b]":1,"c":3}', {"": 1, "a": {"b": 1}}),
+            (
+                "timestamp_reference",
+                '{"b":2,"[@timestamp]":"2020-01-01T00:00:00Z","c":3}',
+                {"@timestamp": "2020-01-01T00:00:00.000Z"},
+            ),
+            (
+                "timestamp",
+                '{"b":2,"@timestamp":"bad","c":3}',
+                {
+                    "@timestamp": "2025-11-22T10:00:00.500Z",
+                    "_@timestamp": "bad",
+                    "tags": ["_timestampparsefailure"],
+                },
+            ),
+        ]
+    ],
     Case(
         "target_inside_text",
         {"source": "a", "target": "[b][c]"},
@@ -109,8 +137,7 @@ CASES = [
         "tags_that_are_none",
         SOURCE,
         {"message": '{"tags":{"a":1}}'},
-        {"message": '{"tags":{"a":1}}', "tags": FAILED},
-        False,
+        {"message": '{"tags":{"a":1}}', "tags": BAD_TAGS, "_tags": [{"a": 1}]},
     ),
     Case(
         "timestamp",

@@ -1,0 +1,196 @@
+r"""Access lines: the line of text that a web server writes about each request.
+
+Each server has a form of its own, which its first characters identify; every expression is anchored and linear::
+
+    "GET /p HTTP/1.1" 200 5316                                           Django's runserver
+    HTTP GET /p 200 [0.01, 127.0.0.1:52122]                              channels' and daphne's runserver
+    192.0.2.5 - - [28/Nov/2026:10:00:00 +0900] "GET /p HTTP/1.1" 200 5316 "referrer" "agent"
+                         gunicorn, hypercorn, waitress (TransLogger), nginx, Apache, Traefik (common), werkzeug
+    127.0.0.1:52122 - - [28/Nov/2026:10:00:00] "GET /p" 200 5316         daphne
+    127.0.0.1:53498 - "GET /p HTTP/1.1" 200                              uvicorn, on a console after "INFO:     "
+    [2026-11-28 10:00:00 +0900] 192.0.2.5 - "GET /p HTTP/1.1" 200 1.234  granian
+    [pid: 12|app: 0|req: 4/9] 192.0.2.5 () {40 vars in 741 bytes} [Sat Nov 28 10:00:00 2026] GET /p => generated
+        2566 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)   uWSGI
+
+In any other text, ``"GET /p HTTP/1.1" 200`` is an access line too, unless an URL precedes it: urllib3 writes
+``https://api.example.com:443 "GET /p HTTP/1.1" 200 537`` about requests that go out.
+
+Sources: the default formats in the sources of the servers, nginx's ``log_format``, Apache's mod_log_config.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class AccessDetails(NamedTuple):
+    """What only some servers write; empty or None: not in the line.
+
+    ``client`` may have a port, ``forwarded`` is a list as in ``X-Forwarded-For``, ``time`` has the server's form.
+    """
+
+    client: str = ""
+    time: str = ""
+    referrer: str = ""
+    user_agent: str = ""
+    forwarded: str = ""
+    duration_ms: float | None = None
+
+
+AccessLine = tuple[str, str, str, str, AccessDetails | None]
+"""``(method, path, status, size, details)``: path with its query; size is digits, ``-`` or empty."""
+
+_METHOD = "([A-Z][A-Z-]{1,30})"
+_HTTP = "HTTP/[0-9.]+"
+_STATUS = "([0-9]{3})"
+_SIZE = "([0-9]+|-)"
+_ESCAPED = r"""((?:[^"\\]|\\.)*+)"""
+_TIME = r"\[([^\]\n]{10,40})\]"
+
+_QUOTED = re.compile(rf'"{_METHOD} (\S+) {_HTTP}" {_STATUS} {_SIZE}(.*)').match
+_COMMON = re.compile(
+    rf"(?:\S+:[0-9]+ (?=\S+ \S+ \S+ \[))?"  # the virtual host
+    rf'(\S*) \S+ \S+ {_TIME} "(?:{_METHOD} (\S+)(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
+).match
+_UVICORN = re.compile(rf'(?:[A-Z]+: +)?(\S*) - "{_METHOD} (\S+) {_HTTP}" {_STATUS}(?!\S)').match
+_GRANIAN = re.compile(rf'{_TIME} (\S+) - "{_METHOD} (\S+) [^"\s]*" {_STATUS}(?: ([0-9]{{1,12}}\.[0-9]+))?').match
+_UWSGI = re.compile(
+    rf"\[pid: [^\]]*\] (\S*) \([^)]*\) \{{[^}}]*\}} {_TIME} {_METHOD} (\S+) => generated ([0-9]+) bytes "
+    rf"in ([0-9]{{1,12}}) (msecs|micros) [^(]*\({_HTTP} {_STATUS}\)"
+).match
+_CHANNELS = re.compile(rf"HTTP {_METHOD} (\S+) {_STATUS} \[([0-9]{{1,12}}\.[0-9]+), (\S*)\]").match
+_BRACKETED_TIME = re.compile(rf'{_TIME} (?="|HTTP )').match
+_ANYWHERE = re.compile(rf'"{_METHOD} (\S+) {_HTTP}" {_STATUS}(?: {_SIZE})?(?!\S)').search
+
+_TAIL = re.compile(rf' "{_ESCAPED}" "{_ESCAPED}"(?: "{_ESCAPED}")?(.*)').match
+_WITH_UNIT = re.compile(r"""(?:^|[ =:"])([0-9]{1,12}(?:\.[0-9]+)?) ?(ms|us|µs|s)"?(?!\S)""").search
+_BARE = re.compile(r""" (?:[a-z_]{1,30}[=:])?"?([0-9]{1,12})(\.[0-9]+)?"?(?!\S)""").match
+_MS = {"ms": 1.0, "us": 0.001, "µs": 0.001, "s": 1000.0, "msecs": 1.0, "micros": 0.001}
+
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
+_LEADING_TIME = re.compile(
+    r"\[?([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?)"
+    r"(?: ?(Z|[+-][0-9]{2}:?[0-9]{2})(?![0-9:]))?"
+).match
+_NO_TEXT = ("-", "")
+
+
+def parse_access_line(text: str) -> AccessLine | None:
+    """Return the parts of an access line, None if ``text`` is not one. Takes time linear in its length."""
+    first = text[:1]
+    if first == '"':
+        if match := _QUOTED(text):
+            method, path, status, size, tail = match.groups()
+            return method, path, status, size, _details(tail) if tail else None
+    elif first == "H":
+        if line := _channels(text, 0, ""):
+            return line
+    elif first in _BRACKETS:
+        return _bracketed(text)
+    elif '"' not in text:
+        return None
+    elif match := _COMMON(text):
+        return _common(match)
+    elif match := _UVICORN(text):
+        client, method, path, status = match.groups()
+        return method, path, status, "", AccessDetails(_without_port(client))
+    return _anywhere(text)
+
+
+_BRACKETS = frozenset("[{\x1b")
+
+
+def leading_time(text: str) -> str:
+    """Return the time that a line of text starts with, in the form of ISO 8601, empty if there is none.
+
+    That is the start of the lines of Python's logging (``%(asctime)s``) and of many servers.
+    """
+    match = _LEADING_TIME(text)
+    return "" if match is None else match[1] + (match[2] or "")
+
+
+def access_time(text: str) -> str:
+    """Return the time of a line that is in the common log format but not about a valid request, else empty."""
+    match = _COMMON(text)
+    return "" if match is None else match[2]
+
+
+def _bracketed(text: str) -> AccessLine | None:
+    """Parse a line that starts with a bracket, a brace or a colour."""
+    if text[0] == "\x1b":
+        plain = _COLOURS.sub("", text)
+        return parse_access_line(plain) if plain[:1] != "\x1b" else None
+    start = text.find("[pid: ", 0, 1000)
+    if start >= 0 and (match := _UWSGI(text, start)):
+        client, time, method, path, size, number, unit, status = match.groups()
+        return method, path, status, size, AccessDetails(client, time, duration_ms=_milliseconds(number, unit))
+    if match := _GRANIAN(text):
+        time, client, method, path, status, number = match.groups()
+        duration = None if number is None else float(number)
+        return method, path, status, "", AccessDetails(client, time, duration_ms=duration)
+    if match := _BRACKETED_TIME(text):
+        if line := _channels(text, match.end(), match[1]):
+            return line
+        if quoted := _QUOTED(text, match.end()):
+            method, path, status, size, tail = quoted.groups()
+            return method, path, status, size, _details(tail, time=match[1])
+    return _anywhere(text)
+
+
+def _channels(text: str, start: int, time: str) -> AccessLine | None:
+    match = _CHANNELS(text, start)
+    if match is None:
+        return None
+    method, path, status, seconds, client = match.groups()
+    return method, path, status, "", AccessDetails(_without_port(client), time, duration_ms=_milliseconds(seconds, "s"))
+
+
+def _without_port(client: str) -> str:
+    """Return the address of ``address:port``; IPv6 addresses have no brackets there."""
+    return client.rpartition(":")[0] or client
+
+
+def _common(match: re.Match[str]) -> AccessLine | None:
+    client, time, method, path, status, size, tail = match.groups()
+    if method is None:  # no valid request: TLS to a plain port, an attack
+        return None
+    return method, path, status, size, _details(tail, client, time)
+
+
+def _anywhere(text: str) -> AccessLine | None:
+    """Find an access line inside a text, such as after the prefix of a formatter."""
+    if " HTTP/" not in text or (match := _ANYWHERE(text)) is None:
+        return None
+    start = match.start()
+    if "://" in text[max(0, start - 300) : start].rstrip().rpartition(" ")[2]:  # a request that goes out
+        return None
+    method, path, status, size = match.groups()
+    return method, path, status, size or "", None
+
+
+def _details(tail: str, client: str = "", time: str = "") -> AccessDetails:
+    """Parse what follows the size: referrer, user agent, ``X-Forwarded-For`` and the time taken, if they are there."""
+    referrer = agent = forwarded = None
+    if match := _TAIL(tail):
+        referrer, agent, forwarded, tail = match.groups()
+    return AccessDetails(client, time, _text(referrer), _text(agent), _text(forwarded), _duration(tail))
+
+
+def _text(value: str | None) -> str:
+    return "" if value is None or value in _NO_TEXT else value
+
+
+def _duration(tail: str) -> float | None:
+    """Return the milliseconds that a request took: ``12ms``, seconds with a fraction, or whole microseconds."""
+    if not tail:
+        return None
+    if match := _WITH_UNIT(tail):
+        return _milliseconds(match[1], match[2])
+    if match := _BARE(tail):
+        return _milliseconds(match[1] + match[2], "s") if match[2] else _milliseconds(match[1], "us")
+    return None
+
+
+def _milliseconds(number: str, unit: str) -> float:
+    return round(float(number) * _MS[unit], 3)

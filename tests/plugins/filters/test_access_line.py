@@ -1,0 +1,511 @@
+"""The filter ``access_line``: a line of each server, as its own documentation gives it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.event.timestamp import from_epoch
+from ingestd.protocols.access_lines import parse_access_line
+from tests.plugins.filters.tables import RECEIVED_NS, Case, build, check
+
+PATH = "/search?q=%EC%84%9C%EC%9A%B8"
+RECEIVED = from_epoch(RECEIVED_NS / 1e9)
+OWN = "2026-11-28T10:00:00.000Z"
+FULL = f"GET {PATH} HTTP/1.1"
+DATE = "28/Nov/2026:10:00:00 +0900"
+
+
+def line(id_: str, message: str, *, status: int = 200, **found: Any) -> Case:
+    """Return a case of a visit with method GET and ``PATH``, and the fields ``found`` besides."""
+    before = {"@timestamp": OWN, "message": message}
+    request = {"method": "GET", "request_path": PATH, "status_code": status, "visit": True}
+    return Case(id_, {}, before, before | request | found)
+
+
+def ignored(id_: str, message: str, *, done: bool = False, **record: Any) -> Case:
+    """Return a case of a record that is kept as it is."""
+    before = {"@timestamp": OWN, "message": message} | record
+    return Case(id_, {}, before, before, done)
+
+
+def json_record(id_: str, record: dict[str, Any], **found: Any) -> Case:
+    """Return a case of a JSON access record that came without a timestamp, with status 200 and the agent UA."""
+    request = {"method": "GET", "request_path": PATH, "status_code": 200, "visit": True, "bytes": 5316}
+    before = {"@timestamp": RECEIVED, **record}
+    return Case(id_, {}, before, before | request | {"user_agent": "UA"} | found)
+
+
+QUOTING_AGENT = rf'192.0.2.5 - - [{DATE}] "GET /a HTTP/1.1" 200 5 "http://x/?q=1" "UA \"GET /b?q=z HTTP/1.1\" 5"'
+UA = {"user_agent": "Mozilla/5.0 (X11)"}
+SERVERS = [
+    line("runserver", f'"{FULL}" 200 5316', bytes=5316),
+    line("runserver_console", f'[28/Nov/2026 10:00:00] "{FULL}" 200 5316', bytes=5316),
+    line("runserver_coloured", f'\x1b[32;1m"{FULL}" 200 5316\x1b[0m', bytes=5316),
+    line("channels_runserver", f"HTTP GET {PATH} 200 [0.01, 192.0.2.5:52122]", client_ip="192.0.2.5", duration_ms=10.0),
+    line("channels_ipv6", f"HTTP GET {PATH} 200 [1.25, ::1:52122]", client_ip="::1", duration_ms=1250.0),
+    line(
+        "channels_coloured",
+        f"\x1b[31mHTTP GET {PATH} 500 [0.01, 192.0.2.5:52122]\x1b[0m",
+        status=500,
+        client_ip="192.0.2.5",
+        duration_ms=10.0,
+    ),
+    line(
+        "gunicorn",
+        f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5316 "https://example.com/" "Mozilla/5.0 (X11)"',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        referrer="https://example.com/",
+        **UA,
+    ),
+    line("gunicorn_no_size", f'192.0.2.5 - - [{DATE}] "{FULL}" 304 - "-" "-"', status=304, client_ip="192.0.2.5"),
+    line("gunicorn_unix_socket", f' - - [{DATE}] "{FULL}" 200 5316 "-" "-"', bytes=5316),
+    line(
+        "gunicorn_D",
+        f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)" 12345',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        duration_ms=12.345,
+        **UA,
+    ),
+    line(
+        "gunicorn_L",
+        f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)" 0.012345',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        duration_ms=12.345,
+        **UA,
+    ),
+    line("uvicorn", f'192.0.2.5:53498 - "{FULL}" 200', client_ip="192.0.2.5"),
+    line("uvicorn_reason", f'192.0.2.5:53498 - "{FULL}" 404 Not Found', status=404, client_ip="192.0.2.5"),
+    line("uvicorn_console", f'INFO:     127.0.0.1:53498 - "{FULL}" 200 OK', client_ip="127.0.0.1"),
+    line("uvicorn_ipv6", f'2001:db8::1:8000 - "{FULL}" 200', client_ip="2001:db8::1"),
+    line("uvicorn_unix_socket", f' - "{FULL}" 200'),
+    line(
+        "daphne",
+        f'192.0.2.5:52122 - - [28/Nov/2026:10:00:00] "GET {PATH}" 200 5316',
+        client_ip="192.0.2.5",
+        bytes=5316,
+    ),
+    line(
+        "hypercorn",
+        f'192.0.2.5:52122 - - [{DATE}] "GET {PATH} 1.1" 200 5316 "-" "Mozilla/5.0 (X11)"',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        **UA,
+    ),
+    line(
+        "hypercorn_http2",
+        f'192.0.2.5:52122 - - [{DATE}] "GET {PATH} 2" 200 - "-" "Mozilla/5.0 (X11)"',
+        client_ip="192.0.2.5",
+        **UA,
+    ),
+    line(
+        "granian",
+        f'[2026-11-28 10:00:00 +0900] 192.0.2.5 - "{FULL}" 200 1.234',
+        client_ip="192.0.2.5",
+        duration_ms=1.234,
+    ),
+    line(
+        "uwsgi",
+        "[pid: 12|app: 0|req: 4/9] 192.0.2.5 () {40 vars in 741 bytes} [Sat Nov 28 10:00:00 2026] "
+        f"GET {PATH} => generated 5316 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)",
+        client_ip="192.0.2.5",
+        bytes=5316,
+        duration_ms=45.0,
+    ),
+    line(
+        "uwsgi_memory_report_micros",
+        "{address space usage: 97 bytes/0MB} {rss usage: 9 bytes/0MB} [pid: 12|app: 0|req: 4/9] 192.0.2.5 (kim) "
+        f"{{40 vars in 741 bytes}} [Sun Nov  8 10:00:00 2026] GET {PATH} => generated 5316 bytes in 4512 micros "
+        "(HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)",
+        client_ip="192.0.2.5",
+        bytes=5316,
+        duration_ms=4.512,
+    ),
+    line(
+        "waitress_translogger",
+        f'192.0.2.5 - kim [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)"',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        **UA,
+    ),
+    line(
+        "nginx_combined",
+        f'192.0.2.5 - - [{DATE}] "GET {PATH} HTTP/2.0" 200 5316 "-" "Mozilla/5.0 (X11)"',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        **UA,
+    ),
+    line(
+        "nginx_main",
+        f'10.0.0.1 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)" "8.8.8.8, 10.0.0.2"',
+        client_ip="8.8.8.8",
+        bytes=5316,
+        **UA,
+    ),
+    line(
+        "nginx_request_time",
+        f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)" "-" rt=0.012 uct="0.001" urt="0.011"',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        duration_ms=12.0,
+        **UA,
+    ),
+    line("apache_common", f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5316', client_ip="192.0.2.5", bytes=5316),
+    line(
+        "apache_combined_D",
+        f'2001:db8::1 - kim [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)" 45000',
+        client_ip="2001:db8::1",
+        bytes=5316,
+        duration_ms=45.0,
+        **UA,
+    ),
+    line(
+        "apache_vhost",
+        f'shop.example.com:443 192.0.2.5 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)"',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        **UA,
+    ),
+    line(
+        "traefik_common",
+        f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)" 71 "shop@docker" "http://172.18.0.2" 12ms',
+        client_ip="192.0.2.5",
+        bytes=5316,
+        duration_ms=12.0,
+        **UA,
+    ),
+    line("werkzeug", f'192.0.2.5 - - [28/Nov/2026 10:00:00] "{FULL}" 200 -', client_ip="192.0.2.5"),
+    line("formatter_prefix", f'2026-11-28 10:00:00,123 INFO uvicorn.access "{FULL}" 200'),
+    line("inside_a_text", f'line1\nline2 "{FULL}" 200 5316\nline3', bytes=5316),
+    line("size_of_20_digits", f'"{FULL}" 200 99999999999999999999'),
+    json_record(
+        "caddy",
+        {
+            "level": "info",
+            "ts": 1764291600.5,
+            "logger": "http.log.access",
+            "message": "handled request",
+            "request": {
+                "remote_ip": "192.0.2.5",
+                "client_ip": "192.0.2.5",
+                "proto": "HTTP/2.0",
+                "method": "GET",
+                "host": "example.com",
+                "uri": PATH,
+                "headers": {"User-Agent": ["UA"], "Referer": ["https://example.com/"]},
+            },
+            "duration": 0.0125,
+            "size": 5316,
+            "status": 200,
+        },
+        client_ip="192.0.2.5",
+        referrer="https://example.com/",
+        duration_ms=12.5,
+        **{"@timestamp": "2025-11-28T01:00:00.500Z"},
+    ),
+    json_record(
+        "traefik",
+        {
+            "ClientAddr": "192.0.2.5:52122",
+            "ClientHost": "192.0.2.5",
+            "DownstreamContentSize": 5316,
+            "DownstreamStatus": 200,
+            "Duration": 12_500_000,
+            "RequestMethod": "GET",
+            "RequestPath": PATH,
+            "StartUTC": "2026-11-28T01:00:00.123456789Z",
+            "request_User-Agent": "UA",
+            "level": "info",
+            "msg": "",
+        },
+        client_ip="192.0.2.5",
+        duration_ms=12.5,
+        message=f"GET {PATH} 200",
+        **{"@timestamp": "2026-11-28T01:00:00.123Z"},
+    ),
+    json_record(
+        "nginx_json",
+        {
+            "time_iso8601": "2026-11-28T10:00:00+09:00",
+            "remote_addr": "192.0.2.5",
+            "request": FULL,
+            "status": "200",
+            "body_bytes_sent": "5316",
+            "request_time": "0.012",
+            "http_user_agent": "UA",
+            "http_referer": "-",
+        },
+        client_ip="192.0.2.5",
+        duration_ms=12.0,
+        message=f"GET {PATH} 200",
+        **{"@timestamp": "2026-11-28T01:00:00.000Z"},
+    ),
+    json_record(
+        "nginx_json_variables",
+        {
+            "time_local": DATE,
+            "remote_addr": "10.0.0.1",
+            "http_x_forwarded_for": "8.8.8.8",
+            "request_method": "GET",
+            "uri": "/search",
+            "args": PATH.partition("?")[2],
+            "status": 200,
+            "bytes_sent": 5316,
+            "http_user_agent": "UA",
+        },
+        client_ip="8.8.8.8",
+        message=f"GET {PATH} 200",
+        **{"@timestamp": "2026-11-28T01:00:00.000Z"},
+    ),
+]
+
+OTHERS = [
+    Case(
+        "referrer_and_agent_are_not_the_request",
+        {},
+        {"message": QUOTING_AGENT},
+        {
+            "message": QUOTING_AGENT,
+            "method": "GET",
+            "request_path": "/a",
+            "status_code": 200,
+            "bytes": 5,
+            "visit": True,
+            "client_ip": "192.0.2.5",
+            "referrer": "http://x/?q=1",
+            "user_agent": r"UA \"GET /b?q=z HTTP/1.1\" 5",
+        },
+    ),
+    Case(
+        "bot",
+        {},
+        {"message": rf'192.0.2.5 - - [{DATE}] "\x03\x00/*\xE0Cookie: x" 400 150 "-" "\"GET /b HTTP/1.1\" 500 9"'},
+        {
+            "message": rf'192.0.2.5 - - [{DATE}] "\x03\x00/*\xE0Cookie: x" 400 150 "-" "\"GET /b HTTP/1.1\" 500 9"',
+            "visit": False,
+        },
+        False,
+    ),
+    Case(
+        "long_method",
+        {},
+        {"message": '"VERSION-CONTROL /x?q=a HTTP/1.1" 405 0'},
+        {
+            "message": '"VERSION-CONTROL /x?q=a HTTP/1.1" 405 0',
+            "method": "VERSION-CONTROL",
+            "request_path": "/x?q=a",
+            "status_code": 405,
+            "bytes": 0,
+            "visit": True,
+        },
+    ),
+    ignored("bad_version", "code 400, message Bad request version ('\u00c0\\x13')"),
+    ignored("sentence", "주문 완료: 떡볶이"),
+    ignored("not_text", 17),  # type: ignore[arg-type]
+    ignored("urllib3", f'https://api.example.com:443 "{FULL}" 200 537'),
+    ignored("httpx", f'HTTP Request: GET https://api.example.com{PATH} "HTTP/1.1 200 OK"'),
+    ignored("botocore", 'https://s3.eu-west-1.amazonaws.com:443 "PUT /bucket/key HTTP/1.1" 200 0'),
+    ignored("elasticsearch", "GET http://localhost:9200/_search [status:200 duration:0.005s]"),
+    ignored("websocket", "WebSocket CONNECT /ws/?q=x [127.0.0.1:52122]"),
+    ignored("daphne_websocket", '192.0.2.5:5 - - [28/Nov/2026:10:00:00] "WSCONNECT /ws" - -', visit=False),
+    Case(
+        "outgoing_by_logger",
+        {},
+        {"message": f'"{FULL}" 200 537', "logger_name": "requests.packages.urllib3.connectionpool"},
+        {"message": f'"{FULL}" 200 537', "logger_name": "requests.packages.urllib3.connectionpool", "visit": False},
+        False,
+    ),
+    Case(
+        "outgoing_by_setting",
+        {"outgoing_loggers": ["shop.api"]},
+        {"message": f'"{FULL}" 200 537', "logger_name": "shop.api"},
+        {"message": f'"{FULL}" 200 537', "logger_name": "shop.api", "visit": False},
+        False,
+    ),
+    Case(
+        "fields_that_are_there_are_kept",
+        {},
+        {"message": '"GET /a HTTP/1.1" 200 5', "status_code": 404, "method": "x", "visit": False, "bytes": "y"},
+        {
+            "message": '"GET /a HTTP/1.1" 200 5',
+            "status_code": 404,
+            "method": "x",
+            "visit": False,
+            "bytes": "y",
+            "request_path": "/a",
+        },
+    ),
+    Case(
+        "wsgi_request",
+        {},
+        {"message": "Not Found: /search", "status_code": 404, "request": "<WSGIRequest: GET '/search?q=zzz'>"},
+        {
+            "message": "Not Found: /search",
+            "status_code": 404,
+            "request": "<WSGIRequest: GET '/search?q=zzz'>",
+            "method": "GET",
+            "request_path": "/search?q=zzz",
+            "visit": False,
+        },
+    ),
+    Case(
+        "asgi_request_with_quotes",
+        {},
+        {"message": "x", "request": '<ASGIRequest: POST "/it\'s">'},
+        {
+            "message": "x",
+            "request": '<ASGIRequest: POST "/it\'s">',
+            "method": "POST",
+            "request_path": "/it's",
+            "visit": False,
+        },
+    ),
+    Case(
+        "rest_framework_request",
+        {},
+        {"message": "x", "request": "<rest_framework.request.Request: GET '/search?q=abc'>"},
+        {
+            "message": "x",
+            "request": "<rest_framework.request.Request: GET '/search?q=abc'>",
+            "method": "GET",
+            "request_path": "/search?q=abc",
+            "visit": False,
+        },
+    ),
+    Case(
+        "header_is_a_better_source_than_a_proxy",
+        {},
+        {"message": f'10.0.0.1:5 - "{FULL}" 200', "x_forwarded_for": "8.8.8.8"},
+        {
+            "message": f'10.0.0.1:5 - "{FULL}" 200',
+            "x_forwarded_for": "8.8.8.8",
+            "method": "GET",
+            "request_path": PATH,
+            "status_code": 200,
+            "visit": True,
+        },
+    ),
+    Case(
+        "nested_source",
+        {"source": "[log][text]"},
+        {"log": {"text": '"GET /a HTTP/1.1" 200 5'}},
+        {
+            "log": {"text": '"GET /a HTTP/1.1" 200 5'},
+            "method": "GET",
+            "request_path": "/a",
+            "status_code": 200,
+            "bytes": 5,
+            "visit": True,
+        },
+    ),
+]
+
+CASES = SERVERS + OTHERS
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_access_line(case: Case) -> None:
+    check("access_line", case)
+
+
+TIMES = [  # id, message, @timestamp of a record that came without one, in Seoul
+    ("nginx", f'192.0.2.5 - - [{DATE}] "GET /a HTTP/1.1" 200 5', "2026-11-28T01:00:00.000Z"),
+    ("other_offset", '192.0.2.5 - - [28/Nov/2026:10:00:00 -0500] "GET /a HTTP/1.1" 200 5', "2026-11-28T15:00:00.000Z"),
+    ("daphne", '1.2.3.4:5 - - [28/Nov/2026:10:00:00] "GET /a" 200 5', "2026-11-28T01:00:00.000Z"),
+    ("runserver", '[04/Mar/2025 11:00:00] "GET /b HTTP/1.1" 200 179', "2025-03-04T02:00:00.000Z"),
+    ("granian", '[2026-11-28 10:00:00 +0100] 1.2.3.4 - "GET /a HTTP/1.1" 200 1.5', "2026-11-28T09:00:00.000Z"),
+    ("bot", rf'192.0.2.5 - - [{DATE}] "\x16" 400 150', "2026-11-28T01:00:00.000Z"),
+    (
+        "uwsgi",
+        "[pid: 1|app: 0|req: 4/9] 1.2.3.4 () {4 vars in 7 bytes} [Sun Nov  8 10:00:00 2026] GET / => generated 2 bytes "
+        "in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes",
+        "2026-11-08T01:00:00.000Z",
+    ),
+    ("logging", "2025-03-05 12:00:00,123 ERROR boom", "2025-03-05T03:00:00.123Z"),
+    ("logging_in_brackets", "[2025-03-05 12:00:00 +0000] [12] [INFO] Booting worker", "2025-03-05T12:00:00.000Z"),
+    ("iso_8601", "2025-03-05T12:00:00.5Z boom", "2025-03-05T12:00:00.500Z"),
+    ("no_time", "boom", RECEIVED),
+    ("no_such_day", "2025-02-30 12:00:00 boom", RECEIVED),
+]
+
+
+@pytest.mark.parametrize(("message", "expected"), [row[1:] for row in TIMES], ids=[row[0] for row in TIMES])
+def test_time_of_a_record_without_one(message: str, expected: str) -> None:
+    event = {"message": message, "@timestamp": RECEIVED}
+    access_line = build("access_line", timezone="Asia/Seoul")
+    access_line(event)
+    assert event["@timestamp"] == expected
+    own = {"message": message, "@timestamp": OWN}
+    access_line(own)
+    assert own["@timestamp"] == OWN, "a record's own time wins"
+
+
+PIECES = [
+    "GET /p",
+    ' HTTP/1.1" 200 ',
+    '"',
+    "- - [",
+    "] ",
+    "[pid: ",
+    " => generated ",
+    "\x1b[1m",
+    "INFO:     ",
+    "://",
+    "5",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join))
+def test_any_text_is_read(text: str) -> None:
+    event: dict[str, Any] = {"message": text, "request": text}
+    build("access_line")(event)
+    assert event["message"] == text
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["GET", "200", "/p"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["method", "uri"]), inner),
+    max_leaves=5,
+)
+NAMES = [
+    "request",
+    "status",
+    "RequestMethod",
+    "RequestPath",
+    "DownstreamStatus",
+    "request_uri",
+    "message",
+    "ts",
+    "size",
+]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), json_values))
+def test_any_record_is_read(record: dict[str, Any]) -> None:
+    build("access_line")({"@timestamp": RECEIVED, **record})
+
+
+REPEATED = [*PIECES, '"GET ', " ", "a", "\\", '\\"', "[", "1.1.1.1:5 ", ":1", '"GET /p" 200 5 "', "- ", "(", "{", "\n"]
+
+
+@pytest.mark.parametrize("piece", REPEATED)
+@pytest.mark.parametrize(
+    "start", ["", '"', "[", "[pid: 1] ", "1.2.3.4 - - [", 'a - - [28/Nov/2026:10] "GET / 1" 200 5 "']
+)
+def test_time_is_linear_in_the_length(start: str, piece: str) -> None:
+    text = start + piece * (400_000 // len(piece))
+    begun = time.process_time()
+    parse_access_line(text)
+    assert time.process_time() - begun < 1.0
