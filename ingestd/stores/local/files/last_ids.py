@@ -2,12 +2,14 @@
 
 After a crash they show which documents had been appended although the journal did not get the commit. Sealed events are
 sorted by time, so the sealer keeps the ids of each writer's last events, in the order they were written
-(``ids-w0-00003.txt``, of the append logs up to number 3): lines of ``<bytes of the line in the append log> TAB <id>``.
+(``ids-w0-00003.txt``, of the append logs up to number 3): lines of ``<bytes of the line in the append log> TAB <id>``,
+compressed with zlib; ``zlib-flate -uncompress`` shows them. Older versions wrote them uncompressed.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import orjson
 
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.layout import SEALED_IDS_BYTES, AppendLogName
+
+_ZLIB = b"x"  # no line of an uncompressed file starts with it
 
 LoggedId = tuple[int, bytes]
 """The size of a line in bytes, and its id as JSON text, empty if it has none."""
@@ -72,14 +76,17 @@ def last_within(entries: list[LoggedId], max_bytes: int) -> list[LoggedId]:
 
 
 def load(path: Path) -> list[LoggedId]:
-    """Return the entries of a file that `dump` wrote."""
-    lines = path.read_bytes().split(b"\n")[:-1]
+    """Return the entries of a file that `dump` wrote, or an older version."""
+    content = path.read_bytes()
+    if content.startswith(_ZLIB):
+        content = zlib.decompress(content)
+    lines = content.split(b"\n")[:-1]
     return [(int(size), key) for size, _, key in (line.partition(b"\t") for line in lines)]
 
 
 def dump(entries: Iterable[LoggedId]) -> bytes:
     """Return entries as the content of a file."""
-    return b"".join(b"%d\t%b\n" % entry for entry in entries)
+    return zlib.compress(b"".join(b"%d\t%b\n" % entry for entry in entries))
 
 
 def sealed_ids(folder: Path, before: manifest.Manifest, append_logs: Sequence[AppendLogName]) -> bytes:

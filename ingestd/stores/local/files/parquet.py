@@ -51,6 +51,9 @@ CORE_FIELDS = (
 ROW_GROUP_ROWS = 20_480
 """Rows that are read, or skipped, together."""
 
+ZSTD_LEVEL = 6
+"""A tenth smaller than with the default, 3, for 4 us more per event; 9 saves another twentieth for 3 us more."""
+
 SORT_BYTES = 256 << 20
 """When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
 
@@ -96,7 +99,7 @@ class ParquetWriter:
         return self._checked(rows, target)
 
     def _copy(self, query: str, target: Path) -> None:
-        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
         self._run(f"COPY ({query}) TO {literal(str(target))} ({options})")
 
     def _checked(self, source: str, target: Path) -> FileStats:

@@ -340,3 +340,20 @@ def test_deleting_while_others_write_read_and_seal(tmp_path: Path) -> None:
     assert store.indices() == []
     seal_once(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if "lock" not in path.name] == []
+
+
+def test_ids_are_read_as_older_versions_wrote_them(tmp_path: Path) -> None:
+    append(tmp_path, b"{}", b"{}", prefix="a")
+    seal_once(tmp_path, NOW)
+    file = tmp_path / INDEX / "ids-w0-00001.txt"
+    plain = b'7\t"a0"\n8\t"a1"\n'
+    assert file.read_bytes() != plain
+    file.write_bytes(plain)
+    append(tmp_path, b"{}", prefix="b")
+    writer = LocalWriter(tmp_path, "w0")
+    assert writer.last_ids(INDEX, 1 << 20) == {"a0", "a1", "b0"}
+    writer.close()
+    seal_once(tmp_path, NOW)
+    writer = LocalWriter(tmp_path, "w0")
+    assert writer.last_ids(INDEX, 1 << 20) == {"a0", "a1", "b0"}
+    writer.close()
