@@ -19,6 +19,14 @@ ACCESS_LOGGERS = {
 }
 """The loggers of access lines, by server. The others write their access log without Python's logging."""
 
+NGINX_CLIENT = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+"""With this nginx passes the client's address on."""
+
+GUNICORN_CLIENT = (
+    """--access-logformat '%({x-forwarded-for}i)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'"""
+)
+"""With this option gunicorn writes the address that a proxy passes on."""
+
 _ENTRY = '"{logger}": {{"handlers": ["console", "logstash"], "level": "INFO", "propagate": False}},'
 
 _LOGGING = """\

@@ -21,7 +21,7 @@ LAYERS = [
     {"plugins"},
     {"compiler"},
     {"lifecycle", "pipeline"},
-    {"supervisor"},
+    {"diagnosis", "supervisor"},
     {"jobs", "web"},
     {"app"},
     {"cli"},

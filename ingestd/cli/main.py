@@ -28,6 +28,7 @@ COMMANDS = {  # name: module and click command
     "backup": "ingestd.cli.commands.backup:backup",
     "restore": "ingestd.cli.commands.restore:restore",
     "reprocess": "ingestd.cli.commands.reprocess:reprocess",
+    "doctor": "ingestd.cli.commands.doctor:doctor",
     "audit": "ingestd.cli.commands.audit:audit",
     "journal": "ingestd.cli.commands.journal:journal",
     "deadletters": "ingestd.cli.commands.deadletters:deadletters",

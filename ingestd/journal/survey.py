@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import loads
 from ingestd.journal.base import START, Entry, Pending, Position, Repair
 from ingestd.journal.format import FILE_HEADER_BYTES, Bad, decode, decode_file_header, find_base, walk
@@ -152,3 +154,23 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def newest_chunks(folder: Path, count: int) -> list[Chunk]:
+    """Return the last ``count`` chunks that the journal still holds, oldest first. Raises OSError.
+
+    The newest file is read, and those before it as far as needed. Damage is skipped.
+    """
+    found: list[Chunk] = []
+    for _, path in reversed(segment_files(folder)):
+        data = _content(path, lambda: None)
+        base = decode_file_header(data) or find_base(data) if data else None
+        if base is None:
+            continue
+        start = Position(base.offset + FILE_HEADER_BYTES, base.events)
+        records = _records(path, data[FILE_HEADER_BYTES:], FILE_HEADER_BYTES, start, None)
+        chunks = deque((item.entry.chunk for item in records if isinstance(item, Found)), maxlen=count - len(found))
+        found = [*chunks, *found]
+        if len(found) >= count:
+            break
+    return found

@@ -43,3 +43,8 @@ def find(data_dir: Path) -> int | None:
             return None if try_lock(file.fileno(), shared=True) else int(file.read())
     except (OSError, ValueError):
         return None
+
+
+def was_used(data_dir: Path) -> bool:
+    """Return whether a daemon has ever used the data folder."""
+    return (data_dir / _NAME).exists()

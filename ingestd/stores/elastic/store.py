@@ -38,6 +38,7 @@ from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailab
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
 from ingestd.stores.query import Query
 
@@ -207,6 +208,10 @@ class ElasticStore:
         if not any(fnmatchcase(index, pattern) for pattern in self._indices.split(",")):
             raise InvalidIndexError(index, f"it does not match {self._indices}")
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
+
+    def server_state(self) -> SearchServer:
+        """Return what the server says about itself."""
+        return self._run(server_state(self._client))
 
     def interrupt(self) -> None:
         """Cancel the running queries from another thread: they raise `QueryTimeoutError`.

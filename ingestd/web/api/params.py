@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ingestd.event.fields import FieldError, parse_path
 
@@ -34,6 +34,14 @@ def number(parameters: Mapping[str, str], name: str, default: int, minimum: int,
     if not _NUMBER.fullmatch(value) or not minimum <= int(value) <= maximum:
         raise ParameterError(f"{name} must be a whole number from {minimum:,} to {maximum:,}, not {value[:40]!r}")
     return int(value)
+
+
+def choice(parameters: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """Return a parameter that is one of ``choices``; the first of them if it is missing."""
+    value = parameters.get(name) or choices[0]
+    if value not in choices:
+        raise ParameterError(f"{name} must be one of {', '.join(choices)}, not {value[:40]!r}")
+    return value
 
 
 def time(parameters: Mapping[str, str], name: str) -> str | None:

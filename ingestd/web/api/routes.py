@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ingestd.diagnosis.messages import LANGUAGES
 from ingestd.event.jsontext import dumps
 from ingestd.recipes import HOST, PORT, Recipe, recipes
 from ingestd.web.api import params
@@ -25,7 +26,7 @@ _HOST = re.compile(r"[\w.:-]{1,253}")
 
 def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteDef]:
     """Return the routes of the queries and of the status; all paths start with ``prefix``."""
-    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments}
+    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments, "doctor": _language}
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
     others = {"status": _status_handler(status), "recipes": _recipes_handler}
     return [*found, *(web.get(f"{prefix}/api/{name}", handler) for name, handler in others.items())]
@@ -70,6 +71,10 @@ def _histogram(request: web.Request) -> Arguments:
 def _top(request: web.Request) -> Arguments:
     number = params.number(request.query, "n", 10, 1, MAX_VALUES)
     return _filters(request) | {"field": params.field(request.query), "n": number}
+
+
+def _language(request: web.Request) -> Arguments:
+    return {"lang": params.choice(request.query, "lang", LANGUAGES)}
 
 
 def _no_arguments(_: web.Request) -> Arguments:

@@ -59,6 +59,7 @@ class QueryCalls:
             "indices": self._indices,
             "dead_letters": self._dead_letters,
             "audit": self._audit,
+            "doctor": self._doctor,
         }
 
     def interrupt(self) -> None:
@@ -186,6 +187,12 @@ class QueryCalls:
         found = accounts(self._data_dir, lambda: time.sleep(_WRITE_SECONDS))
         sheet = overall(found).document()
         return dumps({"audit": sheet | {"balanced": not any(account.total.difference for account in found)}})
+
+    def _doctor(self, arguments: Arguments) -> bytes:
+        from ingestd.web.diagnosis import diagnosis  # noqa: PLC0415 -- rarely needed
+
+        document = diagnosis(self._opened, self._data_dir, self._retention, self._action_settings, arguments["lang"])
+        return dumps(document)
 
 
 def _folded(counts: dict[str, int], kept: set[str]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 /** The page: connects header, toolbar and the selected view, and queries again whenever the state changes. */
 
 import { ask, serverNow } from "./api.js";
+import { createDoctor } from "./doctor.js";
 import { announce, h, put } from "./dom.js";
 import { createExplore } from "./explore.js";
 import { createHeader } from "./header.js";
@@ -152,7 +153,7 @@ addEventListener("keydown", (event) => {
   }
 });
 
-root.replaceChildren(progress, header.element, toolbar.element, main);
+root.replaceChildren(progress, header.element, createDoctor().element, toolbar.element, main);
 subscribe((state, before) => {
   show(state);
   const changed = Object.keys(state).filter((name) => JSON.stringify(state[name]) !== JSON.stringify(before[name]));

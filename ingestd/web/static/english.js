@@ -134,6 +134,12 @@ export const en = {
   "error.other": "The server answered with an error.",
   loading: "Loading…",
 
+  "doctor.title": "ingestd doctor found something",
+  "doctor.dismiss": "Dismiss until something else is found",
+  "doctor.how": "How to fix it",
+  "doctor.warning": "warning",
+  "doctor.fix": "fix",
+
   "setup.title": "Waiting for the first event",
   "setup.text": "The store is empty. Two steps bring your Django site's logs here.",
   "setup.step1": "Install the handler",

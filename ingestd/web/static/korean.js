@@ -134,6 +134,12 @@ export const ko = {
   "error.other": "서버에서 오류가 발생했습니다.",
   loading: "불러오는 중…",
 
+  "doctor.title": "ingestd 진단 결과 확인할 것이 있습니다",
+  "doctor.dismiss": "새로운 문제가 발견될 때까지 닫기",
+  "doctor.how": "해결 방법",
+  "doctor.warning": "주의",
+  "doctor.fix": "조치 필요",
+
   "setup.title": "첫 이벤트를 기다리고 있습니다",
   "setup.text": "저장소가 비어 있습니다. 두 단계만 거치면 Django 사이트의 로그를 볼 수 있습니다.",
   "setup.step1": "핸들러 설치",

@@ -83,7 +83,7 @@ function servers(recipes) {
     put(
       panel,
       h("p", { class: "muted" }, t(`setup.note.${name}`)),
-      snippets.map(({ place, text }, number) => step(String(number + 2), title(place), text)),
+      snippets.map(({ place, text }, number) => step(String(number + 2), titleOf(place), text)),
     );
   }
   tabs.forEach((tab, place) => {
@@ -106,7 +106,7 @@ function servers(recipes) {
   );
 }
 
-const title = (place) =>
+const titleOf = (place) =>
   place === "settings.py" ? t("setup.step2") : place === "sh" ? t("setup.start") : t("setup.file", { file: place });
 
 function step(place, title, text) {

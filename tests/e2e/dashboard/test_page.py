@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -307,6 +308,30 @@ class TestEmptyStore:
             subprocess.run(["sh", "-c", trial], check=True, timeout=WAIT_SECONDS)
             expect(page.rows).to_have_count(1)
             assert page.settled().values("Top search words") == [("hello", 1)]
+
+
+class TestDoctor:
+    LINE: ClassVar = {"@version": "1", "logger_name": "django.request", "level": "ERROR", "message": "Not Found: /x"}
+
+    @pytest.mark.parametrize(("language", "text"), [("en", "no access line"), ("ko", "접속 로그가 없어")])
+    def test_names_what_is_missing_until_dismissed(self, tmp_path: Path, visit: Open, language: str, text: str) -> None:
+        with Daemon(tmp_path) as daemon:
+            daemon.send([self.LINE])
+            daemon.wait_for_delivery(1)
+            page = visit(daemon.url, f"lang={language}")
+            banner = page.page.locator(".doctor")
+            expect(banner).to_contain_text(text)
+            banner.locator("summary", has_text=text).click()
+            expect(banner.locator(".code").first).to_be_visible()
+            expect(banner).to_contain_text('"gunicorn.access": {"handlers"')
+            page.shot(f"doctor-{language}")
+            banner.locator(".doctor-head button").click()
+            expect(banner).to_be_hidden()
+            with page.page.expect_response(lambda response: "/api/doctor" in response.url):
+                page.page.reload()
+            page.page.wait_for_timeout(300)
+            expect(banner).to_be_hidden()
+            assert page.complaints == []
 
 
 class TestAccess:

@@ -1,0 +1,1 @@
+"""Diagnosis of a running system, for ``ingestd doctor`` and the dashboard: facts are gathered, then checked."""

@@ -1,0 +1,167 @@
+"""The facts that the checks judge, gathered once: plain values, so that every check is a pure function."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingestd.lifecycle.retention import Rules
+from ingestd.stores.base import IndexInfo
+from ingestd.stores.elastic.server_state import SearchServer
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the store received in the last hour, by number of events.
+
+    Attributes:
+        total: All of them.
+        access: Access lines, by logger; an empty name: plain text, such as lines of nginx.
+        django: Records of Django's loggers that are no access lines.
+        clients: Client addresses of access lines.
+        future: Events of any day whose time is more than `gather.FUTURE` from now.
+        newest: ``@timestamp`` of the newest event; None: there is none.
+    """
+
+    total: int = 0
+    access: Mapping[str, int] = field(default_factory=dict)
+    django: int = 0
+    clients: Mapping[str, int] = field(default_factory=dict)
+    future: int = 0
+    newest: str | None = None
+
+    @property
+    def access_total(self) -> int:
+        """All access lines."""
+        return sum(self.access.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A record as it was received.
+
+    Attributes:
+        received: When.
+        timestamp: What it says; None: it has no time.
+        version: Of python-logstash, 0 or 1; None: something else sent it.
+        host: The host that it names.
+    """
+
+    received: datetime.datetime
+    timestamp: datetime.datetime | None
+    version: int | None
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk of the data folder, in bytes."""
+
+    total: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who may do what in the data folder.
+
+    Attributes:
+        readable: Whether this process may read it.
+        owner: The user that it belongs to.
+        foreign: Some files of other users in it; the daemon cannot change them.
+        open_secrets: Files of passwords that every user may read.
+    """
+
+    readable: bool = True
+    owner: str = ""
+    foreign: tuple[str, ...] = ()
+    open_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnsealedDay:
+    """A day that is over and still has append logs; ``idle_s``: seconds since the last write to one of them."""
+
+    index: str
+    bytes: int
+    idle_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFacts:
+    """Backups and the nightly run.
+
+    Attributes:
+        repository: Where the days are backed up to; empty: nowhere.
+        disabled: Whether ``backup.repository`` is ``none``.
+        problem: Why there is no repository although one is configured; empty: there is.
+        verified: The indices in a verified backup.
+        failed: Why the last run failed, by index.
+        last_run: When the last run ended.
+    """
+
+    repository: str = ""
+    disabled: bool = False
+    problem: str = ""
+    verified: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    last_run: datetime.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GeoIp:
+    """The database of locations: when its data was compiled, and whether the package that reads it is installed."""
+
+    built: datetime.date | None
+    package: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the checks look at; None: unknown or not applicable, so that the check says nothing.
+
+    Attributes:
+        now: The current time.
+        today: The current day of the indices.
+        folder: The data folder; None: only a server is looked at.
+        pid: The process id of the daemon; 0: none is running.
+        store_problem: Why the store cannot be queried; empty: it can.
+        records: What arrived lately.
+        samples: Some of the records that were received last.
+        app_servers: Python web servers that run on this machine.
+        indices: All indices.
+        disk: The disk.
+        rights: Rights in the data folder.
+        unsealed: Days that are over and not sealed, for the built-in store.
+        backup: Backups.
+        rules: The rules of retention; None: nothing is ever deleted.
+        builtin_store: Whether it is the built-in store.
+        lifecycle: Whether this ingestd looks after the backups and retention of the store.
+        geoip: The database of locations.
+        dead_letters: Number of dead letters of the last hour.
+        server: The search server.
+        index_timezone: The time zone of the indices' days.
+    """
+
+    now: datetime.datetime
+    today: datetime.date
+    folder: Path | None = None
+    pid: int | None = None
+    store_problem: str = ""
+    records: Records | None = None
+    samples: tuple[Sample, ...] = ()
+    app_servers: tuple[str, ...] = ()
+    indices: tuple[IndexInfo, ...] = ()
+    disk: Disk | None = None
+    rights: Rights | None = None
+    unsealed: tuple[UnsealedDay, ...] | None = None
+    backup: BackupFacts | None = None
+    rules: Rules | None = None
+    builtin_store: bool = True
+    lifecycle: bool = False
+    geoip: GeoIp | None = None
+    dead_letters: int | None = None
+    server: SearchServer | None = None
+    index_timezone: str = "UTC"

@@ -1,0 +1,105 @@
+"""Gathers the facts of a running system: from the store, the data folder and the settings."""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ingestd.diagnosis import folder_facts, store_facts
+from ingestd.diagnosis.facts import BackupFacts, Facts, Records
+from ingestd.lifecycle import build
+from ingestd.lifecycle.retention import Rules
+from ingestd.lifecycle.state import State
+from ingestd.settings import Settings
+from ingestd.stores.base import IndexInfo, LogStore, StoreError
+from ingestd.stores.elastic.server_state import SearchServer
+from ingestd.stores.open import open_backups
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is looked at.
+
+    Attributes:
+        builtin_store: Whether the store is the built-in one.
+        rules: The rules by which the daemon deletes indices; None: it deletes none.
+        pid: The process id of the daemon of the data folder; 0: none is running, None: unknown.
+        lifecycle: Whether the settings on backups are those of the store.
+    """
+
+    builtin_store: bool
+    rules: Rules | None = None
+    pid: int | None = None
+    lifecycle: bool = True
+
+
+def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.datetime) -> Facts:
+    """Return the facts at ``now``, in UTC. What cannot be found out is missing; it never raises StoreError."""
+    today = now.astimezone(build.index_zone(settings)).date()
+    problem, records, indices, server = _store(store, now)
+    lifecycle = scope.lifecycle and not problem
+    facts = Facts(
+        now=now,
+        today=today,
+        folder=settings.data_dir,
+        pid=scope.pid,
+        store_problem=problem,
+        records=records,
+        indices=indices,
+        server=server,
+        app_servers=folder_facts.app_servers(),
+        builtin_store=scope.builtin_store,
+        rules=scope.rules,
+        lifecycle=lifecycle,
+        backup=_backup(settings) if lifecycle else None,
+        index_timezone=settings.index_timezone or "UTC",
+    )
+    return _with_folder(facts, settings) if settings.data_dir.is_dir() else facts
+
+
+def _with_folder(facts: Facts, settings: Settings) -> Facts:
+    """Return the facts with those of the data folder, as far as this user may read it."""
+    folder = settings.data_dir
+    rights = folder_facts.rights(folder, _secrets(settings))
+    facts = replace(facts, rights=rights, disk=folder_facts.disk(folder))
+    if not rights.readable:
+        return facts
+    return replace(
+        facts,
+        samples=folder_facts.samples(folder),
+        unsealed=folder_facts.unsealed_days(folder, facts.today) if facts.builtin_store else None,
+        dead_letters=folder_facts.dead_letters_since(folder, facts.now - store_facts.LATELY),
+        geoip=folder_facts.geoip(folder),
+    )
+
+
+def _store(
+    store: LogStore, now: datetime.datetime
+) -> tuple[str, Records | None, tuple[IndexInfo, ...], SearchServer | None]:
+    """Return why the store cannot be queried, or what it holds."""
+    try:
+        server = store_facts.search_server(store)
+        return "", store_facts.recent_records(store, now), tuple(store.indices()), server
+    except StoreError as error:
+        return str(error), None, (), None
+
+
+def _backup(settings: Settings) -> BackupFacts:
+    state = State.load(settings.data_dir)
+    report = state.report
+    failed = dict(report.failed) if report is not None else {}
+    last_run = report.time if report is not None else None
+    disabled = settings.backup.repository == build.NO_BACKUPS
+    try:
+        with closing(open_backups(settings.store or settings.elasticsearch, settings.data_dir)) as backups:
+            repository = build.repository(settings, backups)
+    except StoreError as error:
+        return BackupFacts(problem=str(error), failed=failed, last_run=last_run)
+    verified = frozenset(name.rpartition("-")[0] for name in state.verified.get(repository, {}))
+    return BackupFacts(repository, disabled, "", verified, failed, last_run)
+
+
+def _secrets(settings: Settings) -> list[Path]:
+    return [path for path in (settings.http_password_file, settings.http_token_file) if path != Path()]

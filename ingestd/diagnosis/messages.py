@@ -1,0 +1,252 @@
+"""The texts of the findings, in English and Korean: a sentence for each code, and what to do.
+
+Placeholders are ``{name}``. The values are text already; a fix may have several lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "ko")
+
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    "daemon.running": ("ingestd is running (process {pid})", "ingestd가 실행 중입니다(프로세스 {pid})"),
+    "daemon.down": (
+        "no ingestd is running on {folder}: nothing is received",
+        "{folder}에서 실행 중인 ingestd가 없어 아무것도 수신되지 않습니다",
+    ),
+    "store.unavailable": ("the store cannot be queried: {reason}", "저장소를 조회할 수 없습니다: {reason}"),
+    "records.arriving": (
+        "{total} events in the last hour: {access} access lines, {django} records of Django, {others} others",
+        "최근 1시간 이벤트 {total}건: 접속 로그 {access}건, Django 기록 {django}건, 그 밖에 {others}건",
+    ),
+    "records.quiet": (
+        "nothing arrived in the last hour; the newest event is of {newest}",
+        "최근 1시간 동안 들어온 것이 없습니다. 마지막 이벤트: {newest}",
+    ),
+    "records.none": ("no events yet", "아직 이벤트가 없습니다"),
+    "access.arriving": ("access lines arrive from {loggers}", "접속 로그가 들어옵니다: {loggers}"),
+    "access.missing": (
+        "{total} records, {django} of them of Django, and no access line: "
+        "paths, status codes and search words are missing",
+        "기록 {total}건(Django {django}건)이 들어왔지만 접속 로그가 없어 경로, 상태 코드, 검색어를 알 수 없습니다",
+    ),
+    "access.twice": (
+        "access lines come from {loggers} and from a web server in front: visits may count twice",
+        "접속 로그가 {loggers}와 앞단 웹 서버 양쪽에서 들어와 방문이 두 번 세어질 수 있습니다",
+    ),
+    "format.version": (
+        "records of python-logstash come in version {version}",
+        "python-logstash 기록은 버전 {version}입니다",
+    ),
+    "format.both": (
+        "records of python-logstash come in version 0 and in version 1; both are understood",
+        "python-logstash 기록이 버전 0과 1로 들어옵니다. 둘 다 처리됩니다",
+    ),
+    "format.other": (
+        "no record of python-logstash among the last ones received",
+        "최근에 받은 것 중 python-logstash 기록이 없습니다",
+    ),
+    "clock.good": (
+        "timestamps are within {seconds} s of the time of receipt; days are those of {zone}",
+        "시각과 수신 시각의 차이가 {seconds}초 이내입니다. 날짜 기준 시간대: {zone}",
+    ),
+    "clock.zone": (
+        "timestamps of {host} are {hours} h {direction}: it sends local time as if it were UTC",
+        "{host}의 시각이 {hours}시간 어긋나 있습니다({direction}): 현지 시각을 UTC로 보내고 있습니다",
+    ),
+    "clock.skew": (
+        "timestamps of {host} are {minutes} minutes {direction} of the time of receipt",
+        "{host}의 시각이 수신 시각과 {minutes}분 차이 납니다({direction})",
+    ),
+    "clock.future": (
+        "{count} events have a time in the future",
+        "미래 시각을 가진 이벤트가 {count}건 있습니다",
+    ),
+    "clients.good": ("visits come from {count} or more addresses", "방문 주소가 {count}개 이상입니다"),
+    "clients.single": (
+        "all {total} visits come from {address}, which is the proxy's address",
+        "방문 {total}건의 주소가 모두 {address}입니다. 프록시의 주소입니다",
+    ),
+    "clients.missing": ("no access line has a client address", "접속 로그에 방문자 주소가 없습니다"),
+    "disk.good": ("{free} of {total} are free", "{total} 중 {free}가 비어 있습니다"),
+    "disk.low": ("only {free} of {total} are free", "{total} 중 {free}만 비어 있습니다"),
+    "disk.full": (
+        "the disk is almost full: {free} of {total} are free",
+        "디스크가 거의 찼습니다: {total} 중 {free}만 비어 있습니다",
+    ),
+    "rights.good": ("the data folder belongs to {owner}", "데이터 폴더의 소유자는 {owner}입니다"),
+    "rights.unreadable": ("{folder} cannot be read by this user", "이 사용자는 {folder}를 읽을 수 없습니다"),
+    "rights.foreign": (
+        "files in the data folder belong to other users than {owner}: {files}",
+        "데이터 폴더에 {owner}가 아닌 사용자의 파일이 있습니다: {files}",
+    ),
+    "rights.secrets": ("every user may read {files}", "모든 사용자가 {files}를 읽을 수 있습니다"),
+    "sealing.good": ("all days that are over are sealed", "지난 날짜가 모두 봉인(압축)되었습니다"),
+    "sealing.late": (
+        "{days} days are over and not sealed ({size}): {indices}",
+        "지난 날짜 {days}일({size})이 봉인(압축)되지 않았습니다: {indices}",
+    ),
+    "deadletters.none": ("no dead letters in the last hour", "최근 1시간 동안 데드 레터가 없습니다"),
+    "deadletters.some": (
+        "{count} events of the last hour became dead letters",
+        "최근 1시간 동안 이벤트 {count}건이 데드 레터가 되었습니다",
+    ),
+    "backup.good": ("days are backed up to {repository}", "날짜별로 {repository}에 백업됩니다"),
+    "backup.off": ("backups are turned off", "백업을 사용하지 않습니다"),
+    "backup.later": ("there is no repository: nothing is backed up", "백업 저장소가 없어 백업하지 않습니다"),
+    "backup.none": (
+        "{days} days are stored, and none is backed up",
+        "{days}일이 저장되어 있지만 백업이 없습니다",
+    ),
+    "backup.misconfigured": ("{reason}", "{reason}"),
+    "backup.missing": (
+        "{days} past days are in no verified backup in {repository}: {indices}",
+        "지난 {days}일의 검증된 백업이 {repository}에 없습니다: {indices}",
+    ),
+    "retention.good": ("days are deleted: {rules}", "보관 규칙: {rules}"),
+    "retention.none": ("nothing is ever deleted", "아무것도 삭제하지 않습니다"),
+    "retention.failed": (
+        "the last run of backup and retention failed for {index}: {reason}",
+        "마지막 백업·보관 작업이 {index}에서 실패했습니다: {reason}",
+    ),
+    "retention.overdue": (
+        "{days} days should have been deleted and are still there: {indices}",
+        "삭제되었어야 할 {days}일이 남아 있습니다: {indices}",
+    ),
+    "geoip.none": (
+        "no database of locations is installed: the map stays empty",
+        "위치 데이터베이스가 없어 지도가 비어 있습니다",
+    ),
+    "geoip.good": ("locations are of {date}", "위치 데이터 날짜: {date}"),
+    "geoip.old": ("locations are {days} days old", "위치 데이터가 {days}일 지났습니다"),
+    "geoip.package": (
+        "a database of locations is installed, but not the package that reads it",
+        "위치 데이터베이스는 있지만 읽는 패키지가 없습니다",
+    ),
+    "server.good": ("{server}, {health}", "{server}, {health}"),
+    "server.unsupported": ("{server} is older than {oldest}", "{server}은(는) {oldest}보다 오래되었습니다"),
+    "server.red": ("{server} is red: some shards are missing", "{server} 상태가 red입니다: 일부 샤드가 없습니다"),
+    "server.disk": (
+        "a disk of {server} is {percent} % full; above 95 % it makes its indices read-only",
+        "{server}의 디스크가 {percent}% 찼습니다. 95%를 넘으면 인덱스가 읽기 전용이 됩니다",
+    ),
+    "template.current": ("the index template is current", "인덱스 템플릿이 최신입니다"),
+    "template.missing": (
+        "the index template is missing: the server guesses the types of fields",
+        "인덱스 템플릿이 없어 서버가 필드 타입을 추측합니다",
+    ),
+    "template.older": ("the index template is of an older version", "인덱스 템플릿이 이전 버전입니다"),
+    "template.foreign": (
+        "the index template is your own",
+        "직접 만든 인덱스 템플릿을 사용합니다",
+    ),
+}
+
+FIXES: Mapping[str, tuple[str, str]] = {
+    "daemon.down": (
+        "ingestd run --data-dir {folder}\nor, under systemd: systemctl start ingestd; its data is in /var/lib/ingestd",
+        "ingestd run --data-dir {folder}\nsystemd에서는 systemctl start ingestd (데이터는 /var/lib/ingestd)",
+    ),
+    "store.unavailable": ("Check its address and its log.", "주소와 로그를 확인하세요."),
+    "records.quiet": (
+        "Is the site running, and does LOGGING have this host and port? See docs/production.md.",
+        "사이트가 실행 중인지, LOGGING의 host와 port가 맞는지 확인하세요. docs/production.md 참고.",
+    ),
+    "records.none": (
+        "Point the site's LOGGING at ingestd: see docs/production.md.",
+        "사이트의 LOGGING이 ingestd를 가리키게 하세요. docs/production.md 참고.",
+    ),
+    "access.missing": (
+        "Add what the server of your site needs; files are sent as docs/production.md says.\n{recipe}",
+        "사이트의 서버에 맞게 추가하세요. 파일을 보내는 방법: docs/production.md\n{recipe}",
+    ),
+    "access.twice": (
+        "Send the access lines of one of them: remove {loggers} from LOGGING, or stop sending the file.",
+        "한쪽만 보내세요: LOGGING에서 {loggers}를 빼거나 파일 전송을 멈추세요.",
+    ),
+    "clock.zone": (
+        "Send times in UTC or with an offset, such as 2026-11-22T10:00:00+09:00.",
+        "UTC 또는 오프셋이 있는 시각(예: 2026-11-22T10:00:00+09:00)을 보내세요.",
+    ),
+    "clock.skew": (
+        "Synchronise the clocks of both machines: timedatectl set-ntp true",
+        "두 서버의 시계를 맞추세요: timedatectl set-ntp true",
+    ),
+    "clock.future": (
+        "Look at them: ingestd search --since {since}",
+        "확인: ingestd search --since {since}",
+    ),
+    "clients.single": (
+        "Pass the client's address on. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn and Daphne: --proxy-headers",
+        "방문자 주소를 전달하세요. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn, Daphne: --proxy-headers",
+    ),
+    "disk.low": (
+        "Delete old days (ingestd prune --dry-run), or set retention.max_bytes or retention.keep_free.",
+        "오래된 날짜를 지우거나(ingestd prune --dry-run) retention.max_bytes, retention.keep_free를 설정하세요.",
+    ),
+    "disk.full": (
+        "Make room now: when it is full, inputs stop reading. ingestd prune --dry-run",
+        "바로 공간을 확보하세요. 가득 차면 수신이 멈춥니다. ingestd prune --dry-run",
+    ),
+    "rights.unreadable": (
+        "Run the command as the user of the daemon: sudo ingestd doctor --data-dir {folder}",
+        "데몬의 사용자로 실행하세요: sudo ingestd doctor --data-dir {folder}",
+    ),
+    "rights.foreign": ("chown -R {owner} {folder}", "chown -R {owner} {folder}"),
+    "rights.secrets": ("chmod 600 {files}", "chmod 600 {files}"),
+    "sealing.late": (
+        "They are slow to query and take several times the space. The log of the daemon says why: look for sealer.",
+        "조회가 느리고 공간을 몇 배 더 씁니다. 데몬 로그에서 sealer를 찾아 이유를 확인하세요.",
+    ),
+    "deadletters.some": (
+        "See why: ingestd deadletters list; after the cause is fixed: ingestd deadletters replay",
+        "이유 확인: ingestd deadletters list, 해결한 뒤: ingestd deadletters replay",
+    ),
+    "backup.later": (
+        'ingestd repository add --help; or set backup.repository = "none"',
+        'ingestd repository add --help, 또는 backup.repository = "none"',
+    ),
+    "backup.none": (
+        'ingestd repository add --help; if you want no backups: backup.repository = "none"',
+        'ingestd repository add --help, 백업이 필요 없으면 backup.repository = "none"',
+    ),
+    "backup.missing": ("ingestd backup --missing", "ingestd backup --missing"),
+    "retention.none": (
+        "Set retention.max_age or retention.max_bytes.",
+        "retention.max_age나 retention.max_bytes를 설정하세요.",
+    ),
+    "retention.failed": ("ingestd prune --dry-run", "ingestd prune --dry-run"),
+    "retention.overdue": ("ingestd prune --dry-run", "ingestd prune --dry-run"),
+    "geoip.none": ("ingestd geoip install dbip:country-lite", "ingestd geoip install dbip:country-lite"),
+    "geoip.old": ("ingestd geoip install --refresh", "ingestd geoip install --refresh"),
+    "geoip.package": ("pip install 'ingestd[geoip]'", "pip install 'ingestd[geoip]'"),
+    "server.unsupported": ("Upgrade the server.", "서버를 업그레이드하세요."),
+    "server.red": (
+        "GET _cluster/allocation/explain says why.",
+        "GET _cluster/allocation/explain으로 이유를 확인하세요.",
+    ),
+    "server.disk": (
+        "Make room, or delete old indices: ingestd prune --dry-run",
+        "공간을 확보하거나 오래된 인덱스를 지우세요: ingestd prune --dry-run",
+    ),
+    "template.missing": (
+        "The daemon installs it when it starts, unless manage_template is false; it applies to new indices.",
+        "manage_template이 false가 아니면 데몬이 시작할 때 설치하며, 새 인덱스부터 적용됩니다.",
+    ),
+    "template.older": (
+        "Restart the daemon: it replaces the template; the new one applies to new indices.",
+        "데몬을 다시 시작하면 템플릿이 바뀌고, 새 인덱스부터 적용됩니다.",
+    ),
+}
+
+
+def sentence(code: str, values: Mapping[str, str], language: str = "en") -> str:
+    """Return the sentence of a code. Raises KeyError for an unknown code, or a value that is missing."""
+    return SENTENCES[code][LANGUAGES.index(language)].format_map(values)
+
+
+def fix_text(code: str, values: Mapping[str, str], language: str = "en") -> str:
+    """Return what to do about a code; empty: nothing. Raises KeyError for a value that is missing."""
+    texts = FIXES.get(code)
+    return texts[LANGUAGES.index(language)].format_map(values) if texts else ""

@@ -1,0 +1,158 @@
+"""Checks of what arrives: kinds of records, their format, their times, the addresses of clients."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ingestd.diagnosis.facts import Facts, Records, Sample
+from ingestd.diagnosis.finding import Finding, Status
+from ingestd.recipes import ACCESS_LOGGERS, GUNICORN_CLIENT, NGINX_CLIENT, logging_entry, recipe
+
+MIN_VISITS = 50
+"""Fewer visits from a single address may well be one person."""
+
+_SKEW_S = 120.0
+_ZONE_STEP_S = 900.0  # offsets of time zones are multiples of 15 minutes
+_MIN_ZONE_S = 1800.0
+_ZONE_TOLERANCE_S = 90.0
+_MIN_SAMPLES = 3
+
+
+def check_records(facts: Facts) -> Iterator[Finding]:
+    """Report how many events of which kind arrived in the last hour."""
+    records = facts.records
+    if records is None:
+        return
+    if records.total:
+        others = records.total - records.access_total - records.django
+        counts = {"total": records.total, "access": records.access_total, "django": records.django, "others": others}
+        yield Finding(Status.OK, "records.arriving", {name: f"{count:,}" for name, count in counts.items()})
+    elif records.newest:
+        yield Finding(Status.WARNING, "records.quiet", {"newest": records.newest[:19].replace("T", " ") + " UTC"})
+    else:
+        yield Finding(Status.FIX, "records.none")
+
+
+def check_access(facts: Facts) -> Iterator[Finding]:
+    """Report whether access lines arrive, and from one server only."""
+    records = facts.records
+    if records is None or not records.total:
+        return
+    if not records.access_total:
+        values = {"total": f"{records.total:,}", "django": f"{records.django:,}", "recipe": _missing(facts.app_servers)}
+        yield Finding(Status.FIX, "access.missing", values)
+        return
+    loggers = sorted(name for name in records.access if name)
+    if "" in records.access and loggers:
+        yield Finding(Status.WARNING, "access.twice", {"loggers": ", ".join(loggers)})
+    else:
+        yield Finding(Status.OK, "access.arriving", {"loggers": ", ".join(loggers) or "a web server"})
+
+
+def _missing(app_servers: tuple[str, ...]) -> str:
+    """Return what to add for the servers that run here, or for the usual ones; the same in every language."""
+    known = [name for name in app_servers if name in _ADVICE] or ["gunicorn", "uvicorn", "daphne", "uwsgi"]
+    return "\n".join(_ADVICE[name] for name in known)
+
+
+def _advice(server: str, *lines: str) -> str:
+    return "\n    ".join([f"{recipe(server).title}:", *lines])
+
+
+def _in_logging(server: str) -> str:
+    return f'LOGGING["loggers"]: {logging_entry(server)}'
+
+
+def _start(server: str) -> str:
+    return "$ " + recipe(server).snippets[1].text.strip()
+
+
+_ADVICE = {
+    "gunicorn": _advice("gunicorn", _in_logging("gunicorn"), _start("gunicorn")),
+    "uvicorn": _advice("uvicorn", _in_logging("uvicorn"), _start("uvicorn")),
+    "runserver": _advice("runserver", _in_logging("runserver")),
+    "daphne": _advice("daphne", _start("daphne")),
+    "uwsgi": _advice("uwsgi", "req-logger = file:/var/log/mysite/access.log"),
+}
+assert ACCESS_LOGGERS.keys() <= _ADVICE.keys()  # noqa: S101 -- whatever has a logger of access lines can be advised
+
+
+def check_format(facts: Facts) -> Iterator[Finding]:
+    """Report in which version of python-logstash's format records come."""
+    if not facts.samples:
+        return
+    versions = sorted({sample.version for sample in facts.samples if sample.version is not None})
+    if not versions:
+        yield Finding(Status.OK, "format.other")
+    elif len(versions) > 1:
+        yield Finding(Status.OK, "format.both")
+    else:
+        yield Finding(Status.OK, "format.version", {"version": str(versions[0])})
+
+
+def check_clock(facts: Facts) -> Iterator[Finding]:
+    """Report senders whose timestamps are far from the time of receipt, and events of the future."""
+    worst, found = 0.0, False
+    for host, seconds in _differences(facts.samples).items():
+        worst = max(worst, abs(seconds))
+        if abs(seconds) > _SKEW_S:
+            found = True
+            yield _wrong_clock(host, seconds)
+    if facts.records is not None and facts.records.future and not found:
+        values = {"count": f"{facts.records.future:,}", "since": f"{facts.now:%Y-%m-%dT%H:%M:%SZ}"}
+        yield Finding(Status.WARNING, "clock.future", values)
+    elif facts.samples and not found:
+        yield Finding(Status.OK, "clock.good", {"seconds": str(round(worst) + 1), "zone": facts.index_timezone})
+
+
+def _differences(samples: tuple[Sample, ...]) -> dict[str, float]:
+    """Return how many seconds the timestamps of each host are ahead of the receipt: the median."""
+    by_host: dict[str, list[float]] = defaultdict(list)
+    for sample in samples:
+        if sample.timestamp is not None:
+            by_host[sample.host].append((sample.timestamp - sample.received).total_seconds())
+    return {host: statistics.median(all_) for host, all_ in sorted(by_host.items()) if len(all_) >= _MIN_SAMPLES}
+
+
+def _wrong_clock(host: str, seconds: float) -> Finding:
+    direction = "ahead" if seconds > 0 else "behind"
+    steps = round(seconds / _ZONE_STEP_S)
+    is_zone = abs(seconds) <= _MAX_ZONE_S and abs(seconds) >= _MIN_ZONE_S
+    if is_zone and abs(seconds - steps * _ZONE_STEP_S) < _ZONE_TOLERANCE_S:
+        hours = f"{abs(steps) / 4:g}"
+        return Finding(Status.FIX, "clock.zone", {"host": host or "?", "hours": hours, "direction": direction})
+    minutes = f"{abs(seconds) / 60:,.0f}"
+    return Finding(Status.WARNING, "clock.skew", {"host": host or "?", "minutes": minutes, "direction": direction})
+
+
+_MAX_ZONE_S = datetime.timedelta(hours=14).total_seconds()
+
+
+def check_clients(facts: Facts) -> Iterator[Finding]:
+    """Report whether the addresses of visits are those of clients, or of a proxy."""
+    records = facts.records
+    if records is None or records.access_total - records.access.get("django.server", 0) < MIN_VISITS:
+        return
+    if not records.clients:
+        yield Finding(Status.WARNING, "clients.missing")
+    elif (proxy := _single_proxy(records)) is not None:
+        values = {"total": f"{records.access_total:,}", "address": proxy}
+        values |= {"nginx": NGINX_CLIENT, "gunicorn": GUNICORN_CLIENT}
+        yield Finding(Status.WARNING, "clients.single", values)
+    else:
+        yield Finding(Status.OK, "clients.good", {"count": f"{len(records.clients):,}"})
+
+
+def _single_proxy(records: Records) -> str | None:
+    """Return the private address that all visits have, None if there are others."""
+    if len(records.clients) != 1:
+        return None
+    [address] = records.clients
+    try:
+        return address if ipaddress.ip_address(address).is_private else None
+    except ValueError:
+        return None

@@ -1,0 +1,76 @@
+"""What a search server says about itself: version, health, index template, disks."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingestd.stores.elastic.errors import ElasticResponseError
+
+if TYPE_CHECKING:
+    from ingestd.stores.elastic.client import ElasticClient
+
+
+@dataclass(frozen=True, slots=True)
+class SearchServer:
+    """Elasticsearch or OpenSearch.
+
+    Attributes:
+        flavour: ``elasticsearch`` or ``opensearch``.
+        version: ``(0, 0, 0)``: it hides it.
+        health: ``green``, ``yellow`` or ``red``; empty: unknown.
+        template: ``current``, ``older``, ``foreign`` (not ours) or ``missing``; empty: unknown.
+        disk_percent: How full the fullest node's disk is; None: unknown.
+    """
+
+    flavour: str
+    version: tuple[int, int, int]
+    health: str = ""
+    template: str = ""
+    disk_percent: int | None = None
+
+
+async def server_state(client: ElasticClient) -> SearchServer:
+    """Ask a server for its state. What the account may not see is left unknown.
+
+    Raises:
+        ElasticUnavailable: No answer.
+        ElasticResponseError: The credentials are wrong, or it is neither of the two.
+    """
+    server = await client.server()
+    health = await _get(client, "/_cluster/health")
+    disks = await _get(client, "/_cat/allocation?format=json&h=disk.percent")
+    return SearchServer(
+        server.flavour,
+        server.version,
+        str(health.get("status", "")) if isinstance(health, dict) else "",
+        await _template(client),
+        _fullest(disks),
+    )
+
+
+async def _get(client: ElasticClient, target: str) -> Any:
+    """Return the answer to a request, None if it is refused."""
+    with contextlib.suppress(ElasticResponseError):
+        return (await client.api.perform_request("GET", target, headers={"accept": "application/json"})).body
+    return None
+
+
+async def _template(client: ElasticClient) -> str:
+    from ingestd.stores.elastic.template import TEMPLATE_NAME, VERSION  # noqa: PLC0415 -- it imports the client
+
+    try:
+        answer = await client.api.indices.get_index_template(name=TEMPLATE_NAME)
+    except ElasticResponseError as error:
+        return "missing" if error.status == 404 else ""
+    found = answer["index_templates"][0]["index_template"]
+    if found.get("_meta", {}).get("managed_by") != "ingestd":
+        return "foreign"
+    return "current" if found.get("version", 0) >= VERSION else "older"
+
+
+def _fullest(rows: Any) -> int | None:
+    """Return the highest percentage of the nodes; unassigned shards have a row without one."""
+    found = [row.get("disk.percent") for row in rows] if isinstance(rows, list) else []
+    return max((int(text) for text in found if text), default=None)

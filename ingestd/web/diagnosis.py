@@ -1,0 +1,34 @@
+"""``api/doctor``: the diagnosis of the running system, as ``ingestd doctor`` gives it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ingestd.diagnosis.checks import diagnose
+from ingestd.diagnosis.finding import diagnosis_document
+from ingestd.diagnosis.gather import Scope, gather
+from ingestd.lifecycle.retention import Rules
+from ingestd.settings import load_settings
+from ingestd.stores.base import LogStore
+
+
+def diagnosis(
+    store: LogStore, data_dir: Path, rules: Rules | None, action_settings: Mapping[str, str] | None, language: str
+) -> dict[str, Any]:
+    """Return the findings as JSON types.
+
+    Args:
+        store: The store that the dashboard shows.
+        data_dir: The data folder.
+        rules: The rules by which the daemon deletes indices; None: it deletes none.
+        action_settings: Settings of this store's backups, as texts by name; None: they belong to another store.
+        language: Of the texts, ``en`` or ``ko``.
+    """
+    settings = load_settings(environ={}, flags=action_settings or {"data_dir": str(data_dir)})
+    builtin = not hasattr(store, "server_state")
+    scope = Scope(builtin_store=builtin, rules=rules, lifecycle=action_settings is not None)
+    facts = gather(settings, store, scope, datetime.datetime.now(datetime.UTC))
+    return diagnosis_document(diagnose(facts), language)

@@ -1,0 +1,240 @@
+"""Each check: facts, and the findings about them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import string
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestd.diagnosis import record_checks, system_checks
+from ingestd.diagnosis.checks import CHECKS, diagnose
+from ingestd.diagnosis.facts import BackupFacts, Disk, Facts, GeoIp, Records, Rights, Sample, UnsealedDay
+from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_healthy
+from ingestd.diagnosis.messages import FIXES, LANGUAGES, SENTENCES
+from ingestd.lifecycle.retention import Rules
+from ingestd.stores.base import IndexInfo
+from ingestd.stores.elastic.server_state import SearchServer
+
+NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
+NOTHING = Facts(NOW, NOW.date())
+DAY = dt.timedelta(days=1)
+
+
+def records(**values: Any) -> Facts:
+    return replace(NOTHING, records=Records(**values))
+
+
+def samples(hours: float = 0, version: int | None = 1, host: str = "web1", count: int = 3) -> tuple[Sample, ...]:
+    return (Sample(NOW, NOW + dt.timedelta(hours=hours), version, host),) * count
+
+
+def days(*ages: int) -> tuple[IndexInfo, ...]:
+    found = [NOW.date() - age * DAY for age in ages]
+    return tuple(IndexInfo(f"logstash-{day:%Y.%m.%d}", day, 10, 1000) for day in found)
+
+
+def server(**values: Any) -> Facts:
+    state: dict[str, Any] = {"flavour": "elasticsearch", "version": (8, 19, 0), "health": "green"} | values
+    return replace(NOTHING, server=SearchServer(**state))
+
+
+def backup(indices: tuple[IndexInfo, ...] = (), **values: Any) -> Facts:
+    return replace(NOTHING, lifecycle=True, indices=indices, backup=BackupFacts(**values))
+
+
+def retention(*ages: int, builtin: bool = True, failed: dict[str, str] | None = None, **rules: Any) -> Facts:
+    facts = backup(days(*ages), failed=failed or {})
+    return replace(facts, rules=Rules(**rules) if rules else None, builtin_store=builtin)
+
+
+NEW, OLD = UnsealedDay("logstash-2026.11.21", 1_500_000, 60), UnsealedDay("logstash-2026.11.20", 1_500_000, 7200)
+MONTH = 30 * 86400.0
+VISITS = {"gunicorn.access": 60}
+
+CASES = [  # id, facts, {code: status}
+    ("daemon_unknown", NOTHING, {}),
+    ("daemon_runs", replace(NOTHING, pid=17), {"daemon.running": "ok"}),
+    ("daemon_down", replace(NOTHING, pid=0, folder=Path("/data")), {"daemon.down": "fix"}),
+    ("store_away", replace(NOTHING, store_problem="refused"), {"store.unavailable": "fix"}),
+    ("no_events", records(), {"records.none": "fix"}),
+    ("quiet", records(newest="2026-11-20T10:00:00.000Z"), {"records.quiet": "warning"}),
+    ("no_access", records(total=300, django=280), {"records.arriving": "ok", "access.missing": "fix"}),
+    (
+        "access",
+        records(total=9, access={"gunicorn.access": 4}),
+        {"records.arriving": "ok", "access.arriving": "ok"},
+    ),
+    ("nginx", records(total=9, access={"": 4}), {"records.arriving": "ok", "access.arriving": "ok"}),
+    (
+        "access_twice",
+        records(total=9, access={"gunicorn.access": 4, "": 4}),
+        {"records.arriving": "ok", "access.twice": "warning"},
+    ),
+    ("version_1", replace(NOTHING, samples=samples()), {"format.version": "ok", "clock.good": "ok"}),
+    (
+        "both_versions",
+        replace(NOTHING, samples=samples() + samples(version=0)),
+        {"format.both": "ok", "clock.good": "ok"},
+    ),
+    ("no_logstash", replace(NOTHING, samples=samples(version=None)), {"format.other": "ok", "clock.good": "ok"}),
+    ("seoul_as_utc", replace(NOTHING, samples=samples(9)), {"format.version": "ok", "clock.zone": "fix"}),
+    ("india_as_utc", replace(NOTHING, samples=samples(5.5)), {"format.version": "ok", "clock.zone": "fix"}),
+    ("clock_behind", replace(NOTHING, samples=samples(-0.2)), {"format.version": "ok", "clock.skew": "warning"}),
+    ("days_behind", replace(NOTHING, samples=samples(-72)), {"format.version": "ok", "clock.skew": "warning"}),
+    ("a_minute_is_good", replace(NOTHING, samples=samples(1 / 60)), {"format.version": "ok", "clock.good": "ok"}),
+    ("two_are_too_few", replace(NOTHING, samples=samples(9, count=2)), {"format.version": "ok", "clock.good": "ok"}),
+    (
+        "one_host_of_two",
+        replace(NOTHING, samples=samples() + samples(9, host="web2")),
+        {"format.version": "ok", "clock.zone": "fix"},
+    ),
+    (
+        "future",
+        records(total=1, access={"": 1}, future=3),
+        {"records.arriving": "ok", "access.arriving": "ok", "clock.future": "warning"},
+    ),
+    (
+        "one_proxy",
+        records(total=60, access=VISITS, clients={"127.0.0.1": 60}),
+        {"records.arriving": "ok", "access.arriving": "ok", "clients.single": "warning"},
+    ),
+    (
+        "one_public_client",
+        records(total=60, access=VISITS, clients={"203.0.114.9": 60}),
+        {"records.arriving": "ok", "access.arriving": "ok", "clients.good": "ok"},
+    ),
+    (
+        "clients",
+        records(total=60, access=VISITS, clients={"127.0.0.1": 30, "10.0.0.1": 30}),
+        {"records.arriving": "ok", "access.arriving": "ok", "clients.good": "ok"},
+    ),
+    (
+        "no_clients",
+        records(total=60, access=VISITS),
+        {"records.arriving": "ok", "access.arriving": "ok", "clients.missing": "warning"},
+    ),
+    (
+        "runserver_is_local",
+        records(total=60, access={"django.server": 60}, clients={"127.0.0.1": 60}),
+        {"records.arriving": "ok", "access.arriving": "ok"},
+    ),
+    ("dead_letters", replace(NOTHING, dead_letters=2), {"deadletters.some": "warning"}),
+    ("no_dead_letters", replace(NOTHING, dead_letters=0), {"deadletters.none": "ok"}),
+    ("disk", replace(NOTHING, disk=Disk(1000, 100)), {"disk.good": "ok"}),
+    ("disk_low", replace(NOTHING, disk=Disk(1000, 99)), {"disk.low": "warning"}),
+    ("disk_full", replace(NOTHING, disk=Disk(1000, 29)), {"disk.full": "fix"}),
+    ("rights", replace(NOTHING, rights=Rights(owner="ingestd")), {"rights.good": "ok"}),
+    ("unreadable", replace(NOTHING, rights=Rights(readable=False)), {"rights.unreadable": "fix"}),
+    (
+        "foreign_and_open",
+        replace(NOTHING, rights=Rights(owner="ingestd", foreign=("a", "b", "c", "d"), open_secrets=("/p",))),
+        {"rights.foreign": "fix", "rights.secrets": "warning"},
+    ),
+    ("sealed", replace(NOTHING, unsealed=()), {"sealing.good": "ok"}),
+    ("soon_sealed", replace(NOTHING, unsealed=(NEW,)), {"sealing.good": "ok"}),
+    ("not_sealed", replace(NOTHING, unsealed=(NEW, OLD)), {"sealing.late": "fix"}),
+    ("young_store", backup(days(*range(5))), {"backup.later": "ok", "retention.none": "warning"}),
+    ("old_store", backup(days(*range(9))), {"backup.none": "warning", "retention.none": "warning"}),
+    ("no_backups_wanted", backup(days(*range(9)), disabled=True), {"backup.off": "ok", "retention.none": "warning"}),
+    ("two_repositories", backup(problem="several"), {"backup.misconfigured": "fix", "retention.none": "warning"}),
+    (
+        "backed_up",
+        backup(days(0, 1, 2), repository="s3", verified=frozenset({"logstash-2026.11.20"})),
+        {"backup.good": "ok", "retention.none": "warning"},
+    ),
+    (
+        "not_backed_up",
+        backup(days(0, 1, 2), repository="s3"),
+        {"backup.missing": "warning", "retention.none": "warning"},
+    ),
+    ("retention", retention(0, 30, max_age=MONTH), {"backup.later": "ok", "retention.good": "ok"}),
+    ("overdue", retention(0, 32, max_age=MONTH), {"backup.later": "ok", "retention.overdue": "warning"}),
+    ("server_keeps", retention(0, builtin=False), {"backup.later": "ok", "retention.none": "ok"}),
+    (
+        "last_run_failed",
+        retention(0, failed={"logstash-2026.11.20": "denied"}, max_age=MONTH),
+        {"backup.later": "ok", "retention.failed": "fix"},
+    ),
+    ("no_geoip", replace(NOTHING, geoip=GeoIp(None)), {"geoip.none": "ok"}),
+    ("geoip", replace(NOTHING, geoip=GeoIp(NOW.date() - 90 * DAY)), {"geoip.good": "ok"}),
+    ("geoip_old", replace(NOTHING, geoip=GeoIp(NOW.date() - 91 * DAY)), {"geoip.old": "warning"}),
+    ("geoip_package", replace(NOTHING, geoip=GeoIp(NOW.date(), package=False)), {"geoip.package": "fix"}),
+    ("server", server(template="current"), {"server.good": "ok", "template.current": "ok"}),
+    ("server_hides_its_version", server(version=(0, 0, 0), health=""), {"server.good": "ok"}),
+    ("server_old", server(version=(5, 6, 0)), {"server.unsupported": "fix"}),
+    ("server_red", server(health="red"), {"server.red": "fix"}),
+    ("server_disk", server(disk_percent=90), {"server.good": "ok", "server.disk": "warning"}),
+    ("server_read_only", server(disk_percent=95), {"server.good": "ok", "server.disk": "fix"}),
+    ("template_missing", server(template="missing"), {"server.good": "ok", "template.missing": "warning"}),
+    ("template_older", server(template="older"), {"server.good": "ok", "template.older": "warning"}),
+    ("template_foreign", server(template="foreign"), {"server.good": "ok", "template.foreign": "ok"}),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_findings(facts: Facts, expected: dict[str, str]) -> None:
+    findings = diagnose(facts)
+    assert {finding.code: finding.status.value for finding in findings} == expected
+    for finding in findings:
+        for language in LANGUAGES:
+            assert finding.text(language)
+            assert finding.fix(language) or finding.status is Status.OK or finding.code in _WITHOUT_FIX
+
+
+_WITHOUT_FIX = {"clients.missing", "backup.misconfigured"}
+
+
+def test_every_check_and_every_text_has_a_case() -> None:
+    assert {code for _, _, expected in CASES for code in expected} == SENTENCES.keys()
+    assert {code.partition(".")[0] for code in SENTENCES} >= {"access", "clock", "sealing"}
+    assert len(CHECKS) == len({check.__name__ for check in CHECKS})
+
+
+@pytest.mark.parametrize("texts", [*SENTENCES.values(), *FIXES.values()], ids=[*SENTENCES, *FIXES])
+def test_both_languages_have_the_same_placeholders(texts: tuple[str, str]) -> None:
+    english, korean = ({name for _, name, _, _ in string.Formatter().parse(text) if name} for text in texts)
+    assert english == korean
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected", "absent"),
+    [
+        (("gunicorn",), ['"gunicorn.access": {"handlers"', "gunicorn --access-logfile - "], ["uvicorn", "Daphne"]),
+        (("uvicorn",), ['"uvicorn.access": {"handlers"'], ["gunicorn"]),
+        ((), ["gunicorn.access", "uvicorn.access", "Daphne", "uWSGI"], []),
+        (("waitress-serve",), ["gunicorn.access"], []),
+    ],
+    ids=["gunicorn", "uvicorn", "unknown", "other"],
+)
+def test_missing_access_lines_come_with_the_recipe(
+    servers: tuple[str, ...], expected: list[str], absent: list[str]
+) -> None:
+    facts = replace(records(total=300, django=300), app_servers=servers)
+    [finding] = record_checks.check_access(facts)
+    assert finding.text().startswith("300 records, 300 of them of Django, and no access line")
+    assert all(text in finding.fix() for text in expected)
+    assert not any(text in finding.fix() for text in absent)
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(9, "9 h ahead"), (-5.5, "5.5 h behind"), (5.75, "5.75 h ahead")])
+def test_a_zone_is_named_in_hours(hours: float, shown: str) -> None:
+    [finding] = record_checks.check_clock(replace(NOTHING, samples=samples(hours)))
+    assert f"timestamps of web1 are {shown}" in finding.text()
+
+
+def test_a_document() -> None:
+    findings = [Finding(Status.OK, "sealing.good"), Finding(Status.WARNING, "retention.none")]
+    document = diagnosis_document(findings, "ko")
+    assert document["ok"] is True
+    assert document["findings"][1]["status"] == "warning"
+    assert document["findings"][1]["fix"].startswith("retention.max_age나")
+    assert not is_healthy([*findings, Finding(Status.FIX, "records.none")])
+
+
+def test_names_are_cut() -> None:
+    [finding] = system_checks.check_sealing(replace(NOTHING, unsealed=(OLD,) * 5))
+    assert finding.text().endswith("logstash-2026.11.20 and 2 more")

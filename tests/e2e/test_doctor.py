@@ -1,0 +1,104 @@
+"""``ingestd doctor`` on running systems: a good site, and sites on which something is missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.daemon import Daemon, environment
+from tests.e2e.servers import SearchServer
+from tests.e2e.serving import served
+
+TARGET = "/search?q=%EC%84%9C%EC%9A%B8"
+
+
+def doctor(data_dir: Path, *arguments: str, code: int = 0) -> str:
+    """Run the command, expect an exit code, return what it prints."""
+    command = [sys.executable, "-m", "ingestd", "doctor", *arguments]
+    done = subprocess.run(command, env=environment(data_dir), capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def statuses(data_dir: Path, *arguments: str, code: int = 0) -> dict[str, str]:
+    """Return the status of each finding by its code."""
+    document = json.loads(doctor(data_dir, "--json", *arguments, code=code))
+    assert document["ok"] is (code == 0)
+    return {finding["code"]: finding["status"] for finding in document["findings"]}
+
+
+def roomy(found: dict[str, str]) -> dict[str, str]:
+    """Return findings without that on the disk, which is that of whoever runs the tests."""
+    return {code: status for code, status in found.items() if not code.startswith("disk.")}
+
+
+def test_a_good_site(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, served(tmp_path, "gunicorn", daemon.port) as site:
+        for target in (TARGET, "/order", "/none"):
+            site.get(target)
+        daemon.wait_for_delivery(5)
+        found = statuses(daemon.data_dir)
+        text = doctor(daemon.data_dir)
+    assert set(roomy(found).values()) == {"ok"}, text
+    assert found.keys() >= {"daemon.running", "access.arriving", "format.version", "clock.good", "sealing.good"}
+    assert "access lines arrive from gunicorn.access" in text
+    assert "python-logstash come in version 1" in text
+
+
+def test_gunicorn_without_access_lines(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, served(tmp_path, "gunicorn without access lines", daemon.port) as site:
+        for _ in range(3):
+            site.get("/order")  # its view logs
+            site.get("/none")  # Django logs the 404
+        daemon.wait_for_delivery(6)
+        assert roomy(statuses(daemon.data_dir, code=1))["access.missing"] == "fix"
+        text = doctor(daemon.data_dir, code=1)
+        shown = json.loads(daemon.get("/api/doctor?lang=ko"))
+    assert "6 records, 3 of them of Django, and no access line" in text
+    assert '"gunicorn.access": {"handlers": ["console", "logstash"], "level": "INFO", "propagate": False},' in text
+    assert "gunicorn --access-logfile - mysite.wsgi" in text
+    [missing] = [finding for finding in shown["findings"] if finding["code"] == "access.missing"]
+    assert missing["text"].startswith("기록 6건")
+    assert "gunicorn --access-logfile -" in missing["fix"]
+    assert shown["ok"] is False
+
+
+def test_local_time_and_version_0(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    ahead = (now + dt.timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    fields = {"levelname": "INFO", "logger": "django.server"}
+    line = f'"GET {TARGET} HTTP/1.1" 200 5'
+    event = {"@timestamp": ahead, "@source_host": "web1", "@message": line, "@fields": fields}
+    with Daemon(tmp_path) as daemon:
+        daemon.send([event] * 3)
+        daemon.wait_for_delivery(3)
+        text = doctor(daemon.data_dir, code=1)
+    assert "timestamps of web1 are 9 h ahead: it sends local time as if it were UTC" in text
+    assert "python-logstash come in version 0" in text
+
+
+def test_no_daemon(tmp_path: Path) -> None:
+    found = statuses(tmp_path / "data", code=1)
+    assert found["daemon.down"] == found["records.none"] == "fix"
+
+
+def test_a_search_server(clean_search_server: SearchServer, tmp_path: Path) -> None:
+    server = clean_search_server
+    with Daemon(tmp_path, "--elasticsearch", server.url) as daemon:
+        daemon.send([{"@version": "1", "logger_name": "django.server", "message": f'"GET {TARGET} HTTP/1.1" 200 5'}])
+        daemon.wait_for_delivery(1)
+        server.call("POST", "/logstash-*/_refresh")
+        found = roomy(statuses(daemon.data_dir, "--elasticsearch", server.url))
+        shown: dict[str, Any] = json.loads(daemon.get("/api/doctor"))
+    assert found.keys() >= {"access.arriving", "server.good", "template.current", "daemon.running"}
+    assert {finding["code"] for finding in shown["findings"]} >= {"server.good", "template.current"}
+
+
+def test_a_server_that_is_away(tmp_path: Path) -> None:
+    text = doctor(tmp_path / "data", "--elasticsearch", "http://127.0.0.1:1", code=1)
+    assert text.startswith("fix      store        the store cannot be queried: ")
+    assert "daemon" not in text
