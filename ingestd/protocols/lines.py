@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-HEAD_BYTES = 4096
+EXCERPT_BYTES = 4096
 """How much of an oversized line is kept: enough to recognise its sender, small enough to store."""
 
 
 @dataclass(frozen=True, slots=True)
 class OversizedLine:
-    """A line removed from the stream. ``size`` is its length in bytes without the line feed, ``head`` its start."""
+    """A line removed from the stream. ``size`` is its length in bytes without the line feed, ``excerpt`` its start."""
 
     size: int
-    head: bytes
+    excerpt: bytes
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class LineSplitter:
         self._max_bytes = max_bytes
         self._tail = bytearray()  # the start of a line that is not complete yet
         self._skipped = 0  # bytes of an oversized line, already discarded
-        self._head = b""
+        self._excerpt = b""
         self._offset = 0  # of the first byte not yet returned
 
     def feed(self, data: bytes | memoryview) -> list[LineRun]:
@@ -63,7 +63,7 @@ class LineSplitter:
         else:
             self._tail += data
         if len(self._tail) > self._max_bytes + 1:  # + 1: a "\r" does not count
-            self._skipped, self._head = len(self._tail), bytes(self._tail[:HEAD_BYTES])
+            self._skipped, self._excerpt = len(self._tail), bytes(self._tail[:EXCERPT_BYTES])
             self._tail.clear()
         return runs
 
@@ -79,7 +79,7 @@ class LineSplitter:
 
     def _end_of_long_line(self, end: int) -> LineRun:
         size = self._skipped + max(end - 1, 0)
-        run = LineRun(b"", self._offset, [OversizedLine(size, self._head)])
+        run = LineRun(b"", self._offset, [OversizedLine(size, self._excerpt)])
         self._offset += self._skipped + end
         self._skipped = 0
         return run
@@ -96,7 +96,7 @@ class LineSplitter:
         for line in split_lines(lines):
             text = line.removesuffix(b"\n")
             if len(text.removesuffix(b"\r")) > self._max_bytes:
-                runs.append(LineRun(b"".join(good), start, [OversizedLine(len(text), text[:HEAD_BYTES])]))
+                runs.append(LineRun(b"".join(good), start, [OversizedLine(len(text), text[:EXCERPT_BYTES])]))
                 good = []
                 start = self._offset + len(line)
             else:

@@ -137,6 +137,36 @@ async def test_a_handover_waits_for_a_line_that_is_collected(caplog: pytest.LogC
         theirs.close()
 
 
+LIMIT = 1 << 20
+PERMITTED = long_line(1, LIMIT - len(long_line(1, 0)) + 1).removesuffix(b"\n")
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr_and_end_of_stream"])
+@pytest.mark.parametrize("collected", [0, 1, 2], ids=["before_line_end", "within_line_end", "all"])
+async def test_the_longest_permitted_line_may_end_in_a_carriage_return(
+    line_end: bytes, collected: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever the bytes that were collected end."""
+    assert len(PERMITTED) == LIMIT
+    data = PERMITTED + line_end
+    split = min(LIMIT + collected, len(data))
+    async with serving() as server:
+        ours, theirs = narrow(server)
+        await asyncio.to_thread(ours.sendall, data[: LIMIT - 10])
+        await eventually(lambda: "longer than the kernel buffers" in caplog.text)
+        server.running.stop_inputs("handover")
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(ours.sendall, data[LIMIT - 10 : split])
+        await eventually(lambda: unread(theirs) == 0)
+        ours.sendall(data[split:])
+        ours.close()
+        await server.running.inputs_ended()
+        await eventually(lambda: bool(server.memory.documents or server.letters.letters))
+        assert server.letters.letters == []
+        assert found(server) == [(1, len(PERMITTED) - len(long_line(1, 0)) + 1)]
+        theirs.close()
+
+
 def kill_worker(daemon: Daemon) -> None:
     before = children(daemon.process.pid)
     victims = [pid for pid in before if is_worker(daemon, pid)]

@@ -42,7 +42,7 @@ def reject_long_line(
 ) -> None:
     """Make a dead letter of a line that is too long; ``offset``: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
-    sink.reject(line.head, reason, stream, line.size, offset)
+    sink.reject(line.excerpt, reason, stream, line.size, offset)
 
 
 async def put(sink: Sink, data: bytes, stream: Stream, offset: int) -> None:

@@ -24,7 +24,7 @@ from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Turns
 from ingestd.plugins.inputs._tcp_recognition import Owner, Recognition
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.lines import HEAD_BYTES, OversizedLine, split_lines
+from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
 from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
 from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
 from ingestd.tasks import BackgroundTasks
@@ -75,11 +75,11 @@ class Connection:
         self._recognition = Recognition(owner.recognised, max_line_bytes)
         self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
         self._loop, self._tasks = asyncio.get_running_loop(), tasks
-        self._waiting: asyncio.Task[None] | None = None  # for room
+        self._waiting_for_room: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None  # until the next peek
         self._offset = 0  # of the next byte to consume
-        self._begun = bytearray()  # of a line that is too long, only its head
-        self._line_size = 0  # how much of the line in ``_begun`` is consumed
+        self._line_start = bytearray()  # what was consumed of an incomplete line; cut to an excerpt if it is too long
+        self._line_consumed = 0  # bytes of that line, whether kept or not
         self._low_water = 1
         self._turns = Turns(buffer.chunk_bytes)
         self._seems_full = self._ending = False
@@ -113,11 +113,11 @@ class Connection:
         """Stop reading until there is room; ``drain`` waits itself."""
         if not self._ending:
             self._loop.remove_reader(self._sock.fileno())
-            self._waiting = self._tasks.start("wait for room", self._resume())
+            self._waiting_for_room = self._tasks.start("wait for room", self._resume())
 
     async def _resume(self) -> None:
         await self._sink.room()
-        self._waiting = None
+        self._waiting_for_room = None
         self._last_read = self._loop.time()  # it was not the client that was idle
         if self._sock.fileno() >= 0:
             self._loop.add_reader(self._sock.fileno(), self._readable)
@@ -132,7 +132,7 @@ class Connection:
     def _rested(self) -> None:
         self._resting = None
         self._peek_buffer.resting -= 1
-        if self._waiting is None:
+        if self._waiting_for_room is None:
             self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _wake_at(self, size: int) -> None:
@@ -148,7 +148,7 @@ class Connection:
         """Wait for the rest of a line of which ``size`` bytes are there; to peek at them took ``seconds``."""
         full = woken and size < self._low_water  # woken although the line has not grown
         if full and self._seems_full:
-            if not self._line_size:
+            if not self._line_consumed:
                 log.warning(_TOO_LONG_FOR_KERNEL, connection=self._stream.id, bytes=size, help=_HELP)
             self._collect(size)
             return
@@ -168,7 +168,7 @@ class Connection:
 
         Usually up to a chunk; as much as the longest line may have if there is no line end in a chunk.
         """
-        most = max(self._max + 2 - self._line_size, 1)  # with "\r\n"
+        most = max(self._max + 2 - self._line_consumed, 1)  # with "\r\n"
         look = max(self._turns.bytes, min(2 * self._low_water, most))
         while True:
             self._buffer = self._peek_buffer.of(look)
@@ -179,10 +179,10 @@ class Connection:
             look = min(4 * look, most)
 
     def _read(self, *, woken: bool = True, last: bool = False) -> None:
-        """Take the whole lines that wait.
+        """Store and consume the whole lines that wait.
 
-        ``woken``: the kernel reports something to read. ``last``: there will be no more, so take a line without a line
-        end too.
+        ``woken``: the kernel reports something to read. ``last``: there will be no more, so store a line without a
+        line end too.
         """
         start = time.perf_counter()
         size, whole = self._peek()
@@ -195,16 +195,16 @@ class Connection:
                 return
             whole = self._recognition.framing.whole(self._buffer, size)
         if whole:
-            taken = self._take_turn(whole)
-            self._wake_at(size - whole + 1 if taken == whole else 1)
+            consumed = self._store_share(whole)
+            self._wake_at(size - whole + 1 if consumed == whole else 1)
         elif self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
-            self._take_pickles(bytes(memoryview(self._buffer)[: min(size, HEAD_BYTES)]))
+            self._reject_pickles(bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)]))
             self._reject(Sender.PICKLE)
-        elif self._line_size + size > self._max + 1:  # + 1: a "\r" does not count
+        elif self._line_consumed + size > self._max + 1:  # + 1: a "\r" does not count
             self._collect(size)
         elif last or tcp_position.ends_after(self._sock, size):
-            self._take(self._recognition.framing.lines(bytes(memoryview(self._buffer)[:size])))
-        elif self._ending and self._line_size:
+            self._store(self._recognition.framing.lines(bytes(memoryview(self._buffer)[:size])))
+        elif self._ending and self._line_consumed:
             self._collect(size)  # to complete the line: the kernel may have no room for its end
         else:
             self._await_rest_of_line(size, time.perf_counter() - start, woken=woken)
@@ -237,16 +237,16 @@ class Connection:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         self._owner.rejected(self, socket.socket(fileno=self._sock.detach()), sender)
 
-    # Take
+    # Store
 
-    def _take_turn(self, whole: int) -> int:
-        """Put and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""
+    def _store_share(self, whole: int) -> int:
+        """Store and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""
         data = self._recognition.framing.lines(bytes(memoryview(self._buffer)[:whole]))
         if self._recognition.sender is Sender.PICKLE:
-            return self._take_pickles(data)
+            return self._reject_pickles(data)
         data = self._turns.cut(data)
         start = time.perf_counter()
-        self._take(data)
+        self._store(data)
         self._turns.took(time.perf_counter() - start)
         return len(data)
 
@@ -255,43 +255,51 @@ class Connection:
         too_long = size >= PREFIX_BYTES and frame_bytes(self._buffer) > self._max
         return too_long or last or tcp_position.ends_after(self._sock, size)
 
-    def _take_pickles(self, data: bytes) -> int:
+    def _reject_pickles(self, data: bytes) -> int:
         """Reject and consume ``data``: whole frames, or what there is of the last or of one that is too long."""
         reject_pickles(self._sink, self._stream, data, self._offset)
         self._consume(len(data))
         return len(data)
 
-    def _take(self, data: bytes) -> None:
-        """Put and consume ``data``, which ends a line."""
-        if self._line_size + len(data) > self._max:
-            self._take_lines(data)
-        elif self._sink.put(bytes(self._begun) + data, self._stream, self._offset - self._line_size):
+    def _store(self, data: bytes) -> None:
+        """Store and consume ``data``, which ends a line."""
+        if self._line_consumed + len(data) > self._max:
+            self._store_lines(data)
+        elif self._sink.put(bytes(self._line_start) + data, self._stream, self._offset - self._line_consumed):
             self._consume(len(data))
             self._end_line()
         else:
             self._pause()
 
-    def _take_lines(self, data: bytes) -> None:
-        """Put and consume the lines of ``data`` one by one; those that are too long become dead letters."""
-        for line in split_lines(data):
-            size = self._line_size + len(line.removesuffix(b"\n"))
-            if size - line.endswith(b"\r\n") > self._max:
-                head = (bytes(self._begun) + line)[:HEAD_BYTES]
-                start = self._offset - self._line_size
-                reject_long_line(self._sink, self._stream, OversizedLine(size, head), self._max, start)
-            elif not self._sink.put(bytes(self._begun) + line, self._stream, self._offset - self._line_size):
+    def _store_lines(self, data: bytes) -> None:
+        """Store and consume the lines of ``data`` one by one; those that are too long become dead letters."""
+        for piece in split_lines(data):
+            line, start = bytes(self._line_start) + piece, self._offset - self._line_consumed
+            size = self._line_consumed + len(piece.removesuffix(b"\n"))
+            if self._is_too_long(line, size):
+                oversized = OversizedLine(size, line[:EXCERPT_BYTES])
+                reject_long_line(self._sink, self._stream, oversized, self._max, start)
+            elif not self._sink.put(line, self._stream, start):
                 self._pause()
                 return
-            self._consume(len(line))
+            self._consume(len(piece))
             self._end_line()
 
+    def _is_too_long(self, line: bytes, size: int) -> bool:
+        """Return whether a line of ``size`` bytes without its line feed exceeds the limit; a final "\\r" is free.
+
+        ``line`` is the whole line, or what was kept of one that is much too long.
+        """
+        ends_in_carriage_return = line.removesuffix(b"\n").endswith(b"\r")
+        return size > (self._max + 1 if ends_in_carriage_return else self._max)
+
     def _collect(self, size: int) -> None:
-        """Take the start of a long line out of the kernel's buffer; keep only the head of one that is too long."""
+        """Take the start of a long line out of the kernel's buffer; keep only an excerpt of one that is too long."""
         self._recognition.settle(Sender.LINES)  # what follows is not the start of a record
-        self._begun += memoryview(self._buffer)[:size]
-        self._line_size += size
-        if self._line_size > self._max + 1:
-            del self._begun[HEAD_BYTES:]
+        self._line_start += memoryview(self._buffer)[:size]
+        self._line_consumed += size
+        if self._line_consumed > self._max + 1:
+            del self._line_start[EXCERPT_BYTES:]
         self._consume(size)
         self._wake_at(1)
 
@@ -302,16 +310,16 @@ class Connection:
             size -= self._sock.recv_into(memoryview(self._buffer)[:size], size, _DROP)
 
     def _end_line(self) -> None:
-        self._begun.clear()
-        self._line_size = 0
+        self._line_start.clear()
+        self._line_consumed = 0
         self._seems_full = False
 
     # End
 
     @property
-    def _has_begun(self) -> bool:
+    def _line_is_collected(self) -> bool:
         """Whether the start of a line that may be good is here and not in the kernel."""
-        return 0 < self._line_size <= self._max + 1
+        return 0 < self._line_consumed <= self._max + 1
 
     async def drain(self, deadline: float, *, half_lines: bool) -> int:
         """Read what has arrived, then close; returns how many bytes are left unread in the kernel.
@@ -336,7 +344,7 @@ class Connection:
                 self.close("error")
                 break
             idle = self._offset == before and not self._sink.full
-            if (idle and (half_lines or not self._has_begun)) or self._loop.time() >= min(until, deadline):
+            if (idle and (half_lines or not self._line_is_collected)) or self._loop.time() >= min(until, deadline):
                 break
             await asyncio.sleep(0.005 if idle else 0)
         left = tcp_position.unread(self._sock) if self._sock.fileno() >= 0 else 0
@@ -347,18 +355,18 @@ class Connection:
         """Close, as another process reads on; but first complete a line whose start is no longer in the kernel."""
         self._let_go()
         until = self._loop.time() + _SENDING_SECONDS
-        while self._sock.fileno() >= 0 and self._has_begun and self._loop.time() < until:
+        while self._sock.fileno() >= 0 and self._line_is_collected and self._loop.time() < until:
             with contextlib.suppress(OSError):
                 self._read(woken=False)
             await asyncio.sleep(0.005)
         self.close("shutdown")
 
     def close_if_idle(self, timeout: float) -> None:
-        """Close if nothing came for ``timeout`` seconds; an incomplete line is put as the last one."""
-        if self._waiting is not None or self._loop.time() - self._last_read <= timeout:
+        """Close if nothing came for ``timeout`` seconds; an incomplete line is stored as the last one."""
+        if self._waiting_for_room is not None or self._loop.time() - self._last_read <= timeout:
             return
         try:
-            while self._sock.fileno() >= 0 and self._waiting is None:
+            while self._sock.fileno() >= 0 and self._waiting_for_room is None:
                 self._read(woken=False, last=True)
         except BlockingIOError:
             self.close("idle")
@@ -368,9 +376,9 @@ class Connection:
     def _let_go(self) -> None:
         """Stop being woken."""
         self._ending = True
-        if self._waiting is not None:
-            self._tasks.cancel(self._waiting)
-            self._waiting = None
+        if self._waiting_for_room is not None:
+            self._tasks.cancel(self._waiting_for_room)
+            self._waiting_for_room = None
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
@@ -384,16 +392,16 @@ class Connection:
             return
         self._let_go()
         self._sock.close()
-        if self._line_size:
-            self._end_of_begun_line()
+        if self._line_consumed:
+            self._end_collected_line()
         self._owner.closed(self, reason)
 
-    def _end_of_begun_line(self) -> None:
-        """Put or reject a collected line in which the stream ended."""
-        start = self._offset - self._line_size
-        if self._line_size > self._max:
-            line = OversizedLine(self._line_size, bytes(self._begun[:HEAD_BYTES]))
+    def _end_collected_line(self) -> None:
+        """Store or reject a collected line in which the stream ended."""
+        start = self._offset - self._line_consumed
+        if self._is_too_long(bytes(self._line_start), self._line_consumed):
+            line = OversizedLine(self._line_consumed, bytes(self._line_start[:EXCERPT_BYTES]))
             reject_long_line(self._sink, self._stream, line, self._max, start)
-        elif not self._sink.put(bytes(self._begun), self._stream, start):
+        elif not self._sink.put(bytes(self._line_start), self._stream, start):
             reason = "the connection ended within a line, and there was no room to keep it"
-            self._sink.reject(bytes(self._begun), reason, self._stream, offset=start)
+            self._sink.reject(bytes(self._line_start), reason, self._stream, offset=start)
