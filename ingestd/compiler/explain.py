@@ -35,6 +35,8 @@ def explain(config: Config, *, code: bool = False) -> str:
     else:
         lines.append(f"  projected: JSON codecs decode only {_list(projection.fields)}")
         lines.append(f"  because {projection.why}; the rest of a record stays as the bytes that came")
+        if touch.whole:
+            lines.append(f"  in full: records with {_list(touch.whole)}, which other programs write")
     return "\n".join(lines) + "\n"
 
 

@@ -87,7 +87,9 @@ def compile_pipeline(
     """
     bound, errors = check(config)
     projection, code = plan(bound, errors, project_fields=project_fields)
-    builder = _PluginBuilder(replace(context, fields=projection.fields), errors, on_failure or _ignore)
+    builder = _PluginBuilder(
+        replace(context, fields=projection.fields, whole=projection.touch.whole), errors, on_failure or _ignore
+    )
     code.names.values.update(builder.filters(bound))
     inputs = [built for step in bound.inputs if (built := builder.input(step)) is not None]
     routes = [[output for step in route if (output := builder.output(step)) is not None] for route in code.routes]

@@ -38,8 +38,9 @@ ExpandFn = Callable[[Event], list[Event]]
 class Touch:
     """The fields that a plugin reads, sets and removes, as field references.
 
-    ``unknown``: why the plugin cannot say, as a text; then whole records are decoded. ``foreign``: fields that it reads
-    or sets only in records without ``@version``, which codecs always decode in full.
+    ``unknown``: why the plugin cannot say, as a text; then whole records are decoded. ``whole``: a
+    record with one of these fields is decoded in full. ``foreign``: fields that it reads or sets only in such records
+    and in those without ``@version``, which codecs always decode in full.
     """
 
     reads: frozenset[str] = frozenset()
@@ -47,6 +48,7 @@ class Touch:
     removes: frozenset[str] = frozenset()
     unknown: str = ""
     foreign: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
     def __or__(self, other: Touch) -> Touch:
         return Touch(
@@ -55,6 +57,7 @@ class Touch:
             self.removes | other.removes,
             "; ".join(reason for reason in (self.unknown, other.unknown) if reason),
             self.foreign | other.foreign,
+            self.whole | other.whole,
         )
 
     def tops(self) -> frozenset[str]:
@@ -75,6 +78,7 @@ class BuildContext:
     plugin_id: str = ""
     folder: Path = field(default_factory=Path.cwd)
     fields: frozenset[str] | None = None
+    whole: frozenset[str] = frozenset()
     common: Callable[[Event], None] = lambda event: None
     codec: Any = None
     pipeline_id: str = "main"

@@ -109,3 +109,54 @@ def test_lines_of_text_have_the_time_that_they_say() -> None:
 def test_the_first_and_the_last_year(stamp: str) -> None:
     [found] = documents(record('"GET / HTTP/1.1" 200 5') | {"@timestamp": stamp})
     assert (found["@timestamp"], found["visit"]) == (stamp, True)
+
+
+TRACE = "Traceback (most recent call last):\n" + '  File "shop.py", line 8, in boom\n' * 50 + "ValueError: 터짐\n"
+REQUEST = "<WSGIRequest: GET '/boom/?q=x'>"
+
+
+def test_a_record_of_python_logstash_async() -> None:
+    extra = {
+        "status_code": 500,
+        "request": REQUEST,
+        "logger_name": "django.request",
+        "stack_trace": TRACE,
+        "path": "/srv/shop/log.py",
+        "application": "shop",
+        "req_uri": "http://testserver/boom/?q=x",
+    }
+    [found] = documents(record("Internal Server Error: /boom/", level="ERROR", extra=extra))
+    expected = {
+        "method": "GET",
+        "request_path": "/boom/?q=x",
+        "status_code": 500,
+        "level": "ERROR",
+        "visit": False,
+        "logger_name": "django.request",
+        "stack_trace": TRACE,
+    }
+    assert found.items() >= expected.items()
+    assert "search_word" not in found
+    assert found["extra"] == {key: extra[key] for key in ("path", "application", "req_uri")}
+
+
+def test_an_access_line_of_python_logstash_async() -> None:
+    socket = "<socket.socket fd=9, family=2, type=1, proto=0, laddr=('127.0.0.1', 8000), raddr=('8.8.8.8', 36965)>"
+    extra = {"status_code": 200, "request": socket, "logger_name": "django.server"}
+    [found] = documents(record('"GET /search?q=Zzz HTTP/1.1" 200 179', extra=extra))
+    assert (found["visit"], found["search_word"], found["client_ip"]) == (True, "zzz", "8.8.8.8")
+    outgoing = {"logger_name": "urllib3.connectionpool"}
+    [found] = documents(record('"GET /search?q=zzz HTTP/1.1" 200 179', extra=outgoing))
+    assert (found["visit"], "search_word" in found) == (False, False)
+
+
+def test_records_of_several_formatters_in_one_chunk() -> None:
+    python_logstash = record('"GET /a?q=1 HTTP/1.1" 200 5', logger_name="django.server")
+    structlog = {"event": "boom", "level": "error", "logger": "shop", "timestamp": "2026-11-28T01:00:00Z"}
+    first, second, third = documents(
+        python_logstash, structlog, record("x", extra={"logger_name": "shop", "stack_trace": TRACE})
+    )
+    assert first.items() >= python_logstash.items()
+    assert (second["message"], second["level"], second["logger_name"]) == ("boom", "ERROR", "shop")
+    assert second["@timestamp"] == "2026-11-28T01:00:00.000Z"
+    assert third["stack_trace"] == TRACE

@@ -43,6 +43,7 @@ class JsonDecoder:
         charset: Encoding of the text, by Python's or Ruby's name.
         target: Field for the record; None: the record becomes the event.
         ecs: Keep the text of a record in ``[event][original]``.
+        whole: A record with one of these top-level fields is decoded in full.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class JsonDecoder:
         *,
         target: FieldRef | None = None,
         ecs: bool = False,
+        whole: frozenset[str] = frozenset(),
     ) -> None:
         self._target, self._ecs = target, ecs
+        self._not_raw = frozenset({"@metadata", "@fields", *whole})
         self._utf8 = find_charset(charset) == "utf-8"
         self._text = text_decoder(charset)
         self._projected: msgspec.json.Decoder[Any] | None = None
@@ -62,9 +65,9 @@ class JsonDecoder:
         )
         if fields is not None and target is None and not ecs:
             # ``tags`` that are not text make the decoder reject a record, so that ``complete`` sees it.
-            names = dict.fromkeys(sorted(fields), Any) | {"tags": list[str] | str | None}
+            names = dict.fromkeys(sorted(fields | whole), Any) | {"tags": list[str] | str | None}
             self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
-            names |= {"@timestamp": Required[str], "@version": Required[Any], "@metadata": _ABSENT, "@fields": _ABSENT}
+            names |= {"@timestamp": Required[str], "@version": Required[Any]} | dict.fromkeys(self._not_raw, _ABSENT)
             self._usual = msgspec.json.Decoder(TypedDict("Usual", names, total=False))  # type: ignore[operator]
         self._seconds: set[str] = set()
 
@@ -112,7 +115,7 @@ class JsonDecoder:
     def _complete(self, raws: list[bytes | None], events: list[Event], now: str) -> None:
         """Decode in full the records that need more than the touched fields; they lose their raw text."""
         for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
-            if raw is not None and not _plain(event):
+            if raw is not None and not self._plain(event):
                 raws[index], events[index] = None, self._in_full(raw, now)
 
     def _all_canonical(self, events: list[Event]) -> bool:
@@ -177,7 +180,7 @@ class JsonDecoder:
             event: Event = self._projected.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return event if _plain(event) else None
+        return event if self._plain(event) else None
 
     def _in_full(self, raw: bytes, now: str) -> Event:
         """Return the whole event of a line whose projected fields could be decoded."""
@@ -189,13 +192,12 @@ class JsonDecoder:
     def _failure(self, line: bytes, now: str) -> Event:
         return complete({"message": self._text(line), "tags": ["_jsonparsefailure"]}, now)
 
-
-def _plain(event: Event) -> bool:
-    """Return whether a record can stay raw: only filters change it."""
-    stamp = event.get("@timestamp")
-    if type(stamp) is not str or not is_canonical(stamp):
-        return False
-    return "@version" in event and "@metadata" not in event and "@fields" not in event
+    def _plain(self, event: Event) -> bool:
+        """Return whether a record can stay raw: only filters change it."""
+        stamp = event.get("@timestamp")
+        if type(stamp) is not str or not is_canonical(stamp):
+            return False
+        return "@version" in event and self._not_raw.isdisjoint(event)
 
 
 def _texts(lines: list[bytes]) -> list[bytes] | None:

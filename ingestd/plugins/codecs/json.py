@@ -46,4 +46,4 @@ class JsonCodec:
 def build(opts: Options, context: BuildContext) -> JsonCodec:
     """A JSON object, or an array of objects, in each message."""
     ecs = opts.ecs_compatibility != "disabled"
-    return JsonCodec(JsonDecoder(context.fields, opts.charset, target=opts.target, ecs=ecs))
+    return JsonCodec(JsonDecoder(context.fields, opts.charset, whole=context.whole, target=opts.target, ecs=ecs))

@@ -47,4 +47,4 @@ class JsonLinesCodec:
 @plugin("codec", "json_lines", Options)
 def build(opts: Options, context: BuildContext) -> JsonLinesCodec:
     """One JSON object per line; other text becomes an event with the tag ``_jsonparsefailure``."""
-    return JsonLinesCodec(JsonDecoder(context.fields, opts.charset, target=opts.target))
+    return JsonLinesCodec(JsonDecoder(context.fields, opts.charset, whole=context.whole, target=opts.target))

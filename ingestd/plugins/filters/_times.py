@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ingestd.event.fields import Event
 from ingestd.event.times.epochs import parse_tai64n, parse_unix, parse_unix_ms
 from ingestd.event.times.iso8601 import parse_iso8601
 from ingestd.event.times.joda_parse import compile_joda_parse
 from ingestd.event.times.zones import find_zone
-from ingestd.event.timestamp import from_epoch_ns
+from ingestd.event.timestamp import from_epoch, from_epoch_ns
 
 TimeReader = Callable[[Any, float], int]
 """Parses the value of a field, given the current time, to nanoseconds since the epoch; ValueError on a mismatch."""
@@ -99,3 +101,39 @@ def machine_zone() -> tzinfo:
             return ZoneInfo.from_file(file)
     except (ValueError, OSError):
         return datetime.now().astimezone().tzinfo or UTC
+
+
+_LINE_FORMATS = (
+    *("dd/MMM/yyyy:HH:mm:ssZ", "dd/MMM/yyyy:HH:mm:ss", "dd/MMM/yyyy HH:mm:ss", "EEE MMM d HH:mm:ss yyyy"),
+    *("ISO8601", "UNIX"),
+)
+_SPACE_BEFORE_OFFSET = re.compile(r"(?<=[0-9]) (?=[+-][0-9]{2}:?[0-9]{2}\Z)")
+
+
+def line_timestamper(timezone: str) -> Callable[[Event, str, int], None]:
+    """Return a function that makes the time of a line the timestamp of an event, if that came without one.
+
+    Its arguments are the event, the time in one of the forms that servers and loggers write, and the time of receipt,
+    which is the timestamp that a codec gives to records without one. A text that is no time changes nothing.
+
+    Args:
+        timezone: The zone of times that name none; empty: that of this machine.
+
+    Raises:
+        ValueError: There is no such zone.
+    """
+    zone = find_zone(timezone) if timezone else machine_zone()
+    find_time = time_finder(time_readers(_LINE_FORMATS, zone, "en", MILLISECOND), MILLISECOND)
+    last_ns, received = -1, ""
+
+    def set_timestamp(event: Event, text: str, received_ns: int) -> None:
+        nonlocal last_ns, received
+        if received_ns != last_ns:
+            last_ns, received = received_ns, from_epoch(received_ns / 1e9)
+        if event.get("@timestamp") != received:
+            return
+        stamp = find_time(_SPACE_BEFORE_OFFSET.sub("", text).replace("  ", " "), received_ns / 1e9)
+        if stamp is not None:
+            event["@timestamp"] = stamp
+
+    return set_timestamp

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
-from ingestd.event.times.zones import find_zone
-from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.filters._addresses import address_reader, first_address
-from ingestd.plugins.filters._times import MILLISECOND, machine_zone, time_finder, time_readers
+from ingestd.plugins.filters._times import line_timestamper
 from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
 from ingestd.protocols.access_lines import AccessDetails, AccessLine, access_time, leading_time, parse_access_line
 from ingestd.protocols.access_records import FIELDS, parse_access_record
@@ -28,14 +26,8 @@ _ABOUT_REQUESTS = frozenset(["request", "method", "request_path", "status_code",
 """A record with one of these that is no access line is marked as no visit."""
 _PARSED = ("method", "request_path", "status_code", "bytes", "user_agent", "referrer", "duration_ms")
 _SETS = frozenset([*_PARSED, "client_ip", "visit", "@timestamp", "message"])
+_CACHED_LOGGERS = 1000
 _MAX_DIGITS = 18  # of a size: more do not fit 64 bits
-
-_FORMATS = (
-    *("dd/MMM/yyyy:HH:mm:ssZ", "dd/MMM/yyyy:HH:mm:ss", "dd/MMM/yyyy HH:mm:ss", "EEE MMM d HH:mm:ss yyyy"),
-    *("ISO8601", "UNIX"),
-)
-_SPACE_BEFORE_OFFSET = re.compile(r"(?<=[0-9]) (?=[+-][0-9]{2}:?[0-9]{2}\Z)")
-
 
 Describe = Callable[[Event, AccessDetails, int], None]
 """Sets the fields that not every server writes; the last argument is the time of receipt."""
@@ -86,8 +78,8 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
     """
     source, again = options.source, context.again
     name, nested = source.top, len(source.path) > 1
-    is_outgoing = _outgoing(options.outgoing_loggers)
-    describe = _describer(_timestamper(options.timezone))
+    known, is_outgoing = _outgoing(options.outgoing_loggers)
+    describe = _describer(line_timestamper(options.timezone))
     unmatched = _unmatched(options.request, describe)
     parse, store = parse_access_line, _store
 
@@ -96,7 +88,8 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
         line = parse(text) if type(text) is str else None
         if line is None:
             return unmatched(event, text, received_ns)
-        if (logger := event.get("logger_name")) is not None and is_outgoing(logger):
+        logger = event.get("logger_name")
+        if type(logger) is str and (known[logger] if logger in known else is_outgoing(logger)):
             event.setdefault("visit", False)
             return False
         if again:
@@ -156,43 +149,18 @@ def _record(event: Event, line: AccessLine, describe: Describe, received_ns: int
     return True
 
 
-def _outgoing(loggers: list[str]) -> Callable[[Any], bool]:
-    """Return a function that says whether a logger, or one above it, is in the list."""
+def _outgoing(loggers: list[str]) -> tuple[dict[str, bool], Callable[[str], bool]]:
+    """Return a function that says whether a logger, or one above it, is in the list, and its cache."""
     known: dict[str, bool] = {}
     prefixes = tuple(f"{logger}." for logger in loggers)
 
-    def is_outgoing(logger: Any) -> bool:
-        try:
-            return known[logger]
-        except (KeyError, TypeError):
-            pass
-        if type(logger) is not str:
-            return False
+    def is_outgoing(logger: str) -> bool:
         answer = f"{logger}.".startswith(prefixes)
-        if len(known) < 1000:
+        if len(known) < _CACHED_LOGGERS:
             known[logger] = answer
         return answer
 
-    return is_outgoing
-
-
-def _timestamper(timezone: str) -> Callable[[Event, str, int], None]:
-    """Return a function that makes the time of a line the timestamp of an event that came without one."""
-    zone = find_zone(timezone) if timezone else machine_zone()
-    find_time = time_finder(time_readers(_FORMATS, zone, "en", MILLISECOND), MILLISECOND)
-    last_ns, received = -1, ""
-
-    def set_timestamp(event: Event, text: str, received_ns: int) -> None:
-        nonlocal last_ns, received
-        if received_ns != last_ns:
-            last_ns, received = received_ns, from_epoch(received_ns / 1e9)
-        if event.get("@timestamp") != received:  # the codec gives records without a timestamp that of their receipt
-            return
-        stamp = find_time(_SPACE_BEFORE_OFFSET.sub("", text).replace("  ", " "), received_ns / 1e9)
-        if stamp is not None:
-            event["@timestamp"] = stamp
-
-    return set_timestamp
+    return known, is_outgoing
 
 
 def _describer(set_timestamp: Callable[[Event, str, int], None]) -> Describe:

@@ -76,6 +76,8 @@ def template(pattern: str, *, server: Server) -> dict[str, Any]:
         "date_detection": False,
         "numeric_detection": False,
         "dynamic_templates": [
+            # Stack traces are long and are searched for words; a keyword above its limit is not found at all.
+            {"stack_traces": {"match": "*stack_trace", "match_mapping_type": "string", "mapping": {"type": "text"}}},
             {"strings": {"match_mapping_type": "string", "mapping": keyword}},
             # The servers' own choice, float, makes 0.1 of a range or a count 0.10000000149.
             {"numbers": {"match_mapping_type": "double", "mapping": {"type": "double"}}},

@@ -1,0 +1,62 @@
+"""``log_fields``: give the records of all Python formatters the same field names.
+
+Not in Logstash. The rest of the product looks for ``level``, ``logger_name``, ``stack_trace``, ``status_code`` and
+more, as python-logstash names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestd.event.fields import Event
+from ingestd.plugins.filters._addresses import address_reader, first_address
+from ingestd.plugins.filters._times import line_timestamper
+from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
+from ingestd.protocols.log_records import FIELDS, clients_of, conform, time_of
+
+_SIGNS = FIELDS - {"message"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``log_fields``."""
+
+    timezone: str = option(
+        "", "Time zone of times in records that have none: `Asia/Seoul`, `+09:00`; default: the zone of this machine."
+    )
+
+
+def _touches(options: Options) -> Touch:
+    return Touch(reads=frozenset({"logger_name"}), foreign=FIELDS, whole=frozenset({"extra", "log", "levelname"}))
+
+
+@filter_plugin("log_fields", Options, touches=_touches, failure_tag="_logfields_error", timed=True)
+def build(options: Options, context: BuildContext) -> TimedFilterFn:
+    """Give a record python-logstash's field names: `level`, `logger_name`, `message`, `stack_trace`, `status_code`.
+
+    Records of python-logstash-async (its default, Django and ECS formatters), ecs-logging, python-json-logger,
+    json-log-formatter and structlog are recognised. Fields are moved, except those of the Elastic Common Schema, which
+    are copied; one that has its right name is kept, and so is what a site adds under `extra`. Levels are written in
+    capitals. `method`, `request_path`, `client_ip`, `user_agent` and `referrer` of a Django request are set where the
+    formatter has them. A record without `@timestamp` gets the time in its `timestamp`, `time`, `asctime`, `ts` or
+    `datetime`.
+    """
+    set_timestamp = line_timestamper(options.timezone)
+    _, read = address_reader()
+
+    def log_fields(event: Event, received_ns: int) -> bool:
+        if "logger_name" in event and "extra" not in event:  # python-logstash
+            return False
+        if _SIGNS.isdisjoint(event):  # a line of text
+            return False
+        clients = clients_of(event)
+        changed = conform(event)
+        if time := time_of(event):
+            set_timestamp(event, time, received_ns)
+        if clients and event.get("client_ip") is None:
+            address, _ = first_address(",".join(clients), read)
+            if address is not None:
+                event["client_ip"] = address
+        return changed
+
+    return log_fields
