@@ -208,7 +208,11 @@ CASES = [
         {},
         {**OWN, "levelname": "INFO", "name": "shop", "exc_info": TRACE.splitlines(), "message": "x"},
         {
-            **OWN, "level": "INFO", "logger_name": "shop", "exc_info": TRACE.splitlines(), "message": "x",
+            **OWN,
+            "level": "INFO",
+            "logger_name": "shop",
+            "exc_info": TRACE.splitlines(),
+            "message": "x",
             "stack_trace": TRACE,
         },
     ),
