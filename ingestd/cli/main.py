@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -34,6 +37,7 @@ COMMANDS = {  # name: module and click command
     "deadletters": "ingestd.cli.commands.deadletters:deadletters",
     "geoip": "ingestd.cli.commands.geoip:geoip",
     "kibana": "ingestd.cli.commands.kibana:kibana",
+    "version": "ingestd.cli.commands.version:version",
 }
 ALIASES = {"replay": "reprocess"}
 """Former names of commands; they still work and are not listed."""
@@ -41,6 +45,30 @@ ALIASES = {"replay": "reprocess"}
 
 class LazyGroup(click.Group):
     """A group that imports the module of a subcommand when it is needed."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line. Errors have one form: ``error: ...`` on stderr, and the exit code."""
+        run: Callable[[], Any] = functools.partial(
+            super().main, args, prog_name, complete_var, standalone_mode=False, **extra
+        )
+        if not standalone_mode:
+            return run()
+        try:
+            code: Any = run()
+        except click.ClickException as error:
+            _show(error)
+            code = error.exit_code
+        except click.Abort:
+            click.echo("aborted", err=True)
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all subcommands, in the order a newcomer needs them."""
@@ -64,6 +92,15 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {near!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error; wrong usage comes with how to use the command."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        click.echo(context.get_usage(), err=True)
+        click.echo(f"Try '{context.command_path} {context.help_option_names[0]}' for help.\n", err=True)
+    click.echo(f"error: {error.format_message()}", err=True)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -6,6 +6,8 @@ A descriptor that is passed to systemd or through ``exec`` carries everything kn
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ _RECEIVE_BYTES = 4 << 20
 """What clients can send while no worker reads; limited by the system."""
 
 _BACKLOG = 1024
+_FIRST_FREE_PORT = 1024  # below it, Linux asks for CAP_NET_BIND_SERVICE: capabilities(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,22 @@ def listen(listener: Listener) -> socket.socket:
     except OSError as error:
         sock.close()
         where = f"{listener.host}:{listener.port}"
-        raise OSError(f"cannot listen on {where}: {error.strerror}; is another program using the port?") from error
+        raise OSError(f"cannot listen on {where}: {error.strerror}; {listen_hint(listener.port, error)}") from error
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock
+
+
+def listen_hint(port: int, error: OSError) -> str:
+    """Return what to do about a port that cannot be listened on."""
+    if error.errno != errno.EACCES or port >= _FIRST_FREE_PORT:
+        return "is another program using the port?"
+    python = os.path.realpath(sys.executable)
+    return (
+        f"ports below {_FIRST_FREE_PORT} need a right: AmbientCapabilities=CAP_NET_BIND_SERVICE and the same in "
+        f"CapabilityBoundingSet= in the systemd unit, or setcap cap_net_bind_service=+ep {python}, "
+        f"or sysctl net.ipv4.ip_unprivileged_port_start={port}"
+    )
 
 
 def widen(sock: socket.socket) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ingestd.logs import get_logger
+from ingestd.supervisor.sockets import listen_hint
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD, DashboardConfig
 from ingestd.web.health import Health
@@ -71,6 +72,8 @@ class HttpServer:
             return
         self.bound = Address(*runner.addresses[0][:2])
         log.info("serving metrics and health", url=f"http://{self.bound}{self._config.prefix}")
+        if self._config.data_dir is not None:
+            log.info(f"dashboard: http://{_reachable(self.bound)}{self._config.prefix}/")  # to click on in a terminal
 
     async def stop(self) -> None:
         """Close the port; running requests get a second to finish."""
@@ -79,9 +82,17 @@ class HttpServer:
             await runner.cleanup()
 
 
+def _reachable(address: Address) -> Address:
+    """Return an address that a browser on this machine can open."""
+    return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port)  # noqa: S104
+
+
 def _reason(error: OSError) -> str:
     return "address already in use" if error.errno == errno.EADDRINUSE else str(error)
 
 
 def _advice(address: Address, error: OSError) -> str:
-    return f"cannot serve HTTP on {address}: {_reason(error)}; choose another with --http HOST:PORT, or --http off"
+    where = f"cannot serve HTTP on {address}: {_reason(error)}"
+    if error.errno == errno.EACCES:
+        return f"{where}; {listen_hint(address.port, error)}"
+    return f"{where}; choose another with --http HOST:PORT, or --http off"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -12,6 +14,20 @@ from ingestd.cli.main import ALIASES, COMMANDS, main
 def test_version() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert (result.exit_code, ingestd.__version__ in result.stdout) == (0, True)
+
+
+def test_version_is_a_command_too() -> None:
+    result = CliRunner().invoke(main, ["version"])
+    assert (result.exit_code, result.stdout) == (0, f"ingestd, version {ingestd.__version__}\n")
+    assert json.loads(CliRunner().invoke(main, ["version", "--json"]).stdout)["version"] == ingestd.__version__
+
+
+def test_errors_have_one_form() -> None:
+    result = CliRunner().invoke(main, ["top"])
+    assert result.exit_code == 2
+    *usage, error = result.stderr.splitlines()
+    assert usage == ["Usage: main top [OPTIONS] FIELD [QUERY]...", "Try 'main top -h' for help.", ""]
+    assert error == "error: Missing argument 'FIELD'."
 
 
 def test_help_names_every_command() -> None:

@@ -303,7 +303,7 @@ def test_wrong_credentials_in_a_file_are_told_in_a_sentence(site: Site, tmp_path
     command = [sys.executable, "-m", "ingestd", "backup", "list"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
     assert done.returncode == 1
-    assert done.stderr == f"Error: the credentials in {file} cannot be read: MissingSectionHeaderError\n"
+    assert done.stderr == f"error: the credentials in {file} cannot be read: MissingSectionHeaderError\n"
 
 
 def test_a_stop_does_not_wait_for_an_upload(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

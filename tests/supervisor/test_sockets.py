@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.supervisor.sockets import Connection, Listener, listen, listener_key, stored_connection
+from ingestd.supervisor.sockets import Connection, Listener, listen, listen_hint, listener_key, stored_connection
 
 ids = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()) | st.sampled_from(
     ["main", "tcp_0", "a.b", "a:b", "l.x.y", "c.1.0.x.y", "%2E", "서울", "a b", "a=b", "a/b"]
@@ -78,3 +79,17 @@ def taken() -> Iterator[int]:
 def test_an_address_that_is_taken(taken: int) -> None:
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{taken}: .*; is another program using the port"):
         listen(Listener("main", "tcp_0", "127.0.0.1", taken))
+
+
+@pytest.mark.parametrize(
+    ("number", "port", "expected"),
+    [
+        (errno.EACCES, 514, "net.ipv4.ip_unprivileged_port_start=514"),
+        (errno.EACCES, 514, "AmbientCapabilities=CAP_NET_BIND_SERVICE"),
+        (errno.EACCES, 514, "setcap cap_net_bind_service=+ep /"),
+        (errno.EACCES, 5959, "is another program using the port?"),
+        (errno.EADDRINUSE, 514, "is another program using the port?"),
+    ],
+)
+def test_what_to_do_about_a_port(number: int, port: int, expected: str) -> None:
+    assert expected in listen_hint(port, OSError(number, "no"))

@@ -19,7 +19,7 @@ from ingestd.cli.common.dead_letters import (
     group_row,
 )
 from ingestd.cli.common.errors import config_errors, os_errors
-from ingestd.cli.common.options import json_option, pipeline_options, settings_options
+from ingestd.cli.common.options import json_option, limit_option, pipeline_options, settings_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter
 from ingestd.dead_letters.groups import Selection, summarize
@@ -80,13 +80,7 @@ def list_groups(settings: Settings, as_json: bool) -> None:
 @click.argument("group", required=False)
 @selection_options
 @settings_options("data_dir")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Show at most this many, newest first.",
-)
+@limit_option(20, "Show at most this many, newest first.")
 @json_option
 def show(  # noqa: PLR0913, PLR0917 -- click passes one argument for each option
     group: str | None,

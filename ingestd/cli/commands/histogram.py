@@ -45,7 +45,7 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
         if as_json:
             write(dumps([{"time": bucket.time, "counts": bucket.counts} for bucket in found]))
         elif not found:
-            report_no_match(store)
+            report_no_match(store, settings)
         else:
             for line in lines(found, seconds, field, screen_cells(), colours=coloured()):
                 write_text(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ingestd.cli.common.events import NO_EVENTS
+from ingestd.cli.common.events import report_no_events
 from ingestd.cli.common.options import json_option, store_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_table
@@ -23,7 +23,7 @@ def indices(settings: Settings, as_json: bool) -> None:
     if as_json:
         write(dumps([{"index": index.index, "events": index.events, "bytes": index.bytes} for index in found]))
     elif not found:
-        click.echo(NO_EVENTS, err=True)
+        report_no_events(settings)
     else:
         rows = [(index.index, f"{index.events:,}", round_size(index.bytes)) for index in found]
         write_table(("INDEX", "EVENTS", "SIZE"), rows, numbers=2, fit=True)

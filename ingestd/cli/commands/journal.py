@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import click
 
 from ingestd.cli.common import tables
-from ingestd.cli.common.errors import os_errors
-from ingestd.cli.common.options import json_option, settings_options
+from ingestd.cli.common.errors import check_overwrite, os_errors
+from ingestd.cli.common.options import json_option, overwrite_option, settings_options
 from ingestd.cli.common.times import local_time
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
@@ -69,10 +69,21 @@ def verify(settings: Settings, worker: str | None) -> None:
 @journal.command()
 @settings_options("data_dir")
 @_worker_option
-@click.option("--output", metavar="FILE", type=click.File("wb"), default="-", help="Output file.  [default: stdout]")
+@click.option("--output", "-o", metavar="FILE", default="-", help="Output file; - is stdout.  [default: -]")
 @click.option("--waiting", is_flag=True, help="Only lines that are still waiting for an output.")
-def export(settings: Settings, worker: str | None, output: BinaryIO, waiting: bool) -> None:
+@overwrite_option
+def export(settings: Settings, worker: str | None, output: str, waiting: bool, overwrite: bool) -> None:
     """Write the raw lines as they were received; exit code 1 if some could not be read."""
+    if output != "-":
+        check_overwrite(Path(output), overwrite=overwrite)
+    with os_errors(output), click.open_file(output, "wb") as file:
+        errors = _write_lines(settings, worker, file, waiting=waiting)
+    if errors:
+        raise SystemExit(1)
+
+
+def _write_lines(settings: Settings, worker: str | None, output: IO[Any], *, waiting: bool) -> int:
+    """Write the lines; return how many records could not be read."""
     errors = 0
     for folder in _folders(settings, worker):
         with os_errors("the journal"):
@@ -84,8 +95,7 @@ def export(settings: Settings, worker: str | None, output: BinaryIO, waiting: bo
                 elif item.entry.end.offset > after and (data := item.entry.chunk.data):
                     output.write(data if data.endswith(b"\n") else data + b"\n")
             output.flush()
-    if errors:
-        raise SystemExit(1)
+    return errors
 
 
 def _settle() -> None:

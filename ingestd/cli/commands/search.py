@@ -7,7 +7,7 @@ import sys
 import click
 
 from ingestd.cli.common.events import event_head, event_printer, report_no_match
-from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_text
@@ -17,13 +17,7 @@ from ingestd.stores.query import Query
 
 @click.command()
 @query_options()
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="Show at most this many, newest first.",
-)
+@limit_option(50, "Show at most this many, newest first.")
 @store_options
 @json_option
 def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
@@ -38,7 +32,7 @@ def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
             for document in documents:
                 write(document)
         elif (first := next(documents, None)) is None:
-            report_no_match(store)
+            report_no_match(store, settings)
         else:
             write_text(event_head())
             lines = event_printer()

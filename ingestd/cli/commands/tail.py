@@ -13,7 +13,7 @@ from dataclasses import replace
 import click
 
 from ingestd.cli.common.events import event_printer
-from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_text
@@ -34,12 +34,10 @@ _PAGE = 5000
 @click.command()
 @query_options(times=False)
 @click.option("-f", "--follow", is_flag=True, help="Show new events as they arrive, until Ctrl-C.")
-@click.option(
-    "-n", "n", type=click.IntRange(min=0), default=20, show_default=True, help="Number of events to start with."
-)
+@limit_option(20, "Number of events to start with.", minimum=0)
 @store_options
 @json_option
-def tail(settings: Settings, query: Query, follow: bool, n: int, as_json: bool) -> None:
+def tail(settings: Settings, query: Query, follow: bool, limit: int, as_json: bool) -> None:
     """Show the newest events that match QUERY, newest last."""
     show = _printer(as_json=as_json)
     with opened_store(settings) as store:
@@ -47,7 +45,7 @@ def tail(settings: Settings, query: Query, follow: bool, n: int, as_json: bool) 
             news = UnseenEvents()
             if follow:  # first: what arrives between the two queries is then new, or among the newest
                 news.pick(_recent(store, query), _key)
-            newest = list(store.search(query, n)) if n else []
+            newest = list(store.search(query, limit)) if limit else []
             news.pick(newest, _key)
             show(hit.document for hit in reversed(newest))
             if follow:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from ingestd.cli.common import tables
 from ingestd.cli.common.events import report_no_match
-from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.options import bom_option, json_option, limit_option, store_options
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.tables import csv_text, value_text
 from ingestd.cli.common.terminal import write, write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
@@ -18,20 +21,24 @@ from ingestd.stores.query import Query
 @click.command()
 @click.argument("field", type=FieldName())
 @query_options()
-@click.option(
-    "-n", "n", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many values."
-)
+@limit_option(20, "Show at most this many values.")
 @store_options
 @json_option
-def top(settings: Settings, field: str, query: Query, n: int, as_json: bool) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@bom_option
+def top(  # noqa: PLR0913, PLR0917 -- click passes one argument for each option
+    settings: Settings, field: str, query: Query, limit: int, as_json: bool, as_csv: bool, bom: bool
+) -> None:
     """Count the most frequent values of FIELD, such as search_word. Only events that match QUERY are counted."""
     with opened_store(settings) as store:
-        found = store.top(field, query, n)
+        found = store.top(field, query, limit)
         if as_json:
             write(dumps([{"value": term.value, "count": term.count} for term in found]))
+        elif as_csv:
+            rows = [(field, "count"), *((value_text(term.value), str(term.count)) for term in found)]
+            sys.stdout.buffer.write(csv_text(rows, bom=bom))
         elif not found:
-            report_no_match(store)
+            report_no_match(store, settings)
         else:
-            values = [term.value if isinstance(term.value, str) else dumps(term.value).decode() for term in found]
-            rows = [(value, f"{term.count:,}") for value, term in zip(values, found, strict=True)]
+            rows = [(value_text(term.value), f"{term.count:,}") for term in found]
             write_table((tables.printable(field).upper(), "COUNT"), rows, numbers=1, fit=True)

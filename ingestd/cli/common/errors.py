@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -23,6 +24,12 @@ def os_errors(what: str) -> Iterator[None]:
     except OSError as error:
         text = f"{error.filename or what}: {error.strerror}" if error.strerror else str(error)
         raise click.ClickException(text) from None
+
+
+def check_overwrite(path: Path, *, overwrite: bool) -> None:
+    """End the command if a file exists and is not to be replaced."""
+    if path.exists() and not overwrite:
+        raise click.ClickException(f"{path} exists; replace it with --overwrite, or choose another name")
 
 
 @contextmanager

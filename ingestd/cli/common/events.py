@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
 
@@ -10,17 +11,37 @@ from ingestd.cli.common import tables
 from ingestd.cli.common.terminal import colour_of, coloured, screen_cells
 from ingestd.cli.common.times import local_time, zone_name
 from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.settings import SETTINGS, Settings
 from ingestd.stores.base import LogStore
-
-NO_EVENTS = "no events yet; point logging at port 5959: see ingestd config default"
+from ingestd.stores.open import LOCAL, is_builtin
 
 _TIME_CELLS = len("2026-11-22 10:00:00.000")
 _LEVEL_CELLS = len("CRITICAL")
 
 
-def report_no_match(store: LogStore) -> None:
+SYSTEMD_DATA_DIR = Path("/var/lib/ingestd")
+"""The data folder of the unit in packaging/ingestd.service."""
+
+
+def report_no_match(store: LogStore, settings: Settings) -> None:
     """Say why there is nothing to print."""
-    click.echo("no events match" if store.indices() else NO_EVENTS, err=True)
+    if store.indices():
+        click.echo("no events match", err=True)
+    else:
+        report_no_events(settings)
+
+
+def report_no_events(settings: Settings) -> None:
+    """Say where there are no events, and where else they may be."""
+    url = settings.store or settings.elasticsearch
+    if not is_builtin(url):
+        click.echo(f"no events in {SETTINGS['store'].kind.show(url)}", err=True)
+        return
+    folder = settings.data_dir if url in {"", LOCAL} else Path(url)
+    click.echo(f"no events in {folder}", err=True)
+    if folder != SYSTEMD_DATA_DIR:
+        click.echo(f"  under systemd they are in {SYSTEMD_DATA_DIR}: --data-dir {SYSTEMD_DATA_DIR}", err=True)
+    click.echo("  on a server: --store http://HOST:9200; if there are none yet: ingestd doctor", err=True)
 
 
 def event_head() -> str:

@@ -16,6 +16,10 @@ Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 files_argument = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+bom_option = click.option(
+    "--bom", is_flag=True, help="Start CSV with a byte order mark, without which Korean Excel garbles Hangul."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 repository_option = click.option(
     "--repository", "repository", help="The repository to use.  [default: setting backup.repository]"
 )
@@ -92,6 +96,12 @@ def pipeline_options(command: Command) -> Command:
     ):
         command = decorate(command)
     return command
+
+
+def limit_option(default: int, text: str, minimum: int = 1) -> Callable[[Command], Command]:
+    """Give a command ``-n``, in full ``--limit``; it is called with ``limit=``. ``text``: what is limited."""
+    kind = click.IntRange(min=minimum)
+    return click.option("-n", "--limit", "limit", type=kind, default=default, show_default=True, help=text)
 
 
 class Value(click.ParamType[Any]):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from ingestd.display import char_width, display_width
+from ingestd.event.jsontext import dumps
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # may move the cursor, change the reading direction, or fail to encode
 _BLANKS = str.maketrans("\t\r\n", "   ")
@@ -57,3 +61,15 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], cells: int | None
     for line in lines:
         texts = [pad(fit(text, widths[at]), widths[at], at >= first_number) for at, text in enumerate(line)]
         yield GAP.join(texts).rstrip()
+
+
+def csv_text(rows: Iterable[Sequence[str]], *, bom: bool = False) -> bytes:
+    """Return rows as CSV (RFC 4180) in UTF-8; ``bom``: with a byte order mark, which Excel needs."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8-sig" if bom else "utf-8", errors="replace")
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a field: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else dumps(value).decode()

@@ -5,6 +5,7 @@ import { language, t } from "./i18n.js";
 const whole = new Intl.NumberFormat(language);
 const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
 const share = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
+const decimal = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const tenth = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 
 export const number = (value) => whole.format(value);
@@ -12,16 +13,16 @@ export const compact = (value) => (Math.abs(value) < 100000 ? whole.format(value
 export const percent = (part, all) => (all > 0 ? share.format(part / all) : "");
 export const rate = (value) => (Math.abs(value) < 10 ? tenth.format(value) : whole.format(Math.round(value)));
 
-/** 1536 -> "1.5 KiB" */
+/** 1536 -> "1.5 kB", in powers of 1000 as the commands print it. */
 export function bytes(value) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let step = 0,
     left = value;
-  while (left >= 1024 && step < units.length - 1) {
-    left /= 1024;
+  while (left >= (step ? 999.95 : 1000) && step < units.length - 1) {
+    left /= 1000;
     step += 1;
   }
-  return `${left < 10 && step > 0 ? tenth.format(left) : whole.format(Math.round(left))} ${units[step]}`;
+  return `${step ? decimal.format(left) : whole.format(left)} ${units[step]}`;
 }
 
 /** Seconds -> "3 d 4 h", "12 s" */

@@ -47,6 +47,25 @@ def test_to_a_file(data_dir: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_file_is_replaced_only_if_asked(data_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x.csv"
+    target.write_text("mine")
+    result = run("export", "--output", str(target), data_dir=data_dir)
+    assert (result.exit_code, target.read_text()) == (1, "mine")
+    assert result.stderr == f"error: {target} exists; replace it with --overwrite, or choose another name\n"
+    assert run("export", "--output", str(target), "--overwrite", data_dir=data_dir).exit_code == 0
+    assert target.read_text("utf-8").startswith("@timestamp,level")
+
+
+def test_csv_for_korean_excel(data_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x.csv"
+    arguments = ["--fields", "search_word", "--bom", "--output", str(target)]
+    assert run("export", *arguments, data_dir=data_dir).exit_code == 0
+    assert target.read_bytes().startswith("\ufeffsearch_word\r\n".encode())
+    refused = run("export", "--format", "ndjson", "--bom", data_dir=data_dir)
+    assert (refused.exit_code, "only CSV has a byte order mark" in refused.stderr) == (2, True)
+
+
 def test_ndjson_of_some_fields(data_dir: Path) -> None:
     result = run("export", "--fields", "level, status_code", "--level", "WARNING", data_dir=data_dir)
     found = [json.loads(line) for line in result.stdout.splitlines()]
@@ -89,8 +108,8 @@ def test_a_store_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(export_formats.WRITERS, "ndjson", fail)
     target = tmp_path / "x"
     target.write_bytes(b"before")
-    result = run("export", "-o", str(target), data_dir=tmp_path / "data")
-    assert (result.exit_code, result.stderr) == (1, "Error: the store is gone\n")
+    result = run("export", "-o", str(target), "--overwrite", data_dir=tmp_path / "data")
+    assert (result.exit_code, result.stderr) == (1, "error: the store is gone\n")
     assert target.read_bytes() == b"before"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 

@@ -85,6 +85,19 @@ def test_top_as_table(data_dir: Path) -> None:
     )
 
 
+def test_top_as_csv(data_dir: Path) -> None:
+    expected = "search_word,count\r\n서울,2\r\n부산 여행,1\r\n"
+    assert run("top", "search_word", "--csv", data_dir=data_dir).stdout_bytes == expected.encode()
+    assert run("top", "search_word", "--csv", "--bom", data_dir=data_dir).stdout_bytes == expected.encode("utf-8-sig")
+
+
+@pytest.mark.parametrize(("command", "lines"), [(["top", "level"], 2), (["search"], 2), (["tail"], 1)])
+@pytest.mark.parametrize("flag", ["-n", "--limit"])
+def test_limits_have_one_name(command: list[str], lines: int, flag: str, data_dir: Path) -> None:
+    shown = run(*command, flag, "1", data_dir=data_dir).stdout.splitlines()
+    assert len([line for line in shown if not line.startswith("    ")]) == lines
+
+
 def test_an_unknown_field_is_no_error(data_dir: Path) -> None:
     result = run("top", "nope", data_dir=data_dir)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no events match\n")
@@ -95,7 +108,8 @@ def test_an_unknown_field_is_no_error(data_dir: Path) -> None:
 def test_an_empty_store_says_what_to_do(arguments: list[str], tmp_path: Path) -> None:
     result = run(*arguments, data_dir=tmp_path / "none")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "no events yet; point logging at port 5959: see ingestd config default\n"
+    assert result.stderr.startswith(f"no events in {tmp_path / 'none'}\n")
+    assert "--data-dir /var/lib/ingestd" in result.stderr
     assert list(tmp_path.iterdir()) == []
     empty = run(*arguments, "--json", data_dir=tmp_path / "none")
     assert (empty.exit_code, empty.stdout) == (0, "" if arguments == ["search"] else "[]\n")
@@ -105,6 +119,7 @@ ERRORS = [  # id, arguments, part of the message
     ("since", ["search", "--since", "5q"], "expected 15m, 2h, 2d"),
     ("field", ["search", "--field", "x"], "expected name=value"),
     ("limit", ["search", "--limit", "0"], "'--limit'"),
+    ("limit_in_short", ["top", "level", "-n", "0"], "'--limit'"),
     ("brackets", ["top", "a[b"], "invalid field reference"),
 ]
 
@@ -120,7 +135,7 @@ def test_a_store_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     store_root(tmp_path).symlink_to(store_root(tmp_path))
     result = run("indices", data_dir=tmp_path)
     assert result.exit_code == 1
-    assert result.stderr == "Error: cannot read the store: Too many levels of symbolic links\n"
+    assert result.stderr == "error: cannot read the store: Too many levels of symbolic links\n"
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""``ingestd version``: the version, as ``ingestd --version`` prints it."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+import ingestd
+from ingestd.cli.common.options import json_option
+from ingestd.event.jsontext import dumps
+
+
+@click.command()
+@json_option
+def version(as_json: bool) -> None:
+    """Print the version of ingestd, and with --json that of Python, too."""
+    if as_json:
+        click.echo(dumps({"version": ingestd.__version__, "python": platform.python_version()}))
+    else:
+        click.echo(f"ingestd, version {ingestd.__version__}")
