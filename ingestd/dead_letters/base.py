@@ -21,7 +21,7 @@ class DeadLetters(Protocol):
 class NullDeadLetters:
     """Keeps nothing: for checking a config, and for commands that deliver nothing."""
 
-    stuck = unsynced = False
+    waits_for_disk = unsynced = False
 
     def sync(self) -> None:
         """Do nothing."""
@@ -34,7 +34,7 @@ class DurableDeadLetters(DeadLetters, Protocol):
     """Dead letters that are on the disk after ``sync``."""
 
     @property
-    def stuck(self) -> bool:
+    def waits_for_disk(self) -> bool:
         """Whether dead letters are waiting for the disk: then no more should be added."""
 
     @property

@@ -41,9 +41,9 @@ class PipelineDeadLetters:
         self._known: dict[Key, int] = {}  # each with the offset of the journal's head at that time
 
     @property
-    def stuck(self) -> bool:
+    def waits_for_disk(self) -> bool:
         """Whether dead letters wait for the disk."""
-        return self._writer.stuck
+        return self._writer.waits_for_disk
 
     @property
     def unsynced(self) -> bool:

@@ -58,7 +58,7 @@ class DeadLetterWriter:
         """How many dead letters were added so far."""
 
     @property
-    def stuck(self) -> bool:
+    def waits_for_disk(self) -> bool:
         """Whether dead letters are waiting for the disk: until ``sync`` has written them, no more should be added."""
         return bool(self._waiting)
 

@@ -187,7 +187,7 @@ class FileInput:
         reported = 0
         try:
             while not self._stopped:
-                await sink.room()
+                await sink.wait_until_resumed()
                 data = source.read()
                 runs = splitter.feed(data) if data else splitter.feed_eof()
                 await self._put(sink, runs, stream, source.start)

@@ -13,11 +13,14 @@ from ingestd.event.chunk import Chunk
 
 
 class JournalError(Exception):
-    """A disk error: nothing was done; it may be tried again later."""
+    """A disk error, a full disk included: nothing was done; it may be tried again later."""
 
 
-class JournalFullError(JournalError):
-    """The journal has reached its size limit: nothing was written. There is room again when the consumers commit."""
+class JournalSizeLimitError(JournalError):
+    """The journal has reached ``max_bytes``: nothing was written. Space is freed when the consumers commit.
+
+    The disk itself may have space: a full disk is a plain ``JournalError``.
+    """
 
 
 class JournalLockedError(JournalError):
@@ -104,7 +107,7 @@ class RecordQueue(Protocol):
         """The position before the oldest record that still exists."""
 
     @property
-    def room(self) -> int:
+    def free_bytes(self) -> int:
         """How many bytes can be appended now; 0 or less: none."""
 
     def append(self, chunks: Sequence[Chunk]) -> Position:
@@ -114,7 +117,7 @@ class RecordQueue(Protocol):
         pending accepts any number of bytes.
 
         Raises:
-            JournalFullError: There is no room for them.
+            JournalSizeLimitError: They would take the journal beyond its size limit.
             JournalError: A disk error, or a full disk. Nothing was written; try again later.
         """
 

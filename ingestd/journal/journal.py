@@ -1,7 +1,8 @@
 """The durable queue of one worker process: segment files, the positions of the consumers, a lock.
 
 The caller calls ``sync`` every ``journal.sync_interval``, possibly from another thread, and stops reading its sockets
-while ``append`` raises.
+while ``append`` raises. On a full disk, ``append`` frees what is consumed and then raises ``JournalError``;
+``ingestd.pipeline.pipeline.RunningPipeline`` logs that, pauses its inputs and tries again, so senders wait.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ingestd.files import lock_file, sync_folder
 from ingestd.journal.base import (
     Entry,
     JournalError,
-    JournalFullError,
     JournalLockedError,
+    JournalSizeLimitError,
     Pending,
     Position,
     Repair,
@@ -106,10 +107,10 @@ class Journal:
         return self._segments[0].first if self._segments else self._head
 
     @property
-    def room(self) -> int:
+    def free_bytes(self) -> int:
         """How many bytes can be appended now."""
-        room = self._max_bytes - self._size
-        return room if self._waiting() else max(room, 1)
+        free = self._max_bytes - self._size
+        return free if self._waiting() else max(free, 1)
 
     def _waiting(self) -> bool:
         """Return whether some consumer has not committed everything."""
@@ -127,7 +128,8 @@ class Journal:
             parts, end = encode(chunks, start)
             size = end.offset - start.offset
             if self._size + size > self._max_bytes and self._waiting():
-                raise JournalFullError(f"the journal {self._folder} is full: {self._size} of {self._max_bytes} bytes")
+                text = f"the journal {self._folder} has reached its size limit: {self._size} of {self._max_bytes} bytes"
+                raise JournalSizeLimitError(text)
             with _disk(f"the journal {self._folder} cannot be written"):
                 if writer is None or writer.segment.size + size > self._segment_bytes:
                     writer = self._next_segment()

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
-from ingestd.journal.base import START, Entry, JournalFullError, Pending, Position, Repair
+from ingestd.journal.base import START, Entry, JournalSizeLimitError, Pending, Position, Repair
 from ingestd.journal.format import HEAD_BYTES
 
 
@@ -37,16 +37,16 @@ class MemoryJournal:
         return self._tail
 
     @property
-    def room(self) -> int:
+    def free_bytes(self) -> int:
         """How many bytes can be appended now."""
-        room = self._max_bytes - (self._head.offset - self._tail.offset)
-        return room if self._entries else max(room, 1)
+        free = self._max_bytes - (self._head.offset - self._tail.offset)
+        return free if self._entries else max(free, 1)
 
     def append(self, chunks: Sequence[Chunk]) -> Position:
-        """Add chunks, all or none; raises JournalFullError."""
+        """Add chunks, all or none; raises JournalSizeLimitError."""
         size = sum(HEAD_BYTES + len(chunk.data) for chunk in chunks)
-        if self._entries and size > self.room:
-            raise JournalFullError(f"the journal is full: {self._max_bytes} bytes")
+        if self._entries and size > self.free_bytes:
+            raise JournalSizeLimitError(f"the journal has reached its size limit of {self._max_bytes} bytes")
         for chunk in chunks:
             offset, events = self._head
             self._head = Position(offset + HEAD_BYTES + len(chunk.data), events + chunk.events)

@@ -113,7 +113,7 @@ class Delivery:
         """Whether it accepts more; the rest waits in the journal."""
         return self._room.is_set()
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Return as soon as there is room."""
         await self._room.wait()
 

@@ -20,7 +20,7 @@ from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
 from ingestd.event.tally import Tally
-from ingestd.journal.base import START, JournalError, JournalFullError, Position, RecordQueue
+from ingestd.journal.base import START, JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
 from ingestd.pipeline.processing import Processed, Processing
@@ -75,8 +75,8 @@ class RunningPipeline:
         self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._rejected: deque[Chunk] = deque()  # not in the journal yet
-        self._open = asyncio.Event()
-        self._open.set()
+        self._resumed = asyncio.Event()  # cleared while inputs are paused
+        self._resumed.set()
         self._retry_at = 0.0  # on the loop's clock: when to try a full or failing disk again
         text = "the journal cannot be written; inputs wait until it can"
         self._journal_outage = Outage(log.error, text, log.info, "the journal can be written again")
@@ -94,9 +94,12 @@ class RunningPipeline:
         return all(built.input.finite for built in self._pipeline.inputs)
 
     @property
-    def full(self) -> bool:
-        """Whether inputs must stop reading."""
-        return not self._open.is_set()
+    def paused(self) -> bool:
+        """Whether inputs must stop reading.
+
+        The journal has reached its size limit, or the disk refuses the journal or dead letters.
+        """
+        return not self._resumed.is_set()
 
     async def start(self) -> None:
         """Open outputs, then inputs, and start.
@@ -171,7 +174,7 @@ class RunningPipeline:
         for delivery in self.deliveries:
             while delivery.position < self.journal.head:
                 self._behind[delivery.name].set()
-                await delivery.room()
+                await delivery.wait_for_room()
                 await asyncio.sleep(0.005)
         await asyncio.gather(*(delivery.close() for delivery in self.deliveries))
 
@@ -186,17 +189,10 @@ class RunningPipeline:
         return max((self.journal.pending(delivery.name).events for delivery in self.deliveries), default=0)
 
     def put(self, chunk: Chunk, built: BuiltInput) -> bool:
-        """Append a chunk to the journal and hand it to the outputs that are not behind; False: no room."""
+        """Append a chunk to the journal and hand it to the outputs that are not behind; False: try again later."""
         start = self.journal.head
-        try:
-            end = self.journal.append([chunk])
-        except JournalFullError:
-            self._open.clear()
+        if (end := self._append(chunk)) is None:
             return False
-        except JournalError as error:
-            self._shut_inputs(error)
-            return False
-        self._journal_outage.recovered(pipeline=self.name)
         metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
         metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
         try:
@@ -205,11 +201,24 @@ class RunningPipeline:
             self._tasks.fail("hand-over", error)
         return True
 
-    def _shut_inputs(self, error: JournalError) -> None:
-        """Stop the inputs for a moment; then they offer again what they hold."""
-        self._journal_outage.failed(pipeline=self.name, error=error)
-        self._open.clear()
-        self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
+    def _append(self, chunk: Chunk) -> Position | None:
+        """Append a chunk to the journal; None: not possible now.
+
+        Then the inputs pause, and later offer again what they hold. That the journal has reached its size limit is no
+        error and not logged: the outputs are slow or away.
+        """
+        try:
+            end = self.journal.append([chunk])
+        except JournalSizeLimitError:
+            self._resumed.clear()
+            return None
+        except JournalError as error:
+            self._journal_outage.failed(pipeline=self.name, error=error)
+            self._resumed.clear()
+            self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
+            return None
+        self._journal_outage.recovered(pipeline=self.name)
+        return end
 
     def _hand_over(self, chunk: Chunk, built: BuiltInput, start: Position, end: Position) -> None:
         """Hand a chunk that was just appended to the outputs that are not behind; wake the catch-up of the others."""
@@ -241,7 +250,7 @@ class RunningPipeline:
             await behind.wait()
             behind.clear()
             while delivery.position < self.journal.head:
-                await delivery.room()
+                await delivery.wait_for_room()
                 try:
                     entries = self.journal.read(delivery.position, _CATCH_UP_BYTES)
                 except JournalError as error:
@@ -271,21 +280,21 @@ class RunningPipeline:
                 self._sync_outage.recovered(pipeline=self.name)
             except JournalError as error:
                 self._sync_outage.failed(pipeline=self.name, error=error)
-            self._reopen()
             self._enter_rejected()
+            self._resume_inputs()
 
-    def _reopen(self) -> None:
-        """Let the inputs go on if there is room, and the pause after a disk error is over."""
+    def _resume_inputs(self) -> None:
+        """Let the inputs go on if the journal is below its size limit, and the pause after a disk error is over."""
         if (
-            self.journal.room > 0
-            and not self._dead_letters.stuck
+            self.journal.free_bytes > 0
+            and not self._dead_letters.waits_for_disk
             and asyncio.get_running_loop().time() >= self._retry_at
         ):
-            self._open.set()
+            self._resumed.set()
 
-    async def room(self) -> None:
+    async def wait_until_resumed(self) -> None:
         """Return as soon as inputs may read."""
-        await self._open.wait()
+        await self._resumed.wait()
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, built: BuiltInput, size: int | None, offset: int | None
@@ -304,8 +313,10 @@ class RunningPipeline:
             offset=offset,
             fields=stream.fields,
         )
-        if self._dead_letters.stuck:  # these bytes are only in memory: accept no more until they are on the disk
-            self._open.clear()
+        if (
+            self._dead_letters.waits_for_disk
+        ):  # these bytes are only in memory: accept no more until they are on the disk
+            self._resumed.clear()
         # The offset is after the line, so that the next reader of the stream starts there.
         stream_id, end = ("", 0) if offset is None else (stream.id, offset + (len(raw) if size is None else size) + 1)
         self._rejected.append(Chunk(input_id, stream_id, {}, end, time.time_ns(), 1, b""))
@@ -315,9 +326,7 @@ class RunningPipeline:
         """Append an empty chunk for each rejected line: ledgers count only what is in the journal."""
         while self._rejected:
             start, chunk = self.journal.head, self._rejected[0]
-            try:
-                end = self.journal.append([chunk])
-            except JournalError:  # logged by ``put``; tried again with the next sync
+            if (end := self._append(chunk)) is None:  # tried again with the next sync
                 return
             self._rejected.popleft()
             self._hand_over(chunk, self._input_of(chunk), start, end)
@@ -337,8 +346,8 @@ class _Sink:
         self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
 
     @property
-    def full(self) -> bool:
-        return self._running.full
+    def paused(self) -> bool:
+        return self._running.paused
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         # Codecs have no other delimiter than the line feed.
@@ -351,8 +360,8 @@ class _Sink:
     ) -> None:
         self._running.reject(raw, reason, stream, self.built, size, offset)
 
-    async def room(self) -> None:
-        await self._running.room()
+    async def wait_until_resumed(self) -> None:
+        await self._running.wait_until_resumed()
 
 
 def report_failures(pipeline_id: str) -> Callable[[Step, Event, Exception], None]:

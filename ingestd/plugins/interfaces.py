@@ -44,13 +44,13 @@ class Sink(Protocol):
     """Where an input puts what it reads."""
 
     @property
-    def full(self) -> bool:
-        """Whether the input must stop reading until there is ``room``."""
+    def paused(self) -> bool:
+        """Whether the input must stop reading, see ``wait_until_resumed``."""
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         """Store whole frames, see ``Chunk``; ``offset`` is where the first byte is in the stream.
 
-        False: there was no room, offer them again after ``room``.
+        False: they were not stored, offer them again after ``wait_until_resumed``.
         """
 
     def reject(
@@ -63,8 +63,8 @@ class Sink(Protocol):
         dead letter of it, and ``serve`` gets an offset after it as ``kept``.
         """
 
-    async def room(self) -> None:
-        """Return as soon as the sink is not ``full``."""
+    async def wait_until_resumed(self) -> None:
+        """Return as soon as the sink is not ``paused``."""
 
 
 StopMode = Literal["drain", "leave", "handover"]

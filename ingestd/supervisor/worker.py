@@ -166,7 +166,7 @@ class Worker:
         return {
             "worker": self._number,
             "time": time.time(),
-            "full": [name for name, pipeline in self._pipelines.items() if pipeline.full],
+            "full": [name for name, pipeline in self._pipelines.items() if pipeline.paused],
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "metrics": metrics.snapshot(),
         }

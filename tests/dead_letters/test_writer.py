@@ -95,13 +95,13 @@ def test_what_cannot_be_written_waits(tmp_path: Path, caplog: pytest.LogCaptureF
     (tmp_path / "dead").write_text("a file, no folder")
     files = dead_letters(tmp_path / "dead")
     add(files, b"one")
-    assert (files.stuck, files.unsynced) == (True, True)
+    assert (files.waits_for_disk, files.unsynced) == (True, True)
     with pytest.raises(OSError, match="exists"):
         files.sync()
     (tmp_path / "dead").unlink()
     add(files, b"two")
     files.sync()
-    assert (files.stuck, files.unsynced) == (False, False)
+    assert (files.waits_for_disk, files.unsynced) == (False, False)
     assert [base64.b64decode(dead_letter["raw"]) for dead_letter in kept(tmp_path / "dead")] == [b"one", b"two"]
     assert "kept in memory" in caplog.text
     files.close()
@@ -131,7 +131,7 @@ def test_full_disk(tmp_path: Path) -> None:
         files = dead_letters(disk / "dead")
         for number in range(110):
             add(files, b"%0500d" % number)
-        assert files.stuck
+        assert files.waits_for_disk
         with pytest.raises(OSError, match="No space"):
             files.sync()
         (disk / "ballast").unlink()

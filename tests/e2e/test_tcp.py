@@ -61,7 +61,7 @@ class Memory:
 class Letters:
     """Keeps dead letters."""
 
-    stuck = unsynced = False
+    waits_for_disk = unsynced = False
 
     def __init__(self) -> None:
         self.letters: list[dict[str, Any]] = []
@@ -397,7 +397,7 @@ async def test_who_is_not_read_is_not_idle() -> None:
             writer.write(line(number, text="x" * 1000))
             await writer.drain()
             await asyncio.sleep(0.001)
-        await eventually(lambda: server.running.full)
+        await eventually(lambda: server.running.paused)
         await asyncio.sleep(1)
         assert server.closed == []
         server.memory.gate.set()
@@ -414,7 +414,7 @@ async def test_a_stop_waits_for_room() -> None:
             writer.write(line(number, text="x" * 1000))
             await writer.drain()
             await asyncio.sleep(0.002)
-        await eventually(lambda: server.running.full)
+        await eventually(lambda: server.running.paused)
         asyncio.get_running_loop().call_later(0.3, server.memory.gate.set)
         await server.stop()
         writer.close()
@@ -430,7 +430,7 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
         for number, writer in enumerate(writers):
             writer.write(line(number, text=text) * 5)
             await writer.drain()
-        await eventually(lambda: server.running.full)
+        await eventually(lambda: server.running.paused)
         await asyncio.sleep(0.05)
         server.running.stop_inputs("drain")
         async with asyncio.timeout(15):  # one after the other they would take 20 s
@@ -481,13 +481,13 @@ async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
 
         sending = asyncio.create_task(send())
         try:
-            await eventually(lambda: server.running.full)
+            await eventually(lambda: server.running.paused)
             before = -1
             async with asyncio.timeout(WAIT_SECONDS):  # until the kernel is full as well, and the sender held up
                 while sent > before:
                     before = sent
                     await asyncio.sleep(0.3)
-            assert server.running.full
+            assert server.running.paused
             waiting = server.journal.pending("stdout_0")
             assert 1_000_000 < waiting.bytes <= 2_000_000
             assert server.memory.documents == []

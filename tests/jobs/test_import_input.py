@@ -30,7 +30,7 @@ class Kept:
     ) -> None:
         self.rejected.append((raw, offset))
 
-    async def room(self) -> None:
+    async def wait_until_resumed(self) -> None:
         pass
 
     @property

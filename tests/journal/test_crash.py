@@ -219,14 +219,14 @@ def test_a_file_that_cannot_be_deleted(tmp_path: Path) -> None:
     first, second, _ = segments(tmp_path)
     first.unlink()
     first.mkdir()
-    room = journal.room
+    room = journal.free_bytes
     for _ in range(2):
         with pytest.raises(JournalError, match="cannot free its files"):
             journal.sync()
-    assert journal.room == room
+    assert journal.free_bytes == room
     first.rmdir()
     journal.sync()
-    assert journal.room > room + 6000
+    assert journal.free_bytes > room + 6000
     assert not second.exists()
     journal.close()
     journal.close()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ingestd.journal.base import (
     START,
     JournalError,
-    JournalFullError,
     JournalLockedError,
+    JournalSizeLimitError,
     Pending,
     Position,
     RecordQueue,
@@ -117,19 +117,19 @@ def test_at_the_bound_nothing_is_written(make: Make) -> None:
     journal = make(max_bytes=100_000)
     journal.consumers(["one"])
     taken = 0
-    with suppress(JournalFullError):
+    with suppress(JournalSizeLimitError):
         for taken in range(100):  # noqa: B007 - counts
             fill(journal, 1, b"x" * 5000)
     assert 15 <= taken <= 20
-    assert journal.room < 5100
+    assert journal.free_bytes < 5100
     head = journal.head
     assert len(everything(journal)) == taken
-    with pytest.raises(JournalFullError):
+    with pytest.raises(JournalSizeLimitError):
         journal.append([chunk(0, b"x" * 50_000), chunk(1)])
     assert (journal.head, len(everything(journal))) == (head, taken)
     journal.commit("one", everything(journal)[9].end)
     journal.sync()
-    assert journal.room > 40_000
+    assert journal.free_bytes > 40_000
     fill(journal, 5, b"x" * 5000)
 
 
@@ -137,10 +137,10 @@ def test_a_journal_in_which_nothing_waits_takes_any_record(make: Make) -> None:
     journal = make(max_bytes=50_000)
     journal.consumers(["one"])
     for _ in range(3):
-        assert journal.room > 0
+        assert journal.free_bytes > 0
         journal.append([chunk(0, b"x" * 200_000)])
-        assert journal.room <= 0
-        with pytest.raises(JournalFullError):
+        assert journal.free_bytes <= 0
+        with pytest.raises(JournalSizeLimitError):
             journal.append([chunk(0, b"x")])
         journal.commit("one", journal.read(journal.committed("one")[0], 1)[-1].end)
 

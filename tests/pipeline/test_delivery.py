@@ -48,7 +48,7 @@ class Letters:
         return self.synced < len(self.letters)
 
     @property
-    def stuck(self) -> bool:
+    def waits_for_disk(self) -> bool:
         return self.refuses and self.unsynced
 
     def recall(self, position: Position) -> None:
@@ -289,11 +289,11 @@ async def test_no_room_at_the_bound_and_again_at_three_quarters() -> None:
     output.gate.clear()
     road = await begun(output, max_delay=0, max_bytes=400)
     road.take(range(3), size=100)
-    assert await comes(road.delivery.room)
+    assert await comes(road.delivery.wait_for_room)
     road.take([3], size=100)
     assert not road.delivery.has_room
-    assert not await comes(road.delivery.room)
-    waiting = asyncio.ensure_future(road.delivery.room())
+    assert not await comes(road.delivery.wait_for_room)
+    waiting = asyncio.ensure_future(road.delivery.wait_for_room())
     output.gate.set()
     await asyncio.wait_for(waiting, WAIT_SECONDS)
     await road.delivery.close()

@@ -177,7 +177,7 @@ async def test_a_disk_that_refuses_is_asked_now_and_then(
 
         async def feed() -> None:
             while not one.put(b'{"n":1}\n'):
-                await one.running.room()
+                await one.running.wait_until_resumed()
 
         feeding = asyncio.create_task(feed())
         await eventually(lambda: journal.refused >= 4)
@@ -187,6 +187,25 @@ async def test_a_disk_that_refuses_is_asked_now_and_then(
     assert len(one.output.documents) == 1
     told = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
     assert told == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
+
+
+async def test_a_rejected_line_that_the_disk_refuses_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also if no other line comes; the inputs pause meanwhile."""
+    caplog.set_level("INFO")
+    journal = Refusing()
+    async with life(tmp_path, journal) as one:
+        journal.refuses = True
+        one.reject(100)
+        assert one.running.paused
+        await eventually(lambda: journal.refused >= 3)
+        assert one.running.paused
+        journal.refuses = False
+        await asyncio.wait_for(one.running.wait_until_resumed(), WAIT_SECONDS)
+    assert (one.tally.received, one.tally.dead, one.tally.difference) == (1, 1, 0)
+    logged = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
+    assert logged == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
 
 
 async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ FILTERS = 'if [n] == 1 { drop { } } if [n] == 2 { clone { clones => ["copy"] } }
 class Letters:
     """Keeps dead letters."""
 
-    stuck = unsynced = False
+    waits_for_disk = unsynced = False
 
     def __init__(self) -> None:
         self.letters: list[dict[str, Any]] = []

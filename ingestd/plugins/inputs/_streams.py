@@ -48,7 +48,7 @@ def reject_long_line(
 async def put(sink: Sink, data: bytes, stream: Stream, offset: int) -> None:
     """Put whole frames, waiting for room."""
     while not sink.put(data, stream, offset):
-        await sink.room()
+        await sink.wait_until_resumed()
 
 
 class LineStream:

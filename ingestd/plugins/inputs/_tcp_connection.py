@@ -99,7 +99,7 @@ class Connection:
     # Wait
 
     def _readable(self) -> None:
-        if self._sink.full:
+        if self._sink.paused:
             self._pause()
             return
         try:
@@ -116,7 +116,7 @@ class Connection:
             self._waiting_for_room = self._tasks.start("wait for room", self._resume())
 
     async def _resume(self) -> None:
-        await self._sink.room()
+        await self._sink.wait_until_resumed()
         self._waiting_for_room = None
         self._last_read = self._loop.time()  # it was not the client that was idle
         if self._sock.fileno() >= 0:
@@ -330,10 +330,10 @@ class Connection:
         self._let_go()
         until = self._loop.time() + _SENDING_SECONDS
         while self._sock.fileno() >= 0:
-            if self._sink.full:
+            if self._sink.paused:
                 paused = self._loop.time()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._sink.room(), max(deadline - paused, 0))
+                    await asyncio.wait_for(self._sink.wait_until_resumed(), max(deadline - paused, 0))
                 until += self._loop.time() - paused
             before = self._offset
             try:
@@ -343,7 +343,7 @@ class Connection:
             except OSError:
                 self.close("error")
                 break
-            idle = self._offset == before and not self._sink.full
+            idle = self._offset == before and not self._sink.paused
             if (idle and (half_lines or not self._line_is_collected)) or self._loop.time() >= min(until, deadline):
                 break
             await asyncio.sleep(0.005 if idle else 0)

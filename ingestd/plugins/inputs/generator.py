@@ -44,7 +44,7 @@ class Generator:
         host = socket.gethostname()
         sequence = offset = 0
         while not self._stopped and not (self._count and sequence >= self._count):
-            await sink.room()
+            await sink.wait_until_resumed()
             for line in self._lines:
                 await put(sink, line, Stream(stream_id, {"host": host, "sequence": sequence}), offset)
                 offset += len(line) + 1

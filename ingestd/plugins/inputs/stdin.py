@@ -48,7 +48,7 @@ class Stdin:
         """Read until the end of input or ``stop``."""
         stream = LineStream(sink, StreamIds().new({"host": socket.gethostname()}), self._max_line_bytes)
         while not self._stopped:
-            await sink.room()
+            await sink.wait_until_resumed()
             if self._polled and not await self._readable():
                 break
             data = os.read(self._fd, _READ_BYTES)

@@ -41,7 +41,7 @@ class Sink:
     ) -> None:
         self.rejected.append((raw, reason))
 
-    async def room(self) -> None:
+    async def wait_until_resumed(self) -> None:
         self.waited += 1
         self.full = False
 
