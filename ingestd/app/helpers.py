@@ -7,7 +7,7 @@ import threading
 from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.helpers import Helper, run_beside
 
-_SEAL_SECONDS = 20.0
+_SEAL_SECONDS = 10.0
 """How often append logs to seal are looked for."""
 
 _BREAK_SECONDS = 0.5

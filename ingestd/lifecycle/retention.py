@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 from ingestd.stores.base import IndexInfo
 from ingestd.units import format_duration, round_size
 
+FUTURE = "its day is yet to come: the clock of a sender is wrong, or the times in its events; it counts for no limit"
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -21,10 +23,10 @@ class Rules:
 
     Attributes:
         index: A pattern with ``*``; other indices are ignored.
-        max_age: Seconds that an index stays, from the start of its day, as in Curator with ``source: name``; rounded
-            up to whole days. 30 days: today and the 29 days before stay.
-        max_bytes: Bytes of all indices together.
-        max_indices: How many days.
+        max_age: Seconds that an index stays after the end of its day, rounded up to whole days. 30 days: today and the
+            30 whole days before stay.
+        max_bytes: Bytes of all indices together; those of days after today do not count.
+        max_indices: How many days; those after today do not count.
         keep_free: Bytes that must be free on the disk.
     """
 
@@ -87,7 +89,7 @@ def next_deletion(info: IndexInfo, rules: Rules) -> datetime.date | None:
     if info.day is None or rules.max_age is None or not fnmatchcase(info.index, rules.index):
         return None
     try:
-        return info.day + datetime.timedelta(days=_days(rules.max_age))
+        return info.day + datetime.timedelta(days=_days(rules.max_age) + 1)
     except OverflowError:
         return None
 
@@ -103,7 +105,8 @@ def _reasons(
 
     An index that is deleted counts for the next ones; one that is held frees nothing.
     """
-    count, total = len(dated), sum(info.bytes for info in dated)
+    to_today = [info for info in dated if info.day is not None and info.day <= today]
+    count, total = len(to_today), sum(info.bytes for info in to_today)
     missing = 0 if rules.keep_free is None or free_bytes is None else rules.keep_free - free_bytes
     reasons: list[str | None] = []
     for info in dated:
@@ -113,9 +116,10 @@ def _reasons(
         elif rules.max_age is not None and (next_deletion(info, rules) or datetime.date.max) <= today:
             reason = f"it is {(today - info.day).days} days old, max_age is {format_duration(rules.max_age)}"
         elif rules.max_indices is not None and count > rules.max_indices:
-            reason = f"there are {count} indices from this day on, max_indices is {rules.max_indices}"
+            reason = f"there are {count} indices from this day to today, max_indices is {rules.max_indices}"
         elif rules.max_bytes is not None and total > rules.max_bytes:
-            reason = f"{round_size(total)} are stored from this day on, max_bytes is {round_size(rules.max_bytes)}"
+            limit = round_size(rules.max_bytes)
+            reason = f"{round_size(total)} are stored from this day to today, max_bytes is {limit}"
         elif rules.keep_free is not None and missing > 0:
             reason = f"{round_size(missing)} more must be free, keep_free is {round_size(rules.keep_free)}"
         reasons.append(reason)
@@ -125,7 +129,9 @@ def _reasons(
 
 
 def _reason_to_keep(info: IndexInfo, rules: Rules, today: datetime.date) -> str:
-    if info.day is not None and info.day >= today:
+    if info.day is not None and info.day > today:
+        return FUTURE
+    if info.day == today:
         return "it is being written"
     if (day := next_deletion(info, rules)) is not None:
         return f"until {day}"

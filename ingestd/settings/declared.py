@@ -110,7 +110,7 @@ class Retention:
     max_age: float = setting(
         30 * 86400.0,
         DURATION,
-        "Age at which an index is deleted, counted from its day; 0: never. The default applies to the built-in store "
+        "How long an index stays after its day, in whole days; 0: forever. The default applies to the built-in store "
         "only: nothing is deleted from Elasticsearch unless this is set.",
     )
     max_bytes: int = setting(0, SIZE, "Total size of all indices; beyond it the oldest are deleted. 0: no limit.")

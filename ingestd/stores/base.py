@@ -107,11 +107,12 @@ class LogStore(Protocol):
     def count(self, query: Query) -> int:
         """Return the number of matching documents."""
 
-    def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
+    def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value.
 
         An array counts once for each distinct element. Missing, null and empty values and objects do not count; the
-        result is empty for a field that no document has.
+        result is empty for a field that no document has. ``paths``: texts count without their query string, the part
+        from the first ``?`` on.
         """
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:

@@ -27,6 +27,9 @@ from enum import Enum
 TEXT_FIELDS = ("message", "stack_trace")
 """The fields that are searched word by word; all others have values."""
 
+PATH_FIELDS = ("request_path", "url.path")
+"""The fields with the path of a request, with or without its query string."""
+
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
 """The severities of Python's logging, with its aliases ``WARN`` and ``FATAL``."""
 

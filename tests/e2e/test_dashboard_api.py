@@ -29,6 +29,7 @@ EVENTS = [  # one each minute from 10:00 UTC on
         "@timestamp": f"{DAY}T10:{n:02d}:00.000Z",
         "level": LEVELS[n % 10],
         "message": f"event number {n}",
+        "request_path": f"/search?page={n}",
         "search_word": WORDS[n % 5],
         "n": n,
         "big": 2**63 + n,
@@ -121,6 +122,12 @@ def test_top(daemon: Daemon) -> None:
     assert found["field"] == "search_word"
 
 
+def test_top_paths_are_without_their_query_strings(daemon: Daemon) -> None:
+    found = get(daemon, f"top?field=request_path&n=1&paths=1&{RANGE}")
+    assert found["values"] == [{"value": "/search", "count": 50}]
+    assert refused(daemon, "top?field=message&paths=2")[0] == 400
+
+
 def test_indices(daemon: Daemon) -> None:
     [index, *_] = get(daemon, "indices")["indices"]
     assert index.pop("bytes") > 0
@@ -129,7 +136,7 @@ def test_indices(daemon: Daemon) -> None:
         "day": DAY,
         "events": index["events"],
         "backup": None,
-        "delete_at": "2026-12-22",
+        "delete_at": "2026-12-23",
     }
     assert index["events"] >= 50
 

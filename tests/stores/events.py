@@ -90,6 +90,8 @@ EVENTS: dict[str, Event] = {
     "v06": {"@timestamp": "2026-11-21T15:00:05.000Z", "user": "kim*", "odd": 'say "hi" \\o/', "n": 42},
     "v07": {"@timestamp": "2026-11-21T15:00:06.000Z", "user": "e\u0301", "odd": "\u200b", "version": "10"},
     "v08": {"@timestamp": "2026-11-21T15:00:07.000Z", "user": "é", "odd": "\U0001f680", "version": "9"},
+    "v09": {"@timestamp": "2026-11-21T15:00:08.000Z", "urls": ["/a?q=1", "/a?q=2", "/b", "?q=3"]},
+    "v10": {"@timestamp": "2026-11-21T15:00:09.000Z", "urls": ["/a", "c??"]},
     # Finer than a millisecond, each in another one.
     "m01": {"@timestamp": "2026-11-22T12:00:00.000999Z", "message": "micro one", "stage": "micro"},
     "m02": {"@timestamp": "2026-11-22T12:00:00.001001Z", "message": "micro two", "stage": "micro"},

@@ -68,7 +68,7 @@ FILTERS = [
     found("level_below", "level:<INFO", "l01"),
     found("level_unknown", "level:NOTICE", "l06"),
     found("level_wildcard", "level:w*", "r05 r07 r10 l02 l03"),
-    found("level_missing", "-_exists_:level", "l07 l08 m01 m02 m03 v01 v02 v03 v04 v05 v06 v07 v08"),
+    found("level_missing", "-_exists_:level", "l07 l08 m01 m02 m03 v01 v02 v03 v04 v05 v06 v07 v08 v09 v10"),
     found("level_group", "level:(DEBUG OR notice)", "l01 l06"),
     found("not_level", "-level:INFO -level:>=WARNING _exists_:message", "l01 l06 l07 l08 m01 m02 m03"),
     found("korean_value", 'search_word:"서울 맛집"', "r01 r02 r08 r12"),
@@ -269,6 +269,10 @@ def _top(
     return lambda store: [(top.value, top.count) for top in store.top(name, query(text, since), n)]
 
 
+def _top_paths(name: str, text: str = "", n: int = 20) -> Callable[[LogStore], list[tuple[Any, int]]]:
+    return lambda store: [(top.value, top.count) for top in store.top(name, query(text), n, paths=True)]
+
+
 def _over_time(
     text: str, seconds: int, offset: int = 0, name: str = "level"
 ) -> Callable[[LogStore], dict[str, dict[str, int]]]:
@@ -313,6 +317,16 @@ OTHERS = [
         _top("search_word", since="2026-11-22T00:00:00Z"),
         [("같은 0", 4), ("같은 1", 4), ("같은 2", 4), ("서울 맛집", 1)],
     ),
+    Question("top_paths", _top_paths("request_path", n=4), [("/s", 12), ("/search", 7), ("/", 1), ("/admin/", 1)]),
+    Question("top_paths_of_level", _top_paths("request_path", "level:>=ERROR"), [("/search", 2)]),
+    Question(
+        "top_paths_of_an_array",
+        _top_paths("urls"),
+        [("/a", 2), ("/b", 1), ("c", 1)],
+        {"elasticsearch": "the servers of the tests have no scripts: both values of an array count"},
+    ),
+    Question("top_paths_of_numbers", _top_paths("status_code", n=2), [(200, 17), (404, 2)]),
+    Question("top_paths_unknown", _top_paths("nobody"), []),
     Question("top_numbers", _top("status_code", n=3), [(200, 17), (404, 2), (201, 1)]),
     Question("top_floats", _top("duration"), [(0.25, 1), (1.5, 1), (12.0, 1), (100.0, 1)]),
     Question("top_truth", _top("flag"), [(False, 1), (True, 1)]),

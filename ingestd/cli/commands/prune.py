@@ -22,7 +22,7 @@ _RULES = {"max_age": "max_age", "max_size": "max_bytes", "max_indices": "max_ind
 
 @click.command()
 @click.option(
-    "--max-age", type=Value(DURATION), help="Delete indices whose day began longer ago than this, such as 30d."
+    "--max-age", type=Value(DURATION), help="Delete indices whose day ended longer ago than this, such as 30d."
 )
 @click.option("--max-size", type=Value(SIZE), help="Delete the oldest until the total is at most this, such as 20GB.")
 @click.option("--max-indices", type=Value(COUNT), help="Delete the oldest until at most this many are left.")

@@ -15,23 +15,35 @@ from ingestd.cli.common.tables import csv_text, value_text
 from ingestd.cli.common.terminal import write, write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
-from ingestd.stores.query import Query
+from ingestd.stores.query import PATH_FIELDS, Query
 
 
 @click.command()
 @click.argument("field", type=FieldName())
 @query_options()
 @limit_option(20, "Show at most this many values.")
+@click.option("--query-strings", is_flag=True, help="Count paths with different query strings separately.")
 @store_options
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @bom_option
-def top(  # noqa: PLR0913, PLR0917 -- click passes one argument for each option
-    settings: Settings, field: str, query: Query, limit: int, as_json: bool, as_csv: bool, bom: bool
+def top(  # noqa: PLR0913 -- click passes one argument for each option
+    settings: Settings,
+    field: str,
+    query: Query,
+    limit: int,
+    *,
+    query_strings: bool,
+    as_json: bool,
+    as_csv: bool,
+    bom: bool,
 ) -> None:
-    """Count the most frequent values of FIELD, such as search_word. Only events that match QUERY are counted."""
+    """Count the most frequent values of FIELD, such as search_word. Only events that match QUERY are counted.
+
+    Values of request_path and url.path are counted without their query strings.
+    """
     with opened_store(settings) as store:
-        found = store.top(field, query, limit)
+        found = store.top(field, query, limit, paths=field in PATH_FIELDS and not query_strings)
         if as_json:
             write(dumps([{"value": term.value, "count": term.count} for term in found]))
         elif as_csv:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -31,8 +32,9 @@ class Naming:
     """
 
     def __init__(self, index: Template, timezone: str, context: BuildContext) -> None:
-        self._names = namer(index, _zone(timezone or context.settings.index_timezone))
-        self._too_old = _too_old(context.settings)
+        zone = _zone(timezone or context.settings.index_timezone)
+        self._names = namer(index, zone)
+        self._too_old = _too_old(context.settings, zone or datetime.UTC)
 
     def __call__(self, batch: Batch) -> tuple[Batch, list[str], list[Rejection]]:
         """Return the events that have an index, the index of each, and the events that have none."""
@@ -62,8 +64,11 @@ def _zone(name: str) -> datetime.tzinfo | None:
         raise ValueError(f"index_timezone: there is no time zone {name!r}; write one like Asia/Seoul") from None
 
 
-def _too_old(settings: Settings) -> Callable[[str, float], str]:
-    """Return a function from an index and a time to why it is older than retention keeps then; empty: it is not."""
+def _too_old(settings: Settings, zone: datetime.tzinfo) -> Callable[[str, float], str]:
+    """Return a function from an index and a time to why it is older than retention keeps then; empty: it is not.
+
+    ``zone``: the time zone of the days of indices.
+    """
     age = settings.retention.max_age
     if settings.late != "dead_letter" or not age:
         return lambda name, now: ""
@@ -75,8 +80,8 @@ def _too_old(settings: Settings) -> Callable[[str, float], str]:
                 days.clear()
             days[name] = day_of(name)
         day = days[name]
-        oldest = datetime.datetime.fromtimestamp(now - age, datetime.UTC).date()
-        if day is None or day > oldest:
+        today = datetime.datetime.fromtimestamp(now, zone).date()
+        if day is None or day >= today - datetime.timedelta(days=math.ceil(age / 86_400)):
             return ""
         return (
             f"{name} is older than retention.max_age ({format_duration(age)}) allows; with late = accept it is stored"

@@ -14,7 +14,7 @@ report that nothing can have been missed. Times are exact to the millisecond, wh
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from fnmatch import fnmatchcase
@@ -63,6 +63,21 @@ _ANY_INDICES: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": 
 
 _ALL_SHARDS = _ANY_INDICES | {"allow_partial_search_results": False}
 """A shard that does not answer is an error, not a smaller result."""
+
+_PATHS = """
+def paths = new HashSet();
+if (doc.containsKey(params.field)) {
+  for (def value : doc[params.field]) {
+    int end = value.indexOf('?');
+    paths.add(end < 0 ? value : value.substring(0, end));
+  }
+}
+return new ArrayList(paths);
+"""
+"""The values of a field without their query strings: neither server keeps them as a field of their own."""
+
+_NO_SCRIPTS = ("script_lang not supported", "cannot execute [inline] scripts")
+_VALUES_PAGE = 10_000
 
 _TOO_MANY_CLAUSES = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
 
@@ -170,16 +185,16 @@ class ElasticStore:
         answer = self._call(self._api.count(index=self._indices, query=clause, **_ANY_INDICES))
         return int(answer["count"])
 
-    def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
+    def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value."""
         fields = self._fields([field, *fields_of(query.condition)])
         clause = query_clause(query, fields)
         mappings = fields.countable(field)
         if len(mappings) == 1:
-            return self._top(mappings[0], clause, n)
+            return self._top(mappings[0], clause, n, paths=paths)
         counts: dict[Any, int] = defaultdict(int)  # a number in some indices and text in others
         for mapping in mappings:
-            for top in self._top(mapping, clause, max(n, SHARD_VALUES)):
+            for top in self._top(mapping, clause, max(n, SHARD_VALUES), paths=paths):
                 counts[type(top.value), top.value] += top.count
         ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1]), item[0][0].__name__))
         return [TopValue(value, count) for (_, value), count in ranked[:n]]
@@ -247,18 +262,43 @@ class ElasticStore:
         data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
         return _ANSWER.decode(data).hits.hits
 
-    def _top(self, mapping: FieldMapping, clause: Clause, n: int) -> list[TopValue]:
-        shard_size = max(SHARD_VALUES, 10 * n)
+    def _top(self, mapping: FieldMapping, clause: Clause, n: int, *, paths: bool) -> list[TopValue]:
+        shard_size, cut = max(SHARD_VALUES, 10 * n), paths and mapping.type is FieldType.KEYWORD
         while True:
-            terms: dict[str, Any] = {"field": mapping.name, "size": n, "shard_size": shard_size}
+            terms: dict[str, Any] = {"size": n, "shard_size": shard_size}
+            if cut:
+                terms["script"] = {"source": _PATHS, "params": {"field": mapping.name}}
+            else:
+                terms["field"] = mapping.name
             if mapping.type is FieldType.KEYWORD:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
-            answer = self._search(_named(mapping.indices), body)
+            try:
+                answer = self._search(_named(mapping.indices), body)
+            except StoreError as error:
+                if cut and any(text in str(error) for text in _NO_SCRIPTS):
+                    return self._top_paths(mapping, clause, n)
+                raise
             top = answer.get("aggregations", {}).get("top", {"buckets": []})
             if not top.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
                 return [TopValue(_typed(bucket, mapping.type), bucket["doc_count"]) for bucket in top["buckets"]]
             shard_size *= 16
+
+    def _top_paths(self, mapping: FieldMapping, clause: Clause, n: int) -> list[TopValue]:
+        """Return the most frequent paths on a server that allows no scripts: read and add up all values."""
+        counts: Counter[str] = Counter()
+        pages: dict[str, Any] = {"size": _VALUES_PAGE, "sources": [{"value": {"terms": {"field": mapping.name}}}]}
+        while True:
+            body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"values": {"composite": pages}}}
+            found = self._search(_named(mapping.indices), body).get("aggregations", {}).get("values", {})
+            for bucket in found.get("buckets", []):
+                counts[bucket["key"]["value"].partition("?")[0]] += bucket["doc_count"]
+            if "after_key" not in found:
+                break
+            pages["after"] = found["after_key"]
+        del counts[""]
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return [TopValue(value, count) for value, count in ranked[:n]]
 
     def _buckets(self, indices: str, mapping: FieldMapping | None, body: dict[str, Any]) -> list[Any]:
         if mapping is not None:

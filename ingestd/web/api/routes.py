@@ -70,7 +70,8 @@ def _histogram(request: web.Request) -> Arguments:
 
 def _top(request: web.Request) -> Arguments:
     number = params.number(request.query, "n", 10, 1, MAX_VALUES)
-    return _filters(request) | {"field": params.field(request.query), "n": number}
+    paths = params.number(request.query, "paths", 0, 0, 1)
+    return _filters(request) | {"field": params.field(request.query), "n": number, "paths": bool(paths)}
 
 
 def _language(request: web.Request) -> Arguments:

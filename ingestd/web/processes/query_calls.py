@@ -137,9 +137,10 @@ class QueryCalls:
         return first.isoformat() + "Z"
 
     def _top(self, arguments: Arguments) -> bytes:
-        found = self._opened.top(arguments["field"], _query(arguments), arguments["n"])
+        field, number, paths = arguments["field"], arguments["n"], arguments.get("paths", False)
+        found = self._opened.top(field, _query(arguments), number, paths=paths)
         values = [{"value": top.value, "count": top.count} for top in found]
-        return dumps({"field": arguments["field"], "values": values})
+        return dumps({"field": field, "values": values})
 
     def _indices(self, _: Arguments) -> bytes:
         backups: dict[str, dict[str, str]] = {}

@@ -18,9 +18,6 @@ export function condition({ field, value, not, path }) {
   return `${not ? "NOT " : ""}${either}`;
 }
 
-/** Return a path without its query string. */
-export const barePath = (value) => String(value).split(/[?#]/, 1)[0];
-
 /**
  * Return `{text, shift}`: the query text, and how many characters precede the user's own text in it.
  *

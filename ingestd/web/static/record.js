@@ -5,7 +5,7 @@ import { plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { addFilter, current, toggleIn } from "./state.js";
-import { showRange } from "./timepicker.js";
+import { showAround } from "./timepicker.js";
 
 /**
  * Return `[path, values]` for each leaf of an event, in its order; objects are flattened (`geoip.country_code2`).
@@ -98,7 +98,6 @@ export function record(hit) {
     for (const [key, node] of Object.entries(views)) node.hidden = key !== name;
     for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   }
-  const around = () => showRange(new Date(time.getTime() - 150000), new Date(time.getTime() + 150000));
   return h(
     "div",
     { class: "record" },
@@ -111,7 +110,7 @@ export function record(hit) {
         ? null
         : h(
             "button",
-            { class: "button small", type: "button", on: { click: around } },
+            { class: "button small", type: "button", on: { click: () => showAround(time) } },
             icon("clock", 14),
             t("record.around"),
           ),

@@ -7,12 +7,10 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass } from "./levels.js";
 import { failureText } from "./notices.js";
-import { barePath } from "./query.js";
 import { addFilter } from "./state.js";
 
 const FEW = 7,
-  MANY = 50,
-  ALL = 1000;
+  MANY = 50;
 
 /**
  * Return `{element, load(question, signal), show({field, values})}`.
@@ -52,7 +50,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
     try {
       const answer = await first(question, signal);
       known = answer.values.length ? answer.field : null;
-      show(paths ? { field: answer.field, values: gathered(answer.values).slice(0, many ? MANY : FEW) } : answer);
+      show(answer);
     } catch (error) {
       // An invalid query is reported below the query box.
       if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none muted" }, failureText(error)));
@@ -61,13 +59,20 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
   }
 
   async function first(question, signal) {
-    const n = paths ? ALL : many ? MANY : FEW;
+    const n = many ? MANY : FEW;
     const order = known ? [known, ...fields.filter((field) => field !== known)] : fields;
     let answer = { field: order[0], values: [] };
     for (const field of order) {
       answer = await ask(
         "top",
-        { field, n, q: joined(question.q, more), since: question.since, until: question.until },
+        {
+          field,
+          n,
+          paths: paths ? 1 : null,
+          q: joined(question.q, more),
+          since: question.since,
+          until: question.until,
+        },
         signal,
       );
       if (answer.values.length) break;
@@ -137,10 +142,3 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
 }
 
 const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);
-
-// With very many different paths the rare ones are not among the requested values, so a count may be too small.
-function gathered(values) {
-  const sums = new Map();
-  for (const { value, count } of values) sums.set(barePath(value), (sums.get(barePath(value)) ?? 0) + count);
-  return [...sums].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
-}

@@ -50,8 +50,8 @@ def test_dry_run_says_why_and_deletes_nothing(data: Path) -> None:
 CASES: list[tuple[str, list[str], list[int], str]] = [  # id, arguments, ages that stay, what is said
     ("by_age", [], [3, 0], "it is 40 days old, max_age is 30d"),
     ("younger", ["--max-age", "2d"], [0], "it is 3 days old, max_age is 2d"),
-    ("by_count", ["--max-indices", "2"], [3, 0], "there are 3 indices from this day on, max_indices is 2"),
-    ("by_size", ["--max-size", "5kB"], [3, 0], " kB are stored from this day on, max_bytes is 5.0 kB"),
+    ("by_count", ["--max-indices", "2"], [3, 0], "there are 3 indices from this day to today, max_indices is 2"),
+    ("by_size", ["--max-size", "5kB"], [3, 0], " kB are stored from this day to today, max_bytes is 5.0 kB"),
     ("nothing_matches", ["--index", "other-*"], [40, 3, 0], "no index matches other-*"),
     ("nothing_matches_dry", ["--index", "other-*", "--dry-run"], [40, 3, 0], "no index matches other-*"),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestd.event.jsontext import dumps
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, fill, run
 
@@ -102,6 +103,22 @@ def test_an_unknown_field_is_no_error(data_dir: Path) -> None:
     result = run("top", "nope", data_dir=data_dir)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no events match\n")
     assert run("top", "nope", "--json", data_dir=data_dir).stdout == "[]\n"
+
+
+def test_top_paths(tmp_path: Path) -> None:
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    paths = ["/search?q=a", "/search?q=b", "/search", "/"]
+    writer.append("logstash-2026.11.22", [dumps({"request_path": path, "referrer": path}) for path in paths])
+    writer.close()
+
+    def counts(*arguments: str) -> list[tuple[str, int]]:
+        found = json.loads(run("top", *arguments, "--json", data_dir=tmp_path).stdout)
+        return [(entry["value"], entry["count"]) for entry in found]
+
+    assert counts("request_path") == [("/search", 3), ("/", 1)]
+    whole = [("/", 1), ("/search", 1), ("/search?q=a", 1), ("/search?q=b", 1)]
+    assert counts("request_path", "--query-strings") == whole
+    assert counts("referrer") == whole
 
 
 @pytest.mark.parametrize("arguments", [["indices"], ["search"], ["top", "level"]], ids=lambda arguments: arguments[0])

@@ -139,7 +139,9 @@ class TestQueryBox:
 
 class TestEvents:
     def test_an_event_unfolds_to_everything(self, site: Site, visit: Open) -> None:
-        page = visit(site.url)
+        page = visit(site.url).ask("level:>=WARNING")
+        page.panel("Levels").get_by_role("button", name="Show only Levels: ERROR").click()
+        page.settled()
         open_first(page, "ERROR")
         record = page.page.locator(".record")
         expect(record.get_by_role("group", name="Stack trace")).to_contain_text("in checkout")
@@ -149,6 +151,8 @@ class TestEvents:
         page.shot("event")
         record.get_by_role("button", name="5 minutes before and after").click()
         assert page.settled().total >= 3
+        assert "ERROR" not in page.page.url
+        assert "WARNING" not in page.page.url
 
     def test_older_events_come_on_demand(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d")

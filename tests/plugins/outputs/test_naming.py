@@ -68,7 +68,7 @@ def test_an_event_without_the_field_is_rejected() -> None:
     assert "lacks a field" in rejected[0].reason
 
 
-OLD = at("2026-10-23T10:00:00.000Z", "2026-10-24T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2018-01-01T00:00:00.000Z")
+OLD = at("2026-10-22T10:00:00.000Z", "2026-10-23T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2018-01-01T00:00:00.000Z")
 
 
 def test_events_older_than_retention_are_taken() -> None:
@@ -77,8 +77,8 @@ def test_events_older_than_retention_are_taken() -> None:
 
 def test_events_older_than_retention_are_rejected_if_wanted() -> None:
     names, rejected = named(OLD, late="dead_letter")
-    assert names == ["logstash-2026.10.24", "logstash-2026.11.22"]
-    old = ["logstash-2026.10.23", "logstash-2018.01.01"]
+    assert names == ["logstash-2026.10.23", "logstash-2026.11.22"]
+    old = ["logstash-2026.10.22", "logstash-2018.01.01"]
     assert [one.reason.partition(" is older")[0] for one in rejected] == old
 
 

@@ -180,15 +180,17 @@ def count(groups: Sequence[FileGroup], query: Query) -> str:
     return f"SELECT sum(n)::BIGINT FROM ({_all(groups, lambda group: events(group, query, 'count(*) AS n'))})"
 
 
-def top(groups: Sequence[FileGroup], query: Query, field: str, n: int) -> str:
+def top(groups: Sequence[FileGroup], query: Query, field: str, n: int, *, paths: bool = False) -> str:
     """Return the query for ``(value as JSON text, count)`` of a field, most frequent values first.
+
+    ``paths``: texts count without their query string.
 
     Equal values are counted before arrays are unnested, as there are fewer of them than documents. Equally frequent
     values are sorted: texts, then numbers.
     """
-    counted = _all(groups, lambda group: _counted(group, query, field, "0", missing=False))
+    counted = _all(groups, lambda group: _counted(group, query, field, "0", missing=False, paths=paths))
     return (
-        f"{_values(counted)} SELECT v, sum(n)::BIGINT FROM single "
+        f"{_values(counted, paths=paths)} SELECT v, sum(n)::BIGINT FROM single "
         "WHERE v NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
         "AND NOT starts_with(v, '{') AND NOT starts_with(v, '[') "
         f"GROUP BY 1 ORDER BY 2 DESC, TRY_CAST(v AS DOUBLE) NULLS FIRST, TRY(v->>'$'), v LIMIT {n:d}"
@@ -211,10 +213,11 @@ def histogram(groups: Sequence[FileGroup], query: Query, field: str, seconds: in
     )
 
 
-def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing: bool) -> str:
+def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing: bool, paths: bool = False) -> str:
     """Return the SELECT of ``bucket``, ``v`` (JSON text, NULL if missing) and their number ``n``.
 
     Unless ``missing`` values are wanted, rows without a value are left out where that is cheaper than grouping them.
+    ``paths``: texts of columns are cut before they are counted, as there are far fewer of them then.
     """
     column = None if group.columns is None else group.columns.find(field)
     if column is None:
@@ -222,15 +225,28 @@ def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing
         value = f"{values}[1]" if len(field_paths(field)) == 1 else f"list_any_value({values})"
         return events(group, query, f"{bucket} AS bucket, {value}::VARCHAR AS v, count(*) AS n") + " GROUP BY 1, 2"
     there = [] if missing else [f"{column[0]} IS NOT NULL"]
-    rows = events(group, query, f"{bucket} AS bucket, {column[0]} AS t, {column[1]} AS other, count(*) AS n", there)
+    text = f"CASE WHEN {column[1]} THEN {column[0]} ELSE {_path(column[0])} END" if paths else column[0]
+    rows = events(group, query, f"{bucket} AS bucket, {text} AS t, {column[1]} AS other, count(*) AS n", there)
     json = "CASE WHEN other THEN t ELSE to_json(t)::VARCHAR END"
     return f"SELECT bucket, {json} AS v, n FROM ({rows} GROUP BY 1, 2, 3)"
 
 
-def _values(counted: str) -> str:
+def _path(text: str) -> str:
+    """Return the expression for a text without its query string."""
+    return f"split_part({text}, '?', 1)"
+
+
+def _values(counted: str, *, paths: bool = False) -> str:
     """Return the WITH clause of ``single``: ``bucket, v, n`` with arrays unnested, each distinct element once."""
-    elements = "list_distinct(json_extract(v, '$[*]'))"
+
+    def cut(value: str) -> str:
+        text = _path(f"({value}->>'$')")
+        return f"CASE WHEN starts_with({value}, '\"') THEN to_json({text})::VARCHAR ELSE {value} END"
+
+    elements, value = "json_extract(v, '$[*]')::VARCHAR[]", "v"
+    if paths:
+        elements, value = f"list_transform({elements}, lambda e: {cut('e')})", cut("v")
     return (
         f"WITH counted AS ({counted}), single AS (SELECT bucket, unnest(CASE WHEN starts_with(v, '[') AND v <> '[]' "
-        f"THEN {elements}::VARCHAR[] ELSE [v] END) AS v, n FROM counted)"
+        f"THEN list_distinct({elements}) ELSE [{value}] END) AS v, n FROM counted)"
     )

@@ -77,9 +77,9 @@ class LocalStore:
         rows = self._rows_of(query, lambda groups: sql.count(groups, query))
         return int(rows[0][0] or 0) if rows else 0
 
-    def top(self, field: str, query: Query, n: int = 20) -> list[TopValue]:
+    def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
         """Return the most frequent values of a field; equally frequent ones are sorted."""
-        rows = self._rows_of(query, lambda groups: sql.top(groups, query, field, n))
+        rows = self._rows_of(query, lambda groups: sql.top(groups, query, field, n, paths=paths))
         return [TopValue(json.loads(value), count) for value, count in rows]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
