@@ -16,8 +16,13 @@ from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, 
 LATELY = datetime.timedelta(hours=1)
 FUTURE = datetime.timedelta(minutes=5)
 
-ACCESS_LINES: Condition = And((Exists("method"), Exists("request_path"), Not(Equal("logger_name", "django.request"))))
-"""A record that describes a request: an access line, or Django's record of one that failed, which is none."""
+_UNMARKED = And(
+    (Not(Exists("visit")), Exists("method"), Exists("request_path"), Not(Equal("logger_name", "django.request")))
+)
+"""An access line of a pipeline without the filter access_line."""
+
+ACCESS_LINES: Condition = Or((Equal("visit", "true"), _UNMARKED))
+"""Events that are visits."""
 
 _DJANGO = Or((Equal("logger_name", "django"), Like("logger_name", ("django.", Gap.MANY))))
 _NAMES = 50

@@ -21,7 +21,7 @@ BACKUP_AFTER_DAYS = 7
 """From this many stored days on, a store without any backup gets a warning."""
 
 GEOIP_DAYS = 90
-OLDEST_SERVERS = {"elasticsearch": (8, 0, 0), "opensearch": (2, 0, 0)}
+OLDEST_SERVERS = {"elasticsearch": (6, 0, 0), "opensearch": (2, 0, 0)}
 HIGH_DISK_PERCENT, FLOOD_DISK_PERCENT = 85, 95
 """The watermarks of Elasticsearch: above the second it makes indices read-only."""
 

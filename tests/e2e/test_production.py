@@ -23,6 +23,11 @@ def messages(daemon: Daemon) -> list[str]:
     return [json.loads(line)["message"] for line in ingestd(daemon.data_dir, "search", "--json").splitlines()]
 
 
+def search_words(daemon: Daemon) -> dict[str, int]:
+    """Return how often each word was searched for."""
+    return {top["value"]: top["count"] for top in json.loads(ingestd(daemon.data_dir, "top", "search_word", "--json"))}
+
+
 @pytest.mark.parametrize("server", ["runserver", "gunicorn", "uvicorn"])
 def test_access_lines_arrive_once(tmp_path: Path, server: str) -> None:
     with Daemon(tmp_path) as daemon, served(tmp_path, server, daemon.port) as site:
@@ -34,6 +39,7 @@ def test_access_lines_arrive_once(tmp_path: Path, server: str) -> None:
     logged = messages(daemon)
     assert sum("/search?q=" in message for message in logged) == 3
     assert sum("주문 완료" in message for message in logged) == 1
+    assert search_words(daemon) == {"서울 맛집": 3}
 
 
 @contextmanager
@@ -64,6 +70,7 @@ def test_a_file_of_access_lines(tmp_path: Path) -> None:
         access_log.write_text(line)
         daemon.wait_for_delivery(3)
     assert len(messages(daemon)) == 3
+    assert search_words(daemon) == {"서울 맛집": 3}
 
 
 def test_daphne_writes_a_file(tmp_path: Path) -> None:
@@ -78,3 +85,4 @@ def test_daphne_writes_a_file(tmp_path: Path) -> None:
         assert site.get(TARGET) == 200
         daemon.wait_for_delivery(1)
     assert any("/search?q=" in message for message in messages(daemon))
+    assert search_words(daemon) == {"서울 맛집": 1}

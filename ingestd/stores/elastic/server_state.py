@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ingestd.stores.elastic.errors import ElasticResponseError
 
 if TYPE_CHECKING:
-    from ingestd.stores.elastic.client import ElasticClient
+    from ingestd.stores.elastic.client import ElasticClient, Server
+
+
+_COMPOSABLE = (7, 9, 0)
+"""From this version of Elasticsearch on, and in OpenSearch 2, there are composable index templates."""
+
+_JSON = {"accept": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +51,32 @@ async def server_state(client: ElasticClient) -> SearchServer:
         server.flavour,
         server.version,
         str(health.get("status", "")) if isinstance(health, dict) else "",
-        await _template(client),
+        await _template(client, composable=_has_composable(server)),
         _fullest(disks),
     )
+
+
+def _has_composable(server: Server) -> bool:
+    return server.flavour == "opensearch" or not any(server.version) or server.version >= _COMPOSABLE
 
 
 async def _get(client: ElasticClient, target: str) -> Any:
     """Return the answer to a request, None if it is refused."""
     with contextlib.suppress(ElasticResponseError):
-        return (await client.api.perform_request("GET", target, headers={"accept": "application/json"})).body
+        return (await client.api.perform_request("GET", target, headers=_JSON)).body
     return None
 
 
-async def _template(client: ElasticClient) -> str:
+async def _template(client: ElasticClient, *, composable: bool) -> str:
     from ingestd.stores.elastic.template import TEMPLATE_NAME, VERSION  # noqa: PLC0415 -- it imports the client
 
+    kind = "_index_template" if composable else "_template"
     try:
-        answer = await client.api.indices.get_index_template(name=TEMPLATE_NAME)
+        answer = (await client.api.perform_request("GET", f"/{kind}/{TEMPLATE_NAME}", headers=_JSON)).body
     except ElasticResponseError as error:
         return "missing" if error.status == 404 else ""
+    if not composable:  # has no _meta: ours by its name
+        return "current" if answer[TEMPLATE_NAME].get("version", 0) >= VERSION else "older"
     found = answer["index_templates"][0]["index_template"]
     if found.get("_meta", {}).get("managed_by") != "ingestd":
         return "foreign"
