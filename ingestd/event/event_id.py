@@ -13,6 +13,9 @@ from typing import NamedTuple, overload
 Key = int | str
 """Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``."""
 
+_OFFSET = "%012x"
+"""How an offset stands in an id. For ``%``: ids are also made as bytes, straight into documents."""
+
 _ID = re.compile(r"(?P<stream>.+?)-(?P<key>(?P<offset>[0-9a-f]{12,})(?:-.*)?)", re.DOTALL)
 
 
@@ -26,7 +29,7 @@ class EventId(NamedTuple):
 
 def key_text(key: Key) -> str:
     """Return a key as it stands in an id."""
-    return f"{key:012x}" if type(key) is int else str(key)
+    return _OFFSET % key if type(key) is int else str(key)
 
 
 def copy_key(key: Key, number: int) -> str:
@@ -34,9 +37,14 @@ def copy_key(key: Key, number: int) -> str:
     return f"{key_text(key)}-{number}"
 
 
+def _prefix(stream_id: str) -> str:
+    """Return what the ids of a stream start with."""
+    return f"{stream_id}-"
+
+
 def event_id(stream_id: str, key: Key) -> str:
     """Return the id of an event."""
-    return f"{stream_id}-{key_text(key)}"
+    return f"{_prefix(stream_id)}{key_text(key)}"
 
 
 class EventIds(Sequence[str]):
@@ -70,8 +78,8 @@ class EventIds(Sequence[str]):
     def fill(self, template: bytes) -> list[bytes]:
         """Return n texts: ``template`` with its last ``%b`` replaced by each id."""
         before, _, after = template.replace(b"%", b"%%").rpartition(b"%%b")
-        front = before + self._stream_id.encode().replace(b"%", b"%%") + b"-"
-        offset, text = front + b"%012x" + after, front + b"%b" + after
+        front = before + _prefix(self._stream_id).encode().replace(b"%", b"%%")
+        offset, text = front + _OFFSET.encode() + after, front + b"%b" + after
         return [
             offset % key if type(key) is int else text % key.encode()  # type: ignore[union-attr]
             for key in self._keys
