@@ -58,14 +58,14 @@ def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError]
     routes.collect(bound.outputs, ())
     writer.line("def pipeline(raws, events, keys, decorate, received_ns, tally):")
     writer.depth = 1
-    writer.line("heads = [event.copy() for event in events]" if projected else "heads = events")
+    writer.line("originals = [event.copy() for event in events]" if projected else "originals = events")
     writer.line("if decorate is not None:")
     writer.line("    for event in events:")
     writer.line("        decorate(event)")
     body = _FilterWriter(writer, conditions, routes)
     if any(step.spec.shape in ("cancel", "expand") for step in steps(bound.filters)):
         routes.declare(writer)
-        writer.line("for raw, head, event, key in zip(raws, heads, events, keys):")
+        writer.line("for raw, original, event, key in zip(raws, originals, events, keys):")
         writer.depth = 2
         body.block(bound.filters, routed=True)
     else:
@@ -74,7 +74,7 @@ def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError]
             writer.depth = 2
             body.block(bound.filters, routed=False)
         writer.depth = 1
-        writer.line("records = list(zip(raws, heads, events, keys))")
+        writer.line("records = list(zip(raws, originals, events, keys))")
         routes.sort(writer)
     writer.depth = 1
     writer.line(f"return [{', '.join(routes.lists)}]")
@@ -120,7 +120,7 @@ class _RouteWriter:
 
     def write(self, writer: _LineWriter) -> None:
         """Write the code that adds one event to its routes."""
-        writer.line("record = (raw, head, event, key)")
+        writer.line("record = (raw, original, event, key)")
         for condition, name in self._by_condition.items():
             self._append(writer, condition, name)
 
@@ -173,7 +173,7 @@ class _FilterWriter:
                 self._loops += 1
                 writer.line(f"{name} = []")
                 self._branch(statement, name)
-                writer.line(f"for raw, head, event, key in {name}:")
+                writer.line(f"for raw, original, event, key in {name}:")
                 writer.depth += 1
                 self._statements(statements[position + 1 :], queue)
                 writer.depth = depth
@@ -183,7 +183,7 @@ class _FilterWriter:
         if queue is None:
             self._routes.write(writer)
         elif queue:
-            writer.line(f"{queue}.append((raw, head, event, key))")
+            writer.line(f"{queue}.append((raw, original, event, key))")
         writer.depth = depth
 
     def _branch(self, branch: BoundBranch, queue: str) -> None:
@@ -223,5 +223,7 @@ class _FilterWriter:
         writer.line(f"    {name}_failed(event, error)", span)
 
     def _expand(self, step: Step) -> None:
-        self._writer.line(f"for raw, head, event, key in {step.name}((raw, head, event, key), tally):", step.span)
+        self._writer.line(
+            f"for raw, original, event, key in {step.name}((raw, original, event, key), tally):", step.span
+        )
         self._writer.depth += 1

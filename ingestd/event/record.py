@@ -1,6 +1,6 @@
 """A record on its way from codec to output, and the document it becomes.
 
-Only the fields of a record that the pipeline touches are decoded. ``raw`` is its JSON text as it came, ``head`` the
+Only the fields of a record that the pipeline touches are decoded. ``raw`` is its JSON text as it came, ``original`` the
 decoded fields before the filters, ``event`` the same fields after them. If the filters only added fields, the document
 is ``raw`` with the additions inserted before its last brace; a record in which a decoded field was changed or removed
 is decoded in full, patched and encoded again.
@@ -15,7 +15,7 @@ from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 
 Record = tuple[bytes | None, Event, Event, Key]
-"""``(raw, head, event, key)``. ``raw`` is None where ``event`` is the whole record; ``head`` is then unused."""
+"""``(raw, original, event, key)``. ``raw`` is None where ``event`` is the whole record; ``original`` is then unused."""
 
 
 _MISSING = object()
@@ -30,15 +30,15 @@ def documents(records: Iterable[Record], touched: Collection[str]) -> list[bytes
         return [dumps(_visible(event)) if raw is None else raw for raw, _, event, _ in records]
     written: list[bytes] = []
     write = written.append
-    for raw, head, event, _ in records:
+    for raw, original, event, _ in records:
         if raw is None:
             write(dumps(_visible(event)))
             continue
         added = event.copy()
-        for name, value in head.items():
+        for name, value in original.items():
             # Values are never changed in place (see ``Event``), so identity shows whether one was replaced.
             if added.pop(name, _MISSING) is not value:
-                write(dumps(_visible(_patched(raw, head, event))))
+                write(dumps(_visible(_patched(raw, original, event))))
                 break
         else:
             added.pop("@metadata", None)
@@ -48,16 +48,16 @@ def documents(records: Iterable[Record], touched: Collection[str]) -> list[bytes
 
 def whole(record: Record) -> Event:
     """Return the record with all its fields, those never decoded included."""
-    raw, head, event, _ = record
-    return event if raw is None else _patched(raw, head, event)
+    raw, original, event, _ = record
+    return event if raw is None else _patched(raw, original, event)
 
 
-def _patched(raw: bytes, head: Event, event: Event) -> Event:
+def _patched(raw: bytes, original: Event, event: Event) -> Event:
     try:
         full: Event = loads(raw)
     except NotJsonError:  # a field that was not decoded before is nested too deeply
-        full = head | {"message": raw.decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
-    for key in head.keys() - event.keys():
+        full = original | {"message": raw.decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
+    for key in original.keys() - event.keys():
         full.pop(key, None)
     full.update(event)
     return full
