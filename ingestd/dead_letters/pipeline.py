@@ -38,7 +38,7 @@ class PipelineDeadLetters:
     def __init__(self, writer: DeadLetterWriter, pipeline: str, config: str, journal: RecordQueue) -> None:
         self._writer, self._pipeline, self._config, self._journal = writer, pipeline, config, journal
         self._frames = FrameLookup(journal)
-        self._known: dict[Key, int] = {}  # each with the offset of the journal's head at that time
+        self._known: dict[Key, int] = {}  # each with the journal's end at that time
 
     @property
     def waits_for_disk(self) -> bool:
@@ -52,7 +52,7 @@ class PipelineDeadLetters:
 
     def recall(self, position: Position) -> None:
         """Load the keys of dead letters of what follows ``position``; see ``DurableDeadLetters``."""
-        head = self._journal.head.offset
+        end = self._journal.end.offset
         try:
             entries = self._journal.read(position, 1)
             if entries:
@@ -61,7 +61,7 @@ class PipelineDeadLetters:
                 dead_letters = islice(self._writer.recent(0), _MAX_UNJOURNALED)
             for dead_letter in dead_letters:
                 if dead_letter.pipeline == self._pipeline and (found := dead_letter.key) is not None:
-                    self._known[found] = head
+                    self._known[found] = end
         except (JournalError, OSError) as error:
             text = "earlier dead letters cannot be read; some may be written twice"
             log.warning(text, pipeline=self._pipeline, error=error)
@@ -93,10 +93,10 @@ class PipelineDeadLetters:
             return False
         if new in self._known:
             return True
-        tail = self._journal.tail.offset
-        while self._known and (oldest := next(iter(self._known.items())))[1] <= tail:
+        start = self._journal.start.offset
+        while self._known and (oldest := next(iter(self._known.items())))[1] <= start:
             del self._known[oldest[0]]  # its event is no longer in the journal
-        self._known[new] = self._journal.head.offset
+        self._known[new] = self._journal.end.offset
         return False
 
 

@@ -1,6 +1,6 @@
 """How far each file was imported. A file is recognised by its content, whatever its name is by then.
 
-A file is looked up by a digest of the first `HEAD_BYTES` of its content, and is the same only if a digest of all that
+A file is looked up by a digest of the first `PREFIX_BYTES` of its content, and is the same only if a digest of all that
 was imported of it matches as well. So the import of a file that has grown continues where it ended, even if the file
 was renamed or compressed meanwhile, and files with the same start are not mistaken for each other. The stream id is
 made of the first digest: the same file gives the same document ids on any machine.
@@ -21,21 +21,27 @@ import msgspec
 
 from ingestd.files import locked_file, write_atomic
 
-HEAD_BYTES = 1 << 20
+PREFIX_BYTES = 1 << 20
 _ID_BYTES = 10
 _LOCK = ".lock"
+_NAMES_IN_FILE = {
+    "stream_id": "origin",
+    "prefix": "head",
+    "prefix_bytes": "head_bytes",
+    "in_progress": "under_way",
+}
 
 
 class ImportBusyError(Exception):
     """Another import is running on the same data folder."""
 
 
-class ImportCheckpoint(msgspec.Struct, rename={"stream_id": "origin", "in_progress": "under_way"}):
+class ImportCheckpoint(msgspec.Struct, rename=_NAMES_IN_FILE):
     """How far a file was imported; ``rename``: the names in its file.
 
     Attributes:
         stream_id: The id of its stream.
-        head: Digest of the first ``head_bytes`` of the content.
+        prefix: Digest of the first ``prefix_bytes`` of the content.
         offset: The start of the first line that was not delivered.
         checked: Digest of the first ``checked_bytes`` of the content, which are at most ``offset``.
         path: Where the file was; for people.
@@ -43,8 +49,8 @@ class ImportCheckpoint(msgspec.Struct, rename={"stream_id": "origin", "in_progre
     """
 
     stream_id: str
-    head: str
-    head_bytes: int
+    prefix: str
+    prefix_bytes: int
     offset: int = 0
     checked: str = ""
     checked_bytes: int = 0
@@ -80,27 +86,27 @@ class ImportCheckpoints:
         """Return the streams whose import was killed, each with the offset from which events may be stored."""
         return {known.stream_id: known.offset for known in self._known.values() if known.in_progress}
 
-    def candidates(self, head: bytes, path: Path) -> list[ImportCheckpoint]:
+    def candidates(self, prefix: bytes, path: Path) -> list[ImportCheckpoint]:
         """Return the checkpoints that a file with this start may have, the largest offset first.
 
-        A checkpoint without checked bytes matches only if it covers all of ``head``, or has the same path: the same
+        A checkpoint without checked bytes matches only if it covers all of ``prefix``, or has the same path: the same
         few first bytes alone do not make it the same file.
         """
         found = [
             known
             for known in self._known.values()
-            if 0 < known.head_bytes <= len(head)
-            and (known.checked_bytes or known.head_bytes == len(head) or known.path == str(path))
-            and known.head == digest(head[: known.head_bytes])
+            if 0 < known.prefix_bytes <= len(prefix)
+            and (known.checked_bytes or known.prefix_bytes == len(prefix) or known.path == str(path))
+            and known.prefix == digest(prefix[: known.prefix_bytes])
         ]
         return sorted(found, key=lambda known: known.offset, reverse=True)
 
-    def new(self, head: bytes, path: Path) -> ImportCheckpoint:
+    def new(self, prefix: bytes, path: Path) -> ImportCheckpoint:
         """Return the checkpoint of a new file; files with the same start get different streams."""
-        name, number = digest(head), 0
+        name, number = digest(prefix), 0
         while (stream_id := f"f{name[: 2 * _ID_BYTES]}" + (f".{number}" if number else "")) in self._known:
             number += 1
-        return ImportCheckpoint(stream_id, name, len(head), path=str(path))
+        return ImportCheckpoint(stream_id, name, len(prefix), path=str(path))
 
     def remember(self, checkpoint: ImportCheckpoint) -> None:
         """Keep a checkpoint in memory only: what was read of the file is in flight."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ingestd.event.chunk import Chunk, Stream
-from ingestd.jobs.import_checkpoints import EMPTY, HEAD_BYTES, ImportCheckpoint, ImportCheckpoints, PrefixDigests
+from ingestd.jobs.import_checkpoints import EMPTY, PREFIX_BYTES, ImportCheckpoint, ImportCheckpoints, PrefixDigests
 from ingestd.jobs.import_files import BLOCK_BYTES, Content, ContentError
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
@@ -72,16 +72,16 @@ class Imports:
         """Open a file and skip what was imported of it. Raises OSError, ContentError."""
         source = self._find(path)
         self._sources[source.checkpoint.stream_id] = source
-        if source.checkpoint.head_bytes:  # a kill may come between the first events and the next checkpoint
+        if source.checkpoint.prefix_bytes:  # a kill may come between the first events and the next checkpoint
             self._checkpoints.save(msgspec.structs.replace(source.checkpoint, path=str(path), in_progress=True))
         return source
 
     def _find(self, path: Path) -> _Source:
         content = Content(path)
         try:
-            head = _head(content)
-            for checkpoint in self._checkpoints.candidates(head, path):
-                source = _Source(checkpoint, content, 0, _blocks(head))
+            prefix = _prefix(content)
+            for checkpoint in self._checkpoints.candidates(prefix, path):
+                source = _Source(checkpoint, content, 0, _blocks(prefix))
                 if source.skip(checkpoint.checked_bytes) and source.digests.digest == (checkpoint.checked or EMPTY):
                     if self._again and checkpoint.stream_id not in self._sources:
                         return self._from_start(path, checkpoint, content)
@@ -90,8 +90,8 @@ class Imports:
                     return source
                 content.close()
                 content = Content(path)
-                head = _head(content)
-            return _Source(self._checkpoints.new(head, path), content, 0, _blocks(head))
+                prefix = _prefix(content)
+            return _Source(self._checkpoints.new(prefix, path), content, 0, _blocks(prefix))
         except BaseException:
             content.close()
             raise
@@ -121,17 +121,17 @@ class Imports:
 
 def _advanced(old: ImportCheckpoint, offset: int, check: tuple[int, str], path: Path) -> ImportCheckpoint:
     size, checked = check
-    return ImportCheckpoint(old.stream_id, old.head, old.head_bytes, offset, checked, size, str(path))
+    return ImportCheckpoint(old.stream_id, old.prefix, old.prefix_bytes, offset, checked, size, str(path))
 
 
 def _blocks(data: bytes) -> deque[bytes]:
     return deque(data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES))
 
 
-def _head(content: Content) -> bytes:
+def _prefix(content: Content) -> bytes:
     """Return the bytes by which a file is looked up; an error in them is reported when the file is read."""
     parts: list[bytes] = []
-    left = HEAD_BYTES
+    left = PREFIX_BYTES
     with contextlib.suppress(ContentError):
         while left and (data := content.read(left)):
             parts.append(data)
@@ -239,7 +239,7 @@ class TrackedJournal(MemoryJournal):
         """Save how far an output is; see ``RecordQueue``."""
         super().commit(name, position, state)
         offsets: dict[str, int] = {}
-        while self._ends and self._ends[0][0] <= self.tail:
+        while self._ends and self._ends[0][0] <= self.start:
             _, stream, offset = self._ends.popleft()
             offsets[stream] = offset
         for stream, offset in offsets.items():

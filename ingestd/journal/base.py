@@ -99,11 +99,11 @@ class RecordQueue(Protocol):
         """All repairs so far; most are made when the journal is opened."""
 
     @property
-    def head(self) -> Position:
+    def end(self) -> Position:
         """The position after the newest record."""
 
     @property
-    def tail(self) -> Position:
+    def start(self) -> Position:
         """The position before the oldest record that still exists."""
 
     @property
@@ -124,7 +124,7 @@ class RecordQueue(Protocol):
     def sync(self) -> Position:
         """Sync what was appended and committed to the disk, free what no consumer needs.
 
-        Returns the ``head`` at the time of the call: everything before it is safe now.
+        Returns the ``end`` at the time of the call: everything before it is safe now.
 
         Raises:
             JournalError: A disk error. What was appended since the last sync can be read, but may be lost in a power
@@ -134,7 +134,7 @@ class RecordQueue(Protocol):
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
         """Return the entries after ``position``, at most ``max_bytes`` of data, but at least one.
 
-        Empty: ``position`` is at the head. Damaged records are skipped, see ``repairs``.
+        Empty: ``position`` is at the end. Damaged records are skipped, see ``repairs``.
 
         Raises:
             JournalError: A disk error.
@@ -143,7 +143,7 @@ class RecordQueue(Protocol):
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
         """Set the consumers: the positions of all others are dropped.
 
-        A new one starts at the position of the slowest consumer before (without any: at the tail). Returns the
+        A new one starts at the position of the slowest consumer before (without any: at ``start``). Returns the
         consumers that were dropped although something was pending for them.
         """
 
@@ -154,7 +154,7 @@ class RecordQueue(Protocol):
         process at once, unless there is a disk error: then it is written with the next commit or ``sync``.
 
         Raises:
-            ValueError: The position is before the last committed one or after the head.
+            ValueError: The position is before the last committed one or after the end.
             KeyError: It is not a consumer.
         """
 
@@ -164,7 +164,7 @@ class RecordQueue(Protocol):
     def pending(self, name: str) -> Pending:
         """Return what consumer ``name`` has not committed yet."""
 
-    def ends(self) -> dict[str, int]:
+    def stream_ends(self) -> dict[str, int]:
         """Return for each stream with records found at opening the offset after the last of them.
 
         A crash between append and consume leaves bytes in the socket that are in the journal too: those before it.

@@ -31,7 +31,7 @@ from ingestd.journal.base import Position
 MAGIC = b"\xb5iR\xa7"
 _FRONT = struct.Struct("<4sI")
 _FIXED = struct.Struct("<QQQQIIIHH")
-HEAD_BYTES = _FRONT.size + _FIXED.size
+RECORD_HEADER_BYTES = _FRONT.size + _FIXED.size
 """Size of a record without its names, fields and data."""
 
 FILE_MAGIC = b"ingestdJ"
@@ -90,7 +90,7 @@ def _text(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # the name of a file may not be UTF-8
 
 
-class Head(NamedTuple):
+class RecordHeader(NamedTuple):
     """The fixed part of a record: all of a ``Chunk`` but the names and the data, and where those are."""
 
     journal_offset: int
@@ -106,63 +106,63 @@ class Head(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the whole record."""
-        return HEAD_BYTES + self.data_size + self.fields_size + self.input_size + self.stream_size
+        return RECORD_HEADER_BYTES + self.data_size + self.fields_size + self.input_size + self.stream_size
 
     @property
     def end(self) -> Position:
-        """The position behind the record."""
+        """The position after the record."""
         return Position(self.journal_offset + self.size, self.events + (self.frames or 1))
 
 
-def peek(data: memoryview, at: int) -> Head | None:
-    """Return the head of a possible record at ``at``: only its magic is checked."""
-    if at + HEAD_BYTES > len(data) or data[at : at + len(MAGIC)] != MAGIC:
+def peek(data: memoryview, at: int) -> RecordHeader | None:
+    """Return the header of a possible record at ``at``: only its magic is checked."""
+    if at + RECORD_HEADER_BYTES > len(data) or data[at : at + len(MAGIC)] != MAGIC:
         return None
-    return Head._make(_FIXED.unpack_from(data, at + _FRONT.size))
+    return RecordHeader._make(_FIXED.unpack_from(data, at + _FRONT.size))
 
 
-def check(data: memoryview, at: int, base: int | None) -> Head | None:
-    """Return the head of the record at ``at`` if it is complete and undamaged.
+def check(data: memoryview, at: int, base: int | None) -> RecordHeader | None:
+    """Return the header of the record at ``at`` if it is complete and undamaged.
 
     ``base`` is the journal's offset of the first byte of ``data``; None: unknown, any will do.
     """
-    head = peek(data, at)
-    if head is None or at + head.size > len(data) or max(head.journal_offset, head.events) >= _MAX_OFFSET:
+    header = peek(data, at)
+    if header is None or at + header.size > len(data) or max(header.journal_offset, header.events) >= _MAX_OFFSET:
         return None
-    if head.journal_offset != (head.journal_offset if base is None else base + at):
+    if header.journal_offset != (header.journal_offset if base is None else base + at):
         return None
     (crc,) = struct.unpack_from("<I", data, at + len(MAGIC))
-    return head if zlib.crc32(data[at + _FRONT.size : at + head.size]) == crc else None
+    return header if zlib.crc32(data[at + _FRONT.size : at + header.size]) == crc else None
 
 
-def decode(data: memoryview, at: int, head: Head) -> Chunk:
-    """Return the chunk of the record at ``at`` whose checked head is ``head``."""
-    first = at + HEAD_BYTES
-    second = first + head.input_size
-    third = second + head.stream_size
-    fourth = third + head.fields_size
+def decode(data: memoryview, at: int, header: RecordHeader) -> Chunk:
+    """Return the chunk of the record at ``at`` whose checked header is ``header``."""
+    first = at + RECORD_HEADER_BYTES
+    second = first + header.input_size
+    third = second + header.stream_size
+    fourth = third + header.fields_size
     return Chunk(
         str(data[first:second], "utf-8", "surrogatepass"),
         str(data[second:third], "utf-8", "surrogatepass"),
-        loads(bytes(data[third:fourth])) if head.fields_size else {},
-        head.offset,
-        head.time_ns,
-        head.frames,
-        bytes(data[fourth : fourth + head.data_size]),
+        loads(bytes(data[third:fourth])) if header.fields_size else {},
+        header.offset,
+        header.time_ns,
+        header.frames,
+        bytes(data[fourth : fourth + header.data_size]),
     )
 
 
-def stream_of(data: memoryview, at: int, head: Head) -> str:
+def stream_of(data: memoryview, at: int, header: RecordHeader) -> str:
     """Return the id of the stream of the record at ``at`` without decoding the rest."""
-    first = at + HEAD_BYTES + head.input_size
-    return str(data[first : first + head.stream_size], "utf-8", "surrogatepass")
+    first = at + RECORD_HEADER_BYTES + header.input_size
+    return str(data[first : first + header.stream_size], "utf-8", "surrogatepass")
 
 
 class Good(NamedTuple):
     """A record at ``at``, checked."""
 
     at: int
-    head: Head
+    header: RecordHeader
 
 
 class Bad(NamedTuple):
@@ -183,9 +183,9 @@ def walk(data: bytes, at: int, base: Position) -> Iterator[Good | Bad]:
     """
     view, events = memoryview(data), base.events
     while at < len(data):
-        if head := check(view, at, base.offset):
-            yield Good(at, head)
-            at, events = at + head.size, head.end.events
+        if header := check(view, at, base.offset):
+            yield Good(at, header)
+            at, events = at + header.size, header.end.events
             continue
         start, found = at, None
         while found is None and (at := data.find(MAGIC, at + 1)) >= 0:
@@ -203,7 +203,7 @@ def find_base(data: bytes) -> Position | None:
     """
     view, at = memoryview(data), data.find(MAGIC)
     while at >= 0:
-        if (head := check(view, at, None)) and head.journal_offset >= at:
-            return Position(head.journal_offset - at, head.events)
+        if (header := check(view, at, None)) and header.journal_offset >= at:
+            return Position(header.journal_offset - at, header.events)
         at = data.find(MAGIC, at + 1)
     return None

@@ -78,14 +78,14 @@ class Journal:
             except BaseException:
                 os.close(self._lock_fd)
                 raise
-        self._segments, self._repairs, self._ends = found.segments, found.repairs, found.ends
+        self._segments, self._repairs, self._stream_ends = found.segments, found.repairs, found.stream_ends
         self._size = sum(segment.size for segment in self._segments)
         self._next_number = found.last_number + 1
 
     def _open(self) -> Recovered:
         found, loaded = recover(self._folder), load_positions(self._folder)
         self._commits = dict(loaded.commits) if loaded else {}
-        self._head = resolve_commits(self._commits, found, loaded)
+        self._end = resolve_commits(self._commits, found, loaded)
         self._positions = PositionsFile(self._folder, loaded)
         self._uncommitted = False  # whether positions could not be written yet
         self._durable = dict(loaded.commits) if loaded else {}
@@ -97,14 +97,14 @@ class Journal:
         return self._repairs
 
     @property
-    def head(self) -> Position:
+    def end(self) -> Position:
         """The position after the newest record."""
-        return self._head
+        return self._end
 
     @property
-    def tail(self) -> Position:
+    def start(self) -> Position:
         """The position before the oldest record."""
-        return self._segments[0].first if self._segments else self._head
+        return self._segments[0].first if self._segments else self._end
 
     @property
     def free_bytes(self) -> int:
@@ -116,15 +116,15 @@ class Journal:
         """Return whether some consumer has not committed everything."""
         if not self._commits:
             return bool(self._segments)
-        return any(commit.position.offset < self._head.offset for commit in self._commits.values())
+        return any(commit.position.offset < self._end.offset for commit in self._commits.values())
 
     def append(self, chunks: Sequence[Chunk]) -> Position:
         """Add chunks, all or none; see ``RecordQueue``."""
         if not chunks:
-            return self._head
+            return self._end
         with self._mutex:
             writer = self._writer
-            start = writer.segment.end if writer else self._head
+            start = writer.segment.end if writer else self._end
             parts, end = encode(chunks, start)
             size = end.offset - start.offset
             if self._size + size > self._max_bytes and self._waiting():
@@ -140,20 +140,20 @@ class Journal:
                     self._retire()  # the next attempt uses a new file; this one is freed once it is consumed
                     raise
             self._size += size
-            self._head, self._dirty = end, True
+            self._end, self._dirty = end, True
         return end
 
     def _next_segment(self) -> SegmentWriter:
         self._retire()
         try:
-            writer = SegmentWriter(self._folder, self._next_number, self._head)
+            writer = SegmentWriter(self._folder, self._next_number, self._end)
         except OSError:
             if not (consumed := self._consumed(newest=True)):
                 raise
             for segment in consumed:  # deleting them may free the space that is needed
                 remove(segment)
                 self._forget(segment)
-            writer = SegmentWriter(self._folder, self._next_number, self._head)
+            writer = SegmentWriter(self._folder, self._next_number, self._end)
         self._next_number += 1
         self._size += writer.segment.size
         self._segments.append(writer.segment)
@@ -180,7 +180,7 @@ class Journal:
         """Sync what was appended and committed to the disk, free what is not needed; see ``RecordQueue``."""
         with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
             with self._mutex:
-                head, commits, new_files = self._head, dict(self._commits), self._new_files
+                end, commits, new_files = self._end, dict(self._commits), self._new_files
                 refused = self._write_positions() if self._uncommitted else None
                 fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
                 if self._writer and self._dirty:
@@ -201,7 +201,7 @@ class Journal:
             if refused:
                 raise refused
         self._reclaim(commits)
-        return head
+        return end
 
     def _synced(self, done: bool, full: list[SegmentWriter], new_files: bool) -> None:
         """Note that the sync is done, or that all of it must be repeated."""
@@ -228,7 +228,7 @@ class Journal:
     def _consumed(self, newest: bool = False) -> list[Segment]:
         """Return the segments before every position that is safe on the disk.
 
-        Not the newest one, unless ``newest``: ``ends`` of the next process come from it.
+        Not the newest one, unless ``newest``: ``stream_ends`` of the next process come from it.
         """
         if not self._durable:
             return []
@@ -256,11 +256,11 @@ class Journal:
         return []
 
     def _skip(self, position: Position) -> None:
-        """Move consumers at ``position`` or later to the head: nothing after it can be read."""
+        """Move consumers at ``position`` or later to the end: nothing after it can be read."""
         with self._mutex:
             for name, commit in self._commits.items():
-                if position.offset <= commit.position.offset < self._head.offset:
-                    self._commits[name] = Commit(self._head, commit.state)
+                if position.offset <= commit.position.offset < self._end.offset:
+                    self._commits[name] = Commit(self._end, commit.state)
 
     def _note_damage(self, segment: Segment, damage: Damage) -> None:
         """Record damage that appeared after the journal was opened; once, however often it is read."""
@@ -280,7 +280,7 @@ class Journal:
         """Set the consumers; see ``RecordQueue``."""
         with self._mutex:
             before = self._commits
-            slowest = min((commit.position for commit in before.values()), default=self.tail)
+            slowest = min((commit.position for commit in before.values()), default=self.start)
             self._commits = {name: before.get(name, Commit(slowest)) for name in names}
             self._write_positions()
         gone = {name: self._pending(commit.position) for name, commit in before.items() if name not in self._commits}
@@ -290,8 +290,10 @@ class Journal:
         """Note how far a consumer is; see ``RecordQueue``."""
         with self._mutex:
             before = self._commits[name]
-            if not before.position.offset <= position.offset <= self._head.offset:
-                raise ValueError(f"{name} commits {position}, it is at {before.position} and the head at {self._head}")
+            if not before.position.offset <= position.offset <= self._end.offset:
+                raise ValueError(
+                    f"{name} commits {position}, it is at {before.position} and the journal ends at {self._end}"
+                )
             self._commits[name] = Commit(position, before.state if state is None else dumps(state))
             self._write_positions()
 
@@ -314,11 +316,11 @@ class Journal:
         return self._pending(self._commits[name].position)
 
     def _pending(self, position: Position) -> Pending:
-        return Pending(max(self._head.events - position.events, 0), self._head.offset - position.offset)
+        return Pending(max(self._end.events - position.events, 0), self._end.offset - position.offset)
 
-    def ends(self) -> dict[str, int]:
+    def stream_ends(self) -> dict[str, int]:
         """Return the offset after each stream's records when the journal was opened."""
-        return self._ends
+        return self._stream_ends
 
     def close(self) -> None:
         """``sync`` and close the files."""

@@ -9,7 +9,7 @@ from typing import Any
 from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
 from ingestd.journal.base import START, Entry, JournalSizeLimitError, Pending, Position, Repair
-from ingestd.journal.format import HEAD_BYTES
+from ingestd.journal.format import RECORD_HEADER_BYTES
 
 
 class MemoryJournal:
@@ -17,7 +17,7 @@ class MemoryJournal:
 
     def __init__(self, *, max_bytes: int = 1 << 30) -> None:
         self._max_bytes = max_bytes
-        self._head = self._tail = START
+        self._end = self._start = START
         self._entries: list[Entry] = []
         self._commits: dict[str, tuple[Position, bytes]] = {}
 
@@ -27,35 +27,35 @@ class MemoryJournal:
         return ()
 
     @property
-    def head(self) -> Position:
+    def end(self) -> Position:
         """The position after the newest record."""
-        return self._head
+        return self._end
 
     @property
-    def tail(self) -> Position:
+    def start(self) -> Position:
         """The position before the oldest record."""
-        return self._tail
+        return self._start
 
     @property
     def free_bytes(self) -> int:
         """How many bytes can be appended now."""
-        free = self._max_bytes - (self._head.offset - self._tail.offset)
+        free = self._max_bytes - (self._end.offset - self._start.offset)
         return free if self._entries else max(free, 1)
 
     def append(self, chunks: Sequence[Chunk]) -> Position:
         """Add chunks, all or none; raises JournalSizeLimitError."""
-        size = sum(HEAD_BYTES + len(chunk.data) for chunk in chunks)
+        size = sum(RECORD_HEADER_BYTES + len(chunk.data) for chunk in chunks)
         if self._entries and size > self.free_bytes:
             raise JournalSizeLimitError(f"the journal has reached its size limit of {self._max_bytes} bytes")
         for chunk in chunks:
-            offset, events = self._head
-            self._head = Position(offset + HEAD_BYTES + len(chunk.data), events + chunk.events)
-            self._entries.append(Entry(chunk, self._head))
-        return self._head
+            offset, events = self._end
+            self._end = Position(offset + RECORD_HEADER_BYTES + len(chunk.data), events + chunk.events)
+            self._entries.append(Entry(chunk, self._end))
+        return self._end
 
     def sync(self) -> Position:
-        """Return the head; there is no disk."""
-        return self._head
+        """Return the end; there is no disk."""
+        return self._end
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
         """Return the entries after a position, at most ``max_bytes`` of data, but at least one."""
@@ -71,7 +71,7 @@ class MemoryJournal:
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
         """Set the consumers; return those dropped with something pending."""
         before = self._commits
-        slowest = min((position for position, _ in before.values()), default=self._tail)
+        slowest = min((position for position, _ in before.values()), default=self._start)
         self._commits = {name: before.get(name, (slowest, b"null")) for name in names}
         gone = {name: self._pending(position) for name, (position, _) in before.items() if name not in self._commits}
         self._free()
@@ -80,15 +80,15 @@ class MemoryJournal:
     def commit(self, name: str, position: Position, state: Any = None) -> None:
         """Note how far a consumer is; raises ValueError as ``RecordQueue`` says."""
         before, old = self._commits[name]
-        if not before.offset <= position.offset <= self._head.offset:
-            raise ValueError(f"{name} commits {position}, it is at {before} and the head at {self._head}")
+        if not before.offset <= position.offset <= self._end.offset:
+            raise ValueError(f"{name} commits {position}, it is at {before} and the journal ends at {self._end}")
         self._commits[name] = (position, old if state is None else dumps(state))
         self._free()
 
     def _free(self) -> None:
         if self._commits:
-            self._tail = max(self._tail, min(position for position, _ in self._commits.values()))
-            del self._entries[: bisect_right(self._entries, self._tail, key=lambda entry: entry.end)]
+            self._start = max(self._start, min(position for position, _ in self._commits.values()))
+            del self._entries[: bisect_right(self._entries, self._start, key=lambda entry: entry.end)]
 
     def committed(self, name: str) -> tuple[Position, Any]:
         """Return a consumer's last position and state."""
@@ -100,9 +100,9 @@ class MemoryJournal:
         return self._pending(self._commits[name][0])
 
     def _pending(self, position: Position) -> Pending:
-        return Pending(self._head.events - position.events, self._head.offset - position.offset)
+        return Pending(self._end.events - position.events, self._end.offset - position.offset)
 
-    def ends(self) -> dict[str, int]:
+    def stream_ends(self) -> dict[str, int]:
         """Nothing: a journal in memory starts empty."""
         return {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ingestd.journal.base import Entry, Position
-from ingestd.journal.format import HEAD_BYTES, Bad, check, decode, peek, walk
+from ingestd.journal.format import RECORD_HEADER_BYTES, Bad, check, decode, peek, walk
 from ingestd.journal.segment import Segment, read_part
 
 
@@ -28,10 +28,10 @@ def read_segment(segment: Segment, position: Position, max_bytes: int) -> tuple[
     """
     start, rest = position.offset - segment.base.offset, segment.end.offset - position.offset
     try:
-        data = read_part(segment.path, start, min(max_bytes + HEAD_BYTES, rest))
-        head = peek(memoryview(data), 0)
-        if head and len(data) < head.size <= rest:
-            data = read_part(segment.path, start, head.size)
+        data = read_part(segment.path, start, min(max_bytes + RECORD_HEADER_BYTES, rest))
+        header = peek(memoryview(data), 0)
+        if header and len(data) < header.size <= rest:
+            data = read_part(segment.path, start, header.size)
         if entries := _entries(data, position.offset, max_bytes):
             return entries, None
         data = read_part(segment.path, start, rest)
@@ -53,10 +53,10 @@ def _after_damage(data: bytes, start: int, position: Position, max_bytes: int) -
 def _entries(data: bytes, journal_offset: int, max_bytes: int) -> list[Entry]:
     """Return the good records at the beginning of ``data``, whose first byte has this offset in the journal."""
     view, at, size, entries = memoryview(data), 0, 0, list[Entry]()
-    while head := check(view, at, journal_offset):
-        size += head.data_size
+    while header := check(view, at, journal_offset):
+        size += header.data_size
         if entries and size > max_bytes:
             break
-        entries.append(Entry(decode(view, at, head), head.end))
-        at += head.size
+        entries.append(Entry(decode(view, at, header), header.end))
+        at += header.size
     return entries

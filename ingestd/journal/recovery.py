@@ -29,7 +29,7 @@ class Recovered:
 
     segments: list[Segment] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
-    ends: dict[str, int] = field(default_factory=dict)
+    stream_ends: dict[str, int] = field(default_factory=dict)
     last_number: int = 0
 
     @property
@@ -81,10 +81,10 @@ def _recover_records(found: Recovered, segment: Segment, data: bytes) -> None:
         if isinstance(part, Bad):
             found.repairs.append(repair(segment, part, data[part.at : part.at + part.size]))
             continue
-        head = part.head
-        segment.end = head.end
-        stream_id = stream_of(view, part.at, head)
-        found.ends[stream_id] = max(found.ends.get(stream_id, 0), head.offset + head.data_size)
+        header = part.header
+        segment.end = header.end
+        stream_id = stream_of(view, part.at, header)
+        found.stream_ends[stream_id] = max(found.stream_ends.get(stream_id, 0), header.offset + header.data_size)
 
 
 def repair(segment: Segment, bad: Bad, data: bytes) -> Repair:
@@ -111,8 +111,8 @@ def resolve_commits(commits: dict[str, Commit], found: Recovered, loaded: Loaded
     if loaded and not loaded.generation:
         repairs.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
     committed = [commit.position for commit in commits.values()]
-    head = Position(*map(max, zip(end, *committed, strict=True)))
-    base, tail = (found.segments[0].base, found.segments[0].first) if found.segments else (head, head)
+    journal_end = Position(*map(max, zip(end, *committed, strict=True)))
+    base, start = (found.segments[0].base, found.segments[0].first) if found.segments else (journal_end, journal_end)
     oldest = found.segments[0].path.name if found.segments else FILE_NAME
     for name, commit in commits.items():
         at = commit.position
@@ -122,7 +122,7 @@ def resolve_commits(commits: dict[str, Commit], found: Recovered, loaded: Loaded
             gone, events = base.offset - at.offset, max(base.events - at.events, 0)
             repairs.append(Repair("missing", oldest, 0, gone, events, ""))
         if at.offset >= end.offset:
-            commits[name] = Commit(head, commit.state)
-        elif at.offset < tail.offset:
-            commits[name] = Commit(tail, commit.state)
-    return head
+            commits[name] = Commit(journal_end, commit.state)
+        elif at.offset < start.offset:
+            commits[name] = Commit(start, commit.state)
+    return journal_end

@@ -76,8 +76,8 @@ def _records(path: Path, data: bytes, start: int, base: Position, again: Again |
     view, events = memoryview(data), base.events
     for part in walk(data, 0, base):
         if not isinstance(part, Bad):
-            yield Found(path, Entry(decode(view, part.at, part.head), part.head.end))
-            events = part.head.end.events
+            yield Found(path, Entry(decode(view, part.at, part.header), part.header.end))
+            events = part.header.end.events
         elif part.events is None and again is not None:
             again()
             at = start + part.at

@@ -112,9 +112,9 @@ class RunningPipeline:
             log.error(text, output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
-        if self.journal.head > START:
+        if self.journal.end > START:
             self._dead_letters.recall(
-                min((delivery.position for delivery in self.deliveries), default=self.journal.head)
+                min((delivery.position for delivery in self.deliveries), default=self.journal.end)
             )
         for sink in self._read_here().values():
             await sink.built.input.open()
@@ -172,7 +172,7 @@ class RunningPipeline:
     async def _deliver_all(self) -> None:
         await self._wait_for_inputs()
         for delivery in self.deliveries:
-            while delivery.position < self.journal.head:
+            while delivery.position < self.journal.end:
                 self._behind[delivery.name].set()
                 await delivery.wait_for_room()
                 await asyncio.sleep(0.005)
@@ -190,7 +190,7 @@ class RunningPipeline:
 
     def put(self, chunk: Chunk, built: BuiltInput) -> bool:
         """Append a chunk to the journal and hand it to the outputs that are not behind; False: try again later."""
-        start = self.journal.head
+        start = self.journal.end
         if (end := self._append(chunk)) is None:
             return False
         metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
@@ -244,12 +244,12 @@ class RunningPipeline:
     async def _catch_up(self, route: int, delivery: Delivery) -> None:
         """Feed one output from the journal whenever it is behind."""
         behind = self._behind[delivery.name]
-        if delivery.position < self.journal.head:
+        if delivery.position < self.journal.end:
             behind.set()
         while True:
             await behind.wait()
             behind.clear()
-            while delivery.position < self.journal.head:
+            while delivery.position < self.journal.end:
                 await delivery.wait_for_room()
                 try:
                     entries = self.journal.read(delivery.position, _CATCH_UP_BYTES)
@@ -258,7 +258,7 @@ class RunningPipeline:
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
                 if not entries:  # the rest is damaged, and was reported
-                    delivery.take(None, Processed((), (), Tally()), self.journal.head)
+                    delivery.take(None, Processed((), (), Tally()), self.journal.end)
                 for chunk, end in entries:
                     self._process(chunk, self._input_of(chunk), [(route, delivery)], end)
                     await asyncio.sleep(0)  # let the inputs run
@@ -325,7 +325,7 @@ class RunningPipeline:
     def _enter_rejected(self) -> None:
         """Append an empty chunk for each rejected line: ledgers count only what is in the journal."""
         while self._rejected:
-            start, chunk = self.journal.head, self._rejected[0]
+            start, chunk = self.journal.end, self._rejected[0]
             if (end := self._append(chunk)) is None:  # tried again with the next sync
                 return
             self._rejected.popleft()

@@ -49,7 +49,7 @@ class Worker:
     ) -> None:
         self._number, self._channel = number, channel
         self._pipelines = {pipeline.name: pipeline for pipeline in pipelines}
-        self._kept = {pipeline.name: pipeline.journal.ends() for pipeline in pipelines}
+        self._kept = {pipeline.name: pipeline.journal.stream_ends() for pipeline in pipelines}
         self._shutdown_timeout = shutdown_timeout
         self._mode: StopMode = "leave"
         self._stop = asyncio.Event()

@@ -28,22 +28,22 @@ def test_destination_depends_on_the_outputs_alone() -> None:
 
 
 def test_file_that_has_grown(tmp_path: Path) -> None:
-    head = b"first line\n"
+    prefix = b"first line\n"
     checkpoints = ImportCheckpoints(tmp_path, "d")
     with checkpoints.locked():
-        checkpoint = checkpoints.new(head, Path("a.log"))
+        checkpoint = checkpoints.new(prefix, Path("a.log"))
         checkpoints.save(
             ImportCheckpoint(
-                checkpoint.stream_id, checkpoint.head, checkpoint.head_bytes, 11, digest(head), 11, "a.log"
+                checkpoint.stream_id, checkpoint.prefix, checkpoint.prefix_bytes, 11, digest(prefix), 11, "a.log"
             )
         )
     again = ImportCheckpoints(tmp_path, "d")
     with again.locked():
-        assert [known.offset for known in again.candidates(head + b"second line\n", ANY)] == [11]
+        assert [known.offset for known in again.candidates(prefix + b"second line\n", ANY)] == [11]
         assert again.candidates(b"other line\n", ANY) == again.candidates(b"first", ANY) == []
     other = ImportCheckpoints(tmp_path, "e")
     with other.locked():
-        assert other.candidates(head, ANY) == []
+        assert other.candidates(prefix, ANY) == []
 
 
 def test_a_few_first_bytes_do_not_make_a_file_the_same(tmp_path: Path) -> None:

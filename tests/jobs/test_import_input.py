@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.chunk import Chunk, Stream
-from ingestd.jobs.import_checkpoints import HEAD_BYTES, ImportCheckpoints
+from ingestd.jobs.import_checkpoints import PREFIX_BYTES, ImportCheckpoints
 from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
 
 
@@ -19,7 +19,7 @@ class Kept:
 
     chunks: list[Chunk] = field(default_factory=list)
     rejected: list[tuple[bytes, int | None]] = field(default_factory=list)
-    full = False
+    paused = False
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         self.chunks.append(Chunk("import_0", *stream, offset, 0, 0, data))
@@ -106,7 +106,7 @@ async def test_what_was_not_delivered_is_read_again_with_the_same_ids(delivered:
 async def test_files_with_the_same_start_are_distinguished(tmp_path: Path) -> None:
     first, second = tmp_path / "a.log", tmp_path / "b.log"
     first.write_bytes(LINES)
-    second.write_bytes(LINES[: HEAD_BYTES + 500_000] + b"another\n" + LINES[HEAD_BYTES + 500_000 :])
+    second.write_bytes(LINES[: PREFIX_BYTES + 500_000] + b"another\n" + LINES[PREFIX_BYTES + 500_000 :])
     earlier, _ = await read(tmp_path, first)
     later, _ = await read(tmp_path, second)
     assert len(later.text) == len(LINES) + 8
@@ -185,7 +185,7 @@ def test_a_stream_is_delivered_when_every_output_has_it(parts: list[tuple[str, i
     delivered: list[tuple[str, int]] = []
     journal = TrackedJournal(lambda stream, offset: delivered.append((stream, offset)), 1 << 20)
     journal.consumers(["x", "y"])
-    offsets, positions, ends = {"a": 0, "b": 0}, [journal.head], []
+    offsets, positions, ends = {"a": 0, "b": 0}, [journal.end], []
     for stream, size in parts:
         chunk = Chunk("i", stream, {}, offsets[stream], 0, 1, bytes(size))
         offsets[stream] += size

@@ -37,7 +37,7 @@ def fill(journal: RecordQueue, count: int, data: bytes = b"one\ntwo\n", first: i
 
 
 def everything(journal: RecordQueue, position: Position = START, max_bytes: int = 1 << 20) -> list[Entry]:
-    """Read from ``position`` to the head."""
+    """Read from ``position`` to the end."""
     entries: list[Entry] = []
     while more := journal.read(position, max_bytes):
         entries += more

@@ -71,7 +71,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         assert committed + len(left) >= number, "everything acknowledged is there"
         assert all(int(one.data.split(b",")[0]) == one.offset for one in left)
         if left:
-            assert journal.ends()["c1"] >= left[-1].offset + len(left[-1].data)
+            assert journal.stream_ends()["c1"] >= left[-1].offset + len(left[-1].data)
         number = committed + len(left)
         journal.close()
     assert number > 100
@@ -125,7 +125,7 @@ def test_a_full_disk(tiny: Path, segment_bytes: int) -> None:
     journal = Journal(folder, max_bytes=1 << 30, segment_bytes=segment_bytes)
     journal.consumers(["one"])
     for _ in range(4):
-        position = journal.head
+        position = journal.end
         taken = fill_up(journal)
         assert 50 < taken < 90
         for _ in range(3):
@@ -137,7 +137,7 @@ def test_a_full_disk(tiny: Path, segment_bytes: int) -> None:
             journal.commit("one", entry.end, {"at": entry.end.offset})
         journal.sync()
         journal.append([chunk(1)])
-        journal.commit("one", journal.head)
+        journal.commit("one", journal.end)
         journal.sync()
     journal.close()
     again = Journal(folder)
@@ -149,17 +149,17 @@ def test_opening_on_a_full_disk(tiny: Path) -> None:
     journal = small(tiny / "journal")
     journal.consumers(["one"])
     taken = fill_up(journal)
-    head = journal.head
+    end = journal.end
     journal.close()
     fill_disk(tiny)
     again = small(tiny / "journal")
     again.consumers(["one"])
-    assert again.head == head
+    assert again.end == end
     entries = everything(again, again.committed("one")[0])
     assert len(entries) == 2 * taken
     with pytest.raises(JournalError):
         again.append([chunk()])
-    again.commit("one", head, {"n": 1})
+    again.commit("one", end, {"n": 1})
     again.sync()
     again.append([chunk()])
     again.close()
@@ -182,7 +182,7 @@ def test_a_torn_end_on_a_full_disk(tiny: Path) -> None:
     (tiny / "ballast").unlink()
     assert chunks_of(everything(journal)) == [chunk(0)]
     fill(journal, 1)
-    journal.commit("one", journal.head)
+    journal.commit("one", journal.end)
     journal.sync()
     journal.close()
     assert path.with_name(path.name + ".damaged").read_bytes() == torn
@@ -215,7 +215,7 @@ def test_a_file_that_cannot_be_deleted(tmp_path: Path) -> None:
     journal = small(tmp_path)
     journal.consumers(["one"])
     fill(journal, 3, b"x" * 3000)
-    journal.commit("one", journal.head)
+    journal.commit("one", journal.end)
     first, second, _ = segments(tmp_path)
     first.unlink()
     first.mkdir()
@@ -272,7 +272,7 @@ def test_a_power_failure_between_two_writes_of_positions(tmp_path: Path) -> None
     again = small(crashed)
     assert again.repairs == []
     position, state = again.committed("one")
-    assert (position, state) == (again.tail, {"n": 4})
+    assert (position, state) == (again.start, {"n": 4})
     assert chunks_of(everything(again, entries[3].end)) == chunks_of(entries[4:])
     again.close()
     journal.close()

@@ -47,8 +47,8 @@ def chain(records: list[Chunk], base: Position = BASE) -> tuple[bytes, list[int]
 def test_there_and_back(records: list[Chunk]) -> None:
     data, ends = chain(records)
     found = list(walk(data, 0, BASE))
-    assert [one.head.end.offset - BASE.offset for one in found if isinstance(one, Good)] == ends
-    assert [decode(memoryview(data), one.at, one.head) for one in found if isinstance(one, Good)] == records
+    assert [one.header.end.offset - BASE.offset for one in found if isinstance(one, Good)] == ends
+    assert [decode(memoryview(data), one.at, one.header) for one in found if isinstance(one, Good)] == records
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=4), st.data())
@@ -63,7 +63,7 @@ def test_one_flipped_byte_costs_one_record(records: list[Chunk], data: st.DataOb
     events = None if last else records[hurt].frames or 1
     found = list(walk(bytes(flipped), 0, BASE))
     assert [one for one in found if isinstance(one, Bad)] == [Bad(begin, ends[hurt] - begin, events)]
-    assert [decode(memoryview(flipped), one.at, one.head) for one in found if isinstance(one, Good)] == [
+    assert [decode(memoryview(flipped), one.at, one.header) for one in found if isinstance(one, Good)] == [
         *records[:hurt],
         *records[hurt + 1 :],
     ]
@@ -74,7 +74,7 @@ def test_garbage_is_told_from_records(one: Chunk, garbage: bytes) -> None:
     data = garbage + chain([one], Position(BASE.offset + len(garbage), 80))[0]
     *bad, good = walk(data, 0, BASE)
     assert isinstance(good, Good)
-    assert decode(memoryview(data), good.at, good.head) == one
+    assert decode(memoryview(data), good.at, good.header) == one
     assert bad == ([Bad(0, len(garbage), 3)] if garbage else [])
 
 
@@ -85,7 +85,7 @@ def test_a_record_inside_the_data_of_a_damaged_one_is_none() -> None:
     bad, good = walk(flipped, 0, BASE)
     assert isinstance(bad, Bad)
     assert isinstance(good, Good)
-    assert decode(memoryview(flipped), good.at, good.head) == chunk(1)
+    assert decode(memoryview(flipped), good.at, good.header) == chunk(1)
 
 
 def test_magic_is_no_text() -> None:

@@ -50,7 +50,7 @@ def test_what_is_appended_is_read_at_once(make: Make) -> None:
     end = journal.append([chunk(0), chunk(1, stream_id="c2", fields={}), chunk(2, frames=0)])
     entries = everything(journal)
     assert chunks_of(entries) == [chunk(0), chunk(1, stream_id="c2", fields={}), chunk(2, frames=0)]
-    assert (entries[-1].end, journal.head) == (end, end)
+    assert (entries[-1].end, journal.end) == (end, end)
     assert end.events == 2 + 2 + 1, "unknown is counted as one event"
     assert journal.read(end, 1000) == []
     assert journal.append([]) == end
@@ -66,7 +66,7 @@ def test_reading_in_portions(make: Make, max_bytes: int) -> None:
         position = entries[-1].end
         assert len(entries) == 1 or sum(len(one.chunk.data) for one in entries) <= max_bytes
     assert seen == records
-    assert position == journal.head
+    assert position == journal.end
 
 
 def test_each_consumer_has_its_own_position_and_state(make: Make) -> None:
@@ -122,11 +122,11 @@ def test_at_the_bound_nothing_is_written(make: Make) -> None:
             fill(journal, 1, b"x" * 5000)
     assert 15 <= taken <= 20
     assert journal.free_bytes < 5100
-    head = journal.head
+    end = journal.end
     assert len(everything(journal)) == taken
     with pytest.raises(JournalSizeLimitError):
         journal.append([chunk(0, b"x" * 50_000), chunk(1)])
-    assert (journal.head, len(everything(journal))) == (head, taken)
+    assert (journal.end, len(everything(journal))) == (end, taken)
     journal.commit("one", everything(journal)[9].end)
     journal.sync()
     assert journal.free_bytes > 40_000
@@ -158,8 +158,8 @@ def test_the_slowest_consumer_holds_the_files(tmp_path: Path) -> None:
     assert len(segments(tmp_path)) == 20, "freed when the positions are safe on the disk, not before"
     journal.sync()
     assert len(segments(tmp_path)) == 8
-    assert journal.tail.offset <= entries[12].end.offset
-    journal.commit("slow", journal.head)
+    assert journal.start.offset <= entries[12].end.offset
+    journal.commit("slow", journal.end)
     journal.sync()
     assert len(segments(tmp_path)) == 1, "the newest one stays: it tells where the streams end"
     journal.close()
@@ -179,17 +179,17 @@ def test_a_second_life(tmp_path: Path) -> None:
     first = fill(journal, 30, b"x" * 500)
     middle = everything(journal)[14].end
     journal.commit("one", middle, {"n": 15})
-    journal.commit("two", journal.head)
-    head = journal.head
+    journal.commit("two", journal.end)
+    end = journal.end
     journal.close()
     again = small(tmp_path)
     assert again.repairs == []
-    assert (again.head, again.committed("one"), again.committed("two")[0]) == (head, (middle, {"n": 15}), head)
-    assert again.pending("one") == Pending(15, head.offset - middle.offset)
+    assert (again.end, again.committed("one"), again.committed("two")[0]) == (end, (middle, {"n": 15}), end)
+    assert again.pending("one") == Pending(15, end.offset - middle.offset)
     assert again.consumers(["one", "two"]) == {}
     second = fill(again, 5, b"y" * 500, first=30)
     assert chunks_of(everything(again, middle)) == first[15:] + second
-    assert chunks_of(everything(again, head)) == second
+    assert chunks_of(everything(again, end)) == second
     again.close()
 
 
@@ -207,16 +207,16 @@ def test_where_the_streams_end(tmp_path: Path) -> None:
     journal = small(tmp_path)
     fill(journal, 3)
     journal.append([chunk(0, stream_id="c2"), chunk(7, b"abc\n", stream_id="c3")])
-    assert journal.ends() == {}
+    assert journal.stream_ends() == {}
     journal.close()
     again = small(tmp_path)
-    assert again.ends() == {"c1": 24, "c2": 8, "c3": 32}
+    assert again.stream_ends() == {"c1": 24, "c2": 8, "c3": 32}
     again.consumers(["one"])
-    again.commit("one", again.head)
+    again.commit("one", again.end)
     again.sync()
     again.close()
     third = small(tmp_path)
-    assert third.ends() == {"c1": 24, "c2": 8, "c3": 32}, "also of what is delivered: it may wait in a socket"
+    assert third.stream_ends() == {"c1": 24, "c2": 8, "c3": 32}, "also of what is delivered: it may wait in a socket"
     third.close()
 
 

@@ -36,11 +36,11 @@ def opened(folder: Path) -> tuple[list[Chunk], list[Repair]]:
     """Open, read everything, check that the journal works, close."""
     journal = small(folder)
     records, repairs = chunks_of(everything(journal)), list(journal.repairs)
-    head = journal.head
+    before = journal.end
     after = chunk(99, b"after\n")
     end = journal.append([after])
-    assert end > head
-    assert chunks_of(everything(journal, head)) == [after]
+    assert end > before
+    assert chunks_of(everything(journal, before)) == [after]
     assert chunks_of(everything(journal)) == [*records, after]
     journal.consumers(["one"])
     journal.commit("one", end)
@@ -179,7 +179,7 @@ def test_the_oldest_segments_are_missing(tmp_path: Path) -> None:
         path.unlink()
     journal = small(tmp_path)
     assert chunks_of(everything(journal, journal.committed("two")[0])) == records[3:]
-    assert journal.committed("two")[0] == journal.committed("one")[0] == journal.tail
+    assert journal.committed("two")[0] == journal.committed("one")[0] == journal.start
     assert journal.pending("two").events == 3
     assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 1), ("missing", 3)]
     assert journal.repairs[1].size == gone
@@ -266,13 +266,13 @@ def test_a_consumer_beyond_the_end(tmp_path: Path) -> None:
     entries = everything(journal)
     journal.commit("one", entries[8].end)
     journal.commit("two", entries[2].end)
-    head = journal.head
+    end = journal.end
     journal.close()
     (path,) = segments(tmp_path)
     path.write_bytes(path.read_bytes()[: entries[4].end.offset])
     journal = small(tmp_path)
     assert [one.kind for one in journal.repairs] == ["beyond"]
-    assert journal.head == journal.committed("one")[0] == entries[8].end < head
+    assert journal.end == journal.committed("one")[0] == entries[8].end < end
     more = fill(journal, 3, first=20)
     assert chunks_of(everything(journal, journal.committed("one")[0])) == more, "no position means two things"
     assert chunks_of(everything(journal, journal.committed("two")[0])) == records[3:5] + more
@@ -310,7 +310,7 @@ def test_damage_while_the_journal_is_open(tmp_path: Path) -> None:
     journal.commit("one", entries[8].end)
     more = fill(journal, 3, first=20)
     assert chunks_of(everything(journal, journal.committed("one")[0])) == more
-    journal.commit("one", journal.head)
+    journal.commit("one", journal.end)
     assert journal.pending("one") == (0, 0)
     journal.sync()
     journal.close()
@@ -342,7 +342,7 @@ def test_the_only_record_of_a_file_is_damaged_while_the_journal_is_open(tmp_path
     path.write_bytes(path.read_bytes()[:-1] + b"y")
     assert journal.pending("one").events == 1
     assert journal.read(journal.committed("one")[0], 1000) == []
-    assert (journal.pending("one"), journal.committed("one")) == ((0, 0), (journal.head, {"n": 1}))
+    assert (journal.pending("one"), journal.committed("one")) == ((0, 0), (journal.end, {"n": 1}))
     assert [one.kind for one in journal.repairs] == ["torn"]
     journal.close()
 

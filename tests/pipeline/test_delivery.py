@@ -170,7 +170,7 @@ async def test_in_order_and_joined() -> None:
     assert output.loads == texts(range(25))
     assert [len(call) for call in output.calls] == [10, 10, 5]  # 100 bytes each
     assert output.closed
-    assert road.committed == road.delivery.position == road.journal.head
+    assert road.committed == road.delivery.position == road.journal.end
 
 
 async def test_a_load_larger_than_the_output_wants_goes_alone() -> None:

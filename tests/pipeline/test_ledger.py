@@ -69,7 +69,7 @@ class Life:
         waiting: Counter[tuple[str, str]] = Counter()
         for record, _ in self.journal.read(position, 1 << 30):
             waiting[day_of(record.time_ns), record.input_id] += record.frames
-        return total(tallies(state, waiting, self.journal.head.events).values())
+        return total(tallies(state, waiting, self.journal.end.events).values())
 
 
 STEPS = ["receive", "receive", "deliver", "deliver and commit", "crash"]

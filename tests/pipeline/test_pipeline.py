@@ -127,7 +127,7 @@ async def test_a_rejected_line_is_a_letter_once(tmp_path: Path) -> None:
     async with life(tmp_path, Journal(tmp_path / "journal")) as one:
         one.reject(100)
     async with life(tmp_path, Journal(tmp_path / "journal")) as one:
-        assert one.journal.ends()["o"] == 5101
+        assert one.journal.stream_ends()["o"] == 5101
         one.reject(100)
         one.reject(5101)
     assert [letter.offset for letter in one.there()] == [100, 5101]

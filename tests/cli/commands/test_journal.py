@@ -188,7 +188,7 @@ def test_while_a_daemon_writes(tmp_path: Path) -> None:
             fill(journal, 5, b"x\n" * (number % 900), first=number)
             number += 5
             if number % 500 == 0:
-                journal.commit("one", journal.head)
+                journal.commit("one", journal.end)
                 journal.sync()
             os.sched_yield()
 

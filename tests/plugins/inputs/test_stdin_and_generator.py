@@ -25,15 +25,15 @@ class Sink:
     def __init__(self, *, tight: bool = False) -> None:
         self.chunks: list[Chunk] = []
         self.rejected: list[tuple[bytes, str]] = []
-        self.tight, self.full = tight, False
+        self.tight, self.paused = tight, False
         self.waited = self.refused = 0
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
-        if self.full:
+        if self.paused:
             self.refused += 1
             return False
         self.chunks.append(Chunk("in", *stream, offset, 0, 0, data))
-        self.full = self.tight
+        self.paused = self.tight
         return True
 
     def reject(
@@ -43,7 +43,7 @@ class Sink:
 
     async def wait_until_resumed(self) -> None:
         self.waited += 1
-        self.full = False
+        self.paused = False
 
     @property
     def data(self) -> bytes:
