@@ -20,7 +20,7 @@ import click
 
 from ingestd import metrics
 from ingestd.cli.main import main as ingestd_command
-from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
+from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
 from ingestd.plugins.registry import PluginSpec, Touch, load_all, option_name
@@ -41,6 +41,8 @@ _TYPES: dict[Any, str] = {
     Any: "anything",
 }
 
+_COMMON_OPTIONS = {"input": InputCommonOptions, "filter": FilterCommonOptions, "output": OutputCommonOptions}
+
 
 def plugins() -> Iterator[str]:
     """Yield the lines of docs/plugins.md."""
@@ -54,9 +56,13 @@ def plugins() -> Iterator[str]:
         for spec in specs:
             if spec.kind == kind:
                 yield from _plugin(spec)
-        common = {"input": InputCommon, "filter": FilterCommon, "output": OutputCommon}.get(kind)
-        if common:
-            yield from ("", f"### Options of every {kind}", "", *_options(common))
+        common_options = {
+            "input": InputCommonOptions,
+            "filter": FilterCommonOptions,
+            "output": OutputCommonOptions,
+        }.get(kind)
+        if common_options:
+            yield from ("", f"### Options of every {kind}", "", *_options(common_options))
 
 
 def _plugin(spec: PluginSpec) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.check import STREAM_CODECS
-from ingestd.compiler.common import InputCommon
+from ingestd.compiler.common_options import InputCommonOptions
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.config.errors import Span
 from ingestd.jobs.import_files import Content, ContentError
@@ -80,5 +80,5 @@ def _built(codec: str, source: FileInput, pipeline: Pipeline, context: BuildCont
     assert stdin is not None  # noqa: S101
     default: Codec = spec.build(spec.options(), replace(context, fields=pipeline.projection.fields))
     first = model or next(iter(pipeline.inputs), None)
-    step = Step(f"import_{codec}", stdin, None, InputCommon(), None, Span("import", 1, 1))
+    step = Step(f"import_{codec}", stdin, None, InputCommonOptions(), None, Span("import", 1, 1))
     return BuiltInput(step, source, model.codec if model else default, first.decorate if first else None)

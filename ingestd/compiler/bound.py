@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
+from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.config.errors import Span
 from ingestd.config.nodes import Condition
 from ingestd.plugins.registry import PluginSpec, Touch
@@ -21,24 +21,38 @@ class BoundCodec:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One plugin of the config. ``name`` is unique in the pipeline and a Python identifier: ``grok_0``."""
+    """One plugin of the config. ``name`` is unique in the pipeline and a Python identifier: ``grok_0``.
+
+    In generated code, ``name`` is the function of a filter; ``common_options_name`` and ``failed_name`` are the
+    functions that run its common options, and that handle its failures.
+    """
 
     name: str
     spec: PluginSpec
     options: Any
-    common: FilterCommon | InputCommon | OutputCommon
+    common_options: FilterCommonOptions | InputCommonOptions | OutputCommonOptions
     codec: BoundCodec | None
     span: Span
 
     @property
     def plugin_id(self) -> str:
         """Return the ``id`` given in the config, else the name."""
-        return self.common.id or self.name
+        return self.common_options.id or self.name
+
+    @property
+    def common_options_name(self) -> str:
+        """The name of ``common_options.build()`` in generated code."""
+        return f"{self.name}_common_options"
+
+    @property
+    def failed_name(self) -> str:
+        """The name of the failure handler in generated code."""
+        return f"{self.name}_failed"
 
     def touch(self) -> Touch:
         """Return what the plugin and its common options read, set and remove."""
-        touched = self.spec.touches(self.options) | self.common.touch()
-        if self.spec.kind == "filter" and self.spec.shape == "match":
+        touched = self.spec.touches(self.options) | self.common_options.touch()
+        if self.spec.kind == "filter" and self.spec.outcome == "one":
             touched |= Touch(reads=frozenset({"tags"}), sets=frozenset({"tags"}))  # the failure tag
         return touched
 

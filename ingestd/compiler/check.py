@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
-from ingestd.compiler.common import FilterCommon, InputCommon, OutputCommon
+from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value
 from ingestd.plugins.options import read_options
@@ -15,9 +15,9 @@ from ingestd.plugins.registry import Kind, PluginSpec, find, names, option_name
 from ingestd.suggest import did_you_mean
 
 _COMMON: dict[Kind, type[Any]] = {
-    "input": InputCommon,
-    "filter": FilterCommon,
-    "output": OutputCommon,
+    "input": InputCommonOptions,
+    "filter": FilterCommonOptions,
+    "output": OutputCommonOptions,
 }
 
 
@@ -70,15 +70,15 @@ class _Binder:
         elsewhere = shared | {"codec"} if takes_codec else shared
         own = tuple(setting for setting in node.settings if setting.name not in elsewhere)
         owner = f"{kind} {node.name!r}"
-        common = read_options(common_type, common_settings, owner, node.span, self._errors)
+        common_options = read_options(common_type, common_settings, owner, node.span, self._errors)
         options = read_options(spec.options, own, owner, node.span, self._errors, known=elsewhere)
         codec = self._codec(spec, node) if takes_codec else None
         number = self._count[spec.name]
         self._count[spec.name] += 1
         self._check_id(common_settings)
-        if common is None or options is None or (takes_codec and codec is None):
+        if common_options is None or options is None or (takes_codec and codec is None):
             return None
-        step = Step(f"{spec.name}_{number}", spec, options, common, codec, node.span)
+        step = Step(f"{spec.name}_{number}", spec, options, common_options, codec, node.span)
         return step if self._states_fields(step, node) else None
 
     def _states_fields(self, step: Step, node: PluginBlock) -> bool:

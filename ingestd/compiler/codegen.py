@@ -63,7 +63,7 @@ def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError]
     writer.line("    for event in events:")
     writer.line("        decorate(event)")
     body = _FilterWriter(writer, conditions, routes)
-    if any(step.spec.shape in ("cancel", "expand") for step in steps(bound.filters)):
+    if any(step.spec.outcome != "one" for step in steps(bound.filters)):
         routes.declare(writer)
         writer.line("for raw, original, event, key in zip(raws, originals, events, keys):")
         writer.depth = 2
@@ -164,11 +164,11 @@ class _FilterWriter:
         depth = writer.depth
         for position, statement in enumerate(statements):
             if isinstance(statement, Step):
-                if statement.spec.shape == "expand":
+                if statement.spec.outcome == "any_number":
                     self._expand(statement)
                 else:
                     self._step(statement)
-            elif any(step.spec.shape == "expand" for step in steps((statement,))):
+            elif any(step.spec.outcome == "any_number" for step in steps((statement,))):
                 name = f"queue_{self._loops}"
                 self._loops += 1
                 writer.line(f"{name} = []")
@@ -207,20 +207,38 @@ class _FilterWriter:
         writer.depth -= 1
 
     def _step(self, step: Step) -> None:
-        writer, name, span = self._writer, step.name, step.span
-        call = f"{name}(event, received_ns)" if step.spec.timed else f"{name}(event)"
+        """Write the call of a filter that makes no new events; of one with common options:
+
+        .. code-block:: python
+
+            try:
+                if grok_0(event):
+                    grok_0_common_options(event)
+            except Exception as error:
+                grok_0_failed(event, error)
+
+        Without common options, ``grok_0(event)`` stands alone; a filter that may drop the event is followed by:
+
+        .. code-block:: python
+
+            if drop_0(event):
+                tally.dropped["drop_0"] += 1
+                continue
+        """
+        writer, span = self._writer, step.span
+        call = f"{step.name}(event, received_ns)" if step.spec.timed else f"{step.name}(event)"
         writer.line("try:")
-        if step.spec.shape == "cancel":
+        if step.spec.outcome == "one_or_none":
             writer.line(f"    if {call}:", span)
             writer.line(f"        tally.dropped[{step.plugin_id!r}] += 1")
             writer.line("        continue")
-        elif step.common.build() is None:
-            writer.line(f"    {call}", span)
-        else:
+        elif step.common_options.change_events:
             writer.line(f"    if {call}:", span)
-            writer.line(f"        {name}_common(event)", span)
+            writer.line(f"        {step.common_options_name}(event)", span)
+        else:
+            writer.line(f"    {call}", span)
         writer.line("except Exception as error:")
-        writer.line(f"    {name}_failed(event, error)", span)
+        writer.line(f"    {step.failed_name}(event, error)", span)
 
     def _expand(self, step: Step) -> None:
         self._writer.line(

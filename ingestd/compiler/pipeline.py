@@ -146,22 +146,23 @@ class _PluginBuilder:
         """Return the global names of the generated code, except those of its conditions."""
         names: dict[str, Any] = {}
         for step in steps(bound.filters):
-            common = step.common.build()
-            built = self._build(step, replace(self._context, common=common or (lambda event: None)))
+            common_options = step.common_options.build()
+            context = replace(self._context, common_options=common_options or (lambda event: None))
+            built = self._build(step, context)
             if built is None:
                 continue
             failed = self._failed(step)
-            names[step.name] = self._expander(step, built, failed) if step.spec.shape == "expand" else built
-            names[f"{step.name}_failed"] = failed
-            if common is not None:
-                names[f"{step.name}_common"] = common
+            names[step.name] = self._expander(step, built, failed) if step.spec.outcome == "any_number" else built
+            names[step.failed_name] = failed
+            if common_options is not None:
+                names[step.common_options_name] = common_options
         return names
 
     def input(self, step: Step) -> BuiltInput | None:
         """Return a built input, None on errors."""
         codec = self._codec(step)
         built = self._build(step, replace(self._context, codec=codec))
-        decorate = _guarded_decorate(step.common.build(), self._failed(step))
+        decorate = _guarded_decorate(step.common_options.build(), self._failed(step))
         return None if built is None else BuiltInput(step, built, codec, decorate)
 
     def output(self, step: Step) -> BuiltOutput | None:

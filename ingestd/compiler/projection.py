@@ -42,6 +42,6 @@ def project(bound: BoundPipeline, conditions: Iterable[str]) -> Projection:
 
 def _touch(step: Step) -> Touch:
     touch = step.touch()
-    if step.spec.shape == "expand":
+    if step.spec.outcome == "any_number":
         touch |= Touch(unknown="it makes whole new events")
     return touch

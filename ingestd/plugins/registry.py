@@ -18,20 +18,21 @@ from ingestd.event.fields import Event, FieldRef
 from ingestd.settings import Settings
 
 Kind = Literal["input", "codec", "filter", "output"]
-Shape = Literal["match", "cancel", "expand"]
+Outcome = Literal["one", "one_or_none", "any_number"]
+"""How many events leave a filter for each that enters it."""
 
 FilterFn = Callable[[Event], bool]
 """Changes the event; returns True if it succeeded, so that the common options (``add_field`` ...) run.
 
 It raises if the event cannot be processed, before it sets a field; the generated pipeline then adds the plugin's
-failure tag, counts, and goes on with the next filter. Shape ``cancel``: True drops the event.
+failure tag, counts, and goes on with the next filter. Outcome ``one_or_none``: True drops the event.
 """
 
 TimedFilterFn = Callable[[Event, int], bool]
 """A ``FilterFn`` that is also given when the event was received: nanoseconds since the epoch. See ``timed``."""
 
 ExpandFn = Callable[[Event], list[Event]]
-"""Shape ``expand``: returns the events that replace the given one, which may be among them."""
+"""Outcome ``any_number``: returns the events that replace the given one, which may be among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,16 @@ class BuildContext:
     """What a plugin may use while it is built.
 
     ``writer_id``: which of several processes this is, for files that each of them needs. ``fields``: the top-level
-    names that a codec must decode, None: all. ``common(event)`` runs the common options of the filter being built;
-    only shapes ``expand`` and ``cancel`` call it themselves. ``again``: the events have been through filters before,
-    which have left their fields; what is captured once more takes the place of what is there.
+    names that a codec must decode, None: all. ``common_options(event)`` runs the common options of the filter being
+    built; only filters whose outcome is not ``one`` call it themselves. ``again``: the events have been through filters
+    before, which have left their fields; what is captured once more takes the place of what is there.
     """
 
     plugin_id: str = ""
     folder: Path = field(default_factory=Path.cwd)
     fields: frozenset[str] | None = None
     whole: frozenset[str] = frozenset()
-    common: Callable[[Event], None] = lambda event: None
+    common_options: Callable[[Event], None] = lambda event: None
     codec: Any = None
     pipeline_id: str = "main"
     writer_id: str = "w0"
@@ -103,7 +104,7 @@ class PluginSpec:
     build: Callable[..., Any]
     doc: str
     touches: Callable[[Any], Touch]
-    shape: Shape = "match"
+    outcome: Outcome = "one"
     failure_tag: str = ""
     timed: bool = False
     """Whether a filter is given the time of receipt (``TimedFilterFn``)."""
@@ -161,14 +162,14 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     options: type,
     *,
     touches: Callable[[Any], Touch],
-    shape: Shape = "match",
+    outcome: Outcome = "one",
     failure_tag: str = "",
     timed: bool = False,
     warnings: Callable[[Any], Iterable[str]] = no_warnings,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
-    ``build`` returns a ``FilterFn``, a ``TimedFilterFn`` if it is ``timed``, or an ``ExpandFn``, as ``shape`` says;
+    ``build`` returns a ``FilterFn``, a ``TimedFilterFn`` if it is ``timed``, or an ``ExpandFn``, as ``outcome`` says;
     what can fail at start fails there. ``failure_tag`` is added to an event for which the function raises (default
     ``_<name>_error``).
     """
@@ -176,7 +177,7 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     def register(build: _Build) -> _Build:
         tag = failure_tag or f"_{name}_error"
         doc = build.__doc__ or ""
-        _register(PluginSpec("filter", name, options, build, doc, touches, shape, tag, timed, warnings=warnings))
+        _register(PluginSpec("filter", name, options, build, doc, touches, outcome, tag, timed, warnings=warnings))
         return build
 
     return register

@@ -68,15 +68,15 @@ class Walker:
 
     @staticmethod
     def _step(step: Step, event: Event) -> list[Event]:
-        common: Callable[[Event], None] = step.common.build() or (lambda event: None)
-        function = step.spec.build(step.options, BuildContext(common=common))
-        if step.spec.shape == "expand":
+        common_options: Callable[[Event], None] = step.common_options.build() or (lambda event: None)
+        function = step.spec.build(step.options, BuildContext(common_options=common_options))
+        if step.spec.outcome == "any_number":
             return list(function(event))
         done = function(event)
-        if step.spec.shape == "cancel":
+        if step.spec.outcome == "one_or_none":
             return [] if done else [event]
         if done:
-            common(event)
+            common_options(event)
         return [event]
 
     @staticmethod

@@ -27,13 +27,13 @@ def ids(specs: list[PluginSpec]) -> list[str]:
 
 
 def cases(name: str) -> list[Case]:
-    """Return the table of a filter's test file; a filter of another shape than ``match`` may have none of this form."""
+    """Return the table of a filter's test file; a filter of another outcome than ``one`` may have none of this form."""
     table = getattr(importlib.import_module(f"tests.plugins.filters.test_{name}"), "CASES", [])
     return [case for case in table if isinstance(case, Case)]
 
 
 TABLES = [(spec, case) for spec in FILTERS for case in cases(spec.name)]
-MATCHES = [(spec, case) for spec, case in TABLES if spec.shape == "match"]
+MATCHES = [(spec, case) for spec, case in TABLES if spec.outcome == "one"]
 every_case = pytest.mark.parametrize(
     ("spec", "case"), MATCHES, ids=[f"{spec.name}-{case.id}" for spec, case in MATCHES]
 )
@@ -83,7 +83,7 @@ def test_filter_has_a_failure_tag(spec: PluginSpec) -> None:
 
 @pytest.mark.parametrize("spec", FILTERS, ids=ids(FILTERS))
 def test_filter_has_a_table_of_cases(spec: PluginSpec) -> None:
-    assert spec.shape == "expand" or cases(spec.name)
+    assert spec.outcome == "any_number" or cases(spec.name)
 
 
 @every_case

@@ -30,10 +30,10 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset({"tags"}), sets=frozenset({"tags"}))
 
 
-@filter_plugin("clone", Options, touches=_touches, shape="expand")
+@filter_plugin("clone", Options, touches=_touches, outcome="any_number")
 def build(options: Options, context: BuildContext) -> ExpandFn:
     """Make a copy of the event for each word of `clones`."""
-    words, common = options.clones, context.common
+    words, common_options = options.clones, context.common_options
     as_tag = options.ecs_compatibility != "disabled"
 
     def clone(event: Event) -> list[Event]:
@@ -44,7 +44,7 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
                 add_tag(copy, word)
             else:
                 copy["type"] = word
-            common(copy)
+            common_options(copy)
             events.append(copy)
         return events
 

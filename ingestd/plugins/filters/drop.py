@@ -19,10 +19,10 @@ class Options:
     percentage: float = option(100.0, "Percentage of events to drop, chosen at random.")
 
 
-@filter_plugin("drop", Options, touches=touches_nothing, shape="cancel")
+@filter_plugin("drop", Options, touches=touches_nothing, outcome="one_or_none")
 def build(options: Options, context: BuildContext) -> FilterFn:
     """Drop every event, or `percentage` of them; the common options run for the events that stay."""
-    share, common = options.percentage / 100, context.common
+    share, common_options = options.percentage / 100, context.common_options
 
     def drop_all(event: Event) -> bool:
         return True
@@ -30,7 +30,7 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     def drop_some(event: Event) -> bool:
         if random() < share:  # noqa: S311 -- sampling, not cryptography
             return True
-        common(event)
+        common_options(event)
         return False
 
     return drop_all if share >= 1 else drop_some

@@ -32,7 +32,7 @@ def test_clone(settings: dict[str, Any], event: dict[str, Any], copies: list[dic
 
 
 def test_common_options_run_for_the_copies_alone() -> None:
-    context = BuildContext(common=lambda copy: add_tag(copy, "copy"))
+    context = BuildContext(common_options=lambda copy: add_tag(copy, "copy"))
     clone = spec_of("clone").build(options_of("clone", {"clones": ["b"]}), context)
     tags = ["old"]
     assert clone({"tags": tags}) == [{"tags": ["old"]}, {"tags": ["old", "copy"], "type": "b"}]

@@ -28,6 +28,6 @@ def test_percentage() -> None:
 
 def test_common_options_run_for_what_stays() -> None:
     event: dict[str, str] = {}
-    context = BuildContext(common=lambda kept: kept.update(stays="yes"))
+    context = BuildContext(common_options=lambda kept: kept.update(stays="yes"))
     spec_of("drop").build(options_of("drop", {"percentage": 0}), context)(event)
     assert event == {"stays": "yes"}

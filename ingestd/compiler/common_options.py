@@ -21,7 +21,7 @@ def _ecs() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class FilterCommon:
+class FilterCommonOptions:
     """Common options of a filter."""
 
     add_field: dict[str, Any] = option({}, "Fields to add on success; names and values may contain `%{field}`.")
@@ -48,6 +48,11 @@ class FilterCommon:
             unknown=f"the field name {dynamic[0]!r} depends on the event" if dynamic else "",
         )
 
+    @property
+    def change_events(self) -> bool:
+        """Whether ``build`` returns a function."""
+        return bool(self.add_field or self.remove_field or self.add_tag or self.remove_tag)
+
     def build(self) -> Callable[[Event], None] | None:
         """Return the function to run after a success, None if there is nothing to do."""
         actions = [_adder(Template(name), value) for name, value in self.add_field.items()]
@@ -68,7 +73,7 @@ class FilterCommon:
 
 
 @dataclass(frozen=True, slots=True)
-class InputCommon:
+class InputCommonOptions:
     """Common options of an input."""
 
     type: str = option("", "Value of `[type]` for events without one.")
@@ -80,12 +85,17 @@ class InputCommon:
 
     def touch(self) -> Touch:
         """Return what these options read and set."""
-        touched = FilterCommon(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).touch()
+        touched = FilterCommonOptions(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).touch()
         return touched | (Touch(frozenset({"type"}), frozenset({"type"})) if self.type else Touch())
+
+    @property
+    def change_events(self) -> bool:
+        """Whether ``build`` returns a function."""
+        return bool(self.type or self.tags or self.add_field)
 
     def build(self) -> Callable[[Event], None] | None:
         """Return the function to run on every event of the input, None if there is nothing to do."""
-        adds = FilterCommon(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).build()
+        adds = FilterCommonOptions(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).build()
         if not self.type:
             return adds
 
@@ -99,7 +109,7 @@ class InputCommon:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputCommon:
+class OutputCommonOptions:
     """Common options of an output."""
 
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
@@ -110,6 +120,11 @@ class OutputCommon:
     def touch(self) -> Touch:
         """Return an empty ``Touch``: these options affect no field."""
         return Touch()
+
+    @property
+    def change_events(self) -> bool:
+        """Always false."""
+        return False
 
     def build(self) -> None:
         """Return None: these options do not change events."""
