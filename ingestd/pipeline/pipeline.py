@@ -24,7 +24,7 @@ from ingestd.journal.base import START, JournalError, JournalSizeLimitError, Pos
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
 from ingestd.pipeline.processing import Processed, Processing
-from ingestd.plugins.interfaces import SocketInput, StopMode
+from ingestd.plugins.interfaces import SocketInput, StopMode, WithProblems
 from ingestd.protocols.lines import count_line_ends
 from ingestd.settings import Settings
 from ingestd.tasks import BackgroundTasks, TaskEndedError
@@ -100,6 +100,11 @@ class RunningPipeline:
         The journal has reached its size limit, or the disk refuses the journal or dead letters.
         """
         return not self._resumed.is_set()
+
+    def problems(self) -> list[str]:
+        """Return what needs attention at the outputs, in sentences."""
+        outputs = [delivery.built.output for delivery in self.deliveries]
+        return [text for output in outputs if isinstance(output, WithProblems) for text in output.problems()]
 
     async def start(self) -> None:
         """Open outputs, then inputs, and start.

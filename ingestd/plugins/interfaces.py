@@ -158,3 +158,11 @@ class Output(Protocol[P]):
 
     async def close(self) -> None:
         """Close the resource; nothing is in flight any more."""
+
+
+@runtime_checkable
+class WithProblems(Protocol):
+    """An output that knows what needs attention although it accepts events; ``/health`` shows it."""
+
+    def problems(self) -> list[str]:
+        """Return what it is, in sentences."""

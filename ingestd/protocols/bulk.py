@@ -34,6 +34,9 @@ SHARD_LIMIT_REASON = "shards open"
 
 SECURITY_TYPE = "security_exception"
 
+WRONG_VERSION_REASONS = ("type is missing", "no handler found for uri")
+"""What Elasticsearch 6 says of documents without a mapping type, and newer versions of a path that names one."""
+
 
 class Verdict(enum.Enum):
     """The outcome of a whole request."""
@@ -153,6 +156,8 @@ def parse_response(status: int, body: bytes, count: int) -> BulkResult:
     reason = whole_reason(status, body)
     if status == 413:
         return BulkResult(Verdict.SPLIT, reason=reason)
+    if status == 400 and any(text in reason for text in WRONG_VERSION_REASONS):
+        return BulkResult(Verdict.PAUSE, reason=reason)
     if status == 400:  # an id that is too long, an action that is not JSON: the other documents are fine
         return BulkResult(Verdict.SPLIT, reason=reason)
     if status == 429 or status >= 500 or any(name in reason for name in RETRY_TYPES):

@@ -167,6 +167,7 @@ class Worker:
             "worker": self._number,
             "time": time.time(),
             "full": [name for name, pipeline in self._pipelines.items() if pipeline.paused],
+            "problems": [text for pipeline in self._pipelines.values() for text in pipeline.problems()],
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "metrics": metrics.snapshot(),
         }

@@ -13,7 +13,8 @@ from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_respon
 from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.errors import ElasticResponseError
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.template import VERSION, install_template, template
+from ingestd.stores.elastic.template import VERSION, template
+from ingestd.stores.elastic.template_install import install_template
 from tests.e2e.servers import SearchServer
 
 

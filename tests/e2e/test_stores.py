@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from ingestd.protocols.bulk import action_line
 from ingestd.stores import lucene
 from ingestd.stores.base import InvalidIndexError, QueryTimeoutError, StoreError, TopValue
-from ingestd.stores.elastic.client import Server
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.server import Server
 from ingestd.stores.elastic.store import ElasticStore
 from ingestd.stores.elastic.template import template
 from ingestd.stores.lucene.conditions import MAX_DEPTH

@@ -6,7 +6,7 @@
 #   elasticsearch.sh stop    DATA_DIR
 #   elasticsearch.sh jdk     VERSION                   (prints the JDK it would run on)
 #
-# VERSION   9.5.3, 8.19.21, opensearch-3.8.0, opensearch-2.19.6, ...
+# VERSION   9.5.3, 8.19.21, 7.17.29, 6.8.23, opensearch-3.8.0, opensearch-2.19.6, ...
 #
 # Environment: see common.sh, and
 #   TESTBED_HEAP         JVM heap, default 512m
@@ -17,20 +17,25 @@
 HEAP=${TESTBED_HEAP:-512m}
 PLUGINS=${TESTBED_PLUGINS:-}
 
-# Sets FLAVOUR, NUMBER, MAJOR, GROUP, HOME_DIR and the range of JDKs.
+# Sets FLAVOUR, NUMBER, MAJOR, GROUP, ARTIFACT, HOME_DIR and the range of JDKs.
 parse_version() {
     FLAVOUR=elasticsearch NUMBER=$1
     [[ $1 == opensearch-* ]] && FLAVOUR=opensearch NUMBER=${1#opensearch-}
     [[ $NUMBER =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || die "not a version: $1"
     MAJOR=${NUMBER%%.*} MAX_JDK=99
     case $FLAVOUR-$MAJOR in
+        elasticsearch-6) MIN_JDK=8 MAX_JDK=17 ;;
+        elasticsearch-7) MIN_JDK=11 MAX_JDK=17 ;;
         elasticsearch-8) MIN_JDK=17 ;;
         opensearch-2) MIN_JDK=11 MAX_JDK=21 ;;
         elasticsearch-9|opensearch-3) MIN_JDK=21 ;;
         *) die "no such server: $1" ;;
     esac
     GROUP=org.elasticsearch.distribution.integ-test-zip
+    ARTIFACT=$FLAVOUR
     if [[ $FLAVOUR == opensearch ]]; then GROUP=org.opensearch.distribution.integ-test-zip; fi
+    # Of Elasticsearch 6 there is no stripped distribution: the one without X-Pack is the smallest.
+    if [[ $FLAVOUR-$MAJOR == elasticsearch-6 ]]; then GROUP=org.elasticsearch.distribution.zip ARTIFACT=elasticsearch-oss; fi
     HOME_DIR=$CACHE/servers/$1
 }
 
@@ -98,9 +103,9 @@ install_server() {
     if [[ ! -e $HOME_DIR/.complete ]]; then
         command -v unzip >/dev/null || die "unzip is needed"
         say "getting $FLAVOUR $NUMBER"
-        maven "$work/m2" "$DEPENDENCY_PLUGIN:get" -Dartifact="$GROUP:$FLAVOUR:$NUMBER:zip" -Dtransitive=false ||
+        maven "$work/m2" "$DEPENDENCY_PLUGIN:get" -Dartifact="$GROUP:$ARTIFACT:$NUMBER:zip" -Dtransitive=false ||
             die "cannot get $FLAVOUR $NUMBER"
-        unzip -q "$work/m2/${GROUP//./\/}/$FLAVOUR/$NUMBER/$FLAVOUR-$NUMBER.zip" -d "$work/unpacked"
+        unzip -q "$work/m2/${GROUP//./\/}/$ARTIFACT/$NUMBER/$ARTIFACT-$NUMBER.zip" -d "$work/unpacked"
         mkdir -p "$CACHE/servers" "$work"/unpacked/*/plugins
         chmod -R a+rX "$work/unpacked"
         rm -rf "$HOME_DIR"
@@ -122,12 +127,13 @@ install_server() {
 uses_s3() { [[ -d $HOME_DIR/plugins/repository-s3 && -n ${TESTBED_S3_ENDPOINT:-} ]]; }
 
 write_config() {
-    local conf=$1 port=$2
+    local conf=$1 port=$2 transport=transport.port
+    if ((MAJOR < 7)); then transport=transport.tcp.port; fi
     rm -rf "$conf"
     cp -r "$HOME_DIR/config" "$conf"
     # These lines name folders inside the shared, read-only server, or choose the collector for big heaps.
-    sed -i -e '/Xlog:gc/d' -e '/HeapDump/d' -e '/ErrorFile/d' -e '/UseG1GC/d' -e '/G1ReservePercent/d' \
-        -e '/InitiatingHeapOccupancyPercent/d' -e '/G1HeapRegionSize/d' "$conf/jvm.options"
+    sed -i -e '/Xlog:gc/d' -e '/Xloggc/d' -e '/PrintGC/d' -e '/GCLogFile/d' -e '/PrintTenuring/d' -e '/HeapDump/d' -e '/ErrorFile/d' \
+        -e '/UseG1GC/d' -e '/UseConcMarkSweepGC/d' -e '/CMSInitiating/d' -e '/G1ReservePercent/d' -e '/InitiatingHeapOccupancyPercent/d' -e '/G1HeapRegionSize/d' "$conf/jvm.options"
     cat >"$conf/$FLAVOUR.yml" <<YML
 cluster.name: testbed-$port
 node.name: testbed
@@ -137,11 +143,11 @@ path.repo: ["$DATA/snapshots"]
 network.host: 127.0.0.1
 http.port: $port
 # Any free port: nothing but this node talks on it.
-transport.port: 0
+$transport: 0
 discovery.type: single-node
 cluster.routing.allocation.disk.threshold_enabled: false
 YML
-    if [[ $FLAVOUR == elasticsearch ]]; then echo "xpack.security.enabled: false" >>"$conf/$FLAVOUR.yml"; fi
+    if [[ $FLAVOUR == elasticsearch && $MAJOR -ge 7 ]]; then echo "xpack.security.enabled: false" >>"$conf/$FLAVOUR.yml"; fi
     if uses_s3; then
         cat >>"$conf/$FLAVOUR.yml" <<YML
 s3.client.default.endpoint: $TESTBED_S3_ENDPOINT

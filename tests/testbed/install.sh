@@ -5,7 +5,7 @@
 set -euo pipefail
 export TESTBED_PLUGINS=${TESTBED_PLUGINS-repository-s3}
 cd "$(dirname "${BASH_SOURCE[0]}")"
-(($#)) || set -- 9.5.3 8.19.21 opensearch-3.8.0
+(($#)) || set -- 9.5.3 8.19.21 7.17.29 6.8.23 opensearch-3.8.0
 pids=()
 for version in "$@"; do
     bash elasticsearch.sh install "$version" </dev/null &

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,8 @@ from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
+from ingestd.plugins.outputs._connect import Connector
+from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
 from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, bulk_body, parse_response
 from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.errors import ElasticUnavailable
@@ -26,9 +27,10 @@ log = get_logger(__name__)
 MAX_REQUESTS = 8
 """Most concurrent requests of one process to one cluster; the actual number depends on the cluster's responses."""
 
-PAUSE_SECONDS = 60.0
-"""How long to wait before the next request when the server says that we are not allowed."""
 _BAD_REQUEST = 400
+
+_ALL_REJECTED = 3
+"""So many rejected documents without a stored one in between are no accident."""
 
 _TIMEOUTS = 3
 """After this many timeouts a request is sent in halves: it may be too large."""
@@ -79,28 +81,6 @@ class _Attempt:
                 self.tallies[number].not_delivered(self.payloads[number].indices[position], dead=False)
 
 
-class Retry:
-    """The waits between tries: doubled each time up to a limit, with jitter, without end.
-
-    Args:
-        initial: Seconds before the first retry.
-        maximum: Of seconds.
-    """
-
-    def __init__(self, initial: float, maximum: float) -> None:
-        self._initial, self._maximum = initial, maximum
-
-    def attempts(self) -> Iterator[int]:
-        """Return 0, 1, 2 ... without end."""
-        return itertools.count()
-
-    async def wait(self, attempt: int, at_least: float = 0) -> None:
-        """Wait after the failed try number ``attempt``; ``at_least``: the seconds that the server asks for."""
-        longest = min(self._initial * 2 ** min(attempt, 30), self._maximum)
-        # half of it is random: many daemons that lost one server must not return in step
-        await asyncio.sleep(max(longest / 2 + random.uniform(0, longest / 2), at_least))  # noqa: S311
-
-
 @dataclass(frozen=True, slots=True)
 class _Reply:
     """The outcome of a request; ``cause`` is the label of a retry, ``retry_after`` what the server asks for in s."""
@@ -118,28 +98,40 @@ class BulkSender:
         name: The plugin id of the output.
         dead_letters: Where documents go that the cluster refuses for good.
         retry: How long to wait between tries.
+        connector: Knows the server.
         pipeline: An ingest pipeline of the server for all documents.
         own_documents: Whether each event becomes a document of its own, so that an index can be counted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the parts that it connects
         self,
         client: ElasticClient,
         name: str,
         dead_letters: DeadLetters,
         retry: Retry,
+        connector: Connector,
         *,
         pipeline: str | None = None,
         own_documents: bool = True,
     ) -> None:
         self._client, self._name, self._dead_letters, self._retry = client, name, dead_letters, retry
-        self._pipeline, self._own_documents = pipeline, own_documents
+        self._connector, self._pipeline, self._own_documents = connector, pipeline, own_documents
         self._limit = AdaptiveLimit(MAX_REQUESTS)
         self._failing = Outage(log.warning, "a delivery is tried again", log.info, "deliveries succeed again")
         text = "the server refuses us; delivery waits until it does not"
         self._refused = Outage(log.error, text, log.info, "the server takes events again")
         self._retry_lock = asyncio.Lock()
         self._ask_again_at = 0.0  # by the loop's clock
+        self._refusal = ""
+        self._rejected, self._rejection = 0, ""  # since the last document that was stored
+
+    def problems(self) -> list[str]:
+        """Return why events are kept, or why all of them have become dead letters lately, if so."""
+        if self._refused.ongoing:
+            return [f"{self._name} keeps its events: {self._refusal}"]
+        if self._rejected < _ALL_REJECTED:
+            return []
+        return [f"the last {self._rejected} events of {self._name} became dead letters: {self._rejection}"]
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Send all payloads in one request; return what became of each when every document is stored or dead."""
@@ -161,6 +153,7 @@ class BulkSender:
             result = reply.result
             match result.verdict:
                 case Verdict.ITEMS:
+                    self._rejected *= not result.delivered
                     if result.duplicates:
                         attempt.note_duplicates(result.duplicates)
                     if result.rejected:
@@ -203,13 +196,14 @@ class BulkSender:
                 return await self._request_now(attempt)
             async with self._retry_lock:
                 await asyncio.sleep(self._ask_again_at - asyncio.get_running_loop().time())
+                await self._connector.refresh()
                 return await self._request_now(attempt)
 
     async def _request_now(self, attempt: _Attempt) -> _Reply:
         body = attempt.body()
         begin = asyncio.get_running_loop().time()
         try:
-            answer = await self._client.bulk(body, pipeline=self._pipeline)
+            answer = await self._client.bulk(body, pipeline=self._pipeline, document_type=self._connector.document_type)
         except ElasticUnavailable as error:
             self._limit.bad()
             return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
@@ -228,6 +222,7 @@ class BulkSender:
     def _note_refusal(self, result: BulkResult) -> None:
         if result.verdict is Verdict.PAUSE:
             self._refused.failed(output=self._name, reason=result.reason)
+            self._refusal = result.reason
             self._ask_again_at = asyncio.get_running_loop().time() + PAUSE_SECONDS
         else:
             self._refused.recovered(output=self._name)
@@ -258,6 +253,8 @@ class BulkSender:
         [(number, at)] = attempt.locate([position])
         payload = attempt.payloads[number]
         attempt.tallies[number].not_delivered(payload.indices[at], dead=True)
+        self._rejected += 1
+        self._rejection = f"index {payload.indices[at]}: {reason}"
         self._dead_letters.add(
             stage="output",
             reason=reason,

@@ -17,24 +17,25 @@ from ingestd.event.payload import Payload
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
-from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Prepared
-from ingestd.plugins.outputs._bulk import MAX_REQUESTS, PAUSE_SECONDS, BulkSender, Retry
+from ingestd.plugins.outputs._bulk import MAX_REQUESTS, BulkSender
+from ingestd.plugins.outputs._connect import Connector
+from ingestd.plugins.outputs._full_indices import FullIndices
 from ingestd.plugins.outputs._naming import Naming
+from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix
 from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.template import install_template
+from ingestd.stores.elastic.server import DEFAULT_TYPE
+from ingestd.stores.elastic.template_install import install_template
 from ingestd.tasks import BackgroundTasks
-
-log = get_logger(__name__)
 
 _REQUEST_BYTES = 1 << 20
 """Size of one bulk body: larger ones cost more CPU on both sides (cache, copies), smaller ones more requests."""
 
-_UNAUTHORIZED = 401
+_FIELDS_SECONDS = 30.0
+"""How often to look whether the indices being written have room for new fields."""
 
 _RECONNECT_SECONDS = 10.0
 """How long to wait after an error of our own while we connect; what a server answers has pauses of its own."""
@@ -74,6 +75,7 @@ class Options:
     manage_template: bool = option(True, "Install an index template at the first contact.")
     template: str = option("", "JSON file with a template of your own.")
     template_name: str = option("ingestd", "Name of the template.")
+    document_type: str = option("", "Mapping type with Elasticsearch 6, ignored by newer servers; default: doc.")
     template_overwrite: bool = option(False, "Replace a template of that name, whoever made it.")
     retry_initial_interval: float = option(2, "Seconds before the first retry; doubled each time.")
     retry_max_interval: float = option(64, "Most seconds between two retries.")
@@ -99,20 +101,25 @@ class ElasticsearchOutput:
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
         self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)
-        self._retry = Retry(opts.retry_initial_interval, opts.retry_max_interval)
+        retry = Retry(opts.retry_initial_interval, opts.retry_max_interval)
+        self._connector = Connector(
+            self._client,
+            context.plugin_id,
+            retry,
+            opts.document_type,
+            self._install_template if opts.manage_template else None,
+        )
         self._sender = BulkSender(
             self._client,
             context.plugin_id,
             context.dead_letters,
-            self._retry,
+            retry,
+            self._connector,
             pipeline=opts.pipeline.static or None,
             own_documents=self._action == "create" and not opts.document_id.text,
         )
-        self._tasks, self._ready = BackgroundTasks(f"output {context.plugin_id}"), asyncio.Event()
-        text = "no answer yet; events are kept until there is one"
-        self._absent = Outage(log.warning, text, log.info, "the server answers")
-        text = "the server takes nothing yet; events are kept until it does"
-        self._unwilling = Outage(log.error, text, log.info, "the server takes events now")
+        self._full_indices = FullIndices(self._client, context.plugin_id)
+        self._tasks = BackgroundTasks(f"output {context.plugin_id}")
 
     async def open(self) -> None:
         """Connect in the background: an absent server delays delivery, not the start.
@@ -120,49 +127,28 @@ class ElasticsearchOutput:
         Raises:
             ValueError: An option is wrong or names a file that is.
         """
-        self._tasks.keep_running("connect", self._connect, _RECONNECT_SECONDS)
-
-    async def _connect(self) -> None:
-        """Connect, and install the template unless it is the user's."""
-        await asyncio.sleep(0)  # importing the client is slow: let the inputs open first
-        self._client.connect()
-        if self._opts.manage_template:
-            await self._install_template()
-        self._ready.set()
+        self._tasks.keep_running("connect", self._connector.run, _RECONNECT_SECONDS)
+        self._tasks.keep_running("check of fields", self._check_fields, _RECONNECT_SECONDS)
 
     async def _install_template(self) -> None:
-        for attempt in self._retry.attempts():
-            pause = await self._template_pause()
-            if pause is None:
-                break
-            await self._retry.wait(attempt, pause)
-        self._absent.recovered(output=self._name)
-        self._unwilling.recovered(output=self._name)
+        await install_template(
+            self._client,
+            self._opts.index.text,
+            template_name=self._opts.template_name,
+            template_file=self._opts.template or None,
+            template_overwrite=self._opts.template_overwrite,
+            document_type=self._opts.document_type or DEFAULT_TYPE,
+        )
 
-    async def _template_pause(self) -> float | None:
-        """Install the template. If the server is absent or refuses, return the minimum seconds to the next try.
+    async def _check_fields(self) -> None:
+        """Find the indices of the last events that have no room for new fields."""
+        while True:
+            await asyncio.sleep(_FIELDS_SECONDS)
+            await self._full_indices.check()
 
-        Without it the first documents would give the day's index mappings that cannot be changed later.
-        """
-        try:
-            await install_template(
-                self._client,
-                self._opts.index.text,
-                template_name=self._opts.template_name,
-                template_file=self._opts.template or None,
-                template_overwrite=self._opts.template_overwrite,
-            )
-        except ElasticUnavailable as error:
-            self._absent.failed(output=self._name, error=error)
-            return 0
-        except ElasticResponseError as error:
-            if error.status in {_UNAUTHORIZED, 429} or error.status >= 500:
-                self._unwilling.failed(output=self._name, error=error)
-                return PAUSE_SECONDS if error.status == _UNAUTHORIZED else 0
-            log.error("the index template could not be installed", output=self._name, error=error)
-        except ValueError as error:
-            log.error("the index template could not be installed", output=self._name, error=error)
-        return None
+    def problems(self) -> list[str]:
+        """Return what needs attention, in sentences."""
+        return [*self._connector.problems(), *self._sender.problems(), *self._full_indices.problems()]
 
     def prepare(self, batch: Batch) -> Prepared[Payload]:
         """Return the documents of ``batch`` with their action lines, and the events for which there is no index."""
@@ -181,7 +167,9 @@ class ElasticsearchOutput:
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""
-        await self._ready.wait()
+        await self._connector.ready.wait()
+        for payload in payloads:
+            self._full_indices.written.update(payload.indices)
         return await self._sender.deliver(payloads)
 
     def _simple_actions(self, names: list[str], ids: EventIds) -> list[bytes]:

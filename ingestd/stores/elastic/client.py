@@ -1,4 +1,4 @@
-"""One client for Elasticsearch 8 and 9 and OpenSearch 2 and 3; importing it does not import the official client.
+"""One client for Elasticsearch 6 to 9 and OpenSearch 2 and 3; importing it does not import the official client.
 
 `ElasticClient.api` is the official client, for what is not done for every event. What must be fast, or must not change
 a byte, passes its transport unparsed: `bulk` and `search`.
@@ -7,7 +7,6 @@ a byte, passes its transport unparsed: `bulk` and `search`.
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import zlib
 from collections.abc import Mapping
@@ -18,17 +17,15 @@ from urllib.parse import quote, urlencode
 from ingestd.protocols import bulk
 from ingestd.stores.elastic.errors import ElasticResponseError, parse_body, response_error
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.server import Server, flavour_of, parse_version
 
 if TYPE_CHECKING:
-    from elastic_transport import HttpHeaders
     from elasticsearch import AsyncElasticsearch
 
     from ingestd.stores.elastic.transport import Transport
 
 GZIP = 16 + zlib.MAX_WBITS  # makes zlib write a gzip header
 THREAD_BYTES = 1 << 16  # below this, compressing is faster than waking a thread
-
-_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +35,6 @@ class BulkAnswer:
     status: int
     body: bytes
     retry_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The kind of server: ``flavour`` is ``elasticsearch`` or ``opensearch``; ``version`` (0, 0, 0) if it hides it."""
-
-    flavour: str
-    version: tuple[int, int, int] = (0, 0, 0)
-
-    def __str__(self) -> str:
-        return f"{self.flavour} {'.'.join(map(str, self.version)) if any(self.version) else 'of unknown version'}"
 
 
 class ElasticClient:
@@ -64,6 +50,7 @@ class ElasticClient:
         self._gzip_level = options.gzip_level()
         self._bulk_path = "/" + (options.bulk_path or "_bulk").strip("/")
         self._client: AsyncElasticsearch | None = None
+        self._server: Server | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -104,12 +91,13 @@ class ElasticClient:
     def _transport(self) -> Transport:
         return cast("Transport", self.api.transport)
 
-    async def bulk(self, body: bytes, *, pipeline: str | None = None) -> BulkAnswer:
+    async def bulk(self, body: bytes, *, pipeline: str | None = None, document_type: str = "") -> BulkAnswer:
         """Send a ``_bulk`` body, compressed if the options say so, and return the short response unparsed.
 
         Args:
             body: Action lines and documents, ending in a line end.
             pipeline: Ingest pipeline of the server for these documents.
+            document_type: Mapping type of these documents, for a server that has types (`Server.has_types`).
 
         Raises:
             ElasticUnavailable: No answer; the documents may have been stored nevertheless.
@@ -120,7 +108,7 @@ class ElasticClient:
             body = await _compressed(body, self._gzip_level)
         params = {"filter_path": bulk.FILTER_PATH} | ({"pipeline": pipeline} if pipeline else {})
         # POST, not the client's PUT: aiohttp sends an idempotent method twice when a kept connection breaks.
-        target = _target(self._bulk_path, params)
+        target = _target(_typed(self._bulk_path, document_type) if document_type else self._bulk_path, params)
         meta, data = await self._transport.send("POST", target, body=body, headers=headers)
         return BulkAnswer(meta.status, data or b"", _seconds(meta.headers.get("retry-after")))
 
@@ -142,26 +130,36 @@ class ElasticClient:
             raise response_error(meta, parse_body(data))
         return data
 
-    async def server(self) -> Server:
-        """Return the kind of server and its version.
+    async def server(self, *, refresh: bool = False) -> Server:
+        """Return the kind of server and its version, which is asked for once.
 
         Stripped distributions, and accounts without the privilege ``monitor``, get no answer to ``GET /``: then the
-        headers and the list of nodes are used.
+        headers and the list of nodes are used, and if these do not help, a new Elasticsearch is assumed.
+
+        Args:
+            refresh: Ask again: the server may have been upgraded.
 
         Raises:
             ElasticUnavailable: No answer.
             ElasticResponseError: The credentials are wrong, or the server is neither of the two.
         """
+        if self._server is None or refresh:
+            self._server = await self._ask_server()
+        return self._server
+
+    async def _ask_server(self) -> Server:
         meta, data = await self._transport.send("GET", "/", headers={})
         answer = parse_body(data)
         if meta.status == 401:
             raise response_error(meta, answer)
-        flavour = _flavour(answer, meta.headers)
+        flavour = flavour_of(answer, meta.headers)
+        if not flavour and meta.status == 403:
+            return Server("elasticsearch")
         if not flavour:
             raise ElasticResponseError(f"{self._hosts[0].url} is neither Elasticsearch nor OpenSearch", meta.status)
         version = answer.get("version", {}).get("number") if isinstance(answer, dict) and meta.status == 200 else None
         version = version or await _node_version(self.api)
-        return Server(flavour, _version(str(version or meta.headers.get("x-opensearch-version", ""))))
+        return Server(flavour, parse_version(str(version or meta.headers.get("x-opensearch-version", ""))))
 
     async def close(self) -> None:
         """Close all connections. A later request opens new ones."""
@@ -174,6 +172,15 @@ class ElasticClient:
 def quote_part(text: str) -> str:
     """Return ``text`` for use as one part of a path: an index name, an id."""
     return quote(text, safe="*,")
+
+
+def _typed(bulk_path: str, document_type: str) -> str:
+    """Return the path of bulk requests that gives a mapping type to action lines without one.
+
+    It has to name an index too, which counts for no line, as ours all name theirs.
+    """
+    head, _, last = bulk_path.rpartition("/")
+    return f"{head}/ingestd/{quote_part(document_type)}/{last}"
 
 
 def _target(path: str, params: Mapping[str, str | bool] | None) -> str:
@@ -198,23 +205,6 @@ async def _node_version(api: AsyncElasticsearch) -> str | None:
     nodes = answer.body.get("nodes") if isinstance(answer.body, dict) else None
     version: str | None = next(iter(nodes.values())).get("version") if nodes else None
     return version
-
-
-def _flavour(answer: Any, headers: HttpHeaders) -> str:
-    if "x-opensearch-version" in headers:
-        return "opensearch"
-    if headers.get("x-elastic-product") == "Elasticsearch":
-        return "elasticsearch"
-    if isinstance(answer, dict) and isinstance(answer.get("version"), dict):
-        # OpenSearch can be set up to report itself as Elasticsearch 7.10; its tagline stays.
-        distribution, tagline = answer["version"].get("distribution"), str(answer.get("tagline"))
-        return "opensearch" if distribution == "opensearch" or "OpenSearch" in tagline else "elasticsearch"
-    return ""
-
-
-def _version(text: str) -> tuple[int, int, int]:
-    match = _VERSION.search(text)
-    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
 
 
 def _seconds(text: str | None) -> float | None:

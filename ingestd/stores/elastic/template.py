@@ -12,24 +12,21 @@ Logs of many programs share an index, so no document may be rejected because of 
   Elasticsearch does neither: there ``host`` is kept and not indexed.
 * A string field is a keyword, and no string is detected as a date or a number: Django's
   ``server_time`` "22/Nov/2026 10:00:00" of the first event must not rule out those of all later ones.
+* Our own fields are mapped from the start, so that a record with thousands of keys cannot take their places.
 * More than `TOTAL_FIELDS` fields: Elasticsearch from 8.14 keeps the excess fields without indexing
-  them; OpenSearch then rejects documents with new fields.
+  them, which `field_limit` finds out; OpenSearch and older Elasticsearch then reject documents with new fields.
+* Elasticsearch 6 to 7.8 have templates of the older form, ``PUT _template``; those of 6 have a mapping type.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import orjson
+from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
 
-from ingestd.stores.elastic.client import ElasticClient, Server
-from ingestd.stores.elastic.errors import ElasticResponseError
-
-TEMPLATE_NAME = "ingestd"
-VERSION = 3
+VERSION = 4
 """Increased with every change of `template`, so that an older one of ours is replaced."""
 
 PRIORITY = 200  # above the servers' own templates (100) and those of beats (150)
@@ -41,8 +38,24 @@ terms are of no use for counting and sorting, and cost disk space with every doc
 
 MESSAGE_KEYWORD_CHARS = 256  # as in Logstash's template: only short messages repeat verbatim
 
-SUBOBJECTS_OFF = (8, 14, 0)
-"""From this version of Elasticsearch on, ``subobjects: false`` works, and too many fields are not an error."""
+MANAGED_BY = {"managed_by": "ingestd"}
+"""The ``_meta`` of a template of ours: of the template itself, or of the mapping in one of the older form."""
+
+_MAPPING_KEYS = frozenset(
+    {"properties", "dynamic", "dynamic_templates", "dynamic_date_formats", "date_detection", "numeric_detection"}
+    | {"subobjects", "runtime", "_meta", "_source", "_routing", "_field_names", "_all"}
+)
+"""Keys of a mapping; a mapping of Elasticsearch 6 has a single other key instead, the mapping type."""
+
+_KEYWORDS = frozenset(
+    {"@version", "level", "logger_name", "method", "path", "referrer", "request_path", "search_word", "tags", "type"}
+    | {"user_agent"}
+)
+
+_GEOIP_KEYWORDS = (
+    *("city_name", "continent_code", "continent_name", "country_code2", "country_code3", "country_name"),
+    *("postal_code", "region_code", "region_iso_code", "region_name", "timezone", "as_org"),
+)
 
 _REFERENCE = re.compile(r"%\{.*?\}\}?")
 
@@ -61,16 +74,55 @@ def index_pattern(index: str) -> str:
     return pattern
 
 
-def template(pattern: str, *, server: Server) -> dict[str, Any]:
-    """Return the body of ``PUT _index_template/...`` for the indices that ``pattern`` names."""
-    subobjects_off = server.flavour == "elasticsearch" and server.version >= SUBOBJECTS_OFF
+def template(pattern: str, *, server: Server, document_type: str = DEFAULT_TYPE) -> dict[str, Any]:
+    """Return the body of ``PUT _index_template/...``, or of ``PUT _template/...`` for an older server.
+
+    Args:
+        pattern: Names the indices.
+        server: Where it goes to.
+        document_type: Mapping type of the indices, for a server that has types.
+    """
+    settings, mappings = _settings(server), _mappings(server)
+    if not server.composable_templates:
+        mappings = {"_meta": MANAGED_BY, **mappings}
+        return older_form([pattern], settings, mappings, server, document_type) | {"version": VERSION}
+    return {
+        "index_patterns": [pattern],
+        "priority": PRIORITY,
+        "version": VERSION,
+        "_meta": MANAGED_BY,
+        "template": {"settings": settings, "mappings": mappings},
+    }
+
+
+def older_form(
+    patterns: list[str], settings: dict[str, Any], mappings: dict[str, Any], server: Server, document_type: str
+) -> dict[str, Any]:
+    """Return the body of ``PUT _template/...``; the mappings get a type where the server needs one."""
+    if server.has_types and mappings and not has_type(mappings):
+        mappings = {document_type: mappings}
+    return {"index_patterns": patterns, "order": PRIORITY, "settings": settings, "mappings": mappings}
+
+
+def has_type(mappings: Mapping[str, Any]) -> bool:
+    """Return whether mappings are those of a mapping type, by its name."""
+    return len(mappings) == 1 and not _MAPPING_KEYS & mappings.keys()
+
+
+def _settings(server: Server) -> dict[str, Any]:
+    limit: dict[str, Any] = {"limit": TOTAL_FIELDS}
+    if server.subobjects:
+        limit["ignore_dynamic_beyond_limit"] = True
+    index = {"refresh_interval": "5s", "mapping": {"ignore_malformed": True, "total_fields": limit}}
+    # Elasticsearch 6 makes five shards of each index; the default of all others is one.
+    return {"index": index | ({"number_of_shards": 1} if server.has_types else {})}
+
+
+def _mappings(server: Server) -> dict[str, Any]:
     keyword = {"type": "keyword", "ignore_above": KEYWORD_CHARS}
     host: dict[str, Any] = keyword
-    if server.flavour == "elasticsearch" and not subobjects_off:
+    if server.flavour == "elasticsearch" and not server.subobjects:
         host = {"type": "object", "enabled": False}
-    limit: dict[str, Any] = {"limit": TOTAL_FIELDS}
-    if subobjects_off:
-        limit["ignore_dynamic_beyond_limit"] = True
     properties = _fields(keyword) | {"host": host}
     mappings: dict[str, Any] = {
         "date_detection": False,
@@ -82,39 +134,33 @@ def template(pattern: str, *, server: Server) -> dict[str, Any]:
             # The servers' own choice, float, makes 0.1 of a range or a count 0.10000000149.
             {"numbers": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
         ],
-        "properties": properties | (_objects(keyword) if subobjects_off else {}),
+        "properties": properties | (_objects(keyword) if server.subobjects else {}),
     }
-    if subobjects_off:
+    if server.subobjects:
         mappings["subobjects"] = False
-    return {
-        "index_patterns": [pattern],
-        "priority": PRIORITY,
-        "version": VERSION,
-        "_meta": {"managed_by": "ingestd"},
-        "template": {
-            "settings": {
-                "index": {"refresh_interval": "5s", "mapping": {"ignore_malformed": True, "total_fields": limit}}
-            },
-            "mappings": mappings,
-        },
-    }
+    return mappings
 
 
 def _fields(keyword: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the Django handler and of the default pipeline, all but ``host``."""
-    keywords = ("@version", "level", "logger_name", "method", "path", "request_path", "search_word", "tags", "type")
     return {
         # Without a time no search by time finds an event; a dead letter is better.
         "@timestamp": {"type": "date", "ignore_malformed": False},
         "message": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": MESSAGE_KEYWORD_CHARS}}},
         "stack_trace": {"type": "text"},
-        **{name: dict(keyword) for name in keywords},
+        **{name: dict(keyword) for name in sorted(_KEYWORDS)},
         "status_code": {"type": "integer"},
         "bytes": {"type": "long"},
-        "duration_ms": {"type": "double"},
-        "visit": {"type": "boolean"},
         "client_ip": {"type": "ip"},
+        "duration_ms": {"type": "double"},
+        # No boolean: older servers reject a document for any other value in one, and this name is not rare.
+        "visit": dict(keyword),
+        **{f"geoip.{name}": dict(keyword) for name in _GEOIP_KEYWORDS},
+        "geoip.asn": {"type": "long"},
+        "geoip.dma_code": {"type": "long"},
         "geoip.ip": {"type": "ip"},
+        "geoip.latitude": {"type": "double"},
+        "geoip.longitude": {"type": "double"},
         "geoip.location": {"type": "geo_point"},
         "geoip.geo.location": {"type": "geo_point"},
     }
@@ -129,84 +175,4 @@ def _objects(keyword: Mapping[str, Any]) -> dict[str, Any]:
         "host.name": dict(keyword),
         **{f"{name}.ip": {"type": "ip"} for name in ("client", "source")},
         **{f"{name}.geo.location": {"type": "geo_point"} for name in ("client", "source")},
-    }
-
-
-async def install_template(
-    client: ElasticClient,
-    index: str,
-    *,
-    template_name: str = TEMPLATE_NAME,
-    template_file: str | None = None,
-    template_overwrite: bool = False,
-) -> bool:
-    """Install the template unless one with this name exists; return whether it was installed.
-
-    One that an older version of ingestd installed is replaced, one for other indices is extended to these.
-
-    Args:
-        client: The connection.
-        index: The output's ``index`` option.
-        template_name: As Logstash's option.
-        template_file: Logstash's ``template``: a JSON file instead of ours, composable or in the older format.
-        template_overwrite: Replace any template with this name.
-
-    Raises:
-        ValueError: The file or ``index`` is invalid.
-        ElasticUnavailable: No answer.
-        ElasticResponseError: The server rejects it.
-    """
-    pattern = index_pattern(index)
-    patterns = [pattern]
-    existing = await _installed(client, template_name)
-    if existing is not None and not template_overwrite:
-        if template_file is not None or existing.get("_meta", {}).get("managed_by") != "ingestd":
-            return False
-        patterns = sorted({pattern, *existing["index_patterns"]})
-        if existing.get("version", 0) >= VERSION and patterns == sorted(existing["index_patterns"]):
-            return False
-    if template_file:
-        body = read_template(template_file, pattern)
-    else:
-        body = template(pattern, server=await client.server()) | {"index_patterns": patterns}
-    await client.api.indices.put_index_template(name=template_name, body=body)
-    return True
-
-
-async def _installed(client: ElasticClient, template_name: str) -> dict[str, Any] | None:
-    """Return the index template with this name, None if there is none."""
-    try:
-        answer = await client.api.indices.get_index_template(name=template_name)
-    except ElasticResponseError as error:
-        if error.status == 404:
-            return None
-        raise
-    installed: dict[str, Any] = answer["index_templates"][0]["index_template"]
-    return installed
-
-
-def read_template(name: str, pattern: str) -> dict[str, Any]:
-    """Read a template file; one in the older format (``PUT _template``) is turned into a composable one.
-
-    Raises:
-        ValueError: The file is missing or is not a template.
-    """
-    try:
-        body = orjson.loads(Path(name).read_bytes())
-    except OSError as error:
-        raise ValueError(f"template: {name} cannot be read: {(error.strerror or 'unknown').lower()}") from None
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"template: {name} is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise ValueError(f"template: {name} is not a JSON object")
-    if isinstance(body.get("template"), dict) or "composed_of" in body:
-        return {"index_patterns": [pattern]} | body
-    inner = {key: body[key] for key in ("settings", "mappings", "aliases") if key in body}
-    if not inner:
-        raise ValueError(f"template: {name} has neither settings nor mappings")
-    patterns = body.get("index_patterns") or body.get("template") or pattern
-    return {
-        "index_patterns": [patterns] if isinstance(patterns, str) else patterns,
-        "priority": body.get("order", PRIORITY),
-        "template": inner,
     }

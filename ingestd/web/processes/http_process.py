@@ -89,7 +89,9 @@ class _Workers:
             reasons.append("the daemon is stopping")
         full = sorted({name for state in states for name in state["full"]})
         reasons += [f"pipeline {name} takes in nothing: its journal is full, or cannot be written" for name in full]
-        degraded = self._last_run.failures() if self._last_run is not None else ()
+        problems = dict.fromkeys(text for state in states for text in state["problems"])  # workers share most of them
+        failures = self._last_run.failures() if self._last_run is not None else ()
+        degraded = (*problems, *failures)
         return Health(not_ready=tuple(reasons), degraded=degraded, running=len(states), wanted=response["workers"])
 
 

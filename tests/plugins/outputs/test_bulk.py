@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
-from ingestd.plugins.outputs._bulk import Retry, _Attempt
+from ingestd.plugins.outputs._bulk import _Attempt
+from ingestd.plugins.outputs._retry import Retry
 
 rows = st.lists(st.tuples(st.sampled_from([b'{"create":{}}', b'{"index":{}}']), st.sampled_from([b"{}", b'{"a":1}'])))
 

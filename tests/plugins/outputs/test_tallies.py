@@ -10,7 +10,9 @@ import pytest
 
 from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
-from ingestd.plugins.outputs._bulk import BulkSender, Retry
+from ingestd.plugins.outputs._bulk import BulkSender
+from ingestd.plugins.outputs._connect import Connector
+from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.elastic.client import BulkAnswer
 from ingestd.stores.elastic.errors import ElasticUnavailable
 from tests.plugins.outputs.outputs import Letters, batch, build
@@ -26,7 +28,7 @@ class Server:
     def __init__(self, statuses: dict[str, int], no_answers: int = 0, max_documents: int = 100) -> None:
         self.statuses, self.no_answers, self.max_documents = statuses, no_answers, max_documents
 
-    async def bulk(self, body: bytes, *, pipeline: str | None = None) -> BulkAnswer:
+    async def bulk(self, body: bytes, *, pipeline: str | None = None, document_type: str = "") -> BulkAnswer:
         if self.no_answers:
             self.no_answers -= 1
             raise ElasticUnavailable("no answer", "timeout")
@@ -63,7 +65,9 @@ async def test_bulk(
 ) -> None:
     client: Any = Server(dict(statuses), no_answers, max_documents)
     letters = Letters()
-    tallies = await BulkSender(client, "elasticsearch_0", letters, Retry(0.001, 0.001)).deliver(PAYLOADS)
+    retry = Retry(0.001, 0.001)
+    connector = Connector(client, "elasticsearch_0", retry, "", None)
+    tallies = await BulkSender(client, "elasticsearch_0", letters, retry, connector).deliver(PAYLOADS)
     assert [(one.delivered, one.duplicates, one.dead) for one in tallies] == expected
     assert [sum(one.indices.values()) for one in tallies] == [one.delivered for one in tallies]
     assert len(letters.letters) == sum(one.dead for one in tallies)

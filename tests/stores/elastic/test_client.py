@@ -6,9 +6,10 @@ import sys
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders
 
-from ingestd.stores.elastic.client import ElasticClient, Server, quote_part
+from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.errors import response_error
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.server import Server
 
 
 def test_the_import_is_cheap() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ingestd.stores.elastic.client import Server
-from ingestd.stores.elastic.template import PRIORITY, index_pattern, read_template, template
+from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.template import PRIORITY, index_pattern, template
+from ingestd.stores.elastic.template_install import read_template
 
 PATTERNS = [
     ("logstash-%{+YYYY.MM.dd}", "logstash-*"),

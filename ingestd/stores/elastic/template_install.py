@@ -1,0 +1,122 @@
+"""Puts the index template on the server: ours, or the one in a file of the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ingestd.stores.elastic.client import ElasticClient, quote_part
+from ingestd.stores.elastic.errors import ElasticResponseError
+from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
+from ingestd.stores.elastic.template import MANAGED_BY, PRIORITY, VERSION, has_type, index_pattern, older_form, template
+
+TEMPLATE_NAME = "ingestd"
+
+_JSON = {"accept": "application/json", "content-type": "application/json"}
+
+
+async def install_template(
+    client: ElasticClient,
+    index: str,
+    *,
+    template_name: str = TEMPLATE_NAME,
+    template_file: str | None = None,
+    template_overwrite: bool = False,
+    document_type: str = DEFAULT_TYPE,
+) -> bool:
+    """Install the template unless one of that name exists; return whether it was installed.
+
+    One of ours from an older version is replaced, and one that exists for other indices is extended to these.
+
+    Args:
+        client: The connection.
+        index: The output's ``index`` option.
+        template_name: As Logstash's option.
+        template_file: Logstash's ``template``: a JSON file instead of ours, composable or of the older form.
+        template_overwrite: Replace any template of that name.
+        document_type: Mapping type of the documents, for a server that has types.
+
+    Raises:
+        ValueError: The file or ``index`` cannot be used.
+        ElasticUnavailable: No answer.
+        ElasticResponseError: The server rejects it.
+    """
+    pattern = index_pattern(index)
+    patterns = [pattern]
+    server = await client.server()
+    existing = await _installed(client, template_name, server)
+    if existing is not None and not template_overwrite:
+        if template_file is not None or not _is_ours(existing):
+            return False
+        patterns = sorted({pattern, *existing["index_patterns"]})
+        if existing.get("version", 0) >= VERSION and patterns == sorted(existing["index_patterns"]):
+            return False
+    if template_file:
+        body = for_server(read_template(template_file, pattern), server, document_type)
+    else:
+        body = template(pattern, server=server, document_type=document_type) | {"index_patterns": patterns}
+    api = "_index_template" if server.composable_templates else "_template"
+    await client.api.perform_request("PUT", f"/{api}/{quote_part(template_name)}", headers=_JSON, body=body)
+    return True
+
+
+async def _installed(client: ElasticClient, template_name: str, server: Server) -> dict[str, Any] | None:
+    """Return the index template of this name, None if there is none."""
+    try:
+        if not server.composable_templates:
+            older: dict[str, Any] = (await client.api.indices.get_template(name=template_name)).body
+            return older.get(template_name)
+        answer = await client.api.indices.get_index_template(name=template_name)
+    except ElasticResponseError as error:
+        if error.status == 404:
+            return None
+        raise
+    found: dict[str, Any] = answer["index_templates"][0]["index_template"]
+    return found
+
+
+def _is_ours(installed: dict[str, Any]) -> bool:
+    """Return whether a template on the server is ours; one of the older form says it in its mapping."""
+    mappings = installed.get("mappings", {})
+    if has_type(mappings):
+        [mappings] = mappings.values()
+    return any(part.get("_meta", {}).get("managed_by") == MANAGED_BY["managed_by"] for part in (installed, mappings))
+
+
+def for_server(body: dict[str, Any], server: Server, document_type: str) -> dict[str, Any]:
+    """Return a composable template in the form that the server needs."""
+    if server.composable_templates:
+        return body
+    inner = body.get("template", {})
+    settings, mappings = inner.get("settings", {}), inner.get("mappings", {})
+    older = older_form(body["index_patterns"], settings, mappings, server, document_type)
+    return older | {"order": body.get("priority", PRIORITY), "aliases": inner.get("aliases", {})}
+
+
+def read_template(name: str, pattern: str) -> dict[str, Any]:
+    """Read a template file; one in the older format (``PUT _template``) is turned into a composable one.
+
+    Raises:
+        ValueError: The file is missing or is not a template.
+    """
+    try:
+        body = orjson.loads(Path(name).read_bytes())
+    except OSError as error:
+        raise ValueError(f"template: {name} cannot be read: {(error.strerror or 'unknown').lower()}") from None
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"template: {name} is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise ValueError(f"template: {name} is not a JSON object")
+    if isinstance(body.get("template"), dict) or "composed_of" in body:
+        return {"index_patterns": [pattern]} | body
+    inner = {key: body[key] for key in ("settings", "mappings", "aliases") if key in body}
+    if not inner:
+        raise ValueError(f"template: {name} has neither settings nor mappings")
+    patterns = body.get("index_patterns") or body.get("template") or pattern
+    return {
+        "index_patterns": [patterns] if isinstance(patterns, str) else patterns,
+        "priority": body.get("order", PRIORITY),
+        "template": inner,
+    }
