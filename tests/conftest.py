@@ -52,9 +52,9 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Iterable[str]) -> None:
     """The same as `pytest_collection_finish`, for all processes together, in the one that started them."""
-    from tests.e2e.servers import SEARCH_SERVERS  # noqa: PLC0415 - only here
+    from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS  # noqa: PLC0415 - only here
 
-    _start(node.config, {server for server in SEARCH_SERVERS if any(server in name for name in ids)})
+    _start(node.config, {server for server in SEARCH_SERVERS + LEGACY_SERVERS if any(server in name for name in ids)})
 
 
 @pytest.hookimpl(wrapper=True)

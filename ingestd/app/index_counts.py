@@ -15,6 +15,8 @@ from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, store_root
 
+_CLOSED = "index_closed_exception"
+
 
 def index_counts(
     accounts: Iterable[Account], data_dir: Path, url: str | None = None, day: datetime.date | None = None
@@ -51,7 +53,16 @@ def _local_counts(delivered: dict[str, int], data_dir: Path) -> list[IndexCount]
 
 async def _elastic_counts(delivered: dict[str, int], url: str) -> list[IndexCount]:
     async with ElasticClient(ElasticOptions(hosts=(url,))) as client:
-        return [IndexCount(index, number, await _count(client, index)) for index, number in delivered.items()]
+        return [await _index_count(client, index, number) for index, number in delivered.items()]
+
+
+async def _index_count(client: ElasticClient, index: str, delivered: int) -> IndexCount:
+    try:
+        return IndexCount(index, delivered, await _count(client, index))
+    except ElasticResponseError as error:
+        if _CLOSED not in str(error):
+            raise
+        return IndexCount(index, delivered, None, closed=True)
 
 
 async def _count(client: ElasticClient, index: str) -> int | None:

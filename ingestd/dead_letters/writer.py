@@ -110,7 +110,8 @@ class DeadLetterWriter:
             document=to_base64(document) if document != raw.rstrip(b"\r\n") else "",
         )
         self.put(dead_letter)
-        log.warning("an event became a dead letter", stage=stage, reason=detail or same, plugin=plugin)
+        where = {"plugin": plugin} | ({"index": index} if index else {})
+        log.warning("an event became a dead letter", stage=stage, reason=detail or same, **where)
 
     def put(self, dead_letter: DeadLetter) -> None:
         """Add a dead letter as it is."""

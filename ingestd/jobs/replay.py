@@ -178,9 +178,15 @@ class Replay:
             for output, batch in route.batches(dead_letter):
                 route.dead_letters.sources.update(dict.fromkeys(batch.ids(), dead_letter))
                 payload, rejected = output.output.prepare(batch)
-                for reason, raw, event_id in rejected:
-                    plugin_id = output.step.plugin_id
-                    route.dead_letters.add(stage="output", reason=reason, raw=raw, plugin=plugin_id, event_id=event_id)
+                for reason, raw, event_id, index in rejected:
+                    route.dead_letters.add(
+                        stage="output",
+                        reason=reason,
+                        raw=raw,
+                        plugin=output.step.plugin_id,
+                        event_id=event_id,
+                        index=index,
+                    )
                 parts.append((output, payload))
         except Exception as error:  # noqa: BLE001 -- the other dead letters go on
             route.dead_letters.add_again(dead_letter, f"the daemon failed on it: {error!r}")

@@ -136,7 +136,7 @@ class Lifecycle:
         restored = self._restored()
         holds = {}
         for info in indices:
-            if hold := self._hold(info.index, current, restored):
+            if hold := self._hold(info, current, restored):
                 holds[info.index] = hold
         return decide(indices, self.rules, self.today, free_bytes=free_bytes, holds=holds)
 
@@ -176,13 +176,17 @@ class Lifecycle:
     def _fresh(self, verified: datetime.datetime | None) -> bool:
         return verified is not None and abs(self.clock() - verified) < _FRESH
 
-    def _hold(self, index: str, current: Mapping[str, str] | None, restored: Mapping[str, datetime.datetime]) -> str:
-        if (since := restored.get(index)) is not None:
+    def _hold(
+        self, info: IndexInfo, current: Mapping[str, str] | None, restored: Mapping[str, datetime.datetime]
+    ) -> str:
+        if (since := restored.get(info.index)) is not None:
             until = since + self.keep_restored
             if until > self.clock():
                 return f"it was restored, and stays until {until.astimezone(self.zone):%Y-%m-%d %H:%M}"
-        if current is not None and index not in current:
+        if current is not None and info.index not in current:
             return "it is not backed up"
+        if current is not None and info.closed:
+            return "it is closed, so that its backup cannot be compared with it"
         return ""
 
     def _restored(self) -> Mapping[str, datetime.datetime]:

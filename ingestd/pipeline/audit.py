@@ -42,7 +42,9 @@ class Account:
 
 
 class IndexCount(NamedTuple):
-    """How many events were delivered to an index, and how many it has; ``found`` None: it no longer exists.
+    """How many events were delivered to an index, and how many it has.
+
+    ``found`` None: it no longer exists, or it is ``closed`` and cannot be counted.
 
     It has more than were delivered if it had duplicates before, or if something else writes to it.
     """
@@ -50,10 +52,11 @@ class IndexCount(NamedTuple):
     name: str
     delivered: int
     found: int | None
+    closed: bool = False
 
     @property
     def missing(self) -> int:
-        """How many of the delivered events the index lacks. Nothing is missing from a deleted index."""
+        """How many of the delivered events the index lacks. Nothing is missing from one that cannot be counted."""
         return 0 if self.found is None else max(self.delivered - self.found, 0)
 
 

@@ -128,8 +128,10 @@ class Delivery:
         """
         self.position = end
         payloads, rejected, tally = processed
-        for reason, raw, event_id in rejected:
-            self._dead_letters.add(stage="output", reason=reason, raw=raw, plugin=self.name, event_id=event_id)
+        for reason, raw, event_id, index in rejected:
+            self._dead_letters.add(
+                stage="output", reason=reason, raw=raw, plugin=self.name, event_id=event_id, index=index
+            )
         tally.queued -= len(rejected)
         tally.dead += len(rejected)
         size = len(chunk.data) if chunk is not None else 0

@@ -118,6 +118,8 @@ class Rejection(NamedTuple):
     raw: bytes
     """Its document."""
     event_id: str
+    index_name: str = ""
+    """The index that it was meant for; an attribute named ``index`` would hide a method of tuples."""
 
 
 P = TypeVar("P")

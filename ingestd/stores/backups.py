@@ -67,6 +67,11 @@ def snapshot_name(index: str, now: datetime.datetime) -> str:
     return f"{index}-{now.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
 
 
+def index_of(snapshot: str) -> str:
+    """Return the index in the name of a backup."""
+    return snapshot.rpartition("-")[0]
+
+
 def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
     """Return the successful backup to rely on for each index name and UUID.
 

@@ -52,12 +52,16 @@ class QueryTimeoutError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """One index: the ``day`` in its name (None if there is none), ``bytes`` on disk."""
+    """One index: the ``day`` in its name (None if there is none), ``bytes`` on disk.
+
+    ``closed``: a server has it, but neither opens nor counts it: ``events`` and ``bytes`` are 0.
+    """
 
     index: str
     day: datetime.date | None
     events: int
     bytes: int
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

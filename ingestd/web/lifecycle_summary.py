@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ingestd.lifecycle.state import State
 from ingestd.settings import load_settings
+from ingestd.stores.backups import index_of
 from ingestd.stores.base import StoreError
 from ingestd.stores.open import open_backups
 
@@ -62,7 +63,7 @@ class BackupSummary:
         found: dict[str, dict[str, str]] = {}
         for repository, snapshots in State.load(self._settings.data_dir).verified.items():
             for snapshot, verified in sorted(snapshots.items()):
-                index = snapshot.rpartition("-")[0]
+                index = index_of(snapshot)
                 time = verified.isoformat().replace("+00:00", "Z")
                 found[index] = {"repository": repository, "snapshot": snapshot, "verified": time}
         return found

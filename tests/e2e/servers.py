@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parent.parent / "testbed" / "elasticsearch.sh"
 SEARCH_SERVERS = ("elasticsearch-9.5.3", "elasticsearch-8.19.21", "opensearch-3.8.0")
+LEGACY_SERVERS = ("elasticsearch-7.17.29", "elasticsearch-6.8.23")
+"""Servers of which fewer tests make sure that they are served as the newer ones are."""
+
 START_SECONDS = 1200.0
 """Bound of the start of a server, of which there are several at once and which may have to be fetched."""
 
@@ -38,7 +41,9 @@ class MissingError(Exception):
 
 @dataclass(frozen=True)
 class SearchServer:
-    """A running node: ``name`` is one of `SEARCH_SERVERS`; ``url`` has no slash at its end; ``data`` is its folder.
+    """A running node.
+
+    ``name`` is one of `SEARCH_SERVERS` or `LEGACY_SERVERS`; ``url`` has no slash at its end; ``data`` is its folder.
 
     ``s3_url`` is the emulator that its repository-s3 is set up for, if it has that.
     """
@@ -63,6 +68,21 @@ class SearchServer:
     def version(self) -> tuple[int, int, int]:
         major, minor, patch = map(int, self.name.partition("-")[2].split("."))
         return major, minor, patch
+
+    @property
+    def composable_templates(self) -> bool:
+        """Whether it has ``_index_template``; otherwise it has ``_template``."""
+        return self.flavour == "opensearch" or self.version >= (7, 9, 0)
+
+    @property
+    def bulk_path(self) -> str:
+        """Where it takes documents without a mapping type in their action lines."""
+        return "/_bulk" if self.version >= (7, 0, 0) or self.flavour == "opensearch" else "/any/doc/_bulk"
+
+    def put_template(self, name: str, body: Any) -> None:
+        """Install an index template of the form that this server has."""
+        api = "_index_template" if self.composable_templates else "_template"
+        self.call("PUT", f"/{api}/{name}", body)
 
     def stop(self) -> None:
         """Stop the node; `start` brings it back with its data, on the same port."""
@@ -102,6 +122,11 @@ class SearchServer:
         names = [name for name in self.call("GET", f"/{prefix}*") if not name.startswith(".")]
         if names:
             self.call("DELETE", f"/{quote(','.join(names), safe=',')}")
+        if not self.composable_templates:
+            for name in self.call("GET", "/_template"):
+                if name.startswith(prefix or "ingestd"):
+                    self.call("DELETE", f"/_template/{name}")
+            return
         for found in self.call("GET", "/_index_template")["index_templates"]:
             ours = found["index_template"].get("_meta", {}).get("managed_by") == "ingestd"
             if found["name"].startswith(prefix) and (prefix or ours):
@@ -122,7 +147,7 @@ class Testbed:
         self.folder = Path(tempfile.mkdtemp(prefix="ingestd-testbed-"))
         self.folder.chmod(0o755)
         self._starting: dict[str, Future[SearchServer]] = {}
-        self._pool = ThreadPoolExecutor(len(SEARCH_SERVERS), thread_name_prefix="testbed")
+        self._pool = ThreadPoolExecutor(len(SEARCH_SERVERS + LEGACY_SERVERS), thread_name_prefix="testbed")
         self._emulators = ExitStack()
 
     def start(self, name: str) -> Future[SearchServer]:

@@ -16,6 +16,8 @@ from typing import Any, Self
 
 from tests.e2e.http_server import HttpServer
 
+DEFAULT_ROOT = b'{"version":{"number":"9.5.3"}}', {"X-Elastic-Product": "Elasticsearch"}
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -70,6 +72,8 @@ class StubElasticsearch:
         self.bulk_faults: deque[Fault] = deque()
         self.template_faults: deque[Fault] = deque()
         self.templates: dict[str, Any] = {}
+        self.root = DEFAULT_ROOT
+        """The answer to ``GET /``, and its headers."""
         self.refuses: Callable[[dict[str, Any]], bool] = lambda document: False
         """Whether a document is answered with 400 and never stored."""
         self.lock = threading.Lock()
@@ -169,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, json.dumps({"count": sum(key[0] == index for key in stub.documents)}).encode(), {}
         elif path.startswith(("/_cat/indices", "/_snapshot", "/_mapping")):  # backup and retention have nothing to do
             return 200, b"[]" if path.startswith("/_cat") else b"{}", {}
-        return 200, b'{"version":{"number":"9.5.3"}}', {"X-Elastic-Product": "Elasticsearch"}
+        return 200, *stub.root
 
     def _store(self, lines: list[bytes], refused: dict[int, int]) -> dict[str, Any]:
         items = []

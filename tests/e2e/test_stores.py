@@ -35,13 +35,13 @@ from tests.stores.texts import TEXTS, as_event
 def put(server: SearchServer, index: str, documents: Mapping[str, bytes]) -> None:
     """Store documents by their ids, so that they can be found immediately."""
     body = b"".join(action_line("create", index, key) + document + b"\n" for key, document in documents.items())
-    answer = server.call("POST", "/_bulk?refresh=true", body)
+    answer = server.call("POST", f"{server.bulk_path}?refresh=true", body)
     assert not answer["errors"], answer
 
 
 def use_template(server: SearchServer, prefix: str) -> None:
     body = template(f"{prefix}*", server=Server(server.flavour, server.version))
-    server.call("PUT", f"/_index_template/{prefix}t", body)
+    server.put_template(f"{prefix}t", body)
 
 
 @pytest.fixture(scope="module")

@@ -117,7 +117,8 @@ def _drops(found: list[Account]) -> Iterator[str]:
 
 
 def _index_row(index: IndexCount) -> tuple[str, str, str, str]:
-    found = "deleted" if index.found is None else f"{index.found:,}"
+    gone = "closed" if index.closed else "deleted"
+    found = gone if index.found is None else f"{index.found:,}"
     return index.name, f"{index.delivered:,}", found, f"{index.missing:,}"
 
 

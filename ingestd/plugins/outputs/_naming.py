@@ -44,7 +44,7 @@ class Naming:
         if not refused:
             return batch, names, []
         rows = zip(names, batch.documents(), batch.ids(), strict=True)
-        rejected = [Rejection(refused[name], raw, event_id) for name, raw, event_id in rows if name in refused]
+        rejected = [Rejection(refused[name], raw, event_id, name) for name, raw, event_id in rows if name in refused]
         kept = [position for position, name in enumerate(names) if name not in refused]
         return batch.part(kept), [names[position] for position in kept], rejected
 

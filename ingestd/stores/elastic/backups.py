@@ -14,7 +14,7 @@ import datetime
 import secrets
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingestd.stores.backups import (
     BackupError,
@@ -30,9 +30,11 @@ from ingestd.stores.elastic.client import ElasticClient
 from ingestd.stores.elastic.copying import read_documents, write_documents
 from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.index_admin import IndexAdmin
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.snapshots import (
     metadata,
+    name_with_metadata,
     read_repositories,
     read_snapshot,
     repository_body,
@@ -41,6 +43,8 @@ from ingestd.stores.elastic.snapshots import (
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse
     from elasticsearch import AsyncElasticsearch
+
+T = TypeVar("T")
 
 _TEMPORARY_PREFIX = "ingestd-tmp-"
 """Prefix of temporary indices; the next run finishes or removes what an interrupted one leaves of them."""
@@ -62,6 +66,7 @@ class ElasticBackups:
         self._client = ElasticClient(options)
         self._loop = EventLoopThread("backups")
         self._poll = poll
+        self._admin = IndexAdmin(self._client, self._call, self._run)
 
     def close(self) -> None:
         """Close the connections."""
@@ -102,11 +107,17 @@ class ElasticBackups:
         for other in self.snapshots(repository):
             if other.state == "running" and other.index == index:
                 self._wait(repository, other.name, progress)
-        name = snapshot_name(index, now)
-        about = metadata(index, self._count(index), self._uuids()[index])
+        if index in self._admin.closed():
+            raise BackupError(f"index {index} is closed: open it, so that it can be backed up")
+        name, events, uuid = snapshot_name(index, now), self._count(index), self._uuids()[index]
+        about: dict[str, Any] = {}
+        if self._admin.server.snapshot_metadata:
+            about = {"metadata": metadata(index, events, uuid)}
+        else:
+            name = name_with_metadata(name, events, uuid)
         self._call(
             self._api.snapshot.create(
-                repository=repository, snapshot=name, indices=index, include_global_state=False, metadata=about
+                repository=repository, snapshot=name, indices=index, include_global_state=False, **about
             )
         )
         snapshot = self._wait(repository, name, progress)
@@ -116,12 +127,15 @@ class ElasticBackups:
         return snapshot
 
     def backed_up_indices(self, repository: str) -> Mapping[str, str]:
-        """Return the indices with a successful snapshot of their present state, and its name."""
-        backups = fullest(self.snapshots(repository))
+        """Return the indices with a successful snapshot of their present state, and its name.
+
+        A closed index cannot be counted: it is taken to be as it was when its fullest snapshot was made.
+        """
+        backups, closed = fullest(self.snapshots(repository)), self._admin.closed()
         names = {}
         for index, uuid in self._uuids().items():
             snapshot = backups.get((index, uuid))
-            if snapshot is not None and snapshot.events == self._count(index):
+            if snapshot is not None and (index in closed or snapshot.events == self._count(index)):
                 names[index] = snapshot.name
         return names
 
@@ -246,12 +260,11 @@ class ElasticBackups:
     def _empty_like(self, index: str) -> Iterator[str]:
         """Create a temporary index as the templates would create ``index``; remove it at the end."""
         temporary = f"{_TEMPORARY_PREFIX}{secrets.token_hex(6)}"
-        simulated = self._call(self._api.indices.simulate_index_template(name=index)).get("template", {})
-        settings = {"index": simulated.get("settings", {}).get("index", {}) | {"number_of_replicas": 0}}
-        mappings = simulated.get("mappings", {})
+        settings, mappings = self._admin.from_templates(index)
+        settings = {"index": settings.get("index", {}) | {"number_of_replicas": 0}}
         self._remove_old_temporaries()
         try:
-            self._call(self._api.indices.create(index=temporary, settings=settings, mappings=mappings))
+            self._admin.create(temporary, settings, mappings)
             yield temporary
         finally:
             self._delete_quietly(temporary)
@@ -278,10 +291,7 @@ class ElasticBackups:
         self._clone(temporary, index)
 
     def _clone(self, temporary: str, index: str) -> None:
-        self._call(self._api.indices.put_settings(index=temporary, settings={"index.blocks.write": True}))
-        settings = {"index.blocks.write": None}
-        self._call(self._api.indices.clone(index=temporary, target=index, settings=settings))
-        self._wait_for_shards(index)
+        self._admin.copy(temporary, index)
 
     def _remove_old_temporaries(self) -> None:
         """Finish or remove the temporary indices of a killed run; recent ones may belong to an active run."""
@@ -295,32 +305,23 @@ class ElasticBackups:
             meta = metas.get(temporary, {})
             # The backup of a restored index has the `_meta` of that restore: it refers to another temporary index.
             index = meta.get("index") if meta.get("temporary") == temporary else None
+            if index and index in self._uuids() and self._admin.incomplete(index, temporary):
+                self._delete_index(index)
             if index and index not in self._uuids():
                 self._clone(temporary, index)
             if index or time.time() - created > _LONG_SECONDS:
                 self._delete_index(temporary)
 
-    def _wait_for_shards(self, index: str) -> None:
-        health = self._slow_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
-        answer = self._call(health)
-        if answer.get("timed_out"):
-            raise BackupError(f"index {index} is not ready after 10 minutes")
-
     def _uuids(self) -> dict[str, str]:
-        """Return all indices, and the UUID that each had before it was restored."""
-        rows = self._call(self._api.cat.indices(format="json", h="index,uuid", expand_wildcards=["open", "closed"]))
-        metas = self._metas()
-        return {row["index"]: metas.get(row["index"], {}).get("origin") or row["uuid"] for row in rows}
+        return self._admin.uuids()
 
     def _metas(self) -> dict[str, dict[str, Any]]:
-        """Return what we wrote to ``_meta``, by index."""
-        answer = self._call(self._api.indices.get_mapping(filter_path="*.mappings._meta.ingestd"))
-        return {index: body["mappings"]["_meta"]["ingestd"] for index, body in (answer or {}).items()}
+        return self._admin.metas()
 
     def _set_meta(self, temporary: str, index: str, uuid: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         restore = {"restored": now, "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
-        self._call(self._api.indices.put_mapping(index=temporary, meta={"ingestd": restore}))
+        self._admin.set_meta(temporary, restore)
 
     def _count(self, index: str) -> int:
         self._call(self._api.indices.refresh(index=index))
@@ -330,7 +331,7 @@ class ElasticBackups:
         return read_documents(self._client, self._loop, index)
 
     def _write_documents(self, index: str, documents: Iterable[tuple[str, bytes]]) -> None:
-        write_documents(self._client, self._loop, index, documents)
+        write_documents(self._client, self._loop, index, documents, self._admin.document_type(index))
 
     def _delete_index(self, index: str) -> None:
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
@@ -351,8 +352,11 @@ class ElasticBackups:
             RepositoryUnavailableError: No answer.
             BackupError: The server answered with an error.
         """
+        return self._run(request).body
+
+    def _run(self, request: Coroutine[Any, Any, T]) -> T:
         try:
-            return self._loop.run(request).body
+            return self._loop.run(request)
         except ElasticUnavailable as error:
             raise RepositoryUnavailableError(str(error)) from None
         except ElasticError as error:

@@ -67,9 +67,15 @@ def read_documents(client: ElasticClient, loop: EventLoopThread, index: str) -> 
 
 
 def write_documents(
-    client: ElasticClient, loop: EventLoopThread, index: str, documents: Iterable[tuple[str, bytes]]
+    client: ElasticClient,
+    loop: EventLoopThread,
+    index: str,
+    documents: Iterable[tuple[str, bytes]],
+    document_type: str = "",
 ) -> None:
     """Add documents to an index; documents with an id that it already has are left as they are.
+
+    ``document_type``: the mapping type of the index, for a server that has types.
 
     Raises:
         StoreError: The server does not answer, or rejects one of them permanently.
@@ -80,18 +86,18 @@ def write_documents(
         batch.append((action_line("create", index, document_id).rstrip(), document))
         size += sum(map(len, batch[-1]))
         if size >= _BODY_BYTES:
-            _send(client, loop, batch)
+            _send(client, loop, batch, document_type)
             batch, size = [], 0
     if batch:
-        _send(client, loop, batch)
+        _send(client, loop, batch, document_type)
 
 
-def _send(client: ElasticClient, loop: EventLoopThread, batch: Sequence[_Action]) -> None:
+def _send(client: ElasticClient, loop: EventLoopThread, batch: Sequence[_Action], document_type: str) -> None:
     """Send documents until the server has them all, with retries for a minute or two."""
     for attempt in range(_TRIES):
         actions, documents = zip(*batch, strict=True)
         with _store_errors():
-            response = loop.run(client.bulk(bulk_body([(actions, documents)])))
+            response = loop.run(client.bulk(bulk_body([(actions, documents)]), document_type=document_type))
         result = parse_response(response.status, response.body, len(batch))
         if result.rejected:
             raise BackupError(f"the server rejects a document: {result.rejected[0].reason}")
@@ -99,8 +105,8 @@ def _send(client: ElasticClient, loop: EventLoopThread, batch: Sequence[_Action]
             batch = [batch[position] for position in result.retry]
         elif result.verdict is Verdict.SPLIT and len(batch) > 1:
             middle = len(batch) // 2
-            _send(client, loop, batch[:middle])
-            _send(client, loop, batch[middle:])
+            _send(client, loop, batch[:middle], document_type)
+            _send(client, loop, batch[middle:], document_type)
             return
         elif result.verdict is not Verdict.RETRY:
             raise BackupError(f"the server rejects documents: {result.reason}")

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.elastic.errors import ElasticResponseError
+from ingestd.stores.elastic.template import TEMPLATE_NAME, VERSION
 
 if TYPE_CHECKING:
-    from ingestd.stores.elastic.client import ElasticClient, Server
+    from ingestd.stores.elastic.client import ElasticClient
 
-
-_COMPOSABLE = (7, 9, 0)
-"""From this version of Elasticsearch on, and in OpenSearch 2, there are composable index templates."""
 
 _JSON = {"accept": "application/json"}
 
@@ -51,13 +49,9 @@ async def server_state(client: ElasticClient) -> SearchServer:
         server.flavour,
         server.version,
         str(health.get("status", "")) if isinstance(health, dict) else "",
-        await _template(client, composable=_has_composable(server)),
+        await _template(client, composable=server.composable_templates),
         _fullest(disks),
     )
-
-
-def _has_composable(server: Server) -> bool:
-    return server.flavour == "opensearch" or not any(server.version) or server.version >= _COMPOSABLE
 
 
 async def _get(client: ElasticClient, target: str) -> Any:
@@ -68,8 +62,6 @@ async def _get(client: ElasticClient, target: str) -> Any:
 
 
 async def _template(client: ElasticClient, *, composable: bool) -> str:
-    from ingestd.stores.elastic.template import TEMPLATE_NAME, VERSION  # noqa: PLC0415 -- it imports the client
-
     kind = "_index_template" if composable else "_template"
     try:
         answer = (await client.api.perform_request("GET", f"/{kind}/{TEMPLATE_NAME}", headers=_JSON)).body

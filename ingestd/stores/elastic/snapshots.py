@@ -2,10 +2,12 @@
 
 https://www.elastic.co/docs/api/doc/elasticsearch/group/endpoint-snapshot; the same in OpenSearch. What we
 need to know about a snapshot later is in its ``metadata``: the name and UUID of the index, and its number of events.
+Elasticsearch before 7.3 has no such thing: there the last two are part of the snapshot's name.
 """
 
 from __future__ import annotations
 
+import base64
 import datetime
 import re
 from collections.abc import Mapping
@@ -23,7 +25,9 @@ _STATES: Mapping[str, SnapshotState] = {
     "STARTED": "running",
 }
 _SETTINGS = ("bucket", "region", "base_path", "endpoint", "location", "client")
-_TIME = re.compile(r"-\d{14}$")
+_TIME = re.compile(r"-\d{14}(?:\.(?P<events>\d+)\.(?P<uuid>[0-9a-f]+))?\Z")
+_UUID_CHARS = 22
+"""Of a UUID that a server makes, in base64; its 16 bytes are 32 hexadecimal digits, as names have no capitals."""
 
 
 def metadata(index: str, events: int, index_uuid: str) -> dict[str, Any]:
@@ -31,11 +35,33 @@ def metadata(index: str, events: int, index_uuid: str) -> dict[str, Any]:
     return {"ingestd": {"index": index, "events": events, "origin": index_uuid}}
 
 
+def name_with_metadata(name: str, events: int, index_uuid: str) -> str:
+    """Return the name of a snapshot with what is otherwise in its ``metadata``."""
+    return f"{name}.{events}.{_uuid_digits(index_uuid)}"
+
+
+def _metadata_in_name(name: str) -> dict[str, Any]:
+    match = _TIME.search(name)
+    if match is None or match["uuid"] is None:
+        return {}
+    return {"events": int(match["events"]), "origin": _uuid(match["uuid"])}
+
+
+def _uuid_digits(uuid: str) -> str:
+    return base64.urlsafe_b64decode(uuid + "==").hex() if len(uuid) == _UUID_CHARS else uuid
+
+
+def _uuid(digits: str) -> str:
+    if len(digits) != 32:
+        return digits  # one of ours
+    return base64.urlsafe_b64encode(bytes.fromhex(digits)).decode().rstrip("=")
+
+
 def read_snapshot(entry: Mapping[str, Any]) -> Snapshot:
     """Read one of the ``snapshots`` of a response. Those made by others, such as Curator, have no metadata of ours."""
-    own = (entry.get("metadata") or {}).get("ingestd") or {}
-    indices = entry.get("indices") or []
     name = str(entry["snapshot"])
+    own = (entry.get("metadata") or {}).get("ingestd") or _metadata_in_name(name)
+    indices = entry.get("indices") or []
     index = str(own.get("index") or (indices[0] if len(indices) == 1 else _TIME.sub("", name)))
     millis = entry.get("start_time_in_millis") or 0
     return Snapshot(

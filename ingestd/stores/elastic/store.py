@@ -1,4 +1,4 @@
-"""``ElasticStore``: the indices of Elasticsearch 8 and 9 or OpenSearch 2 and 3 as a `LogStore`.
+"""``ElasticStore``: the indices of Elasticsearch 6 to 9 or OpenSearch 2 and 3 as a `LogStore`.
 
 *Pages.* Neither server sorts by ``_id``, and their points in time differ. So hits are sorted by ``@timestamp``, index
 and ``_seq_no``, which both have, which is the same in every copy of a shard, and which no merge changes. Shards of
@@ -36,8 +36,11 @@ from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.field_limit import FullIndex, full_indices
 from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, fields_parameter
+from ingestd.stores.elastic.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.server import Server
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
 from ingestd.stores.query import Query
@@ -136,17 +139,11 @@ class ElasticStore:
 
     def indices(self) -> list[IndexInfo]:
         """Return the indices in the order of their names; ``bytes`` are those of all copies."""
-        columns = "index,docs.count,store.size"
+        columns = "index,docs.count,store.size,status"
         rows = self._call(self._api.cat.indices(index=self._indices, format="json", bytes="b", h=columns))
         if not isinstance(rows, list):
             raise StoreError("the server is neither Elasticsearch nor OpenSearch: it cannot list its indices")
-        return sorted(
-            (
-                IndexInfo(row["index"], day_of(row["index"]), int(row["docs.count"] or 0), int(row["store.size"] or 0))
-                for row in rows
-            ),
-            key=lambda info: info.index,
-        )
+        return sorted((_index_info(row) for row in rows), key=lambda info: info.index)
 
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, at most ``limit``; 0 is no limit.
@@ -182,7 +179,7 @@ class ElasticStore:
     def count(self, query: Query) -> int:
         """Return the number of matching documents."""
         clause = query_clause(query, self._fields(fields_of(query.condition)))
-        answer = self._call(self._api.count(index=self._indices, query=clause, **_ANY_INDICES))
+        answer = self._call(self._api.count(index=self._indices, query=self._for_server(clause), **_ANY_INDICES))
         return int(answer["count"])
 
     def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
@@ -256,7 +253,7 @@ class ElasticStore:
         return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)))
 
     def _page(self, clause: Clause, size: int, sort_key: _SortKey | None) -> list[_Hit]:
-        body = {"query": clause, "size": size, "sort": SORT, "track_total_hits": False}
+        body = {"query": self._for_server(clause), "size": size, "sort": SORT, "track_total_hits": False}
         if sort_key is not None:
             body["search_after"] = [sort_key.time, sort_key.index, sort_key.number + 1]
         data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
@@ -320,7 +317,24 @@ class ElasticStore:
         others = [self._indices, *(f"-{index}" for mapping in mappings for index in mapping.indices or ())]
         return [*((_named(mapping.indices), mapping) for mapping in mappings), (",".join(others), None)]
 
+    def _for_server(self, clause: Clause) -> Clause:
+        if self._server.case_insensitive:
+            return clause
+        older: Clause = without_case_insensitive(clause)
+        return older
+
+    @property
+    def _server(self) -> Server:
+        return self._run(self._client.server())
+
+    def full_indices(self) -> list[FullIndex]:
+        """Return the indices that have no room for new fields, by name."""
+        return self._run(full_indices(self._client, self._indices))
+
     def _search(self, indices: str, body: dict[str, Any]) -> Any:
+        body = body | {"query": self._for_server(body["query"])}
+        if "time" in body["aggs"] and not self._server.fixed_interval:
+            body = with_interval(body)
         return self._call(self._api.search(index=indices or self._indices, body=body, **_ALL_SHARDS))
 
     def _call(self, request: Coroutine[Any, Any, ApiResponse[Any]]) -> Any:
@@ -353,6 +367,11 @@ def _histogram_body(clause: Clause, seconds: int, offset: int) -> dict[str, Any]
     }
     time: dict[str, Any] = {"date_histogram": over_time}
     return {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"time": time}}
+
+
+def _index_info(row: dict[str, Any]) -> IndexInfo:
+    name, closed = row["index"], row.get("status") == "close"
+    return IndexInfo(name, day_of(name), int(row["docs.count"] or 0), int(row["store.size"] or 0), closed)
 
 
 def _named(indices: tuple[str, ...] | None) -> str:

@@ -26,6 +26,7 @@ from typing import Any
 
 from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
 
+TEMPLATE_NAME = "ingestd"
 VERSION = 4
 """Increased with every change of `template`, so that an older one of ours is replaced."""
 

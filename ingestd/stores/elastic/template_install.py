@@ -10,9 +10,16 @@ import orjson
 from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.errors import ElasticResponseError
 from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
-from ingestd.stores.elastic.template import MANAGED_BY, PRIORITY, VERSION, has_type, index_pattern, older_form, template
-
-TEMPLATE_NAME = "ingestd"
+from ingestd.stores.elastic.template import (
+    MANAGED_BY,
+    PRIORITY,
+    TEMPLATE_NAME,
+    VERSION,
+    has_type,
+    index_pattern,
+    older_form,
+    template,
+)
 
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 

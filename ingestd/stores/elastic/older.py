@@ -1,0 +1,53 @@
+"""Searches as Elasticsearch before 7.10 understands them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+MAX_STATES = 100_000
+"""Of the automaton of a regular expression; the servers' own limit, 10,000, is low for texts with several gaps."""
+
+
+def without_case_insensitive(clause: Any) -> Any:
+    """Return a clause with a regular expression in place of each wildcard that ignores case."""
+    if isinstance(clause, list):
+        return [without_case_insensitive(part) for part in clause]
+    if not isinstance(clause, dict):
+        return clause
+    if "wildcard" in clause:
+        [(field, wildcard)] = clause["wildcard"].items()
+        return _regexp(field, wildcard["value"]) if wildcard.get("case_insensitive") else clause
+    return {key: without_case_insensitive(part) for key, part in clause.items()}
+
+
+def with_interval(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a search with ``interval`` in place of ``fixed_interval`` in the histogram ``time``."""
+    time: dict[str, Any] = dict(body["aggs"]["time"])
+    over_time = dict(time["date_histogram"])
+    over_time["interval"] = over_time.pop("fixed_interval")
+    return body | {"aggs": {"time": time | {"date_histogram": over_time}}}
+
+
+def _regexp(field: str, wildcard: str) -> dict[str, Any]:
+    value = "".join(_regexp_parts(wildcard))
+    return {"regexp": {field: {"value": value, "flags": "NONE", "max_determinized_states": MAX_STATES}}}
+
+
+def _regexp_parts(wildcard: str) -> Iterator[str]:
+    """Yield the parts of a regular expression: ``*`` and ``?`` are gaps unless a backslash precedes them."""
+    chars = iter(wildcard)
+    for char in chars:
+        if char == "*":
+            yield ".*"
+        elif char == "?":
+            yield "."
+        else:
+            yield _either_case(next(chars, "\\") if char == "\\" else char)
+
+
+def _either_case(char: str) -> str:
+    cases = sorted({case for case in (char, char.lower(), char.upper()) if len(case) == 1})
+    if len(cases) > 1:
+        return f"[{''.join(cases)}]"
+    return char if char.isalnum() else f"\\{char}"
