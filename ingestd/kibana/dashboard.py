@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+VISITS = "NOT visit:false"
+"""All but the records about a request that are no access lines, so that each request counts once. Events that were
+stored before access lines were marked have no ``visit`` and count as before."""
+
 LEVELS = "level:(WARN OR WARNING OR ERROR OR CRITICAL OR FATAL)"
 
 
@@ -57,6 +61,7 @@ class WorldMap:
     title: str
     countries: Terms
     position: GridPosition
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +80,25 @@ TITLE = "ingestd: logs of the site"
 
 CHARTS = (
     Chart("levels", "Levels over time", "bars", (OverTime(), Terms("level", 7, "Level")), GridPosition(0, 0, 48, 10)),
-    Chart("words", "Top search words", "table", (Terms("search_word", 50, "Word"),), GridPosition(0, 10, 16, 14)),
-    Chart("paths", "Top paths", "table", (Terms("request_path", 50, "Path"),), GridPosition(16, 10, 18, 14)),
-    Chart("status", "Status codes", "ring", (Terms("status_code", 12, "Status"),), GridPosition(34, 10, 14, 14)),
+    Chart(
+        "words", "Top search words", "table", (Terms("search_word", 50, "Word"),), GridPosition(0, 10, 16, 14), VISITS
+    ),
+    Chart("paths", "Top paths", "table", (Terms("request_path", 50, "Path"),), GridPosition(16, 10, 18, 14), VISITS),
+    Chart(
+        "status", "Status codes", "ring", (Terms("status_code", 12, "Status"),), GridPosition(34, 10, 14, 14), VISITS
+    ),
     Chart(
         "words-by-country",
         "Top search words by country",
         "table",
         (Terms("geoip.country_code2", 10, "Country"), Terms("search_word", 5, "Word")),
         GridPosition(32, 24, 16, 16),
-        "search_word:*",
+        f"search_word:* AND {VISITS}",
     ),
 )
 
 WORLD = WorldMap(
-    "visitors", "Visitors by country", Terms("geoip.country_code2", 300, "Country"), GridPosition(0, 24, 32, 16)
+    "visitors", "Visitors by country", Terms("geoip.country_code2", 300, "Country"), GridPosition(0, 24, 32, 16), VISITS
 )
 
 _EVENT = ("level", "logger_name", "message")

@@ -110,7 +110,7 @@ class _Writer:
 
     def world(self, world: WorldMap) -> Object:
         if not self._flavour.maps:
-            return self._visualization(world.name, world.title, _region_map(world), "")
+            return self._visualization(world.name, world.title, _region_map(world), world.query)
         attributes = {
             "title": world.title,
             "description": "",
@@ -307,6 +307,7 @@ def _layers(world: WorldMap) -> list[Object]:
         "metrics": [{"type": "count", "label": "Events"}],
         "applyGlobalQuery": True,
         "applyGlobalTime": True,
+        "whereQuery": {"query": world.query, "language": "lucene"},
     }
     common = {"minZoom": 0, "maxZoom": 24, "visible": True}
     tiles = {"type": "EMS_TMS", "isAutoSelect": True}

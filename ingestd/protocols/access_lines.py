@@ -51,7 +51,7 @@ _TIME = r"\[([^\]\n]{10,40})\]"
 _QUOTED = re.compile(rf'"{_METHOD} (\S+) {_HTTP}" {_STATUS} {_SIZE}(.*)').match
 _COMMON = re.compile(
     rf"(?:\S+:[0-9]+ (?=\S+ \S+ \S+ \[))?"  # the virtual host
-    rf'(\S*) \S+ \S+ {_TIME} "(?:{_METHOD} (\S+)(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
+    rf'((?:[^\s,]+, )*\S*) \S+ \S+ {_TIME} "(?:{_METHOD} (\S+)(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
 ).match
 _UVICORN = re.compile(rf'(?:[A-Z]+: +)?(\S*) - "{_METHOD} (\S+) {_HTTP}" {_STATUS}(?!\S)').match
 _GRANIAN = re.compile(rf'{_TIME} (\S+) - "{_METHOD} (\S+) [^"\s]*" {_STATUS}(?: ([0-9]{{1,12}}\.[0-9]+))?').match
@@ -155,7 +155,8 @@ def _common(match: re.Match[str]) -> AccessLine | None:
     client, time, method, path, status, size, tail = match.groups()
     if method is None:  # no valid request: TLS to a plain port, an attack
         return None
-    return method, path, status, size, _details(tail, client, time)
+    line = method, path, status, size, _details(tail, client, time)
+    return line if "," not in client else (*line[:4], line[4]._replace(client="", forwarded=client))
 
 
 def _anywhere(text: str) -> AccessLine | None:

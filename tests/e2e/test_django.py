@@ -32,6 +32,7 @@ REQUESTS = [  # target, status, the search word in it
 WORDS = {SEOUL: 2, BUSAN: 1, JEJU: 1, "c++ & rust": 1}
 EVENTS = len(REQUESTS) + 3  # every access line; a line of the view, of the 404 and of the 500
 
+CODES = {200: 8, 404: 1, 500: 1}
 LEVELS = {200: "INFO", 404: "WARNING", 500: "ERROR"}
 
 
@@ -101,6 +102,11 @@ def test_into_a_search_server(clean_search_server: SearchServer, tmp_path: Path)
     assert buckets(answer, "levels") == {"INFO": 9, "WARNING": 2, "ERROR": 2}
     found = server.call("POST", "/logstash-*/_search", {"query": {"match": {"message": "주문"}}})
     assert found["hits"]["total"]["value"] == 1
+    visits = {"query": {"query_string": {"query": "NOT visit:false"}}, "size": 0}
+    answer = server.call(
+        "POST", "/logstash-*/_search", visits | {"aggs": {"codes": {"terms": {"field": "status_code"}}}}
+    )
+    assert buckets(answer, "codes") == CODES
     check_mappings(server)
 
 
@@ -109,7 +115,14 @@ def buckets(answer: Any, name: str) -> dict[str, int]:
 
 
 def check_mappings(server: SearchServer) -> None:
-    types = {"@timestamp": "date", "message": "text", "stack_trace": "text", "status_code": "integer", "bytes": "long"}
+    types = {
+        "@timestamp": "date",
+        "message": "text",
+        "stack_trace": "text",
+        "status_code": "integer",
+        "bytes": "long",
+        "visit": "boolean",
+    }
     types |= dict.fromkeys(("search_word", "level", "method", "request_path", "logger_name", "server_time"), "keyword")
     for index in server.call("GET", "/logstash-*/_mapping").values():
         fields = index["mappings"]["properties"]
@@ -134,6 +147,8 @@ def check_commands(data_dir: Path, documents: list[dict[str, Any]]) -> None:
     indices = json.loads(ingestd(data_dir, "indices", "--json"))
     assert {one["index"]: one["events"] for one in indices} == Counter(index_of(one) for one in documents)
     assert all(one["bytes"] > 0 for one in indices)
+    codes = json.loads(ingestd(data_dir, "top", "status_code", "NOT visit:false", "--json"))
+    assert {term["value"]: term["count"] for term in codes} == CODES
     top = json.loads(ingestd(data_dir, "top", "search_word", "--json"))
     assert {one["value"]: one["count"] for one in top} == WORDS
     assert top[0] == {"value": SEOUL, "count": 2}

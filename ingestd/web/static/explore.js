@@ -14,6 +14,7 @@ import { inputText, rangeName, zoneSeconds } from "./time.js";
 import { showRange } from "./timepicker.js";
 import { clearAll, restricts } from "./toolbar.js";
 import { createTop } from "./top.js";
+import { VISITS } from "./query.js";
 
 const PAGE = 100,
   LIVE_ROWS = 1000;
@@ -25,12 +26,19 @@ const PAGE = 100,
  */
 export function createExplore({ onEmpty, onFault, onRetry }) {
   const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
-  const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words" });
-  const paths = createTop({ title: t("top.paths"), fields: ["request_path", "url.path"], kind: "paths", paths: true });
+  const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words", more: [VISITS] });
+  const paths = createTop({
+    title: t("top.paths"),
+    fields: ["request_path", "url.path"],
+    kind: "paths",
+    paths: true,
+    more: [VISITS],
+  });
   const codes = createTop({
     title: t("top.status"),
     fields: ["status_code", "http.response.status_code"],
     kind: "status",
+    more: [VISITS],
   });
   const levels = createTop({ title: t("top.levels"), fields: ["level"], kind: "levels" });
   const panels = h("div", { class: "panels" });

@@ -6,7 +6,7 @@ import { compact, country, number, percent } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failure } from "./notices.js";
-import { condition } from "./query.js";
+import { condition, joined, VISITS } from "./query.js";
 import { addFilter, current, update } from "./state.js";
 import { createTop } from "./top.js";
 
@@ -83,7 +83,7 @@ export function createVisitors({ onFault, onRetry }) {
 
   async function visitors({ q, since, until }, signal) {
     for (const name of [field, ...FIELDS.filter((other) => other !== field)]) {
-      const { values } = await ask("top", { field: name, n: MOST, q, since, until }, signal);
+      const { values } = await ask("top", { field: name, n: MOST, q: joined(q, [VISITS]), since, until }, signal);
       if (values.length) {
         field = name;
         return values;
@@ -223,7 +223,7 @@ export function createVisitors({ onFault, onRetry }) {
       title,
       fields: ["search_word"],
       kind: "words",
-      more: [condition({ field, value: code })],
+      more: [condition({ field, value: code }), VISITS],
       onClose,
       onPick: (name, value) =>
         update({

@@ -9,6 +9,15 @@ function valueText(value) {
   return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 }
 
+/**
+ * All but the records about a request that are no access lines, so that each request counts once. Events that were
+ * stored before access lines were marked have no `visit` and count as before.
+ */
+export const VISITS = "NOT visit:false";
+
+/** Return the text of the query `q` with more conditions. */
+export const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);
+
 /** Return one condition: `NOT level:"INFO"`. */
 export function condition({ field, value, not, path }) {
   const name = fieldText(field);

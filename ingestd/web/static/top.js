@@ -7,6 +7,7 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass } from "./levels.js";
 import { failureText } from "./notices.js";
+import { joined } from "./query.js";
 import { addFilter } from "./state.js";
 
 const FEW = 7,
@@ -140,5 +141,3 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
   });
   return { element, load, show };
 }
-
-const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);

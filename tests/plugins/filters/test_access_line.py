@@ -81,6 +81,13 @@ SERVERS = [
         duration_ms=12.345,
         **UA,
     ),
+    line(
+        "gunicorn_forwarded",  # %({x-forwarded-for}i)s in the place of %(h)s
+        f'8.8.8.8, 10.0.0.1 - - [{DATE}] "{FULL}" 200 5316 "-" "Mozilla/5.0 (X11)"',
+        client_ip="8.8.8.8",
+        bytes=5316,
+        **UA,
+    ),
     line("uvicorn", f'192.0.2.5:53498 - "{FULL}" 200', client_ip="192.0.2.5"),
     line("uvicorn_reason", f'192.0.2.5:53498 - "{FULL}" 404 Not Found', status=404, client_ip="192.0.2.5"),
     line("uvicorn_console", f'INFO:     127.0.0.1:53498 - "{FULL}" 200 OK', client_ip="127.0.0.1"),

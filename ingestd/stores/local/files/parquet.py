@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 CORE_FIELDS = (
     *("level", "logger_name", "search_word", "method", "request_path", "status_code"),
-    *("client_ip", "geoip.country_code2", "host", "type", "tags", "message", "stack_trace"),
+    *("client_ip", "geoip.country_code2", "host", "type", "tags", "message", "stack_trace", "visit"),
 )
 """The manifest says which of them a file has, so this list may change."""
 
