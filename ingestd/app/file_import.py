@@ -11,29 +11,23 @@ from pathlib import Path
 import uvloop
 
 from ingestd.app.assemble import check_store_outputs, config_version, dead_letter_writer
-from ingestd.app.file_import_inputs import file_inputs
-from ingestd.compiler.pipeline import BuiltOutput, Pipeline, compile_pipeline
+from ingestd.app.file_import_inputs import ImportOptions, file_inputs
+from ingestd.app.file_import_outputs import ImportOutputs
+from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.nodes import Config
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.event.tally import Tally
 from ingestd.jobs.direct import run_direct
 from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
-from ingestd.jobs.import_stored import SkipStored, StoredIds, stored_ids
 from ingestd.journal.base import START
 from ingestd.names import MAIN
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
-from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
-from ingestd.stores.open import LOCAL, open_store
-from ingestd.stores.query import Query
 
 _WRITER = "import"
 """Its own writer id: an import may run next to the daemon's workers."""
-
-_BATCH_BYTES = 1 << 20
-"""The output ``store`` looks for events of a crash in the last megabytes, and filters may grow a document eightfold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +38,8 @@ class ImportResult:
         tally: What became of the events for the first output.
         problems: What went wrong with files, one sentence each.
         unchanged: Files with nothing new since they were imported before.
+        old_indices: What was stored although it is older than retention keeps, in order.
+        waiting: Files whose last line has no end yet and was left, and how many bytes of it are there.
         stopped: Whether a signal ended the import early.
         drained: Whether everything that was read has been delivered.
     """
@@ -51,6 +47,8 @@ class ImportResult:
     tally: Tally
     problems: list[str]
     unchanged: list[Path]
+    old_indices: list[str]
+    waiting: list[tuple[Path, int]]
     stopped: bool
     drained: bool
 
@@ -59,10 +57,9 @@ def import_files(
     settings: Settings,
     config: Config,
     files: Sequence[Path],
-    codec: str,
+    options: ImportOptions,
     progress: Callable[[int, int], None],
-    *,
-    again: bool,
+    announce: Callable[[str], None],
 ) -> ImportResult:
     """Run files through the filters and outputs of a config.
 
@@ -70,9 +67,9 @@ def import_files(
         settings: The data folder, limits and timeouts.
         config: Its inputs are not run; they say how lines are decoded and which fields are added.
         files: Plain, gzip or zstd.
-        codec: The codec of all files; ``auto``: chosen for each file by its content.
+        options: How the files are read.
         progress: Called with the bytes read and the bytes of all files.
-        again: Read files from the start even if they were imported before.
+        announce: Called with the first index that is older than retention keeps, before anything is stored in it.
 
     Raises:
         ConfigErrors: The config is wrong.
@@ -83,15 +80,16 @@ def import_files(
     """
     checkpoints = ImportCheckpoints(settings.data_dir / "import", destination_of(config.outputs))
     with checkpoints.locked(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
-        imports = Imports(checkpoints, again=again)
+        imports = Imports(checkpoints, again=options.again, charset=options.charset)
         journal = TrackedJournal(imports.delivered, settings.queue_bytes)
         dead_letters = PipelineDeadLetters(writer, MAIN, config_version(config), journal)
         dead_letters.recall(START)  # a kill may have come between a dead letter and the note that its line is done
         context = BuildContext(settings=settings, dead_letters=dead_letters, pipeline_id=MAIN, writer_id=_WRITER)
         pipeline = compile_pipeline(config, context, report_failures(MAIN))
         check_store_outputs({MAIN: pipeline}, {MAIN: config})
-        pipeline = replace(pipeline, routes=_routes(pipeline, settings, None if again else checkpoints.in_progress()))
-        inputs, problems = file_inputs(files, codec, imports, pipeline, context, _read_counter(files, progress))
+        outputs = ImportOutputs(settings, None if options.again else checkpoints.in_progress(), announce)
+        pipeline = replace(pipeline, routes=outputs.routes(pipeline))
+        inputs, problems = file_inputs(files, options, imports, pipeline, context, _read_counter(files, progress))
         pipeline = replace(pipeline, inputs=[built for built, _ in inputs])
         running = RunningPipeline(MAIN, pipeline, journal, settings, dead_letters)
         try:
@@ -104,7 +102,8 @@ def import_files(
     problems += [problem for source in sources for problem in source.problems]
     stopped = not drained or not all(source.finished for source in sources)
     unchanged = [path for source in sources for path in source.known]
-    return ImportResult(_tally(journal, running), problems, unchanged, stopped, drained)
+    waiting = [row for source in sources for row in source.waiting]
+    return ImportResult(_tally(journal, running), problems, unchanged, outputs.old_indices, waiting, stopped, drained)
 
 
 def _read_counter(files: Sequence[Path], progress: Callable[[int, int], None]) -> Callable[[int], None]:
@@ -116,28 +115,6 @@ def _read_counter(files: Sequence[Path], progress: Callable[[int, int], None]) -
         progress(min(done, total), total)
 
     return read
-
-
-def _routes(pipeline: Pipeline, settings: Settings, streams: dict[str, int] | None) -> list[list[BuiltOutput]]:
-    """Return the outputs; those to the built-in store get small batches, and skip events that it already has.
-
-    ``streams``: the streams to look up in the store and the offset to start at, None: all streams.
-    """
-    stored: StoredIds | None = None
-
-    def adapted(built: BuiltOutput) -> BuiltOutput:
-        nonlocal stored
-        if not isinstance(built.output, StoreOutput):
-            return built
-        built.output.batch_bytes = _BATCH_BYTES
-        if streams == {}:
-            return built
-        if stored is None:
-            with closing(open_store(LOCAL, settings.data_dir)) as store:
-                stored = stored_ids(store.search(Query(), 0), streams)
-        return BuiltOutput(built.step, SkipStored(built.output, stored))
-
-    return [[adapted(built) for built in route] for route in pipeline.routes]
 
 
 def _tally(journal: TrackedJournal, running: RunningPipeline) -> Tally:

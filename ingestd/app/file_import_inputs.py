@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingestd.compiler.bound import Step
@@ -13,20 +13,39 @@ from ingestd.compiler.check import STREAM_CODECS
 from ingestd.compiler.common_options import InputCommonOptions
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.config.errors import Span
+from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.jobs.import_files import Content, ContentError
 from ingestd.jobs.import_input import FileInput, Imports
+from ingestd.jobs.import_mixed import MixedCodec
+from ingestd.jobs.import_text import TextCleaner
 from ingestd.plugins.interfaces import Codec
 from ingestd.plugins.registry import BuildContext, find
 
 AUTO = "auto"
 CODECS = (AUTO, "plain", "line", "json_lines")
 
+_JSON, _TEXT, _MIXED = "json_lines", "line", "mixed"
 _SNIFFED_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How files are read.
+
+    Attributes:
+        codec: One of CODECS.
+        charset: Python's name of the encoding of all files; None: UTF-8, or what a byte order mark says.
+        again: Read files from the start even if they were imported before.
+    """
+
+    codec: str = AUTO
+    charset: str | None = None
+    again: bool = False
 
 
 def file_inputs(
     files: Sequence[Path],
-    codec: str,
+    options: ImportOptions,
     imports: Imports,
     pipeline: Pipeline,
     context: BuildContext,
@@ -34,22 +53,22 @@ def file_inputs(
 ) -> tuple[list[tuple[BuiltInput, FileInput]], list[str]]:
     """Return an input for each codec in use, and what is wrong with files that cannot be read.
 
-    ``codec`` is one of CODECS; ``on_read`` is called with the number of bytes read since its last call.
+    ``on_read`` is called with the number of bytes read since its last call.
     """
-    by_codec, problems = _by_codec(files, codec)
+    by_codec, problems = _by_codec(files, options)
     inputs = []
     for name, paths in by_codec.items():
         source = FileInput(paths, imports, context.settings.max_line_bytes, on_read)
-        inputs.append((_built(name, source, pipeline, context), source))
+        inputs.append((_built(name, options.charset, source, pipeline, context), source))
     return inputs, problems
 
 
-def _by_codec(files: Sequence[Path], codec: str) -> tuple[dict[str, list[Path]], list[str]]:
+def _by_codec(files: Sequence[Path], options: ImportOptions) -> tuple[dict[str, list[Path]], list[str]]:
     problems: list[str] = []
     by_codec: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         try:
-            name = _sniff(path) if codec == AUTO else codec
+            name = _codec_of(path, options.charset) if options.codec == AUTO else options.codec
             by_codec[STREAM_CODECS.get(name, name)].append(path)
         except ContentError as error:
             problems.append(str(error))
@@ -58,27 +77,59 @@ def _by_codec(files: Sequence[Path], codec: str) -> tuple[dict[str, list[Path]],
     return by_codec, problems
 
 
-def _sniff(path: Path) -> str:
-    """Return the codec for a file, judging by the start of its content."""
-    with closing(Content(path)) as content:
-        start = content.read(_SNIFFED_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return "json_lines" if start.startswith(b"{") else "line"
+def _codec_of(path: Path, charset: str | None) -> str:
+    """Return the codec for a file, judging by the lines at its start, after blank ones and holes."""
+    start, cleaner, ended = b"", TextCleaner(), False
+    with closing(Content(path, charset)) as content:
+        while len(start) < _SNIFFED_BYTES and not ended:
+            data = content.read(_SNIFFED_BYTES)
+            start, ended = (start + cleaner.clean(data)).lstrip(), not data
+    return codec_of_lines(start, whole=ended)
 
 
-def _built(codec: str, source: FileInput, pipeline: Pipeline, context: BuildContext) -> BuiltInput:
+def codec_of_lines(start: bytes, *, whole: bool) -> str:
+    """Return the codec for a file that starts with these lines: of JSON, of text, or of both.
+
+    ``whole``: this is all of it; else its last line may be cut off, and is judged by its first byte.
+    """
+    lines = [line.strip() for line in start.split(b"\n")]
+    cut = b"" if whole else lines.pop()
+    kinds = {_is_json(line) for line in lines if line} or {cut.startswith(b"{")}
+    return _MIXED if len(kinds) == 2 else _JSON if True in kinds else _TEXT
+
+
+def _is_json(line: bytes) -> bool:
+    """Return whether a line is a JSON object, or an array of them."""
+    if not line.startswith((b"{", b"[")):
+        return False
+    try:
+        value = loads(line)
+    except NotJsonError:
+        return False
+    return type(value) is dict or (type(value) is list and bool(value) and all(type(item) is dict for item in value))
+
+
+def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipeline, context: BuildContext) -> BuiltInput:
     """Return the input for files: their events look as if they had come through an input of the config.
 
     That is the first input with this codec, whose codec options (such as ``charset``) apply; if there is none, the
-    first input, of which only ``type``, ``tags`` and ``add_field`` apply.
+    first input, of which only ``type``, ``tags`` and ``add_field`` apply. Files that were converted from a charset
+    are UTF-8: no codec options apply.
     """
-    same_codec = (
-        built for built in pipeline.inputs if built.step.codec is not None and built.step.codec.spec.name == codec
-    )
-    model = next(same_codec, None)
-    spec, stdin = find("codec", codec), find("input", "stdin")
-    assert spec is not None  # noqa: S101 -- both are part of ingestd
-    assert stdin is not None  # noqa: S101
-    default: Codec = spec.build(spec.options(), replace(context, fields=pipeline.projection.fields))
-    first = model or next(iter(pipeline.inputs), None)
+    models = {built.step.codec.spec.name: built for built in reversed(pipeline.inputs) if built.step.codec is not None}
+    names = (_JSON, _TEXT) if codec == _MIXED else (codec,)
+    given = {name: models[name].codec for name in names if name in models and charset is None}
+    codecs = {name: given.get(name) or _default_codec(name, pipeline, context) for name in names}
+    first = models.get(names[0]) or next(iter(pipeline.inputs), None)
+    stdin = find("input", "stdin")
+    assert stdin is not None  # noqa: S101 -- it is part of ingestd
     step = Step(f"import_{codec}", stdin, None, InputCommonOptions(), None, Span("import", 1, 1))
-    return BuiltInput(step, source, model.codec if model else default, first.decorate if first else None)
+    chosen = MixedCodec(codecs[_JSON], codecs[_TEXT]) if codec == _MIXED else codecs[codec]
+    return BuiltInput(step, source, chosen, first.decorate if first else None)
+
+
+def _default_codec(name: str, pipeline: Pipeline, context: BuildContext) -> Codec:
+    spec = find("codec", name)
+    assert spec is not None  # noqa: S101 -- it is part of ingestd
+    codec: Codec = spec.build(spec.options(), replace(context, fields=pipeline.projection.fields))
+    return codec

@@ -158,9 +158,13 @@ class PrefixDigests:
 
     def at(self, offset: int) -> tuple[int, str]:
         """Return size and digest of the longest prefix up to ``offset``; shorter ones are forgotten."""
-        passed = [mark for mark in self._marks if mark[0] <= offset]
-        del self._marks[: max(len(passed) - 1, 0)]
-        return passed[-1] if passed else (0, EMPTY)
+        found = self.up_to(offset)
+        self._marks = [mark for mark in self._marks if mark[0] >= found[0]]
+        return found
+
+    def up_to(self, offset: int) -> tuple[int, str]:
+        """Return size and digest of the longest prefix up to ``offset``."""
+        return max((mark for mark in self._marks if mark[0] <= offset), default=(0, EMPTY))
 
 
 def destination_of(nodes: Iterable[object]) -> str:

@@ -1,17 +1,21 @@
-"""The content of log files, plain or compressed; the first bytes of a file decide which, not its name."""
+"""The content of log files, plain or compressed, as UTF-8; the first bytes of a file decide, not its name."""
 
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from ingestd.jobs.import_text import Utf8Reader
+
 BLOCK_BYTES = 1 << 18
 """How much content is read at a time."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_WRITTEN_SECONDS = 60.0
 _ZSTD_BYTES = 1 << 14  # compressed bytes at a time: a frame of equal lines may grow a thousandfold
 
 
@@ -24,27 +28,37 @@ class Content:
 
     Args:
         path: The file. It may be appended to meanwhile: what follows the present end is not read.
+        charset: Python's name of its encoding; None: UTF-8, unless a byte order mark says UTF-16 or UTF-32.
 
     Raises:
         OSError: It cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, charset: str | None = None) -> None:
         self._path = path
         self._file = path.open("rb")
         magic = self._file.read(4)
         self._file.seek(0)
-        self._read: Callable[[int], bytes] = self._file.read
+        read: Callable[[int], bytes] = self._file.read
         if magic.startswith(_GZIP):
-            self._read = gzip.GzipFile(fileobj=self._file).read1  # read() would lose what comes before a fault
+            read = gzip.GzipFile(fileobj=self._file).read1  # read() would lose what comes before a fault
         elif magic == _ZSTD:
-            self._read = _Zstd(self._file).read
+            read = _Zstd(self._file).read
+        self._compressed = magic.startswith(_GZIP) or magic == _ZSTD
+        self._read = Utf8Reader(read, charset).read
         self._problem = ""
 
     @property
     def position(self) -> int:
         """How many bytes of the file, compressed if it is, have been read."""
         return self._file.tell()
+
+    def is_being_written(self, now: float) -> bool:
+        """Return whether more may be appended: the file is not compressed, and was changed within the last minute.
+
+        ``now``: seconds since the epoch.
+        """
+        return not self._compressed and abs(now - os.fstat(self._file.fileno()).st_mtime) < _WRITTEN_SECONDS
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
         """Return the next bytes of the content, at most ``size``, empty at its end.

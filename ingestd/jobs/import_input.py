@@ -1,10 +1,16 @@
-"""Files as a finite input: each is a stream of lines whose ids come from its content, and continues where it ended."""
+"""Files as a finite input: each is a stream of lines whose ids come from its content, and continues where it ended.
+
+A last line without a line end may be the first half of one that is still being written. It waits for its end, that is
+for the next import, if the file was changed within the last minute, is not compressed, and the line is not a whole
+JSON object.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +19,10 @@ from pathlib import Path
 import msgspec
 
 from ingestd.event.chunk import Chunk, Stream
+from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.jobs.import_checkpoints import EMPTY, PREFIX_BYTES, ImportCheckpoint, ImportCheckpoints, PrefixDigests
 from ingestd.jobs.import_files import BLOCK_BYTES, Content, ContentError
+from ingestd.jobs.import_text import TextCleaner
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._streams import put, reject_long_line
@@ -35,8 +43,10 @@ class _Source:
     def read(self) -> bytes:
         """Return the next bytes of the content, empty at the end. Raises ContentError."""
         data = self.buffered.popleft() if self.buffered else self.content.read()
-        if data:
-            self.digests.add(data)
+        end = data.rfind(b"\n") + 1  # an import may end there
+        for part in (data[:end], data[end:]):
+            if part:
+                self.digests.add(part)
         return data
 
     def skip(self, size: int) -> bool:
@@ -59,10 +69,11 @@ class Imports:
     Args:
         checkpoints: Locked by this process.
         again: Read every file from its start, whatever was imported of it.
+        charset: Of all files, see ``Content``.
     """
 
-    def __init__(self, checkpoints: ImportCheckpoints, *, again: bool = False) -> None:
-        self._checkpoints, self._again = checkpoints, again
+    def __init__(self, checkpoints: ImportCheckpoints, *, again: bool = False, charset: str | None = None) -> None:
+        self._checkpoints, self._again, self._charset = checkpoints, again, charset
         self._sources: dict[str, _Source] = {}
         self._delivered: dict[str, int] = {}
         self.lock = asyncio.Lock()
@@ -77,7 +88,7 @@ class Imports:
         return source
 
     def _find(self, path: Path) -> _Source:
-        content = Content(path)
+        content = Content(path, self._charset)
         try:
             prefix = _prefix(content)
             for checkpoint in self._checkpoints.candidates(prefix, path):
@@ -89,7 +100,7 @@ class Imports:
                     source.skip(checkpoint.offset - checkpoint.checked_bytes)
                     return source
                 content.close()
-                content = Content(path)
+                content = Content(path, self._charset)
                 prefix = _prefix(content)
             return _Source(self._checkpoints.new(prefix, path), content, 0, _blocks(prefix))
         except BaseException:
@@ -100,13 +111,16 @@ class Imports:
         content.close()
         # If this import is killed, what follows has still been imported before.
         self._delivered[checkpoint.stream_id] = checkpoint.offset
-        return _Source(checkpoint, Content(path), 0, deque())
+        return _Source(checkpoint, Content(path, self._charset), 0, deque())
 
-    def ended(self, source: _Source, path: Path) -> None:
-        """Remember that a file was read to its end: the same content under another name has nothing new."""
-        size = source.digests.size
+    def ended(self, source: _Source, path: Path, waiting: int = 0) -> None:
+        """Remember that a file was read to its end: the same content under another name has nothing new.
+
+        ``waiting``: the bytes of its last line, if that has no end yet and was not taken.
+        """
+        size = source.digests.size - waiting
         if size:
-            self._checkpoints.remember(_advanced(source.checkpoint, size, (size, source.digests.digest), path))
+            self._checkpoints.remember(_advanced(source.checkpoint, size, source.digests.up_to(size), path))
 
     def delivered(self, stream_id: str, offset: int) -> None:
         """Save that everything before ``offset`` of a stream has been delivered. Raises OSError."""
@@ -160,6 +174,8 @@ class FileInput:
         """What went wrong with files, a sentence each."""
         self.known: list[Path] = []
         """Files of which everything was imported before."""
+        self.waiting: list[tuple[Path, int]] = []
+        """Files whose last line has no end yet and was left, and how many bytes of it are there."""
         self.finished = False
         """Whether all files were read as far as they can be."""
 
@@ -182,20 +198,23 @@ class FileInput:
 
     async def _read(self, path: Path, sink: Sink) -> None:
         source = self._imports.open(path)
-        splitter = LineSplitter(self._max)
+        splitter, cleaner = LineSplitter(self._max), TextCleaner(at_start=not source.start)
         stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": str(path)})
         reported = 0
         try:
             while not self._stopped:
                 await sink.wait_until_resumed()
                 data = source.read()
-                runs = splitter.feed(data) if data else splitter.feed_eof()
+                waiting = 0 if data else _waiting(splitter, source.content)
+                runs = splitter.feed_eof() if not data and not waiting else splitter.feed(cleaner.clean(data))
                 await self._put(sink, runs, stream, source.start)
                 self._on_read(source.content.position - reported)
                 reported = source.content.position
                 if not data:
-                    self._imports.ended(source, path)
-                    if source.start and source.digests.size == source.start:
+                    self._imports.ended(source, path, waiting)
+                    if waiting:
+                        self.waiting.append((path, waiting))
+                    elif source.start and source.digests.size == source.start:
                         self.known.append(path)
                     return
                 await asyncio.sleep(0)  # a file never blocks: let the outputs run
@@ -214,6 +233,19 @@ class FileInput:
     def stop(self, mode: StopMode) -> None:
         """Stop reading; an incomplete line is read again by the next import."""
         self._stopped = True
+
+
+def _waiting(splitter: LineSplitter, content: Content) -> int:
+    """Return how many bytes of the last line wait for its end, 0 if the line is complete as it is."""
+    if not splitter.incomplete_bytes or not content.is_being_written(time.time()) or _is_object(splitter.incomplete):
+        return 0
+    return splitter.incomplete_bytes
+
+
+def _is_object(line: bytes) -> bool:
+    with contextlib.suppress(NotJsonError):
+        return isinstance(loads(line), dict)
+    return False
 
 
 class TrackedJournal(MemoryJournal):

@@ -14,8 +14,7 @@ from ingestd.event.event_id import parse_event_id
 from ingestd.event.payload import Payload
 from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
-from ingestd.plugins.interfaces import Prepared
-from ingestd.plugins.outputs.store import StoreOutput
+from ingestd.plugins.interfaces import Output, Prepared
 from ingestd.stores.base import Hit
 
 _IMPORTED = re.compile(r"f[0-9a-f]{20}(?:\.\d+)?")
@@ -45,7 +44,7 @@ def stored_ids(hits: Iterable[Hit], streams: Mapping[str, int] | None = None) ->
 class SkipStored:
     """The output ``inner`` without the events in ``stored``, which count as duplicates."""
 
-    def __init__(self, inner: StoreOutput, stored: StoredIds) -> None:
+    def __init__(self, inner: Output[Payload], stored: StoredIds) -> None:
         self._inner, self._stored = inner, stored
         self.concurrency, self.batch_bytes = inner.concurrency, inner.batch_bytes
 
@@ -61,9 +60,10 @@ class SkipStored:
         duplicates = len(payload) - len(new)
         return Prepared((payload.pick(new) if duplicates else payload, duplicates), rejected)
 
-    async def deliver(self, payloads: Sequence[tuple[Payload, int]]) -> list[Tally]:
+    async def deliver(self, payloads: Sequence[tuple[Payload, int]]) -> Sequence[Tally]:
         """Deliver what is new."""
         tallies = await self._inner.deliver([payload for payload, _ in payloads])
+        assert tallies is not None  # noqa: S101 -- the output ``store`` returns them
         for tally, (_, duplicates) in zip(tallies, payloads, strict=True):
             tally.duplicates += duplicates
         return tallies

@@ -43,6 +43,16 @@ class LineSplitter:
         self._excerpt = b""
         self._offset = 0  # of the first byte not yet returned
 
+    @property
+    def incomplete(self) -> bytes:
+        """The start of the line whose end was not fed yet; if it is oversized, an excerpt."""
+        return self._excerpt if self._skipped else bytes(self._tail)
+
+    @property
+    def incomplete_bytes(self) -> int:
+        """How many bytes of that line were fed."""
+        return self._skipped + len(self._tail)
+
     def feed(self, data: bytes | memoryview) -> list[LineRun]:
         """Return the lines that ``data`` completes, in the order of the stream; usually one run."""
         data = bytes(data)

@@ -155,6 +155,9 @@ class Backups(Protocol):
     def restored_indices(self) -> Mapping[str, datetime.datetime]:
         """Return the indices that were restored, and when."""
 
+    def mark_restored(self, index: str) -> None:
+        """Make an index count as restored now; nothing happens if it does not exist."""
+
     def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event, once, oldest first; nothing becomes visible in the store."""
 

@@ -228,3 +228,18 @@ def test_the_server_stops_meanwhile(
         search_server.start()
     assert backups.verify(repository.name, name) == []
     assert backups.backed_up_indices(repository.name)[index] == name
+
+
+@SERVERS
+def test_an_index_that_is_marked_as_restored(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
+) -> None:
+    """Its backup still counts, and so does what other programs keep in ``_meta``."""
+    search_server.call("PUT", f"/{index}/_mapping", {"_meta": {"other": 1}})
+    snapshot = backups.back_up(repository.name, index, now())
+    backups.mark_restored(index)
+    backups.mark_restored(f"{index}-missing")
+    assert abs(backups.restored_indices()[index] - now()) < datetime.timedelta(minutes=5)
+    assert backups.backed_up_indices(repository.name)[index] == snapshot.name
+    meta = search_server.call("GET", f"/{index}/_mapping")[index]["mappings"]["_meta"]
+    assert meta["other"] == 1

@@ -46,14 +46,15 @@ def write(path: Path, numbers: Iterable[int]) -> Path:
     return path
 
 
-def start(data_dir: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+def start(data_dir: Path, *arguments: str | Path, max_age: str = "0") -> subprocess.Popen[str]:
+    """Start a command; ``max_age``: of retention, by default any, as the events of these tests get older."""
     command = [sys.executable, "-m", "ingestd", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment(data_dir), stdout=pipe, stderr=pipe, text=True)
+    pipe, environ = subprocess.PIPE, environment(data_dir) | {"INGESTD_RETENTION_MAX_AGE": max_age}
+    return subprocess.Popen(command, env=environ, stdout=pipe, stderr=pipe, text=True)
 
 
-def run(data_dir: Path, *arguments: str | Path) -> tuple[int, str, str]:
-    process = start(data_dir, *arguments)
+def run(data_dir: Path, *arguments: str | Path, max_age: str = "0") -> tuple[int, str, str]:
+    process = start(data_dir, *arguments, max_age=max_age)
     out, err = process.communicate(timeout=WAIT_SECONDS)
     return process.returncode, out, err
 
@@ -180,6 +181,73 @@ def test_what_cannot_be_taken_becomes_dead_letters(tmp_path: Path) -> None:
     assert err.endswith("\nsee the dead letters: ingestd deadletters list\n")
     assert sum(len(file.read_bytes().splitlines()) for file in data.glob("deadletters/*.ndjson")) == 2
     assert run(data, "import", "-f", config, path)[1].startswith("0 read")
+
+
+def exported(data_dir: Path) -> list[dict[str, Any]]:
+    """Return all events, oldest first."""
+    return [json.loads(line) for line in reversed(ingestd(data_dir, "export").splitlines())]
+
+
+RECORD = b'{"@timestamp":"2026-11-20T10:00:00Z","message":"\xec\x84\x9c\xec\x9a\xb8","level":"ERROR"}\n'
+FIRST_LINES = {  # id: (file, options, level, message and tags of each event)
+    "nul_first": (bytes(4) + RECORD, (), [("ERROR", "서울", None)]),
+    "hole": (bytes(3_000_000) + RECORD, (), [("ERROR", "서울", None)]),
+    "bom": (b"\xef\xbb\xbf" + RECORD, (), [("ERROR", "서울", None)]),
+    "text_first": (
+        b"Watching for file changes.\n" + RECORD,
+        (),
+        [("ERROR", "서울", None), (None, "Watching for file changes.", None)],
+    ),
+    "utf_16_bom": (RECORD.decode().encode("utf-16"), (), [("ERROR", "서울", None)]),
+    "utf_16": (RECORD.decode().encode("utf-16-le"), ("--charset", "utf-16-le"), [("ERROR", "서울", None)]),
+    "cp949": ("서울 맛집\n".encode("cp949"), ("--charset", "cp949"), [(None, "서울 맛집", None)]),
+}
+
+
+@pytest.mark.parametrize(("data", "options", "events"), FIRST_LINES.values(), ids=FIRST_LINES.keys())
+def test_what_a_file_is(data: bytes, options: tuple[str, ...], events: list[tuple[str, ...]], tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(data)
+    code, out, err = run(tmp_path / "data", "import", *options, path)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{len(events)} read, {len(events)} stored")
+    found = [(event.get("level"), event["message"], event.get("tags")) for event in exported(tmp_path / "data")]
+    assert found == events
+
+
+def test_charset_that_does_not_exist(tmp_path: Path) -> None:
+    code, _, err = run(tmp_path / "data", "import", "--charset", "cp9999", write(tmp_path / "a.ndjson", range(1)))
+    assert (code, "'cp9999' is not a known encoding: write UTF-8, CP949" in err) == (2, True)
+
+
+def test_last_line_waits_for_its_end(tmp_path: Path) -> None:
+    path, data = tmp_path / "a.log", tmp_path / "data"
+    path.write_bytes(b"one\ntwo and")
+    code, out, err = run(data, "import", path)
+    assert (code, out) == (0, "1 read, 1 stored, 0 already stored, 0 dead letters\n")
+    assert err.startswith(f"{path}: the last line (7 bytes) has no line end yet and waits for it")
+    with path.open("ab") as file:
+        file.write(b" a half\n")
+    assert run(data, "import", path)[1:] == ("1 read, 1 stored, 0 already stored, 0 dead letters\n", "")
+    assert sorted(event["message"] for event in exported(data)) == ["one", "two and a half"]
+
+
+def test_days_older_than_retention_are_announced_and_stay_a_while(tmp_path: Path) -> None:
+    path, data = tmp_path / "a.ndjson", tmp_path / "data"
+    stamps = ["2025-03-03T01:00:00Z", "2025-03-05T01:00:00Z", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())]
+    path.write_text("".join(json.dumps({"@timestamp": stamp, "message": "a"}) + "\n" for stamp in stamps))
+    code, out, err = run(data, "import", path, max_age="30d")
+    assert (code, out) == (0, "3 read, 3 stored, 0 already stored, 0 dead letters\n")
+    announced, summary = err.splitlines()
+    assert announced == (
+        "logstash-2025.03.03 and maybe others are older than retention.max_age (30d); they stay for restore.keep (7d), "
+        "then retention deletes them"
+    )
+    text = "2 indices older than retention.max_age: logstash-2025.03.03 to logstash-2025.03.05; kept until "
+    assert summary.startswith(text)
+    pruned = run(data, "prune", max_age="30d")[1]
+    assert "it was restored or imported, and stays until" in pruned
+    assert len(exported(data)) == 3
 
 
 @pytest.mark.parametrize("form", ["ndjson", "gz"])

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
-from tests.e2e.daemon import Daemon, wait_until
-from tests.e2e.test_tcp import Server, eventually, numbers, serving
+from tests.e2e.daemon import Daemon
+from tests.e2e.test_tcp import Server, numbers, serving
 from tests.protocols.test_senders import V2_IPV4, V2_IPV6
+from tests.waiting import eventually, wait_until
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -180,7 +181,7 @@ async def test_a_stop_takes_in_what_has_no_verdict(data: bytes, messages: list[s
 @pytest.mark.parametrize("body", [b"", b"x" * 3_000_000], ids=["small", "large"])
 async def test_http_is_answered(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     def client() -> None:
-        connection = http.client.HTTPConnection(*server.address, timeout=20)
+        connection = http.client.HTTPConnection(server.address[0], server.address[1], timeout=20)
         connection.request("POST", "/", body)
         response = connection.getresponse()
         assert response.status == 400

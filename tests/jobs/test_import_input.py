@@ -1,6 +1,8 @@
 """Files as an input: which lines are put, under which ids, and what is noted of them."""
 
 import gzip
+import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +57,11 @@ async def read(folder: Path, *paths: Path, again: bool = False, delivered: int |
     return sink, files
 
 
+def make_old(path: Path) -> None:
+    """Make a file look as if it was last written an hour ago."""
+    os.utime(path, (time.time() - 3600,) * 2)
+
+
 LINES = b"".join(b"line %d\n" % number for number in range(300_000))
 
 
@@ -83,12 +90,54 @@ async def test_the_same_file_under_any_name_has_nothing_new(tmp_path: Path) -> N
 async def test_import_of_a_file_that_has_grown_continues(size: int, tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(LINES[:size])
+    make_old(path)
     before, _ = await read(tmp_path, path)
     path.write_bytes(LINES)
     sink, _ = await read(tmp_path, path)
     assert sink.chunks[0].offset == size
     assert before.text + sink.text == LINES
     assert sink.chunks[0].stream_id == before.chunks[0].stream_id
+
+
+@pytest.mark.parametrize("size", [5, 100, 300_000, len(LINES) - 1])
+@pytest.mark.parametrize("name", ["a.log", "renamed.log"])
+async def test_last_line_of_a_file_that_is_being_written_waits_for_its_end(
+    size: int, name: str, tmp_path: Path
+) -> None:
+    path, later = tmp_path / "a.log", tmp_path / name
+    path.write_bytes(LINES[:size])
+    whole = LINES.rfind(b"\n", 0, size) + 1
+    before, files = await read(tmp_path, path, path)
+    assert before.text == LINES[:whole]
+    assert files.waiting == [(path, size - whole)] * 2
+    later.write_bytes(LINES)
+    after, files = await read(tmp_path, later)
+    assert (after.text, files.waiting) == (LINES[whole:], [])
+    assert {chunk.stream_id for chunk in before.chunks} <= {chunk.stream_id for chunk in after.chunks}
+
+
+@pytest.mark.parametrize("form", ["object", "gzip", "old"])
+async def test_last_line_that_does_not_wait(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    text = b'a\n{"n":"}"}' if form == "object" else b"a\nb"
+    path.write_bytes(gzip.compress(text) if form == "gzip" else text)
+    if form == "old":
+        make_old(path)
+    sink, files = await read(tmp_path, path)
+    assert (sink.text, files.waiting) == (text, [])
+    sink, files = await read(tmp_path, path)
+    assert (sink.text, files.known) == (b"", [path])
+
+
+async def test_nuls_and_byte_order_marks_are_skipped_and_offsets_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    text = b"\xef\xbb\xbfa\n" + bytes(300_000) + b'{"n":1}\nb\0c\n'
+    path.write_bytes(text)
+    sink, _ = await read(tmp_path, path)
+    assert sink.text.split() == [b"a", b'{"n":1}', b"b\0c"]
+    assert sum(len(chunk.data) for chunk in sink.chunks) == len(text)
+    assert sink.rejected == []
+    assert (await read(tmp_path, path))[1].known == [path]
 
 
 @pytest.mark.parametrize("delivered", [0, 1, 2, 5])
@@ -159,6 +208,7 @@ async def test_empty_files(tmp_path: Path) -> None:
 async def test_lines_too_long(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"a\n" + b"x" * 2000 + b"\nb\n" + b"y" * 1500)
+    make_old(path)
     sink, _ = await read(tmp_path, path)
     assert sink.text == b"a\nb\n"
     assert [(raw[:1], offset) for raw, offset in sink.rejected] == [(b"x", 2), (b"y", 2005)]

@@ -72,3 +72,16 @@ def test_a_line_without_end_holds_no_more_than_the_limit() -> None:
 @given(st.text("ab\r\n", max_size=64).map(str.encode))
 def test_count_line_ends(data: bytes) -> None:
     assert count_line_ends(data) == data.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("stream", "incomplete", "size"),
+    [(b"ab\ncd", b"cd", 2), (b"ab\n", b"", 0), (b"a\nbcdefghij", b"bcdefghij", 9)],
+    ids=["short", "none", "oversized"],
+)
+def test_incomplete_line(stream: bytes, incomplete: bytes, size: int) -> None:
+    splitter = LineSplitter(4)
+    splitter.feed(stream)
+    assert (splitter.incomplete, splitter.incomplete_bytes) == (incomplete, size)
+    splitter.feed(b"\n")
+    assert (splitter.incomplete, splitter.incomplete_bytes) == (b"", 0)

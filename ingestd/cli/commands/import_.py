@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from ingestd.app.file_import import ImportResult, import_files
-from ingestd.app.file_import_inputs import AUTO, CODECS
+from ingestd.app.file_import_inputs import AUTO, CODECS, ImportOptions
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.options import settings_options
@@ -16,9 +18,24 @@ from ingestd.cli.common.terminal import progress
 from ingestd.jobs.import_checkpoints import ImportBusyError
 from ingestd.names import MAIN
 from ingestd.pipeline.delivery import OutputGoneError
+from ingestd.plugins.charsets import find_charset
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
 from ingestd.supervisor.logs import set_up_logging
+from ingestd.units import format_duration
+
+
+class Charset(click.ParamType[str]):
+    """The name of an encoding, as Python's, or None for UTF-8."""
+
+    name = "charset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return Python's name of the encoding."""
+        try:
+            return find_charset(value)
+        except ValueError as error:
+            self.fail(str(error).removeprefix("charset "), param, ctx)
 
 
 @click.command("import")
@@ -38,7 +55,13 @@ from ingestd.supervisor.logs import set_up_logging
     type=click.Choice(CODECS),
     default=AUTO,
     show_default=True,
-    help="How lines are decoded; auto: json_lines for files that start with {, else line. plain is the same as line.",
+    help="How lines are decoded; auto: by the first lines of each file as JSON, as text, or, if there are both, each "
+    "line by itself. plain is the same as line.",
+)
+@click.option(
+    "--charset",
+    type=Charset(),
+    help="Encoding of the files, such as cp949, euc-kr or utf-16.  [default: utf-8, or what a byte order mark says]",
 )
 @click.option("--no-filters", is_flag=True, help="Store events unchanged, as ingestd export wrote them.")
 @click.option(
@@ -48,12 +71,13 @@ from ingestd.supervisor.logs import set_up_logging
     "are still stored are not stored twice.",
 )
 @settings_options("data_dir", "elasticsearch")
-def import_(
+def import_(  # noqa: PLR0913 -- its options
     settings: Settings,
     files: tuple[Path, ...],
     config_paths: tuple[Path, ...],
     codec: str,
     *,
+    charset: str | None,
     no_filters: bool,
     again: bool,
 ) -> None:
@@ -63,34 +87,62 @@ def import_(
     recognised by their content, of a file that has grown only the new lines are read, and an interrupted or killed
     import continues where it stopped. The daemon may be running.
 
-    Exit codes: 0 all lines are stored; 1 some became dead letters, a file is damaged, or the import was interrupted.
+    A last line without a line end waits for it, that is for the next import, if the file was changed within the last
+    minute. Whole JSON objects and compressed files do not wait. Byte order marks and NULs around lines are skipped.
+
+    Days older than retention.max_age are announced before they are stored, and stay for restore.keep.
+
+    Exit codes: 0 all complete lines are stored; 1 some became dead letters, a file is damaged, or the import was
+    interrupted.
     """
     set_up_logging(settings.log_format, "warning")
+
+    def announce(index: str) -> None:
+        click.echo(f"{index} and maybe others are {_old(settings)}", err=True)
+
     try:
         with config_errors():
             config = pipeline_configs(config_paths, None, (), settings)[MAIN]
             if no_filters:
                 config = msgspec.structs.replace(config, filters=())
             with progress("importing") as update:
-                result = import_files(settings, config, files, codec, update, again=again)
+                result = import_files(settings, config, files, ImportOptions(codec, charset, again), update, announce)
     except (OSError, OutputGoneError, ImportBusyError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     _report(result)
+    if result.old_indices:
+        click.echo(_old_indices(result.old_indices, settings), err=True)
+    if result.tally.dead or result.problems or result.stopped:
+        raise SystemExit(1)
+
+
+def _old(settings: Settings) -> str:
+    age, keep = (format_duration(seconds) for seconds in (settings.retention.max_age, settings.restore.keep))
+    return f"older than retention.max_age ({age}); they stay for restore.keep ({keep}), then retention deletes them"
+
+
+def _old_indices(indices: list[str], settings: Settings) -> str:
+    """Return what was stored although retention keeps nothing as old."""
+    names = indices[0] if len(indices) == 1 else f"{indices[0]} to {indices[-1]}"
+    until = datetime.datetime.now() + datetime.timedelta(seconds=settings.restore.keep)
+    count = f"{len(indices):,} {'index' if len(indices) == 1 else 'indices'}"
+    return f"{count} older than retention.max_age: {names}; kept until {until:%Y-%m-%d %H:%M}"
 
 
 def _report(result: ImportResult) -> None:
-    """Print one line of counts, and what went wrong; exit code 1 if anything did."""
+    """Print one line of counts, and what went wrong."""
     click.echo(_counts(result))
     for path in result.unchanged:
         click.echo(f"{path} was imported before and has nothing new; --again imports it once more", err=True)
+    for path, size in result.waiting:
+        text = "has no line end yet and waits for it; import the file again once it is complete, or in a minute"
+        click.echo(f"{path}: the last line ({size:,} bytes) {text}", err=True)
     for problem in result.problems:
         click.echo(f"error: {problem}", err=True)
     if result.tally.dead:
         click.echo("see the dead letters: ingestd deadletters list", err=True)
     if result.stopped:
         click.echo("interrupted; run the same command again to continue", err=True)
-    if result.tally.dead or result.problems or result.stopped:
-        raise SystemExit(1)
 
 
 def _counts(result: ImportResult) -> str:

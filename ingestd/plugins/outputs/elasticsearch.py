@@ -96,7 +96,9 @@ class ElasticsearchOutput:
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
         self._opts, self._name = opts, context.plugin_id
-        self._client = ElasticClient(_connection(opts))
+        self.connection = _connection(opts)
+        """How to reach the server."""
+        self._client = ElasticClient(self.connection)
         self._naming = Naming(opts.index, opts.index_timezone, context)
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}

@@ -182,6 +182,10 @@ class ElasticBackups:
                 times[index] = datetime.datetime.fromisoformat(meta["restored"])
         return times
 
+    def mark_restored(self, index: str) -> None:
+        """Make an index count as restored now; nothing happens if it does not exist."""
+        self._admin.add_meta(index, {"restored": _now()})
+
     def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Return ids and documents of snapshots, each id once; they are restored under temporary names for this."""
         seen: set[str] = set()
@@ -319,8 +323,7 @@ class ElasticBackups:
         return self._admin.metas()
 
     def _set_meta(self, temporary: str, index: str, uuid: str) -> None:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        restore = {"restored": now, "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
+        restore = {"restored": _now(), "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
         self._admin.set_meta(temporary, restore)
 
     def _count(self, index: str) -> int:
@@ -361,3 +364,7 @@ class ElasticBackups:
             raise RepositoryUnavailableError(str(error)) from None
         except ElasticError as error:
             raise BackupError(str(error)) from None
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

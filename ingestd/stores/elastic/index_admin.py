@@ -65,9 +65,19 @@ class IndexAdmin:
 
     def set_meta(self, index: str, meta: dict[str, Any]) -> None:
         """Write to ``_meta`` of an index."""
+        self._put_meta(index, {"ingestd": meta})
+
+    def add_meta(self, index: str, meta: dict[str, Any]) -> None:
+        """Add to ``_meta`` of an index, and keep what else is there; nothing happens if the index does not exist."""
+        found = self._call(self._api.indices.get_mapping(index=index, ignore_unavailable=True)) or {}
+        if index in found:
+            known = untyped(found[index]["mappings"], self.server).get("_meta", {})
+            self._put_meta(index, known | {"ingestd": known.get("ingestd", {}) | meta})
+
+    def _put_meta(self, index: str, meta: dict[str, Any]) -> None:
         document_type = self.document_type(index)
         path = f"/{quote_part(index)}/_mapping" + (f"/{quote_part(document_type)}" if document_type else "")
-        self._call(self._api.perform_request("PUT", path, headers=_JSON, body={"_meta": {"ingestd": meta}}))
+        self._call(self._api.perform_request("PUT", path, headers=_JSON, body={"_meta": meta}))
 
     def document_type(self, index: str) -> str:
         """Return the mapping type of an index, empty if the server has no types."""

@@ -143,6 +143,14 @@ class LocalBackups:
                 times[folder.index] = metadata.restored
         return times
 
+    def mark_restored(self, index: str) -> None:
+        """Make an index count as restored now; nothing happens if it does not exist."""
+        check_index(index)
+        folder = self._root / index
+        if folder.is_dir():
+            metadata = ensure_metadata(folder)
+            write_metadata(folder, IndexMetadata(metadata.uuid, datetime.datetime.now(datetime.UTC)))
+
     def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event; the backups are downloaded to a work folder, one after the other."""
         objects = self._objects(repository)

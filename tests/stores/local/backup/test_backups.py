@@ -231,3 +231,13 @@ def test_a_repository_is_removed_and_added_again(site: BackedUpStore) -> None:
     assert site.backups.repositories() == []
     site.backups.add_repository(repository)
     assert [entry.name for entry in site.backups.snapshots("repo")] == [name]
+
+
+def test_an_index_that_is_marked_as_restored(site: BackedUpStore) -> None:
+    site.write(range(10))
+    name = site.back_up()
+    site.backups.mark_restored(INDEX)
+    site.backups.mark_restored("logstash-2019.05.16")
+    assert set(site.backups.restored_indices()) == {INDEX}
+    assert site.backups.backed_up_indices("repo") == {INDEX: name}
+    assert not (site.root / "logstash-2019.05.16").exists()

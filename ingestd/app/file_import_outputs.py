@@ -1,0 +1,91 @@
+"""The outputs of an import: each event is stored once, and days that retention would delete stay for a while."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from ingestd.compiler.pipeline import BuiltOutput, Pipeline
+from ingestd.jobs.import_old_days import KeepOldDays, OldDays
+from ingestd.jobs.import_stored import SkipStored, StoredIds, stored_ids
+from ingestd.lifecycle.build import index_zone, rules
+from ingestd.lifecycle.retention import next_deletion
+from ingestd.plugins.outputs.elasticsearch import ElasticsearchOutput
+from ingestd.plugins.outputs.store import StoreOutput
+from ingestd.settings import Settings
+from ingestd.stores.backups import Backups
+from ingestd.stores.base import IndexInfo
+from ingestd.stores.index_names import day_of
+from ingestd.stores.open import LOCAL, open_backups, open_store
+from ingestd.stores.query import Query
+
+_BATCH_BYTES = 1 << 20
+"""The output ``store`` looks for events of a crash in the last megabytes, and filters may grow a document eightfold."""
+
+
+class ImportOutputs:
+    """Adapts the outputs of a pipeline.
+
+    Args:
+        settings: The data folder, and what retention keeps.
+        streams: The streams to look up in the built-in store and the offset to start at, None: all streams.
+        announce: See ``OldDays``.
+    """
+
+    def __init__(self, settings: Settings, streams: dict[str, int] | None, announce: Callable[[str], None]) -> None:
+        self._settings, self._streams = settings, streams
+        self._stored: StoredIds | None = None
+        self._old_days = {
+            builtin: OldDays(_age_test(settings, builtin_store=builtin), announce) for builtin in (True, False)
+        }
+
+    def routes(self, pipeline: Pipeline) -> list[list[BuiltOutput]]:
+        """Return the outputs of each route."""
+        return [[BuiltOutput(built.step, self._adapted(built.output)) for built in route] for route in pipeline.routes]
+
+    @property
+    def old_indices(self) -> list[str]:
+        """What was stored although it is older than retention keeps, in order."""
+        return sorted(set().union(*(days.indices for days in self._old_days.values())))
+
+    def _adapted(self, output: Any) -> Any:
+        if isinstance(output, StoreOutput):
+            return self._store(output)
+        if isinstance(output, ElasticsearchOutput):
+            return KeepOldDays(output, self._old_days[False], lambda index: _mark_in_elastic(output, index))
+        return output
+
+    def _store(self, output: StoreOutput) -> Any:
+        output.batch_bytes = _BATCH_BYTES
+        kept = KeepOldDays(output, self._old_days[True], self._mark)
+        if self._streams == {}:
+            return kept
+        if self._stored is None:
+            with closing(open_store(LOCAL, self._settings.data_dir)) as store:
+                self._stored = stored_ids(store.search(Query(), 0), self._streams)
+        return SkipStored(kept, self._stored)
+
+    def _mark(self, index: str) -> None:
+        with closing(open_backups(LOCAL, self._settings.data_dir)) as backups:
+            backups.mark_restored(index)
+
+
+def _mark_in_elastic(output: ElasticsearchOutput, index: str) -> None:
+    from ingestd.stores.elastic.backups import ElasticBackups  # noqa: PLC0415 -- few imports need it
+
+    backups: Backups = ElasticBackups(output.connection)
+    with closing(backups):
+        backups.mark_restored(index)
+
+
+def _age_test(settings: Settings, *, builtin_store: bool) -> Callable[[str], bool]:
+    """Return whether retention deletes an index of a name today because of its age."""
+    kept, today = rules(settings, builtin_store=builtin_store), datetime.datetime.now(index_zone(settings)).date()
+
+    def is_old(index: str) -> bool:
+        deletion = next_deletion(IndexInfo(index, day_of(index), 0, 0), kept)
+        return deletion is not None and deletion <= today
+
+    return is_old
