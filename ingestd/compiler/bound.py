@@ -7,7 +7,7 @@ from typing import Any
 
 from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.config.errors import Span
-from ingestd.config.nodes import Condition
+from ingestd.config.nodes import Condition, PluginSetting
 from ingestd.plugins.registry import PluginSpec, Touch
 
 
@@ -33,6 +33,7 @@ class Step:
     common_options: FilterCommonOptions | InputCommonOptions | OutputCommonOptions
     codec: BoundCodec | None
     span: Span
+    settings: tuple[PluginSetting, ...] = ()
 
     @property
     def plugin_id(self) -> str:

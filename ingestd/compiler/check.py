@@ -78,7 +78,7 @@ class _Binder:
         self._check_id(common_settings)
         if common_options is None or options is None or (takes_codec and codec is None):
             return None
-        step = Step(f"{spec.name}_{number}", spec, options, common_options, codec, node.span)
+        step = Step(f"{spec.name}_{number}", spec, options, common_options, codec, node.span, own)
         return step if self._states_fields(step, node) else None
 
     def _states_fields(self, step: Step, node: PluginBlock) -> bool:

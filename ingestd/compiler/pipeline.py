@@ -13,13 +13,13 @@ from ingestd.compiler.load import load
 from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
-from ingestd.config.nodes import Config
+from ingestd.config.nodes import Config, StringLiteral
 from ingestd.event.event_id import copy_key
 from ingestd.event.fields import Event, FieldRef, add_tag
 from ingestd.event.record import Record
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Codec, Decoded, Input, Output
-from ingestd.plugins.registry import BuildContext, ExpandFn
+from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning
 
 Decorate = Callable[[Event], None]
 Run = Callable[..., list[list[Record]]]
@@ -115,8 +115,23 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
     hint = "long values are matched under a time-out; anchor the pattern with ^, or use %{NOTSPACE} for %{DATA}"
     for step in steps(bound.filters):
         errors += [ConfigError(text, step.span, hint, "warning") for text in step.spec.warnings(step.options)]
+    outputs = {step.name: step for route in code.routes for step in route}
+    for step in outputs.values():
+        errors += [_at_option(step, warning, config) for warning in step.spec.option_warnings(step.options)]
     files = list(config.sources)
     return sorted(errors, key=lambda error: (files.index(error.span.file), error.span.line, error.span.column))
+
+
+def _at_option(step: Step, warning: OptionWarning, config: Config) -> ConfigError:
+    """Return a warning with its place in the config; the option's default has none but the plugin's name."""
+    setting = next((setting for setting in reversed(step.settings) if setting.name == warning.option), None)
+    if setting is None or not isinstance(setting.value, StringLiteral):
+        return ConfigError(warning.text, step.span, warning.hint, "warning")
+    span, value = setting.value.span, setting.value.value
+    line = config.sources[span.file].split("\n")[span.line - 1]
+    if (found := line.find(value, span.column - 1)) >= 0:  # else it has escapes, several lines or a variable
+        span = Span(span.file, span.line, found + warning.start + 1, warning.length)
+    return ConfigError(warning.text, span, warning.hint, "warning")
 
 
 def plan(

@@ -95,7 +95,7 @@ class Template:
         reads: set[str] = set()
         parts: list[str | Render] = []
         self.prefix_length: int | None = 10
-        for part in _split(text):
+        for part in split_template(text):
             if not (part.startswith("%{") and part.endswith("}")):
                 parts.append(part)
                 continue
@@ -148,7 +148,7 @@ def _join(parts: list[str | Render]) -> Render:
     return render
 
 
-def _split(text: str) -> list[str]:
+def split_template(text: str) -> list[str]:
     """Split ``text`` into plain pieces and placeholders ``%{...}`` / ``%{{...}}``, which end at the first ``}``."""
     pieces: list[str] = []
     position = 0

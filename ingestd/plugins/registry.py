@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
 from ingestd.event.fields import Event, FieldRef
@@ -94,6 +94,24 @@ def no_warnings(options: Any) -> Iterable[str]:
     return ()
 
 
+class OptionWarning(NamedTuple):
+    """What may be a mistake in a text option: ``length`` characters at ``start`` of its value.
+
+    ``text`` says what it is, ``hint`` what to write instead.
+    """
+
+    option: str
+    text: str
+    hint: str
+    start: int
+    length: int
+
+
+def no_option_warnings(options: Any) -> Iterable[OptionWarning]:
+    """Return nothing."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class PluginSpec:
     """One plugin: its options (a dataclass), how to build it and what it touches with given options."""
@@ -112,6 +130,8 @@ class PluginSpec:
     """Name of the default codec of an input or output; empty: it has no codec."""
     warnings: Callable[[Any], Iterable[str]] = no_warnings
     """What `ingestd check` says about options that work but may be a mistake, a sentence each."""
+    option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings
+    """The same with the place in the option."""
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     stream: bool = False
@@ -193,13 +213,14 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     stream: bool = False,
     listens: bool = False,
     decodes: bool = True,
+    option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as an input, codec or output."""
 
     def register(build: _Build) -> _Build:
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
-        _register(dataclasses.replace(spec, listens=listens))
+        _register(dataclasses.replace(spec, listens=listens, option_warnings=option_warnings))
         return build
 
     return register

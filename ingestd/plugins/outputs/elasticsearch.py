@@ -21,6 +21,7 @@ from ingestd.plugins.interfaces import Prepared
 from ingestd.plugins.outputs._bulk import MAX_REQUESTS, BulkSender
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._full_indices import FullIndices
+from ingestd.plugins.outputs._index_check import index_warnings
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
@@ -229,7 +230,7 @@ def _connection(opts: Options) -> ElasticOptions:
     return connection
 
 
-@plugin("output", "elasticsearch", Options, touches=touches)
+@plugin("output", "elasticsearch", Options, touches=touches, option_warnings=lambda opts: index_warnings(opts.index))
 def build(opts: Options, context: BuildContext) -> ElasticsearchOutput:
     """Elasticsearch or OpenSearch, in bulk; an index for each day unless told otherwise."""
     return ElasticsearchOutput(opts, context)

@@ -19,6 +19,7 @@ from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
 from ingestd.names import store_writer_id
 from ingestd.plugins.interfaces import Prepared
+from ingestd.plugins.outputs._index_check import index_warnings
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError
@@ -218,7 +219,7 @@ def _parts(payloads: Sequence[Payload], tallies: Sequence[Tally]) -> list[_Part]
     return list(parts.values())
 
 
-@plugin("output", "store", Options, touches=touches)
+@plugin("output", "store", Options, touches=touches, option_warnings=lambda opts: index_warnings(opts.index))
 def build(opts: Options, context: BuildContext) -> StoreOutput:
     """The built-in store: daily indices on this machine; nothing else to install."""
     return StoreOutput(opts, context)
