@@ -53,7 +53,7 @@ PLACES = [  # the outputs of a config, what is marked in them
     ("store { index => 'Logs' }", ["Logs"]),
     ("store { index => Logs }", ["Logs"]),
     ('if [a] { store { index => "logs-%{+mm}" } } else { store { index => "LOGS" } }', ["mm", "LOGS"]),
-    ('store {\n index => "B${EMPTY}" }', ['"B${EMPTY}"']),
+    ('store {\n index => "B${APP}" }', ['"B${APP}"']),
     ("elasticsearch { index => 'a b' document_type => logs }", [" "]),
 ]
 
@@ -62,7 +62,7 @@ PLACES = [  # the outputs of a config, what is marked in them
 def test_places(outputs: str, marked: list[str]) -> None:
     text = "input { stdin { } }\noutput { " + outputs + " }"
     lines = text.split("\n")
-    found = inspect(parse(text, "test.conf", {"EMPTY": ""}))
+    found = inspect(parse(text, "test.conf", {"APP": "web"}))
     spans = [warning.span for warning in found]
     assert [lines[span.line - 1][span.column - 1 :][: span.length] for span in spans] == marked
     assert {warning.severity for warning in found} == {"warning"}
