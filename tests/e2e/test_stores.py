@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from ingestd.protocols.bulk import action_line
 from ingestd.stores import lucene
-from ingestd.stores.base import InvalidIndexError, QueryTimeoutError, StoreError, TopValue
+from ingestd.stores.base import InvalidIndexError, LogStore, QueryTimeoutError, StoreError, TopValue
 from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.server import Server
 from ingestd.stores.elastic.store import ElasticStore
@@ -286,6 +287,49 @@ def test_a_server_that_does_not_answer(silent: str, tmp_path: Path) -> None:
     with pytest.raises(QueryTimeoutError, match=r"no answer from http://127\.0\.0\.1:\d+ within 0\.2 s"):
         store.count(query())
     store.close()
+
+
+VERSION = {"version": {"number": "8.15.0"}, "tagline": "You Know, for Search"}
+
+
+class _TimedOut(BaseHTTPRequestHandler):
+    """Answers every search with a part of the hits."""
+
+    def do_POST(self) -> None:
+        body = json.dumps({"timed_out": True, "hits": {"hits": []}, "fields": {}, "aggregations": {}, **VERSION}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-Elastic-Product", "Elasticsearch")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+SEARCHES: list[tuple[str, Callable[[LogStore], object]]] = [
+    ("hits", lambda store: list(store.search(query()))),
+    ("histogram", lambda store: store.histogram(query(), 3600)),
+]
+
+
+@pytest.mark.parametrize("ask", [case[1] for case in SEARCHES], ids=[case[0] for case in SEARCHES])
+def test_an_incomplete_answer_is_an_error(ask: Callable[[LogStore], object], tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _TimedOut) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        store = open_store(f"http://127.0.0.1:{server.server_address[1]}", tmp_path)
+        try:
+            with pytest.raises(QueryTimeoutError, match="ended the search early"):
+                ask(store)
+        finally:
+            store.close()
+            server.shutdown()
+            thread.join()
 
 
 def test_an_interrupted_query(silent: str, tmp_path: Path) -> None:

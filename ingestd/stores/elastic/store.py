@@ -257,7 +257,9 @@ class ElasticStore:
         if sort_key is not None:
             body["search_after"] = [sort_key.time, sort_key.index, sort_key.number + 1]
         data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
-        return _ANSWER.decode(data).hits.hits
+        answer = _ANSWER.decode(data)
+        _check_complete(answer.timed_out)
+        return answer.hits.hits
 
     def _top(self, mapping: FieldMapping, clause: Clause, n: int, *, paths: bool) -> list[TopValue]:
         shard_size, cut = max(SHARD_VALUES, 10 * n), paths and mapping.type is FieldType.KEYWORD
@@ -335,7 +337,9 @@ class ElasticStore:
         body = body | {"query": self._for_server(body["query"])}
         if "time" in body["aggs"] and not self._server.fixed_interval:
             body = with_interval(body)
-        return self._call(self._api.search(index=indices or self._indices, body=body, **_ALL_SHARDS))
+        answer = self._call(self._api.search(index=indices or self._indices, body=body, **_ALL_SHARDS))
+        _check_complete(answer.get("timed_out"))
+        return answer
 
     def _call(self, request: Coroutine[Any, Any, ApiResponse[Any]]) -> Any:
         """Wait for the parsed answer to a request of the official client."""
@@ -411,3 +415,13 @@ def _parse_cursor(cursor: str) -> _SortKey:
         return _SORT_KEY.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # msgspec's errors and base64's are of this kind
         raise ValueError(f"{cursor!r} is not a cursor of this store") from None
+
+
+def _check_complete(timed_out: bool | None) -> None:
+    """Raise QueryTimeoutError for an answer that lacks what the server had no time to find.
+
+    ``search.default_search_timeout`` of the cluster ends searches early. Most versions then answer with an error, as
+    ``_ALL_SHARDS`` asks for; those that mark the answer instead would show too few events.
+    """
+    if timed_out:
+        raise QueryTimeoutError("the server ended the search early: it took longer than search.default_search_timeout")
