@@ -6,7 +6,7 @@ import pytest
 
 from ingestd.settings import (
     SETTINGS,
-    Journal,
+    JournalSettings,
     Settings,
     SettingsError,
     find_settings_file,
@@ -35,7 +35,7 @@ def problems(*args: Any) -> str:
 def test_defaults_hold_without_anything() -> None:
     settings = load_settings(None, {}, {})
     assert (settings.host, settings.port, settings.http) == ("127.0.0.1", 5959, Address("127.0.0.1", 9600))
-    assert settings.journal == Journal(max_bytes=1 << 30, segment_bytes=16 << 20, sync_interval=0.2)
+    assert settings.journal == JournalSettings(max_bytes=1 << 30, segment_bytes=16 << 20, sync_interval=0.2)
     assert settings == dataclasses.replace(Settings(), data_dir=settings.data_dir)
     assert set(settings.origins.values()) == {"default"}
 

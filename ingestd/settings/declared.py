@@ -71,7 +71,7 @@ def table(declared: type) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchSettings:
     """The table ``batch``."""
 
     max_bytes: int = setting(96 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.")
@@ -79,14 +79,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
+class DeadLettersSettings:
     """The table ``dead_letters``."""
 
     max_bytes: int = setting(1 << 30, SIZE, "Disk space for dead letters; the oldest are deleted first.")
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class JournalSettings:
     """The table ``journal``."""
 
     max_bytes: int = setting(
@@ -103,7 +103,7 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
+class RetentionSettings:
     """The table ``retention``. A rule of 0 deletes nothing."""
 
     index: str = setting("logstash-*", TEXT, "Pattern of the indices to back up and delete; all others are left alone.")
@@ -121,7 +121,7 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class BackupSettings:
     """The table ``backup``."""
 
     repository: str = setting(
@@ -132,14 +132,14 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class RestoreSettings:
     """The table ``restore``."""
 
     keep: float = setting(7 * 86400.0, DURATION, "How long retention spares a restored index.")
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class ScheduleSettings:
     """The table ``schedule``."""
 
     cron: str = setting(
@@ -224,13 +224,13 @@ class Settings:
         choice("accept", "dead_letter"),
         "What to do with an event older than retention.max_age: store it like any other, or make it a dead letter.",
     )
-    backup: Backup = table(Backup)
-    batch: Batch = table(Batch)
-    dead_letters: DeadLetters = table(DeadLetters)
-    journal: Journal = table(Journal)
-    restore: Restore = table(Restore)
-    retention: Retention = table(Retention)
-    schedule: Schedule = table(Schedule)
+    backup: BackupSettings = table(BackupSettings)
+    batch: BatchSettings = table(BatchSettings)
+    dead_letters: DeadLettersSettings = table(DeadLettersSettings)
+    journal: JournalSettings = table(JournalSettings)
+    restore: RestoreSettings = table(RestoreSettings)
+    retention: RetentionSettings = table(RetentionSettings)
+    schedule: ScheduleSettings = table(ScheduleSettings)
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def explicit(self, name: str) -> bool:

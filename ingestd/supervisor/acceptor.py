@@ -45,17 +45,17 @@ class Acceptor:
     ) -> None:
         self._selector, self._notifier = selector, notifier
         self._new_id, self._choose_worker, self._on_accept = new_id, choose_worker, on_accept
-        self._listening: dict[_Key, socket.socket] = {}
+        self._listening_sockets: dict[_Key, socket.socket] = {}
         self._listeners: dict[_Key, Listener] = {}
         self.connections: dict[str, Connection] = {}
         self.loads: Counter[int] = Counter()
         """Connections of each worker."""
-        self._counts: Counter[_Key] = Counter()
+        self._connection_counts: Counter[_Key] = Counter()  # of each input, for ``max_connections``
 
     def _add(self, connection: Connection) -> None:
         self.connections[connection.id] = connection
         self.loads[connection.worker] += 1
-        self._counts[connection.pipeline, connection.input] += 1
+        self._connection_counts[connection.pipeline, connection.input] += 1
 
     def adopt(self, environ: Mapping[str, str], listeners: Sequence[Listener]) -> None:
         """Take over the sockets that an earlier supervisor left, through systemd or ``exec``."""
@@ -66,15 +66,15 @@ class Acceptor:
             found.append((name, int(number)))
         for name, fd in found:
             if key := listener_key(name):
-                self._listening[key] = socket.socket(fileno=fd)
+                self._listening_sockets[key] = socket.socket(fileno=fd)
             elif connection := stored_connection(name, fd):
                 self._add(connection)
             elif len(found) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
-                self._listening[listeners[0].pipeline, listeners[0].input] = socket.socket(fileno=fd)
+                self._listening_sockets[listeners[0].pipeline, listeners[0].input] = socket.socket(fileno=fd)
             else:
                 log.warning("a descriptor with an unknown name was passed to us and is closed", name=name)
                 os.close(fd)
-        for sock in self._listening.values():
+        for sock in self._listening_sockets.values():
             sock.setblocking(False)
         if self.connections:
             log.info("connections were taken over", connections=len(self.connections))
@@ -89,18 +89,18 @@ class Acceptor:
         opened: dict[_Key, socket.socket] = {}
         try:
             for key, listener in wanted.items():
-                sock = self._listening.get(key)
+                sock = self._listening_sockets.get(key)
                 if sock is None or not _listens_on(sock, listener):
                     opened[key] = listen(listener)
         except OSError:
             for sock in opened.values():
                 sock.close()
             raise
-        for key in [key for key in self._listening if key not in wanted or key in opened]:
+        for key in [key for key in self._listening_sockets if key not in wanted or key in opened]:
             self._close_listener(key)
-        self._listening |= opened
+        self._listening_sockets |= opened
         self._listeners = wanted
-        for key, sock in self._listening.items():
+        for key, sock in self._listening_sockets.items():
             host, port = sock.getsockname()[:2]
             if key in opened:
                 self._notifier.store(wanted[key].name, sock.fileno())
@@ -108,13 +108,13 @@ class Acceptor:
             log.info("listening for events", pipeline=key[0], input=key[1], host=host, port=port)
 
     def _close_listener(self, key: _Key) -> None:
-        sock = self._listening.pop(key)
+        sock = self._listening_sockets.pop(key)
         self._unwatch(sock)
         self._notifier.forget(self._listeners[key].name if key in self._listeners else Listener(*key, "", 0).name)
         sock.close()
 
     def _watch(self, key: _Key) -> None:
-        sock = self._listening[key]
+        sock = self._listening_sockets[key]
         self._unwatch(sock)
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._accept(key))
 
@@ -123,11 +123,11 @@ class Acceptor:
             self._selector.unregister(sock)
 
     def _accept(self, key: _Key) -> None:
-        listener, listening = self._listeners.get(key), self._listening.get(key)
+        listener, listening = self._listeners.get(key), self._listening_sockets.get(key)
         if listener is None or listening is None:  # closed in this round of the selector
             return
         for _ in range(_ACCEPTS):
-            if listener.max_connections and self._counts[key] >= listener.max_connections:
+            if listener.max_connections and self._connection_counts[key] >= listener.max_connections:
                 self._unwatch(listening)  # the rest wait in the kernel's queue
                 text = "no more connections are accepted"
                 log.warning(text, input=listener.input, max_connections=listener.max_connections)
@@ -167,8 +167,8 @@ class Acceptor:
         connection.sock.close()
         key = (connection.pipeline, connection.input)
         self.loads[connection.worker] -= 1
-        self._counts[key] -= 1
-        listening = self._listening.get(key)
+        self._connection_counts[key] -= 1
+        listening = self._listening_sockets.get(key)
         if listening is not None and key in self._listeners and listening.fileno() not in self._selector.get_map():
             self._watch(key)
 
@@ -179,18 +179,18 @@ class Acceptor:
             while not listener.max_connections and before != len(self.connections):
                 before = len(self.connections)
                 self._accept(key)
-            self._unwatch(self._listening[key])
+            self._unwatch(self._listening_sockets[key])
         self._listeners = {}
 
     def close(self) -> None:
         """Close our duplicates of everything, in a child: the sockets stay open in the supervisor."""
-        for sock in [*self._listening.values(), *(connection.sock for connection in self.connections.values())]:
+        for sock in [*self._listening_sockets.values(), *(connection.sock for connection in self.connections.values())]:
             sock.close()
 
     def for_exec(self) -> str:
         """Return the value of UPGRADE_VARIABLE for a program that is executed in our place."""
         pairs = [(connection.name, connection.sock) for connection in self.connections.values()]
-        pairs += [(Listener(*key, "", 0).name, sock) for key, sock in self._listening.items()]
+        pairs += [(Listener(*key, "", 0).name, sock) for key, sock in self._listening_sockets.items()]
         for _, sock in pairs:
             os.set_inheritable(sock.fileno(), True)
         return " ".join(f"{name}={sock.fileno()}" for name, sock in pairs)

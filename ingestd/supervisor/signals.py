@@ -12,18 +12,18 @@ class SignalSocket:
     """Catches signals until it is closed; to be made on the main thread.
 
     Args:
-        numbers: The signals to catch. They are unblocked: see ``block``.
+        signals: The signals to catch. They are unblocked: see ``block``.
     """
 
-    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
-        self._numbers = tuple(numbers)
+    def __init__(self, signals: Iterable[signal.Signals]) -> None:
+        self._signals = tuple(signals)
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         signal.set_wakeup_fd(self._writer.fileno())
-        for number in self._numbers:
-            signal.signal(number, lambda *_: None)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
+        for caught in self._signals:
+            signal.signal(caught, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -37,7 +37,7 @@ class SignalSocket:
 
     def block(self) -> None:
         """Let later signals wait for the program that is executed next in this process."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
 
     def close(self) -> None:
         """Stop catching."""

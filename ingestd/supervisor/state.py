@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 
-class State(Enum):
+class SupervisorState(Enum):
     """What the supervisor is doing."""
 
     RUNNING = "running"
@@ -21,7 +21,7 @@ class State(Enum):
     @property
     def final(self) -> bool:
         """Whether the supervisor ends once its last child has gone."""
-        return self in (State.STOPPING, State.UPGRADING)
+        return self in (SupervisorState.STOPPING, SupervisorState.UPGRADING)
 
 
 class Request(Enum):
@@ -50,10 +50,10 @@ SIGNALS: Mapping[signal.Signals, Request] = {
     signal.SIGUSR2: Request.UPGRADE,
 }
 
-REPLIES: Mapping[State, Mapping[Request, Reply]] = {
+REPLIES: Mapping[SupervisorState, Mapping[Request, Reply]] = {
     # Workers that leave to make way for others do not drain: a stop waits until those others have come.
-    State.RUNNING: {Request.STOP: Reply.NOW, Request.RELOAD: Reply.NOW, Request.UPGRADE: Reply.NOW},
-    State.RELOADING: {Request.STOP: Reply.LATER, Request.RELOAD: Reply.LATER, Request.UPGRADE: Reply.NOW},
-    State.STOPPING: {Request.STOP: Reply.IGNORE, Request.RELOAD: Reply.REFUSE, Request.UPGRADE: Reply.REFUSE},
-    State.UPGRADING: {Request.STOP: Reply.LATER, Request.RELOAD: Reply.REFUSE, Request.UPGRADE: Reply.IGNORE},
+    SupervisorState.RUNNING: {Request.STOP: Reply.NOW, Request.RELOAD: Reply.NOW, Request.UPGRADE: Reply.NOW},
+    SupervisorState.RELOADING: {Request.STOP: Reply.LATER, Request.RELOAD: Reply.LATER, Request.UPGRADE: Reply.NOW},
+    SupervisorState.STOPPING: {Request.STOP: Reply.IGNORE, Request.RELOAD: Reply.REFUSE, Request.UPGRADE: Reply.REFUSE},
+    SupervisorState.UPGRADING: {Request.STOP: Reply.LATER, Request.RELOAD: Reply.REFUSE, Request.UPGRADE: Reply.IGNORE},
 }

@@ -30,7 +30,7 @@ from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
 from ingestd.supervisor.signals import SignalSocket
-from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, State
+from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, SupervisorState
 from ingestd.supervisor.stats import StatsGatherer
 from ingestd.supervisor.workers import Workers
 
@@ -80,7 +80,7 @@ class Supervisor:
         self._workers = Workers(self._children, self._acceptor)
         self._stats = StatsGatherer(self._send_stats)
         self._helper_states: dict[str, Message] = {}  # the latest answer of each
-        self._state = State.RUNNING
+        self._state = SupervisorState.RUNNING
         self._requests: list[tuple[Request, str, Message | None]] = []  # with its cause, and what to answer to
         self._postponed: dict[Request, str] = {}  # see Reply.LATER; with its cause
         self._actions = {Request.STOP: self._stop, Request.RELOAD: self._reload, Request.UPGRADE: self._upgrade}
@@ -109,7 +109,7 @@ class Supervisor:
         except Exception as error:
             log.exception("the supervisor failed and ends", state=self._state.value, error=repr(error))
             return 1
-        if self._state is State.UPGRADING:
+        if self._state is SupervisorState.UPGRADING:
             self._exec(signals)
         signals.close()
         return self._exit_code
@@ -123,7 +123,7 @@ class Supervisor:
             self._handle_requests()
             self._children.tick()
             self._send_heartbeat()
-            if self._state is State.RUNNING and self._watcher.changed(time.monotonic()):
+            if self._state is SupervisorState.RUNNING and self._watcher.changed(time.monotonic()):
                 self._reload("a file of the config has changed")
 
     def _timeout(self) -> float | None:
@@ -189,12 +189,12 @@ class Supervisor:
         self._stats.gone(child.name)
         is_worker = child.name in self._workers
         match self._state:
-            case State.STOPPING if is_worker and code and child.name not in self._drained_again:
+            case SupervisorState.STOPPING if is_worker and code and child.name not in self._drained_again:
                 self._drained_again.add(child.name)  # killed before it had read everything
                 self._drain_again(child.name)
-            case State.STOPPING | State.UPGRADING:
+            case SupervisorState.STOPPING | SupervisorState.UPGRADING:
                 self._exit_code = self._exit_code or (code if is_worker and not child.stopping else 0)
-            case State.RELOADING if child.stopping:
+            case SupervisorState.RELOADING if child.stopping:
                 self._children.start(child.name)
                 self._replace_next()
             case _ if is_worker:
@@ -263,7 +263,7 @@ class Supervisor:
     def _stop(self, cause: str) -> str:
         """Stop accepting, let the workers drain, end."""
         log.info("stopping", signal=cause)
-        self._state = State.STOPPING
+        self._state = SupervisorState.STOPPING
         self._notifier.stopping()
         self._acceptor.stop()
         for name in self._workers.names:
@@ -288,7 +288,7 @@ class Supervisor:
             return str(error)
         self._plan = self._watcher.plan = plan
         log.info("the new config is good and replaces the old one", cause=cause)
-        self._state = State.RELOADING
+        self._state = SupervisorState.RELOADING
         running = [name for name in self._process_names() if self._children.get(name) is not None]
         for name in set(self._process_names()).difference(self._children.names()):
             self._children.start(name)
@@ -300,7 +300,7 @@ class Supervisor:
         if self._replacement.next():
             return
         log.info("every process runs the new config")
-        self._state = State.RUNNING
+        self._state = SupervisorState.RUNNING
         self._notifier.ready()
         for request in (Request.STOP, Request.RELOAD):
             if (cause := self._postponed.pop(request, None)) is not None:
@@ -314,7 +314,7 @@ class Supervisor:
             log.error("the upgrade is refused, because the config is wrong", error=error)
             return str(error)
         log.info("upgrading: the daemon restarts in place and keeps its connections", cause=cause)
-        self._state = State.UPGRADING
+        self._state = SupervisorState.UPGRADING
         self._ask_all_to_end()
         return ""
 
@@ -324,7 +324,7 @@ class Supervisor:
             self._ask_to_end(child)
 
     def _ask_to_end(self, child: Child) -> None:
-        if self._state is not State.STOPPING:
+        if self._state is not SupervisorState.STOPPING:
             mode = "handover"
         else:  # systemd may keep the connections for the next start: half a line is then best left in them
             mode = "leave" if self._notifier.present else "drain"
@@ -338,7 +338,7 @@ class Supervisor:
             return None
         helper = self._helpers.get(child.name)
         seconds = helper.stop_seconds if helper is not None else _HTTP_SECONDS
-        return min(seconds, _UPGRADE_SECONDS) if self._state is State.UPGRADING else seconds
+        return min(seconds, _UPGRADE_SECONDS) if self._state is SupervisorState.UPGRADING else seconds
 
     def _exec(self, signals: SignalSocket) -> None:
         signals.block()  # the next supervisor gets what comes until it can receive signals

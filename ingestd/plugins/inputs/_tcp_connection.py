@@ -51,7 +51,7 @@ _TOO_LONG_FOR_KERNEL = "a line is longer than the kernel buffers; if the worker 
 _HELP = "raise the third value of net.ipv4.tcp_rmem to four times max_line_bytes"
 
 
-class Connection:
+class TcpConnection:
     """Reads while the sink has room, closes at the end of the stream.
 
     Args:

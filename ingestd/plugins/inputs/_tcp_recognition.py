@@ -14,19 +14,19 @@ from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import Sender, recognise
 
 if TYPE_CHECKING:
-    from ingestd.plugins.inputs._tcp_connection import Connection
+    from ingestd.plugins.inputs._tcp_connection import TcpConnection
 
 
 class Owner(NamedTuple):
     """What a connection calls."""
 
-    closed: Callable[[Connection, str], None]
+    closed: Callable[[TcpConnection, str], None]
     """The connection has ended, and the reason: end, error, idle or shutdown."""
     recognised: Callable[[Sender], None]
     """Who sends, once for a new connection, and once more after the header of a proxy."""
     proxied: Callable[[ProxyHeader], Stream]
     """A proxy has put this header in front. Returns the stream that the connection is."""
-    rejected: Callable[[Connection, socket.socket, Sender], None]
+    rejected: Callable[[TcpConnection, socket.socket, Sender], None]
     """The connection cannot be read; its socket is the owner's now, to be closed."""
 
 

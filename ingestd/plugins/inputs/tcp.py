@@ -22,7 +22,7 @@ from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.logs import get_logger
 from ingestd.plugins.codecs.line import LineCodec
-from ingestd.plugins.inputs._tcp_connection import Connection
+from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
@@ -68,7 +68,7 @@ class TcpInput:
         self._buffer = PeekBuffer(context.settings.batch.max_bytes)
         self._labels = (context.pipeline_id, context.plugin_id)
         self._reports = SenderReports(*self._labels, _expected(opts, context))
-        self._connections: set[Connection] = set()
+        self._connections: set[TcpConnection] = set()
         self._tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._rejected = RejectedConnections(self._tasks)
         self._mode: StopMode = "drain"
@@ -130,7 +130,7 @@ class TcpInput:
         if self._opts.tcp_keep_alive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
-        connection = Connection(
+        connection = TcpConnection(
             sock,
             stream,
             self._sink,
@@ -144,13 +144,13 @@ class TcpInput:
         connection.start(kept)
 
     def _owner(self, stream: Stream, closed: Callable[[str], None]) -> Owner:
-        def forget(connection: Connection, reason: str) -> None:
+        def forget(connection: TcpConnection, reason: str) -> None:
             self._connections.discard(connection)
             metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
             metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
             closed(reason)
 
-        def reject(connection: Connection, sock: socket.socket, sender: Sender) -> None:
+        def reject(connection: TcpConnection, sock: socket.socket, sender: Sender) -> None:
             self._rejected.add(sock, ANSWERS.get(sender, b""), lambda: forget(connection, "rejected"))
 
         return Owner(

@@ -13,7 +13,7 @@ from ingestd.event.sprintf import Template
 from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext
-from ingestd.settings import Retention, Settings
+from ingestd.settings import RetentionSettings, Settings
 
 NOW = datetime.datetime(2026, 11, 22, 10, tzinfo=datetime.UTC).timestamp()
 DAILY = "logstash-%{+YYYY.MM.dd}"
@@ -83,7 +83,7 @@ def test_events_older_than_retention_are_rejected_if_wanted() -> None:
 
 
 def test_without_retention_none_is_too_old() -> None:
-    assert len(named(OLD, late="dead_letter", retention=Retention(max_age=0))[0]) == 4
+    assert len(named(OLD, late="dead_letter", retention=RetentionSettings(max_age=0))[0]) == 4
 
 
 def test_all_may_be_too_old() -> None:
