@@ -173,8 +173,5 @@ class Backups(Protocol):
             BackupError: The index exists and ``overwrite`` is not set.
         """
 
-    def delete_snapshot(self, repository: str, snapshot: str) -> None:
-        """Delete a backup."""
-
     def close(self) -> None:
         """Close connections."""

@@ -211,10 +211,6 @@ class ElasticBackups:
             self._rename(temporary, index, secrets.token_hex(8), exists=exists)
         return self._count(index)
 
-    def delete_snapshot(self, repository: str, snapshot: str) -> None:
-        """Delete a snapshot."""
-        self._call(self._api.snapshot.delete(repository=repository, snapshot=snapshot))
-
     def _snapshot(self, repository: str, name: str) -> Snapshot:
         return read_snapshot(self._call(self._api.snapshot.get(repository=repository, snapshot=name))["snapshots"][0])
 

@@ -187,17 +187,6 @@ class LocalBackups:
             self._replace(work / index, index, new_uuid())
         return events
 
-    def delete_snapshot(self, repository: str, snapshot: str) -> None:
-        """Delete a backup, and the files that no other backup of the index needs."""
-        objects = self._objects(repository)
-        key, listed = self._find(objects, snapshot)
-        unused = {file.sha256 for file in archive.decode(snapshot, objects.get(key)).files}
-        for other, other_snapshot in self._listed(objects, listed.index + "/"):
-            if other != key:
-                unused -= {entry.sha256 for entry in archive.decode(other_snapshot.name, objects.get(other)).files}
-        objects.delete([key])
-        objects.delete([archive.file_key(listed.index, sha256) for sha256 in sorted(unused)])
-
     def close(self) -> None:
         """Do nothing: nothing is kept open between calls."""
 

@@ -38,7 +38,7 @@ class ObjectStore:
 
     Args:
         repository: The repository; keys are relative to its ``base_path`` or ``location``.
-        environ: Environment variables with credentials, see `from_files`.
+        environ: Environment variables with credentials, see `shared_aws_credentials`.
         timeout: Of one request; failed requests are retried a few times.
 
     Raises:
@@ -49,15 +49,15 @@ class ObjectStore:
         self, repository: Repository, environ: dict[str, str] | None = None, timeout: datetime.timedelta = _TIMEOUT
     ) -> None:
         self.name = repository.name
-        self._explain: Callable[[Exception], BackupError] = lambda error: _explained(error, repository)
-        with self._errors():
+        self._backup_error: Callable[[Exception], BackupError] = lambda error: _to_backup_error(error, repository)
+        with self._as_backup_errors():
             self._store = _open(repository, dict(os.environ) if environ is None else environ, timeout)
 
     def put(self, key: str, parts: Iterable[bytes]) -> None:
         """Write an object from its parts; an interrupted upload leaves nothing."""
         import obstore  # noqa: PLC0415 - other commands need none
 
-        with self._errors():
+        with self._as_backup_errors():
             obstore.put(
                 self._store, key, parts, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE
             )
@@ -66,7 +66,7 @@ class ObjectStore:
         """Write a small object."""
         import obstore  # noqa: PLC0415
 
-        with self._errors():
+        with self._as_backup_errors():
             obstore.put(self._store, key, body, use_multipart=False)
 
     def get(self, key: str) -> bytes:
@@ -77,7 +77,7 @@ class ObjectStore:
         """
         import obstore  # noqa: PLC0415
 
-        with self._errors(key):
+        with self._as_backup_errors(key):
             return bytes(obstore.get(self._store, key).bytes())
 
     def stream(self, key: str) -> Iterator[bytes]:
@@ -92,7 +92,7 @@ class ObjectStore:
         if size is None:
             raise KeyError(key)
         for start in range(0, size, PART_BYTES):
-            with self._errors(key):
+            with self._as_backup_errors(key):
                 part = bytes(obstore.get_range(self._store, key, start=start, end=min(start + PART_BYTES, size)))
             yield part
 
@@ -101,7 +101,7 @@ class ObjectStore:
         import obstore  # noqa: PLC0415
 
         try:
-            with self._errors(key):
+            with self._as_backup_errors(key):
                 return int(obstore.head(self._store, key)["size"])
         except KeyError:
             return None
@@ -110,7 +110,7 @@ class ObjectStore:
         """Return the keys that start with ``prefix``, which ends with ``/`` or is empty, sorted."""
         import obstore  # noqa: PLC0415
 
-        with self._errors():
+        with self._as_backup_errors():
             objects: list[Any] = obstore.list(self._store, prefix or None).collect()  # type: ignore[assignment]
             return sorted(str(entry["path"]) for entry in objects)
 
@@ -120,7 +120,7 @@ class ObjectStore:
 
         for key in keys:
             try:
-                with self._errors(key):
+                with self._as_backup_errors(key):
                     obstore.delete(self._store, key)
             except KeyError:
                 continue
@@ -139,7 +139,8 @@ class ObjectStore:
         self.delete([key])
 
     @contextmanager
-    def _errors(self, key: str = "") -> Iterator[None]:
+    def _as_backup_errors(self, key: str = "") -> Iterator[None]:
+        """Raise BackupError for errors of the client; KeyError if the object ``key`` does not exist."""
         from obstore.exceptions import BaseError  # noqa: PLC0415
 
         try:
@@ -147,7 +148,7 @@ class ObjectStore:
         except (BaseError, OSError, ValueError) as error:
             if key and isinstance(error, FileNotFoundError):
                 raise KeyError(key) from None
-            raise self._explain(error) from None
+            raise self._backup_error(error) from None
 
 
 def _open(repository: Repository, environ: dict[str, str], timeout: datetime.timedelta) -> ObstoreStore:
@@ -159,10 +160,11 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         return LocalStore(folder, automatic_cleanup=True)
     endpoint = settings.get("endpoint", "")
-    config: dict[str, Any] = from_files(environ)
+    config: dict[str, Any] = shared_aws_credentials(environ)
     if settings.get("region"):
         config["region"] = settings["region"]
     if endpoint:
+        # MinIO and most others have no DNS name for each bucket: its name is the first part of the path.
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
     return S3Store(
         settings["bucket"],
@@ -177,7 +179,7 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
     )
 
 
-def _explained(error: Exception, repository: Repository) -> BackupError:
+def _to_backup_error(error: Exception, repository: Repository) -> BackupError:
     """Return an error for the user: what failed, without the response's body and without the request's signature."""
     from obstore import exceptions  # noqa: PLC0415
 
@@ -214,7 +216,7 @@ _KEYS = {
 }
 
 
-def from_files(environ: Mapping[str, str]) -> dict[str, str]:
+def shared_aws_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the credentials of the profile in AWS's shared file; empty if the environment has some or there are none.
 
     The order is that of AWS's tools: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html. The

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.stores.backups import BackupError
-from ingestd.stores.local.backup.object_store import from_files
+from ingestd.stores.local.backup.object_store import shared_aws_credentials
 
 SECRET = "s3cr%t/+key"
 FILE = f"""
@@ -50,14 +50,14 @@ def at(folder: Path, text: str | bytes | None, environ: dict[str, str]) -> dict[
 
 @pytest.mark.parametrize(("text", "environ", "expected"), [case[1:] for case in FOUND], ids=[case[0] for case in FOUND])
 def test_credentials(text: str | None, environ: dict[str, str], expected: dict[str, str], tmp_path: Path) -> None:
-    assert from_files(at(tmp_path, text, environ)) == expected
+    assert shared_aws_credentials(at(tmp_path, text, environ)) == expected
 
 
 def test_the_default_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "credentials").write_text(FILE)
-    assert from_files({}) == DEFAULT
+    assert shared_aws_credentials({}) == DEFAULT
 
 
 BROKEN = [  # id, content of the file, environment, error
@@ -77,10 +77,10 @@ def test_errors_contain_no_secrets(
     text: str | bytes | None, environ: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BackupError, match=message) as caught:
-        from_files(at(tmp_path, text, environ))
+        shared_aws_credentials(at(tmp_path, text, environ))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_folder_instead_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="cannot be read: Is a directory"):
-        from_files({"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path)})
+        shared_aws_credentials({"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path)})
