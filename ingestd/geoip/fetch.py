@@ -88,7 +88,7 @@ def _read(request: Request, to: Path, progress: Progress) -> Fetched:
     with build_opener(_OnlyHttp).open(request, timeout=_STALL_S) as response, to.open("wb") as file:
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else None
-        for chunk in _limited(response, _server(request)):
+        for chunk in _read_within_limits(response, _server(request)):
             file.write(chunk)
             progress(len(chunk), total)
         if total is not None and file.tell() < total:
@@ -96,7 +96,8 @@ def _read(request: Request, to: Path, progress: Progress) -> Fetched:
         return Fetched(response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""))
 
 
-def _limited(response: Any, server: str) -> Iterator[bytes]:
+def _read_within_limits(response: Any, server: str) -> Iterator[bytes]:
+    """Yield the parts of a body; raise FetchError when it exceeds MAX_BYTES bytes or MAX_S seconds."""
     size, deadline = 0, time.monotonic() + MAX_S
     while chunk := response.read1(_CHUNK):
         size += len(chunk)

@@ -3,6 +3,9 @@
 A last line without a line end may be the first half of one that is still being written. It waits for its end, that is
 for the next import, if the file was changed within the last minute, is not compressed, and the line is not a whole
 JSON object.
+
+The position of each file keeps lines from being read twice; where it is not enough (a killed import, ``--again``),
+``import_stored`` skips what is stored by its id. ``ingestd.app.file_import`` uses both.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 The rules are those of Elasticsearch's Curator (delete_indices: age, space, count) at once. An index is
 deleted if at least one rule says so and nothing holds it; rules that free space delete the oldest days first.
+This is not the last word: ``Lifecycle.prune`` keeps an index if its backup turns out not to be intact.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ingestd.web.auth.middleware import Authentication
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.exposition import render
 from ingestd.web.health import Health
-from ingestd.web.processes.protocol import Setup
+from ingestd.web.processes.protocol import QueryProcessConfig
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.responses import Handler, json_error, json_response
 from ingestd.web.static_files import INDEX, StaticFile, load_files
@@ -79,7 +79,11 @@ def make_app(
     )
     if reload is not None:
         app.router.add_post(f"{prefix}/reload", _reload_handler(reload))
-    on_open = _nothing if config.data_dir is None else _add_dashboard(app, config, authentication, health)
+    on_open = _nothing
+    if config.data_dir is not None:
+        pool = _query_pool(config)
+        _add_dashboard(app, config, authentication, health, pool)
+        on_open = pool.warm_up
     app.add_routes(_static_routes(prefix, on_open))
     return app
 
@@ -105,14 +109,8 @@ def _error_middleware() -> Middleware:
     return respond
 
 
-def _add_dashboard(
-    app: web.Application,
-    config: DashboardConfig,
-    authentication: Authentication,
-    health: Callable[[], Awaitable[Health]],
-) -> Callable[[], None]:
-    """Add the API of the dashboard; return what to call when its page is opened."""
-    setup = Setup(
+def _query_pool(config: DashboardConfig) -> QueryPool:
+    query_config = QueryProcessConfig(
         data_dir=str(config.data_dir),
         memory=config.query_memory,
         timeout_s=config.query_timeout,
@@ -121,7 +119,17 @@ def _add_dashboard(
         retention=config.retention,
         action_settings=dict(config.action_settings) if config.action_settings is not None else None,
     )
-    pool = QueryPool(setup)
+    return QueryPool(query_config)
+
+
+def _add_dashboard(
+    app: web.Application,
+    config: DashboardConfig,
+    authentication: Authentication,
+    health: Callable[[], Awaitable[Health]],
+    pool: QueryPool,
+) -> None:
+    """Add the API of the dashboard; ``pool`` answers its queries and is closed with the application."""
     tail = LiveTail(pool, lambda request: authentication.identify(request).authenticated, config.prefix)
     actions = ManualActions(config.action_settings)
     status = Status(config, health, pool, actions)
@@ -134,7 +142,6 @@ def _add_dashboard(
         await pool.close()
 
     app.on_cleanup.append(close)
-    return pool.warm_up
 
 
 def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDef]:

@@ -296,7 +296,9 @@ class _TimedOut(BaseHTTPRequestHandler):
     """Answers every search with a part of the hits."""
 
     def do_POST(self) -> None:
-        body = json.dumps({"timed_out": True, "hits": {"hits": []}, "fields": {}, "aggregations": {}, **VERSION}).encode()
+        body = json.dumps(
+            {"timed_out": True, "hits": {"hits": []}, "fields": {}, "aggregations": {}, **VERSION}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("X-Elastic-Product", "Elasticsearch")

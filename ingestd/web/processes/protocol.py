@@ -1,8 +1,8 @@
 """Messages between the HTTP process and a query process, over stdin and stdout.
 
 A message is a length (4 bytes, big-endian) and JSON; a response has its HTTP status (2 bytes) between the two. The
-first message is the ``Setup``, the others are calls. The call ``interrupt`` ends the running query, if the store can
-do that, and has no response of its own.
+first message is the ``QueryProcessConfig``, the others are calls. The call ``interrupt`` ends the running query, if the
+store can do that, and has no response of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INTERRUPT = "interrupt"
 Arguments = dict[str, Any]
 
 
-class Setup(msgspec.Struct):
+class QueryProcessConfig(msgspec.Struct):
     """What a query process queries and how. Sent over a pipe, because it may hold passwords.
 
     Attributes:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
-from ingestd.web.processes.protocol import Arguments, QueryResponse, Setup, error_response
+from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 from ingestd.web.processes.query_process import FAILED_EXIT_CODE, TOO_MUCH_MEMORY
 from ingestd.web.processes.query_worker import ProcessEndedError, QueryWorker
 
@@ -45,7 +45,7 @@ class QueryPool:
 
     def __init__(
         self,
-        setup: Setup,
+        setup: QueryProcessConfig,
         *,
         processes: int = PROCESSES,
         max_waiting: int = MAX_WAITING,

@@ -22,8 +22,8 @@ import msgspec
 from ingestd.stores.base import LogStore
 from ingestd.web.processes.protocol import (
     INTERRUPT,
+    QueryProcessConfig,
     QueryResponse,
-    Setup,
     error_response,
     read_message,
     write_response,
@@ -68,7 +68,7 @@ def main() -> None:
 def _serve(
     requests: BinaryIO, respond: Callable[[QueryResponse], None], fail: Callable[[BaseException], NoReturn]
 ) -> NoReturn:
-    setup = msgspec.json.decode(read_message(requests), type=Setup)
+    setup = msgspec.json.decode(read_message(requests), type=QueryProcessConfig)
     _limit_resources(setup.memory)
     pending: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     calls = QueryCalls(_store_opener(setup), Path(setup.data_dir), setup.retention, setup.action_settings)
@@ -87,7 +87,7 @@ def _run(calls: QueryCalls, request: dict[str, Any]) -> QueryResponse:
         return error_response(500, f"the query failed: {type(error).__name__}: {error}")
 
 
-def _store_opener(setup: Setup) -> Callable[[], LogStore]:
+def _store_opener(setup: QueryProcessConfig) -> Callable[[], LogStore]:
     """Return the function that opens the store; its imports are done now."""
     if setup.server is None:
         import duckdb  # noqa: F401, PLC0415 -- in the query process only, and before the first query

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ingestd.event.jsontext import dumps
-from ingestd.web.processes.protocol import INTERRUPT, RESPONSE_HEAD, Arguments, QueryResponse, Setup, frame
+from ingestd.web.processes.protocol import INTERRUPT, RESPONSE_HEAD, Arguments, QueryProcessConfig, QueryResponse, frame
 
 _numbers = itertools.count(1)
 
@@ -36,7 +36,7 @@ class QueryWorker:
         parent_folder: Where the process gets a folder for what does not fit into its memory; deleted by ``end``.
     """
 
-    def __init__(self, setup: Setup, parent_folder: Path) -> None:
+    def __init__(self, setup: QueryProcessConfig, parent_folder: Path) -> None:
         self._setup, self._parent_folder = setup, parent_folder
         self._folder: Path | None = None
         self._process: Process | None = None

@@ -20,7 +20,7 @@ from ingestd.stores.local import LocalWriter, store_root
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes import query_worker
 from ingestd.web.processes.action_runner import ActionRunner
-from ingestd.web.processes.protocol import QueryResponse, Setup, frame
+from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse, frame
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.query_worker import QueryWorker
 
@@ -39,7 +39,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def pool(data_dir: Path) -> AsyncIterator[QueryPool]:
-    pool = QueryPool(Setup(str(data_dir), 256 << 20, 20.0))
+    pool = QueryPool(QueryProcessConfig(str(data_dir), 256 << 20, 20.0))
     yield pool
     await pool.close()
 
@@ -181,7 +181,7 @@ async def test_the_reader_thread_fails(pool: QueryPool, pipe: Path, request_: by
 
 
 async def test_the_process_fails_at_its_start(data_dir: Path) -> None:
-    pool = QueryPool(Setup(str(data_dir), "no number", 20.0))  # type: ignore[arg-type]
+    pool = QueryPool(QueryProcessConfig(str(data_dir), "no number", 20.0))  # type: ignore[arg-type]
     response = await pool.run("search", SEARCH)
     await pool.close()
     assert (response.status, "the query process failed: ValidationError" in message(response)) == (500, True)

@@ -21,7 +21,7 @@ from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
-from ingestd.web.processes.protocol import QueryResponse, Setup
+from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_pool import QueryPool
 from tests.waiting import WAIT_SECONDS, eventually
 
@@ -52,7 +52,7 @@ async def make(data_dir: Path) -> AsyncIterator[Make]:
     pools = []
 
     def pool(timeout_s: float = WAIT_SECONDS, memory: int = 256 << 20, **arguments: Any) -> QueryPool:
-        pools.append(QueryPool(Setup(str(data_dir), memory, timeout_s), **arguments))
+        pools.append(QueryPool(QueryProcessConfig(str(data_dir), memory, timeout_s), **arguments))
         return pools[-1]
 
     yield pool
@@ -82,7 +82,7 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     state, verified = State.load(data_dir), datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
     state.verified["s3"] = {f"{INDEX}-20261123001000": verified, f"{INDEX}-20261124001000": verified}
     state.save()
-    setup = Setup(str(data_dir), 256 << 20, WAIT_SECONDS, retention=Rules(max_age=30 * 86_400))
+    setup = QueryProcessConfig(str(data_dir), 256 << 20, WAIT_SECONDS, retention=Rules(max_age=30 * 86_400))
     setup.action_settings = {"data_dir": str(data_dir)}
     pool = QueryPool(setup)
     [index] = msgspec.json.decode((await pool.run("indices", {})).body)["indices"]
@@ -244,10 +244,10 @@ async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
     code = f"""
 import asyncio, os, signal
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.processes.protocol import QueryResponse, Setup
+from ingestd.web.processes.protocol import QueryResponse, QueryProcessConfig
 
 async def main():
-    pool = QueryPool(Setup({str(data_dir)!r}, 1 << 28, {WAIT_SECONDS}))
+    pool = QueryPool(QueryProcessConfig({str(data_dir)!r}, 1 << 28, {WAIT_SECONDS}))
     query = asyncio.create_task(pool.run("search", {SEARCH!r}))
     while not pool.busy or not next(iter(pool._running)).pid:
         await asyncio.sleep(0.01)
