@@ -13,7 +13,7 @@ from ingestd.app.file_import import ImportResult, import_files
 from ingestd.app.file_import_inputs import AUTO, CODECS, ImportOptions
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
-from ingestd.cli.common.options import settings_options
+from ingestd.cli.common.options import config_option, settings_options
 from ingestd.cli.common.terminal import progress
 from ingestd.jobs.import_checkpoints import ImportBusyError
 from ingestd.names import MAIN
@@ -40,15 +40,11 @@ class Charset(click.ParamType[str]):
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
+@config_option(
     "--config",
     "-f",
     "--path-config",
-    "config_paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Config to use; its filters and outputs are run, its inputs are not.  [default: the built-in pipeline]",
+    text="Config to use; its filters and outputs are run, its inputs are not.  [default: the built-in pipeline]",
 )
 @click.option(
     "--codec",

@@ -73,6 +73,12 @@ store_options = settings_options("data_dir", "store", "elasticsearch")
 """The flags of commands that work on a store: which one."""
 
 
+def config_option(*flags: str, text: str) -> Callable[[Command], Command]:
+    """Give a command an option for config files, repeatable; it is called with ``config_paths=``."""
+    path = click.Path(path_type=Path)
+    return click.option(*flags, "config_paths", multiple=True, type=path, metavar="PATH", help=text)
+
+
 def pipeline_options(command: Command) -> Command:
     """Give a command ``-f``, ``-e`` and ``--pipeline``; it is called with config_paths, config_string, named."""
     for decorate in (
@@ -84,14 +90,10 @@ def pipeline_options(command: Command) -> Command:
             help="A separate pipeline with this name; repeatable.",
         ),
         click.option("-e", "--config-string", metavar="CONFIG", help="The config itself, as text."),
-        click.option(
+        config_option(
             "-f",
             "--path-config",
-            "config_paths",
-            multiple=True,
-            type=click.Path(path_type=Path),
-            metavar="PATH",
-            help="Config file, or folder of *.conf files; several are joined into one pipeline.",
+            text="Config file, or folder of *.conf files; several are joined into one pipeline.",
         ),
     ):
         command = decorate(command)

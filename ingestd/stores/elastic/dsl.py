@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestd.stores.base import StoreError
@@ -88,22 +88,24 @@ def clause(condition: Condition, fields: Fields) -> Clause:
     return _any(_in_its_indices(mapping, _value(condition, mapping)) for mapping in fields.values(condition.field))
 
 
-def _all(parts: Sequence[Clause]) -> Clause:
-    parts = [part for part in parts if part != ALL]
-    if NONE in parts:
-        return NONE
-    if len(parts) < 2:
-        return parts[0] if parts else ALL
-    return {"bool": {"filter": parts}}
+def _all(clauses: Iterable[Clause]) -> Clause:
+    return _joined(clauses, ALL, NONE, lambda parts: {"filter": parts})
 
 
 def _any(clauses: Iterable[Clause]) -> Clause:
-    parts = [part for part in clauses if part != NONE]
-    if ALL in parts:
-        return ALL
+    return _joined(clauses, NONE, ALL, lambda parts: {"should": parts, "minimum_should_match": 1})
+
+
+def _joined(
+    clauses: Iterable[Clause], neutral: Clause, deciding: Clause, join: Callable[[list[Clause]], dict[str, Any]]
+) -> Clause:
+    """Return clauses joined by AND or OR: ``neutral`` ones are left out, a single ``deciding`` one is the result."""
+    parts = [part for part in clauses if part != neutral]
+    if deciding in parts:
+        return deciding
     if len(parts) < 2:
-        return parts[0] if parts else NONE
-    return {"bool": {"should": parts, "minimum_should_match": 1}}
+        return parts[0] if parts else neutral
+    return {"bool": join(parts)}
 
 
 def _not(part: Clause) -> Clause:
