@@ -242,3 +242,14 @@ def test_an_index_that_is_marked_as_restored(
     assert backups.backed_up_indices(repository.name)[index] == snapshot.name
     meta = search_server.call("GET", f"/{index}/_mapping")[index]["mappings"]["_meta"]
     assert meta["other"] == 1
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-6.8.23"], indirect=True)
+def test_an_index_with_a_mapping_type_is_marked_as_restored(
+    search_server: SearchServer, backups: ElasticBackups, index_prefix: str
+) -> None:
+    index = f"{index_prefix}logstash-2019.05.15"
+    search_server.call("PUT", f"/{index}/_doc/1", {"message": "a"})
+    backups.mark_restored(index)
+    backups.mark_restored(f"{index}-missing")
+    assert abs(backups.restored_indices()[index] - now()) < datetime.timedelta(minutes=5)

@@ -8,6 +8,8 @@ stored by the sink, and only then consumed. The next reader of the connection, a
 finds the rest in it. A line stays there until it is complete, if there is room: Linux provides half of the third
 value of `net.ipv4.tcp_rmem`, which is 3 MB by default. The start of a longer line (`max_line_bytes` allows none) is
 lost if the process is killed before the line is complete.
+
+Clients that send something else than lines are recognised by their first bytes, see ``_tcp_senders``.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Options:
     proxy_protocol: bool = option(
         False,
         "Take `host` and `port` of text lines from the header of the PROXY protocol, version 1 or 2; `proxy_host` "
-        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped.",
+        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped. A connection that "
+        "another process takes over, after a reload, an upgrade or a crash, has the address of the proxy again.",
     )
 
 
