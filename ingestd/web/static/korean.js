@@ -176,7 +176,7 @@ export const ko = {
   "country.XK": "코소보",
 
   "sender.title": "{where}: {what} · 연결 {n}건",
-  "sender.pickle": "SocketHandler(pickle): 처리 못한 이벤트로 보관",
+  "sender.pickle": "SocketHandler(pickle): 데드 레터로 보관",
   "sender.pickle.help": "SocketHandler 대신 logstash.TCPLogstashHandler(python-logstash 패키지)를 쓰세요.",
   "sender.syslog": "JSON 입력에 들어온 syslog: _jsonparsefailure 태그가 붙은 이벤트",
   "sender.syslog.help":
