@@ -110,7 +110,7 @@ def test_into_a_search_server(clean_search_server: SearchServer, tmp_path: Path)
     check_mappings(server)
 
 
-def buckets(answer: Any, name: str) -> dict[str, int]:
+def buckets(answer: Any, name: str) -> dict[Any, int]:
     return {one["key"]: one["doc_count"] for one in answer["aggregations"][name]["buckets"]}
 
 

@@ -41,7 +41,7 @@ def json_record(id_: str, record: dict[str, Any], **found: Any) -> Case:
 
 
 QUOTING_AGENT = rf'192.0.2.5 - - [{DATE}] "GET /a HTTP/1.1" 200 5 "http://x/?q=1" "UA \"GET /b?q=z HTTP/1.1\" 5"'
-UA = {"user_agent": "Mozilla/5.0 (X11)"}
+UA: dict[str, Any] = {"user_agent": "Mozilla/5.0 (X11)"}
 SERVERS = [
     line("runserver", f'"{FULL}" 200 5316', bytes=5316),
     line("runserver_console", f'[28/Nov/2026 10:00:00] "{FULL}" 200 5316', bytes=5316),

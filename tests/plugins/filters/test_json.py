@@ -28,6 +28,31 @@ TIMESTAMPS: list[tuple[str, str, dict[str, Any]]] = [
     ("number", '{"@timestamp":1.5}', {"@timestamp": NOW, "_@timestamp": "1.5", "tags": NO_TIME}),
 ]
 
+REST_IS_KEPT: list[tuple[str, str, dict[str, Any]]] = [
+    ("nested", '{"b":2,"[what][is][this]":"five","c":3}', {"what": {"is": {"this": "five"}}}),
+    ("no_reference", '{"b":2,"aa[bb]":1,"c":3}', {"aa[bb]": 1}),
+    ("open_bracket", '{"b":2,"[foo":1,"c":3}', {"[foo": 1}),
+    ("tags_hash", '{"b":2,"tags":{"a":1},"c":3}', {"tags": BAD_TAGS, "_tags": [{"a": 1}]}),
+    ("tags_number", '{"b":2,"tags":5,"c":3}', {"tags": BAD_TAGS, "_tags": [5]}),
+    ("tags_reference", '{"b":2,"[tags]":{"x":1},"c":3}', {"tags": BAD_TAGS, "_tags": [{"x": 1}]}),
+    ("metadata", '{"b":2,"@metadata":5,"c":3}', {"@metadata": 5}),
+    ("inside_text", '{"b":2,"[m][x]":1,"c":3}', {"[m][x]": 1}),
+    ("empty_key", '{"b":2,"":1,"[a][b]":1,"c":3}', {"": 1, "a": {"b": 1}}),
+    (
+        "timestamp_reference",
+        '{"b":2,"[@timestamp]":"2020-01-01T00:00:00Z","c":3}',
+        {"@timestamp": "2020-01-01T00:00:00.000Z"},
+    ),
+    (
+        "timestamp",
+        '{"b":2,"@timestamp":"bad","c":3}',
+        {
+            "@timestamp": "2025-11-22T10:00:00.500Z",
+            "_@timestamp": "bad",
+            "tags": ["_timestampparsefailure"],
+        },
+    ),
+]
 CASES = [
     Case("into_event", SOURCE, {"message": TEXT}, {"message": TEXT, **HASH}),
     Case("into_target", TO_DATA, {"message": TEXT}, {"message": TEXT, "data": HASH}),
@@ -97,31 +122,7 @@ CASES = [
     ),
     *[
         Case(f"rest_is_kept_{name}", {"source": "m"}, {"m": text}, {"m": text, "b": 2, "c": 3, **after})
-        for name, text, after in [
-            ("nested", '{"b":2,"[what][is][this]":"five","c":3}', {"what": {"is": {"this": "five"}}}),
-            ("no_reference", '{"b":2,"aa[bb]":1,"c":3}', {"aa[bb]": 1}),
-            ("open_bracket", '{"b":2,"[foo":1,"c":3}', {"[foo": 1}),
-            ("tags_hash", '{"b":2,"tags":{"a":1},"c":3}', {"tags": BAD_TAGS, "_tags": [{"a": 1}]}),
-            ("tags_number", '{"b":2,"tags":5,"c":3}', {"tags": BAD_TAGS, "_tags": [5]}),
-            ("tags_reference", '{"b":2,"[tags]":{"x":1},"c":3}', {"tags": BAD_TAGS, "_tags": [{"x": 1}]}),
-            ("metadata", '{"b":2,"@metadata":5,"c":3}', {"@metadata": 5}),
-            ("inside_text", '{"b":2,"[m][x]":1,"c":3}', {"[m][x]": 1}),
-            ("empty_key", '{"b":2,"":1,"[a][b]":1,"c":3}', {"": 1, "a": {"b": 1}}),
-            (
-                "timestamp_reference",
-                '{"b":2,"[@timestamp]":"2020-01-01T00:00:00Z","c":3}',
-                {"@timestamp": "2020-01-01T00:00:00.000Z"},
-            ),
-            (
-                "timestamp",
-                '{"b":2,"@timestamp":"bad","c":3}',
-                {
-                    "@timestamp": "2025-11-22T10:00:00.500Z",
-                    "_@timestamp": "bad",
-                    "tags": ["_timestampparsefailure"],
-                },
-            ),
-        ]
+        for name, text, after in REST_IS_KEPT
     ],
     Case(
         "target_inside_text",
