@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from urllib.parse import unquote
 
 _WIDE = {"W", "F"}
 _ZERO = {"Mn", "Me", "Cf"}
@@ -39,3 +41,19 @@ def point_at(message: str, line: str, column: int, length: int, hint: str = "", 
     gutter, empty_gutter = ("    ", "    ") if number is None else (f"{number:>5} | ", "      | ")
     lines = [message, gutter + line, empty_gutter + pad + "^" * max(display_width(mistake), 1)]
     return "\n".join([*lines, f"  help: {hint}"] if hint else lines)
+
+
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+
+
+def readable_escapes(text: str) -> str:
+    """Return a text with the percent escapes decoded that hold printable text beyond ASCII: ``/search?q=서울``."""
+    return _ESCAPES.sub(_readable, text) if "%" in text else text
+
+
+def _readable(escapes: re.Match[str]) -> str:
+    try:
+        found = unquote(escapes[0], errors="strict")
+    except UnicodeDecodeError:
+        return escapes[0]
+    return found if not found.isascii() and found.isprintable() else escapes[0]

@@ -1,6 +1,6 @@
 import pytest
 
-from ingestd.display import display_width, point_at
+from ingestd.display import display_width, point_at, readable_escapes
 
 WIDTHS = [("ascii", "abc", 3), ("hangul", "서울a", 5), ("decomposed", "서울", 4), ("accent", "e\u0301", 1)]
 
@@ -31,3 +31,18 @@ def test_carets(line: str, column: int, length: int, carets: str) -> None:
 def test_line_number_and_hint() -> None:
     text = point_at("wrong", "a bc", 3, 2, "write b", number=12)
     assert text == "wrong\n   12 | a bc\n      |   ^^\n  help: write b"
+
+
+READABLE = [  # id, text, what is shown
+    ("korean", "GET /search?q=%EC%84%9C%EC%9A%B8&p=2", "GET /search?q=서울&p=2"),
+    ("blank_inside", "%EC%84%9C%20%EC%9A%B8", "서 울"),
+    ("ascii_stays", "/a%20b%2Fc%25", "/a%20b%2Fc%25"),
+    ("not_utf8_stays", "%BC%AD %EC%84", "%BC%AD %EC%84"),
+    ("control_stays", "%EC%84%9C%1B%C2%85", "%EC%84%9C%1B%C2%85"),
+    ("no_escape", "100%", "100%"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), [case[1:] for case in READABLE], ids=[case[0] for case in READABLE])
+def test_readable_escapes(text: str, shown: str) -> None:
+    assert readable_escapes(text) == shown

@@ -19,6 +19,7 @@ from ingestd.event.times.zones import OFFSET, find_zone, offset_seconds
 _NS = 1_000_000_000
 _DAY = 86_400
 _EPOCH = datetime(1970, 1, 1)  # like all datetimes of this module: UTC, without a tzinfo
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 and 9999
 
 _CANONICAL = re.compile(
     r"""(?!0000)[0-9]{4}-
@@ -122,6 +123,11 @@ def from_epoch(seconds: float, nanos: int = 0) -> str:
     except OverflowError as error:
         raise ValueError(str(error)) from None
     return from_epoch_ns(ns + nanos)
+
+
+def from_epoch_clamped(seconds: int) -> str:
+    """Return the canonical text for seconds since the epoch; before the year 1 its start, after 9999 its end."""
+    return from_epoch(min(max(seconds, _FIRST_SECOND), _LAST_SECOND))
 
 
 def from_datetime(moment: datetime) -> str:

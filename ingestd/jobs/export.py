@@ -28,8 +28,10 @@ def hits_by_day(store: LogStore, query: Query, total: int) -> Iterator[Hit]:
         return
     for day in reversed(days):
         start = datetime.datetime.fromisoformat(day.time)
-        end = from_datetime(start + datetime.timedelta(seconds=_DAY_S))
-        since, until = max(query.since or day.time, day.time), min(query.until or end, end)  # all have the same form
+        since, until = max(query.since or day.time, day.time), query.until  # all have the same form
+        if start.date() < datetime.date.max:
+            end = from_datetime(start + datetime.timedelta(seconds=_DAY_S))
+            until = min(until or end, end)
         yield from store.search(replace(query, since=since, until=until), 0)
 
 

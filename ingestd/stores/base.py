@@ -123,7 +123,8 @@ class LogStore(Protocol):
         """Return the number of documents over time, by ``field``, in order of time; empty intervals are left out.
 
         An interval has ``seconds`` (a day: 86,400) and starts ``offset`` seconds before a multiple of them since 1970
-        in UTC, so that days can be those of a time zone. Documents without the field count under ``""``, names of
+        in UTC, so that days can be those of a time zone; one that starts before the year 1 has the start of that year.
+        Documents without the field count under ``""``, names of
         levels in upper case.
         """
 

@@ -13,19 +13,27 @@ Values
     ``level`` are the same in upper, lower and title case.
 
 Text
-    `Text` and `Word` search ``message`` and ``stack_trace``, word by word. Words are those of ``words.words``: the
-    segments of Unicode's UAX #29 as in Lucene's standard tokenizer, in lower case. So ``example.com``, ``foo_bar``,
-    ``it's``, ``3.14`` and ``서울역에서`` are one word each, ``/search?q=`` and ``10:05`` two each, and each ideograph
-    or Hiragana is a word.
+    `Text` and `Word` search ``message``, ``stack_trace``, ``search_word`` and ``request_path``, word by word; the
+    last is searched decoded (``decoded``), so that ``서울`` finds ``/search?q=%EC%84%9C%EC%9A%B8``. Words are those of
+    ``words.words``: the segments of Unicode's UAX #29 as in Lucene's standard tokenizer, in lower case. So
+    ``example.com``, ``foo_bar``, ``it's``, ``3.14`` and ``서울역에서`` are one word each, ``/search?q=`` and ``10:05``
+    two each, and each ideograph or Hiragana is a word.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote_plus
 
 TEXT_FIELDS = ("message", "stack_trace")
 """The fields that are searched word by word; all others have values."""
+
+FREE_FIELDS = (*TEXT_FIELDS, "search_word", "request_path")
+"""The fields that words without a field are searched in."""
+
+DECODED_FIELDS = ("request_path",)
+"""Those of `FREE_FIELDS` that are percent-encoded."""
 
 PATH_FIELDS = ("request_path", "url.path")
 """The fields with the path of a request, with or without its query string."""
@@ -59,7 +67,7 @@ class Text:
     """
 
     value: str
-    fields: tuple[str, ...] = TEXT_FIELDS
+    fields: tuple[str, ...] = FREE_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class Word:
     """
 
     pattern: tuple[str | Gap, ...]
-    fields: tuple[str, ...] = TEXT_FIELDS
+    fields: tuple[str, ...] = FREE_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +176,14 @@ def level_at_least(level: str) -> Condition:
 def level_spellings(value: str) -> tuple[str, ...]:
     """Return the spellings of a level that are equal, including the given one, in a fixed order."""
     return tuple(dict.fromkeys((value, value.upper(), value.lower(), value.title())))
+
+
+def decoded(text: str) -> str:
+    """Return a percent-encoded text decoded, with ``+`` as a space; unchanged if it does not hold valid UTF-8."""
+    try:
+        return unquote_plus(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
 
 
 def as_number(value: str) -> float | int | None:

@@ -92,6 +92,11 @@ EVENTS: dict[str, Event] = {
     "v08": {"@timestamp": "2026-11-21T15:00:07.000Z", "user": "é", "odd": "\U0001f680", "version": "9"},
     "v09": {"@timestamp": "2026-11-21T15:00:08.000Z", "urls": ["/a?q=1", "/a?q=2", "/b", "?q=3"]},
     "v10": {"@timestamp": "2026-11-21T15:00:09.000Z", "urls": ["/a", "c??"]},
+    "v11": {
+        "@timestamp": "2026-11-21T15:00:10.000Z",
+        "request_path": "/go?%EC%A0%9C%EC%A3%BC%EB%8F%84+%EC%97%AC%ED%96%89&caf%c3%a9%20x&%E6%9D%B1%E4%BA%AC%E9%83%BD",
+    },
+    "v12": {"@timestamp": "2026-11-21T15:00:11.000Z", "request_path": "/bestpath%FF%zz?%EC%84"},
     # Finer than a millisecond, each in another one.
     "m01": {"@timestamp": "2026-11-22T12:00:00.000999Z", "message": "micro one", "stage": "micro"},
     "m02": {"@timestamp": "2026-11-22T12:00:00.001001Z", "message": "micro two", "stage": "micro"},

@@ -8,6 +8,7 @@ from typing import Any
 
 from ingestd.event.fields import parse_path
 from ingestd.stores.query import (
+    DECODED_FIELDS,
     And,
     Condition,
     Equal,
@@ -21,6 +22,7 @@ from ingestd.stores.query import (
     Text,
     Word,
     as_number,
+    decoded,
 )
 from ingestd.stores.words import holds, words
 
@@ -99,7 +101,9 @@ def _regex(pattern: tuple[str | Gap, ...], flags: int) -> re.Pattern[str]:
 
 
 def _texts(event: Event, field: str) -> Iterator[str]:
-    yield from (value for value in values(event, field) if isinstance(value, str))
+    for value in values(event, field):
+        if isinstance(value, str):
+            yield decoded(value) if field in DECODED_FIELDS else value
 
 
 def _look_up(event: Event, field: str) -> Any:

@@ -14,7 +14,7 @@ from ingestd.cli.common.options import Value, json_option, store_options
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import colour_of, coloured, screen_cells, write, write_text
-from ingestd.cli.common.times import utc_offset, zone_name
+from ingestd.cli.common.times import local_datetime, utc_offset, zone_name
 from ingestd.display import display_width
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
@@ -45,7 +45,7 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
         if as_json:
             write(dumps([{"time": bucket.time, "counts": bucket.counts} for bucket in found]))
         elif not found:
-            report_no_match(store, settings)
+            report_no_match(store, settings, query)
         else:
             for line in lines(found, seconds, field, screen_cells(), colours=coloured()):
                 write_text(line)
@@ -132,7 +132,7 @@ def _filled(buckets: Sequence[Bucket], seconds: int) -> Iterator[tuple[float, di
 
 
 def _label(time: float, seconds: int) -> str:
-    local = datetime.datetime.fromtimestamp(time)
+    local = local_datetime(time)
     if seconds % _DAY == 0:
         return f"{local:%Y-%m-%d}"
     return f"{local:%Y-%m-%d %H:%M}" if seconds % 60 == 0 else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -32,7 +32,7 @@ def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
             for document in documents:
                 write(document)
         elif (first := next(documents, None)) is None:
-            report_no_match(store, settings)
+            report_no_match(store, settings, query)
         else:
             write_text(event_head())
             lines = event_printer()

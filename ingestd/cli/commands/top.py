@@ -53,7 +53,7 @@ def top(  # noqa: PLR0913 -- click passes one argument for each option
             rows = [(field, "count"), *((value_text(term.value), str(term.count)) for term in found)]
             sys.stdout.buffer.write(csv_text(rows, bom=bom))
         elif not found:
-            report_no_match(store, settings)
+            report_no_match(store, settings, query, field)
         else:
             rows = [(value_text(term.value), f"{term.count:,}") for term in found]
             write_table((tables.printable(field).upper(), "COUNT"), rows, numbers=1, fit=True)

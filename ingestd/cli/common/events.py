@@ -10,10 +10,13 @@ import click
 from ingestd.cli.common import tables
 from ingestd.cli.common.terminal import colour_of, coloured, screen_cells
 from ingestd.cli.common.times import local_time, zone_name
+from ingestd.display import readable_escapes
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.settings import SETTINGS, Settings
 from ingestd.stores.base import LogStore
+from ingestd.stores.misspelt import misspelt
 from ingestd.stores.open import LOCAL, is_builtin
+from ingestd.stores.query import Query
 
 _TIME_CELLS = len("2026-11-22 10:00:00.000")
 _LEVEL_CELLS = len("CRITICAL")
@@ -23,12 +26,13 @@ SYSTEMD_DATA_DIR = Path("/var/lib/ingestd")
 """The data folder of the unit in packaging/ingestd.service."""
 
 
-def report_no_match(store: LogStore, settings: Settings) -> None:
-    """Say why there is nothing to print."""
-    if store.indices():
-        click.echo("no events match", err=True)
-    else:
+def report_no_match(store: LogStore, settings: Settings, query: Query, *also: str) -> None:
+    """Say why there is nothing to print; ``also`` are fields that were asked for besides those in the query."""
+    if not store.indices():
         report_no_events(settings)
+        return
+    for line in misspelt(store, query.condition, also) or ["no events match"]:
+        click.echo(line, err=True)
 
 
 def report_no_events(settings: Settings) -> None:
@@ -63,7 +67,8 @@ def _event_lines(document: bytes, cells: int | None, *, colours: bool) -> Iterat
     except NotJsonError:
         event = {}
     message = event.get("message")
-    text = tables.printable(message if isinstance(message, str) else document.decode(errors="replace"))
+    text = readable_escapes(message if isinstance(message, str) else document.decode(errors="replace"))
+    text = tables.printable(text)
     if isinstance(word := event.get("search_word"), str):
         text = f"[{tables.printable(word)}] {text}"
     time = tables.fit(tables.printable(local_time(event.get("@timestamp"))), _TIME_CELLS)

@@ -107,6 +107,15 @@ def local_time(timestamp: Any, timespec: str = "milliseconds", zone: datetime.tz
     return moment.replace(tzinfo=None).isoformat(" ", timespec)
 
 
+def local_datetime(seconds: float, zone: datetime.tzinfo | None = None) -> datetime.datetime:
+    """Return seconds since the epoch as a time in ``zone``; in UTC where the years 1 to 9999 end there."""
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=seconds)
+    try:
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError):
+        return moment
+
+
 def zone_name(zone: datetime.tzinfo | None = None) -> str:
     """Return the name of a time zone, such as ``KST``."""
     return now(zone).strftime("%Z")

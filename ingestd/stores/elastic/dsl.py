@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestd.stores.base import StoreError
+from ingestd.stores.elastic import keyword_words
 from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType
 from ingestd.stores.query import (
+    DECODED_FIELDS,
     And,
     Condition,
     Equal,
@@ -77,9 +79,10 @@ def clause(condition: Condition, fields: Fields) -> Clause:
         case Not(part):
             return _not(clause(part, fields))
         case Text(value, names):
-            return _any(_text(mapping, words(value)) for mapping in _text_mappings(names, fields))
+            wanted = words(value)
+            return _any(_text(mapping, wanted, path=path) for mapping, path in _text_mappings(names, fields))
         case Word(pattern, names):
-            return _any(_wildcard(mapping.name, _around(pattern)) for mapping in _text_mappings(names, fields))
+            return _any(_word(mapping, pattern, path=path) for mapping, path in _text_mappings(names, fields))
         case Exists(field):
             all_names = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
             return _any({"exists": {"field": name}} for name in dict.fromkeys(all_names))
@@ -119,17 +122,29 @@ def _in_its_indices(mapping: FieldMapping, part: Clause) -> Clause:
     return part if mapping.indices is None else _all([{"terms": {"_index": list(mapping.indices)}}, part])
 
 
-def _text_mappings(names: Iterable[str], fields: Fields) -> Iterator[FieldMapping]:
-    """Yield the mappings that hold words; a keyword is one long word, found by any part of it."""
+def _text_mappings(names: Iterable[str], fields: Fields) -> Iterator[tuple[FieldMapping, bool]]:
+    """Yield the mappings that hold words, and whether it is a percent-encoded path: words are searched encoded there.
+
+    Keywords are searched by `keyword_words`.
+    """
     for name in names:
-        yield from (mapping for mapping in fields.direct(name) if mapping.type in {FieldType.TEXT, FieldType.KEYWORD})
+        path = name in DECODED_FIELDS
+        for mapping in fields.values(name) if path else fields.direct(name):
+            if mapping.type in {FieldType.TEXT, FieldType.KEYWORD}:
+                yield mapping, path
 
 
-def _text(mapping: FieldMapping, wanted: Sequence[str]) -> Clause:
+def _word(mapping: FieldMapping, pattern: Sequence[str | Gap], *, path: bool) -> Clause:
+    if mapping.type is FieldType.KEYWORD:
+        return keyword_words.pattern(mapping.name, pattern, path=path)
+    return _wildcard(mapping.name, _around(pattern))
+
+
+def _text(mapping: FieldMapping, wanted: Sequence[str], *, path: bool) -> Clause:
     if not wanted:
         return NONE
     if mapping.type is FieldType.KEYWORD:
-        return {"wildcard": {mapping.name: {"value": f"*{'*'.join(map(_escaped, wanted))}*", "case_insensitive": True}}}
+        return keyword_words.text(mapping.name, wanted, path=path)
     if len(wanted) == 1:
         return _wildcard(mapping.name, f"*{_escaped(wanted[0])}*")
     first, *middle, last = wanted

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ingestd.event.timestamp import from_epoch
+from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.base import (
     Bucket,
     Hit,
@@ -207,7 +207,10 @@ class ElasticStore:
                 counts = totals.setdefault(bucket["key"], defaultdict(int))
                 for value, count in _counts(bucket, mapping):
                     counts[value.upper() if field == "level" else value] += count
-        return [Bucket(from_epoch(key // 1000), dict(sorted(counts.items()))) for key, counts in sorted(totals.items())]
+        return [
+            Bucket(from_epoch_clamped(key // 1000), dict(sorted(counts.items())))
+            for key, counts in sorted(totals.items())
+        ]
 
     def delete(self, index: str) -> None:
         """Delete an index; nothing happens if it does not exist.

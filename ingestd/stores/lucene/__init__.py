@@ -1,7 +1,8 @@
 """The query language of the search box and the command line: Lucene's, as in Kibana's bar.
 
 ======================================  ==============================================================
-``timeout``, ``서울``                   a word of ``message`` or ``stack_trace`` contains this
+``timeout``, ``서울``                   a word of ``message``, ``stack_trace``, ``search_word`` or the decoded
+                                        ``request_path`` contains this
 ``"GET /search"``                       these words next to each other there (`query.Text`)
 ``level:ERROR``                         a field has a value; in ``message:`` and ``stack_trace:``, a word
 ``search_word:"서울 맛집"``             quotes around blanks and special characters; ``\\`` escapes one

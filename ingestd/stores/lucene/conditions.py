@@ -8,6 +8,7 @@ from ingestd.stores.lucene import times
 from ingestd.stores.lucene.lexer import QUOTE_IT, Bounds, QueryToken
 from ingestd.stores.lucene.parser import QueryNode
 from ingestd.stores.query import (
+    FREE_FIELDS,
     LEVELS,
     TEXT_FIELDS,
     And,
@@ -95,7 +96,7 @@ class _Builder:
         if pattern == (Gap.MANY,):
             return And(()) if field is None else Exists(field)
         if field is None or field in TEXT_FIELDS:
-            return self._text(node, pattern, TEXT_FIELDS if field is None else (field,))
+            return self._text(node, pattern, FREE_FIELDS if field is None else (field,))
         if field == "@timestamp":
             return self._time(node, Bounds(literal, literal))
         return Equal(field, literal) if _is_plain(pattern) else Like(field, pattern)

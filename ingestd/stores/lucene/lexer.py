@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from ingestd.stores.query import QueryError
 
 MAX_CHARS = 10_000  # queries are written by hand
-MAX_TERMS = 256  # OpenSearch accepts 1,024 clauses, and a term makes up to four
+MAX_TERMS = 200  # OpenSearch accepts 1,024 clauses, and a term makes up to five
 MAX_BRACKETS = 50
 
 RESERVED = {"AND": "AND", "OR": "OR", "NOT": "NOT", "&&": "AND", "||": "OR"}
 QUOTE_IT = 'put it in quotes if it is meant as text: "{}"'
+PATH_HINT = 'a path is put in quotes: {0}:"{1}"; for all paths below it, write {0}:{1}*'
 
 _ESCAPE = re.compile(r"\\([\s\S])")
 _BLANKS = re.compile(r"\s*")
@@ -230,7 +231,8 @@ class _Lexer:
         if not text:
             raise self.here("\\").error("nothing after the \\", "write \\\\ for a backslash")
         if len(text) > 1 and text[0] == text[-1] == "/":
-            raise self.here(text).error("regular expressions are not supported", QUOTE_IT.format(text))
+            hint = PATH_HINT.format(self.field(), text) if self.is_value() else QUOTE_IT.format(text)
+            raise self.here(text).error("regular expressions are not supported", hint)
         self.add(self.here(text, RESERVED.get(text, "TERM")))
 
     def term_end(self) -> int:
@@ -245,6 +247,10 @@ class _Lexer:
             else:
                 break
         return end
+
+    def field(self) -> str:
+        """Return the name, as written, of the field whose value is at the current position."""
+        return self.tokens[-2].text if len(self.tokens) > 1 else ""
 
     def is_value(self) -> bool:
         """Return whether a colon is directly before the current position."""

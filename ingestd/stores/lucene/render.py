@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ingestd.stores.lucene.lexer import RESERVED
-from ingestd.stores.query import TEXT_FIELDS, And, Condition, Equal, Exists, Gap, Like, Not, Or, Range, Text, Word
+from ingestd.stores.query import FREE_FIELDS, And, Condition, Equal, Exists, Gap, Like, Not, Or, Range, Text, Word
 
 _SPECIAL = re.compile(r'[\s:()\[\]{}"^~\\*?+\-!/<>&|]')
 
@@ -60,7 +60,7 @@ def _name(field: str) -> str:
 
 
 def _scope(fields: tuple[str, ...]) -> str:
-    return "" if fields == TEXT_FIELDS else f"{fields[0]}:"
+    return "" if fields == FREE_FIELDS else f"{fields[0]}:"
 
 
 def _pattern(pattern: tuple[str | Gap, ...]) -> str:

@@ -14,7 +14,7 @@ WIDTHS = (
     *(1, 2, 5, 10, 15, 30),
     *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
     *(n * _HOUR for n in (1, 2, 3, 6, 12)),
-    *(n * _DAY for n in (1, 2, 7, 14, 30, 90, 365)),
+    *(n * _DAY for n in (1, 2, 7, 14, 30, 90, 365, 730, 1825, 3650, 7300, 18_250, 36_500)),
 )
 """Widths in seconds that are round on a clock or a calendar."""
 

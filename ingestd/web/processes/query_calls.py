@@ -15,6 +15,7 @@ from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
 from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError
+from ingestd.stores.misspelt import misspelt
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 from ingestd.web.api.params import ParameterError
@@ -110,7 +111,8 @@ class QueryCalls:
             if after is None:
                 raise
             raise ParameterError("after is not a cursor of this store") from None
-        return b'{"hits":[%b],"next":%b}' % (b",".join(hits), dumps(cursor))
+        hints = misspelt(self._opened, query.condition) if not hits and after is None else []
+        return b'{"hits":[%b],"next":%b,"hints":%b}' % (b",".join(hits), dumps(cursor), dumps(hints))
 
     def _histogram(self, arguments: Arguments) -> bytes:
         query, now = _query(arguments), arguments["now"]
@@ -133,7 +135,9 @@ class QueryCalls:
         days = [index.day for index in self._opened.indices() if index.day is not None]
         if not days:
             return None
-        first = datetime.datetime.combine(min(days), datetime.time()) - datetime.timedelta(hours=14)
+        first = datetime.datetime.combine(min(days), datetime.time())
+        if min(days) > datetime.date.min:
+            first -= datetime.timedelta(hours=14)
         return first.isoformat() + "Z"
 
     def _top(self, arguments: Arguments) -> bytes:

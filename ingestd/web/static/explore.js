@@ -58,6 +58,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     cursor = null,
     asked = null,
     seen = new Set(),
+    hints = [],
     shown = null;
   table.extra(tail.element);
 
@@ -139,7 +140,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     table.element.setAttribute("aria-busy", "true");
     try {
       const answer = await ask("search", { q, since, until, limit: PAGE }, signal);
-      ({ hits, next: cursor } = answer);
+      ({ hits, next: cursor, hints = [] } = answer);
       seen = new Set(hits.map(key));
       shown = state;
       table.show(hits, state);
@@ -223,6 +224,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
         " ",
         day && !restricts(state) ? t("none.newest", { time: inputText(begin).slice(0, 10) }) : "",
       ),
+      hints.map((hint) => h("p", { class: "none-hint" }, hint)),
       h(
         "div",
         { class: "actions" },

@@ -58,3 +58,15 @@ export function country(code) {
     return code;
   }
 }
+
+/** Return a text with the percent escapes decoded that hold text beyond ASCII: `/search?q=서울`. */
+export function readable(text) {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      const found = decodeURIComponent(escapes);
+      return /[^\x00-\x7f]/.test(found) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(found) ? found : escapes;
+    } catch {
+      return escapes;
+    }
+  });
+}

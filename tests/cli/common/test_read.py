@@ -101,8 +101,35 @@ def test_limits_have_one_name(command: list[str], lines: int, flag: str, data_di
 
 def test_an_unknown_field_is_no_error(data_dir: Path) -> None:
     result = run("top", "nope", data_dir=data_dir)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no events match\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no event has a field nope\n")
     assert run("top", "nope", "--json", data_dir=data_dir).stdout == "[]\n"
+
+
+UNKNOWN = [  # id, arguments, what is said
+    ("field", ["search", "levl:ERROR"], "no event has a field levl; did you mean level?"),
+    ("field_of_top", ["top", "serch_word"], "no event has a field serch_word; did you mean search_word?"),
+    ("field_option", ["search", "--field", "nobody=x"], "no event has a field nobody"),
+    ("level", ["search", "--level", "WARNNG"], "no event has the level WARNNG; did you mean WARNING?"),
+    ("level_in_query", ["histogram", "level:eror"], "no event has the level eror; did you mean ERROR?"),
+    ("known", ["search", "level:ERROR", "AND", "status_code:404"], "no events match"),
+    ("level_that_has_no_event", ["search", "--level", "CRITICAL"], "no events match"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), [case[1:] for case in UNKNOWN], ids=[case[0] for case in UNKNOWN])
+def test_what_no_event_has_is_named(data_dir: Path, arguments: list[str], said: str) -> None:
+    result = run(*arguments, data_dir=data_dir)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{said}\n")
+
+
+def test_words_are_found_in_search_words_and_paths_which_are_shown_decoded(tmp_path: Path) -> None:
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    path = "/search?q=%EC%84%9C%EC%9A%B8+%EB%A7%9B%EC%A7%91"
+    documents = [{"message": "x", "search_word": "서울 맛집"}, {"message": f"GET {path}", "request_path": path}]
+    writer.append("logstash-2026.11.22", [dumps(document) for document in documents])
+    writer.close()
+    lines = run("search", '"서울 맛집"', data_dir=tmp_path).stdout.splitlines()[1:]
+    assert sorted(line.strip() for line in lines) == ["GET /search?q=서울+맛집", "[서울 맛집] x"]
 
 
 def test_top_paths(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.dsl import ALL, NONE, clause, fields_of, query_clause
 from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, dotted, fields_parameter
 from ingestd.stores.lucene import parse
-from ingestd.stores.query import Gap, Like, Query
+from ingestd.stores.query import FREE_FIELDS, Gap, Like, Query
 
 
 def caps(kind: str, indices: list[str] | None = None) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_digits_match_the_number_as_written(number: int, pattern: tuple[str | Ga
 
 def test_fields_of() -> None:
     condition = parse("x AND (a:1 OR -b:[1 TO 2]) AND _exists_:c AND d:x*")
-    assert list(fields_of(condition)) == ["message", "stack_trace", "a", "b", "c", "d"]
+    assert list(fields_of(condition)) == [*FREE_FIELDS, "a", "b", "c", "d"]
     assert list(fields_of(None)) == []
 
 

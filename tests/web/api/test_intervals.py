@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.web.api.intervals import BARS, WIDTHS, bar_seconds
+from ingestd.web.api.intervals import BARS, MAX_BARS, WIDTHS, bar_seconds
 
 CASES = [  # id, span in seconds, width in seconds
     ("nothing", 0, 1),
@@ -24,3 +24,8 @@ def test_width(span: float, width: int) -> None:
 @given(st.floats(60, WIDTHS[-1] * BARS))
 def test_there_are_never_too_many_nor_too_few_bars(span: float) -> None:
     assert BARS / 2.1 <= span / bar_seconds(span) <= BARS * 2.1
+
+
+def test_all_years_fit_into_a_chart() -> None:
+    span_s = 9999 * 365.25 * 86_400
+    assert span_s / bar_seconds(span_s) < MAX_BARS

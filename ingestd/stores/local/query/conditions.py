@@ -26,6 +26,7 @@ from ingestd.stores.local.files.duckdb_sql import (
 )
 from ingestd.stores.local.query.word_patterns import text_pattern, word_pattern
 from ingestd.stores.query import (
+    DECODED_FIELDS,
     And,
     Condition,
     Equal,
@@ -224,13 +225,25 @@ def _text(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: S
         return f"CASE WHEN {' AND '.join(tests[:-1])} THEN {tests[-1]} ELSE false END" if tests[1:] else tests[0]
 
     test = _ValueTest(contains_all, contains_all)
-    without_column = [field for field in fields if columns.find(field) is None]
-    tests = [_of_value(field, test, columns) for field in fields if field not in without_column]
+    plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
+    hint = may_contain([plain], document=_cased("doc", plain)) if plain else ""
+    encoded = [field for field in fields if field in DECODED_FIELDS]
+    tests = []
+    for field in encoded:
+        in_path = f"contains(doc, {literal(field)}) AND ({hint} OR contains(doc, '%'))" if hint else ""
+        decoded = _ValueTest(*2 * [lambda operand: contains_all(_decoded(operand))])
+        tests.append(_of_value(field, decoded, columns, in_path))
+    others = [field for field in fields if field not in encoded]
+    without_column = [field for field in others if columns.find(field) is None]
+    tests += [_of_value(field, test, columns) for field in others if field not in without_column]
     if without_column:
-        plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
-        hint = may_contain([plain], document=_cased("doc", plain)) if plain else ""
         tests.append(_in_document([path for field in without_column for path in field_paths(field)], test, hint))
     return _joined(" OR ", tests, "false")
+
+
+def _decoded(operand: str) -> str:
+    """Return the expression for what ``stores.query.decoded`` returns."""
+    return f"coalesce(TRY(url_decode(replace({operand}, '+', ' '))), {operand})"
 
 
 def _cased(operand: str, word: str) -> str:

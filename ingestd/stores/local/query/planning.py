@@ -31,6 +31,7 @@ HEAVY_BYTES = 1 << 30
 
 _HOUR = datetime.timedelta(hours=1)
 _DAY = datetime.timedelta(days=1)
+_FIRST = datetime.datetime.min
 
 GroupKey = tuple[SourceColumns | None, bool]
 """The columns of files (None: append logs) and whether their rows must be filtered by time."""
@@ -159,10 +160,11 @@ def _slices(query: Query, spans: Sequence[tuple[datetime.datetime, datetime.date
     end = max((after for _, after, _ in spans), default=None)
     while end is not None:
         heavy = any(first < end <= after and size > HEAVY_BYTES for first, after, size in spans)
-        start = end - (_HOUR if heavy else _DAY)
+        width = _HOUR if heavy else _DAY
+        start = end - width if end - _FIRST > width else _FIRST
         if any(first < end and start < after for first, after, _ in spans):
             yield from _within(query, start.isoformat(), end.isoformat())
-        end = start if any(first < start for first, _, _ in spans) else None
+        end = max((min(after, start) for first, after, _ in spans if first < start), default=None)
 
 
 def _within(query: Query, since: str, until: str) -> Iterator[Query]:
@@ -203,7 +205,10 @@ class Cursor:
         """Return the query without times that earlier pages covered, if the cursor has a time: fewer files are read."""
         if self.sort_key.time is None:
             return query
-        until = from_epoch_ns((self.sort_key.time + 1) * 1000)
+        try:
+            until = from_epoch_ns((self.sort_key.time + 1) * 1000)
+        except ValueError:  # the last microsecond of the year 9999
+            return query
         if query.until is not None and bound(query.until) <= bound(until):
             return query
         return dataclasses.replace(query, until=until)

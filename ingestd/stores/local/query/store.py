@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.event.fields import FieldError
-from ingestd.event.timestamp import from_epoch
+from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
 from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
@@ -93,7 +93,7 @@ class LocalStore:
             counts = buckets.setdefault(start, {})
             label = _label(field, value)
             counts[label] = counts.get(label, 0) + count
-        return [Bucket(from_epoch(start), counts) for start, counts in buckets.items()]
+        return [Bucket(from_epoch_clamped(start), counts) for start, counts in buckets.items()]
 
     def delete(self, index: str) -> None:
         """Delete an index; see ``index_folder`` for what that means for its readers and writers."""

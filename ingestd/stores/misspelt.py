@@ -1,0 +1,81 @@
+"""Why a query finds nothing: a field that no event has, or a level that none has, with what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.stores.base import LogStore
+from ingestd.stores.query import LEVELS, And, Condition, Equal, Exists, Like, Not, Or, Query, Range
+from ingestd.suggest import did_you_mean
+
+_SAMPLE = 200
+"""Events whose fields are suggested."""
+
+_MAX_CHECKED = 20
+
+
+def misspelt(store: LogStore, condition: Condition | None, also: Sequence[str] = ()) -> list[str]:
+    """Return a sentence for each field and level that no event has, of a query that found nothing.
+
+    Args:
+        store: Any store.
+        condition: That of the query.
+        also: Further fields that were asked for.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    leaves = list(_leaves(condition))
+    fields = dict.fromkeys([*also, *(leaf.field for leaf in leaves)])
+    unknown = [name for name in list(fields)[:_MAX_CHECKED] if name != "@timestamp" and not _exists(store, name)]
+    known = _known_fields(store) if unknown else set()
+    sentences = [f"no event has a field {name}{_suggestion(name, known)}" for name in unknown]
+    levels = dict.fromkeys(leaf.value for leaf in leaves if isinstance(leaf, Equal) and leaf.field == "level")
+    for level in levels:
+        if level.upper() not in LEVELS and "level" not in unknown and not _any(store, Equal("level", level)):
+            sentences.append(f"no event has the level {level}{_suggestion(level.upper(), LEVELS)}")
+    return sentences
+
+
+def _leaves(condition: Condition | None) -> Iterator[Equal | Like | Range | Exists]:
+    """Yield the parts of a condition that name a field, but not what is excluded."""
+    match condition:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _leaves(part)
+        case Equal() | Like() | Range() | Exists():
+            yield condition
+        case Not() | _:
+            return
+
+
+def _exists(store: LogStore, field: str) -> bool:
+    return _any(store, Exists(field))
+
+
+def _any(store: LogStore, condition: Condition) -> bool:
+    return next(iter(store.search(Query(condition=condition), 1)), None) is not None
+
+
+def _known_fields(store: LogStore) -> set[str]:
+    """Return the fields of the newest events; those of an object as ``a.b``."""
+    found: set[str] = set()
+    for hit in store.search(Query(), _SAMPLE):
+        try:
+            found.update(_names(loads(hit.document)))
+        except NotJsonError:
+            continue
+    return found
+
+
+def _names(event: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(event, dict):
+        for name, value in event.items():
+            yield prefix + name
+            yield from _names(value, f"{prefix}{name}.")
+
+
+def _suggestion(word: str, candidates: Iterable[str]) -> str:
+    meant = did_you_mean(word, candidates)
+    return f"; did you mean {meant}?" if meant and meant != word else ""
