@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     system_checks.check_geoip,
     system_checks.check_server,
     system_checks.check_template,
+    system_checks.check_fields,
 )
 
 

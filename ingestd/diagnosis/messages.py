@@ -141,6 +141,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "the index template is your own",
         "직접 만든 인덱스 템플릿을 사용합니다",
     ),
+    "fields.ignored": (
+        "{index} has {fields} fields, the limit is {limit}: fields that are new in it are not searchable",
+        "{index}의 필드가 {fields}개입니다(한도 {limit}). 새 필드는 검색되지 않습니다",
+    ),
+    "fields.rejected": (
+        "{index} has {fields} fields, the limit is {limit}: events with a new field become dead letters",
+        "{index}의 필드가 {fields}개입니다(한도 {limit}). 새 필드가 있는 이벤트는 dead letter가 됩니다",
+    ),
 }
 
 FIXES: Mapping[str, tuple[str, str]] = {
@@ -233,6 +241,16 @@ FIXES: Mapping[str, tuple[str, str]] = {
     "template.missing": (
         "The daemon installs it when it starts, unless manage_template is false; it applies to new indices.",
         "manage_template이 false가 아니면 데몬이 시작할 때 설치하며, 새 인덱스부터 적용됩니다.",
+    ),
+    "fields.ignored": (
+        "Find the events with so many keys and put those into one text field; the next day's index starts anew.",
+        "키가 지나치게 많은 이벤트를 찾아 그 키들을 텍스트 필드 하나에 담으세요. 다음 날 인덱스는 새로 시작합니다.",
+    ),
+    "fields.rejected": (
+        "Find the events with so many keys (ingestd deadletters list), or raise index.mapping.total_fields.limit of "
+        "the index; then: ingestd deadletters replay",
+        "키가 지나치게 많은 이벤트를 찾거나(ingestd deadletters list) 인덱스의 index.mapping.total_fields.limit를 "
+        "올린 뒤 ingestd deadletters replay를 실행하세요.",
     ),
     "template.older": (
         "Restart the daemon: it replaces the template; the new one applies to new indices.",

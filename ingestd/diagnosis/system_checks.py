@@ -212,6 +212,14 @@ def check_template(facts: Facts) -> Iterator[Finding]:
         yield Finding(_TEMPLATE_STATUS[template], f"template.{template}")
 
 
+def check_fields(facts: Facts) -> Iterator[Finding]:
+    """Report the indices that have no room for new fields."""
+    for full in facts.server.full_indices if facts.server is not None else ():
+        code = "fields.rejected" if full.rejects else "fields.ignored"
+        values = {"index": full.index, "fields": str(full.fields), "limit": str(full.limit)}
+        yield Finding(Status.FIX if full.rejects else Status.WARNING, code, values)
+
+
 def _some(names: Sequence[str]) -> str:
     """Return the first names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

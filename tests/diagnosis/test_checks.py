@@ -17,11 +17,13 @@ from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_he
 from ingestd.diagnosis.messages import FIXES, LANGUAGES, SENTENCES
 from ingestd.lifecycle.retention import Rules
 from ingestd.stores.base import IndexInfo
+from ingestd.stores.elastic.field_limit import FullIndex
 from ingestd.stores.elastic.server_state import SearchServer
 
 NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
 NOTHING = Facts(NOW, NOW.date())
 DAY = dt.timedelta(days=1)
+FULL = FullIndex("logstash-2026.11.22", 2000, 2000, rejects=False)
 
 
 def records(**values: Any) -> Facts:
@@ -171,6 +173,12 @@ CASES = [  # id, facts, {code: status}
     ("server_read_only", server(disk_percent=95), {"server.good": "ok", "server.disk": "fix"}),
     ("template_missing", server(template="missing"), {"server.good": "ok", "template.missing": "warning"}),
     ("template_older", server(template="older"), {"server.good": "ok", "template.older": "warning"}),
+    ("fields", server(full_indices=(FULL,)), {"server.good": "ok", "fields.ignored": "warning"}),
+    (
+        "fields_rejected",
+        server(full_indices=(replace(FULL, rejects=True),)),
+        {"server.good": "ok", "fields.rejected": "fix"},
+    ),
     ("template_foreign", server(template="foreign"), {"server.good": "ok", "template.foreign": "ok"}),
 ]
 

@@ -12,8 +12,9 @@ import pytest
 from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.errors import ElasticResponseError
+from ingestd.stores.elastic.field_limit import full_indices
 from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.template import VERSION, template
+from ingestd.stores.elastic.template import TOTAL_FIELDS, VERSION, template
 from ingestd.stores.elastic.template_install import install_template
 from tests.e2e.servers import SearchServer
 
@@ -214,12 +215,26 @@ async def test_template_is_installed_once(client: ElasticClient, index_prefix: s
 
 
 async def test_too_many_fields(client: ElasticClient, search_server: SearchServer, index_prefix: str) -> None:
-    """Elasticsearch keeps what is beyond the limit, without indexing it; OpenSearch rejects new fields."""
+    """Elasticsearch keeps what is beyond the limit, without indexing it; OpenSearch rejects new fields.
+
+    Our own fields have their places either way.
+    """
     await install_template(client, f"{index_prefix}*", template_name=f"{index_prefix}t")
     wide = dumps({"@timestamp": "2026-11-22T10:00:00Z"} | {f"field{number}": number for number in range(2500)})
     answer = await send(client, f"{index_prefix}a", [wide, b'{"@timestamp":"2026-11-22T10:00:00Z"}'])
     result = parse_response(answer.status, answer.body, 2)
-    assert result.delivered == (2 if search_server.flavour == "elasticsearch" else 1)
+    keeps = search_server.flavour == "elasticsearch"
+    assert result.delivered == (2 if keeps else 1)
+    full = await full_indices(client, f"{index_prefix}*,{index_prefix}missing")
+    assert [(found.index, found.fields, found.limit, found.rejects) for found in full] == (
+        [(f"{index_prefix}a", TOTAL_FIELDS, TOTAL_FIELDS, False)] if keeps else []
+    )
+    late = dumps({"@timestamp": "2026-11-22T10:00:01Z", "geoip": {"country_code2": "KR"}, "search_word": "서울"})
+    body = action_line("create", f"{index_prefix}a", "late") + late + b"\n"
+    assert parse_response(200, (await client.bulk(body)).body, 1).delivered == 1
+    await client.api.indices.refresh(index=f"{index_prefix}a")
+    for query in ({"geoip.country_code2": "KR"}, {"search_word": "서울"}):
+        assert (await client.api.count(index=f"{index_prefix}a", query={"term": query}))["count"] == 1
 
 
 async def test_a_batch_is_quick(client: ElasticClient, index_prefix: str) -> None:

@@ -168,8 +168,9 @@ wait_until_green() {
     while ((SECONDS < deadline)); do
         health=$(curl -s -m 2 "http://127.0.0.1:$port/_cluster/health" || true)
         [[ $health == *'"status":"green"'* ]] && return
-        # OpenSearch goes to the background before it has written its process id.
-        if ((SECONDS > begun + 15)) && ! running "$DATA"; then
+        # OpenSearch and Elasticsearch before 8 go to the background before they have written their process id, which
+        # takes long on a busy machine.
+        if ((SECONDS > begun + 90)) && ! running "$DATA"; then
             tail -n 20 "$DATA/logs/start.log" >&2
             die "the server died: see $DATA/logs"
         fi

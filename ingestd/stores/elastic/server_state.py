@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.elastic.errors import ElasticResponseError
+from ingestd.stores.elastic.field_limit import FullIndex, full_indices
 from ingestd.stores.elastic.template import TEMPLATE_NAME, VERSION
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class SearchServer:
         health: ``green``, ``yellow`` or ``red``; empty: unknown.
         template: ``current``, ``older``, ``foreign`` (not ours) or ``missing``; empty: unknown.
         disk_percent: How full the fullest node's disk is; None: unknown.
+        full_indices: Which of the newest indices have no room for new fields.
     """
 
     flavour: str
@@ -33,10 +36,13 @@ class SearchServer:
     health: str = ""
     template: str = ""
     disk_percent: int | None = None
+    full_indices: tuple[FullIndex, ...] = ()
 
 
-async def server_state(client: ElasticClient) -> SearchServer:
+async def server_state(client: ElasticClient, indices: Sequence[str] = ()) -> SearchServer:
     """Ask a server for its state. What the account may not see is left unknown.
+
+    ``indices``: those in which to look whether there is room for new fields.
 
     Raises:
         ElasticUnavailable: No answer.
@@ -51,7 +57,15 @@ async def server_state(client: ElasticClient) -> SearchServer:
         str(health.get("status", "")) if isinstance(health, dict) else "",
         await _template(client, composable=server.composable_templates),
         _fullest(disks),
+        await _full_indices(client, indices),
     )
+
+
+async def _full_indices(client: ElasticClient, indices: Sequence[str]) -> tuple[FullIndex, ...]:
+    if indices:
+        with contextlib.suppress(ElasticResponseError):
+            return tuple(await full_indices(client, ",".join(indices)))
+    return ()
 
 
 async def _get(client: ElasticClient, target: str) -> Any:

@@ -36,7 +36,6 @@ from ingestd.stores.elastic.client import ElasticClient, quote_part
 from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.event_loop_thread import EventLoopThread
-from ingestd.stores.elastic.field_limit import FullIndex, full_indices
 from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.options import ElasticOptions
@@ -61,6 +60,9 @@ SORT = [
     {"_index": {"order": "desc", "unmapped_type": "keyword"}},  # OpenSearch lacks it for new indices
     {"_seq_no": {"order": "desc", "unmapped_type": "long"}},
 ]
+_NEWEST = 3
+"""How many of the newest indices are looked at for the state of a server: yesterday's, today's and one more."""
+
 _ANY_INDICES: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 """For every search: without any index the result is empty."""
 
@@ -226,7 +228,8 @@ class ElasticStore:
 
     def server_state(self) -> SearchServer:
         """Return what the server says about itself."""
-        return self._run(server_state(self._client))
+        days = [(info.day, info.index) for info in self.indices() if info.day is not None and not info.closed]
+        return self._run(server_state(self._client, [index for _, index in sorted(days)[-_NEWEST:]]))
 
     def interrupt(self) -> None:
         """Cancel the running queries from another thread: they raise `QueryTimeoutError`.
@@ -331,10 +334,6 @@ class ElasticStore:
     @property
     def _server(self) -> Server:
         return self._run(self._client.server())
-
-    def full_indices(self) -> list[FullIndex]:
-        """Return the indices that have no room for new fields, by name."""
-        return self._run(full_indices(self._client, self._indices))
 
     def _search(self, indices: str, body: dict[str, Any]) -> Any:
         body = body | {"query": self._for_server(body["query"])}
