@@ -78,7 +78,7 @@ def test_the_days_of_a_site(clean_search_server: SearchServer, tmp_path: Path) -
 
 def check_queries(run: Any) -> None:
     top = json.loads(run("top", "search_word", "--json"))
-    assert [(row["value"], row["count"]) for row in top] == [("서울", 2), ("Busan", 1)]
+    assert [(row["value"], row["count"]) for row in top] == [("서울", 2), ("busan", 1)]
     [bucket] = json.loads(run("histogram", "--interval", "1d", "status_code:404", "--json"))
     assert bucket["counts"] == {"INFO": 1}
     found = run("search", "SEARCH AND level:info", "--json").splitlines()
@@ -108,8 +108,11 @@ def filled(search_server: SearchServer) -> Iterator[ElasticStore]:
 
 
 @LEGACY
-def test_all_stores_give_the_same_answers(filled: ElasticStore) -> None:
-    assert suite.check(filled, "legacy") == {}
+def test_all_stores_give_the_same_answers(filled: ElasticStore, search_server: SearchServer) -> None:
+    wrong = suite.check(filled, "legacy")
+    if search_server.version >= (7, 0, 0):
+        del wrong["top_paths_of_an_array"]  # only the distribution of version 6 has scripts
+    assert wrong == {}
 
 
 @LEGACY
