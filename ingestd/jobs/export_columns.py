@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ingestd.event.fields import Event, parse_path
+from ingestd.event.fields import Event, FieldError, parse_path
 from ingestd.event.jsontext import dumps
 
 FIRST = ("@timestamp", "level", "message")
@@ -29,19 +29,34 @@ def flat(event: Event, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def getter(column: str) -> Callable[[Event], Any]:
     """Return a function from an event to its value in a column, ``None`` if it has none.
 
-    ``a.b`` is the field of this name, else ``b`` in ``a``; ``[a][b]`` is ``b`` in ``a``.
+    ``a.b`` is the field of this name, else ``b`` in ``a``; ``[a][b]`` is ``b`` in ``a``. Names that only look like a
+    field reference, such as ``[foo``, are taken as they are.
     """
-    path = tuple(parse_path(column)) if column.startswith("[") else tuple(column.split("."))
+    paths = _paths(column)
 
     def get(event: Event) -> Any:
         if column in event:
             return event[column]
-        value: Any = event
-        for name in path:
-            value = value.get(name, _MISSING) if isinstance(value, dict) else _MISSING
-        return None if value is _MISSING else value
+        for path in paths:
+            value: Any = event
+            for name in path:
+                value = value.get(name, _MISSING) if isinstance(value, dict) else _MISSING
+            if value is not _MISSING:
+                return value
+        return None
 
     return get
+
+
+def _paths(column: str) -> list[tuple[str, ...]]:
+    """Return where the values of a column may be, the first that exists counts."""
+    dotted = tuple(column.split("."))
+    if not column.startswith("["):
+        return [dotted]
+    try:
+        return [parse_path(column), dotted]
+    except FieldError:
+        return [dotted]
 
 
 def text(value: Any) -> str:
@@ -105,14 +120,15 @@ def typed(value: Any, kind: str) -> Any:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Return names that differ even when case is ignored, as DuckDB does: ``level``, ``Level_1``."""
+    """Return names that differ even when case is ignored, as DuckDB does: ``level``, ``Level_1``; ``_`` for no name."""
     used: set[str] = set()
     result = []
     for name in names:
-        candidate, number = name, 0
+        base, number = name or "_", 0
+        candidate = base
         while candidate.lower() in used:
             number += 1
-            candidate = f"{name}_{number}"
+            candidate = f"{base}_{number}"
         used.add(candidate.lower())
         result.append(candidate)
     return result

@@ -118,3 +118,36 @@ def test_a_folder_that_is_not_there(data_dir: Path, tmp_path: Path) -> None:
     result = run("export", "-o", str(tmp_path / "no" / "x"), data_dir=data_dir)
     assert result.exit_code == 1
     assert result.stderr.endswith("No such file or directory\n")
+
+
+ODD_KEYS = [  # id, document, its columns, its values, the name of the first column in Parquet
+    ("open_bracket", {"[foo": 1}, ["[foo"], ["1"], "[foo"),
+    ("close_bracket", {"foo]": 1}, ["foo]"], ["1"], "foo]"),
+    ("reference", {"[foo]": 1}, ["[foo]"], ["1"], "[foo]"),
+    ("bracket_inside", {"a[b": "x"}, ["a[b"], ["x"], "a[b"),
+    ("in_an_object", {"[a": {"b]": 2}}, ["[a.b]"], ["2"], "[a.b]"),
+    ("empty", {"": 1}, [""], ["1"], "_"),
+    ("empty_in_an_object", {"a": {"": 1}}, ["a."], ["1"], "a."),
+    ("empty_and_underscore", {"": 1, "_": 2}, ["", "_"], ["1", "2"], "_"),
+    ("quotes", {'"': 1}, ['"'], ["1"], '"'),
+    ("dots", {"..": 1}, [".."], ["1"], ".."),
+    ("blank", {" ": 1}, [" "], ["1"], " "),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "columns", "values", "in_parquet"), [c[1:] for c in ODD_KEYS], ids=[c[0] for c in ODD_KEYS]
+)
+def test_odd_keys(
+    tmp_path: Path, document: dict[str, object], columns: list[str], values: list[str], in_parquet: str
+) -> None:
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    writer.append("logstash-2026.11.22", [json.dumps(document).encode(), b'{"message":"other"}'], ["1", "0"])
+    writer.close()
+    table = list(csv.reader(io.StringIO(run("export", "--format", "csv", data_dir=tmp_path).stdout)))
+    assert table == [["message", *columns], ["", *values], ["other", *[""] * len(columns)]]
+    target = tmp_path / "x.parquet"
+    assert run("export", "--output", str(target), data_dir=tmp_path).exit_code == 0
+    found = duckdb.read_parquet(str(target))
+    assert found.columns[:2] == ["message", in_parquet]
+    assert [list(map(str, row[1:])) for row in found.fetchall()] == [values, ["None"] * len(columns)]
