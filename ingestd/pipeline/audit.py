@@ -59,6 +59,11 @@ class IndexCount(NamedTuple):
         """How many of the delivered events the index lacks. Nothing is missing from one that cannot be counted."""
         return 0 if self.found is None else max(self.delivered - self.found, 0)
 
+    @property
+    def more(self) -> int:
+        """How many events the index has that were not delivered to it, such as those of an import."""
+        return 0 if self.found is None else max(self.found - self.delivered, 0)
+
 
 def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
     """Return the accounts of all outputs, in the order of pipelines and outputs. Raises OSError.

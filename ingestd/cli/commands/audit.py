@@ -24,6 +24,10 @@ _COLUMNS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
 _RARE_COLUMNS = ("created", "elsewhere", "difference")
 """Shown only if one of them is not 0."""
 
+_EXPLAINED = (
+    "found but not delivered by the daemon: {:,} (imports, restored days, other programs: they have no account)"
+)
+
 _NOTHING = "there is nothing to audit: only a config with an input that listens keeps accounts"
 
 
@@ -92,6 +96,8 @@ def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> 
         yield ""
     if indices:
         yield from tables.table(("INDEX", "DELIVERED", "FOUND", "MISSING"), map(_index_row, indices), None, numbers=3)
+        if more := [index for index in indices if index.more]:
+            yield _EXPLAINED.format(sum(index.more for index in more))
         yield ""
     yield from _verdict(found, indices, balanced)
 

@@ -47,7 +47,9 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
         decorated: Command = with_settings
         for setting in reversed(chosen):
             decorated = _flag(setting)(decorated)
-        return click.option("--settings", "settings_file", metavar="FILE", help="Settings file (TOML).")(decorated)
+        return click.option("--settings", "settings_file", metavar="FILE", is_eager=True, help="Settings file (TOML).")(
+            decorated
+        )
 
     return decorate
 

@@ -1,7 +1,7 @@
 """Moments and days on the command line: how they are parsed, and how times are shown.
 
-Every function takes the time zone as a parameter, and ``None`` means the machine's. Which zone ``today`` is in is
-decided here alone: `MOMENT_ZONE` for options that take a moment, `DAY_ZONE` for those that take a day.
+Every function takes the time zone as a parameter, and ``None`` means the machine's. ``today`` and ``yesterday`` are
+those of the site in every command: see `site_zone`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,13 @@ from __future__ import annotations
 import datetime
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from ingestd.event.timestamp import from_datetime
+from ingestd.settings import SettingsError, find_settings_file, load_settings
 from ingestd.units import parse_duration
-
-MOMENT_ZONE: datetime.tzinfo | None = None
-"""``--since yesterday`` is the machine's day."""
-
-DAY_ZONE: datetime.tzinfo | None = datetime.UTC
-"""``backup yesterday`` is an index, and their days are UTC by default."""
 
 _AGO = re.compile(r"\d+(\.\d+)?\s*[a-zA-Z]+")
 _DAY = re.compile(r"(\d{4})[-.]?(\d\d)[-.]?(\d\d)")
@@ -127,18 +123,33 @@ def utc_offset(zone: datetime.tzinfo | None = None) -> int:
     return int(offset.total_seconds()) if offset is not None else 0
 
 
+def site_zone(ctx: click.Context | None) -> datetime.tzinfo | None:
+    """Return the zone of the site's days: ``index_timezone`` if that is set, else the machine's (None).
+
+    Settings that cannot be read are reported by the command itself.
+    """
+    if ctx is None:
+        return None
+    file = ctx.params.get("settings_file")  # eager, so it is known before other options are converted
+    try:
+        settings = load_settings(find_settings_file(file if isinstance(file, str) else None))
+    except SettingsError:
+        return None
+    return ZoneInfo(settings.index_timezone) if settings.explicit("index_timezone") else None
+
+
 class Moment(click.ParamType[str]):
     """A moment, as `parse_moment` reads it; ``end``: a day means its end."""
 
     name = "time"
 
-    def __init__(self, end: bool = False, zone: datetime.tzinfo | None = MOMENT_ZONE) -> None:
-        self._end, self._zone = end, zone
+    def __init__(self, end: bool = False) -> None:
+        self._end = end
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the moment in UTC."""
         try:
-            return parse_moment(value, now(), self._zone, self._end)
+            return parse_moment(value, now(), site_zone(ctx), self._end)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -148,15 +159,12 @@ class Day(click.ParamType[Any]):
 
     name = "day"
 
-    def __init__(self, zone: datetime.tzinfo | None = DAY_ZONE) -> None:
-        self._zone = zone
-
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the day."""
         if not isinstance(value, str):
             return value
         try:
-            return self.parse(value, now(self._zone).date())
+            return self.parse(value, now(site_zone(ctx)).date())
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -1,11 +1,18 @@
 """Days and moments as they are written on the command line."""
 
 import datetime
+import time
 from zoneinfo import ZoneInfo
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from ingestd.cli.common.times import Day, local_time, parse_days, parse_moment
+from ingestd.cli.common import times
+from ingestd.cli.common.options import settings_options
+from ingestd.cli.common.times import Days, Moment, local_time, parse_days, parse_moment
+from ingestd.event.timestamp import from_datetime
+from ingestd.settings import Settings
 
 TODAY = datetime.date(2019, 5, 16)
 
@@ -87,7 +94,39 @@ def test_local_time(timestamp: str | None, timespec: str, text: str) -> None:
     assert local_time(timestamp, timespec, SEOUL) == text
 
 
-def test_today_is_the_day_of_the_zone() -> None:
-    zones = [datetime.timezone(datetime.timedelta(hours=hours)) for hours in (-12, 14)]
-    behind, ahead = (Day(zone).convert("today", None, None) for zone in zones)
-    assert (ahead - behind).days in {1, 2}
+ZONES = [  # id, TZ, index_timezone, yesterday at 07:28 of November 29 in Seoul
+    ("machine", "Asia/Seoul", None, "2026-11-28"),
+    ("machine_in_utc", "UTC", None, "2026-11-27"),
+    ("site", "UTC", "Asia/Seoul", "2026-11-28"),
+    ("site_in_utc", "Asia/Seoul", "UTC", "2026-11-27"),
+]
+
+
+@pytest.mark.parametrize(("machine", "site", "yesterday"), [z[1:] for z in ZONES], ids=[z[0] for z in ZONES])
+def test_yesterday_is_that_of_the_site_in_every_command(
+    monkeypatch: pytest.MonkeyPatch, machine: str, site: str | None, yesterday: str
+) -> None:
+    moment = datetime.datetime.fromisoformat("2026-11-29T07:28+09:00")
+    found: list[str] = []
+
+    @click.command()
+    @click.option("--since", type=Moment())
+    @click.argument("days", type=Days())
+    @settings_options("data_dir")
+    def command(settings: Settings, since: str, days: list[datetime.date]) -> None:
+        found.extend([since, *map(str, days)])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(times, "now", lambda zone=None: moment.astimezone(zone))
+        patch.setenv("TZ", machine)
+        patch.delenv("INGESTD_INDEX_TIMEZONE", raising=False)
+        if site is not None:
+            patch.setenv("INGESTD_INDEX_TIMEZONE", site)
+        time.tzset()
+        result = CliRunner().invoke(command, ["--since", "yesterday", "yesterday"])
+    time.tzset()
+    assert result.exit_code == 0, result.output
+    start = datetime.datetime.combine(
+        datetime.date.fromisoformat(yesterday), datetime.time(), ZoneInfo(site or machine)
+    )
+    assert found == [from_datetime(start), yesterday]
