@@ -87,7 +87,7 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     pool = QueryPool(setup)
     [index] = msgspec.json.decode((await pool.run("indices", {})).body)["indices"]
     await pool.close()
-    assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-22")
+    assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-23")
     snapshot = f"{INDEX}-20261124001000"
     assert index["backup"] == {"repository": "s3", "snapshot": snapshot, "verified": "2026-11-23T00:00:00Z"}
     write_metadata(
