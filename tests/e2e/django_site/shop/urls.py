@@ -4,4 +4,9 @@ from django.urls import path
 
 from . import views
 
-urlpatterns = [path("search", views.search), path("order", views.order), path("broken", views.broken)]
+urlpatterns = [
+    path("search", views.search),
+    path("order", views.order),
+    path("broken", views.broken),
+    path("moved", views.moved),
+]

@@ -2,7 +2,7 @@
 
 import logging
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 logger = logging.getLogger("shop")
 
@@ -19,3 +19,7 @@ def order(request: HttpRequest) -> HttpResponse:
 def broken(request: HttpRequest) -> HttpResponse:
     stock = {"떡볶이": 0}
     return HttpResponse(1 / stock["떡볶이"])
+
+
+def moved(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect("/order")

@@ -1,0 +1,114 @@
+"""A real Django site under each of its servers, set up by the Production page: each search counts exactly once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.servers import SearchServer
+from tests.e2e.serving import served
+from tests.e2e.site import Site
+from tests.e2e.test_production import following
+from tests.waiting import wait_until
+
+SEARCHES = [  # path, word, status
+    ("/search?q={}", "서울 맛집", 200),
+    ("/missing?q={}", "부산", 404),
+    ("/broken?q={}", "제주", 500),
+    ("/moved?q={}", "강릉", 302),
+]
+NO_SEARCHES = ["/search?q=%EC%84%9C%EC%9A%B8&page=2", "/autocomplete?q=%EC%84%9C", "/static/app.js?s=83hf82", "/order"]
+
+
+@contextmanager
+def site_of(folder: Path, server: str, daemon: Daemon) -> Iterator[Site]:
+    """Serve the site; Daphne writes its access lines to a file, which is sent from there."""
+    access_log = folder / "access.log"
+    with ExitStack() as stack:
+        if server == "daphne":
+            access_log.write_text("")
+            stack.enter_context(following(access_log, daemon.port))
+            wait_until(lambda: daemon.metric("ingestd_open_connections") > 0, "tail to connect")
+        log = access_log if server == "daphne" else None
+        yield stack.enter_context(served(folder, server, daemon.port, access_log=log))
+
+
+def counted(data_dir: Path, field: str) -> dict[Any, int]:
+    """Return the values of a field as the dashboard counts them."""
+    values = json.loads(ingestd(data_dir, "top", field, "NOT visit:false", "--json"))
+    return {term["value"]: term["count"] for term in values}
+
+
+@pytest.mark.parametrize("server", ["runserver", "gunicorn", "uvicorn", "daphne"])
+def test_each_search_counts_once(tmp_path: Path, server: str) -> None:
+    with Daemon(tmp_path) as daemon, site_of(tmp_path, server, daemon) as site:
+        for path, word, status in SEARCHES:
+            assert site.get(path.format(quote_plus(word))) == status
+        codes = Counter([status for _, _, status in SEARCHES] + [site.get(path) for path in NO_SEARCHES])
+        requests = len(SEARCHES) + len(NO_SEARCHES)
+        # Three paths are missing, one is broken: django.request has a record of each. The view of /order logs one.
+        daemon.wait_for_delivery(requests + 5)
+    visits = [json.loads(line) for line in ingestd(daemon.data_dir, "search", "visit:true", "--json").splitlines()]
+    assert len(visits) == requests
+    assert {visit["method"] for visit in visits} == {"GET"}
+    assert {visit["client_ip"] for visit in visits} == {"127.0.0.1"}
+    assert counted(daemon.data_dir, "search_word") == {word: 1 for _, word, _ in SEARCHES}
+    assert counted(daemon.data_dir, "status_code") == codes
+    [broken] = [
+        json.loads(line) for line in ingestd(daemon.data_dir, "search", "ZeroDivisionError", "--json").splitlines()
+    ]
+    assert (broken["request_path"].partition("?")[0], broken["visit"]) == ("/broken", False)
+
+
+TRACE = "Traceback (most recent call last):\n" + '  File "shop.py", line 8, in boom\n' * 60 + "ValueError: 터짐\n"
+ASYNC_RECORD = {  # as python-logstash-async's default formatter writes it
+    "@timestamp": "2026-11-26T10:00:00.000Z",
+    "@version": "1",
+    "host": "vm",
+    "level": "ERROR",
+    "message": "boom",
+    "extra": {
+        "status_code": 500,
+        "request": "<WSGIRequest: GET '/boom/?q=x'>",
+        "logger_name": "django.request",
+        "path": "/srv/shop/log.py",
+        "line": 293,
+        "stack_trace": TRACE,
+    },
+}
+
+
+def check_record(found: str) -> None:
+    [event] = [json.loads(line) for line in found.splitlines()]
+    expected = {"request_path": "/boom/?q=x", "status_code": 500, "logger_name": "django.request", "visit": False}
+    assert event.items() >= (expected | {"stack_trace": TRACE, "level": "ERROR"}).items()
+    assert "search_word" not in event
+
+
+def send(daemon: Daemon) -> None:
+    daemon.send([ASYNC_RECORD])
+    daemon.wait_for_delivery(1)
+
+
+def test_a_long_stack_trace_under_extra_is_found_in_the_built_in_store(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        send(daemon)
+        check_record(ingestd(daemon.data_dir, "search", "터짐", "--json"))
+
+
+def test_a_long_stack_trace_under_extra_is_found_in_a_search_server(
+    clean_search_server: SearchServer, tmp_path: Path
+) -> None:
+    server = clean_search_server
+    with Daemon(tmp_path, "--elasticsearch", server.url) as daemon:
+        send(daemon)
+        server.call("POST", "/logstash-*/_refresh")
+        check_record(ingestd(daemon.data_dir, "search", "터짐", "--elasticsearch", server.url, "--json"))
