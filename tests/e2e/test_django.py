@@ -121,7 +121,7 @@ def check_mappings(server: SearchServer) -> None:
         "stack_trace": "text",
         "status_code": "integer",
         "bytes": "long",
-        "visit": "boolean",
+        "visit": "keyword",
     }
     types |= dict.fromkeys(("search_word", "level", "method", "request_path", "logger_name", "server_time"), "keyword")
     for index in server.call("GET", "/logstash-*/_mapping").values():

@@ -22,8 +22,8 @@ from ingestd.protocols.access_records import FIELDS, parse_access_record
 _request_repr = re.compile(r"<(?:[AW]SGIRequest|[\w.]{1,100}\.Request): ([A-Z][A-Z-]{0,30}) (['\"])(/.*)\2>", re.DOTALL)
 
 _FORWARDED = ("x_forwarded_for", "HTTP_X_FORWARDED_FOR")
-_ABOUT_REQUESTS = frozenset(["request", "method", "request_path", "status_code", "client_ip", *_FORWARDED])
-"""A record with one of these that is no access line is marked as no visit."""
+_ABOUT_REQUESTS = frozenset(["request", "method", "request_path", "client_ip", *_FORWARDED])
+"""A record with one of these that is no access line is marked as no visit; so is one of a logger that has a status."""
 _PARSED = ("method", "request_path", "status_code", "bytes", "user_agent", "referrer", "duration_ms")
 _SETS = frozenset([*_PARSED, "client_ip", "visit", "@timestamp", "message"])
 _CACHED_LOGGERS = 1000
@@ -132,11 +132,18 @@ def _unmatched(request: FieldRef, describe: Describe) -> Callable[[Event, Any, i
         if match is not None:
             event.setdefault("method", match[1])
             event.setdefault("request_path", match[3])
-        if not _ABOUT_REQUESTS.isdisjoint(event) or (type(text) is str and '"' in text and access_time(text)):
+        if _is_about_request(event, text):
             event.setdefault("visit", False)
         return match is not None
 
     return unmatched
+
+
+def _is_about_request(event: Event, text: Any) -> bool:
+    """Return whether a record without an access line is about a request, or a line about an invalid one."""
+    if not _ABOUT_REQUESTS.isdisjoint(event) or ("status_code" in event and "logger_name" in event):
+        return True
+    return type(text) is str and '"' in text and access_time(text) != ""
 
 
 def _record(event: Event, line: AccessLine, describe: Describe, received_ns: int) -> bool:

@@ -375,6 +375,14 @@ OTHERS = [
         },
     ),
     Case(
+        "status_of_a_logger",
+        {},
+        {"message": "payment refused", "status_code": 502, "logger_name": "shop"},
+        {"message": "payment refused", "status_code": 502, "logger_name": "shop", "visit": False},
+        False,
+    ),
+    ignored("status_of_an_unknown_program", "Not Found: /wp-login.php", status_code=404),
+    Case(
         "rest_framework_request",
         {},
         {"message": "x", "request": "<rest_framework.request.Request: GET '/search?q=abc'>"},
