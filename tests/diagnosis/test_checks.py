@@ -153,8 +153,8 @@ CASES = [  # id, facts, {code: status}
         backup(days(0, 1, 2), repository="s3"),
         {"backup.missing": "warning", "retention.none": "warning"},
     ),
-    ("retention", retention(0, 30, max_age=MONTH), {"backup.later": "ok", "retention.good": "ok"}),
-    ("overdue", retention(0, 32, max_age=MONTH), {"backup.later": "ok", "retention.overdue": "warning"}),
+    ("retention", retention(0, 32, max_age=MONTH), {"backup.later": "ok", "retention.good": "ok"}),
+    ("overdue", retention(0, 33, max_age=MONTH), {"backup.later": "ok", "retention.overdue": "warning"}),
     ("server_keeps", retention(0, builtin=False), {"backup.later": "ok", "retention.none": "ok"}),
     (
         "last_run_failed",

@@ -27,7 +27,7 @@ from tests.e2e.servers import SearchServer
 from tests.waiting import WAIT_SECONDS
 
 FIRST = datetime.date(2019, 5, 15)
-DAYS = [FIRST + datetime.timedelta(days=number) for number in range(31)]
+DAYS = [FIRST + datetime.timedelta(days=number) for number in range(32)]
 EVENTS = 20
 
 
@@ -47,7 +47,7 @@ class Site(ABC):
     def __init__(self, data_dir: Path, environ: dict[str, str], repository: list[str]) -> None:
         self.data_dir = data_dir
         self.environ = environ | {"INGESTD_DATA_DIR": str(data_dir)}
-        self.time = datetime.datetime(2019, 6, 14, 0, 5, tzinfo=datetime.UTC)
+        self.time = datetime.datetime(2019, 6, 15, 0, 5, tzinfo=datetime.UTC)
         self.run("repository", "add", "nightly", *repository)
 
     def run(self, *arguments: str) -> str:
