@@ -104,6 +104,8 @@ class Connector:
         try:
             server = await self._client.server(refresh=True)
         except ElasticResponseError as error:
+            if error.status == _UNAUTHORIZED and self._install is None:
+                return  # the delivery says so, and asks again for the server
             if _may_change(error) or 200 <= error.status < 300:
                 raise
             # Something in between may let nothing but bulk requests pass.
