@@ -69,10 +69,12 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
+@pytest.mark.usefixtures("shared_duckdb")
 def test_all_stores_give_the_same_answers(store: LocalStore) -> None:
     assert suite.check(store, "local") == {}
 
 
+@pytest.mark.usefixtures("shared_duckdb")
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions())
 def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: Condition) -> None:
@@ -81,6 +83,7 @@ def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: C
     assert sorted(suite.keys(store, query, suite.PAGE)) == expected
 
 
+@pytest.mark.usefixtures("shared_duckdb")
 def test_texts(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     for key, _, text, _ in TEXTS:

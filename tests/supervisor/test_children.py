@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from ingestd.supervisor import children as module
 from ingestd.supervisor.channel import Channel, Message
 from ingestd.supervisor.children import HEALTHY_SECONDS, Child, ChildMain, Children, pause_before_next
 from tests.waiting import WAIT_SECONDS
@@ -188,11 +189,13 @@ def test_no_room_for_a_process(
     families: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is started when there is room again."""
+    fork = os.fork
 
     def no_room() -> int:
-        monkeypatch.undo()
+        monkeypatch.setattr(os, "fork", fork)
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
+    monkeypatch.setattr(module, "_FORK_PAUSE", 0.05)
     family = families({"a": obedient})
     monkeypatch.setattr(os, "fork", no_room)
     assert family.children.start("a") is None

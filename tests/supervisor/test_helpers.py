@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from ingestd import metrics
+from ingestd.supervisor import helpers
 from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper, run_beside
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS
@@ -78,7 +79,8 @@ def test_it_raises() -> None:
     assert Process(fail).exit_code() == 3
 
 
-def test_supervisor_is_killed() -> None:
+def test_supervisor_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "ORPHAN_SECONDS", 0.1)
     process = Process(hang)
     while not process.channel.receive():  # ready: it listens
         time.sleep(0.01)

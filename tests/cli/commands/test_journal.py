@@ -26,6 +26,12 @@ def inspected(data_dir: Path) -> Any:
 
 
 @pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody writes: what is damaged need not be looked at again after a pause."""
+    monkeypatch.setattr("ingestd.cli.commands.journal._SETTLE_S", 0.0)
+
+
+@pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """The data folder of a daemon with two workers."""
     first = small(tmp_path / "journal" / "worker-0")
@@ -95,6 +101,7 @@ def test_verify(data_dir: Path) -> None:
     assert "worker-1: 1 good records, 1 events" in done.stderr
 
 
+@pytest.mark.usefixtures("quick")
 def test_damage_is_reported_and_nothing_changed(data_dir: Path) -> None:
     (path,) = segments(worker(data_dir))
     size = (path.stat().st_size - 32) // 5
@@ -119,6 +126,7 @@ def test_damage_is_reported_and_nothing_changed(data_dir: Path) -> None:
     assert "set aside by repairs: " in run(data_dir, "inspect").stdout
 
 
+@pytest.mark.usefixtures("quick")
 def test_other_damage(data_dir: Path) -> None:
     folder = worker(data_dir)
     journal = small(folder)

@@ -19,6 +19,7 @@ from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.query import Query
+from tests.stores.shared_duckdb import SharedDuckDB
 
 _KILLED = 9
 
@@ -63,6 +64,11 @@ def die_at(step: int, root: Path, policy: Policy) -> None:
 
 def resume(root: Path, policy: Policy) -> None:
     """Do what a restart does: read, look up the last ids, append; then seal, and read."""
+    with SharedDuckDB().used():
+        _resume(root, policy)
+
+
+def _resume(root: Path, policy: Policy) -> None:
     print_keys(root)
     writer = LocalWriter(root, "w1")
     known = writer.last_ids("logstash-2026.11.22", 1 << 20)
