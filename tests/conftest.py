@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Generator, Iterable
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
+
 if TYPE_CHECKING:
-    from tests.e2e.servers import SharedTestbed, Testbed
+    from xdist.scheduler import Scheduling
 
 # How long something takes says nothing on a machine that is busy with other work.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,7 +39,7 @@ def _temporary_files_in_memory() -> None:
 
 _temporary_files_in_memory()
 
-TESTBED = pytest.StashKey["Testbed | SharedTestbed"]()
+TESTBED = pytest.StashKey[Testbed | SharedTestbed]()
 
 FAILED = pytest.StashKey[bool]()
 
@@ -46,18 +49,26 @@ LAST = ("tests/e2e/", "tests/stores/", "tests/lifecycle/", "tests/")
 of the search servers come in between, when these have started."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups; pytest-randomly has shuffled by then
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into an order in which several processes end at about the same time."""
+    items.sort(key=lambda item: _turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Let each file, and all tests of one search server, run in one process: they share what is expensive."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_server(item) or item.location[0]))
-    items.sort(key=_turn)
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not there without pytest-xdist
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda test: _server(test) or test.partition("::")[0]
+    return scheduler
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the servers that the chosen tests need, so that they are up when the first of these comes."""
     if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
-        _start(session.config, {server for item in session.items if (server := _server(item))})
+        _start(session.config, [item.nodeid for item in session.items])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,9 +80,8 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Iterable[str]) -> None:
     """The same as `pytest_collection_finish`, for all processes together, in the one that started them."""
-    from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS  # noqa: PLC0415 - only here
-
-    _start(node.config, {server for server in SEARCH_SERVERS + LEGACY_SERVERS if any(server in name for name in ids)})
+    if not node.config.option.collectonly:
+        _start(node.config, ids)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -100,39 +110,34 @@ def testbed(config: pytest.Config) -> Testbed | SharedTestbed:
     if (folder := getattr(config, "workerinput", {}).get("testbed")) is None:
         return _own_testbed(config)
     if TESTBED not in config.stash:
-        from tests.e2e.servers import SharedTestbed  # noqa: PLC0415 - other tests need none
-
         config.stash[TESTBED] = SharedTestbed(Path(folder))
     return config.stash[TESTBED]
 
 
 def _own_testbed(config: pytest.Config) -> Testbed:
-    from tests.e2e.servers import Testbed  # noqa: PLC0415 - other tests need none
-
     if TESTBED not in config.stash:
         config.stash[TESTBED] = made = Testbed()
         config.add_cleanup(made.stop)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the cleanup is not left out
     found = config.stash[TESTBED]
     assert isinstance(found, Testbed)
     return found
 
 
-def _start(config: pytest.Config, servers: set[str]) -> None:
-    for name in sorted(servers):
+def _start(config: pytest.Config, tests: Iterable[str]) -> None:
+    for name in sorted({server for test in tests if (server := _server(test))}):
         _own_testbed(config).start(name)
 
 
-def _server(item: pytest.Item) -> str | None:
-    """Return the search server that a test needs."""
-    if isinstance(item, pytest.Function) and "search_server" in item.fixturenames:
-        return str(item.callspec.params["search_server"])
-    return None
+def _server(test: str) -> str | None:
+    """Return the search server that a test needs: one of its parameters."""
+    return next((name for name in SEARCH_SERVERS + LEGACY_SERVERS if name in test), None)
 
 
-def _turn(item: pytest.Item) -> int:
-    if _server(item):
+def _turn(test: str) -> int:
+    if _server(test):
         return len(FIRST)
-    path = item.location[0]
-    if path.startswith(FIRST):
-        return next(turn for turn, start in enumerate(FIRST) if path.startswith(start))
-    return len(FIRST) + 1 + next(turn for turn, start in enumerate(LAST) if path.startswith(start))
+    for turn, start in enumerate(FIRST):
+        if test.startswith(start):
+            return turn
+    return len(FIRST) + 1 + next(turn for turn, start in enumerate(LAST) if test.startswith(start))

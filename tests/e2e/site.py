@@ -38,7 +38,7 @@ class Site:
     def is_listening(self) -> bool:
         """Return whether it accepts connections; makes no request, which would be logged."""
         try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=20).close()
+            socket.create_connection(("127.0.0.1", self._port), timeout=WAIT_SECONDS).close()
         except ConnectionRefusedError:
             return False
         return True

@@ -12,6 +12,7 @@ from typing import Any
 from tests.e2e.daemon import Daemon, environment
 from tests.e2e.servers import SearchServer
 from tests.e2e.serving import served
+from tests.waiting import WAIT_SECONDS
 
 TARGET = "/search?q=%EC%84%9C%EC%9A%B8"
 
@@ -19,7 +20,9 @@ TARGET = "/search?q=%EC%84%9C%EC%9A%B8"
 def doctor(data_dir: Path, *arguments: str, code: int = 0) -> str:
     """Run the command, expect an exit code, return what it prints."""
     command = [sys.executable, "-m", "ingestd", "doctor", *arguments]
-    done = subprocess.run(command, env=environment(data_dir), capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        command, env=environment(data_dir), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

@@ -21,7 +21,7 @@ from ingestd import metrics
 from tests.e2e.daemon import Daemon
 from tests.e2e.test_tcp import Server, numbers, serving
 from tests.protocols.test_senders import V2_IPV4, V2_IPV6
-from tests.waiting import eventually, wait_until
+from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ async def test_a_stop_takes_in_what_has_no_verdict(data: bytes, messages: list[s
 @pytest.mark.parametrize("body", [b"", b"x" * 3_000_000], ids=["small", "large"])
 async def test_http_is_answered(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     def client() -> None:
-        connection = http.client.HTTPConnection(server.address[0], server.address[1], timeout=20)
+        connection = http.client.HTTPConnection(server.address[0], server.address[1], timeout=WAIT_SECONDS)
         connection.request("POST", "/", body)
         response = connection.getresponse()
         assert response.status == 400
@@ -200,7 +200,7 @@ async def test_tls_is_answered_with_an_alert(caplog: pytest.LogCaptureFixture) -
     def client() -> None:
         context = ssl.create_default_context()
         with (
-            socket.create_connection(server.address, timeout=20) as connection,
+            socket.create_connection(server.address, timeout=WAIT_SECONDS) as connection,
             pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"),
         ):
             context.wrap_socket(connection, server_hostname="localhost")
@@ -214,7 +214,7 @@ async def test_tls_is_answered_with_an_alert(caplog: pytest.LogCaptureFixture) -
 
 async def test_beats_are_closed_at_once() -> None:
     def client() -> None:
-        with socket.create_connection(server.address, timeout=20) as connection:
+        with socket.create_connection(server.address, timeout=WAIT_SECONDS) as connection:
             connection.sendall(b"2W" + struct.pack(">I", 1))
             assert connection.recv(10) == b""
 
@@ -285,7 +285,7 @@ async def test_the_next_reader_recognises_what_has_no_line_ends() -> None:
 def test_the_daemon_says_who_sends_wrongly(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         log_with(SocketHandler("127.0.0.1", daemon.port), "a")
-        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=WAIT_SECONDS)
         connection.request("GET", "/metrics")
         assert connection.getresponse().status == 400
         connection.close()
