@@ -1,5 +1,7 @@
 # make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
-# make test     install what the tests need and run them (ARGS="tests/config -x")
+# make test     install what the tests need and run them, in a process for each core (ARGS="tests/config -x")
+# make test-fast   the tests that need no server and no browser
+# make coverage    the same, and how much of the code they run
 # make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
@@ -7,11 +9,13 @@
 # make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS="--day 10000000")
 .POSIX:
 .DELETE_ON_ERROR:
-.PHONY: run test chaos check check-js eslint docs bench bench-store clean
+.PHONY: run test test-fast coverage chaos check check-js eslint docs bench bench-store clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# The tests start Python hundreds of times: compiled files are kept, whatever the environment says.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 ESLINT = tools/eslint
 ARGS ?=
 
@@ -19,10 +23,16 @@ run: $(VENV)/installed
 	$(BIN)/ingestd run $(ARGS)
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) -n auto $(ARGS)
+
+test-fast: $(VENV)/installed-dev
+	@$(PYTEST) -n auto --ignore tests/e2e $(ARGS)
+
+coverage: $(VENV)/installed-dev
+	@$(PYTEST) -n auto --ignore tests/e2e --cov --cov-report=term:skip-covered $(ARGS)
 
 chaos: $(VENV)/installed-dev
-	@INGESTD_TEST_CHAOS=long $(BIN)/python -m pytest -rP tests/e2e/chaos $(ARGS)
+	@INGESTD_TEST_CHAOS=long $(PYTEST) -rP tests/e2e/chaos $(ARGS)
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
