@@ -182,7 +182,7 @@ class Lifecycle:
         if (since := restored.get(info.index)) is not None:
             until = since + self.keep_restored
             if until > self.clock():
-                return f"it was restored or imported, and stays until {until.astimezone(self.zone):%Y-%m-%d %H:%M}"
+                return f"it was restored or imported and is kept until {until.astimezone(self.zone):%Y-%m-%d %H:%M}"
         if current is not None and info.index not in current:
             return "it is not backed up"
         if current is not None and info.closed:

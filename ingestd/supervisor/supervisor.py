@@ -198,11 +198,11 @@ class Supervisor:
                 self._children.start(child.name)
                 self._replace_next()
             case _ if is_worker:
-                text = "a process ended and is started again; its connections are kept"
+                text = "a worker ended and is being restarted; its connections stay open"
                 self._children.restart(child, code, text)
             case _:
                 self._helper_states.pop(child.name, None)
-                self._children.restart(child, code, "a process ended and is started again")
+                self._children.restart(child, code, "a process ended and is being restarted")
 
     def _drain_again(self, name: str) -> None:
         child = self._children.start(name)
@@ -283,11 +283,11 @@ class Supervisor:
             plan = load_plan(self._load)
             self._acceptor.listen(plan.listeners)
         except (PlanError, OSError) as error:
-            log.error("the new config is refused, the old one goes on", error=error)
+            log.error("the new config was rejected; the old one stays in force", error=error)
             self._notifier.ready()
             return str(error)
         self._plan = self._watcher.plan = plan
-        log.info("the new config is good and replaces the old one", cause=cause)
+        log.info("the new config is valid and is being applied", cause=cause)
         self._state = SupervisorState.RELOADING
         running = [name for name in self._process_names() if self._children.get(name) is not None]
         for name in set(self._process_names()).difference(self._children.names()):

@@ -415,7 +415,7 @@ async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
     with Daemon(tmp_path, http_password_file=str(file)) as daemon:
         file.write_text("tiny")
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("the new config is refused, the old one goes on")
+        daemon.wait_for("the new config was rejected; the old one stays in force")
         file.write_text("another password")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for("every process runs the new config")

@@ -73,7 +73,7 @@ def test_back_up_delete_restore(daemon: Daemon) -> None:
     assert index in indices(data)
     state, message = done(daemon, "restore", {"day": day})
     assert state == "failed"
-    assert "there is an index" in message
+    assert "already exists" in message
     assert done(daemon, "restore", {"day": day, "rename": "restored-"})[0] == "done"
     assert f"restored-{index}" in indices(data)
     assert done(daemon, f"indices/{name(2)}/delete", {"force": True})[0] == "done"

@@ -178,7 +178,7 @@ def test_write_index(search_server: SearchServer, backups: ElasticBackups, index
     documents = [(f"id-{number}", b'{"n": %d}' % number) for number in range(2500)]
     name = f"{index_prefix}filled"
     assert backups.write_index(name, iter(documents)) == 2500
-    with pytest.raises(BackupError, match="there is an index"):
+    with pytest.raises(BackupError, match="already exists"):
         backups.write_index(name, documents)
     with pytest.raises(BackupError, match=r"rejects (a document|documents)"):
         backups.write_index(f"{name}-2", [("good", b"{}"), ("x" * 600, b"{}")])

@@ -61,7 +61,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def check_recovery(daemon: Faulty, message: str, process: str, reason: str) -> None:
     """The failure is in the log with its reason, the process is started again, and the daemon works as before."""
-    daemon.wait_for("a process ended and is started again" + "; its connections are kept" * (process == "worker 0"))
+    daemon.wait_for(
+        "a worker ended and is being restarted; its connections stay open"
+        if process == "worker 0"
+        else "a process ended and is being restarted"
+    )
     [failure] = daemon.said(message)
     assert failure["process"] == process
     assert reason in failure["error"]
@@ -81,7 +85,7 @@ def test_message_that_the_supervisor_cannot_handle(start: Start) -> None:
         daemon.arm()
         daemon.send([{"message": "second"}])  # its end is the message
         daemon.wait_for_strike()
-        daemon.wait_for("a process ended and is started again; its connections are kept")
+        daemon.wait_for("a worker ended and is being restarted; its connections stay open")
         other.sendall(b'{"message":"third"}\n')
         daemon.wait_for_delivery(1)
     check_recovery(daemon, "a process is killed: its message cannot be handled", "worker 0", "forget")
@@ -119,7 +123,7 @@ def test_config_that_fails_to_load(start: Start) -> None:
     daemon = start("reload")
     daemon.arm()
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for("the new config is refused, the old one goes on")
+    daemon.wait_for("the new config was rejected; the old one stays in force")
     [failure] = daemon.said("loading the config failed")
     assert "_plan" in failure["error"]
     daemon.process.send_signal(signal.SIGHUP)
@@ -168,7 +172,8 @@ def test_every_process_is_killed_in_turn(start: Start) -> None:
 
 
 def restarts(daemon: Daemon) -> list[dict[str, object]]:
-    return [entry for entry in daemon.log() if entry["message"].startswith("a process ended and is started again")]
+    starts = ("a worker ended and is being restarted", "a process ended and is being restarted")
+    return [entry for entry in daemon.log() if str(entry["message"]).startswith(starts)]
 
 
 def children_of(pid: int) -> list[int]:

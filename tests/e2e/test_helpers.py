@@ -62,7 +62,7 @@ def test_it_lives_as_long_as_the_daemon(daemon: WithHelper) -> None:
     os.kill(first, signal.SIGKILL)
     second = daemon.wait_for_life("start", "start")
     assert second != first
-    [said] = daemon.said("a process ended and is started again")
+    [said] = daemon.said("a process ended and is being restarted")
     assert (said["process"], said["ended"]) == ("test helper", "SIGKILL")
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for("every process runs the new config")

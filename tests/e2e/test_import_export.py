@@ -246,7 +246,7 @@ def test_days_older_than_retention_are_announced_and_stay_a_while(tmp_path: Path
     text = "2 indices older than retention.max_age: logstash-2025.03.03 to logstash-2025.03.05; kept until "
     assert summary.startswith(text)
     pruned = run(data, "prune", max_age="30d")[1]
-    assert "it was restored or imported, and stays until" in pruned
+    assert "it was restored or imported and is kept until" in pruned
     assert len(exported(data)) == 3
 
 

@@ -159,7 +159,7 @@ def thirty_one_days(site: Site) -> None:
     ]
     assert site.run("restore", "2019.05.15") == f"{name(FIRST)}: {EVENTS} events\n"
     assert site.content(name(FIRST)) == before
-    assert "there is an index logstash-2019.05.15" in site.fail("restore", "2019.05.15")
+    assert "index logstash-2019.05.15 already exists" in site.fail("restore", "2019.05.15")
     site.run("restore", "2019.05.15..2019.05.16", "--rename", "restored-")
     assert site.content(f"restored-{name(FIRST)}") == before
     assert site.content(f"restored-{name(DAYS[1])}") == dict(documents(DAYS[1]))

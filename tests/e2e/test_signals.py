@@ -25,7 +25,7 @@ def test_reload_during_a_reload_follows_it(tmp_path: Path) -> None:
     """The files may have changed after the first one read them."""
     with Daemon(tmp_path, workers="2") as daemon:
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("the new config is good and replaces the old one")
+        daemon.wait_for("the new config is valid and is being applied")
         daemon.process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(daemon.said("every process runs the new config")) == 2, "the second reload")
         wait_until(lambda: answers(daemon), "the last HTTP process")
@@ -37,7 +37,7 @@ def test_stop_during_a_reload_follows_it(tmp_path: Path) -> None:
     with Daemon(tmp_path, workers="2") as daemon:
         daemon.send([{"message": "before"}])
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("the new config is good and replaces the old one")
+        daemon.wait_for("the new config is valid and is being applied")
         daemon.stop()
     messages = [entry["message"] for entry in daemon.log()]
     assert messages.index("every process runs the new config") < messages.index("stopping")

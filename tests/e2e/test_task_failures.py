@@ -93,4 +93,4 @@ def failures(daemon: Daemon) -> list[dict[str, str]]:
 
 
 def restarts(daemon: Daemon) -> list[dict[str, str]]:
-    return daemon.said("a process ended and is started again; its connections are kept")
+    return daemon.said("a worker ended and is being restarted; its connections stay open")

@@ -49,7 +49,7 @@ T = TypeVar("T")
 _TEMPORARY_PREFIX = "ingestd-tmp-"
 """Prefix of temporary indices; the next run finishes or removes what an interrupted one leaves of them."""
 
-_REPLACE = "to replace it use --overwrite, to keep both --rename"
+_REPLACE = "use --overwrite to replace it, or --rename PREFIX to keep both"
 _LONG_SECONDS = 6 * 3600.0
 _POLL_SECONDS = 0.5
 
@@ -277,7 +277,7 @@ class ElasticBackups:
         """Return whether the index exists; raise BackupError if it does and may not be replaced."""
         exists = index in self._uuids()
         if exists and not overwrite:
-            raise BackupError(f"there is an index {index}; {_REPLACE}")
+            raise BackupError(f"index {index} already exists: {_REPLACE}")
         return exists
 
     def _rename(self, temporary: str, index: str, uuid: str, *, exists: bool) -> None:

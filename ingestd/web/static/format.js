@@ -64,7 +64,7 @@ export function readable(text) {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
     try {
       const found = decodeURIComponent(escapes);
-      return /[^\x00-\x7f]/.test(found) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(found) ? found : escapes;
+      return /\P{ASCII}/u.test(found) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(found) ? found : escapes;
     } catch {
       return escapes;
     }

@@ -14,7 +14,7 @@ export const showRange = (since, until) => update({ from: iso(since), to: iso(un
 
 /** Show everything that happened around a moment, whatever is searched for now. */
 export function showAround(time) {
-  const [since, until] = [-AROUND_MS, AROUND_MS].map((shift) => new Date(time.getTime() + shift));
+  const [since, until] = [-AROUND_MS, AROUND_MS].map((offset) => new Date(time.getTime() + offset));
   update({ from: iso(since), to: iso(until), range: "", live: false, q: "", filters: [], level: "" });
 }
 

@@ -232,7 +232,9 @@ class LocalBackups:
     def _check_overwrite(self, index: str, *, overwrite: bool) -> None:
         check_index(index)
         if not overwrite and (self._root / index).exists():
-            raise BackupError(f"there is an index {index}; to replace it use --overwrite, to keep both --rename")
+            raise BackupError(
+                f"index {index} already exists: use --overwrite to replace it, or --rename PREFIX to keep both"
+            )
 
 
 def load_repositories(data_dir: Path) -> list[Repository]:
