@@ -1,7 +1,8 @@
 """Words in keyword fields, which the servers do not split: as wildcards and regular expressions on whole values.
 
 A path is percent-encoded there, so words are searched encoded. What separates words is approximated by punctuation; an
-ideograph or Hiragana is a word without any.
+ideograph or Hiragana is a word without any. A path whose escapes are not valid UTF-8 may be missed: the built-in store
+searches it as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _SEPARATOR = f"[{_ASCII_SIGNS}{_SIGNS}]"
 _ENCODED_SEPARATOR = r"(%[012][0-9a-fA-F]|%3[a-fA-F]|%40|%5[b-eB-E]|%60|%7[b-fB-F]|[ -$&-/:-@\[-\^`{-~])"
 _CHAR = f"[^{_ASCII_SIGNS}{_SIGNS}]"
 _ENCODED_CHAR = r"(%[c-fC-F][0-9a-fA-F](%[89abAB][0-9a-fA-F])+|[0-9a-zA-Z_])"
+# What may precede a word in a path: it must not start inside of an escape, where `E` is in `%EC`.
+_BEFORE_IN_PATH = "(%[0-9a-fA-F][0-9a-fA-F]|[^%])*"
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _ALONE = regex.compile(r"[\p{Han}\p{Hiragana}]")
 _RESERVED = frozenset('.?+*|{}[]()"\\#@&<>~^$-')
 MAX_REGEXP_CHARS = 1000  # of the servers: index.max_regex_length
@@ -36,14 +40,14 @@ def text(field: str, wanted: Sequence[str], *, path: bool) -> Clause:
         wanted: At least one word.
         path: Whether the values are percent-encoded.
     """
-    if len(wanted) > 1 or (path and not wanted[0].isascii()):
+    if len(wanted) > 1 or (path and (not wanted[0].isascii() or wanted[0][0] in _HEX_DIGITS)):
         pieces = [_encoded(word) if path else _literal(word) for word in wanted]
         separator = _ENCODED_SEPARATOR if path else _SEPARATOR
         found = pieces[0]
         for left, right, piece in zip(wanted, wanted[1:], pieces[1:], strict=False):
             found += separator + ("*" if _ALONE.match(left[-1]) or _ALONE.match(right[0]) else "+") + piece
-        if len(found) + 4 <= MAX_REGEXP_CHARS:
-            return _regexp(field, found)
+        if len(found) + len(_BEFORE_IN_PATH) + 2 <= MAX_REGEXP_CHARS:
+            return _regexp(field, found, path=path)
     return _wildcard(field, "*".join(_wildcard_part(word, path=path) for word in wanted))
 
 
@@ -53,11 +57,12 @@ def pattern(field: str, parts: Sequence[str | Gap], *, path: bool) -> Clause:
     gaps = {Gap.ONE: char, Gap.MANY: f"{char}*"}
     escape = _encoded if path else _literal
     found = "".join(gaps[part] if isinstance(part, Gap) else escape(part.lower()) for part in parts)
-    return _regexp(field, found)
+    return _regexp(field, found, path=path)
 
 
-def _regexp(field: str, value: str) -> Clause:
-    return {"regexp": {field: {"value": f".*{value}.*", "flags": "NONE", "case_insensitive": True}}}
+def _regexp(field: str, value: str, *, path: bool) -> Clause:
+    before = _BEFORE_IN_PATH if path else ".*"
+    return {"regexp": {field: {"value": f"{before}{value}.*", "flags": "NONE", "case_insensitive": True}}}
 
 
 def _wildcard(field: str, value: str) -> Clause:

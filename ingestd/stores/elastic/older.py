@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
+
+_PARTS = re.compile(r"\\.|\[(?:\\.|[^\\\]])*\]|.", re.DOTALL)
+"""Of a regular expression: an escaped character, a class in brackets, or any other character."""
 
 MAX_STATES = 100_000
 """Of the automaton of a regular expression; the servers' own limit, 10,000, is low for texts with several gaps."""
 
 
 def without_case_insensitive(clause: Any) -> Any:
-    """Return a clause with a regular expression in place of each wildcard that ignores case."""
+    """Return a clause in which each wildcard and regular expression that ignores case spells out both cases."""
     if isinstance(clause, list):
         return [without_case_insensitive(part) for part in clause]
     if not isinstance(clause, dict):
         return clause
     if "wildcard" in clause:
         [(field, wildcard)] = clause["wildcard"].items()
-        return _regexp(field, wildcard["value"]) if wildcard.get("case_insensitive") else clause
+        return _regexp(field, "".join(_regexp_parts(wildcard["value"]))) if _ignores_case(wildcard) else clause
+    if "regexp" in clause:
+        [(field, regexp)] = clause["regexp"].items()
+        return _regexp(field, "".join(_both_cases(regexp["value"]))) if _ignores_case(regexp) else clause
     return {key: without_case_insensitive(part) for key, part in clause.items()}
 
 
@@ -29,8 +36,11 @@ def with_interval(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"aggs": {"time": time | {"date_histogram": over_time}}}
 
 
-def _regexp(field: str, wildcard: str) -> dict[str, Any]:
-    value = "".join(_regexp_parts(wildcard))
+def _ignores_case(options: dict[str, Any]) -> bool:
+    return bool(options.get("case_insensitive"))
+
+
+def _regexp(field: str, value: str) -> dict[str, Any]:
     return {"regexp": {field: {"value": value, "flags": "NONE", "max_determinized_states": MAX_STATES}}}
 
 
@@ -44,6 +54,12 @@ def _regexp_parts(wildcard: str) -> Iterator[str]:
             yield "."
         else:
             yield _either_case(next(chars, "\\") if char == "\\" else char)
+
+
+def _both_cases(regexp: str) -> Iterator[str]:
+    """Yield the parts of a regular expression, with both cases of each letter that is not in brackets or escaped."""
+    for part in _PARTS.findall(regexp):
+        yield _either_case(part) if part.isalpha() else part
 
 
 def _either_case(char: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ingestd.stores.elastic import keyword_words
 from ingestd.stores.elastic.field_limit import FullIndex, count_fields
 from ingestd.stores.elastic.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.server import Server
@@ -52,6 +53,22 @@ def test_wildcards_that_ignore_case(wildcard: str, matching: list[str], others: 
     assert regexp["flags"] == "NONE"
     assert all(re.fullmatch(regexp["value"], text) for text in matching)
     assert not any(re.fullmatch(regexp["value"], text) for text in others)
+
+
+def test_regular_expressions_that_ignore_case() -> None:
+    clause = {"regexp": {"path": {"value": r"(%[0-9a-fA-F][0-9a-fA-F]|[^%])*e\.x[a-z].*", "case_insensitive": True}}}
+    value = without_case_insensitive(clause)["regexp"]["path"]["value"]
+    assert value == r"(%[0-9a-fA-F][0-9a-fA-F]|[^%])*[Ee]\.[Xx][a-z].*"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [("/go?%EC%A0%9C", False), ("/go?%EC%A0%9Cec", True), ("/EC", True), ("/e/c", False)],
+    ids=["in_an_escape", "after_one", "capitals", "parted"],
+)
+def test_words_of_hexadecimal_digits_in_paths(path: str, found: bool) -> None:
+    clause = without_case_insensitive(keyword_words.text("request_path", ["ec"], path=True))
+    assert bool(re.fullmatch(clause["regexp"]["request_path"]["value"], path)) == found
 
 
 def test_other_clauses_stay() -> None:
