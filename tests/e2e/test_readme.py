@@ -58,7 +58,7 @@ def test_without_a_site(tmp_path: Path) -> None:
         daemon.wait_for_metric("ingestd_delivered_events_total", 4)
         shown = commands(block("sh", ".venv/bin/ingestd top search_word"), tmp_path)
     assert shown.startswith(block("text", "SEARCH_WORD"))
-    assert '[서울 맛집] "GET /search?q=%EC%84%9C' in shown
+    assert '[서울 맛집] "GET /search?q=서울' in shown
     assert re.search(r"^logstash-\d{4}\.\d\d\.\d\d +4 +", shown, re.MULTILINE)
 
 
