@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
+from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.journal.folders import journal_folder, journal_folders
 from ingestd.journal.journal import Journal
 from ingestd.names import journal_name, parse_journal_name, worker_name
@@ -56,10 +58,12 @@ def _plan(settings: Settings, configs: Configs) -> Plan:
     dashboard = make_dashboard_config(settings, pipelines)
 
     def work(number: int, channel: Channel) -> int:
-        def build() -> list[RunningPipeline]:
-            return _pipelines(settings, configs, number, workers)
+        with closing(dead_letter_writer(settings, worker_name(number), workers)) as dead_letters:
 
-        return run_worker(number, build, channel, settings.shutdown_timeout)
+            def build() -> list[RunningPipeline]:
+                return _pipelines(settings, configs, number, dead_letters)
+
+            return run_worker(number, build, channel, settings.shutdown_timeout)
 
     def serve(channel: Channel) -> int:
         assert settings.http is not None  # noqa: S101 -- else this is not called, see below
@@ -105,9 +109,10 @@ def _journals(settings: Settings) -> int:
     return max((name[0] + 1 for name in names if name is not None), default=0)
 
 
-def _pipelines(settings: Settings, configs: Configs, number: int, workers: int) -> list[RunningPipeline]:
+def _pipelines(
+    settings: Settings, configs: Configs, number: int, dead_letters: DeadLetterWriter
+) -> list[RunningPipeline]:
     """Return the pipelines of one worker, each with its journal."""
-    dead_letters = dead_letter_writer(settings, worker_name(number), workers)
     limits = settings.journal
     running = []
     for name, config in configs.items():

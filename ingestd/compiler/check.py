@@ -84,7 +84,7 @@ class _Binder:
     def _states_fields(self, step: Step, node: PluginBlock) -> bool:
         """Compute what the plugin touches now, so that an invalid field name is reported with its span."""
         try:
-            step.touch()
+            step.touch().tops()
         except ValueError as error:
             self._errors.append(ConfigError(f"{step.spec.kind} {node.name!r}: {error}", node.span))
             return False

@@ -15,7 +15,7 @@ import click
 from ingestd.cli.common.events import event_printer
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
-from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.stores import check_interrupt, opened_store
 from ingestd.cli.common.terminal import write, write_text
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
@@ -62,6 +62,7 @@ def _follow(store: LogStore, query: Query, news: UnseenEvents, show: Callable[[I
         try:
             found = _recent(store, query)
         except StoreError as error:  # it may recover
+            check_interrupt()
             if str(error) != problem:
                 problem = str(error)
                 click.echo(f"error: {problem}; retrying", err=True)

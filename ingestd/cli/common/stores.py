@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -23,6 +24,7 @@ def store_errors() -> Iterator[None]:
         try:
             yield
         except (StoreError, ValueError) as error:
+            check_interrupt()
             raise click.ClickException(str(error)) from None
 
 
@@ -36,6 +38,20 @@ def opened_store(settings: Settings) -> Iterator[LogStore]:
                 yield store
         finally:
             store.close()
+
+
+_interrupt = threading.Event()
+
+
+def check_interrupt() -> None:
+    """Raise KeyboardInterrupt if Ctrl-C came during a query: DuckDB drops the one that was raised inside of it."""
+    if _interrupt.is_set():
+        raise KeyboardInterrupt
+
+
+def _on_interrupt(number: int, frame: FrameType | None) -> None:
+    _interrupt.set()
+    signal.default_int_handler(number, frame)
 
 
 @contextmanager
@@ -54,11 +70,13 @@ def _interrupted_by_signal(store: LogStore) -> Iterator[None]:
                 interrupt()
 
     previous = signal.set_wakeup_fd(sender.fileno())
+    handler = signal.signal(signal.SIGINT, _on_interrupt)
     thread = threading.Thread(target=wait, name="interrupt", daemon=True)
     thread.start()
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, handler)
         signal.set_wakeup_fd(previous)
         sender.close()
         thread.join()

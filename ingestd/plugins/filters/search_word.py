@@ -93,9 +93,9 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         word = find(path)
         if word is None or event.get("visit") is False or target.get(event) is not None:
             return False
-        if methods is not None and event.get("method", "GET") not in methods:
+        if methods is not None and str(event.get("method", "GET")) not in methods:
             return False
-        if ignored_status and event.get("status_code") in ignored_status:
+        if ignored_status and isinstance(status := event.get("status_code"), int) and status in ignored_status:
             return False
         target.set(event, word)
         return True

@@ -84,6 +84,17 @@ def test_warnings_do_not_fail(tmp_path: Path) -> None:
     assert "1 warning" in result.stdout
 
 
+@pytest.mark.parametrize(
+    "config",
+    ["filter { mutate { add_field => { '[a' => 'b' } } }", "filter { mutate { rename => { 'a]' => 'b' } } }"],
+    ids=["opened", "closed"],
+)
+def test_invalid_field_references_have_a_place(config: str) -> None:
+    result = CliRunner().invoke(main, ["check", "-e", config])
+    assert result.exit_code == 1
+    assert ":1:10: error: filter 'mutate': invalid field reference" in result.stderr
+
+
 def test_ids_must_differ() -> None:
     result = run("-e", "input { stdin { id => x } } output { stdout { id => x } }")
     assert result.exit_code == 1

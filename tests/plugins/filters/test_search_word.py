@@ -72,6 +72,8 @@ CASES = [
     word("head", "/search?q=a", None, method="HEAD"),
     word("preflight", "/search?q=a", None, method="OPTIONS"),
     word("all_methods", "/search?q=a", "a", {"methods": []}, method="HEAD"),
+    word("method_is_no_text", "/search?q=a", None, method=["GET"]),
+    word("status_is_no_number", "/search?q=a", "a", {"ignore_status_codes": [301]}, status_code=[301]),
     word("no_visit", "/search?q=a", None, visit=False),
     word("visit", "/search?q=a", "a", visit=True, status_code=404),
     word("status_setting", "/search?q=a", None, {"ignore_status_codes": [301]}, status_code=301),

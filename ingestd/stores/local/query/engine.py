@@ -50,7 +50,7 @@ class QuerySession:
                 yield from rows
                 self._check()
                 rows = result.fetchmany(_FETCH)
-        except duckdb.InterruptException as error:
+        except (duckdb.InterruptException, RuntimeError) as error:  # RuntimeError: a signal handler raised inside
             raise QueryTimeoutError(self.interrupted or "the query was cancelled") from error
         except duckdb.IOException as error:
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
