@@ -73,7 +73,7 @@ class ImportOutputs:
 
 
 def _mark_in_elastic(output: ElasticsearchOutput, index: str) -> None:
-    from ingestd.stores.elastic.backups import ElasticBackups  # noqa: PLC0415 -- few imports need it
+    from ingestd.stores.elastic.backup.backups import ElasticBackups  # noqa: PLC0415 -- few imports need it
 
     backups: Backups = ElasticBackups(output.connection)
     with closing(backups):

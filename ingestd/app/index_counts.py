@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ingestd.pipeline.audit import Account, IndexCount, delivered_to
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, store_root
 

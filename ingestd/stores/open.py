@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from ingestd.stores.backups import Backups
 from ingestd.stores.base import LogStore
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.suggest import did_you_mean
 
 LOCAL = "local"
@@ -45,7 +45,7 @@ def open_store(url: str, data_dir: Path, timeout_s: float | None = None) -> LogS
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415  # DuckDB only where it is needed
 
         return LocalStore(store_root(data_dir if url in {"", LOCAL} else Path(url)), timeout_s=timeout_s)
-    from ingestd.stores.elastic.store import ElasticStore  # noqa: PLC0415
+    from ingestd.stores.elastic.query.store import ElasticStore  # noqa: PLC0415
 
     options, indices = server_options(url)
     return ElasticStore(options if timeout_s is None else replace(options, timeout=timeout_s), indices)
@@ -114,6 +114,6 @@ def open_backups(url: str, data_dir: Path) -> Backups:
         from ingestd.stores.local.backup.backups import LocalBackups  # noqa: PLC0415
 
         return LocalBackups(data_dir if url in {"", LOCAL} else Path(url))
-    from ingestd.stores.elastic.backups import ElasticBackups  # noqa: PLC0415
+    from ingestd.stores.elastic.backup.backups import ElasticBackups  # noqa: PLC0415
 
     return ElasticBackups(server_options(url)[0])

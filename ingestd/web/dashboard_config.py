@@ -15,7 +15,7 @@ from ingestd.lifecycle.build import rules
 from ingestd.lifecycle.retention import Rules
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.open import INDICES, LOCAL, is_builtin, server_options
 from ingestd.units import format_duration
 from ingestd.web.auth.access import Access, AccessError, load_access, path_prefix

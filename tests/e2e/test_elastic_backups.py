@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
-from ingestd.stores.elastic.backups import ElasticBackups
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.backup.backups import ElasticBackups
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from tests.e2e.servers import SearchServer
 
 SERVERS = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)

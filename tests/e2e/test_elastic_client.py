@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
-from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
-from ingestd.stores.elastic.errors import ElasticResponseError
+from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticResponseError
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.field_limit import full_indices
-from ingestd.stores.elastic.options import ElasticOptions
 from ingestd.stores.elastic.template import TOTAL_FIELDS, VERSION, template
 from ingestd.stores.elastic.template_install import install_template
 from tests.e2e.servers import SearchServer

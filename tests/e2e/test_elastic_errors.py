@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 
 from ingestd.protocols.bulk import FILTER_PATH
-from ingestd.stores.elastic.client import BulkAnswer, ElasticClient
-from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import Server
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 

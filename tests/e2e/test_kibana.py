@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ingestd.kibana.objects import KIBANA, OPENSEARCH, ndjson, saved_objects
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.template import template
 from tests.e2e.servers import SearchServer
 

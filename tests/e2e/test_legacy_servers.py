@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ingestd.protocols.bulk import action_line
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import Server
-from ingestd.stores.elastic.store import ElasticStore
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import Server
+from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.elastic.template import template
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import LEGACY_SERVERS, SearchServer

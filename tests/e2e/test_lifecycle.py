@@ -16,10 +16,10 @@ import pytest
 
 from ingestd.lifecycle import build
 from ingestd.settings import Settings, load_settings
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.copying import read_documents, write_documents
-from ingestd.stores.elastic.event_loop_thread import EventLoopThread
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.backup.copying import read_documents, write_documents
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.query import Query
 from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, emulated_s3

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from ingestd.protocols.bulk import action_line
 from ingestd.stores import lucene
 from ingestd.stores.base import InvalidIndexError, LogStore, QueryTimeoutError, StoreError, TopValue
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import Server
-from ingestd.stores.elastic.store import ElasticStore
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import Server
+from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.elastic.template import template
 from ingestd.stores.lucene.conditions import MAX_DEPTH
 from ingestd.stores.lucene.lexer import MAX_TERMS
@@ -239,7 +239,7 @@ def test_top_values_of_many_shards_are_exact(
     search_server: SearchServer, index_prefix: str, store: ElasticStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value that is not among the first of any shard can be the first of all."""
-    monkeypatch.setattr("ingestd.stores.elastic.store.SHARD_VALUES", 1)
+    monkeypatch.setattr("ingestd.stores.elastic.query.store.SHARD_VALUES", 1)
     use_template(search_server, index_prefix)
     for day in range(3):
         counts = {f"only {day} {number}": 10 for number in range(30)} | {"everywhere": 9}

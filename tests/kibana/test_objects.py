@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from ingestd.cli.commands.kibana import kibana
 from ingestd.kibana.dashboard import CHARTS, SEARCHES, WORLD, GridPosition
 from ingestd.kibana.objects import KIBANA, OPENSEARCH, Flavour, ndjson, saved_objects
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.template import template
 
 FLAVOURS = {"kibana": KIBANA, "opensearch": OPENSEARCH}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.stores.elastic.store import ElasticStore
+from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.local import LocalStore
 from ingestd.stores.open import is_builtin, open_store, server_options
 

@@ -6,7 +6,7 @@ from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse_string
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import load_settings
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.web.auth.access import AccessError
 from ingestd.web.dashboard_config import DashboardConfig, PipelineInfo, PluginInfo, make_dashboard_config
 

@@ -19,8 +19,8 @@ from ingestd.plugins.outputs._adaptive import AdaptiveLimit
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
 from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, bulk_body, parse_response
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticUnavailable
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 
 log = get_logger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
-from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
+from ingestd.stores.elastic.connection.server import DEFAULT_TYPE, Server
 
 log = get_logger(__name__)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ingestd.logs import get_logger
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.field_limit import FullIndex, full_indices
 
 log = get_logger(__name__)

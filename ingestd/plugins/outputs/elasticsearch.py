@@ -26,9 +26,9 @@ from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import DEFAULT_TYPE
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import DEFAULT_TYPE
 from ingestd.stores.elastic.template_install import install_template
 from ingestd.tasks import BackgroundTasks
 

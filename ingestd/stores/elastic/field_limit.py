@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.server import Server
 
 DEFAULT_LIMIT = 1000
 _LIMIT = "index.mapping.total_fields.limit"

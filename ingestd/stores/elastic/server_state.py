@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ingestd.stores.elastic.errors import ElasticResponseError
+from ingestd.stores.elastic.connection.errors import ElasticResponseError
 from ingestd.stores.elastic.field_limit import FullIndex, full_indices
 from ingestd.stores.elastic.template import TEMPLATE_NAME, VERSION
 
 if TYPE_CHECKING:
-    from ingestd.stores.elastic.client import ElasticClient
+    from ingestd.stores.elastic.connection.client import ElasticClient
 
 
 _JSON = {"accept": "application/json"}

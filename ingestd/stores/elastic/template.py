@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
+from ingestd.stores.elastic.connection.server import DEFAULT_TYPE, Server
 
 TEMPLATE_NAME = "ingestd"
 VERSION = 4

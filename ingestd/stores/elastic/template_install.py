@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from ingestd.stores.elastic.client import ElasticClient, quote_part
-from ingestd.stores.elastic.errors import ElasticResponseError
-from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
+from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
+from ingestd.stores.elastic.connection.errors import ElasticResponseError
+from ingestd.stores.elastic.connection.server import DEFAULT_TYPE, Server
 from ingestd.stores.elastic.template import (
     MANAGED_BY,
     PRIORITY,

@@ -14,7 +14,7 @@ import msgspec
 
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.connection.options import ElasticOptions
 
 LENGTH = struct.Struct("!I")
 RESPONSE_HEAD = struct.Struct("!IH")

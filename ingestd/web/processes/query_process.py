@@ -96,7 +96,7 @@ def _store_opener(setup: QueryProcessConfig) -> Callable[[], LogStore]:
 
         root = store_root(Path(setup.data_dir))
         return lambda: LocalStore(root, memory_bytes=setup.memory, timeout_s=setup.timeout_s)
-    from ingestd.stores.elastic.store import ElasticStore  # noqa: PLC0415
+    from ingestd.stores.elastic.query.store import ElasticStore  # noqa: PLC0415
 
     options = replace(setup.server, timeout=setup.timeout_s)
     return lambda: ElasticStore(options, setup.indices)

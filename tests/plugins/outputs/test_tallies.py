@@ -13,8 +13,8 @@ from ingestd.event.tally import Tally
 from ingestd.plugins.outputs._bulk import BulkSender
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import Retry
-from ingestd.stores.elastic.client import BulkAnswer
-from ingestd.stores.elastic.errors import ElasticUnavailable
+from ingestd.stores.elastic.connection.client import BulkAnswer
+from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from tests.plugins.outputs.outputs import Letters, batch, build
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.template import PRIORITY, index_pattern, template
 from ingestd.stores.elastic.template_install import read_template
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ingestd.stores.elastic import keyword_words
+from ingestd.stores.elastic.backup.snapshots import name_with_metadata, read_snapshot
+from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.field_limit import FullIndex, count_fields
-from ingestd.stores.elastic.older import with_interval, without_case_insensitive
-from ingestd.stores.elastic.server import Server
-from ingestd.stores.elastic.snapshots import name_with_metadata, read_snapshot
+from ingestd.stores.elastic.query import keyword_words
+from ingestd.stores.elastic.query.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.template import template
 from ingestd.stores.elastic.template_install import for_server
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.options import ElasticOptions, Host
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.options import ElasticOptions, Host
 
 CLOUD_ID = "logs:ZXUtd2VzdC5leGFtcGxlLmNvbSRhYmMxMjMka2liMQ=="  # eu-west.example.com$abc123$kib1
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic import keyword_words
-from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType
+from ingestd.stores.elastic.query import keyword_words
+from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType
 from ingestd.stores.query import (
     DECODED_FIELDS,
     And,

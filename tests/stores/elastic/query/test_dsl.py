@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.dsl import ALL, NONE, clause, fields_of, query_clause
-from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, dotted, fields_parameter
+from ingestd.stores.elastic.query.dsl import ALL, NONE, clause, fields_of, query_clause
+from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, dotted, fields_parameter
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import FREE_FIELDS, Gap, Like, Query
 

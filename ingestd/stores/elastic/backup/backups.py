@@ -26,19 +26,19 @@ from ingestd.stores.backups import (
     snapshot_name,
 )
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.client import ElasticClient
-from ingestd.stores.elastic.copying import read_documents, write_documents
-from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
-from ingestd.stores.elastic.event_loop_thread import EventLoopThread
-from ingestd.stores.elastic.index_admin import IndexAdmin
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.snapshots import (
+from ingestd.stores.elastic.backup.copying import read_documents, write_documents
+from ingestd.stores.elastic.backup.index_admin import IndexAdmin
+from ingestd.stores.elastic.backup.snapshots import (
     metadata,
     name_with_metadata,
     read_repositories,
     read_snapshot,
     repository_body,
 )
+from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.connection.options import ElasticOptions
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ingestd.protocols import bulk
-from ingestd.stores.elastic.options import Host
+from ingestd.stores.elastic.connection.options import Host
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponseMeta

@@ -26,7 +26,7 @@ from elastic_transport import (
 from elastic_transport import ConnectionError as NodeError
 from elastic_transport.client_utils import DEFAULT, DefaultType
 
-from ingestd.stores.elastic.errors import ElasticUnavailable
+from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 
 WHOLE_BYTES = 1 << 20  # aiohttp warns about larger bodies in one piece, and sends those of a file in pieces
 CONNECT_TIMEOUT_S = 10.0  # an unreachable node must not delay a batch for the whole timeout of a request

@@ -6,16 +6,16 @@ import sys
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders
 
-from ingestd.stores.elastic.client import ElasticClient, quote_part
-from ingestd.stores.elastic.errors import response_error
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
+from ingestd.stores.elastic.connection.errors import response_error
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import Server
 
 
 def test_the_import_is_cheap() -> None:
     """The official client and aiohttp come with the first connection, not with the module."""
     heavy = {"aiohttp", "elastic_transport", "elasticsearch"}
-    code = f"import sys, ingestd.stores.elastic.client as c; print({heavy!r} & set(sys.modules))"
+    code = f"import sys, ingestd.stores.elastic.connection.client as c; print({heavy!r} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 

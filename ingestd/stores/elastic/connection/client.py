@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 
 from ingestd.protocols import bulk
-from ingestd.stores.elastic.errors import ElasticResponseError, parse_body, response_error
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import Server, flavour_of, parse_version
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, parse_body, response_error
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import Server, flavour_of, parse_version
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
-    from ingestd.stores.elastic.transport import Transport
+    from ingestd.stores.elastic.connection.transport import Transport
 
 GZIP = 16 + zlib.MAX_WBITS  # makes zlib write a gzip header
 THREAD_BYTES = 1 << 16  # below this, compressing is faster than waking a thread
@@ -74,7 +74,7 @@ class ElasticClient:
         """
         with self._lock:
             if self._client is None:
-                from ingestd.stores.elastic.transport import connect  # noqa: PLC0415  # 0.25 s
+                from ingestd.stores.elastic.connection.transport import connect  # noqa: PLC0415  # 0.25 s
 
                 self._client = connect(self._options)
             return self._client

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.backups import BackupError
-from ingestd.stores.elastic.client import ElasticClient, quote_part
+from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
+from ingestd.stores.elastic.connection.server import DEFAULT_TYPE, Server
 from ingestd.stores.elastic.field_limit import untyped
-from ingestd.stores.elastic.server import DEFAULT_TYPE, Server
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse

@@ -11,9 +11,9 @@ import msgspec
 from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.backups import BackupError, RepositoryUnavailableError
 from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.client import ElasticClient, quote_part
-from ingestd.stores.elastic.errors import ElasticError, ElasticUnavailable
-from ingestd.stores.elastic.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
+from ingestd.stores.elastic.connection.errors import ElasticError, ElasticUnavailable
+from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
 
 _PAGE_HITS = 1000
 _SCROLL_TIMEOUT = "5m"

@@ -32,14 +32,14 @@ from ingestd.stores.base import (
     StoreError,
     TopValue,
 )
-from ingestd.stores.elastic.client import ElasticClient, quote_part
-from ingestd.stores.elastic.dsl import Clause, fields_of, query_clause
-from ingestd.stores.elastic.errors import ElasticResponseError, ElasticUnavailable
-from ingestd.stores.elastic.event_loop_thread import EventLoopThread
-from ingestd.stores.elastic.mapping import FieldMapping, Fields, FieldType, fields_parameter
-from ingestd.stores.elastic.older import with_interval, without_case_insensitive
-from ingestd.stores.elastic.options import ElasticOptions
-from ingestd.stores.elastic.server import Server
+from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
+from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.connection.server import Server
+from ingestd.stores.elastic.query.dsl import Clause, fields_of, query_clause
+from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, fields_parameter
+from ingestd.stores.elastic.query.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
 from ingestd.stores.query import Query

@@ -32,9 +32,9 @@ from elastic_transport import (
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
-from ingestd.stores.elastic.errors import ElasticUnavailable, parse_body, response_error
-from ingestd.stores.elastic.node import AiohttpNode
-from ingestd.stores.elastic.options import ElasticOptions
+from ingestd.stores.elastic.connection.errors import ElasticUnavailable, parse_body, response_error
+from ingestd.stores.elastic.connection.node import AiohttpNode
+from ingestd.stores.elastic.connection.options import ElasticOptions
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

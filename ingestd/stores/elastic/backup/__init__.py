@@ -1,0 +1,1 @@
+"""Snapshots of Elasticsearch and OpenSearch, and indices written from documents."""

@@ -1,0 +1,1 @@
+"""Connections to Elasticsearch and OpenSearch: the official client on a transport of ours."""

@@ -1,0 +1,1 @@
+"""Queries of Elasticsearch and OpenSearch."""
