@@ -39,6 +39,9 @@ def _temporary_files_in_memory() -> None:
 
 _temporary_files_in_memory()
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: commands would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 TESTBED = pytest.StashKey[Testbed | SharedTestbed]()
 
 FAILED = pytest.StashKey[bool]()

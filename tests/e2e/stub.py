@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,6 +76,7 @@ class StubElasticsearch:
         self.refuses: Callable[[dict[str, Any]], bool] = lambda document: False
         """Whether a document is answered with 400 and never stored."""
         self.lock = threading.Lock()
+        self.closing = threading.Event()
         self._server = _Server(_Handler, port)
         self._server.stub = self
         if tls is not None:
@@ -88,6 +88,7 @@ class StubElasticsearch:
         return self
 
     def __exit__(self, kind: object, *raised: object) -> None:
+        self.closing.set()
         self._server.__exit__(kind, *raised)
 
     def stored(self) -> int:
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self._fault(len(body), len(lines) // 2)
             if fault is None or fault.store or fault.items:
                 answer = self._carry_out(body, lines, fault.items if fault else {})
-        time.sleep(fault.delay if fault else 0)
+        stub.closing.wait(fault.delay if fault else 0)
         if fault is None or fault.items:
             self._answer(*answer)
         elif fault.status:
