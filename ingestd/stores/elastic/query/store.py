@@ -13,14 +13,11 @@ report that nothing can have been missed. Times are exact to the millisecond, wh
 
 from __future__ import annotations
 
-import base64
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
 
 from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.base import (
@@ -40,6 +37,7 @@ from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.query.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.query.older import with_interval, without_case_insensitive
+from ingestd.stores.elastic.query.responses import ANSWER, SearchHit, SortKey, parse_cursor, to_cursor
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
 from ingestd.stores.query import Query
@@ -87,39 +85,6 @@ _VALUES_PAGE = 10_000
 _TOO_MANY_CLAUSES = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
 
 
-class _SortKey(msgspec.Struct, array_like=True, frozen=True):
-    """The sort values of a hit, and the documents with these values that were returned already."""
-
-    time: int
-    index: str
-    number: int
-    ids: tuple[str, ...] = ()
-
-    def is_of(self, hit: _Hit) -> bool:
-        """Whether a hit has these sort values."""
-        return hit.sort == (self.time, self.index, self.number)
-
-
-class _Hit(msgspec.Struct, kw_only=True):
-    index: str = msgspec.field(name="_index")
-    id: str = msgspec.field(name="_id")
-    source: msgspec.Raw = msgspec.field(name="_source")
-    sort: tuple[int, str, int]
-
-
-class _Hits(msgspec.Struct):
-    hits: list[_Hit] = []
-
-
-class _Answer(msgspec.Struct):
-    hits: _Hits
-    timed_out: bool = False
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-_SORT_KEY = msgspec.json.Decoder(_SortKey)
-
-
 class ElasticStore:
     """A `LogStore` over the indices that ``indices`` names; calls block, from any thread.
 
@@ -157,10 +122,10 @@ class ElasticStore:
         """
         if limit < 0:
             raise ValueError("a limit cannot be negative")
-        sort_key = None if after is None else _parse_cursor(after)
+        sort_key = None if after is None else parse_cursor(after)
         return self._hits(query_clause(query, self._fields(fields_of(query.condition))), limit, sort_key)
 
-    def _hits(self, clause: Clause, limit: int, sort_key: _SortKey | None) -> Iterator[Hit]:
+    def _hits(self, clause: Clause, limit: int, sort_key: SortKey | None) -> Iterator[Hit]:
         remaining = limit
         while True:
             seen = () if sort_key is None else sort_key.ids
@@ -170,8 +135,8 @@ class ElasticStore:
                 returned = sort_key.ids if sort_key is not None and sort_key.is_of(hit) else ()
                 if hit.id in returned:
                     continue
-                sort_key = _SortKey(*hit.sort, (*returned, hit.id))
-                yield Hit(hit.index, hit.id, bytes(hit.source), _cursor(sort_key))
+                sort_key = SortKey(*hit.sort, (*returned, hit.id))
+                yield Hit(hit.index, hit.id, bytes(hit.source), to_cursor(sort_key))
                 remaining -= 1
                 if remaining == 0:
                     return
@@ -258,12 +223,12 @@ class ElasticStore:
         headers = {"accept": "application/json"}
         return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)))
 
-    def _page(self, clause: Clause, size: int, sort_key: _SortKey | None) -> list[_Hit]:
+    def _page(self, clause: Clause, size: int, sort_key: SortKey | None) -> list[SearchHit]:
         body = {"query": self._for_server(clause), "size": size, "sort": SORT, "track_total_hits": False}
         if sort_key is not None:
             body["search_after"] = [sort_key.time, sort_key.index, sort_key.number + 1]
         data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
-        answer = _ANSWER.decode(data)
+        answer = ANSWER.decode(data)
         _check_complete(answer.timed_out)
         return answer.hits.hits
 
@@ -406,17 +371,6 @@ def _typed(bucket: Any, field_type: FieldType) -> str | int | float | bool:
         case FieldType.DATE:
             return str(bucket["key_as_string"])
     return key
-
-
-def _cursor(sort_key: _SortKey) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(sort_key)).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str) -> _SortKey:
-    try:
-        return _SORT_KEY.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:  # msgspec's errors and base64's are of this kind
-        raise ValueError(f"{cursor!r} is not a cursor of this store") from None
 
 
 def _check_complete(timed_out: bool | None) -> None:
