@@ -61,6 +61,7 @@ def _interrupted_by_signal(store: LogStore) -> Iterator[None]:
     if interrupt is None or threading.current_thread() is not threading.main_thread():
         yield
         return
+    _interrupt.clear()
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
 
