@@ -20,6 +20,9 @@ _FETCH = 2048
 
 _TEMP_BYTES = 4 << 30
 
+_SIGNAL_ERROR = "Query interrupted"
+"""The text of the RuntimeError that DuckDB raises in place of what a signal handler raised during a query."""
+
 
 class VanishedError(Exception):
     """A file no longer exists or could not be read; the text says which."""
@@ -50,13 +53,15 @@ class QuerySession:
                 yield from rows
                 self._check()
                 rows = result.fetchmany(_FETCH)
-        except (duckdb.InterruptException, RuntimeError) as error:  # RuntimeError: a signal handler raised inside
-            raise QueryTimeoutError(self.interrupted or "the query was cancelled") from error
+        except duckdb.InterruptException as error:
+            raise self._cancelled() from error
         except duckdb.IOException as error:
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
         except duckdb.OutOfMemoryException as error:
             raise StoreError("the query needs too much memory; choose a shorter time range") from error
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
+            if str(error) == _SIGNAL_ERROR:
+                raise self._cancelled() from error
             raise StoreError(f"the query failed: {_first_line(error)}") from error
 
     def interrupt(self, reason: str) -> None:
@@ -70,7 +75,10 @@ class QuerySession:
 
     def _check(self) -> None:
         if self.interrupted:
-            raise QueryTimeoutError(self.interrupted)
+            raise self._cancelled()
+
+    def _cancelled(self) -> QueryTimeoutError:
+        return QueryTimeoutError(self.interrupted or "the query was cancelled")
 
 
 class Engine:

@@ -1,10 +1,14 @@
 """What the suite of all stores does not cover: pages, cancelling, limits, sealed and unsealed files together."""
 
 import json
+import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,11 +18,12 @@ from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.layout import index_folders
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import sql
-from ingestd.stores.local.query.engine import Engine, VanishedError
+from ingestd.stores.local.query.engine import Engine, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
 from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
 from tests.threads import Background
+from tests.waiting import wait_until
 
 INDEX = "logstash-2026.11.22"
 NOW = Policy(idle_s=0)
@@ -266,6 +271,54 @@ def test_interrupt(large: Path) -> None:
     assert isinstance(caught[0], QueryTimeoutError)
     assert str(caught[0]) == "the query was cancelled"
     assert store.count(Query()) == 200_000
+
+
+@pytest.fixture
+def _sigint() -> Iterator[None]:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("_sigint")
+def test_a_signal_during_a_query() -> None:
+    """DuckDB drops what the handler raises; a RuntimeError comes instead."""
+    endless = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 3"
+    with Engine(256 << 20, 1, None).session() as session:
+        assert list(session.run("SELECT 1")) == [(1,)]
+        start = time.process_time()
+
+        def press() -> None:
+            wait_until(lambda: time.process_time() > start + 0.1, "the query to run")
+            os.kill(os.getpid(), signal.SIGINT)
+
+        with Background(press), pytest.raises(QueryTimeoutError, match=r"^the query was cancelled$"):
+            list(session.run(endless))
+        assert list(session.run("SELECT 1")) == [(1,)]
+
+
+class _FailingConnection:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def execute(self, sql: str) -> None:
+        raise self._error
+
+
+FAILURES: list[tuple[str, Exception, type[StoreError], str]] = [
+    ("interrupted", duckdb.InterruptException("INTERRUPT Error: Interrupted!"), QueryTimeoutError, "was cancelled"),
+    ("no_thread", RuntimeError("Resource temporarily unavailable"), StoreError, "failed: Resource temporarily"),
+    ("memory", duckdb.OutOfMemoryException("x"), StoreError, "needs too much memory"),
+    ("internal", duckdb.InternalException("INTERNAL Error: x\nstack"), StoreError, "failed: INTERNAL Error: x$"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "text"), [c[1:] for c in FAILURES], ids=[c[0] for c in FAILURES])
+def test_what_duckdb_raises(error: Exception, kind: type[StoreError], text: str) -> None:
+    connection: Any = _FailingConnection(error)
+    with pytest.raises(StoreError, match=text) as caught:
+        list(QuerySession(connection).run("SELECT 1"))
+    assert type(caught.value) is kind
 
 
 def test_timeout(large: Path) -> None:
