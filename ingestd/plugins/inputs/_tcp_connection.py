@@ -19,12 +19,13 @@ import time
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
-from ingestd.plugins.inputs._streams import reject_long_line
+from ingestd.plugins.inputs._tcp_lines import TcpLines
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Turns
 from ingestd.plugins.inputs._tcp_recognition import Owner, Recognition
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
+from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
+from ingestd.protocols.lines import EXCERPT_BYTES
 from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
 from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
 from ingestd.tasks import BackgroundTasks
@@ -36,15 +37,6 @@ _DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
 
 _SENDING_SECONDS = 2.0
 """How long a stop reads from a client that goes on sending, and waits for the end of a line."""
-
-_GLANCE_BYTES = 16 << 10
-_LOOK_SHARE = 0.05
-"""An incomplete line is peeked at again for each piece that arrives. Peeks at those longer than a glance may take this
-share of a process's time in total: a client may send a long line byte by byte."""
-
-_FULL_SECONDS = 0.2
-"""How long no more of a line must arrive, with the kernel's buffer seemingly full, before we believe that it is: the
-sender learns only after a round trip that there is room again."""
 
 
 _TOO_LONG_FOR_KERNEL = "a line is longer than the kernel buffers; if the worker is killed, its start is lost"
@@ -71,37 +63,29 @@ class TcpConnection:
         owner: Owner,
     ) -> None:
         sock.setblocking(False)
-        self._sock, self._stream, self._sink, self._owner = sock, stream, sink, owner
-        self._recognition = Recognition(owner.recognised, max_line_bytes)
+        self._sock, self._sink, self._owner = sock, sink, owner
         self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
-        self._loop, self._tasks = asyncio.get_running_loop(), tasks
-        self._waiting_for_room: asyncio.Task[None] | None = None
-        self._resting: asyncio.TimerHandle | None = None  # until the next peek
-        self._offset = 0  # of the next byte to consume
-        self._line_start = bytearray()  # what was consumed of an incomplete line; cut to an excerpt if it is too long
-        self._line_consumed = 0  # bytes of that line, whether kept or not
-        self._low_water = 1
+        self._recognition = Recognition(owner.recognised, max_line_bytes)
+        self._lines = TcpLines(sink, stream, max_line_bytes)
+        self._wakeups = Wakeups(sock, self._read_or_close, sink, buffer, max_line_bytes + 2, tasks=tasks)
         self._turns = Turns(buffer.chunk_bytes)
-        self._seems_full = self._ending = False
+        self._offset = 0  # of the next byte to consume
+        self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
 
     def start(self, kept: int) -> None:
         """Start to read. Bytes before ``kept`` are in the journal; those of them still in the socket are dropped."""
-        # The previous reader may have set another low-water mark.
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._low_water)
+        self._wakeups.reset_low_water()
         consumed = tcp_position.position(self._sock)
         self._offset = kept if consumed is None else consumed
         with contextlib.suppress(OSError):
             while self._offset < kept and (dropped := self._sock.recv(min(kept - self._offset, len(self._buffer)))):
                 self._offset += len(dropped)
-        self._loop.add_reader(self._sock.fileno(), self._readable)
+        self._wakeups.start()
 
-    # Wait
+    # Read
 
-    def _readable(self) -> None:
-        if self._sink.paused:
-            self._pause()
-            return
+    def _read_or_close(self) -> None:
         try:
             self._read()
         except (BlockingIOError, InterruptedError):
@@ -109,67 +93,13 @@ class TcpConnection:
         except OSError:
             self.close("error")
 
-    def _pause(self) -> None:
-        """Stop reading until there is room; ``drain`` waits itself."""
-        if not self._ending:
-            self._loop.remove_reader(self._sock.fileno())
-            self._waiting_for_room = self._tasks.start("wait for room", self._resume())
-
-    async def _resume(self) -> None:
-        await self._sink.wait_until_resumed()
-        self._waiting_for_room = None
-        self._last_read = self._loop.time()  # it was not the client that was idle
-        if self._sock.fileno() >= 0:
-            self._loop.add_reader(self._sock.fileno(), self._readable)
-
-    def _rest(self, seconds: float) -> None:
-        """Do not peek for a while, whatever arrives."""
-        if not self._ending:
-            self._loop.remove_reader(self._sock.fileno())
-            self._resting = self._loop.call_later(seconds, self._rested)
-            self._peek_buffer.resting += 1
-
-    def _rested(self) -> None:
-        self._resting = None
-        self._peek_buffer.resting -= 1
-        if self._waiting_for_room is None:
-            self._loop.add_reader(self._sock.fileno(), self._readable)
-
-    def _wake_at(self, size: int) -> None:
-        """Ask to be woken when this many bytes wait, or at the end, not for every piece of a line.
-
-        The kernel makes room for them, see ``ingestd.supervisor.sockets.widen``.
-        """
-        if size != self._low_water:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-            self._low_water = size
-
-    def _await_rest_of_line(self, size: int, seconds: float, *, woken: bool) -> None:
-        """Wait for the rest of a line of which ``size`` bytes are there; to peek at them took ``seconds``."""
-        full = woken and size < self._low_water  # woken although the line has not grown
-        if full and self._seems_full:
-            if not self._line_consumed:
-                log.warning(_TOO_LONG_FOR_KERNEL, connection=self._stream.id, bytes=size, help=_HELP)
-            self._collect(size)
-            return
-        self._seems_full = full
-        if full:
-            self._wake_at(self._max + 2)  # makes room for the longest line
-            self._sock.recv(1, socket.MSG_PEEK)  # makes the kernel tell the sender
-            self._rest(_FULL_SECONDS)
-        elif size > _GLANCE_BYTES:
-            self._rest(seconds / _LOOK_SHARE * (1 + self._peek_buffer.resting))
-        self._wake_at(size + 1)
-
-    # Read
-
     def _peek(self) -> tuple[int, int]:
         """Peek at what waits; returns how many bytes that is, and how many of them are whole lines.
 
         Usually up to a chunk; as much as the longest line may have if there is no line end in a chunk.
         """
-        most = max(self._max + 2 - self._line_consumed, 1)  # with "\r\n"
-        look = max(self._turns.bytes, min(2 * self._low_water, most))
+        most = self._lines.most
+        look = max(self._turns.bytes, min(2 * self._wakeups.low_water, most))
         while True:
             self._buffer = self._peek_buffer.of(look)
             size = self._sock.recv_into(self._buffer, look, socket.MSG_PEEK)
@@ -196,18 +126,25 @@ class TcpConnection:
             whole = self._recognition.framing.whole(self._buffer, size)
         if whole:
             consumed = self._store_share(whole)
-            self._wake_at(size - whole + 1 if consumed == whole else 1)
+            self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
         elif self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
             self._reject_pickles(bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)]))
             self._reject(Sender.PICKLE)
-        elif self._line_consumed + size > self._max + 1:  # + 1: a "\r" does not count
+        elif self._lines.exceeds(size):
             self._collect(size)
         elif last or tcp_position.ends_after(self._sock, size):
             self._store(self._recognition.framing.lines(bytes(memoryview(self._buffer)[:size])))
-        elif self._ending and self._line_consumed:
+        elif self._wakeups.stopped and self._lines.collected:
             self._collect(size)  # to complete the line: the kernel may have no room for its end
         else:
             self._await_rest_of_line(size, time.perf_counter() - start, woken=woken)
+
+    def _await_rest_of_line(self, size: int, seconds: float, *, woken: bool) -> None:
+        """Let the ``size`` bytes of a line that wait stay in the kernel, if there is room for the rest as well."""
+        if not self._wakeups.await_rest_of_line(size, seconds, woken=woken):
+            if not self._lines.collected:
+                log.warning(_TOO_LONG_FOR_KERNEL, connection=self._lines.stream.id, bytes=size, help=_HELP)
+            self._collect(size)
 
     # Recognise
 
@@ -216,7 +153,7 @@ class TcpConnection:
         head = bytes(memoryview(self._buffer)[: min(size, MAX_HEAD_BYTES)])
         sender = self._recognition.judge(head, self._offset, ended=last or tcp_position.ends_after(self._sock, size))
         if sender is None and whole:  # it may be no line
-            self._wake_at(size + 1)
+            self._wakeups.wake_at(size + 1)
         elif sender is Sender.PROXY:
             self._skip_proxy_header(head)
         elif sender in CLOSED:
@@ -227,17 +164,17 @@ class TcpConnection:
 
     def _skip_proxy_header(self, head: bytes) -> None:
         header = self._recognition.proxy_header(head, self._offset)
-        self._stream = self._owner.proxied(header)
+        self._lines.stream = self._owner.proxied(header)
         self._consume(header.size)
-        self._wake_at(1)
+        self._wakeups.wake_at(1)
 
     def _reject(self, sender: Sender) -> None:
         """Let the owner close the connection, once the client has seen its answer."""
-        self._let_go()
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        self._wakeups.stop()
+        self._wakeups.reset_low_water()
         self._owner.rejected(self, socket.socket(fileno=self._sock.detach()), sender)
 
-    # Store
+    # Store and consume
 
     def _store_share(self, whole: int) -> int:
         """Store and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""
@@ -257,51 +194,23 @@ class TcpConnection:
 
     def _reject_pickles(self, data: bytes) -> int:
         """Reject and consume ``data``: whole frames, or what there is of the last or of one that is too long."""
-        reject_pickles(self._sink, self._stream, data, self._offset)
+        reject_pickles(self._sink, self._lines.stream, data, self._offset)
         self._consume(len(data))
         return len(data)
 
     def _store(self, data: bytes) -> None:
-        """Store and consume ``data``, which ends a line."""
-        if self._line_consumed + len(data) > self._max:
-            self._store_lines(data)
-        elif self._sink.put(bytes(self._line_start) + data, self._stream, self._offset - self._line_consumed):
-            self._consume(len(data))
-            self._end_line()
-        else:
-            self._pause()
-
-    def _store_lines(self, data: bytes) -> None:
-        """Store and consume the lines of ``data`` one by one; those that are too long become dead letters."""
-        for piece in split_lines(data):
-            line, start = bytes(self._line_start) + piece, self._offset - self._line_consumed
-            size = self._line_consumed + len(piece.removesuffix(b"\n"))
-            if self._is_too_long(line, size):
-                oversized = OversizedLine(size, line[:EXCERPT_BYTES])
-                reject_long_line(self._sink, self._stream, oversized, self._max, start)
-            elif not self._sink.put(line, self._stream, start):
-                self._pause()
-                return
-            self._consume(len(piece))
-            self._end_line()
-
-    def _is_too_long(self, line: bytes, size: int) -> bool:
-        """Return whether a line of ``size`` bytes without its line feed exceeds the limit; a final "\\r" is free.
-
-        ``line`` is the whole line, or what was kept of one that is much too long.
-        """
-        ends_in_carriage_return = line.removesuffix(b"\n").endswith(b"\r")
-        return size > (self._max + 1 if ends_in_carriage_return else self._max)
+        """Store and consume ``data``, which ends a line; pause if there is no room for all of it."""
+        stored = self._lines.store(data, self._offset)
+        self._consume(stored)
+        if stored < len(data):
+            self._wakeups.pause()
 
     def _collect(self, size: int) -> None:
-        """Take the start of a long line out of the kernel's buffer; keep only an excerpt of one that is too long."""
+        """Take the start of a long line out of the kernel's buffer."""
         self._recognition.settle(Sender.LINES)  # what follows is not the start of a record
-        self._line_start += memoryview(self._buffer)[:size]
-        self._line_consumed += size
-        if self._line_consumed > self._max + 1:
-            del self._line_start[EXCERPT_BYTES:]
+        self._lines.collect(memoryview(self._buffer)[:size])
         self._consume(size)
-        self._wake_at(1)
+        self._wakeups.wake_at(1)
 
     def _consume(self, size: int) -> None:
         """Read bytes that were peeked at; they are there, so this does not wait."""
@@ -309,17 +218,7 @@ class TcpConnection:
         while size:
             size -= self._sock.recv_into(memoryview(self._buffer)[:size], size, _DROP)
 
-    def _end_line(self) -> None:
-        self._line_start.clear()
-        self._line_consumed = 0
-        self._seems_full = False
-
     # End
-
-    @property
-    def _line_is_collected(self) -> bool:
-        """Whether the start of a line that may be good is here and not in the kernel."""
-        return 0 < self._line_consumed <= self._max + 1
 
     async def drain(self, deadline: float, *, half_lines: bool) -> int:
         """Read what has arrived, then close; returns how many bytes are left unread in the kernel.
@@ -327,7 +226,7 @@ class TcpConnection:
         ``deadline``, on the loop's clock: when to give up waiting for room. A client that never stops sending does
         not get as long.
         """
-        self._let_go()
+        self._wakeups.stop()
         until = self._loop.time() + _SENDING_SECONDS
         while self._sock.fileno() >= 0:
             if self._sink.paused:
@@ -344,7 +243,7 @@ class TcpConnection:
                 self.close("error")
                 break
             idle = self._offset == before and not self._sink.paused
-            if (idle and (half_lines or not self._line_is_collected)) or self._loop.time() >= min(until, deadline):
+            if (idle and (half_lines or not self._lines.may_be_good)) or self._loop.time() >= min(until, deadline):
                 break
             await asyncio.sleep(0.005 if idle else 0)
         left = tcp_position.unread(self._sock) if self._sock.fileno() >= 0 else 0
@@ -353,9 +252,9 @@ class TcpConnection:
 
     async def hand_over(self) -> None:
         """Close, as another process reads on; but first complete a line whose start is no longer in the kernel."""
-        self._let_go()
+        self._wakeups.stop()
         until = self._loop.time() + _SENDING_SECONDS
-        while self._sock.fileno() >= 0 and self._line_is_collected and self._loop.time() < until:
+        while self._sock.fileno() >= 0 and self._lines.may_be_good and self._loop.time() < until:
             with contextlib.suppress(OSError):
                 self._read(woken=False)
             await asyncio.sleep(0.005)
@@ -363,45 +262,22 @@ class TcpConnection:
 
     def close_if_idle(self, timeout: float) -> None:
         """Close if nothing came for ``timeout`` seconds; an incomplete line is stored as the last one."""
-        if self._waiting_for_room is not None or self._loop.time() - self._last_read <= timeout:
+        last = max(self._last_read, self._wakeups.resumed_at)  # while it waited for room, the client was not idle
+        if self._wakeups.paused or self._loop.time() - last <= timeout:
             return
         try:
-            while self._sock.fileno() >= 0 and self._waiting_for_room is None:
+            while self._sock.fileno() >= 0 and not self._wakeups.paused:
                 self._read(woken=False, last=True)
         except BlockingIOError:
             self.close("idle")
         except OSError:
             self.close("error")
 
-    def _let_go(self) -> None:
-        """Stop being woken."""
-        self._ending = True
-        if self._waiting_for_room is not None:
-            self._tasks.cancel(self._waiting_for_room)
-            self._waiting_for_room = None
-        if self._resting is not None:
-            self._resting.cancel()
-            self._resting = None
-            self._peek_buffer.resting -= 1
-        if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock.fileno())
-
     def close(self, reason: str) -> None:
         """Stop reading and close the connection."""
         if self._sock.fileno() < 0:
             return
-        self._let_go()
+        self._wakeups.stop()
         self._sock.close()
-        if self._line_consumed:
-            self._end_collected_line()
+        self._lines.end(self._offset)
         self._owner.closed(self, reason)
-
-    def _end_collected_line(self) -> None:
-        """Store or reject a collected line in which the stream ended."""
-        start = self._offset - self._line_consumed
-        if self._is_too_long(bytes(self._line_start), self._line_consumed):
-            line = OversizedLine(self._line_consumed, bytes(self._line_start[:EXCERPT_BYTES]))
-            reject_long_line(self._sink, self._stream, line, self._max, start)
-        elif not self._sink.put(bytes(self._line_start), self._stream, start):
-            reason = "the connection ended within a line, and there was no room to keep it"
-            self._sink.reject(bytes(self._line_start), reason, self._stream, offset=start)
