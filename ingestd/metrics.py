@@ -214,6 +214,11 @@ EVENTS_DUPLICATE = Counter(
     "Events that the destination already had, usually from a delivery before a crash; not counted as delivered.",
     ("pipeline", "output"),
 )
+EVENTS_LOST = Counter(
+    "ingestd_lost_events_total",
+    "Events that an output did not get, because a part of the journal is damaged or missing.",
+    ("pipeline", "output"),
+)
 BYTES_DELIVERED = Counter(
     "ingestd_delivered_bytes_total", "Bytes delivered by an output, measured as received.", ("pipeline", "output")
 )

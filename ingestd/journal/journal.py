@@ -18,6 +18,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
 from ingestd.files import lock_file, sync_folder
 from ingestd.journal.base import (
+    START,
     Entry,
     JournalError,
     JournalLockedError,
@@ -87,6 +88,7 @@ class Journal:
         self._commits = dict(loaded.commits) if loaded else {}
         self._end = resolve_commits(self._commits, found, loaded)
         self._positions = PositionsFile(self._folder, loaded)
+        self._recorded_end = loaded.end if loaded else START
         self._uncommitted = False  # whether positions could not be written yet
         self._durable = dict(loaded.commits) if loaded else {}
         return found
@@ -181,7 +183,8 @@ class Journal:
         with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
             with self._mutex:
                 end, commits, new_files = self._end, dict(self._commits), self._new_files
-                refused = self._write_positions() if self._uncommitted else None
+                stale = self._uncommitted or self._recorded_end != end
+                refused = self._write_positions() if stale else None
                 fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
                 if self._writer and self._dirty:
                     fds.append(_duplicate(self._writer.fd, opened))
@@ -250,6 +253,8 @@ class Journal:
                     entries, damage = read_segment(segment, max(position, segment.first), max_bytes)
                     if damage:
                         self._note_damage(segment, damage)
+                    elif not entries and not segment.path.exists():
+                        self._note_missing(segment, position)
                 if entries:
                     return entries
         self._skip(position)
@@ -276,6 +281,19 @@ class Journal:
             if bad.events is None:  # no good record follows in this file
                 segment.end = Position(segment.base.offset + bad.at, segment.end.events)
 
+    def _note_missing(self, segment: Segment, position: Position) -> None:
+        """Record that a segment after ``position`` was deleted, unless it was freed here."""
+        with self._mutex:
+            if segment not in self._segments or segment in self._consumed():
+                return
+            if self._writer and self._writer.segment is segment:
+                os.close(self._writer.fd)
+                self._writer = None
+            self._forget(segment)
+        first = max(position, segment.first)
+        gone = segment.end.offset - first.offset, segment.end.events - first.events
+        self._repairs.append(Repair("missing", segment.path.name, 0, *gone, ""))
+
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
         """Set the consumers; see ``RecordQueue``."""
         with self._mutex:
@@ -299,11 +317,11 @@ class Journal:
 
     def _write_positions(self) -> OSError | None:
         try:
-            self._positions.write(self._commits)
+            self._positions.write(self._commits, self._end)
         except OSError as error:
             self._uncommitted = True  # sync tries again, and raises
             return error
-        self._uncommitted = False
+        self._uncommitted, self._recorded_end = False, self._end
         return None
 
     def committed(self, name: str) -> tuple[Position, Any]:

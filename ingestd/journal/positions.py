@@ -4,6 +4,7 @@ The file has three slots. Each holds all consumers with their positions and stat
 and a CRC-32; the highest good generation counts. One slot is always the one last forced to the disk and stays
 untouched: after a power failure, which may tear what was written since, that one holds. The other two are
 written in turn: a kill that cuts a write short loses one commit. A lost commit costs a second delivery, no event.
+A slot also holds the end of the journal, so that a tail that is cut off or deleted later is noticed.
 In place, because blocks that a file has already can be written on a full disk, too: otherwise nothing could be
 committed there, and space never be freed.
 """
@@ -23,7 +24,7 @@ import orjson
 
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.files import sync_folder
-from ingestd.journal.base import Position
+from ingestd.journal.base import START, Position
 
 FILE_NAME = "positions"
 _SLOTS = 3
@@ -33,6 +34,8 @@ _MIN_SLOT_BYTES = 4 * _BLOCK
 _HEAD = struct.Struct("<8sIIQ")
 _MAGIC = b"ingestdP"
 _MAX_OFFSET = 1 << 62
+_END = ""
+"""Stands for the end of the journal among the names of consumers, none of which is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,13 @@ Commits = Mapping[str, Commit]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a positions file holds: the commits, and in which slot of which size. ``generation`` 0: nothing good."""
+    """What a positions file holds: the commits, and in which slot of which size. ``generation`` 0: nothing good.
+
+    ``end``: the end of the journal when it was written; START if an older version wrote it.
+    """
 
     commits: dict[str, Commit]
+    end: Position = START
     generation: int = 0
     slot: int = 0
     slot_bytes: int = 0
@@ -69,20 +76,21 @@ def load_positions(folder: Path) -> Loaded | None:
     if rest or slot_bytes % _BLOCK:
         slot_bytes = 0  # truncated; its slots may still be good
     found = [
-        Loaded(slot[1], slot[0], at // slot_bytes if slot_bytes else 0, slot_bytes)
+        Loaded(*slot[1], slot[0], at // slot_bytes if slot_bytes else 0, slot_bytes)
         for at in range(0, len(data), _BLOCK)
         if (slot := _decode(data, at))
     ]
     return max(found, key=lambda loaded: loaded.generation, default=Loaded({}))
 
 
-def _encode(generation: int, commits: Commits) -> bytes:
-    body = dumps({name: [*commit.position, orjson.Fragment(commit.state)] for name, commit in commits.items()})
+def _encode(generation: int, commits: Commits, end: Position) -> bytes:
+    all_commits = {**commits, _END: Commit(end)}
+    body = dumps({name: [*commit.position, orjson.Fragment(commit.state)] for name, commit in all_commits.items()})
     crc = zlib.crc32(body, generation & 0xFFFFFFFF)
     return _HEAD.pack(_MAGIC, crc, len(body), generation) + body
 
 
-def _decode(data: bytes, at: int) -> tuple[int, dict[str, Commit]] | None:
+def _decode(data: bytes, at: int) -> tuple[int, tuple[dict[str, Commit], Position]] | None:
     if len(data) - at < _HEAD.size:
         return None
     magic, crc, size, generation = _HEAD.unpack_from(data, at)
@@ -97,7 +105,8 @@ def _decode(data: bytes, at: int) -> tuple[int, dict[str, Commit]] | None:
         sound = all(0 <= number < _MAX_OFFSET for commit in commits.values() for number in commit.position)
     except (NotJsonError, AttributeError, TypeError, ValueError):
         return None  # of another version
-    return (generation, commits) if sound else None
+    end = commits.pop(_END, Commit(START)).position
+    return (generation, (commits, end)) if sound else None
 
 
 class PositionsFile:
@@ -118,12 +127,12 @@ class PositionsFile:
             self._generation, self._slot_bytes = loaded.generation, loaded.slot_bytes
             self._written = self._durable = self._syncing = loaded.slot
         else:
-            self._rewrite(loaded.commits if loaded else {})
+            self._rewrite(loaded.commits if loaded else {}, loaded.end if loaded else START)
 
-    def write(self, commits: Commits) -> None:
-        """Write ``commits``."""
-        data = _encode(self._generation + 1, commits)
-        if 2 * len(data) > self._slot_bytes and self._grow(commits, must=len(data) > self._slot_bytes):
+    def write(self, commits: Commits, end: Position = START) -> None:
+        """Write ``commits``, and the end of the journal."""
+        data = _encode(self._generation + 1, commits, end)
+        if 2 * len(data) > self._slot_bytes and self._grow(commits, end, must=len(data) > self._slot_bytes):
             return
         free = [slot for slot in range(_SLOTS) if slot not in {self._durable, self._syncing}]
         slot = next((slot for slot in free if slot != self._written), free[0])
@@ -132,10 +141,10 @@ class PositionsFile:
         self._generation += 1
         self._written = slot
 
-    def _grow(self, commits: Commits, must: bool) -> bool:
+    def _grow(self, commits: Commits, end: Position, must: bool) -> bool:
         """Make larger slots, early: on a full disk the old ones must suffice. Return whether it was done."""
         try:
-            self._rewrite(commits)
+            self._rewrite(commits, end)
         except OSError:
             if must:
                 raise
@@ -159,9 +168,9 @@ class PositionsFile:
         """Close the file."""
         os.close(self._fd)
 
-    def _rewrite(self, commits: Commits) -> None:
+    def _rewrite(self, commits: Commits, end: Position) -> None:
         """Replace the file by one with slots that are large enough."""
-        data = _encode(self._generation + 1, commits)
+        data = _encode(self._generation + 1, commits, end)
         slot_bytes = self._slot_bytes
         while slot_bytes < 4 * len(data):
             slot_bytes *= 2

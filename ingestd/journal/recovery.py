@@ -7,6 +7,7 @@ position never means two things, whatever was cut off.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,21 +103,39 @@ def repair(segment: Segment, bad: Bad, data: bytes) -> Repair:
     return Repair("torn" if torn else "damaged", segment.path.name, bad.at, bad.size, bad.events, kept or "")
 
 
+def positions_lost(segments: Sequence[object], loaded: Loaded | None) -> bool:
+    """Return whether the positions are gone or unreadable: they are written before the first segment."""
+    return bool(segments) if loaded is None else not loaded.generation
+
+
+def missing_tail(end: Position, loaded: Loaded | None) -> tuple[int, int] | None:
+    """Return how many bytes and events after ``end``, the last good record, are gone that an output still needs."""
+    if loaded is None:
+        return None
+    least = max(end, min((commit.position for commit in loaded.commits.values()), default=START))
+    if least.offset >= loaded.end.offset:
+        return None
+    return loaded.end.offset - least.offset, max(loaded.end.events - least.events, 0)
+
+
 def resolve_commits(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) -> Position:
     """Move ``commits``, in place, to records that can be read; return the position where the journal goes on.
 
-    That is after everything that was ever read, even if it is gone: no position is used twice.
+    That is after everything that was ever written or read, even if it is gone: no position is used twice.
     """
-    repairs, end = found.repairs, found.end
-    if loaded and not loaded.generation:
+    repairs, end, recorded = found.repairs, found.end, loaded.end if loaded else START
+    if positions_lost(found.segments, loaded):
         repairs.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
     committed = [commit.position for commit in commits.values()]
-    journal_end = Position(*map(max, zip(end, *committed, strict=True)))
+    journal_end = Position(*map(max, zip(end, recorded, *committed, strict=True)))
+    if found.segments and (tail := missing_tail(end, loaded)):
+        newest = found.segments[-1]
+        repairs.append(Repair("missing", newest.path.name, end.offset - newest.base.offset, *tail, ""))
     base, start = (found.segments[0].base, found.segments[0].first) if found.segments else (journal_end, journal_end)
     oldest = found.segments[0].path.name if found.segments else FILE_NAME
     for name, commit in commits.items():
         at = commit.position
-        if found.segments and at.offset > end.offset:
+        if found.segments and at.offset > max(end, recorded).offset:
             repairs.append(Repair("beyond", FILE_NAME, 0, at.offset - end.offset, None, ""))
         if at.offset < base.offset:
             gone, events = base.offset - at.offset, max(base.events - at.events, 0)

@@ -13,6 +13,7 @@ from ingestd.event.jsontext import loads
 from ingestd.journal.base import START, Entry, Pending, Position, Repair
 from ingestd.journal.format import FILE_HEADER_BYTES, Bad, decode, decode_file_header, find_base, walk
 from ingestd.journal.positions import FILE_NAME, load_positions
+from ingestd.journal.recovery import missing_tail, positions_lost
 from ingestd.journal.segment import segment_files
 
 Again = Callable[[], None]
@@ -134,8 +135,11 @@ def survey(folder: Path, again: Again) -> Survey:
         found.oldest_ns, found.newest_ns = min(times), max(times)
         connections.add(chunk.stream_id)
     found.connections = len(connections)
-    if loaded and not loaded.generation:
+    if positions_lost(files, loaded):
         found.faults.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
+    if tail := missing_tail(end, loaded):
+        found.faults.append(Repair("missing", files[-1][1].name if files else FILE_NAME, 0, *tail, ""))
+    end = max(end, loaded.end) if loaded else end
     for name, commit in loaded.commits.items() if loaded else ():
         at = commit.position
         found.consumers[name] = Pending(max(end.events - at.events, 0), max(end.offset - at.offset, 0))

@@ -15,7 +15,7 @@ from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import Commits, load_positions
 from ingestd.journal.survey import look
 from ingestd.names import MAIN, parse_journal_name
-from ingestd.pipeline.ledger import Tallies, day_of, is_ledger, tallies, total
+from ingestd.pipeline.ledger import UNKNOWN, Tallies, day_of, is_ledger, tallies, total
 
 _ATTEMPTS = 3
 """What a daemon commits and frees between two reads looks as if it were missing: read again."""
@@ -34,6 +34,11 @@ class Account:
     plugin: str = ""
     tallies: Tallies = field(default_factory=dict)
     indices: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def lost(self) -> int:
+        """Events that were in a part of the journal that is damaged or missing."""
+        return max(self.tallies.get(UNKNOWN, Tally()).difference, 0)
 
     @property
     def total(self) -> Tally:
@@ -109,7 +114,7 @@ def _read_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
     found = []
     for name, commit in commits.items():
         state = loads(commit.state)
-        seen = max(commit.position.events, end.events)
+        seen = max(commit.position.events, end.events, loaded.end.events if loaded else 0)
         account = Account(pipeline, name, tallies=tallies(state, queued[name], seen))
         if is_ledger(state):
             account.plugin = state.get("plugin", "")

@@ -104,6 +104,8 @@ class Delivery:
         """Open the output and start. Raises what ``Output.open`` raises."""
         self.position, state = self._journal.committed(self.name)
         self._ledger = Ledger(self._plugin, state, self.position.events)
+        self._note_lost(self.position.events)
+        self._journal.commit(self.name, self.position, self._ledger.state)  # what is lost from now on is noticed
         await self._output.open()
         for _ in range(self._output.concurrency):
             self._workers.append(self._tasks.start(f"output {self.name}", self._work()))
@@ -193,12 +195,20 @@ class Delivery:
         while self._in_flight and self._in_flight[0].done:
             record = self._in_flight.popleft()
             end = record.end
+            self._note_lost(end.events - (record.chunk.events if record.chunk is not None else 0))
             if record.chunk is not None:
                 self._ledger.enter(record.chunk, record.tally)
         if end is not None:
             self._journal.commit(self.name, end, self._ledger.state)
         if not self._in_flight:
             self._idle.set()
+
+    def _note_lost(self, events: int) -> None:
+        """Enter and report what is missing from the journal before a position, of which ``events`` is the count."""
+        if lost := self._ledger.lost_before(events):
+            metrics.EVENTS_LOST.add(lost, self._pipeline_id, self.name)
+            text = "events were lost with a damaged or missing part of the journal; see ingestd audit"
+            log.error(text, pipeline=self._pipeline_id, output=self.name, events=lost)
 
     async def _next_records(self) -> list[_InFlight] | None:
         """Return the next records for one call of the output, None once the queue is closed and empty."""

@@ -35,8 +35,9 @@ class Ledger:
     """Adds up what became of the events of one journal for one output.
 
     ``state`` is JSON, always the same object. ``since``: how many events the journal had seen when the ledger was
-    started; ``events``: how many were entered since, counted as the journal counts them; ``days``: counts for each day
-    and input; ``indices``: the events delivered to each index.
+    started; ``events``: how many were entered since, counted as the journal counts them; ``lost``: how many were in
+    parts of the journal that are gone; ``days``: counts for each day and input; ``indices``: the events delivered to
+    each index.
 
     Args:
         plugin: The name of the output's plugin.
@@ -48,6 +49,18 @@ class Ledger:
         known = is_ledger(state)
         self.state: dict[str, Any] = state if known else {"since": since, "events": 0, "days": {}, "indices": {}}
         self.state["plugin"] = plugin
+
+    def lost_before(self, events: int) -> int:
+        """Enter as lost what is missing from the journal before a position; return how many events that are.
+
+        Args:
+            events: Events of the journal before the position.
+        """
+        state = self.state
+        lost: int = events - state["since"] - state["events"] - state.get("lost", 0)
+        if lost > 0:
+            state["lost"] = state.get("lost", 0) + lost
+        return max(lost, 0)
 
     def enter(self, chunk: Chunk, tally: Tally) -> None:
         """Enter what became of a chunk for which there is nothing left to do."""

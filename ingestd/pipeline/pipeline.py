@@ -75,6 +75,7 @@ class RunningPipeline:
         self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._rejected: deque[Chunk] = deque()  # not in the journal yet
+        self._repairs = 0  # of the journal, logged so far
         self._resumed = asyncio.Event()  # cleared while inputs are paused
         self._resumed.set()
         self._retry_at = 0.0  # on the loop's clock: when to try a full or failing disk again
@@ -117,6 +118,7 @@ class RunningPipeline:
             log.error(text, output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
+        self._repairs = len(self.journal.repairs)
         if self.journal.end > START:
             self._dead_letters.recall(
                 min((delivery.position for delivery in self.deliveries), default=self.journal.end)
@@ -262,11 +264,18 @@ class RunningPipeline:
                     log.error("the journal cannot be read; tried again", pipeline=self.name, error=error)
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
-                if not entries:  # the rest is damaged, and was reported
+                self._report_repairs()
+                if not entries:  # the rest is damaged
                     delivery.take(None, Processed((), (), Tally()), self.journal.end)
                 for chunk, end in entries:
                     self._process(chunk, self._input_of(chunk), [(route, delivery)], end)
                     await asyncio.sleep(0)  # let the inputs run
+
+    def _report_repairs(self) -> None:
+        """Log what turned out to be damaged while the journal is open; the worker logs what was found at its start."""
+        for repair in self.journal.repairs[self._repairs :]:
+            log.warning("the journal was repaired", pipeline=self.name, repair=repair)
+        self._repairs = len(self.journal.repairs)
 
     def _input_of(self, chunk: Chunk) -> BuiltInput:
         """Return the input of a chunk; if the config no longer has it, the first one, whose codec is the best guess."""

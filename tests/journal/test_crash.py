@@ -177,7 +177,8 @@ def test_a_torn_end_on_a_full_disk(tiny: Path) -> None:
     torn = path.read_bytes()
     fill_disk(tiny)
     journal = small(tiny / "journal")
-    assert [(one.kind, one.kept) for one in journal.repairs] == [("torn", "")]
+    assert [(one.kind, one.events) for one in journal.repairs] == [("torn", None), ("missing", 1)]
+    assert journal.repairs[0].kept == ""
     assert path.read_bytes() == torn
     (tiny / "ballast").unlink()
     assert chunks_of(everything(journal)) == [chunk(0)]

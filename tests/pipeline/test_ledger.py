@@ -154,3 +154,13 @@ def test_it_stays_small() -> None:
     assert total(tallies(loads(dumps(ledger.state)), {}, 1001).values()) == Tally(
         received=4001, delivered=3001, dropped=Counter({"drop_0": 1000})
     )
+
+
+def test_what_the_journal_lost_is_entered_once() -> None:
+    ledger = Ledger("store", None, 100)
+    assert ledger.lost_before(100) == 0
+    ledger.enter(chunk(frames=5), Tally(5, delivered=5))
+    assert [ledger.lost_before(events) for events in (105, 112, 112)] == [0, 7, 0]
+    again = Ledger("store", loads(dumps(ledger.state)), 0)
+    assert [again.lost_before(events) for events in (112, 115)] == [0, 3]
+    assert tallies(again.state, {}, 115)[UNKNOWN].difference == 10

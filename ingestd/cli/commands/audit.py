@@ -86,7 +86,11 @@ def _account_document(account: Account) -> dict[str, Any]:
     days = [
         {"day": day, "input": input_} | tally.document() for (day, input_), tally in sorted(account.tallies.items())
     ]
-    return {"pipeline": account.pipeline, "output": account.output} | account.total.document() | {"days": days}
+    return (
+        {"pipeline": account.pipeline, "output": account.output, "lost": account.lost}
+        | account.total.document()
+        | {"days": days}
+    )
 
 
 def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> Iterator[str]:
@@ -133,7 +137,10 @@ def _verdict(found: Sequence[Account], indices: Iterable[IndexCount], balanced: 
         yield "everything adds up" if found else _NOTHING
         return
     for account in found:
-        name, difference = f"{account.pipeline}/{account.output}", account.total.difference
+        name, lost = f"{account.pipeline}/{account.output}", account.lost
+        difference = account.total.difference - lost
+        if lost:
+            yield f"{name}: {lost:,} received events were lost with a damaged or missing part of the journal"
         if difference > 0:
             yield f"{name}: {difference:,} received events are not accounted for"
         elif difference < 0:

@@ -1,0 +1,88 @@
+"""Events of a journal file that is cut, damaged or deleted: they are counted, and audit and the log say so."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.daemon import Daemon, environment, free_port
+from tests.e2e.stub import StubElasticsearch
+from tests.waiting import WAIT_SECONDS, wait_until
+
+EVENTS = 3000
+SETTINGS = {"workers": "1", "journal_max_bytes": "1MB", "shutdown_timeout": "1s"}
+CONFIG = """
+input {{ tcp {{ port => 0 host => "127.0.0.1" codec => json_lines }} }}
+output {{ elasticsearch {{ hosts => ["{url}"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }} }}
+"""
+LOST = "events were lost with a damaged or missing part of the journal; see ingestd audit"
+
+
+def audited(data_dir: Path) -> tuple[int, Any]:
+    """Return the exit code and the document of ``ingestd audit``."""
+    command = [sys.executable, "-m", "ingestd", "audit", "--json"]
+    environ = environment(data_dir)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def cut(segments: list[Path]) -> None:
+    os.truncate(segments[-1], segments[-1].stat().st_size // 2)
+
+
+def damaged(segments: list[Path]) -> None:
+    """Zero 300 bytes in the middle of the second file."""
+    data = bytearray(segments[1].read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = bytes(300)
+    segments[1].write_bytes(data)
+
+
+def first_deleted(segments: list[Path]) -> None:
+    segments[0].unlink()
+
+
+def last_deleted(segments: list[Path]) -> None:
+    segments[-1].unlink()
+
+
+def all_deleted(segments: list[Path]) -> None:
+    for segment in segments:
+        segment.unlink()
+
+
+@pytest.mark.parametrize("fault", [cut, damaged, first_deleted, last_deleted, all_deleted])
+def test_a_fault_of_the_journal_while_the_server_is_away(tmp_path: Path, fault: Callable[[list[Path]], None]) -> None:
+    config = CONFIG.format(url=f"http://127.0.0.1:{free_port()}")
+    with Daemon(tmp_path, config=config, **SETTINGS) as daemon:
+        for first in range(0, EVENTS, 50):
+            daemon.send({"n": number, "text": "x" * 200} for number in range(first, first + 50))
+        wait_until(lambda: audited(daemon.data_dir)[1]["queued"] == EVENTS, "all events in the journal")
+        daemon.kill()
+    segments = sorted((daemon.data_dir / "journal" / "w0").glob("*.seg"))
+    assert len(segments) > 2
+    fault(segments)
+    code, found = audited(daemon.data_dir)
+    lost, queued = found["outputs"][0]["lost"], found["queued"]
+    assert (code, found["received"], lost + queued) == (1, EVENTS, EVENTS)
+    assert lost > 0
+    with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG.format(url=stub.url), **SETTINGS) as daemon:
+        wait_until(lambda: len(stub.documents) == queued, "what is left")
+        wait_until(lambda: sum(entry["events"] for entry in daemon.said(LOST)) == lost, "the count in the log")
+        assert {entry["level"] for entry in daemon.said(LOST)} == {"ERROR"}
+        daemon.send([{"n": EVENTS}])
+        wait_until(lambda: len(stub.documents) == queued + 1, "a new event")
+    code, found = audited(daemon.data_dir)
+    assert (code, found["received"], found["delivered"], found["difference"]) == (1, EVENTS + 1, queued + 1, lost)
+    with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG.format(url=stub.url), **SETTINGS) as daemon:
+        daemon.send([{"n": EVENTS + 1}])
+        wait_until(lambda: len(stub.documents) == 1, "another event")
+        assert daemon.said(LOST) == [], "it is reported once"
