@@ -8,15 +8,30 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from ingestd.logs import get_logger
+from ingestd.supervisor.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
 from ingestd.supervisor.notify import Notifier, inherited
-from ingestd.supervisor.sockets import Connection, Listener, listen, listener_key, stored_connection, widen
+from ingestd.supervisor.sockets import (
+    Connection,
+    Listener,
+    listen,
+    listener_key,
+    listens_on,
+    resume,
+    stored_connection,
+    suspend,
+    widen,
+)
 
 log = get_logger(__name__)
 
 UPGRADE_VARIABLE = "INGESTD_KEEPER_FDS"
-"""How descriptors get through ``exec``: ``name=fd`` pairs, separated by blanks."""
+"""How descriptors get through ``exec``: the descriptor of a file with ``name=fd`` pairs, separated by blanks.
+
+Earlier versions had the pairs themselves in the variable, which holds 128 KiB at most.
+"""
 
 _ACCEPTS = 64
 """Connections accepted in a row before the other sockets are served."""
@@ -51,6 +66,9 @@ class Acceptor:
         self.loads: Counter[int] = Counter()
         """Connections of each worker."""
         self._connection_counts: Counter[_Key] = Counter()  # of each input, for ``max_connections``
+        self._names = ShortNames()
+        self._manifest = Manifest(notifier)
+        self._long_names: dict[str, Connection] = {}  # connections that an earlier version has stored
 
     def _add(self, connection: Connection) -> None:
         self.connections[connection.id] = connection
@@ -59,25 +77,53 @@ class Acceptor:
 
     def adopt(self, environ: Mapping[str, str], listeners: Sequence[Listener]) -> None:
         """Take over the sockets that an earlier supervisor left, through systemd or ``exec``."""
-        found = inherited(environ, os.getpid())
-        for pair in environ.get(UPGRADE_VARIABLE, "").split():
-            name, _, number = pair.rpartition("=")
-            os.set_inheritable(int(number), False)
-            found.append((name, int(number)))
-        for name, fd in found:
+        found = inherited(environ, os.getpid()) + _passed_on(environ.get(UPGRADE_VARIABLE, ""))
+        manifests = [pair for pair in found if is_manifest(pair[0])]
+        entries = self._manifest.adopt(manifests)
+        sockets = [pair for pair in found if pair not in manifests]
+        for name, fd in sockets:
             if key := listener_key(name):
-                self._listening_sockets[key] = socket.socket(fileno=fd)
-            elif connection := stored_connection(name, fd):
-                self._add(connection)
-            elif len(found) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
-                self._listening_sockets[listeners[0].pipeline, listeners[0].input] = socket.socket(fileno=fd)
+                self._adopt_listener(key, fd)
+            elif connection := stored_connection(name, fd, entries):
+                self._adopt_connection(connection, name)
+            elif len(sockets) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
+                self._adopt_listener((listeners[0].pipeline, listeners[0].input), fd)
             else:
                 log.warning("a descriptor with an unknown name was passed to us and is closed", name=name)
+                self._notifier.forget(name)
                 os.close(fd)
-        for sock in self._listening_sockets.values():
-            sock.setblocking(False)
-        if self.connections:
+        if entries or self.connections:
+            self._rename_adopted()
             log.info("connections were taken over", connections=len(self.connections))
+
+    def _adopt_listener(self, key: _Key, fd: int) -> None:
+        sock = socket.socket(fileno=fd)
+        sock.setblocking(False)
+        if key in self._listening_sockets:
+            self._listening_sockets[key].close()
+        self._listening_sockets[key] = sock
+
+    def _adopt_connection(self, connection: Connection, name: str) -> None:
+        if connection.id in self.connections:  # an earlier supervisor was killed while it renamed it
+            self._notifier.forget(name)
+            connection.sock.close()
+        else:
+            self._add(connection)
+            self._long_names |= {} if connection.name else {name: connection}
+
+    def _rename_adopted(self) -> None:
+        """Write a manifest of the connections that are left, and give short names to those that have none."""
+        self._names.reserve(connection.name for connection in self.connections.values() if connection.name)
+        for connection in self._long_names.values():
+            connection.name = self._names.take()
+        self._rewrite_manifest()
+        for name, connection in self._long_names.items():
+            self._notifier.store(connection.name, connection.sock.fileno())
+            self._notifier.forget(name)
+        self._long_names = {}
+
+    def _rewrite_manifest(self) -> None:
+        self._manifest.rewrite(connection.entry() for connection in self.connections.values())
 
     def listen(self, listeners: Iterable[Listener]) -> None:
         """Listen on exactly these; a socket that fits is kept, with the clients that are waiting on it.
@@ -86,17 +132,26 @@ class Acceptor:
             OSError: An address cannot be used; then everything is as before.
         """
         wanted = {(listener.pipeline, listener.input): listener for listener in listeners}
+        kept = {
+            key
+            for key, listener in wanted.items()
+            if key in self._listening_sockets and listens_on(self._listening_sockets[key], listener)
+        }
+        leaving = {key: sock for key, sock in self._listening_sockets.items() if key not in kept}
+        for key in leaving.keys() & wanted.keys():
+            self._accept_waiting(key, leaving[key])
+        addresses = {key: suspend(sock) for key, sock in leaving.items()}  # they may overlap with those to be opened
         opened: dict[_Key, socket.socket] = {}
         try:
-            for key, listener in wanted.items():
-                sock = self._listening_sockets.get(key)
-                if sock is None or not _listens_on(sock, listener):
-                    opened[key] = listen(listener)
+            for key in wanted.keys() - kept:
+                opened[key] = listen(wanted[key])
         except OSError:
             for sock in opened.values():
                 sock.close()
+            for key, sock in leaving.items():
+                resume(sock, addresses[key])
             raise
-        for key in [key for key in self._listening_sockets if key not in wanted or key in opened]:
+        for key in leaving:
             self._close_listener(key)
         self._listening_sockets |= opened
         self._listeners = wanted
@@ -106,6 +161,12 @@ class Acceptor:
                 self._notifier.store(wanted[key].name, sock.fileno())
             self._watch(key)
             log.info("listening for events", pipeline=key[0], input=key[1], host=host, port=port)
+
+    def _accept_waiting(self, key: _Key, listening: socket.socket) -> None:
+        """Accept the clients that are waiting on a socket which is about to be closed."""
+        with suppress(OSError):  # none is left, or there is no room for them
+            while True:
+                self._take_over(*listening.accept(), key)
 
     def _close_listener(self, key: _Key) -> None:
         sock = self._listening_sockets.pop(key)
@@ -140,18 +201,22 @@ class Acceptor:
                 log.warning("a connection could not be accepted", input=listener.input, error=error.strerror)
                 time.sleep(0.01)
                 return
-            try:
-                self._take_over(sock, key, address)
-            except Exception as error:
-                log.exception("a connection is closed: it cannot be set up", input=listener.input, error=repr(error))
-                sock.close()
+            self._take_over(sock, address, key)
 
-    def _take_over(self, sock: socket.socket, key: _Key, address: tuple[str, int]) -> None:
+    def _take_over(self, sock: socket.socket, address: tuple[str, int], key: _Key) -> None:
+        try:
+            self._set_up(sock, address, key)
+        except Exception as error:
+            log.exception("a connection is closed: it cannot be set up", input=key[1], error=repr(error))
+            sock.close()
+
+    def _set_up(self, sock: socket.socket, address: tuple[str, int], key: _Key) -> None:
         sock.setblocking(False)
         widen(sock)
-        connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2])
+        connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2], self._names.take())
         self._add(connection)
         try:
+            self._manifest.append(connection.entry())
             self._notifier.store(connection.name, sock.fileno())
             self._on_accept(connection)
         except BaseException:
@@ -164,6 +229,7 @@ class Acceptor:
         if connection is None:
             return
         self._notifier.forget(connection.name)
+        self._names.release(connection.name)
         connection.sock.close()
         key = (connection.pipeline, connection.input)
         self.loads[connection.worker] -= 1
@@ -171,6 +237,8 @@ class Acceptor:
         listening = self._listening_sockets.get(key)
         if listening is not None and key in self._listeners and listening.fileno() not in self._selector.get_map():
             self._watch(key)
+        if self._manifest.needs_rewriting(len(self.connections)):
+            self._rewrite_manifest()
 
     def stop(self) -> None:
         """Accept the clients that are waiting, since they may have sent something, and then stop accepting."""
@@ -186,16 +254,27 @@ class Acceptor:
         """Close our duplicates of everything, in a child: the sockets stay open in the supervisor."""
         for sock in [*self._listening_sockets.values(), *(connection.sock for connection in self.connections.values())]:
             sock.close()
+        self._manifest.close()
 
     def for_exec(self) -> str:
-        """Return the value of UPGRADE_VARIABLE for a program that is executed in our place."""
-        pairs = [(connection.name, connection.sock) for connection in self.connections.values()]
-        pairs += [(Listener(*key, "", 0).name, sock) for key, sock in self._listening_sockets.items()]
-        for _, sock in pairs:
-            os.set_inheritable(sock.fileno(), True)
-        return " ".join(f"{name}={sock.fileno()}" for name, sock in pairs)
+        """Return the value of UPGRADE_VARIABLE for a program that is executed in our place.
+
+        Raises:
+            OSError: There is no memory or no descriptor left.
+        """
+        pairs = [(connection.name, connection.sock.fileno()) for connection in self.connections.values()]
+        pairs += [(Listener(*key, "", 0).name, sock.fileno()) for key, sock in self._listening_sockets.items()]
+        pairs += [(self._manifest.name, self._manifest.fileno())] if self.connections else []
+        file = memory_file(" ".join(f"{name}={fd}" for name, fd in pairs).encode())
+        for fd in (file, *(fd for _, fd in pairs)):
+            os.set_inheritable(fd, True)
+        return str(file)
 
 
-def _listens_on(sock: socket.socket, listener: Listener) -> bool:
-    host, port = sock.getsockname()[:2]
-    return listener.port in (0, port) and listener.host in (host, "localhost", "")
+def _passed_on(variable: str) -> list[tuple[str, int]]:
+    """Return names and numbers of the descriptors that ``for_exec`` passed to this process."""
+    pairs = read_and_close(int(variable)).decode() if variable.isdigit() else variable
+    found = [(name, int(number)) for name, _, number in (pair.rpartition("=") for pair in pairs.split())]
+    for _, fd in found:
+        os.set_inheritable(fd, False)
+    return found

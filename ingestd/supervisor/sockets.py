@@ -1,7 +1,8 @@
 """The sockets of the supervisor, listening and accepted ones, and how they outlive it.
 
-A descriptor that is passed to systemd or through ``exec`` carries everything known about it in its name:
-``l.<pipeline>.<input>`` or ``c.<id>.<worker>.<pipeline>.<input>``; ids of pipelines and inputs are quoted.
+A descriptor that is passed to systemd or through ``exec`` has a name: ``l.<pipeline>.<input>``, both quoted, if it
+listens, and a short one if it is a connection; ``ingestd.supervisor.manifest`` says which connection that is. Version
+0.1.0 named connections ``c.<id>.<worker>.<pipeline>.<input>``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
+
+from ingestd.supervisor.manifest import Entry
 
 _RECEIVE_BYTES = 4 << 20
 """What clients can send while no worker reads; limited by the system."""
@@ -38,7 +43,7 @@ class Listener:
 
 @dataclass(slots=True)
 class Connection:
-    """An accepted connection and the worker that reads it."""
+    """An accepted connection and the worker that reads it. ``name``: that of its descriptor."""
 
     id: str
     sock: socket.socket
@@ -47,12 +52,13 @@ class Connection:
     worker: int
     host: str
     port: int
+    name: str = ""
     new: bool = True
 
-    @property
-    def name(self) -> str:
-        """The name of its descriptor."""
-        return f"c.{self.id}.{self.worker}.{_quoted(self.pipeline)}.{_quoted(self.input)}"
+    def entry(self) -> Entry:
+        """Return its entry in the manifest."""
+        names = ("name", "id", "worker", "pipeline", "input")
+        return {name: getattr(self, name) for name in names}
 
     def message(self) -> dict[str, object]:
         """Return the message that hands it to a worker; a second one says that it is not new."""
@@ -121,10 +127,13 @@ def listener_key(name: str) -> tuple[str, str] | None:
     return (unquote(parts[1]), unquote(parts[2])) if len(parts) == 3 and parts[0] == "l" else None
 
 
-def stored_connection(name: str, fd: int) -> Connection | None:
-    """Return the connection of a stored descriptor, None if it is not one of ours."""
-    parts = name.split(".")
-    if len(parts) != 5 or parts[0] != "c" or not parts[2].isdigit():
+def stored_connection(name: str, fd: int, entries: Mapping[str, Entry]) -> Connection | None:
+    """Return the connection of a stored descriptor, None if it is not one of ours.
+
+    ``entries``: those of the manifest. A connection that an earlier version has stored has no name yet.
+    """
+    entry = entries.get(name) or _entry_of_long_name(name)
+    if entry is None:
         return None
     sock = socket.socket(fileno=fd)
     try:
@@ -132,7 +141,47 @@ def stored_connection(name: str, fd: int) -> Connection | None:
     except OSError:  # reset meanwhile; what was sent before can still be read
         host, port = "", 0
     sock.setblocking(False)
-    return Connection(parts[1], sock, unquote(parts[3]), unquote(parts[4]), int(parts[2]), host, port, new=False)
+    return Connection(**entry, sock=sock, host=host, port=port, new=False)
+
+
+def _entry_of_long_name(name: str) -> Entry | None:
+    parts = name.split(".")
+    if len(parts) != 5 or parts[0] != "c" or not parts[2].isdigit():
+        return None
+    return {"id": parts[1], "worker": int(parts[2]), "pipeline": unquote(parts[3]), "input": unquote(parts[4])}
+
+
+def listens_on(sock: socket.socket, listener: Listener) -> bool:
+    """Return whether a listening socket is one that ``listen`` would return."""
+    host, port = sock.getsockname()[:2]
+    return listener.port in (0, port) and host in _addresses(listener.host)
+
+
+def _addresses(host: str) -> set[str]:
+    """Return the addresses that a host name stands for, none if it is not known."""
+    try:
+        found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return set()
+    return {str(address[0]) for *_, address in found}
+
+
+def suspend(sock: socket.socket) -> tuple[object, ...]:
+    """Stop listening, although other processes have duplicates of the socket; return its address, for ``resume``.
+
+    Other sockets can be bound to the address then. Clients that wait to be accepted are disconnected: shutdown(2),
+    and tcp_disconnect() in net/ipv4/tcp.c.
+    """
+    address: tuple[object, ...] = sock.getsockname()
+    sock.shutdown(socket.SHUT_RDWR)
+    return address
+
+
+def resume(sock: socket.socket, address: tuple[object, ...]) -> None:
+    """Listen again."""
+    with suppress(OSError):  # only a port that the system chose is given back by shutdown(2)
+        sock.bind(address)
+    sock.listen(_BACKLOG)
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestd.supervisor.acceptor import Acceptor
+from ingestd.supervisor.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.sockets import Connection, Listener
 
@@ -74,3 +74,89 @@ def test_listener_that_was_closed_in_the_same_round(accepting: Accepting, how: s
             accepting.acceptor.listen([])
         accepting.callback()
         assert len(accepting.accepted) == (how == "stop")
+
+
+def port_of(acceptor: Acceptor) -> int:
+    [sock] = acceptor._listening_sockets.values()
+    return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize(("before", "after"), [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1")])
+def test_another_address_that_overlaps_with_the_old_one(accepting: Accepting, before: str, after: str) -> None:
+    """systemd, or a worker that is being forked, has a duplicate of the old socket."""
+    acceptor = accepting.acceptor
+    acceptor.listen([Listener("main", "tcp_0", before, 0)])
+    port = port_of(acceptor)
+    [old] = acceptor._listening_sockets.values()
+    with old.dup(), socket.create_connection(("127.0.0.1", port)) as waiting:
+        acceptor.listen([Listener("main", "tcp_0", after, port)])
+        [sock] = acceptor._listening_sockets.values()
+        assert sock.getsockname() == (after, port)
+        assert accepting.accepted == ["c1"]  # a client that had connected before is not disconnected
+        [connection] = acceptor.connections.values()
+        assert connection.sock.getpeername() == waiting.getsockname()
+        with socket.create_connection(("127.0.0.1", port)):
+            acceptor._accept(("main", "tcp_0"))
+            assert accepting.accepted == ["c1", "c2"]
+
+
+def test_two_inputs_change_places(accepting: Accepting) -> None:
+    first, second = Listener("main", "a", "127.0.0.1", 0), Listener("main", "b", "127.0.0.1", 0)
+    accepting.acceptor.listen([first, second])
+    sockets = accepting.acceptor._listening_sockets
+    ports = [sockets["main", name].getsockname()[1] for name in ("a", "b")]
+    accepting.acceptor.listen([Listener("main", "a", "", ports[1]), Listener("main", "b", "", ports[0])])
+    assert [sockets["main", name].getsockname()[1] for name in ("b", "a")] == ports
+
+
+def test_address_that_is_taken_leaves_everything_as_it_was(accepting: Accepting) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="cannot listen"):
+        accepting.acceptor.listen([Listener("main", "tcp_0", *other.getsockname())])
+    with accepting.connect():
+        accepting.callback()
+        assert accepting.accepted == ["c1"]
+
+
+def adopting(environ: dict[str, str]) -> Accepting:
+    made = Accepting()
+    made.acceptor.listen([])
+    made.acceptor.adopt(environ, [LISTENER])
+    return made
+
+
+def pass_on(acceptor: Acceptor) -> str:
+    """Return what an upgrade passes on; ``acceptor`` no longer owns its sockets."""
+    variable = acceptor.for_exec()
+    for sock in [*acceptor._listening_sockets.values(), *(each.sock for each in acceptor.connections.values())]:
+        sock.detach()
+    acceptor._manifest._fd = -1
+    return variable
+
+
+def test_any_number_of_connections_is_passed_on(accepting: Accepting) -> None:
+    """A variable of the environment holds 128 KiB."""
+    clients = [accepting.connect() for _ in range(300)]
+    while len(accepting.accepted) < 300:
+        accepting.callback()
+    for number in range(1, 300, 2):
+        accepting.acceptor.forget(f"c{number}")
+    before = {id_: connection.entry() for id_, connection in accepting.acceptor.connections.items()}
+    variable = pass_on(accepting.acceptor)
+    assert len(variable) < 10
+    following = adopting({UPGRADE_VARIABLE: variable})
+    assert {id_: connection.entry() for id_, connection in following.acceptor.connections.items()} == before
+    assert following.acceptor._names.take() == "c0"
+    following.acceptor.close()
+    for client in clients:
+        client.close()
+
+
+def test_pairs_and_long_names_of_an_earlier_version(accepting: Accepting) -> None:
+    with accepting.connect():
+        sock, _ = next(iter(accepting.acceptor._listening_sockets.values())).accept()
+        following = adopting({UPGRADE_VARIABLE: f"c.4711.2.main.tcp_0={sock.detach()}"})
+        [connection] = following.acceptor.connections.values()
+        assert connection.entry() == {"name": "c0", "id": "4711", "worker": 2, "pipeline": "main", "input": "tcp_0"}
+        again = adopting({UPGRADE_VARIABLE: pass_on(following.acceptor)})
+        assert [each.entry() for each in again.acceptor.connections.values()] == [connection.entry()]
+        again.acceptor.close()

@@ -1,4 +1,4 @@
-"""The names of the supervisor's sockets: everything that is known of them survives a restart in the name."""
+"""The supervisor's sockets: what is known about them survives a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.supervisor.sockets import Connection, Listener, listen, listen_hint, listener_key, stored_connection
+from ingestd.supervisor.sockets import (
+    Connection,
+    Listener,
+    listen,
+    listen_hint,
+    listener_key,
+    listens_on,
+    stored_connection,
+)
 
 ids = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()) | st.sampled_from(
     ["main", "tcp_0", "a.b", "a:b", "l.x.y", "c.1.0.x.y", "%2E", "서울", "a b", "a=b", "a/b"]
@@ -32,26 +40,53 @@ def check_name(name: str) -> None:
 
 
 @given(pipeline=ids, input_id=ids, worker=st.integers(0, 200), connection=st.text("0123456789abcxyz", min_size=1))
-def test_connections_are_known_by_their_names(pipeline: str, input_id: str, worker: int, connection: str) -> None:
+def test_connections_are_known_by_their_entries(pipeline: str, input_id: str, worker: int, connection: str) -> None:
     with socket.socket() as sock:
-        before = Connection(connection, sock, pipeline, input_id, worker, "", 0)
+        before = Connection(connection, sock, pipeline, input_id, worker, "", 0, "c1f")
         check_name(before.name)
         assert listener_key(before.name) is None
-        after = stored_connection(before.name, sock.detach())
+        after = stored_connection(before.name, sock.detach(), {"c1f": before.entry()})
     assert after is not None
     with after.sock:
-        assert (after.id, after.pipeline, after.input, after.worker) == (connection, pipeline, input_id, worker)
-        assert after.name == before.name
+        assert after.entry() == before.entry()
         assert not after.new
 
 
-OTHERS = ["", "unknown", "l", "l.main", "l.main.tcp.0", "c", "c.1.x.main.tcp", "c.1.-1.main.tcp", "c.1.0.main"]
+def test_connection_that_an_earlier_version_stored() -> None:
+    with socket.socket() as sock:
+        after = stored_connection("c.4711.3.main.a%2Eb", sock.detach(), {})
+    assert after is not None
+    with after.sock:
+        assert (after.id, after.worker, after.pipeline, after.input, after.name) == ("4711", 3, "main", "a.b", "")
+
+
+OTHERS = ["", "unknown", "l", "l.main", "l.main.tcp.0", "c", "c2", "c.1.x.main.tcp", "c.1.-1.main.tcp", "c.1.0.main"]
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_names_are_not_ours(name: str) -> None:
     assert listener_key(name) is None
-    assert stored_connection(name, -1) is None
+    assert stored_connection(name, -1, {"c1": {"id": "1"}}) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted", "port_too"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", True),
+        ("0.0.0.0", "", True),
+        ("::1", "0:0:0:0:0:0:0:1", True),
+        ("127.0.0.1", "0.0.0.0", False),
+        ("0.0.0.0", "127.0.0.1", False),
+        ("0.0.0.0", "localhost", False),
+        ("127.0.0.1", "no.such.host.invalid", False),
+    ],
+)
+def test_whether_a_socket_listens_on_an_address(host: str, wanted: str, port_too: bool) -> None:
+    with listen(Listener("main", "tcp_0", host, 0)) as sock:
+        port = sock.getsockname()[1]
+        assert listens_on(sock, Listener("main", "tcp_0", wanted, port)) is port_too
+        assert not listens_on(sock, Listener("main", "tcp_0", wanted, port - 1))
 
 
 def test_a_message_says_once_that_the_connection_is_new() -> None:
