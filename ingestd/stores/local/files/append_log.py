@@ -9,7 +9,10 @@ from pathlib import Path
 from ingestd.files import sync_folder, try_lock, write_all, write_synced
 from ingestd.stores.base import disk_error
 from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
+
+_UNREADABLE = (manifest.DamagedManifestError, PermissionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def open_append_log(
         newest = max(
             (append_log.number for append_log in append_logs_in(folder) if append_log.writer == writer), default=0
         )
-        sealed = manifest.load(folder).sealed.get(writer, 0)
+        sealed = _sealed_number(folder, writer)
         number = newest if newest > max(sealed, after) else max(newest, sealed, after) + 1
         path = folder / str(AppendLogName(writer, number))
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -115,10 +118,25 @@ def _locked(folder: Path, writer: str, append_log: AppendLog) -> AppendLog | Non
         return None
     # The sealer may have finished between our reading the manifest and our lock. Once we hold the lock of the file
     # with this name, nobody else can seal it.
-    sealed = manifest.load(folder).holds(AppendLogName(writer, append_log.number))
+    try:
+        sealed = manifest.load(folder).holds(AppendLogName(writer, append_log.number))
+    except _UNREADABLE:  # then only a log that we have just created is certain not to be sealed
+        return append_log if not os.fstat(append_log.fd).st_size and append_log.is_current() else None
     if sealed and append_log.is_current():
         append_log.path.unlink(missing_ok=True)  # we have just created it again
     return append_log if not sealed and append_log.is_current() else None
+
+
+def _sealed_number(folder: Path, writer: str) -> int:
+    """Return the highest number of the writer's append logs that may be sealed.
+
+    The names of the ids files say it too, so that a damaged or missing manifest holds up no writer.
+    """
+    from_names = numbers_in(folder).get(writer, 0)
+    try:
+        return max(manifest.load(folder).sealed.get(writer, 0), from_names)
+    except _UNREADABLE:
+        return from_names
 
 
 def repair_end(path: Path, fd: int) -> AppendLogRepair | None:

@@ -8,17 +8,22 @@ compressed with zlib; ``zlib-flate -uncompress`` shows them. Older versions wrot
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import orjson
 
+from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.layout import SEALED_IDS_BYTES, AppendLogName
 
 _ZLIB = b"x"  # no line of an uncompressed file starts with it
+
+_NAME = re.compile(r"ids-(?P<writer>[a-z0-9_]+)-(?P<number>\d+)\.txt")
 
 LoggedId = tuple[int, bytes]
 """The size of a line in bytes, and its id as JSON text, empty if it has none."""
@@ -27,6 +32,15 @@ LoggedId = tuple[int, bytes]
 def file_name(writer: str, number: int) -> str:
     """Return the name of the file with the ids of a writer's append logs up to a number."""
     return f"ids-{writer}-{number:05d}.txt"
+
+
+def numbers_in(folder: Path | int) -> dict[str, int]:
+    """Return the highest number of a sealed append log of each writer, from the names of these files in a folder."""
+    numbers: dict[str, int] = {}
+    for name in os.listdir(folder):  # noqa: PTH208 - or a descriptor
+        if match := _NAME.fullmatch(name):
+            numbers[match["writer"]] = max(int(match["number"]), numbers.get(match["writer"], 0))
+    return numbers
 
 
 def last_ids(folder: Path, writer: str, max_bytes: int) -> set[str]:
@@ -76,12 +90,20 @@ def last_within(entries: list[LoggedId], max_bytes: int) -> list[LoggedId]:
 
 
 def load(path: Path) -> list[LoggedId]:
-    """Return the entries of a file that `dump` wrote, or an older version."""
+    """Return the entries of a file that `dump` wrote, or an older version.
+
+    Raises:
+        OSError: It cannot be read.
+        StoreError: It is damaged.
+    """
     content = path.read_bytes()
-    if content.startswith(_ZLIB):
-        content = zlib.decompress(content)
-    lines = content.split(b"\n")[:-1]
-    return [(int(size), key) for size, _, key in (line.partition(b"\t") for line in lines)]
+    try:
+        if content.startswith(_ZLIB):
+            content = zlib.decompress(content)
+        lines = content.split(b"\n")[:-1]
+        return [(int(size), key) for size, _, key in (line.partition(b"\t") for line in lines)]
+    except (zlib.error, ValueError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from None
 
 
 def dump(entries: Iterable[LoggedId]) -> bytes:
@@ -90,9 +112,13 @@ def dump(entries: Iterable[LoggedId]) -> bytes:
 
 
 def sealed_ids(folder: Path, before: manifest.Manifest, append_logs: Sequence[AppendLogName]) -> bytes:
-    """Return the content of the file of ids for when these append logs of one writer are sealed as well."""
+    """Return the content of the file of ids for when these append logs of one writer are sealed as well.
+
+    Without the earlier ids if their file is damaged: they matter only for events that come again after a crash.
+    """
     writer = append_logs[0].writer
     entries = read_ids([folder / str(append_log) for append_log in append_logs], SEALED_IDS_BYTES)
     if sum(size for size, _ in entries) < SEALED_IDS_BYTES and (number := before.sealed.get(writer)) is not None:
-        entries = load(folder / file_name(writer, number)) + entries
+        with contextlib.suppress(StoreError, FileNotFoundError):
+            entries = load(folder / file_name(writer, number)) + entries
     return dump(last_within(entries, SEALED_IDS_BYTES))

@@ -13,6 +13,7 @@
             sealed-00001.parquet                    sealed events
             sealed.json                             the manifest of sealed files: see ``manifest``
             origin.json                             the index's UUID: see ``index_folder``
+            damaged-sealed-00002.parquet                a file that could not be read when the manifest was made anew
             ids-w0-00001.txt                        the latest sealed ids of writer w0: see ``last_ids``
 
 Each writer has its own append logs, so writers need no lock between them. A writer starts a log with the next number

@@ -9,6 +9,7 @@ then read the manifest; whatever was sealed in between is then in the manifest.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 
 NAME = "sealed.json"
 _VERSION = 1
+_SEALED = re.compile(r"sealed-\d{1,9}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class SealedFile:
         bytes: Size of the file.
         raw_bytes: Size of the documents in it.
         columns: Fields that have columns, in the order of their bits in ``not_text``.
+        sha256: Checksum of the file in hexadecimal digits; empty for files of older versions.
     """
 
     name: str
@@ -46,6 +49,16 @@ class SealedFile:
     bytes: int
     raw_bytes: int
     columns: tuple[str, ...]
+    sha256: str = ""
+
+
+class DamagedManifestError(StoreError):
+    """A manifest cannot be read, or names files that it must not name."""
+
+
+def is_sealed_name(name: str) -> bool:
+    """Return whether a file name is that of a sealed file: never a path, so never outside of the index folder."""
+    return _SEALED.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +80,29 @@ def load(folder: Path | int) -> Manifest:
 
     Raises:
         OSError: It cannot be read.
-        StoreError: It is damaged, or written by a newer version.
+        DamagedManifestError: It is damaged.
+        StoreError: It was written by a newer version.
     """
     dir_fd = folder if isinstance(folder, int) else None
     path = NAME if isinstance(folder, int) else folder / NAME
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
     except FileNotFoundError:
         return Manifest()
     with os.fdopen(fd, "rb") as file:
-        body = file.read()
+        return decode(file.read(), path)
+
+
+def decode(body: bytes, path: Path | str) -> Manifest:
+    """Parse a manifest, the content of the file ``path``; see `load` for what it raises."""
     try:
         manifest = msgspec.json.decode(body, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
+        raise DamagedManifestError(f"{path} cannot be read: {error}") from error
     if manifest.version != _VERSION:
         raise StoreError(f"{path} was written by a newer version of ingestd")
+    if invalid := [file.name for file in manifest.files if not is_sealed_name(file.name)]:
+        raise DamagedManifestError(f"{path} names {invalid[0]!r}, which is not a sealed file of this index")
     return manifest
 
 

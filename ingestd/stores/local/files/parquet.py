@@ -13,6 +13,8 @@ The core fields are those that dashboards count and filter by - their values rep
 that are searched for words: reading whole documents for that takes five times as long. ``doc`` holds them as well.
 They are plain strings rather than JSON so that other programs can read the files; ``not_text`` distinguishes ``200``
 from ``"200"``.
+
+The footer says what the file was made of (`Sources`), so that a lost manifest can be made from the files.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from ingestd.files import open_synced
 from ingestd.stores.base import StoreError, StoreFullError
@@ -54,6 +58,9 @@ ROW_GROUP_ROWS = 20_480
 ZSTD_LEVEL = 6
 """A tenth smaller than with the default, 3, for 4 us more per event; 9 saves another twentieth for 3 us more."""
 
+_OTHER_COLUMNS = ("@timestamp", "not_text", "id", "doc")
+_KEY = "ingestd"
+
 SORT_BYTES = 256 << 20
 """When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
 
@@ -70,8 +77,32 @@ class FileStats:
     checksum: int
 
 
+class UnreadableError(StoreError):
+    """DuckDB cannot read or write files for another reason than a full disk."""
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """What a sealed file was made of; JSON in its footer, under the key ``ingestd``.
+
+    Attributes:
+        sealed: Highest number of a sealed append log, by writer, as in the manifest that first named the file.
+        merged: The sealed files that it replaces.
+    """
+
+    sealed: Mapping[str, int] = {}
+    merged: tuple[str, ...] = ()
+
+
+class SealedContent(NamedTuple):
+    """What a sealed file holds, found by reading all of it. ``sources`` None: an older version wrote it."""
+
+    stats: FileStats
+    columns: tuple[str, ...]
+    sources: Sources | None
+
+
 class ParquetWriter:
-    """Writes sealed files, with one thread and bounded memory."""
+    """Writes and reads sealed files, with one thread and bounded memory."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -81,25 +112,55 @@ class ParquetWriter:
         (row,) = self._run(f"SELECT count(*) FROM {append_log_rows(append_logs)}")
         return int(row[0])
 
-    def seal(self, append_logs: Sequence[Path], target: Path) -> FileStats:
+    def read_all(self, path: Path) -> SealedContent:
+        """Read every column of a sealed file.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        source = f"read_parquet([{file_literals([path])}])"
+        names = [str(name) for name, *_ in self._run(f"DESCRIBE SELECT * FROM {source}")]
+        if missing := [name for name in _OTHER_COLUMNS if name not in names]:
+            raise UnreadableError(f"{path} is not a file of the store: it has no column {missing[0]}")
+        self._run(f"SELECT {', '.join(f'count(hash({quoted_name(name)}))' for name in names)} FROM {source}")
+        stats = self._stats(source, quoted_name("@timestamp"))
+        columns = tuple(name for name in names if name not in _OTHER_COLUMNS)
+        footer = self._run(f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = {literal(_KEY)}")
+        try:
+            sources = msgspec.json.decode(bytes(footer[0][0]), type=Sources) if footer else None
+        except msgspec.MsgspecError as error:
+            raise UnreadableError(f"the footer of {path} cannot be read: {error}") from None
+        return SealedContent(stats, columns, sources)
+
+    def count_rows(self, paths: Sequence[Path]) -> int:
+        """Return the number of rows of sealed files, from their footers."""
+        if not paths:
+            return 0
+        (row,) = self._run(f"SELECT sum(num_rows) FROM parquet_file_metadata([{file_literals(paths)}])")
+        return int(row[0])
+
+    def seal(self, append_logs: Sequence[Path], target: Path, sources: Sources) -> FileStats:
         """Write the lines of append logs to a new file, read it again and return what is in it.
 
         Raises:
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
         rows = f"(SELECT doc, coalesce(id->>'$', '') AS id FROM {append_log_rows(append_logs)})"
-        self._copy(f"SELECT {_columns()} FROM (SELECT doc, id, {_core()} AS f FROM {rows}) ORDER BY {_ORDER}", target)
+        self._copy(
+            f"SELECT {_columns()} FROM (SELECT doc, id, {_core()} AS f FROM {rows}) ORDER BY {_ORDER}", target, sources
+        )
         return self._checked(rows, target)
 
-    def join(self, files: Sequence[Path], raw_bytes: int, target: Path) -> FileStats:
+    def join(self, files: Sequence[Path], raw_bytes: int, target: Path, sources: Sources) -> FileStats:
         """Write the rows of sealed files with the same columns, newest file first, to a new one."""
         rows = f"read_parquet([{file_literals(files)}])"
         order = f" ORDER BY {_ORDER}" if raw_bytes <= SORT_BYTES else ""
-        self._copy(f"SELECT * FROM {rows}{order}", target)
+        self._copy(f"SELECT * FROM {rows}{order}", target, sources)
         return self._checked(rows, target)
 
-    def _copy(self, query: str, target: Path) -> None:
+    def _copy(self, query: str, target: Path, sources: Sources) -> None:
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(sources).decode())}}}"
         self._run(f"COPY ({query}) TO {literal(str(target))} ({options})")
 
     def _checked(self, source: str, target: Path) -> FileStats:
@@ -120,7 +181,7 @@ class ParquetWriter:
         )
         return FileStats(*row)
 
-    def _run(self, sql: str) -> list[tuple[int, ...]]:
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
         import duckdb  # noqa: PLC0415
 
         try:
@@ -129,7 +190,7 @@ class ParquetWriter:
             sentence = str(error).partition("\n")[0]
             if (no_space := os.strerror(errno.ENOSPC)) in sentence:
                 raise StoreFullError(f"cannot seal: {no_space}") from error
-            raise StoreError(f"cannot seal: {sentence}") from error
+            raise UnreadableError(f"cannot seal: {sentence}") from error
 
 
 @contextlib.contextmanager

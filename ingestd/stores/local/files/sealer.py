@@ -9,7 +9,8 @@ One process seals; writers and readers carry on meanwhile. For each index::
     5  unlink the append logs
 
 Killed between any two steps, the index is as it was before step 4 or as it is after it, and the next pass removes the
-leftovers. The same holds when the disk is full. All steps work relative to the open folder, so an index that was
+leftovers. The same holds when the disk is full. A manifest that is damaged or missing is made from the sealed files
+that can be read. All steps work relative to the open folder, so an index that was
 deleted, and perhaps created again, is never touched by a step that was meant for the old one.
 """
 
@@ -21,7 +22,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +33,25 @@ from ingestd.stores.local.files import last_ids, manifest
 from ingestd.stores.local.files.append_log import repair_end
 from ingestd.stores.local.files.index_folder import remove_deleted
 from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in, index_folders
-from ingestd.stores.local.files.manifest import Manifest, SealedFile
-from ingestd.stores.local.files.parquet import CORE_FIELDS, FileStats, parquet_writer, without_unreadable
+from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
+from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
+from ingestd.stores.local.files.parquet import (
+    CORE_FIELDS,
+    FileStats,
+    ParquetWriter,
+    Sources,
+    UnreadableError,
+    parquet_writer,
+    without_unreadable,
+)
+from ingestd.stores.local.files.sealed_files import KnownFaults, fault, sha256
 
 log = get_logger(__name__)
 
 SCRATCH = ".sealing"
+DAMAGED_PREFIX = "damaged-"
+"""Damaged files that are no part of an index any more are kept under names with this prefix."""
+
 _LOCK = ".sealer.lock"
 
 
@@ -77,32 +91,61 @@ def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Po
 
     An index that cannot be sealed, for instance because the disk is full, is logged and retried.
     """
+    reported: dict[str, str] = {}
+    known_faults = KnownFaults()
     while not stop.is_set():
+        errors: dict[str, str] = {}
+        new_files: Sequence[NewFile] = ()
         try:
-            for new in seal_once(root, policy, stop):
-                log.info("sealed", index=new.index, file=new.file, sources=len(new.sources), events=new.events)
+            new_files = seal_once(root, policy, stop, known_faults)
+        except SealingError as error:
+            errors, new_files = {index: str(failure) for index, failure in error.failures.items()}, error.new_files
         except StoreError as error:
-            log.error("append logs cannot be sealed; they stay as they are", root=root, error=error)
+            errors = {"": str(error)}
+        for new in new_files:
+            log.info("sealed", index=new.index, file=new.file, sources=len(new.sources), events=new.events)
+        for index, text in errors.items():
+            if reported.get(index) != text:  # not again at each pass
+                log.error("an index cannot be sealed; its files stay as they are", index=index, root=root, error=text)
+        reported = errors
         stop.wait(interval_s)
 
 
-def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | None = None) -> list[NewFile]:
+class SealingError(StoreError):
+    """Some indices could not be sealed or merged in full; the text is the first reason.
+
+    ``failures``: why, by index. ``new_files``: what was sealed and merged all the same.
+    """
+
+    def __init__(self, failures: Mapping[str, StoreError], new_files: Sequence[NewFile]) -> None:
+        super().__init__(str(next(iter(failures.values()))))
+        self.failures, self.new_files = failures, new_files
+
+
+def seal_once(
+    root: Path,
+    policy: Policy | None = None,
+    stop: threading.Event | None = None,
+    known_faults: KnownFaults | None = None,
+) -> list[NewFile]:
     """Seal and merge whatever is due, index by index, and remove what an earlier crash left.
 
-    ``stop`` ends the pass after the current file. An index that fails does not hold up the others.
+    ``stop`` ends the pass after the current file. An index that fails does not hold up the others. Files in
+    ``known_faults`` are not read again; those that turn out to be damaged are added.
 
     Raises:
-        StoreError: Another process seals, or at least one index failed; it is the first error.
+        SealingError: At least one index failed.
+        StoreError: Another process seals, or the disk fails.
     """
     if not root.is_dir():
         return []
     new_files: list[NewFile] = []
-    errors: list[StoreError] = []
+    errors: dict[str, StoreError] = {}
     with _locked(root):
         remove_deleted(root)
         for folder in index_folders(root):
             try:
-                with _Index(root, folder, policy or Policy()) as index:
+                with _Index(root, folder, policy or Policy(), known_faults or KnownFaults()) as index:
                     for new_file in index.seal():
                         new_files.append(new_file)
                         if stop is not None and stop.is_set():
@@ -110,11 +153,11 @@ def seal_once(root: Path, policy: Policy | None = None, stop: threading.Event | 
             except FileNotFoundError:
                 continue  # deleted meanwhile
             except OSError as error:
-                errors.append(disk_error(error, f"cannot seal {folder.index}"))
+                errors[folder.index] = disk_error(error, f"cannot seal {error.filename or folder.index}")
             except StoreError as error:
-                errors.append(error)
+                errors[folder.index] = error
     if errors:
-        raise errors[0]
+        raise SealingError(errors, new_files)
     return new_files
 
 
@@ -137,10 +180,11 @@ def _locked(root: Path) -> Iterator[None]:
 class _Index:
     """The folder of an index while it is being sealed."""
 
-    def __init__(self, root: Path, folder: IndexFolder, policy: Policy) -> None:
+    def __init__(self, root: Path, folder: IndexFolder, policy: Policy, known_faults: KnownFaults) -> None:
         self._folder = folder
         self._scratch = root / SCRATCH
         self._policy = policy
+        self._known_faults = known_faults
         self._fd = -1
 
     def __enter__(self) -> _Index:
@@ -151,8 +195,12 @@ class _Index:
         os.close(self._fd)
 
     def seal(self) -> Iterator[NewFile]:
-        """Seal and merge until nothing is due."""
-        self._clean(manifest.load(self._fd))
+        """Seal and merge until nothing is due.
+
+        Raises:
+            StoreError: Something failed, or a sealed file is damaged: then the others were merged all the same.
+        """
+        self._clean(self._load_or_recover())
         while True:
             before = manifest.load(self._fd)
             with contextlib.ExitStack() as locks:
@@ -161,7 +209,43 @@ class _Index:
                     break
                 yield self._seal(before, append_logs)
         while files := self._due_for_merge(before := manifest.load(self._fd)):
-            yield self._merge(before, files)
+            if (merged := self._merge(before, files)) is not None:
+                yield merged
+        faults = [f"{file.name} {reason}" for file in before.files if (reason := self._fault(file))]
+        if faults:
+            raise StoreError(f"{self._folder.path} is damaged: {'; '.join(faults)}")
+
+    def _load_or_recover(self) -> Manifest:
+        """Return the manifest; one that is damaged or missing is made from the sealed files."""
+        names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
+        try:
+            found = manifest.load(self._fd)
+            if manifest.NAME in names or not has_sealed_files(names):
+                return found
+            reason = "it is missing"
+        except DamagedManifestError as error:
+            reason = str(error)
+        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
+            recovered, unreadable = recover(self._folder.path, parquet)
+        for name in unreadable:
+            os.rename(name, DAMAGED_PREFIX + name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        if manifest.NAME in names:
+            os.rename(manifest.NAME, DAMAGED_PREFIX + manifest.NAME, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        self._write(manifest.NAME, manifest.encode(recovered))
+        os.fsync(self._fd)
+        level = log.error if unreadable else log.warning
+        level(
+            "the manifest of an index was made from its sealed files",
+            index=self._folder.index,
+            reason=reason,
+            files=len(recovered.files),
+            events=sum(file.events for file in recovered.files),
+            damaged="; ".join(f"{name}: {text}" for name, text in unreadable.items()) or None,
+        )
+        return recovered
+
+    def _fault(self, file: SealedFile) -> str:
+        return fault(self._folder.path, file) or self._known_faults.get(self._folder.path / file.name)
 
     def _due(self, before: Manifest, locks: contextlib.ExitStack) -> Iterator[AppendLogName]:
         """Yield the closed append logs, of each writer the first ones without a gap; all are locked."""
@@ -199,10 +283,10 @@ class _Index:
     def _seal(self, before: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
         target = self._scratch / f"sealed-{before.next:05d}.parquet"
         paths = [self._folder.path / str(name) for name in append_logs]
+        sealed = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
         with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
             readable = without_unreadable(paths, parquet, self._scratch)
-            stats = parquet.seal(readable, target)
-        sealed = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
+            stats = parquet.seal(readable, target, Sources({**before.sealed, **sealed}))
         for writer, number in sealed.items():
             own = [name for name in append_logs if name.writer == writer]
             self._write(last_ids.file_name(writer, number), last_ids.sealed_ids(self._folder.path, before, own))
@@ -215,7 +299,11 @@ class _Index:
 
     def _due_for_merge(self, before: Manifest) -> list[SealedFile]:
         """Return the small files that are due to be merged, newest first."""
-        small = [file for file in before.files if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS]
+        small = [
+            file
+            for file in before.files
+            if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS and not self._fault(file)
+        ]
         if len(small) < 2:
             return []
         age_s = time.time() - os.stat(manifest.NAME, dir_fd=self._fd).st_mtime
@@ -223,20 +311,51 @@ class _Index:
             return []
         return sorted(small, key=lambda file: file.last or 0, reverse=True)
 
-    def _merge(self, before: Manifest, files: Sequence[SealedFile]) -> NewFile:
+    def _merge(self, before: Manifest, files: Sequence[SealedFile]) -> NewFile | None:
+        """Merge files; None: some of them turned out to be damaged and must be left out."""
         target = self._scratch / f"sealed-{before.next:05d}.parquet"
         with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
             paths = [self._folder.path / file.name for file in files]
-            stats = parquet.join(paths, sum(file.raw_bytes for file in files), target)
+            if self._find_faults(files):
+                return None
+            sources = Sources(before.sealed, tuple(file.name for file in files))
+            try:
+                stats = parquet.join(paths, sum(file.raw_bytes for file in files), target, sources)
+            except UnreadableError:
+                if not self._find_unreadable(paths, parquet):
+                    raise
+                return None
+            if stats.events != sum(file.events for file in files):
+                raise StoreError(
+                    f"{self._folder.path}: the files to be merged have other events than the manifest says"
+                )
         file = self._add(target, stats)
         others = tuple(file for file in before.files if file not in files)
         self._commit(dataclasses.replace(before, files=(*others, file), next=before.next + 1))
         return NewFile(self._folder.index, file.name, tuple(source.name for source in files), file.events)
 
+    def _find_faults(self, files: Sequence[SealedFile]) -> bool:
+        """Compare files with their checksums, as reading may not notice damage; return whether any differs."""
+        faults = [file for file in files if file.sha256 and sha256(self._folder.path / file.name) != file.sha256]
+        for file in faults:
+            self._known_faults.add(self._folder.path / file.name, "does not have its checksum")
+        return bool(faults)
+
+    def _find_unreadable(self, paths: Sequence[Path], parquet: ParquetWriter) -> bool:
+        """Read files one by one; return whether one of them cannot be read."""
+        found = False
+        for path in paths:
+            try:
+                parquet.read_all(path)
+            except UnreadableError as error:
+                self._known_faults.add(path, str(error))
+                found = True
+        return found
+
     def _add(self, path: Path, stats: FileStats) -> SealedFile:
         """Make a new file durable and move it into the folder."""
         sync_file(path)
-        size = path.stat().st_size
+        size, checksum = path.stat().st_size, sha256(path)
         os.rename(path, path.name, dst_dir_fd=self._fd)
         return SealedFile(
             path.name,
@@ -247,6 +366,7 @@ class _Index:
             size,
             stats.raw_bytes,
             CORE_FIELDS,
+            checksum,
         )
 
     def _commit(self, after: Manifest) -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.parquet import CORE_FIELDS
-from ingestd.stores.local.files.sealer import Policy, run, seal_once
+from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Equal, Query
 from tests.stores.local.files.test_writer import mount
 from tests.threads import Background
@@ -96,7 +97,8 @@ def test_the_manifest_describes_each_file(tmp_path: Path) -> None:
     size = (tmp_path / INDEX / file.name).stat().st_size
     raw = len(event(1)) + len(event(2000)) + 2
     first = 1_795_341_600_001_000
-    expected = ("sealed-00001.parquet", 3, 1, first, first + 1_999_000, size, raw, CORE_FIELDS)
+    checksum = hashlib.sha256((tmp_path / INDEX / file.name).read_bytes()).hexdigest()
+    expected = ("sealed-00001.parquet", 3, 1, first, first + 1_999_000, size, raw, CORE_FIELDS, checksum)
     assert dataclasses.astuple(file) == expected
 
 
@@ -284,8 +286,9 @@ def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
         before, listed = read(tmp_path), names(tmp_path)
         free = os.statvfs(tmp_path)
         (tmp_path / "filler").write_bytes(b"x" * (free.f_bavail * free.f_bsize - 50_000))
-        with pytest.raises(StoreFullError, match="No space left on device"):
+        with pytest.raises(SealingError, match="No space left on device") as raised:
             seal_once(tmp_path, NOW)
+        assert isinstance(raised.value.failures[INDEX], StoreFullError)
         assert (read(tmp_path), names(tmp_path)) == (before, listed)
         (tmp_path / "filler").unlink()
         assert len(seal_once(tmp_path, NOW)) == 1

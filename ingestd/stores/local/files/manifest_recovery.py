@@ -1,0 +1,83 @@
+"""Making the manifest of an index from its sealed files, when it is damaged or missing.
+
+Each sealed file says in its footer which append logs were sealed when it was written and which files it replaces. So
+the files that a merge left behind do not count twice, and append logs that were sealed do not either. Of files that
+older versions wrote, all count; the ids files say which append logs are in them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ingestd.stores.base import StoreFullError
+from ingestd.stores.local.files.last_ids import numbers_in
+from ingestd.stores.local.files.manifest import Manifest, SealedFile, is_sealed_name
+from ingestd.stores.local.files.parquet import ParquetWriter, SealedContent, UnreadableError
+from ingestd.stores.local.files.sealed_files import sha256
+
+_NUMBER = re.compile(r"sealed-(\d+)\.parquet")
+
+
+class Recovered(NamedTuple):
+    """A manifest, and why some sealed files are not in it, by name."""
+
+    manifest: Manifest
+    unreadable: dict[str, str]
+
+
+def has_sealed_files(names: list[str]) -> bool:
+    """Return whether something in an index folder shows that it had a manifest, or nearly had one."""
+    return any(is_sealed_name(name) for name in names)
+
+
+def recover(folder: Path, parquet: ParquetWriter) -> Recovered:
+    """Return a manifest of all sealed files in a folder that can be read in full.
+
+    Raises:
+        OSError: The disk fails.
+        StoreFullError: There is no space to read them.
+    """
+    names = sorted(name for name in os.listdir(folder) if is_sealed_name(name))  # noqa: PTH208 - names are wanted
+    contents: dict[str, SealedContent] = {}
+    unreadable: dict[str, str] = {}
+    for name in names:
+        try:
+            contents[name] = parquet.read_all(folder / name)
+        except StoreFullError:
+            raise
+        except (UnreadableError, OSError) as error:
+            unreadable[name] = str(error)
+    sources = [content.sources for content in contents.values() if content.sources is not None]
+    replaced = {name for source in sources for name in source.merged}
+    sealed: dict[str, int] = {}
+    for source in sources:
+        _raise_to(sealed, source.sealed)
+    if len(sources) < len(names):
+        _raise_to(sealed, numbers_in(folder))
+    files = tuple(_entry(folder / name, content) for name, content in contents.items() if name not in replaced)
+    highest = max((int(match[1]) for name in names if (match := _NUMBER.fullmatch(name))), default=0)
+    return Recovered(Manifest(files, sealed, highest + 1), unreadable)
+
+
+def _raise_to(sealed: dict[str, int], numbers: Mapping[str, int]) -> None:
+    for writer, number in numbers.items():
+        sealed[writer] = max(number, sealed.get(writer, 0))
+
+
+def _entry(path: Path, content: SealedContent) -> SealedFile:
+    stats = content.stats
+    return SealedFile(
+        path.name,
+        stats.events,
+        stats.untimed,
+        stats.first,
+        stats.last,
+        path.stat().st_size,
+        stats.raw_bytes,
+        content.columns,
+        sha256(path),
+    )

@@ -1,0 +1,78 @@
+"""Whether the sealed files of an index are as the manifest says: cheaply, from their size, or by reading them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from pathlib import Path
+
+from ingestd.stores.local.files.manifest import SealedFile
+
+_BLOCK = 1 << 20
+
+Version = tuple[int, int, int]
+"""Inode, size and time of modification: of two versions of a file, one of them differs."""
+
+
+def version(path: Path) -> Version | None:
+    """Return the version of a file; None if it cannot be looked at."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def fault(folder: Path, file: SealedFile) -> str:
+    """Return what is wrong with a sealed file as far as the folder shows; empty: nothing."""
+    try:
+        found = (folder / file.name).lstat()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not stat.S_ISREG(found.st_mode):
+        return "is not a regular file"
+    if found.st_size != file.bytes:
+        return f"has {found.st_size:,} bytes, not {file.bytes:,}"
+    return "" if os.access(folder / file.name, os.R_OK) else "cannot be read: Permission denied"
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class KnownFaults:
+    """Files that could not be read although their size is right: what was found once need not be found again.
+
+    Thread-safe. A file counts as sound again as soon as another version of it is there.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Path, tuple[Version | None, str]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, path: Path, reason: str) -> None:
+        """Remember why a file cannot be read."""
+        with self._lock:
+            self._found[path] = version(path), reason
+
+    def get(self, path: Path) -> str:
+        """Return why this version of a file cannot be read; empty: nothing is known."""
+        if not self._found:
+            return ""
+        with self._lock:
+            found = self._found.get(path)
+            if found is None:
+                return ""
+            if found[0] != version(path):
+                del self._found[path]
+                return ""
+            return found[1]

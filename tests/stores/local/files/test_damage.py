@@ -1,0 +1,186 @@
+"""Damaged files of an index: the sealer makes a new manifest, goes on with what is sound, reports the rest once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local.files import manifest, sealer
+from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
+from ingestd.stores.query import Query
+
+INDEX, OTHER = "logstash-2026.11.22", "logstash-2026.11.23"
+NOW = Policy(idle_s=0)
+JOIN = Policy(idle_s=0, small_files=1)
+
+
+def append(root: Path, first: int, count: int, index: str = INDEX) -> None:
+    writer = LocalWriter(root, "w0")
+    numbers = range(first, first + count)
+    writer.append(
+        index,
+        [b'{"n":%d,"text":"%b"}' % (n, os.urandom(40).hex().encode()) for n in numbers],
+        [f"{n}" for n in numbers],
+    )
+    writer.close()
+
+
+def ids(root: Path) -> list[int]:
+    return sorted(int(hit.id) for hit in LocalStore(root).search(Query(), 0))
+
+
+def sealed_twice(root: Path) -> Path:
+    """Return the folder of an index with two sealed files, of 100 and 50 events, and an append log with 7."""
+    append(root, 0, 100)
+    seal_once(root, NOW)
+    append(root, 100, 50)
+    seal_once(root, NOW)
+    append(root, 150, 7)
+    return root / INDEX
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def zeroed(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 300] = bytes(300)
+    path.write_bytes(data)
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\xff garbage" * 40)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def link_outside(path: Path) -> None:
+    target = path.parent.parent / "outside"
+    path.rename(target)
+    path.symlink_to(target)
+
+
+def another_name(path: Path) -> None:
+    """A manifest, as from an edited backup, that names a file outside of the folder."""
+    document = json.loads(path.read_bytes())
+    document["files"][0]["name"] = "../../secret.parquet"
+    path.write_bytes(json.dumps(document).encode())
+
+
+FAULTS: list[Callable[[Path], None]] = [cut, zeroed, garbage, empty, Path.unlink]
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, another_name])
+def test_a_manifest_is_made_anew(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    folder = sealed_twice(tmp_path)
+    before = manifest.load(folder)
+    fault(folder / manifest.NAME)
+    append(tmp_path, 157, 3)  # meanwhile, writers go on
+    seal_once(tmp_path, Policy())
+    after = manifest.load(folder)
+    assert after.files[: len(before.files)] == before.files
+    assert ids(tmp_path) == list(range(160))
+    seal_once(tmp_path, JOIN)
+    assert ids(tmp_path) == list(range(160))
+    assert (folder / f"damaged-{manifest.NAME}").exists() == (fault is not Path.unlink)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_manifest_and_a_sealed_file(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    folder = sealed_twice(tmp_path)
+    garbage(folder / manifest.NAME)
+    fault(folder / "sealed-00001.parquet")
+    seal_once(tmp_path, Policy())
+    assert ids(tmp_path) == list(range(100, 157))
+    if fault is not Path.unlink:
+        assert (folder / "damaged-sealed-00001.parquet").exists()
+    seal_once(tmp_path, JOIN)
+    assert ids(tmp_path) == list(range(100, 157))
+
+
+@pytest.mark.parametrize("step", ["_commit", "_clean"])
+def test_a_merge_that_was_interrupted_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    folder = sealed_twice(tmp_path)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    # The pass cleans at its start; then it seals the append log, which commits and cleans, and merges.
+    left = {"_commit": 1, "_clean": 2}[step]
+    calls = itertools.chain([getattr(sealer._Index, step)] * left, itertools.repeat(killed))
+
+    def call(*arguments: Any) -> None:
+        next(calls)(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sealer._Index, step, call)
+        with pytest.raises(KeyboardInterrupt):
+            seal_once(tmp_path, JOIN)
+    (folder / manifest.NAME).unlink()
+    seal_once(tmp_path, Policy())
+    assert ids(tmp_path) == list(range(157))
+
+
+class FourPasses(threading.Event):
+    """Ends a sealer after four passes."""
+
+    passes = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.passes += 1
+        if self.passes == 4:
+            self.set()
+        return True
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, link_outside])
+def test_a_damaged_sealed_file_is_left_out_of_merges_and_reported_once(
+    tmp_path: Path, fault: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = sealed_twice(tmp_path)
+    append(tmp_path, 0, 10, OTHER)
+    append(tmp_path, 157, 3)
+    fault(folder / "sealed-00001.parquet")
+    run(tmp_path, FourPasses(), interval_s=0, policy=JOIN)
+    [error] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "sealed-00001.parquet" in str(error.__dict__)
+    names = [file.name for file in manifest.load(folder).files]
+    assert names == ["sealed-00001.parquet", "sealed-00004.parquet"], "the others were merged"
+    assert not list((tmp_path / OTHER).glob("tail-*")), "the other index was sealed"
+    with pytest.raises(SealingError) as raised:
+        seal_once(tmp_path, JOIN)
+    assert list(raised.value.failures) == [INDEX]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_ids_file_holds_up_nothing(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    folder = sealed_twice(tmp_path)
+    [ids_file] = folder.glob("ids-*")
+    fault(ids_file)
+    seal_once(tmp_path, JOIN)
+    append(tmp_path, 157, 3)
+    seal_once(tmp_path, JOIN)
+    assert ids(tmp_path) == list(range(160))
+
+
+@pytest.mark.parametrize("fault", [cut, zeroed, garbage, empty, Path.unlink])
+def test_a_damaged_append_log_loses_only_its_own_events(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    folder = sealed_twice(tmp_path)
+    append(tmp_path, 0, 10, OTHER)
+    [append_log] = folder.glob("tail-*")
+    fault(append_log)
+    append(tmp_path, 157, 3)
+    seal_once(tmp_path, JOIN)
+    found = [number for number in ids(tmp_path) if not 150 <= number < 157]
+    assert found == sorted([*range(150), *range(157, 160), *range(10)])
