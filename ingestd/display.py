@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 _WIDE = {"W", "F"}
@@ -44,16 +46,31 @@ def point_at(message: str, line: str, column: int, length: int, hint: str = "", 
 
 
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_BACKSLASHES = re.compile(r"(?:\\x[89A-Fa-f][0-9A-Fa-f])+|\\\\")  # or an escaped backslash, which stays
 
 
 def readable_escapes(text: str) -> str:
     """Return a text with the percent escapes decoded that hold printable text beyond ASCII: ``/search?q=서울``."""
-    return _ESCAPES.sub(_readable, text) if "%" in text else text
+    return _ESCAPES.sub(lambda run: _readable_bytes(run[0], run[0]), text) if "%" in text else text
 
 
-def _readable(escapes: re.Match[str]) -> str:
+def readable_message(text: str, event: Mapping[str, Any]) -> str:
+    r"""Return a message with its escapes decoded: in the lines of nginx and Apache also ``\xEC\x84\x9C``."""
+    is_plain_access_line = event.get("visit") is True and "logger_name" not in event
+    return readable_escapes(readable_backslashes(text) if is_plain_access_line else text)
+
+
+def readable_backslashes(text: str) -> str:
+    r"""Return a text with the escapes ``\xEC\x84\x9C`` decoded that hold printable text beyond ASCII."""
+    if "\\x" not in text:
+        return text
+    return _BACKSLASHES.sub(lambda run: _readable_bytes(run[0], run[0].replace("\\x", "%")), text)
+
+
+def _readable_bytes(written: str, escapes: str) -> str:
+    """Return percent escapes decoded; ``written`` if they are not printable text."""
     try:
-        found = unquote(escapes[0], errors="strict")
+        decoded = unquote(escapes, errors="strict")
     except UnicodeDecodeError:
-        return escapes[0]
-    return found if not found.isascii() and found.isprintable() else escapes[0]
+        return written
+    return decoded if not decoded.isascii() and decoded.isprintable() else written

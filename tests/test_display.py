@@ -1,6 +1,6 @@
 import pytest
 
-from ingestd.display import display_width, point_at, readable_escapes
+from ingestd.display import display_width, point_at, readable_escapes, readable_message
 
 WIDTHS = [("ascii", "abc", 3), ("hangul", "서울a", 5), ("decomposed", "서울", 4), ("accent", "e\u0301", 1)]
 
@@ -46,3 +46,22 @@ READABLE = [  # id, text, what is shown
 @pytest.mark.parametrize(("text", "shown"), [case[1:] for case in READABLE], ids=[case[0] for case in READABLE])
 def test_readable_escapes(text: str, shown: str) -> None:
     assert readable_escapes(text) == shown
+
+
+VISIT = {"visit": True}
+MESSAGES = [  # id, message, other fields, what is shown
+    ("nginx", r'"GET /search?q=\xEC\x84\x9C%EC%9A%B8" "UA \x22"', VISIT, r'"GET /search?q=서울" "UA \x22"'),
+    ("apache", r"GET /\xec\x84\x9c", VISIT, "GET /서"),
+    ("apache_backslash", r"GET /\\xec\\\xec\x84\x9c", VISIT, r"GET /\\xec\\서"),
+    ("nginx_backslash", r"GET /\x5CxEC\x84", VISIT, r"GET /\x5CxEC\x84"),
+    ("not_utf8", r"GET /\xBC\xAD", VISIT, r"GET /\xBC\xAD"),
+    ("record_of_a_logger", r"GET /\xEC\x84\x9C", {**VISIT, "logger_name": "gunicorn.access"}, r"GET /\xEC\x84\x9C"),
+    ("no_visit", r"got b'\xec\x84\x9c'", {}, r"got b'\xec\x84\x9c'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "event", "shown"), [case[1:] for case in MESSAGES], ids=[case[0] for case in MESSAGES]
+)
+def test_readable_message(text: str, event: dict[str, object], shown: str) -> None:
+    assert readable_message(text, event) == shown

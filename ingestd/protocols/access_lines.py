@@ -23,6 +23,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ingestd.display import readable_backslashes
+from ingestd.protocols.raw_requests import encode_raw_paths, percent_escapes, writes_escapes
+
 
 class AccessDetails(NamedTuple):
     """What only some servers write; empty or None: not in the line.
@@ -43,25 +46,26 @@ AccessLine = tuple[str, str, str, str, AccessDetails | None]
 
 _METHOD = "([A-Z][A-Z-]{1,30})"
 _HTTP = "HTTP/[0-9.]+"
+_PATH = "([!-~]+)"  # the slow way of paths with other characters: `_raw`
 _STATUS = "([0-9]{3})"
 _SIZE = "([0-9]+|-)"
 _ESCAPED = r"""((?:[^"\\]|\\.)*+)"""
 _TIME = r"\[([^\]\n]{10,40})\]"
 
-_QUOTED = re.compile(rf'"{_METHOD} (\S+) {_HTTP}" {_STATUS} {_SIZE}(.*)').match
+_QUOTED = re.compile(rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS} {_SIZE}(.*)').match
 _COMMON = re.compile(
     rf"(?:\S+:[0-9]+ (?=\S+ \S+ \S+ \[))?"  # the virtual host
-    rf'((?:[^\s,]+, )*\S*) \S+ \S+ {_TIME} "(?:{_METHOD} (\S+)(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
+    rf'((?:[^\s,]+, )*\S*) \S+ \S+ {_TIME} "(?:{_METHOD} {_PATH}(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
 ).match
-_UVICORN = re.compile(rf'(?:[A-Z]+: +)?(\S*) - "{_METHOD} (\S+) {_HTTP}" {_STATUS}(?!\S)').match
-_GRANIAN = re.compile(rf'{_TIME} (\S+) - "{_METHOD} (\S+) [^"\s]*" {_STATUS}(?: ([0-9]{{1,12}}\.[0-9]+))?').match
+_UVICORN = re.compile(rf'(?:[A-Z]+: +)?(\S*) - "{_METHOD} {_PATH} {_HTTP}" {_STATUS}(?!\S)').match
+_GRANIAN = re.compile(rf'{_TIME} (\S+) - "{_METHOD} {_PATH} [^"\s]*" {_STATUS}(?: ([0-9]{{1,12}}\.[0-9]+))?').match
 _UWSGI = re.compile(
-    rf"\[pid: [^\]]*\] (\S*) \([^)]*\) \{{[^}}]*\}} {_TIME} {_METHOD} (\S+) => generated ([0-9]+) bytes "
+    rf"\[pid: [^\]]*\] (\S*) \([^)]*\) \{{[^}}]*\}} {_TIME} {_METHOD} {_PATH} => generated ([0-9]+) bytes "
     rf"in ([0-9]{{1,12}}) (msecs|micros) [^(]*\({_HTTP} {_STATUS}\)"
 ).match
-_CHANNELS = re.compile(rf"HTTP {_METHOD} (\S+) {_STATUS} \[([0-9]{{1,12}}\.[0-9]+), (\S*)\]").match
+_CHANNELS = re.compile(rf"HTTP {_METHOD} {_PATH} {_STATUS} \[([0-9]{{1,12}}\.[0-9]+), (\S*)\]").match
 _BRACKETED_TIME = re.compile(rf'{_TIME} (?="|HTTP )').match
-_ANYWHERE = re.compile(rf'"{_METHOD} (\S+) {_HTTP}" {_STATUS}(?: {_SIZE})?(?!\S)').search
+_ANYWHERE = re.compile(rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS}(?: {_SIZE})?(?!\S)').search
 
 _TAIL = re.compile(rf' "{_ESCAPED}" "{_ESCAPED}"(?: "{_ESCAPED}")?(.*)').match
 _WITH_UNIT = re.compile(r"""(?:^|[ =:"])([0-9]{1,12}(?:\.[0-9]+)?) ?(ms|us|µs|s)"?(?!\S)""").search
@@ -125,6 +129,8 @@ def _bracketed(text: str) -> AccessLine | None:
     if start >= 0 and (match := _UWSGI(text, start)):
         client, time, method, path, size, number, unit, status = match.groups()
         return method, path, status, size, AccessDetails(client, time, duration_ms=_milliseconds(number, unit))
+    if start >= 0 and (line := _raw(text)):
+        return line
     if match := _GRANIAN(text):
         time, client, method, path, status, number = match.groups()
         duration = None if number is None else float(number)
@@ -154,20 +160,42 @@ def _without_port(client: str) -> str:
 def _common(match: re.Match[str]) -> AccessLine | None:
     client, time, method, path, status, size, tail = match.groups()
     if method is None:  # no valid request: TLS to a plain port, an attack
-        return None
+        return _raw(match.string)
     line = method, path, status, size, _details(tail, client, time)
     return line if "," not in client else (*line[:4], line[4]._replace(client="", forwarded=client))
 
 
 def _anywhere(text: str) -> AccessLine | None:
     """Find an access line inside a text, such as after the prefix of a formatter."""
-    if " HTTP/" not in text or (match := _ANYWHERE(text)) is None:
+    if " HTTP/" not in text:
         return None
+    if (match := _ANYWHERE(text)) is None:
+        return _raw(text)
     start = match.start()
     if "://" in text[max(0, start - 300) : start].rstrip().rpartition(" ")[2]:  # a request that goes out
         return None
     method, path, status, size = match.groups()
     return method, path, status, size or "", None
+
+
+def _raw(text: str) -> AccessLine | None:
+    """Parse a line whose path has bytes that the client should have percent-encoded: as if it had."""
+    encoded = text if text.isascii() else encode_raw_paths(text)
+    return None if encoded == text else parse_access_line(encoded)
+
+
+def unescaped(text: str, line: AccessLine) -> AccessLine:
+    r"""Return a line that is not from Python's logging with nginx's and Apache's escapes as percent escapes.
+
+    A backslash in the line of another server is one that the client sent.
+    """
+    method, path, status, size, details = line
+    if not writes_escapes(text):
+        return line
+    if details is not None:
+        agent, referrer = readable_backslashes(details.user_agent), percent_escapes(details.referrer)
+        details = details._replace(user_agent=agent, referrer=referrer)
+    return method, percent_escapes(path), status, size, details
 
 
 def _details(tail: str, client: str = "", time: str = "") -> AccessDetails:

@@ -10,7 +10,7 @@ import click
 from ingestd.cli.common import tables
 from ingestd.cli.common.terminal import colour_of, coloured, screen_cells
 from ingestd.cli.common.times import local_time, zone_name
-from ingestd.display import readable_escapes
+from ingestd.display import readable_message
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.settings import SETTINGS, Settings
 from ingestd.stores.base import LogStore
@@ -67,7 +67,7 @@ def _event_lines(document: bytes, cells: int | None, *, colours: bool) -> Iterat
     except NotJsonError:
         event = {}
     message = event.get("message")
-    text = readable_escapes(message if isinstance(message, str) else document.decode(errors="replace"))
+    text = readable_message(message if isinstance(message, str) else document.decode(errors="replace"), event)
     text = tables.printable(text)
     if isinstance(word := event.get("search_word"), str):
         text = f"[{tables.printable(word)}] {text}"

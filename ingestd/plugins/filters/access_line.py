@@ -16,7 +16,14 @@ from ingestd.event.fields import Event, FieldRef
 from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._times import line_timestamper
 from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
-from ingestd.protocols.access_lines import AccessDetails, AccessLine, access_time, leading_time, parse_access_line
+from ingestd.protocols.access_lines import (
+    AccessDetails,
+    AccessLine,
+    access_time,
+    leading_time,
+    parse_access_line,
+    unescaped,
+)
 from ingestd.protocols.access_records import FIELDS, parse_access_record
 
 _request_repr = re.compile(r"<(?:[AW]SGIRequest|[\w.]{1,100}\.Request): ([A-Z][A-Z-]{0,30}) (['\"])(/.*)\2>", re.DOTALL)
@@ -85,13 +92,15 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
 
     def access_line(event: Event, received_ns: int) -> bool:
         text = source.get(event) if nested else event.get(name)
-        line = parse(text) if type(text) is str else None
-        if line is None:
+        if type(text) is not str or (line := parse(text)) is None:
             return unmatched(event, text, received_ns)
         logger = event.get("logger_name")
-        if type(logger) is str and (known[logger] if logger in known else is_outgoing(logger)):
-            event.setdefault("visit", False)
-            return False
+        if type(logger) is str:
+            if known[logger] if logger in known else is_outgoing(logger):
+                event.setdefault("visit", False)
+                return False
+        elif "\\" in text:
+            line = unescaped(text, line)
         if again:
             for field in _PARSED:
                 event.pop(field, None)

@@ -61,12 +61,22 @@ export function country(code) {
 
 /** Return a text with the percent escapes decoded that hold text beyond ASCII: `/search?q=서울`. */
 export function readable(text) {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
-    try {
-      const found = decodeURIComponent(escapes);
-      return /\P{ASCII}/u.test(found) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(found) ? found : escapes;
-    } catch {
-      return escapes;
-    }
-  });
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => decoded(escapes, escapes));
+}
+
+/** Return the text of an event with its escapes decoded: in the lines of nginx and Apache also `\xEC\x84\x9C`. */
+export function readableMessage(text, event) {
+  if (event.visit !== true || event.logger_name !== undefined) return readable(text);
+  return readable(
+    text.replace(/(?:\\x[89a-f][0-9a-f])+|\\\\/gi, (written) => decoded(written, written.replace(/\\x/g, "%"))),
+  );
+}
+
+function decoded(written, escapes) {
+  try {
+    const text = decodeURIComponent(escapes);
+    return /\P{ASCII}/u.test(text) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text) ? text : written;
+  } catch {
+    return written;
+  }
 }

@@ -1,7 +1,7 @@
 /** The events: a row for each, newest first, which expands to the whole event. */
 
 import { h, put } from "./dom.js";
-import { plain, readable } from "./format.js";
+import { plain, readable, readableMessage } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass, levelOf } from "./levels.js";
@@ -121,7 +121,7 @@ export function createTable() {
   }
 
   function messageCell(event) {
-    const text = readable(plain(event.message ?? event.event?.original ?? event));
+    const text = readableMessage(plain(event.message ?? event.event?.original ?? event), event);
     const line = text.length > LINE ? `${text.slice(0, LINE)}…` : text;
     const stack = !state.traces && stackOf(event);
     return h(
@@ -146,7 +146,7 @@ export function createTable() {
       h(
         "div",
         { class: "message" },
-        path === "message" ? marked(readable(plain(value))) : readable(plain(value)).slice(0, LINE),
+        path === "message" ? marked(readableMessage(plain(value), event)) : readable(plain(value)).slice(0, LINE),
         scalar && path !== "message" ? tools(path, value) : null,
       ),
     );

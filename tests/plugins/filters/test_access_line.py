@@ -273,6 +273,84 @@ SERVERS = [
     ),
 ]
 
+LATIN1 = "/search?q=서울 HTTP/1.1".encode().decode("latin-1")
+RAW = [  # id, message, logger, path, word
+    (
+        "nginx",
+        rf'192.0.2.5 - - [{DATE}] "GET /search?q=\xEC\x84\x9C\xEC\x9A\xB8 HTTP/1.1" 200 5 "-" "-"',
+        "",
+        PATH,
+        "서울",
+    ),
+    ("apache", rf'192.0.2.5 - - [{DATE}] "GET /search?q=\xec\x84\x9c\xec\x9a\xb8 HTTP/1.1" 200 5', "", PATH, "서울"),
+    ("nginx_cp949", rf'1.2.3.4 - - [{DATE}] "GET /?q=\xBC\xAD HTTP/2.0" 200 5 "-" "-"', "", "/?q=%BC%AD", "서"),
+    ("nginx_backslash", rf'1.2.3.4 - - [{DATE}] "GET /?q=a\x5CxEC HTTP/1.1" 200 5', "", "/?q=a%5CxEC", r"a\xec"),
+    ("nginx_quote", rf'1.2.3.4 - - [{DATE}] "GET /?q=\x22a\x22 HTTP/1.1" 200 5', "", "/?q=%22a%22", '"a"'),
+    ("apache_backslash", rf'1.2.3.4 - - [{DATE}] "GET /?q=a\\xEC HTTP/1.1" 200 5', "", "/?q=a%5CxEC", r"a\xec"),
+    ("apache_quote", rf'1.2.3.4 - - [{DATE}] "GET /?q=\"a\"\t HTTP/1.1" 200 5', "", "/?q=%22a%22%09", '"a"'),
+    ("syslog", rf'<190>x nginx: 1.2.3.4 - - [{DATE}] "GET /?q=\xEC\x84\x9C HTTP/1.1" 200 5', "", "/?q=%EC%84%9C", "서"),
+    (
+        "gunicorn_backslash",
+        rf'1.2.3.4 - - [{DATE}] "GET /?q=a\xEC HTTP/1.1" 200 5',
+        "gunicorn.access",
+        r"/?q=a\xEC",
+        r"a\xec",
+    ),
+    ("runserver_backslash", r'"GET /?q=a\xEC HTTP/1.1" 200 5', "django.server", r"/?q=a\xEC", r"a\xec"),
+    ("runserver_backslash_plain", r'"GET /?q=a\xEC HTTP/1.1" 200 5', "", r"/?q=a\xEC", r"a\xec"),
+    ("uvicorn_backslash", r'1.2.3.4:5 - "GET /?q=a\xEC\ HTTP/1.1" 200', "uvicorn.access", "/?q=a\\xEC\\", "a\\xec\\"),
+    ("daphne_backslash", r'1.2.3.4:5 - - [28/Nov/2026:10:00:00] "GET /?q=a\xEC" 200 5', "", r"/?q=a\xEC", r"a\xec"),
+    ("runserver", f'"GET {LATIN1}" 200 5', "django.server", PATH, "서울"),
+    (
+        "runserver_blank_bytes",
+        '"GET /?q=\xec\xa0\x84\xec\x85\x85 HTTP/1.1" 400 -',
+        "django.server",
+        "/?q=%EC%A0%84%EC%85%85",
+        "전셅",
+    ),
+    ("runserver_cp949", '"GET /?q=\xbc\xad\xbf\xef HTTP/1.1" 200 5', "django.server", "/?q=%BC%AD%BF%EF", "서울"),
+    ("gunicorn", f'1.2.3.4 - - [{DATE}] "GET {LATIN1}" 200 5 "-" "-"', "gunicorn.access", PATH, "서울"),
+    ("nginx_unescaped", f'1.2.3.4 - - [{DATE}] "GET /search?q=서울 HTTP/1.1" 200 5 "-" "-"', "", PATH, "서울"),
+    ("nginx_unescaped_latin", f'1.2.3.4 - - [{DATE}] "GET /?q=caf\xe9 HTTP/1.1" 200 5', "", "/?q=caf%C3%A9", "café"),
+    ("in_a_text", '2026-11-28 INFO "GET /?q=서울 HTTP/1.1" 200 5', "", "/?q=%EC%84%9C%EC%9A%B8", "서울"),
+    ("ideographic_space", '"GET /?q=서\u3000울 HTTP/1.1" 200 5', "", "/?q=%EC%84%9C%E3%80%80%EC%9A%B8", "서 울"),
+    (
+        "uwsgi",
+        "[pid: 12|app: 0|req: 4/9] 192.0.2.5 () {40 vars in 741 bytes} [Sat Nov 28 10:00:00 2026] GET /search?q=서울 "
+        "=> generated 5316 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)",
+        "",
+        PATH,
+        "서울",
+    ),
+    (
+        "uwsgi_backslash",
+        r"[pid: 12|app: 0|req: 4/9] 192.0.2.5 () {40 vars in 741 bytes} [Sat Nov 28 10:00:00 2026] GET /?q=a\xEC "
+        "=> generated 5316 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)",
+        "",
+        r"/?q=a\xEC",
+        r"a\xec",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "logger", "path", "word"), [case[1:] for case in RAW], ids=[case[0] for case in RAW]
+)
+def test_bytes_that_are_not_percent_encoded(message: str, logger: str, path: str, word: str) -> None:
+    event: dict[str, Any] = {"@timestamp": OWN, "message": message, **({"logger_name": logger} if logger else {})}
+    build("access_line")(event)
+    build("search_word", fallback_charset="CP949")(event)
+    assert (event["request_path"], event["search_word"]) == (path, word)
+    assert (event["message"], event["visit"]) == (message, True)
+
+
+def test_escapes_of_the_client() -> None:
+    agent, referrer = r"\xEC\x84\x9C \x22x\x22", r"http://a/?q=\xEC\x84\x9C"
+    event: dict[str, Any] = {"message": rf'1.2.3.4 - - [{DATE}] "GET / HTTP/1.1" 200 5 "{referrer}" "{agent}"'}
+    build("access_line")(event)
+    assert (event["referrer"], event["user_agent"]) == ("http://a/?q=%EC%84%9C", r"서 \x22x\x22")
+
+
 OTHERS = [
     Case(
         "referrer_and_agent_are_not_the_request",
