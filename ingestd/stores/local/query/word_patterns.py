@@ -15,6 +15,10 @@ import regex
 
 from ingestd.stores.query import Gap
 
+BETWEEN_TEXTS = "\u2686"
+"""A character that is in no word, and that no pattern matches: texts that are joined with it are matched at once, as if
+each was matched on its own. It is one of `_EMOJI`, but no emoji."""
+
 _EMOJI = r"\x{2600}-\x{27bf}\x{1f1e6}-\x{1f1ff}\x{1f300}-\x{1faff}"
 _FORMAT = (  # \p{Cf} but U+200B, which separates words; RE2 cannot exclude a single character from a class
     r"\x{ad}\x{600}-\x{605}\x{61c}\x{6dd}\x{70f}\x{890}\x{891}\x{8e2}\x{180e}\x{200c}-\x{200f}\x{202a}-\x{202e}"

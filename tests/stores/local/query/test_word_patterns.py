@@ -4,8 +4,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestd.stores.local.files.duckdb_sql import literal
-from ingestd.stores.local.query.word_patterns import text_pattern, word_pattern
-from ingestd.stores.query import Gap
+from ingestd.stores.local.query.conditions import SourceColumns, sql_condition
+from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern, word_pattern
+from ingestd.stores.query import FREE_FIELDS, Condition, Gap, Text, Word
 from ingestd.stores.words import holds, words
 
 CONNECTION = duckdb.connect(config={"threads": 1})
@@ -98,3 +99,41 @@ PATTERNS = [  # id, text, pattern, whether it is found
 @pytest.mark.parametrize(("text", "pattern", "expected"), [c[1:] for c in PATTERNS], ids=[c[0] for c in PATTERNS])
 def test_patterns(text: str, pattern: tuple[str | Gap, ...], expected: bool) -> None:
     assert found(text, word_pattern(pattern)) is expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts=st.lists(st.text(SIGNS, max_size=5), max_size=3), wanted=st.text(SIGNS, max_size=4).filter(words))
+@example(texts=["a", "b"], wanted="a b")
+@example(texts=["東", "京"], wanted="東京")
+@example(texts=["カ", "a"], wanted="カ a")
+def test_joined_texts_are_matched_alone(texts: list[str], wanted: str) -> None:
+    assert words(BETWEEN_TEXTS) == []
+    expected = any(holds(text, words(wanted)) for text in texts)
+    assert found(BETWEEN_TEXTS.join(texts), text_pattern(words(wanted))) is expected
+
+
+GAPS = [("a", Gap.MANY, "b"), ("a", Gap.ONE, "b"), ("1", Gap.MANY, "2"), ("a", Gap.MANY, "2"), ("_", Gap.MANY, "_")]
+
+
+@pytest.mark.parametrize("pattern", GAPS, ids=[f"{left}_{gap.name}_{right}" for left, gap, right in GAPS])
+def test_no_part_of_a_word_reaches_over_joined_texts(pattern: tuple[str | Gap, ...]) -> None:
+    left, _, right = pattern
+    assert found(f"{left}x{right} {left}1{right}", word_pattern(pattern))
+    assert not found(f"{left}{BETWEEN_TEXTS}{right}", word_pattern(pattern))
+
+
+@pytest.mark.parametrize("columns", [(), ("message",), FREE_FIELDS], ids=["append_log", "some_columns", "columns"])
+@pytest.mark.parametrize(
+    ("condition", "pattern"),
+    [
+        (Text("not found at all"), text_pattern(["not", "found", "at", "all"])),
+        (Word(("a", Gap.MANY, "b")), word_pattern(("a", Gap.MANY, "b"))),
+    ],
+    ids=["phrase", "wildcard"],
+)
+def test_a_regular_expression_stands_once_in_a_query(
+    condition: Condition, pattern: str, columns: tuple[str, ...]
+) -> None:
+    """Each place costs DuckDB milliseconds."""
+    sql = sql_condition(condition, SourceColumns(columns))
+    assert (sql.count(literal(pattern)), sql.count("regexp_matches")) == (1, 1)
