@@ -22,6 +22,7 @@ from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.pidfile import claim
 from ingestd.supervisor.plan import Plan
+from ingestd.supervisor.request_results import RequestResults
 from ingestd.supervisor.sockets import Listener
 from ingestd.supervisor.supervisor import Supervisor
 from ingestd.supervisor.worker import run_worker
@@ -40,19 +41,26 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], 
 
     def reload() -> Plan:
         try:
-            return _plan(settings, load())
+            return make_plan(settings, load())
         except ConfigErrors as errors:
             raise ValueError(errors.render()) from None
         except AccessError as error:
             raise ValueError(str(error)) from None
 
-    plan = _plan(settings, first)
+    plan = make_plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
+    results = RequestResults(settings.data_dir)
     stream_ids = StreamIds()
-    return Supervisor(plan, reload, lambda: stream_ids.new().id, os.environ, helpers).run()
+    return Supervisor(plan, reload, lambda: stream_ids.new().id, os.environ, results, helpers).run()
 
 
-def _plan(settings: Settings, configs: Configs) -> Plan:
+def make_plan(settings: Settings, configs: Configs) -> Plan:
+    """Return what to run with these settings and configs.
+
+    Raises:
+        ConfigErrors: A config is wrong.
+        AccessError: The pages would be open to everyone.
+    """
     workers = settings.workers or _cores()
     pipelines = compile_all(settings, configs, worker_name(workers - 1))
     dashboard = make_dashboard_config(settings, pipelines)

@@ -77,7 +77,10 @@ class Acceptor:
 
     def adopt(self, environ: Mapping[str, str], listeners: Sequence[Listener]) -> None:
         """Take over the sockets that an earlier supervisor left, through systemd or ``exec``."""
-        found = inherited(environ, os.getpid()) + _passed_on(environ.get(UPGRADE_VARIABLE, ""))
+        if passed_on := environ.get(UPGRADE_VARIABLE):  # systemd's variables are those of the program before
+            found = _passed_on(passed_on)
+        else:
+            found = inherited(environ, os.getpid())
         manifests = [pair for pair in found if is_manifest(pair[0])]
         entries = self._manifest.adopt(manifests)
         sockets = [pair for pair in found if pair not in manifests]

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 _FIRST_FD = 3  # sd_listen_fds(3)
 
+LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+"""They describe descriptors of the program that systemd started, not of one that is executed in its place."""
+
 
 class Notifier:
     """Sends to the socket named by NOTIFY_SOCKET; does nothing if there is none."""

@@ -38,6 +38,12 @@ class SignalSocket:
     def block(self) -> None:
         """Let later signals wait for the program that is executed next in this process."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+        signal.set_wakeup_fd(-1)
+
+    def unblock(self) -> None:
+        """Catch signals again, since no program was executed."""
+        signal.set_wakeup_fd(self._writer.fileno())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)
 
     def close(self) -> None:
         """Stop catching."""

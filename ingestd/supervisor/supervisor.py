@@ -16,12 +16,12 @@ import os
 import resource
 import selectors
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+import ingestd
 from ingestd.logs import get_logger
 from ingestd.supervisor.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.supervisor.channel import Message
@@ -29,9 +29,12 @@ from ingestd.supervisor.children import Child, ChildMain, Children
 from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
+from ingestd.supervisor.request_results import RequestResults
 from ingestd.supervisor.signals import SignalSocket
+from ingestd.supervisor.sockets import Listener
 from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, SupervisorState
 from ingestd.supervisor.stats import StatsGatherer
+from ingestd.supervisor.upgrade import UpgradeCheck, execute_installed
 from ingestd.supervisor.workers import Workers
 
 log = get_logger(__name__)
@@ -51,6 +54,7 @@ class Supervisor:
         reload: Returns the plan of a new config; raises ValueError with everything that is wrong with it.
         new_id: Makes ids of connections.
         environ: The environment, for systemd's variables and those of an upgrade.
+        results: Where the results of requests are noted.
         helpers: Processes to run beside the workers, whatever the plan.
     """
 
@@ -60,12 +64,13 @@ class Supervisor:
         reload: Callable[[], Plan],
         new_id: Callable[[], str],
         environ: Mapping[str, str],
+        results: RequestResults,
         helpers: Sequence[Helper] = (),
     ) -> None:
         self._plan, self._load = plan, reload
         self._helpers = {helper.name: helper for helper in helpers}
         self._notifier = Notifier(environ)
-        self._environ = environ
+        self._environ, self._results = environ, results
         self._selector = selectors.DefaultSelector()
         self._acceptor = Acceptor(
             self._selector,
@@ -79,6 +84,7 @@ class Supervisor:
         )
         self._workers = Workers(self._children, self._acceptor)
         self._stats = StatsGatherer(self._send_stats)
+        self._upgrade_check = UpgradeCheck(self._selector, self._on_upgrade_checked)
         self._helper_states: dict[str, Message] = {}  # the latest answer of each
         self._state = SupervisorState.RUNNING
         self._requests: list[tuple[Request, str, Message | None]] = []  # with its cause, and what to answer to
@@ -87,6 +93,7 @@ class Supervisor:
         self._replacement = RollingReplacement(self._children, (), self._ask_to_end)
         self._drained_again: set[str] = set()  # workers that were killed while they drained, and started once more
         self._was_ready = False
+        self._stopping_since = 0.0
         self._next_heartbeat = 0.0
         self._watcher = ConfigWatcher(plan)
         self._exit_code = 0
@@ -106,12 +113,14 @@ class Supervisor:
         self._selector.register(signals, selectors.EVENT_READ, lambda: self._receive_signals(signals))
         try:
             self._loop()
+            while self._state is SupervisorState.UPGRADING:
+                self._exec(signals)
+                self._loop()  # it failed
         except Exception as error:
             log.exception("the supervisor failed and ends", state=self._state.value, error=repr(error))
             return 1
-        if self._state is SupervisorState.UPGRADING:
-            self._exec(signals)
         signals.close()
+        log.info("stopped", seconds=round(time.monotonic() - self._stopping_since, 1), exit_code=self._exit_code)
         return self._exit_code
 
     def _loop(self) -> None:
@@ -122,13 +131,17 @@ class Supervisor:
                 key.data()
             self._handle_requests()
             self._children.tick()
+            self._upgrade_check.tick()
             self._send_heartbeat()
             if self._state is SupervisorState.RUNNING and self._watcher.changed(time.monotonic()):
                 self._reload("a file of the config has changed")
 
     def _timeout(self) -> float | None:
-        deadline = self._children.next_deadline()
-        deadlines = [deadline] if deadline is not None else []
+        deadlines = [
+            deadline
+            for deadline in (self._children.next_deadline(), self._upgrade_check.deadline)
+            if deadline is not None
+        ]
         if self._notifier.watchdog_seconds:
             deadlines.append(self._next_heartbeat)
         if self._plan.watch:
@@ -180,6 +193,7 @@ class Supervisor:
         if not self._was_ready and self._workers.all_ready:
             self._was_ready = True
             self._notifier.ready()
+            self._report_upgrade()
             if not self._state.final:
                 for name in self._helpers:
                     self._children.start(name)
@@ -247,22 +261,36 @@ class Supervisor:
 
     def _request(self, request: Request, cause: str) -> str:
         """Do what is asked for as ``REPLIES`` says; returns why it was not done, empty if it was."""
-        match REPLIES[self._state][request]:
+        reply = REPLIES[self._state][request]
+        if request is Request.UPGRADE and self._upgrade_check.running:
+            reply = Reply.LATER  # the code may have changed since its check has started
+        match reply:
             case Reply.NOW:
-                return self._actions[request](cause)
+                self._results.start(request)
+                if error := self._actions[request](cause):
+                    self._results.finish(request, error=error)
+                return error
             case Reply.LATER:
                 self._postponed[request] = cause
                 return f"the daemon is {self._state.value}; this is done after that"
             case Reply.REFUSE:
                 text = "a request is refused because the daemon is about to end"
                 log.warning(text, request=request.value, cause=cause, state=self._state.value)
-                return f"the daemon is {self._state.value}"
+                error = f"the daemon is {self._state.value}"
+                self._results.start(request)
+                self._results.finish(request, error=error)
+                return error
             case Reply.IGNORE:
+                self._results.start(request)  # it ends with what is being done
                 return ""
 
     def _stop(self, cause: str) -> str:
         """Stop accepting, let the workers drain, end."""
         log.info("stopping", signal=cause)
+        self._stopping_since = time.monotonic()
+        if self._upgrade_check.running:
+            self._upgrade_check.cancel()
+            self._refuse_upgrade("the daemon is stopping")
         self._state = SupervisorState.STOPPING
         self._notifier.stopping()
         self._acceptor.stop()
@@ -300,23 +328,51 @@ class Supervisor:
         if self._replacement.next():
             return
         log.info("every process runs the new config")
+        self._results.finish(Request.RELOAD, text="every process runs the new config")
         self._state = SupervisorState.RUNNING
         self._notifier.ready()
-        for request in (Request.STOP, Request.RELOAD):
+        self._request_postponed(Request.STOP, Request.RELOAD)
+
+    def _request_postponed(self, *requests: Request) -> None:
+        for request in requests:
             if (cause := self._postponed.pop(request, None)) is not None:
                 self._requests.append((request, cause, None))
 
     def _upgrade(self, cause: str) -> str:
-        """Hand everything to a new supervisor: the same process, the code that is installed now."""
+        """Have the installed code checked; if it is good, it takes over."""
+        log.info("checking the installed code before the upgrade", cause=cause)
         try:
-            load_plan(self._load)  # a config that is wrong by now would end the new supervisor and all connections
-        except PlanError as error:
-            log.error("the upgrade is refused, because the config is wrong", error=error)
-            return str(error)
-        log.info("upgrading: the daemon restarts in place and keeps its connections", cause=cause)
+            self._upgrade_check.start()
+        except OSError as error:
+            self._refuse_upgrade(f"its check cannot be started: {error.strerror}")
+        return ""
+
+    def _on_upgrade_checked(self, error: str, listeners: Sequence[Listener]) -> None:
+        """Hand everything to a new supervisor, in the same process, if it can use what it is going to need."""
+        if not error:
+            try:
+                self._acceptor.listen(listeners)
+            except OSError as failure:
+                error = str(failure)
+        if error:
+            self._refuse_upgrade(error)
+            self._request_postponed(Request.UPGRADE)
+            return
+        log.info("upgrading: the daemon restarts in place and keeps its connections")
         self._state = SupervisorState.UPGRADING
         self._ask_all_to_end()
-        return ""
+
+    def _refuse_upgrade(self, error: str) -> None:
+        log.error("the upgrade is refused; the daemon goes on as before", error=error)
+        self._results.finish(Request.UPGRADE, error=error)
+
+    def _report_upgrade(self) -> None:
+        """Say that the supervisor before has been replaced, if this one was executed in its place."""
+        if UPGRADE_VARIABLE in self._environ:
+            connections = len(self._acceptor.connections)
+            log.info("the upgrade is complete", version=ingestd.__version__, connections=connections)
+            text = f"the daemon runs version {ingestd.__version__}; connections kept: {connections}"
+            self._results.finish_all(text=text)
 
     def _ask_all_to_end(self) -> None:
         self._children.cancel_starts()
@@ -341,14 +397,24 @@ class Supervisor:
         return min(seconds, _UPGRADE_SECONDS) if self._state is SupervisorState.UPGRADING else seconds
 
     def _exec(self, signals: SignalSocket) -> None:
+        """Execute the installed code; if that fails, everything is ready for ``_loop`` to start again."""
         signals.block()  # the next supervisor gets what comes until it can receive signals
         self._receive_signals(signals)
-        asked = [request for request, _, _ in self._requests]
-        if Request.STOP in self._postponed or Request.STOP in asked:
+        asked = {request for request, _, _ in self._requests} | self._postponed.keys()
+        if Request.STOP in asked:
             os.kill(os.getpid(), signal.SIGTERM)
-        signal.set_wakeup_fd(-1)
-        environ = {**os.environ, UPGRADE_VARIABLE: self._acceptor.for_exec()}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- that is what it is for
+        for request in asked - {Request.STOP}:  # the new supervisor does them by starting
+            self._results.start(request)
+        try:
+            execute_installed(self._acceptor.for_exec())
+        except OSError as error:
+            self._refuse_upgrade(f"the new code cannot be executed: {error.strerror}")
+            self._results.finish_all(error="it was given up for an upgrade, which failed")
+            with suppress(OSError):  # an address is taken by now: keep the others
+                self._acceptor.listen(self._plan.listeners)
+        self._state, self._was_ready = SupervisorState.RUNNING, False
+        self._requests, self._postponed = [], {}
+        signals.unblock()
 
 
 def _raise_descriptor_limit() -> None:

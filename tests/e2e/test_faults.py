@@ -125,9 +125,29 @@ def test_config_that_fails_to_load(start: Start) -> None:
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for("the new config was rejected; the old one stays in force")
     [failure] = daemon.said("loading the config failed")
-    assert "_plan" in failure["error"]
+    assert "make_plan" in failure["error"]
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for("every process runs the new config")
+    daemon.stop()
+
+
+def test_code_that_cannot_be_executed(start: Start) -> None:
+    """The workers have left for the upgrade: they come back, and so do the connections."""
+    daemon = start("exec")
+    with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+        client.sendall(b'{"message":"first"}\n{"message":')
+        daemon.wait_for_delivery(1)
+        for refusals, completed in ((1, 0), (1, 1)):
+            if not completed:
+                daemon.arm()
+            served = len(daemon.said("serving metrics and health"))
+            daemon.process.send_signal(signal.SIGUSR2)
+            wait_until(lambda: len(daemon.said("serving metrics and health")) > served, "HTTP")  # noqa: B023
+            assert len(daemon.said("the upgrade is refused; the daemon goes on as before")) == refusals
+            assert len(daemon.said("the upgrade is complete")) == completed
+            client.sendall(b'"next"}\n{"message":')
+            daemon.wait_for_delivery(1)
+        wait_until(lambda: len(children_of(daemon.process.pid)) == 3, "all processes")
     daemon.stop()
 
 

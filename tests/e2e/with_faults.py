@@ -34,13 +34,13 @@ def strikes() -> bool:
     return True
 
 
-def break_method(owner: Any, name: str) -> None:
+def break_method(owner: Any, name: str, error: type[Exception] = InjectedFaultError) -> None:
     """Let a function raise where it is called next."""
     sound = getattr(owner, name)
 
     def faulty(*arguments: Any, **options: Any) -> Any:
         if strikes():
-            raise InjectedFaultError(name)
+            raise error(name)
         return sound(*arguments, **options)
 
     setattr(owner, name, faulty)
@@ -65,7 +65,8 @@ FAULTS: dict[str, Callable[[], None]] = {
     "message": lambda: break_method(Acceptor, "forget"),
     "accept": lambda: break_method(Acceptor, "_add"),
     "loop": lambda: break_method(supervisor.Supervisor, "_send_heartbeat"),
-    "reload": lambda: break_method(ingestd.app.daemon, "_plan"),
+    "reload": lambda: break_method(ingestd.app.daemon, "make_plan"),
+    "exec": lambda: break_method(supervisor, "execute_installed", OSError),
     "worker": lambda: break_method(worker.Worker, "_handle"),
     "helper_thread": lambda: break_method(Helper, "_state"),
     "scheduler_thread": lambda: None,

@@ -7,12 +7,15 @@ import signal
 import click
 
 from ingestd.cli.common.options import settings_options
-from ingestd.cli.common.signals import send_signal
+from ingestd.cli.common.signals import send_request
 from ingestd.settings import Settings
 
 
 @click.command()
 @settings_options("data_dir")
 def reload(settings: Settings) -> None:
-    """Make the daemon reload its config. A bad config is logged and rejected, and the old one stays in force."""
-    send_signal(settings, signal.SIGHUP)
+    """Make the daemon reload its config, and wait until every process runs it.
+
+    Exit codes: 0 it does; 1 the config is wrong, and the old one stays in force, or no daemon is running.
+    """
+    send_request(settings, signal.SIGHUP)

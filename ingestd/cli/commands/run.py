@@ -11,6 +11,7 @@ import click
 
 from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
+from ingestd.app.upgrade_check import UpgradeError, check_upgrade
 from ingestd.cli.common.options import pipeline_options, settings_options
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import PluginBlock
@@ -18,12 +19,20 @@ from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.plugins.registry import find
 from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.logs import set_up_logging
+from ingestd.supervisor.upgrade import CHECK_FLAG
 
 
 @click.command()
 @pipeline_options
 @settings_options()
-def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str | None, named: tuple[str, ...]) -> None:
+@click.option(CHECK_FLAG, "check_only", is_flag=True, hidden=True, help="See ingestd.app.upgrade_check.")
+def run(
+    settings: Settings,
+    config_paths: tuple[Path, ...],
+    config_string: str | None,
+    named: tuple[str, ...],
+    check_only: bool,
+) -> None:
     """Run the daemon. Without a config it runs the built-in pipeline for Django sites, on port 5959.
 
     Signals: SIGTERM and SIGINT stop it, SIGHUP reloads the config, SIGUSR2 upgrades it in place.
@@ -31,14 +40,18 @@ def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str |
     Exit codes: 0 it was stopped or its inputs ended; 1 the config is wrong, something cannot be opened, or events
     were lost; 2 wrong usage or settings.
     """
-    set_up_logging(settings.log_format, settings.log_level)
+    if not check_only:
+        set_up_logging(settings.log_format, settings.log_level)
 
     def load() -> Configs:
         return pipeline_configs(config_paths, config_string, named, settings)
 
     try:
         configs = load()
-        if _listens(configs):
+        if check_only:
+            _check(settings, configs)
+            code = 0
+        elif _listens(configs):
             from ingestd.app.daemon import run_daemon  # noqa: PLC0415 -- only one of the two is needed
             from ingestd.app.helpers import helpers  # noqa: PLC0415
 
@@ -50,13 +63,23 @@ def run(settings: Settings, config_paths: tuple[Path, ...], config_string: str |
     except ConfigErrors as errors:
         click.echo(errors.render(), err=True)
         code = 1
-    except (OSError, OutputGoneError) as error:
+    except (OSError, OutputGoneError, UpgradeError) as error:
         click.echo(f"error: {error}", err=True)
         code = 1
     except SettingsError as error:
         click.echo(error, err=True)
         code = 2
     _leave(code)
+
+
+def _check(settings: Settings, configs: Configs) -> None:
+    if not _listens(configs):
+        raise UpgradeError("the config has no input that listens: it is not for a daemon that keeps connections")
+    from ingestd.app.daemon import make_plan  # noqa: PLC0415 -- as in ``run``
+    from ingestd.app.helpers import helpers  # noqa: PLC0415
+
+    helpers(settings)
+    check_upgrade(settings, make_plan(settings, configs))
 
 
 def _listens(configs: Configs) -> bool:

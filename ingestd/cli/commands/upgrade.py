@@ -7,12 +7,17 @@ import signal
 import click
 
 from ingestd.cli.common.options import settings_options
-from ingestd.cli.common.signals import send_signal
+from ingestd.cli.common.signals import send_request
 from ingestd.settings import Settings
 
 
 @click.command()
 @settings_options("data_dir")
 def upgrade(settings: Settings) -> None:
-    """Restart the daemon in place with the newly installed code; no connection is closed."""
-    send_signal(settings, signal.SIGUSR2)
+    """Restart the daemon in place with the newly installed code; no connection is closed.
+
+    The daemon checks the code, the settings and the config first, in a process of its own.
+
+    Exit codes: 0 the new code runs; 1 it was refused and the daemon goes on as before, or no daemon is running.
+    """
+    send_request(settings, signal.SIGUSR2)
