@@ -73,7 +73,7 @@ class Systemd:
     def connections(self) -> int:
         """Return how many accepted connections are stored."""
         with self._lock:
-            return sum(name.startswith("c.") for name, _ in self.stored)
+            return sum(name.startswith("c") for name, _ in self.stored)
 
     def spawn(
         self, command: list[str], environ: dict[str, str], output: IO[bytes], log: IO[bytes]
