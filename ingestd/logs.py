@@ -8,11 +8,15 @@ was lost, but an operator may want to know. ERROR: events were lost, or an opera
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 _REPEAT_SECONDS = 60.0
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+"""Minimum levels and the priorities of syslog(3)."""
 
 
 class Logger:
@@ -99,3 +103,18 @@ class Outage:
 def get_logger(name: str) -> Logger:
     """Return the logger of a module; ``name`` is its ``__name__``."""
     return Logger(logging.getLogger(name))
+
+
+def goes_to_journal(stream: TextIO) -> bool:
+    """Return whether a stream goes to systemd's journal: JOURNAL_STREAM in systemd.exec(5)."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # not a file, or closed
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def with_priority(level: int, text: str) -> str:
+    """Return a message with its priority before each line, as systemd's journal reads them: sd-daemon(3)."""
+    priority = next(number for limit, number in _PRIORITIES if level >= limit)
+    return "\n".join(f"<{priority}>{line}" for line in text.split("\n"))

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ingestd.settings import (
     SettingsError,
     find_settings_file,
     load_settings,
+    loading,
     resolve_data_dir,
 )
 from ingestd.units import Address
@@ -161,8 +163,47 @@ DATA_DIRS = [  # id, option, environment, folder
 @pytest.mark.parametrize(("option", "environ", "folder"), [c[1:] for c in DATA_DIRS], ids=[c[0] for c in DATA_DIRS])
 def test_data_dir(monkeypatch: pytest.MonkeyPatch, option: str | None, environ: Any, folder: str) -> None:
     monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setattr(loading, "SERVICE_DATA_DIR", Path("/no/service"))
     assert resolve_data_dir(option, environ) == Path(folder)
     assert load_settings(None, environ, {"data_dir": option}).data_dir == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("service", "user", "own", "chosen"),
+    [
+        ("missing", "root", False, "own"),
+        ("there", "root", True, "service"),
+        ("there", "owner", True, "service"),
+        ("there", "other", True, "own"),
+        ("there", "other", False, "service"),
+    ],
+)
+def test_data_dir_of_the_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: str, user: str, own: bool, chosen: str
+) -> None:
+    folders = {"service": tmp_path / "service", "own": tmp_path / "ingestd"}
+    if service == "there":
+        folders["service"].mkdir()
+    if own:
+        folders["own"].mkdir()
+    owner = os.geteuid()
+    monkeypatch.setattr(loading, "SERVICE_DATA_DIR", folders["service"])
+    monkeypatch.setattr(os, "geteuid", lambda: {"root": 0, "owner": owner, "other": owner + 1}[user])
+    settings = load_settings(None, {"XDG_STATE_HOME": str(tmp_path)}, {})
+    assert settings.data_dir == folders[chosen]
+    assert load_settings(None, {"STATE_DIRECTORY": "/c"}, {}).data_dir == Path("/c")
+
+
+def test_credentials_of_systemd(write: Any, tmp_path: Path) -> None:
+    """A file that the settings name comes before them."""
+    (tmp_path / "http_password").write_text("secret")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    settings = load_settings(None, environ, {})
+    assert settings.http_password_file == tmp_path / "http_password"
+    assert settings.origins["http_password_file"] == "CREDENTIALS_DIRECTORY"
+    assert settings.http_token_file == Path()
+    settings = load_settings(write('http_password_file = "/etc/other"'), environ, {})
+    assert settings.http_password_file == Path("/etc/other")
 
 
 def test_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,9 @@ def _show(error: click.ClickException) -> None:
     if context is not None:
         click.echo(context.get_usage(), err=True)
         click.echo(f"Try '{context.command_path} {context.help_option_names[0]}' for help.\n", err=True)
-    click.echo(f"error: {error.format_message()}", err=True)
+    from ingestd.cli.common.errors import show_error  # noqa: PLC0415
+
+    show_error(f"error: {error.format_message()}")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -159,8 +159,8 @@ class Settings:
     data_dir: Path = setting(
         Path(),
         PATH,
-        "Folder of the built-in store, journals and dead letters. Default: systemd's STATE_DIRECTORY, else "
-        "`ingestd` in XDG_STATE_HOME or `~/.local/state`.",
+        "Folder of the built-in store, journals and dead letters. Default: that of the systemd service if there is "
+        "one, else `ingestd` in XDG_STATE_HOME or `~/.local/state`.",
     )
     elasticsearch: str = setting(
         "", URL, "Elasticsearch or OpenSearch for the built-in pipeline; without it, events go to the built-in store."
@@ -178,9 +178,11 @@ class Settings:
         "Password of the dashboard; required (or a token) unless `http` is a loopback address. Other users of the "
         "machine can see flags: prefer the environment variable or http_password_file.",
     )
-    http_password_file: Path = setting(Path(), FILE, "File with the password of the dashboard.")
+    http_password_file: Path = setting(
+        Path(), FILE, "File with the password of the dashboard. Default: systemd's credential `http_password`."
+    )
     http_token: str = setting("", SECRET, "Token for programs, which send `Authorization: Bearer TOKEN`.")
-    http_token_file: Path = setting(Path(), FILE, "File with the token.")
+    http_token_file: Path = setting(Path(), FILE, "File with the token. Default: systemd's credential `http_token`.")
     http_open_metrics: bool = setting(False, YES_NO, "Serve /metrics and /health without a password or token.")
     http_prefix: str = setting("", TEXT, "Path prefix of all pages behind a reverse proxy, such as /logs.")
     http_trust_proxy: bool = setting(

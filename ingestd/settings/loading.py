@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
 import tomllib
@@ -16,6 +17,9 @@ from ingestd.suggest import did_you_mean
 
 FOREIGN_PREFIXES = ("INGESTD_KEEPER_", "INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
 """Prefixes of variables that are not settings: those of the tests, the benchmarks and the daemon itself."""
+
+SERVICE_DATA_DIR = Path("/var/lib/ingestd")
+"""Data folder of the systemd service, packaging/ingestd.service."""
 
 _KUBERNETES = re.compile(r"INGESTD_(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
 """Variables that Kubernetes and Docker links set for a service called ``ingestd``."""
@@ -40,9 +44,10 @@ def find_settings_file(option: str | None, environ: Mapping[str, str] = os.envir
 
 
 def resolve_data_dir(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the data folder: ``--data-dir``, INGESTD_DATA_DIR, systemd's STATE_DIRECTORY, else the user's.
+    """Return the data folder: ``--data-dir``, INGESTD_DATA_DIR, systemd's STATE_DIRECTORY, else the usual one.
 
-    The user's is ``ingestd`` in XDG_STATE_HOME or ``~/.local/state``. It need not exist.
+    That is the service's for root and for the user that owns it, and for others if they have none of their own, which
+    is ``ingestd`` in XDG_STATE_HOME or ``~/.local/state``. It need not exist.
     """
     named = option or environ.get("INGESTD_DATA_DIR")
     return Path(named).expanduser() if named else _usual_data_dir(environ)[0]
@@ -52,8 +57,28 @@ def _usual_data_dir(environ: Mapping[str, str]) -> tuple[Path, str]:
     if state := environ.get("STATE_DIRECTORY"):
         return Path(state.split(":")[0]), "STATE_DIRECTORY"  # systemd separates several by colons
     if state := environ.get("XDG_STATE_HOME"):
-        return Path(state) / "ingestd", "XDG_STATE_HOME"
-    return Path.home() / ".local" / "state" / "ingestd", "default"
+        own, origin = Path(state) / "ingestd", "XDG_STATE_HOME"
+    else:
+        own, origin = Path.home() / ".local" / "state" / "ingestd", "default"
+    return (SERVICE_DATA_DIR, "default") if _uses_service(own) else (own, origin)
+
+
+def _uses_service(own: Path) -> bool:
+    """Return whether a command works on the data of the systemd service, if none is named."""
+    try:
+        owner = SERVICE_DATA_DIR.stat().st_uid
+    except OSError:  # there is no such service
+        return False
+    return os.geteuid() in (0, owner) or not os.access(own, os.F_OK)
+
+
+def _from_credentials(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    """Yield the settings that systemd passes as files: LoadCredential= in systemd.exec(5)."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    for name in SETTINGS if folder else ():
+        file = Path(str(folder), name.removesuffix("_file"))
+        if name.endswith("_file") and file.exists():
+            yield name, str(file), "CREDENTIALS_DIRECTORY"
 
 
 def load_settings(
@@ -75,7 +100,8 @@ def load_settings(
     values: dict[str, Any] = {}
     origins = dict.fromkeys(SETTINGS, "default")
     values["data_dir"], origins["data_dir"] = _usual_data_dir(environ)
-    for name, raw, origin in [*_from_file(file, problems), *_from_environ(environ, problems), *_from_flags(flags)]:
+    given = _from_credentials(environ), _from_file(file, problems), _from_environ(environ, problems), _from_flags(flags)
+    for name, raw, origin in itertools.chain(*given):
         try:
             value = SETTINGS[name].kind.parse(raw)
         except ValueError as error:

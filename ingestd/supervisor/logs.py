@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from ingestd import metrics
 from ingestd.event.timestamp import from_datetime
-from ingestd.logs import Logger, get_logger
+from ingestd.logs import Logger, get_logger, goes_to_journal, with_priority
 
 __all__ = ["JsonFormatter", "Logger", "RateLimitedHandler", "TextFormatter", "get_logger", "set_up_logging"]
 
@@ -27,11 +27,25 @@ def set_up_logging(form: str = "text", level: str = "info", stream: TextIO | Non
         form: ``text`` or ``json``.
         level: The minimum level of ingestd's own messages. For libraries it is WARNING.
     """
-    handler = RateLimitedHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    stream = stream or sys.stderr
+    formatter = JsonFormatter() if form == "json" else TextFormatter()
+    handler = RateLimitedHandler(stream)
+    handler.setFormatter(PriorityFormatter(formatter) if goes_to_journal(stream) else formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("ingestd").setLevel(level.upper())
     logging.captureWarnings(True)
+
+
+class PriorityFormatter(logging.Formatter):
+    """What another formatter returns, with priorities for systemd's journal."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message with its priority."""
+        return with_priority(record.levelno, self._formatter.format(record))
 
 
 class TextFormatter(logging.Formatter):

@@ -1,12 +1,15 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingestd import metrics
+from ingestd.logs import goes_to_journal
 from ingestd.supervisor.logs import JsonFormatter, RateLimitedHandler, TextFormatter, get_logger, set_up_logging
 
 NOON = 1795348800.123  # 2026-11-22T12:00:00.123Z
@@ -136,3 +139,33 @@ def test_set_up_json() -> None:
     set_up_logging("json", "debug", stream)
     get_logger("ingestd.test").debug("deep down", n=1)
     assert json.loads(stream.getvalue())["n"] == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_journal_of_systemd_gets_priorities(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line has one, as the journal makes an entry of each."""
+    file = tmp_path / "journal"
+    with file.open("w") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        set_up_logging(form, "debug", stream)
+        log = get_logger("ingestd.test")
+        log.debug("a")
+        log.info("b")
+        log.warning("c")
+        try:
+            raise OSError("boom")
+        except OSError:
+            log.exception("d")
+    debug, info, warning, *error = file.read_text().splitlines()
+    assert [line[:3] for line in (debug, info, warning)] == ["<7>", "<6>", "<4>"]
+    assert {line[:3] for line in error} == {"<3>"}
+    assert len(error) == (1 if form == "json" else 5)
+
+
+def test_other_stream_than_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is inherited by processes whose stderr goes to a file."""
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    with (tmp_path / "log").open("w") as stream:
+        assert not goes_to_journal(stream)
+    assert not goes_to_journal(io.StringIO())

@@ -12,7 +12,9 @@ import click
 from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.app.upgrade_check import UpgradeError, check_upgrade
+from ingestd.cli.common.errors import show_error
 from ingestd.cli.common.options import pipeline_options, settings_options
+from ingestd.cli.common.owner import with_hint
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import PluginBlock
 from ingestd.pipeline.delivery import OutputGoneError
@@ -61,13 +63,13 @@ def run(
 
             code = run_here(settings, configs)
     except ConfigErrors as errors:
-        click.echo(errors.render(), err=True)
+        show_error(errors.render())
         code = 1
     except (OSError, OutputGoneError, UpgradeError) as error:
-        click.echo(f"error: {error}", err=True)
+        show_error(f"error: {with_hint(error, str(error))}")
         code = 1
     except SettingsError as error:
-        click.echo(error, err=True)
+        show_error(str(error))
         code = 2
     _leave(code)
 

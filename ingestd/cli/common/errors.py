@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,14 @@ from pathlib import Path
 
 import click
 
+from ingestd.cli.common.owner import with_hint
 from ingestd.config.errors import ConfigErrors
+from ingestd.logs import goes_to_journal, with_priority
+
+
+def show_error(text: str) -> None:
+    """Print an error to stderr; as a service, with its priority for systemd's journal."""
+    click.echo(with_priority(logging.ERROR, text) if goes_to_journal(sys.stderr) else text, err=True)
 
 
 @contextmanager
@@ -23,7 +31,7 @@ def os_errors(what: str) -> Iterator[None]:
         raise SystemExit(0) from None
     except OSError as error:
         text = f"{error.filename or what}: {error.strerror}" if error.strerror else str(error)
-        raise click.ClickException(text) from None
+        raise click.ClickException(with_hint(error, text)) from None
 
 
 def check_overwrite(path: Path, *, overwrite: bool) -> None:
@@ -38,5 +46,5 @@ def config_errors() -> Iterator[None]:
     try:
         yield
     except ConfigErrors as errors:
-        click.echo(errors.render(), err=True)
+        show_error(errors.render())
         raise SystemExit(1) from None

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ingestd.cli.common.errors import show_error
+from ingestd.cli.common.owner import act_as_owner
 from ingestd.settings import SETTINGS, Setting, SettingsError, find_settings_file, load_settings
 from ingestd.units import Kind
 
@@ -29,7 +31,7 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
     """Give a command ``--settings`` and the flags of the settings ``names``, or of all settings.
 
     The command is called with ``settings=``, the effective settings from file, environment and flags. Wrong settings
-    end it with exit code 2 and every mistake on stderr.
+    end it with exit code 2 and every mistake on stderr. With ``data_dir``, root runs it as the owner of that folder.
     """
     chosen = [SETTINGS[name] for name in names or SETTINGS]
 
@@ -40,8 +42,10 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
             try:
                 settings = load_settings(find_settings_file(settings_file), flags=flags)
             except SettingsError as error:
-                click.echo(error, err=True)
+                show_error(str(error))
                 raise SystemExit(2) from None
+            if SETTINGS["data_dir"] in chosen:
+                act_as_owner(settings.data_dir)
             return command(settings=settings, **arguments)
 
         decorated: Command = with_settings

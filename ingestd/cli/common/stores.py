@@ -12,6 +12,7 @@ from types import FrameType
 import click
 
 from ingestd.cli.common.errors import os_errors
+from ingestd.cli.common.owner import with_hint
 from ingestd.settings import Settings
 from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.open import open_store
@@ -25,7 +26,7 @@ def store_errors() -> Iterator[None]:
             yield
         except (StoreError, ValueError) as error:
             check_interrupt()
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(with_hint(error, str(error))) from None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import datetime
+import errno
 import hashlib
 import os
 import re
@@ -194,6 +195,9 @@ def _to_backup_error(error: Exception, repository: Repository) -> BackupError:
         )
     if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
         return BackupError(f"{subject} does not exist{reason}")
+    if getattr(error, "errno", None) == errno.EROFS or "(os error 30)" in str(error):  # the latter from Rust
+        text = f"{subject} is read-only for this process; its systemd unit needs ReadWritePaths={location}"
+        return RepositoryUnavailableError(text)
     if isinstance(error, OSError):
         return RepositoryUnavailableError(f"{subject} cannot be used: {error.strerror or error}")
     if isinstance(error, exceptions.GenericError):

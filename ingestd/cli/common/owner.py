@@ -1,0 +1,93 @@
+"""Commands that root runs on the data of a service: they work as the owner of the data folder.
+
+Otherwise they would leave files that the daemon cannot read or replace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+_HINT = "ingestd.permission_hint"
+"""Where the context of the command has what is to be said about a missing right."""
+
+_PR_SET_KEEPCAPS = 8  # prctl(2)
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
+_CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
+_CAP_DAC_READ_SEARCH = 2  # capabilities(7)
+
+
+def act_as_owner(folder: Path) -> None:
+    """If root runs the command and another user owns the data folder, become that user.
+
+    The command, and what it starts, can still read what root can, such as logs to import; it writes as the owner only.
+    """
+    try:
+        status = folder.stat()
+    except OSError:  # not there yet
+        return
+    if os.geteuid() == 0 and status.st_uid != 0:
+        _become(status.st_uid, status.st_gid)
+        _note(f"the command runs as {_user_name(status.st_uid)}, the owner of {folder}")
+    elif os.geteuid() != status.st_uid:
+        name = _user_name(status.st_uid)
+        command = shlex.join(["sudo", "-u", name, Path(sys.argv[0]).absolute().as_posix(), *sys.argv[1:]])
+        _note(f"{folder} belongs to {name}; run: {command}")
+
+
+def _note(hint: str) -> None:
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_HINT] = hint
+
+
+def with_hint(error: BaseException, text: str) -> str:
+    """Return the text of an error; if its cause is a missing right, with the reason and what to do."""
+    context = click.get_current_context(silent=True)
+    hint = context.meta.get(_HINT, "") if context is not None else ""
+    return f"{text}; {hint}" if hint and any(isinstance(cause, PermissionError) for cause in _causes(error)) else text
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"  # as sudo takes it
+
+
+def _become(user: int, group: int) -> None:
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is not None:
+        libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    try:
+        entry = pwd.getpwuid(user)
+        os.initgroups(entry.pw_name, group)
+        os.environ["HOME"] = entry.pw_dir
+    except KeyError:
+        os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
+    if libc is not None:
+        _keep_reading(libc)
+
+
+def _keep_reading(libc: ctypes.CDLL) -> None:
+    """Take back the right to read every file, and give up all others; in some containers there is none."""
+    kept = 1 << _CAP_DAC_READ_SEARCH
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(kept, kept, kept, 0, 0, 0)  # effective, permitted, inheritable; then those from 32 on
+    libc.capset(header, data)
+    libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_READ_SEARCH, 0, 0)

@@ -1,0 +1,48 @@
+"""Commands that root runs on the data of a service."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import environment
+
+OWNER = 54321
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to give a folder to another user")
+
+
+def command(data_dir: Path, *arguments: str, user: int = 0) -> subprocess.CompletedProcess[str]:
+    environ = environment(data_dir)
+    line = [sys.executable, "-m", "ingestd", *arguments]
+    return subprocess.run(line, env=environ, capture_output=True, text=True, check=False, user=user, extra_groups=[])
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir(0o750)
+    os.chown(folder, OWNER, OWNER)
+    return folder
+
+
+def test_root_leaves_files_of_the_owner(data_dir: Path, tmp_path: Path) -> None:
+    """It reads what only root can: the file that is imported."""
+    file = tmp_path / "access.log"
+    file.write_text('{"message": "a"}\n')
+    file.chmod(0o600)
+    assert command(data_dir, "import", str(file)).returncode == 0
+    done = command(data_dir, "search", "--json")
+    assert '"message":"a"' in done.stdout.replace(": ", ":")
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in data_dir.rglob("*")}
+    assert owners == {(OWNER, OWNER)}
+
+
+def test_root_writes_where_the_owner_may(data_dir: Path, tmp_path: Path) -> None:
+    done = command(data_dir, "repository", "add", "nightly", "--type", "fs", "--location", str(tmp_path / "backup"))
+    assert done.returncode == 1
+    assert f"the command runs as #{OWNER}, the owner of {data_dir}" in done.stderr

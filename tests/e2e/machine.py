@@ -1,0 +1,102 @@
+"""A small Debian that systemd-nspawn boots, in which systemd runs packaging/ingestd.service. It needs root."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.e2e.servers import REQUIRED
+from tests.waiting import WAIT_SECONDS, wait_until
+
+PROJECT = Path(__file__).parent.parent.parent
+SCRIPT = PROJECT / "tests" / "testbed" / "systemd.sh"
+UNIT = Path("packaging") / "ingestd.service"
+
+
+def root_folder() -> Path:
+    """Return the folder of the file system to boot; the test is skipped where it cannot be had."""
+    command = ["bash", str(SCRIPT), "install"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = done.stderr.strip() or "systemd.sh failed"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
+    return Path(done.stdout.strip())
+
+
+class Machine:
+    """Runs until the end of the ``with`` block, with the wheel of this project installed, and with our network.
+
+    Its files are in memory, over those of ``root``, so that nothing of it is left.
+
+    Args:
+        root: Its root file system, see ``root_folder``.
+        folder: For the wheel and what is written to its console.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root, self._folder = root, folder
+        self._leader = 0
+
+    def __enter__(self) -> Self:
+        wheels = self._folder / "wheels"
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), "."]
+        subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, check=True, timeout=WAIT_SECONDS)
+        command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--volatile=overlay"]
+        command += [f"--directory={self._root}", f"--machine={self._folder.name.replace('_', '-')}"]
+        command += [f"--bind-ro={PROJECT}:/project", f"--bind-ro={wheels}:/wheels"]
+        self._console = self._folder / "console"
+        with self._console.open("wb") as console:
+            self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        try:
+            wait_until(self._booted, "the machine to boot")
+            self.sh("/opt/ingestd/bin/pip --quiet install --no-index --no-deps /wheels/*.whl")
+            self.sh(f"mkdir /etc/ingestd && cp /project/{UNIT} /etc/systemd/system/ && systemctl daemon-reload")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End all of its processes at once, with its first; its mounts end with them."""
+        if self._leader:
+            subprocess.run(["kill", "-KILL", str(self._leader)], check=False)
+        else:
+            self._nspawn.kill()
+        self._nspawn.wait()
+
+    def _booted(self) -> bool:
+        assert self._nspawn.poll() is None, self._console.read_text("utf-8", "replace")
+        number = self._nspawn.pid
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+        if not children or Path(f"/proc/{children[-1]}/comm").read_text().strip() != "systemd":
+            return False
+        self._leader = int(children[-1])
+        return self.try_sh("systemctl is-system-running").stdout.strip() in ("running", "degraded")
+
+    def try_sh(self, script: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root, with ``text`` as its input."""
+        command = ["nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", "HOME=/root"]
+        command += ["PATH=/opt/ingestd/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-euc", script]
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
+
+    def sh(self, script: str, text: str = "") -> str:
+        """Run a shell script as root and return its output; a failure raises."""
+        done = self.try_sh(script, text)
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.journal()}"
+        return done.stdout
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        self.sh(f"mkdir -p $(dirname {path}) && cat > {path}", text)
+
+    def property(self, name: str) -> str:
+        """Return a property of the unit, such as NRestarts."""
+        return self.sh(f"systemctl show --property {name} --value ingestd").strip()
+
+    def journal(self, *options: str) -> str:
+        """Return the messages of the unit in systemd's journal."""
+        return self.try_sh(f"journalctl --unit ingestd --output cat --no-pager {' '.join(options)}").stdout
