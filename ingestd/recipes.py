@@ -27,6 +27,11 @@ GUNICORN_CLIENT = (
 )
 """With this option gunicorn writes the address that a proxy passes on."""
 
+UWSGI_FORMAT = (
+    '%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(rsize) "%(referer)" "%(uagent)" %(micros)'
+)
+"""uWSGI's own format names no time zone, referrer and user agent."""
+
 _ENTRY = '"{logger}": {{"handlers": ["console", "logstash"], "level": "INFO", "propagate": False}},'
 
 _LOGGING = """\
@@ -55,6 +60,8 @@ _TAIL_UNIT = """\
 [Unit]
 Description=Send ACCESS_LOG to ingestd
 After=network-online.target
+# While ingestd is down, keep trying.
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/bin/bash -c 'exec tail -n 0 -F ACCESS_LOG > /dev/tcp/INGESTD_HOST/INGESTD_PORT'
@@ -81,10 +88,13 @@ server {
 _APACHE = """\
 <VirtualHost *:80>
     CustomLog /var/log/apache2/access.log combined
+    ProxyPreserveHost On
     ProxyPass / http://127.0.0.1:8000/
     ProxyPassReverse / http://127.0.0.1:8000/
 </VirtualHost>
 """
+
+_MODULES = "a2enmod proxy proxy_http && systemctl restart apache2\n"
 
 _UWSGI = """\
 [uwsgi]
@@ -93,7 +103,13 @@ master = true
 processes = 4
 http-socket = 127.0.0.1:8000
 req-logger = file:/var/log/mysite/access.log
+log-format = UWSGI_FORMAT
 log-x-forwarded-for = true
+""".replace("UWSGI_FORMAT", UWSGI_FORMAT)
+
+_LINE_TIMEZONE = """\
+# TIME_ZONE of settings.py: the lines of Daphne name no zone.
+line_timezone = "Asia/Seoul"
 """
 
 
@@ -129,10 +145,18 @@ def recipes(host: str = HOST, port: int = PORT) -> tuple[Recipe, ...]:
         Recipe("runserver", "runserver", (logging,)),
         Recipe("gunicorn", "gunicorn", (logging, Snippet("sh", "gunicorn --access-logfile - mysite.wsgi\n"))),
         Recipe("uvicorn", "uvicorn", (logging, Snippet("sh", "uvicorn --proxy-headers mysite.asgi:application\n"))),
-        Recipe("daphne", "Daphne", (logging, Snippet("sh", daphne + "\n"), own_log)),
+        Recipe(
+            "daphne",
+            "Daphne",
+            (logging, Snippet("sh", daphne + "\n"), Snippet("ingestd.toml", _LINE_TIMEZONE), own_log),
+        ),
         Recipe("uwsgi", "uWSGI", (logging, Snippet("uwsgi.ini", _UWSGI), own_log)),
         Recipe("nginx", "nginx", (behind, Snippet("nginx.conf", _NGINX), _tail("/var/log/nginx/access.log"))),
-        Recipe("apache", "Apache", (behind, Snippet("apache.conf", _APACHE), _tail("/var/log/apache2/access.log"))),
+        Recipe(
+            "apache",
+            "Apache",
+            (behind, Snippet("apache.conf", _APACHE), Snippet("sh", _MODULES), _tail("/var/log/apache2/access.log")),
+        ),
     )
     return tuple(
         Recipe(made.name, made.title, tuple(_at(part, host, port) for part in made.snippets)) for made in found

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ingestd.diagnosis.facts import Facts, Records, Sample
 from ingestd.diagnosis.finding import Finding, Status
-from ingestd.recipes import ACCESS_LOGGERS, GUNICORN_CLIENT, NGINX_CLIENT, logging_entry, recipe
+from ingestd.recipes import ACCESS_LOGGERS, GUNICORN_CLIENT, NGINX_CLIENT, UWSGI_FORMAT, logging_entry, recipe
 
 MIN_VISITS = 50
 """Fewer visits from a single address may well be one person."""
@@ -76,7 +76,7 @@ _ADVICE = {
     "uvicorn": _advice("uvicorn", _in_logging("uvicorn"), _start("uvicorn")),
     "runserver": _advice("runserver", _in_logging("runserver")),
     "daphne": _advice("daphne", _start("daphne")),
-    "uwsgi": _advice("uwsgi", "req-logger = file:/var/log/mysite/access.log"),
+    "uwsgi": _advice("uwsgi", "req-logger = file:/var/log/mysite/access.log", f"log-format = {UWSGI_FORMAT}"),
 }
 assert ACCESS_LOGGERS.keys() <= _ADVICE.keys()  # noqa: S101 -- whatever has a logger of access lines can be advised
 

@@ -22,11 +22,11 @@ class Site:
     """A running site."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     def get(self, target: str) -> int:
         """Request a path with its query, sent as it stands; return the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=WAIT_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
         try:
             connection.request("GET", target)
             answer = connection.getresponse()
@@ -38,7 +38,7 @@ class Site:
     def is_listening(self) -> bool:
         """Return whether it accepts connections; makes no request, which would be logged."""
         try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=WAIT_SECONDS).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_SECONDS).close()
         except ConnectionRefusedError:
             return False
         return True

@@ -45,7 +45,7 @@ def test_access_lines_arrive_once(tmp_path: Path, server: str) -> None:
 @contextmanager
 def following(access_log: Path, port: int) -> Iterator[None]:
     """Run the command of the systemd unit for a file of access lines."""
-    unit = recipe("nginx", "127.0.0.1", port).snippets[2].text
+    unit = recipe("nginx", "127.0.0.1", port).snippets[-1].text
     command = unit.partition("ExecStart=/bin/bash -c '")[2].partition("'\n")[0]
     command = command.replace("/var/log/nginx/access.log", str(access_log))
     process = subprocess.Popen(["/bin/bash", "-c", command])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -13,11 +14,15 @@ from urllib.parse import quote_plus
 import pytest
 
 from tests.e2e.daemon import Daemon, ingestd
-from tests.e2e.servers import SearchServer
-from tests.e2e.serving import served
+from tests.e2e.fronts import PROGRAMS, in_front, program_of
+from tests.e2e.servers import REQUIRED, SearchServer
+from tests.e2e.serving import served, uwsgi
 from tests.e2e.site import Site
 from tests.e2e.test_production import following
 from tests.waiting import wait_until
+
+WITH_FILE = ["daphne", "uwsgi", "nginx", "apache"]
+"""Servers that write their access lines to a file."""
 
 SEARCHES = [  # path, word, status
     ("/search?q={}", "서울 맛집", 200),
@@ -30,15 +35,19 @@ NO_SEARCHES = ["/search?q=%EC%84%9C%EC%9A%B8&page=2", "/autocomplete?q=%EC%84%9C
 
 @contextmanager
 def site_of(folder: Path, server: str, daemon: Daemon) -> Iterator[Site]:
-    """Serve the site; Daphne writes its access lines to a file, which is sent from there."""
+    """Serve the site; if the server writes its access lines to a file, they are sent from there."""
     access_log = folder / "access.log"
+    log = access_log if server in WITH_FILE else None
     with ExitStack() as stack:
-        if server == "daphne":
-            access_log.write_text("")
-            stack.enter_context(following(access_log, daemon.port))
+        if log is not None:
+            log.write_text("")
+            stack.enter_context(following(log, daemon.port))
             wait_until(lambda: daemon.metric("ingestd_open_connections") > 0, "tail to connect")
-        log = access_log if server == "daphne" else None
-        yield stack.enter_context(served(folder, server, daemon.port, access_log=log))
+        if server not in PROGRAMS:
+            yield stack.enter_context(served(folder, server, daemon.port, access_log=log))
+            return
+        behind = stack.enter_context(served(folder, "gunicorn", daemon.port, front=server))
+        yield stack.enter_context(in_front(folder, server, behind, access_log))
 
 
 def counted(data_dir: Path, field: str) -> dict[Any, int]:
@@ -47,9 +56,17 @@ def counted(data_dir: Path, field: str) -> dict[Any, int]:
     return {term["value"]: term["count"] for term in values}
 
 
-@pytest.mark.parametrize("server", ["runserver", "gunicorn", "uvicorn", "daphne"])
+def requires(server: str) -> None:
+    """Skip a test if a server is not installed; only uWSGI, which has to be compiled, may always be missing."""
+    if (server == "uwsgi" and uwsgi() is None) or (server in PROGRAMS and program_of(server) is None and not REQUIRED):
+        pytest.skip(f"{server} is not installed")
+
+
+@pytest.mark.parametrize("server", ["runserver", "gunicorn", "uvicorn", *WITH_FILE])
 def test_each_search_counts_once(tmp_path: Path, server: str) -> None:
-    with Daemon(tmp_path) as daemon, site_of(tmp_path, server, daemon) as site:
+    requires(server)
+    # The lines of Daphne have the time of TIME_ZONE.
+    with Daemon(tmp_path, line_timezone="Asia/Seoul") as daemon, site_of(tmp_path, server, daemon) as site:
         for path, word, status in SEARCHES:
             assert site.get(path.format(quote_plus(word))) == status
         codes = Counter([status for _, _, status in SEARCHES] + [site.get(path) for path in NO_SEARCHES])
@@ -60,6 +77,8 @@ def test_each_search_counts_once(tmp_path: Path, server: str) -> None:
     assert len(visits) == requests
     assert {visit["method"] for visit in visits} == {"GET"}
     assert {visit["client_ip"] for visit in visits} == {"127.0.0.1"}
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert not ingestd(daemon.data_dir, "search", "--since", later, "--json"), "events of the future"
     assert counted(daemon.data_dir, "search_word") == {word: 1 for _, word, _ in SEARCHES}
     assert counted(daemon.data_dir, "status_code") == codes
     [broken] = [
