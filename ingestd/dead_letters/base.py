@@ -21,7 +21,7 @@ class DeadLetters(Protocol):
 class NullDeadLetters:
     """Keeps nothing: for checking a config, and for commands that deliver nothing."""
 
-    waits_for_disk = unsynced = False
+    unsynced = False
 
     def sync(self) -> None:
         """Do nothing."""
@@ -29,17 +29,23 @@ class NullDeadLetters:
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Do nothing."""
 
+    def try_add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> bool:
+        """Do nothing."""
+        return True
+
 
 class DurableDeadLetters(DeadLetters, Protocol):
     """Dead letters that are on the disk after ``sync``."""
 
     @property
-    def waits_for_disk(self) -> bool:
-        """Whether dead letters are waiting for the disk: then no more should be added."""
-
-    @property
     def unsynced(self) -> bool:
         """Whether ``sync`` has something to do."""
+
+    def try_add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> bool:
+        """Keep bytes that are not in the journal, as ``add`` does, but only if they can be written at once.
+
+        False: they are not kept, whoever has them must keep them.
+        """
 
     def recall(self, position: Position) -> None:
         """Load the keys of the dead letters of events after ``position`` in the journal, or not in it yet.

@@ -41,11 +41,6 @@ class PipelineDeadLetters:
         self._known: dict[Key, int] = {}  # each with the journal's end at that time
 
     @property
-    def waits_for_disk(self) -> bool:
-        """Whether dead letters wait for the disk."""
-        return self._writer.waits_for_disk
-
-    @property
     def unsynced(self) -> bool:
         """Whether ``sync`` has something to do."""
         return self._writer.unsynced
@@ -72,9 +67,17 @@ class PipelineDeadLetters:
 
     def add(self, *, stage: str, raw: bytes, plugin: str = "", event_id: str = "", **dead_letter: Any) -> None:
         """Keep one event; for an output, ``raw`` is the document. See ``DeadLetterWriter.add``."""
-        if self._is_known(key(stage, plugin, event_id, dead_letter.get("stream_id", ""), dead_letter.get("offset"))):
-            return
-        common: dict[str, Any] = {
+        self._add(stage=stage, raw=raw, plugin=plugin, event_id=event_id, **dead_letter)
+
+    def try_add(self, *, stage: str, raw: bytes, plugin: str = "", event_id: str = "", **dead_letter: Any) -> bool:
+        """Keep one event if it can be written at once; see ``DurableDeadLetters``."""
+        return self._add(stage=stage, raw=raw, plugin=plugin, event_id=event_id, wait=False, **dead_letter)
+
+    def _add(self, *, stage: str, raw: bytes, plugin: str, event_id: str, **dead_letter: Any) -> bool:
+        new = key(stage, plugin, event_id, dead_letter.get("stream_id", ""), dead_letter.get("offset"))
+        if new in self._known:
+            return True
+        parts: dict[str, Any] = {
             "pipeline": self._pipeline,
             "config": self._config,
             "event_id": event_id,
@@ -82,22 +85,18 @@ class PipelineDeadLetters:
         }
         if stage == "output":
             frame = self._frames.find(plugin, event_id)
-            common |= _source_of(frame) if frame is not None else {}
-            self._writer.add(stage=stage, plugin=plugin, document=raw, raw=frame.raw if frame else b"", **common)
-        else:
-            self._writer.add(stage=stage, plugin=plugin, raw=raw, **common)
+            parts |= _source_of(frame) if frame is not None else {}
+            parts["document"], raw = raw, frame.raw if frame is not None else b""
+        added = self._writer.add(stage=stage, plugin=plugin, raw=raw, **parts)
+        if added and new is not None:
+            self._remember(new)
+        return added
 
-    def _is_known(self, new: Key | None) -> bool:
-        """Return whether there is a dead letter with this key already, and remember that there is one now."""
-        if new is None:
-            return False
-        if new in self._known:
-            return True
+    def _remember(self, new: Key) -> None:
         start = self._journal.start.offset
         while self._known and (oldest := next(iter(self._known.items())))[1] <= start:
             del self._known[oldest[0]]  # its event is no longer in the journal
         self._known[new] = self._journal.end.offset
-        return False
 
 
 def _source_of(frame: Frame) -> dict[str, str | int | Event]:

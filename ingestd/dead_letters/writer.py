@@ -29,7 +29,7 @@ _FILES = 8
 
 
 class DeadLetterWriter:
-    """Appends dead letters. What cannot be written yet waits in memory.
+    """Appends dead letters. What cannot be written yet waits in memory, unless whoever adds it can keep it.
 
     Args:
         folder: Where the files are; made for the first dead letter.
@@ -52,15 +52,10 @@ class DeadLetterWriter:
         self._waiting: list[bytes] = []
         self._dirty = False
         self._lock = threading.Lock()
-        text = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
+        text = "dead letters cannot be written; inputs and delivery wait until they can"
         self._refused = Outage(log.error, text, log.info, "dead letters can be written again")
         self.added = 0
         """How many dead letters were added so far."""
-
-    @property
-    def waits_for_disk(self) -> bool:
-        """Whether dead letters are waiting for the disk: until ``sync`` has written them, no more should be added."""
-        return bool(self._waiting)
 
     @property
     def unsynced(self) -> bool:
@@ -86,8 +81,12 @@ class DeadLetterWriter:
         pipeline: str = "",
         config: str = "",
         input_id: str = "",
-    ) -> None:
-        """Keep one event; never raises. See ``DeadLetter`` for the parts; ``reason`` is a sentence."""
+        wait: bool = True,
+    ) -> bool:
+        """Keep one event; never raises. See ``DeadLetter`` for the parts; ``reason`` is a sentence.
+
+        ``wait``: it may wait in memory for the disk. Otherwise False is returned if it cannot be written.
+        """
         same, detail = cause(reason)
         dead_letter = DeadLetter(
             time=from_epoch(self._clock()),
@@ -109,20 +108,26 @@ class DeadLetterWriter:
             raw=to_base64(raw),
             document=to_base64(document) if document != raw.rstrip(b"\r\n") else "",
         )
-        self.put(dead_letter)
+        if not self.put(dead_letter, wait=wait):
+            return False
         where = {"plugin": plugin} | ({"index": index} if index else {})
         log.warning("an event became a dead letter", stage=stage, reason=detail or same, **where)
+        return True
 
-    def put(self, dead_letter: DeadLetter) -> None:
-        """Add a dead letter as it is."""
-        metrics.EVENTS_DEAD_LETTERED.add(1, dead_letter.stage, dead_letter.plugin or "-")
+    def put(self, dead_letter: DeadLetter, *, wait: bool = True) -> bool:
+        """Add a dead letter as it is; see ``add``."""
         with self._lock:
-            self.added += 1
             self._waiting.append(encode(dead_letter))
             try:
                 self._flush()
             except OSError as error:
                 self._refused.failed(error=error.strerror, dead_letters=len(self._waiting))
+                if not wait:
+                    self._waiting.pop()
+                    return False
+            self.added += 1
+        metrics.EVENTS_DEAD_LETTERED.add(1, dead_letter.stage, dead_letter.plugin or "-")
+        return True
 
     def recent(self, since: float) -> Iterator[DeadLetter]:
         """Return the dead letters that this writer wrote since then (seconds since the epoch), newest first.

@@ -28,9 +28,9 @@ from ingestd.jobs.import_files import BLOCK_BYTES, Content, ContentError
 from ingestd.jobs.import_text import TextCleaner
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
-from ingestd.plugins.inputs._streams import put, reject_long_line
+from ingestd.plugins.inputs._streams import put_runs
 from ingestd.plugins.interfaces import Sink, StopMode
-from ingestd.protocols.lines import LineRun, LineSplitter
+from ingestd.protocols.lines import LineSplitter
 
 
 @dataclass(slots=True)
@@ -210,7 +210,7 @@ class FileInput:
                 data = source.read()
                 waiting = 0 if data else _waiting(splitter, source.content)
                 runs = splitter.feed_eof() if not data and not waiting else splitter.feed(cleaner.clean(data))
-                await self._put(sink, runs, stream, source.start)
+                await put_runs(sink, runs, stream, self._max, source.start)
                 self._on_read(source.content.position - reported)
                 reported = source.content.position
                 if not data:
@@ -223,15 +223,6 @@ class FileInput:
                 await asyncio.sleep(0)  # a file never blocks: let the outputs run
         finally:
             source.content.close()
-
-    async def _put(self, sink: Sink, runs: list[LineRun], stream: Stream, start: int) -> None:
-        for run in runs:
-            if run.data:
-                await put(sink, run.data, stream, start + run.offset)
-            offset = start + run.offset + len(run.data)
-            for line in run.oversized:
-                reject_long_line(sink, stream, line, self._max, offset)
-                offset += line.size + 1
 
     def stop(self, mode: StopMode) -> None:
         """Stop reading; an incomplete line is read again by the next import."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -20,7 +19,7 @@ from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
 from ingestd.event.tally import Tally
-from ingestd.journal.base import START, JournalError, JournalSizeLimitError, Position, RecordQueue
+from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
 from ingestd.pipeline.processing import Processed, Processing
@@ -74,8 +73,8 @@ class RunningPipeline:
         self._inputs: list[asyncio.Task[None]] = []
         self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
-        self._rejected: deque[Chunk] = deque()  # not in the journal yet
         self._repairs = 0  # of the journal, logged so far
+        self._untraced: set[tuple[str, int]] = set()  # stream and offset of dead letters that have no trace yet
         self._resumed = asyncio.Event()  # cleared while inputs are paused
         self._resumed.set()
         self._retry_at = 0.0  # on the loop's clock: when to try a full or failing disk again
@@ -119,10 +118,7 @@ class RunningPipeline:
         for delivery in self.deliveries:
             await delivery.start()
         self._repairs = len(self.journal.repairs)
-        if self.journal.end > START:
-            self._dead_letters.recall(
-                min((delivery.position for delivery in self.deliveries), default=self.journal.end)
-            )
+        self._dead_letters.recall(min((delivery.position for delivery in self.deliveries), default=self.journal.end))
         for sink in self._read_here().values():
             await sink.built.input.open()
         for name, sink in self._read_here().items():
@@ -221,11 +217,15 @@ class RunningPipeline:
             return None
         except JournalError as error:
             self._journal_outage.failed(pipeline=self.name, error=error)
-            self._resumed.clear()
-            self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
+            self._pause_for_disk()
             return None
         self._journal_outage.recovered(pipeline=self.name)
         return end
+
+    def _pause_for_disk(self) -> None:
+        """Let the inputs wait before they ask a full or failing disk again."""
+        self._resumed.clear()
+        self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
 
     def _hand_over(self, chunk: Chunk, built: BuiltInput, start: Position, end: Position) -> None:
         """Hand a chunk that was just appended to the outputs that are not behind; wake the catch-up of the others."""
@@ -294,29 +294,27 @@ class RunningPipeline:
                 self._sync_outage.recovered(pipeline=self.name)
             except JournalError as error:
                 self._sync_outage.failed(pipeline=self.name, error=error)
-            self._enter_rejected()
             self._resume_inputs()
 
     def _resume_inputs(self) -> None:
         """Let the inputs go on if the journal is below its size limit, and the pause after a disk error is over."""
-        if (
-            self.journal.free_bytes > 0
-            and not self._dead_letters.waits_for_disk
-            and asyncio.get_running_loop().time() >= self._retry_at
-        ):
+        if self.journal.free_bytes > 0 and asyncio.get_running_loop().time() >= self._retry_at:
             self._resumed.set()
 
     async def wait_until_resumed(self) -> None:
         """Return as soon as inputs may read."""
         await self._resumed.wait()
 
-    def reject(
-        self, raw: bytes, reason: str, stream: Stream, built: BuiltInput, size: int | None, offset: int | None
-    ) -> None:
-        """Make a dead letter of bytes that are not a frame; see ``Sink``."""
-        input_id = built.step.plugin_id
-        metrics.EVENTS_RECEIVED.add(1, self.name, input_id)
-        self._dead_letters.add(
+    def reject(  # noqa: PLR0913, PLR0917 -- see ``Sink``
+        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, built: BuiltInput, size: int | None = None
+    ) -> bool:
+        """Make a dead letter of bytes that are not a frame; see ``Sink``.
+
+        First comes the dead letter, which is known if the bytes come again, then its trace in the journal: an empty
+        chunk, since ledgers count what is in the journal, and the next reader of the stream starts at its ``end``.
+        """
+        input_id, start = built.step.plugin_id, (stream.id, offset)
+        written = start in self._untraced or self._dead_letters.try_add(
             stage="framing",
             reason=reason,
             raw=raw,
@@ -327,23 +325,14 @@ class RunningPipeline:
             offset=offset,
             fields=stream.fields,
         )
-        if (
-            self._dead_letters.waits_for_disk
-        ):  # these bytes are only in memory: accept no more until they are on the disk
-            self._resumed.clear()
-        # The offset is after the line, so that the next reader of the stream starts there.
-        stream_id, end = ("", 0) if offset is None else (stream.id, offset + (len(raw) if size is None else size) + 1)
-        self._rejected.append(Chunk(input_id, stream_id, {}, end, time.time_ns(), 1, b""))
-        self._enter_rejected()
-
-    def _enter_rejected(self) -> None:
-        """Append an empty chunk for each rejected line: ledgers count only what is in the journal."""
-        while self._rejected:
-            start, chunk = self.journal.end, self._rejected[0]
-            if (end := self._append(chunk)) is None:  # tried again with the next sync
-                return
-            self._rejected.popleft()
-            self._hand_over(chunk, self._input_of(chunk), start, end)
+        if not written:
+            self._pause_for_disk()
+            return False
+        self._untraced.add(start)
+        if not self.put(Chunk(input_id, stream.id, {}, end, time.time_ns(), 1, b""), built):
+            return False
+        self._untraced.remove(start)
+        return True
 
     def measure(self) -> None:
         """Set the gauges; called when the metrics are read."""
@@ -370,9 +359,9 @@ class _Sink:
         return self._running.put(chunk, self.built)
 
     def reject(
-        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
-    ) -> None:
-        self._running.reject(raw, reason, stream, self.built, size, offset)
+        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
+    ) -> bool:
+        return self._running.reject(raw, reason, stream, offset, end, self.built, size)
 
     async def wait_until_resumed(self) -> None:
         await self._running.wait_until_resumed()

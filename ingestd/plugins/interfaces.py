@@ -54,13 +54,24 @@ class Sink(Protocol):
         """
 
     def reject(
-        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
-    ) -> None:
-        """Make a dead letter of a line that cannot be a frame.
+        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
+    ) -> bool:
+        """Make a dead letter of the bytes from ``offset`` to ``end`` of the stream, which cannot be a frame.
 
-        ``reason`` is a sentence; ``size``: its bytes without the line end, if ``raw`` is only the start of it.
-        ``offset``: where its first byte is, in a stream that another process may read again. Then there is only one
-        dead letter of it, and ``serve`` gets an offset after it as ``kept``.
+        However often they are read again, there is only one dead letter of them; ``serve`` then gets an offset of at
+        least ``end`` as ``kept``.
+
+        Args:
+            raw: What is kept of them.
+            reason: A sentence.
+            stream: The stream.
+            offset: Where their first byte is in the stream.
+            end: Where the stream goes on after them.
+            size: Bytes of the whole record, if ``raw`` is only its start.
+
+        Returns:
+            False if the dead letter cannot be written: do not consume the bytes, and offer them again after
+            ``wait_until_resumed``.
         """
 
     async def wait_until_resumed(self) -> None:

@@ -95,16 +95,27 @@ def test_what_cannot_be_written_waits(tmp_path: Path, caplog: pytest.LogCaptureF
     (tmp_path / "dead").write_text("a file, no folder")
     files = dead_letters(tmp_path / "dead")
     add(files, b"one")
-    assert (files.waits_for_disk, files.unsynced) == (True, True)
+    assert files.unsynced
     with pytest.raises(OSError, match="exists"):
         files.sync()
     (tmp_path / "dead").unlink()
     add(files, b"two")
     files.sync()
-    assert (files.waits_for_disk, files.unsynced) == (False, False)
     assert [base64.b64decode(dead_letter["raw"]) for dead_letter in kept(tmp_path / "dead")] == [b"one", b"two"]
-    assert "kept in memory" in caplog.text
+    assert "inputs and delivery wait" in caplog.text
     files.close()
+
+
+def test_what_may_not_wait_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "dead").write_text("a file, no folder")
+    files = dead_letters(tmp_path / "dead")
+    assert files.add(stage="output", reason="no", raw=b"one")
+    assert not files.add(stage="framing", reason="too long", raw=b"two", wait=False)
+    (tmp_path / "dead").unlink()
+    assert files.add(stage="framing", reason="too long", raw=b"three", wait=False)
+    files.close()
+    assert [base64.b64decode(dead_letter["raw"]) for dead_letter in kept(tmp_path / "dead")] == [b"one", b"three"]
+    assert files.added == 2
 
 
 def test_what_could_never_be_written_is_told_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +142,7 @@ def test_full_disk(tmp_path: Path) -> None:
         files = dead_letters(disk / "dead")
         for number in range(110):
             add(files, b"%0500d" % number)
-        assert files.waits_for_disk
+        assert files.unsynced
         with pytest.raises(OSError, match="No space"):
             files.sync()
         (disk / "ballast").unlink()

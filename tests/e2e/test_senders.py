@@ -84,7 +84,7 @@ async def test_pickles_byte_by_byte_and_one_that_is_cut_off() -> None:
         writer.close()
         await eventually(lambda: server.closed == ["rejected"])
     assert [letter["raw"] for letter in server.letters.letters] == [frame[4:], frame[4:], frame[4:100]]
-    offsets = [letter["offset"] + len(letter["raw"]) + 1 for letter in server.letters.letters]
+    offsets = [letter["offset"] + len(letter["raw"]) for letter in server.letters.letters]
     assert offsets == [len(frame), 2 * len(frame), 2 * len(frame) + 100]
     assert server.memory.documents == []
 

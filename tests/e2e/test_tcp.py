@@ -61,13 +61,17 @@ class Memory:
 class Letters:
     """Keeps dead letters."""
 
-    waits_for_disk = unsynced = False
+    unsynced = False
 
     def __init__(self) -> None:
         self.letters: list[dict[str, Any]] = []
 
     def add(self, **letter: Any) -> None:
         self.letters.append(letter)
+
+    def try_add(self, **letter: Any) -> bool:
+        self.add(**letter)
+        return True
 
     def recall(self, position: Position) -> None:
         pass

@@ -28,9 +28,10 @@ class Kept:
         return True
 
     def reject(
-        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
-    ) -> None:
+        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
+    ) -> bool:
         self.rejected.append((raw, offset))
+        return True
 
     async def wait_until_resumed(self) -> None:
         pass

@@ -47,9 +47,10 @@ class Letters:
     def unsynced(self) -> bool:
         return self.synced < len(self.letters)
 
-    @property
-    def waits_for_disk(self) -> bool:
-        return self.refuses and self.unsynced
+    def try_add(self, **letter: Any) -> bool:
+        if not self.refuses:
+            self.add(**letter)
+        return not self.refuses
 
     def recall(self, position: Position) -> None:
         pass

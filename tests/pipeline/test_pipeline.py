@@ -92,8 +92,8 @@ class Life:
         pipeline = replace(built, inputs=[self.input], routes=[route])
         self.running = RunningPipeline("main", pipeline, journal, settings, letters)
 
-    def reject(self, offset: int | None) -> None:
-        self.running.reject(b"head", "too long", STREAM, self.input, 5000, offset)
+    def reject(self, offset: int) -> bool:
+        return self.running.reject(b"head", "too long", STREAM, offset, offset + 5001, self.input, 5000)
 
     def put(self, data: bytes, offset: int = 0) -> bool:
         chunk = Chunk("stdin_0", *STREAM, offset, time.time_ns(), data.count(b"\n"), data)
@@ -131,14 +131,6 @@ async def test_a_rejected_line_is_a_letter_once(tmp_path: Path) -> None:
         one.reject(100)
         one.reject(5101)
     assert [letter.offset for letter in one.there()] == [100, 5101]
-
-
-async def test_a_line_of_a_stream_that_nobody_reads_again(tmp_path: Path) -> None:
-    async with life(tmp_path, MemoryJournal()) as one:
-        one.reject(None)
-        one.reject(None)
-    assert len(one.there()) == 2
-    assert (one.tally.received, one.tally.dead, one.tally.difference) == (2, 2, 0)
 
 
 async def test_the_event_behind_a_rejected_line_keeps_its_bytes(tmp_path: Path) -> None:
@@ -189,23 +181,53 @@ async def test_a_disk_that_refuses_is_asked_now_and_then(
     assert told == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
 
 
-async def test_a_rejected_line_that_the_disk_refuses_is_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Also if no other line comes; the inputs pause meanwhile."""
+async def offer(one: Life, offset: int) -> None:
+    """Offer a line to be rejected until it is taken, as inputs do."""
+    while not one.reject(offset):
+        await one.running.wait_until_resumed()
+
+
+async def test_a_rejected_line_that_the_journal_refuses(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The input keeps it and waits; it becomes one dead letter."""
     caplog.set_level("INFO")
     journal = Refusing()
     async with life(tmp_path, journal) as one:
         journal.refuses = True
-        one.reject(100)
-        assert one.running.paused
+        offering = asyncio.create_task(offer(one, 100))
         await eventually(lambda: journal.refused >= 3)
         assert one.running.paused
         journal.refuses = False
-        await asyncio.wait_for(one.running.wait_until_resumed(), WAIT_SECONDS)
+        await asyncio.wait_for(offering, WAIT_SECONDS)
+    assert [letter.offset for letter in one.there()] == [100]
     assert (one.tally.received, one.tally.dead, one.tally.difference) == (1, 1, 0)
     logged = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
     assert logged == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
+
+
+async def test_a_rejected_line_that_the_dead_letters_refuse(tmp_path: Path) -> None:
+    """Nothing of it is kept in memory, nor counted: the input has it."""
+    (tmp_path / "dead").write_text("a file, no folder")
+    async with life(tmp_path, Journal(tmp_path / "journal")) as one:
+        assert not one.reject(100)
+        assert one.running.paused
+        assert (one.files.unsynced, one.files.added, one.journal.end.events) == (False, 0, 0)
+        (tmp_path / "dead").unlink()
+        await asyncio.wait_for(offer(one, 100), WAIT_SECONDS)
+    assert [letter.offset for letter in one.there()] == [100]
+    assert (one.tally.received, one.tally.dead, one.tally.difference) == (1, 1, 0)
+
+
+async def test_a_dead_letter_without_trace_is_known_after_a_kill(tmp_path: Path) -> None:
+    """The journal refuses the first line that it ever gets; then the worker is killed."""
+    one = Life(tmp_path, Refusing())
+    one.journal.refuses = True  # type: ignore[attr-defined]
+    await one.running.start()
+    assert not one.reject(100)
+    await one.running.close()
+    async with life(tmp_path, Journal(tmp_path / "journal")) as again:
+        assert again.reject(100)
+    assert [letter.offset for letter in again.there()] == [100]
+    assert (again.tally.received, again.tally.dead) == (1, 1)
 
 
 async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +268,7 @@ def fail(one: Life, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     elif name == "output stdout_0":
         monkeypatch.setattr(one.running.deliveries[0], "_count", raises)
     elif name == "sync":
-        monkeypatch.setattr(one.running, "_enter_rejected", raises)
+        monkeypatch.setattr(one.running, "_resume_inputs", raises)
     else:
         monkeypatch.setattr(one.journal, "read", raises)
         one.running.deliveries[0]._room.clear()  # so that the next chunk has to be read from the journal

@@ -37,18 +37,28 @@ class StreamIds:
         return Stream(f"{self._prefix}{_base36(next(self._numbers))}", fields or {})
 
 
-def reject_long_line(
-    sink: Sink, stream: Stream, line: OversizedLine, max_bytes: int, offset: int | None = None
-) -> None:
-    """Make a dead letter of a line that is too long; ``offset``: see ``Sink.reject``."""
+def reject_long_line(sink: Sink, stream: Stream, line: OversizedLine, max_bytes: int, offset: int) -> bool:
+    """Make a dead letter of a line that is too long, and its line feed; False: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
-    sink.reject(line.excerpt, reason, stream, line.size, offset)
+    return sink.reject(line.excerpt, reason, stream, offset, offset + line.size + 1, size=line.size)
 
 
 async def put(sink: Sink, data: bytes, stream: Stream, offset: int) -> None:
     """Put whole frames, waiting for room."""
     while not sink.put(data, stream, offset):
         await sink.wait_until_resumed()
+
+
+async def put_runs(sink: Sink, runs: list[LineRun], stream: Stream, max_line_bytes: int, start: int = 0) -> None:
+    """Put lines, and make dead letters of those that are too long; ``start``: where the runs count from."""
+    for run in runs:
+        if run.data:
+            await put(sink, run.data, stream, start + run.offset)
+        offset = start + run.offset + len(run.data)
+        for line in run.oversized:
+            while not reject_long_line(sink, stream, line, max_line_bytes, offset):
+                await sink.wait_until_resumed()
+            offset += line.size + 1
 
 
 class LineStream:
@@ -67,8 +77,4 @@ class LineStream:
         await self._put(self._splitter.feed_eof())
 
     async def _put(self, runs: list[LineRun]) -> None:
-        for run in runs:
-            if run.data:
-                await put(self._sink, run.data, self._stream, run.offset)
-            for line in run.oversized:
-                reject_long_line(self._sink, self._stream, line, self._max)
+        await put_runs(self._sink, runs, self._stream, self._max)

@@ -128,8 +128,9 @@ class TcpConnection:
             consumed = self._store_share(whole)
             self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
         elif self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
-            self._reject_pickles(bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)]))
-            self._reject(Sender.PICKLE)
+            pickle = bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)])
+            if self._reject_pickles(pickle) == len(pickle):
+                self._reject(Sender.PICKLE)
         elif self._lines.exceeds(size):
             self._collect(size)
         elif last or tcp_position.ends_after(self._sock, size):
@@ -193,10 +194,15 @@ class TcpConnection:
         return too_long or last or tcp_position.ends_after(self._sock, size)
 
     def _reject_pickles(self, data: bytes) -> int:
-        """Reject and consume ``data``: whole frames, or what there is of the last or of one that is too long."""
-        reject_pickles(self._sink, self._lines.stream, data, self._offset)
-        self._consume(len(data))
-        return len(data)
+        """Reject and consume ``data``: whole frames, or what there is of the last or of one that is too long.
+
+        Returns how many bytes were consumed: the rest waits until dead letters can be written.
+        """
+        taken = reject_pickles(self._sink, self._lines.stream, data, self._offset)
+        self._consume(taken)
+        if taken < len(data):
+            self._wakeups.pause()
+        return taken
 
     def _store(self, data: bytes) -> None:
         """Store and consume ``data``, which ends a line; pause if there is no room for all of it."""
@@ -206,11 +212,13 @@ class TcpConnection:
             self._wakeups.pause()
 
     def _collect(self, size: int) -> None:
-        """Take the start of a long line out of the kernel's buffer."""
+        """Take the start of a long line out of the kernel's buffer; pause if that is not possible now."""
         self._recognition.settle(Sender.LINES)  # what follows is not the start of a record
-        self._lines.collect(memoryview(self._buffer)[:size])
-        self._consume(size)
-        self._wakeups.wake_at(1)
+        if self._lines.collect(memoryview(self._buffer)[:size], self._offset):
+            self._consume(size)
+            self._wakeups.wake_at(1)
+        else:
+            self._wakeups.pause()
 
     def _consume(self, size: int) -> None:
         """Read bytes that were peeked at; they are there, so this does not wait."""

@@ -1,14 +1,20 @@
 """The lines of a connection of the input ``tcp``: into the sink if they are good, else to the dead letters.
 
 Usually whole lines come out of the kernel's buffer. The start of a line that does not fit into it is collected here.
+One that is too long becomes a dead letter as soon as that is known, before its start leaves the kernel: what was read
+outlives a kill only on the disk. A reader that is killed within such a line leaves the rest of it to the next one, as a
+line of its own.
 """
 
 from __future__ import annotations
 
 from ingestd.event.chunk import Stream
+from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
+
+log = get_logger(__name__)
 
 
 class TcpLines:
@@ -20,7 +26,8 @@ class TcpLines:
 
     def __init__(self, sink: Sink, stream: Stream, max_bytes: int) -> None:
         self._sink, self._max = sink, max_bytes
-        self._start = bytearray()  # of an incomplete line; cut to an excerpt if it is too long
+        self._start = bytearray()  # of an incomplete line
+        self._rejected = False  # that line is too long, and a dead letter already
         self.stream = stream
         self.collected = 0
         """Bytes of an incomplete line that are no longer in the kernel, whether kept here or not."""
@@ -55,36 +62,50 @@ class TcpLines:
         """Those that are too long become dead letters."""
         stored = 0
         for piece in split_lines(data):
-            line, start = bytes(self._start) + piece, offset + stored - self.collected
-            size = self.collected + len(piece.removesuffix(b"\n"))
-            if self._is_too_long(line, size):
-                self._reject(line, size, start)
-            elif not self._sink.put(line, self.stream, start):
+            if not (self._rejected or self._store_line(piece, offset + stored)):
                 break
             stored += len(piece)
             self._end_line()
         return stored
 
-    def collect(self, data: memoryview) -> None:
-        """Keep the start of a line that is about to leave the kernel; of one that is too long only an excerpt."""
-        self._start += data
+    def _store_line(self, piece: bytes, offset: int) -> bool:
+        """Store the line that ends with ``piece``, or make a dead letter of it; False: not possible now."""
+        line, start = bytes(self._start) + piece, offset - self.collected
+        size = self.collected + len(piece.removesuffix(b"\n"))
+        if not self._is_too_long(line, size):
+            return self._sink.put(line, self.stream, start)
+        return reject_long_line(self._sink, self.stream, OversizedLine(size, line[:EXCERPT_BYTES]), self._max, start)
+
+    def collect(self, data: memoryview, offset: int) -> bool:
+        """Keep the start of a line that is about to leave the kernel, or make a dead letter of one that is too long.
+
+        False: it must stay, the dead letter cannot be written now.
+        """
+        if not self._rejected and self.exceeds(len(data)):
+            if not self._reject_start(data, offset):
+                return False
+            self._start.clear()
+            self._rejected = True
+        elif not self._rejected:
+            self._start += data
         self.collected += len(data)
-        if self.collected > self._max + 1:
-            del self._start[EXCERPT_BYTES:]
+        return True
+
+    def _reject_start(self, data: memoryview, offset: int) -> bool:
+        """Make a dead letter of a line whose end is not known yet."""
+        excerpt = (bytes(self._start[:EXCERPT_BYTES]) + bytes(data[:EXCERPT_BYTES]))[:EXCERPT_BYTES]
+        start, end = offset - self.collected, offset + len(data)
+        reason = f"the line is longer than max_line_bytes: more than {end - start} of {self._max} bytes allowed"
+        return self._sink.reject(excerpt, reason, self.stream, start, end, size=end - start + 1)
 
     def end(self, offset: int) -> None:
         """Store or reject a collected line in which the stream ended, at ``offset``."""
-        if not self.collected:
+        if not self.collected or self._rejected:
             return
-        start, line = offset - self.collected, bytes(self._start)
-        if self._is_too_long(line, self.collected):
-            self._reject(line, self.collected, start)
-        elif not self._sink.put(line, self.stream, start):
-            reason = "the connection ended within a line, and there was no room to keep it"
-            self._sink.reject(line, reason, self.stream, offset=start)
-
-    def _reject(self, line: bytes, size: int, start: int) -> None:
-        reject_long_line(self._sink, self.stream, OversizedLine(size, line[:EXCERPT_BYTES]), self._max, start)
+        line, reason = bytes(self._start), "the connection ended within a line, and there was no room to keep it"
+        start = offset - self.collected
+        if not (self._store_line(b"", offset) or self._sink.reject(line, reason, self.stream, start, offset)):
+            log.error("a line could not be kept", connection=self.stream.id, line=line.decode(errors="replace"))
 
     def _is_too_long(self, line: bytes, size: int) -> bool:
         """Return whether a line of ``size`` bytes without its line feed exceeds the limit; a final "\\r" is free.
@@ -96,4 +117,4 @@ class TcpLines:
 
     def _end_line(self) -> None:
         self._start.clear()
-        self.collected = 0
+        self.collected, self._rejected = 0, False

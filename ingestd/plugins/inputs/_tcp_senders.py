@@ -129,9 +129,15 @@ class SenderReports:
         log.warning(advice.message, **fields, help=advice.help)
 
 
-def reject_pickles(sink: Sink, stream: Stream, data: bytes, offset: int) -> None:
-    """Make a dead letter of each pickle in ``data``, whole frames that start at ``offset`` of the stream."""
+def reject_pickles(sink: Sink, stream: Stream, data: bytes, offset: int) -> int:
+    """Make a dead letter of each pickle in ``data``, whole frames that start at ``offset`` of the stream.
+
+    Returns how many bytes that took, less than all if the next one cannot be kept now.
+    """
+    taken = 0
     for pickle in split_pickles(data):
-        # ``reject`` counts a line end after the bytes; a frame has its length before them.
-        sink.reject(pickle, _PICKLED, stream, offset=offset + PREFIX_BYTES - 1)
-        offset += PREFIX_BYTES + len(pickle)
+        end = min(taken + PREFIX_BYTES + len(pickle), len(data))
+        if not sink.reject(pickle, _PICKLED, stream, offset + taken + PREFIX_BYTES, offset + end):
+            return taken
+        taken = end
+    return len(data)

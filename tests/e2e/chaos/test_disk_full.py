@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from logging.handlers import SocketHandler
 from pathlib import Path
 
 import pytest
@@ -21,13 +25,15 @@ from tests.e2e.chaos.tools import (
     in_store,
     kill,
     usage,
+    wait_for_nothing_queued,
     workers,
 )
 from tests.e2e.chaos.traffic import Sender
-from tests.e2e.daemon import Daemon
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
-from tests.waiting import wait_until
+from tests.threads import Background
+from tests.waiting import WAIT_SECONDS, wait_until
 
 EVENTS = 120_000  # three times the disk: the kernel holds some too
 DISK_BYTES = 12 << 20
@@ -35,21 +41,35 @@ CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
 output { elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 } }
 """
+STDOUT = 'input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } } output { stdout { codec => json_lines } }'
 JOURNAL_FULL = "the journal cannot be written; inputs wait until it can"
-LETTERS_FULL = "dead letters cannot be written; they are kept in memory, and delivery waits until they can"
+LETTERS_FULL = "dead letters cannot be written; inputs and delivery wait until they can"
 STORE_FULL = "the store cannot be written; inputs wait until it can"
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 12 MiB; see ``resize``."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+@contextmanager
+def mounted(folder: Path) -> Iterator[Path]:
+    """Mount a file system of 12 MiB; see ``resize``."""
+    folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("only root may mount a small file system")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system for a daemon, its log included."""
+    with mounted(tmp_path / "disk") as folder:
+        yield folder
+
+
+@pytest.fixture
+def data_disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system for the data folder of ``Daemon(tmp_path)`` alone."""
+    with mounted(tmp_path / "data") as folder:
+        yield folder
 
 
 @contextmanager
@@ -149,3 +169,94 @@ def test_at_the_dead_letters(disk: Path) -> None:
     check_exactly(stub.values("n"), range(0, EVENTS, 2))
     check_exactly([json.loads(letter["raw"])["n"] for letter in daemon.dead_letters()], range(1, EVENTS, 2))
     check_balance(daemon.data_dir, EVENTS, EVENTS // 2)
+
+
+REJECTED = 1500
+"""Records of each client that are rejected as they come; together they are more than the disk holds."""
+
+
+def long_lines(first: int) -> bytes:
+    """Lines that are too long, each after an event; the peek that finds them has them whole."""
+    return b"".join(b'{"event":%d}\nn=%d;%s\n' % (n, n, b"x" * 5000) for n in range(first, first + REJECTED))
+
+
+def huge_lines(first: int) -> bytes:
+    """Lines of which the kernel gives up the start before their end is seen."""
+    return b"".join(b"n=%d;%s\n" % (n, b"x" * 300_000) for n in range(first, first + 20))
+
+
+def pickles(first: int) -> bytes:
+    """Records of ``logging.handlers.SocketHandler``."""
+    handler = SocketHandler("127.0.0.1", 0)
+    records = (
+        logging.LogRecord("a", 20, "a.py", 1, f"n={n};{'x' * 3000}", (), None) for n in range(first, first + REJECTED)
+    )
+    return b"".join(map(handler.makePickle, records))
+
+
+KINDS = [long_lines(0), huge_lines(10_000), pickles(20_000)]
+NUMBERS = [*range(REJECTED), *range(10_000, 10_020), *range(20_000, 20_000 + REJECTED)]
+
+
+def clients(stack: ExitStack, port: int) -> list[Background]:
+    """Start a client for each kind; each ends when everything was taken."""
+
+    def client(data: bytes) -> Background:
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        return stack.enter_context(Background(lambda: connection.sendall(data), connection.close))
+
+    return [client(data) for data in KINDS]
+
+
+def rejected(daemon: Daemon) -> list[int]:
+    """Return the numbers of the dead letters."""
+    found = [re.match(rb"(?s).*?n=(\d+);", letter["raw"]) for letter in daemon.dead_letters()]
+    return [int(match[1]) for match in found if match is not None]
+
+
+@pytest.mark.parametrize("fault", ["kill", "reload"])
+def test_at_rejected_records(tmp_path: Path, data_disk: Path, fault: str) -> None:
+    """Records that are rejected before they are in the journal stay with the kernel while the disk is full.
+
+    A worker that ends within a huge line leaves its remainder to the next one, which makes a dead letter of that, too.
+    """
+    settings = {"workers": "1", "max_line_bytes": "4000", "journal_segment_bytes": "256kB"}
+    with ExitStack() as stack:
+        daemon = stack.enter_context(Daemon(tmp_path, config=STDOUT, **settings))
+        senders = clients(stack, daemon.port)
+        daemon.wait_for(LETTERS_FULL)
+        for _ in range(3):
+            [before] = workers(daemon)
+            if fault == "kill":
+                kill(before)
+            else:
+                daemon.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: len(found := workers(daemon)) == 1 and found != [before], "the next worker")  # noqa: B023
+            time.sleep(1)
+        resize(data_disk, 20 * DISK_BYTES)
+        for sender in senders:
+            sender.join()
+        wait_until(lambda: len(daemon.dead_letters()) >= len(NUMBERS), "all dead letters")
+    check_exactly(rejected(daemon), NUMBERS)
+    dead = len(daemon.dead_letters())
+    check_balance(daemon.data_dir, dead + REJECTED, dead)
+
+
+def test_a_stop_with_rejected_records(tmp_path: Path, data_disk: Path) -> None:
+    """What was counted as dead is in the dead letters; what they cannot take was not read."""
+    settings = {"workers": "1", "max_line_bytes": "4000", "journal_segment_bytes": "256kB", "shutdown_timeout": "1s"}
+    with ExitStack() as stack:
+        daemon = stack.enter_context(Daemon(tmp_path, config=STDOUT, **settings))
+        clients(stack, daemon.port)
+        daemon.wait_for(LETTERS_FULL)
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.wait(WAIT_SECONDS)
+        assert not daemon.said("dead letters could not be written")
+        resize(data_disk, 20 * DISK_BYTES)
+        daemon.start()
+        daemon.wait_for("serving metrics and health")
+        wait_for_nothing_queued(daemon)
+    numbers = rejected(daemon)
+    assert len(numbers) == len(set(numbers)) < len(NUMBERS)
+    audit = json.loads(ingestd(daemon.data_dir, "audit", "--json"))
+    assert (audit["balanced"], audit["dead"]) == (True, len(numbers))

@@ -37,9 +37,14 @@ class Sink:
         return True
 
     def reject(
-        self, raw: bytes, reason: str, stream: Stream, size: int | None = None, offset: int | None = None
-    ) -> None:
+        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
+    ) -> bool:
+        if self.paused:
+            self.refused += 1
+            return False
         self.rejected.append((raw, reason))
+        self.paused = self.tight
+        return True
 
     async def wait_until_resumed(self) -> None:
         self.waited += 1
