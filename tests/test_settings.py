@@ -13,6 +13,7 @@ from ingestd.settings import (
     find_settings_file,
     load_settings,
     loading,
+    reloaded,
     resolve_data_dir,
 )
 from ingestd.units import Address
@@ -40,6 +41,18 @@ def test_defaults_hold_without_anything() -> None:
     assert settings.journal == JournalSettings(max_bytes=1 << 30, segment_bytes=16 << 20, sync_interval=0.2)
     assert settings == dataclasses.replace(Settings(), data_dir=settings.data_dir)
     assert set(settings.origins.values()) == {"default"}
+
+
+def test_a_reload_takes_what_every_process_gets(write: Any) -> None:
+    running = load_settings(None, {}, {})
+    new = load_settings(write('workers = 3\nhttp = "off"\n[journal]\nmax_bytes = 5\n[schedule]\ncron = "off"'), {}, {})
+    settings, needs_restart = reloaded(running, new)
+    assert (settings.workers, settings.journal.max_bytes) == (3, 5)
+    assert (settings.http, settings.schedule) == (running.http, running.schedule)
+    assert needs_restart == ["http", "schedule.cron"]
+    assert settings.explicit("workers")
+    assert not settings.explicit("http")
+    assert reloaded(settings, new)[1] == needs_restart
 
 
 ORDER = [  # id, file, environment, flags, value of port, its origin

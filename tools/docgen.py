@@ -173,11 +173,21 @@ def settings_page() -> Iterator[str]:
     yield "Sizes: `4096`, `512KiB`, `64MiB` (`64M` is the same, `64MB` is 64,000,000). Durations: `200ms`, `30s`,"
     yield "`15m`, `2h`, `7d`. An empty variable counts as not set."
     yield ""
+    yield "A running daemon takes new values from the file with `ingestd reload` where the column *reload* says yes;"
+    yield "`reload` names the other settings that have changed: they take effect with `ingestd upgrade` or a restart."
+    yield ""
     rows = [
-        (f"`{s.name}`", f"`{s.variable}`<br>`{s.flag}`", s.kind.name, _quoted(s.shown_default), s.doc)
+        (
+            f"`{s.name}`",
+            f"`{s.variable}`<br>`{s.flag}`",
+            s.kind.name,
+            _quoted(s.shown_default),
+            "yes" if s.reload else "",
+            s.doc,
+        )
         for s in SETTINGS.values()
     ]
-    yield from _table(("setting", "variable, flag", "type", "default", "meaning"), rows)
+    yield from _table(("setting", "variable, flag", "type", "default", "reload", "meaning"), rows)
 
 
 def _quoted(text: str) -> str:

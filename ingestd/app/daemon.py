@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +18,7 @@ from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import SocketInput
-from ingestd.settings import Settings
+from ingestd.settings import Settings, reloaded
 from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.pidfile import claim
@@ -31,8 +32,16 @@ from ingestd.web.dashboard_config import make_dashboard_config
 from ingestd.web.processes.http_process import run_http_process
 
 
-def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], helpers: Sequence[Helper] = ()) -> int:
-    """Be the supervisor of workers and ``helpers``; returns the exit code. ``load`` reads the configs again.
+def run_daemon(
+    settings: Settings,
+    first: Configs,
+    load_settings: Callable[[], Settings],
+    load_configs: Callable[[Settings], Configs],
+    helpers: Sequence[Helper] = (),
+) -> int:
+    """Be the supervisor of workers and ``helpers``; returns the exit code.
+
+    ``load_settings`` and ``load_configs`` read the settings and the configs again, for a reload.
 
     Raises:
         ConfigErrors: A config is wrong.
@@ -40,12 +49,14 @@ def run_daemon(settings: Settings, first: Configs, load: Callable[[], Configs], 
     """
 
     def reload() -> Plan:
+        new, needs_restart = reloaded(settings, load_settings())
         try:
-            return make_plan(settings, load())
+            plan = make_plan(new, load_configs(new))
         except ConfigErrors as errors:
             raise ValueError(errors.render()) from None
         except AccessError as error:
             raise ValueError(str(error)) from None
+        return dataclasses.replace(plan, needs_restart=tuple(needs_restart))
 
     plan = make_plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
@@ -83,6 +94,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
         journals=_journals(settings),
         worker_main=work,
         http_main=serve if settings.http is not None else None,
+        http_config=dashboard,
         fingerprint=lambda: _fingerprint(configs),
         watch=settings.watch,
     )

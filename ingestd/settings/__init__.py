@@ -18,7 +18,7 @@ from ingestd.settings.declared import (
     Setting,
     Settings,
 )
-from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, resolve_data_dir
+from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
 
 __all__ = [
     "SETTINGS",
@@ -34,5 +34,6 @@ __all__ = [
     "SettingsError",
     "find_settings_file",
     "load_settings",
+    "reloaded",
     "resolve_data_dir",
 ]

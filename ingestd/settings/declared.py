@@ -60,9 +60,13 @@ def _shown_store(store: str) -> str:
 STORE = Kind("URL or local", _store, _shown_store)
 
 
-def setting(default: Any, kind: Kind, doc: str) -> Any:
-    """Declare a setting: its default, its kind and one sentence of documentation."""
-    return dataclasses.field(default=default, repr=kind is not SECRET, metadata={"kind": kind, "doc": doc})
+def setting(default: Any, kind: Kind, doc: str, *, reload: bool = False) -> Any:
+    """Declare a setting: its default, its kind and one sentence of documentation.
+
+    ``reload``: whether a reload puts a new value in force. Every process that uses the setting must get it then.
+    """
+    metadata = {"kind": kind, "doc": doc, "reload": reload}
+    return dataclasses.field(default=default, repr=kind is not SECRET, metadata=metadata)
 
 
 def table(declared: type) -> Any:
@@ -74,15 +78,19 @@ def table(declared: type) -> Any:
 class BatchSettings:
     """The table ``batch``."""
 
-    max_bytes: int = setting(96 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.")
-    max_delay: float = setting(0.05, DURATION, "How long delivery waits for more events before it sends a batch.")
+    max_bytes: int = setting(
+        96 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.", reload=True
+    )
+    max_delay: float = setting(
+        0.05, DURATION, "How long delivery waits for more events before it sends a batch.", reload=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLettersSettings:
     """The table ``dead_letters``."""
 
-    max_bytes: int = setting(1 << 30, SIZE, "Disk space for dead letters; the oldest are deleted first.")
+    max_bytes: int = setting(1 << 30, SIZE, "Disk space for dead letters; the oldest are deleted first.", reload=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,16 @@ class JournalSettings:
         1 << 30,
         SIZE,
         "Disk space for undelivered events in each worker's journal; when it is full, inputs stop reading.",
+        reload=True,
     )
     segment_bytes: int = setting(
-        16 << 20, SIZE, "Size of a journal segment file; space is freed one segment at a time."
+        16 << 20, SIZE, "Size of a journal segment file; space is freed one segment at a time.", reload=True
     )
     sync_interval: float = setting(
-        0.2, DURATION, "How often the journal is synced to disk: a power failure (not a crash) can lose this much."
+        0.2,
+        DURATION,
+        "How often the journal is synced to disk: a power failure (not a crash) can lose this much.",
+        reload=True,
     )
 
 
@@ -165,10 +177,12 @@ class Settings:
     elasticsearch: str = setting(
         "", URL, "Elasticsearch or OpenSearch for the built-in pipeline; without it, events go to the built-in store."
     )
-    host: str = setting("127.0.0.1", TEXT, "Address that the built-in pipeline's tcp input listens on.")
-    port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0: any free port.")
-    watch: bool = setting(False, YES_NO, "Reload the config when one of its files changes.")
-    workers: int = setting(0, COUNT, "Number of worker processes, which read, filter and deliver; 0: one per core.")
+    host: str = setting("127.0.0.1", TEXT, "Address that the built-in pipeline's tcp input listens on.", reload=True)
+    port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0: any free port.", reload=True)
+    watch: bool = setting(False, YES_NO, "Reload the config when one of its files changes.", reload=True)
+    workers: int = setting(
+        0, COUNT, "Number of worker processes, which read, filter and deliver; 0: one per core.", reload=True
+    )
     http: Address | None = setting(
         Address("127.0.0.1", 9600), ADDRESS, "Address of the dashboard, /metrics and /health; `off`: do not serve them."
     )
@@ -177,19 +191,30 @@ class Settings:
         SECRET,
         "Password of the dashboard; required (or a token) unless `http` is a loopback address. Other users of the "
         "machine can see flags: prefer the environment variable or http_password_file.",
+        reload=True,
     )
     http_password_file: Path = setting(
-        Path(), FILE, "File with the password of the dashboard. Default: systemd's credential `http_password`."
+        Path(),
+        FILE,
+        "File with the password of the dashboard. Default: systemd's credential `http_password`.",
+        reload=True,
     )
-    http_token: str = setting("", SECRET, "Token for programs, which send `Authorization: Bearer TOKEN`.")
-    http_token_file: Path = setting(Path(), FILE, "File with the token. Default: systemd's credential `http_token`.")
-    http_open_metrics: bool = setting(False, YES_NO, "Serve /metrics and /health without a password or token.")
+    http_token: str = setting("", SECRET, "Token for programs, which send `Authorization: Bearer TOKEN`.", reload=True)
+    http_token_file: Path = setting(
+        Path(), FILE, "File with the token. Default: systemd's credential `http_token`.", reload=True
+    )
+    http_open_metrics: bool = setting(
+        False, YES_NO, "Serve /metrics and /health without a password or token.", reload=True
+    )
     http_prefix: str = setting("", TEXT, "Path prefix of all pages behind a reverse proxy, such as /logs.")
     http_trust_proxy: bool = setting(
-        False, YES_NO, "Trust X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets both."
+        False, YES_NO, "Trust X-Forwarded-For and X-Forwarded-Proto: only behind a proxy that sets both.", reload=True
     )
     http_hosts: str = setting(
-        "", TEXT, "Host names besides localhost, comma-separated, that a dashboard without a password answers to."
+        "",
+        TEXT,
+        "Host names besides localhost, comma-separated, that a dashboard without a password answers to.",
+        reload=True,
     )
     store: str = setting(
         "",
@@ -197,16 +222,18 @@ class Settings:
         "What the dashboard and commands query: the URL of Elasticsearch or OpenSearch, or `local`. Default: where "
         "events go.",
     )
-    query_timeout: float = setting(30.0, DURATION, "Time limit of a dashboard query.")
-    query_memory: int = setting(512 << 20, SIZE, "Memory limit of a dashboard query.")
+    query_timeout: float = setting(30.0, DURATION, "Time limit of a dashboard query.", reload=True)
+    query_memory: int = setting(512 << 20, SIZE, "Memory limit of a dashboard query.", reload=True)
     log_format: str = setting("text", choice("text", "json"), "Format of the daemon's own log on stderr.")
     log_level: str = setting(
         "info", choice("debug", "info", "warning", "error"), "Minimum level of the daemon's own log."
     )
-    shutdown_timeout: float = setting(30.0, DURATION, "How long a stop may take to deliver what was received.")
-    max_line_bytes: int = setting(1 << 20, SIZE, "Longest event line; longer ones become dead letters.")
+    shutdown_timeout: float = setting(
+        30.0, DURATION, "How long a stop may take to deliver what was received.", reload=True
+    )
+    max_line_bytes: int = setting(1 << 20, SIZE, "Longest event line; longer ones become dead letters.", reload=True)
     queue_bytes: int = setting(
-        64 << 20, SIZE, "Bytes held in memory on their way to the outputs; the rest waits in the journal."
+        64 << 20, SIZE, "Bytes held in memory on their way to the outputs; the rest waits in the journal.", reload=True
     )
     index_timezone: str = setting(
         "UTC", ZONE, "Time zone that decides which daily index an event belongs to, such as Asia/Seoul."
@@ -220,11 +247,13 @@ class Settings:
         "",
         ZONE,
         "Time zone of times in plain lines of text that have none, such as Asia/Seoul. Default: the machine's.",
+        reload=True,
     )
     late: str = setting(
         "accept",
         choice("accept", "dead_letter"),
         "What to do with an event older than retention.max_age: store it like any other, or make it a dead letter.",
+        reload=True,
     )
     backup: BackupSettings = table(BackupSettings)
     batch: BatchSettings = table(BatchSettings)
@@ -255,6 +284,8 @@ class Setting:
     kind: Kind
     default: Any
     doc: str
+    reload: bool
+    """Whether a reload puts a new value in force; others take effect at a restart or an upgrade."""
 
     @property
     def variable(self) -> str:
@@ -277,7 +308,8 @@ def _declared(owner: type, prefix: str = "") -> Iterator[Setting]:
         if "table" in item.metadata:
             yield from _declared(item.metadata["table"], f"{prefix}{item.name}.")
         elif "kind" in item.metadata:
-            yield Setting(prefix + item.name, item.metadata["kind"], item.default, item.metadata["doc"])
+            declared = item.metadata
+            yield Setting(prefix + item.name, declared["kind"], item.default, declared["doc"], declared["reload"])
 
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _declared(Settings)})

@@ -116,6 +116,18 @@ def load_settings(
     return settings
 
 
+def reloaded(running: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """Return what a daemon that runs with some settings has after a reload: ``new``, where a reload is enough.
+
+    The list has the names of the other settings that differ: they take effect at a restart or an upgrade.
+    """
+    chosen = {name: new if setting.reload else running for name, setting in SETTINGS.items()}
+    values = {name: settings.get(name) for name, settings in chosen.items()}
+    origins = {name: settings.origins.get(name, "default") for name, settings in chosen.items()}
+    settings: Settings = _build(Settings, values, origins=MappingProxyType(origins))
+    return settings, [name for name in SETTINGS if settings.get(name) != new.get(name)]
+
+
 def _build(owner: Any, values: Mapping[str, Any], prefix: str = "", **extra: Any) -> Any:
     arguments = dict(extra)
     for item in dataclasses.fields(owner):

@@ -33,6 +33,10 @@ class Plan:
     """Changes when a file of the config does."""
     watch: bool = False
     """Whether to load the config again when it changes."""
+    http_config: object = None
+    """What the HTTP process shows; another one is sent to it, pickled."""
+    needs_restart: tuple[str, ...] = ()
+    """Settings that have changed, but not for this plan: they take effect at a restart or an upgrade."""
 
 
 class PlanError(Exception):

@@ -12,7 +12,9 @@ which holds duplicates of all sockets, starts the next.
 
 from __future__ import annotations
 
+import base64
 import os
+import pickle
 import resource
 import selectors
 import signal
@@ -301,7 +303,9 @@ class Supervisor:
         return ""
 
     def _reload(self, cause: str) -> str:
-        """Load the config again; if it is good, replace the processes by new ones, one after the other.
+        """Load the config again; if it is good, replace the workers by new ones, one after the other.
+
+        The HTTP process, its sessions and manual actions stay, and so do the helpers.
 
         Returns what is wrong with it, empty if nothing.
         """
@@ -314,10 +318,17 @@ class Supervisor:
             log.error("the new config was rejected; the old one stays in force", error=error)
             self._notifier.ready()
             return str(error)
+        if plan.http_config != self._plan.http_config:
+            config = base64.b64encode(pickle.dumps(plan.http_config)).decode()
+            self._send_http({"type": "config", "config": config})
         self._plan = self._watcher.plan = plan
         log.info("the new config is valid and is being applied", cause=cause)
+        if plan.needs_restart:
+            text = "some settings have changed that take effect at a restart or an upgrade"
+            log.warning(text, settings=", ".join(plan.needs_restart))
         self._state = SupervisorState.RELOADING
-        running = [name for name in self._process_names() if self._children.get(name) is not None]
+        workers = [name for name in self._process_names() if name in self._workers]
+        running = [name for name in workers if self._children.get(name) is not None]
         for name in set(self._process_names()).difference(self._children.names()):
             self._children.start(name)
         self._replacement = RollingReplacement(self._children, running, self._ask_to_end)
@@ -328,7 +339,11 @@ class Supervisor:
         if self._replacement.next():
             return
         log.info("every process runs the new config")
-        self._results.finish(Request.RELOAD, text="every process runs the new config")
+        text = "every process runs the new config"
+        if self._plan.needs_restart:
+            names = ", ".join(self._plan.needs_restart)
+            text += f"; these settings take effect with ingestd upgrade or a restart: {names}"
+        self._results.finish(Request.RELOAD, text=text)
         self._state = SupervisorState.RUNNING
         self._notifier.ready()
         self._request_postponed(Request.STOP, Request.RELOAD)

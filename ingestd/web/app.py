@@ -55,8 +55,8 @@ _LINKS = f"""<!doctype html>
 
 def make_app(
     config: DashboardConfig, health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
-) -> web.Application:
-    """Return the application.
+) -> tuple[web.Application, Callable[[DashboardConfig], None]]:
+    """Return the application, and a function that changes what it shows and to whom: not the prefix.
 
     Args:
         config: What it shows.
@@ -79,17 +79,18 @@ def make_app(
     )
     if reload is not None:
         app.router.add_post(f"{prefix}/reload", _reload_handler(reload))
-    on_open = _nothing
-    if config.data_dir is not None:
-        pool = _query_pool(config)
-        _add_dashboard(app, config, authentication, health, pool)
-        on_open = pool.warm_up
-    app.add_routes(_static_routes(prefix, on_open))
-    return app
+    if config.data_dir is None:
+        app.add_routes(_static_routes(prefix, lambda: None))
+        return app, lambda new: authentication.update(new.access)
+    pool = QueryPool(_query_config(config))
+    update_dashboard = _add_dashboard(app, config, authentication, health, pool)
+    app.add_routes(_static_routes(prefix, pool.warm_up))
 
+    def update(new: DashboardConfig) -> None:
+        authentication.update(new.access)
+        update_dashboard(new)
 
-def _nothing() -> None:
-    """Do nothing when the page is opened."""
+    return app, update
 
 
 def _error_middleware() -> Middleware:
@@ -109,8 +110,8 @@ def _error_middleware() -> Middleware:
     return respond
 
 
-def _query_pool(config: DashboardConfig) -> QueryPool:
-    query_config = QueryProcessConfig(
+def _query_config(config: DashboardConfig) -> QueryProcessConfig:
+    return QueryProcessConfig(
         data_dir=str(config.data_dir),
         memory=config.query_memory,
         timeout_s=config.query_timeout,
@@ -119,7 +120,6 @@ def _query_pool(config: DashboardConfig) -> QueryPool:
         retention=config.retention,
         action_settings=dict(config.action_settings) if config.action_settings is not None else None,
     )
-    return QueryPool(query_config)
 
 
 def _add_dashboard(
@@ -128,8 +128,11 @@ def _add_dashboard(
     authentication: Authentication,
     health: Callable[[], Awaitable[Health]],
     pool: QueryPool,
-) -> None:
-    """Add the API of the dashboard; ``pool`` answers its queries and is closed with the application."""
+) -> Callable[[DashboardConfig], None]:
+    """Add the API of the dashboard; ``pool`` answers its queries and is closed with the application.
+
+    Returns a function that changes what it shows; running queries and actions are not interrupted.
+    """
     tail = LiveTail(pool, lambda request: authentication.identify(request).authenticated, config.prefix)
     actions = ManualActions(config.action_settings)
     status = Status(config, health, pool, actions)
@@ -142,6 +145,13 @@ def _add_dashboard(
         await pool.close()
 
     app.on_cleanup.append(close)
+
+    def update(new: DashboardConfig) -> None:
+        pool.update(_query_config(new))
+        status.update(new)
+        actions.update(new.action_settings)
+
+    return update
 
 
 def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDef]:

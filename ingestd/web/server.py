@@ -45,6 +45,7 @@ class HttpServer:
         self._config, self._reload = config, reload
         self._address, self._health, self._explicit = address, health, explicit
         self._runner: web.AppRunner | None = None
+        self._update: Callable[[DashboardConfig], None] | None = None
         self.bound: Address | None = None
         """Where it listens; None before ``start``, after ``stop``, and if the default port is taken."""
 
@@ -57,7 +58,7 @@ class HttpServer:
         """
         self._config.access.check(self._address)
         app = await asyncio.to_thread(importlib.import_module, "ingestd.web.app")
-        application = app.make_app(self._config, self._health, self._reload)
+        application, self._update = app.make_app(self._config, self._health, self._reload)
         # A client that disconnects cancels the handler, and so its query.
         runner = app.web.AppRunner(application, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
         self._runner = runner
@@ -74,6 +75,11 @@ class HttpServer:
         log.info("serving metrics and health", url=f"http://{self.bound}{self._config.prefix}")
         if self._config.data_dir is not None:
             log.info(f"dashboard: http://{_reachable(self.bound)}{self._config.prefix}/")  # to click on in a terminal
+
+    def update(self, config: DashboardConfig) -> None:
+        """Show something else from now on; the path prefix and whether there is a dashboard stay as they are."""
+        assert self._update is not None  # noqa: S101 -- it was started
+        self._update(config)
 
     async def stop(self) -> None:
         """Close the port; running requests get a second to finish."""

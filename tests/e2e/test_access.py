@@ -410,20 +410,26 @@ def command_lines() -> list[str]:
 
 
 async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
+    """It ends the sessions; any other reload leaves them."""
     file = tmp_path / "password"
     file.write_text(PASSWORD)
     with Daemon(tmp_path, http_password_file=str(file)) as daemon:
+        client = Client(daemon.url)
+        assert (await client.sign_in()).status == 303
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("every process runs the new config")
+        assert (await client.get("/api/status")).status == 200
         file.write_text("tiny")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for("the new config was rejected; the old one stays in force")
         file.write_text("another password")
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("every process runs the new config")
-        wait_until(lambda: len(daemon.said("serving metrics and health")) == 2, "the new HTTP process")
-        client = Client(str(daemon.said("serving metrics and health")[-1]["url"]))
+        wait_until(lambda: len(daemon.said("every process runs the new config")) == 2, "the second reload")
+        assert (await client.get("/api/status")).status == 401
         statuses = [(await client.sign_in(password)).status for password in (PASSWORD, "another password")]
         await client.close()
     assert statuses == [403, 303]
+    assert len(daemon.said("serving metrics and health")) == 1
 
 
 def settings_shown(folder: Path, *arguments: str) -> str:

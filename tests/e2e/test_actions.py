@@ -107,6 +107,15 @@ def test_what_is_refused(daemon: Daemon) -> None:
     assert indices(daemon.data_dir) == [name(2), name(1), name(0)]
 
 
+def test_a_reload_leaves_an_action_alone(daemon: Daemon, tmp_path: Path) -> None:
+    put(daemon.data_dir, 3, 2_000_000)  # 100 MB
+    assert start(daemon, f"indices/{name(3)}/backup")[0] == 202
+    wait_until(lambda: list((tmp_path / "repository").rglob("files/*")), "the first file")
+    ingestd(daemon.data_dir, "reload")
+    wait_until(lambda: action(daemon)["state"] != "running", "the end of the backup")
+    assert (action(daemon)["state"], action(daemon)["index"]) == ("done", name(3))
+
+
 def test_a_stop_of_the_daemon_interrupts_an_action(daemon: Daemon, tmp_path: Path) -> None:
     put(daemon.data_dir, 3, 2_000_000)  # 100 MB
     assert start(daemon, f"indices/{name(3)}/backup")[0] == 202

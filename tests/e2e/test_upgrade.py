@@ -151,6 +151,33 @@ def test_upgrade_requested_twice_and_a_stop_during_the_check(daemon: OwnCode) ->
     assert stored(daemon) == [0]
 
 
+def test_reload_of_settings(daemon: OwnCode) -> None:
+    """What a reload can put in force is in force; the rest is named, and is in force after an upgrade."""
+    daemon.settings_file.write_text('workers = 3\nmax_line_bytes = 100\nindex_timezone = "Asia/Seoul"\n')
+    code, text = ask(daemon, "reload")
+    expected = "these settings take effect with ingestd upgrade or a restart: index_timezone"
+    assert (code, text) == (0, f"reload: every process runs the new config; {expected}\n")
+    [warning] = daemon.said("some settings have changed that take effect at a restart or an upgrade")
+    assert warning["settings"] == "index_timezone"
+    assert json.loads(daemon.get("/api/status"))["workers"] == {"running": 3, "wanted": 3}
+    daemon.send([b"x" * 101])
+    daemon.wait_for_metric("ingestd_dead_letter_events_total", 1)
+    daemon.settings_file.write_text("worker = 3\n")
+    code, text = ask(daemon, "reload")
+    assert (code, "unknown setting 'worker'" in text) == (1, True)
+
+
+def test_the_dashboard_shows_the_new_pipelines_after_a_reload(daemon: OwnCode) -> None:
+    """The HTTP process is the same."""
+    shown = json.loads(daemon.get("/api/status"))
+    assert [pipeline["outputs"][0]["name"] for pipeline in shown["pipelines"]] == ["store_0"]
+    daemon.config_file.write_text(daemon.config_file.read_text().replace("store {}", 'store { id => "disk" }'))
+    assert ask(daemon, "reload")[0] == 0
+    shown = json.loads(daemon.get("/api/status"))
+    assert [pipeline["outputs"][0]["name"] for pipeline in shown["pipelines"]] == ["disk"]
+    assert len(daemon.said("serving metrics and health")) == 1
+
+
 def test_reload_reports_its_result(daemon: OwnCode) -> None:
     assert ask(daemon, "reload") == (0, "reload: every process runs the new config\n")
     break_config(daemon)

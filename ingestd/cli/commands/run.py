@@ -13,7 +13,7 @@ from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.app.upgrade_check import UpgradeError, check_upgrade
 from ingestd.cli.common.errors import show_error
-from ingestd.cli.common.options import pipeline_options, settings_options
+from ingestd.cli.common.options import load_settings_again, pipeline_options, settings_options
 from ingestd.cli.common.owner import with_hint
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import PluginBlock
@@ -45,11 +45,11 @@ def run(
     if not check_only:
         set_up_logging(settings.log_format, settings.log_level)
 
-    def load() -> Configs:
+    def load(settings: Settings) -> Configs:
         return pipeline_configs(config_paths, config_string, named, settings)
 
     try:
-        configs = load()
+        configs = load(settings)
         if check_only:
             _check(settings, configs)
             code = 0
@@ -57,7 +57,7 @@ def run(
             from ingestd.app.daemon import run_daemon  # noqa: PLC0415 -- only one of the two is needed
             from ingestd.app.helpers import helpers  # noqa: PLC0415
 
-            code = run_daemon(settings, configs, load, helpers(settings))
+            code = run_daemon(settings, configs, load_settings_again, load, helpers(settings))
         else:
             from ingestd.app.direct import run_here  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ import click
 
 from ingestd.cli.common.errors import show_error
 from ingestd.cli.common.owner import act_as_owner
-from ingestd.settings import SETTINGS, Setting, SettingsError, find_settings_file, load_settings
+from ingestd.settings import SETTINGS, Setting, Settings, SettingsError, find_settings_file, load_settings
 from ingestd.units import Kind
 
 Command = Callable[..., Any]
@@ -27,6 +27,19 @@ repository_option = click.option(
 )
 
 
+_LOAD = "ingestd.load_settings"
+
+
+def load_settings_again() -> Settings:
+    """Return the settings as they are now, from the same flags as those of the command that runs.
+
+    Raises:
+        SettingsError: The settings are wrong.
+    """
+    settings: Settings = click.get_current_context().meta[_LOAD]()
+    return settings
+
+
 def settings_options(*names: str) -> Callable[[Command], Command]:
     """Give a command ``--settings`` and the flags of the settings ``names``, or of all settings.
 
@@ -39,13 +52,18 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
         @functools.wraps(command)
         def with_settings(settings_file: str | None, **arguments: Any) -> Any:
             flags = {setting.name: arguments.pop(_parameter(setting)) for setting in chosen}
+
+            def load() -> Settings:
+                return load_settings(find_settings_file(settings_file), flags=flags)
+
             try:
-                settings = load_settings(find_settings_file(settings_file), flags=flags)
+                settings = load()
             except SettingsError as error:
                 show_error(str(error))
                 raise SystemExit(2) from None
             if SETTINGS["data_dir"] in chosen:
                 act_as_owner(settings.data_dir)
+            click.get_current_context().meta[_LOAD] = load
             return command(settings=settings, **arguments)
 
         decorated: Command = with_settings

@@ -55,6 +55,10 @@ class ManualActions:
             web.get(f"{prefix}/api/actions", self._show),
         ]
 
+    def update(self, settings: Mapping[str, str] | None) -> None:
+        """Use other settings for the next action; the running one goes on."""
+        self._settings = settings
+
     def document(self) -> dict[str, Any] | None:
         """Return the last action, see ``ActionRunner.last``."""
         return self._runner.last

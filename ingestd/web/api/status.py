@@ -112,6 +112,11 @@ class Status:
                 self._made = time.monotonic()
             return self._document
 
+    def update(self, config: DashboardConfig) -> None:
+        """Show what another config says."""
+        self._config = config
+        self._made = float("-inf")
+
     async def close(self) -> None:
         """Stop counting."""
         await self._tasks.close()

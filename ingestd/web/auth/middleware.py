@@ -62,6 +62,12 @@ class Authentication:
         self._token_limiter = AttemptLimiter(burst=20)  # apart: a program with an old token locks nobody out
         self._csrf = secrets.token_urlsafe(32)  # shared by all clients where nobody signs in
 
+    def update(self, access: Access) -> None:
+        """Change who may see what; another password or token ends all sessions."""
+        if (access.password, access.token) != (self._access.password, self._access.token):
+            self._sessions = Sessions()
+        self._access = access
+
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of signing in and out."""
         return [

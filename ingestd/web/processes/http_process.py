@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 from ingestd import metrics
@@ -31,6 +34,7 @@ class _Workers:
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.stop = asyncio.Event()
         self.failed = False
+        self.on_config: Callable[[DashboardConfig], None] = lambda _: None
 
     def receive(self) -> None:
         """Read the messages of the supervisor. A defect stops the process, which is then restarted."""
@@ -51,6 +55,8 @@ class _Workers:
         for message, _ in self._channel.receive():
             if message["type"] == "stop":
                 self.stop.set()
+            elif message["type"] == "config":
+                self.on_config(pickle.loads(base64.b64decode(message["config"])))  # noqa: S301 -- from our parent
             elif waiting := self._waiting.pop(message.get("number", -1), None):
                 waiting.set_result(message)
 
@@ -101,13 +107,14 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
     async def main() -> int:
         last_run = LastRun(config.scheduler_data_dir) if config.scheduler_data_dir is not None else None
         workers = _Workers(channel, last_run)
-        asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
         server = HttpServer(address, workers.health, config, reload=workers.reload, explicit=explicit)
         try:
             await server.start()
         except OSError as error:
             log.error("no HTTP", reason=error)
             return 1
+        workers.on_config = server.update
+        asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
         channel.send({"type": "ready"})
         await workers.stop.wait()
         await server.stop()

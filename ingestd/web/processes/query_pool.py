@@ -68,6 +68,12 @@ class QueryPool:
         """How many queries are running."""
         return len(self._running)
 
+    def update(self, setup: QueryProcessConfig) -> None:
+        """Let processes with another setup run the next queries. The folder stays; running queries end as they are."""
+        if setup != self._setup:
+            self._setup, self._timeout_s = setup, setup.timeout_s
+            self._end_idle()
+
     def warm_up(self) -> None:
         """Start the processes if there is none: queries are about to come."""
         if self._idle or self._running or self._closed:
@@ -170,7 +176,8 @@ class QueryPool:
         self._keep_idle(worker)
 
     def _keep_idle(self, worker: QueryWorker) -> None:
-        if self._closed or len(self._idle) + len(self._running) >= self._size:
+        outdated = worker.setup is not self._setup
+        if self._closed or outdated or len(self._idle) + len(self._running) >= self._size:
             self._end(worker)
             return
         self._idle.append(worker)

@@ -37,7 +37,7 @@ class QueryWorker:
     """
 
     def __init__(self, setup: QueryProcessConfig, parent_folder: Path) -> None:
-        self._setup, self._parent_folder = setup, parent_folder
+        self.setup, self._parent_folder = setup, parent_folder
         self._folder: Path | None = None
         self._process: Process | None = None
         self._starting = asyncio.Lock()
@@ -72,7 +72,7 @@ class QueryWorker:
                 raise ProcessEndedError(self.exit_code)
             if self._process is None:
                 self._process = await self._launch()
-                self._send(msgspec.json.encode(self._setup))
+                self._send(msgspec.json.encode(self.setup))
                 self._configured = True
 
     async def _launch(self) -> Process:
