@@ -33,11 +33,13 @@ from ingestd.files import open_synced
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files.append_log import count_bytes
 from ingestd.stores.local.files.duckdb_sql import (
+    any_repeated_key,
     append_log_rows,
     connect,
     extract,
     field_paths,
     file_literals,
+    first_values,
     literal,
     quoted_name,
 )
@@ -146,8 +148,10 @@ class ParquetWriter:
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
         rows = f"(SELECT doc, coalesce(id->>'$', '') AS id FROM {append_log_rows(append_logs)})"
+        ((repeated,),) = self._run(any_repeated_key(_PATHS, rows))
+        core = (extract if repeated else first_values)(_PATHS)
         self._copy(
-            f"SELECT {_columns()} FROM (SELECT doc, id, {_core()} AS f FROM {rows}) ORDER BY {_ORDER}", target, sources
+            f"SELECT {_columns()} FROM (SELECT doc, id, {core} AS f FROM {rows}) ORDER BY {_ORDER}", target, sources
         )
         return self._checked(rows, target)
 
@@ -202,15 +206,11 @@ def parquet_writer(scratch: Path, memory_bytes: int) -> Iterator[ParquetWriter]:
 
 _ORDER = f"{quoted_name('@timestamp')} DESC NULLS LAST, id DESC"
 _CORE_PATHS = [field_paths(field) for field in CORE_FIELDS]
-
-
-def _core() -> str:
-    """Return the expression for the list of values of ``@timestamp`` and of all paths of the core fields."""
-    return extract([("@timestamp",), *(path for paths in _CORE_PATHS for path in paths)])
+_PATHS = [("@timestamp",), *(path for paths in _CORE_PATHS for path in paths)]
 
 
 def _columns() -> str:
-    """Return the columns of a sealed row, from ``doc``, ``id`` and ``f``, the list that `_core` returns."""
+    """Return the columns of a sealed row, from ``doc``, ``id`` and ``f``, the list of the values at `_PATHS`."""
     columns, bits, at = [f"TRY_CAST(f[1]->>'$' AS TIMESTAMP) AS {quoted_name('@timestamp')}"], [], 2
     for bit, (field, paths) in enumerate(zip(CORE_FIELDS, _CORE_PATHS, strict=True)):
         values = [f"f[{at + offset}]" for offset in range(len(paths))]
