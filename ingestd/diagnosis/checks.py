@@ -16,6 +16,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     record_checks.check_format,
     record_checks.check_clock,
     record_checks.check_clients,
+    record_checks.check_senders,
     system_checks.check_dead_letters,
     system_checks.check_disk,
     system_checks.check_rights,

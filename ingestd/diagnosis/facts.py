@@ -119,6 +119,15 @@ class GeoIp:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsupportedClients:
+    """Connections to an input whose first bytes are not what it is for; ``kind``: what they are."""
+
+    input: str
+    kind: str
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the checks look at; None: unknown or not applicable, so that the check says nothing.
 
@@ -130,6 +139,7 @@ class Facts:
         store_problem: Why the store cannot be queried; empty: it can.
         records: What arrived lately.
         samples: Some of the records that were received last.
+        senders: Connections that no input is for, since the daemon started.
         app_servers: Python web servers that run on this machine.
         indices: All indices.
         disk: The disk.
@@ -152,6 +162,7 @@ class Facts:
     store_problem: str = ""
     records: Records | None = None
     samples: tuple[Sample, ...] = ()
+    senders: tuple[UnsupportedClients, ...] | None = None
     app_servers: tuple[str, ...] = ()
     indices: tuple[IndexInfo, ...] = ()
     disk: Disk | None = None

@@ -11,9 +11,10 @@ from ingestd.diagnosis.messages import fix_text, sentence
 
 
 class Status(Enum):
-    """How urgent a finding is: nothing to do, look at it some time, or something does not work."""
+    """How urgent a finding is: nothing to do, something unused, look at it some time, or something does not work."""
 
     OK = "ok"
+    NOTE = "note"
     WARNING = "warning"
     FIX = "fix"
 
@@ -63,5 +64,5 @@ def diagnosis_document(findings: Sequence[Finding], language: str = "en") -> dic
 
 
 def is_healthy(findings: Sequence[Finding]) -> bool:
-    """Return whether nothing has to be fixed; warnings do not count."""
+    """Return whether nothing has to be fixed; notes and warnings do not count."""
     return not any(finding.status is Status.FIX for finding in findings)

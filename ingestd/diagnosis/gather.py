@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingestd.diagnosis import folder_facts, store_facts
-from ingestd.diagnosis.facts import BackupFacts, Facts, Records
+from ingestd.diagnosis.facts import BackupFacts, Facts, Records, UnsupportedClients
 from ingestd.lifecycle import build
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
@@ -26,12 +26,14 @@ class Scope:
         builtin_store: Whether the store is the built-in one.
         rules: The rules by which the daemon deletes indices; None: it deletes none.
         pid: The process id of the daemon of the data folder; 0: none is running, None: unknown.
+        senders: Connections that no input is for; None: unknown.
         lifecycle: Whether the settings on backups are those of the store.
     """
 
     builtin_store: bool
     rules: Rules | None = None
     pid: int | None = None
+    senders: tuple[UnsupportedClients, ...] | None = None
     lifecycle: bool = True
 
 
@@ -49,6 +51,7 @@ def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.date
         records=records,
         indices=indices,
         server=server,
+        senders=scope.senders,
         app_servers=folder_facts.app_servers(),
         builtin_store=scope.builtin_store,
         rules=scope.rules,

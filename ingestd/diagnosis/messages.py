@@ -1,6 +1,7 @@
 """The texts of the findings, in English and Korean: a sentence for each code, and what to do.
 
-Placeholders are ``{name}``. The values are text already; a fix may have several lines.
+Placeholders are ``{name}``, or ``{name:event}`` for a number of events. The values are text already; a fix may have
+several lines.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "store.unavailable": ("the store cannot be queried: {reason}", "저장소를 조회할 수 없습니다: {reason}"),
     "records.arriving": (
-        "{total} events in the last hour: {access} access lines, {django} records of Django, {others} others",
+        "{total:event} in the last hour: {access:access line}, {django:record} of Django, {others:other}",
         "최근 1시간 이벤트 {total}건: 접속 로그 {access}건, Django 기록 {django}건, 그 밖에 {others}건",
     ),
     "records.quiet": (
@@ -27,7 +28,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "records.none": ("no events yet", "아직 이벤트가 없습니다"),
     "access.arriving": ("access lines arrive from {loggers}", "접속 로그가 들어옵니다: {loggers}"),
     "access.missing": (
-        "{total} records, {django} of them of Django, and no access line: "
+        "{total:record}, {django} of them of Django, and no access line: "
         "paths, status codes and search words are missing",
         "기록 {total}건(Django {django}건)이 들어왔지만 접속 로그가 없어 경로, 상태 코드, 검색어를 알 수 없습니다",
     ),
@@ -56,19 +57,56 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{host}의 시각이 {hours}시간 어긋나 있습니다({direction}): 현지 시각을 UTC로 보내고 있습니다",
     ),
     "clock.skew": (
-        "timestamps of {host} are {minutes} minutes {direction} of the time of receipt",
+        "timestamps of {host} are {minutes:minute} {direction} the time of receipt",
         "{host}의 시각이 수신 시각과 {minutes}분 차이 납니다({direction})",
     ),
     "clock.future": (
-        "{count} events have a time in the future",
+        "{count:event} with a time in the future",
         "미래 시각을 가진 이벤트가 {count}건 있습니다",
     ),
-    "clients.good": ("visits come from {count} or more addresses", "방문 주소가 {count}개 이상입니다"),
+    "clients.good": ("visits come from {count:address} or more", "방문 주소가 {count}개 이상입니다"),
     "clients.single": (
-        "all {total} visits come from {address}, which is the proxy's address",
-        "방문 {total}건의 주소가 모두 {address}입니다. 프록시의 주소입니다",
+        "all {total} visits come from {address}, a private address such as a proxy's",
+        "방문 {total}건의 주소가 모두 사설 주소 {address}입니다. 프록시의 주소일 수 있습니다",
     ),
     "clients.missing": ("no access line has a client address", "접속 로그에 방문자 주소가 없습니다"),
+    "senders.good": ("every connection sends what its input is for", "모든 연결이 입력에 맞는 형식으로 보냅니다"),
+    "senders.pickle": (
+        "input {input}: {count:connection} from SocketHandler, whose pickles become dead letters",
+        "입력 {input}: SocketHandler(pickle) 연결 {count}건, 데드 레터로 보관",
+    ),
+    "senders.syslog": (
+        "input {input}: {count:connection} from syslog at an input for JSON: events tagged _jsonparsefailure",
+        "입력 {input}: JSON 입력에 들어온 syslog 연결 {count}건, _jsonparsefailure 태그가 붙은 이벤트",
+    ),
+    "senders.syslog_nul": (
+        "input {input}: {count:connection} from SysLogHandler at an input for JSON: events tagged _jsonparsefailure",
+        "입력 {input}: JSON 입력에 들어온 SysLogHandler 연결 {count}건, _jsonparsefailure 태그가 붙은 이벤트",
+    ),
+    "senders.syslog_octet_counting": (
+        "input {input}: {count:connection} from syslog with octet counting, which is not supported",
+        "입력 {input}: 지원하지 않는 octet counting 방식의 syslog 연결 {count}건",
+    ),
+    "senders.gelf": (
+        "input {input}: {count:connection} from GELF: events with GELF's field names",
+        "입력 {input}: GELF 연결 {count}건, GELF 필드 이름 그대로 저장",
+    ),
+    "senders.beats": (
+        "input {input}: {count:connection} from Beats, which is not supported: disconnected",
+        "입력 {input}: 지원하지 않는 Beats 연결 {count}건, 연결을 끊음",
+    ),
+    "senders.http": (
+        "input {input}: {count:connection} with HTTP, answered with status 400",
+        "입력 {input}: HTTP 연결 {count}건, 상태 코드 400으로 응답",
+    ),
+    "senders.tls": (
+        "input {input}: {count:connection} with TLS, which is not configured on this port: disconnected",
+        "입력 {input}: 이 포트에 설정되지 않은 TLS 연결 {count}건, 연결을 끊음",
+    ),
+    "senders.proxy": (
+        "input {input}: {count:connection} from a proxy that sends PROXY headers, which are skipped",
+        "입력 {input}: PROXY 헤더를 보내는 프록시 연결 {count}건, 헤더를 건너뜀",
+    ),
     "disk.good": ("{free} of {total} are free", "{total} 중 {free}가 비어 있습니다"),
     "disk.low": ("only {free} of {total} are free", "{total} 중 {free}만 비어 있습니다"),
     "disk.full": (
@@ -84,24 +122,24 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "rights.secrets": ("every user may read {files}", "모든 사용자가 {files}를 읽을 수 있습니다"),
     "sealing.good": ("all days that are over are sealed", "지난 날짜가 모두 봉인(압축)되었습니다"),
     "sealing.late": (
-        "{days} days are over and not sealed ({size}): {indices}",
+        "not sealed although over: {days:day} ({size}): {indices}",
         "지난 날짜 {days}일({size})이 봉인(압축)되지 않았습니다: {indices}",
     ),
     "deadletters.none": ("no dead letters in the last hour", "최근 1시간 동안 데드 레터가 없습니다"),
     "deadletters.some": (
-        "{count} events of the last hour became dead letters",
+        "{count:event} of the last hour became dead letters",
         "최근 1시간 동안 이벤트 {count}건이 데드 레터가 되었습니다",
     ),
     "backup.good": ("days are backed up to {repository}", "날짜별로 {repository}에 백업됩니다"),
     "backup.off": ("backups are turned off", "백업을 사용하지 않습니다"),
     "backup.later": ("there is no repository: nothing is backed up", "백업 저장소가 없어 백업하지 않습니다"),
     "backup.none": (
-        "{days} days are stored, and none is backed up",
+        "{days:day} stored, and none backed up",
         "{days}일이 저장되어 있지만 백업이 없습니다",
     ),
     "backup.misconfigured": ("{reason}", "{reason}"),
     "backup.missing": (
-        "{days} past days are in no verified backup in {repository}: {indices}",
+        "{days:past day} without a verified backup in {repository}: {indices}",
         "지난 {days}일의 검증된 백업이 {repository}에 없습니다: {indices}",
     ),
     "retention.good": ("days are deleted: {rules}", "보관 규칙: {rules}"),
@@ -111,7 +149,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "마지막 백업·보관 작업이 {index}에서 실패했습니다: {reason}",
     ),
     "retention.overdue": (
-        "{days} days should have been deleted and are still there: {indices}",
+        "{days:day} should have been deleted and still there: {indices}",
         "삭제되었어야 할 {days}일이 남아 있습니다: {indices}",
     ),
     "geoip.none": (
@@ -119,7 +157,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "위치 데이터베이스가 없어 지도가 비어 있습니다",
     ),
     "geoip.good": ("locations are of {date}", "위치 데이터 날짜: {date}"),
-    "geoip.old": ("locations are {days} days old", "위치 데이터가 {days}일 지났습니다"),
+    "geoip.old": ("locations are {days:day} old", "위치 데이터가 {days}일 지났습니다"),
     "geoip.package": (
         "a database of locations is installed, but not the package that reads it",
         "위치 데이터베이스는 있지만 읽는 패키지가 없습니다",
@@ -182,12 +220,53 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "두 서버의 시계를 맞추세요: timedatectl set-ntp true",
     ),
     "clock.future": (
-        "Look at them: ingestd search --since {since}",
-        "확인: ingestd search --since {since}",
+        "Look at them: ingestd search --since {since}\nIf they are lines of Daphne, uWSGI or runserver, which name no "
+        "time zone, set line_timezone to TIME_ZONE of the site's settings.py.",
+        "확인: ingestd search --since {since}\n시간대가 없는 Daphne, uWSGI, runserver의 로그라면 line_timezone을 "
+        "사이트 settings.py의 TIME_ZONE으로 설정하세요.",
     ),
     "clients.single": (
         "Pass the client's address on. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn and Daphne: --proxy-headers",
         "방문자 주소를 전달하세요. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn, Daphne: --proxy-headers",
+    ),
+    "senders.pickle": (
+        "Use logstash.TCPLogstashHandler (package python-logstash) instead of logging.handlers.SocketHandler.",
+        "SocketHandler 대신 logstash.TCPLogstashHandler(python-logstash 패키지)를 쓰세요.",
+    ),
+    "senders.syslog": (
+        "From Python, use logstash.TCPLogstashHandler; for a syslog daemon, add a tcp input with codec => line.",
+        "Python에서는 logstash.TCPLogstashHandler를 쓰고, syslog 데몬에는 codec => line인 tcp 입력을 따로 두세요.",
+    ),
+    "senders.syslog_nul": (
+        "Use logstash.TCPLogstashHandler instead of SysLogHandler, or add a tcp input with codec => line for it.",
+        "SysLogHandler 대신 logstash.TCPLogstashHandler를 쓰거나 codec => line인 tcp 입력을 따로 두세요.",
+    ),
+    "senders.syslog_octet_counting": (
+        "End messages with a line feed (rsyslog: TCP_Framing traditional), and send them to a tcp input with "
+        "codec => line.",
+        "메시지를 줄바꿈으로 끝내고(rsyslog: TCP_Framing traditional) codec => line인 tcp 입력으로 보내세요.",
+    ),
+    "senders.gelf": (
+        "Use logstash.TCPLogstashHandler instead of a GELF handler, or rename fields with the filter mutate.",
+        "GELF 핸들러 대신 logstash.TCPLogstashHandler를 쓰거나 mutate로 필드 이름을 바꾸세요.",
+    ),
+    "senders.beats": (
+        "Point Filebeat at Elasticsearch (output.elasticsearch), or import the files it reads: ingestd import",
+        "Filebeat를 Elasticsearch로 보내거나(output.elasticsearch) 파일을 ingestd import로 가져오세요.",
+    ),
+    "senders.http": (
+        "The dashboard, /metrics and /health have a port of their own (default 9600); send records as JSON lines over "
+        "TCP, and let health checks ask /health.",
+        "대시보드, /metrics, /health는 포트가 따로 있습니다(기본값 9600). 로그는 TCP로 JSON을 한 줄씩 보내고, 상태 "
+        "확인은 /health로 하세요.",
+    ),
+    "senders.tls": (
+        "Turn TLS off in the client (python-logstash-async: ssl_enable=False), or decrypt it in front of this port.",
+        "클라이언트에서 TLS를 끄거나(python-logstash-async는 ssl_enable=False) 이 포트 앞에서 복호화하세요.",
+    ),
+    "senders.proxy": (
+        "Set proxy_protocol => true on the input to get the clients' addresses, or turn it off in the proxy.",
+        "클라이언트 주소가 필요하면 입력에 proxy_protocol => true를 쓰고, 아니면 프록시에서 끄세요.",
     ),
     "disk.low": (
         "Delete old days (ingestd prune --dry-run), or set retention.max_bytes or retention.keep_free.",
@@ -259,9 +338,20 @@ FIXES: Mapping[str, tuple[str, str]] = {
 }
 
 
+class _Value(str):
+    """A value; with a noun as its format it is a number: ``1 event``, ``2,000 events``."""
+
+    def __format__(self, noun: str) -> str:
+        if not noun:
+            return str(self)
+        ending = "" if self == "1" else "es" if noun.endswith("s") else "s"
+        return f"{self} {noun}{ending}"
+
+
 def sentence(code: str, values: Mapping[str, str], language: str = "en") -> str:
     """Return the sentence of a code. Raises KeyError for an unknown code, or a value that is missing."""
-    return SENTENCES[code][LANGUAGES.index(language)].format_map(values)
+    counted = {name: _Value(value) for name, value in values.items()}
+    return SENTENCES[code][LANGUAGES.index(language)].format_map(counted)
 
 
 def fix_text(code: str, values: Mapping[str, str], language: str = "en") -> str:

@@ -42,6 +42,8 @@ def check_access(facts: Facts) -> Iterator[Finding]:
     records = facts.records
     if records is None or not records.total:
         return
+    if not records.access_total and records.future:
+        return  # they may be among those with a time in the future
     if not records.access_total:
         values = {"total": f"{records.total:,}", "django": f"{records.django:,}", "recipe": _missing(facts.app_servers)}
         yield Finding(Status.FIX, "access.missing", values)
@@ -126,6 +128,7 @@ def _wrong_clock(host: str, seconds: float) -> Finding:
         hours = f"{abs(steps) / 4:g}"
         return Finding(Status.FIX, "clock.zone", {"host": host or "?", "hours": hours, "direction": direction})
     minutes = f"{abs(seconds) / 60:,.0f}"
+    direction = "ahead of" if seconds > 0 else "behind"
     return Finding(Status.WARNING, "clock.skew", {"host": host or "?", "minutes": minutes, "direction": direction})
 
 
@@ -145,6 +148,17 @@ def check_clients(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.WARNING, "clients.single", values)
     else:
         yield Finding(Status.OK, "clients.good", {"count": f"{len(records.clients):,}"})
+
+
+def check_senders(facts: Facts) -> Iterator[Finding]:
+    """Report clients that speak something else than the inputs they connect to."""
+    if facts.senders is None:
+        return
+    for clients in facts.senders:
+        values = {"input": clients.input, "count": f"{clients.connections:,}"}
+        yield Finding(Status.WARNING, f"senders.{clients.kind}", values)
+    if not facts.senders:
+        yield Finding(Status.OK, "senders.good")
 
 
 def _single_proxy(records: Records) -> str | None:

@@ -107,7 +107,7 @@ def check_backup(facts: Facts) -> Iterator[Finding]:
         days = sum(index.day is not None for index in facts.indices)
         many = days > BACKUP_AFTER_DAYS
         yield Finding(
-            Status.WARNING if many else Status.OK, "backup.none" if many else "backup.later", {"days": str(days)}
+            Status.WARNING if many else Status.NOTE, "backup.none" if many else "backup.later", {"days": str(days)}
         )
     elif missing := _without_backup(facts, backup):
         values = {"days": str(len(missing)), "repository": backup.repository, "indices": _some(missing)}
@@ -164,7 +164,7 @@ def check_geoip(facts: Facts) -> Iterator[Finding]:
     if geoip is None:
         return
     if geoip.built is None:
-        yield Finding(Status.OK, "geoip.none")
+        yield Finding(Status.NOTE, "geoip.none")
     elif not geoip.package:
         yield Finding(Status.FIX, "geoip.package")
     elif (days := (facts.now.date() - geoip.built).days) > GEOIP_DAYS:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.diagnosis.checks import diagnose
+from ingestd.diagnosis.facts import UnsupportedClients
 from ingestd.diagnosis.finding import diagnosis_document
 from ingestd.diagnosis.gather import Scope, gather
 from ingestd.lifecycle.retention import Rules
@@ -16,7 +17,12 @@ from ingestd.stores.base import LogStore
 
 
 def diagnosis(
-    store: LogStore, data_dir: Path, rules: Rules | None, action_settings: Mapping[str, str] | None, language: str
+    store: LogStore,
+    data_dir: Path,
+    rules: Rules | None,
+    action_settings: Mapping[str, str] | None,
+    senders: tuple[UnsupportedClients, ...],
+    language: str,
 ) -> dict[str, Any]:
     """Return the findings as JSON types.
 
@@ -25,10 +31,11 @@ def diagnosis(
         data_dir: The data folder.
         rules: The rules by which the daemon deletes indices; None: it deletes none.
         action_settings: Settings of this store's backups, as texts by name; None: they belong to another store.
+        senders: Connections that no input is for.
         language: Of the texts, ``en`` or ``ko``.
     """
     settings = load_settings(environ={}, flags=action_settings or {"data_dir": str(data_dir)})
     builtin = not hasattr(store, "server_state")
-    scope = Scope(builtin_store=builtin, rules=rules, lifecycle=action_settings is not None)
+    scope = Scope(builtin_store=builtin, rules=rules, senders=senders, lifecycle=action_settings is not None)
     facts = gather(settings, store, scope, datetime.datetime.now(datetime.UTC))
     return diagnosis_document(diagnose(facts), language)

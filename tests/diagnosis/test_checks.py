@@ -12,10 +12,21 @@ import pytest
 
 from ingestd.diagnosis import record_checks, system_checks
 from ingestd.diagnosis.checks import CHECKS, diagnose
-from ingestd.diagnosis.facts import BackupFacts, Disk, Facts, GeoIp, Records, Rights, Sample, UnsealedDay
+from ingestd.diagnosis.facts import (
+    BackupFacts,
+    Disk,
+    Facts,
+    GeoIp,
+    Records,
+    Rights,
+    Sample,
+    UnsealedDay,
+    UnsupportedClients,
+)
 from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_healthy
-from ingestd.diagnosis.messages import FIXES, LANGUAGES, SENTENCES
+from ingestd.diagnosis.messages import FIXES, LANGUAGES, SENTENCES, sentence
 from ingestd.lifecycle.retention import Rules
+from ingestd.plugins.inputs._tcp_senders import ADVICE
 from ingestd.stores.base import IndexInfo
 from ingestd.stores.elastic.field_limit import FullIndex
 from ingestd.stores.elastic.server_state import SearchServer
@@ -124,6 +135,17 @@ CASES = [  # id, facts, {code: status}
         records(total=60, access={"django.server": 60}, clients={"127.0.0.1": 60}),
         {"records.arriving": "ok", "access.arriving": "ok"},
     ),
+    ("senders", replace(NOTHING, senders=()), {"senders.good": "ok"}),
+    (
+        "wrong_senders",
+        replace(NOTHING, senders=tuple(UnsupportedClients("tcp", kind, 2) for kind in ADVICE)),
+        {f"senders.{kind}": "warning" for kind in ADVICE},
+    ),
+    (
+        "access_lines_of_the_future",  # their times have no zone
+        records(total=3, django=3, future=9),
+        {"records.arriving": "ok", "clock.future": "warning"},
+    ),
     ("dead_letters", replace(NOTHING, dead_letters=2), {"deadletters.some": "warning"}),
     ("no_dead_letters", replace(NOTHING, dead_letters=0), {"deadletters.none": "ok"}),
     ("disk", replace(NOTHING, disk=Disk(1000, 100)), {"disk.good": "ok"}),
@@ -139,7 +161,7 @@ CASES = [  # id, facts, {code: status}
     ("sealed", replace(NOTHING, unsealed=()), {"sealing.good": "ok"}),
     ("soon_sealed", replace(NOTHING, unsealed=(NEW,)), {"sealing.good": "ok"}),
     ("not_sealed", replace(NOTHING, unsealed=(NEW, OLD)), {"sealing.late": "fix"}),
-    ("young_store", backup(days(*range(5))), {"backup.later": "ok", "retention.none": "warning"}),
+    ("young_store", backup(days(*range(5))), {"backup.later": "note", "retention.none": "warning"}),
     ("old_store", backup(days(*range(9))), {"backup.none": "warning", "retention.none": "warning"}),
     ("no_backups_wanted", backup(days(*range(9)), disabled=True), {"backup.off": "ok", "retention.none": "warning"}),
     ("two_repositories", backup(problem="several"), {"backup.misconfigured": "fix", "retention.none": "warning"}),
@@ -153,15 +175,15 @@ CASES = [  # id, facts, {code: status}
         backup(days(0, 1, 2), repository="s3"),
         {"backup.missing": "warning", "retention.none": "warning"},
     ),
-    ("retention", retention(0, 32, max_age=MONTH), {"backup.later": "ok", "retention.good": "ok"}),
-    ("overdue", retention(0, 33, max_age=MONTH), {"backup.later": "ok", "retention.overdue": "warning"}),
-    ("server_keeps", retention(0, builtin=False), {"backup.later": "ok", "retention.none": "ok"}),
+    ("retention", retention(0, 32, max_age=MONTH), {"backup.later": "note", "retention.good": "ok"}),
+    ("overdue", retention(0, 33, max_age=MONTH), {"backup.later": "note", "retention.overdue": "warning"}),
+    ("server_keeps", retention(0, builtin=False), {"backup.later": "note", "retention.none": "ok"}),
     (
         "last_run_failed",
         retention(0, failed={"logstash-2026.11.20": "denied"}, max_age=MONTH),
-        {"backup.later": "ok", "retention.failed": "fix"},
+        {"backup.later": "note", "retention.failed": "fix"},
     ),
-    ("no_geoip", replace(NOTHING, geoip=GeoIp(None)), {"geoip.none": "ok"}),
+    ("no_geoip", replace(NOTHING, geoip=GeoIp(None)), {"geoip.none": "note"}),
     ("geoip", replace(NOTHING, geoip=GeoIp(NOW.date() - 90 * DAY)), {"geoip.good": "ok"}),
     ("geoip_old", replace(NOTHING, geoip=GeoIp(NOW.date() - 91 * DAY)), {"geoip.old": "warning"}),
     ("geoip_package", replace(NOTHING, geoip=GeoIp(NOW.date(), package=False)), {"geoip.package": "fix"}),
@@ -246,3 +268,8 @@ def test_a_document() -> None:
 def test_names_are_cut() -> None:
     [finding] = system_checks.check_sealing(replace(NOTHING, unsealed=(OLD,) * 5))
     assert finding.text().endswith("logstash-2026.11.20 and 2 more")
+
+
+@pytest.mark.parametrize(("count", "shown"), [("1", "1 event with"), ("2,000", "2,000 events with")])
+def test_numbers_agree_with_their_nouns(count: str, shown: str) -> None:
+    assert shown in sentence("clock.future", {"count": count})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,19 +19,25 @@ from tests.waiting import WAIT_SECONDS
 TARGET = "/search?q=%EC%84%9C%EC%9A%B8"
 
 
-def doctor(data_dir: Path, *arguments: str, code: int = 0) -> str:
+def doctor(data_dir: Path, *arguments: str, code: int = 0, **settings: str) -> str:
     """Run the command, expect an exit code, return what it prints."""
     command = [sys.executable, "-m", "ingestd", "doctor", *arguments]
+    variables = {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
     done = subprocess.run(
-        command, env=environment(data_dir), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+        command,
+        env=environment(data_dir) | variables,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
-def statuses(data_dir: Path, *arguments: str, code: int = 0) -> dict[str, str]:
+def statuses(data_dir: Path, *arguments: str, code: int = 0, **settings: str) -> dict[str, str]:
     """Return the status of each finding by its code."""
-    document = json.loads(doctor(data_dir, "--json", *arguments, code=code))
+    document = json.loads(doctor(data_dir, "--json", *arguments, code=code, **settings))
     assert document["ok"] is (code == 0)
     return {finding["code"]: finding["status"] for finding in document["findings"]}
 
@@ -44,10 +52,21 @@ def test_a_good_site(tmp_path: Path) -> None:
         for target in (TARGET, "/order", "/none"):
             site.get(target)
         daemon.wait_for_delivery(5)
-        found = statuses(daemon.data_dir)
-        text = doctor(daemon.data_dir)
-    assert set(roomy(found).values()) == {"ok"}, text
-    assert found.keys() >= {"daemon.running", "access.arriving", "format.version", "clock.good", "sealing.good"}
+        address = daemon.url.removeprefix("http://")
+        found = statuses(daemon.data_dir, "--http", address)
+        text = doctor(daemon.data_dir, "--http", address)
+        without_backups = statuses(daemon.data_dir, "--http", address, backup_repository="none")
+    notes = {code for code, status in found.items() if status == "note"}
+    assert (set(roomy(found).values()), notes) == ({"ok", "note"}, {"backup.later", "geoip.none"}), text
+    assert without_backups["backup.off"] == "ok"
+    assert found.keys() >= {
+        "daemon.running",
+        "access.arriving",
+        "senders.good",
+        "format.version",
+        "clock.good",
+        "sealing.good",
+    }
     assert "access lines arrive from gunicorn.access" in text
     assert "python-logstash come in version 1" in text
 
@@ -82,6 +101,21 @@ def test_local_time_and_version_0(tmp_path: Path) -> None:
         text = doctor(daemon.data_dir, code=1)
     assert "timestamps of web1 are 9 h ahead: it sends local time as if it were UTC" in text
     assert "python-logstash come in version 0" in text
+
+
+def test_wrong_senders(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        with socket.create_connection(("127.0.0.1", daemon.port), WAIT_SECONDS) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            while client.recv(1000):
+                pass
+        daemon.wait_for_metric("ingestd_unsupported_connections_total", 1)
+        address = daemon.url.removeprefix("http://")
+        text = doctor(daemon.data_dir, "--http", address, code=1)  # there are no events
+        shown = json.loads(daemon.get("/api/doctor"))
+    assert re.search(r"warning  senders      input \S+: 1 connection with HTTP, answered with status 400\n", text)
+    assert "/metrics and /health have a port of their own" in text
+    assert "senders.http" in {finding["code"] for finding in shown["findings"]}
 
 
 def test_no_daemon(tmp_path: Path) -> None:

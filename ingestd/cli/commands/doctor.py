@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from ingestd.cli.common.daemon_metrics import unsupported_clients
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import coloured, write, write_text
@@ -19,7 +20,7 @@ from ingestd.settings import Settings
 from ingestd.stores.open import is_builtin
 from ingestd.supervisor.pidfile import find, was_used
 
-_COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.FIX: "red"}
+_COLOURS = {Status.OK: "green", Status.NOTE: "blue", Status.WARNING: "yellow", Status.FIX: "red"}
 _CHECK_CELLS = len("deadletters")
 
 
@@ -31,18 +32,20 @@ _CHECK_CELLS = len("deadletters")
     "index_timezone",
     "backup.repository",
     "retention.max_age",
+    "http",
     "http_password_file",
     "http_token_file",
+    "http_prefix",
 )
 @json_option
 def doctor(settings: Settings, as_json: bool) -> None:
     """Look at a running system: what arrives and what is missing, clocks, disk, rights, sealing, backups, retention.
 
-    Each line is ok, a warning, or something to fix, with the way to do it. Works on the data folder, or on a server
-    with --elasticsearch or --store; use the settings of the daemon.
+    Each line is ok, a note on something unused, a warning, or something to fix, with the way to do it. Works on the
+    data folder, or on a server with --elasticsearch or --store; use the settings of the daemon.
 
-    Exit codes: 0 nothing has to be fixed (there may be warnings); 1 something has to be fixed; 2 wrong usage or
-    settings.
+    Exit codes: 0 nothing has to be fixed (there may be notes and warnings); 1 something has to be fixed; 2 wrong usage
+    or settings.
     """
     with opened_store(settings) as store:
         facts = gather(settings, store, _scope(settings), datetime.datetime.now(datetime.UTC))
@@ -59,10 +62,12 @@ def doctor(settings: Settings, as_json: bool) -> None:
 def _scope(settings: Settings) -> Scope:
     builtin = is_builtin(settings.store or settings.elasticsearch)
     here = builtin or was_used(settings.data_dir)  # else the daemon may run on another machine
+    pid = find(settings.data_dir) or 0 if here else None
     return Scope(
         builtin_store=builtin,
         rules=rules(settings, builtin_store=builtin) if settings.schedule.cron != "off" else None,
-        pid=find(settings.data_dir) or 0 if here else None,
+        pid=pid,
+        senders=unsupported_clients(settings) if pid else None,
     )
 
 

@@ -13,7 +13,7 @@ from ingestd.event.jsontext import dumps
 from ingestd.recipes import HOST, PORT, Recipe, recipes
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
-from ingestd.web.api.status import Status
+from ingestd.web.api.status import Status, senders
 from ingestd.web.processes.protocol import Arguments, QueryResponse
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.responses import Handler, compressed, json_error, utc_now
@@ -26,7 +26,7 @@ _HOST = re.compile(r"[\w.:-]{1,253}")
 
 def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteDef]:
     """Return the routes of the queries and of the status; all paths start with ``prefix``."""
-    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments, "doctor": _language}
+    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments, "doctor": _doctor}
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
     others = {"status": _status_handler(status), "recipes": _recipes_handler}
     return [*found, *(web.get(f"{prefix}/api/{name}", handler) for name, handler in others.items())]
@@ -74,8 +74,9 @@ def _top(request: web.Request) -> Arguments:
     return _filters(request) | {"field": params.field(request.query), "n": number, "paths": bool(paths)}
 
 
-def _language(request: web.Request) -> Arguments:
-    return {"lang": params.choice(request.query, "lang", LANGUAGES)}
+def _doctor(request: web.Request) -> Arguments:
+    clients = [(row["input"], row["kind"], row["connections"]) for row in senders()]
+    return {"lang": params.choice(request.query, "lang", LANGUAGES), "senders": clients}
 
 
 def _no_arguments(_: web.Request) -> Arguments:

@@ -194,9 +194,13 @@ class QueryCalls:
         return dumps({"audit": sheet | {"balanced": not any(account.total.difference for account in found)}})
 
     def _doctor(self, arguments: Arguments) -> bytes:
+        from ingestd.diagnosis.facts import UnsupportedClients  # noqa: PLC0415 -- rarely needed
         from ingestd.web.diagnosis import diagnosis  # noqa: PLC0415 -- rarely needed
 
-        document = diagnosis(self._opened, self._data_dir, self._retention, self._action_settings, arguments["lang"])
+        clients = tuple(UnsupportedClients(*row) for row in arguments["senders"])
+        document = diagnosis(
+            self._opened, self._data_dir, self._retention, self._action_settings, clients, arguments["lang"]
+        )
         return dumps(document)
 
 

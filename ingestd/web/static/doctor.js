@@ -16,7 +16,7 @@ export function createDoctor() {
   const element = h("aside", { class: "doctor", "aria-label": t("doctor.title"), hidden: true });
 
   function show(findings) {
-    const found = findings.filter(({ status, code }) => status !== "ok" && code !== EMPTY);
+    const found = findings.filter(({ status, code }) => status !== "ok" && status !== "note" && code !== EMPTY);
     // Numbers in the texts change all the time: what was dismissed is known by the codes.
     const signature = found.map(({ code }) => code).join(" ");
     element.hidden = !found.length || signature === dismissed();
