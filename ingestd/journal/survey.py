@@ -137,6 +137,9 @@ def survey(folder: Path, again: Again) -> Survey:
     found.connections = len(connections)
     if positions_lost(files, loaded):
         found.faults.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
+    if missing_tail(end, loaded):
+        again()  # or it was delivered and freed meanwhile
+        loaded = load_positions(folder)
     if tail := missing_tail(end, loaded):
         found.faults.append(Repair("missing", files[-1][1].name if files else FILE_NAME, 0, *tail, ""))
     end = max(end, loaded.end) if loaded else end

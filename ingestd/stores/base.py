@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,6 +94,15 @@ class Bucket:
 
     time: str
     counts: dict[str, int]
+
+
+def take_missing(store: LogStore) -> list[str]:
+    """Return what the answers of a store lacked since the last call, because files are damaged, in sentences.
+
+    Only the built-in store can answer in part; empty for any other.
+    """
+    take: Callable[[], list[str]] | None = getattr(store, "take_missing", None)
+    return take() if take is not None else []
 
 
 class LogStore(Protocol):

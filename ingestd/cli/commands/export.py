@@ -74,5 +74,5 @@ def export(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
             if bom:
                 target.write(codecs.BOM_UTF8)
             WRITERS[form](documents, target, columns, folder)
-    if output != STDOUT:
-        click.echo(f"{total:,} events written to {output}", err=True)
+        if output != STDOUT:
+            click.echo(f"{total:,} events written to {output}", err=True)

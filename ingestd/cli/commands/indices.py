@@ -20,10 +20,10 @@ def indices(settings: Settings, as_json: bool) -> None:
     """List the indices: events and bytes of each day."""
     with opened_store(settings) as store:
         found = store.indices()
-    if as_json:
-        write(dumps([{"index": index.index, "events": index.events, "bytes": index.bytes} for index in found]))
-    elif not found:
-        report_no_events(settings)
-    else:
-        rows = [(index.index, f"{index.events:,}", round_size(index.bytes)) for index in found]
-        write_table(("INDEX", "EVENTS", "SIZE"), rows, numbers=2, fit=True)
+        if as_json:
+            write(dumps([{"index": index.index, "events": index.events, "bytes": index.bytes} for index in found]))
+        elif not found:
+            report_no_events(settings)
+        else:
+            rows = [(index.index, f"{index.events:,}", round_size(index.bytes)) for index in found]
+            write_table(("INDEX", "EVENTS", "SIZE"), rows, numbers=2, fit=True)

@@ -14,7 +14,7 @@ import click
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.owner import with_hint
 from ingestd.settings import Settings
-from ingestd.stores.base import LogStore, StoreError
+from ingestd.stores.base import LogStore, StoreError, take_missing
 from ingestd.stores.open import open_store
 
 
@@ -31,14 +31,22 @@ def store_errors() -> Iterator[None]:
 
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[LogStore]:
-    """Open the store that the settings name, for queries: Ctrl-C ends the one that is running."""
+    """Open the store that the settings name, for queries: Ctrl-C ends the one that is running.
+
+    If answers lacked events of damaged files, these are listed at the end, and the exit code is 1.
+    """
     with store_errors():
         store = open_store(settings.store or settings.elasticsearch, settings.data_dir)
         try:
             with _interrupted_by_signal(store):
                 yield store
+            missing = take_missing(store)
         finally:
             store.close()
+    for text in missing:
+        click.echo(f"warning: incomplete: {text}", err=True)
+    if missing:
+        raise SystemExit(1)
 
 
 _interrupt = threading.Event()

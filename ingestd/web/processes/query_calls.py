@@ -14,7 +14,7 @@ from pathlib import Path
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
-from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError
+from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError, take_missing
 from ingestd.stores.misspelt import misspelt
 from ingestd.stores.query import Query, QueryError
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
@@ -87,7 +87,9 @@ class QueryCalls:
         if len(document) > 2 * MAX_PAGE_BYTES:
             return error_response(503, "the response is too large; request fewer values, or a field with shorter ones")
         ms = round((time.monotonic() - started) * 1000)
-        return QueryResponse(200, document[:-1] + b',"ms":%d}' % ms)
+        missing = take_missing(self._store) if self._store is not None else []
+        incomplete = b',"missing":%b' % dumps(missing) if missing else b""
+        return QueryResponse(200, document[:-1] + incomplete + b',"ms":%d}' % ms)
 
     @property
     def _opened(self) -> LogStore:

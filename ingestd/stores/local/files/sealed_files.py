@@ -6,11 +6,15 @@ import hashlib
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 from ingestd.stores.local.files.manifest import SealedFile
 
 _BLOCK = 1 << 20
+
+MISSING = "is missing"
+"""The `fault` of a file that does not exist."""
 
 Version = tuple[int, int, int]
 """Inode, size and time of modification: of two versions of a file, one of them differs."""
@@ -30,7 +34,7 @@ def fault(folder: Path, file: SealedFile) -> str:
     try:
         found = (folder / file.name).lstat()
     except FileNotFoundError:
-        return "is missing"
+        return MISSING
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if not stat.S_ISREG(found.st_mode):
@@ -38,6 +42,17 @@ def fault(folder: Path, file: SealedFile) -> str:
     if found.st_size != file.bytes:
         return f"has {found.st_size:,} bytes, not {file.bytes:,}"
     return "" if os.access(folder / file.name, os.R_OK) else "cannot be read: Permission denied"
+
+
+def log_fault(path: Path) -> str:
+    """Return why an append log cannot be read; empty: it can, or does not exist."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) or stat.S_ISDIR(mode):
+            return "is not a regular file"
+    except OSError:
+        return ""
+    return "" if os.access(path, os.R_OK) else "cannot be read: Permission denied"
 
 
 def sha256(path: Path) -> str:
@@ -52,17 +67,19 @@ def sha256(path: Path) -> str:
 class KnownFaults:
     """Files that could not be read although their size is right: what was found once need not be found again.
 
-    Thread-safe. A file counts as sound again as soon as another version of it is there.
+    Thread-safe. A file counts as sound again as soon as another version of it is there, or after ``seconds``: the disk
+    may have failed for the moment only.
     """
 
-    def __init__(self) -> None:
-        self._found: dict[Path, tuple[Version | None, str]] = {}
+    def __init__(self, seconds: float = 3600) -> None:
+        self._seconds = seconds
+        self._found: dict[Path, tuple[Version | None, float, str]] = {}
         self._lock = threading.Lock()
 
     def add(self, path: Path, reason: str) -> None:
         """Remember why a file cannot be read."""
         with self._lock:
-            self._found[path] = version(path), reason
+            self._found[path] = version(path), time.monotonic() + self._seconds, reason
 
     def get(self, path: Path) -> str:
         """Return why this version of a file cannot be read; empty: nothing is known."""
@@ -72,7 +89,7 @@ class KnownFaults:
             found = self._found.get(path)
             if found is None:
                 return ""
-            if found[0] != version(path):
+            if found[0] != version(path) or time.monotonic() > found[1]:
                 del self._found[path]
                 return ""
-            return found[1]
+            return found[2]

@@ -28,6 +28,10 @@ class VanishedError(Exception):
     """A file no longer exists or could not be read; the text says which."""
 
 
+class QueryFailedError(StoreError):
+    """DuckDB could not run a query: usually a file is damaged."""
+
+
 class QuerySession:
     """The queries of one call. Created only by `Engine.session`."""
 
@@ -41,7 +45,8 @@ class QuerySession:
         Raises:
             VanishedError: A file does not exist.
             QueryTimeoutError: The query was interrupted.
-            StoreError: The query failed for another reason.
+            QueryFailedError: DuckDB cannot read a file, or fails for another reason.
+            StoreError: The query needs too much memory, or no thread can be started.
         """
         import duckdb  # noqa: PLC0415
 
@@ -59,10 +64,14 @@ class QuerySession:
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
         except duckdb.OutOfMemoryException as error:
             raise StoreError("the query needs too much memory; choose a shorter time range") from error
-        except (duckdb.Error, RuntimeError) as error:
+        except RuntimeError as error:
             if str(error) == _SIGNAL_ERROR:
                 raise self._cancelled() from error
             raise StoreError(f"the query failed: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            if str(error) == _SIGNAL_ERROR:
+                raise self._cancelled() from error
+            raise QueryFailedError(f"the query failed: {_first_line(error)}") from error
 
     def interrupt(self, reason: str) -> None:
         """Make `run` raise, now or at the next call."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from ingestd.event.timestamp import from_epoch_ns
 from ingestd.stores.base import IndexInfo, StoreError
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.append_log import count_bytes
-from ingestd.stores.local.files.layout import IndexFolder
+from ingestd.stores.local.files.last_ids import numbers_in
+from ingestd.stores.local.files.layout import AppendLogName, IndexFolder
+from ingestd.stores.local.files.sealed_files import MISSING, KnownFaults, fault, log_fault
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.conditions import SourceColumns
 from ingestd.stores.local.query.sql import SortKey, bound
@@ -28,6 +30,12 @@ from ingestd.stores.query import Query
 
 HEAVY_BYTES = 1 << 30
 """A day with documents of more than this size is read hour by hour."""
+
+_ATTEMPTS = 20
+"""How often an index is listed again whose files were merged while it was listed."""
+
+_FAULT_SECONDS = 60
+"""How long a file that a query could not read is left out of others."""
 
 _HOUR = datetime.timedelta(hours=1)
 _DAY = datetime.timedelta(days=1)
@@ -38,59 +46,95 @@ GroupKey = tuple[SourceColumns | None, bool]
 
 
 class FileLister:
-    """Lists the files of indices, and caches the number of lines of append logs."""
+    """Lists the files of indices, and caches the number of lines of append logs.
+
+    Damaged files are left out; `take_missing` says which.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, tuple[tuple[int, int, int], int]] = {}  # path: (inode, size, mtime), lines
+        self._missing: dict[Path, str] = {}
+        self.known_faults = KnownFaults(_FAULT_SECONDS)
+
+    def take_missing(self) -> list[str]:
+        """Return what was left out since the last call, in sentences."""
+        missing, self._missing = self._missing, {}
+        return [f"{path.parent.name}/{path.name} {reason}" for path, reason in sorted(missing.items())]
 
     def file_groups(self, folders: Sequence[IndexFolder], query: Query) -> list[sql.FileGroup]:
         """Return the files that may have events in the query's range, grouped by whether all their events are in it.
 
         Raises:
-            OSError: A folder cannot be read.
-            StoreError: A manifest cannot be read, or a bound of the range is not a time.
+            StoreError: A bound of the range is not a time.
         """
         groups: dict[GroupKey, list[str]] = {}
         time_range = _micros(query.since), _micros(query.until)
         for folder in folders:
-            append_logs, sealed = manifest.contents(folder.path)
+            append_logs, sealed = self._contents(folder, lambda files: _sealed_in(files, *time_range))
             if append_logs and _may_have_events(folder, query):
                 # Even if the whole day is in the range: there may be events without a time.
                 timed = query.since is not None or query.until is not None
-                groups.setdefault((None, timed), []).extend(
-                    str(folder.path / str(append_log)) for append_log in append_logs
-                )
-            for file, timed in _sealed_in(sealed, *time_range):
+                paths = [folder.path / str(append_log) for append_log in append_logs]
+                groups.setdefault((None, timed), []).extend(str(path) for path in paths if self._is_readable(path))
+            for file, timed in sealed:
                 groups.setdefault((SourceColumns(file.columns), timed), []).append(str(folder.path / file.name))
-        return [sql.FileGroup(tuple(files), timed, columns) for (columns, timed), files in groups.items()]
+        return [sql.FileGroup(tuple(files), timed, columns) for (columns, timed), files in groups.items() if files]
+
+    def _contents(
+        self, folder: IndexFolder, choose: Callable[[manifest.Manifest], Iterable[tuple[manifest.SealedFile, bool]]]
+    ) -> tuple[list[AppendLogName], list[tuple[manifest.SealedFile, bool]]]:
+        """Return the append logs of an index, and those of the chosen sealed files that are sound."""
+        for _ in range(_ATTEMPTS):
+            try:
+                found = manifest.contents(folder.path)
+            except (OSError, StoreError) as error:
+                self._missing[folder.path / manifest.NAME] = _manifest_fault(folder, error)
+                return [], []
+            if not found[1].files and _manifest_is_lost(folder.path, found[0]):
+                self._missing[folder.path / manifest.NAME] = "is missing: sealed events are missing"
+            chosen = [(file, timed, self._fault(folder, file)) for file, timed in choose(found[1])]
+            gone = any(reason == MISSING for *_, reason in chosen)
+            if not gone or _same_contents(folder, found):  # else files were merged meanwhile
+                break
+        for file, _, reason in chosen:
+            if reason:
+                self._missing[folder.path / file.name] = f"{reason}: {file.events:,} events are missing"
+        return found[0], [(file, timed) for file, timed, reason in chosen if not reason]
+
+    def _fault(self, folder: IndexFolder, file: manifest.SealedFile) -> str:
+        return fault(folder.path, file) or self.known_faults.get(folder.path / file.name)
+
+    def _is_readable(self, path: Path) -> bool:
+        """Return whether an append log can be read; one that is no longer there is left to the query."""
+        reason = self.known_faults.get(path) or log_fault(path)
+        if reason:
+            self._missing[path] = f"{reason}: its events are missing"
+        return not reason
 
     def info(self, folder: IndexFolder) -> IndexInfo:
         """Return the entry of ``LogStore.indices`` for an index."""
-        append_logs, sealed = manifest.contents(folder.path)
-        events = sum(file.events for file in sealed.files) + sum(
-            self._count_lines(folder.path / str(append_log)) for append_log in append_logs
-        )
+        append_logs, sealed = self._contents(folder, lambda found: _sealed_in(found, None, None))
+        paths = [folder.path / str(append_log) for append_log in append_logs]
+        events = sum(file.events for file, _ in sealed)
+        events += sum(self._count_lines(path) for path in paths if self._is_readable(path))
         size = 0
-        for entry in folder.path.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                size += entry.stat().st_size
+        with contextlib.suppress(PermissionError):
+            for entry in folder.path.iterdir():
+                with contextlib.suppress(OSError):
+                    size += entry.lstat().st_size
         return IndexInfo(folder.index, folder.day, events, size)
 
     def raw_bytes(self, folder: IndexFolder) -> int:
-        """Return the approximate size of the documents of an index, in bytes.
-
-        Raises:
-            StoreError: The index cannot be read.
-        """
+        """Return the approximate size of the documents of an index, in bytes."""
         try:
             append_logs, sealed = manifest.contents(folder.path)
-            size = sum(file.raw_bytes for file in sealed.files)
-            for append_log in append_logs:
-                with contextlib.suppress(FileNotFoundError):
-                    size += (folder.path / str(append_log)).stat().st_size
-            return size
-        except OSError as error:
-            raise StoreError(f"cannot read the store: {error.strerror or error}") from error
+        except (OSError, StoreError):
+            return 0
+        size = sum(file.raw_bytes for file in sealed.files)
+        for append_log in append_logs:
+            with contextlib.suppress(OSError):
+                size += (folder.path / str(append_log)).stat().st_size
+        return size
 
     def _count_lines(self, path: Path) -> int:
         """Return the number of complete lines of an append log, 0 if it was deleted meanwhile."""
@@ -102,6 +146,30 @@ class FileLister:
                 cached = self._lines[str(path)] = (version, count_bytes(path, b"\n"))
             return cached[1]
         return 0
+
+
+def _manifest_fault(folder: IndexFolder, error: OSError | StoreError) -> str:
+    reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    reason = reason.removeprefix(f"{folder.path / manifest.NAME} ").removeprefix("cannot be read: ")
+    return f"cannot be read: {reason}; all events of the index are missing"
+
+
+def _manifest_is_lost(folder: Path, append_logs: Sequence[AppendLogName]) -> bool:
+    """Return whether an index without a manifest had one: an append log is gone, as only sealing removes it."""
+    try:
+        numbers = numbers_in(folder)
+        if not numbers:
+            return any(manifest.is_sealed_name(path.name) for path in folder.iterdir())
+    except OSError:
+        return False
+    return any(AppendLogName(writer, number) not in append_logs for writer, number in numbers.items())
+
+
+def _same_contents(folder: IndexFolder, found: tuple[list[AppendLogName], manifest.Manifest]) -> bool:
+    try:
+        return manifest.contents(folder.path) == found
+    except (OSError, StoreError):
+        return False
 
 
 def _may_have_events(folder: IndexFolder, query: Query) -> bool:

@@ -127,6 +127,11 @@ def events(group: FileGroup, query: Query, select: str, more: Sequence[str] = ()
     return f"SELECT {select} FROM {group.source()}" + (" WHERE " + " AND ".join(conditions) if conditions else "")
 
 
+def read_all(file: str) -> str:
+    """Return a query that reads every value of a sealed file."""
+    return f"SELECT count(hash(COLUMNS(*))) FROM read_parquet([{file_literals([file])}])"
+
+
 def _all(groups: Sequence[FileGroup], select: Callable[[FileGroup], str]) -> str:
     return " UNION ALL ".join(select(group) for group in groups)
 

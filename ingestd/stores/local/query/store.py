@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import datetime
 import functools
 import itertools
@@ -17,7 +19,7 @@ from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
 from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql
-from ingestd.stores.local.query.engine import Engine, QuerySession, VanishedError
+from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import Cursor, FileLister, time_slices
 from ingestd.stores.query import Query
 
@@ -99,6 +101,10 @@ class LocalStore:
         """Delete an index; see ``index_folder`` for what that means for its readers and writers."""
         delete_index(self._root, index)
 
+    def take_missing(self) -> list[str]:
+        """Return which damaged files the answers since the last call lack, in sentences."""
+        return self._lister.take_missing()
+
     def interrupt(self) -> None:
         """Make queries that are running in other threads raise `QueryTimeoutError`; later ones are not affected."""
         self._engine.interrupt()
@@ -167,7 +173,7 @@ class LocalStore:
         """Yield what ``read`` returns for the files of some indices.
 
         Its queries sort or group, or are read to the end, so the first row comes after the last file was read: after
-        that, a file that vanishes does no harm.
+        that, a file that vanishes does no harm. A file that cannot be read is left out; see `take_missing`.
         """
         started = False
         for attempt in range(1, _ATTEMPTS + 1):
@@ -180,10 +186,41 @@ class LocalStore:
             except VanishedError as error:
                 if started or attempt == _ATTEMPTS:
                     raise StoreError(str(error)) from error
+                if attempt > 1:
+                    self._find_faults(groups, read)
+            except QueryFailedError:
+                if started or attempt == _ATTEMPTS or not self._find_faults(groups, read):
+                    raise
             except OSError as error:
                 raise StoreError(f"cannot read the store: {error.strerror or error}") from error
             except FieldError as error:
                 raise StoreError(str(error)) from error
+
+    def _find_faults(
+        self, groups: Sequence[sql.FileGroup], read: Callable[[list[sql.FileGroup]], Iterable[Any]]
+    ) -> bool:
+        """Read the files one by one; return whether some of them are there but cannot be read."""
+        found = False
+        for group in groups:
+            for file in group.files:
+                try:
+                    collections.deque(read([dataclasses.replace(group, files=(file,))]), maxlen=0)
+                except (VanishedError, QueryFailedError) as error:
+                    if Path(file).exists() and (file in str(error) or self._is_damaged(group, file)):
+                        self._lister.known_faults.add(Path(file), f"is damaged: {str(error).partition(': ')[2]}")
+                        found = True
+        return found
+
+    def _is_damaged(self, group: sql.FileGroup, file: str) -> bool:
+        """Return whether a sealed file cannot be read as a whole, if the error of a query leaves that open."""
+        if group.columns is None:
+            return False
+        try:
+            with self._engine.session() as session:
+                list(session.run(sql.read_all(file)))
+        except (VanishedError, QueryFailedError):
+            return True
+        return False
 
 
 def _read_all(

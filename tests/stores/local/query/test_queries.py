@@ -18,7 +18,7 @@ from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.layout import index_folders
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import sql
-from ingestd.stores.local.query.engine import Engine, QuerySession, VanishedError
+from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
 from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
@@ -309,7 +309,7 @@ FAILURES: list[tuple[str, Exception, type[StoreError], str]] = [
     ("interrupted", duckdb.InterruptException("INTERRUPT Error: Interrupted!"), QueryTimeoutError, "was cancelled"),
     ("no_thread", RuntimeError("Resource temporarily unavailable"), StoreError, "failed: Resource temporarily"),
     ("memory", duckdb.OutOfMemoryException("x"), StoreError, "needs too much memory"),
-    ("internal", duckdb.InternalException("INTERNAL Error: x\nstack"), StoreError, "failed: INTERNAL Error: x$"),
+    ("internal", duckdb.InternalException("INTERNAL Error: x\nstack"), QueryFailedError, "failed: INTERNAL Error: x$"),
 ]
 
 
