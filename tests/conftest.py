@@ -46,7 +46,12 @@ TESTBED = pytest.StashKey[Testbed | SharedTestbed]()
 
 FAILED = pytest.StashKey[bool]()
 
-FIRST = ("tests/e2e/test_lifecycle_faults.py", "tests/e2e/dashboard/", "tests/e2e/test_import_export.py")
+FIRST = (
+    "tests/e2e/test_lifecycle_faults.py",
+    "tests/e2e/test_real_systemd.py",
+    "tests/e2e/dashboard/",
+    "tests/e2e/test_import_export.py",
+)
 LAST = ("tests/e2e/", "tests/stores/", "tests/lifecycle/", "tests/")
 """The order of the files: what takes long comes early, so that no process is left alone with it at the end. The tests
 of the search servers come in between, when these have started."""

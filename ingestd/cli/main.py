@@ -32,6 +32,7 @@ COMMANDS = {  # name: module and click command
     "restore": "ingestd.cli.commands.restore:restore",
     "reprocess": "ingestd.cli.commands.reprocess:reprocess",
     "doctor": "ingestd.cli.commands.doctor:doctor",
+    "health": "ingestd.cli.commands.health:health",
     "audit": "ingestd.cli.commands.audit:audit",
     "journal": "ingestd.cli.commands.journal:journal",
     "deadletters": "ingestd.cli.commands.deadletters:deadletters",

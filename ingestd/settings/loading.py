@@ -77,7 +77,7 @@ def _from_credentials(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, st
     folder = environ.get("CREDENTIALS_DIRECTORY")
     for name in SETTINGS if folder else ():
         file = Path(str(folder), name.removesuffix("_file"))
-        if name.endswith("_file") and file.exists():
+        if name.endswith("_file") and os.access(file, os.R_OK):  # ExecReload= may not read them
             yield name, str(file), "CREDENTIALS_DIRECTORY"
 
 

@@ -1,13 +1,14 @@
-"""One daemon per data folder, and its process id: in a file that is locked while the daemon runs."""
+"""One daemon per data folder: its process id, in a file that is locked while it runs, and the URL of its pages."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from ingestd.files import lock_file, try_lock
+from ingestd.files import lock_file, try_lock, write_atomic
 
 _NAME = "ingestd.pid"
+_URL_NAME = "ingestd.url"
 
 _WAIT_SECONDS = 5.0
 """How long the workers of a daemon that was killed may take to notice and end."""
@@ -33,6 +34,7 @@ def claim(data_dir: Path) -> int:
         raise AlreadyRunningError(text) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    (data_dir / _URL_NAME).unlink(missing_ok=True)  # of the daemon before
     return fd
 
 
@@ -48,3 +50,20 @@ def find(data_dir: Path) -> int | None:
 def was_used(data_dir: Path) -> bool:
     """Return whether a daemon has ever used the data folder."""
     return (data_dir / _NAME).exists()
+
+
+def publish_url(data_dir: Path, url: str) -> None:
+    """Note the URL of the daemon's pages, empty if it serves none.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    write_atomic(data_dir / _URL_NAME, url.encode())
+
+
+def find_url(data_dir: Path) -> str:
+    """Return the URL of the pages of the daemon that runs, without a slash at its end; empty if it serves none."""
+    try:
+        return (data_dir / _URL_NAME).read_text("utf-8")
+    except OSError:
+        return ""

@@ -74,7 +74,12 @@ class HttpServer:
         self.bound = Address(*runner.addresses[0][:2])
         log.info("serving metrics and health", url=f"http://{self.bound}{self._config.prefix}")
         if self._config.data_dir is not None:
-            log.info(f"dashboard: http://{_reachable(self.bound)}{self._config.prefix}/")  # to click on in a terminal
+            log.info(f"dashboard: {self.url}/")  # to click on in a terminal
+
+    @property
+    def url(self) -> str:
+        """The URL of the pages for this machine, without a slash at its end; empty if none are served."""
+        return f"http://{_reachable(self.bound)}{self._config.prefix}" if self.bound is not None else ""
 
     def update(self, config: DashboardConfig) -> None:
         """Show something else from now on; the path prefix and whether there is a dashboard stay as they are."""

@@ -37,9 +37,18 @@ def act_as_owner(folder: Path) -> None:
         _become(status.st_uid, status.st_gid)
         _note(f"the command runs as {_user_name(status.st_uid)}, the owner of {folder}")
     elif os.geteuid() != status.st_uid:
-        name = _user_name(status.st_uid)
-        command = shlex.join(["sudo", "-u", name, Path(sys.argv[0]).absolute().as_posix(), *sys.argv[1:]])
-        _note(f"{folder} belongs to {name}; run: {command}")
+        _note(_advice(folder, status.st_uid))
+
+
+def _advice(folder: Path, owner: int) -> str:
+    """Return what to do for a user who does not own the folder. In a container, it may be mounted from outside."""
+    name, number = _user_name(owner), os.geteuid()
+    if owner == 0 or name.startswith("#"):
+        return (
+            f"{folder} belongs to the uid {owner}, and ingestd runs with the uid {number}: chown -R {number} {folder}"
+        )
+    command = shlex.join(["sudo", "-u", name, Path(sys.argv[0]).absolute().as_posix(), *sys.argv[1:]])
+    return f"{folder} belongs to {name}; run: {command}"
 
 
 def _note(hint: str) -> None:

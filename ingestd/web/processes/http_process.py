@@ -12,6 +12,7 @@ from typing import Any
 from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.supervisor.channel import Channel, ChannelClosedError
+from ingestd.supervisor.pidfile import publish_url
 from ingestd.units import Address
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
@@ -115,9 +116,19 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
             return 1
         workers.on_config = server.update
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
+        _publish(config, server.url)
         channel.send({"type": "ready"})
         await workers.stop.wait()
         await server.stop()
         return 1 if workers.failed else 0
 
     return asyncio.run(main())
+
+
+def _publish(config: DashboardConfig, url: str) -> None:
+    """Let ``ingestd health`` find the pages."""
+    if config.data_dir is not None:
+        try:
+            publish_url(config.data_dir, url)
+        except OSError as error:  # a full disk: the pages are served all the same
+            log.warning("the URL of the pages cannot be noted for ingestd health", error=error)
