@@ -18,6 +18,9 @@ from typing import IO
 
 _POLL_S = 0.05
 
+IMPOSSIBLE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP})
+"""Errors of a file's name and not of the disk: waiting does not help."""
+
 
 def try_lock(fd: int, *, shared: bool = False) -> bool:
     """Lock an open file unless another process has locked it; return whether we hold the lock now.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,16 +15,23 @@ from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk
+from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
-from ingestd.journal.base import Position, RecordQueue
-from ingestd.logs import get_logger
+from ingestd.journal.base import JournalError, Position, RecordQueue
+from ingestd.logs import Outage, get_logger
+from ingestd.pipeline.isolation import TRIES, Isolation, OutputFailedError
 from ingestd.pipeline.ledger import Ledger
 from ingestd.pipeline.processing import Processed
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
 _RETRY_SECONDS = 1.0
+
+_MAY_HEAL = (OSError, StoreError, ElasticUnavailable)
+"""A full disk, missing rights, a server that is away: waiting may help, and the events are not at fault."""
 
 
 class OutputGoneError(Exception):
@@ -35,10 +43,11 @@ class _InFlight:
     """A chunk on its way to the output: what the output made of it, and what became of its events.
 
     ``chunk`` has no data any more; None: a part of the journal that cannot be read. ``size``: bytes of its frames.
-    ``end``: the position after it.
+    ``start``, ``end``: the positions before and after it.
     """
 
     chunk: Chunk | None
+    start: Position
     payloads: Sequence[Any]
     tally: Tally
     size: int
@@ -60,6 +69,7 @@ class Delivery:
         dead_letters: Where rejected events go.
         pipeline_id: Of the pipeline, for metrics.
         tasks: Of the pipeline: they end it when the output fails for good.
+        batch_of: Returns the records that the output gets of a chunk.
         max_delay: Seconds.
         max_bytes: Bytes of frames in flight from which on ``has_room`` is false.
 
@@ -77,6 +87,7 @@ class Delivery:
         pipeline_id: str,
         tasks: BackgroundTasks,
         *,
+        batch_of: Callable[[Chunk], Batch],
         max_delay: float,
         max_bytes: int,
     ) -> None:
@@ -96,6 +107,11 @@ class Delivery:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self._batch_of = batch_of
+        self._isolation = Isolation(built, dead_letters, self._try)
+        text = "an output failed; it is tried again"
+        self._failing = Outage(log.exception, text, log.info, "the output works again")
+        self._progress_at = 0.0  # on the loop's clock: the last commit, or when the first event after it came
         self._gathering = asyncio.Lock()
         self._tasks, self._workers = tasks, list[asyncio.Task[None]]()
         self.position = Position(0, 0)
@@ -105,6 +121,7 @@ class Delivery:
         self.position, state = self._journal.committed(self.name)
         self._ledger = Ledger(self._plugin, state, self.position.events)
         self._note_lost(self.position.events)
+        self._progress_at = asyncio.get_running_loop().time()
         self._journal.commit(self.name, self.position, self._ledger.state)  # what is lost from now on is noticed
         await self._output.open()
         for _ in range(self._output.concurrency):
@@ -128,7 +145,7 @@ class Delivery:
 
         Events that the output rejected become dead letters.
         """
-        self.position = end
+        start, self.position = self.position, end
         payloads, rejected, tally = processed
         for reason, raw, event_id, index in rejected:
             self._dead_letters.add(
@@ -137,7 +154,9 @@ class Delivery:
         tally.queued -= len(rejected)
         tally.dead += len(rejected)
         size = len(chunk.data) if chunk is not None else 0
-        record = _InFlight(chunk and chunk._replace(data=b""), payloads, tally, size, end)
+        record = _InFlight(chunk and chunk._replace(data=b""), start, payloads, tally, size, end)
+        if not self._in_flight:
+            self._progress_at = asyncio.get_running_loop().time()
         self._in_flight.append(record)
         self._idle.clear()
         if not payloads and not self._dead_letters.unsynced:  # else the dead letters are synced first
@@ -199,6 +218,7 @@ class Delivery:
             if record.chunk is not None:
                 self._ledger.enter(record.chunk, record.tally)
         if end is not None:
+            self._progress_at = asyncio.get_running_loop().time()
             self._journal.commit(self.name, end, self._ledger.state)
         if not self._in_flight:
             self._idle.set()
@@ -232,7 +252,12 @@ class Delivery:
 
     async def _deliver(self, records: list[_InFlight]) -> None:
         """Deliver the payloads of ``records``, and count in their tallies what became of the events."""
-        tallies = await self._deliver_payloads([payload for record in records for payload in record.payloads])
+        payloads = [payload for record in records for payload in record.payloads]
+        try:
+            tallies = await self._try(payloads, TRIES) if payloads else None
+        except OutputFailedError:
+            await self._isolate(records)
+            return
         answers = None if tallies is None else iter(tallies)
         for record in records:
             if answers is None:
@@ -242,13 +267,47 @@ class Delivery:
                     record.tally.add(tally)
             record.tally.queued = 0
 
-    async def _deliver_payloads(self, payloads: list[Any]) -> Sequence[Tally] | None:
-        while payloads:
+    async def _try(self, payloads: list[Any], tries: float) -> Sequence[Tally] | None:
+        """Deliver payloads; see ``Output.deliver``.
+
+        Tried for ever where waiting may help; any other error ``tries`` times, then OutputFailedError is raised.
+        """
+        while True:
             try:
-                return await self._output.deliver(payloads)
+                tallies = await self._output.deliver(payloads)
             except BrokenPipeError as error:
                 raise OutputGoneError(f"the reader of {self.name} has gone") from error
-            except Exception:  # a defect of an output must neither end the daemon nor lose the payloads
-                log.exception("an output failed; it is tried again", output=self.name, payloads=len(payloads))
+            except Exception as error:  # a defect of an output must neither end the daemon nor lose the payloads
+                self._failing.failed(output=self.name, payloads=len(payloads), error=repr(error))
+                tries -= not isinstance(error, _MAY_HEAL)
+                if tries <= 0:
+                    raise OutputFailedError from error
                 await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._failing.recovered(output=self.name)
+                return tallies
+
+    async def _isolate(self, records: list[_InFlight]) -> None:
+        """Deliver the events of ``records``, made of the journal again, but for those on which the output fails."""
+        batches = [(batch, record.tally) for record in records if (batch := await self._read_again(record)) is not None]
+        for record in records:
+            record.tally.queued = 0
+        await self._isolation.run(batches)
+
+    async def _read_again(self, record: _InFlight) -> Batch | None:
+        """Return the events of a record, None if there is nothing to deliver (any more)."""
+        while record.payloads:
+            try:
+                [entry, *_] = self._journal.read(record.start, 1)
+                if entry.end == record.end:
+                    return self._batch_of(entry.chunk)
+                break
+            except ValueError:  # nothing is left there
+                break
+            except JournalError as error:
+                log.error("the journal cannot be read; tried again", pipeline=self._pipeline_id, error=error)
+                await asyncio.sleep(_RETRY_SECONDS)
+        if record.payloads:  # damaged since it was read: the payload is all there is
+            await self._try(list(record.payloads), math.inf)
+            record.tally.delivered += record.tally.queued
         return None

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from ingestd import metrics
@@ -18,6 +19,7 @@ from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
+from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
@@ -65,7 +67,19 @@ class RunningPipeline:
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         max_delay, share = settings.batch.max_delay, settings.queue_bytes // max(len(outputs), 1)
         self._deliveries = [
-            (route, Delivery(output, journal, dead_letters, name, self._tasks, max_delay=max_delay, max_bytes=share))
+            (
+                route,
+                Delivery(
+                    output,
+                    journal,
+                    dead_letters,
+                    name,
+                    self._tasks,
+                    batch_of=partial(self._batch_of, route),
+                    max_delay=max_delay,
+                    max_bytes=share,
+                ),
+            )
             for route, output in outputs
         ]
         self._sync_interval = settings.journal.sync_interval
@@ -276,6 +290,9 @@ class RunningPipeline:
         for repair in self.journal.repairs[self._repairs :]:
             log.warning("the journal was repaired", pipeline=self.name, repair=repair)
         self._repairs = len(self.journal.repairs)
+
+    def _batch_of(self, route: int, chunk: Chunk) -> Batch:
+        return self._processing.batch(chunk, self._input_of(chunk), route)
 
     def _input_of(self, chunk: Chunk) -> BuiltInput:
         """Return the input of a chunk; if the config no longer has it, the first one, whose codec is the best guess."""

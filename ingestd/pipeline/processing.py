@@ -54,8 +54,16 @@ class Processing:
         routes, tally = self._filter(chunk, built)
         if count:
             self._count(tally)
-        batches = [Batch(records, chunk.stream_id, self._touched, chunk.time_ns) for records in routes]
+        batches = [self._batch(records, chunk) for records in routes]
         return [self._prepare(batches[route], tally.copy(), output, route) for route, output in outputs]
+
+    def batch(self, chunk: Chunk, built: BuiltInput, route: int) -> Batch:
+        """Return the records of a chunk for one route, once more."""
+        routes, _ = self._filter(chunk, built)
+        return self._batch(routes[route], chunk)
+
+    def _batch(self, records: list[Record], chunk: Chunk) -> Batch:
+        return Batch(records, chunk.stream_id, self._touched, chunk.time_ns)
 
     def _filter(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:

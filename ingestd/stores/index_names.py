@@ -8,6 +8,7 @@ import re
 from ingestd.stores.base import InvalidIndexError
 
 _DAY = re.compile(r"(\d{4})[.-](\d\d)[.-](\d\d)\Z", re.ASCII)
+_MAX_BYTES = 255
 _FORBIDDEN = set('\\/*?"<>| ,#:')
 
 
@@ -20,18 +21,35 @@ def check_index(index: str) -> None:
     Raises:
         InvalidIndexError: The name is invalid.
     """
-    if not index:
-        raise InvalidIndexError(index, "it is empty")
-    if "%{" in index:
-        raise InvalidIndexError(index, "a field in the name is missing in the event")
-    if index[0] in ".-_+":
-        raise InvalidIndexError(index, f"it starts with {index[0]!r}")
-    if forbidden := next((char for char in index if char in _FORBIDDEN or not char.isprintable()), None):
+    check_target(index)
+    if index[0] == ".":
+        raise InvalidIndexError(index, "it starts with '.'")
+    if forbidden := next((char for char in index if char in _FORBIDDEN), None):
         raise InvalidIndexError(index, f"{forbidden!r} is not allowed")
     if index != index.lower():
         raise InvalidIndexError(index, "it has capital letters")
-    if len(index.encode()) > 255:
-        raise InvalidIndexError(index, "it has more than 255 bytes")
+
+
+def check_target(name: str) -> None:
+    """Reject what no server accepts as the target of a document.
+
+    More than the names of indices are targets: aliases may have capital letters, system indices start with a dot, and
+    ``<logs-{now/d}>`` is date math.
+
+    Raises:
+        InvalidIndexError: The name is invalid.
+    """
+    if not name:
+        raise InvalidIndexError(name, "it is empty")
+    if "%{" in name:
+        raise InvalidIndexError(name, "a field in the name is missing in the event")
+    if name[0] in "-_+" or name in {".", ".."}:
+        raise InvalidIndexError(name, f"it starts with {name[0]!r}")
+    forbidden = set() if name[0] == "<" and name[-1] == ">" else _FORBIDDEN
+    if bad := next((char for char in name if char in forbidden or not char.isprintable()), None):
+        raise InvalidIndexError(name, f"{bad!r} is not allowed")
+    if len(name.encode()) > _MAX_BYTES:
+        raise InvalidIndexError(name, f"it has more than {_MAX_BYTES} bytes")
 
 
 def day_of(index: str) -> datetime.date | None:

@@ -111,8 +111,19 @@ class Road:
         self.letters = Letters()
         self.tasks = BackgroundTasks("pipeline main", expected=(OutputGoneError,))
         self.delivery = Delivery(
-            built, self.journal, self.letters, "main", self.tasks, max_delay=max_delay, max_bytes=max_bytes
+            built,
+            self.journal,
+            self.letters,
+            "main",
+            self.tasks,
+            batch_of=self.batch_of,
+            max_delay=max_delay,
+            max_bytes=max_bytes,
         )
+
+    def batch_of(self, chunk: Chunk) -> Batch:
+        events = [{"n": int(number)} for number in chunk.data.split()]
+        return Batch([(None, event, event, event["n"]) for event in events], "o", (), 0)
 
     def append(self, data: bytes = b"x") -> Position:
         return self.journal.append([self.chunk(data)])
@@ -125,7 +136,7 @@ class Road:
         ends = []
         for number in numbers:
             event = {"n": number}
-            ends.append(self.append())
+            ends.append(self.append(b"%d" % number))
             batch = Batch([(None, event, event, number)], "o", (), 0)
             processed = Processed(*prepare(self.delivery.built, batch), Tally(received=1, queued=1))
             self.delivery.take(self.chunk(b"x" * size), processed, ends[-1])

@@ -1,4 +1,4 @@
-"""The index of each event, and which events have none: those without a field of its name, those that are too old."""
+"""The index of each event, and which events have none: those whose name no store accepts, those that are too old."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ingestd.event.sprintf import Template
 from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
-from ingestd.stores.index_names import day_of
+from ingestd.stores.base import InvalidIndexError
+from ingestd.stores.index_names import check_index, day_of
 from ingestd.units import format_duration
 
 _MAX_CACHED = 10_000
@@ -26,12 +27,16 @@ class Naming:
         index: The option ``index``.
         timezone: The option ``index_timezone``; empty: the daemon's setting.
         context: Of the output.
+        check: Raises InvalidIndexError for a name that the store never accepts.
 
     Raises:
         ValueError: There is no such time zone.
     """
 
-    def __init__(self, index: Template, timezone: str, context: BuildContext) -> None:
+    def __init__(
+        self, index: Template, timezone: str, context: BuildContext, check: Callable[[str], None] = check_index
+    ) -> None:
+        self._check = check
         zone = _zone(timezone or context.settings.index_timezone)
         self._names = namer(index, zone)
         self._too_old = _too_old(context.settings, zone or datetime.UTC)
@@ -52,6 +57,10 @@ class Naming:
         """Return why no event received at a time, in seconds since the epoch, goes to an index; empty: they do."""
         if "%{" in name:  # as in Logstash
             return f"the event lacks a field of its index name {name}"
+        try:
+            self._check(name)
+        except InvalidIndexError as error:
+            return str(error)
         return self._too_old(name, received)
 
 

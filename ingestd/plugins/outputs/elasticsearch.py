@@ -30,6 +30,7 @@ from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE
 from ingestd.stores.elastic.template_install import install_template
+from ingestd.stores.index_names import check_target
 from ingestd.tasks import BackgroundTasks
 
 _REQUEST_BYTES = 1 << 20
@@ -100,7 +101,7 @@ class ElasticsearchOutput:
         self.connection = _connection(opts)
         """How to reach the server."""
         self._client = ElasticClient(self.connection)
-        self._naming = Naming(opts.index, opts.index_timezone, context)
+        self._naming = Naming(opts.index, opts.index_timezone, context, check_target)
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
         self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)

@@ -18,6 +18,7 @@ from pathlib import Path
 from ingestd.event.index_name import namer
 from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
+from ingestd.files import IMPOSSIBLE_NAME
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Codec, Prepared
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin, required
@@ -26,8 +27,8 @@ log = get_logger(__name__)
 
 _MAX_OPEN = 64
 _RETRY_SECONDS = 1.0
-_IMPOSSIBLE = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
-"""Errors of the file name, which comes from the event, and not of the disk: waiting does not help."""
+_IMPOSSIBLE = IMPOSSIBLE_NAME | {errno.EINVAL}
+"""Errors of the file name, which may come from the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ class FileOutput:
         for payload in payloads:
             for path, text in payload.items():
                 texts.setdefault(path, []).append(text)
+        if len(texts) > 1:  # all are opened first: if a name fails in an odd way, nothing was written that comes again
+            for path in texts:
+                await self._append(path, b"")
         for path, parts in texts.items():
             data = b"".join(parts)
             await self._append(path, gzip_format.compress(data, 6) if self._opts.gzip else data)
@@ -104,16 +108,20 @@ class FileOutput:
         return path
 
     async def _append(self, path: str, data: bytes) -> None:
+        """Append to a file, which is made if need be; to the failure file if its name is not possible."""
         rest = memoryview(data)
-        while rest:
+        while True:
             try:
                 rest = rest[await asyncio.to_thread(self._write, path, rest) :]
-            except OSError as error:
-                if error.errno in _IMPOSSIBLE and self._moving and path != self._failure_path:
+                if not rest:
+                    break
+            except (OSError, ValueError) as error:  # ValueError: characters that no file name may have
+                impossible = not isinstance(error, OSError) or error.errno in _IMPOSSIBLE
+                if impossible and self._moving and path != self._failure_path:
                     log.error("an event's file name is not possible", output=self._plugin_id, path=path[:1000])
                     path = self._failure_path
                     continue
-                self._disk_refuses.failed(output=self._plugin_id, path=path, error=error.strerror)
+                self._disk_refuses.failed(output=self._plugin_id, path=path, error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
         self._disk_refuses.recovered(output=self._plugin_id, path=path)
 

@@ -118,12 +118,19 @@ class StoreOutput:
         """Append all documents, then make sure that they are on the disk."""
         tallies = [Tally(delivered=len(payload), indices=payload.index_counts()) for payload in payloads]
         async with self._writing:
-            for part in _parts(payloads, tallies):
-                if self._unchecked > 0:
-                    part = await asyncio.to_thread(self._new_ones, part)  # noqa: PLW2901
-                await self._append(part)
-            await self._retried(self._writer.sync)
+            try:
+                await self._store(_parts(payloads, tallies))
+            except Exception:  # a part of it may be stored, and will come again
+                self._unchecked = 2 * self.batch_bytes
+                self._stored.clear()
+                raise
         return tallies
+
+    async def _store(self, parts: Sequence[_Part]) -> None:
+        for part in parts:
+            new = await asyncio.to_thread(self._new_ones, part) if self._unchecked > 0 else part
+            await self._append(new)
+        await self._retried(self._writer.sync)
 
     async def _close_idle(self) -> None:
         """Unlock idle append logs from time to time: the sealer takes only those that no writer holds."""

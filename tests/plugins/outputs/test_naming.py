@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +15,23 @@ from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import RetentionSettings, Settings
+from ingestd.stores.index_names import check_index, check_target
 
 NOW = datetime.datetime(2026, 11, 22, 10, tzinfo=datetime.UTC).timestamp()
 DAILY = "logstash-%{+YYYY.MM.dd}"
 
 
 def named(
-    events: list[dict[str, Any]], template: str = DAILY, timezone: str = "", **settings: Any
+    events: list[dict[str, Any]],
+    template: str = DAILY,
+    timezone: str = "",
+    check: Callable[[str], None] = check_index,
+    **settings: Any,
 ) -> tuple[list[str], list[Rejection]]:
     known = replace(Settings(), **settings)
     context = BuildContext(settings=known, plugin_id="out")
     batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ("x",), int(NOW * 1e9))
-    kept, names, rejected = Naming(Template(template), timezone, context)(batch)
+    kept, names, rejected = Naming(Template(template), timezone, context, check)(batch)
     assert len(kept) == len(names)
     return names, rejected
 
@@ -66,6 +72,36 @@ def test_an_event_without_the_field_is_rejected() -> None:
     assert names == ["i-a", "i-b"]
     assert [(one.raw, one.event_id) for one in rejected] == [(b"{}", "o-000000000001")]
     assert "lacks a field" in rejected[0].reason
+
+
+HOSTILE = [  # id, name, whether the built-in store has such an index, whether a server may
+    ("nul", "app-\0", False, False),
+    ("absolute", "/etc/passwd", False, False),
+    ("parent", "../fifo", False, False),
+    ("dots", "..", False, False),
+    ("empty", "", False, False),
+    ("too_long", "x" * 300, False, False),
+    ("too_long_in_bytes", "\u00e9" * 128, False, False),
+    ("control", "a\x1bb", False, False),
+    ("line_end", "a\n", False, False),
+    ("blank", "a b", False, False),
+    ("surrogate", "a\ud800", False, False),
+    ("comma", "a,b", False, False),
+    ("pattern", "logs-*", False, False),
+    ("capitals", "App", False, True),
+    ("system", ".kibana", False, True),
+    ("date_math", "<logs-{now/d}>", False, True),
+    ("longest", "x" * 255, True, True),
+    ("korean", "\ud55c\uae00", True, True),
+]
+
+
+@pytest.mark.parametrize(("name", "builtin", "server"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
+def test_names_of_events(name: str, builtin: bool, server: bool) -> None:
+    for check, good in ((check_index, builtin), (check_target, server)):
+        names, rejected = named([{"x": name}, {"x": "good"}], "%{x}", check=check)
+        assert names == [name] * good + ["good"]
+        assert [(one.event_id, one.index_name) for one in rejected] == [("o-000000000000", name)] * (not good)
 
 
 OLD = at("2026-10-22T10:00:00.000Z", "2026-10-23T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2018-01-01T00:00:00.000Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,10 +37,17 @@ async def test_an_index_that_cannot_be_makes_dead_letters(tmp_path: Path) -> Non
     letters = Letters()
     output = build('store { index => "%{app}" }', tmp_path, letters)
     await output.open()
-    rejected = await deliver(output, batch({"n": 1, "app": "../up"}, {"n": 2, "app": "good"}, {"n": 3}))
+    (store_root(tmp_path) / "taken").write_text("a file is where the folder should be")
+    events: list[dict[str, Any]] = [
+        {"n": 1, "app": "../up"},
+        {"n": 2, "app": "good"},
+        {"n": 3},
+        {"n": 4, "app": "taken"},
+    ]
+    rejected = await deliver(output, batch(*events))
     await output.close()
-    assert [json.loads(letter["raw"])["n"] for letter in letters.letters] == [1]
-    assert [json.loads(rejection.raw)["n"] for rejection in rejected] == [3]
+    assert [json.loads(letter["raw"])["n"] for letter in letters.letters] == [4]
+    assert [json.loads(rejection.raw)["n"] for rejection in rejected] == [1, 3]
     assert {letter["stage"] for letter in letters.letters} == {"output"}
     assert (store_root(tmp_path) / "good").is_dir()
 

@@ -15,6 +15,7 @@ from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.elastic.connection.client import BulkAnswer
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
+from ingestd.stores.local.files.layout import store_root
 from tests.plugins.outputs.outputs import Letters, batch, build
 
 
@@ -76,10 +77,11 @@ async def test_bulk(
 async def test_store(tmp_path: Path) -> None:
     """Also after a crash between append and commit."""
     text = "store { index => '%{app}' }"
-    first, second = batch({"app": "a"}, {"app": "no/index"}), batch({"app": "b"}, {"app": "a"}, first=2)
+    first, second = batch({"app": "a"}, {"app": "taken"}), batch({"app": "b"}, {"app": "a"}, first=2)
     more = batch({"app": "a"}, first=4)
     output = build(text, tmp_path)
     await output.open()
+    (store_root(tmp_path) / "taken").touch()
     assert await output.deliver([output.prepare(first).payload, output.prepare(second).payload]) == [
         tally(1, dead=1, a=1),
         tally(2, a=1, b=1),

@@ -17,9 +17,12 @@ from pathlib import Path
 
 import orjson
 
+from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.layout import SEALED_IDS_BYTES, AppendLogName
+
+log = get_logger(__name__)
 
 _ZLIB = b"x"  # no line of an uncompressed file starts with it
 
@@ -61,7 +64,22 @@ def last_ids(folder: Path, writer: str, max_bytes: int) -> set[str]:
             if manifest.contents(folder) == (append_logs, sealed):
                 raise
             continue  # sealed or deleted in between
-        return {orjson.loads(key) for _, key in last_within(entries, max_bytes) if key.startswith(b'"')}
+        return _decoded(folder, [key for _, key in last_within(entries, max_bytes) if key.startswith(b'"')])
+
+
+def _decoded(folder: Path, keys: list[bytes]) -> set[str]:
+    """Return ids without those that cannot be read, as after damage on the disk: one byte must not stop the writer."""
+    ids: set[str] = set()
+    unreadable = 0
+    for key in keys:
+        try:
+            ids.add(orjson.loads(key))
+        except orjson.JSONDecodeError:
+            unreadable += 1
+    if unreadable:
+        text = "ids in an append log cannot be read and are skipped; their events may be stored twice after a crash"
+        log.warning(text, folder=folder, ids=unreadable)
+    return ids
 
 
 def read_ids(append_logs: Sequence[Path], max_bytes: int) -> list[LoggedId]:

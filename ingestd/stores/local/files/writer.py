@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 
-from ingestd.files import lock_file, try_lock
-from ingestd.stores.base import DocumentsRejectedError, StoreError, disk_error
+from ingestd.files import IMPOSSIBLE_NAME, lock_file, try_lock
+from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError, disk_error
 from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local.files import last_ids
 from ingestd.stores.local.files.append_log import AppendLog, AppendLogRepair, open_append_log, repair_end
@@ -80,7 +80,7 @@ class LocalWriter:
             ids: n document ids, or None.
 
         Raises:
-            InvalidIndexError: ``index`` is not a valid name.
+            InvalidIndexError: ``index`` is not a valid name, or there is no place for its folder.
             DocumentsRejectedError: Some documents are longer than ``MAX_DOCUMENT_BYTES``.
             StoreFullError: The disk, a quota or the file size limit is full.
             StoreError: The disk fails for another reason.
@@ -102,6 +102,8 @@ class LocalWriter:
                     break
                 self._close(index)  # the index was deleted meanwhile, with what was just written
         except OSError as error:
+            if error.errno in IMPOSSIBLE_NAME and self._root.is_dir():
+                raise InvalidIndexError(index, f"it cannot be the name of a folder: {error.strerror}") from error
             raise disk_error(error, f"cannot append to index {index!r}") from error
         self._append_logs.move_to_end(index)
 
@@ -112,8 +114,10 @@ class LocalWriter:
         sealed events, those in the last ``SEALED_IDS_BYTES`` are known.
 
         Raises:
+            InvalidIndexError: ``index`` is not a valid name.
             StoreError: They cannot be read.
         """
+        check_index(index)
         try:
             return last_ids.last_ids(self._root / index, self._writer_id, max_bytes)
         except OSError as error:

@@ -218,6 +218,16 @@ def test_an_incomplete_last_line_is_kept_in_a_separate_file(tmp_path: Path) -> N
     assert len(read(tmp_path)) == 1
 
 
+def test_last_ids_without_those_that_are_damaged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    append(tmp_path, event(1), event(2), event(3), prefix="a")
+    [append_log] = (tmp_path / INDEX).glob("tail-*")
+    append_log.write_bytes(append_log.read_bytes().replace(b'"a1"', b'"a\x01"'))
+    writer = LocalWriter(tmp_path, "w0")
+    assert writer.last_ids(INDEX, 1 << 20) == {"a0", "a2"}
+    assert "cannot be read and are skipped" in caplog.text
+    writer.close()
+
+
 def test_last_ids_of_sealed_append_logs(tmp_path: Path) -> None:
     """After a crash the last events arrive again; they may have been sealed and merged meanwhile."""
     append(tmp_path, event(1), event(2), prefix="a")
