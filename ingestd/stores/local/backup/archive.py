@@ -26,15 +26,19 @@ import msgspec
 
 from ingestd.files import open_synced
 from ingestd.stores.backups import BackupError, Progress, Snapshot
-from ingestd.stores.base import disk_error
-from ingestd.stores.index_names import day_of
+from ingestd.stores.base import InvalidIndexError, disk_error
+from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local.backup.hard_link_snapshot import SnapshotFile
 from ingestd.stores.local.backup.object_store import ObjectStore
+from ingestd.stores.local.files import manifest as manifest_file
+from ingestd.stores.local.files.layout import AppendLogName
+from ingestd.stores.local.files.manifest import is_sealed_name
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 _THREADS = 4
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _NAME = re.compile(
     r"(?P<name>(?P<index>.+)-(?P<time>\d{14}))\.(?P<origin>[0-9a-f]+)\.(?P<events>\d+)\.(?P<bytes>\d+)\.json"
@@ -57,6 +61,8 @@ class BackupManifest(msgspec.Struct, frozen=True):
     index_uuid: str = msgspec.field(name="origin")
     time: str
     files: tuple[ArchivedFile, ...]
+    proven: bool = False
+    """Whether the files were compared with the manifest of the index when they were read; older versions did not."""
     format: int = 1
 
     @property
@@ -88,7 +94,7 @@ def manifest_key(name: str, manifest: BackupManifest) -> str:
 def snapshot_of(key: str) -> Snapshot | None:
     """Return the backup that the key of a manifest describes; None for any other key."""
     match = _NAME.fullmatch(key.rpartition("/")[2])
-    if match is None:
+    if match is None or not _is_index(match["index"]):
         return None
     try:
         time = datetime.datetime.strptime(match["time"], "%Y%m%d%H%M%S").replace(tzinfo=datetime.UTC)
@@ -126,11 +132,28 @@ def decode(name: str, body: bytes) -> BackupManifest:
     except msgspec.MsgspecError:
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
     names = [file.name for file in manifest.files]
-    if invalid := [name for name in names if "/" in name or name in {"", ".", ".."}]:
-        raise BackupError(f"the backup {name} is damaged: {invalid[0]!r} is not a file name")
+    if invalid := [file_name for file_name in names if not _is_index_file(file_name)]:
+        raise BackupError(f"the backup {name} is damaged: {invalid[0]!r} is not a file of an index")
+    if len(set(names)) < len(names) or not all(_SHA256.fullmatch(file.sha256) for file in manifest.files):
+        raise BackupError(f"the backup {name} is damaged: its manifest is not one of ingestd")
+    if not _is_index(manifest.index):
+        raise BackupError(f"the backup {name} is damaged: {manifest.index!r} is not the name of an index")
     if manifest.format != BackupManifest.__struct_defaults__[-1]:
         raise BackupError(f"the backup {name} was made by a newer version of ingestd")
     return manifest
+
+
+def _is_index_file(name: str) -> bool:
+    """Return whether a backup may have a file of this name; it is never a path, so never outside of the index."""
+    return name == manifest_file.NAME or is_sealed_name(name) or AppendLogName.parse(name) is not None
+
+
+def _is_index(name: str) -> bool:
+    try:
+        check_index(name)
+    except InvalidIndexError:
+        return False
+    return True
 
 
 class ProgressCounter:
@@ -160,9 +183,15 @@ def in_parallel(items: Iterable[T], action: Callable[[T], U]) -> list[U]:
 
 
 def upload(objects: ObjectStore, index: str, file: SnapshotFile, counter: ProgressCounter) -> ArchivedFile:
-    """Upload a file unless the repository has it; return its entry in the manifest."""
+    """Upload a file unless the repository has it; return its entry in the manifest.
+
+    Raises:
+        BackupError: The file is not as the manifest of the index says, or cannot be read.
+    """
     try:
         sha256, events = file.measure()
+        if file.sha256 and sha256 != file.sha256:
+            raise BackupError(f"index {index} is damaged: {file.path.name} does not have its checksum")
         counter.add(file.size)
         key = file_key(index, sha256)
         if objects.size(key) != file.size:

@@ -13,11 +13,20 @@ from pathlib import Path
 import msgspec
 
 from ingestd.files import write_atomic
-from ingestd.stores.backups import BackupError, Progress, Repository, Snapshot, fullest, snapshot_name
+from ingestd.stores.backups import (
+    BackupError,
+    Progress,
+    Repository,
+    RepositoryUnavailableError,
+    Snapshot,
+    fullest,
+    snapshot_name,
+)
 from ingestd.stores.base import disk_error
 from ingestd.stores.index_names import check_index
 from ingestd.stores.local.backup import archive
 from ingestd.stores.local.backup.archive import BackupManifest, ProgressCounter, download, in_parallel, upload, verify
+from ingestd.stores.local.backup.checks import check_restored, check_source
 from ingestd.stores.local.backup.hard_link_snapshot import hard_link_snapshot, remove_stale_work_folders, work_folder
 from ingestd.stores.local.backup.object_store import ObjectStore
 from ingestd.stores.local.files.index_folder import (
@@ -71,7 +80,11 @@ class LocalBackups:
     def back_up(
         self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
     ) -> Snapshot:
-        """Upload the files of an index, four at a time, and then their manifest."""
+        """Upload the files of an index, four at a time, and then their manifest.
+
+        Everything is read and compared with the index's manifest: sizes, checksums, the number of events. If the index
+        is damaged there is no backup, and earlier ones stay.
+        """
         objects = self._objects(repository)
         remove_stale_work_folders(self._root)
         folder = self._root / index
@@ -79,10 +92,11 @@ class LocalBackups:
             raise BackupError(f"there is no index {index}")
         metadata = ensure_metadata(folder)
         with hard_link_snapshot(folder) as links:
+            check_source(links, index)
             counter = ProgressCounter(progress, 2 * sum(file.size for file in links.files))
             entries = in_parallel(links.files, lambda file: upload(objects, index, file, counter))
         time = now.astimezone(datetime.UTC).isoformat(timespec="seconds")
-        manifest = BackupManifest(index, metadata.uuid, time, tuple(entries))
+        manifest = BackupManifest(index, metadata.uuid, time, tuple(entries), proven=True)
         key = archive.manifest_key(snapshot_name(index, now), manifest)
         objects.put_bytes(key, archive.encode(manifest))
         snapshot = archive.snapshot_of(key)
@@ -101,7 +115,11 @@ class LocalBackups:
         return names
 
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
-        """Read all files of a backup and compare their sizes and checksums with the manifest."""
+        """Read all files of a backup and compare their sizes and checksums with the manifest.
+
+        A backup of an older version may hold files that were damaged when it was made: it is downloaded, and every
+        event is read.
+        """
         objects = self._objects(repository)
         key, listed = self._find(objects, snapshot)
         try:
@@ -111,6 +129,15 @@ class LocalBackups:
         if (manifest.index, manifest.index_uuid, manifest.events) != (listed.index, listed.index_uuid, listed.events):
             return ["its manifest does not match its name"]
         counter = ProgressCounter(progress, manifest.bytes)
+        if not manifest.proven:
+            try:
+                with work_folder(self._root) as work:
+                    self._fetch(objects, snapshot, work / manifest.index, progress)
+            except RepositoryUnavailableError:
+                raise
+            except BackupError as error:
+                return [str(error)]
+            return []
         problems = in_parallel(manifest.files, lambda entry: verify(objects, manifest.index, entry, counter))
         return list(filter(None, problems))
 
@@ -210,8 +237,11 @@ class LocalBackups:
         raise BackupError(f"there is no backup {name} in repository {objects.name}")
 
     def _fetch(self, objects: ObjectStore, name: str, folder: Path, progress: Progress | None) -> BackupManifest:
-        """Download all files of a backup into a new folder, and check them."""
-        manifest = archive.decode(name, objects.get(self._find(objects, name)[0]))
+        """Download all files of a backup into a new folder, check them, and read every event."""
+        key, listed = self._find(objects, name)
+        manifest = archive.decode(name, objects.get(key))
+        if manifest.index != listed.index:
+            raise BackupError(f"the backup {name} is damaged: its manifest does not match its name")
         counter = ProgressCounter(progress, manifest.bytes)
         try:
             folder.mkdir(mode=0o750)
@@ -220,6 +250,7 @@ class LocalBackups:
         problems = in_parallel(manifest.files, lambda entry: download(objects, manifest.index, entry, folder, counter))
         if reasons := list(filter(None, problems)):
             raise BackupError(f"the backup {name} is damaged: {'; '.join(reasons)}")
+        check_restored(folder, manifest, name)
         return manifest
 
     def _replace(self, new: Path, index: str, index_uuid: str) -> None:

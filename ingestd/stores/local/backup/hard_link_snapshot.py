@@ -30,11 +30,15 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFile:
-    """The first ``size`` bytes of a file. ``events``: the number of events in it; None: the number of its lines."""
+    """The first ``size`` bytes of a file. ``events``: the number of events in it; None: the number of its lines.
+
+    ``sha256``: its checksum as the manifest of the index has it; empty if that has none.
+    """
 
     path: Path
     size: int
     events: int | None
+    sha256: str = ""
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the content in blocks."""
@@ -94,26 +98,32 @@ def hard_link_snapshot(folder: Path) -> Iterator[HardLinkSnapshot]:
     Raises:
         StoreError: There is no such index, its manifest cannot be read, or the disk fails.
     """
+    absent: str | None = None
     with work_folder(folder.parent) as root:
         links = root / folder.name
         links.mkdir()
         for _ in range(_ATTEMPTS):
             try:
                 files = _link(folder, links)
-            except FileNotFoundError:  # sealed or merged meanwhile: list again
+            except FileNotFoundError as error:  # sealed or merged meanwhile: list again
                 if not folder.is_dir():
                     raise StoreError(f"there is no index {folder.name}") from None
+                absent = error.filename
+            except OSError as error:
+                raise disk_error(error, f"cannot read {error.filename}") from error
             else:
                 yield HardLinkSnapshot(root, files)
                 return
-        raise StoreError(f"the files of {folder.name} keep changing")
+        raise StoreError(f"{absent} is missing")
 
 
 def _link(folder: Path, links: Path) -> list[SnapshotFile]:
     append_logs, sealed = manifest.contents(folder)
     if not folder.is_dir():
         raise FileNotFoundError(folder)
-    files = [SnapshotFile(_linked(folder / file.name, links), file.bytes, file.events) for file in sealed.files]
+    files = [
+        SnapshotFile(_linked(folder / file.name, links), file.bytes, file.events, file.sha256) for file in sealed.files
+    ]
     for append_log in append_logs:
         path = _linked(folder / str(append_log), links)
         with path.open("rb") as log:

@@ -53,12 +53,8 @@ def read_metadata(folder: Path) -> IndexMetadata | None:
     """Return the metadata of an index, None if it has none yet or does not exist."""
     try:
         return msgspec.json.decode((folder / METADATA_NAME).read_bytes(), type=IndexMetadata)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError:
-        return None  # damaged: treated as missing, so the index is backed up once more
-    except OSError as error:
-        raise disk_error(error, f"cannot read {folder / METADATA_NAME}") from error
+    except (OSError, msgspec.MsgspecError):
+        return None  # damaged or unreadable: treated as missing, so the index is backed up once more
 
 
 def write_metadata(folder: Path, metadata: IndexMetadata) -> None:

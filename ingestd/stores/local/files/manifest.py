@@ -8,8 +8,10 @@ then read the manifest; whatever was sealed in between is then in the manifest.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,8 +91,17 @@ def load(folder: Path | int) -> Manifest:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
     except FileNotFoundError:
         return Manifest()
-    with os.fdopen(fd, "rb") as file:
-        return decode(file.read(), path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DamagedManifestError(f"{path} cannot be read: it is a symbolic link") from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise DamagedManifestError(f"{path} cannot be read: it is not a file")
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return decode(file.read(), path)
+    finally:
+        os.close(fd)
 
 
 def decode(body: bytes, path: Path | str) -> Manifest:
