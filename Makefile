@@ -1,6 +1,6 @@
 # make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
 # make test     install what the tests need and run them, in a process for each core (ARGS="tests/config -x")
-# make test-fast   the tests that need no server and no browser
+# make test-fast   the tests that need no server and no browser, with a fifth of the kills
 # make coverage    the same, and how much of the code they run
 # make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
@@ -26,7 +26,7 @@ test: $(VENV)/installed-dev
 	@$(PYTEST) -n auto $(ARGS)
 
 test-fast: $(VENV)/installed-dev
-	@$(PYTEST) -n auto --ignore tests/e2e $(ARGS)
+	@$(PYTEST) -n auto --fast --ignore tests/e2e $(ARGS)
 
 coverage: $(VENV)/installed-dev
 	@$(PYTEST) -n auto --ignore tests/e2e --cov --cov-report=term:skip-covered $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import sys
 import warnings
@@ -55,6 +56,18 @@ FIRST = (
 LAST = ("tests/e2e/", "tests/stores/", "tests/lifecycle/", "tests/")
 """The order of the files: what takes long comes early, so that no process is left alone with it at the end. The tests
 of the search servers come in between, when these have started."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of ``make test-fast``."""
+    text = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
+    parser.addoption("--fast", action="store_true", help=text)
+
+
+@pytest.fixture
+def kill_steps(pytestconfig: pytest.Config) -> list[str]:
+    """The first step at which a process is killed, and how many further the next is, as arguments of a command."""
+    return [str(random.randint(1, 5)), "5"] if pytestconfig.getoption("fast") else ["1", "1"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ arrays joined, and of other values the last one counts.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -64,8 +65,7 @@ def read_options(
     ``known`` are more option names for suggestions.
     """
     before = sum(error.severity == "error" for error in errors)
-    declared = {option_name(field): field for field in dataclasses.fields(options)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(options)
+    declared, hints = _declared(options)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for setting in settings:
         field = declared.get(setting.name)
@@ -101,6 +101,12 @@ def read_options(
     if sum(error.severity == "error" for error in errors) > before:
         return None
     return options(**values)
+
+
+@functools.cache
+def _declared(options: Any) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]:
+    """Return the options that a class declares, by their names in configs, and its types by field."""
+    return {option_name(field): field for field in dataclasses.fields(options)}, typing.get_type_hints(options)
 
 
 def _merge(kind: Any, old: Any, new: Any) -> Any:

@@ -1,8 +1,9 @@
-"""Run as a program by ``test_killed``: back up, delete and restore, each time killed one step later.
+"""Run as a program by ``test_killed``: back up, delete and restore, each time killed at a later step.
 
 A step is a call to the system that changes something, or one to the repository. After each death a new process
 must find every event in the store or in a good backup, and an index whole or absent; and it must come to the same
-end. Arguments: what is done, a folder to work in. Prints the number of deaths.
+end. Arguments: what is done, a folder to work in, the first step to be killed at, how many steps further the next is.
+Prints the step that was not reached.
 """
 
 from __future__ import annotations
@@ -174,8 +175,8 @@ class Filling(Restoring):
 ACTIONS = {"work": Working, "restore": Restoring, "replace": Replacing, "fill": Filling}
 
 
-def main(action: Any, folder: Path) -> None:
-    """Kill at each step until there are no more steps."""
+def main(action: Any, folder: Path, first: int, stride: int) -> None:
+    """Kill until there are no more steps."""
 
     def prepare() -> None:
         template = Site(folder / "template")
@@ -183,9 +184,9 @@ def main(action: Any, folder: Path) -> None:
         action.prepare(template)
 
     assert in_child(prepare) == 0
-    step = 1
+    step = first
     while survives(step, action, Path(shutil.copytree(folder / "template", folder / str(step)))):
-        step += 1
+        step += stride
     sys.stdout.write(f"{step}\n")
 
 
@@ -245,4 +246,4 @@ def in_child(function: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    main(ACTIONS[sys.argv[1]], Path(sys.argv[2]))
+    main(ACTIONS[sys.argv[1]], Path(sys.argv[2]), *map(int, sys.argv[3:]))

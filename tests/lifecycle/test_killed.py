@@ -9,9 +9,9 @@ import pytest
 
 
 @pytest.mark.parametrize(("action", "least"), [("work", 60), ("restore", 12), ("replace", 20), ("fill", 12)])
-def test_killed_at_each_step(action: str, least: int, tmp_path: Path) -> None:
+def test_killed_at_each_step(action: str, least: int, kill_steps: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.lifecycle.killed", action, tmp_path],
+        [sys.executable, "-m", "tests.lifecycle.killed", action, tmp_path, *kill_steps],
         capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -55,8 +56,16 @@ def test_due(done: str | None, now: str, due: bool) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "Europe/Berlin", "America/Sao_Paulo", "Pacific/Apia"])
 def test_once_a_day_through_years(zone: str) -> None:
-    """Whoever asks every half an hour does the work once for each day of the wall clock, and skips none."""
-    schedule = Schedule("10 0 * * *", zone)
+    """Whoever asks again and again does the work once for each day of the wall clock, and skips none.
+
+    That is every half an hour, and every ten minutes in the three days around a change of the zone.
+    """
+    schedule, clock = Schedule("10 0 * * *", zone), ZoneInfo(zone)
+
+    def changes(moment: datetime.datetime) -> bool:
+        days = [(moment + datetime.timedelta(days=days)).astimezone(clock).utcoffset() for days in (-1.5, 1.5)]
+        return days[0] != days[1]
+
     moment, end = utc("2011-12-01T00:00"), utc("2012-04-01T00:00")
     done: datetime.datetime | None = None
     runs = []
@@ -64,7 +73,7 @@ def test_once_a_day_through_years(zone: str) -> None:
         if schedule.is_due(done, moment):
             done = schedule.last(moment)
             runs.append(done)
-        moment += datetime.timedelta(minutes=30)
+        moment += datetime.timedelta(minutes=10 if changes(moment) else 30)
     gaps = {(after - before) for before, after in itertools.pairwise(runs[1:])}
     assert max(gaps) <= datetime.timedelta(hours=25)
     assert min(gaps) >= datetime.timedelta(hours=22, minutes=50)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from typing import Any
 
@@ -22,7 +23,9 @@ DAY_NS = 86_400 * 10**9
 
 
 def chunk(day: str = DAY, frames: int = 1, input_id: str = "i") -> Chunk:
-    ns = next(ns for ns in (NS + n * DAY_NS for n in range(-2600, 1000)) if day_of(ns) == day)
+    days = (datetime.date.fromisoformat(day) - datetime.date.fromisoformat(DAY)).days
+    ns = NS + days * DAY_NS
+    assert day_of(ns) == day
     return Chunk(input_id, "o", {}, 0, ns, frames, b"x")
 
 

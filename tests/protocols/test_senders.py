@@ -116,10 +116,11 @@ def test_more_bytes_do_not_change_the_verdict_of_a_case(stream: bytes, more: byt
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(), VALUES), st.booleans())
+@given(st.dictionaries(st.text(), VALUES, max_size=5), st.booleans())
 def test_json_lines_are_lines_as_soon_as_the_first_is_complete(record: dict[str, object], ascii_only: bool) -> None:
     line = json.dumps(record, ensure_ascii=ascii_only).encode(errors="surrogatepass") + b"\n"
     assert recognise(line[:MAX_HEAD_BYTES]) is Sender.LINES

@@ -1,15 +1,16 @@
-"""One DuckDB for tests that run hundreds of queries.
+"""One DuckDB for tests that run many queries: the fixture ``shared_duckdb``.
 
-A store opens a DuckDB for each call, which takes longer than most of these queries; that it does is tested elsewhere.
+A store opens a DuckDB for each call, which takes longer than most queries of tests; that it does is tested elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from unittest import mock
 
 import duckdb
+import pytest
 
 from ingestd.stores.local.query.engine import Engine
 
@@ -39,3 +40,17 @@ class SharedDuckDB:
             self._opened[bounds] = _connect(engine)
             self._opened[bounds].execute("SET enable_external_file_cache = false")  # each call reads the files anew
         return self._opened[bounds].cursor()
+
+
+@pytest.fixture(scope="session")
+def duckdb_for_all() -> Iterator[SharedDuckDB]:
+    """The DuckDB of this process."""
+    with closing(SharedDuckDB()) as shared:
+        yield shared
+
+
+@pytest.fixture
+def shared_duckdb(duckdb_for_all: SharedDuckDB) -> Iterator[None]:
+    """All stores of the test share a DuckDB with other tests."""
+    with duckdb_for_all.used():
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.stores.events import DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
 from tests.stores.strategies import conditions
 from tests.stores.texts import TEXTS, as_event
+
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
 
 @pytest.mark.parametrize(("wanted", "text", "expected"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
@@ -69,12 +72,16 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
-@pytest.mark.usefixtures("shared_duckdb")
 def test_all_stores_give_the_same_answers(store: LocalStore) -> None:
     assert suite.check(store, "local") == {}
 
 
-@pytest.mark.usefixtures("shared_duckdb")
+def test_without_a_limit(store: LocalStore, pytestconfig: pytest.Config) -> None:
+    """The other way of the built-in store to read: some questions, others each time."""
+    ids = random.sample([case[0] for case in suite.FOUND], 5 if pytestconfig.getoption("fast") else 40)
+    assert suite.check(store, "local", [suite.to_the_end(*ids)]) == {}
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions())
 def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: Condition) -> None:
@@ -83,7 +90,6 @@ def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: C
     assert sorted(suite.keys(store, query, suite.PAGE)) == expected
 
 
-@pytest.mark.usefixtures("shared_duckdb")
 def test_texts(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     for key, _, text, _ in TEXTS:

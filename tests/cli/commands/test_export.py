@@ -12,10 +12,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, fill, run
 
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("data"))
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
 
 def test_ndjson_is_byte_for_byte(data_dir: Path) -> None:

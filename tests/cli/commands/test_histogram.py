@@ -1,6 +1,4 @@
 import json
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -8,21 +6,9 @@ import pytest
 
 from ingestd.cli.commands.histogram import lines
 from ingestd.stores.base import Bucket
-from tests.cli.reading import fill, run
+from tests.cli.reading import run
 
-
-@pytest.fixture(autouse=True)
-def _seoul(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Asia/Seoul")
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("data"))
+pytestmark = pytest.mark.usefixtures("seoul", "shared_duckdb")
 
 
 def test_days_are_those_of_the_time_zone(data_dir: Path) -> None:

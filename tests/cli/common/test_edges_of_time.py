@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,8 @@ STAMPS = (
 
 
 @pytest.fixture(params=["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"])
-def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", request.param)
-        time.tzset()
-        yield
-    time.tzset()
+def _zone(request: pytest.FixtureRequest, set_zone: Callable[[str], None]) -> None:
+    set_zone(request.param)
 
 
 @pytest.fixture(params=[False, True], ids=["append_logs", "sealed"])
@@ -45,7 +40,7 @@ def data_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 COMMANDS = [["search"], ["histogram"], ["histogram", "--interval", "1d"], ["tail"], ["export", "--format", "csv"]]
 
 
-@pytest.mark.usefixtures("_zone")
+@pytest.mark.usefixtures("_zone", "shared_duckdb")
 def test_every_command_answers(data_dir: Path) -> None:
     for arguments in COMMANDS:
         result = run(*arguments, data_dir=data_dir)

@@ -1,29 +1,15 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ingestd.event.jsontext import dumps
 from ingestd.stores.local import LocalWriter, store_root
-from tests.cli.reading import DOCUMENTS, fill, run
+from tests.cli.reading import DOCUMENTS, run
 
-
-@pytest.fixture(autouse=True)
-def _seoul(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Asia/Seoul")
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("data"))
+pytestmark = pytest.mark.usefixtures("seoul", "shared_duckdb")
 
 
 def test_indices_as_json(data_dir: Path) -> None:

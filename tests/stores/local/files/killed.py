@@ -1,8 +1,9 @@
-"""Run as a program by ``test_sealer``: seal a store repeatedly, killed one step later each time.
+"""Run as a program by ``test_sealer``: seal a store repeatedly, killed at a later step each time.
 
 A step is a call to the system that changes something, or to DuckDB. After each death the store is
 read, written and sealed on by new processes, and must hold what was appended, each event once. Arguments: the
-store, a folder to work in, how many small files are left alone. Prints the number of deaths.
+store, a folder to work in, how many small files are left alone, the first step to be killed at, how many steps further
+the next is. Prints the step that was not reached.
 """
 
 import os
@@ -24,13 +25,13 @@ from tests.stores.shared_duckdb import SharedDuckDB
 _KILLED = 9
 
 
-def main(template: Path, work: Path, small_files: int) -> None:
-    """Kill at each step until there are no more steps."""
+def main(template: Path, work: Path, small_files: int, first: int, stride: int) -> None:
+    """Kill until there are no more steps."""
     policy = Policy(idle_s=0, small_files=small_files)
     expected = in_child(lambda: print_keys(template))
-    step = 1
+    step = first
     while survives(step, shutil.copytree(template, work / str(step)), policy, expected + expected + "+x\n"):
-        step += 1
+        step += stride
     sys.stdout.write(f"{step}\n")
 
 
@@ -126,4 +127,4 @@ def fork(function: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -267,7 +267,7 @@ def test_an_index_that_fails_does_not_hold_up_the_others(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("small_files", [99, 1], ids=["seal", "join"])
-def test_killed_at_each_step(small_files: int, tmp_path: Path) -> None:
+def test_killed_at_each_step(small_files: int, kill_steps: list[str], tmp_path: Path) -> None:
     root = tmp_path / "store"
     for at in range(3):
         append(root, event(at), prefix=f"a{at}-")
@@ -280,8 +280,9 @@ def test_killed_at_each_step(small_files: int, tmp_path: Path) -> None:
     with (root / INDEX / names(root)[-1]).open("ab") as append_log:
         append_log.write(b'{"torn')
     (tmp_path / "work").mkdir()
+    arguments: list[str | Path] = [root, tmp_path / "work", str(small_files), *kill_steps]
     result = subprocess.run(
-        [sys.executable, "-m", "tests.stores.local.files.killed", root, tmp_path / "work", str(small_files)],
+        [sys.executable, "-m", "tests.stores.local.files.killed", *arguments],
         capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

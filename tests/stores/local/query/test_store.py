@@ -15,6 +15,8 @@ from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
 from tests.threads import Background
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 TRACE = 'Traceback (most recent call last):\n  File "views.py", line 7\nZeroDivisionError: 0으로 나눔'
 
 EVENTS: dict[str, dict[str, Any]] = {
@@ -128,14 +130,12 @@ QUERIES = [  # id, query, keys of the events found, newest first
 ]
 
 
-@pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize(("query", "keys"), [c[1:] for c in QUERIES], ids=[c[0] for c in QUERIES])
 def test_search(query: Query, keys: str, root: Path) -> None:
     assert found(LocalStore(root), query) == keys
     assert LocalStore(root).count(query) == len(keys)
 
 
-@pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize("limit", [1, 2, 8, 10, 10**9, 0])
 def test_limit(limit: int, root: Path) -> None:
     assert found(LocalStore(root), Query(), limit) == "ihgfedcba"[: limit or None]
@@ -157,7 +157,6 @@ TOPS = [  # id, field, since, n, values and counts
 ]
 
 
-@pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize(("field", "since", "n", "expected"), [c[1:] for c in TOPS], ids=[c[0] for c in TOPS])
 def test_top(field: str, since: str | None, n: int, expected: list[tuple[Any, int]], root: Path) -> None:
     values = LocalStore(root).top(field, Query(since), n)
