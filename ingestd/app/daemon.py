@@ -21,6 +21,7 @@ from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings, reloaded
 from ingestd.supervisor.channel import Channel
 from ingestd.supervisor.helpers import Helper
+from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.pidfile import claim
 from ingestd.supervisor.plan import Plan
 from ingestd.supervisor.request_results import RequestResults
@@ -82,7 +83,8 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
             def build() -> list[RunningPipeline]:
                 return _pipelines(settings, configs, number, dead_letters)
 
-            return run_worker(number, build, channel, settings.shutdown_timeout)
+            kept = Notifier(os.environ).present
+            return run_worker(number, build, channel, settings.shutdown_timeout, sockets_kept=kept)
 
     def serve(channel: Channel) -> int:
         assert settings.http is not None  # noqa: S101 -- else this is not called, see below

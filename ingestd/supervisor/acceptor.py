@@ -244,13 +244,18 @@ class Acceptor:
             self._rewrite_manifest()
 
     def stop(self) -> None:
-        """Accept the clients that are waiting, since they may have sent something, and then stop accepting."""
-        for key, listener in self._listeners.items():
-            before = -1
-            while not listener.max_connections and before != len(self.connections):
-                before = len(self.connections)
-                self._accept(key)
-            self._unwatch(self._listening_sockets[key])
+        """Accept the clients that are waiting, since they may have sent something, and then stop accepting.
+
+        Unless systemd keeps the listening sockets for the next start, they are closed at once: what a client sends
+        while it waits to be accepted would be lost.
+        """
+        for key, sock in list(self._listening_sockets.items()):
+            self._accept_waiting(key, sock)
+            if self._notifier.present:
+                self._unwatch(sock)
+            else:
+                suspend(sock)
+                self._close_listener(key)
         self._listeners = {}
 
     def close(self) -> None:

@@ -42,16 +42,25 @@ class Worker:
         pipelines: Built and not started; each with a journal of its own.
         channel: Connects it to the supervisor.
         shutdown_timeout: Seconds that a stop may take to deliver what was received.
+        sockets_kept: Whether systemd keeps the connections if the supervisor is killed.
     """
 
     def __init__(
-        self, number: int, pipelines: Sequence[RunningPipeline], channel: Channel, shutdown_timeout: float
+        self,
+        number: int,
+        pipelines: Sequence[RunningPipeline],
+        channel: Channel,
+        shutdown_timeout: float,
+        *,
+        sockets_kept: bool,
     ) -> None:
         self._number, self._channel = number, channel
         self._pipelines = {pipeline.name: pipeline for pipeline in pipelines}
         self._kept = {pipeline.name: pipeline.journal.stream_ends() for pipeline in pipelines}
         self._shutdown_timeout = shutdown_timeout
-        self._mode: StopMode = "leave"
+        self._mode: StopMode = "leave" if sockets_kept else "drain"
+        """How the inputs end, unless the supervisor says otherwise: it may be killed. A line without an end is read by
+        the next worker if there will be one, else it is the last."""
         self._stop = asyncio.Event()
         self._error: Exception | None = None
         """What a callback on the channel raised: it ends the worker, whose successor gets the same connections."""
@@ -184,11 +193,11 @@ async def _within(seconds: float, task: asyncio.Future[Any]) -> bool:
 Build = Callable[[], Sequence[RunningPipeline]]
 
 
-def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: float) -> int:
+def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: float, *, sockets_kept: bool) -> int:
     """Build the pipelines and run them in this process; returns the exit code."""
     import uvloop  # noqa: PLC0415 -- the supervisor does not need it
 
     async def main() -> int:
-        return await Worker(number, build(), channel, shutdown_timeout).run()
+        return await Worker(number, build(), channel, shutdown_timeout, sockets_kept=sockets_kept).run()
 
     return uvloop.run(main())

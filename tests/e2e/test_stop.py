@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import socket
 import time
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.chaos.tools import check_exactly, in_store, workers
 from tests.e2e.daemon import Daemon, free_port, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.threads import Background
 from tests.waiting import wait_until
 
 OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
@@ -107,3 +113,99 @@ def send_until_full(client: socket.socket, daemon: Daemon) -> None:
         except BlockingIOError:
             time.sleep(0.3)
             held_up = held_up + 1 if daemon.full else 0
+
+
+class Sender:
+    """Sends numbered lines over one connection, each on its own, until the daemon has disconnected it."""
+
+    def __init__(self, port: int, first: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._first = first
+        self.sent = 0
+        """Lines that the kernel has taken."""
+
+    def run(self) -> None:
+        try:
+            while True:
+                self._socket.sendall(line(self._first + self.sent) + b"\n")
+                self.sent += 1
+                time.sleep(0.001)  # else the send buffer of its kernel fills up: what is in it is lost
+        except OSError:
+            self._socket.close()
+
+
+def test_clients_notice_a_stop_at_once(tmp_path: Path) -> None:
+    """They send while it stops: all is stored but the line that makes them notice, and one that crosses the end."""
+    stride, senders = 10_000_000, []
+    with Daemon(tmp_path, workers="2") as daemon, ExitStack() as running:
+        for number in range(4):
+            senders.append(Sender(daemon.port, number * stride))
+            running.enter_context(Background(senders[-1].run))
+        daemon.wait_for_metric("ingestd_received_events_total", 100)
+        daemon.stop()
+    found = Counter(n // stride for n in in_store(daemon.data_dir))
+    check_exactly(in_store(daemon.data_dir), (k * stride + n for k in range(4) for n in range(found[k])))
+    lost = [sender.sent - found[number] for number, sender in enumerate(senders)]
+    assert max(lost) <= 2, lost
+
+
+def test_clients_that_connect_during_a_stop_are_refused(tmp_path: Path) -> None:
+    """What they would send while nobody accepts them would be lost."""
+    with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG % OUTPUT % stub.url) as daemon:
+        stub.bulk_faults.extend([Fault(503)] * 10_000)
+        daemon.send([line(0)])
+        daemon.wait_for("a delivery is tried again")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("stopping")
+
+        def refused() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", daemon.port)).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        wait_until(refused, "a refusal")
+        stub.bulk_faults.clear()
+        daemon.wait(0)
+    assert stub.values("n") == [0]
+
+
+def test_clients_beyond_max_connections_are_read_by_a_stop(tmp_path: Path) -> None:
+    config = (
+        'input { tcp { port => 0 host => "127.0.0.1" codec => json_lines max_connections => 1 } } output { store {} }'
+    )
+    with Daemon(tmp_path, config=config) as daemon:
+        clients = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(5)]
+        for number, client in enumerate(clients):
+            client.sendall(line(number) + b"\n" + line(number + 5))
+        daemon.wait_for_metric("ingestd_received_events_total", 1)
+        daemon.stop()
+        for client in clients:
+            client.close()
+    check_exactly(in_store(daemon.data_dir), range(10))
+
+
+@pytest.mark.parametrize("workers_are", ["at_work", "held_up"])
+def test_a_killed_supervisor_costs_no_complete_line(tmp_path: Path, workers_are: str) -> None:
+    """Without systemd nobody keeps the connections, so the workers read their last lines, which have no line end."""
+    with Daemon(tmp_path, workers="2") as daemon:
+        clients = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(4)]
+        for number, client in enumerate(clients):
+            client.sendall(line(number) + b"\n" + line(number + 4))
+        daemon.wait_for_metric("ingestd_received_events_total", 4)
+        if workers_are == "held_up":
+            for pid in workers(daemon):
+                os.kill(pid, signal.SIGSTOP)
+        orphans = workers(daemon)
+        daemon.kill()
+        for pid in orphans:
+            os.kill(pid, signal.SIGCONT)
+        for client in clients:
+            with contextlib.suppress(ConnectionError):
+                assert client.recv(1) == b""
+            client.close()
+        daemon.start()
+        with daemon:
+            daemon.send([line(8)])
+    check_exactly(in_store(daemon.data_dir), range(9))

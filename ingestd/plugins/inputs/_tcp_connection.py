@@ -70,6 +70,7 @@ class TcpConnection:
         self._wakeups = Wakeups(sock, self._read_or_close, sink, buffer, max_line_bytes + 2, tasks=tasks)
         self._turns = Turns(buffer.chunk_bytes)
         self._offset = 0  # of the next byte to consume
+        self._end_reason = "end"  # what the end of the stream means
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
 
@@ -117,7 +118,7 @@ class TcpConnection:
         start = time.perf_counter()
         size, whole = self._peek()
         if not size:
-            self.close("end")
+            self.close(self._end_reason)
             return
         self._last_read = self._loop.time()
         if self._recognition.sender is None:
@@ -254,9 +255,32 @@ class TcpConnection:
             if (idle and (half_lines or not self._lines.may_be_good)) or self._loop.time() >= min(until, deadline):
                 break
             await asyncio.sleep(0.005 if idle else 0)
+        if half_lines:
+            self._disconnect("shutdown")
         left = tcp_position.unread(self._sock) if self._sock.fileno() >= 0 else 0
         self.close("shutdown")
         return left
+
+    def _disconnect(self, reason: str) -> None:
+        """Disconnect the client, store what it had sent until then, and close.
+
+        Once a socket is shut down, the kernel answers data with a reset: tcp_rcv_state_process() in
+        net/ipv4/tcp_input.c. So the client notices with the next line that it sends, although other processes still
+        have duplicates of the socket, and nothing arrives between the last read and the end. If there is no room for
+        what was sent, the socket stays open.
+        """
+        if self._sock.fileno() < 0:
+            return
+        self._wakeups.stop()
+        self._end_reason = reason
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+            before = -1
+            while self._sock.fileno() >= 0 and not self._sink.paused and self._offset != before:
+                before = self._offset
+                self._read(woken=False, last=True)
+        except OSError:  # the client was faster
+            self.close("error")
 
     async def hand_over(self) -> None:
         """Close, as another process reads on; but first complete a line whose start is no longer in the kernel."""
@@ -273,13 +297,9 @@ class TcpConnection:
         last = max(self._last_read, self._wakeups.resumed_at)  # while it waited for room, the client was not idle
         if self._wakeups.paused or self._loop.time() - last <= timeout:
             return
-        try:
-            while self._sock.fileno() >= 0 and not self._wakeups.paused:
-                self._read(woken=False, last=True)
-        except BlockingIOError:
+        self._disconnect("idle")
+        if self._sock.fileno() >= 0 and not self._sink.paused:
             self.close("idle")
-        except OSError:
-            self.close("error")
 
     def close(self, reason: str) -> None:
         """Stop reading and close the connection."""

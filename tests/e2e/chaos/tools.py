@@ -53,9 +53,13 @@ class Clients:
         """Whether one of them still logs."""
         return any(one.poll() is None for one in self._processes)
 
+    def results(self) -> list[dict[str, Any]]:
+        """Wait for all; return what each has noticed."""
+        return [json.loads(one.communicate(timeout=WAIT_SECONDS)[0]) for one in self._processes]
+
     def finish(self) -> None:
         """Wait for all; none may have noticed anything but time."""
-        said = [json.loads(one.communicate(timeout=WAIT_SECONDS)[0]) for one in self._processes]
+        said = self.results()
         figure(longest_emit_ms=round(max(one["longest"] for one in said) * 1000, 1))
         assert [(one["failures"], one["connections"]) for one in said] == [(0, 1)] * CLIENTS
 
