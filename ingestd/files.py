@@ -83,7 +83,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
     Raises:
         BlockingIOError: Another process holds the lock.
     """
-    fd = _open_folder(folder)
+    fd = open_folder(folder)
     try:
         if not try_lock(fd):
             raise BlockingIOError(errno.EWOULDBLOCK, "locked by another process", str(folder))
@@ -94,14 +94,15 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: of files that were created, renamed or deleted."""
-    fd = _open_folder(folder)
+    fd = open_folder(folder)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
 
 
-def _open_folder(folder: Path) -> int:
+def open_folder(folder: Path) -> int:
+    """Return a descriptor of a folder, to lock or sync it. Raises OSError."""
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.files import open_folder, try_lock
 from ingestd.geoip.address import MAX_CHARS, parse_address
 from ingestd.geoip.database import WatchedDatabase
 from ingestd.geoip.database_folder import database_file
@@ -129,17 +130,26 @@ class _Lookups:
         installed = database_file(context.settings.data_dir, _USES[options.default_database_type])
         path = installed if options.database is None else context.folder / Path(options.database)
         self._database = WatchedDatabase(path, required=options.database is not None)
-        self._logged = False
+        self._data_dir = context.settings.data_dir
+        self._notice: int | None = None
         self.find = self._make_find()
 
     def check(self) -> Find | None:
         """Return the lookup in the current database, None if there is none."""
         if self._database.refresh():
             self.find = self._make_find()
-        if self.find is None and not self._logged:
-            self._logged = True
+        if self.find is None and self._notice is None and self._is_first():
             log.info("no geoip database is installed, see ingestd geoip install", folder=self._database.path.parent)
         return self.find
+
+    def _is_first(self) -> bool:
+        """Return whether no other process of this data folder has said that there is no database."""
+        try:
+            self._notice = open_folder(self._data_dir)  # a lock that lasts as long as this process
+            return try_lock(self._notice)
+        except OSError:
+            self._notice = -1
+            return True
 
     def _make_find(self) -> Find | None:
         database = self._database.current
