@@ -29,6 +29,11 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s: ``1 event``, ``2,000 events``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def parse_size(text: str) -> int:
     """Return the bytes in ``text``: ``4096``, ``64MiB`` or ``64M`` (powers of 1024), ``64MB`` (powers of 1000).
 

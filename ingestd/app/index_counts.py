@@ -30,7 +30,7 @@ def index_counts(
         ValueError: The URL is wrong.
     """
     accounts = list(accounts)
-    counts = _local_counts(_delivered(accounts, "store", day), data_dir)
+    counts = _local_counts(_delivered(accounts, "store", day), data_dir, day)
     if url:
         try:
             counts += asyncio.run(_elastic_counts(_delivered(accounts, "elasticsearch", day), url))
@@ -44,11 +44,10 @@ def _delivered(accounts: list[Account], plugin: str, day: datetime.date | None) 
     return {index: number for index, number in delivered if day is None or day_of(index) == day}
 
 
-def _local_counts(delivered: dict[str, int], data_dir: Path) -> list[IndexCount]:
-    if not delivered:
-        return []
+def _local_counts(delivered: dict[str, int], data_dir: Path, day: datetime.date | None) -> list[IndexCount]:
     stored = {index.index: index.events for index in LocalStore(store_root(data_dir)).indices()}
-    return [IndexCount(index, number, stored.get(index)) for index, number in delivered.items()]
+    imported = {index: 0 for index in stored if day is None or day_of(index) == day}
+    return [IndexCount(index, number, stored.get(index)) for index, number in sorted((imported | delivered).items())]
 
 
 async def _elastic_counts(delivered: dict[str, int], url: str) -> list[IndexCount]:

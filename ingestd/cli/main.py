@@ -97,6 +97,9 @@ class LazyGroup(click.Group):
 
 def _show(error: click.ClickException) -> None:
     """Print an error; wrong usage comes with how to use the command."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(error.ctx.get_help(), err=True)
+        return
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         click.echo(context.get_usage(), err=True)

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from typing import Any
+from unicodedata import category
 
 import msgspec
 import orjson
@@ -68,6 +69,39 @@ def mend(value: Any) -> Any:
     if type(value) is dict:
         return {mend(key): mend(item) for key, item in value.items()}
     return value
+
+
+_ESCAPE = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+|\\[^u]")
+_SEPARATORS = [(mark.encode(), b"\\u%04x" % ord(mark)) for mark in "\x85\u2028\u2029"]
+
+
+def readable_line(document: bytes) -> bytes:
+    """Return a JSON text in one line with its escapes ``\\uXXXX`` as readable text; its value stays the same.
+
+    Control characters, line separators and lone surrogates stay escaped. Text that is not JSON is returned as it is.
+    """
+    if b"\n" in document or b"\r" in document:  # white space between tokens; in strings they are escaped
+        document = document.replace(b"\r", b" ").replace(b"\n", b" ")
+    if b"\\u" in document:
+        document = _ESCAPE.sub(_readable, document)
+    for mark, escape in _SEPARATORS:
+        if mark in document:
+            document = document.replace(mark, escape)
+    return document
+
+
+def _readable(match: re.Match[bytes]) -> bytes:
+    if match[0][1:2] != b"u":
+        return match[0]
+    text = json.loads(b'"' + match[0] + b'"')
+    return "".join(map(_readable_char, text)).encode()
+
+
+def _readable_char(char: str) -> str:
+    """Return a character as in JSON: readable, or escaped if it has to be or cannot be seen."""
+    if char in '"\\' or not (char.isprintable() or category(char) == "Zs"):
+        return json.dumps(char)[1:-1] if char in '"\\' or ord(char) > 0xFFFF else f"\\u{ord(char):04x}"
+    return char
 
 
 def dumps(value: Any) -> bytes:

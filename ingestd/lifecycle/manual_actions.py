@@ -13,6 +13,7 @@ from ingestd.lifecycle.state import LifecycleLockedError, lifecycle_lock
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, Progress, to_restore
 from ingestd.stores.base import StoreError
+from ingestd.units import counted
 
 
 class ManualAction(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def _restore(action: ManualAction, lifecycle: Lifecycle, progress: Progress) -> 
     for index, parts in found.items():
         name = action.rename + index
         events = backups.restore(repository, parts, name, overwrite=action.force, progress=progress)
-        results.append(f"{name}: {events:,} events")
+        results.append(f"{name}: {counted(events, 'event')}")
     return "; ".join(results)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ingestd.stores.base import IndexInfo
-from ingestd.units import format_duration, round_size
+from ingestd.units import counted, format_duration, round_size
 
 FUTURE = "its day is yet to come: the clock of a sender is wrong, or the times in its events; it counts for no limit"
 
@@ -115,7 +115,7 @@ def _reasons(
         if info.day is None or info.day >= today:
             pass
         elif rules.max_age is not None and (next_deletion(info, rules) or datetime.date.max) <= today:
-            reason = f"it is {(today - info.day).days} days old, max_age is {format_duration(rules.max_age)}"
+            reason = f"it is {counted((today - info.day).days, 'day')} old, max_age is {format_duration(rules.max_age)}"
         elif rules.max_indices is not None and count > rules.max_indices:
             reason = f"there are {count} indices from this day to today, max_indices is {rules.max_indices}"
         elif rules.max_bytes is not None and total > rules.max_bytes:

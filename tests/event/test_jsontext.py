@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, dumps, loads
+from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, dumps, loads, readable_line
 
 READ: list[tuple[str, bytes, Any]] = [
     ("object", b'{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
@@ -94,3 +94,29 @@ def test_what_was_read_can_be_written_a_few_levels_deeper() -> None:
     for _ in range(10):
         value = {"a": value}
     assert json.loads(dumps(value)) == value
+
+
+LINES = [  # id, as stored, as printed
+    ("korean", b'{"a":"\\uc11c\\uc6b8 \\uB9DB"}', '{"a":"서울 맛"}'),
+    ("emoji", b'{"a":"\\ud83d\\ude00\\u3000x"}', '{"a":"😀\u3000x"}'),
+    ("lone_surrogate", b'{"a":"\\ud83d\\ud83dx\\ude00"}', '{"a":"\\ud83d\\ud83dx\\ude00"}'),
+    ("escaped_backslash", b'{"a":"\\\\uc11c \\\\\\uc11c"}', '{"a":"\\\\uc11c \\\\서"}'),
+    ("quotes", b'{"a":"\\u0022\\u005c\\u002f"}', '{"a":"\\"\\\\/"}'),
+    ("control", b'{"a":"\\u0000\\u001b\\u007f\\u0085\\n"}', '{"a":"\\u0000\\u001b\\u007f\\u0085\\n"}'),
+    ("line_separators", '{"a":"x\u2028\x85\\u2029"}'.encode(), '{"a":"x\\u2028\\u0085\\u2029"}'),
+    ("over_several_lines", b'{\n  "a": "\\uc11c",\r\n  "b": 1.0\n}', '{   "a": "서",    "b": 1.0 }'),
+    ("numbers", b'{"a":1e2,"b":123456789012345678901234,"c":1.50}', '{"a":1e2,"b":123456789012345678901234,"c":1.50}'),
+]
+
+
+@pytest.mark.parametrize(("stored", "printed"), [case[1:] for case in LINES], ids=[case[0] for case in LINES])
+def test_readable_line(stored: bytes, printed: str) -> None:
+    assert readable_line(stored) == printed.encode()
+
+
+@given(st.text() | st.text(st.characters(codec=None, categories=("Cs", "Cc", "Zl", "Lo", "So"))), st.booleans())
+def test_readable_lines_have_the_same_value(text: str, escaped: bool) -> None:
+    document = json.dumps({text: text}, ensure_ascii=escaped or any("\ud800" <= char <= "\udfff" for char in text))
+    line = readable_line(document.encode())
+    assert json.loads(line) == json.loads(document)
+    assert len(line.decode().splitlines()) == 1

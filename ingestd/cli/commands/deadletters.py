@@ -27,7 +27,7 @@ from ingestd.dead_letters.reader import DeadLetterLine, DeadLetterReader, DeadLe
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch
 from ingestd.settings import Settings
-from ingestd.units import parse_duration
+from ingestd.units import counted, parse_duration
 
 _NONE = "there are no dead letters"
 
@@ -72,7 +72,7 @@ def list_groups(settings: Settings, as_json: bool) -> None:
     else:
         write_table(GROUP_HEADS, map(group_row, groups), numbers=2, fit=True)
     if unreadable:
-        lines = "1 line" if unreadable == 1 else f"{unreadable:,} lines"
+        lines = counted(unreadable, "line")
         click.echo(f"{lines} cannot be read as a dead letter; purge --all deletes them too", err=True)
 
 
@@ -174,6 +174,9 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
 
     set_up_logging(settings.log_format, settings.log_level)
     reader = _reader(settings)
+    if not reader.files():
+        click.echo(_NONE, err=True)
+        return
     with config_errors():
         configs = pipeline_configs(config_paths, config_string, named, settings)
         with _disk_errors():
@@ -209,7 +212,7 @@ def _time_before(age: str | None) -> str:
 
 
 def _count(number: int) -> str:
-    return "1 dead letter" if number == 1 else f"{number:,} dead letters"
+    return counted(number, "dead letter")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ingestd.jobs.export import STDOUT, documents_of, export_target, hits_by_day
 from ingestd.jobs.export_formats import WRITERS
 from ingestd.settings import Settings
 from ingestd.stores.query import Query
+from ingestd.units import counted
 
 _SUFFIXES = {".csv": "csv", ".parquet": "parquet"}
 
@@ -75,4 +76,4 @@ def export(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
                 target.write(codecs.BOM_UTF8)
             WRITERS[form](documents, target, columns, folder)
         if output != STDOUT:
-            click.echo(f"{total:,} events written to {output}", err=True)
+            click.echo(f"{counted(total, 'event')} written to {output}", err=True)

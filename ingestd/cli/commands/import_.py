@@ -22,7 +22,7 @@ from ingestd.plugins.charsets import find_charset
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
 from ingestd.supervisor.logs import set_up_logging
-from ingestd.units import format_duration
+from ingestd.units import counted, format_duration
 
 
 class Charset(click.ParamType[str]):
@@ -147,7 +147,7 @@ def _counts(result: ImportResult) -> str:
         f"{tally.received:,} read",
         f"{tally.delivered:,} stored",
         f"{tally.duplicates:,} already stored",
-        f"{tally.dead:,} dead letters",
+        counted(tally.dead, "dead letter"),
     ]
     if tally.dropped_events:
         parts.append(f"{tally.dropped_events:,} dropped by a filter")

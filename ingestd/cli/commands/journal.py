@@ -20,7 +20,7 @@ from ingestd.journal.folders import journal_folders
 from ingestd.journal.positions import load_positions
 from ingestd.journal.survey import Survey, look, survey
 from ingestd.settings import Settings
-from ingestd.units import round_size
+from ingestd.units import counted, round_size
 
 _SETTLE_S = 0.2
 """How long a write in progress may take before its record counts as torn."""
@@ -61,7 +61,8 @@ def verify(settings: Settings, worker: str | None) -> None:
             click.echo(f"{found.worker}: {fault}")
         errors += len(found.faults)
         size = round_size(found.bytes)
-        click.echo(f"{found.worker}: {found.records:,} good records, {found.events:,} events, {size}", err=True)
+        records, events = counted(found.records, "good record"), counted(found.events, "event")
+        click.echo(f"{found.worker}: {records}, {events}, {size}", err=True)
     if errors:
         raise SystemExit(1)
 
@@ -139,8 +140,9 @@ def _document(journal: Survey) -> dict[str, object]:
 
 
 def _summary(found: Survey) -> Iterator[str]:
-    yield f"{found.worker}: {found.events:,} events in {found.records:,} records of {found.connections:,} connections"
-    yield f"  {round_size(found.bytes)} in {found.segments:,} files, {round_size(found.raw_bytes)} as received"
+    records, connections = counted(found.records, "record"), counted(found.connections, "connection")
+    yield f"{found.worker}: {counted(found.events, 'event')} in {records} of {connections}"
+    yield f"  {round_size(found.bytes)} in {counted(found.segments, 'file')}, {round_size(found.raw_bytes)} as received"
     if found.oldest_ns is not None and found.newest_ns is not None:
         oldest, newest = (local_time(from_epoch_ns(ns), "seconds") for ns in (found.oldest_ns, found.newest_ns))
         yield f"  received from {oldest} to {newest}"

@@ -21,6 +21,7 @@ from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.stores.backups import Snapshot, to_restore
 from ingestd.stores.base import IndexInfo, StoreError
+from ingestd.units import counted
 
 
 @click.command()
@@ -98,7 +99,7 @@ def _reprocess(
         else:
             opened.backups.write_index(index, documents, overwrite=True)
     counts = work.counts
-    text = f"{index}: {counts.read:,} events read, {counts.written:,} {'would be ' * dry_run}written"
+    text = f"{index}: {counted(counts.read, 'event')} read, {counts.written:,} {'would be ' * dry_run}written"
     if counts.dropped:
         text += f", {counts.dropped:,} dropped by a filter"
     click.echo(f"{text}; {counts.failed:,} have failures now, {counts.were_failed:,} had before")
@@ -110,7 +111,7 @@ def _stored(opened: BackedUpStore, index: str) -> Iterator[tuple[str, bytes]]:
     yield from opened.backups.index_documents(index)
     if (after := _events(opened, index)) != before:
         raise StoreError(
-            f"{after - before:,} events arrived in {index} meanwhile; nothing was changed, try again later"
+            f"{counted(after - before, 'event')} arrived in {index} meanwhile; nothing was changed, try again later"
         )
 
 

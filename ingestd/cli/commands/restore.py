@@ -13,6 +13,7 @@ from ingestd.cli.common.times import Days
 from ingestd.settings import Settings
 from ingestd.stores.backups import to_restore
 from ingestd.stores.base import StoreError
+from ingestd.units import counted
 
 
 @click.command()
@@ -56,7 +57,7 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
                 else:
                     documents = opened.backups.snapshot_documents(source, parts)
                     events = opened.backups_of(target).write_index(name, documents, overwrite=overwrite)
-                click.echo(f"{name}: {events:,} events")
+                click.echo(f"{name}: {counted(events, 'event')}")
             except StoreError as error:
                 failed = True
                 click.echo(f"{index}: {error}", err=True)

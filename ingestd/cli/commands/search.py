@@ -11,6 +11,7 @@ from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_text
+from ingestd.event.jsontext import readable_line
 from ingestd.settings import Settings
 from ingestd.stores.query import Query
 
@@ -30,7 +31,7 @@ def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
         documents = (hit.document for hit in store.search(query, limit))
         if as_json:
             for document in documents:
-                write(document)
+                write(readable_line(document))
         elif (first := next(documents, None)) is None:
             report_no_match(store, settings, query)
         else:

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import click
 
-from ingestd.cli.common.events import event_printer
+from ingestd.cli.common.events import event_printer, report_no_match
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import check_interrupt, opened_store
 from ingestd.cli.common.terminal import write, write_text
+from ingestd.event.jsontext import readable_line
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
 from ingestd.stores.base import Hit, LogStore, StoreError
@@ -48,6 +49,8 @@ def tail(settings: Settings, query: Query, follow: bool, limit: int, as_json: bo
             newest = list(store.search(query, limit)) if limit else []
             news.pick(newest, _key)
             show(hit.document for hit in reversed(newest))
+            if limit and not newest and not as_json:
+                report_no_match(store, settings, query)
             if follow:
                 _follow(store, query, news, show)
         except KeyboardInterrupt:  # the usual way to stop
@@ -90,7 +93,7 @@ def _printer(*, as_json: bool) -> Callable[[Iterable[bytes]], None]:
     def show(documents: Iterable[bytes]) -> None:
         for document in documents:
             if as_json:
-                write(document)
+                write(readable_line(document))
                 continue
             for line in lines(document):
                 write_text(line)

@@ -77,6 +77,14 @@ def test_nothing_yet(tmp_path: Path) -> None:
     assert run(tmp_path).stdout.startswith("there is nothing to audit: only a config with an input that listens")
 
 
+def test_imported_events_are_listed(tmp_path: Path) -> None:
+    store(tmp_path, 2)
+    assert document(tmp_path)["indices"] == [{"index": INDEX, "delivered": 0, "found": 2, "missing": 0}]
+    assert document(tmp_path, "--day", "2001-01-01")["indices"] == []
+    said = run(tmp_path).stdout
+    assert "found but not delivered by the daemon: 2 (imports, restored days" in said
+
+
 def test_everything_that_can_become_of_an_event(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.receive(10)

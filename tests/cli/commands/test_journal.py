@@ -84,8 +84,8 @@ def test_inspect_as_json(data_dir: Path) -> None:
 def test_inspect(data_dir: Path) -> None:
     done = run(data_dir, "inspect", "--worker", "worker-0")
     lines = done.stdout.splitlines()
-    assert lines[0] == "worker-0: 10 events in 5 records of 1 connections"
-    assert lines[1].endswith("in 1 files, 40 B as received")
+    assert lines[0] == "worker-0: 10 events in 5 records of 1 connection"
+    assert lines[1].endswith("in 1 file, 40 B as received")
     assert lines[2].startswith("  received from 2026-11-18 ")
     assert [line.split() for line in lines[3:]] == [
         ["OUTPUT", "EVENTS", "WAITING", "SIZE"],
@@ -98,7 +98,7 @@ def test_verify(data_dir: Path) -> None:
     done = run(data_dir, "verify")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "worker-0: 5 good records, 10 events" in done.stderr
-    assert "worker-1: 1 good records, 1 events" in done.stderr
+    assert "worker-1: 1 good record, 1 event" in done.stderr
 
 
 @pytest.mark.usefixtures("quick")

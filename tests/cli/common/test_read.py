@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.event.jsontext import dumps
+from ingestd.event.jsontext import dumps, loads
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, run
 
@@ -45,7 +45,8 @@ SEARCHES = [  # id, arguments, positions of the documents
 def test_search_as_json(arguments: list[str], positions: list[int], data_dir: Path) -> None:
     result = run("search", "--json", *arguments, data_dir=data_dir)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout_bytes.splitlines() == [DOCUMENTS[at] for at in positions]
+    assert [loads(line) for line in result.stdout_bytes.splitlines()] == [loads(DOCUMENTS[at]) for at in positions]
+    assert b"\\uc" not in result.stdout_bytes
 
 
 def test_search_as_table(data_dir: Path) -> None:
