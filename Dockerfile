@@ -1,18 +1,33 @@
 # docker build -t ingestd .
-# docker run -p 127.0.0.1:5959:5959 -p 127.0.0.1:9600:9600 -v ingestd:/var/lib/ingestd \
-#     -e INGESTD_HTTP_PASSWORD=... --stop-timeout 35 ingestd
-ARG PYTHON_VERSION=3.11
+# docker run -d --restart unless-stopped --name ingestd -p 127.0.0.1:5959:5959 -p 127.0.0.1:9600:9600 \
+#     -v ingestd:/var/lib/ingestd -e INGESTD_HTTP_PASSWORD=... --stop-timeout 35 ingestd
+# With a Django site beside it: packaging/compose.
+#
+# The digest is that of an index for all platforms. `docker buildx imagetools inspect python:3.13-slim` prints the
+# latest one; another image is chosen with --build-arg PYTHON_IMAGE=...
+ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-FROM python:${PYTHON_VERSION}-slim AS build
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+COPY packaging/requirements.txt packaging/build-requirements.txt packaging/
+RUN python -m venv /opt/ingestd \
+    && /opt/ingestd/bin/pip install --require-hashes --only-binary :all: -r packaging/requirements.txt \
+    && python -m venv /opt/build \
+    && /opt/build/bin/pip install --require-hashes --only-binary :all: -r packaging/build-requirements.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY grok_patterns grok_patterns
 COPY ingestd ingestd
-RUN python -m venv /opt/ingestd \
-    && /opt/ingestd/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[geoip]' \
+RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/ingestd/bin/pip install --no-index --no-deps /wheels/*.whl \
     && /opt/ingestd/bin/ingestd --help > /dev/null
 
-FROM python:${PYTHON_VERSION}-slim
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="ingestd" \
+    org.opencontainers.image.description="Log ingestion daemon: takes over from Logstash, loses nothing" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.documentation="https://pypi.org/project/ingestd/"
 RUN useradd --system --uid 10001 --home-dir /var/lib/ingestd --create-home --shell /usr/sbin/nologin ingestd
 COPY --from=build /opt/ingestd /opt/ingestd
 # Inside the container it listens on all addresses: which of them the world sees is decided by -p. The dashboard
@@ -27,8 +42,7 @@ USER 10001
 WORKDIR /var/lib/ingestd
 VOLUME /var/lib/ingestd
 EXPOSE 5959 9600
-HEALTHCHECK --interval=15s --timeout=3s --start-period=10s --retries=3 CMD \
-    ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9600/health/ready', timeout=2)"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=15s --retries=3 CMD ["ingestd", "health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["ingestd"]
 CMD ["run"]

@@ -5,11 +5,12 @@
 # make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
+# make dist     build the sdist and the wheel in dist/, and check them
 # make bench    CPU seconds per million events, events/s, memory
 # make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS="--day 10000000")
 .POSIX:
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast coverage chaos check check-js eslint docs bench bench-store clean
+.PHONY: run test test-fast coverage chaos check check-js eslint docs dist bench bench-store clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -56,6 +57,11 @@ $(ESLINT)/node_modules/.package-lock.json: $(ESLINT)/package-lock.json
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.docgen
+
+dist: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -m twine check --strict dist/*
 
 bench: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -49,6 +49,7 @@ FAILED = pytest.StashKey[bool]()
 
 FIRST = (
     "tests/e2e/test_lifecycle_faults.py",
+    "tests/e2e/test_release.py",
     "tests/e2e/test_real_systemd.py",
     "tests/e2e/dashboard/",
     "tests/e2e/test_import_export.py",

@@ -1,6 +1,7 @@
 """What is around the code fits the code: unit file, container, constraints, Makefile."""
 
 import configparser
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import ingestd
 from ingestd.settings import Settings, load_settings
 from ingestd.units import parse_duration
 
@@ -46,7 +48,8 @@ def test_the_container_has_valid_settings_and_can_be_reached() -> None:
     assert (settings.host, settings.http.host) == ("0.0.0.0", "0.0.0.0")
     assert re.findall(r"^EXPOSE (.*)$", dockerfile(), re.MULTILINE) == [f"{settings.port} {settings.http.port}"]
     assert re.findall(r"^VOLUME (.*)$", dockerfile(), re.MULTILINE) == [str(settings.data_dir)]
-    assert f"http://127.0.0.1:{settings.http.port}/health" in dockerfile()
+    [check] = re.findall(r"^HEALTHCHECK .* CMD (.*)$", dockerfile(), re.MULTILINE)
+    assert json.loads(check) == ["ingestd", "health"]  # at whatever port
 
 
 def test_the_container_does_not_run_as_root() -> None:
@@ -70,6 +73,22 @@ def test_the_packages_hold_what_is_there_and_the_licence() -> None:
     assert "Copyright 2026 The ingestd authors\n" in licence
 
 
+def test_the_container_has_the_version_of_the_package() -> None:
+    assert f'org.opencontainers.image.version="{ingestd.__version__}"' in dockerfile()
+    assert PROJECT["version"] == ingestd.__version__
+
+
+def test_readme_and_dockerfile_start_the_container_in_the_same_way() -> None:
+    """In the background; and it comes back when the machine starts."""
+    commands = []
+    for file in ("README.md", "Dockerfile"):
+        text = (ROOT / file).read_text("utf-8").replace("\\\n#", "").replace("\\\n", "")
+        [command] = re.findall(r"^(?:# )?(docker run .*)$", text, re.MULTILINE)
+        commands.append(command.split())
+    assert commands[0] == commands[1]
+    assert {"-d", "--restart", "unless-stopped"} <= set(commands[0])
+
+
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -84,6 +103,21 @@ CONSTRAINTS = {
 def test_every_requirement_has_a_tested_version(text: str) -> None:
     requirement = Requirement(text)
     assert requirement.specifier.contains(CONSTRAINTS[normal(requirement.name)])
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "build-requirements.txt"])
+def test_what_the_container_installs_has_hashes_and_the_tested_version(file: str) -> None:
+    entries = (ROOT / "packaging" / file).read_text("utf-8").replace("\\\n", " ").splitlines()[1:]
+    versions = {}
+    for entry in entries:
+        requirement, *hashes = entry.split("--hash=sha256:")
+        assert hashes, entry
+        name, version = requirement.split(";")[0].split("==")
+        versions[normal(name)] = version.strip()
+    assert versions == {name: CONSTRAINTS[name] for name in versions}
+    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["geoip"]
+    wanted = wanted if file == "requirements.txt" else PYPROJECT["build-system"]["requires"]
+    assert {normal(Requirement(text).name) for text in wanted} <= versions.keys()
 
 
 def test_constraints_are_exact_and_sorted() -> None:

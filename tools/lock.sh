@@ -17,4 +17,4 @@ lock packaging/requirements.txt \
     "# What ingestd needs, with hashes: pip install --require-hashes -r packaging/requirements.txt; by tools/lock.sh" \
     --constraint constraints.txt --extra geoip pyproject.toml
 python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
-    lock packaging/build-requirements.txt "# What builds the wheel, with hashes; by tools/lock.sh" -
+    lock packaging/build-requirements.txt "# What builds the wheel, with hashes; by tools/lock.sh" --constraint constraints.txt -
