@@ -7,33 +7,48 @@ import datetime
 from collections.abc import Iterable
 from pathlib import Path
 
+from ingestd.lifecycle.state import State
 from ingestd.pipeline.audit import Account, IndexCount, delivered_to
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.index_names import day_of
-from ingestd.stores.local import LocalStore, store_root
+from ingestd.stores.local.files.inspection import inspector
+from ingestd.stores.local.files.layout import index_folders, store_root
 
 _CLOSED = "index_closed_exception"
 
 
 def index_counts(
-    accounts: Iterable[Account], data_dir: Path, url: str | None = None, day: datetime.date | None = None
+    accounts: Iterable[Account],
+    data_dir: Path,
+    url: str | None = None,
+    day: datetime.date | None = None,
+    *,
+    deep: bool = False,
 ) -> list[IndexCount]:
     """Return delivered and found events of each index of the built-in store, then of the server at ``url``.
 
-    ``day``: only the indices of this day.
+    Indices of the built-in store to which nothing was delivered are in the result, too.
+
+    Args:
+        accounts: What was delivered.
+        data_dir: The data folder.
+        url: Also count the indices of this server.
+        day: Only the indices of this day.
+        deep: Compare the files of the built-in store with their checksums, and look for events that are there twice.
 
     Raises:
         StoreError: A store does not answer, or refuses.
         ValueError: The URL is wrong.
     """
     accounts = list(accounts)
-    counts = _local_counts(_delivered(accounts, "store", day), data_dir, day)
+    deleted = State.load(data_dir).deleted
+    counts = _local_counts(_delivered(accounts, "store", day), deleted, data_dir, day, deep=deep)
     if url:
         try:
-            counts += asyncio.run(_elastic_counts(_delivered(accounts, "elasticsearch", day), url))
+            counts += asyncio.run(_elastic_counts(_delivered(accounts, "elasticsearch", day), deleted, url))
         except (ElasticUnavailable, ElasticResponseError) as error:
             raise StoreError(str(error)) from None
     return counts
@@ -44,15 +59,29 @@ def _delivered(accounts: list[Account], plugin: str, day: datetime.date | None) 
     return {index: number for index, number in delivered if day is None or day_of(index) == day}
 
 
-def _local_counts(delivered: dict[str, int], data_dir: Path, day: datetime.date | None) -> list[IndexCount]:
-    stored = {index.index: index.events for index in LocalStore(store_root(data_dir)).indices()}
-    imported = {index: 0 for index in stored if day is None or day_of(index) == day}
-    return [IndexCount(index, number, stored.get(index)) for index, number in sorted((imported | delivered).items())]
+def _local_counts(
+    delivered: dict[str, int], deleted: dict[str, int], data_dir: Path, day: datetime.date | None, *, deep: bool
+) -> list[IndexCount]:
+    folders = {folder.index: folder for folder in index_folders(store_root(data_dir)) if day in (None, folder.day)}
+    counts = []
+    with inspector(deep=deep) as inspect:
+        for index in sorted({*delivered, *folders}):
+            number = delivered.get(index, 0)
+            if index not in folders:
+                counts.append(IndexCount(index, number, None))
+                continue
+            found = inspect(folders[index], delivered.get(index))
+            count = IndexCount(index, number, found.events, deleted=deleted.get(index, 0))
+            counts.append(count._replace(faults=tuple(found.faults), repeated=found.repeated))
+    return counts
 
 
-async def _elastic_counts(delivered: dict[str, int], url: str) -> list[IndexCount]:
+async def _elastic_counts(delivered: dict[str, int], deleted: dict[str, int], url: str) -> list[IndexCount]:
     async with ElasticClient(ElasticOptions(hosts=(url,))) as client:
-        return [await _index_count(client, index, number) for index, number in delivered.items()]
+        return [
+            (await _index_count(client, index, number))._replace(deleted=deleted.get(index, 0))
+            for index, number in delivered.items()
+        ]
 
 
 async def _index_count(client: ElasticClient, index: str, delivered: int) -> IndexCount:

@@ -151,12 +151,23 @@ class Lifecycle:
         try:
             if hold := self.unverified(index):
                 return PruneResult(decision, error=hold)
-            self.store.delete(index)
+            self.delete(index)
         except StoreError as error:
             log.error("deletion of an index failed", index=index, error=error)
             return PruneResult(decision, error=str(error))
         log.info("an index was deleted", index=index, reason=decision.reason)
         return PruneResult(decision, deleted=True)
+
+    def delete(self, index: str) -> None:
+        """Delete an index, and remember how many events it had: they are not missing.
+
+        Raises:
+            StoreError: The store does not respond.
+        """
+        events = sum(info.events for info in self.store.indices() if info.index == index)
+        self.store.delete(index)
+        self.state.add_deleted(index, events)
+        self.state.save()
 
     def unverified(self, index: str, progress: Progress | None = None) -> str:
         """Return why the index has no verified backup now; empty: it has one, or there are no backups."""

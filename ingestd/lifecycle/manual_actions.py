@@ -62,7 +62,7 @@ def _delete(action: ManualAction, lifecycle: Lifecycle, progress: Progress) -> s
     _check_index(action, lifecycle)
     if not action.force and (reason := lifecycle.unverified(action.index, progress)):
         raise BackupError(f"{action.index} stays: {reason}")
-    lifecycle.store.delete(action.index)
+    lifecycle.delete(action.index)
     return f"{action.index} is deleted"
 
 

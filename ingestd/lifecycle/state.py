@@ -39,6 +39,11 @@ class _File(msgspec.Struct):
     done: datetime.datetime | None = None
     report: Report | None = None
     verified: dict[str, dict[str, datetime.datetime]] = {}
+    deleted: dict[str, int] = {}
+
+
+_MAX_DELETED = 400
+"""The most deleted indices that are remembered: twice those of a ledger."""
 
 
 @dataclass
@@ -49,12 +54,14 @@ class State:
         done: The scheduled time of the last successful run.
         report: What the last run did.
         verified: For each repository, the snapshots that were read back and found intact, and when.
+        deleted: How many events each deleted index had; it may be created again by late events.
     """
 
     path: Path
     done: datetime.datetime | None = None
     report: Report | None = None
     verified: dict[str, dict[str, datetime.datetime]] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def path_in(data_dir: Path) -> Path:
@@ -69,7 +76,14 @@ class State:
             found = msgspec.json.decode(path.read_bytes(), type=_File)
         except (OSError, msgspec.DecodeError):
             found = _File()
-        return cls(path, found.done, found.report, found.verified)
+        return cls(path, found.done, found.report, found.verified, found.deleted)
+
+    def add_deleted(self, index: str, events: int) -> None:
+        """Note that an index was deleted, possibly once more; the one deleted first is forgotten if there are many."""
+        before = self.deleted.pop(index, 0)
+        if len(self.deleted) >= _MAX_DELETED:
+            del self.deleted[next(iter(self.deleted))]
+        self.deleted[index] = before + events
 
     def save(self) -> None:
         """Write the state, atomically.
@@ -77,7 +91,7 @@ class State:
         Raises:
             OSError: It cannot be written.
         """
-        body = msgspec.json.format(msgspec.json.encode(_File(self.done, self.report, self.verified)))
+        body = msgspec.json.format(msgspec.json.encode(_File(self.done, self.report, self.verified, self.deleted)))
         write_atomic(self.path, body)
 
 

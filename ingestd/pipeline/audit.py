@@ -49,7 +49,9 @@ class Account:
 class IndexCount(NamedTuple):
     """How many events were delivered to an index, and how many it has.
 
-    ``found`` None: it no longer exists, or it is ``closed`` and cannot be counted.
+    ``found`` None: it no longer exists, or it is ``closed`` and cannot be counted. ``deleted``: how many it had when it
+    was deleted before, after which late events created it again. ``faults``: what is wrong with its files.
+    ``repeated``: how many events it has more than once, by their ids.
 
     It has more than were delivered if it had duplicates before, or if something else writes to it.
     """
@@ -58,11 +60,19 @@ class IndexCount(NamedTuple):
     delivered: int
     found: int | None
     closed: bool = False
+    deleted: int = 0
+    faults: tuple[str, ...] = ()
+    repeated: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing is missing, damaged or there twice."""
+        return not (self.missing or self.faults or self.repeated)
 
     @property
     def missing(self) -> int:
         """How many of the delivered events the index lacks. Nothing is missing from one that cannot be counted."""
-        return 0 if self.found is None else max(self.delivered - self.found, 0)
+        return 0 if self.found is None else max(self.delivered - self.deleted - self.found, 0)
 
     @property
     def more(self) -> int:

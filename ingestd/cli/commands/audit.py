@@ -35,12 +35,16 @@ _NOTHING = "there is nothing to audit: only a config with an input that listens 
 @settings_options("data_dir")
 @click.option("--day", type=Day(), help="Only events received on this day (UTC): 2026-11-22, today, yesterday.")
 @click.option("--store", "url", metavar="URL", help="Also count the indices of this Elasticsearch or OpenSearch.")
+@click.option(
+    "--deep", is_flag=True, help="Also compare stored files with their checksums, and look for events stored twice."
+)
 @json_option
-def audit(settings: Settings, day: datetime.date | None, url: str | None, as_json: bool) -> None:
+def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: bool, as_json: bool) -> None:
     """Check that every event is accounted for; exit code 1 if not.
 
     Received must equal delivered + duplicates + dead + dropped + queued, for each input, day and output, over all
-    restarts. Delivered events are compared with what the indices hold.
+    restarts. Delivered events are compared with what the indices hold: with the files, not with what a manifest says.
+    Damaged files are named.
 
     It covers everything that went through a journal: all inputs of a config that listens on something. A config with
     only inputs such as stdin, file and generator runs without a journal, and is not accounted for.
@@ -49,10 +53,10 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, as_jso
         found = accounts(settings.data_dir, lambda: time.sleep(_SETTLE_S))  # before the indices, which only grow
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'the journal'}: {error.strerror}") from None
-    indices = _index_counts(found, settings, url, day)
+    indices = _index_counts(found, settings, url, day, deep=deep)
     if day is not None:
         found = [of_day(account, day.isoformat()) for account in found]
-    balanced = not any(account.total.difference for account in found) and not any(index.missing for index in indices)
+    balanced = not any(account.total.difference for account in found) and all(index.balanced for index in indices)
     if as_json:
         click.echo(dumps(_document(found, indices, balanced)))
     else:
@@ -63,19 +67,27 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, as_jso
 
 
 def _index_counts(
-    found: list[Account], settings: Settings, url: str | None, day: datetime.date | None
+    found: list[Account], settings: Settings, url: str | None, day: datetime.date | None, *, deep: bool
 ) -> list[IndexCount]:
     from ingestd.app.index_counts import index_counts  # noqa: PLC0415 -- imports the stores, which takes long
 
     try:
-        return index_counts(found, settings.data_dir, url, day)
+        return index_counts(found, settings.data_dir, url, day, deep=deep)
     except (StoreError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 
 
 def _document(found: list[Account], indices: list[IndexCount], balanced: bool) -> dict[str, Any]:
     counts = [
-        {"index": index.name, "delivered": index.delivered, "found": index.found, "missing": index.missing}
+        {
+            "index": index.name,
+            "delivered": index.delivered,
+            "found": index.found,
+            "missing": index.missing,
+            **({"deleted": index.deleted} if index.deleted else {}),
+            **({"repeated": index.repeated} if index.repeated else {}),
+            **({"faults": list(index.faults)} if index.faults else {}),
+        }
         for index in indices
     ]
     outputs = [_account_document(account) for account in found]
@@ -99,7 +111,7 @@ def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> 
         yield from _drops(found)
         yield ""
     if indices:
-        yield from tables.table(("INDEX", "DELIVERED", "FOUND", "MISSING"), map(_index_row, indices), None, numbers=3)
+        yield from _index_table(indices)
         if more := [index for index in indices if index.more]:
             yield _EXPLAINED.format(sum(index.more for index in more))
         yield ""
@@ -126,10 +138,18 @@ def _drops(found: list[Account]) -> Iterator[str]:
             yield f"dropped on the way to {account.output}: {parts}"
 
 
-def _index_row(index: IndexCount) -> tuple[str, str, str, str]:
+def _index_table(indices: Sequence[IndexCount]) -> Iterator[str]:
+    deleted = any(index.deleted for index in indices)
+    heads = ("INDEX", "DELIVERED", "FOUND", *(["DELETED"] if deleted else []), "MISSING")
+    rows = [_index_row(index, deleted=deleted) for index in indices]
+    yield from tables.table(heads, rows, None, numbers=len(heads) - 1)
+
+
+def _index_row(index: IndexCount, *, deleted: bool) -> tuple[str, ...]:
     gone = "closed" if index.closed else "deleted"
     found = gone if index.found is None else f"{index.found:,}"
-    return index.name, f"{index.delivered:,}", found, f"{index.missing:,}"
+    before = [f"{index.deleted:,}"] if deleted else []
+    return (index.name, f"{index.delivered:,}", found, *before, f"{index.missing:,}")
 
 
 def _verdict(found: Sequence[Account], indices: Iterable[IndexCount], balanced: bool) -> Iterator[str]:
@@ -148,3 +168,6 @@ def _verdict(found: Sequence[Account], indices: Iterable[IndexCount], balanced: 
     for index in indices:
         if index.missing:
             yield f"index {index.name}: {index.missing:,} of {index.delivered:,} delivered events are missing"
+        if index.repeated:
+            yield f"index {index.name}: {index.repeated:,} events are there more than once"
+        yield from (f"index {index.name}: {fault}" for fault in index.faults)

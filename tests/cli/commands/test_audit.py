@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import sys
@@ -18,9 +19,13 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
 from ingestd.journal.folders import journal_folder
 from ingestd.journal.journal import Journal
+from ingestd.lifecycle import build
 from ingestd.pipeline.ledger import Ledger
+from ingestd.settings import load_settings
 from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import LocalWriter
+from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
 
 NS = 1_795_341_600_000_000_000  # 2026-11-22
 DAY, NEXT = "2026-11-22", "2026-11-23"
@@ -260,3 +265,90 @@ def test_no_server(tmp_path: Path) -> None:
     done = run(tmp_path, "--store", "http://127.0.0.1:1")
     assert done.exit_code == 1
     assert "127.0.0.1:1" in done.stderr
+
+
+def sealed_store(data_dir: Path) -> Path:
+    """Deliver 10 events, of which 6 are sealed; return the folder of the index."""
+    worker = Worker(data_dir)
+    worker.receive(10)
+    worker.deliver(10, indices={INDEX: 10})
+    worker.journal.close()
+    root = store_root(data_dir)
+    for first, last in ((0, 6), (6, 10)):
+        writer = LocalWriter(root, "w0")
+        documents = [b'{"n":"%b"}' % os.urandom(400).hex().encode() for _ in range(first, last)]
+        writer.append(INDEX, documents, [f"o-{number}" for number in range(first, last)])
+        writer.close()
+        if first == 0:
+            seal_once(root, Policy(idle_s=0))
+    return root / INDEX
+
+
+DAMAGE = [  # id, file, fault, events that are missing, whether only --deep sees it
+    ("cut", "sealed-00001.parquet", cut, 6, False),
+    ("zeroed", "sealed-00001.parquet", zeroed, 6, True),
+    ("garbage", "sealed-00001.parquet", garbage, 6, False),
+    ("deleted", "sealed-00001.parquet", Path.unlink, 6, False),
+    ("link", "sealed-00001.parquet", link_outside, 6, False),
+    ("manifest", "sealed.json", garbage, 10, False),
+    ("log", "tail-w0-00002.ndjson", empty, 4, False),
+    ("log_deleted", "tail-w0-00002.ndjson", Path.unlink, 4, False),
+]
+
+
+@pytest.mark.parametrize(("name", "fault", "missing", "deep"), [c[1:] for c in DAMAGE], ids=[c[0] for c in DAMAGE])
+def test_damaged_and_removed_files_of_an_index(
+    tmp_path: Path, name: str, fault: Callable[[Path], None], missing: int, deep: bool
+) -> None:
+    path = sealed_store(tmp_path) / name
+    assert document(tmp_path, "--deep")["indices"] == [{"index": INDEX, "delivered": 10, "found": 10, "missing": 0}]
+    fault(path)
+    if deep:
+        assert document(tmp_path)["balanced"]
+    found = document(tmp_path, *(["--deep"] if deep else []), code=1)
+    assert [(index["found"], index["missing"]) for index in found["indices"]] == [(10 - missing, missing)]
+    done = run(tmp_path, *(["--deep"] if deep else []))
+    assert f"index {INDEX}: {missing} of 10 delivered events are missing" in done.stdout
+    assert name.startswith("tail") or f"index {INDEX}: {name} " in done.stdout
+
+
+def test_damage_of_an_index_without_an_account(tmp_path: Path) -> None:
+    folder = sealed_store(tmp_path)
+    folder.rename(folder.with_name("imported-2026.11.20"))
+    cut(folder.with_name("imported-2026.11.20") / "sealed-00001.parquet")
+    [deleted, imported] = sorted(document(tmp_path, code=1)["indices"], key=lambda index: -index["delivered"])
+    assert (deleted["found"], imported["delivered"], imported["found"]) == (None, 0, 4)
+    assert "sealed-00001.parquet" in imported["faults"][0]
+    assert document(tmp_path, "--day", DAY)["balanced"]
+
+
+def test_events_that_are_stored_twice(tmp_path: Path) -> None:
+    sealed_store(tmp_path)
+    writer = LocalWriter(store_root(tmp_path), "w1")
+    writer.append(INDEX, [b"{}"] * 3, ["o-1", "o-8", "other"])
+    writer.close()
+    assert document(tmp_path, code=1)["indices"][0]["repeated"] == 2
+    assert run(tmp_path).stdout.splitlines()[-1] == f"index {INDEX}: 2 events are there more than once"
+
+
+def test_a_late_event_after_retention_is_no_alarm(tmp_path: Path) -> None:
+    """Retention deleted the index, and a late event created it again."""
+    sealed_store(tmp_path)
+    environ = {"INGESTD_DATA_DIR": str(tmp_path), "INGESTD_RETENTION_MAX_AGE": "1d"}
+    now = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
+    with build.open_lifecycle(load_settings(environ=environ), lambda: now) as lifecycle:
+        assert [result.deleted for result in lifecycle.prune()] == [True]
+    worker = Worker(tmp_path)
+    state = worker.journal.committed("store_0")[1]
+    worker.ledgers["store_0"] = Ledger("store", state, 0)
+    worker.receive(2)
+    worker.deliver(2, indices={INDEX: 2})
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    writer.append(INDEX, [b"{}"] * 2, ["late-1", "late-2"])
+    writer.close()
+    [index] = document(tmp_path)["indices"]
+    assert index == {"index": INDEX, "delivered": 12, "found": 2, "missing": 0, "deleted": 10}
+    assert run(tmp_path).stdout.splitlines()[-1] == "everything adds up"
+    for path in (store_root(tmp_path) / INDEX).glob("tail-*"):
+        path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert document(tmp_path, code=1)["indices"][0]["missing"] == 1

@@ -141,6 +141,22 @@ class ParquetWriter:
         (row,) = self._run(f"SELECT sum(num_rows) FROM parquet_file_metadata([{file_literals(paths)}])")
         return int(row[0])
 
+    def count_repeated(self, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
+        """Return how many events have an id that another event before them has.
+
+        Raises:
+            UnreadableError: A file cannot be read.
+        """
+        sources = []
+        if append_logs:
+            sources.append(f"SELECT TRY(id->>'$') AS id FROM {append_log_rows(append_logs)}")
+        if files:
+            sources.append(f"SELECT id FROM read_parquet([{file_literals(files)}])")
+        if not sources:
+            return 0
+        (row,) = self._run(f"SELECT count(id) - count(DISTINCT id) FROM ({' UNION ALL '.join(sources)}) WHERE id <> ''")
+        return int(row[0])
+
     def seal(self, append_logs: Sequence[Path], target: Path, sources: Sources) -> FileStats:
         """Write the lines of append logs to a new file, read it again and return what is in it.
 
