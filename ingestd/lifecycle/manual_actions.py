@@ -11,7 +11,7 @@ from ingestd.lifecycle import build
 from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.lifecycle.state import LifecycleLockedError, lifecycle_lock
 from ingestd.settings import Settings
-from ingestd.stores.backups import BackupError, Progress, to_restore
+from ingestd.stores.backups import BackupError, Progress, left_out_note, to_restore
 from ingestd.stores.base import StoreError
 from ingestd.units import counted
 
@@ -78,7 +78,7 @@ def _restore(action: ManualAction, lifecycle: Lifecycle, progress: Progress) -> 
     for index, parts in found.items():
         name = action.rename + index
         events = backups.restore(repository, parts, name, overwrite=action.force, progress=progress)
-        results.append(f"{name}: {counted(events, 'event')}")
+        results.append(f"{name}: {counted(events, 'event')}{left_out_note(name, index)}")
     return "; ".join(results)
 
 

@@ -72,6 +72,18 @@ def index_of(snapshot: str) -> str:
     return snapshot.rpartition("-")[0]
 
 
+def other_name(source: str, index: str) -> str:
+    """Return the index that a backup is of if it is restored under another name, else an empty text."""
+    return source if source != index else ""
+
+
+def left_out_note(index: str, source: str) -> str:
+    """Return what a user must know of an index restored under another name, to follow its size; else an empty text."""
+    if not other_name(source, index):
+        return ""
+    return f"; queries leave out this copy of {source} unless they name it: _index:{index}"
+
+
 def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
     """Return the successful backup to rely on for each index name and UUID.
 
@@ -148,6 +160,8 @@ class Backups(Protocol):
     ) -> int:
         """Restore backups together as ``index``, each event once, or nothing at all. Returns the number of events.
 
+        If the backups are of an index with another name, queries leave ``index`` out unless they name it.
+
         Raises:
             BackupError: The index exists and ``overwrite`` is not set, or a backup is damaged.
         """
@@ -164,8 +178,13 @@ class Backups(Protocol):
     def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event of an index, in any order."""
 
-    def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+    def write_index(
+        self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False, source: str = ""
+    ) -> int:
         """Create an index from ids and documents, such as those of another store, or nothing at all.
+
+        ``source``: the index that they are from; if it has another name, queries leave ``index`` out unless they name
+        it. An index that replaces such a one is left out as well.
 
         It counts as restored and as not backed up. Returns the number of events.
 

@@ -54,7 +54,8 @@ class QueryTimeoutError(StoreError):
 class IndexInfo:
     """One index: the ``day`` in its name (None if there is none), ``bytes`` on disk.
 
-    ``closed``: a server has it, but neither opens nor counts it: ``events`` and ``bytes`` are 0.
+    ``closed``: a server has it, but neither opens nor counts it: ``events`` and ``bytes`` are 0. ``restored_from``: the
+    index whose backup it is, if it was restored under another name, else empty.
     """
 
     index: str
@@ -62,6 +63,7 @@ class IndexInfo:
     events: int
     bytes: int
     closed: bool = False
+    restored_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,11 @@ def take_missing(store: LogStore) -> list[str]:
 
 
 class LogStore(Protocol):
-    """Indices that can be queried. Every call may raise ``StoreError``."""
+    """Indices that can be queried. Every call may raise ``StoreError``.
+
+    Indices that were restored under another name hold events a second time: queries leave them out unless they name
+    them (`query.names_index`).
+    """
 
     def indices(self) -> list[IndexInfo]:
         """Return all indices, by name."""

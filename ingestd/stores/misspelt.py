@@ -1,4 +1,4 @@
-"""Why a query finds nothing: a field that no event has, or a level that none has, with what was probably meant."""
+"""Why a query finds nothing: what it names does not exist, with what was probably meant, or was not searched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.stores.base import LogStore
-from ingestd.stores.query import LEVELS, And, Condition, Equal, Exists, Like, Not, Or, Query, Range
+from ingestd.stores.query import (
+    INDEX_FIELD,
+    LEVELS,
+    And,
+    Condition,
+    Equal,
+    Exists,
+    Like,
+    Not,
+    Or,
+    Query,
+    Range,
+    names_index,
+)
 from ingestd.suggest import did_you_mean
 
 _SAMPLE = 200
@@ -16,7 +29,7 @@ _MAX_CHECKED = 20
 
 
 def misspelt(store: LogStore, condition: Condition | None, also: Sequence[str] = ()) -> list[str]:
-    """Return a sentence for each field and level that no event has, of a query that found nothing.
+    """Return a sentence for each field, level and index that does not exist, of a query that found nothing.
 
     Args:
         store: Any store.
@@ -28,14 +41,33 @@ def misspelt(store: LogStore, condition: Condition | None, also: Sequence[str] =
     """
     leaves = list(_leaves(condition))
     fields = dict.fromkeys([*also, *(leaf.field for leaf in leaves)])
-    unknown = [name for name in list(fields)[:_MAX_CHECKED] if name != "@timestamp" and not _exists(store, name)]
+    always = {"@timestamp", INDEX_FIELD}
+    unknown = [name for name in list(fields)[:_MAX_CHECKED] if name not in always and not _exists(store, name)]
     known = _known_fields(store) if unknown else set()
     sentences = [f"no event has a field {name}{_suggestion(name, known)}" for name in unknown]
     levels = dict.fromkeys(leaf.value for leaf in leaves if isinstance(leaf, Equal) and leaf.field == "level")
     for level in levels:
         if level.upper() not in LEVELS and "level" not in unknown and not _any(store, Equal("level", level)):
             sentences.append(f"no event has the level {level}{_suggestion(level.upper(), LEVELS)}")
+    asked = dict.fromkeys(leaf.value for leaf in leaves if isinstance(leaf, Equal) and leaf.field == INDEX_FIELD)
+    names = [info.index for info in store.indices()] if asked else []
+    sentences += [f"there is no index {name}{_suggestion(name, names)}" for name in asked if name not in names]
     return sentences
+
+
+def not_searched(store: LogStore, condition: Condition | None) -> list[str]:
+    """Return a sentence if a query left out indices that were restored under another name.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    indices = [info.index for info in store.indices() if info.restored_from]
+    left_out = [index for index in indices if not names_index(condition, index)]
+    if not left_out:
+        return []
+    number = "an index" if len(left_out) == 1 else f"{len(left_out)} indices"
+    example = left_out[0]
+    return [f"not searched: {number} restored under another name; to search such an index, name it: _index:{example}"]
 
 
 def _leaves(condition: Condition | None) -> Iterator[Equal | Like | Range | Exists]:

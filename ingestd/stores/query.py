@@ -7,6 +7,9 @@ Fields
     A field is ``name``, ``[a][b]`` or ``a.b`` (the field of this name, or ``b`` in ``a``). An array matches if one of
     its elements does. A field that is missing, null, an empty array or an object never matches.
 
+    ``_index`` is the name of the index that a document is in. Only a query that names an index which was restored under
+    another name finds what is in it (`names_index`).
+
 Values
     Values are text. A number in a document is compared as a number if the value is one: ``404`` equals ``404.0``.
     ``true`` and ``false`` are booleans. Texts are compared character by character and ordered by code points; values of
@@ -22,6 +25,7 @@ Text
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote_plus
@@ -34,6 +38,9 @@ FREE_FIELDS = (*TEXT_FIELDS, "search_word", "request_path")
 
 DECODED_FIELDS = ("request_path",)
 """Those of `FREE_FIELDS` that are percent-encoded."""
+
+INDEX_FIELD = "_index"
+"""The field with the name of a document's index."""
 
 PATH_FIELDS = ("request_path", "url.path")
 """The fields with the path of a request, with or without its query string."""
@@ -156,6 +163,43 @@ class Query:
     since: str | None = None
     until: str | None = None
     condition: Condition | None = None
+
+
+def names_index(condition: Condition | None, index: str) -> bool:
+    """Return whether a condition asks for an index by name or pattern, as ``_index:restored-*``, or for all: ``*``."""
+    match condition:
+        case And(parts) | Or(parts):
+            return any(names_index(part, index) for part in parts)
+        case Equal() | Like() | Exists() if condition.field == INDEX_FIELD:
+            return index_matches(condition, index)
+    return False
+
+
+def may_match_in(condition: Condition | None, index: str) -> bool:
+    """Return False if no document of an index can match a condition."""
+    match condition:
+        case And(parts):
+            return all(may_match_in(part, index) for part in parts)
+        case Or(parts):
+            return any(may_match_in(part, index) for part in parts)
+        case Equal() | Like() if condition.field == INDEX_FIELD:
+            return index_matches(condition, index)
+    return True
+
+
+def index_matches(condition: Equal | Like | Range | Exists, index: str) -> bool:
+    """Return whether the name of an index matches a condition on `INDEX_FIELD`."""
+    match condition:
+        case Equal():
+            return condition.value == index
+        case Like():
+            gaps = {Gap.ONE: ".", Gap.MANY: ".*"}
+            pattern = "".join(gaps[part] if isinstance(part, Gap) else re.escape(part) for part in condition.pattern)
+            return re.fullmatch(pattern, index) is not None
+        case Range(_, low, high, low_inclusive, high_inclusive):
+            above = low is None or low < index or (low_inclusive and low == index)
+            return above and (high is None or index < high or (high_inclusive and high == index))
+    return True
 
 
 class QueryError(ValueError):

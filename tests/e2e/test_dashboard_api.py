@@ -137,6 +137,7 @@ def test_indices(daemon: Daemon) -> None:
         "events": index["events"],
         "backup": None,
         "delete_at": "2026-12-23",
+        "restored_from": None,
     }
     assert index["events"] >= 50
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+from ingestd.protocols.bulk import action_line
+from ingestd.stores import lucene
 from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
 from ingestd.stores.elastic.backup.backups import ElasticBackups
 from ingestd.stores.elastic.connection.options import ElasticOptions
-from tests.e2e.servers import SearchServer
+from ingestd.stores.elastic.query.store import ElasticStore
+from ingestd.stores.query import Query
+from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
 
 SERVERS = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
 
@@ -84,6 +89,52 @@ def test_back_up_delete_restore(
     assert index not in backups.backed_up_indices(repository.name)
     if search_server.s3 is not None:
         assert all(key.startswith("django_logs/") for key in search_server.s3.keys(repository.settings["bucket"]))
+
+
+@pytest.mark.parametrize("search_server", [*SEARCH_SERVERS, *LEGACY_SERVERS], indirect=True)
+def test_an_index_restored_under_another_name_counts_only_when_asked_for(
+    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index_prefix: str
+) -> None:
+    """Whether the store's pattern matches the name or not."""
+    index = f"{index_prefix}logstash-2019.05.15"
+    inside, outside = f"{index_prefix}old-2019.05.15", f"restored-{index}"
+    lines = b"".join(
+        action_line("create", index, str(number)) + b'{"@timestamp":"2019-05-15T10:00:00.000Z","level":"INFO"}\n'
+        for number in range(10)
+    )
+    assert not search_server.call("POST", f"{search_server.bulk_path}?refresh=true", lines)["errors"]
+    name = backups.back_up(repository.name, index, now()).name
+    store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), f"{index_prefix}*")
+
+    def found(text: str) -> dict[str, int]:
+        query = Query("2019-01-01T00:00:00Z", None, lucene.parse(text))
+        hits = Counter(hit.index for hit in store.search(query))
+        assert store.count(query) == sum(hits.values())
+        assert sum(sum(bucket.counts.values()) for bucket in store.histogram(query, 86_400)) == sum(hits.values())
+        assert {top.value: top.count for top in store.top("_index", query)} == hits
+        return dict(hits)
+
+    try:
+        assert backups.restore(repository.name, [name], inside) == 10
+        assert backups.write_index(outside, list(backups.index_documents(index)), source=index) == 10
+        assert {(info.index, info.events, info.restored_from) for info in store.indices()} == {
+            (index, 10, ""),
+            (inside, 10, index),
+            (outside, 10, index),
+        }
+        assert found("*") == found("level:INFO") == found(f"-_index:{inside}") == {index: 10}
+        assert found(f"_index:{outside}") == found("_index:restored-* level:INFO") == {outside: 10}
+        assert found(f"_index:{inside} OR _index:{index}") == {index: 10, inside: 10}
+        assert found("_index:*2019.05.15") == {index: 10, inside: 10, outside: 10}
+        assert found("_index:missing") == {}
+        backups.mark_restored(inside)
+        assert backups.write_index(inside, list(backups.index_documents(index))[:5], overwrite=True) == 5
+        assert found("*") == {index: 10}
+        store.delete(outside)
+        assert [info.index for info in store.indices()] == [index, inside]
+    finally:
+        store.close()
+        search_server.call("DELETE", f"/{outside}?ignore_unavailable=true")
 
 
 @SERVERS

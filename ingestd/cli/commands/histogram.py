@@ -19,6 +19,7 @@ from ingestd.display import display_width
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
+from ingestd.stores.misspelt import misspelt
 from ingestd.stores.query import LEVELS, Query
 from ingestd.units import DURATION
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
@@ -49,6 +50,9 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
         else:
             for line in lines(found, seconds, field, screen_cells(), colours=coloured()):
                 write_text(line)
+            if not any(value for bucket in found for value in bucket.counts):
+                for sentence in misspelt(store, None, [field]):
+                    click.echo(sentence, err=True)
 
 
 def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None, *, colours: bool) -> Iterator[str]:

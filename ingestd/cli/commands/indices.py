@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ingestd.cli.common.events import report_no_events
@@ -10,6 +12,8 @@ from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
+from ingestd.stores.backups import left_out_note
+from ingestd.stores.base import IndexInfo
 from ingestd.units import round_size
 
 
@@ -21,9 +25,18 @@ def indices(settings: Settings, as_json: bool) -> None:
     with opened_store(settings) as store:
         found = store.indices()
         if as_json:
-            write(dumps([{"index": index.index, "events": index.events, "bytes": index.bytes} for index in found]))
+            write(dumps([_document(index) for index in found]))
         elif not found:
             report_no_events(settings)
         else:
             rows = [(index.index, f"{index.events:,}", round_size(index.bytes)) for index in found]
             write_table(("INDEX", "EVENTS", "SIZE"), rows, numbers=2, fit=True)
+            for index in found:
+                if index.restored_from:
+                    click.echo(f"{index.index}: restored{left_out_note(index.index, index.restored_from)}", err=True)
+
+
+def _document(index: IndexInfo) -> dict[str, Any]:
+    """Return an index as JSON types; ``restored_from`` only if queries leave it out unless they name it."""
+    document = {"index": index.index, "events": index.events, "bytes": index.bytes}
+    return document | ({"restored_from": index.restored_from} if index.restored_from else {})

@@ -11,14 +11,19 @@ from ingestd.cli.common.options import repository_option, store_options
 from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import Days
 from ingestd.settings import Settings
-from ingestd.stores.backups import to_restore
+from ingestd.stores.backups import left_out_note, to_restore
 from ingestd.stores.base import StoreError
 from ingestd.units import counted
 
 
 @click.command()
 @click.argument("days", type=Days(), metavar="DAY")
-@click.option("--rename", metavar="PREFIX", default="", help="Put this in front of the restored indices' names.")
+@click.option(
+    "--rename",
+    metavar="PREFIX",
+    default="",
+    help="Put this in front of the restored indices' names. Queries leave them out unless they name them.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace existing indices.")
 @repository_option
 @click.option("--to", "target", metavar="URL", help="Restore into another store: a URL, or `local`.")
@@ -35,8 +40,9 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
 ) -> None:
     """Restore the backups of DAY, a day or a range such as 2019.05.01..2019.05.15.
 
-    Retention spares a restored index for a week (setting restore.keep). Exit code 1 if a day failed or has no
-    backup; the others are restored all the same.
+    Retention spares a restored index for a week (setting restore.keep). An index restored under another name, with
+    --rename, holds events a second time: searches and counts leave it out unless the query names it, as in
+    '_index:restored-*'. Exit code 1 if a day failed or has no backup; the others are restored all the same.
     """
     failed = False
     with opened_with_backups(settings) as opened, lifecycle_lock(settings), progress("restoring") as update:
@@ -56,8 +62,8 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
                     events = opened.backups.restore(source, parts, name, overwrite=overwrite, progress=update)
                 else:
                     documents = opened.backups.snapshot_documents(source, parts)
-                    events = opened.backups_of(target).write_index(name, documents, overwrite=overwrite)
-                click.echo(f"{name}: {counted(events, 'event')}")
+                    events = opened.backups_of(target).write_index(name, documents, overwrite=overwrite, source=index)
+                click.echo(f"{name}: {counted(events, 'event')}{left_out_note(name, index)}")
             except StoreError as error:
                 failed = True
                 click.echo(f"{index}: {error}", err=True)

@@ -14,7 +14,7 @@ from ingestd.display import readable_message
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.settings import SETTINGS, Settings
 from ingestd.stores.base import LogStore
-from ingestd.stores.misspelt import misspelt
+from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.open import LOCAL, is_builtin
 from ingestd.stores.query import Query
 
@@ -31,7 +31,8 @@ def report_no_match(store: LogStore, settings: Settings, query: Query, *also: st
     if not store.indices():
         report_no_events(settings)
         return
-    for line in misspelt(store, query.condition, also) or ["no events match"]:
+    lines = misspelt(store, query.condition, also) or ["no events match"]
+    for line in [*lines, *not_searched(store, query.condition)]:
         click.echo(line, err=True)
 
 

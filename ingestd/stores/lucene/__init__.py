@@ -12,6 +12,8 @@
 ``@timestamp:2026-11-22``               a day, an hour ``2026-11-22T10``, or ``[… TO …]`` of these
 ``path:/api/*``, ``colo?r``             any characters, any single character; not within quotes
 ``_exists_:user``, ``user:*``           the field exists
+``_index:restored-*``                   the name of the index; one that was restored under another name is searched only
+                                        if the query names it
 ``AND OR NOT``, ``&& || !``, ``+ -``    ``NOT`` binds closest, then ``AND``, ``OR``, and blanks least
 ======================================  ==============================================================
 

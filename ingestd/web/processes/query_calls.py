@@ -9,14 +9,15 @@ import datetime
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
 from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError, take_missing
-from ingestd.stores.misspelt import misspelt
-from ingestd.stores.query import Query, QueryError
+from ingestd.stores.misspelt import misspelt, not_searched
+from ingestd.stores.query import Query, QueryError, names_index
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 from ingestd.web.api.params import ParameterError
 from ingestd.web.processes.protocol import Arguments, QueryResponse, error_response
@@ -113,12 +114,14 @@ class QueryCalls:
             if after is None:
                 raise
             raise ParameterError("after is not a cursor of this store") from None
-        hints = misspelt(self._opened, query.condition) if not hits and after is None else []
+        hints = []
+        if not hits and after is None:
+            hints = misspelt(self._opened, query.condition) + not_searched(self._opened, query.condition)
         return b'{"hits":[%b],"next":%b,"hints":%b}' % (b",".join(hits), dumps(cursor), dumps(hints))
 
     def _histogram(self, arguments: Arguments) -> bytes:
         query, now = _query(arguments), arguments["now"]
-        since = query.since or self._earliest() or now
+        since = query.since or self._earliest(query) or now
         span_s = max((_moment(query.until or now) - _moment(since)).total_seconds(), 0)
         seconds = arguments["seconds"] or bar_seconds(span_s)
         if span_s / seconds > MAX_BARS:
@@ -132,9 +135,14 @@ class QueryCalls:
         total = series.total()
         return dumps({"seconds": seconds, "buckets": shown, "total": total})
 
-    def _earliest(self) -> str | None:
-        """Return the start of the oldest index's day in the easternmost time zone, UTC+14."""
-        days = [index.day for index in self._opened.indices() if index.day is not None]
+    def _earliest(self, query: Query) -> str | None:
+        """Return the start of the oldest day that a query is about, in the easternmost time zone, UTC+14."""
+        asked = partial(names_index, query.condition)
+        days = [
+            index.day
+            for index in self._opened.indices()
+            if index.day is not None and (not index.restored_from or asked(index.index))
+        ]
         if not days:
             return None
         first = datetime.datetime.combine(min(days), datetime.time())
@@ -164,6 +172,7 @@ class QueryCalls:
                 "bytes": index.bytes,
                 "backup": backups.get(index.index),
                 "delete_at": self._deletion(index, kept.get(index.index)),
+                "restored_from": index.restored_from or None,
             }
             for index in self._opened.indices()
         ]

@@ -232,6 +232,7 @@ export const en = {
   "status.backup": "Backup",
   "status.delete": "Next deletion",
   "status.never": "–",
+  "status.leftout": "A copy of {name}, left out of searches unless they name it: _index:{index}",
   "status.noindices": "No index yet.",
   "status.workers": "Workers",
   "status.workers.text": "{running} of {wanted} running",
@@ -285,7 +286,8 @@ export const en = {
   "action.restore.title": "Restore {name}?",
   "action.restore.text": "The backups of {name} are read from the repository, and their events are added to the store.",
   "action.restore.same": "The indices keep their original names.",
-  "action.restore.renamed": "The indices get their original names with the prefix {rename}.",
+  "action.restore.renamed":
+    "The indices get their original names with the prefix {rename}. Searches leave them out unless they name them, as in _index:{rename}*",
   "action.restore.kept": "The backups are kept. Retention does not delete restored indices for a while.",
   "action.restore.there":
     "{name} already exists. Existing indices are not replaced: if the backup has the same name, the restore is rejected.",

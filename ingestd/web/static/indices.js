@@ -218,7 +218,7 @@ function indexTable(indices, { backup, remove, why, unsaved }) {
   return table(
     t("status.indices"),
     [
-      [t("status.index"), "mono", (row) => row.index],
+      [t("status.index"), "mono", (row) => [row.index, leftOut(row)]],
       [t("status.day"), "", (row) => row.day ?? "–"],
       [t("status.age"), "", (row) => (row.day ? agoDay(row.day) : "–")],
       [t("status.events"), "num", (row) => number(row.events)],
@@ -234,6 +234,9 @@ function indexTable(indices, { backup, remove, why, unsaved }) {
 // The days of indices are in UTC.
 const agoDay = (day) =>
   daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
+
+const leftOut = ({ index, restored_from: name }) =>
+  name && h("div", { class: "muted small" }, t("status.leftout", { name, index }));
 
 const deletion = ({ delete_at: at }) =>
   at ? [agoDay(at.slice(0, 10)), h("span", { class: "muted small" }, ` ${at.slice(0, 10)}`)] : t("status.never");

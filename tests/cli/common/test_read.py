@@ -7,6 +7,7 @@ import pytest
 
 from ingestd.event.jsontext import dumps, loads
 from ingestd.stores.local import LocalWriter, store_root
+from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
 from tests.cli.reading import DOCUMENTS, run
 
 pytestmark = pytest.mark.usefixtures("seoul", "shared_duckdb")
@@ -107,6 +108,38 @@ UNKNOWN = [  # id, arguments, what is said
 def test_what_no_event_has_is_named(data_dir: Path, arguments: list[str], said: str) -> None:
     result = run(*arguments, data_dir=data_dir)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{said}\n")
+
+
+def test_a_histogram_by_a_field_that_no_event_has(data_dir: Path) -> None:
+    result = run("histogram", "--by", "levl", data_dir=data_dir)
+    assert (len(result.stdout) > 0, result.stderr) == (True, "no event has a field levl; did you mean level?\n")
+    assert not run("histogram", "--by", "level", data_dir=data_dir).stderr
+
+
+def test_an_index_restored_under_another_name_is_named(tmp_path: Path) -> None:
+    copy = "restored-logstash-2026.11.22"
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    for index in ("logstash-2026.11.22", copy):
+        writer.append(index, [dumps({"@timestamp": "2026-11-22T10:00:00.000Z", "message": "a", "level": "INFO"})])
+    writer.close()
+    write_metadata(store_root(tmp_path) / copy, IndexMetadata("ab", restored_from="logstash-2026.11.22"))
+    note = f"restored; queries leave out this copy of logstash-2026.11.22 unless they name it: _index:{copy}\n"
+    listed = run("indices", data_dir=tmp_path)
+    assert (len(listed.stdout.splitlines()), listed.stderr) == (3, f"{copy}: {note}")
+    assert [row.get("restored_from") for row in json.loads(run("indices", "--json", data_dir=tmp_path).stdout)] == [
+        None,
+        "logstash-2026.11.22",
+    ]
+    assert run("top", "level", "--json", data_dir=tmp_path).stdout == '[{"value":"INFO","count":1}]\n'
+    assert run("top", "level", "_index:*", "--json", data_dir=tmp_path).stdout == '[{"value":"INFO","count":2}]\n'
+    said = run("search", "missing", data_dir=tmp_path).stderr
+    assert said == (
+        "no events match\n"
+        f"not searched: an index restored under another name; to search such an index, name it: _index:{copy}\n"
+    )
+    assert run("search", "missing", "_index:*", data_dir=tmp_path).stderr == "no events match\n"
+    said = run("search", f"_index:{copy[:-1]}3", data_dir=tmp_path).stderr
+    assert said.startswith(f"there is no index {copy[:-1]}3; did you mean {copy}?\n")
 
 
 def test_words_are_found_in_search_words_and_paths_which_are_shown_decoded(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ingestd.stores.backups import (
     RepositoryUnavailableError,
     Snapshot,
     fullest,
+    other_name,
     snapshot_name,
 )
 from ingestd.stores.base import StoreError
@@ -39,6 +40,7 @@ from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticError, ElasticUnavailable
 from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.query.scope import COPY_ALIAS, read_copies
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse
@@ -171,7 +173,8 @@ class ElasticBackups:
             for other in others:
                 with self._restored(repository, other, progress) as other_index:
                     self._write_documents(temporary, self._read_documents(other_index))
-            self._rename(temporary, index, secrets.token_hex(8) if others else first.index_uuid, exists=exists)
+            uuid, source = secrets.token_hex(8) if others else first.index_uuid, other_name(first.index, index)
+            self._rename(temporary, index, uuid, source, exists=exists)
         return self._count(index)
 
     def restored_indices(self) -> Mapping[str, datetime.datetime]:
@@ -203,12 +206,14 @@ class ElasticBackups:
         self._call(self._api.indices.refresh(index=index))
         return self._read_documents(index)
 
-    def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+    def write_index(
+        self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False, source: str = ""
+    ) -> int:
         """Put documents into a temporary index with the settings of ``index``, then rename it to ``index``."""
         exists = self._check_overwrite(index, overwrite=overwrite)
         with self._empty_like(index) as temporary:
             self._write_documents(temporary, documents)
-            self._rename(temporary, index, secrets.token_hex(8), exists=exists)
+            self._rename(temporary, index, secrets.token_hex(8), other_name(source, index), exists=exists)
         return self._count(index)
 
     def _snapshot(self, repository: str, name: str) -> Snapshot:
@@ -280,18 +285,19 @@ class ElasticBackups:
             raise BackupError(f"index {index} already exists: {_REPLACE}")
         return exists
 
-    def _rename(self, temporary: str, index: str, uuid: str, *, exists: bool) -> None:
+    def _rename(self, temporary: str, index: str, uuid: str, restored_from: str, *, exists: bool) -> None:
         """Clone a complete index under its final name, which replaces the existing one. Clones share their files.
 
         A run that is killed after this leaves an index that is complete and knows its final name.
         """
-        self._set_meta(temporary, index, uuid)
+        restored_from = restored_from or self._run(read_copies(self._api)).get(index, "")
+        self._set_meta(temporary, index, uuid, restored_from)
         if exists:
             self._call(self._api.indices.delete(index=index))
-        self._clone(temporary, index)
+        self._clone(temporary, index, restored_from)
 
-    def _clone(self, temporary: str, index: str) -> None:
-        self._admin.copy(temporary, index)
+    def _clone(self, temporary: str, index: str, restored_from: str) -> None:
+        self._admin.copy(temporary, index, COPY_ALIAS + restored_from if restored_from else "")
 
     def _remove_old_temporaries(self) -> None:
         """Finish or remove the temporary indices of a killed run; recent ones may belong to an active run."""
@@ -308,7 +314,7 @@ class ElasticBackups:
             if index and index in self._uuids() and self._admin.incomplete(index, temporary):
                 self._delete_index(index)
             if index and index not in self._uuids():
-                self._clone(temporary, index)
+                self._clone(temporary, index, meta.get("restored_from", ""))
             if index or time.time() - created > _LONG_SECONDS:
                 self._delete_index(temporary)
 
@@ -318,8 +324,10 @@ class ElasticBackups:
     def _metas(self) -> dict[str, dict[str, Any]]:
         return self._admin.metas()
 
-    def _set_meta(self, temporary: str, index: str, uuid: str) -> None:
-        restore = {"restored": _now(), "index": index, "temporary": temporary} | ({"origin": uuid} if uuid else {})
+    def _set_meta(self, temporary: str, index: str, uuid: str, restored_from: str) -> None:
+        restore = {"restored": _now(), "index": index, "temporary": temporary}
+        restore |= {"origin": uuid} if uuid else {}
+        restore |= {"restored_from": restored_from} if restored_from else {}
         self._admin.set_meta(temporary, restore)
 
     def _count(self, index: str) -> int:

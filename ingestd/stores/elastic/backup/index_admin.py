@@ -85,15 +85,19 @@ class IndexAdmin:
             return ""
         return next(iter(self._call(self._api.indices.get_mapping(index=index))[index]["mappings"]), DEFAULT_TYPE)
 
-    def copy(self, source: str, index: str) -> None:
-        """Make an index of another one that is no longer written to; quickly where the server can share files."""
+    def copy(self, source: str, index: str, alias: str = "") -> None:
+        """Make an index of another one that is no longer written to; quickly where the server can share files.
+
+        ``alias``: an alias that it has from its start; empty: none.
+        """
+        aliases: dict[str, Any] = {alias: {}} if alias else {}
         self._call(self._api.indices.put_settings(index=source, settings={"index.blocks.write": True}))
         if self.server.can_clone:
             settings = {"index.blocks.write": None}
-            self._call(self._api.indices.clone(index=source, target=index, settings=settings))
+            self._call(self._api.indices.clone(index=source, target=index, settings=settings, aliases=aliases))
             self._wait_for_shards(index)
         else:
-            self._copy_documents(source, index)
+            self._copy_documents(source, index, aliases)
 
     def incomplete(self, index: str, source: str) -> bool:
         """Return whether an index is one that `copy` has not completed."""
@@ -101,7 +105,7 @@ class IndexAdmin:
         meta = untyped(found, self.server).get("_meta", {}).get("ingestd", {})
         return bool(meta.get(_COPY_TARGET) == source)
 
-    def _copy_documents(self, source: str, index: str) -> None:
+    def _copy_documents(self, source: str, index: str, aliases: dict[str, Any]) -> None:
         """Copy an index with all that it consists of; its ``_meta`` is complete when its content is."""
         self._call(self._api.indices.refresh(index=source))  # else its last documents are not seen
         described = self._call(self._api.indices.get(index=source))[source]
@@ -109,7 +113,7 @@ class IndexAdmin:
         meta = mapping.get("_meta", {})
         started = mapping | {"_meta": {"ingestd": {_COPY_TARGET: source}}}
         settings = {"index": _copied_settings(described["settings"]["index"])}
-        self.create(index, settings, {document_type: started} if document_type else started)
+        self.create(index, settings, {document_type: started} if document_type else started, aliases)
         body = {"source": {"index": source, "size": 1000}, "dest": {"index": index, "op_type": "create"}}
         request = self._slow_api.perform_request("POST", "/_reindex?refresh=true", headers=_JSON, body=body)
         if failures := self._call(request)["failures"]:
@@ -119,9 +123,11 @@ class IndexAdmin:
     def _mappings_by_type(self, mappings: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         return list(mappings.items()) if self.server.has_types else [("", dict(mappings))]
 
-    def create(self, index: str, settings: dict[str, Any], mappings: dict[str, Any]) -> None:
+    def create(
+        self, index: str, settings: dict[str, Any], mappings: dict[str, Any], aliases: dict[str, Any] | None = None
+    ) -> None:
         """Create an index; ``mappings`` have a mapping type if the server has types."""
-        body = {"settings": settings, "mappings": mappings}
+        body = {"settings": settings, "mappings": mappings, "aliases": aliases or {}}
         self._call(self._api.perform_request("PUT", f"/{quote_part(index)}", headers=_JSON, body=body))
 
     def from_templates(self, index: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,6 +16,7 @@ from ingestd.stores.elastic.query import keyword_words
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType
 from ingestd.stores.query import (
     DECODED_FIELDS,
+    INDEX_FIELD,
     And,
     Condition,
     Equal,
@@ -29,6 +30,7 @@ from ingestd.stores.query import (
     Text,
     Word,
     as_number,
+    index_matches,
     level_spellings,
 )
 from ingestd.stores.words import words
@@ -62,10 +64,12 @@ def query_clause(query: Query, fields: Fields) -> Clause:
         parts.append(_time_range(query.since, query.until, True, False))
     if query.condition is not None:
         parts.append(clause(query.condition, fields))
+    if fields.scope.left_out:
+        parts.append(_not(_in_indices(fields.scope.left_out)))
     return _all(parts)
 
 
-def clause(condition: Condition, fields: Fields) -> Clause:
+def clause(condition: Condition, fields: Fields) -> Clause:  # noqa: PLR0911 - one return for each kind
     """Return the clause of a condition.
 
     Raises:
@@ -83,6 +87,8 @@ def clause(condition: Condition, fields: Fields) -> Clause:
             return _any(_text(mapping, wanted, path=path) for mapping, path in _text_mappings(names, fields))
         case Word(pattern, names):
             return _any(_word(mapping, pattern, path=path) for mapping, path in _text_mappings(names, fields))
+        case Equal() | Like() | Range() | Exists() if condition.field == INDEX_FIELD:
+            return _in_indices([name for name in fields.scope.names if index_matches(condition, name)])
         case Exists(field):
             all_names = [*(mapping.name for mapping in fields.direct(field)), *fields.inside(field)]
             return _any({"exists": {"field": name}} for name in dict.fromkeys(all_names))
@@ -117,9 +123,13 @@ def _not(part: Clause) -> Clause:
     return {"bool": {"must_not": [part]}}
 
 
+def _in_indices(names: Sequence[str]) -> Clause:
+    return {"terms": {INDEX_FIELD: list(names)}} if names else NONE
+
+
 def _in_its_indices(mapping: FieldMapping, part: Clause) -> Clause:
     """Restrict a clause to the indices that have this mapping."""
-    return part if mapping.indices is None else _all([{"terms": {"_index": list(mapping.indices)}}, part])
+    return part if mapping.indices is None else _all([_in_indices(mapping.indices), part])
 
 
 def _text_mappings(names: Iterable[str], fields: Fields) -> Iterator[tuple[FieldMapping, bool]]:

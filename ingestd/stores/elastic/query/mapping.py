@@ -13,6 +13,8 @@ from enum import Enum
 from typing import Any
 
 from ingestd.event.fields import parse_path
+from ingestd.stores.elastic.query.scope import Scope
+from ingestd.stores.query import INDEX_FIELD
 
 
 class FieldType(Enum):
@@ -65,12 +67,13 @@ class FieldMapping:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields that a query names."""
+    """The fields that a query names, and the indices that it is about."""
 
     mappings: Mapping[str, tuple[FieldMapping, ...]]
+    scope: Scope
 
     @classmethod
-    def read(cls, answer: Any) -> Fields:
+    def read(cls, answer: Any, scope: Scope) -> Fields:
         """Read an answer of ``_field_caps``; ``unmapped`` and what cannot be searched is left out."""
         fields: dict[str, tuple[FieldMapping, ...]] = {}
         for name, types in answer.get("fields", {}).items():
@@ -81,7 +84,7 @@ class Fields:
             )
             if mappings:
                 fields[name] = mappings
-        return cls(fields)
+        return cls(fields, scope)
 
     def values(self, field: str) -> tuple[FieldMapping, ...]:
         """Return the mappings that have a field's values: of a text, those of its keyword subfield if it has one."""
@@ -101,6 +104,8 @@ class Fields:
 
     def direct(self, field: str) -> tuple[FieldMapping, ...]:
         """Return the mappings of the field itself."""
+        if field == INDEX_FIELD:
+            return (FieldMapping(INDEX_FIELD, FieldType.KEYWORD),)
         return self.mappings.get(dotted(field), ())
 
     def inside(self, field: str) -> list[str]:

@@ -14,8 +14,9 @@ report that nothing can have been missed. Times are exact to the millisecond, wh
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,9 +39,10 @@ from ingestd.stores.elastic.query.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.query.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.query.responses import ANSWER, SearchHit, SortKey, parse_cursor, to_cursor
+from ingestd.stores.elastic.query.scope import COPIES, read_copies, scope_of
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
-from ingestd.stores.query import Query
+from ingestd.stores.query import INDEX_FIELD, Query
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse
@@ -107,10 +109,12 @@ class ElasticStore:
     def indices(self) -> list[IndexInfo]:
         """Return the indices in the order of their names; ``bytes`` are those of all copies."""
         columns = "index,docs.count,store.size,status"
-        rows = self._call(self._api.cat.indices(index=self._indices, format="json", bytes="b", h=columns))
+        copies = self._run(read_copies(self._api))
+        indices = f"{self._indices},{COPIES}" if copies else self._indices
+        rows = self._call(self._api.cat.indices(index=indices, format="json", bytes="b", h=columns))
         if not isinstance(rows, list):
             raise StoreError("the server is neither Elasticsearch nor OpenSearch: it cannot list its indices")
-        return sorted((_index_info(row) for row in rows), key=lambda info: info.index)
+        return sorted((_index_info(row, copies) for row in rows), key=lambda info: info.index)
 
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
         """Return the matching documents newest first, at most ``limit``; 0 is no limit.
@@ -123,14 +127,15 @@ class ElasticStore:
         if limit < 0:
             raise ValueError("a limit cannot be negative")
         sort_key = None if after is None else parse_cursor(after)
-        return self._hits(query_clause(query, self._fields(fields_of(query.condition))), limit, sort_key)
+        fields = self._fields(query)
+        return self._hits(query_clause(query, fields), fields.scope.indices, limit, sort_key)
 
-    def _hits(self, clause: Clause, limit: int, sort_key: SortKey | None) -> Iterator[Hit]:
+    def _hits(self, clause: Clause, indices: str, limit: int, sort_key: SortKey | None) -> Iterator[Hit]:
         remaining = limit
         while True:
             seen = () if sort_key is None else sort_key.ids
             size = (min(remaining, PAGE_HITS) if limit else PAGE_HITS) + len(seen)
-            hits = self._page(clause, size, sort_key)
+            hits = self._page(clause, indices, size, sort_key)
             for hit in hits:
                 returned = sort_key.ids if sort_key is not None and sort_key.is_of(hit) else ()
                 if hit.id in returned:
@@ -145,31 +150,32 @@ class ElasticStore:
 
     def count(self, query: Query) -> int:
         """Return the number of matching documents."""
-        clause = query_clause(query, self._fields(fields_of(query.condition)))
-        answer = self._call(self._api.count(index=self._indices, query=self._for_server(clause), **_ANY_INDICES))
+        fields = self._fields(query)
+        clause = self._for_server(query_clause(query, fields))
+        answer = self._call(self._api.count(index=fields.scope.indices, query=clause, **_ANY_INDICES))
         return int(answer["count"])
 
     def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value."""
-        fields = self._fields([field, *fields_of(query.condition)])
-        clause = query_clause(query, fields)
+        fields = self._fields(query, field)
+        clause, indices = query_clause(query, fields), fields.scope.indices
         mappings = fields.countable(field)
         if len(mappings) == 1:
-            return self._top(mappings[0], clause, n, paths=paths)
+            return self._top(mappings[0], indices, clause, n, paths=paths)
         counts: dict[Any, int] = defaultdict(int)  # a number in some indices and text in others
         for mapping in mappings:
-            for top in self._top(mapping, clause, max(n, SHARD_VALUES), paths=paths):
+            for top in self._top(mapping, indices, clause, max(n, SHARD_VALUES), paths=paths):
                 counts[type(top.value), top.value] += top.count
         ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1]), item[0][0].__name__))
         return [TopValue(value, count) for (_, value), count in ranked[:n]]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
         """Return the number of documents over time, by ``field``, at most `MAX_SERIES` values in a bucket."""
-        fields = self._fields([field, *fields_of(query.condition)])
+        fields = self._fields(query, field)
         mappings = fields.countable(field)
         body = _histogram_body(query_clause(query, fields), seconds, offset)
         totals: dict[int, dict[str, int]] = {}
-        for indices, mapping in self._by_mapping(mappings):
+        for indices, mapping in _by_mapping(mappings, fields.scope.indices):
             for bucket in self._buckets(indices, mapping, body):
                 counts = totals.setdefault(bucket["key"], defaultdict(int))
                 for value, count in _counts(bucket, mapping):
@@ -187,7 +193,8 @@ class ElasticStore:
         """
         if not index or any(char in index for char in '*?,/\\ "<>|#') or index[0] in "-_+.":
             raise InvalidIndexError(index, "it is not the name of a single index")
-        if not any(fnmatchcase(index, pattern) for pattern in self._indices.split(",")):
+        ours = any(fnmatchcase(index, pattern) for pattern in self._indices.split(","))
+        if not ours and index not in self._run(read_copies(self._api)):
             raise InvalidIndexError(index, f"it does not match {self._indices}")
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
 
@@ -213,26 +220,31 @@ class ElasticStore:
     def _api(self) -> AsyncElasticsearch:
         return self._client.api
 
-    def _fields(self, names: Iterable[str]) -> Fields:
-        """Ask the server how fields are indexed: indices may have been added since the last query."""
-        wanted = fields_parameter(names)
+    def _fields(self, query: Query, *also: str) -> Fields:
+        """Ask the server how fields are indexed, and where: indices may have been added since the last query."""
+        names = {*also, *fields_of(query.condition)}
+        scope = scope_of(self._indices, query.condition, self._run(read_copies(self._api)))
+        if INDEX_FIELD in names:
+            rows = self._call(self._api.cat.indices(index=scope.indices, format="json", h="index"))
+            scope = replace(scope, names=tuple(row["index"] for row in rows))
+        wanted = fields_parameter(names - {INDEX_FIELD})
         if not wanted:
-            return Fields({})
+            return Fields({}, scope)
         # Not `api.field_caps`: it sends the names in the body, where OpenSearch ignores them.
-        path, params = f"/{quote_part(self._indices)}/_field_caps", {"fields": wanted, **_ANY_INDICES}
+        path, params = f"/{quote_part(scope.indices)}/_field_caps", {"fields": wanted, **_ANY_INDICES}
         headers = {"accept": "application/json"}
-        return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)))
+        return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)), scope)
 
-    def _page(self, clause: Clause, size: int, sort_key: SortKey | None) -> list[SearchHit]:
+    def _page(self, clause: Clause, indices: str, size: int, sort_key: SortKey | None) -> list[SearchHit]:
         body = {"query": self._for_server(clause), "size": size, "sort": SORT, "track_total_hits": False}
         if sort_key is not None:
             body["search_after"] = [sort_key.time, sort_key.index, sort_key.number + 1]
-        data = self._run(self._client.search(f"/{quote_part(self._indices)}/_search", body, _ALL_SHARDS))
+        data = self._run(self._client.search(f"/{quote_part(indices)}/_search", body, _ALL_SHARDS))
         answer = ANSWER.decode(data)
         _check_complete(answer.timed_out)
         return answer.hits.hits
 
-    def _top(self, mapping: FieldMapping, clause: Clause, n: int, *, paths: bool) -> list[TopValue]:
+    def _top(self, mapping: FieldMapping, indices: str, clause: Clause, n: int, *, paths: bool) -> list[TopValue]:
         shard_size, cut = max(SHARD_VALUES, 10 * n), paths and mapping.type is FieldType.KEYWORD
         while True:
             terms: dict[str, Any] = {"size": n, "shard_size": shard_size}
@@ -244,23 +256,23 @@ class ElasticStore:
                 terms["exclude"] = [""]
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
             try:
-                answer = self._search(_named(mapping.indices), body)
+                answer = self._search(_named(mapping.indices) or indices, body)
             except StoreError as error:
                 if cut and any(text in str(error) for text in _NO_SCRIPTS):
-                    return self._top_paths(mapping, clause, n)
+                    return self._top_paths(mapping, indices, clause, n)
                 raise
             top = answer.get("aggregations", {}).get("top", {"buckets": []})
             if not top.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
                 return [TopValue(_typed(bucket, mapping.type), bucket["doc_count"]) for bucket in top["buckets"]]
             shard_size *= 16
 
-    def _top_paths(self, mapping: FieldMapping, clause: Clause, n: int) -> list[TopValue]:
+    def _top_paths(self, mapping: FieldMapping, indices: str, clause: Clause, n: int) -> list[TopValue]:
         """Return the most frequent paths on a server that allows no scripts: read and add up all values."""
         counts: Counter[str] = Counter()
         pages: dict[str, Any] = {"size": _VALUES_PAGE, "sources": [{"value": {"terms": {"field": mapping.name}}}]}
         while True:
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"values": {"composite": pages}}}
-            found = self._search(_named(mapping.indices), body).get("aggregations", {}).get("values", {})
+            found = self._search(_named(mapping.indices) or indices, body).get("aggregations", {}).get("values", {})
             for bucket in found.get("buckets", []):
                 counts[bucket["key"]["value"].partition("?")[0]] += bucket["doc_count"]
             if "after_key" not in found:
@@ -281,15 +293,6 @@ class ElasticStore:
         buckets: list[Any] = answer.get("aggregations", {}).get("time", {}).get("buckets", [])
         return buckets
 
-    def _by_mapping(self, mappings: Sequence[FieldMapping]) -> list[tuple[str, FieldMapping | None]]:
-        """Return each group of indices with its mapping of a field; None for the indices that lack the field."""
-        if not mappings:
-            return [("", None)]
-        if mappings[0].indices is None:
-            return [("", mappings[0])]
-        others = [self._indices, *(f"-{index}" for mapping in mappings for index in mapping.indices or ())]
-        return [*((_named(mapping.indices), mapping) for mapping in mappings), (",".join(others), None)]
-
     def _for_server(self, clause: Clause) -> Clause:
         if self._server.case_insensitive:
             return clause
@@ -304,7 +307,7 @@ class ElasticStore:
         body = body | {"query": self._for_server(body["query"])}
         if "time" in body["aggs"] and not self._server.fixed_interval:
             body = with_interval(body)
-        answer = self._call(self._api.search(index=indices or self._indices, body=body, **_ALL_SHARDS))
+        answer = self._call(self._api.search(index=indices, body=body, **_ALL_SHARDS))
         _check_complete(answer.get("timed_out"))
         return answer
 
@@ -328,6 +331,16 @@ class ElasticStore:
             raise StoreError(str(error)) from None
 
 
+def _by_mapping(mappings: Sequence[FieldMapping], indices: str) -> list[tuple[str, FieldMapping | None]]:
+    """Return each group of indices with its mapping of a field; None for the indices that lack the field."""
+    if not mappings:
+        return [(indices, None)]
+    if mappings[0].indices is None:
+        return [(indices, mappings[0])]
+    others = [indices, *(f"-{index}" for mapping in mappings for index in mapping.indices or ())]
+    return [*((_named(mapping.indices), mapping) for mapping in mappings), (",".join(others), None)]
+
+
 def _histogram_body(clause: Clause, seconds: int, offset: int) -> dict[str, Any]:
     over_time = {
         "field": "@timestamp",
@@ -340,9 +353,10 @@ def _histogram_body(clause: Clause, seconds: int, offset: int) -> dict[str, Any]
     return {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"time": time}}
 
 
-def _index_info(row: dict[str, Any]) -> IndexInfo:
+def _index_info(row: dict[str, Any], copies: Mapping[str, str]) -> IndexInfo:
     name, closed = row["index"], row.get("status") == "close"
-    return IndexInfo(name, day_of(name), int(row["docs.count"] or 0), int(row["store.size"] or 0), closed)
+    events, size = int(row["docs.count"] or 0), int(row["store.size"] or 0)
+    return IndexInfo(name, day_of(name), events, size, closed, copies.get(name, ""))
 
 
 def _named(indices: tuple[str, ...] | None) -> str:

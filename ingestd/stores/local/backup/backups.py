@@ -20,6 +20,8 @@ from ingestd.stores.backups import (
     RepositoryUnavailableError,
     Snapshot,
     fullest,
+    index_of,
+    other_name,
     snapshot_name,
 )
 from ingestd.stores.base import disk_error
@@ -152,13 +154,15 @@ class LocalBackups:
     ) -> int:
         """Download the files of a backup to a work folder, check them, and make that the index in one step."""
         if len(snapshots) != 1:
-            return self.write_index(index, self.snapshot_documents(repository, snapshots), overwrite=overwrite)
+            source = index_of(snapshots[0])
+            documents = self.snapshot_documents(repository, snapshots)
+            return self.write_index(index, documents, overwrite=overwrite, source=source)
         self._check_overwrite(index, overwrite=overwrite)
         objects = self._objects(repository)
         remove_stale_work_folders(self._root)
         with work_folder(self._root) as folder:
             manifest = self._fetch(objects, snapshots[0], folder / index, progress)
-            self._replace(folder / index, index, manifest.index_uuid)
+            self._replace(folder / index, index, manifest.index_uuid, other_name(manifest.index, index))
         return manifest.events
 
     def restored_indices(self) -> Mapping[str, datetime.datetime]:
@@ -176,7 +180,7 @@ class LocalBackups:
         folder = self._root / index
         if folder.is_dir():
             metadata = ensure_metadata(folder)
-            write_metadata(folder, IndexMetadata(metadata.uuid, datetime.datetime.now(datetime.UTC)))
+            write_metadata(folder, msgspec.structs.replace(metadata, restored=datetime.datetime.now(datetime.UTC)))
 
     def snapshot_documents(self, repository: str, snapshots: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event; the backups are downloaded to a work folder, one after the other."""
@@ -197,7 +201,9 @@ class LocalBackups:
         with hard_link_snapshot(self._root / index) as links:
             yield from ((hit.id, hit.document) for hit in LocalStore(links.root).search(Query(), 0))
 
-    def write_index(self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False) -> int:
+    def write_index(
+        self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False, source: str = ""
+    ) -> int:
         """Write documents to a work folder, and make that the index in one step."""
         self._check_overwrite(index, overwrite=overwrite)
         remove_stale_work_folders(self._root)
@@ -211,7 +217,7 @@ class LocalBackups:
             finally:
                 writer.close()
             (work / index).mkdir(exist_ok=True, mode=0o750)
-            self._replace(work / index, index, new_uuid())
+            self._replace(work / index, index, new_uuid(), other_name(source, index))
         return events
 
     def close(self) -> None:
@@ -253,8 +259,10 @@ class LocalBackups:
         check_restored(folder, manifest, name)
         return manifest
 
-    def _replace(self, new: Path, index: str, index_uuid: str) -> None:
-        write_metadata(new, IndexMetadata(index_uuid, datetime.datetime.now(datetime.UTC)))
+    def _replace(self, new: Path, index: str, index_uuid: str, restored_from: str) -> None:
+        replaced = read_metadata(self._root / index)
+        restored_from = restored_from or (replaced.restored_from if replaced is not None else "")
+        write_metadata(new, IndexMetadata(index_uuid, datetime.datetime.now(datetime.UTC), restored_from))
         try:
             replace_index(new, self._root / index)
         except OSError as error:

@@ -37,11 +37,13 @@ class IndexMetadata(msgspec.Struct, frozen=True):
     """What ``origin.json`` holds.
 
     ``uuid`` (hexadecimal digits) distinguishes an index from an earlier one with the same name and stays the same when
-    the index is restored. ``restored``: when that was, None if never.
+    the index is restored. ``restored``: when that was, None if never. ``restored_from``: the index whose backup it is,
+    if it was restored under another name.
     """
 
     uuid: str = msgspec.field(name="id")
     restored: datetime.datetime | None = None
+    restored_from: str = ""
 
 
 def new_uuid() -> str:

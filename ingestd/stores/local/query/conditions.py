@@ -27,6 +27,7 @@ from ingestd.stores.local.files.duckdb_sql import (
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern, word_pattern
 from ingestd.stores.query import (
     DECODED_FIELDS,
+    INDEX_FIELD,
     And,
     Condition,
     Equal,
@@ -55,6 +56,8 @@ class SourceColumns:
 
     def find(self, field: str) -> tuple[str, str] | None:
         """Return the two expressions of a field, its text and whether it is not a string; None without a column."""
+        if field == INDEX_FIELD:
+            return "string_split(filename, '/')[-2]", "false"
         if field not in self.fields:
             return None
         return quoted_name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0"

@@ -20,13 +20,14 @@ from ingestd.event.timestamp import from_epoch_ns
 from ingestd.stores.base import IndexInfo, StoreError
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.append_log import count_bytes
+from ingestd.stores.local.files.index_folder import read_metadata
 from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import AppendLogName, IndexFolder
 from ingestd.stores.local.files.sealed_files import MISSING, KnownFaults, fault, log_fault
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.conditions import SourceColumns
 from ingestd.stores.local.query.sql import SortKey, bound
-from ingestd.stores.query import Query
+from ingestd.stores.query import Query, may_match_in, names_index
 
 HEAVY_BYTES = 1 << 30
 """A day with documents of more than this size is read hour by hour."""
@@ -122,7 +123,7 @@ class FileLister:
             for entry in folder.path.iterdir():
                 with contextlib.suppress(OSError):
                     size += entry.lstat().st_size
-        return IndexInfo(folder.index, folder.day, events, size)
+        return IndexInfo(folder.index, folder.day, events, size, restored_from=restored_from(folder))
 
     def raw_bytes(self, folder: IndexFolder) -> int:
         """Return the approximate size of the documents of an index, in bytes."""
@@ -170,6 +171,24 @@ def _same_contents(folder: IndexFolder, found: tuple[list[AppendLogName], manife
         return manifest.contents(folder.path) == found
     except (OSError, StoreError):
         return False
+
+
+def queried(folders: Sequence[IndexFolder], query: Query) -> list[IndexFolder]:
+    """Return the indices that a query is about: those restored under another name only if it names them."""
+    condition = query.condition
+    return [
+        folder
+        for folder in folders
+        if may_match_in(condition, folder.index) and (not restored_from(folder) or names_index(condition, folder.index))
+    ]
+
+
+def restored_from(folder: IndexFolder) -> str:
+    """Return the index whose backup this one is, if it was restored under another name, else an empty text."""
+    with contextlib.suppress(StoreError):  # what cannot be read of an index is reported where its events are read
+        metadata = read_metadata(folder.path)
+        return "" if metadata is None else metadata.restored_from
+    return ""
 
 
 def _may_have_events(folder: IndexFolder, query: Query) -> bool:

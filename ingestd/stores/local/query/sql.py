@@ -224,7 +224,7 @@ def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing
     Unless ``missing`` values are wanted, rows without a value are left out where that is cheaper than grouping them.
     ``paths``: texts of columns are cut before they are counted, as there are far fewer of them then.
     """
-    column = None if group.columns is None else group.columns.find(field)
+    column = (group.columns or SourceColumns()).find(field)
     if column is None:
         values = extract(field_paths(field))
         value = f"{values}[1]" if len(field_paths(field)) == 1 else f"list_any_value({values})"

@@ -20,7 +20,7 @@ from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
-from ingestd.stores.local.query.planning import Cursor, FileLister, time_slices
+from ingestd.stores.local.query.planning import Cursor, FileLister, queried, time_slices
 from ingestd.stores.query import Query
 
 _ATTEMPTS = 20
@@ -115,7 +115,7 @@ class LocalStore:
 
     def _rows_of(self, query: Query, build: Callable[[list[sql.FileGroup]], str]) -> list[Any]:
         with self._engine.session() as session:
-            return list(self._run(index_folders(self._root), query, lambda groups: session.run(build(groups))))
+            return list(self._run(self._folders(query), query, lambda groups: session.run(build(groups))))
 
     def _rows(self, query: Query, cursor: Cursor | None, limit: int) -> Iterator[Row]:
         """Yield the rows from the sort key of the cursor on."""
@@ -134,7 +134,7 @@ class LocalStore:
     def _stream(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
         """Read all indices, one time slice after the other, each sorted by DuckDB."""
         untimed = sort_key is not None and sort_key.time is None
-        folders = index_folders(self._root)
+        folders = self._folders(query)
         slices = None
         if not untimed:
             slices = time_slices(query, [(folder, self._lister.raw_bytes(folder)) for folder in folders])
@@ -155,7 +155,7 @@ class LocalStore:
     def _newest(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
         """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
         rows: list[Row] = []
-        older = sorted(index_folders(self._root), key=_end)
+        older = sorted(self._folders(query), key=_end)
         size = 1
         with self._engine.session() as session:
             while older:
@@ -166,6 +166,9 @@ class LocalStore:
                 if older and len(rows) == limit and _order(rows[-1])[0] >= _end(older[-1]):
                     break
         yield from rows
+
+    def _folders(self, query: Query) -> list[IndexFolder]:
+        return queried(index_folders(self._root), query)
 
     def _run(
         self, folders: list[IndexFolder], query: Query, read: Callable[[list[sql.FileGroup]], Iterable[Any]]

@@ -7,6 +7,7 @@ import pytest
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.query.dsl import ALL, NONE, clause, fields_of, query_clause
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, dotted, fields_parameter
+from ingestd.stores.elastic.query.scope import scope_of
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import FREE_FIELDS, Gap, Like, Query
 
@@ -41,7 +42,7 @@ CAPS = {
         "gone": {"unmapped": {"type": "unmapped", "searchable": False, "aggregatable": False}},
     },
 }
-FIELDS = Fields.read(CAPS)
+FIELDS = Fields.read(CAPS, scope_of("logstash-*", None, []))
 
 
 def either(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +136,38 @@ def test_times() -> None:
     found = query_clause(Query("2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z", parse("word:a")), FIELDS)
     times = {"format": "strict_date_optional_time", "gte": "2026-11-22T00:00:00Z", "lt": "2026-11-23T00:00:00Z"}
     assert found == {"bool": {"filter": [{"range": {"@timestamp": times}}, {"term": {"word": "a"}}]}}
+
+
+COPY = "restored-logstash-2026.11.22"
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("word:a", True),
+        (f"_index:{COPY}", False),
+        ("_index:restored-* word:a", False),
+        ("word:a OR _index:*-2026.11.22", False),
+        ("_index:*", False),
+        (f"-_index:{COPY}", True),
+        ("_index:logstash-2026.11.22", True),
+    ],
+)
+def test_a_copy_is_left_out_unless_the_query_names_it(text: str, left_out: bool) -> None:
+    condition = parse(text)
+    scope = scope_of("logstash-*", condition, [COPY])
+    assert (scope.left_out, scope.indices) == (
+        ((COPY,), "logstash-*") if left_out else ((), "logstash-*,ingestd-copy-of-*")
+    )
+
+
+def test_the_clause_of_what_is_left_out() -> None:
+    fields = Fields(FIELDS.mappings, scope_of("logstash-*", None, [COPY]))
+    without = {"bool": {"must_not": [{"terms": {"_index": [COPY]}}]}}
+    assert query_clause(Query(), fields) == without
+    assert query_clause(Query(condition=parse("word:a")), fields) == {
+        "bool": {"filter": [{"term": {"word": "a"}}, without]}
+    }
 
 
 UNANSWERED = [Like("n", (Gap.MANY, "4")), Like("x", ("1", Gap.MANY)), Like("ip", ("1", Gap.ONE))]

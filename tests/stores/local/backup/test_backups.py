@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from ingestd.stores import lucene
 from ingestd.stores.backups import BackupError, Repository
 from ingestd.stores.local.backup.backups import LocalBackups
 from ingestd.stores.local.files.layout import store_root
@@ -79,6 +81,53 @@ def test_back_up_delete_restore(site: BackedUpStore, sealed: tuple[int, ...]) ->
     assert set(site.backups.restored_indices()) == {INDEX}
     assert dict(site.backups.snapshot_documents("repo", [snapshot.name])) == before
     assert not list(site.root.glob(".backup-*"))
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
+def test_an_index_restored_under_another_name_counts_only_when_asked_for(site: BackedUpStore, sealed: bool) -> None:
+    copy = f"restored-{INDEX}"
+
+    def found(text: str, since: str | None = None) -> dict[str, int]:
+        query = Query(since, None, lucene.parse(text))
+        hits = Counter(hit.index for hit in site.store.search(query, 0))
+        assert Counter(hit.index for hit in site.store.search(query, 1000)) == hits
+        assert site.store.count(query) == sum(hits.values())
+        assert sum(sum(bucket.counts.values()) for bucket in site.store.histogram(query, 86_400)) == sum(hits.values())
+        assert {top.value: top.count for top in site.store.top("_index", query)} == hits
+        return dict(hits)
+
+    site.write(range(10))
+    if sealed:
+        site.seal()
+    name = site.back_up()
+    assert site.backups.restore("repo", [name], copy) == 10
+    assert [(info.index, info.events, info.restored_from) for info in site.store.indices()] == [
+        (INDEX, 10, ""),
+        (copy, 10, INDEX),
+    ]
+    assert found("*") == found("서울", "2019-01-01T00:00:00Z") == found(f"-_index:{copy}") == {INDEX: 10}
+    assert found(f"_index:{copy}") == found("_index:restored-* 서울") == {copy: 10}
+    assert found(f"_index:{copy} OR _index:{INDEX}") == found("_index:*2019.05.15") == {INDEX: 10, copy: 10}
+    assert found("_index:missing") == {}
+
+    site.backups.mark_restored(copy)
+    site.backups.write_index(copy, [("id-1", b'{"@timestamp":"2019-05-15T10:00:00Z"}')], overwrite=True)
+    assert found("*") == {INDEX: 10}
+    site.store.delete(INDEX)
+    assert found("*") == {}  # it stays a copy
+    assert site.backups.restore("repo", [name], INDEX) == 10
+    assert found("*") == {INDEX: 10}
+
+
+def test_several_backups_under_another_name(site: BackedUpStore) -> None:
+    site.write(range(10))
+    first = site.back_up()
+    site.store.delete(INDEX)
+    site.write(range(5, 15))
+    second = site.back_up(1)
+    assert site.backups.restore("repo", [second, first], "old") == 15
+    assert [(info.index, info.restored_from) for info in site.store.indices()] == [(INDEX, ""), ("old", INDEX)]
+    assert len(site.content()) == 10
 
 
 def test_sealing_leaves_the_backup_current(site: BackedUpStore) -> None:
