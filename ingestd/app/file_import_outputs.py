@@ -21,9 +21,6 @@ from ingestd.stores.index_names import day_of
 from ingestd.stores.open import LOCAL, open_backups, open_store
 from ingestd.stores.query import Query
 
-_BATCH_BYTES = 1 << 20
-"""The output ``store`` looks for events of a crash in the last megabytes, and filters may grow a document eightfold."""
-
 
 class ImportOutputs:
     """Adapts the outputs of a pipeline.
@@ -58,7 +55,6 @@ class ImportOutputs:
         return output
 
     def _store(self, output: StoreOutput) -> Any:
-        output.batch_bytes = _BATCH_BYTES
         kept = KeepOldDays(output, self._old_days[True], self._mark)
         if self._streams == {}:
             return kept

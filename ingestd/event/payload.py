@@ -29,6 +29,11 @@ class Payload:
         """Return how many documents it has."""
         return len(self.documents)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all documents and action lines."""
+        return sum(map(len, self.documents)) + sum(map(len, self.actions))
+
     def pick(self, positions: Sequence[int]) -> Payload:
         """Return some of the documents, in lists of their own."""
         return Payload(

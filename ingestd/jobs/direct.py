@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Sequence
+from typing import Any
 
 from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
@@ -42,8 +43,7 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
         await tasks.until(reading_ended.wait())
         for pipeline in pipelines:
             pipeline.stop_inputs("drain")
-        drained = asyncio.gather(*(pipeline.drain() for pipeline in pipelines))
-        await tasks.until(asyncio.wait_for(drained, shutdown_timeout if signalled.is_set() else None))
+        await tasks.until(_drain(pipelines, signalled, shutdown_timeout))
     except TimeoutError:
         lost = sum(pipeline.waiting for pipeline in pipelines)
         log.error("the shutdown time is over; events were not delivered", events=lost)
@@ -54,6 +54,18 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
             with contextlib.suppress(asyncio.CancelledError):
                 await pipeline.close()
     return True
+
+
+async def _drain(pipelines: Sequence[RunningPipeline], signalled: asyncio.Event, limit: float) -> None:
+    """Deliver everything; once there is a signal, for at most ``limit`` seconds. Raises TimeoutError."""
+    drained: asyncio.Future[Any] = asyncio.gather(*(pipeline.drain() for pipeline in pipelines))
+    signal_came: asyncio.Future[Any] = asyncio.ensure_future(signalled.wait())
+    try:
+        await asyncio.wait({drained, signal_came}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait_for(drained, limit)
+    finally:
+        drained.cancel()
+        signal_came.cancel()
 
 
 def _watch(tasks: BackgroundTasks, pipelines: Sequence[RunningPipeline], reading_ended: asyncio.Event) -> None:

@@ -16,7 +16,8 @@ BLOCK_BYTES = 1 << 18
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _WRITTEN_SECONDS = 60.0
-_ZSTD_BYTES = 1 << 14  # compressed bytes at a time: a frame of equal lines may grow a thousandfold
+_ZSTD_BYTES = 256
+"""Compressed bytes at a time: a block of 4 bytes may hold 128 KiB, so this much holds 8 MiB at most."""
 
 
 class ContentError(Exception):

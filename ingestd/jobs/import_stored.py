@@ -55,11 +55,11 @@ class SkipStored:
 
     def prepare(self, batch: Batch) -> Prepared[tuple[Payload, int]]:
         """Return the documents that are new, and how many are not."""
-        payload, rejected = self._inner.prepare(batch)
+        payload, size, rejected = self._inner.prepare(batch)
         rows = enumerate(zip(payload.indices, payload.ids, strict=True))
         new = [position for position, (index, event_id) in rows if event_id not in self._stored.get(index, ())]
         duplicates = len(payload) - len(new)
-        return Prepared((payload.pick(new) if duplicates else payload, duplicates), rejected)
+        return Prepared((payload.pick(new) if duplicates else payload, duplicates), size, rejected)
 
     async def deliver(self, payloads: Sequence[tuple[Payload, int]]) -> Sequence[Tally]:
         """Deliver what is new."""

@@ -177,7 +177,7 @@ class Replay:
         try:
             for output, batch in route.batches(dead_letter):
                 route.dead_letters.sources.update(dict.fromkeys(batch.ids(), dead_letter))
-                payload, rejected = output.output.prepare(batch)
+                payload, _, rejected = output.output.prepare(batch)
                 for reason, raw, event_id, index in rejected:
                     route.dead_letters.add(
                         stage="output",

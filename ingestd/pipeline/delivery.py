@@ -33,6 +33,12 @@ _RETRY_SECONDS = 1.0
 _MAY_HEAL = (OSError, StoreError, ElasticUnavailable)
 """A full disk, missing rights, a server that is away: waiting may help, and the events are not at fault."""
 
+_DOCUMENT_BYTES = 256
+"""Memory that a document in flight takes besides its text: the objects for it, its action line, its ids."""
+
+_RECORD_BYTES = 2048
+"""Memory that a record in flight takes besides its payloads, however few events it has."""
+
 
 class OutputGoneError(Exception):
     """An output can never accept anything again: the reader of its pipe has closed it."""
@@ -42,15 +48,18 @@ class OutputGoneError(Exception):
 class _InFlight:
     """A chunk on its way to the output: what the output made of it, and what became of its events.
 
-    ``chunk`` has no data any more; None: a part of the journal that cannot be read. ``size``: bytes of its frames.
-    ``start``, ``end``: the positions before and after it.
+    ``chunk`` has no data any more; None: a part of the journal that cannot be read. ``start``, ``end``: the positions
+    before and after it. ``frame_bytes``: of its data. ``size``: bytes of text in the payloads. ``held``: bytes of
+    memory for them.
     """
 
     chunk: Chunk | None
     start: Position
     payloads: Sequence[Any]
     tally: Tally
+    frame_bytes: int
     size: int
+    held: int
     end: Position
     done: bool = False
 
@@ -71,7 +80,7 @@ class Delivery:
         tasks: Of the pipeline: they end it when the output fails for good.
         batch_of: Returns the records that the output gets of a chunk.
         max_delay: Seconds.
-        max_bytes: Bytes of frames in flight from which on ``has_room`` is false.
+        max_bytes: Bytes of memory for what is in flight from which on ``has_room`` is false.
 
     Attributes:
         built: The output.
@@ -98,8 +107,8 @@ class Delivery:
         self._max_delay, self._max_bytes = max_delay, max_bytes
         self._queue: deque[_InFlight] = deque()
         self._in_flight: deque[_InFlight] = deque()  # in the order of the journal
-        self._queued = 0  # bytes in the queue
-        self._held = 0  # bytes in flight
+        self._queued = 0  # bytes of payloads in the queue
+        self._held = 0  # bytes of memory in flight
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
@@ -146,30 +155,37 @@ class Delivery:
         Events that the output rejected become dead letters.
         """
         start, self.position = self.position, end
-        payloads, rejected, tally = processed
+        payloads, rejected, size, tally = processed
         for reason, raw, event_id, index in rejected:
             self._dead_letters.add(
                 stage="output", reason=reason, raw=raw, plugin=self.name, event_id=event_id, index=index
             )
         tally.queued -= len(rejected)
         tally.dead += len(rejected)
-        size = len(chunk.data) if chunk is not None else 0
-        record = _InFlight(chunk and chunk._replace(data=b""), start, payloads, tally, size, end)
+        frame_bytes = len(chunk.data) if chunk is not None else 0
+        held = size + tally.queued * _DOCUMENT_BYTES
+        record = _InFlight(chunk and chunk._replace(data=b""), start, payloads, tally, frame_bytes, size, held, end)
         if not self._in_flight:
             self._progress_at = asyncio.get_running_loop().time()
         self._in_flight.append(record)
+        self._hold(held + _RECORD_BYTES)
         self._idle.clear()
         if not payloads and not self._dead_letters.unsynced:  # else the dead letters are synced first
             self._done([record])
             return
-        self._held += size
-        if self._held >= self._max_bytes:
-            self._room.clear()
         self._queue.append(record)
         self._queued += size
         self._wake.set()
         if self._queued >= self._output.batch_bytes:
             self._enough.set()
+
+    def _hold(self, change: int) -> None:
+        """Note that more or less memory is in flight."""
+        self._held += change
+        if self._held >= self._max_bytes:
+            self._room.clear()
+        elif self._held <= self._max_bytes * 3 // 4:
+            self._room.set()
 
     async def close(self) -> None:
         """Deliver what is queued, without waiting for more, then close the output. Raises what its tasks raised."""
@@ -185,9 +201,6 @@ class Delivery:
         while (records := await self._next_records()) is not None:
             await self._deliver(records)
             await self._dead_letters_synced()
-            self._held -= sum(record.size for record in records)
-            if self._held <= self._max_bytes * 3 // 4:
-                self._room.set()
             self._count(records)
             self._done(records)
 
@@ -204,22 +217,23 @@ class Delivery:
         metrics.EVENTS_DELIVERED.add(sum(record.tally.delivered for record in records), *labels)
         if duplicates := sum(record.tally.duplicates for record in records):
             metrics.EVENTS_DUPLICATE.add(duplicates, *labels)
-        metrics.BYTES_DELIVERED.add(sum(record.size for record in records if record.payloads), *labels)
+        metrics.BYTES_DELIVERED.add(sum(record.frame_bytes for record in records if record.payloads), *labels)
 
     def _done(self, records: list[_InFlight]) -> None:
         """Mark ``records`` as done, and commit up to the first that is not."""
         for record in records:
             record.done, record.payloads = True, ()
-        end = None
+        freed, end = sum(record.held for record in records), None
         while self._in_flight and self._in_flight[0].done:
             record = self._in_flight.popleft()
-            end = record.end
+            freed, end = freed + _RECORD_BYTES, record.end
             self._note_lost(end.events - (record.chunk.events if record.chunk is not None else 0))
             if record.chunk is not None:
                 self._ledger.enter(record.chunk, record.tally)
         if end is not None:
             self._progress_at = asyncio.get_running_loop().time()
             self._journal.commit(self.name, end, self._ledger.state)
+        self._hold(-freed)
         if not self._in_flight:
             self._idle.set()
 

@@ -65,7 +65,7 @@ class Isolation:
 
     async def _deliver_part(self, batch: Batch, tally: Tally, tries: int) -> bool:
         """Return whether there was anything to deliver."""
-        payloads, rejected = prepare(self._built, batch)  # those are dead letters already
+        payloads, rejected, _ = prepare(self._built, batch)  # those are dead letters already
         if not payloads or len(rejected) == len(batch):
             return False
         tallies = await self._deliver(payloads, tries)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -24,7 +24,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
-from ingestd.pipeline.processing import Processed, Processing
+from ingestd.pipeline.processing import Processed, Processing, split_chunk
 from ingestd.plugins.interfaces import SocketInput, StopMode, WithProblems
 from ingestd.protocols.lines import count_line_ends
 from ingestd.settings import Settings
@@ -34,6 +34,9 @@ log = get_logger(__name__)
 
 _CATCH_UP_BYTES = 1 << 18
 """Bytes that an output which is behind reads from the journal at once."""
+
+_MAX_FRAMES = 4096
+"""Most frames in one record of the journal: the events of a record are in memory together, as objects."""
 
 _DISK_RETRY_SECONDS = 1.0
 
@@ -207,25 +210,28 @@ class RunningPipeline:
 
     def put(self, chunk: Chunk, built: BuiltInput) -> bool:
         """Append a chunk to the journal and hand it to the outputs that are not behind; False: try again later."""
-        start = self.journal.end
-        if (end := self._append(chunk)) is None:
+        start, chunks = self.journal.end, split_chunk(chunk, built.codec.delimiter, _MAX_FRAMES)
+        if (end := self._append(chunks)) is None:
             return False
         metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
         metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
         try:
-            self._hand_over(chunk, built, start, end)
+            if len(chunks) == 1:
+                self._hand_over(chunk, built, start, end)
+            else:  # one after the other, as far as there is room
+                self._wake_catch_up()
         except Exception as error:  # noqa: BLE001 -- the next process reads it from the journal
             self._tasks.fail("hand-over", error)
         return True
 
-    def _append(self, chunk: Chunk) -> Position | None:
-        """Append a chunk to the journal; None: not possible now.
+    def _append(self, chunks: Sequence[Chunk]) -> Position | None:
+        """Append chunks to the journal, all or none; None: not possible now.
 
         Then the inputs pause, and later offer again what they hold. That the journal has reached its size limit is no
         error and not logged: the outputs are slow or away.
         """
         try:
-            end = self.journal.append([chunk])
+            end = self.journal.append(chunks)
         except JournalSizeLimitError:
             self._resumed.clear()
             return None
@@ -247,17 +253,20 @@ class RunningPipeline:
         if current:
             self._process(chunk, built, current, end)
         if len(current) < len(self._deliveries):
-            for event in self._behind.values():
-                event.set()
+            self._wake_catch_up()
+
+    def _wake_catch_up(self) -> None:
+        for event in self._behind.values():
+            event.set()
 
     def _process(self, chunk: Chunk, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
         """Make payloads of one chunk and hand them to ``targets``."""
         if not chunk.data:  # it stands for a line that was rejected
             for _, delivery in targets:
-                delivery.take(chunk, Processed((), (), Tally(received=chunk.events, dead=1)), end)
+                delivery.take(chunk, Processed((), (), 0, Tally(received=chunk.events, dead=1)), end)
             return
         outputs = [(route, delivery.built) for route, delivery in targets]
-        first = targets[0] is self._deliveries[0]  # outputs that are behind process the same events again
+        first = targets[0][1] is self._deliveries[0][1]  # outputs that are behind process the same events again
         work = self._processing.process(chunk, built, outputs, count=first)
         for (_, delivery), processed in zip(targets, work, strict=True):
             delivery.take(chunk, processed, end)
@@ -280,8 +289,9 @@ class RunningPipeline:
                     continue
                 self._report_repairs()
                 if not entries:  # the rest is damaged
-                    delivery.take(None, Processed((), (), Tally()), self.journal.end)
+                    delivery.take(None, Processed((), (), 0, Tally()), self.journal.end)
                 for chunk, end in entries:
+                    await delivery.wait_for_room()
                     self._process(chunk, self._input_of(chunk), [(route, delivery)], end)
                     await asyncio.sleep(0)  # let the inputs run
 

@@ -7,6 +7,8 @@ and only those that fail become dead letters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ingestd import metrics
@@ -17,7 +19,6 @@ from ingestd.event.record import Batch, Record
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Rejection
-from ingestd.protocols.lines import split_lines
 
 log = get_logger(__name__)
 
@@ -28,12 +29,13 @@ Routes = list[list[Record]]
 class Processed(NamedTuple):
     """What one output gets of a chunk.
 
-    ``payloads``: usually one, none if no event is for the output. ``tally``: its ``queued`` events are those of the
-    payloads and of ``rejected``.
+    ``payloads``: usually one, none if no event is for the output; ``size``: bytes of text in them. ``tally``: its
+    ``queued`` events are those of the payloads and of ``rejected``.
     """
 
     payloads: Sequence[Any]
     rejected: Sequence[Rejection]
+    size: int
     tally: Tally
 
 
@@ -72,7 +74,7 @@ class Processing:
             log.exception("the daemon failed on a chunk; the events at fault become dead letters", pipeline=self._name)
         routes: Routes = [[] for _ in self._pipeline.routes]
         tally = Tally()
-        for frame in _frames(chunk, built.codec.delimiter):
+        for frame in split_chunk(chunk, built.codec.delimiter, 1):
             found, counts = self._run_frame(frame, built)
             for all_records, records in zip(routes, found, strict=True):
                 all_records.extend(records)
@@ -110,45 +112,46 @@ class Processing:
         if route not in self._always:
             tally.elsewhere = tally.passed - tally.dead - len(batch)
         tally.queued = len(batch)
-        payloads, rejected = prepare(output, batch) if batch.records else ([], [])
-        return Processed(payloads, rejected, tally)
+        payloads, rejected, size = prepare(output, batch) if batch.records else ([], [], 0)
+        return Processed(payloads, rejected, size, tally)
 
 
-def prepare(built: BuiltOutput, batch: Batch) -> tuple[list[Any], list[Rejection]]:
-    """Return the payloads that an output makes of ``batch``, and what it rejects.
+def prepare(built: BuiltOutput, batch: Batch) -> tuple[list[Any], list[Rejection], int]:
+    """Return the payloads that an output makes of ``batch``, what it rejects, and the size of the payloads in bytes.
 
     Usually that is one payload. If the output fails, it gets the events one by one, and only those that fail are
     rejected.
     """
     name = built.step.plugin_id
     try:
-        payload, rejected = built.output.prepare(batch)
+        payload, size, rejected = built.output.prepare(batch)
     except Exception:  # a defect of ours, as above
         log.exception("an output failed on events; those at fault become dead letters", output=name)
     else:
-        return [payload], list(rejected)
-    payloads, rejections = list[Any](), list[Rejection]()
+        return [payload], list(rejected), size
+    payloads, rejections, total = list[Any](), list[Rejection](), 0
     for number, event_id in enumerate(batch.ids()):
         try:
-            payload, rejected = built.output.prepare(batch.part([number]))
+            payload, size, rejected = built.output.prepare(batch.part([number]))
         except Exception as error:  # noqa: BLE001 -- logged above
             rejections.append(Rejection(_reason(error), b"", event_id))
         else:
             payloads.append(payload)
             rejections += rejected
-    return payloads, rejections
+            total += size
+    return payloads, rejections, total
 
 
 def _reason(error: Exception) -> str:
     return f"the daemon failed on it: {error!r}"
 
 
-def _frames(chunk: Chunk, delimiter: bytes | None) -> list[Chunk]:
-    """Return each frame of a chunk as a chunk of its own."""
-    if delimiter is None:
+def split_chunk(chunk: Chunk, delimiter: bytes | None, max_frames: int) -> list[Chunk]:
+    """Return a chunk in parts of at most ``max_frames`` frames; None as the delimiter: it is one frame."""
+    if delimiter is None or 0 < chunk.frames <= max_frames:
         return [chunk]
-    frames, offset = [], chunk.offset
-    for line in split_lines(chunk.data):
-        frames.append(chunk._replace(offset=offset, frames=1, data=line))
-        offset += len(line)
-    return frames
+    parts, offset, lines = [], chunk.offset, BytesIO(chunk.data)
+    while frames := list(islice(lines, max_frames)):
+        parts.append(chunk._replace(offset=offset, frames=len(frames), data=b"".join(frames)))
+        offset += len(parts[-1].data)
+    return parts

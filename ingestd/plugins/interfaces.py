@@ -137,9 +137,11 @@ P = TypeVar("P")
 
 
 class Prepared(NamedTuple, Generic[P]):
-    """What an output made of a batch: a payload of its own kind, and the events that it rejected."""
+    """What an output made of a batch: a payload of its own kind, its size, and the events that it rejected."""
 
     payload: P
+    size: int
+    """Bytes of text in the payload, about as many as a request with it has."""
     rejected: Sequence[Rejection] = ()
 
 
@@ -150,7 +152,7 @@ class Output(Protocol[P]):
     """How many calls of ``deliver`` may run at once; 1 keeps the order."""
 
     batch_bytes: int
-    """How many bytes of frames one call should carry; payloads are sent together up to about this size."""
+    """How many bytes of payloads one call should carry; smaller payloads are sent together up to this size."""
 
     async def open(self) -> None:
         """Open it. Raises OSError or ValueError, with a message that says what to do, if it can never work."""

@@ -233,7 +233,10 @@ class Settings:
     )
     max_line_bytes: int = setting(1 << 20, SIZE, "Longest event line; longer ones become dead letters.", reload=True)
     queue_bytes: int = setting(
-        64 << 20, SIZE, "Bytes held in memory on their way to the outputs; the rest waits in the journal.", reload=True
+        64 << 20,
+        SIZE,
+        "Memory of each worker process for events on their way to the outputs; the rest waits in the journal.",
+        reload=True,
     )
     index_timezone: str = setting(
         "UTC", ZONE, "Time zone that decides which daily index an event belongs to, such as Asia/Seoul."

@@ -47,7 +47,7 @@ class Memory:
 
     def prepare(self, batch: Batch) -> Prepared[list[bytes]]:
         self.ids += batch.ids()
-        return Prepared(batch.documents())
+        return Prepared(batch.documents(), sum(map(len, batch.documents())))
 
     async def deliver(self, loads: Sequence[list[bytes]]) -> None:
         await self.gate.wait()

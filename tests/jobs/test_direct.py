@@ -64,6 +64,22 @@ async def test_it_ends_with_a_signal(tmp_path: Path) -> None:
     assert lines(tmp_path) > 0
 
 
+async def test_a_signal_ends_it_after_its_inputs_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output is away: what was not delivered is given up after the time that a stop may take."""
+    asked = asyncio.Event()
+
+    async def away(*arguments: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(FileOutput, "deliver", away)
+    running = asyncio.create_task(run_direct([build(tmp_path, 1)], 0.01))
+    await asyncio.wait_for(asked.wait(), WAIT_SECONDS)
+    await asyncio.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert not await asyncio.wait_for(running, WAIT_SECONDS)
+
+
 def dies(defect: Exception | None) -> Callable[..., Awaitable[None]]:
     """Return a coroutine function that raises, or is cancelled from outside."""
 

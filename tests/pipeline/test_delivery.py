@@ -29,7 +29,7 @@ TIME_NS = 1_795_341_600_000_000_000  # 2026-11-22
 
 def nothing() -> Processed:
     """Return what an output gets that gets nothing."""
-    return Processed((), (), Tally())
+    return Processed((), (), 0, Tally())
 
 
 class Letters:
@@ -79,7 +79,7 @@ class Output:
         pass
 
     def prepare(self, batch: Batch) -> Prepared[Any]:
-        return Prepared(batch.documents()[0])
+        return Prepared(batch.documents()[0], 10)
 
     async def deliver(self, loads: Sequence[Any]) -> Sequence[Tally] | None:
         self.busy += 1
@@ -139,7 +139,7 @@ class Road:
             ends.append(self.append(b"%d" % number))
             batch = Batch([(None, event, event, number)], "o", (), 0)
             processed = Processed(*prepare(self.delivery.built, batch), Tally(received=1, queued=1))
-            self.delivery.take(self.chunk(b"x" * size), processed, ends[-1])
+            self.delivery.take(self.chunk(), processed._replace(size=size), ends[-1])
         return ends
 
     @property
@@ -299,16 +299,46 @@ async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
 async def test_no_room_at_the_bound_and_again_at_three_quarters() -> None:
     output = Output()
     output.gate.clear()
-    road = await begun(output, max_delay=0, max_bytes=400)
-    road.take(range(3), size=100)
+    road = await begun(output, max_delay=0, max_bytes=40_000)
+    road.take(range(3), size=10_000)
     assert await comes(road.delivery.wait_for_room)
-    road.take([3], size=100)
+    road.take([3], size=10_000)
     assert not road.delivery.has_room
     assert not await comes(road.delivery.wait_for_room)
     waiting = asyncio.ensure_future(road.delivery.wait_for_room())
     output.gate.set()
     await asyncio.wait_for(waiting, WAIT_SECONDS)
     await road.delivery.close()
+
+
+async def test_room_is_that_of_documents_not_of_frames() -> None:
+    """One byte of a frame may become a long document, and a document takes memory besides its text."""
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0, max_bytes=1 << 20)
+    road.delivery.take(road.chunk(), Processed([b""], (), 1 << 20, Tally(received=1, queued=1)), road.append())
+    assert not road.delivery.has_room
+    output.gate.set()
+    await asyncio.wait_for(road.delivery.wait_for_room(), WAIT_SECONDS)
+    output.gate.clear()
+    road.delivery.take(road.chunk(), Processed([b""], (), 0, Tally(received=4096, queued=4096)), road.append())
+    assert not road.delivery.has_room
+    output.gate.set()
+    await road.delivery.close()
+
+
+async def test_records_of_which_nothing_is_left_take_room_until_they_are_committed() -> None:
+    output = Output()
+    output.gate.clear()
+    road = await begun(output, max_delay=0, max_bytes=100_000)
+    road.take([0])
+    for _ in range(100):
+        road.delivery.take(road.chunk(), nothing(), road.append())
+    assert not road.delivery.has_room
+    output.gate.set()
+    await asyncio.wait_for(road.delivery.wait_for_room(), WAIT_SECONDS)
+    await road.delivery.close()
+    assert road.committed == road.journal.end
 
 
 async def test_idle_when_everything_is_delivered() -> None:
@@ -349,8 +379,8 @@ class Choosy(Output):
     """Rejects one event when it is prepared, and has some already when they are delivered."""
 
     def prepare(self, batch: Batch) -> Prepared[Any]:
-        payload, _ = super().prepare(batch)
-        return Prepared(payload, [Rejection("refused", b"", "o-0")] if payload == texts([0])[0] else [])
+        payload, size, _ = super().prepare(batch)
+        return Prepared(payload, size, [Rejection("refused", b"", "o-0")] if payload == texts([0])[0] else [])
 
     async def deliver(self, loads: Sequence[Any]) -> Sequence[Tally] | None:
         await super().deliver(loads)
@@ -382,7 +412,7 @@ async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None
     road.letters.refuses = True
     road.letters.add(stage="filter", reason="no", raw=b"x")
     end = road.append()
-    road.delivery.take(road.chunk(), Processed((), (), Tally(received=1, dead=1)), end)
+    road.delivery.take(road.chunk(), Processed((), (), 0, Tally(received=1, dead=1)), end)
     await asyncio.sleep(0.05)
     assert (road.committed, await comes(road.delivery.idle)) == (Position(0, 0), False)
     road.letters.refuses = False
@@ -399,7 +429,7 @@ class Faulty(Output):
         documents = batch.documents()
         if b'{"n":3}' in documents:
             raise ZeroDivisionError("three")
-        return Prepared(documents)
+        return Prepared(documents, 10 * len(documents))
 
     async def deliver(self, loads: Sequence[Any]) -> Sequence[Tally]:
         await super().deliver(loads)

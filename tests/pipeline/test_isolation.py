@@ -39,7 +39,7 @@ class Output:
         pass
 
     def prepare(self, batch: Batch) -> Prepared[list[int]]:
-        return Prepared([event["n"] for event in batch.fields()])
+        return Prepared([event["n"] for event in batch.fields()], 10 * len(batch))
 
     async def deliver(self, payloads: Sequence[list[int]]) -> Sequence[Tally] | None:
         self.away -= 1

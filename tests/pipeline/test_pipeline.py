@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ingestd import metrics
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
@@ -47,7 +48,7 @@ class Output:
         pass
 
     def prepare(self, batch: Batch) -> Prepared[list[bytes]]:
-        return Prepared(batch.documents())
+        return Prepared(batch.documents(), sum(map(len, batch.documents())))
 
     async def deliver(self, payloads: Sequence[list[bytes]]) -> None:
         self.documents += [document for payload in payloads for document in payload]
@@ -248,6 +249,30 @@ async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: p
 
 
 TASKS = ["input stdin_0", "output stdout_0", "catch-up of stdout_0", "sync"]
+
+
+async def test_many_short_lines_are_processed_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each event once, in order, and counted once: also if the parts before it are still on their way."""
+    monkeypatch.setattr(module, "_MAX_FRAMES", 10)
+    before = metrics.EVENTS_FILTERED.value("main")
+    async with life(tmp_path, MemoryJournal()) as one:
+        size, most = 0, 0
+        process = one.running._processing.process
+
+        def counted(chunk: Chunk, *rest: Any, **options: Any) -> Any:
+            nonlocal most
+            most = max(most, chunk.frames)
+            return process(chunk, *rest, **options)
+
+        monkeypatch.setattr(one.running._processing, "process", counted)
+        for lines in (95, 3, 40):
+            data = b"".join(b'{"n":%d}\n' % number for number in range(lines))
+            assert one.put(data, size)
+            size += len(data)
+    numbers = [json.loads(document)["n"] for document in one.output.documents]
+    assert numbers == [*range(95), *range(3), *range(40)]
+    assert (most, one.tally.received, one.tally.delivered) == (10, 138, 138)
+    assert metrics.EVENTS_FILTERED.value("main") - before == 138
 
 
 async def test_every_background_task_has_a_name(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ingestd.event.fields import Event
 from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.base import Position
-from ingestd.pipeline.processing import Processed, Processing
+from ingestd.pipeline.processing import Processed, Processing, split_chunk
 from ingestd.plugins.interfaces import Decoded, Prepared, Rejection
 from tests.conformance.running import FRAME, build
 
@@ -90,7 +90,8 @@ class Output:
         documents = batch.documents()
         if any(self.fault in document for document in documents):
             raise ZeroDivisionError("three")
-        return Prepared([(event_id, json.loads(text)) for event_id, text in zip(batch.ids(), documents, strict=True)])
+        rows = [(event_id, json.loads(text)) for event_id, text in zip(batch.ids(), documents, strict=True)]
+        return Prepared(rows, sum(map(len, documents)))
 
     async def deliver(self, payloads: Sequence[Any]) -> None:
         pass
@@ -151,3 +152,19 @@ def test_a_fault_of_an_output_with_one_event_costs_its_neighbours_nothing() -> N
     reason = "the daemon failed on it: ZeroDivisionError('three')"
     assert one.rejected == [Rejection(reason, b"", event_id("o", offset))]
     assert (one.tally.queued, letters.letters) == (3, []), "the delivery makes the dead letters"
+
+
+@pytest.mark.parametrize(
+    ("data", "delimiter", "parts"),
+    [
+        (b"a\nbc\n\nd", b"\n", [(100, 2, b"a\nbc\n"), (105, 2, b"\nd")]),
+        (b"a\nb\n", b"\n", [(100, 2, b"a\nb\n")]),
+        (b"a\nb\nc\n", None, [(100, 3, b"a\nb\nc\n")]),
+    ],
+    ids=["in_parts", "as_it_is", "one_message"],
+)
+def test_a_chunk_in_parts(data: bytes, delimiter: bytes | None, parts: list[tuple[int, int, bytes]]) -> None:
+    frames = len(data.split(b"\n")) - data.endswith(b"\n")
+    chunk = Chunk("tcp_0", "o", {}, 100, 1, frames, data)
+    found = split_chunk(chunk, delimiter, 2)
+    assert [(part.offset, part.frames, part.data) for part in found] == parts

@@ -33,7 +33,7 @@ from ingestd.stores.elastic.template_install import install_template
 from ingestd.stores.index_names import check_target
 from ingestd.tasks import BackgroundTasks
 
-_REQUEST_BYTES = 1 << 20
+_REQUEST_BYTES = 3 << 19
 """Size of one bulk body: larger ones cost more CPU on both sides (cache, copies), smaller ones more requests."""
 
 _FIELDS_SECONDS = 30.0
@@ -161,13 +161,13 @@ class ElasticsearchOutput:
         payload = Payload(batch.documents(), ids, names)
         if self._simple:
             payload.actions = self._simple_actions(names, ids)
-            return Prepared(payload, rejected)
+            return Prepared(payload, payload.size, rejected)
         rendered = [self._opts.document_id.render(event) for event in batch.fields()]
         payload.document_ids = [text or own for text, own in zip(rendered, ids, strict=True)]
         payload.actions = [
             self._action_line(*row) for row in zip(names, payload.document_ids, batch.fields(), strict=True)
         ]
-        return Prepared(payload, rejected)
+        return Prepared(payload, payload.size, rejected)
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""

@@ -76,7 +76,8 @@ class FileOutput:
 
     def prepare(self, batch: Batch) -> Prepared[dict[str, bytes]]:
         """Return the text of the events of each file."""
-        return Prepared({path: self._codec.encode(part) for path, part in self._by_file(batch)})
+        texts = {path: self._codec.encode(part) for path, part in self._by_file(batch)}
+        return Prepared(texts, sum(map(len, texts.values())))
 
     async def deliver(self, payloads: Sequence[dict[str, bytes]]) -> None:
         """Append all events, one write for each file; waits while the disk is full."""

@@ -42,7 +42,8 @@ class Stdout:
 
     def prepare(self, batch: Batch) -> Prepared[bytes]:
         """Return the text of the events."""
-        return Prepared(self._codec.encode(batch))
+        text = self._codec.encode(batch)
+        return Prepared(text, len(text))
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
         """Write all events; a slow reader delays this output only.

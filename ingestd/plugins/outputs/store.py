@@ -112,7 +112,8 @@ class StoreOutput:
     def prepare(self, batch: Batch) -> Prepared[Payload]:
         """Return the documents of ``batch``, and the events for which there is no index."""
         batch, names, rejected = self._naming(batch)
-        return Prepared(Payload(batch.documents(), list(batch.ids()), names), rejected)
+        payload = Payload(batch.documents(), list(batch.ids()), names)
+        return Prepared(payload, payload.size, rejected)
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Append all documents, then make sure that they are on the disk."""

@@ -42,5 +42,5 @@ def batch(*events: dict[str, Any], first: int = 0) -> Batch:
 async def deliver(output: Any, *batches: Batch) -> list[Rejection]:
     """Deliver batches in one call, as a pipeline does; return what the output rejected of them."""
     prepared = [output.prepare(part) for part in batches]
-    await output.deliver([payload for payload, _ in prepared])
-    return [rejection for _, rejected in prepared for rejection in rejected]
+    await output.deliver([payload for payload, _, _ in prepared])
+    return [rejection for _, _, rejected in prepared for rejection in rejected]
