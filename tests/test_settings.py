@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,14 @@ def test_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_settings_file(None, {"INGESTD_SETTINGS": "b.toml"}) == Path("b.toml")
     Path("ingestd.toml").write_text("")
     assert find_settings_file(None, {}) == Path("ingestd.toml")
+
+
+def test_settings_file_in_a_folder_that_is_closed_to_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, **_: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert find_settings_file(None, {}) is None
 
 
 def test_names_are_unique_in_every_form() -> None:

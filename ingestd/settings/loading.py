@@ -40,7 +40,15 @@ def find_settings_file(option: str | None, environ: Mapping[str, str] = os.envir
     if named := option or environ.get("INGESTD_SETTINGS"):
         return Path(named)
     usual = (Path("ingestd.toml"), Path("/etc/ingestd/ingestd.toml"))
-    return next((path for path in usual if path.is_file()), None)
+    return next((path for path in usual if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a file is there for us: as with ``sudo -u`` in root's home, the folder may be closed to us."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def resolve_data_dir(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:

@@ -217,6 +217,11 @@ def test_commands_of_root_leave_no_files_of_root(machine: Machine) -> None:
     assert machine.sh("find /var/lib/ingestd ! -user ingestd") == ""
 
 
+def test_command_as_the_user_of_the_service(machine: Machine) -> None:
+    """As sudo -u does it, in a folder that is closed to that user."""
+    machine.sh("cd /root && chmod 700 . && setpriv --reuid ingestd --regid ingestd --clear-groups ingestd search")
+
+
 def test_command_of_another_user_says_how_to_run_it(machine: Machine) -> None:
     done = machine.try_sh("setpriv --reuid nobody --regid nogroup --clear-groups ingestd search")
     assert done.returncode == 1
