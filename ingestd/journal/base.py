@@ -99,6 +99,10 @@ class RecordQueue(Protocol):
         """All repairs so far; most are made when the journal is opened."""
 
     @property
+    def positions_lost(self) -> bool:
+        """Whether there were records at opening, but no positions: how far the consumers had come is not known."""
+
+    @property
     def end(self) -> Position:
         """The position after the newest record."""
 

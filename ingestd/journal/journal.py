@@ -30,7 +30,7 @@ from ingestd.journal.base import (
 from ingestd.journal.format import encode
 from ingestd.journal.positions import Commit, PositionsFile, load_positions
 from ingestd.journal.reader import Damage, read_segment
-from ingestd.journal.recovery import Recovered, recover, repair, resolve_commits
+from ingestd.journal.recovery import Recovered, positions_lost, recover, repair, resolve_commits
 from ingestd.journal.segment import Segment, SegmentWriter, remove
 
 LOCK_NAME = "lock"
@@ -87,6 +87,7 @@ class Journal:
         found, loaded = recover(self._folder), load_positions(self._folder)
         self._commits = dict(loaded.commits) if loaded else {}
         self._end = resolve_commits(self._commits, found, loaded)
+        self._positions_lost = bool(found.segments) and positions_lost(found.segments, loaded)
         self._positions = PositionsFile(self._folder, loaded)
         self._recorded_end = loaded.end if loaded else START
         self._uncommitted = False  # whether positions could not be written yet
@@ -97,6 +98,11 @@ class Journal:
     def repairs(self) -> Sequence[Repair]:
         """All repairs so far."""
         return self._repairs
+
+    @property
+    def positions_lost(self) -> bool:
+        """Whether there were records but no positions."""
+        return self._positions_lost
 
     @property
     def end(self) -> Position:

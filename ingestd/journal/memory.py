@@ -27,6 +27,11 @@ class MemoryJournal:
         return ()
 
     @property
+    def positions_lost(self) -> bool:
+        """Never: a journal in memory starts empty."""
+        return False
+
+    @property
     def end(self) -> Position:
         """The position after the newest record."""
         return self._end

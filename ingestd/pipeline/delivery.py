@@ -22,6 +22,7 @@ from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.isolation import TRIES, Isolation, OutputFailedError
 from ingestd.pipeline.ledger import Ledger
 from ingestd.pipeline.processing import Processed
+from ingestd.plugins.interfaces import SkipsRepeats
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from ingestd.tasks import BackgroundTasks
@@ -131,6 +132,9 @@ class Delivery:
         self._ledger = Ledger(self._plugin, state, self.position.events)
         self._note_lost(self.position.events)
         self._progress_at = asyncio.get_running_loop().time()
+        if self._journal.positions_lost:
+            self._ledger.state["repeats_until"] = self._journal.end.offset
+        self._check_repeats(self.position)
         self._journal.commit(self.name, self.position, self._ledger.state)  # what is lost from now on is noticed
         await self._output.open()
         for _ in range(self._output.concurrency):
@@ -232,10 +236,20 @@ class Delivery:
                 self._ledger.enter(record.chunk, record.tally)
         if end is not None:
             self._progress_at = asyncio.get_running_loop().time()
+            self._check_repeats(end)
             self._journal.commit(self.name, end, self._ledger.state)
         self._hold(-freed)
         if not self._in_flight:
             self._idle.set()
+
+    def _check_repeats(self, position: Position) -> None:
+        """Let the output look for events that it has, as long as the journal may hold such: its positions were lost."""
+        if until := self._ledger.state.get("repeats_until", 0):
+            repeats = position.offset < until
+            if isinstance(self._output, SkipsRepeats):
+                self._output.repeats = repeats
+            if not repeats:
+                del self._ledger.state["repeats_until"]
 
     def _note_lost(self, events: int) -> None:
         """Enter and report what is missing from the journal before a position, of which ``events`` is the count."""

@@ -36,8 +36,9 @@ class Ledger:
 
     ``state`` is JSON, always the same object. ``since``: how many events the journal had seen when the ledger was
     started; ``events``: how many were entered since, counted as the journal counts them; ``lost``: how many were in
-    parts of the journal that are gone; ``days``: counts for each day and input; ``indices``: the events delivered to
-    each index.
+    parts of the journal that are gone; ``repeats_until``: events up to this offset of the journal may have been
+    delivered before the ledger was started, absent or 0: none; ``days``: counts for each day and input; ``indices``:
+    the events delivered to each index.
 
     Args:
         plugin: The name of the output's plugin.

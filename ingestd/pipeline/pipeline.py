@@ -298,7 +298,7 @@ class RunningPipeline:
     def _report_repairs(self) -> None:
         """Log what turned out to be damaged while the journal is open; the worker logs what was found at its start."""
         for repair in self.journal.repairs[self._repairs :]:
-            log.warning("the journal was repaired", pipeline=self.name, repair=repair)
+            log.warning("the journal was repaired", pipeline=self.name, repair=str(repair))
         self._repairs = len(self.journal.repairs)
 
     def _batch_of(self, route: int, chunk: Chunk) -> Batch:

@@ -176,6 +176,14 @@ class Output(Protocol[P]):
 
 
 @runtime_checkable
+class SkipsRepeats(Protocol):
+    """An output that can tell whether it has an event, at some cost."""
+
+    repeats: bool
+    """Whether any event may be one that it has already: how far delivery came is not known."""
+
+
+@runtime_checkable
 class WithProblems(Protocol):
     """An output that knows what needs attention although it accepts events; ``/health`` shows it."""
 

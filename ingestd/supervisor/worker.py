@@ -73,7 +73,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for pipeline in self._pipelines.values():
             for repair in pipeline.journal.repairs:
-                log.warning("the journal was repaired", pipeline=pipeline.name, worker=self._number, repair=repair)
+                log.warning("the journal was repaired", pipeline=pipeline.name, worker=self._number, repair=str(repair))
             await pipeline.start()
         tune_garbage_collector()
         loop.add_reader(self._channel.fileno(), self._receive)

@@ -91,6 +91,7 @@ class StoreOutput:
         self._tasks, self._writing = BackgroundTasks(f"output {context.plugin_id}"), asyncio.Lock()
         self._unchecked = 2 * self.batch_bytes
         self._stored: dict[str, set[str]] = {}
+        self.repeats = False
         text = "the store cannot be written; inputs wait until it can"
         self._disk_refuses = Outage(log.error, text, log.info, "the store can be written again")
 
@@ -129,7 +130,8 @@ class StoreOutput:
 
     async def _store(self, parts: Sequence[_Part]) -> None:
         for part in parts:
-            new = await asyncio.to_thread(self._new_ones, part) if self._unchecked > 0 else part
+            check = self.repeats or self._unchecked > 0
+            new = await asyncio.to_thread(self._new_ones, part) if check else part
             await self._append(new)
         await self._retried(self._writer.sync)
 
@@ -148,16 +150,11 @@ class StoreOutput:
         """Return the documents that are not in the index yet.
 
         After a crash between append and commit the last payloads come again. They were no larger than ``batch_bytes``,
-        so only the first documents after the start are checked.
+        so only the first documents after the start are checked. If the positions in the journal were lost, all that was
+        in it is checked.
         """
         self._unchecked -= sum(map(len, part.documents))
-        if part.index not in self._stored:
-            try:
-                self._stored[part.index] = self._writer.last_ids(part.index, 4 * self.batch_bytes)
-            except StoreError as error:
-                log.warning("what a crash left cannot be read; some events may be stored twice", error=error)
-                self._stored[part.index] = set()
-        stored = self._stored[part.index]
+        stored = self._ids_in_index(part)
         new = [position for position, event_id in enumerate(part.ids) if event_id not in stored]
         if len(new) < len(part.ids):
             for position, event_id in enumerate(part.ids):
@@ -166,6 +163,19 @@ class StoreOutput:
         if self._unchecked <= 0:
             self._stored.clear()
         return part.pick(new)
+
+    def _ids_in_index(self, part: _Part) -> set[str]:
+        try:
+            if self.repeats:
+                return self._writer.stored_ids(part.index, part.ids)
+            if part.index not in self._stored:
+                self._stored[part.index] = self._writer.last_ids(part.index, 4 * self.batch_bytes)
+            return self._stored[part.index]
+        except InvalidIndexError:  # reported when it is appended to
+            return set()
+        except StoreError as error:
+            log.warning("what a crash left cannot be read; some events may be stored twice", error=error)
+            return self._stored.setdefault(part.index, set())
 
     async def _append(self, part: _Part) -> None:
         """Append to one index; what it can never accept becomes dead letters."""

@@ -86,3 +86,34 @@ def test_a_fault_of_the_journal_while_the_server_is_away(tmp_path: Path, fault: 
         daemon.send([{"n": EVENTS + 1}])
         wait_until(lambda: len(stub.documents) == 1, "another event")
         assert daemon.said(LOST) == [], "it is reported once"
+
+
+STORE = 'input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } } output { store { } }'
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"\xff garbage" * 5000)
+
+
+@pytest.mark.parametrize("fault", [Path.unlink, overwrite], ids=["deleted", "damaged"])
+def test_lost_positions_store_no_event_twice(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    """The journal still holds everything, since it was never synced; some of the events are sealed by then."""
+    settings = {"workers": "1", "journal_sync_interval": "1h", "seal_after": "1s"}
+    events = 24_000
+    with Daemon(tmp_path, config=STORE, **settings) as daemon:
+        for first in range(0, events, 2000):
+            daemon.send({"n": number, "text": "x" * 600} for number in range(first, first + 2000))
+        wait_until(lambda: audited(daemon.data_dir)[1]["delivered"] == events, "the delivery of all events")
+        wait_until(lambda: list((daemon.data_dir / "indices").glob("*/sealed.json")), "sealed events")
+        daemon.kill()
+    fault(daemon.data_dir / "journal" / "w0" / "positions")
+    with Daemon(tmp_path, config=STORE, **settings) as daemon:
+        wait_until(lambda: audited(daemon.data_dir)[1]["duplicates"] == events, "that all events came again")
+        daemon.send([{"n": events}])
+        wait_until(lambda: audited(daemon.data_dir)[1]["delivered"] == 1, "a new event")
+        repairs = [entry["repair"] for entry in daemon.said("the journal was repaired")]
+        assert len(repairs) == 1
+        assert "the positions of the outputs cannot be read" in repairs[0]
+    code, found = audited(daemon.data_dir)
+    assert (code, found["received"], found["duplicates"], found["delivered"]) == (0, events + 1, events, 1)
+    assert sum(index["found"] for index in found["indices"]) == events + 1

@@ -6,7 +6,7 @@ import datetime
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import orjson
@@ -17,6 +17,7 @@ from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local.files import last_ids
 from ingestd.stores.local.files.append_log import AppendLog, AppendLogRepair, open_append_log, repair_end
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, append_logs_in, check_writer_id, index_folders
+from ingestd.stores.local.files.stored_ids import stored_ids
 
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # the line holds the id as well
 _FARTHEST_WEST = datetime.timedelta(hours=12)  # a day that is over there is over everywhere
@@ -122,6 +123,16 @@ class LocalWriter:
             return last_ids.last_ids(self._root / index, self._writer_id, max_bytes)
         except OSError as error:
             raise disk_error(error, f"cannot read index {index!r}") from error
+
+    def stored_ids(self, index: str, ids: Iterable[str]) -> set[str]:
+        """Return those of ``ids`` that an index has, whoever wrote them. Reads all ids of the index.
+
+        Raises:
+            InvalidIndexError: ``index`` is not a valid name.
+            StoreError: They cannot be read.
+        """
+        check_index(index)
+        return stored_ids(self._root / index, ids)
 
     def sync(self) -> None:
         """Make everything appended so far durable (``fsync``).
