@@ -98,6 +98,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
         http_main=serve if settings.http is not None else None,
         http_config=dashboard,
         fingerprint=lambda: _fingerprint(configs),
+        watchdog_seconds=settings.watchdog_timeout,
         watch=settings.watch,
     )
 

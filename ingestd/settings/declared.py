@@ -231,6 +231,12 @@ class Settings:
     shutdown_timeout: float = setting(
         30.0, DURATION, "How long a stop may take to deliver what was received.", reload=True
     )
+    watchdog_timeout: float = setting(
+        60.0,
+        DURATION,
+        "How long a worker may hang before it is killed and restarted, with or without systemd; 0: for ever.",
+        reload=True,
+    )
     max_line_bytes: int = setting(1 << 20, SIZE, "Longest event line; longer ones become dead letters.", reload=True)
     queue_bytes: int = setting(
         64 << 20,

@@ -23,6 +23,12 @@ _LONGEST_PAUSE = 10.0
 _PAUSE_AFTER_KILL = 0.2
 """A process that was killed from outside (an operator, the system out of memory) did not fail at its start."""
 
+HEARTBEAT_SECONDS = 2.0
+"""How often a process with an event loop sends a message of the type ``alive``."""
+
+_START_FACTOR = 5
+"""So much longer a process may take to start: a large journal is read, and slow libraries are imported."""
+
 _FORK_PAUSE = 1.0
 """When the system has no room for a process, try again after this many seconds."""
 
@@ -42,6 +48,12 @@ class Child:
     stopping: bool = False
     kill_at: float | None = None
     """When it is killed if it has not ended by then."""
+    killed: bool = False
+    """Whether it was killed because it hangs."""
+    heard_at: float | None = None
+    """When its last heartbeat came; None: it sends none (yet)."""
+    report: Message | None = None
+    """That heartbeat."""
 
 
 @dataclass(slots=True)
@@ -92,6 +104,9 @@ class Children:
         self._selector, self._main_of, self._close_inherited = selector, main_of, close_inherited
         self._on_message, self._on_ready, self._on_exit = on_message, on_ready, on_exit
         self._slots: dict[str, _Slot] = {}
+        self.watchdog_seconds = 0.0
+        """How long after its last heartbeat a process is killed; 0: never."""
+        self._ticked_at = time.monotonic()
 
     def get(self, name: str) -> Child | None:
         """Return the process of a name, None if none runs now."""
@@ -187,7 +202,10 @@ class Children:
 
     def tick(self) -> None:
         """Start and kill the processes whose time has come."""
-        now = time.monotonic()
+        now, last, self._ticked_at = time.monotonic(), self._ticked_at, time.monotonic()
+        if now - last > self.watchdog_seconds / 2:  # ``next_deadline`` is earlier: we were stopped, and so were they
+            for running in self.running():
+                running.heard_at = running.heard_at and now
         for name, slot in list(self._slots.items()):
             child = slot.child
             if child is None:
@@ -197,12 +215,25 @@ class Children:
                 child.kill_at = None
                 log.warning("a process did not end in time and is killed", process=name)
                 _kill(child)
+            elif (at := self._hangs_at(child)) is not None and at <= now:
+                child.killed = True
+                log.error("a process hangs and is killed", process=name, watchdog_timeout=self.watchdog_seconds)
+                _kill(child)
+
+    def _hangs_at(self, child: Child) -> float | None:
+        """Return when a process counts as hanging, unless a heartbeat comes before; None: never."""
+        if child.killed or not self.watchdog_seconds:
+            return None
+        if not child.ready:
+            return child.started_at + _START_FACTOR * self.watchdog_seconds
+        return child.heard_at and child.heard_at + self.watchdog_seconds
 
     def next_deadline(self) -> float | None:
         """Return when ``tick`` has something to do next, on the monotonic clock; None: nothing is planned."""
         starts = (slot.start_at for slot in self._slots.values())
-        kills = (child.kill_at for child in self.running())
-        return min((moment for moment in (*starts, *kills) if moment is not None), default=None)
+        kills = [moment for child in self.running() for moment in (child.kill_at, self._hangs_at(child))]
+        regular = self._ticked_at + self.watchdog_seconds / 4 if self.watchdog_seconds else None
+        return min((moment for moment in (*starts, *kills, regular) if moment is not None), default=None)
 
     # Messages
 
@@ -245,6 +276,9 @@ class Children:
         if message["type"] == "ready":
             child.ready = True
             self._on_ready(child)
+        elif message["type"] == "alive":
+            child.heard_at, child.report = time.monotonic(), message
+            self._on_message(child, message)
         else:
             self._on_message(child, message)
 

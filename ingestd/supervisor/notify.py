@@ -40,6 +40,10 @@ class Notifier:
         """Report that the daemon is about to end."""
         self._send("STOPPING=1")
 
+    def status(self, text: str) -> None:
+        """Show a sentence in ``systemctl status``."""
+        self._send(f"STATUS={text}")
+
     def watchdog(self) -> None:
         """Report that the daemon is alive."""
         self._send("WATCHDOG=1")

@@ -31,11 +31,13 @@ from ingestd.supervisor.children import Child, ChildMain, Children
 from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
+from ingestd.supervisor.readiness import Readiness
 from ingestd.supervisor.request_results import RequestResults
 from ingestd.supervisor.signals import SignalSocket
 from ingestd.supervisor.sockets import Listener
 from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, SupervisorState
 from ingestd.supervisor.stats import StatsGatherer
+from ingestd.supervisor.status import describe
 from ingestd.supervisor.upgrade import UpgradeCheck, execute_installed
 from ingestd.supervisor.workers import Workers
 
@@ -94,7 +96,9 @@ class Supervisor:
         self._actions = {Request.STOP: self._stop, Request.RELOAD: self._reload, Request.UPGRADE: self._upgrade}
         self._replacement = RollingReplacement(self._children, (), self._ask_to_end)
         self._drained_again: set[str] = set()  # workers that were killed while they drained, and started once more
-        self._was_ready = False
+        self._readiness = Readiness(self._children, self._workers, self._on_started)
+        self._status = ""
+        self._children.watchdog_seconds = plan.watchdog_seconds
         self._stopping_since = 0.0
         self._next_heartbeat = 0.0
         self._watcher = ConfigWatcher(plan)
@@ -133,17 +137,15 @@ class Supervisor:
                 key.data()
             self._handle_requests()
             self._children.tick()
+            self._readiness.tick(http=self._plan.http_main is not None)
             self._upgrade_check.tick()
             self._send_heartbeat()
             if self._state is SupervisorState.RUNNING and self._watcher.changed(time.monotonic()):
                 self._reload("a file of the config has changed")
 
     def _timeout(self) -> float | None:
-        deadlines = [
-            deadline
-            for deadline in (self._children.next_deadline(), self._upgrade_check.deadline)
-            if deadline is not None
-        ]
+        planned = self._children.next_deadline(), self._upgrade_check.deadline, self._readiness.deadline
+        deadlines = [deadline for deadline in planned if deadline is not None]
         if self._notifier.watchdog_seconds:
             deadlines.append(self._next_heartbeat)
         if self._plan.watch:
@@ -176,6 +178,8 @@ class Supervisor:
 
     def _on_message(self, child: Child, message: Message) -> None:
         match message["type"]:
+            case "alive":
+                self._report_status()
             case "closed":
                 self._acceptor.forget(message["id"])
             case "ask":
@@ -192,13 +196,22 @@ class Supervisor:
             self._workers.hand_over_all(child)
             if self._state.final:  # started late, for want of room
                 self._ask_to_end(child)
-        if not self._was_ready and self._workers.all_ready:
-            self._was_ready = True
-            self._notifier.ready()
-            self._report_upgrade()
-            if not self._state.final:
-                for name in self._helpers:
-                    self._children.start(name)
+
+    def _on_started(self) -> None:
+        """Report that everything works, and start what can wait until then."""
+        self._notifier.ready()
+        self._report_upgrade()
+        if not self._state.final:
+            for name in self._helpers:
+                self._children.start(name)
+
+    def _report_status(self) -> None:
+        """Send systemd the sentence about the daemon, if it has changed."""
+        reports = [child.report for child in self._workers.running() if child.report is not None]
+        text = describe(self._state.value, self._plan.workers, reports)
+        if text != self._status:
+            self._status = text
+            self._notifier.status(text)
 
     def _on_exit(self, child: Child, code: int) -> None:
         """Start the next process in place of one that has ended, unless the daemon ends."""
@@ -322,6 +335,7 @@ class Supervisor:
             config = base64.b64encode(pickle.dumps(plan.http_config)).decode()
             self._send_http({"type": "config", "config": config})
         self._plan = self._watcher.plan = plan
+        self._children.watchdog_seconds = plan.watchdog_seconds
         log.info("the new config is valid and is being applied", cause=cause)
         if plan.needs_restart:
             text = "some settings have changed that take effect at a restart or an upgrade"
@@ -427,7 +441,8 @@ class Supervisor:
             self._results.finish_all(error="it was given up for an upgrade, which failed")
             with suppress(OSError):  # an address is taken by now: keep the others
                 self._acceptor.listen(self._plan.listeners)
-        self._state, self._was_ready = SupervisorState.RUNNING, False
+        self._state = SupervisorState.RUNNING
+        self._readiness.reset()
         self._requests, self._postponed = [], {}
         signals.unblock()
 

@@ -16,6 +16,7 @@ from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import StopMode
 from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
+from ingestd.supervisor.children import HEARTBEAT_SECONDS
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -82,6 +83,7 @@ class Worker:
         tasks = BackgroundTasks(f"worker {self._number}", expected=(Exception,))  # the pipelines log what ends them
         for pipeline in self._pipelines.values():
             tasks.start(f"pipeline {pipeline.name}", pipeline.failed())
+        tasks.start("heartbeat", self._send_heartbeats(), endless=True)
         try:
             await tasks.until(self._stop.wait())
             if self._error is not None:
@@ -90,6 +92,17 @@ class Worker:
         finally:
             await tasks.close()
         return 0
+
+    async def _send_heartbeats(self) -> None:
+        """Show the supervisor that the event loop turns, and what it reports to systemd."""
+        while True:
+            if not self._channel.pending:
+                waiting = sum(pipeline.waiting for pipeline in self._pipelines.values())
+                self._send({"type": "alive", "waiting": waiting, "problems": self._problems()})
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _problems(self) -> list[str]:
+        return [text for pipeline in self._pipelines.values() for text in pipeline.problems()]
 
     async def _end(self) -> None:
         """Let the inputs end, deliver as long as time allows, leave the rest in the journal."""
@@ -176,7 +189,7 @@ class Worker:
             "worker": self._number,
             "time": time.time(),
             "full": [name for name, pipeline in self._pipelines.items() if pipeline.paused],
-            "problems": [text for pipeline in self._pipelines.values() for text in pipeline.problems()],
+            "problems": self._problems(),
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "metrics": metrics.snapshot(),
         }

@@ -24,7 +24,7 @@ class Faulty(Daemon):
 
     def __init__(self, folder: Path, fault: str) -> None:
         self._fault, self._file = fault, folder / "fault"
-        super().__init__(folder, workers="1")
+        super().__init__(folder, workers="1", watchdog_timeout="4s")
 
     def _spawn(self, environ: dict[str, str], output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.e2e.with_faults", *self._command[3:]]
@@ -89,6 +89,19 @@ def test_message_that_the_supervisor_cannot_handle(start: Start) -> None:
         other.sendall(b'{"message":"third"}\n')
         daemon.wait_for_delivery(1)
     check_recovery(daemon, "a process is killed: its message cannot be handled", "worker 0", "forget")
+
+
+def test_worker_that_hangs(start: Start) -> None:
+    """Its event loop stands still: it is killed, and the next one reads what it was about to store."""
+    daemon = start("hang")
+    daemon.arm()
+    with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+        client.sendall(b'{"message":"first"}\n')
+        daemon.wait_for_strike()
+        client.sendall(b'{"message":"second"}\n')
+        daemon.wait_for("a process hangs and is killed")
+        daemon.wait_for_delivery(2)
+    daemon.stop()
 
 
 def test_connection_that_cannot_be_set_up(start: Start) -> None:

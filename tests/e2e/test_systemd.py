@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,13 +30,19 @@ class Systemd:
         self._descriptors: list[int] = []
 
     def next(self) -> dict[str, str]:
-        """Return the next message, but for those that only say that the daemon is alive."""
+        """Return the next message, but for those that only say that the daemon is alive, and how it is."""
         deadline = time.monotonic() + WAIT_SECONDS
-        while (message := self._receive(deadline)) == {"WATCHDOG": "1"}:
+        while (message := self._receive(deadline)).keys() & {"WATCHDOG", "STATUS"}:
             pass
         if "FDSTOREREMOVE" in message:
             self.stored.pop(message["FDNAME"], None)
         return message
+
+    def status(self, text: str) -> None:
+        """Wait until the daemon describes itself so."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self._receive(deadline).get("STATUS") != text:
+            pass
 
     def beat(self) -> None:
         """Wait for a message that says that the daemon is alive."""
@@ -98,6 +105,36 @@ def test_its_life(systemd: Systemd, daemon: subprocess.Popen[str], tmp_path: Pat
     assert systemd.next() == {"STOPPING": "1"}
     assert ended(daemon) == (0, "")
     assert (tmp_path / "state").is_dir()
+
+
+def test_it_is_ready_when_http_is_served(systemd: Systemd, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "ingestd",
+            "run",
+            "--port",
+            "0",
+            "--http",
+            f"127.0.0.1:{port}",
+            "--workers",
+            "1",
+        ]
+        environ = environment(tmp_path / "data") | {"NOTIFY_SOCKET": systemd.path}
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as daemon:
+            try:
+                systemd.status("running: 1 worker, 0 events waiting")
+                other.close()  # until now its address was taken
+                while systemd.next() != {"READY": "1"}:
+                    pass
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=WAIT_SECONDS) as answer:
+                    assert answer.status == 200
+                daemon.send_signal(signal.SIGTERM)
+                assert ended(daemon)[0] == 0
+            finally:
+                daemon.kill()
 
 
 def test_connections_are_kept_while_they_last(systemd: Systemd, daemon: subprocess.Popen[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import ingestd.app.daemon
 import ingestd.app.helpers
 from ingestd.cli.main import main
+from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.supervisor import supervisor, worker
 from ingestd.supervisor.acceptor import Acceptor
 from ingestd.supervisor.helpers import Helper, run_beside
@@ -46,6 +48,18 @@ def break_method(owner: Any, name: str, error: type[Exception] = InjectedFaultEr
     setattr(owner, name, faulty)
 
 
+def hang_method(owner: Any, name: str) -> None:
+    """Let a function never return where it is called next."""
+    sound = getattr(owner, name)
+
+    def hanging(*arguments: Any, **options: Any) -> Any:
+        while strikes():
+            time.sleep(10_000)
+        return sound(*arguments, **options)
+
+    setattr(owner, name, hanging)
+
+
 def idle(stop: threading.Event) -> None:
     stop.wait()
 
@@ -68,6 +82,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "reload": lambda: break_method(ingestd.app.daemon, "make_plan"),
     "exec": lambda: break_method(supervisor, "execute_installed", OSError),
     "worker": lambda: break_method(worker.Worker, "_handle"),
+    "hang": lambda: hang_method(RunningPipeline, "put"),
     "helper_thread": lambda: break_method(Helper, "_state"),
     "scheduler_thread": lambda: None,
 }

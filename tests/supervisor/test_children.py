@@ -114,8 +114,49 @@ def deaf(channel: Channel) -> int:
         time.sleep(60)
 
 
+def hanging(channel: Channel) -> int:
+    channel.send({"type": "ready"})
+    channel.send({"type": "alive"})
+    while True:
+        time.sleep(60)
+
+
+def beating(channel: Channel) -> int:
+    channel.send({"type": "ready"})
+    while True:
+        channel.send({"type": "alive"})
+        time.sleep(0.02)
+
+
 def broken(channel: Channel) -> int:
     raise OSError("no such thing")
+
+
+def test_one_that_hangs_is_killed(families: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that send heartbeats, or none at all, are not."""
+    family = families({"hangs": hanging, "beats": beating, "silent": deaf})
+    family.children.watchdog_seconds = 0.5
+    for name in ("hangs", "beats", "silent"):
+        family.children.start(name)
+    family.live(lambda: len(family.ended) >= 2)
+    assert set(family.ended) == {("hangs", -signal.SIGKILL)}
+    assert "a process hangs and is killed" in caplog.text
+
+
+def test_a_parent_that_was_stopped_kills_none(families: Make) -> None:
+    family = families({"beats": beating})
+    family.children.watchdog_seconds = 0.5
+    child = family.children.start("beats")
+    assert child is not None
+    family.live(lambda: child.heard_at is not None)
+    os.kill(child.pid, signal.SIGSTOP)
+    time.sleep(1)  # as if both had been frozen
+    for key, _ in family.selector.select(0):
+        key.data()
+    family.children.tick()
+    os.kill(child.pid, signal.SIGCONT)
+    family.live(lambda: len(family.heard) > 60)
+    assert family.ended == []
 
 
 def test_messages_and_an_orderly_end(families: Make) -> None:

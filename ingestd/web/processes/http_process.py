@@ -12,7 +12,9 @@ from typing import Any
 from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.supervisor.channel import Channel, ChannelClosedError
+from ingestd.supervisor.children import HEARTBEAT_SECONDS
 from ingestd.supervisor.pidfile import publish_url
+from ingestd.tasks import BackgroundTasks
 from ingestd.units import Address
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
@@ -102,6 +104,14 @@ class _Workers:
         return Health(not_ready=tuple(reasons), degraded=degraded, running=len(states), wanted=response["workers"])
 
 
+async def _send_heartbeats(channel: Channel) -> None:
+    """Show the supervisor that the event loop turns."""
+    while True:
+        if not channel.pending:
+            channel.send({"type": "alive"})
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
 def run_http_process(address: Address, channel: Channel, config: DashboardConfig, *, explicit: bool) -> int:
     """Serve HTTP until the supervisor says stop or has gone; returns the exit code."""
 
@@ -118,7 +128,10 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
         _publish(config, server.url)
         channel.send({"type": "ready"})
-        await workers.stop.wait()
+        tasks = BackgroundTasks("http")
+        tasks.start("heartbeat", _send_heartbeats(channel), endless=True)
+        await tasks.until(workers.stop.wait())
+        await tasks.close()
         await server.stop()
         return 1 if workers.failed else 0
 
