@@ -111,7 +111,15 @@ class SocketInput(Input, Protocol):
     def max_connections(self) -> int:
         """Maximum number of open connections; 0: no limit."""
 
-    def serve(self, sock: socket.socket, stream: Stream, kept: int, closed: Callable[[str], None]) -> None:
+    def serve(
+        self,
+        sock: socket.socket,
+        stream: Stream,
+        kept: int,
+        closed: Callable[[str], None],
+        client: tuple[str, int] | None = None,
+        on_client: Callable[[str, int], None] | None = None,
+    ) -> None:
         """Read a connection; only while ``run`` runs.
 
         Args:
@@ -119,6 +127,8 @@ class SocketInput(Input, Protocol):
             stream: The stream that it is.
             kept: Bytes of the stream before this offset are in the journal, whether consumed or not.
             closed: Called with the reason when the input has closed the connection.
+            client: Host and port of the client behind a proxy, as an earlier reader learned them.
+            on_client: Called when they are learned, before the bytes that name them are consumed.
         """
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from ingestd.logs import get_logger
 from ingestd.supervisor.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
@@ -225,6 +226,17 @@ class Acceptor:
         except BaseException:
             self.forget(connection.id)
             raise
+
+    def set_client(self, connection_id: str, client: list[Any]) -> None:
+        """Remember host and port of the client behind a proxy, for the next reader of its connection."""
+        connection = self.connections.get(connection_id)
+        if connection is None or connection.client == client:
+            return
+        connection.client = client
+        try:
+            self._manifest.append(connection.entry())
+        except OSError as error:
+            log.warning("the address of a proxy's client will be unknown after an upgrade", error=error.strerror)
 
     def forget(self, connection_id: str) -> None:
         """Close our duplicate of a connection that has ended; a listener at its limit may accept again."""

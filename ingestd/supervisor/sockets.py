@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, unquote
 
 from ingestd.supervisor.manifest import Entry
@@ -43,7 +44,12 @@ class Listener:
 
 @dataclass(slots=True)
 class Connection:
-    """An accepted connection and the worker that reads it. ``name``: that of its descriptor."""
+    """An accepted connection and the worker that reads it.
+
+    Attributes:
+        name: That of its descriptor.
+        client: Host and port of the client, if ``host`` and ``port`` are a proxy's.
+    """
 
     id: str
     sock: socket.socket
@@ -54,11 +60,13 @@ class Connection:
     port: int
     name: str = ""
     new: bool = True
+    client: list[Any] | None = None
 
     def entry(self) -> Entry:
         """Return its entry in the manifest."""
         names = ("name", "id", "worker", "pipeline", "input")
-        return {name: getattr(self, name) for name in names}
+        client = {} if self.client is None else {"client": self.client}
+        return {name: getattr(self, name) for name in names} | client
 
     def message(self) -> dict[str, object]:
         """Return the message that hands it to a worker; a second one says that it is not new."""
@@ -72,7 +80,7 @@ class Connection:
             "new": self.new,
         }
         self.new = False
-        return message
+        return message if self.client is None else message | {"client": self.client}
 
 
 def listen(listener: Listener) -> socket.socket:

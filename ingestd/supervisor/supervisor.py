@@ -182,6 +182,8 @@ class Supervisor:
                 self._report_status()
             case "closed":
                 self._acceptor.forget(message["id"])
+            case "client":
+                self._acceptor.set_client(message["id"], message["client"])
             case "ask":
                 self._ask_stats(message["number"])
             case "answer":

@@ -163,7 +163,10 @@ class Worker:
             if reason != "shutdown":  # then the supervisor knows, or keeps it for another worker
                 self._send({"type": "closed", "id": connection})
 
-        reader.serve(sock, stream, self._kept[name].pop(connection, 0), closed)
+        def on_client(host: str, port: int) -> None:
+            self._send({"type": "client", "id": connection, "client": [host, port]})
+
+        reader.serve(sock, stream, self._kept[name].pop(connection, 0), closed, message.get("client"), on_client)
 
     def _send(self, message: Message) -> None:
         self._channel.send(message)

@@ -7,6 +7,7 @@ import http.client
 import json
 import logging
 import pickle
+import signal
 import socket
 import ssl
 import struct
@@ -18,7 +19,8 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
-from tests.e2e.daemon import Daemon
+from tests.e2e.chaos.tools import kill, workers
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.test_tcp import Server, numbers, serving
 from tests.protocols.test_senders import V2_IPV4, V2_IPV6
 from tests.waiting import WAIT_SECONDS, eventually, wait_until
@@ -298,3 +300,35 @@ def test_the_daemon_says_who_sends_wrongly(tmp_path: Path) -> None:
         assert pickle.loads(daemon.dead_letters()[0]["raw"])["msg"] == "a"
         kinds = {problem["kind"] for problem in daemon.problems() if "kind" in problem}
         assert kinds == {"pickle", "http"}
+
+
+def test_the_client_of_a_proxy_stays_known(tmp_path: Path) -> None:
+    """Whoever reads its connection on: after a reload, a crash and an upgrade."""
+    config = """
+    input { tcp { port => 0 host => "127.0.0.1" codec => line proxy_protocol => true } }
+    output { store { } }
+    """
+    with Daemon(tmp_path, config=config, workers="2") as daemon, socket.socket() as client:
+        client.connect(("127.0.0.1", daemon.port))
+
+        def send(data: bytes, number: int) -> None:
+            client.sendall(data)
+            wait_until(lambda: len(stored(daemon)) == number, "the line")
+
+        send(b"PROXY TCP4 192.0.2.9 198.51.100.1 40000 5959\r\nfirst\n", 1)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("every process runs the new config")
+        send(b"reloaded\n", 2)
+        for pid in workers(daemon):
+            kill(pid)
+        send(b"crashed\n", 3)
+        daemon.process.send_signal(signal.SIGUSR2)
+        daemon.wait_for("connections were taken over")
+        send(b"upgraded\n", 4)
+    clients = {event["message"]: (event["host"], event["port"], event["proxy_host"]) for event in stored(daemon)}
+    assert clients == dict.fromkeys(("first", "reloaded", "crashed", "upgraded"), ("192.0.2.9", 40000, "127.0.0.1"))
+
+
+def stored(daemon: Daemon) -> list[dict[str, Any]]:
+    """Return all events in the store."""
+    return [json.loads(line) for line in ingestd(daemon.data_dir, "search", "--json").splitlines()]

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
-from ingestd.event.fields import Event
 from ingestd.logs import get_logger
 from ingestd.plugins.codecs.line import LineCodec
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
@@ -54,8 +53,7 @@ class Options:
     proxy_protocol: bool = option(
         False,
         "Take `host` and `port` of text lines from the header of the PROXY protocol, version 1 or 2; `proxy_host` "
-        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped. A connection that "
-        "another process takes over, after a reload, an upgrade or a crash, has the address of the proxy again.",
+        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped.",
     )
 
 
@@ -127,7 +125,15 @@ class TcpInput:
         self._mode = mode
         self._ended.set()
 
-    def serve(self, sock: socket.socket, stream: Stream, kept: int, closed: Callable[[str], None]) -> None:
+    def serve(
+        self,
+        sock: socket.socket,
+        stream: Stream,
+        kept: int,
+        closed: Callable[[str], None],
+        client: tuple[str, int] | None = None,
+        on_client: Callable[[str, int], None] | None = None,
+    ) -> None:
         """Read a connection until its end."""
         assert self._sink is not None  # noqa: S101 -- ``run`` runs
         if self._opts.tcp_keep_alive:
@@ -135,18 +141,20 @@ class TcpInput:
 
         connection = TcpConnection(
             sock,
-            stream,
+            stream if client is None else self._proxied(stream, *client),
             self._sink,
             self._buffer,
             self._max_line_bytes,
             tasks=self._tasks,
-            owner=self._owner(stream, closed),
+            owner=self._owner(stream, closed, on_client),
         )
         self._connections.add(connection)
         metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
         connection.start(kept)
 
-    def _owner(self, stream: Stream, closed: Callable[[str], None]) -> Owner:
+    def _owner(
+        self, stream: Stream, closed: Callable[[str], None], on_client: Callable[[str, int], None] | None
+    ) -> Owner:
         def forget(connection: TcpConnection, reason: str) -> None:
             self._connections.discard(connection)
             metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
@@ -156,19 +164,25 @@ class TcpInput:
         def reject(connection: TcpConnection, sock: socket.socket, sender: Sender) -> None:
             self._rejected.add(sock, ANSWERS.get(sender, b""), lambda: forget(connection, "rejected"))
 
+        def proxied(header: ProxyHeader) -> Stream:
+            if header.host and on_client is not None:
+                on_client(header.host, header.port)
+            return self._proxied(stream, header.host, header.port)
+
         return Owner(
             closed=forget,
             recognised=lambda sender: self._reports.report(sender, str(stream.fields.get("host", ""))),
-            proxied=lambda header: stream._replace(fields=self._fields_of(header, stream.fields)),
+            proxied=proxied,
             rejected=reject,
         )
 
-    def _fields_of(self, header: ProxyHeader, fields: Event) -> Event:
-        """Return the fields of a stream whose first bytes were a proxy's header."""
-        if not self._opts.proxy_protocol or not header.host:
-            return fields
+    def _proxied(self, stream: Stream, host: str, port: int) -> Stream:
+        """Return the stream of a proxy with the fields of its client; ``host`` is empty if that is unknown."""
+        if not self._opts.proxy_protocol or not host:
+            return stream
+        fields = stream.fields
         of_proxy = {f"proxy_{name}": fields[name] for name in ("host", "port") if name in fields}
-        return fields | {"host": header.host, "port": header.port} | of_proxy
+        return stream._replace(fields=fields | {"host": host, "port": port} | of_proxy)
 
     async def _close_idle(self) -> None:
         timeout = self._opts.idle_timeout
