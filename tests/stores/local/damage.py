@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,10 +84,18 @@ def append(data_dir: Path, day: int, first: int, count: int) -> None:
 
 def fill(data_dir: Path) -> Path:
     """Make three days, each with two sealed files and an append log; return the folder of the one to be damaged."""
+    shutil.copytree(_filled(), data_dir, dirs_exist_ok=True)
+    return store_root(data_dir) / DAMAGED
+
+
+@functools.cache
+def _filled() -> Path:
+    data_dir = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, data_dir)
     for part in range(2):
         for day in (21, 22, 23):
             append(data_dir, day, part * SEALED, SEALED)
         seal_once(store_root(data_dir), NOW)
     for day in (21, 22, 23):
         append(data_dir, day, 2 * SEALED, LOGGED)
-    return store_root(data_dir) / DAMAGED
+    return data_dir

@@ -240,9 +240,10 @@ def _words(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: 
     """Return the test that one of ``fields`` matches a pattern of words, and so contains each of ``wanted``.
 
     DuckDB compiles a regular expression wherever it stands in a query, which takes 1.5 ms of CPU for each class of
-    letters, and in a lambda again for every 2,048 rows. So the texts of all fields are joined and matched once.
+    letters, and in a lambda again for every 2,048 rows. So the texts of all fields are joined and matched once; if they
+    do not contain all words, an empty text is matched.
     """
-    wanted = sorted(wanted, key=len, reverse=True)
+    wanted = sorted(dict.fromkeys(wanted), key=len, reverse=True)
     plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
     hint = _hint(plain) if plain else ""
     texts, hints = [], []
@@ -254,9 +255,12 @@ def _words(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: 
         else:
             text = _decoded(column[0]) if decoded else column[0]
             texts.append(f"CASE WHEN {column[1]} THEN {_texts_of_column(column[0], decoded=decoded)} ELSE {text} END")
-            hints += [column[1], "(" + (" AND ".join(_contains(text, word) for word in wanted) or "true") + ")"]
-    joined = f"concat_ws({literal(BETWEEN_TEXTS)}, {', '.join(texts)})"
-    found = f"regexp_matches(lower({joined}), {literal(pattern)})"
+            hints += [column[1], f"({' AND '.join(_contains(text, word) for word in wanted) or 'true'})"]
+    joined = f"lower(concat_ws({literal(BETWEEN_TEXTS)}, {', '.join(texts)}))"
+    if len(wanted) > 1 and not all(map(columns.find, fields)):
+        contains_all = " AND ".join(f"contains(t, {literal(word)})" for word in wanted)
+        joined = f"array_to_string(list_filter([{joined}], lambda t: {contains_all}), '')"
+    found = f"regexp_matches({joined}, {literal(pattern)})"
     return f"(CASE WHEN {' OR '.join(dict.fromkeys(hints))} THEN {found} ELSE false END)"
 
 

@@ -38,6 +38,8 @@ from tests.stores.local.damage import (
     zeroed,
 )
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 NOW = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
 
 

@@ -17,6 +17,8 @@ from ingestd.stores.local import LocalStore, store_root
 from ingestd.stores.query import Query
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, FAULTS, LOGGED, SEALED, Fault, fill, names_outside
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 REST = EVENTS - SEALED
 CASES = [  # id, file, fault, events of the damaged day that are left; None: some
     *((f"sealed_{fault.__name__}", "sealed-00001.parquet", fault, REST) for fault in FAULTS),
