@@ -33,7 +33,7 @@ from tests.stores.strategies import conditions, texts
 from tests.stores.texts import TEXTS, as_event
 
 NOT_UTF8 = {"v12"}
-"""A path that is no valid UTF-8: the servers, which search the encoded form, may miss it."""
+"""A path that is no valid UTF-8: the servers search words in the encoded form, and may miss it."""
 
 
 def put(server: SearchServer, index: str, documents: Mapping[str, bytes]) -> None:
@@ -91,7 +91,7 @@ def test_any_condition_finds_what_the_model_does(
     found = {hit.id for hit in filled.search(query, suite.PAGE)}
     if search_server.flavour == "opensearch" and "field='host" in repr(condition):
         return  # an object as host is kept there and not indexed
-    assert found ^ expected <= NOT_UTF8
+    assert found ^ expected <= (NOT_UTF8 if "fields=(" in repr(condition) else set())
 
 
 def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
