@@ -12,6 +12,7 @@ import pytest
 
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.parser import parse_string
+from ingestd.event.table import Table
 from ingestd.plugins.registry import REGISTRY, BuildContext
 from ingestd.recipes import Recipe, recipes
 from ingestd.settings import load_settings
@@ -135,10 +136,9 @@ def test_the_plugin_of_the_guide() -> None:
     finally:
         REGISTRY.pop(("filter", "shout"), None)
     shout = spec.build(names["Options"](), BuildContext())
-    event = {"message": "over here"}
-    assert shout(event) is True
-    assert event == {"message": "OVER HERE"}
-    assert shout({}) is False
+    table = Table.of_events([{"message": "over here"}, {}], [0, 1])
+    assert shout(table, table.rows, 0) == [0]
+    assert [table.event(row) for row in table.rows] == [{"message": "OVER HERE"}, {}]
 
 
 FOLDERS = ("docs", "grok_patterns", "ingestd", "packaging", "tests", "tools")

@@ -24,7 +24,7 @@ class Step:
     """One plugin of the config. ``name`` is unique in the pipeline and a Python identifier: ``grok_0``.
 
     In generated code, ``name`` is the function of a filter; ``common_options_name`` and ``failed_name`` are the
-    functions that run its common options, and that handle its failures.
+    functions that run its common options, and that handle its failures; ``fields_name`` are the fields that it touches.
     """
 
     name: str
@@ -49,6 +49,11 @@ class Step:
     def failed_name(self) -> str:
         """The name of the failure handler in generated code."""
         return f"{self.name}_failed"
+
+    @property
+    def fields_name(self) -> str:
+        """The name of the top-level fields that the filter touches in generated code."""
+        return f"{self.name}_fields"
 
     def touch(self) -> Touch:
         """Return what the plugin and its common options read, set and remove."""

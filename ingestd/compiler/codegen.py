@@ -1,20 +1,21 @@
 """Generate the Python function of a pipeline.
 
 The code is deterministic and meant to be read (``ingestd explain --code``). It contains only ``repr()`` of values and
-generated names. One loop over the records of a chunk; each filter is one call; when a filter fails, the event is
-tagged and counted, and goes on. The function returns one list of records for each *route*: the set of outputs under
-the same condition. Unless a filter drops or adds events, the loop is over the events alone, and the records are
-built after it, all at once.
+generated names. The function gets the events of a chunk as a ``Table`` and returns the rows of each *route*: the set of
+outputs under the same condition. A filter that works on columns gets all rows at once; if it fails, each row is tried
+alone, and the event that it fails on is tagged and counted, and goes on. Other filters are called for each event.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from ingestd.compiler.bound import BoundBranch, BoundPipeline, BoundStatement, Step, steps
 from ingestd.compiler.conditions import ConditionWriter
 from ingestd.compiler.namespace import GlobalNames
 from ingestd.config.errors import ConfigError, Span
+from ingestd.config.nodes import Condition
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class GeneratedCode:
     """Generated code. ``spans`` maps its lines (from 1) to the config; ``routes`` lists the outputs of each route.
 
     ``reads`` are the fields of the conditions, ``names`` the global names that ``ConditionWriter`` added, ``always``
-    the numbers of the routes that every event takes.
+    the numbers of the routes that every event takes; ``fields`` the global names of top-level fields.
     """
 
     text: str
@@ -31,69 +32,206 @@ class GeneratedCode:
     reads: frozenset[str]
     names: GlobalNames
     always: frozenset[int]
-
-
-@dataclass(slots=True)
-class _LineWriter:
-    """Lines with indentation, each with its span in the config."""
-
-    lines: list[str] = field(default_factory=list)
-    spans: dict[int, Span] = field(default_factory=dict)
-    depth: int = 0
-
-    def line(self, text: str, span: Span | None = None) -> None:
-        self.lines.append("    " * self.depth + text)
-        if span is not None:
-            self.spans[len(self.lines)] = span
+    fields: dict[str, tuple[str, ...]]
 
 
 def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError], *, projected: bool) -> GeneratedCode:
     """Return the code of ``bound``; errors in conditions are appended to ``errors``.
 
-    ``projected``: events hold only the touched fields, so a copy of each event from before the filters is kept.
+    ``projected``: events are not whole, so a filter that is called for each event gets those fields that it touches.
     """
-    conditions = ConditionWriter(names, errors)
-    writer = _LineWriter()
-    routes = _RouteWriter(conditions)
-    routes.collect(bound.outputs, ())
-    writer.line("def pipeline(raws, events, keys, decorate, received_ns, tally):")
+    writer = _CodeWriter(ConditionWriter(names, errors), projected=projected)
+    writer.line("def pipeline(table, decorate, received_ns, tally):")
     writer.depth = 1
-    writer.line("originals = [event.copy() for event in events]" if projected else "originals = events")
+    writer.line("rows = table.rows")
     writer.line("if decorate is not None:")
-    writer.line("    for event in events:")
-    writer.line("        decorate(event)")
-    body = _FilterWriter(writer, conditions, routes)
-    if any(step.spec.outcome != "one" for step in steps(bound.filters)):
-        routes.declare(writer)
-        writer.line("for raw, original, event, key in zip(raws, originals, events, keys):")
-        writer.depth = 2
-        body.block(bound.filters, routed=True)
-    else:
-        if bound.filters:
-            writer.line("for event in events:")
-            writer.depth = 2
-            body.block(bound.filters, routed=False)
-        writer.depth = 1
-        writer.line("records = list(zip(raws, originals, events, keys))")
-        routes.sort(writer)
-    writer.depth = 1
-    writer.line(f"return [{', '.join(routes.lists)}]")
+    writer.line("    decorate(table, rows)")
+    writer.filters(bound.filters, "rows")
+    routes = _RouteWriter(writer)
+    routes.collect(bound.outputs, ())
+    routes.write()
     text = "\n".join(writer.lines) + "\n"
-    return GeneratedCode(
-        text, writer.spans, list(routes.lists.values()), frozenset(conditions.reads), names, routes.always
-    )
+    reads = frozenset(writer.conditions.reads)
+    fields = {
+        name: tuple(sorted(frozenset[str]().union(*(step.touch().tops() for step in group))))
+        for name, group in writer.fields.items()
+    }
+    return GeneratedCode(text, writer.spans, list(routes.lists.values()), reads, names, routes.always, fields)
+
+
+@dataclass(slots=True)
+class _CodeWriter:
+    """Writes lines with indentation, each with its span in the config, and the statements of the filter section."""
+
+    conditions: ConditionWriter
+    projected: bool
+    lines: list[str] = field(default_factory=list)
+    spans: dict[int, Span] = field(default_factory=dict)
+    depth: int = 0
+    fields: dict[str, list[Step]] = field(default_factory=dict)
+    """The filters whose fields a global name stands for."""
+    _variables: int = 0
+
+    def line(self, text: str, span: Span | None = None) -> None:
+        """Write one line."""
+        self.lines.append("    " * self.depth + text)
+        if span is not None:
+            self.spans[len(self.lines)] = span
+
+    def hits(self, text: str, rows: str) -> str:
+        """Write the columns that the expression of a condition needs, and return that of a list of its results."""
+        for name, column in self.conditions.columns.items():
+            self.line(f"{name} = {column}")
+        self.conditions.columns.clear()
+        return f"[{text} for row in {rows}]"
+
+    def filters(self, statements: tuple[BoundStatement, ...], rows: str) -> None:
+        """Write ``statements`` for the events in the variable ``rows``, which gets those that are left."""
+        for kind, group in groupby(statements, _kind):
+            if kind == "events":
+                self._each_event([step for step in group if isinstance(step, Step)], rows)
+                continue
+            for statement in group:
+                if isinstance(statement, BoundBranch):
+                    self._branch(statement, rows)
+                elif kind == "drops":
+                    self._each_event([statement], rows)
+                elif kind == "columns":
+                    self._columns(statement, rows)
+                else:
+                    self.line(f"{rows} = {statement.name}(table, {rows}, tally)", statement.span)
+
+    def _branch(self, branch: BoundBranch, rows: str) -> None:
+        """Write a branch: the rows of each test, and those that are left for the next one.
+
+        .. code-block:: python
+
+            level_values = table.column('level')
+            rows_0, rows_1 = split(rows, [level_values[row] == 'ERROR' for row in rows])
+            if rows_0:
+                ...
+        """
+        left, parts = rows, []
+        for test, body in branch.tests:
+            chosen, others = self._variable(), self._variable()
+            self._split(test, left, chosen, others)
+            self._block(body, chosen)
+            left = others
+            parts.append(chosen)
+        self._block(branch.otherwise, left)
+        if any(step.spec.outcome != "one" for step in steps((branch,))):
+            self.line(f"{rows} = table.merge({rows}, {', '.join([*parts, left])})", branch.span)
+
+    def _variable(self) -> str:
+        self._variables += 1
+        return f"rows_{self._variables - 1}"
+
+    def _split(self, test: Condition, rows: str, chosen: str, others: str) -> None:
+        expression = self.conditions.expression(test)
+        self.line(f"{chosen}, {others} = split({rows}, {self.hits(expression, rows)})", test.span)
+
+    def _block(self, body: tuple[BoundStatement, ...], rows: str) -> None:
+        if body:
+            self.line(f"if {rows}:")
+            self.depth += 1
+            self.filters(body, rows)
+            self.depth -= 1
+
+    def _columns(self, step: Step, rows: str) -> None:
+        """Write the call of a filter that works on columns; without common options, ``passed`` is left out.
+
+        .. code-block:: python
+
+            for some in table.attempts(rows):
+                try:
+                    passed = geoip_0(table, some, received_ns)
+                    geoip_0_common_options(table, passed)
+                except Exception as error:
+                    geoip_0_failed(table, some, error)
+        """
+        span = step.span
+        call = f"{step.name}(table, some, received_ns)"
+        self.line(f"for some in table.attempts({rows}):")
+        self.line("    try:")
+        if step.common_options.change_events:
+            self.line(f"        passed = {call}", span)
+            self.line(f"        {step.common_options_name}(table, passed)", span)
+        else:
+            self.line(f"        {call}", span)
+        self.line("    except Exception as error:")
+        self.line(f"        {step.failed_name}(table, some, error)", span)
+
+    def _each_event(self, group: list[Step], rows: str) -> None:
+        """Write the loops of filters that are called for each event.
+
+        .. code-block:: python
+
+            events = table.take(rows, mutate_0_fields)
+            for event in events:
+                try:
+                    if mutate_0(event):
+                        mutate_0_common_options(event)
+                except Exception as error:
+                    mutate_0_failed(event, error)
+            table.put_back(rows, events, mutate_0_fields)
+
+        Whole events are changed in place. A filter that drops events leaves the others in ``rows``.
+        """
+        fields = group[0].fields_name
+        self.fields[fields] = group
+        self.line(f"events = table.take({rows}, {fields})" if self.projected else f"events = table.wholes({rows})")
+        for step in group:
+            self._event_loop(step)
+        if self.projected:
+            self.line(f"table.put_back({rows}, events, {fields})")
+        if group[-1].spec.outcome == "one_or_none":
+            self.line("if any(dropped):")
+            self.line(f"    tally.dropped[{group[-1].plugin_id!r}] += sum(dropped)")
+            self.line(f"    _, {rows} = split({rows}, dropped)")
+
+    def _event_loop(self, step: Step) -> None:
+        """Write the loop of one filter over ``events``."""
+        span = step.span
+        call = f"{step.name}(event, received_ns)" if step.spec.timed else f"{step.name}(event)"
+        if step.spec.outcome == "one_or_none":
+            self.line("dropped = [False] * len(events)")
+            self.line("for number, event in enumerate(events):")
+        else:
+            self.line("for event in events:")
+        self.line("    try:")
+        if step.spec.outcome == "one_or_none":
+            self.line(f"        dropped[number] = {call}", span)
+        elif step.common_options.change_events:
+            self.line(f"        if {call}:", span)
+            self.line(f"            {step.common_options_name}(event)", span)
+        else:
+            self.line(f"        {call}", span)
+        self.line("    except Exception as error:")
+        self.line(f"        {step.failed_name}(event, error)", span)
+
+
+def _kind(statement: BoundStatement) -> str:
+    """Return what statements that follow each other have in common if they are written together."""
+    if isinstance(statement, BoundBranch):
+        return "branch"
+    if statement.spec.columns:
+        return "columns"
+    if statement.spec.outcome == "any_number":
+        return "copies"
+    return "events" if statement.spec.outcome == "one" else "drops"
 
 
 class _RouteWriter:
     """Groups outputs by their condition."""
 
-    def __init__(self, conditions: ConditionWriter) -> None:
-        self._conditions = conditions
+    def __init__(self, writer: _CodeWriter) -> None:
+        self._writer = writer
         self._by_condition: dict[str, str] = {}
         self._spans: dict[str, Span] = {}
         self.lists: dict[str, list[Step]] = {}
 
     def collect(self, statements: tuple[BoundStatement, ...], outer: tuple[str, ...]) -> None:
+        """Collect the outputs in ``statements``, under the conditions ``outer``."""
         for statement in statements:
             if isinstance(statement, Step):
                 condition = " and ".join(f"({expression})" for expression in outer)
@@ -103,7 +241,7 @@ class _RouteWriter:
                 continue
             failed = outer
             for test, body in statement.tests:
-                expression = self._conditions.expression(test)
+                expression = self._writer.conditions.expression(test)
                 self.collect(body, (*failed, expression))
                 failed = (*failed, f"not ({expression})")
             self.collect(statement.otherwise, failed)
@@ -113,135 +251,12 @@ class _RouteWriter:
         """The numbers of the routes without a condition."""
         return frozenset(number for number, condition in enumerate(self._by_condition) if not condition)
 
-    def declare(self, writer: _LineWriter) -> None:
-        """Write the empty lists of all routes."""
-        for name in self.lists:
-            writer.line(f"{name} = []")
-
-    def write(self, writer: _LineWriter) -> None:
-        """Write the code that adds one event to its routes."""
-        writer.line("record = (raw, original, event, key)")
+    def write(self) -> None:
+        """Write the rows of each route, and return them."""
         for condition, name in self._by_condition.items():
-            self._append(writer, condition, name)
-
-    def sort(self, writer: _LineWriter) -> None:
-        """Write the code that adds all ``records`` to their routes."""
-        conditional = {condition: name for condition, name in self._by_condition.items() if condition}
-        for condition, name in self._by_condition.items():
-            writer.line(f"{name} = []" if condition else f"{name} = records", self._spans[name])
-        if conditional:
-            writer.line("for record in records:")
-            writer.depth += 1
-            writer.line("event = record[2]")
-            for condition, name in conditional.items():
-                self._append(writer, condition, name)
-            writer.depth -= 1
-
-    def _append(self, writer: _LineWriter, condition: str, name: str) -> None:
-        span = self._spans[name]
-        if condition:
-            writer.line(f"if {condition}:", span)
-        writer.line(f"{'    ' if condition else ''}{name}.append(record)", span)
-
-
-class _FilterWriter:
-    """Writes the filters. After a filter that may return several events, the rest becomes an inner loop."""
-
-    def __init__(self, writer: _LineWriter, conditions: ConditionWriter, routes: _RouteWriter) -> None:
-        self._writer, self._conditions, self._routes = writer, conditions, routes
-        self._loops = 0
-
-    def block(self, statements: tuple[BoundStatement, ...], *, routed: bool) -> None:
-        """Write the top-level filters, then, if ``routed``, the code that adds the event to its routes."""
-        self._statements(statements, None if routed else "")
-
-    def _statements(self, statements: tuple[BoundStatement, ...], queue: str | None) -> None:
-        """Write ``statements``; their events go to the list ``queue``, or to the routes at the top level.
-
-        ``queue`` is None at the top level and ``""`` if nothing needs to be done with the events.
-        """
-        writer = self._writer
-        depth = writer.depth
-        for position, statement in enumerate(statements):
-            if isinstance(statement, Step):
-                if statement.spec.outcome == "any_number":
-                    self._expand(statement)
-                else:
-                    self._step(statement)
-            elif any(step.spec.outcome == "any_number" for step in steps((statement,))):
-                name = f"queue_{self._loops}"
-                self._loops += 1
-                writer.line(f"{name} = []")
-                self._branch(statement, name)
-                writer.line(f"for raw, original, event, key in {name}:")
-                writer.depth += 1
-                self._statements(statements[position + 1 :], queue)
-                writer.depth = depth
-                return
+            span = self._spans[name]
+            if condition:
+                self._writer.line(f"{name} = [*compress(rows, {self._writer.hits(condition, 'rows')})]", span)
             else:
-                self._branch(statement, "")
-        if queue is None:
-            self._routes.write(writer)
-        elif queue:
-            writer.line(f"{queue}.append((raw, original, event, key))")
-        writer.depth = depth
-
-    def _branch(self, branch: BoundBranch, queue: str) -> None:
-        writer = self._writer
-        word = "if"
-        for test, body in branch.tests:
-            writer.line(f"{word} {self._conditions.expression(test)}:", test.span)
-            self._block(body, queue)
-            word = "elif"
-        if branch.otherwise or queue:
-            writer.line("else:", branch.span)
-            self._block(branch.otherwise, queue)
-
-    def _block(self, body: tuple[BoundStatement, ...], queue: str) -> None:
-        writer = self._writer
-        writer.depth += 1
-        if body or queue:
-            self._statements(body, queue)
-        else:
-            writer.line("pass")
-        writer.depth -= 1
-
-    def _step(self, step: Step) -> None:
-        """Write the call of a filter that makes no new events; of one with common options:
-
-        .. code-block:: python
-
-            try:
-                if grok_0(event):
-                    grok_0_common_options(event)
-            except Exception as error:
-                grok_0_failed(event, error)
-
-        Without common options, ``grok_0(event)`` stands alone; a filter that may drop the event is followed by:
-
-        .. code-block:: python
-
-            if drop_0(event):
-                tally.dropped["drop_0"] += 1
-                continue
-        """
-        writer, span = self._writer, step.span
-        call = f"{step.name}(event, received_ns)" if step.spec.timed else f"{step.name}(event)"
-        writer.line("try:")
-        if step.spec.outcome == "one_or_none":
-            writer.line(f"    if {call}:", span)
-            writer.line(f"        tally.dropped[{step.plugin_id!r}] += 1")
-            writer.line("        continue")
-        elif step.common_options.change_events:
-            writer.line(f"    if {call}:", span)
-            writer.line(f"        {step.common_options_name}(event)", span)
-        else:
-            writer.line(f"    {call}", span)
-        writer.line("except Exception as error:")
-        writer.line(f"    {step.failed_name}(event, error)", span)
-
-    def _expand(self, step: Step) -> None:
-        self._writer.line(
-            f"for raw, original, event, key in {step.name}((raw, original, event, key), tally):", step.span
-        )
-        self._writer.depth += 1
+                self._writer.line(f"{name} = rows", span)
+        self._writer.line(f"return [{', '.join(self.lists)}]")

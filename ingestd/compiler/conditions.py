@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ingestd.compiler.namespace import GlobalNames
+from ingestd.compiler.namespace import GlobalNames, identifier
 from ingestd.config.errors import ConfigError
 from ingestd.config.nodes import (
     ArrayLiteral,
@@ -20,7 +20,7 @@ from ingestd.config.nodes import (
     StringLiteral,
     Truth,
 )
-from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.sprintf import to_text
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.logs import get_logger
@@ -56,14 +56,16 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
 
 
 class ConditionWriter:
-    """Translates conditions to expressions over the name ``event``.
+    """Translates conditions to expressions over columns and ``row``.
 
     ``names`` receives the values that the expressions refer to; ``reads`` collects the fields, ``errors`` the errors.
+    ``columns`` has the expressions of the columns that the conditions since the last ``clear`` need, by their names.
     """
 
     def __init__(self, names: GlobalNames, errors: list[ConfigError]) -> None:
         self._names, self._errors = names, errors
         self.reads: set[str] = set()
+        self.columns: dict[str, str] = {}
 
     def expression(self, node: Condition) -> str:
         """Return the Python text of a condition."""
@@ -106,6 +108,8 @@ class ConditionWriter:
                 to_text(item.value) for item in node.right.items if isinstance(item, StringLiteral | NumberLiteral)
             )
             test = f"among({left}, {self._names.add('words', texts)})"
+        elif isinstance(node.left, StringLiteral) and isinstance(node.right, Selector):  # without a call for text
+            test = f"({left} in {right} if type({right}) is str else contains({right}, {left}))"
         else:
             test = f"contains({right}, {left})"
         return test if node.op == "in" else f"not ({test})"
@@ -140,17 +144,19 @@ class ConditionWriter:
                 self._errors.append(ConfigError(str(error), node.span, "write [outer][inner]"))
                 return "None"
             self.reads.add(ref.text)
-            return field_expression(ref, self._names)
+            return self._value(ref)
         if isinstance(node, StringLiteral | NumberLiteral):
             return repr(node.value)
         if isinstance(node, ArrayLiteral):
             return repr([item.value for item in node.items if isinstance(item, StringLiteral | NumberLiteral)])
         return "None"
 
-
-def field_expression(ref: FieldRef, names: GlobalNames) -> str:
-    """Return the Python text that reads a field of ``event``."""
-    if len(ref.path) == 1:
-        return f"event.get({ref.top!r})"
-    getter: Callable[[Event], Any] = ref.get
-    return f"{names.add('get_' + '_'.join(ref.path), getter)}(event)"
+    def _value(self, ref: FieldRef) -> str:
+        """Return the expression of a field's value in ``row``, and note the column that it needs."""
+        column = f"table.column({ref.top!r})"
+        if len(ref.path) > 1:
+            column = f"table.values({self._names.add('field_' + '_'.join(ref.path), ref)})"
+        name = f"{identifier('_'.join(ref.path))}_values"
+        while self.columns.setdefault(name, column) != column:
+            name += "_"
+        return f"{name}[row]"

@@ -8,10 +8,13 @@ values without an order, is false (Logstash logs it; here ``>`` and ``<=`` are t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from ingestd.event.sprintf import to_text
+from ingestd.event.table import ABSENT, Rows
 
 _UNSAFE = re.compile(r"[^a-z0-9_]+")
 
@@ -24,27 +27,36 @@ class GlobalNames:
 
     def add(self, stem: str, value: Any) -> str:
         """Bind ``value`` to a new name that starts with ``stem`` and return the name."""
-        safe = _UNSAFE.sub("_", stem.lower()).strip("_") or "value"
         number = 0
-        while (name := f"{safe}_{number}") in self.values:
+        while (name := f"{identifier(stem)}_{number}") in self.values:
             number += 1
         self.values[name] = value
         return name
 
 
+def identifier(text: str) -> str:
+    """Return a part of a Python identifier that resembles ``text``."""
+    return _UNSAFE.sub("_", text.lower()).strip("_") or "value"
+
+
 def truthy(value: Any) -> bool:
     """Return whether a value counts as true: it exists, and is neither false nor empty text nor ``"false"``."""
-    return value is not None and value is not False and value not in ("", "false")
+    return value is not None and value is not False and value is not ABSENT and value not in ("", "false")
 
 
 def equal(left: Any, right: Any) -> bool:
     """Return whether two values are the same, of the same type: as in Logstash, 1 is neither 1.0 nor true."""
+    if left is ABSENT or right is ABSENT:  # the same as null
+        return left in _MISSING and right in _MISSING
     return type(left) is type(right) and bool(left == right)
+
+
+_MISSING = (None, ABSENT)
 
 
 def contains(container: Any, item: Any) -> bool:
     """Return ``item in container``: a member of an array, a substring of a text, else an equal value."""
-    if item is None or container is None or type(item) in (list, dict):
+    if item in _MISSING or container in _MISSING or type(item) in (list, dict):
         return False
     if type(container) is list:
         return any(equal(member, item) for member in container)
@@ -55,7 +67,7 @@ def contains(container: Any, item: Any) -> bool:
 
 def among(item: Any, texts: frozenset[str]) -> bool:
     """Return whether the text of ``item`` is one of the texts of an array in the config."""
-    return item is not None and type(item) not in (list, dict) and to_text(item) in texts
+    return item not in _MISSING and type(item) not in (list, dict) and to_text(item) in texts
 
 
 def less(left: Any, right: Any) -> bool:
@@ -76,7 +88,14 @@ def _ordered(left: Any, right: Any) -> bool:
     return (type(left) is str and type(right) is str) or (type(left) in (int, float) and type(right) in (int, float))
 
 
+def split(rows: Rows, hits: Sequence[bool]) -> tuple[list[int], list[int]]:
+    """Return the rows that a condition is true of, and the others."""
+    return [*compress(rows, hits)], [*compress(rows, map(not_, hits))]
+
+
 HELPERS: dict[str, Callable[..., Any]] = {
+    "split": split,
+    "compress": compress,
     "truthy": truthy,
     "equal": equal,
     "contains": contains,

@@ -14,15 +14,15 @@ from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
 from ingestd.config.nodes import Config, StringLiteral
-from ingestd.event.event_id import copy_key
-from ingestd.event.fields import Event, FieldRef, add_tag
-from ingestd.event.record import Record
+from ingestd.event.fields import Event, add_tag
+from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
-from ingestd.plugins.interfaces import Codec, Decoded, Input, Output
-from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning
+from ingestd.plugins.interfaces import Codec, Input, Output
+from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
 
-Decorate = Callable[[Event], None]
-Run = Callable[..., list[list[Record]]]
+ChangeEvent = Callable[[Event], None]
+Decorate = Callable[[Table, Rows], None]
+Run = Callable[[Table, Decorate | None, int, Tally], list[Rows]]
 FailureHandler = Callable[[Step, Event, Exception], None]
 
 
@@ -54,24 +54,16 @@ class Pipeline:
     projection: Projection
     code: GeneratedCode
 
-    @property
-    def touched(self) -> tuple[str, ...]:
-        """The top-level fields that the pipeline may set or remove."""
-        touch = self.projection.touch
-        return tuple(sorted({FieldRef(name).top for name in touch.sets | touch.removes}))
-
-    def process(
-        self, decoded: Decoded, decorate: Decorate | None, received_ns: int, tally: Tally
-    ) -> list[list[Record]]:
-        """Run the filters over decoded records and return a list of records for each route.
+    def process(self, table: Table, decorate: Decorate | None, received_ns: int, tally: Tally) -> list[Rows]:
+        """Run the filters over the events of a chunk and return the rows of each route.
 
         Args:
-            decoded: From the codec.
+            table: From the codec.
             decorate: The common options of the input.
             received_ns: When they were received: nanoseconds since the epoch.
             tally: Where the events that filters drop and create are counted.
         """
-        return self.run(decoded.raws, decoded.events, decoded.keys, decorate, received_ns, tally)
+        return self.run(table, decorate, received_ns, tally)
 
 
 def compile_pipeline(
@@ -90,7 +82,7 @@ def compile_pipeline(
     builder = _PluginBuilder(
         replace(context, fields=projection.fields, whole=projection.touch.whole), errors, on_failure or _ignore
     )
-    code.names.values.update(builder.filters(bound))
+    code.names.values.update(builder.filters(bound) | code.fields)
     inputs = [built for step in bound.inputs if (built := builder.input(step)) is not None]
     routes = [[output for step in route if (output := builder.output(step)) is not None] for route in code.routes]
     fatal = [error for error in errors if error.severity == "error"]
@@ -161,23 +153,35 @@ class _PluginBuilder:
         """Return the global names of the generated code, except those of its conditions."""
         names: dict[str, Any] = {}
         for step in steps(bound.filters):
-            common_options = step.common_options.build()
-            context = replace(self._context, common_options=common_options or (lambda event: None))
-            built = self._build(step, context)
+            change = step.common_options.build()
+            built = self._build(step, replace(self._context, common_options=change or (lambda event: None)))
             if built is None:
                 continue
-            failed = self._failed(step)
-            names[step.name] = self._expander(step, built, failed) if step.spec.outcome == "any_number" else built
-            names[step.failed_name] = failed
-            if common_options is not None:
-                names[step.common_options_name] = common_options
+            names |= self._functions(step, built, change)
         return names
+
+    def _functions(self, step: Step, built: Any, change: ChangeEvent | None) -> dict[str, Any]:
+        """Return the global names of one filter; ``change``: its common options."""
+        failed = self._failed(step)
+        if step.spec.columns:
+            common_options = None if change is None else _for_rows(change, step.common_options.touch())
+            return {
+                step.name: built,
+                step.common_options_name: common_options,
+                step.failed_name: self._failed_rows(failed),
+            }
+        if step.spec.outcome == "any_number":
+            return {step.name: _expander(step.plugin_id, built, failed)}
+        return {step.name: built, step.common_options_name: change, step.failed_name: failed}
 
     def input(self, step: Step) -> BuiltInput | None:
         """Return a built input, None on errors."""
         codec = self._codec(step)
         built = self._build(step, replace(self._context, codec=codec))
-        decorate = _guarded_decorate(step.common_options.build(), self._failed(step))
+        change = step.common_options.build()
+        decorate = None
+        if change is not None:
+            decorate = _for_rows(_guarded(change, self._failed(step)), step.touch())
         return None if built is None else BuiltInput(step, built, codec, decorate)
 
     def output(self, step: Step) -> BuiltOutput | None:
@@ -202,29 +206,6 @@ class _PluginBuilder:
             self._errors.append(ConfigError(str(text), span, hint))
             return None
 
-    def _expander(
-        self, step: Step, expand: ExpandFn, failed: Callable[[Event, Exception], None]
-    ) -> Callable[[Record, Tally], list[Record]]:
-        """Return a function from one record to the records of the events that replace it."""
-        name = step.plugin_id
-
-        def records(record: Record, tally: Tally) -> list[Record]:
-            event, key = record[2], record[3]
-            try:
-                events = expand(event)
-            except Exception as error:  # noqa: BLE001 -- failing filters are caught only here
-                failed(event, error)
-                return [record]
-            if not events:
-                tally.dropped[name] += 1
-            elif len(events) > 1:
-                tally.created += len(events) - 1
-            return [
-                record if new is event else (None, new, new, copy_key(key, number)) for number, new in enumerate(events)
-            ]
-
-        return records
-
     def _failed(self, step: Step) -> Callable[[Event, Exception], None]:
         tag, report = step.spec.failure_tag or f"_{step.spec.name}_error", self._on_failure
 
@@ -234,16 +215,66 @@ class _PluginBuilder:
 
         return failed
 
+    @staticmethod
+    def _failed_rows(failed: Callable[[Event, Exception], None]) -> Callable[[Table, Rows, Exception], None]:
+        """Return what handles the failure of a filter that works on columns."""
 
-def _guarded_decorate(add: Decorate | None, failed: Callable[[Event, Exception], None]) -> Decorate | None:
-    """Return a function that adds the fields and tags of an input, and tags events for which that fails."""
-    if add is None:
-        return None
+        def failed_rows(table: Table, rows: Rows, error: Exception) -> None:
+            if len(rows) > 1:
+                table.fail()
+                return
+            events = table.take(rows, ("tags",))
+            failed(events[0], error)
+            table.put_back(rows, events, ("tags",))
 
-    def decorate(event: Event) -> None:
+        return failed_rows
+
+
+def _for_rows(change: ChangeEvent, touch: Touch) -> Decorate:
+    """Return a function that changes events in a table; ``touch``: the fields."""
+    names = tuple(sorted(touch.tops()))
+
+    def change_rows(table: Table, rows: Rows) -> None:
+        events = table.take(rows, names)
         try:
-            add(event)
+            for event in events:
+                change(event)
+        finally:  # what an event got before its failure stays
+            table.put_back(rows, events, names)
+
+    return change_rows
+
+
+def _guarded(change: ChangeEvent, failed: Callable[[Event, Exception], None]) -> ChangeEvent:
+    """Return a function that tags the events for which ``change`` fails."""
+
+    def guarded(event: Event) -> None:
+        try:
+            change(event)
         except Exception as error:  # noqa: BLE001 -- as for filters: the event goes on
             failed(event, error)
 
-    return decorate
+    return guarded
+
+
+def _expander(
+    plugin_id: str, expand: ExpandFn, failed: Callable[[Event, Exception], None]
+) -> Callable[[Table, Rows, Tally], Rows]:
+    """Return a function from rows to those of the events that replace theirs."""
+
+    def expanded(table: Table, rows: Rows, tally: Tally) -> Rows:
+        left: list[int] = []
+        for row, event in zip(rows, [*table.wholes(rows)], strict=True):
+            try:
+                events = expand(event)
+            except Exception as error:  # noqa: BLE001 -- failing filters are caught only here
+                failed(event, error)
+                events = [event]
+            if not events:
+                tally.dropped[plugin_id] += 1
+            elif len(events) > 1:
+                tally.created += len(events) - 1
+            left += [row if new is event else table.add_copy(row, number, new) for number, new in enumerate(events)]
+        return left
+
+    return expanded

@@ -131,7 +131,10 @@ class FieldRef:
 
     def get(self, event: Event) -> Any:
         """Return the value, ``None`` if the field is missing (or null)."""
-        node: Any = event.get(self.top)
+        return self.inside(event.get(self.top))
+
+    def inside(self, node: Any) -> Any:
+        """Return the value, given that of the top-level field."""
         for part in self.path[1:]:
             node = _step(node, part)
         return node

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from ingestd.event.fields import Event
+from ingestd.event.batch import Batch
+from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Render, Template
 
 _MAX_CACHED = 100_000
 _MINUTE = len("2026-11-22T10:00")
 
 
-def namer(template: Template, zone: datetime.tzinfo | None = None) -> Callable[[Sequence[Event]], list[str]]:
-    """Return a function from n events to their n names.
+def namer(template: Template, zone: datetime.tzinfo | None = None) -> Callable[[Batch], list[str]]:
+    """Return a function from the n events of a batch to their n names.
 
     A template that reads only ``@timestamp`` is rendered once per day, hour, minute or second, whichever it needs.
     ``zone``: the time zone of the rendered dates, None: UTC.
@@ -25,21 +26,22 @@ def namer(template: Template, zone: datetime.tzinfo | None = None) -> Callable[[
             None if prefix_length is None else max(prefix_length, _MINUTE)
         )  # time zone offsets are whole minutes
     if template.reads != {"@timestamp"} or prefix_length is None:
-        return lambda events: [render(event) for event in events]
+        tops = sorted({FieldRef(name).top for name in template.reads})
+        return lambda batch: [render(event) for event in batch.fields(tops)]
     cache: dict[str, str] = {}
 
-    def names(events: Sequence[Event]) -> list[str]:
+    def names(batch: Batch) -> list[str]:
+        stamps = batch.column("@timestamp")
         try:
-            return [cache[event["@timestamp"][:prefix_length]] for event in events]
+            return [cache[stamp[:prefix_length]] for stamp in stamps]
         except (KeyError, TypeError):
             pass
         if len(cache) > _MAX_CACHED:
             cache.clear()
-        for event in events:
-            stamp = event.get("@timestamp")
+        for stamp in stamps:
             if type(stamp) is str:
-                cache.setdefault(stamp[:prefix_length], render(event))
-        return [render(event) for event in events]
+                cache.setdefault(stamp[:prefix_length], render({"@timestamp": stamp}))
+        return [render({"@timestamp": stamp}) for stamp in stamps]
 
     return names
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Codec, Decoded
+from ingestd.event.table import Table
+from ingestd.plugins.interfaces import Codec
 from ingestd.protocols.lines import split_lines
 
 
@@ -20,15 +21,9 @@ class MixedCodec:
     text: Codec
     delimiter: bytes = b"\n"
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines, in their order."""
-        decoded = Decoded([], [], [])
-        for codec, part in self._parts(chunk):
-            raws, events, keys = codec.decode(part)
-            decoded.raws.extend(raws)
-            decoded.events.extend(events)
-            decoded.keys.extend(keys)
-        return decoded
+        return Table.joined([codec.decode(part) for codec, part in self._parts(chunk)])
 
     def _parts(self, chunk: Chunk) -> Iterator[tuple[Codec, Chunk]]:
         """Yield runs of lines for the same codec."""

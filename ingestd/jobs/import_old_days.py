@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ingestd.event.batch import Batch
 from ingestd.event.payload import Payload
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Output, Prepared

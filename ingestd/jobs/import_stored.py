@@ -11,9 +11,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from ingestd.event.batch import Batch
 from ingestd.event.event_id import parse_event_id
 from ingestd.event.payload import Payload
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Output, Prepared
 from ingestd.stores.base import Hit

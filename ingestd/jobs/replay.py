@@ -23,10 +23,10 @@ import msgspec
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
 from ingestd.dead_letters.dead_letter import DeadLetter, cause, to_base64
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.event_id import event_id, parse_event_id
+from ingestd.event.event_id import parse_event_id
 from ingestd.event.jsontext import loads
-from ingestd.event.record import Batch, Record
 from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
 
@@ -102,11 +102,12 @@ class Route:
         stream_id, offset = _stream_position(dead_letter)
         received_ns = dead_letter.received if dead_letter.received is not None else _ns(dead_letter.time)
         chunk = Chunk(dead_letter.input, stream_id, dead_letter.fields, offset, received_ns, 1, dead_letter.content)
-        routes = self.pipeline.process(built.codec.decode(chunk), built.decorate, received_ns, Tally())
+        table = built.codec.decode(chunk)
+        routes = self.pipeline.process(table, built.decorate, received_ns, Tally())
         found = [
-            (output, Batch(chosen, stream_id, self.pipeline.touched, time.time_ns()))
-            for records, outputs in zip(routes, self.pipeline.routes, strict=True)
-            if (chosen := _chosen(dead_letter, records, stream_id))
+            (output, chosen)
+            for rows, outputs in zip(routes, self.pipeline.routes, strict=True)
+            if len(chosen := _chosen(dead_letter, Batch(table, rows, stream_id, time.time_ns())))
             for output in outputs
         ]
         own = [(output, batch) for output, batch in found if _is_own(dead_letter, output)]
@@ -118,7 +119,7 @@ class Route:
         stream_id, key = (parts.stream_id, parts.key) if parts else (_stream_position(dead_letter)[0], "0")
         own = [output for output in self.outputs if _is_own(dead_letter, output)]
         for output in own or self.outputs:
-            yield output, Batch([(None, event, event, key)], stream_id, (), time.time_ns())
+            yield output, Batch.of_events([event], [key], stream_id, time.time_ns())
 
     def _input(self, name: str) -> BuiltInput:
         inputs = self.pipeline.inputs
@@ -221,11 +222,11 @@ def _stream_position(dead_letter: DeadLetter) -> tuple[str, int]:
     return f"{dead_letter.stream_id or 'deadletter'}.{digest}", 0
 
 
-def _chosen(dead_letter: DeadLetter, records: list[Record], stream_id: str) -> list[Record]:
-    """Return the records to send: if an output refused one of them, only that one."""
+def _chosen(dead_letter: DeadLetter, batch: Batch) -> Batch:
+    """Return the events to send: if an output refused one of them, only that one."""
     if dead_letter.stage != "output" or not dead_letter.id:
-        return records
-    return [record for record in records if event_id(stream_id, record[3]) == dead_letter.id]
+        return batch
+    return batch.part([position for position, event_id in enumerate(batch.ids()) if event_id == dead_letter.id])
 
 
 def _is_own(dead_letter: DeadLetter, output: BuiltOutput) -> bool:

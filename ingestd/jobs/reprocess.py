@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, loads
-from ingestd.event.record import Record, documents
+from ingestd.event.table import Table
 from ingestd.event.tally import Tally
 
 _BATCH = 500
@@ -61,14 +61,15 @@ class Reprocessing:
             _forget_failures(event)
             keys.append(event_id)
             events.append(event)
-        received_ns, found = time.time_ns(), dict[str, Record]()
-        for route in self._pipeline.run([None] * len(events), events, keys, None, received_ns, Tally()):
-            found.update((str(record[3]), record) for record in route)
+        table = Table.of_events(events, keys)
+        routes = self._pipeline.process(table, None, time.time_ns(), Tally())
+        found = [*dict.fromkeys(row for rows in routes for row in rows)]
+        ids = [str(table.keys[row]) for row in found]
         self.counts.read += len(stored)
-        self.counts.dropped += len(set(keys) - found.keys())
-        self.counts.failed += sum(_has_failed(record[2]) for record in found.values())
+        self.counts.dropped += len(set(keys) - {*ids})
+        self.counts.failed += sum(_has_failed(table.whole(row)) for row in found)
         self.counts.written += len(found)
-        yield from zip(found, documents(found.values(), ()), strict=True)
+        yield from zip(ids, table.documents(found), strict=True)
         self._progress(self.counts.read)
 
 

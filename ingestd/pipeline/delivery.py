@@ -14,8 +14,8 @@ from typing import Any
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.dead_letters.base import DurableDeadLetters
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
@@ -79,7 +79,7 @@ class Delivery:
         dead_letters: Where rejected events go.
         pipeline_id: Of the pipeline, for metrics.
         tasks: Of the pipeline: they end it when the output fails for good.
-        batch_of: Returns the records that the output gets of a chunk.
+        batches_of: Returns the events that the output gets of a chunk.
         max_delay: Seconds.
         max_bytes: Bytes of memory for what is in flight from which on ``has_room`` is false.
 
@@ -97,7 +97,7 @@ class Delivery:
         pipeline_id: str,
         tasks: BackgroundTasks,
         *,
-        batch_of: Callable[[Chunk], Batch],
+        batches_of: Callable[[Chunk], Sequence[Batch]],
         max_delay: float,
         max_bytes: int,
     ) -> None:
@@ -117,7 +117,7 @@ class Delivery:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
-        self._batch_of = batch_of
+        self._batches_of = batches_of
         self._isolation = Isolation(built, dead_letters, self._try)
         text = "an output failed; it is tried again"
         self._failing = Outage(log.exception, text, log.info, "the output works again")
@@ -317,18 +317,18 @@ class Delivery:
 
     async def _isolate(self, records: list[_InFlight]) -> None:
         """Deliver the events of ``records``, made of the journal again, but for those on which the output fails."""
-        batches = [(batch, record.tally) for record in records if (batch := await self._read_again(record)) is not None]
+        batches = [(batch, record.tally) for record in records for batch in await self._read_again(record)]
         for record in records:
             record.tally.queued = 0
         await self._isolation.run(batches)
 
-    async def _read_again(self, record: _InFlight) -> Batch | None:
-        """Return the events of a record, None if there is nothing to deliver (any more)."""
+    async def _read_again(self, record: _InFlight) -> Sequence[Batch]:
+        """Return the events of a record, none if there is nothing to deliver (any more)."""
         while record.payloads:
             try:
                 [entry, *_] = self._journal.read(record.start, 1)
                 if entry.end == record.end:
-                    return self._batch_of(entry.chunk)
+                    return self._batches_of(entry.chunk)
                 break
             except ValueError:  # nothing is left there
                 break
@@ -338,4 +338,4 @@ class Delivery:
         if record.payloads:  # damaged since it was read: the payload is all there is
             await self._try(list(record.payloads), math.inf)
             record.tally.delivered += record.tally.queued
-        return None
+        return ()

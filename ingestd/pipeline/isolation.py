@@ -13,7 +13,7 @@ from typing import Any
 
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.dead_letters.base import DeadLetters
-from ingestd.event.record import Batch
+from ingestd.event.batch import Batch
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.pipeline.processing import prepare

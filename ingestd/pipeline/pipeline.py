@@ -17,9 +17,9 @@ from ingestd import metrics
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.dead_letters.base import DurableDeadLetters
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.fields import Event
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
@@ -78,7 +78,7 @@ class RunningPipeline:
                     dead_letters,
                     name,
                     self._tasks,
-                    batch_of=partial(self._batch_of, route),
+                    batches_of=partial(self._batches_of, route),
                     max_delay=max_delay,
                     max_bytes=share,
                 ),
@@ -301,8 +301,8 @@ class RunningPipeline:
             log.warning("the journal was repaired", pipeline=self.name, repair=str(repair))
         self._repairs = len(self.journal.repairs)
 
-    def _batch_of(self, route: int, chunk: Chunk) -> Batch:
-        return self._processing.batch(chunk, self._input_of(chunk), route)
+    def _batches_of(self, route: int, chunk: Chunk) -> Sequence[Batch]:
+        return self._processing.batches(chunk, self._input_of(chunk), route)
 
     def _input_of(self, chunk: Chunk) -> BuiltInput:
         """Return the input of a chunk; if the config no longer has it, the first one, whose codec is the best guess."""

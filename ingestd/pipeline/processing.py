@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
 from ingestd.dead_letters.base import DeadLetters
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch, Record
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Rejection
 
 log = get_logger(__name__)
 
-Routes = list[list[Record]]
-"""The records for each route of a pipeline."""
+Routes = list[list[Batch]]
+"""The events for each route of a pipeline: one batch, or several if a chunk had to be processed in parts."""
 
 
 class Processed(NamedTuple):
@@ -44,7 +44,7 @@ class Processing:
 
     def __init__(self, name: str, pipeline: Pipeline, dead_letters: DeadLetters) -> None:
         self._name, self._pipeline, self._dead_letters = name, pipeline, dead_letters
-        self._touched, self._always = pipeline.touched, pipeline.code.always
+        self._always = pipeline.code.always
 
     def process(
         self, chunk: Chunk, built: BuiltInput, outputs: Sequence[tuple[int, BuiltOutput]], *, count: bool
@@ -56,16 +56,12 @@ class Processing:
         routes, tally = self._filter(chunk, built)
         if count:
             self._count(tally)
-        batches = [self._batch(records, chunk) for records in routes]
-        return [self._prepare(batches[route], tally.copy(), output, route) for route, output in outputs]
+        return [self._prepare(routes[route], tally.copy(), output, route) for route, output in outputs]
 
-    def batch(self, chunk: Chunk, built: BuiltInput, route: int) -> Batch:
-        """Return the records of a chunk for one route, once more."""
+    def batches(self, chunk: Chunk, built: BuiltInput, route: int) -> Sequence[Batch]:
+        """Return the events of a chunk for one route, once more."""
         routes, _ = self._filter(chunk, built)
-        return self._batch(routes[route], chunk)
-
-    def _batch(self, records: list[Record], chunk: Chunk) -> Batch:
-        return Batch(records, chunk.stream_id, self._touched, chunk.time_ns)
+        return routes[route]
 
     def _filter(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
@@ -76,15 +72,16 @@ class Processing:
         tally = Tally()
         for frame in split_chunk(chunk, built.codec.delimiter, 1):
             found, counts = self._run_frame(frame, built)
-            for all_records, records in zip(routes, found, strict=True):
-                all_records.extend(records)
+            for batches, more in zip(routes, found, strict=True):
+                batches.extend(more)
             tally.add(counts)
         return routes, tally
 
     def _run(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
-        decoded = built.codec.decode(chunk)
-        tally = Tally(received=len(decoded.events))
-        return self._pipeline.process(decoded, built.decorate, chunk.time_ns, tally), tally
+        table = built.codec.decode(chunk)
+        tally = Tally(received=len(table))
+        routes = self._pipeline.process(table, built.decorate, chunk.time_ns, tally)
+        return [[Batch(table, rows, chunk.stream_id, chunk.time_ns)] for rows in routes], tally
 
     def _run_frame(self, frame: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
@@ -108,11 +105,17 @@ class Processing:
         for name, number in tally.dropped.items():
             metrics.EVENTS_DROPPED.add(number, self._name, name)
 
-    def _prepare(self, batch: Batch, tally: Tally, output: BuiltOutput, route: int) -> Processed:
+    def _prepare(self, batches: Sequence[Batch], tally: Tally, output: BuiltOutput, route: int) -> Processed:
+        tally.queued = sum(map(len, batches))
         if route not in self._always:
-            tally.elsewhere = tally.passed - tally.dead - len(batch)
-        tally.queued = len(batch)
-        payloads, rejected, size = prepare(output, batch) if batch.records else ([], [], 0)
+            tally.elsewhere = tally.passed - tally.dead - tally.queued
+        payloads, rejected, size = list[Any](), list[Rejection](), 0
+        for batch in batches:
+            if len(batch):
+                more, refused, more_bytes = prepare(output, batch)
+                payloads += more
+                rejected += refused
+                size += more_bytes
         return Processed(payloads, rejected, size, tally)
 
 

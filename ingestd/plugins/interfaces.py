@@ -6,21 +6,10 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
-from ingestd.event.fields import Event
-from ingestd.event.record import Batch
+from ingestd.event.table import Table
 from ingestd.event.tally import Tally
-
-
-class Decoded(NamedTuple):
-    """The n records of a chunk: see ``ingestd.event.record.Record`` for the meaning of each part.
-
-    ``raws[i]`` is None where ``events[i]`` is the whole record. ``keys`` are ascending and unique in the stream.
-    """
-
-    raws: list[bytes | None]
-    events: list[Event]
-    keys: list[int]
 
 
 class Codec(Protocol):
@@ -30,7 +19,7 @@ class Codec(Protocol):
     def delimiter(self) -> bytes | None:
         """The end of a frame in a stream; None: every message is one frame."""
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Return the records of ``chunk``. Never raises on bad data: that becomes an event with a tag.
 
         Every event has ``@version`` and ``@timestamp`` in UTC, by default the time of receipt.

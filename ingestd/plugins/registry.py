@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
 from ingestd.event.fields import Event, FieldRef
+from ingestd.event.table import Rows, Table
 from ingestd.settings import Settings
 
 Kind = Literal["input", "codec", "filter", "output"]
@@ -30,6 +31,13 @@ failure tag, counts, and goes on with the next filter. Outcome ``one_or_none``: 
 
 TimedFilterFn = Callable[[Event, int], bool]
 """A ``FilterFn`` that is also given when the event was received: nanoseconds since the epoch. See ``timed``."""
+
+ColumnsFn = Callable[[Table, Rows, int], Rows]
+"""A filter that works on columns: see ``columns``. It changes some rows, and returns those for which it succeeded.
+
+Its last argument is when the events were received, in nanoseconds since the epoch. If it raises, it is called for each
+row alone, as if the first call had not been.
+"""
 
 ExpandFn = Callable[[Event], list[Event]]
 """Outcome ``any_number``: returns the events that replace the given one, which may be among them."""
@@ -124,8 +132,10 @@ class PluginSpec:
     touches: Callable[[Any], Touch]
     outcome: Outcome = "one"
     failure_tag: str = ""
+    columns: bool = False
+    """Whether a filter works on columns (``ColumnsFn``)."""
     timed: bool = False
-    """Whether a filter is given the time of receipt (``TimedFilterFn``)."""
+    """Whether a filter of events is given the time of receipt (``TimedFilterFn``)."""
     codec: str = ""
     """Name of the default codec of an input or output; empty: it has no codec."""
     warnings: Callable[[Any], Iterable[str]] = no_warnings
@@ -184,20 +194,22 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     touches: Callable[[Any], Touch],
     outcome: Outcome = "one",
     failure_tag: str = "",
+    columns: bool = False,
     timed: bool = False,
     warnings: Callable[[Any], Iterable[str]] = no_warnings,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
-    ``build`` returns a ``FilterFn``, a ``TimedFilterFn`` if it is ``timed``, or an ``ExpandFn``, as ``outcome`` says;
-    what can fail at start fails there. ``failure_tag`` is added to an event for which the function raises (default
-    ``_<name>_error``).
+    ``build`` returns a ``ColumnsFn`` if ``columns``, a ``FilterFn``, a ``TimedFilterFn`` if it is ``timed``, or an
+    ``ExpandFn``, as ``outcome`` says; what can fail at start fails there. ``failure_tag`` is added to an event for
+    which the function raises (default ``_<name>_error``).
     """
 
     def register(build: _Build) -> _Build:
         tag = failure_tag or f"_{name}_error"
         doc = build.__doc__ or ""
-        _register(PluginSpec("filter", name, options, build, doc, touches, outcome, tag, timed, warnings=warnings))
+        spec = PluginSpec("filter", name, options, build, doc, touches, outcome, tag, columns, timed)
+        _register(dataclasses.replace(spec, warnings=warnings))
         return build
 
     return register

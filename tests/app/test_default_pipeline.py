@@ -9,8 +9,8 @@ import pytest
 
 from ingestd.app.pipelines import default_config
 from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -26,9 +26,9 @@ def documents(*records: dict[str, Any], **settings: Any) -> list[dict[str, Any]]
     pipeline = compile_pipeline(default_config(Settings(**settings)), BuildContext())
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
     chunk = Chunk("tcp_0", "s", {}, 0, RECEIVED_NS, 0, data)
-    decoded = pipeline.inputs[0].codec.decode(chunk)
-    [batch] = pipeline.process(decoded, None, RECEIVED_NS, Tally())
-    return [json.loads(document) for document in Batch(batch, "s", pipeline.touched, RECEIVED_NS).documents()]
+    table = pipeline.inputs[0].codec.decode(chunk)
+    [rows] = pipeline.process(table, None, RECEIVED_NS, Tally())
+    return [json.loads(document) for document in Batch(table, rows, "s", RECEIVED_NS).documents()]
 
 
 def record(message: str, **fields: Any) -> dict[str, Any]:

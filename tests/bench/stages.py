@@ -10,8 +10,8 @@ from typing import Any
 
 from ingestd.app.pipelines import default_config
 from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.journal import Journal
 from ingestd.plugins.registry import BuildContext
@@ -46,7 +46,6 @@ def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
 def _once(lines: list[bytes]) -> dict[str, float]:
     pipeline = compile_pipeline(default_config(Settings(elasticsearch="http://127.0.0.1:1")), BuildContext())
     codec, output = pipeline.inputs[0].codec, pipeline.routes[0][0].output
-    touched = pipeline.touched
     spent: dict[str, float] = {}
 
     def timed(stage: str, action: Callable[[], Any]) -> Any:
@@ -60,9 +59,9 @@ def _once(lines: list[bytes]) -> dict[str, float]:
         journal.consumers(["output"])
         for chunk in _chunks(lines):
             end = timed("journal", lambda: journal.append([chunk]))  # noqa: B023
-            decoded = timed("decode", lambda: codec.decode(chunk))  # noqa: B023
-            (records,) = timed("filter", lambda: pipeline.process(decoded, None, chunk.time_ns, Tally()))  # noqa: B023
-            batch = Batch(records, "bench", touched, chunk.time_ns)
+            table = timed("decode", lambda: codec.decode(chunk))  # noqa: B023
+            (rows,) = timed("filter", lambda: pipeline.process(table, None, chunk.time_ns, Tally()))  # noqa: B023
+            batch = Batch(table, rows, "bench", chunk.time_ns)
             timed("documents", batch.documents)
             payload = timed("payload", lambda: output.prepare(batch)).payload  # noqa: B023
             timed("bulk body", lambda: bulk_body([(payload.actions, payload.documents)]))  # noqa: B023

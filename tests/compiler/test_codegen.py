@@ -15,8 +15,10 @@ from ingestd.compiler.conditions import ConditionWriter
 from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.config.nodes import Condition
 from ingestd.config.parser import parse
+from ingestd.event.table import Table
 from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import FRAME, build, documents, lines
+from tests.plugins.filters.tables import on_event
 
 Event = dict[str, Any]
 
@@ -72,7 +74,7 @@ class Walker:
         function = step.spec.build(step.options, BuildContext(common_options=common_options))
         if step.spec.outcome == "any_number":
             return list(function(event))
-        done = function(event)
+        done = on_event(function, event) if step.spec.columns else function(event)
         if step.spec.outcome == "one_or_none":
             return [] if done else [event]
         if done:
@@ -81,9 +83,10 @@ class Walker:
 
     @staticmethod
     def _is_true(test: Condition, event: Event) -> bool:
-        names = GlobalNames(HELPERS)
-        text = ConditionWriter(names, []).expression(test)
-        return bool(eval(text, dict(names.values), {"event": event}))
+        writer = ConditionWriter(names := GlobalNames(HELPERS), [])
+        text, table = writer.expression(test), Table.of_events([event], [0])
+        columns = {name: eval(column, dict(names.values), {"table": table}) for name, column in writer.columns.items()}
+        return bool(eval(text, dict(names.values), {"row": 0, **columns}))
 
 
 @settings(max_examples=150, deadline=None)

@@ -57,7 +57,14 @@ plugin = st.one_of(
         ref,
         st.sampled_from(["verb", "message", "level", "[extra][x]"]),
     ),
+    st.builds('grok {{ match => {{ "{}" => "%{{WORD:verb}}" }} overwrite => "verb" }}'.format, ref),
     st.builds('date {{ match => ["{}", "ISO8601"] }}'.format, ref),
+    st.just("access_line { }"),
+    st.just('access_line { source => "path" request => "[extra][x]" add_tag => "t" }'),
+    st.builds('search_word {{ source => "{}" target => "{}" }}'.format, ref, ref),
+    st.builds('client_address {{ source => ["{}", "message"] target => "{}" }}'.format, ref, ref),
+    st.just('log_fields { add_field => { "new" => "%{level}" } }'),
+    st.builds('geoip {{ source => "{}" target => "{}" }}'.format, ref, ref),
     st.just("drop { percentage => 100 }"),
     st.just('clone { clones => ["copy"] }'),
 )
@@ -68,10 +75,19 @@ statement = st.recursive(
 )
 programs = st.lists(statement, min_size=1, max_size=5).map("\n".join)
 
+LINES = [
+    '"GET /search?q=%EC%84%9C HTTP/1.1" 200 5316',
+    '192.0.2.5 - - [28/Nov/2026:10:00:00 +0900] "GET /?q=a HTTP/1.1" 404 5 "-" "agent"',
+    "<WSGIRequest: GET '/search?q=b'>",
+    "<socket.socket fd=9, raddr=('203.0.113.5', 36965)>",
+]
+
 # --- records ---------------------------------------------------------------------------------------------------
 
 text = st.one_of(
-    st.sampled_from(["x", "GET /search?q=%EC%84%9C%EC%9A%B8+a HTTP/1.1", "서울 맛", "", "5", 'a\nb\t"\\\u2028', "😀"]),
+    st.sampled_from(
+        ["x", "GET /search?q=%EC%84%9C%EC%9A%B8+a HTTP/1.1", "서울 맛", *LINES, "", "5", 'a\nb\t"\\\u2028', "😀"]
+    ),
     st.text(max_size=8),
 )
 number = st.one_of(st.integers(-5, 600), st.integers(-(2**80), 2**80), st.floats(allow_nan=False, allow_infinity=False))

@@ -7,8 +7,8 @@ from typing import Any
 
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.parser import parse
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 
@@ -26,9 +26,9 @@ def build(config: str, *, project_fields: bool = True) -> Pipeline:
 def encode(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[Batch]:
     """Decode and filter one chunk; return a batch for each route."""
     built = pipeline.inputs[0]
-    decoded = built.codec.decode(Chunk("stdin_0", "o", {"host": "h"}, offset, RECEIVED_NS, 0, data))
-    routes = pipeline.process(decoded, built.decorate, RECEIVED_NS, Tally())
-    return [Batch(records, "o", pipeline.touched, RECEIVED_NS) for records in routes]
+    table = built.codec.decode(Chunk("stdin_0", "o", {"host": "h"}, offset, RECEIVED_NS, 0, data))
+    routes = pipeline.process(table, built.decorate, RECEIVED_NS, Tally())
+    return [Batch(table, rows, "o", RECEIVED_NS) for rows in routes]
 
 
 def documents(pipeline: Pipeline, data: bytes, offset: int = 0) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.parser import parse
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import NOW, RECEIVED_NS
@@ -29,15 +29,15 @@ def pipeline(codec: str, output_codec: str = "json_lines", kind: str = "generato
 def decode(codec: str, data: bytes, kind: str = "generator") -> list[dict[str, Any]]:
     """Return the documents without what every new event gets."""
     built = pipeline(codec, kind=kind)
-    decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
-    [records] = built.process(decoded, None, RECEIVED_NS, Tally())
-    documents = [json.loads(document) for document in Batch(records, "o", (), RECEIVED_NS).documents()]
+    table = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
+    [rows] = built.process(table, None, RECEIVED_NS, Tally())
+    documents = [json.loads(document) for document in Batch(table, rows, "o", RECEIVED_NS).documents()]
     return [{key: value for key, value in document.items() if GENERATED.get(key) != value} for document in documents]
 
 
 def encode(codec: str, *events: dict[str, Any]) -> bytes:
     built = pipeline("json_lines", codec)
-    batch = Batch([(None, e, e, n) for n, e in enumerate(events)], "o", (), 0)
+    batch = Batch.of_events(events, range(len(events)), "o", 0)
     result: bytes = built.routes[0][0].output.prepare(batch).payload
     return result
 
@@ -206,10 +206,10 @@ pieces = st.one_of(
 def test_no_bytes_stop_a_stream(codec: str, data: bytes) -> None:
     """Whatever comes, it becomes events that can be written again, each with a time and a version."""
     built = CODECS[codec]
-    decoded = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
-    assert len(decoded.raws) == len(decoded.events) == len(decoded.keys)
-    [records] = built.process(decoded, None, RECEIVED_NS, Tally())
-    for document in Batch(records, "o", built.touched, RECEIVED_NS).documents():
+    table = built.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, data))
+    assert len(table.raws) == len(table.events) == len(table.keys)
+    [rows] = built.process(table, None, RECEIVED_NS, Tally())
+    for document in Batch(table, rows, "o", RECEIVED_NS).documents():
         assert {"@timestamp", "@version"} <= json.loads(document).keys()
         assert b"\n" not in document
 

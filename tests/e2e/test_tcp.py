@@ -16,8 +16,8 @@ import pytest
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Stream
-from ingestd.event.record import Batch
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.pipeline import RunningPipeline

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestd.event.batch import Batch
 from ingestd.event.index_name import namer
 from ingestd.event.sprintf import Template
 
@@ -47,7 +48,7 @@ def test_a_name_is_the_rendered_text(text: str, batches: list[list[dict[str, Any
     template = Template(text)
     names = namer(template)
     for batch in batches:
-        assert names(batch) == [template.render(event) for event in batch]
+        assert names(Batch.of_events(batch, range(len(batch)), "o", 0)) == [template.render(event) for event in batch]
 
 
 @pytest.mark.parametrize(("text", "length"), PREFIX_LENGTHS.items())

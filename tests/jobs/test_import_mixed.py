@@ -36,9 +36,10 @@ def test_each_line_by_itself() -> None:
         json_lines.build(json_lines.Options(), BuildContext()), line.build(line.Options(), BuildContext())
     )
     data = b'a\n\n{"n":1,"@timestamp":"2026-11-20T10:00:00.000Z"}\n [{"n":2}]\n{"n":\nb\r\n{it}\n{"n":3}'
-    decoded = codec.decode(Chunk("i", "s", {"host": "h"}, 100, 0, 0, data))
-    found = [event.get("n", event.get("message")) for event in decoded.events]
+    table = codec.decode(Chunk("i", "s", {"host": "h"}, 100, 0, 0, data))
+    events = [table.event(row) for row in table.rows]
+    found = [event.get("n", event.get("message")) for event in events]
     assert found == ["a", 1, 2, '{"n":', "b", "{it}", 3]
-    assert [data[key - 100 :][:1] for key in decoded.keys] == [b"a", b"{", b" ", b"{", b"b", b"{", b"{"]
-    assert [event.get("host") for event in decoded.events] == ["h", None, None, None, "h", "h", None]
-    assert [event.get("tags") for event in decoded.events if "tags" in event] == [["_jsonparsefailure"]]
+    assert [data[int(key) - 100 :][:1] for key in table.keys] == [b"a", b"{", b" ", b"{", b"b", b"{", b"{"]
+    assert [event.get("host") for event in events] == ["h", None, None, None, "h", "h", None]
+    assert [event.get("tags") for event in events if "tags" in event] == [["_jsonparsefailure"]]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from ingestd.event.batch import Batch
 from ingestd.event.payload import Payload
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.jobs.import_old_days import KeepOldDays, OldDays
 from ingestd.plugins.interfaces import Prepared

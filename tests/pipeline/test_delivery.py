@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
@@ -116,14 +116,14 @@ class Road:
             self.letters,
             "main",
             self.tasks,
-            batch_of=self.batch_of,
+            batches_of=self.batches_of,
             max_delay=max_delay,
             max_bytes=max_bytes,
         )
 
-    def batch_of(self, chunk: Chunk) -> Batch:
-        events = [{"n": int(number)} for number in chunk.data.split()]
-        return Batch([(None, event, event, event["n"]) for event in events], "o", (), 0)
+    def batches_of(self, chunk: Chunk) -> list[Batch]:
+        keys = [int(number) for number in chunk.data.split()]
+        return [Batch.of_events([{"n": key} for key in keys], keys, "o", 0)]
 
     def append(self, data: bytes = b"x") -> Position:
         return self.journal.append([self.chunk(data)])
@@ -137,7 +137,7 @@ class Road:
         for number in numbers:
             event = {"n": number}
             ends.append(self.append(b"%d" % number))
-            batch = Batch([(None, event, event, number)], "o", (), 0)
+            batch = Batch.of_events([event], [number], "o", 0)
             processed = Processed(*prepare(self.delivery.built, batch), Tally(received=1, queued=1))
             self.delivery.take(self.chunk(), processed._replace(size=size), ends[-1])
         return ends
@@ -440,7 +440,7 @@ async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
     output = Faulty()
     road = await begun(output)
     events = [{"n": number} for number in range(6)]
-    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", (), 0)
+    batch = Batch.of_events(events, range(len(events)), "o", 0)
     processed = Processed(*prepare(road.delivery.built, batch), Tally(received=6, queued=6))
     assert len(processed.rejected) == 1
     end = road.append()

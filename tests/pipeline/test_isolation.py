@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import delivery as module
@@ -39,7 +39,7 @@ class Output:
         pass
 
     def prepare(self, batch: Batch) -> Prepared[list[int]]:
-        return Prepared([event["n"] for event in batch.fields()], 10 * len(batch))
+        return Prepared([event["n"] for event in batch.fields(("n",))], 10 * len(batch))
 
     async def deliver(self, payloads: Sequence[list[int]]) -> Sequence[Tally] | None:
         self.away -= 1
@@ -61,17 +61,20 @@ async def run(output: Any, chunks: list[list[int]]) -> tuple[Letters, Tally]:
     journal, letters = MemoryJournal(), Letters()
     journal.consumers([built.step.plugin_id])
 
-    def batch_of(chunk: Chunk) -> Batch:
-        return Batch([(None, {"n": int(n)}, {"n": int(n)}, int(n)) for n in chunk.data.split()], "o", (), 0)
+    def batches_of(chunk: Chunk) -> list[Batch]:
+        keys = [int(number) for number in chunk.data.split()]
+        return [Batch.of_events([{"n": key} for key in keys], keys, "o", 0)]
 
     tasks = BackgroundTasks("pipeline main")
-    delivery = Delivery(built, journal, letters, "main", tasks, batch_of=batch_of, max_delay=0.01, max_bytes=1 << 20)
+    delivery = Delivery(
+        built, journal, letters, "main", tasks, batches_of=batches_of, max_delay=0.01, max_bytes=1 << 20
+    )
     await delivery.start()
     for numbers in chunks:
         data = b"".join(b"%d\n" % number for number in numbers)
         chunk = Chunk("stdin_0", "o", {}, 0, TIME_NS, len(numbers), data)
         end = journal.append([chunk])
-        processed = Processed(*prepare(built, batch_of(chunk)), Tally(received=len(numbers), queued=len(numbers)))
+        processed = Processed(*prepare(built, *batches_of(chunk)), Tally(received=len(numbers), queued=len(numbers)))
         delivery.take(chunk, processed, end)
     async with asyncio.timeout(WAIT_SECONDS):
         await delivery.close()

@@ -18,8 +18,8 @@ from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
-from ingestd.event.record import Batch
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.journal.journal import Journal

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from ingestd.compiler.pipeline import BuiltOutput
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import event_id
 from ingestd.event.fields import Event
-from ingestd.event.record import Batch
+from ingestd.event.table import Table
 from ingestd.event.tally import Tally
 from ingestd.journal.base import Position
 from ingestd.pipeline.processing import Processed, Processing, split_chunk
-from ingestd.plugins.interfaces import Decoded, Prepared, Rejection
+from ingestd.plugins.interfaces import Prepared, Rejection
 from tests.conformance.running import FRAME, build
 
 FILTERS = 'if [n] == 1 { drop { } } if [n] == 2 { clone { clones => ["copy"] } }'
@@ -52,11 +53,11 @@ class Codec:
     def __init__(self, inner: Any, fault: bytes) -> None:
         self._inner, self._fault, self.delimiter = inner, fault, inner.delimiter
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         if self._fault in chunk.data:
             raise RecursionError("too deep")
-        decoded: Decoded = self._inner.decode(chunk)
-        return decoded
+        table: Table = self._inner.decode(chunk)
+        return table
 
     def encode(self, batch: Batch) -> bytes:
         return b""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import Key
 from ingestd.event.fields import Event, add_tag, legal_tags
+from ingestd.event.table import Table
 from ingestd.event.timestamp import from_epoch, normalise
 
 _RENAMED = {  # python-logstash: field in version 0, in version 1
@@ -16,6 +19,27 @@ _RENAMED = {  # python-logstash: field in version 0, in version 1
     "@type": "type",
 }
 _RENAMED_EXTRAS = {"levelname": "level", "logger": "logger_name"}
+
+
+class Records:
+    """Collects the events of a chunk one by one."""
+
+    __slots__ = ("_events", "_keys", "_raws")
+
+    def __init__(self) -> None:
+        self._raws: list[bytes | None] = []
+        self._events: list[Event] = []
+        self._keys: list[Key] = []
+
+    def add(self, raw: bytes | None, event: Event, key: Key) -> None:
+        """Add an event; ``raw``: see ``Table``. Without it the event is whole, else it has its touched fields."""
+        self._raws.append(raw)
+        self._events.append(event)
+        self._keys.append(key)
+
+    def table(self, names: Collection[str] = ()) -> Table:
+        """Return the events; ``names``: the touched fields."""
+        return Table.of_records(self._raws, self._events, self._keys, names)
 
 
 def receive_time(chunk: Chunk) -> str:

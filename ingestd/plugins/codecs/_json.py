@@ -8,31 +8,40 @@ decoded line by line, and a line that is not JSON becomes an event with the text
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Collection, Sequence
 from io import BytesIO
 from itertools import accumulate
-from typing import Annotated, Any, Required, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import msgspec
+from msgspec.structs import astuple
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import Key
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.jsontext import NotJsonError, loads
-from ingestd.event.record import Batch
+from ingestd.event.table import ABSENT, Table
 from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
-from ingestd.plugins.codecs._events import complete, receive_time
-from ingestd.plugins.interfaces import Decoded
+from ingestd.plugins.codecs._events import Records, complete, receive_time
 
-_MAX_SECONDS = 100_000
-"""How many distinct seconds to cache as valid: about a day of them, 10 MB."""
+_DAY = len("2026-11-22")
+_MAX_DAYS = 10_000
+"""How many days to cache as valid: 1 MB."""
 
-_FRACTIONS = frozenset(f".{milliseconds:03}Z" for milliseconds in range(1000))
-"""The end of a timestamp with milliseconds, after its seconds."""
+_all_milliseconds = re.compile(
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z)*+"
+).fullmatch
 
 _ORIGINAL = FieldRef("[event][original]")
 
-_ABSENT = Annotated[int, msgspec.Meta(gt=0, lt=0)]
+_NO_VALUE = Annotated[int, msgspec.Meta(gt=0, lt=0)]
 """Matches no value: a decoder rejects a record that has such a field."""
+
+_REQUIRED: dict[str, Any] = {"@timestamp": str, "@version": Any}
+"""What a record must have to stay text."""
 
 
 class JsonDecoder:
@@ -59,47 +68,56 @@ class JsonDecoder:
         self._not_raw = frozenset({"@metadata", "@fields", *whole})
         self._utf8 = find_charset(charset) == "utf-8"
         self._text = text_decoder(charset)
+        self._names: tuple[str, ...] = ()
         self._projected: msgspec.json.Decoder[Any] | None = None
-        self._usual: msgspec.json.Decoder[Any] | None = (
-            None  # rejects records that cannot stay raw, except for bad timestamps
-        )
+        self._usual: msgspec.json.Decoder[Any] | None = None
+        """Rejects records that cannot stay text, except for bad timestamps."""
         if fields is not None and target is None and not ecs:
             # ``tags`` that are not text make the decoder reject a record, so that ``complete`` sees it.
-            names = dict.fromkeys(sorted(fields | whole), Any) | {"tags": list[str] | str | None}
-            self._projected = msgspec.json.Decoder(TypedDict("Projected", names, total=False))  # type: ignore[operator]
-            names |= {"@timestamp": Required[str], "@version": Required[Any]} | dict.fromkeys(self._not_raw, _ABSENT)
-            self._usual = msgspec.json.Decoder(TypedDict("Usual", names, total=False))  # type: ignore[operator]
-        self._seconds: set[str] = set()
+            self._names = tuple(sorted(fields | self._not_raw | _REQUIRED.keys()))
+            types = dict.fromkeys(self._names, Any) | {"tags": list[str] | str | None}
+            self._projected = msgspec.json.Decoder(TypedDict("Projected", types, total=False))  # type: ignore[operator]
+            self._usual = msgspec.json.Decoder(_columns_type(types, self._not_raw))
+        self._days: set[str] = set()
 
-    def lines(self, chunk: Chunk) -> Decoded:
+    def lines(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; blank lines are no records."""
         if self._projected is None or self._usual is None or not self._is_utf8(chunk.data):
             return self._line_by_line(chunk)
         try:
             try:
-                events: list[Event] = self._usual.decode_lines(chunk.data)
-                plain = self._all_canonical(events)
+                records = self._usual.decode_lines(chunk.data)
             except msgspec.ValidationError:
-                events, plain = self._projected.decode_lines(chunk.data), False
+                return self._completed(chunk, self._projected.decode_lines(chunk.data))
         except (msgspec.DecodeError, RecursionError):
             return self._line_by_line(chunk)
         lines = BytesIO(chunk.data).readlines()  # faster than split: it finds line ends with memchr
-        texts = _texts(lines)
-        if texts is None or len(events) != len(texts):
+        raws = _open_records(lines)
+        if raws is None or len(records) != len(raws) or not records:
             return self._line_by_line(chunk)
-        keys = list(accumulate(map(len, lines), initial=chunk.offset))
-        keys.pop()  # the end of the last line
-        raws: list[bytes | None] = [*texts]
-        if not plain:
-            self._complete(raws, events, receive_time(chunk))
-        return Decoded(raws, events, keys)
+        columns = dict(zip(self._names, zip(*map(astuple, records), strict=True), strict=True))
+        if not self._all_canonical(columns["@timestamp"]):
+            return self._completed(chunk, self._projected.decode_lines(chunk.data))
+        return Table(raws, [None] * len(raws), _keys(lines, chunk.offset), columns)
 
-    def message(self, chunk: Chunk) -> Decoded:
+    def _completed(self, chunk: Chunk, events: list[Event]) -> Table:
+        """Return the records of a chunk, those in full that need more than the touched fields: they lose their text."""
+        lines = BytesIO(chunk.data).readlines()
+        raws = _open_records(lines)
+        if raws is None or len(events) != len(raws):
+            return self._line_by_line(chunk)
+        now = receive_time(chunk)
+        for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
+            if raw is not None and not self._plain(event):
+                raws[index], events[index] = None, self._in_full(raw + b"}", now)
+        return Table.of_records(raws, events, _keys(lines, chunk.offset), self._names)
+
+    def message(self, chunk: Chunk) -> Table:
         """Return the records of one message: an object, or an array of them."""
-        decoded = Decoded([], [], [])
+        records = Records()
         if chunk.data.strip():
-            self._line(chunk.data, chunk.offset, receive_time(chunk), decoded)
-        return decoded
+            self._line(chunk.data, chunk.offset, receive_time(chunk), records)
+        return records.table(self._names)
 
     def _is_utf8(self, data: bytes) -> bool:
         if data.isascii():
@@ -112,53 +130,44 @@ class JsonDecoder:
             return False
         return True
 
-    def _complete(self, raws: list[bytes | None], events: list[Event], now: str) -> None:
-        """Decode in full the records that need more than the touched fields; they lose their raw text."""
-        for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
-            if raw is not None and not self._plain(event):
-                raws[index], events[index] = None, self._in_full(raw, now)
-
-    def _all_canonical(self, events: list[Event]) -> bool:
+    def _all_canonical(self, stamps: Sequence[str]) -> bool:
         """Return whether all timestamps are canonical with milliseconds; False if each must be checked."""
-        stamps = [event["@timestamp"] for event in events]
-        seconds, fractions = {stamp[:19] for stamp in stamps}, {stamp[19:] for stamp in stamps}
-        new = seconds - self._seconds
-        if not fractions <= _FRACTIONS or not all(is_canonical(f"{second}.000Z") for second in new):
-            return False
-        if len(self._seconds) >= _MAX_SECONDS:
-            self._seconds.clear()
-        self._seconds |= new
-        return True
+        days = {stamp[:_DAY] for stamp in stamps}
+        if not days <= self._days:
+            if len(self._days) > _MAX_DAYS:
+                self._days.clear()
+            self._days.update(day for day in days if is_canonical(f"{day}T00:00:00.000Z"))
+        return days <= self._days and _all_milliseconds("".join(stamps)) is not None
 
-    def _line_by_line(self, chunk: Chunk) -> Decoded:
-        decoded = Decoded([], [], [])
+    def _line_by_line(self, chunk: Chunk) -> Table:
+        records = Records()
         start, now = 0, receive_time(chunk)
         for line in chunk.data.split(b"\n"):
             if line.strip():
-                self._line(line.removesuffix(b"\r"), chunk.offset + start, now, decoded)
+                self._line(line.removesuffix(b"\r"), chunk.offset + start, now, records)
             start += len(line) + 1
-        return decoded
+        return records.table(self._names)
 
-    def _line(self, line: bytes, key: int, now: str, out: Decoded) -> None:
+    def _line(self, line: bytes, key: int, now: str, out: Records) -> None:
         """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
         text = line.strip()
         if not self._utf8 and not text.isascii():
             text = self._text(text).encode()
         projected = self._project(text)
         if projected is not None:
-            _append(out, text, projected, key)
+            out.add(text[:-1], projected, key)
             return
         try:
             value = loads(text)
         except NotJsonError:
             value = None
         if type(value) is dict:
-            _append(out, None, self._whole(value, text, now), key)
+            out.add(None, self._whole(value, text, now), key)
         elif type(value) is list and value and all(type(item) is dict for item in value):
             for number, item in enumerate(value):
-                _append(out, None, self._whole(item, text if len(value) == 1 else None, now), key + number)
+                out.add(None, self._whole(item, text if len(value) == 1 else None, now), key + number)
         elif value != []:
-            _append(out, None, self._failure(line, now), key)
+            out.add(None, self._failure(line, now), key)
 
     def _whole(self, record: Event, text: bytes | None, now: str) -> Event:
         """Return the event of a record that is decoded in full; ``text`` is its original text."""
@@ -200,22 +209,33 @@ class JsonDecoder:
         return "@version" in event and self._not_raw.isdisjoint(event)
 
 
-def _texts(lines: list[bytes]) -> list[bytes] | None:
-    """Return the records, stripped, None unless every line is one record.
+def _columns_type(types: dict[str, Any], forbidden: Collection[str]) -> type[msgspec.Struct]:
+    """Return the type of a record: a field for each name, in this order, ``ABSENT`` if the record lacks it."""
+    types = types | dict.fromkeys(forbidden, _NO_VALUE)
+    attributes = {name: f"f{number}" for number, name in enumerate(types)}
+    fields = [
+        (attributes[name], type_) if name in _REQUIRED else (attributes[name], type_ | msgspec.UnsetType, ABSENT)
+        for name, type_ in (types | _REQUIRED).items()
+    ]
+    rename = {attribute: name for name, attribute in attributes.items()}
+    return msgspec.defstruct("Record", fields, rename=rename, gc=False, kw_only=True)
+
+
+def _open_records(lines: list[bytes]) -> list[bytes | None] | None:
+    """Return the text of each record without its last brace, None unless each line is one record.
 
     A record that spans lines leaves a line that does not start and end as an object does.
     """
-    if {line[0] for line in lines} == {ord("{")} and {line[-2:] for line in lines} == {b"}\n"}:
-        return [line[:-1] for line in lines]
+    starts, ends = {line[:1] for line in lines}, {line[-2:-1] for line in lines}
+    if starts == {b"{"} and ends == {b"}"} and lines[-1].endswith(b"\n"):
+        return [line[:-2] for line in lines]
     texts = [line.strip() for line in lines]
     objects = {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}
-    return texts if objects else None
+    return [text[:-1] for text in texts] if objects else None
 
 
-def _append(out: Decoded, raw: bytes | None, event: Event, key: int) -> None:
-    out.raws.append(raw)
-    out.events.append(event)
-    out.keys.append(key)
+def _keys(lines: list[bytes], offset: int) -> list[Key]:
+    return [*accumulate(map(len, lines[:-1]), initial=offset)]
 
 
 def encode_lines(batch: Batch) -> bytes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.fields import Event
-from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.plugins.charsets import text_decoder
 from ingestd.plugins.codecs._events import complete, receive_time

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
-from ingestd.event.record import Batch
+from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder
 from ingestd.plugins.codecs._options import charset_option, ecs_option
-from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -33,7 +33,7 @@ class JsonCodec:
     decoder: JsonDecoder
     delimiter: None = None
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Return the records of one message."""
         return self.decoder.message(chunk)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
-from ingestd.event.record import Batch
+from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
 from ingestd.plugins.codecs._options import charset_option
-from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -35,7 +35,7 @@ class JsonLinesCodec:
     decoder: JsonDecoder
     delimiter: bytes = b"\n"
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines."""
         return self.decoder.lines(chunk)
 

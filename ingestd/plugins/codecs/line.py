@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
+from ingestd.event.table import Table
+from ingestd.plugins.codecs._events import Records
 from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
-from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -33,18 +34,16 @@ class LineCodec:
     encoder: TextEncoder
     delimiter: bytes = b"\n"
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Return an event for each line that is not empty."""
-        decoded = Decoded([], [], [])
+        records = Records()
         start = chunk.offset
         for line in chunk.data.split(b"\n"):
             text = line.removesuffix(b"\r")
             if text:
-                decoded.raws.append(None)
-                decoded.events.append(self.decoder.event(text, chunk))
-                decoded.keys.append(start)
+                records.add(None, self.decoder.event(text, chunk), start)
             start += len(line) + 1
-        return decoded
+        return records.table()
 
     def encode(self, batch: Batch) -> bytes:
         """Return the events in the format, one per line."""

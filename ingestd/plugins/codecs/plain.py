@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
+from ingestd.event.table import Table
 from ingestd.plugins.codecs._options import charset_option, ecs_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
-from ingestd.plugins.interfaces import Decoded
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -33,9 +33,9 @@ class PlainCodec:
     encoder: TextEncoder
     delimiter: None = None
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Return one event with the whole message."""
-        return Decoded([None], [self.decoder.event(chunk.data, chunk)], [chunk.offset])
+        return Table.of_events([self.decoder.event(chunk.data, chunk)], [chunk.offset])
 
     def encode(self, batch: Batch) -> bytes:
         """Return the events in the format, without separators."""

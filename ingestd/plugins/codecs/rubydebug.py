@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.record import Batch
-from ingestd.plugins.interfaces import Decoded
+from ingestd.event.table import Table
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -29,7 +29,7 @@ class RubyDebugCodec:
     metadata: bool
     delimiter: None = None
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def decode(self, chunk: Chunk) -> Table:
         """Raise ValueError: this format is not meant to be parsed."""
         raise ValueError("the codec rubydebug cannot decode; use json_lines or line for an input")
 

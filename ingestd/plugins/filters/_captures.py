@@ -1,4 +1,4 @@
-"""Store the captures of a grok match in the event, with generated code.
+"""Store the captures of a grok match in an event, with generated code.
 
 A loop over the captures takes twice the time. The code contains only ``repr()`` of field names and generated names. If
 the field exists, text becomes an array with the capture added, an array gets the capture added, and any other value is
@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.table import ABSENT
 from ingestd.grok.compile import Capture, GrokPattern
 from ingestd.plugins.filters._ruby import to_f, to_i
 from ingestd.plugins.filters._targets import plain_name, target
 
-_NO_ARRAYS = frozenset({int, float, bool, dict})  # captures are not added to values of these types
-
 Store = Callable[[Event, "re.Match[str]"], bool]
 """Sets the fields of a match; False if a field cannot be set: then the pattern counts as not matched."""
+
+StoreInRow = Callable[[list[list[Any]], int, "re.Match[str]"], None]
+"""Sets the fields of a match in a row of the columns of its captures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,44 @@ def make_store(pattern: GrokPattern, rules: CaptureRules) -> Store:
     """Return the store of ``pattern``."""
     targets = [_capture_target(capture, rules) for capture in pattern.captures]
     lines = ["def store(event, match):"]
-    lines += [f"    {line}" for line in _unpacking([capture.group for capture in pattern.captures], pattern)]
-    names: dict[str, Any] = {"put": _put, "no_arrays": _NO_ARRAYS}
     for number, capture_target in enumerate(targets):
-        lines += [f"    {line}" for line in _assignment(number, capture_target, rules.keep_empty)]
-        names |= {f"ref{number}": capture_target.ref, f"convert{number}": capture_target.convert}
-    lines.append("    return True")
-    exec(compile("\n".join(lines), "<grok captures>", "exec"), names)  # noqa: S102 -- see above
-    store: Store = names["store"]
+        name = capture_target.name
+        if name is None:
+            setting = [f"ref{number}.set(event, v)" if capture_target.overwrite else f"put(event, ref{number}, v)"]
+        elif capture_target.overwrite:
+            setting = [f"event[{name!r}] = v"]
+        else:
+            setting = [f"event[{name!r}] = combined(event[{name!r}], v) if {name!r} in event else v"]
+        lines += _assignment(number, capture_target, rules.keep_empty, setting)
+    store = _compiled([*lines, "    return True"], pattern, targets)
     return store if all(capture_target.name is not None for capture_target in targets) else _guarded(store)
+
+
+def make_row_store(pattern: GrokPattern, rules: CaptureRules) -> tuple[list[str], StoreInRow] | None:
+    """Return the field of each capture and the store for their columns, None if a capture needs more than a column."""
+    targets = [_capture_target(capture, rules) for capture in pattern.captures]
+    names = [capture_target.name for capture_target in targets if capture_target.name is not None]
+    if len(names) < len(targets):
+        return None
+    lines = ["def store(columns, row, match):"]
+    if targets:
+        lines.append(f"    {', '.join(f'c{number}' for number in range(len(targets)))}, = columns")
+    for number, capture_target in enumerate(targets):
+        setting = [f"c{number}[row] = v"]
+        if not capture_target.overwrite:
+            setting = [f"old = c{number}[row]", f"c{number}[row] = v if old is ABSENT else combined(old, v)"]
+        lines += _assignment(number, capture_target, rules.keep_empty, setting)
+    return names, _compiled([*lines, "    return None"], pattern, targets)
+
+
+def _compiled(lines: list[str], pattern: GrokPattern, targets: list[CaptureTarget]) -> Any:
+    """Return the function ``store``, of whose body the unpacking of the match is missing."""
+    lines[1:1] = [f"    {line}" for line in _unpacking([capture.group for capture in pattern.captures], pattern)]
+    names: dict[str, Any] = {"put": _put, "combined": _combined, "ABSENT": ABSENT}
+    for number, capture_target in enumerate(targets):
+        names |= {f"ref{number}": capture_target.ref, f"convert{number}": capture_target.convert}
+    exec(compile("\n".join(lines), "<grok captures>", "exec"), names)  # noqa: S102 -- see above
+    return names["store"]
 
 
 def _unpacking(groups: list[int], pattern: GrokPattern) -> list[str]:
@@ -74,31 +105,20 @@ def _unpacking(groups: list[int], pattern: GrokPattern) -> list[str]:
     return [f"{targets} = match.group({', '.join(map(str, groups))})"]
 
 
-def _assignment(number: int, capture_target: CaptureTarget, keep_empty: bool) -> list[str]:
-    """Return the lines that set the field of one capture."""
-    text, value = f"t{number}", f"t{number}"
+def _assignment(number: int, capture_target: CaptureTarget, keep_empty: bool, setting: list[str]) -> list[str]:
+    """Return the lines that set the field of one capture; those of ``setting`` set it to ``v``."""
+    text = value = f"t{number}"
     if capture_target.convert is not None:
         value = f"convert{number}({text})"
         if capture_target.convert is to_i:  # fast path for the usual case, a short run of digits
             value = f"int({text}) if len({text}) < 19 and {text}.isdigit() and {text}.isascii() else {value}"
         if keep_empty:
             value = f"None if {text} is None else ({value})"
-    if capture_target.name is None:
-        lines = [
-            f"ref{number}.set(event, {value})" if capture_target.overwrite else f"put(event, ref{number}, {value})"
-        ]
-    elif capture_target.overwrite:
-        lines = [f"event[{capture_target.name!r}] = {value}"]
-    else:
-        lines = [f"if {capture_target.name!r} not in event:", f"    event[{capture_target.name!r}] = {value}"]
-        lines += [
-            f"elif type(event[{capture_target.name!r}]) not in no_arrays:",
-            f"    put(event, ref{number}, {value})",
-        ]
+    lines = [f"v = {value}", *setting]
     if keep_empty:
-        return lines
+        return [f"    {line}" for line in lines]
     test = f"if {text}:" if capture_target.convert is None else f"if {text} is not None:"
-    return [test, *[f"    {line}" for line in lines]]
+    return [f"    {test}", *[f"        {line}" for line in lines]]
 
 
 def _guarded(store: Store) -> Store:
@@ -128,9 +148,14 @@ def _put(event: Event, ref: FieldRef, value: Any) -> None:
     old = ref.get(event)
     if old is not None and ref.path == ("@timestamp",):
         return  # not text in Logstash, so it is kept
+    if (new := _combined(old, value)) is not old:
+        ref.set(event, new)
+
+
+def _combined(old: Any, value: Any) -> Any:
+    """Return what a field with the value ``old`` becomes if ``value`` is added to it."""
     if old is None:
-        ref.set(event, value)
-    elif type(old) is list:
-        ref.set(event, [*old, value])
-    elif type(old) is str:
-        ref.set(event, [old, value])
+        return value
+    if type(old) is list:
+        return [*old, value]
+    return [old, value] if type(old) is str else old

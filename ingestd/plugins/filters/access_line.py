@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._times import line_timestamper
-from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 from ingestd.protocols.access_lines import (
     AccessDetails,
     AccessLine,
@@ -65,8 +66,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads) | _SETS, sets=_SETS, foreign=FIELDS)
 
 
-@filter_plugin("access_line", Options, touches=_touches, failure_tag="_accessline_error", timed=True)
-def build(options: Options, context: BuildContext) -> TimedFilterFn:
+@filter_plugin("access_line", Options, touches=_touches, failure_tag="_accessline_error", columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Read the access line of a web server: which request was answered, to whom, and how.
 
     Sets `method`, `request_path` (with its query), `status_code`, and as far as the line has them `bytes`,
@@ -83,33 +84,102 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
     If the record came without a timestamp, as plain text does, the time in the line becomes `@timestamp`: that of an
     access line, or an ISO 8601 time at the start of any other line.
     """
-    source, again = options.source, context.again
-    name, nested = source.top, len(source.path) > 1
-    known, is_outgoing = _outgoing(options.outgoing_loggers)
+    is_outgoing = _outgoing(options.outgoing_loggers)
+    change, again = _changer(options, again=context.again), context.again
+
+    def access_line(table: Table, rows: Rows, received_ns: int) -> Rows:
+        texts, loggers, requests = (
+            table.values(options.source),
+            table.column("logger_name"),
+            table.values(options.request),
+        )
+        lines: list[tuple[int, AccessLine]] = []
+        matches: list[tuple[int, re.Match[str]]] = []
+        others: list[tuple[int, Any, AccessLine | None, bool]] = []
+        outgoing = {logger for logger in loggers if type(logger) is str and is_outgoing(logger)}
+        for row in rows:
+            text, logger = texts[row], loggers[row]
+            line = parse_access_line(text) if type(text) is str else None
+            if line is not None and type(logger) is not str and "\\" in text:
+                line = unescaped(text, line)
+            goes_out = bool(outgoing) and type(logger) is str and logger in outgoing
+            if line is None and logger is not ABSENT and (match := _parse_request(requests[row])):
+                matches.append((row, match))
+            elif line is None or line[4] is not None or goes_out or again:
+                others.append((row, text, line, goes_out))
+            else:
+                lines.append((row, line))
+        _store_lines(table, lines)
+        _store_requests(table, matches)
+        passed = [row for row, _ in lines] + [row for row, _ in matches]
+        if others:
+            names = table.decoded_names
+            events = table.take([other[0] for other in others], names)
+            for event, (row, text, line, goes_out) in zip(events, others, strict=True):
+                if change(event, text, line, goes_out, received_ns):
+                    passed.append(row)
+            table.put_back([other[0] for other in others], events, names)
+        return passed
+
+    return access_line
+
+
+def _store_lines(table: Table, lines: list[tuple[int, AccessLine]]) -> None:
+    """Set the fields that every access line has, but none that is there, as ``_store`` does."""
+    methods, paths, visits = map(table.writable, ("method", "request_path", "visit"))
+    statuses, sizes = map(table.column, ("status_code", "bytes"))
+    for row, (method, path, status, size, _) in lines:
+        if methods[row] is ABSENT:
+            methods[row] = method
+        if paths[row] is ABSENT:
+            paths[row] = path
+        if statuses[row] is ABSENT:
+            statuses = table.writable("status_code")
+            statuses[row] = int(status)
+        if sizes[row] is ABSENT and size.isdecimal() and len(size) <= _MAX_DIGITS:
+            sizes = table.writable("bytes")
+            sizes[row] = int(size)
+        if visits[row] is ABSENT:
+            visits[row] = True
+
+
+def _store_requests(table: Table, matches: list[tuple[int, re.Match[str]]]) -> None:
+    """Set the fields of Django's requests that were no visits."""
+    methods, paths, visits = map(table.writable, ("method", "request_path", "visit"))
+    for row, match in matches:
+        if methods[row] is ABSENT:
+            methods[row] = match[1]
+        if paths[row] is ABSENT:
+            paths[row] = match[3]
+        if visits[row] is ABSENT:
+            visits[row] = False
+
+
+def _changer(options: Options, *, again: bool) -> Callable[[Event, Any, AccessLine | None, bool, int], bool]:
+    """Return a function that sets the fields of an event, given its text, the line in it, and whether that went out."""
     describe = _describer(line_timestamper(options.timezone))
     unmatched = _unmatched(options.request, describe)
-    parse, store = parse_access_line, _store
 
-    def access_line(event: Event, received_ns: int) -> bool:
-        text = source.get(event) if nested else event.get(name)
-        if type(text) is not str or (line := parse(text)) is None:
+    def change(event: Event, text: Any, line: AccessLine | None, goes_out: bool, received_ns: int) -> bool:
+        if line is None:
             return unmatched(event, text, received_ns)
-        logger = event.get("logger_name")
-        if type(logger) is str:
-            if known[logger] if logger in known else is_outgoing(logger):
-                event.setdefault("visit", False)
-                return False
-        elif "\\" in text:
-            line = unescaped(text, line)
+        if goes_out:
+            event.setdefault("visit", False)
+            return False
         if again:
             for field in _PARSED:
                 event.pop(field, None)
-        store(event, line)
+        _store(event, line)
         if line[4] is not None:
             describe(event, line[4], received_ns)
         return True
 
-    return access_line
+    return change
+
+
+def _parse_request(value: Any) -> re.Match[str] | None:
+    """Return the match of Django's request as text, None if it is not that."""
+    return _request_repr.fullmatch(value) if type(value) is str else None
 
 
 def _store(event: Event, line: AccessLine) -> None:
@@ -136,8 +206,7 @@ def _unmatched(request: FieldRef, describe: Describe) -> Callable[[Event, Any, i
                 return _record(event, line, describe, received_ns)
             if type(text) is str and (time := access_time(text) or leading_time(text)):
                 describe(event, AccessDetails(time=time), received_ns)
-        value = request.get(event)
-        match = _request_repr.fullmatch(value) if type(value) is str else None
+        match = _parse_request(request.get(event))
         if match is not None:
             event.setdefault("method", match[1])
             event.setdefault("request_path", match[3])
@@ -165,18 +234,20 @@ def _record(event: Event, line: AccessLine, describe: Describe, received_ns: int
     return True
 
 
-def _outgoing(loggers: list[str]) -> tuple[dict[str, bool], Callable[[str], bool]]:
-    """Return a function that says whether a logger, or one above it, is in the list, and its cache."""
+def _outgoing(loggers: list[str]) -> Callable[[str], bool]:
+    """Return a function that says whether a logger, or one above it, is in the list."""
     known: dict[str, bool] = {}
     prefixes = tuple(f"{logger}." for logger in loggers)
 
     def is_outgoing(logger: str) -> bool:
+        if logger in known:
+            return known[logger]
         answer = f"{logger}.".startswith(prefixes)
         if len(known) < _CACHED_LOGGERS:
             known[logger] = answer
         return answer
 
-    return known, is_outgoing
+    return is_outgoing
 
 
 def _describer(set_timestamp: Callable[[Event, str, int], None]) -> Describe:

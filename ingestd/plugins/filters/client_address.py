@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestd.event.fields import Event, FieldRef
-from ingestd.plugins.filters._addresses import address_reader, first_address
-from ingestd.plugins.filters._targets import plain_name
+from ingestd.event.fields import FieldRef
+from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.plugins.filters._addresses import ParsedAddress, address_reader, first_address
 from ingestd.plugins.filters._targets import target as checked
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
-_PEER = "raddr=('"
+_PEER = "raddr=("
 _FIRST_CHARS = frozenset("<0123456789abcdefABCDEF:[ u")  # of sockets, addresses, and "unknown" (some proxies)
 
 
@@ -35,45 +35,45 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset({target, *(ref.text for ref in options.source)}), sets=frozenset({target}))
 
 
-@filter_plugin("client_address", Options, touches=_touches, failure_tag="_clientaddress_error")
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("client_address", Options, touches=_touches, failure_tag="_clientaddress_error", columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Set the IP address of the client: the first public one in the fields of `source`, else the first one.
 
     A field may contain an address, a list of them as in `X-Forwarded-For`, an access log line that starts with one, or
     the text of a socket (`<socket.socket ... raddr=('1.2.3.4', 36965)>`). Clients can forge `X-Forwarded-For`: have
     your own proxy set it, or remove it from `source`.
     """
-    # Most field names are plain, and most fields are missing: avoid a call to check that.
-    sources = [(ref.top, ref.get if len(ref.path) > 1 else None) for ref in options.source]
-    target, plain = checked(options.target), plain_name(options.target)
+    sources, target = options.source, checked(options.target)
     known, read = address_reader()
 
-    def client_address(event: Event) -> bool:
-        if (event.get(plain) if plain is not None else target.get(event)) is not None:
-            return False
-        found = None
-        for name, get in sources:
-            if name not in event:
+    def find(text: str, first: str) -> ParsedAddress:
+        if first != "<":
+            return first_address(text, read)
+        before, *part = text.rsplit("'", 2)
+        if not part or not before.endswith(_PEER):
+            return None, False
+        return known[part[0]] if part[0] in known else read(part[0])
+
+    def client_address(table: Table, rows: Rows, received_ns: int) -> Rows:
+        columns = [column for ref in sources if (column := table.values(ref)).count(ABSENT) < len(column)]
+        there, put, passed = table.values(target), table.setter(target), []
+        for row in rows:
+            if there[row] is not ABSENT and there[row] is not None:
                 continue
-            text = event[name] if get is None else get(event)
-            if type(text) is not str or (first := text[:1]) not in _FIRST_CHARS:
-                continue
-            if first == "<":
-                part = text.rpartition(_PEER)[2].partition("'")[0]  # without a socket, this is not an address
-                address, public = known[part] if part in known else read(part)
-            else:
-                address, public = first_address(text, read)
-            if public:
-                found = address
-                break
+            found = None
+            for column in columns:
+                text = column[row]
+                if type(text) is not str or (first := text[:1]) not in _FIRST_CHARS:
+                    continue
+                address, public = find(text, first)
+                if public or found is None:
+                    found = address
+                if public:
+                    break
             if found is None:
-                found = address
-        if found is None:
-            return False
-        if plain is not None:
-            event[plain] = found
-        else:
-            target.set(event, found)
-        return True
+                continue
+            put(row, found)
+            passed.append(row)
+        return passed
 
     return client_address

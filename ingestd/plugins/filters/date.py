@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
-from ingestd.event.fields import Event, FieldRef, add_tag
+from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.event.times.zones import find_zone
 from ingestd.plugins.filters._times import (
     EPOCH_FORMATS,
@@ -23,7 +25,7 @@ from ingestd.plugins.filters._times import (
     time_finder,
     time_readers,
 )
-from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads), sets=frozenset(sets))
 
 
-@filter_plugin("date", Options, touches=_touches, failure_tag="_dateparsefailure", timed=True)
-def build(options: Options, context: BuildContext) -> TimedFilterFn:
+@filter_plugin("date", Options, touches=_touches, failure_tag="_dateparsefailure", columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Parse a time in a field and store it as the timestamp of the event.
 
     Formats are `ISO8601`, `UNIX`, `UNIX_MS`, `TAI64N`, or Joda-Time patterns such as `dd/MMM/yyyy:HH:mm:ss Z`.
@@ -57,21 +59,26 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
     """
     if len(options.match) < 2:
         raise ValueError('match needs a field and at least one format: ["logdate", "ISO8601"]')
-    source, target = FieldRef(options.match[0]), options.target
-    find_time = _make_find_time(options)
-    tags = options.tag_on_failure
+    source, target, tags = FieldRef(options.match[0]), options.target, options.tag_on_failure
+    find_time, reads = _make_find_time(options), options.timezone.reads | options.locale.reads
+    names = tuple(sorted({FieldRef(name).top for name in reads}))
 
-    def date(event: Event, received_ns: int) -> bool:
-        value = source.get(event)
-        if value is None:
-            return False
-        time = find_time(event, value, received_ns / 1e9)
-        if time is None:
+    def date(table: Table, rows: Rows, received_ns: int) -> Rows:
+        values, put, now = table.values(source), table.setter(target), received_ns / 1e9
+        events = table.take(rows, names) if names else repeat({}, len(rows))
+        passed: list[int] = []
+        for row, event in zip(rows, events, strict=True):
+            value = values[row]
+            if value is ABSENT or value is None:
+                continue
+            time = find_time(event, value, now)
+            if time is not None:
+                put(row, time)
+                passed.append(row)
+                continue
             for tag in tags:
-                add_tag(event, tag)
-            return False
-        target.set(event, time)
-        return True
+                table.add_tag(row, tag)
+        return passed
 
     return date
 

@@ -14,16 +14,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.fields import FieldError, FieldRef
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.files import open_folder, try_lock
 from ingestd.geoip.address import MAX_CHARS, parse_address
 from ingestd.geoip.database import WatchedDatabase
 from ingestd.geoip.database_folder import database_file
 from ingestd.geoip.fields import Tree, extractor, field_names
 from ingestd.logs import get_logger
-from ingestd.plugins.filters._targets import plain_name
 from ingestd.plugins.filters._targets import target as checked
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, required
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option, required
 
 log = get_logger(__name__)
 
@@ -75,8 +75,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=result | {options.source.text}, sets=result | tags)
 
 
-@filter_plugin("geoip", Options, touches=_touches)
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("geoip", Options, touches=_touches, columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Set the location of an IP address: country, city, coordinates, or the owner of the network.
 
     An event whose address is invalid or not in the database (a private one, say) gets the tags of `tag_on_failure`
@@ -88,33 +88,31 @@ def build(options: Options, context: BuildContext) -> FilterFn:
         raise ValueError("the option target is needed unless the source ends in [ip], such as [client][ip]")
     lookups = _Lookups(options, context)
     find, next_check = lookups.find, 0.0
-    source, destination = options.source, checked(target)
-    get = source.get if len(source.path) > 1 else None
-    name, plain, tags = source.top, plain_name(target), options.tag_on_failure
+    source, destination, tags = options.source, checked(target), options.tag_on_failure
 
-    def geoip(event: Event) -> bool:
+    def geoip(table: Table, rows: Rows, received_ns: int) -> Rows:
         nonlocal find, next_check
         if (now := monotonic()) >= next_check:
             find, next_check = lookups.check(), now + CHECK_S
         if find is None and not tags:
-            return False
-        value = event.get(name) if get is None else get(event)
-        if type(value) is list:
-            value = value[0] if value else None
-        if find is not None and type(value) is str:
-            make = find(value) if len(value) <= MAX_CHARS else None
-            if make is None:
-                if value.strip() and destination.get(event) is None:
-                    destination.set(event, {})
-            elif plain is not None and plain not in event:
-                event[plain] = make()
-                return True
-            else:
-                _store(event, destination, make())
-                return True
-        for tag in tags:
-            add_tag(event, tag)
-        return False
+            return ()
+        values, old, put, passed = table.values(source), table.values(destination), table.setter(destination), []
+        for row in rows:
+            value = values[row]
+            if type(value) is list:
+                value = value[0] if value else None
+            make = None
+            if find is not None and type(value) is str:
+                make = find(value) if len(value) <= MAX_CHARS else None
+                if make is not None:
+                    put(row, _added(old[row], make(), destination))
+                    passed.append(row)
+                    continue
+                if value.strip() and (old[row] is ABSENT or old[row] is None):
+                    put(row, {})
+            for tag in tags:
+                table.add_tag(row, tag)
+        return passed
 
     return geoip
 
@@ -182,19 +180,17 @@ def _copier(tree: Tree) -> Callable[[], Tree]:
     return copy
 
 
-def _store(event: Event, target: FieldRef, tree: Tree) -> None:
-    """Merge ``tree`` into ``target``; other fields there are kept.
+def _added(old: Any, tree: Tree, target: FieldRef) -> Any:
+    """Return ``tree`` merged into the value ``old`` of ``target``; other fields there are kept.
 
     Raises:
-        FieldError: ``target`` has a value that is not a hash.
+        FieldError: The value is not a hash.
     """
-    old = target.get(event)
-    if old is None:
-        target.set(event, tree)
-    elif type(old) is dict:
-        target.set(event, _merged(old, tree))
-    else:
-        raise FieldError(f"cannot set {target}: its value {old!r} is not a hash")
+    if old is ABSENT or old is None:
+        return tree
+    if type(old) is dict:
+        return _merged(old, tree)
+    raise FieldError(f"cannot set {target}: its value {old!r} is not a hash")
 
 
 def _merged(old: Any, tree: Tree) -> Tree:

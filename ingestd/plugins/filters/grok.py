@@ -14,13 +14,15 @@ from time import monotonic
 from typing import Any
 
 from ingestd.event.fields import Event, FieldRef, add_tag
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.grok.compile import GrokPattern, compile_grok
 from ingestd.grok.engine import Matcher
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import load_library
-from ingestd.plugins.filters._captures import CaptureRules, Store, field_of, make_store
+from ingestd.plugins.filters._captures import CaptureRules, Store, StoreInRow, field_of, make_row_store, make_store
+from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._ruby import to_s
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
 
 _compile = lru_cache(maxsize=256)(compile_grok)  # shared by ``touches`` and ``build``
 
@@ -96,8 +98,8 @@ def _warnings(options: Options) -> list[str]:
     ]
 
 
-@filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure", warnings=_warnings)
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure", columns=True, warnings=_warnings)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Match fields against patterns and set the fields that the patterns name.
 
     A value that is not text is converted to text; of an array, each element is tried and one match is enough.
@@ -105,17 +107,18 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     limit = options.timeout_millis / 1000 or None
     overwrite = _captured(options) if context.again else frozenset(options.overwrite)
     rules = CaptureRules(options.target, overwrite, options.keep_empty_captures)
+    patterns = _patterns(options)
+    [*first], *more = patterns.values() or [[]]
+    if len(first) == 1 and not more and (stored := make_row_store(first[0], rules)):
+        return _one_pattern(FieldRef(*patterns), first[0].matcher(limit).search, *stored, options)
     fields = [
-        (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns])
-        for name, patterns in _patterns(options).items()
+        (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns_of_field])
+        for name, patterns_of_field in patterns.items()
     ]
-    failed = _tagger(options.tag_on_failure)
-    if len(fields) == 1 and len(fields[0][0].path) == 1 and len(fields[0][1]) == 1:
-        name, (matcher, store) = fields[0][0].top, fields[0][1][0]
-        return _one_pattern(name, matcher.search, store, failed, options.tag_on_timeout)
     deadline = limit if options.timeout_scope == "event" else None
     matches = [_match_field(ref, _try_all(pairs, options.break_on_match, deadline)) for ref, pairs in fields]
-    return _many(matches, options.break_on_match, failed, options.tag_on_timeout)
+    grok = _many(matches, options.break_on_match, _tagger(options.tag_on_failure), options.tag_on_timeout)
+    return each_event(grok, _touches(options))
 
 
 def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
@@ -132,29 +135,39 @@ def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
 
 
 def _one_pattern(
-    name: str, search: Callable[[str], Any], store: Store, failed: Callable[[Event], bool] | None, timeout_tag: str
-) -> FilterFn:
-    """Return the filter for the usual case: one pattern for one field of the event."""
+    ref: FieldRef, search: Callable[[str], Any], names: list[str], store: StoreInRow, options: Options
+) -> ColumnsFn:
+    """Return the filter for the usual case: one pattern, whose captures are fields of the event."""
+    tags, timeout_tag = options.tag_on_failure, options.tag_on_timeout
 
-    def try_text(event: Event, text: str) -> bool:
-        match = search(text)
-        return match is not None and store(event, match)
+    def match_any(columns: list[list[Any]], row: int, value: Any) -> bool:
+        matched = False
+        for item in value if type(value) is list else [None if value is ABSENT else value]:
+            if (match := search(to_s(item))) is not None:
+                store(columns, row, match)
+                matched = True
+        return matched
 
-    match_any = _match_field(FieldRef(name), try_text)
-
-    def grok(event: Event) -> bool:
-        text = event.get(name)
-        try:
-            if type(text) is str:
-                match = search(text)
-                if match is not None and store(event, match):
-                    return True
-            elif match_any(event):
-                return True
-        except GrokTimeoutError:
-            add_tag(event, timeout_tag)
-            return False
-        return failed is not None and failed(event)
+    def grok(table: Table, rows: Rows, received_ns: int) -> Rows:
+        values, columns = table.values(ref), [table.writable(name) for name in names]
+        passed: list[int] = []
+        for row in rows:
+            value = values[row]
+            try:
+                if type(value) is str:
+                    if (match := search(value)) is not None:
+                        store(columns, row, match)
+                        passed.append(row)
+                        continue
+                elif match_any(columns, row, value):
+                    passed.append(row)
+                    continue
+            except GrokTimeoutError:
+                table.add_tag(row, timeout_tag)
+                continue
+            for tag in tags:
+                table.add_tag(row, tag)
+        return passed
 
     return grok
 

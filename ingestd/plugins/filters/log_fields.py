@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestd.event.fields import Event
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._times import line_timestamper
-from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 from ingestd.protocols.log_records import FIELDS, clients_of, conform, time_of
 
 _SIGNS = FIELDS - {"message"}
@@ -30,8 +31,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset({"logger_name"}), foreign=FIELDS, whole=frozenset({"extra", "log", "levelname"}))
 
 
-@filter_plugin("log_fields", Options, touches=_touches, failure_tag="_logfields_error", timed=True)
-def build(options: Options, context: BuildContext) -> TimedFilterFn:
+@filter_plugin("log_fields", Options, touches=_touches, failure_tag="_logfields_error", columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Give a record python-logstash's field names: `level`, `logger_name`, `message`, `stack_trace`, `status_code`.
 
     Records of python-logstash-async (its default, Django and ECS formatters), ecs-logging, python-json-logger,
@@ -44,9 +45,7 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
     set_timestamp = line_timestamper(options.timezone)
     _, read = address_reader()
 
-    def log_fields(event: Event, received_ns: int) -> bool:
-        if "logger_name" in event and "extra" not in event:  # python-logstash
-            return False
+    def change(event: Event, received_ns: int) -> bool:
         if _SIGNS.isdisjoint(event):  # a line of text
             return False
         clients = clients_of(event)
@@ -58,5 +57,17 @@ def build(options: Options, context: BuildContext) -> TimedFilterFn:
             if address is not None:
                 event["client_ip"] = address
         return changed
+
+    def log_fields(table: Table, rows: Rows, received_ns: int) -> Rows:
+        loggers, extras = table.column("logger_name"), table.column("extra")
+        # The records of python-logstash have these names.
+        rows = [row for row in rows if loggers[row] is ABSENT or extras[row] is not ABSENT]
+        if not rows:
+            return rows
+        names = table.decoded_names
+        events = table.take(rows, names)
+        passed = [row for row, event in zip(rows, events, strict=True) if change(event, received_ns)]
+        table.put_back(rows, events, names)
+        return passed
 
     return log_fields

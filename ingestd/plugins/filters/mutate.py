@@ -12,13 +12,25 @@ from functools import lru_cache
 
 from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
 from ingestd.event.sprintf import Template
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.grok.compile import compile_regex
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.plugins.filters import _mutations as do
+from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._targets import plain_name, target
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
 
-Step = Callable[[Event], None]
+Change = Callable[[Event], None]
+ChangeColumns = Callable[[Table, Rows], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation: what it does to an event, and if that needs only whole columns, to them."""
+
+    change: Change
+    change_columns: ChangeColumns | None = None
+
 
 _FAILURE_TAG = "_mutate_error"
 _ERRORS = (ValueError, TypeError, ArithmeticError, PatternError, GrokTimeoutError)
@@ -84,24 +96,28 @@ def _touches(options: Options) -> Touch:
     )
 
 
-@filter_plugin("mutate", Options, touches=_touches, failure_tag=_FAILURE_TAG)
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("mutate", Options, touches=_touches, failure_tag=_FAILURE_TAG, columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Rename, replace, convert and change fields."""
     steps = list(_steps(options))
+    on_columns = [step.change_columns for step in steps if step.change_columns is not None]
     if options.tag_on_failure != _FAILURE_TAG:
-        return _tagging(steps, options.tag_on_failure)
-    if len(steps) == 1:
-        only = steps[0]
+        return each_event(_tagging(steps, options.tag_on_failure), _touches(options))
+    if len(on_columns) < len(steps):
+        return each_event(_in_turn(steps), _touches(options))
 
-        def mutate_once(event: Event) -> bool:
-            only(event)
-            return True
+    def mutate(table: Table, rows: Rows, received_ns: int) -> Rows:
+        for change in on_columns:
+            change(table, rows)
+        return rows
 
-        return mutate_once
+    return mutate
 
+
+def _in_turn(steps: list[Step]) -> FilterFn:
     def mutate(event: Event) -> bool:
         for step in steps:
-            step(event)
+            step.change(event)
         return True
 
     return mutate
@@ -113,7 +129,7 @@ def _tagging(steps: list[Step], tag: str) -> FilterFn:
     def mutate(event: Event) -> bool:
         try:
             for step in steps:
-                step(event)
+                step.change(event)
         except _ERRORS:
             add_tag(event, tag)
             return False
@@ -153,14 +169,22 @@ def _apply(ref: FieldRef, change: do.Change) -> Step:
             if value is not None and (changed := change(value)) is not value:
                 ref.set(event, changed)
 
-        return general
+        return Step(general)
 
     def top(event: Event) -> None:
         value = event.get(name)
         if value is not None and (changed := change(value)) is not value:
             event[name] = changed
 
-    return top
+    def column(table: Table, rows: Rows) -> None:
+        values = table.column(name)
+        for row in rows:
+            value = values[row]
+            if value is not ABSENT and value is not None and (changed := change(value)) is not value:
+                values = table.writable(name)
+                values[row] = changed
+
+    return Step(top, column)
 
 
 def _coerce(ref: FieldRef, text: Template) -> Step:
@@ -168,22 +192,30 @@ def _coerce(ref: FieldRef, text: Template) -> Step:
         if ref.get(event) is None and ref.exists(event):
             ref.set(event, text.render(event))
 
-    return step
+    return Step(step)
 
 
 def _rename(old: Template, new: Template) -> Step:
     if old.static is None or new.static is None:
-        return lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event)))
+        return Step(lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event))))
     source, destination = target(old.static), target(new.static)
     name, new_name = plain_name(source), plain_name(destination)
     if name is None or new_name is None:
-        return lambda event: _move(event, source, destination)
+        return Step(lambda event: _move(event, source, destination))
 
     def top(event: Event) -> None:
         if name in event:
             event[new_name] = event.pop(name)
 
-    return top
+    def columns(table: Table, rows: Rows) -> None:
+        old = table.column(name)
+        for row in rows if name != new_name else ():
+            if (value := old[row]) is not ABSENT:
+                table.writable(new_name)[row] = value
+                old = table.writable(name)
+                old[row] = ABSENT
+
+    return Step(top, columns)
 
 
 def _move(event: Event, source: FieldRef, destination: FieldRef) -> None:
@@ -207,18 +239,23 @@ def _update(ref: FieldRef, text: Template) -> Step:
         if ref.exists(event):
             ref.set(event, text.render(event))
 
-    return step
+    return Step(step)
 
 
 def _replace(ref: FieldRef, text: Template) -> Step:
     render, name = text.render, plain_name(ref)
     if name is None:
-        return lambda event: ref.set(event, render(event))
+        return Step(lambda event: ref.set(event, render(event)))
 
     def top(event: Event) -> None:
         event[name] = render(event)
 
-    return top
+    def column(table: Table, rows: Rows) -> None:
+        values = table.writable(name)
+        for row in rows:
+            values[row] = text.static
+
+    return Step(top, None if text.static is None else column)
 
 
 def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
@@ -231,7 +268,7 @@ def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
                 ref.set(event, merged)
                 value = merged if grows else value
 
-    return step
+    return Step(step)
 
 
 def _copy(source: FieldRef, destination: FieldRef) -> Step:
@@ -239,7 +276,7 @@ def _copy(source: FieldRef, destination: FieldRef) -> Step:
         if (value := source.get(event)) is not None:
             destination.set(event, value)  # shared, not copied: values are never changed in place
 
-    return step
+    return Step(step)
 
 
 def _gsubs(words: list[str]) -> Iterator[Step]:
@@ -268,7 +305,7 @@ def _gsub_dynamic(ref: FieldRef, pattern: Template, replacement: Template) -> St
             if changed is not value:
                 ref.set(event, changed)
 
-    return step
+    return Step(step)
 
 
 def _substitution(pattern: str, replacement: str) -> Callable[[str], str]:

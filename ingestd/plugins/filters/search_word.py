@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from unicodedata import category, normalize
 
-from ingestd.event.fields import Event, FieldRef
+from ingestd.event.fields import FieldRef
+from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._percent import text_unescaper
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
 _CACHED_CHARS = 512  # words repeat, long paths do not
 _CACHED_PATHS = 8192
@@ -70,8 +71,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads), sets=frozenset({target}), removes=frozenset({target}))
 
 
-@filter_plugin("search_word", Options, touches=_touches, failure_tag="_searchword_error")
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("search_word", Options, touches=_touches, failure_tag="_searchword_error", columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Find the search word in the query of a request.
 
     Escapes are decoded (`%EC%84%9C`, `%uC11C`, `+` as a space), Unicode is normalized (NFC), blanks are trimmed and
@@ -79,26 +80,31 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     false, as `access_line` marks records that are not access lines, has no word.
     """
     source, target, again = options.source, options.target, context.again
-    name, nested = source.top, len(source.path) > 1
     find = _cached(_finder(options))
     methods = frozenset(options.methods) or None
     ignored_status = frozenset(options.ignore_status_codes)
 
-    def search_word(event: Event) -> bool:
-        path = source.get(event) if nested else event.get(name)
-        if type(path) is not str or "=" not in path:
-            return False
-        if again:
-            target.remove(event)
-        word = find(path)
-        if word is None or event.get("visit") is False or target.get(event) is not None:
-            return False
-        if methods is not None and str(event.get("method", "GET")) not in methods:
-            return False
-        if ignored_status and isinstance(status := event.get("status_code"), int) and status in ignored_status:
-            return False
-        target.set(event, word)
-        return True
+    def search_word(table: Table, rows: Rows, received_ns: int) -> Rows:
+        paths, visits, asked, answers = (table.values(source), *map(table.column, ("visit", "method", "status_code")))
+        there, put, passed = table.values(target), table.setter(target), []
+        for row in rows:
+            path = paths[row]
+            if type(path) is not str or "=" not in path:
+                continue
+            if again:
+                table.remove(target, row)
+            elif there[row] is not ABSENT and there[row] is not None:
+                continue
+            word = find(path)
+            if word is None or visits[row] is False:
+                continue
+            if methods is not None and asked[row] is not ABSENT and str(asked[row]) not in methods:
+                continue
+            if ignored_status and isinstance(status := answers[row], int) and status in ignored_status:
+                continue
+            put(row, word)
+            passed.append(row)
+        return passed
 
     return search_word
 

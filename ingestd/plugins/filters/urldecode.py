@@ -12,8 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
+from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._percent import is_utf8, text_unescaper
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
 
 _CACHED_CHARS = 256  # words repeat, long texts do not
 _CACHED_TEXTS = 8192  # about 1 MB of search words; at most 16 MB
@@ -43,8 +45,8 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=field, sets=field)
 
 
-@filter_plugin("urldecode", Options, touches=_touches)
-def build(options: Options, context: BuildContext) -> FilterFn:
+@filter_plugin("urldecode", Options, touches=_touches, columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Decode `%XX` escapes.
 
     Bytes that are not valid in `charset` (or `fallback_charset`) are written as `\\xD3`, without a tag.
@@ -54,25 +56,18 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     )
     decode = _decoder(unescape, "+" if options.plus_as_space else "%", is_utf8(options.charset))
     if options.all_fields:
-        return _all_fields(decode)
-    ref, name = options.field, options.field.top
-    if len(ref.path) > 1:
+        return each_event(_all_fields(decode), _touches(options))
+    ref = options.field
 
-        def decode_nested(event: Event) -> bool:
-            value = ref.get(event)
-            if (decoded := decode(value)) is not value:
-                ref.set(event, decoded)
-            return True
+    def urldecode(table: Table, rows: Rows, received_ns: int) -> Rows:
+        values, put = table.values(ref), table.setter(ref)
+        for row in rows:
+            value = values[row]
+            if value is not ABSENT and value is not None and (decoded := decode(value)) is not value:
+                put(row, decoded)
+        return rows
 
-        return decode_nested
-
-    def decode_top(event: Event) -> bool:
-        value = event.get(name)
-        if value is not None and (decoded := decode(value)) is not value:
-            event[name] = decoded
-        return True
-
-    return decode_top
+    return urldecode
 
 
 def _all_fields(decode: Callable[[Any], Any]) -> FilterFn:

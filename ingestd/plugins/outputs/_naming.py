@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from ingestd.event.batch import Batch
 from ingestd.event.index_name import namer
-from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.registry import BuildContext
@@ -43,7 +43,7 @@ class Naming:
 
     def __call__(self, batch: Batch) -> tuple[Batch, list[str], list[Rejection]]:
         """Return the events that have an index, the index of each, and the events that have none."""
-        names = self._names(batch.fields())
+        names = self._names(batch)
         received = batch.received_ns / 1e9
         refused = {name: why for name in set(names) if (why := self._refusal(name, received))}
         if not refused:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ingestd.event.batch import Batch
 from ingestd.event.event_id import EventIds
 from ingestd.event.payload import Payload
-from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Prepared
@@ -104,6 +104,7 @@ class ElasticsearchOutput:
         self._naming = Naming(opts.index, opts.index_timezone, context, check_target)
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
+        self._fields = sorted(touches(opts).tops())
         self._simple = not (opts.document_id.text or opts.routing.text or opts.pipeline.static is None)
         retry = Retry(opts.retry_initial_interval, opts.retry_max_interval)
         self._connector = Connector(
@@ -162,11 +163,10 @@ class ElasticsearchOutput:
         if self._simple:
             payload.actions = self._simple_actions(names, ids)
             return Prepared(payload, payload.size, rejected)
-        rendered = [self._opts.document_id.render(event) for event in batch.fields()]
+        events = batch.fields(self._fields)
+        rendered = [self._opts.document_id.render(event) for event in events]
         payload.document_ids = [text or own for text, own in zip(rendered, ids, strict=True)]
-        payload.actions = [
-            self._action_line(*row) for row in zip(names, payload.document_ids, batch.fields(), strict=True)
-        ]
+        payload.actions = [self._action_line(*row) for row in zip(names, payload.document_ids, events, strict=True)]
         return Prepared(payload, payload.size, rejected)
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestd.event.batch import Batch
 from ingestd.event.index_name import namer
-from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.files import IMPOSSIBLE_NAME
 from ingestd.logs import Outage, get_logger
@@ -93,7 +93,7 @@ class FileOutput:
             await self._append(path, gzip_format.compress(data, 6) if self._opts.gzip else data)
 
     def _by_file(self, batch: Batch) -> list[tuple[str, Batch]]:
-        names = [self._inside(name) for name in self._names(batch.fields())]
+        names = [self._inside(name) for name in self._names(batch)]
         if len(set(names)) <= 1:
             return [(names[0], batch)] if names else []
         parts: dict[str, list[int]] = {}

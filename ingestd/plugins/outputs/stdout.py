@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingestd.event.record import Batch
+from ingestd.event.batch import Batch
 from ingestd.plugins.interfaces import Codec, Prepared
 from ingestd.plugins.registry import BuildContext, plugin
 

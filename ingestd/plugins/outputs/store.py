@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
+from ingestd.event.batch import Batch
 from ingestd.event.payload import Payload
-from ingestd.event.record import Batch
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger

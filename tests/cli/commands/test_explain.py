@@ -35,7 +35,7 @@ def test_projection_and_why() -> None:
 def test_code() -> None:
     result = run("-e", CONFIG, "--code")
     assert result.exit_code == 0
-    assert result.stdout.startswith("def pipeline(raws, events, keys, decorate, received_ns, tally):\n")
+    assert result.stdout.startswith("def pipeline(table, decorate, received_ns, tally):\n")
     compile(result.stdout, "code", "exec")
 
 

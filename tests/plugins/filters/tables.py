@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ingestd.config.errors import ConfigError, Span
 from ingestd.config.nodes import ArrayLiteral, HashLiteral, NumberLiteral, PluginSetting, StringLiteral, Value
+from ingestd.event.table import Table
 from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import BuildContext, PluginSpec, find
 
@@ -57,13 +58,26 @@ def options_of(name: str, settings: dict[str, Any]) -> Any:
 
 def build(name: str, **settings: Any) -> Any:
     """Return the function of the filter ``name`` with these settings."""
+    return build_in(BuildContext(), name, settings)
+
+
+def build_in(context: BuildContext, name: str, settings: dict[str, Any]) -> Any:
+    """Return the function of a filter as one of an event, which it changes."""
     spec = spec_of(name)
-    function = spec.build(options_of(name, settings), BuildContext())
-    return partial(_received, function) if spec.timed else function
+    function = spec.build(options_of(name, settings), context)
+    if spec.columns:
+        return partial(on_event, function)
+    return (lambda event: function(event, RECEIVED_NS)) if spec.timed else function
 
 
-def _received(function: Any, event: dict[str, Any]) -> bool:
-    return bool(function(event, RECEIVED_NS))
+def on_event(function: Any, event: dict[str, Any], received_ns: int = RECEIVED_NS) -> bool:
+    """Run a filter that works on columns over one event, which it changes."""
+    table = Table.of_events([event], [0])
+    passed = function(table, table.rows, received_ns)
+    changed = table.event(0).copy()
+    event.clear()
+    event.update(changed)
+    return [*passed] == [0]
 
 
 def containers(value: Any) -> Iterator[Any]:

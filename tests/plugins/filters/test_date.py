@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingestd.event.timestamp import from_epoch_ns, to_epoch_ns
 from ingestd.plugins.filters._times import machine_zone
 from ingestd.plugins.registry import BuildContext
-from tests.plugins.filters.tables import Case, build, check, options_of, spec_of
+from tests.plugins.filters.tables import Case, build, check, on_event, options_of, spec_of
 
 NOW = "2000-01-01T00:00:00.000Z"
 TAGGED = {"@timestamp": NOW, "tags": ["_dateparsefailure"]}
@@ -178,7 +178,7 @@ def test_the_new_year_is_noticed() -> None:
     years = []
     for _ in range(2):
         event: dict[str, Any] = {"t": "Dec 31 23:59:59"}
-        date(event, now)
+        on_event(date, event, now)
         years.append(event["@timestamp"][:4])
         now += 40 * 86400 * 10**9
     assert years == ["2025", "2026"]

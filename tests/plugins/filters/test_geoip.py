@@ -17,7 +17,7 @@ from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.geoip import databases as db
 from tests.geoip.mmdb import write
-from tests.plugins.filters.tables import Case, build, check, options_of, spec_of
+from tests.plugins.filters.tables import Case, build, build_in, check
 
 FAILED = ["_geoip_lookup_failure"]
 CITY_FLAT = {
@@ -294,8 +294,7 @@ def test_a_replaced_database_is_opened(tmp_path: Path, caplog: pytest.LogCapture
 @pytest.mark.usefixtures("eager")
 def test_an_installed_database_comes_and_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     context = BuildContext(settings=Settings(data_dir=tmp_path))
-    options = options_of("geoip", {"source": "ip", "tag_on_failure": []})
-    geoip = spec_of("geoip").build(options, context)
+    geoip = build_in(context, "geoip", {"source": "ip", "tag_on_failure": []})
     caplog.set_level(logging.INFO)
 
     def event() -> dict[str, Any]:
@@ -328,9 +327,9 @@ def test_files_are_not_looked_at_for_every_event(tmp_path: Path) -> None:
 def test_the_owner_of_a_network_comes_from_another_database(tmp_path: Path) -> None:
     database_folder(tmp_path).mkdir()
     database_file(tmp_path, "asn").symlink_to(db.ASN)
-    options = options_of("geoip", {"source": "ip", "default_database_type": "ASN", "fields": ["asn"]})
+    settings = {"source": "ip", "default_database_type": "ASN", "fields": ["asn"]}
     event: dict[str, Any] = {"ip": "1.2.3.4"}
-    spec_of("geoip").build(options, BuildContext(settings=Settings(data_dir=tmp_path)))(event)
+    build_in(BuildContext(settings=Settings(data_dir=tmp_path)), "geoip", settings)(event)
     assert event["geoip"] == {"asn": 9318}
 
 
@@ -341,6 +340,5 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         build("geoip", source="ip", database=db.COUNTRY)
     database_folder(tmp_path).mkdir()
     database_file(tmp_path, "location").symlink_to(db.COUNTRY)
-    options = options_of("geoip", {"source": "ip"})
     event = {"ip": "1.2.3.4"}
-    assert spec_of("geoip").build(options, BuildContext(settings=Settings(data_dir=tmp_path)))(event) is False
+    assert build_in(BuildContext(settings=Settings(data_dir=tmp_path)), "geoip", {"source": "ip"})(event) is False

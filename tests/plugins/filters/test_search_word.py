@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.plugins.registry import BuildContext
-from tests.plugins.filters.tables import Case, build, check, options_of, spec_of
+from tests.plugins.filters.tables import Case, build, build_in, check
 
 SEOUL = "%EC%84%9C%EC%9A%B8"
 
@@ -95,7 +95,7 @@ def test_search_word(case: Case) -> None:
 
 
 def test_words_of_stored_events_are_found_anew() -> None:
-    search_word = spec_of("search_word").build(options_of("search_word", {}), BuildContext(again=True))
+    search_word = build_in(BuildContext(again=True), "search_word", {})
     event = {"request_path": "/?q=A", "search_word": "A"}
     assert search_word(event)
     assert event["search_word"] == "a"

@@ -174,7 +174,7 @@ async def test_generator_sends_its_message() -> None:
     assert built.input.finite
     await asyncio.wait_for(built.input.run(sink), WAIT_SECONDS)
     assert [chunk.data for chunk in sink.chunks] == [b"Hello world!"] * 3
-    events = [built.codec.decode(chunk).events[0] for chunk in sink.chunks]
+    events = [built.codec.decode(chunk).event(0) for chunk in sink.chunks]
     assert [event["sequence"] for event in events] == [0, 1, 2]
     assert all(event["host"] for event in events)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
-from ingestd.event.record import Batch
+from ingestd.event.batch import Batch
 from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -36,7 +36,7 @@ def build(text: str, data_dir: Path | None = None, letters: Letters | None = Non
 def batch(*events: dict[str, Any], first: int = 0) -> Batch:
     """Return events as a batch; each has a timestamp."""
     whole = [{**STAMP, **event} for event in events]
-    return Batch([(None, event, event, first + number) for number, event in enumerate(whole)], "o", (), 0)
+    return Batch.of_events(whole, range(first, first + len(whole)), "o", 0)
 
 
 async def deliver(output: Any, *batches: Batch) -> list[Rejection]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.event.record import Batch
+from ingestd.event.batch import Batch
 from ingestd.event.sprintf import Template
 from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.outputs._naming import Naming
@@ -30,7 +30,7 @@ def named(
 ) -> tuple[list[str], list[Rejection]]:
     known = replace(Settings(), **settings)
     context = BuildContext(settings=known, plugin_id="out")
-    batch = Batch([(None, event, event, number) for number, event in enumerate(events)], "o", ("x",), int(NOW * 1e9))
+    batch = Batch.of_events(events, range(len(events)), "o", int(NOW * 1e9))
     kept, names, rejected = Naming(Template(template), timezone, context, check)(batch)
     assert len(kept) == len(names)
     return names, rejected

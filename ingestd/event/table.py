@@ -1,0 +1,328 @@
+"""The events of a chunk as columns: what codecs make, filters change and outputs write.
+
+Of a record that came as JSON only the fields that the pipeline touches are decoded, into one column for each field; the
+rest stays text: ``raws`` has the record without its last brace. If the filters only add fields, its document is that
+text with the additions appended; if they change or remove one that came with it, the record is decoded in full, patched
+and encoded again. An event that is not such a record is a dict in ``events``, with all its fields.
+
+Columns are read and written by name, and one is read from the dicts when it is first asked for. ``ABSENT`` stands where
+an event lacks the field. Lists and dicts inside of events are never changed in place, but replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from operator import is_
+from typing import Any, Final, Literal
+
+import msgspec
+
+from ingestd.event.event_id import Key, copy_key
+from ingestd.event.fields import Event, FieldRef, add_tag
+from ingestd.event.jsontext import NotJsonError, dumps, loads
+
+ABSENT: Final[Literal[msgspec.UnsetType.UNSET]] = msgspec.UNSET
+"""In a column: the event does not have the field. (A field may be null, which is ``None``.)"""
+
+Column = Sequence[Any]
+Rows = Sequence[int]
+
+
+class Table:
+    """n events.
+
+    Args:
+        raws: For each event the JSON text as it came, without its last brace; None where ``events`` has the event.
+        events: All fields of each event that is not text.
+        keys: Their places in the stream; with the id of the stream they make the ids of the events.
+        columns: n values of each decoded field, if there is text.
+    """
+
+    __slots__ = ("_any_whole", "_columns", "_decoded", "_failed", "_owned", "_parents", "events", "keys", "raws")
+
+    def __init__(
+        self,
+        raws: list[bytes | None],
+        events: list[Event | None],
+        keys: list[Key],
+        columns: Mapping[str, tuple[Any, ...]] | None = None,
+    ) -> None:
+        self.raws, self.events, self.keys = raws, events, keys
+        self._columns: dict[str, Column] = {} if columns is None else {**columns}
+        self._decoded: dict[str, Column] = self._columns.copy()
+        self._owned: set[str] = set()
+        self._parents: dict[int, int] = {}
+        self._failed = False
+        self._any_whole = columns is None or None in raws
+
+    @classmethod
+    def of_events(cls, events: Sequence[Event], keys: Sequence[Key]) -> Table:
+        """Return a table of whole events."""
+        return cls([None] * len(events), [*events], [*keys])
+
+    @classmethod
+    def of_records(
+        cls, raws: list[bytes | None], events: Sequence[Event], keys: list[Key], names: Collection[str]
+    ) -> Table:
+        """Return a table of events that are whole where ``raws`` is None; of all others they have only ``names``."""
+        wholes = [event if raw is None else None for raw, event in zip(raws, events, strict=True)]
+        if None not in wholes:
+            return cls(raws, wholes, keys)
+        columns = {name: tuple([event.get(name, ABSENT) for event in events]) for name in names}
+        return cls(raws, wholes, keys, columns)
+
+    @classmethod
+    def joined(cls, tables: Sequence[Table]) -> Table:
+        """Return the events of several tables, in their order."""
+        raws = [raw for table in tables for raw in table.raws]
+        names = {name for table in tables for name in table._columns} if any(raws) else set()
+        columns = {name: tuple([value for table in tables for value in table.column(name)]) for name in sorted(names)}
+        keys = [key for table in tables for key in table.keys]
+        return cls(raws, [event for table in tables for event in table.events], keys, columns)
+
+    def __len__(self) -> int:
+        """Return how many events it has."""
+        return len(self.keys)
+
+    @property
+    def rows(self) -> Rows:
+        """All rows."""
+        return range(len(self.keys))
+
+    @property
+    def decoded_names(self) -> tuple[str, ...]:
+        """The fields of which there are columns."""
+        return tuple(self._columns)
+
+    def column(self, name: str) -> Column:
+        """Return the values of a field, to read."""
+        column = self._columns.get(name)
+        if column is None:
+            column = [ABSENT if event is None else event.get(name, ABSENT) for event in self.events]
+            self._decoded[name] = self._columns[name] = column
+        return column
+
+    def writable(self, name: str) -> list[Any]:
+        """Return the values of a field, to change: a value is replaced by another, or by ``ABSENT``."""
+        if name not in self._owned:
+            self._columns[name] = [*self.column(name)]
+            self._owned.add(name)
+        return self._columns[name]  # type: ignore[return-value]
+
+    def values(self, ref: FieldRef) -> Column:
+        """Return the values of a field that may be nested; then it is None where it is missing."""
+        column = self.column(ref.top)
+        return column if len(ref.path) == 1 else [None if top is ABSENT else ref.inside(top) for top in column]
+
+    def setter(self, ref: FieldRef) -> Callable[[int, Any], None]:
+        """Return a function that sets a field, which may be nested, in a row. It raises what ``ref.set`` raises."""
+        if type(ref) is FieldRef and len(ref.path) == 1:
+            return self.writable(ref.top).__setitem__
+        return partial(self._change, ref.top, ref.set)
+
+    def remove(self, ref: FieldRef, row: int) -> None:
+        """Remove a field, which may be nested."""
+        self._change(ref.top, lambda event, _: ref.remove(event), row, None)
+
+    def add_tag(self, row: int, tag: str) -> None:
+        """Add a tag to an event, see ``fields.add_tag``."""
+        self._change("tags", add_tag, row, tag)
+
+    def _change(self, name: str, change: Callable[[Event, Any], Any], row: int, value: Any) -> None:
+        column = self.writable(name)
+        holder: Event = {} if column[row] is ABSENT else {name: column[row]}
+        change(holder, value)
+        column[row] = holder.get(name, ABSENT)
+
+    def attempts(self, rows: Rows) -> Iterator[Rows]:
+        """Yield ``rows``; if ``fail`` is called then, undo what was written since, and yield each row alone."""
+        if not rows:
+            return
+        columns, events = self._columns.copy(), self.events.copy()
+        self._owned.clear()
+        yield rows
+        if self._failed:
+            self._failed = False
+            self._columns, self.events = columns, events
+            for row in rows:
+                self._owned.clear()
+                yield (row,)
+
+    def fail(self) -> None:
+        """Let ``attempts`` try each row alone."""
+        self._failed = True
+
+    def take(self, rows: Rows, names: Sequence[str]) -> list[Event]:
+        """Return events to change and to give back with ``put_back``: copies of whole ones, others with ``names``."""
+        columns = [self.pick(self.column(name), rows) for name in names]
+        events: list[Event] = [
+            {name: value for name, value in zip(names, values, strict=True) if value is not ABSENT}
+            for values in (zip(*columns, strict=True) if columns else [()] * len(rows))
+        ]
+        if self._any_whole:
+            for position, row in enumerate(rows):
+                if self.events[row] is not None:
+                    events[position] = self.event(row).copy()
+        return events
+
+    def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
+        """Take over the fields ``names`` of events that ``take`` returned, and all fields of whole ones."""
+        for name in names:
+            self._store(name, rows, [event.get(name, ABSENT) for event in events])
+        if self._any_whole:
+            wholes = {row: event for row, event in zip(rows, events, strict=True) if self.events[row] is not None}
+            for row, event in wholes.items():
+                self.events[row] = event
+            for name in self._columns.keys() - names if wholes else ():
+                self._store(name, [*wholes], [event.get(name, ABSENT) for event in wholes.values()])
+
+    def _store(self, name: str, rows: Rows, values: list[Any]) -> None:
+        """Set a field, but leave its column as it was decoded if nothing changes."""
+        if all(map(is_, self.pick(self.column(name), rows), values)):
+            return
+        if self._is_all(rows):
+            self._columns[name] = values
+            self._owned.add(name)
+            return
+        column = self.writable(name)
+        for row, value in zip(rows, values, strict=True):
+            column[row] = value
+
+    def _is_all(self, rows: Rows) -> bool:
+        return type(rows) is range and len(rows) == len(self.keys)
+
+    def pick(self, column: Column, rows: Rows) -> Column:
+        """Return the values of ``column`` in some rows."""
+        return column if self._is_all(rows) else [column[row] for row in rows]
+
+    def event(self, row: int) -> Event:
+        """Return an event with all its fields if it is whole, else with those that were decoded."""
+        columns = self._columns.items()
+        event = self.events[row]
+        if event is None:
+            return {name: column[row] for name, column in columns if column[row] is not ABSENT}
+        for name, column in columns:
+            if column is not self._decoded[name]:
+                _set(event, name, column[row])
+        return event
+
+    def wholes(self, rows: Rows) -> list[Event]:
+        """Return events as dicts, to change in place; only if there is no text."""
+        for name, column in self._columns.items():
+            if column is not self._decoded[name]:
+                for event, value in zip(self.events, column, strict=True):
+                    _set(event, name, value)  # type: ignore[arg-type]
+        self._columns.clear()
+        self._decoded.clear()
+        self._owned.clear()
+        return self.events if self._is_all(rows) else [self.events[row] for row in rows]  # type: ignore[misc, return-value]
+
+    def add_copy(self, row: int, number: int, event: Event) -> int:
+        """Add an event that a filter made of another, and return its row; only if there is no text."""
+        self.raws.append(None)
+        self.events.append(event)
+        self.keys.append(copy_key(self.keys[row], number))
+        self._parents[len(self.keys) - 1] = row
+        return len(self.keys) - 1
+
+    def merge(self, rows: Rows, *parts: Rows) -> Rows:
+        """Return the rows of ``parts``, which are ``rows`` or copies of them, in the order of ``rows``."""
+        position = {row: number for number, row in enumerate(rows)}
+
+        def origin(row: int) -> int:
+            while row not in position:
+                row = self._parents[row]
+            return position[row]
+
+        return sorted([row for part in parts for row in part], key=origin)
+
+    def whole(self, row: int) -> Event:
+        """Return an event with all its fields, those never decoded included."""
+        raw = self.raws[row]
+        return self.event(row) if raw is None else self._patched(raw, row)
+
+    def documents(self, rows: Rows) -> list[bytes]:
+        """Return events as JSON objects without line ends, without ``@metadata``."""
+        every = self._is_all(rows)
+        raws = self.raws if every else [self.raws[row] for row in rows]
+        if not any(raws):
+            return [_document(self.event(row)) for row in rows]
+        names, columns, rewritten = self._additions(rows, every=every)
+        if not names:
+            texts = [b"" if raw is None else raw + b"}" for raw in raws]
+        else:
+            lines = _encode(names, columns)
+            texts = [
+                b"" if raw is None else raw + b"," + added[1:] if added != b"{}" else raw + b"}"
+                for raw, added in zip(raws, lines, strict=False)  # after the last line end, one more
+            ]
+        for position, raw in enumerate(raws):
+            if raw is None or position in rewritten:
+                texts[position] = _document(self.whole(rows[position]))
+        return texts
+
+    def _additions(self, rows: Rows, *, every: bool) -> tuple[tuple[str, ...], list[Column], set[int]]:
+        """Return the fields that filters added, their values, and the positions of records in which others changed."""
+        added: dict[str, Column] = {}
+        rewritten: set[int] = set()
+        for name, column in self._columns.items():
+            decoded = self._decoded[name]
+            if column is decoded or name == "@metadata":
+                continue
+            new, old = (column, decoded) if every else ([column[row] for row in rows], [decoded[row] for row in rows])
+            if old.count(ABSENT) != len(rows):
+                # Values are never changed in place (see ``Event``), so identity shows whether one was replaced.
+                same = [*map(is_, new, old)]
+                rewritten.update(n for n, kept in enumerate(same) if not kept and old[n] is not ABSENT)
+                new = [ABSENT if kept else value for kept, value in zip(same, new, strict=True)]
+            added[name] = new
+        return tuple(added), [*added.values()], rewritten
+
+    def _patched(self, raw: bytes, row: int) -> Event:
+        event = self.event(row)
+        decoded = {name: column[row] for name, column in self._decoded.items() if column[row] is not ABSENT}
+        try:
+            full: Event = loads(raw + b"}")
+        except NotJsonError:  # a field that was not decoded before is nested too deeply
+            full = decoded | {"message": (raw + b"}").decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
+        for name in decoded.keys() - event.keys():
+            full.pop(name, None)
+        full.update(event)
+        return full
+
+
+def _set(event: Event, name: str, value: Any) -> None:
+    if value is ABSENT:
+        event.pop(name, None)
+    else:
+        event[name] = value
+
+
+def _document(event: Event) -> bytes:
+    """Return the text of an event, in memory of its own size: orjson leaves each text a buffer of 4 KB and more."""
+    if "@metadata" in event:
+        event = {key: value for key, value in event.items() if key != "@metadata"}
+    return b"%b" % dumps(event)
+
+
+def _encode(names: tuple[str, ...], columns: Sequence[Column]) -> list[bytes]:
+    """Return n lines of JSON: an object with those of the fields ``names`` that are not absent, and an empty one."""
+    try:
+        return _encode_lines([*map(_object(names), *columns)]).split(b"\n")
+    except (TypeError, ValueError, RecursionError):  # a lone surrogate, or nested too deeply
+        rows = zip(*columns, strict=True)
+        return [
+            dumps({name: value for name, value in zip(names, row, strict=True) if value is not ABSENT}) for row in rows
+        ]
+
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+@lru_cache(1024)
+def _object(names: tuple[str, ...]) -> Callable[..., Any]:
+    """Return a class of objects with these fields; it is made and encoded faster than a dict."""
+    attributes = {f"f{number}": name for number, name in enumerate(names)}
+    fields = [(attribute, Any, ABSENT) for attribute in attributes]
+    return msgspec.defstruct("Additions", fields, rename=attributes, gc=False)
