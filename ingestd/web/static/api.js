@@ -8,6 +8,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Queries whose answers may lack events; each is announced with an event `answer`. */
+const QUERIES = ["search", "histogram", "top", "indices"];
+
 let skewMs = 0;
 
 /** Return the server's time, so that ranges like "the last 15 minutes" do not depend on the browser's clock. */
@@ -19,8 +22,12 @@ export const serverNow = () => new Date(Date.now() + skewMs);
  * @param {Object} params parameters; those that are null, undefined or "" are omitted.
  * @param {AbortSignal} [signal] aborts the request, which then rejects with an AbortError.
  */
-export function ask(path, params = {}, signal = undefined) {
-  return getJson(address(path, params), signal);
+export async function ask(path, params = {}, signal = undefined) {
+  const answer = await getJson(address(path, params), signal);
+  if (QUERIES.includes(path)) {
+    dispatchEvent(new CustomEvent("answer", { detail: { path, missing: answer.missing ?? [] } }));
+  }
+  return answer;
 }
 
 /** POST to `api/PATH` and return the parsed response; fails like `ask`. */

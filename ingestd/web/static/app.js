@@ -5,6 +5,7 @@ import { createDoctor } from "./doctor.js";
 import { announce, h, put } from "./dom.js";
 import { createExplore } from "./explore.js";
 import { createHeader } from "./header.js";
+import { createIncomplete } from "./incomplete.js";
 import { t } from "./i18n.js";
 import { createVisitors } from "./map.js";
 import { compose } from "./query.js";
@@ -153,7 +154,7 @@ addEventListener("keydown", (event) => {
   }
 });
 
-root.replaceChildren(progress, header.element, createDoctor().element, toolbar.element, main);
+root.replaceChildren(progress, header.element, createDoctor().element, createIncomplete().element, toolbar.element, main);
 subscribe((state, before) => {
   show(state);
   const changed = Object.keys(state).filter((name) => JSON.stringify(state[name]) !== JSON.stringify(before[name]));

@@ -132,6 +132,7 @@ export const en = {
   "error.403": "Not allowed.",
   "error.504": "The query took too long. Try a shorter time range.",
   "error.other": "The server answered with an error.",
+  "incomplete.title": "Some events are missing: files of the store are damaged",
   loading: "Loading…",
 
   "doctor.title": "ingestd doctor found something",

@@ -132,6 +132,7 @@ export const ko = {
   "error.403": "권한이 없습니다.",
   "error.504": "쿼리 시간이 초과되었습니다. 기간을 줄여 보세요.",
   "error.other": "서버에서 오류가 발생했습니다.",
+  "incomplete.title": "일부 이벤트가 빠져 있습니다: 저장소 파일이 손상되었습니다",
   loading: "불러오는 중…",
 
   "doctor.title": "ingestd 진단 결과 확인할 것이 있습니다",

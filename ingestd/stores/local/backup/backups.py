@@ -189,17 +189,17 @@ class LocalBackups:
         for name in snapshots:
             with work_folder(self._root) as work:
                 self._fetch(objects, name, work / self._find(objects, name)[1].index, None)
-                for hit in LocalStore(work).search(Query(), 0):
-                    if len(snapshots) > 1 and hit.id:
-                        if hit.id in seen:
+                for document_id, document in _all_documents(LocalStore(work)):
+                    if len(snapshots) > 1 and document_id:
+                        if document_id in seen:
                             continue
-                        seen.add(hit.id)
-                    yield hit.id, hit.document
+                        seen.add(document_id)
+                    yield document_id, document
 
     def index_documents(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield id and document of each event of an index, as it is now."""
         with hard_link_snapshot(self._root / index) as links:
-            yield from ((hit.id, hit.document) for hit in LocalStore(links.root).search(Query(), 0))
+            yield from _all_documents(LocalStore(links.root))
 
     def write_index(
         self, index: str, documents: Iterable[tuple[str, bytes]], *, overwrite: bool = False, source: str = ""
@@ -274,6 +274,13 @@ class LocalBackups:
             raise BackupError(
                 f"index {index} already exists: use --overwrite to replace it, or --rename PREFIX to keep both"
             )
+
+
+def _all_documents(store: LocalStore) -> Iterator[tuple[str, bytes]]:
+    """Yield id and document of each event, newest first. Raises BackupError at the end if some cannot be read."""
+    yield from ((hit.id, hit.document) for hit in store.search(Query(), 0))
+    if missing := store.take_missing():
+        raise BackupError(f"some events cannot be read: {'; '.join(missing)}")
 
 
 def load_repositories(data_dir: Path) -> list[Repository]:

@@ -74,6 +74,17 @@ def test_a_damaged_day_is_not_backed_up_and_not_deleted(tmp_path: Path, name: st
         assert found.restore("repo", [snapshot.name], snapshot.index) == EVENTS
 
 
+@pytest.mark.parametrize("fault", [zeroed, Path.unlink])
+def test_the_documents_of_a_damaged_index_are_all_or_an_error(tmp_path: Path, fault: Fault) -> None:
+    """Else `ingestd reprocess` would replace the index by what could be read."""
+    path = fill(tmp_path) / "sealed-00001.parquet"
+    found = backups_of(tmp_path)
+    assert len(list(found.index_documents(DAMAGED))) == EVENTS
+    fault(path)
+    with pytest.raises(StoreError, match="sealed-00001"):
+        list(found.index_documents(DAMAGED))
+
+
 def without_checksums(folder: Path) -> None:
     """Make the manifest of an index one of an older version."""
     found = manifest.load(folder)
