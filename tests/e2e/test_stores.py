@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from ingestd.jobs.export import hits_by_day
 from ingestd.protocols.bulk import action_line
 from ingestd.stores import lucene
 from ingestd.stores.base import InvalidIndexError, LogStore, QueryTimeoutError, StoreError, TopValue
@@ -25,7 +26,7 @@ from ingestd.stores.lucene.lexer import MAX_TERMS
 from ingestd.stores.open import open_store
 from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
-from tests.e2e.servers import SearchServer
+from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
 from tests.stores import suite
 from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
@@ -108,6 +109,40 @@ def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: 
 def test_any_text_is_split_as_by_the_servers(search_server: SearchServer, text: str) -> None:
     answer = search_server.call("POST", "/_analyze", {"analyzer": "standard", "text": text})
     assert words(text) == [token["token"] for token in answer["tokens"]]
+
+
+STAMPS = (
+    "0001-01-01T00:00:00.000Z",
+    "0001-01-02T12:00:00.000Z",
+    "2026-11-28T10:00:00.000Z",
+    "9999-12-31T23:59:59.999Z",
+)
+
+
+@pytest.mark.parametrize("search_server", [*SEARCH_SERVERS, *LEGACY_SERVERS], indirect=True)
+def test_the_first_and_the_last_year(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    """In time zones on both sides of UTC, and with the mean local times of long ago."""
+    use_template(search_server, index_prefix)
+    for number, stamp in enumerate(STAMPS):
+        document = b'{"@timestamp":"%b","level":"INFO","n":%d}' % (stamp.encode(), number)
+        put(search_server, f"{index_prefix}{stamp[:10].replace('-', '.')}", {str(number): document})
+    for offset in (0, 14 * 3600, -12 * 3600, 30_472):
+        for seconds in (3600, 86_400, 366 * 86_400, 36_500 * 86_400):
+            buckets = store.histogram(Query(), seconds, offset)
+            assert sum(sum(bucket.counts.values()) for bucket in buckets) == len(STAMPS), (offset, seconds)
+            times = [bucket.time for bucket in buckets]
+            assert times == sorted(times)
+            assert all(STAMPS[0] <= time <= STAMPS[-1] for time in times)
+    assert ids(store) == ["3", "2", "1", "0"]
+    pages = [hit.id for hit in store.search(query(), 1)]
+    while more := list(store.search(query(), 1, [*store.search(query(), len(pages))][-1].cursor)):
+        pages += [hit.id for hit in more]
+    assert pages == ["3", "2", "1", "0"]
+    assert store.top("level", query()) == [TopValue("INFO", len(STAMPS))]
+    whole = Query(STAMPS[0], STAMPS[-1], None)
+    assert [hit.id for hit in store.search(whole)] == ["2", "1", "0"]
+    assert [hit.id for hit in hits_by_day(store, Query(), len(STAMPS))] == ["3", "2", "1", "0"]
+    assert [hit.id for hit in hits_by_day(store, Query(since=STAMPS[1]), 3)] == ["3", "2", "1"]
 
 
 # Indices that others made.

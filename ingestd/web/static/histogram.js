@@ -238,12 +238,14 @@ function legendItem(level, count, onLevel) {
 /** Return all bars of the domain, including empty ones: `[{begin, end, counts, total}]`. */
 function barsOf(answer, since, until) {
   const step = answer.seconds * 1000;
-  const counts = new Map(answer.buckets.map((bucket) => [Date.parse(bucket.time), gather(bucket.counts)]));
-  const known = counts.keys().next().value ?? since.getTime();
+  // The first bucket may start earlier than it says: no time is before the year 1.
+  const known = answer.buckets.length ? Date.parse(answer.buckets.at(-1).time) : since.getTime();
   const first = known - Math.ceil((known - since.getTime()) / step) * step;
+  const number = (bucket) => Math.floor((Date.parse(bucket.time) - first) / step);
+  const counts = new Map(answer.buckets.map((bucket) => [number(bucket), gather(bucket.counts)]));
   const bars = [];
   for (let begin = first; begin < until.getTime() && bars.length < 2000; begin += step) {
-    const own = counts.get(begin) ?? {};
+    const own = counts.get(bars.length) ?? {};
     bars.push({
       begin: new Date(begin),
       end: new Date(begin + step),

@@ -5,13 +5,21 @@ import { language, t } from "./i18n.js";
 const SECOND = 1000,
   MINUTE = 60 * SECOND,
   HOUR = 60 * MINUTE,
-  DAY = 24 * HOUR;
+  DAY = 24 * HOUR,
+  YEAR = 365.25 * DAY;
 
 /** Relative ranges by name, in milliseconds; "today" and "yesterday" are days in the browser's time zone. */
 export const RANGES = { "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
 export const DAYS = ["today", "yesterday"];
 
-const midnight = (date, days = 0) => new Date(date.getFullYear(), date.getMonth(), date.getDate() + days);
+/** Return a local time; `new Date(1, 0, 1)` would be in 1901. */
+function local(year, month, day, ...clock) {
+  const date = new Date(2000, month, day, ...clock);
+  date.setFullYear(year, month, day);
+  return date;
+}
+
+const midnight = (date, days = 0) => local(date.getFullYear(), date.getMonth(), date.getDate() + days);
 
 /** Return `{since, until, relative}` as Dates for a state. */
 export function resolve(state, now) {
@@ -22,11 +30,14 @@ export function resolve(state, now) {
   return { since: new Date(now.getTime() - length), until: now, relative: true };
 }
 
-/** Return a time for the server: ISO 8601 in UTC. */
-export const iso = (date) => date.toISOString();
+const FIRST = Date.parse("0001-01-01T00:00:00.000Z"),
+  LAST = Date.parse("9999-12-31T23:59:59.999Z");
 
-/** Return how many seconds the browser's time zone is ahead of UTC at `date`. */
-export const zoneSeconds = (date) => -date.getTimezoneOffset() * 60;
+/** Return a time for the server: ISO 8601 in UTC, from the year 1 to 9999. */
+export const iso = (date) => new Date(Math.min(Math.max(date.getTime(), FIRST), LAST)).toISOString();
+
+/** Return how many seconds the browser's time zone is ahead of UTC at `date`; long ago, zones had odd seconds. */
+export const zoneSeconds = (date) => Math.round(-date.getTimezoneOffset() * 60);
 
 /**
  * Parse a text and return its Date, or null.
@@ -61,7 +72,7 @@ export function parseTime(text, now, base = null) {
     if (!base && date > now) date.setDate(date.getDate() - 1);
     return date;
   }
-  const date = new Date(Number(year ?? now.getFullYear()), Number(month) - 1, Number(day), ...clock);
+  const date = local(Number(year ?? now.getFullYear()), Number(month) - 1, Number(day), ...clock);
   return date.getMonth() === Number(month) - 1 || clock[0] === 24 ? date : null;
 }
 
@@ -89,7 +100,7 @@ export function parseRange(from, to, now) {
 
 const two = (value) => String(value).padStart(2, "0");
 const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
-const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+const day = (date) => `${String(date.getFullYear()).padStart(4, "0")}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 
 /** Return a time as the inputs take it: "2026-11-22 14:00", with seconds if they are not 0. */
 export function inputText(date) {
@@ -109,17 +120,18 @@ export const preciseText = (date) =>
 const shortDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const weekday = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric" });
 
-/** Return a range for display: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8". */
+/** Return a range for display: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8", "2025-12-01 – 2026-11-08". */
 export function rangeText(since, until) {
+  const dayName = (date) => (since.getFullYear() === until.getFullYear() ? shortDay.format(date) : day(date));
   const whole = (date) => date.getHours() + date.getMinutes() + date.getSeconds() === 0;
   if (whole(since) && whole(until)) {
     const last = new Date(until.getTime() - 1);
-    return day(since) === day(last) ? weekday.format(since) : `${shortDay.format(since)} – ${shortDay.format(last)}`;
+    return day(since) === day(last) ? weekday.format(since) : `${dayName(since)} – ${dayName(last)}`;
   }
   const precise = until - since < 5 * MINUTE;
   const time = (date) => (precise ? preciseText(date).slice(0, 8) : clock(date));
-  const end = day(since) === day(until) ? time(until) : `${shortDay.format(until)} ${time(until)}`;
-  return `${shortDay.format(since)} ${time(since)} – ${end}`;
+  const end = day(since) === day(until) ? time(until) : `${dayName(until)} ${time(until)}`;
+  return `${dayName(since)} ${time(since)} – ${end}`;
 }
 
 /** Return the name of a state's range: "Last 24 hours", or its start and end. */
@@ -134,22 +146,27 @@ const STEPS = [1, 2, 5, 10, 15, 30]
   .concat(
     [1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
     [1, 2, 3, 4, 6, 12].map((n) => n * HOUR),
-    [1, 2, 5, 7, 14, 28].map((n) => n * DAY),
+    [1, 2, 5, 7, 14, 28, 56, 91, 182].map((n) => n * DAY),
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].map((n) => n * YEAR),
   );
 
 /** Return `[{date, text, strong}]`: at most `count` ticks of the time axis, at round local times. */
 export function ticks(since, until, count) {
-  const step = STEPS.find((ms) => (until - since) / ms <= count) ?? 56 * DAY;
+  const step = STEPS.find((ms) => (until - since) / ms <= count) ?? STEPS.at(-1);
   const zone = zoneSeconds(since) * SECOND;
   const marks = [];
   for (let at = Math.ceil((since.getTime() + zone) / step) * step - zone; at < until.getTime(); at += step) {
     const date = new Date(at);
     const strong = date.getHours() + date.getMinutes() + date.getSeconds() === 0;
-    const text =
-      strong || step >= DAY ? shortDay.format(date) : step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
-    marks.push({ date, text, strong });
+    marks.push({ date, text: tickText(date, step, strong), strong });
   }
   return marks;
+}
+
+function tickText(date, step, midnight) {
+  if (step >= YEAR) return String(date.getFullYear());
+  if (midnight || step >= DAY) return shortDay.format(date);
+  return step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
 }
 
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });

@@ -24,6 +24,8 @@ RANGES = [  # id, from, to, the range (of Seoul), or what is wrong
     ("no_day", "2026-02-30", "now", "from"),
     ("no_hour", "14:00", "25:00", "to"),
     ("empty", "", "now", "from"),
+    ("first_year", "0001-01-01", "0001-01-01", "0001-01-01 00:00 0001-01-02 00:00"),
+    ("last_year", "9999-12-30", "9999-12-30 10:00", "9999-12-30 00:00 9999-12-30 10:00"),
     ("backwards", "now", "-1h", "order"),
 ]
 QUERIES = [  # id, state, query text, characters before the user's own

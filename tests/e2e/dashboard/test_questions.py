@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.daemon import Daemon
 from tests.e2e.dashboard.conftest import Open, Site
 from tests.e2e.dashboard.history import words
+from tests.e2e.servers import SearchServer
+from tests.waiting import wait_until
 
 PROBLEMS = {"WARNING", "ERROR"}
+HINTS = {
+    "levl:ERROR": "no event has a field levl; did you mean level?",
+    "level:EROR": "no event has the level EROR; did you mean ERROR?",
+    "_index:logstash": "there is no index logstash",
+}
+STAMPS = (
+    "0001-01-01T00:00:00.000Z",
+    "0001-01-02T12:00:00.000Z",
+    "2026-11-28T10:00:00.000Z",
+    "9999-12-31T10:00:00.000Z",
+)
+ENDS = {
+    "UTC": [1, 1],
+    "Asia/Seoul": [1, 1],
+    "America/New_York": [0, 1],
+    "Pacific/Kiritimati": [0, 0],
+    "Etc/GMT+12": [0, 0],
+}
+"""How many events there are on the first and the last day of the calendar in a time zone."""
+
+
+def send(daemon: Daemon) -> None:
+    """Send an event of each time."""
+    events = [
+        {"@timestamp": stamp, "@version": "1", "level": "INFO", "message": f"event {n}"}
+        for n, stamp in enumerate(STAMPS)
+    ]
+    daemon.send(events)
+    daemon.wait_for_delivery(len(events))
 
 
 def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
@@ -98,6 +131,16 @@ class Questions:
         assert seen == expected
         page.shot("levels")
 
+    def test_a_misspelt_field_level_or_index_is_named(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        for query, hint in HINTS.items():
+            page.ask(query)
+            expect(page.page.locator(".none-hint")).to_have_text([hint])
+        page.shot("hint")
+        page.ask("level:CRITICAL")
+        expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
+        expect(page.page.locator(".none-hint")).to_have_count(0)
+
     def test_where_visitors_come_from(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d")
         page.page.get_by_role("button", name="Where visitors come from").click()
@@ -115,10 +158,62 @@ class Questions:
         page.shot("map")
 
 
+@pytest.fixture(scope="class")
+def local_edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon on the built-in store with an event of each time."""
+    with Daemon(tmp_path_factory.mktemp("edges"), retention_max_age="0") as daemon:
+        send(daemon)
+        yield daemon
+
+
+@pytest.fixture(scope="class")
+def elastic_edges(search_server: SearchServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The same on a real search server."""
+    search_server.wipe()
+    with Daemon(tmp_path_factory.mktemp("edges"), "--elasticsearch", search_server.url) as daemon:
+        send(daemon)
+        wait_until(lambda: search_server.count("logstash-*") == len(STAMPS), "all events to be searchable")
+        yield daemon
+    search_server.wipe()
+
+
+class EdgesOfTime:
+    """Events of the years 1 and 9999, in time zones on both sides of UTC."""
+
+    @pytest.mark.parametrize("zone", ENDS)
+    def test_all_of_time(self, edges: Daemon, visit: Open, zone: str) -> None:
+        page = visit(edges.url, f"from={STAMPS[0]}&to=9999-12-31T23:59:59.999Z", timezone_id=zone)
+        assert (page.total, page.legend) == (len(STAMPS), {"INFO": len(STAMPS)})
+        assert page.messages == [f"event {number}" for number in reversed(range(len(STAMPS)))]
+        stage = page.page.get_by_role("slider", name="Events over time")
+        stage.focus()
+        bars = []
+        for _ in range(int(stage.get_attribute("aria-valuemax") or 0) + 1):
+            stage.press("ArrowRight")
+            bars.append((stage.get_attribute("aria-valuetext") or "").rpartition(": ")[2])
+        assert sum(int(bar.rpartition(" ")[2]) for bar in bars if bar.startswith("INFO ")) == len(STAMPS), bars
+        page.shot("all")
+        totals = [page.type_range(day, day).total for day in ("0001-01-01", "9999-12-31")]
+        assert totals == ENDS[zone]
+
+
 class TestLocal(Questions):
     @pytest.fixture
     def site(self, local_site: Site) -> Site:
         return local_site
+
+
+class TestEdgesOfTimeLocal(EdgesOfTime):
+    @pytest.fixture
+    def edges(self, local_edges: Daemon) -> Daemon:
+        return local_edges
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+class TestEdgesOfTimeElasticsearch(EdgesOfTime):
+    @pytest.fixture
+    def edges(self, elastic_edges: Daemon) -> Daemon:
+        return elastic_edges
 
 
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
