@@ -39,7 +39,7 @@ def disk(folder: Path) -> Disk | None:
 
 def rights(folder: Path, secrets: Iterable[Path]) -> Rights:
     """Return who may do what in the data folder; ``secrets``: files of passwords."""
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
         return Rights(readable=False)
     uid = folder.stat().st_uid
     foreign = [str(path.relative_to(folder)) for path, owner in islice(_owners(folder), _MAX_FILES) if owner != uid]

@@ -41,7 +41,7 @@ def fault(folder: Path, file: SealedFile) -> str:
         return "is not a regular file"
     if found.st_size != file.bytes:
         return f"has {found.st_size:,} bytes, not {file.bytes:,}"
-    return "" if os.access(folder / file.name, os.R_OK) else "cannot be read: Permission denied"
+    return "" if os.access(folder / file.name, os.R_OK, effective_ids=True) else "cannot be read: Permission denied"
 
 
 def log_fault(path: Path) -> str:
@@ -52,7 +52,7 @@ def log_fault(path: Path) -> str:
             return "is not a regular file"
     except OSError:
         return ""
-    return "" if os.access(path, os.R_OK) else "cannot be read: Permission denied"
+    return "" if os.access(path, os.R_OK, effective_ids=True) else "cannot be read: Permission denied"
 
 
 def sha256(path: Path) -> str:
