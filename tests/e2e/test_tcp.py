@@ -18,7 +18,6 @@ from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Stream
-from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
@@ -26,6 +25,7 @@ from ingestd.plugins.interfaces import Prepared, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
+from tests.dead_letters.memory import MemoryDeadLetters
 from tests.e2e.daemon import Daemon
 from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
@@ -58,34 +58,12 @@ class Memory:
         pass
 
 
-class Letters:
-    """Keeps dead letters."""
-
-    unsynced = False
-
-    def __init__(self) -> None:
-        self.letters: list[dict[str, Any]] = []
-
-    def add(self, **letter: Any) -> None:
-        self.letters.append(letter)
-
-    def try_add(self, **letter: Any) -> bool:
-        self.add(**letter)
-        return True
-
-    def recall(self, position: Position) -> None:
-        pass
-
-    def sync(self) -> None:
-        pass
-
-
 class Server:
     """A running pipeline with one tcp input and the output ``memory``; accepts, as the supervisor does."""
 
     def __init__(self, options: str, journal_bytes: int = 1 << 30, **settings: Any) -> None:
         config = f"input {{ tcp {{ host => '127.0.0.1' port => 0 {options} }} }} output {{ stdout {{ }} }}"
-        self.letters, self.memory = Letters(), Memory()
+        self.letters, self.memory = MemoryDeadLetters(), Memory()
         known = replace(Settings(), **settings)
         known = replace(known, journal=replace(known.journal, sync_interval=0.05))
         pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known))

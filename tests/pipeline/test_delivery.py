@@ -22,6 +22,7 @@ from ingestd.pipeline.processing import Processed, prepare
 from ingestd.plugins.interfaces import Prepared, Rejection
 from ingestd.tasks import BackgroundTasks
 from tests.conformance.running import FRAME, build
+from tests.dead_letters.memory import MemoryDeadLetters
 from tests.waiting import WAIT_SECONDS, eventually
 
 TIME_NS = 1_795_341_600_000_000_000  # 2026-11-22
@@ -30,35 +31,6 @@ TIME_NS = 1_795_341_600_000_000_000  # 2026-11-22
 def nothing() -> Processed:
     """Return what an output gets that gets nothing."""
     return Processed((), (), 0, Tally())
-
-
-class Letters:
-    """Dead letters on a disk that may refuse."""
-
-    def __init__(self) -> None:
-        self.letters: list[dict[str, Any]] = []
-        self.refuses = False
-        self.synced = 0
-
-    def add(self, **letter: Any) -> None:
-        self.letters.append(letter)
-
-    @property
-    def unsynced(self) -> bool:
-        return self.synced < len(self.letters)
-
-    def try_add(self, **letter: Any) -> bool:
-        if not self.refuses:
-            self.add(**letter)
-        return not self.refuses
-
-    def recall(self, position: Position) -> None:
-        pass
-
-    def sync(self) -> None:
-        if self.refuses:
-            raise OSError("no space")
-        self.synced = len(self.letters)
 
 
 class Output:
@@ -108,7 +80,7 @@ class Road:
         built = replace(build(FRAME % "").routes[0][0], output=output)
         self.journal = MemoryJournal()
         self.journal.consumers([built.step.plugin_id])
-        self.letters = Letters()
+        self.letters = MemoryDeadLetters()
         self.tasks = BackgroundTasks("pipeline main", expected=(OutputGoneError,))
         self.delivery = Delivery(
             built,

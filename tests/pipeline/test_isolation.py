@@ -22,7 +22,8 @@ from ingestd.pipeline.processing import Processed, prepare
 from ingestd.plugins.interfaces import Prepared
 from ingestd.tasks import BackgroundTasks
 from tests.conformance.running import FRAME, build
-from tests.pipeline.test_delivery import TIME_NS, Letters
+from tests.dead_letters.memory import MemoryDeadLetters
+from tests.pipeline.test_delivery import TIME_NS
 from tests.waiting import WAIT_SECONDS
 
 
@@ -55,10 +56,10 @@ class Output:
         pass
 
 
-async def run(output: Any, chunks: list[list[int]]) -> tuple[Letters, Tally]:
+async def run(output: Any, chunks: list[list[int]]) -> tuple[MemoryDeadLetters, Tally]:
     """Deliver chunks of numbers; return the dead letters, and the sum of the ledger."""
     built = replace(build(FRAME % "").routes[0][0], output=output)
-    journal, letters = MemoryJournal(), Letters()
+    journal, letters = MemoryJournal(), MemoryDeadLetters()
     journal.consumers([built.step.plugin_id])
 
     def batches_of(chunk: Chunk) -> list[Batch]:
@@ -88,7 +89,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.0)
 
 
-def check(output: Output, letters: Letters, tally: Tally, numbers: set[int]) -> None:
+def check(output: Output, letters: MemoryDeadLetters, tally: Tally, numbers: set[int]) -> None:
     dead = numbers & output.poison
     assert sorted(output.delivered) == sorted(numbers - dead)
     assert sorted(letter["event_id"] for letter in letters.letters) == [f"o-{number:012x}" for number in sorted(dead)]

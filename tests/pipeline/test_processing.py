@@ -17,34 +17,12 @@ from ingestd.event.event_id import event_id
 from ingestd.event.fields import Event
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
-from ingestd.journal.base import Position
 from ingestd.pipeline.processing import Processed, Processing, split_chunk
 from ingestd.plugins.interfaces import Prepared, Rejection
 from tests.conformance.running import FRAME, build
+from tests.dead_letters.memory import MemoryDeadLetters
 
 FILTERS = 'if [n] == 1 { drop { } } if [n] == 2 { clone { clones => ["copy"] } }'
-
-
-class Letters:
-    """Keeps dead letters."""
-
-    unsynced = False
-
-    def __init__(self) -> None:
-        self.letters: list[dict[str, Any]] = []
-
-    def add(self, **letter: Any) -> None:
-        self.letters.append(letter)
-
-    def try_add(self, **letter: Any) -> bool:
-        self.add(**letter)
-        return True
-
-    def recall(self, position: Position) -> None:
-        pass
-
-    def sync(self) -> None:
-        pass
 
 
 class Codec:
@@ -68,8 +46,8 @@ def chunk_of(*events: Event) -> Chunk:
     return Chunk("stdin_0", "o", {"host": "h"}, 100, 1_763_805_600_000_000_000, len(events), data)
 
 
-def processing(fault: bytes) -> tuple[Processing, Any, Letters]:
-    pipeline, letters = build(FRAME % FILTERS), Letters()
+def processing(fault: bytes) -> tuple[Processing, Any, MemoryDeadLetters]:
+    pipeline, letters = build(FRAME % FILTERS), MemoryDeadLetters()
     built = pipeline.inputs[0]
     built = replace(built, codec=Codec(built.codec, fault))
     return Processing("main", pipeline, letters), built, letters

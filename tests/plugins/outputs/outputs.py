@@ -11,25 +11,16 @@ from ingestd.event.batch import Batch
 from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
+from tests.dead_letters.memory import MemoryDeadLetters
 
 STAMP = {"@timestamp": "2026-11-22T10:00:00.000Z", "@version": "1"}
 
 
-class Letters:
-    """Dead letters in memory."""
-
-    def __init__(self) -> None:
-        self.letters: list[dict[str, Any]] = []
-
-    def add(self, **letter: Any) -> None:
-        self.letters.append(letter)
-
-
-def build(text: str, data_dir: Path | None = None, letters: Letters | None = None) -> Any:
+def build(text: str, data_dir: Path | None = None, letters: MemoryDeadLetters | None = None) -> Any:
     """Return the output that ``text`` configures."""
     config = f"input {{ stdin {{ }} }} output {{ {text} }}"
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
-    context = BuildContext(settings=settings, dead_letters=letters or Letters())
+    context = BuildContext(settings=settings, dead_letters=letters or MemoryDeadLetters())
     return compile_pipeline(parse(config, "test.conf", {}), context).routes[0][0].output
 
 

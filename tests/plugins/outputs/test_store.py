@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ingestd.stores.local.files.layout import store_root
-from tests.plugins.outputs.outputs import Letters, batch, build, deliver
+from tests.dead_letters.memory import MemoryDeadLetters
+from tests.plugins.outputs.outputs import batch, build, deliver
 
 
 async def test_daily_indices(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ async def test_index_of_a_field(tmp_path: Path) -> None:
 
 
 async def test_an_index_that_cannot_be_makes_dead_letters(tmp_path: Path) -> None:
-    letters = Letters()
+    letters = MemoryDeadLetters()
     output = build('store { index => "%{app}" }', tmp_path, letters)
     await output.open()
     (store_root(tmp_path) / "taken").write_text("a file is where the folder should be")

@@ -16,7 +16,8 @@ from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.elastic.connection.client import BulkAnswer
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from ingestd.stores.local.files.layout import store_root
-from tests.plugins.outputs.outputs import Letters, batch, build
+from tests.dead_letters.memory import MemoryDeadLetters
+from tests.plugins.outputs.outputs import batch, build
 
 
 def tally(delivered: int, *, duplicates: int = 0, dead: int = 0, **indices: int) -> Tally:
@@ -65,7 +66,7 @@ async def test_bulk(
     statuses: dict[str, int], no_answers: int, expected: list[tuple[int, int, int]], max_documents: int
 ) -> None:
     client: Any = Server(dict(statuses), no_answers, max_documents)
-    letters = Letters()
+    letters = MemoryDeadLetters()
     retry = Retry(0.001, 0.001)
     connector = Connector(client, "elasticsearch_0", retry, "", None)
     tallies = await BulkSender(client, "elasticsearch_0", letters, retry, connector).deliver(PAYLOADS)
