@@ -7,10 +7,11 @@ import random
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
 
-WORDS = [
-    *("서울 맛집", "파이썬", "강남역 카페", "노트북 추천", "부산 여행"),
-    *("영화 예매", "전세 대출", "50% 할인", "django"),
-]
+_TOWNS = ["서울", "부산", "대구", "인천", "광주", "대전", "울산", "세종", "수원", "강남"]
+_WHAT = ["맛집", "카페", "여행", "날씨", "호텔", "병원", "학원", "축제", "지도", "django"]
+WORDS = {quote_plus(word): word for n in range(200) for word in (f"{t} {w} {n}%" for t in _TOWNS for w in _WHAT)}
+"""20,000 search words, as they stand in a query and decoded."""
+_ESCAPED = list(WORDS)
 SEARCH_SHARE = 0.4
 _TRACE = 'Traceback (most recent call last):\n  File "/srv/shop/views.py", line 41, in detail\n' + "    raise\n" * 6
 _SERVER = "/srv/shop/lib/python3.11/site-packages/django/core/servers/basehttp.py"
@@ -40,7 +41,7 @@ def expected(line: bytes) -> dict[str, object]:
     path = str(found.get("request_path", ""))
     if "?q=" in path and int(path.rpartition("=")[2]) < 2:  # the first page of the result
         word = path.split("?q=")[1].split("&")[0]
-        found["search_word"] = next(one for one in WORDS if quote_plus(one) == word)
+        found["search_word"] = WORDS[word]
     return dict(record, **found)
 
 
@@ -53,7 +54,8 @@ def _record(number: int, chance: random.Random) -> dict[str, object]:
     stamp = (begin + timedelta(milliseconds=3 * number)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     kind = chance.random()
     if kind < SEARCH_SHARE:
-        path = f"/search?q={quote_plus(chance.choice(WORDS))}&page={chance.randrange(9)}"
+        word = _ESCAPED[int(len(_ESCAPED) ** chance.random()) - 1]  # by Zipf's law
+        path = f"/search?q={word}&page={chance.randrange(9)}"
         return _access(stamp, number, path, 200, chance)
     if kind < 0.88:
         return _access(stamp, number, f"/items/{chance.randrange(10**6)}/", chance.choice([200, 200, 200, 304]), chance)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from unicodedata import category, normalize
 
 from ingestd.event.fields import FieldRef
@@ -16,8 +17,10 @@ from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._percent import text_unescaper
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
-_CACHED_CHARS = 512  # words repeat, long paths do not
-_CACHED_PATHS = 8192
+T = TypeVar("T")
+
+_CACHED_CHARS = 512  # words and paths without queries repeat, long ones do not
+_CACHED_TEXTS = 8192
 
 _ESCAPED_CHARS = 36
 """How many characters of a query one character of a word takes at most: four escaped bytes, three times decomposed."""
@@ -80,7 +83,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     false, as `access_line` marks records that are not access lines, has no word.
     """
     source, target, again = options.source, options.target, context.again
-    find = _cached(_finder(options))
+    find = _finder(options)
     methods = frozenset(options.methods) or None
     ignored_status = frozenset(options.ignore_status_codes)
 
@@ -109,38 +112,38 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     return search_word
 
 
-def _cached(find: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    known: dict[str, str | None] = {}
+def _cached(function: Callable[[str], T]) -> Callable[[str], T]:
+    known: dict[str, T] = {}
 
-    def find_cached(path: str) -> str | None:
-        if path in known:
-            return known[path]
-        word = find(path)
-        if len(path) <= _CACHED_CHARS:
-            if len(known) >= _CACHED_PATHS:
+    def cached(text: str) -> T:
+        try:
+            return known[text]
+        except KeyError:
+            pass
+        value = function(text)
+        if len(text) <= _CACHED_CHARS:
+            if len(known) >= _CACHED_TEXTS:
                 known.clear()
-            known[path] = word
-        return word
+            known[text] = value
+        return value
 
-    return find_cached
+    return cached
 
 
 def _finder(options: Options) -> Callable[[str], str | None]:
     """Return a function that finds the word in a path with its query."""
     values = _parameter(options.parameters, r"((?:[^&#;]|;(?![\w.%\[\]-]*=))*)")
     further_page = _parameter(options.page_parameters, r"(?:0*(?:[2-9][0-9]*|1[0-9]+)|last)(?![^&#;])")
-    is_ignored = _path_filter(options)
-    clean = _cleaner(options)
+    is_ignored = _cached(_path_filter(options))
+    clean = _cached(_cleaner(options))
 
     def find(path: str) -> str | None:
         start = path.find("?")
         if start < 0 or values is None:
             return None
-        for match in values.finditer(path, start):
-            if word := clean(match[1]):
-                further = further_page is not None and further_page.search(path, start)
-                return None if further or is_ignored(path[:start]) else word
-        return None
+        if is_ignored(path[:start]) or (further_page is not None and further_page.search(path, start)):
+            return None
+        return next(filter(None, map(clean, values.findall(path, start))), None)
 
     return find
 

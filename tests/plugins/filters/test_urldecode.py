@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
 from typing import Any
-from urllib.parse import quote, quote_from_bytes, quote_plus
+from urllib.parse import quote, quote_from_bytes, quote_plus, unquote
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,15 @@ def test_decoding_undoes_encoding(text: str) -> None:
     build("urldecode")(event)
     build("urldecode", field="form", plus_as_space=True)(event)
     assert event == {"message": text, "form": text}
+
+
+@given(st.text(st.sampled_from("%%%%0123456789abcdefABCDEF+ \t\r\n=.~_가"), max_size=12))
+def test_escapes_are_those_of_bytes(text: str) -> None:
+    """Whatever stands beside them: ``unquote`` of the standard library does the same, but for invalid bytes."""
+    event = {"message": text}
+    build("urldecode")(event)
+    with contextlib.suppress(UnicodeDecodeError):
+        assert event["message"] == unquote(text, errors="strict")
 
 
 @given(
