@@ -143,7 +143,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "지난 {days}일의 검증된 백업이 {repository}에 없습니다: {indices}",
     ),
     "retention.good": ("days are deleted: {rules}", "보관 규칙: {rules}"),
-    "retention.none": ("nothing is ever deleted", "아무것도 삭제하지 않습니다"),
+    "retention.none": ("ingestd deletes no days", "ingestd는 아무 날짜도 삭제하지 않습니다"),
     "retention.failed": (
         "the last run of backup and retention failed for {index}: {reason}",
         "마지막 백업·보관 작업이 {index}에서 실패했습니다: {reason}",

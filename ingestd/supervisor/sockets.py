@@ -105,6 +105,8 @@ def listen(listener: Listener) -> socket.socket:
 
 def listen_hint(port: int, error: OSError) -> str:
     """Return what to do about a port that cannot be listened on."""
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine does not have that address; 0.0.0.0 listens on all that it has"
     if error.errno != errno.EACCES or port >= _FIRST_FREE_PORT:
         return "is another program using the port?"
     python = os.path.realpath(sys.executable)

@@ -123,6 +123,7 @@ def test_an_address_that_is_taken(taken: int) -> None:
         (errno.EACCES, 514, "AmbientCapabilities=CAP_NET_BIND_SERVICE"),
         (errno.EACCES, 514, "setcap cap_net_bind_service=+ep /"),
         (errno.EACCES, 5959, "is another program using the port?"),
+        (errno.EADDRNOTAVAIL, 514, "this machine does not have that address"),
         (errno.EADDRINUSE, 514, "is another program using the port?"),
     ],
 )

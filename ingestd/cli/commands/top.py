@@ -45,6 +45,10 @@ def top(  # noqa: PLR0913 -- click passes one argument for each option
     A request may have several records: its access line, and one of django.request. The QUERY 'NOT visit:false' counts
     it once, as the dashboard does: ingestd top status_code 'NOT visit:false'.
     """
+    if as_csv and as_json:
+        raise click.UsageError("choose one of --csv and --json")
+    if bom and not as_csv:
+        raise click.UsageError("only CSV has a byte order mark; use --csv")
     with opened_store(settings) as store:
         found = store.top(field, query, limit, paths=field in PATH_FIELDS and not query_strings)
         if as_json:

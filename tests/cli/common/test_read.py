@@ -80,6 +80,13 @@ def test_top_as_csv(data_dir: Path) -> None:
     assert run("top", "search_word", "--csv", "--bom", data_dir=data_dir).stdout_bytes == expected.encode("utf-8-sig")
 
 
+@pytest.mark.parametrize(("flags", "error"), [(("--csv", "--json"), "choose one of"), (("--bom",), "only CSV has")])
+def test_flags_of_top_that_exclude_each_other(flags: tuple[str, ...], error: str, data_dir: Path) -> None:
+    result = run("top", "search_word", *flags, data_dir=data_dir)
+    assert result.exit_code == 2
+    assert error in result.output
+
+
 @pytest.mark.parametrize(("command", "lines"), [(["top", "level"], 2), (["search"], 2), (["tail"], 1)])
 @pytest.mark.parametrize("flag", ["-n", "--limit"])
 def test_limits_have_one_name(command: list[str], lines: int, flag: str, data_dir: Path) -> None:
