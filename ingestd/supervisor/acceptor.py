@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ingestd.logs import get_logger
+from ingestd.supervisor.descriptors import room_for_connections
 from ingestd.supervisor.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
 from ingestd.supervisor.notify import Notifier, inherited
 from ingestd.supervisor.sockets import (
@@ -36,6 +37,11 @@ Earlier versions had the pairs themselves in the variable, which holds 128 KiB a
 
 _ACCEPTS = 64
 """Connections accepted in a row before the other sockets are served."""
+
+_PAUSE = 1.0
+"""How long nothing is accepted when the system has no room for another connection."""
+
+_LIMIT_HELP = "raise the limit of open files (LimitNOFILE= in the systemd unit, ulimit -n), or set max_connections"
 
 _Key = tuple[str, str]  # pipeline and input
 
@@ -67,6 +73,8 @@ class Acceptor:
         self.loads: Counter[int] = Counter()
         """Connections of each worker."""
         self._connection_counts: Counter[_Key] = Counter()  # of each input, for ``max_connections``
+        self._room, self._last_room = 1 << 30, 1 << 30
+        self._resume_at: float | None = None  # when listeners that wait for the system are watched again
         self._names = ShortNames()
         self._manifest = Manifest(notifier)
         self._long_names: dict[str, Connection] = {}  # connections that an earlier version has stored
@@ -135,7 +143,7 @@ class Acceptor:
         Raises:
             OSError: An address cannot be used; then everything is as before.
         """
-        wanted = {(listener.pipeline, listener.input): listener for listener in listeners}
+        wanted = {_key(listener): listener for listener in listeners}
         kept = {
             key
             for key, listener in wanted.items()
@@ -158,6 +166,7 @@ class Acceptor:
         for key in leaving:
             self._close_listener(key)
         self._listening_sockets |= opened
+        self._room, self._last_room = room_for_connections(len(self.connections))
         self._listeners = wanted
         for key, sock in self._listening_sockets.items():
             host, port = sock.getsockname()[:2]
@@ -169,7 +178,7 @@ class Acceptor:
     def _accept_waiting(self, key: _Key, listening: socket.socket) -> None:
         """Accept the clients that are waiting on a socket which is about to be closed."""
         with suppress(OSError):  # none is left, or there is no room for them
-            while True:
+            while len(self.connections) < self._last_room:
                 self._take_over(*listening.accept(), key)
 
     def _close_listener(self, key: _Key) -> None:
@@ -192,20 +201,45 @@ class Acceptor:
         if listener is None or listening is None:  # closed in this round of the selector
             return
         for _ in range(_ACCEPTS):
-            if listener.max_connections and self._connection_counts[key] >= listener.max_connections:
+            if self._is_full(listener):
                 self._unwatch(listening)  # the rest wait in the kernel's queue
-                text = "no more connections are accepted"
-                log.warning(text, input=listener.input, max_connections=listener.max_connections)
                 return
             try:
                 sock, address = listening.accept()
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionError):
                 return
-            except OSError as error:  # out of descriptors, or the client has gone: keep serving the others
+            except OSError as error:  # the system is out of descriptors or memory: keep serving the others
                 log.warning("a connection could not be accepted", input=listener.input, error=error.strerror)
-                time.sleep(0.01)
+                self._unwatch(listening)
+                self._resume_at = time.monotonic() + _PAUSE
                 return
             self._take_over(sock, address, key)
+
+    def _is_full(self, listener: Listener) -> bool:
+        """Return whether no more connections of a listener may be accepted now; that is logged."""
+        text = "no more connections are accepted"
+        if listener.max_connections and self._connection_counts[_key(listener)] >= listener.max_connections:
+            log.warning(text, input=listener.input, max_connections=listener.max_connections)
+            return True
+        if len(self.connections) >= self._room:
+            log.warning(text, input=listener.input, open_files_allow=self._room, help=_LIMIT_HELP)
+            return True
+        return False
+
+    def tick(self) -> None:
+        """Accept again, when it is time."""
+        if self._resume_at is not None and self._resume_at <= time.monotonic():
+            self._resume_at = None
+            self._watch_all()
+
+    def next_deadline(self) -> float | None:
+        """Return when ``tick`` has something to do next, on the monotonic clock; None: nothing is planned."""
+        return self._resume_at
+
+    def _watch_all(self) -> None:
+        for key in self._listeners.keys() & self._listening_sockets.keys():
+            if self._listening_sockets[key].fileno() not in self._selector.get_map():
+                self._watch(key)
 
     def _take_over(self, sock: socket.socket, address: tuple[str, int], key: _Key) -> None:
         try:
@@ -249,9 +283,8 @@ class Acceptor:
         key = (connection.pipeline, connection.input)
         self.loads[connection.worker] -= 1
         self._connection_counts[key] -= 1
-        listening = self._listening_sockets.get(key)
-        if listening is not None and key in self._listeners and listening.fileno() not in self._selector.get_map():
-            self._watch(key)
+        if self._resume_at is None:
+            self._watch_all()
         if self._manifest.needs_rewriting(len(self.connections)):
             self._rewrite_manifest()
 
@@ -289,6 +322,10 @@ class Acceptor:
         for fd in (file, *(fd for _, fd in pairs)):
             os.set_inheritable(fd, True)
         return str(file)
+
+
+def _key(listener: Listener) -> _Key:
+    return listener.pipeline, listener.input
 
 
 def _passed_on(variable: str) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ On the wire a message is its length (4 bytes, big-endian) and JSON; the descript
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -33,8 +34,9 @@ class Channel:
         sock.setblocking(False)
         self._sock = sock
         self._inbox = bytearray()
-        self._fds: deque[int] = deque()
+        self._fds: deque[int | None] = deque()  # of the messages that are yet to be taken; None: it did not arrive
         self._outbox: deque[tuple[memoryview, int | None]] = deque()
+        self._stalled = False
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
@@ -51,6 +53,11 @@ class Channel:
         """Whether to call ``flush`` once the channel is writable."""
         return bool(self._outbox)
 
+    @property
+    def stalled(self) -> bool:
+        """Whether ``flush`` can go on only once other descriptors that are on their way have arrived."""
+        return self._stalled
+
     def send(self, message: Message, fd: int | None = None) -> None:
         """Send a message; ``fd`` is duplicated into the other process, and must stay open until it has been sent."""
         body = orjson.dumps(message | {"fd": True} if fd is not None else message)
@@ -59,16 +66,25 @@ class Channel:
 
     def flush(self) -> None:
         """Write what is queued, as far as it goes. If the other side has gone, ``receive`` raises, not this."""
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+        self._stalled = False
+        try:
             while self._outbox:
                 data, fd = self._outbox[0]
                 sent = socket.send_fds(self._sock, [data], [fd]) if fd is not None else self._sock.send(data)
                 self._outbox.popleft()
                 if sent < len(data):
                     self._outbox.appendleft((data[sent:], None))
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS:  # as many of this user are on their way as a process may open
+                raise
+            self._stalled = True
 
     def receive(self) -> list[tuple[Message, int | None]]:
         """Return the messages that have arrived, each with its descriptor, if it has one.
+
+        A descriptor may be missing: this process has as many as it may have open. The sender does not learn of that.
 
         Raises:
             ChannelClosedError: The other side has gone, and everything it sent was returned before.
@@ -76,7 +92,7 @@ class Channel:
         closed = False
         while True:
             try:
-                data, fds, _, _ = socket.recv_fds(self._sock, _READ_BYTES, _MAX_FDS)
+                data, fds, flags, _ = socket.recv_fds(self._sock, _READ_BYTES, _MAX_FDS)
             except BlockingIOError:
                 break
             except ConnectionError:
@@ -84,6 +100,8 @@ class Channel:
                 break
             self._inbox += data
             self._fds += fds
+            if flags & socket.MSG_CTRUNC and not fds:  # a call never gets the descriptors of two messages
+                self._fds.append(None)
             if not data:
                 closed = True
                 break
@@ -108,5 +126,7 @@ class Channel:
         """Close this end."""
         self._sock.close()
         while self._fds:
-            with contextlib.suppress(OSError):
-                os.close(self._fds.popleft())
+            fd = self._fds.popleft()
+            if fd is not None:
+                with contextlib.suppress(OSError):
+                    os.close(fd)

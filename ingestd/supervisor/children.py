@@ -29,6 +29,9 @@ HEARTBEAT_SECONDS = 2.0
 _START_FACTOR = 5
 """So much longer a process may take to start: a large journal is read, and slow libraries are imported."""
 
+_STALL_PAUSE = 0.05
+"""How long to wait before descriptors are sent again, when too many are on their way."""
+
 _FORK_PAUSE = 1.0
 """When the system has no room for a process, try again after this many seconds."""
 
@@ -54,6 +57,8 @@ class Child:
     """When its last heartbeat came; None: it sends none (yet)."""
     report: Message | None = None
     """That heartbeat."""
+    flush_at: float | None = None
+    """When to send again what waits in a channel that is stalled."""
 
 
 @dataclass(slots=True)
@@ -219,6 +224,10 @@ class Children:
                 child.killed = True
                 log.error("a process hangs and is killed", process=name, watchdog_timeout=self.watchdog_seconds)
                 _kill(child)
+            elif child.flush_at is not None and child.flush_at <= now:
+                child.flush_at = None
+                child.channel.flush()
+                self._watch(child)
 
     def _hangs_at(self, child: Child) -> float | None:
         """Return when a process counts as hanging, unless a heartbeat comes before; None: never."""
@@ -228,12 +237,19 @@ class Children:
             return child.started_at + _START_FACTOR * self.watchdog_seconds
         return child.heard_at and child.heard_at + self.watchdog_seconds
 
+    @property
+    def starting(self) -> bool:
+        """Whether a start waits for its time."""
+        return any(slot.child is None and slot.start_at is not None for slot in self._slots.values())
+
     def next_deadline(self) -> float | None:
         """Return when ``tick`` has something to do next, on the monotonic clock; None: nothing is planned."""
         starts = (slot.start_at for slot in self._slots.values())
-        kills = [moment for child in self.running() for moment in (child.kill_at, self._hangs_at(child))]
+        others = [
+            moment for child in self.running() for moment in (child.kill_at, child.flush_at, self._hangs_at(child))
+        ]
         regular = self._ticked_at + self.watchdog_seconds / 4 if self.watchdog_seconds else None
-        return min((moment for moment in (*starts, *kills, regular) if moment is not None), default=None)
+        return min((moment for moment in (*starts, *others, regular) if moment is not None), default=None)
 
     # Messages
 
@@ -248,7 +264,10 @@ class Children:
             self.send(child, message)
 
     def _watch(self, child: Child) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.channel.pending else 0)
+        writes = child.channel.pending and not child.channel.stalled
+        if child.channel.stalled:
+            child.flush_at = time.monotonic() + _STALL_PAUSE
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writes else 0)
         if child.channel.fileno() in self._selector.get_map():
             self._selector.modify(child.channel, events, lambda: self._talk(child))
         else:

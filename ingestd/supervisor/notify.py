@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import time
 from collections.abc import Mapping
 
+_TRIES, _PAUSE = 50, 0.01
 _FIRST_FD = 3  # sd_listen_fds(3)
 
 LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
@@ -64,7 +66,20 @@ class Notifier:
             if fd is None:
                 sock.send(state.encode())
             else:
-                socket.send_fds(sock, [state.encode()], [fd])
+                _send_fd(sock, state.encode(), fd)
+
+
+def _send_fd(sock: socket.socket, data: bytes, fd: int) -> None:
+    """Send a descriptor; wait a little while too many are on their way to systemd or our children."""
+    for _ in range(_TRIES):
+        try:
+            socket.send_fds(sock, [data], [fd])
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def inherited(environ: Mapping[str, str], pid: int) -> list[tuple[str, int]]:

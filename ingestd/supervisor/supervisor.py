@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import os
 import pickle
-import resource
 import selectors
 import signal
 import time
@@ -28,6 +27,7 @@ from ingestd.logs import get_logger
 from ingestd.supervisor.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.supervisor.channel import Message
 from ingestd.supervisor.children import Child, ChildMain, Children
+from ingestd.supervisor.descriptors import raise_limit
 from ingestd.supervisor.helpers import Helper
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
@@ -45,6 +45,9 @@ log = get_logger(__name__)
 
 _HTTP_SECONDS = 5.0
 """How long the HTTP process may take to end; a page that is being sent must not hold up a stop."""
+
+_START_SECONDS = 10.0
+"""How long a stop tries to start the workers that it needs."""
 
 _UPGRADE_SECONDS = 1.0
 """How long an upgrade waits for processes other than workers: meanwhile nobody reads the connections."""
@@ -89,6 +92,7 @@ class Supervisor:
         self._workers = Workers(self._children, self._acceptor)
         self._stats = StatsGatherer(self._send_stats)
         self._upgrade_check = UpgradeCheck(self._selector, self._on_upgrade_checked)
+        self._ticking = (self._children, self._workers, self._acceptor, self._upgrade_check)
         self._helper_states: dict[str, Message] = {}  # the latest answer of each
         self._state = SupervisorState.RUNNING
         self._requests: list[tuple[Request, str, Message | None]] = []  # with its cause, and what to answer to
@@ -112,7 +116,7 @@ class Supervisor:
         Raises:
             OSError: An address cannot be listened on.
         """
-        _raise_descriptor_limit()
+        raise_limit()
         self._acceptor.adopt(self._environ, self._plan.listeners)
         self._acceptor.listen(self._plan.listeners)
         signals = SignalSocket(SIGNALS)
@@ -132,19 +136,20 @@ class Supervisor:
     def _loop(self) -> None:
         for name in self._process_names():
             self._children.start(name)
-        while not self._state.final or self._children.running():
+        while not self._state.final or self._children.running() or self._children.starting:
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
             self._handle_requests()
-            self._children.tick()
+            for ticking in self._ticking:
+                ticking.tick()
             self._readiness.tick(http=self._plan.http_main is not None)
-            self._upgrade_check.tick()
+            self._give_up_late_starts()
             self._send_heartbeat()
             if self._state is SupervisorState.RUNNING and self._watcher.changed(time.monotonic()):
                 self._reload("a file of the config has changed")
 
     def _timeout(self) -> float | None:
-        planned = self._children.next_deadline(), self._upgrade_check.deadline, self._readiness.deadline
+        planned = [self._readiness.deadline, *(ticking.next_deadline() for ticking in self._ticking)]
         deadlines = [deadline for deadline in planned if deadline is not None]
         if self._notifier.watchdog_seconds:
             deadlines.append(self._next_heartbeat)
@@ -184,6 +189,8 @@ class Supervisor:
                 self._acceptor.forget(message["id"])
             case "client":
                 self._acceptor.set_client(message["id"], message["client"])
+            case "missed":
+                self._workers.missed(message["id"], new=message["new"])
             case "ask":
                 self._ask_stats(message["number"])
             case "answer":
@@ -220,9 +227,10 @@ class Supervisor:
         self._stats.gone(child.name)
         is_worker = child.name in self._workers
         match self._state:
-            case SupervisorState.STOPPING if is_worker and code and child.name not in self._drained_again:
-                self._drained_again.add(child.name)  # killed before it had read everything
-                self._drain_again(child.name)
+            case SupervisorState.STOPPING if is_worker and self._left_unread(child, code):
+                next_child = self._children.start(child.name)
+                if next_child is not None:  # else it is asked to end when it is ready
+                    self._ask_to_end(next_child)
             case SupervisorState.STOPPING | SupervisorState.UPGRADING:
                 self._exit_code = self._exit_code or (code if is_worker and not child.stopping else 0)
             case SupervisorState.RELOADING if child.stopping:
@@ -235,10 +243,23 @@ class Supervisor:
                 self._helper_states.pop(child.name, None)
                 self._children.restart(child, code, "a process ended and is being restarted")
 
-    def _drain_again(self, name: str) -> None:
-        child = self._children.start(name)
-        if child is not None:
-            self._ask_to_end(child)
+    def _left_unread(self, child: Child, code: int) -> bool:
+        """Return whether a worker that has ended at a stop leaves something to read for another one."""
+        if code:  # killed before it had read everything
+            first = child.name not in self._drained_again
+            self._drained_again.add(child.name)
+            return first
+        if self._notifier.present:  # systemd keeps what is left
+            return False
+        return self._workers.forget_read(child) > 0 and self._workers.has_connections(child)
+
+    def _give_up_late_starts(self) -> None:
+        """Let a stop end even if the system never has room for the workers that it needs."""
+        late = time.monotonic() > self._stopping_since + _START_SECONDS
+        if self._state is SupervisorState.STOPPING and self._children.starting and late:
+            log.error("the stop ends without some workers: what their connections hold is not read")
+            self._children.cancel_starts()
+            self._exit_code = 1
 
     # Statistics for the HTTP process
 
@@ -310,6 +331,7 @@ class Supervisor:
             self._refuse_upgrade("the daemon is stopping")
         self._state = SupervisorState.STOPPING
         self._notifier.stopping()
+        self._children.cancel_starts()
         self._acceptor.stop()
         for name in self._workers.names:
             if self._children.get(name) is None:
@@ -391,6 +413,7 @@ class Supervisor:
             return
         log.info("upgrading: the daemon restarts in place and keeps its connections")
         self._state = SupervisorState.UPGRADING
+        self._children.cancel_starts()
         self._ask_all_to_end()
 
     def _refuse_upgrade(self, error: str) -> None:
@@ -406,7 +429,6 @@ class Supervisor:
             self._results.finish_all(text=text)
 
     def _ask_all_to_end(self) -> None:
-        self._children.cancel_starts()
         for child in self._children.running():
             self._ask_to_end(child)
 
@@ -447,10 +469,3 @@ class Supervisor:
         self._readiness.reset()
         self._requests, self._postponed = [], {}
         signals.unblock()
-
-
-def _raise_descriptor_limit() -> None:
-    """Allow as many connections as the system lets us; the usual soft limit of 1,024 is for select(2)."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

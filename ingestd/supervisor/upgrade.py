@@ -41,8 +41,7 @@ class UpgradeCheck:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = -1
         self._output = bytearray()
-        self.deadline: float | None = None
-        """When the process is killed, on the monotonic clock; None: none is running."""
+        self._deadline: float | None = None
 
     @property
     def running(self) -> bool:
@@ -68,14 +67,18 @@ class UpgradeCheck:
             os.close(self._errors)
             raise
         assert self._process.stdout is not None  # noqa: S101 -- it is a pipe
-        self.deadline = time.monotonic() + _CHECK_SECONDS
+        self._deadline = time.monotonic() + _CHECK_SECONDS
         self._selector.register(self._process.stdout, selectors.EVENT_READ, self._read)
 
     def tick(self) -> None:
         """Give up a check that takes too long."""
-        if self.deadline is not None and self.deadline <= time.monotonic():
+        if self._deadline is not None and self._deadline <= time.monotonic():
             self.cancel()
             self._done(f"the check of the new code did not end within {_CHECK_SECONDS:.0f} s", ())
+
+    def next_deadline(self) -> float | None:
+        """Return when ``tick`` kills the process, on the monotonic clock; None: none is running."""
+        return self._deadline
 
     def cancel(self) -> None:
         """Kill the process, if it runs; ``done`` is not called."""
@@ -102,7 +105,7 @@ class UpgradeCheck:
         self._done("", listeners)
 
     def _end(self) -> tuple[int, str]:
-        process, self._process, self.deadline = self._process, None, None
+        process, self._process, self._deadline = self._process, None, None
         assert process is not None  # noqa: S101 -- the callers know
         assert process.stdout is not None  # noqa: S101
         self._selector.unregister(process.stdout)

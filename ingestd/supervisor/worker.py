@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import resource
 import socket
 import time
@@ -17,6 +18,7 @@ from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import StopMode
 from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
 from ingestd.supervisor.children import HEARTBEAT_SECONDS
+from ingestd.supervisor.descriptors import is_scarce
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -26,6 +28,9 @@ _GC_THRESHOLDS = (200_000, 20, 100)
 
 _HANDOVER_SECONDS = 2.0
 """How long a worker that is replaced waits for responses; its successor sends the rest again, with the same ids."""
+
+
+_LIMIT_HELP = "raise the limit of open files: LimitNOFILE= in the systemd unit, or ulimit -n"
 
 
 def tune_garbage_collector() -> None:
@@ -139,8 +144,13 @@ class Worker:
 
     def _handle(self, message: Message, fd: int | None) -> None:
         match message["type"]:
-            case "connection" if fd is not None:
+            case "connection" if fd is not None and not is_scarce(fd):
                 self._serve(message, socket.socket(fileno=fd))
+            case "connection":
+                if fd is not None:  # else it did not arrive
+                    os.close(fd)
+                log.warning("a connection waits: this process has as many open files as it may have", help=_LIMIT_HELP)
+                self._send({"type": "missed", "id": message["id"], "new": message["new"]})
             case "stop":
                 self._mode = message["mode"]
                 self._stop.set()

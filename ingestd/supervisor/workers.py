@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import KeysView
 
 from ingestd.supervisor.acceptor import Acceptor
 from ingestd.supervisor.children import Child, Children
 from ingestd.supervisor.sockets import Connection
+
+_MISSED_PAUSE = 1.0
+"""How long to wait before a connection that did not arrive is sent again."""
 
 
 class Workers:
@@ -20,6 +24,7 @@ class Workers:
     def __init__(self, children: Children, acceptor: Acceptor) -> None:
         self._children, self._acceptor = children, acceptor
         self._numbers: dict[str, int] = {}
+        self._missed: dict[str, float] = {}  # ids of connections that did not arrive, and when to send them again
 
     def __contains__(self, process: str) -> bool:
         """Return whether the process of this name is a worker."""
@@ -64,10 +69,47 @@ class Workers:
 
     def hand_over_all(self, child: Child) -> None:
         """Give a process all connections of its worker; none if it is another process."""
+        for connection in self._connections(child):
+            self._missed.pop(connection.id, None)
+            self._children.send(child, connection.message(), connection.sock.fileno())
+
+    def _connections(self, child: Child) -> list[Connection]:
         number = self._numbers.get(child.name)
-        for connection in self._acceptor.connections.values():
-            if connection.worker == number:
-                self._children.send(child, connection.message(), connection.sock.fileno())
+        return [connection for connection in self._acceptor.connections.values() if connection.worker == number]
+
+    def missed(self, connection_id: str, *, new: bool) -> None:
+        """Note that the descriptor of a connection did not arrive: its worker had no room for another one."""
+        connection = self._acceptor.connections.get(connection_id)
+        if connection is not None:
+            connection.new = new
+            self._missed[connection_id] = time.monotonic() + _MISSED_PAUSE
+
+    def tick(self) -> None:
+        """Send connections that did not arrive again, when it is time."""
+        now = time.monotonic()
+        for connection_id in [name for name, moment in self._missed.items() if moment <= now]:
+            del self._missed[connection_id]
+            connection = self._acceptor.connections.get(connection_id)
+            if connection is not None:
+                self.hand_over(connection)
+
+    def next_deadline(self) -> float | None:
+        """Return when ``tick`` has something to do next, on the monotonic clock; None: nothing is planned."""
+        return min(self._missed.values(), default=None)
+
+    def forget_read(self, child: Child) -> int:
+        """Close the connections of a worker that has read all that it had and ended; returns how many that were.
+
+        Those are left whose descriptors did not arrive.
+        """
+        read = [connection for connection in self._connections(child) if connection.id not in self._missed]
+        for connection in read:
+            self._acceptor.forget(connection.id)
+        return len(read)
+
+    def has_connections(self, child: Child) -> bool:
+        """Return whether any connections of a worker are left."""
+        return bool(self._connections(child))
 
 
 def _process_name(number: int) -> str:

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import environment
-
-WAIT_SECONDS = 20.0
+from tests.waiting import WAIT_SECONDS
 
 
 class Systemd:
