@@ -97,7 +97,8 @@ def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
     assert loss["connections"] == 1
     assert loss["bytes"] > 1_000_000
     with StubElasticsearch(port=port) as stub, Daemon(tmp_path, config=config, **limits) as daemon:
-        wait_until(lambda: daemon.metric("ingestd_queue_events") == 0, "the journal to be empty")
+        daemon.wait_for_delivery(int(queued))
+        assert daemon.metric("ingestd_queue_events") == 0
         assert len(stub.documents) == queued
 
 
