@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,34 @@ def root_folder() -> Path:
     return Path(done.stdout.strip())
 
 
+def _control_groups() -> list[Path]:
+    """Return the folders of this process in the trees that systemd uses: cgroup v2, and ``name=systemd`` of v1.
+
+    A machine needs folders of its own in them, or it would end processes of another machine.
+    """
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    roots = {
+        kind: Path(folder)
+        for _, folder, kind, options, *_ in mounts
+        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(","))
+    }
+    names = {"": "cgroup2", "name=systemd": "cgroup"}
+    lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    return [roots[names[name]] / path.lstrip("/") for _, name, path in lines if names.get(name) in roots]
+
+
+def _removed(group: Path) -> bool:
+    """Remove a control group with those in it; False if processes are left."""
+    try:
+        for folder, _, _ in os.walk(group, topdown=False):
+            Path(folder).rmdir()
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
 class Machine:
     """Runs until the end of the ``with`` block, with the wheel of this project installed, and with our network.
 
@@ -40,15 +70,22 @@ class Machine:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._folder = root, folder
         self._leader = 0
+        self._name = f"ingestd-{os.getpid()}"
+        self._groups = [folder / self._name for folder in _control_groups()]
 
     def __enter__(self) -> Self:
         wheels = self._folder / "wheels"
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), "."]
         subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, check=True, timeout=WAIT_SECONDS)
         command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--volatile=overlay"]
-        command += [f"--directory={self._root}", f"--machine={self._folder.name.replace('_', '-')}"]
+        # Read-only below the files in memory, and with a name of its own: several may run at once.
+        command += ["--read-only", f"--directory={self._root}", f"--machine={self._name}"]
         command += [f"--bind-ro={PROJECT}:/project", f"--bind-ro={wheels}:/wheels"]
         self._console = self._folder / "console"
+        for group in self._groups:
+            group.mkdir()
+        enter = "".join(f"echo $$ > {group}/cgroup.procs; " for group in self._groups)
+        command = ["/bin/sh", "-euc", f'{enter}exec "$@"', "sh", *command]
         with self._console.open("wb") as console:
             self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
@@ -67,6 +104,7 @@ class Machine:
         else:
             self._nspawn.kill()
         self._nspawn.wait()
+        wait_until(lambda: all(_removed(group) for group in self._groups), "the machine's processes to end")
 
     def _booted(self) -> bool:
         assert self._nspawn.poll() is None, self._console.read_text("utf-8", "replace")
