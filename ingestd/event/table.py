@@ -39,7 +39,18 @@ class Table:
         columns: n values of each decoded field, if there is text.
     """
 
-    __slots__ = ("_any_whole", "_columns", "_decoded", "_failed", "_owned", "_parents", "events", "keys", "raws")
+    __slots__ = (
+        "_any_whole",
+        "_columns",
+        "_decoded",
+        "_failed",
+        "_nested",
+        "_owned",
+        "_parents",
+        "events",
+        "keys",
+        "raws",
+    )
 
     def __init__(
         self,
@@ -53,6 +64,7 @@ class Table:
         self._decoded: dict[str, Column] = self._columns.copy()
         self._owned: set[str] = set()
         self._parents: dict[int, int] = {}
+        self._nested: dict[FieldRef, tuple[Column, Column]] = {}
         self._failed = False
         self._any_whole = columns is None or None in raws
 
@@ -113,7 +125,12 @@ class Table:
     def values(self, ref: FieldRef) -> Column:
         """Return the values of a field that may be nested; then it is None where it is missing."""
         column = self.column(ref.top)
-        return column if len(ref.path) == 1 else [None if top is ABSENT else ref.inside(top) for top in column]
+        if len(ref.path) == 1:
+            return column
+        known = self._nested.get(ref)
+        if known is None or known[0] is not column or ref.top in self._owned:  # those are changed in place
+            known = self._nested[ref] = (column, [None if top is ABSENT else ref.inside(top) for top in column])
+        return known[1]
 
     def setter(self, ref: FieldRef) -> Callable[[int, Any], None]:
         """Return a function that sets a field, which may be nested, in a row. It raises what ``ref.set`` raises."""
@@ -163,7 +180,7 @@ class Table:
         if self._any_whole:
             for position, row in enumerate(rows):
                 if self.events[row] is not None:
-                    events[position] = self.event(row).copy()
+                    events[position] = self.event(row)
         return events
 
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
@@ -197,11 +214,12 @@ class Table:
         return column if self._is_all(rows) else [column[row] for row in rows]
 
     def event(self, row: int) -> Event:
-        """Return an event with all its fields if it is whole, else with those that were decoded."""
+        """Return a copy of an event: with all its fields if it is whole, else with those that were decoded."""
         columns = self._columns.items()
-        event = self.events[row]
-        if event is None:
+        whole = self.events[row]
+        if whole is None:
             return {name: column[row] for name, column in columns if column[row] is not ABSENT}
+        event = whole.copy()
         for name, column in columns:
             if column is not self._decoded[name]:
                 _set(event, name, column[row])
