@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,7 @@ from tests.e2e.servers import REQUIRED, SearchServer
 from tests.e2e.serving import served, uwsgi
 from tests.e2e.site import Site
 from tests.e2e.test_production import following
-from tests.waiting import wait_until
+from tests.waiting import WAIT_SECONDS, wait_until
 
 WITH_FILE = ["daphne", "uwsgi", "nginx", "apache"]
 """Servers that write their access lines to a file."""
@@ -85,6 +86,25 @@ def test_each_search_counts_once(tmp_path: Path, server: str) -> None:
         json.loads(line) for line in ingestd(daemon.data_dir, "search", "ZeroDivisionError", "--json").splitlines()
     ]
     assert (broken["request_path"].partition("?")[0], broken["visit"]) == ("/broken", False)
+
+
+@pytest.mark.parametrize("server", ["uwsgi", "nginx", "apache"])
+def test_bytes_that_the_client_did_not_encode(tmp_path: Path, server: str) -> None:
+    """Each server writes them in a way of its own; the word is counted whatever the status."""
+    requires(server)
+    searches = {"/search?q=전주": "전주", f"/search?q={quote_plus('제주')}": "제주"}
+    if server != "uwsgi":  # it does not escape backslashes
+        searches[r"/search?q=a\xEC"] = r"a\xec"
+    with Daemon(tmp_path, line_timezone="Asia/Seoul") as daemon, site_of(tmp_path, server, daemon) as site:
+        for target in searches:
+            with socket.create_connection(("127.0.0.1", site.port), WAIT_SECONDS) as client:
+                client.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                while client.recv(1000):
+                    pass
+        daemon.wait_for_delivery(len(searches))
+        wait_until(lambda: sum(counted(daemon.data_dir, "search_word").values()) == len(searches), "the searches")
+    assert counted(daemon.data_dir, "search_word") == dict.fromkeys(searches.values(), 1)
+    assert set(counted(daemon.data_dir, "request_path")) == {"/search"}
 
 
 TRACE = "Traceback (most recent call last):\n" + '  File "shop.py", line 8, in boom\n' * 60 + "ValueError: 터짐\n"
