@@ -16,6 +16,8 @@ from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.elastic.template import template
+from ingestd.stores.lucene import parse
+from ingestd.stores.query import Query
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import LEGACY_SERVERS, SearchServer
 from tests.e2e.stub import DEFAULT_ROOT, StubElasticsearch
@@ -24,6 +26,9 @@ from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.waiting import wait_until
 
 LEGACY = pytest.mark.parametrize("search_server", LEGACY_SERVERS, indirect=True)
+
+VALUES = {"*": 2, "level:INFO": 1, "level:ERROR": 1, "x.y:2": 0, "x.y:3": 1}
+"""How many of the events with a key that stands twice a query finds."""
 
 OLD, YESTERDAY, CLOSED = "logstash-2019.05.15", "logstash-2019.05.16", "logstash-2019.05.17"
 LINES = {  # index -> the lines of that day
@@ -137,6 +142,29 @@ def test_document_type(search_server: SearchServer, index_prefix: str, tmp_path:
     search_server.call("POST", f"/{index_prefix}a/_refresh")
     [hit] = search_server.call("GET", f"/{index_prefix}a/_search")["hits"]["hits"]
     assert hit["_type"] == ("logs" if search_server.version < (7, 0, 0) else "_doc")
+
+
+@LEGACY
+def test_a_key_that_stands_twice(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    """These servers refuse it as the newer ones do; it is sent again with the last value, which is found."""
+    config = f"""
+    input {{ tcp {{ port => 0 host => "127.0.0.1" codec => json_lines }} }}
+    output {{ elasticsearch {{
+      hosts => ["{search_server.url}"] index => "{index_prefix}a" template_name => "{index_prefix}t"
+    }} }}
+    """
+    line = b'{"@timestamp":"2026-11-27T10:00:00.000Z","@timestamp":"2026-11-28T10:00:00.000Z","level":"INFO",%b}'
+    with Daemon(tmp_path, config=config) as daemon:
+        daemon.send([line % b'"level":"ERROR"', line % b'"x":1,"x":{"y":2,"y":3}'])
+        daemon.wait_for_delivery(2)
+        assert daemon.dead_letters() == []
+    search_server.call("POST", f"/{index_prefix}a/_refresh")
+    store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), f"{index_prefix}*")
+    try:
+        found = {text: store.count(Query("2026-11-28T00:00:00Z", None, parse(text))) for text in VALUES}
+        assert found == VALUES
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from ingestd.units import DURATION
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 
 _DAY = 86_400
+_DEFAULT_FIELD = "level"
 _MOST_COLUMNS = 6
 _BAR_CELLS = 40
 _MARKS = "░▒▓█"
@@ -35,7 +36,9 @@ _OTHERS, _NONE = "(others)", "(none)"
 @click.command()
 @query_options()
 @click.option("--interval", type=Value(DURATION), help="Width of a bar: 10m, 1h, 1d.  [default: about 30 bars]")
-@click.option("--by", "field", type=FieldName(), default="level", show_default=True, help="Field to split the bars by.")
+@click.option(
+    "--by", "field", type=FieldName(), default=_DEFAULT_FIELD, show_default=True, help="Field to split the bars by."
+)
 @store_options
 @json_option
 def histogram(settings: Settings, query: Query, interval: float | None, field: str, as_json: bool) -> None:
@@ -50,7 +53,7 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
         else:
             for line in lines(found, seconds, field, screen_cells(), colours=coloured()):
                 write_text(line)
-            if not any(value for bucket in found for value in bucket.counts):
+            if field != _DEFAULT_FIELD and not any(value for bucket in found for value in bucket.counts):
                 for sentence in misspelt(store, None, [field]):
                     click.echo(sentence, err=True)
 

@@ -63,6 +63,19 @@ def test_csv_for_korean_excel(data_dir: Path, tmp_path: Path) -> None:
     assert (refused.exit_code, "only CSV has a byte order mark" in refused.stderr) == (2, True)
 
 
+def test_a_key_that_stands_twice_has_the_value_that_queries_find(tmp_path: Path) -> None:
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    document = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","level":"ERROR","x":1,"x":{"y":2,"y":3}}'
+    writer.append("logstash-2026.11.22", [document], ["a"])
+    writer.close()
+    target = tmp_path / "x.parquet"
+    assert run("export", "--output", str(target), data_dir=tmp_path).exit_code == 0
+    columns = duckdb.execute(f"SELECT level, \"x.y\"::VARCHAR FROM '{target}'").fetchall()
+    assert columns == [("ERROR", "3")]
+    exported = run("export", "--format", "csv", "--fields", "level,x.y", "level:ERROR", "x.y:3", data_dir=tmp_path)
+    assert exported.stdout_bytes == b"level,x.y\r\nERROR,3\r\n"
+
+
 def test_ndjson_of_some_fields(data_dir: Path) -> None:
     result = run("export", "--fields", "level, status_code", "--level", "WARNING", data_dir=data_dir)
     found = [json.loads(line) for line in result.stdout.splitlines()]
