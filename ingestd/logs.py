@@ -74,6 +74,7 @@ class Outage:
         self._log_failure, self._failure, self._log_end, self._end = log_failure, failure, log_end, end
         self._clock = clock
         self._since: float | None = None
+        self._reason = ""
         self._next_report = 0.0
 
     @property
@@ -81,9 +82,15 @@ class Outage:
         """Whether it has started and not ended yet."""
         return self._since is not None
 
+    @property
+    def reason(self) -> str:
+        """Why it goes on, empty if there is none: what ``error`` or ``reason`` of the last failure says."""
+        return self._reason if self.ongoing else ""
+
     def failed(self, **fields: Any) -> None:
         """Note a failure; may be called as often as it occurs."""
         now = self._clock()
+        self._reason = str(fields.get("error") or fields.get("reason") or self._failure)
         if self._since is None:
             self._since = now
         elif now < self._next_report:

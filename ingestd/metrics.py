@@ -206,6 +206,11 @@ QUEUE_BYTES = Gauge(
     "Bytes received but not yet delivered by every output; inputs stop reading at the setting journal.max_bytes.",
     ("pipeline",),
 )
+EVENTS_STALLED = Gauge(
+    "ingestd_stalled_events",
+    "Events that wait for an output which has delivered nothing for 10 seconds; /health gives the reason.",
+    ("pipeline", "output"),
+)
 EVENTS_DELIVERED = Counter(
     "ingestd_delivered_events_total", "Events delivered by an output, excluding duplicates.", ("pipeline", "output")
 )

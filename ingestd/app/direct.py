@@ -9,7 +9,7 @@ from ingestd.jobs.direct import run_direct
 from ingestd.journal.memory import MemoryJournal
 from ingestd.names import worker_name
 from ingestd.settings import Settings
-from ingestd.web.health import Health
+from ingestd.web.health import Health, stall_details
 
 _PROCESS = worker_name(0)
 
@@ -36,7 +36,9 @@ async def _main(settings: Settings, configs: Configs) -> bool:
     async def health() -> Health:
         for pipeline in pipelines:
             pipeline.measure()
-        return Health()
+        stalls = [stall for pipeline in pipelines for stall in pipeline.stalls()]
+        problems = [text for pipeline in pipelines for text in pipeline.problems()]
+        return Health(degraded=(*map(str, stalls), *problems), details=stall_details(stalls))
 
     endless = not all(pipeline.finite for pipeline in pipelines)
     server = None

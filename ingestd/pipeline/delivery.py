@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.isolation import TRIES, Isolation, OutputFailedError
 from ingestd.pipeline.ledger import Ledger
 from ingestd.pipeline.processing import Processed
-from ingestd.plugins.interfaces import SkipsRepeats
+from ingestd.pipeline.stall import STALLED_SECONDS, Stall
+from ingestd.plugins.interfaces import SkipsRepeats, WithRetries
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from ingestd.tasks import BackgroundTasks
@@ -87,6 +89,7 @@ class Delivery:
         built: The output.
         name: Its plugin id.
         position: Everything in the journal before it was accepted.
+        read_error: Why the journal cannot be read for it now; set by its pipeline.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that it connects
@@ -121,6 +124,8 @@ class Delivery:
         self._isolation = Isolation(built, dead_letters, self._try)
         text = "an output failed; it is tried again"
         self._failing = Outage(log.exception, text, log.info, "the output works again")
+        self.read_error = ""
+        self._dead_letters_fail = ""  # why dead letters cannot be written now
         self._progress_at = 0.0  # on the loop's clock: the last commit, or when the first event after it came
         self._gathering = asyncio.Lock()
         self._tasks, self._workers = tasks, list[asyncio.Task[None]]()
@@ -148,6 +153,21 @@ class Delivery:
     async def wait_for_room(self) -> None:
         """Return as soon as there is room."""
         await self._room.wait()
+
+    def stall(self) -> Stall | None:
+        """Return what is known if it delivers nothing although events wait; None: all is well."""
+        if not self._in_flight and not self.read_error:
+            return None
+        seconds = asyncio.get_running_loop().time() - self._progress_at
+        if seconds < STALLED_SECONDS:
+            return None
+        received = (record.chunk.time_ns / 1e9 for record in self._in_flight if record.chunk is not None)
+        age = max(time.time() - next(received, time.time()), 0.0)
+        return Stall(self._pipeline_id, self.name, seconds, age, self._stall_reason())
+
+    def _stall_reason(self) -> str:
+        retried = self._output.retry_reason() if isinstance(self._output, WithRetries) else ""
+        return self.read_error or self._failing.reason or retried or self._dead_letters_fail
 
     async def idle(self) -> None:
         """Return as soon as nothing is in flight."""
@@ -213,8 +233,10 @@ class Delivery:
         while self._dead_letters.unsynced:
             try:
                 await asyncio.to_thread(self._dead_letters.sync)
-            except OSError:  # logged there
+            except OSError as error:  # logged there
+                self._dead_letters_fail = f"dead letters cannot be written: {error.strerror or error}"
                 await asyncio.sleep(_RETRY_SECONDS)
+        self._dead_letters_fail = ""
 
     def _count(self, records: list[_InFlight]) -> None:
         labels = self._pipeline_id, self.name

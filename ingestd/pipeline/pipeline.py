@@ -25,6 +25,7 @@ from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, 
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
 from ingestd.pipeline.processing import Processed, Processing, split_chunk
+from ingestd.pipeline.stall import Stall
 from ingestd.plugins.interfaces import SocketInput, StopMode, WithProblems
 from ingestd.protocols.lines import count_line_ends
 from ingestd.settings import Settings
@@ -122,6 +123,10 @@ class RunningPipeline:
         """Return what needs attention at the outputs, in sentences."""
         outputs = [delivery.built.output for delivery in self.deliveries]
         return [text for output in outputs if isinstance(output, WithProblems) for text in output.problems()]
+
+    def stalls(self) -> list[Stall]:
+        """Return the outputs that deliver nothing although events wait for them."""
+        return [stall for delivery in self.deliveries if (stall := delivery.stall()) is not None]
 
     async def start(self) -> None:
         """Open outputs, then inputs, and start.
@@ -283,7 +288,9 @@ class RunningPipeline:
                 await delivery.wait_for_room()
                 try:
                     entries = self.journal.read(delivery.position, _CATCH_UP_BYTES)
+                    delivery.read_error = ""
                 except JournalError as error:
+                    delivery.read_error = f"the journal cannot be read: {error}"
                     log.error("the journal cannot be read; tried again", pipeline=self.name, error=error)
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
@@ -364,6 +371,9 @@ class RunningPipeline:
     def measure(self) -> None:
         """Set the gauges; called when the metrics are read."""
         pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
+        for delivery, waiting in zip(self.deliveries, pending, strict=True):
+            stalled = waiting.events if delivery.stall() is not None else 0
+            metrics.EVENTS_STALLED.set(stalled, self.name, delivery.name)
         metrics.QUEUE_BYTES.set(max((waiting.bytes for waiting in pending), default=0), self.name)
         metrics.QUEUE_EVENTS.set(max((waiting.events for waiting in pending), default=0), self.name)
 

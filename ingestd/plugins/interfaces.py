@@ -183,6 +183,14 @@ class SkipsRepeats(Protocol):
 
 
 @runtime_checkable
+class WithRetries(Protocol):
+    """An output that tries again inside of ``deliver`` what waiting may heal."""
+
+    def retry_reason(self) -> str:
+        """Return why it tries again now, empty if it does not."""
+
+
+@runtime_checkable
 class WithProblems(Protocol):
     """An output that knows what needs attention although it accepts events; ``/health`` shows it."""
 

@@ -107,7 +107,11 @@ class Worker:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _problems(self) -> list[str]:
-        return [text for pipeline in self._pipelines.values() for text in pipeline.problems()]
+        """Return what needs attention, what is worst first."""
+        pipelines = self._pipelines.values()
+        paused = [f"pipeline {pipeline.name} takes in nothing" for pipeline in pipelines if pipeline.paused]
+        stalls = [str(stall) for pipeline in pipelines for stall in pipeline.stalls()]
+        return [*paused, *stalls, *(text for pipeline in pipelines for text in pipeline.problems())]
 
     async def _end(self) -> None:
         """Let the inputs end, deliver as long as time allows, leave the rest in the journal."""
@@ -202,7 +206,8 @@ class Worker:
             "worker": self._number,
             "time": time.time(),
             "full": [name for name, pipeline in self._pipelines.items() if pipeline.paused],
-            "problems": self._problems(),
+            "problems": [text for pipeline in self._pipelines.values() for text in pipeline.problems()],
+            "stalls": [stall._asdict() for pipeline in self._pipelines.values() for stall in pipeline.stalls()],
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "metrics": metrics.snapshot(),
         }

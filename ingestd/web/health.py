@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from ingestd.pipeline.stall import Stall
+
+
+def stall_details(stalls: Sequence[Stall]) -> dict[str, Any]:
+    """Return the details of outputs that deliver nothing."""
+    return {"stalled_outputs": [stall.document() for stall in stalls]} if stalls else {}
 
 
 @dataclass(frozen=True, slots=True)

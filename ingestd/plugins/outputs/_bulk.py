@@ -133,6 +133,10 @@ class BulkSender:
             return []
         return [f"the last {self._rejected} events of {self._name} became dead letters: {self._rejection}"]
 
+    def retry_reason(self) -> str:
+        """Return why requests are sent again, empty if they are not."""
+        return self._refused.reason or self._failing.reason
+
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Send all payloads in one request; return what became of each when every document is stored or dead."""
         tallies = [self._all_delivered(payload) for payload in payloads]

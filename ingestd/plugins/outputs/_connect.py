@@ -54,6 +54,10 @@ class Connector:
         """Return why events are kept although the server answers, if they are."""
         return [f"{self._name} keeps its events: {self._problem}"] if self._problem else []
 
+    def retry_reason(self) -> str:
+        """Return why the server does not accept events yet, empty if it does."""
+        return self._unwilling.reason or self._absent.reason
+
     async def run(self) -> None:
         """Connect, and install the template unless it is the user's."""
         await asyncio.sleep(0)  # importing the client is slow: let the inputs open first

@@ -155,6 +155,10 @@ class ElasticsearchOutput:
         """Return what needs attention, in sentences."""
         return [*self._connector.problems(), *self._sender.problems(), *self._full_indices.problems()]
 
+    def retry_reason(self) -> str:
+        """Return why the server has not taken the events yet; see ``WithRetries``."""
+        return self._connector.retry_reason() or self._sender.retry_reason()
+
     def prepare(self, batch: Batch) -> Prepared[Payload]:
         """Return the documents of ``batch`` with their action lines, and the events for which there is no index."""
         batch, names, rejected = self._naming(batch)

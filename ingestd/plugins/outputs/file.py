@@ -92,6 +92,10 @@ class FileOutput:
             data = b"".join(parts)
             await self._append(path, gzip_format.compress(data, 6) if self._opts.gzip else data)
 
+    def retry_reason(self) -> str:
+        """Return what the disk refuses; see ``WithRetries``."""
+        return self._disk_refuses.reason
+
     def _by_file(self, batch: Batch) -> list[tuple[str, Batch]]:
         names = [self._inside(name) for name in self._names(batch)]
         if len(set(names)) <= 1:

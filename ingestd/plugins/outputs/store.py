@@ -135,6 +135,10 @@ class StoreOutput:
             await self._append(new)
         await self._retried(self._writer.sync)
 
+    def retry_reason(self) -> str:
+        """Return what the disk refuses; see ``WithRetries``."""
+        return self._disk_refuses.reason
+
     async def _close_idle(self) -> None:
         """Unlock idle append logs from time to time: the sealer takes only those that no writer holds."""
         while True:

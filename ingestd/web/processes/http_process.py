@@ -11,13 +11,14 @@ from typing import Any
 
 from ingestd import metrics
 from ingestd.logs import get_logger
+from ingestd.pipeline.stall import Stall, worst
 from ingestd.supervisor.channel import Channel, ChannelClosedError
 from ingestd.supervisor.children import HEARTBEAT_SECONDS
 from ingestd.supervisor.pidfile import publish_url
 from ingestd.tasks import BackgroundTasks
 from ingestd.units import Address
 from ingestd.web.dashboard_config import DashboardConfig
-from ingestd.web.health import Health
+from ingestd.web.health import Health, stall_details
 from ingestd.web.lifecycle_summary import LastRun
 from ingestd.web.server import HttpServer
 
@@ -97,11 +98,18 @@ class _Workers:
         if response["ending"]:
             reasons.append("the daemon is stopping")
         full = sorted({name for state in states for name in state["full"]})
-        reasons += [f"pipeline {name} takes in nothing: its journal is full, or cannot be written" for name in full]
+        text = "takes in nothing: its journal is full or cannot be written, or its dead letters cannot"
+        reasons += [f"pipeline {name} {text}" for name in full]
+        stalls = worst(Stall(**stall) for state in states for stall in state["stalls"])
         problems = dict.fromkeys(text for state in states for text in state["problems"])  # workers share most of them
         failures = self._last_run.failures() if self._last_run is not None else ()
-        degraded = (*problems, *failures)
-        return Health(not_ready=tuple(reasons), degraded=degraded, running=len(states), wanted=response["workers"])
+        return Health(
+            not_ready=tuple(reasons),
+            degraded=(*map(str, stalls), *problems, *failures),
+            details=stall_details(stalls),
+            running=len(states),
+            wanted=response["workers"],
+        )
 
 
 async def _send_heartbeats(channel: Channel) -> None:
