@@ -2,7 +2,8 @@
 
 Each sealed file says in its footer which append logs were sealed when it was written and which files it replaces. So
 the files that a merge left behind do not count twice, and append logs that were sealed do not either. Of files that
-older versions wrote, all count; the ids files say which append logs are in them.
+older versions wrote, all count; the ids files say which append logs are in them. An
+append log whose lines are in no sealed file is not sealed, whatever its number.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from ingestd.stores.base import StoreFullError
 from ingestd.stores.local.files.last_ids import numbers_in
+from ingestd.stores.local.files.layout import append_logs_in
 from ingestd.stores.local.files.manifest import Manifest, SealedFile, is_sealed_name
 from ingestd.stores.local.files.parquet import ParquetWriter, SealedContent, UnreadableError
 from ingestd.stores.local.files.sealed_files import sha256
@@ -59,6 +61,11 @@ def recover(folder: Path, parquet: ParquetWriter) -> Recovered:
     if len(sources) < len(names):
         _raise_to(sealed, numbers_in(folder))
     files = tuple(_entry(folder / name, content) for name, content in contents.items() if name not in replaced)
+    for append_log in append_logs_in(folder):
+        if append_log.number <= sealed.get(append_log.writer, 0) and parquet.count_unsealed(
+            folder / str(append_log), [folder / file.name for file in files]
+        ):
+            sealed[append_log.writer] = append_log.number - 1  # a writer that knew of no number has started over
     highest = max((int(match[1]) for name in names if (match := _NUMBER.fullmatch(name))), default=0)
     return Recovered(Manifest(files, sealed, highest + 1), unreadable)
 

@@ -141,6 +141,15 @@ class ParquetWriter:
         (row,) = self._run(f"SELECT sum(num_rows) FROM parquet_file_metadata([{file_literals(paths)}])")
         return int(row[0])
 
+    def count_unsealed(self, append_log: Path, files: Sequence[Path]) -> int:
+        """Return how many readable lines of an append log are in none of some sealed files."""
+        rows = f"SELECT doc, coalesce(TRY(id->>'$'), '') AS id FROM {append_log_rows([append_log])}"
+        if files:
+            sealed = f"SELECT hash(doc, id) FROM read_parquet([{file_literals(files)}])"
+            rows += f" WHERE hash(doc, coalesce(TRY(id->>'$'), '')) NOT IN ({sealed})"
+        (row,) = self._run(f"SELECT count(*) FROM ({rows})")
+        return int(row[0])
+
     def count_repeated(self, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
         """Return how many events have an id that another event before them has.
 

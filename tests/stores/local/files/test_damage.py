@@ -109,6 +109,24 @@ def test_a_manifest_and_a_sealed_file(tmp_path: Path, fault: Callable[[Path], No
     assert ids(tmp_path) == list(range(100, 157))
 
 
+@pytest.mark.parametrize("fault", [garbage, Path.unlink])
+def test_events_that_come_before_the_manifest_is_made_anew(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+    """Nothing shows the writer that its numbers were used before, as in an index that was restored."""
+    folder = sealed_twice(tmp_path)
+    seal_once(tmp_path, NOW)
+    for path in [*folder.glob("ids-*")]:
+        path.unlink()
+    fault(folder / manifest.NAME)
+    append(tmp_path, 157, 3)
+    assert (folder / "tail-w0-00001.ndjson").exists()
+    for _ in range(2):
+        seal_once(tmp_path, JOIN)
+        assert ids(tmp_path) == list(range(160))
+    append(tmp_path, 160, 1)
+    seal_once(tmp_path, JOIN)
+    assert ids(tmp_path) == list(range(161))
+
+
 @pytest.mark.parametrize("step", ["_commit", "_clean"])
 def test_a_merge_that_was_interrupted_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     folder = sealed_twice(tmp_path)
