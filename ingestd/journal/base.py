@@ -11,6 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 from ingestd.event.chunk import Chunk
 
+MAX_ABSENT = 16
+"""Consumers whose positions and states are kept while they are absent, the latest."""
+
 
 class JournalError(Exception):
     """A disk error, a full disk included: nothing was done; it may be tried again later."""
@@ -145,11 +148,15 @@ class RecordQueue(Protocol):
         """
 
     def consumers(self, names: Iterable[str]) -> dict[str, Pending]:
-        """Set the consumers: the positions of all others are dropped.
+        """Set the consumers. What all others have committed is kept: they are absent, and nothing waits for them.
 
-        A new one starts at the position of the slowest consumer before (without any: at ``start``). Returns the
-        consumers that were dropped although something was pending for them.
+        A new one starts at the position of the slowest consumer before (without any: at ``start``); so does one that
+        was absent, with its state, unless it was further. Returns the consumers that were dropped although something
+        was pending for them.
         """
+
+    def skipped(self, name: str) -> int:
+        """Return how many events came while a consumer was absent, which it does not get; 0 after its next commit."""
 
     def commit(self, name: str, position: Position, state: Any = None) -> None:
         """Note that consumer ``name`` is done with everything before ``position``.

@@ -18,6 +18,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
 from ingestd.files import lock_file, sync_folder
 from ingestd.journal.base import (
+    MAX_ABSENT,
     START,
     Entry,
     JournalError,
@@ -92,6 +93,7 @@ class Journal:
         self._recorded_end = loaded.end if loaded else START
         self._uncommitted = False  # whether positions could not be written yet
         self._durable = dict(loaded.commits) if loaded else {}
+        self._absent = dict(loaded.absent) if loaded else {}  # with those that are back and have not committed yet
         return found
 
     @property
@@ -305,10 +307,22 @@ class Journal:
         with self._mutex:
             before = self._commits
             slowest = min((commit.position for commit in before.values()), default=self.start)
-            self._commits = {name: before.get(name, Commit(slowest)) for name in names}
+            wanted = list(names)
+            dropped = {name: commit for name, commit in before.items() if name not in wanted}
+            self._absent = dict([*(dropped | self._absent).items()][-MAX_ABSENT:])
+            self._commits = {name: before.get(name) or self._returned(name, slowest) for name in wanted}
             self._write_positions()
         gone = {name: self._pending(commit.position) for name, commit in before.items() if name not in self._commits}
         return {name: pending for name, pending in gone.items() if pending.bytes}
+
+    def _returned(self, name: str, slowest: Position) -> Commit:
+        absent = self._absent.get(name, Commit(START))
+        return Commit(min(max(absent.position, slowest), self._end), absent.state)
+
+    def skipped(self, name: str) -> int:
+        """Return how many events came while a consumer was absent; see ``RecordQueue``."""
+        absent = self._absent.get(name)
+        return max(self._commits[name].position.events - absent.position.events, 0) if absent is not None else 0
 
     def commit(self, name: str, position: Position, state: Any = None) -> None:
         """Note how far a consumer is; see ``RecordQueue``."""
@@ -319,11 +333,12 @@ class Journal:
                     f"{name} commits {position}, it is at {before.position} and the journal ends at {self._end}"
                 )
             self._commits[name] = Commit(position, before.state if state is None else dumps(state))
+            self._absent.pop(name, None)
             self._write_positions()
 
     def _write_positions(self) -> OSError | None:
         try:
-            self._positions.write(self._commits, self._end)
+            self._positions.write(self._commits, self._end, self._absent)
         except OSError as error:
             self._uncommitted = True  # sync tries again, and raises
             return error

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
-from ingestd.journal.base import START, Entry, JournalSizeLimitError, Pending, Position, Repair
+from ingestd.journal.base import MAX_ABSENT, START, Entry, JournalSizeLimitError, Pending, Position, Repair
 from ingestd.journal.format import RECORD_HEADER_BYTES
 
 
@@ -20,6 +20,7 @@ class MemoryJournal:
         self._end = self._start = START
         self._entries: list[Entry] = []
         self._commits: dict[str, tuple[Position, bytes]] = {}
+        self._absent: dict[str, tuple[Position, bytes]] = {}
 
     @property
     def repairs(self) -> Sequence[Repair]:
@@ -77,10 +78,22 @@ class MemoryJournal:
         """Set the consumers; return those dropped with something pending."""
         before = self._commits
         slowest = min((position for position, _ in before.values()), default=self._start)
-        self._commits = {name: before.get(name, (slowest, b"null")) for name in names}
+        wanted = list(names)
+        dropped = {name: commit for name, commit in before.items() if name not in wanted}
+        self._absent = dict([*(dropped | self._absent).items()][-MAX_ABSENT:])
+        self._commits = {name: before.get(name) or self._returned(name, slowest) for name in wanted}
         gone = {name: self._pending(position) for name, (position, _) in before.items() if name not in self._commits}
         self._free()
         return {name: pending for name, pending in gone.items() if pending.bytes}
+
+    def _returned(self, name: str, slowest: Position) -> tuple[Position, bytes]:
+        position, state = self._absent.get(name, (slowest, b"null"))
+        return min(max(position, slowest), self._end), state
+
+    def skipped(self, name: str) -> int:
+        """Return how many events came while a consumer was absent."""
+        absent = self._absent.get(name)
+        return max(self._commits[name][0].events - absent[0].events, 0) if absent is not None else 0
 
     def commit(self, name: str, position: Position, state: Any = None) -> None:
         """Note how far a consumer is; raises ValueError as ``RecordQueue`` says."""
@@ -88,6 +101,7 @@ class MemoryJournal:
         if not before.offset <= position.offset <= self._end.offset:
             raise ValueError(f"{name} commits {position}, it is at {before} and the journal ends at {self._end}")
         self._commits[name] = (position, old if state is None else dumps(state))
+        self._absent.pop(name, None)
         self._free()
 
     def _free(self) -> None:

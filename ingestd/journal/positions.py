@@ -17,8 +17,10 @@ import struct
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import orjson
 
@@ -36,6 +38,9 @@ _MAGIC = b"ingestdP"
 _MAX_OFFSET = 1 << 62
 _END = ""
 """Stands for the end of the journal among the names of consumers, none of which is empty."""
+_ABSENT = "\n"
+"""Stands for the consumers that are absent: they are the state of an entry which is at the end of the journal, so that
+an earlier version can read the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,13 @@ Commits = Mapping[str, Commit]
 class Loaded:
     """What a positions file holds: the commits, and in which slot of which size. ``generation`` 0: nothing good.
 
-    ``end``: the end of the journal when it was written; START if an older version wrote it.
+    ``end``: the end of the journal when it was written; START if an older version wrote it. ``absent``: what consumers
+    had committed that were dropped, by their names.
     """
 
     commits: dict[str, Commit]
     end: Position = START
+    absent: dict[str, Commit] = field(default_factory=dict)
     generation: int = 0
     slot: int = 0
     slot_bytes: int = 0
@@ -83,14 +90,28 @@ def load_positions(folder: Path) -> Loaded | None:
     return max(found, key=lambda loaded: loaded.generation, default=Loaded({}))
 
 
-def _encode(generation: int, commits: Commits, end: Position) -> bytes:
+def _encode(generation: int, commits: Commits, end: Position, absent: Commits) -> bytes:
     all_commits = {**commits, _END: Commit(end)}
-    body = dumps({name: [*commit.position, orjson.Fragment(commit.state)] for name, commit in all_commits.items()})
+    if absent:
+        all_commits[_ABSENT] = Commit(end, dumps(_entries(absent)))
+    body = dumps(_entries(all_commits))
     crc = zlib.crc32(body, generation & 0xFFFFFFFF)
     return _HEAD.pack(_MAGIC, crc, len(body), generation) + body
 
 
-def _decode(data: bytes, at: int) -> tuple[int, tuple[dict[str, Commit], Position]] | None:
+def _entries(commits: Commits) -> dict[str, list[Any]]:
+    return {name: [*commit.position, orjson.Fragment(commit.state)] for name, commit in commits.items()}
+
+
+def _commits(entries: Any) -> dict[str, Commit]:
+    """Return the commits of entries. Raises AttributeError, TypeError or ValueError if they are no entries."""
+    found = {name: Commit(Position(offset, events), dumps(state)) for name, (offset, events, state) in entries.items()}
+    if not all(0 <= number < _MAX_OFFSET for commit in found.values() for number in commit.position):
+        raise ValueError("a position is impossible")
+    return found
+
+
+def _decode(data: bytes, at: int) -> tuple[int, tuple[dict[str, Commit], Position, dict[str, Commit]]] | None:
     if len(data) - at < _HEAD.size:
         return None
     magic, crc, size, generation = _HEAD.unpack_from(data, at)
@@ -98,15 +119,12 @@ def _decode(data: bytes, at: int) -> tuple[int, tuple[dict[str, Commit], Positio
     if magic != _MAGIC or len(body) != size or zlib.crc32(body, generation & 0xFFFFFFFF) != crc:
         return None
     try:
-        commits = {
-            name: Commit(Position(offset, events), dumps(state))
-            for name, (offset, events, state) in loads(body).items()
-        }
-        sound = all(0 <= number < _MAX_OFFSET for commit in commits.values() for number in commit.position)
+        commits = _commits(loads(body))
+        absent = _commits(loads(commits.pop(_ABSENT, Commit(START, b"{}")).state))
     except (NotJsonError, AttributeError, TypeError, ValueError):
         return None  # of another version
     end = commits.pop(_END, Commit(START)).position
-    return (generation, (commits, end)) if sound else None
+    return generation, (commits, end, absent)
 
 
 class PositionsFile:
@@ -127,12 +145,12 @@ class PositionsFile:
             self._generation, self._slot_bytes = loaded.generation, loaded.slot_bytes
             self._written = self._durable = self._syncing = loaded.slot
         else:
-            self._rewrite(loaded.commits if loaded else {}, loaded.end if loaded else START)
+            self._rewrite(_encode(1, *((loaded.commits, loaded.end, loaded.absent) if loaded else ({}, START, {}))))
 
-    def write(self, commits: Commits, end: Position = START) -> None:
-        """Write ``commits``, and the end of the journal."""
-        data = _encode(self._generation + 1, commits, end)
-        if 2 * len(data) > self._slot_bytes and self._grow(commits, end, must=len(data) > self._slot_bytes):
+    def write(self, commits: Commits, end: Position = START, absent: Commits = MappingProxyType({})) -> None:
+        """Write ``commits``, the end of the journal, and what consumers had committed that are absent."""
+        data = _encode(self._generation + 1, commits, end, absent)
+        if 2 * len(data) > self._slot_bytes and self._grow(data, must=len(data) > self._slot_bytes):
             return
         free = [slot for slot in range(_SLOTS) if slot not in {self._durable, self._syncing}]
         slot = next((slot for slot in free if slot != self._written), free[0])
@@ -141,10 +159,10 @@ class PositionsFile:
         self._generation += 1
         self._written = slot
 
-    def _grow(self, commits: Commits, end: Position, must: bool) -> bool:
+    def _grow(self, data: bytes, must: bool) -> bool:
         """Make larger slots, early: on a full disk the old ones must suffice. Return whether it was done."""
         try:
-            self._rewrite(commits, end)
+            self._rewrite(data)
         except OSError:
             if must:
                 raise
@@ -168,9 +186,8 @@ class PositionsFile:
         """Close the file."""
         os.close(self._fd)
 
-    def _rewrite(self, commits: Commits, end: Position) -> None:
-        """Replace the file by one with slots that are large enough."""
-        data = _encode(self._generation + 1, commits, end)
+    def _rewrite(self, data: bytes) -> None:
+        """Replace the file by one with slots that are large enough for ``data``, of the next generation."""
         slot_bytes = self._slot_bytes
         while slot_bytes < 4 * len(data):
             slot_bytes *= 2

@@ -12,7 +12,7 @@ from ingestd.event.jsontext import loads
 from ingestd.event.tally import Tally
 from ingestd.journal.base import START, Repair
 from ingestd.journal.folders import journal_folders
-from ingestd.journal.positions import Commits, load_positions
+from ingestd.journal.positions import Commit, Commits, load_positions
 from ingestd.journal.survey import look
 from ingestd.names import MAIN, parse_journal_name
 from ingestd.pipeline.ledger import UNKNOWN, Tallies, day_of, is_ledger, tallies, total
@@ -26,7 +26,7 @@ class Account:
     """What became of the events of one pipeline for one of its outputs, of all workers together.
 
     ``plugin``: the name of the output's plugin, empty while nothing is committed. ``indices``: the events delivered to
-    each index, where each is a document of its own.
+    each index, where each is a document of its own. ``removed``: it is not in the config any more.
     """
 
     pipeline: str
@@ -34,6 +34,7 @@ class Account:
     plugin: str = ""
     tallies: Tallies = field(default_factory=dict)
     indices: Counter[str] = field(default_factory=Counter)
+    removed: bool = False
 
     @property
     def lost(self) -> int:
@@ -90,7 +91,8 @@ def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
         name = parse_journal_name(folder.name)
         pipeline = name[1] if name is not None else MAIN
         for account in _accounts_of(folder, pipeline, again):
-            whole = found.setdefault((pipeline, account.output), Account(pipeline, account.output))
+            whole = found.setdefault((pipeline, account.output), Account(pipeline, account.output, removed=True))
+            whole.removed = whole.removed and account.removed
             whole.plugin = account.plugin or whole.plugin
             whole.indices.update(account.indices)
             for key, tally in account.tallies.items():
@@ -130,24 +132,38 @@ def _read_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
             account.plugin = state.get("plugin", "")
             account.indices.update(state["indices"])
         found.append(account)
-    return found
+    absent = loaded.absent if loaded else {}
+    return found + [_removed(pipeline, name, commit) for name, commit in absent.items() if name not in commits]
+
+
+def _removed(pipeline: str, name: str, commit: Commit) -> Account:
+    """Return the account of an output that is not in the config any more: what it got while it was."""
+    state = loads(commit.state)
+    account = Account(pipeline, name, tallies=tallies(state, {}, commit.position.events), removed=True)
+    if is_ledger(state):
+        account.plugin = state.get("plugin", "")
+        account.indices.update(state["indices"])
+    return account
 
 
 def of_day(account: Account, day: str) -> Account:
     """Return what was received on one day, and what is missing from an unknown day."""
     chosen = {key: tally for key, tally in account.tallies.items() if key[0] in {day, "?"}}
-    return Account(account.pipeline, account.output, account.plugin, chosen, account.indices)
+    return Account(account.pipeline, account.output, account.plugin, chosen, account.indices, account.removed)
 
 
 def overall(found: Iterable[Account]) -> Tally:
     """Return one tally for all pipelines.
 
     The outputs of a pipeline get the same events, so only one of them counts: the one with the largest difference,
-    then the one with the most queued events, then the one that gets most of the events.
+    then the one with the most queued events, then the one that gets most of the events. One that is not in the config
+    any more counts only with a difference.
     """
     worst: dict[str, Tally] = {}
     for account in found:
         tally = account.total
+        if account.removed and not tally.difference:
+            continue
         if _rank(tally) > _rank(worst.setdefault(account.pipeline, tally)):
             worst[account.pipeline] = tally
     return total(worst.values())

@@ -134,7 +134,7 @@ class Delivery:
     async def start(self) -> None:
         """Open the output and start. Raises what ``Output.open`` raises."""
         self.position, state = self._journal.committed(self.name)
-        self._ledger = Ledger(self._plugin, state, self.position.events)
+        self._ledger = Ledger(self._plugin, state, self.position.events, self._journal.skipped(self.name))
         self._note_lost(self.position.events)
         self._progress_at = asyncio.get_running_loop().time()
         if self._journal.positions_lost:

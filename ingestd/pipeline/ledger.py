@@ -35,21 +35,24 @@ class Ledger:
     """Adds up what became of the events of one journal for one output.
 
     ``state`` is JSON, always the same object. ``since``: how many events the journal had seen when the ledger was
-    started; ``events``: how many were entered since, counted as the journal counts them; ``lost``: how many were in
-    parts of the journal that are gone; ``repeats_until``: events up to this offset of the journal may have been
-    delivered before the ledger was started, absent or 0: none; ``days``: counts for each day and input; ``indices``:
-    the events delivered to each index.
+    started, and how many came while its output was not in the config; ``events``: how many were entered since, counted
+    as the journal counts them; ``lost``: how many were in parts of the journal that are gone; ``repeats_until``: events
+    up to this offset of the journal may have been delivered before the ledger was started, absent or 0: none; ``days``:
+    counts for each day and input; ``indices``: the events delivered to each index.
 
     Args:
         plugin: The name of the output's plugin.
         state: What was committed last; anything but a ledger starts a new one.
         since: Events of the journal before its current position.
+        skipped: Events that came while the output was not in the config.
     """
 
-    def __init__(self, plugin: str, state: Any, since: int) -> None:
+    def __init__(self, plugin: str, state: Any, since: int, skipped: int = 0) -> None:
         known = is_ledger(state)
         self.state: dict[str, Any] = state if known else {"since": since, "events": 0, "days": {}, "indices": {}}
         self.state["plugin"] = plugin
+        if known:
+            self.state["since"] += skipped
 
     def lost_before(self, events: int) -> int:
         """Enter as lost what is missing from the journal before a position; return how many events that are.

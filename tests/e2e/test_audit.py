@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.tools import Clients, kill, kill_children, workers
-from tests.e2e.daemon import Daemon, environment
+from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -148,3 +148,32 @@ def test_a_real_server(clean_search_server: SearchServer, tmp_path: Path) -> Non
         assert index == {"index": "logstash-2026.11.22", "delivered": 500, "found": 500, "missing": 0}
     clean_search_server.wipe("logstash-")
     assert audited(daemon.data_dir, "--store", url)["indices"][0]["found"] is None
+
+
+def test_an_output_that_leaves_the_config_and_comes_back(tmp_path: Path) -> None:
+    """Its account stays while it is away, and goes on without what came meanwhile; also over a kill."""
+    file = tmp_path / "main.conf"
+    with StubElasticsearch() as stub:
+        tcp = 'tcp { port => 0 host => "127.0.0.1" codec => json_lines }'
+        second = f'elasticsearch {{ id => "second" hosts => ["{stub.url}"] }}'
+        text = "input { %s } output { store { id => 'first' } %s }"
+
+        def accounts() -> dict[str, tuple[int, bool]]:
+            found = audited(daemon.data_dir)
+            assert found["balanced"]
+            return {one["output"]: (one["delivered"], one.get("removed", False)) for one in found["outputs"]}
+
+        file.write_text(text % (tcp, second))
+        with Daemon(tmp_path, "-f", str(file), workers="1") as daemon:
+            daemon.send({"@timestamp": STAMP, "n": n} for n in range(10))
+            wait_until(lambda: accounts() == {"first": (10, False), "second": (10, False)}, "ten events")
+            file.write_text(text % (tcp, ""))
+            ingestd(daemon.data_dir, "reload")
+            daemon.send({"@timestamp": STAMP, "n": n} for n in range(10, 15))
+            wait_until(lambda: accounts() == {"first": (15, False), "second": (10, True)}, "five events")
+            kill(workers(daemon)[0])
+            file.write_text(text % (tcp, second))
+            ingestd(daemon.data_dir, "reload")
+            daemon.send({"@timestamp": STAMP, "n": n} for n in range(15, 18))
+            wait_until(lambda: accounts() == {"first": (18, False), "second": (13, False)}, "three events")
+        assert stub.values("n") == [*range(10), *range(15, 18)]

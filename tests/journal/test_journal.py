@@ -110,7 +110,53 @@ def test_consumers_that_come_and_go(make: Make) -> None:
     assert journal.committed("second")[0] == ends[1], "begins with what the slowest has before it"
     journal.commit("first", ends[3])
     assert journal.consumers(["first"]) == {"second": Pending(4, ends[3].offset - ends[1].offset)}
-    assert journal.consumers([]) == {}, "what had nothing pending is forgotten without a word"
+    assert journal.consumers([]) == {}, "what had nothing pending is dropped without a word"
+
+
+def test_a_consumer_that_was_absent_goes_on(make: Make) -> None:
+    """With its state, and without what came meanwhile; what it does not get is known until it has committed."""
+    journal = make()
+    journal.consumers(["first", "second"])
+    fill(journal, 4)
+    ends = [entry.end for entry in everything(journal)]
+    journal.commit("second", ends[0], {"kept": True})
+    journal.commit("first", ends[1])
+    journal.consumers(["first"])
+    journal.commit("first", ends[3])
+    journal.consumers(["first", "second"])
+    assert journal.committed("second") == (ends[3], {"kept": True})
+    assert journal.skipped("second") == ends[3].events - ends[0].events
+    journal.consumers(["first"])  # a crash before it could commit
+    journal.consumers(["first", "second"])
+    assert journal.skipped("second") == ends[3].events - ends[0].events
+    journal.commit("second", ends[3], {"kept": 2})
+    assert journal.skipped("second") == journal.skipped("first") == 0
+
+
+def test_a_consumer_that_was_further_than_the_others_gets_nothing_twice(make: Make) -> None:
+    journal = make()
+    journal.consumers(["first", "second"])
+    fill(journal, 4)
+    ends = [entry.end for entry in everything(journal)]
+    journal.commit("second", ends[2], {"kept": True})
+    journal.consumers(["first"])
+    journal.consumers(["first", "second"])
+    assert journal.committed("second") == (ends[2], {"kept": True})
+    assert journal.skipped("second") == 0
+
+
+def test_absent_consumers_survive_a_restart(tmp_path: Path) -> None:
+    journal: Any = small(tmp_path)
+    journal.consumers(["first", "second"])
+    journal.append([chunk(0, b"x")])
+    [entry] = everything(journal)
+    journal.commit("second", entry.end, {"kept": True})
+    journal.consumers(["first"])
+    journal.close()
+    again: Any = small(tmp_path)
+    again.consumers(["first", "second"])
+    assert again.committed("second") == (entry.end, {"kept": True})
+    again.close()
 
 
 def test_at_the_bound_nothing_is_written(make: Make) -> None:

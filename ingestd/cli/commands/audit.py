@@ -44,7 +44,8 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: 
 
     Received must equal delivered + duplicates + dead + dropped + queued, for each input, day and output, over all
     restarts. Delivered events are compared with what the indices hold: with the files, not with what a manifest says.
-    Damaged files are named.
+    Damaged files are named. An output that was taken out of the config keeps its account, marked as removed; it goes on
+    when an output with the same id comes back, without what was received meanwhile.
 
     It covers everything that went through a journal: all inputs of a config that listens on something. A config with
     only inputs such as stdin, file and generator runs without a journal, and is not accounted for.
@@ -100,6 +101,7 @@ def _account_document(account: Account) -> dict[str, Any]:
     ]
     return (
         {"pipeline": account.pipeline, "output": account.output, "lost": account.lost}
+        | ({"removed": True} if account.removed else {})
         | account.total.document()
         | {"days": days}
     )
@@ -121,7 +123,7 @@ def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> 
 def _account_table(found: list[Account]) -> Iterator[str]:
     several = len({account.pipeline for account in found if account.tallies}) > 1
     rows = [
-        (f"{account.pipeline}/{account.output}" if several else account.output, *key, tally.document())
+        (_name(account, with_pipeline=several), *key, tally.document())
         for account in found
         for key, tally in sorted(account.tallies.items())
     ]
@@ -129,6 +131,11 @@ def _account_table(found: list[Account]) -> Iterator[str]:
     lines = [(*cells, *(f"{counts[name]:,}" for name in columns)) for *cells, counts in rows]
     heads = ("OUTPUT", "DAY", "INPUT", *(name.upper() for name in columns))
     yield from tables.table(heads, lines, None, numbers=len(columns))
+
+
+def _name(account: Account, *, with_pipeline: bool) -> str:
+    name = f"{account.pipeline}/{account.output}" if with_pipeline else account.output
+    return f"{name} (removed)" if account.removed else name
 
 
 def _drops(found: list[Account]) -> Iterator[str]:
