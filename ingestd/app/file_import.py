@@ -24,7 +24,7 @@ from ingestd.journal.base import START
 from ingestd.names import MAIN
 from ingestd.pipeline.pipeline import RunningPipeline, report_failures
 from ingestd.plugins.registry import BuildContext
-from ingestd.settings import Settings
+from ingestd.settings import ACCEPT, Settings
 
 _WRITER = "import"
 """Its own writer id: an import may run next to the daemon's workers."""
@@ -78,6 +78,7 @@ def import_files(
         StoreError: The store cannot be read.
         OSError: An output cannot be opened, or the disk cannot be written.
     """
+    settings = _any_date(settings)
     checkpoints = ImportCheckpoints(settings.data_dir / "import", destination_of(config.outputs))
     with checkpoints.locked(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
         imports = Imports(checkpoints, again=options.again, charset=options.charset)
@@ -104,6 +105,14 @@ def import_files(
     unchanged = [path for source in sources for path in source.known]
     waiting = [row for source in sources for row in source.waiting]
     return ImportResult(_tally(journal, running), problems, unchanged, outputs.old_indices, waiting, stopped, drained)
+
+
+def _any_date(settings: Settings) -> Settings:
+    """Return settings that take events of any day, unless they were set: who imports files means what is in them."""
+    late = settings.late if settings.explicit("late") else ACCEPT
+    future = settings.future if settings.explicit("future") else ACCEPT
+    limit = settings.new_indices_per_hour if settings.explicit("new_indices_per_hour") else 0
+    return replace(settings, late=late, future=future, new_indices_per_hour=limit)
 
 
 def _read_counter(files: Sequence[Path], progress: Callable[[int, int], None]) -> Callable[[int], None]:

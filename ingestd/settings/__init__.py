@@ -7,6 +7,8 @@ An empty variable counts as not set.
 """
 
 from ingestd.settings.declared import (
+    ACCEPT,
+    DEAD_LETTER,
     SETTINGS,
     BackupSettings,
     BatchSettings,
@@ -21,6 +23,8 @@ from ingestd.settings.declared import (
 from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
 
 __all__ = [
+    "ACCEPT",
+    "DEAD_LETTER",
     "SETTINGS",
     "BackupSettings",
     "BatchSettings",

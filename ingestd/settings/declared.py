@@ -57,6 +57,25 @@ def _shown_store(store: str) -> str:
     return mask(url) + ("?***" if options else "")
 
 
+ACCEPT, DEAD_LETTER = "accept", "dead_letter"
+
+
+def _duration_or(*words: str) -> Kind:
+    """Return the kind of a value that is a duration or one of ``words``."""
+
+    def parse(value: Any) -> float | str:
+        if value in words:
+            return str(value)
+        duration: float = DURATION.parse(value)
+        return duration
+
+    def show(value: float | str) -> str:
+        return value if isinstance(value, str) else DURATION.show(value)
+
+    return Kind(" | ".join(("duration", *words)), parse, show)
+
+
+LATE, FUTURE = _duration_or(ACCEPT, DEAD_LETTER), _duration_or(ACCEPT)
 STORE = Kind("URL or local", _store, _shown_store)
 
 
@@ -258,10 +277,24 @@ class Settings:
         "Time zone of times in plain lines of text that have none, such as Asia/Seoul. Default: the machine's.",
         reload=True,
     )
-    late: str = setting(
-        "accept",
-        choice("accept", "dead_letter"),
-        "What to do with an event older than retention.max_age: store it like any other, or make it a dead letter.",
+    late: float | str = setting(
+        365 * 86400.0,
+        LATE,
+        "How old an event may be when it is received; older ones become dead letters. `dead_letter`: as old as "
+        "retention.max_age; `accept`: any age. `ingestd import` takes any unless this is set.",
+        reload=True,
+    )
+    future: float | str = setting(
+        86400.0,
+        FUTURE,
+        "How far in the future the time of an event may be when it is received; later ones become dead letters. "
+        "`accept`: any time. `ingestd import` takes any unless this is set.",
+        reload=True,
+    )
+    new_indices_per_hour: int = setting(
+        200,
+        COUNT,
+        "Indices that each output of a worker may create in an hour; events for more become dead letters. 0: no limit.",
         reload=True,
     )
     backup: BackupSettings = table(BackupSettings)

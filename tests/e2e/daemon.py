@@ -38,9 +38,12 @@ def free_port() -> int:
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """Return an environment for a daemon or command that finds its data in ``data_dir`` and no other settings."""
+    """Return an environment for a daemon or command that finds its data in ``data_dir``, and takes events of any day.
+
+    There are no other settings: the events of the tests have fixed days.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INGESTD_")}
-    return kept | {"INGESTD_DATA_DIR": str(data_dir)}
+    return kept | {"INGESTD_DATA_DIR": str(data_dir), "INGESTD_LATE": "accept", "INGESTD_FUTURE": "accept"}
 
 
 def ingestd(data_dir: Path, *arguments: str) -> str:

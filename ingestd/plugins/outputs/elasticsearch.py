@@ -8,6 +8,7 @@ server refuses for good becomes a dead letter.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix
 from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE
 from ingestd.stores.elastic.template_install import install_template
@@ -101,7 +103,8 @@ class ElasticsearchOutput:
         self.connection = _connection(opts)
         """How to reach the server."""
         self._client = ElasticClient(self.connection)
-        self._naming = Naming(opts.index, opts.index_timezone, context, check_target)
+        self._existing: set[str] = set()  # names of indices when the server first answered
+        self._naming = Naming(opts.index, opts.index_timezone, context, check_target, self._existing.__contains__)
         self._action = opts.action or ("index" if opts.document_id.text else "create")
         self._templates: dict[str, bytes] = {}
         self._fields = sorted(touches(opts).tops())
@@ -133,6 +136,7 @@ class ElasticsearchOutput:
             ValueError: An option is wrong or names a file that is.
         """
         self._tasks.keep_running("connect", self._connector.run, _RECONNECT_SECONDS)
+        self._tasks.keep_running("list of indices", self._list_indices, _RECONNECT_SECONDS)
         self._tasks.keep_running("check of fields", self._check_fields, _RECONNECT_SECONDS)
 
     async def _install_template(self) -> None:
@@ -144,6 +148,14 @@ class ElasticsearchOutput:
             template_overwrite=self._opts.template_overwrite,
             document_type=self._opts.document_type or DEFAULT_TYPE,
         )
+
+    async def _list_indices(self) -> None:
+        """Find out which indices there are: events for them need no new one."""
+        await self._connector.ready.wait()
+        with contextlib.suppress(ElasticUnavailable, ElasticResponseError):  # delivery says so, or a privilege lacks
+            rows: Any = (await self._client.api.cat.indices(format="json", h="index")).body
+            if isinstance(rows, list):  # a proxy may answer anything
+                self._existing.update(str(row["index"]) for row in rows if isinstance(row, dict) and "index" in row)
 
     async def _check_fields(self) -> None:
         """Find the indices of the last events that have no room for new fields."""

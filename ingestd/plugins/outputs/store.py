@@ -82,8 +82,8 @@ class StoreOutput:
     batch_bytes = 4 << 20
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
-        self._naming = Naming(opts.index, opts.index_timezone, context)
-        self._root = store_root(context.settings.data_dir)
+        root = self._root = store_root(context.settings.data_dir)
+        self._naming = Naming(opts.index, opts.index_timezone, context, exists=lambda name: (root / name).is_dir())
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
         self.writer_id = store_writer_id(context.writer_id, context.plugin_id)

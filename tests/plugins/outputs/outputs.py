@@ -13,6 +13,7 @@ from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.dead_letters.memory import MemoryDeadLetters
 
+RECEIVED_NS = 1_795_341_600_000_000_000
 STAMP = {"@timestamp": "2026-11-22T10:00:00.000Z", "@version": "1"}
 
 
@@ -27,7 +28,7 @@ def build(text: str, data_dir: Path | None = None, letters: MemoryDeadLetters | 
 def batch(*events: dict[str, Any], first: int = 0) -> Batch:
     """Return events as a batch; each has a timestamp."""
     whole = [{**STAMP, **event} for event in events]
-    return Batch.of_events(whole, range(first, first + len(whole)), "o", 0)
+    return Batch.of_events(whole, range(first, first + len(whole)), "o", RECEIVED_NS)
 
 
 async def deliver(output: Any, *batches: Batch) -> list[Rejection]:

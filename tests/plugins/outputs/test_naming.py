@@ -12,6 +12,7 @@ import pytest
 from ingestd.event.batch import Batch
 from ingestd.event.sprintf import Template
 from ingestd.plugins.interfaces import Rejection
+from ingestd.plugins.outputs._index_limits import NewIndexLimit
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import RetentionSettings, Settings
@@ -108,7 +109,49 @@ OLD = at("2026-10-22T10:00:00.000Z", "2026-10-23T00:00:00.000Z", "2026-11-22T00:
 
 
 def test_events_older_than_retention_are_taken() -> None:
-    assert len(named(OLD)[0]) == 4
+    assert named(OLD)[0] == ["logstash-2026.10.22", "logstash-2026.10.23", "logstash-2026.11.22"]
+    assert len(named(OLD, late="accept")[0]) == 4
+
+
+WINDOW = [  # id, time, settings, the setting that refuses it
+    ("a_year", "2025-11-22T00:00:00.000Z", {}, ""),
+    ("more_than_a_year", "2025-11-21T23:59:59.999Z", {}, "late (365d)"),
+    ("tomorrow", "2026-11-23T23:59:59.999Z", {}, ""),
+    ("the_day_after", "2026-11-24T00:00:00.000Z", {}, "future (1d)"),
+    ("first_day", "0001-01-01T00:00:00.000Z", {}, "late (365d)"),
+    ("last_day", "9999-12-31T23:59:59.999Z", {}, "future (1d)"),
+    ("first_day_if_wanted", "0001-01-01T00:00:00.000Z", {"late": "accept"}, ""),
+    ("last_day_if_wanted", "9999-12-31T23:59:59.999Z", {"future": "accept"}, ""),
+    ("days_of_its_own", "2026-11-20T23:59:59.999Z", {"late": 86_400.0}, "late (1d)"),
+    ("today_only", "2026-11-23T00:00:00.000Z", {"future": 0.0}, "future (0s)"),
+]
+
+
+@pytest.mark.parametrize(("time", "settings", "why"), [row[1:] for row in WINDOW], ids=[row[0] for row in WINDOW])
+def test_window_of_days(time: str, settings: dict[str, Any], why: str) -> None:
+    names, rejected = named(at(time, "2026-11-22T10:00:00.000Z"), **settings)
+    assert "logstash-2026.11.22" in names
+    assert len(names) == 2 - bool(why)
+    assert [why in one.reason and "ingestd deadletters replay" in one.reason for one in rejected] == [True] * bool(why)
+
+
+def test_8000_days_make_few_indices() -> None:
+    days = [datetime.date(2010, 1, 1) + datetime.timedelta(days=number) for number in range(8000)]
+    events = at(*(f"{day}T10:00:00.000Z" for day in days))
+    names, rejected = named(events)
+    assert (len(names), len(rejected)) == (200, 7800)
+    names, rejected = named(events, late="accept", future="accept", new_indices_per_hour=0)
+    assert (len(names), len(rejected)) == (8000, 0)
+
+
+def test_new_indices_of_an_hour_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """The same ones are taken on, those that exist are no new ones, and the next hour has as many again."""
+    limit = NewIndexLimit(2, {"there"}.__contains__)
+    refused = [bool(limit.refusal(name, NOW)) for name in ("a", "there", "b", "c", "d", "a", "b", "there")]
+    assert refused == [False, False, False, True, True, False, False, False]
+    assert caplog.text.count("too many new indices") == 1
+    assert "new_indices_per_hour (2)" in limit.refusal("c", NOW + 60)
+    assert [bool(limit.refusal(name, NOW + 3600)) for name in ("c", "d", "e")] == [False, False, True]
 
 
 def test_events_older_than_retention_are_rejected_if_wanted() -> None:
