@@ -3,8 +3,8 @@
 #     -v ingestd:/var/lib/ingestd -e INGESTD_HTTP_PASSWORD=... --stop-timeout 35 ingestd
 # With a Django site beside it: packaging/compose.
 #
-# The digest is that of an index for all platforms. `docker buildx imagetools inspect python:3.13-slim` prints the
-# latest one; another image is chosen with --build-arg PYTHON_IMAGE=...
+# The base is pinned by its digest. `docker buildx imagetools inspect python:3.13-slim` prints the latest one; to build
+# from another image: --build-arg PYTHON_IMAGE=...
 ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${PYTHON_IMAGE} AS build
