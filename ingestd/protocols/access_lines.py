@@ -24,7 +24,7 @@ import re
 from typing import NamedTuple
 
 from ingestd.display import readable_backslashes
-from ingestd.protocols.raw_requests import encode_raw_paths, percent_escapes, writes_escapes
+from ingestd.protocols.raw_requests import encode_raw_paths, percent_escapes, readable_quotes, writes_escapes
 
 
 class AccessDetails(NamedTuple):
@@ -180,7 +180,8 @@ def _anywhere(text: str) -> AccessLine | None:
 
 def _raw(text: str) -> AccessLine | None:
     """Parse a line whose path has bytes that the client should have percent-encoded: as if it had."""
-    encoded = text if text.isascii() else encode_raw_paths(text)
+    encoded = readable_quotes(text)
+    encoded = encoded if encoded.isascii() else encode_raw_paths(encoded)
     return None if encoded == text else parse_access_line(encoded)
 
 

@@ -25,6 +25,20 @@ _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|([\\"bnrtv]))')
 _C_ESCAPES = {"\\": "%5C", '"': "%22", "b": "%08", "n": "%0A", "r": "%0D", "t": "%09", "v": "%0B"}
 
 
+_INSPECTED = re.compile(rf'\S+ \S+ \S+ \[[^\]\n]{{10,40}}\] \\"{_METHOD} ')
+_INSPECT_ESCAPE = re.compile(r'\\(?:x([0-9A-F]{2})|(["\\]))')
+
+
+def readable_quotes(text: str) -> str:
+    r"""Return a line in the common log format without the escapes that it got because it is not valid UTF-8.
+
+    The codecs write ``\xBC`` for a byte, and then ``\"`` for all quotes; the bytes become percent escapes.
+    """
+    if '\\"' not in text or not _INSPECTED.match(text):
+        return text
+    return _INSPECT_ESCAPE.sub(lambda match: f"%{match[1]}" if match[1] else match[2], text)
+
+
 def encode_raw_paths(text: str) -> str:
     """Return a text with the paths of its requests percent-encoded where they have other characters than ASCII."""
     return _RAW.sub(_encode, text)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.timestamp import from_epoch
+from ingestd.plugins.filters._ruby import inspect_text
 from ingestd.protocols.access_lines import parse_access_line
 from tests.plugins.filters.tables import RECEIVED_NS, Case, build, check
 
@@ -320,6 +321,17 @@ RAW = [  # id, message, logger, path, word
         "=> generated 5316 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)",
         "",
         PATH,
+        "서울",
+    ),
+    (
+        "uwsgi_log_format_cp949",  # as the codec decodes it
+        inspect_text(
+            f'1.2.3.4 - - [{DATE}] "GET /search?q=서울 HTTP/1.1" 200 5 "-" "UA"'.encode("cp949").decode(
+                "utf-8", "surrogateescape"
+            )
+        ),
+        "",
+        "/search?q=%BC%AD%BF%EF",
         "서울",
     ),
     (
