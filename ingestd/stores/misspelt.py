@@ -42,12 +42,15 @@ def misspelt(store: LogStore, condition: Condition | None, also: Sequence[str] =
     leaves = list(_leaves(condition))
     fields = dict.fromkeys([*also, *(leaf.field for leaf in leaves)])
     always = {"@timestamp", INDEX_FIELD}
-    unknown = [name for name in list(fields)[:_MAX_CHECKED] if name not in always and not _exists(store, name)]
-    known = _known_fields(store) if unknown else set()
-    sentences = [f"no event has a field {name}{_suggestion(name, known)}" for name in unknown]
+    indices = tuple(leaf for leaf in leaves if leaf.field == INDEX_FIELD)
+    where: tuple[Condition, ...] = (Or(indices),) if indices else ()
+    checked = [name for name in fields if name not in always][:_MAX_CHECKED]
+    unknown = [name for name in checked if not _any(store, *where, Exists(name))]
+    known = _known_fields(store, *where) if unknown else set()
+    sentences = [_unknown_field(name, known) for name in unknown]
     levels = dict.fromkeys(leaf.value for leaf in leaves if isinstance(leaf, Equal) and leaf.field == "level")
     for level in levels:
-        if level.upper() not in LEVELS and "level" not in unknown and not _any(store, Equal("level", level)):
+        if level.upper() not in LEVELS and "level" not in unknown and not _any(store, *where, Equal("level", level)):
             sentences.append(f"no event has the level {level}{_suggestion(level.upper(), LEVELS)}")
     asked = dict.fromkeys(leaf.value for leaf in leaves if isinstance(leaf, Equal) and leaf.field == INDEX_FIELD)
     names = [info.index for info in store.indices()] if asked else []
@@ -82,18 +85,20 @@ def _leaves(condition: Condition | None) -> Iterator[Equal | Like | Range | Exis
             return
 
 
-def _exists(store: LogStore, field: str) -> bool:
-    return _any(store, Exists(field))
+def _unknown_field(name: str, known: set[str]) -> str:
+    if name in known:  # a server keeps fields beyond its limit, but does not index them
+        return f"events have a field {name} which the server did not index; for the reason: ingestd doctor"
+    return f"no event has a field {name}{_suggestion(name, known)}"
 
 
-def _any(store: LogStore, condition: Condition) -> bool:
-    return next(iter(store.search(Query(condition=condition), 1)), None) is not None
+def _any(store: LogStore, *conditions: Condition) -> bool:
+    return next(iter(store.search(Query(condition=And(conditions)), 1)), None) is not None
 
 
-def _known_fields(store: LogStore) -> set[str]:
-    """Return the fields of the newest events; those of an object as ``a.b``."""
+def _known_fields(store: LogStore, *conditions: Condition) -> set[str]:
+    """Return the fields of the newest events that have a value; those of an object as ``a.b``."""
     found: set[str] = set()
-    for hit in store.search(Query(), _SAMPLE):
+    for hit in store.search(Query(condition=And(conditions)), _SAMPLE):
         try:
             found.update(_names(loads(hit.document)))
         except NotJsonError:
@@ -104,7 +109,8 @@ def _known_fields(store: LogStore) -> set[str]:
 def _names(event: object, prefix: str = "") -> Iterator[str]:
     if isinstance(event, dict):
         for name, value in event.items():
-            yield prefix + name
+            if value not in (None, [], {}):
+                yield prefix + name
             yield from _names(value, f"{prefix}{name}.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,8 +15,10 @@ from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.field_limit import full_indices
+from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.elastic.template import TOTAL_FIELDS, VERSION, template
 from ingestd.stores.elastic.template_install import install_template
+from ingestd.stores.misspelt import misspelt
 from tests.e2e.servers import SearchServer
 
 
@@ -235,6 +238,18 @@ async def test_too_many_fields(client: ElasticClient, search_server: SearchServe
     await client.api.indices.refresh(index=f"{index_prefix}a")
     for query in ({"geoip.country_code2": "KR"}, {"search_word": "서울"}):
         assert (await client.api.count(index=f"{index_prefix}a", query={"term": query}))["count"] == 1
+    if keeps:
+        said = await asyncio.to_thread(hints, search_server, f"{index_prefix}*", ("field2400", "field99999"))
+        assert said[0] == "events have a field field2400 which the server did not index; for the reason: ingestd doctor"
+        assert said[1].startswith("no event has a field field99999")
+
+
+def hints(server: SearchServer, indices: str, fields: tuple[str, ...]) -> list[str]:
+    store = ElasticStore(ElasticOptions(hosts=(server.url,)), indices)
+    try:
+        return misspelt(store, None, fields)
+    finally:
+        store.close()
 
 
 async def test_a_batch_is_quick(client: ElasticClient, index_prefix: str) -> None:

@@ -145,6 +145,10 @@ def test_an_index_restored_under_another_name_is_named(tmp_path: Path) -> None:
         f"not searched: an index restored under another name; to search such an index, name it: _index:{copy}\n"
     )
     assert run("search", "missing", "_index:*", data_dir=tmp_path).stderr == "no events match\n"
+    assert run("search", "level:DEBUG", f"_index:{copy}", data_dir=tmp_path).stderr == "no events match\n"
+    assert run("search", "levl:x", f"_index:{copy}", data_dir=tmp_path).stderr == (
+        "no event has a field levl; did you mean level?\n"
+    )
     said = run("search", f"_index:{copy[:-1]}3", data_dir=tmp_path).stderr
     assert said.startswith(f"there is no index {copy[:-1]}3; did you mean {copy}?\n")
 
