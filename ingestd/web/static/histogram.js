@@ -241,8 +241,8 @@ function barsOf(answer, since, until) {
   // The first bucket may start earlier than it says: no time is before the year 1.
   const known = answer.buckets.length ? Date.parse(answer.buckets.at(-1).time) : since.getTime();
   const first = known - Math.ceil((known - since.getTime()) / step) * step;
-  const number = (bucket) => Math.floor((Date.parse(bucket.time) - first) / step);
-  const counts = new Map(answer.buckets.map((bucket) => [number(bucket), gather(bucket.counts)]));
+  const barNumber = (bucket) => Math.floor((Date.parse(bucket.time) - first) / step);
+  const counts = new Map(answer.buckets.map((bucket) => [barNumber(bucket), gather(bucket.counts)]));
   const bars = [];
   for (let begin = first; begin < until.getTime() && bars.length < 2000; begin += step) {
     const own = counts.get(bars.length) ?? {};

@@ -163,9 +163,9 @@ export function ticks(since, until, count) {
   return marks;
 }
 
-function tickText(date, step, midnight) {
+function tickText(date, step, atMidnight) {
   if (step >= YEAR) return String(date.getFullYear());
-  if (midnight || step >= DAY) return shortDay.format(date);
+  if (atMidnight || step >= DAY) return shortDay.format(date);
   return step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
 }
 
