@@ -253,11 +253,17 @@ async def test_clients_of_a_trusted_proxy_are_distinguished(serve: Serve) -> Non
         assert [await enter(PASSWORD, sender) for sender in ("10.0.0.7", "10.0.0.8")] == [429, 303]
 
 
-async def test_wrong_tokens_are_slowed_down(serve: Serve) -> None:
+async def test_wrong_tokens_are_slowed_down(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "ingestd")
     async with serve(LOCKED) as client:
-        for number in range(20):
+        for number in range(19):
             assert (await client.get("/metrics", Authorization=f"Bearer wrong-{number}")).status == 401
-        assert (await client.get("/metrics", **BEARER)).status == 401
+        slowed = [await client.get("/metrics", Authorization="Bearer wrong"), await client.get("/metrics", **BEARER)]
+        assert [answer.status for answer in slowed] == [429, 429]
+        assert all(0 < int(answer.headers["Retry-After"]) <= 12 for answer in slowed)
+        assert (await client.get("/metrics")).status == 401, "without a token it is not about tokens"
+        assert len(caplog.records) == 20
+        assert "wrong-" not in caplog.text
         assert (await client.sign_in()).status == 303
 
 

@@ -81,9 +81,8 @@ class Authentication:
         """Return who sent a request; called again, it says whether the session is still valid."""
         if not self._access.login_required:
             return Identity(True, self._csrf)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return Identity(self._check_token(request, token.strip()))
+        if (token := _token(request)) is not None:
+            return Identity(self._check_token(request, token))
         session = self._sessions.get(request.cookies.get(COOKIE, ""), self._clock())
         return Identity(False) if session is None else Identity(True, session.csrf)
 
@@ -131,6 +130,12 @@ class Authentication:
             following = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
             target = "login" + (f"?{urlencode({'next': following})}" if following else "")
             return web.Response(status=303, headers={"Location": target})
+        if _token(request) is not None and (
+            wait := self._token_limiter.wait(self._client_address(request), self._clock())
+        ):
+            response = json_error(429, "too many wrong tokens; try again later")
+            response.headers["Retry-After"] = str(int(wait) + 1)
+            return response
         response = json_error(401, "sign in, or send the token: Authorization: Bearer TOKEN")
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
@@ -181,6 +186,7 @@ class Authentication:
         if self._access.accepts_token(token):
             return True
         self._token_limiter.failed(client, now)
+        log.warning("a request with a wrong token", client=client)
         return False
 
     # Headers of a proxy
@@ -192,6 +198,12 @@ class Authentication:
     def _is_https(self, request: web.Request) -> bool:
         forwarded = request.headers.get("X-Forwarded-Proto", "") if self._access.trust_proxy else ""
         return (forwarded or request.scheme).lower() == "https"
+
+
+def _token(request: web.Request) -> str | None:
+    """Return the token that a request carries, None if it carries none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _login_page(request: web.Request, following: str, problem: str = "", seconds: int = 0) -> web.Response:

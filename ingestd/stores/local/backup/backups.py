@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,9 @@ class LocalBackups:
 
     def add_repository(self, repository: Repository) -> None:
         """Register a repository after writing, reading and deleting an object there."""
+        if location := repository.settings.get("location"):  # the daemon's working folder is another one
+            absolute = str(Path(location).expanduser().absolute())
+            repository = replace(repository, settings={**repository.settings, "location": absolute})
         registered = {other.name: other for other in self.repositories()}
         if registered.get(repository.name, repository) != repository:
             raise BackupError(f"there is a repository {repository.name} already, with other settings; remove it first")

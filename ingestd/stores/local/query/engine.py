@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FETCH = 2048
 
 _TEMP_BYTES = 4 << 30
+
+_SPILL = ".spill-"
+"""Start of the names of folders for what does not fit into memory; the id of the process follows."""
 
 _SIGNAL_ERROR = "Query interrupted"
 """The text of the RuntimeError that DuckDB raises in place of what a signal handler raised during a query."""
@@ -91,9 +94,18 @@ class QuerySession:
 
 
 class Engine:
-    """Opens sessions and can interrupt all of them."""
+    """Opens sessions and can interrupt all of them.
 
-    def __init__(self, memory_bytes: int, threads: int | None, timeout_s: float | None) -> None:
+    Args:
+        root: Root of the store: what a query has no memory for goes to a folder in there, as events are no one's
+            business in /tmp.
+        memory_bytes: Limit of each session.
+        threads: Of each session.
+        timeout_s: Time limit of each session.
+    """
+
+    def __init__(self, root: Path, memory_bytes: int, threads: int | None, timeout_s: float | None) -> None:
+        self._spill = root / f"{_SPILL}{os.getpid()}"
         self._memory_bytes = memory_bytes
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._timeout_s = timeout_s
@@ -103,6 +115,7 @@ class Engine:
     @contextlib.contextmanager
     def session(self) -> Iterator[QuerySession]:
         """Open a separate DuckDB; it ends with the block, or is interrupted after ``timeout_s``."""
+        self._remove_stale()
         session = QuerySession(self._connect())
         with self._lock:
             self._sessions.add(session)
@@ -127,13 +140,19 @@ class Engine:
             for session in self._sessions:
                 session.interrupt("the query was cancelled")
 
+    def _remove_stale(self) -> None:
+        """Remove what killed processes left."""
+        for folder in self._spill.parent.glob(f"{_SPILL}*"):
+            if not Path(f"/proc/{folder.name.removeprefix(_SPILL)}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
         return connect(
             {
                 "memory_limit": f"{self._memory_bytes}B",
                 "threads": self._threads,
                 "preserve_insertion_order": False,
-                "temp_directory": str(Path(tempfile.gettempdir()) / f"ingestd-{os.getpid()}"),
+                "temp_directory": str(self._spill),
                 "max_temp_directory_size": f"{_TEMP_BYTES}B",
             }
         )

@@ -37,8 +37,8 @@ class LocalStore:
     """The built-in store as a ``LogStore``. Thread-safe.
 
     Nothing is opened or created before the first call; a root that does not exist is an empty store. Each call opens a
-    separate DuckDB, limited to ``memory_bytes`` and ``threads``; it spills to a temporary folder, up to 4 GiB. Events
-    that are appended during a query may or may not be seen; sealing or deleting files does not disturb a query.
+    separate DuckDB, limited to ``memory_bytes`` and ``threads``; it spills to a folder in the store, up to 4 GiB.
+    Events that are appended during a query may or may not be seen; sealing or deleting files does not disturb a query.
 
     Args:
         root: Root of the store (``layout.store_root``).
@@ -51,7 +51,7 @@ class LocalStore:
         self, root: Path, memory_bytes: int = 768 << 20, threads: int | None = None, timeout_s: float | None = None
     ) -> None:
         self._root = root
-        self._engine = Engine(memory_bytes, threads, timeout_s)
+        self._engine = Engine(root, memory_bytes, threads, timeout_s)
         self._lister = FileLister()
 
     def indices(self) -> list[IndexInfo]:

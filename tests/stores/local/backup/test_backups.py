@@ -54,6 +54,16 @@ class BackedUpStore:
         return sorted((self.repository / INDEX).glob("files/*"))
 
 
+def test_a_relative_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon, which backs up at night, has another working folder than the command."""
+    monkeypatch.chdir(tmp_path)
+    backups = LocalBackups(tmp_path / "data")
+    backups.add_repository(Repository("repo", "fs", {"location": "backups"}))
+    backups.add_repository(Repository("repo", "fs", {"location": "backups"}))
+    [repository] = backups.repositories()
+    assert repository.settings["location"] == str(tmp_path / "backups")
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> BackedUpStore:
     return BackedUpStore(tmp_path)

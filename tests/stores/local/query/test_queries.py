@@ -184,13 +184,30 @@ def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
     assert [(value.value, value.count) for value in append_log][:2] == [("x", 3), (404, 2)]
 
 
+def test_what_does_not_fit_into_memory_stays_in_the_store(tmp_path: Path) -> None:
+    stale = tmp_path / ".spill-999999999"
+    stale.mkdir()
+    with Engine(tmp_path, 64 << 20, 1, None).session() as session:
+        assert not stale.exists(), "left by a process that was killed"
+        list(
+            session.run(
+                "CREATE TEMP TABLE large AS SELECT i, md5(i::VARCHAR) || md5(i::VARCHAR) FROM range(3000000) t(i)"
+            )
+        )
+        [spilled] = tmp_path.iterdir()
+        assert spilled.name == f".spill-{os.getpid()}"
+        assert any(file.stat().st_size for file in spilled.iterdir())
+        assert list(index_folders(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_documents_of_a_replaced_index_are_not_returned(tmp_path: Path) -> None:
     """Between finding the events and reading their documents, another file may get the same name."""
     for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
         fill(root, [{"n": 1}], [key])
         seal_once(root, NOW)
     groups = FileLister().file_groups(index_folders(tmp_path / "a"), Query())
-    with Engine(256 << 20, 1, None).session() as session:
+    with Engine(Path("/nowhere"), 256 << 20, 1, None).session() as session:
         found = list(session.run(sql.newest_rows(groups, Query(), None, 9)))
         assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
         file = Path(groups[0].files[0])
@@ -284,7 +301,7 @@ def _sigint() -> Iterator[None]:
 def test_a_signal_during_a_query() -> None:
     """DuckDB drops what the handler raises; a RuntimeError comes instead."""
     endless = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 3"
-    with Engine(256 << 20, 1, None).session() as session:
+    with Engine(Path("/nowhere"), 256 << 20, 1, None).session() as session:
         assert list(session.run("SELECT 1")) == [(1,)]
         start = time.process_time()
 
