@@ -46,6 +46,7 @@ MAX_HEAD_BYTES = 1 << 14
 _PRI = rb"<(?:[0-9]|[1-9][0-9]|1[0-8][0-9]|19[01])>"  # facility 0 to 23 times 8, plus severity 0 to 7
 _SYSLOG, _SYSLOG_START = re.compile(_PRI), re.compile(rb"<[0-9]{0,3}")
 _OCTETS, _OCTETS_START = re.compile(rb"[1-9][0-9]{0,6} " + _PRI), re.compile(rb"[1-9][0-9]{0,6}(?: (?:<[0-9]{0,3})?)?")
+_TLS_START = b"\x16\x03"
 _TLS, _TLS_BYTES = re.compile(rb"\x16\x03[\x00-\x04]..\x01", re.DOTALL), 6  # a record of a ClientHello
 _PICKLE = re.compile(rb"\x00...(?:\}q|\(d|\x80[\x02-\x05])", re.DOTALL)  # a dict, in protocol 1, 0, 2 to 5
 _PICKLE_BYTES, _SMALLEST_PICKLE = 6, 8
@@ -90,6 +91,8 @@ def _pickle(head: bytes) -> Sender | None:
 
 
 def _tls(head: bytes) -> Sender | None:
+    if not _TLS_START.startswith(head[: len(_TLS_START)]):
+        return Sender.LINES
     if len(head) < _TLS_BYTES:
         return None
     return Sender.TLS if _TLS.match(head) else Sender.LINES

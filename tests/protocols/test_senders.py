@@ -7,7 +7,7 @@ import struct
 from logging.handlers import SocketHandler
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestd.protocols.pickles import split_pickles, whole_pickles
@@ -126,7 +126,8 @@ def test_json_lines_are_lines_as_soon_as_the_first_is_complete(record: dict[str,
     assert recognise(line[:MAX_HEAD_BYTES]) is Sender.LINES
 
 
-@given(st.text(st.characters(blacklist_characters="\0\r", blacklist_categories=["Cs"]), min_size=1))
+@example("\x16")
+@given(st.text(st.characters(blacklist_characters="\0\r\x03", blacklist_categories=["Cs"]), min_size=1))
 def test_text_is_lines_as_soon_as_the_first_is_complete(text: str) -> None:
     assert recognise(text.encode() + b"\n") in (Sender.LINES, Sender.SYSLOG, Sender.SYSLOG_OCTETS)
 
