@@ -19,6 +19,7 @@ from ingestd.lifecycle import build
 from ingestd.lifecycle.state import State
 from ingestd.settings import Settings, load_settings
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
+from ingestd.stores.lucene import parse
 from ingestd.stores.query import Query
 from tests.e2e.daemon import Daemon, environment
 from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, emulated_s3
@@ -93,7 +94,7 @@ class Site:
 
     def content(self) -> dict[str, dict[str, bytes]]:
         found: dict[str, dict[str, bytes]] = {}
-        for hit in LocalStore(store_root(self.data)).search(Query(), 0):
+        for hit in LocalStore(store_root(self.data)).search(Query(condition=parse("_index:*")), 0):
             found.setdefault(hit.index, {})[hit.id] = hit.document
         return found
 
