@@ -1,11 +1,13 @@
-"""Gathers the answers of all workers to one question of the HTTP process."""
+"""Gathers the answers of all workers to one question of the HTTP process, and the latest ones of the helpers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from ingestd.supervisor.channel import Message
+from ingestd.supervisor.children import Child, Children
+from ingestd.supervisor.workers import Workers
 
 
 @dataclass(slots=True)
@@ -15,31 +17,58 @@ class _Question:
 
 
 class StatsGatherer:
-    """Calls ``done(number, states)`` when every worker has answered question ``number`` or has ended."""
+    """Calls ``send`` with the answer to a question when every worker has answered it or has ended.
 
-    def __init__(self, done: Callable[[int, list[Message]], None]) -> None:
-        self._done = done
+    Args:
+        children: All processes.
+        workers: The workers among them.
+        helpers: The names of the helpers.
+        send: Sends a message to the HTTP process.
+        describe: Returns what the supervisor itself adds to an answer.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        workers: Workers,
+        helpers: Collection[str],
+        send: Callable[[Message], None],
+        describe: Callable[[], Message],
+    ) -> None:
+        self._children, self._workers, self._helpers = children, workers, helpers
+        self._send, self._describe = send, describe
         self._questions: dict[int, _Question] = {}
+        self._helper_states: dict[str, Message] = {}  # the latest answer of each
 
-    def ask(self, number: int, workers: Iterable[str]) -> None:
-        """Note that ``workers``, given by name, were asked question ``number``."""
-        self._questions[number] = _Question(set(workers))
-        self._close_if_answered(number)
+    def ask(self, number: int) -> None:
+        """Ask all workers and helpers; ``number`` is that of the question."""
+        asked = self._workers.reading()
+        self._children.send_all(asked, {"type": "ask", "number": number})
+        helpers = [helper for name in self._helpers if (helper := self._children.get(name)) is not None]
+        self._children.send_all(helpers, {"type": "ask"})  # nobody waits for them: their latest answer counts
+        self._questions[number] = _Question({child.name for child in asked})
+        self._send_if_answered(number)
 
-    def answer(self, worker: str, number: int, state: Message) -> None:
-        """Note what a worker answered."""
-        question = self._questions.get(number)
-        if question is not None and worker in question.unanswered:
-            question.unanswered.discard(worker)
-            question.states.append(state)
-            self._close_if_answered(number)
+    def answer(self, child: Child, message: Message) -> None:
+        """Note what a worker or a helper answered."""
+        if message["type"] == "state":
+            self._helper_states[child.name] = message["state"]
+            return
+        question = self._questions.get(message["number"])
+        if question is not None and child.name in question.unanswered:
+            question.unanswered.discard(child.name)
+            question.states.append(message["state"])
+            self._send_if_answered(message["number"])
 
-    def gone(self, worker: str) -> None:
-        """Note that a worker has ended: nobody waits for its answers any more."""
+    def gone(self, child: Child) -> None:
+        """Note that a process has ended: nobody waits for its answers any more."""
+        self._helper_states.pop(child.name, None)
         for number, question in list(self._questions.items()):
-            question.unanswered.discard(worker)
-            self._close_if_answered(number)
+            question.unanswered.discard(child.name)
+            self._send_if_answered(number)
 
-    def _close_if_answered(self, number: int) -> None:
+    def _send_if_answered(self, number: int) -> None:
         if not self._questions[number].unanswered:
-            self._done(number, self._questions.pop(number).states)
+            states, helpers = self._questions.pop(number).states, list(self._helper_states.values())
+            answer = {"type": "states", "number": number, "states": states, "helpers": helpers}
+            self._send(answer | self._describe())

@@ -33,9 +33,10 @@ from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
 from ingestd.supervisor.readiness import Readiness
 from ingestd.supervisor.request_results import RequestResults
+from ingestd.supervisor.requests import Requests
 from ingestd.supervisor.signals import SignalSocket
 from ingestd.supervisor.sockets import Listener
-from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, SupervisorState
+from ingestd.supervisor.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.stats import StatsGatherer
 from ingestd.supervisor.status import describe
 from ingestd.supervisor.upgrade import UpgradeCheck, execute_installed
@@ -90,16 +91,15 @@ class Supervisor:
             self._selector, self._main_of, self._on_message, self._on_ready, self._on_exit, self._acceptor.close
         )
         self._workers = Workers(self._children, self._acceptor)
-        self._stats = StatsGatherer(self._send_stats)
+        self._stats = StatsGatherer(self._children, self._workers, self._helpers, self._send_http, self._describe)
         self._upgrade_check = UpgradeCheck(self._selector, self._on_upgrade_checked)
         self._ticking = (self._children, self._workers, self._acceptor, self._upgrade_check)
-        self._helper_states: dict[str, Message] = {}  # the latest answer of each
         self._state = SupervisorState.RUNNING
-        self._requests: list[tuple[Request, str, Message | None]] = []  # with its cause, and what to answer to
-        self._postponed: dict[Request, str] = {}  # see Reply.LATER; with its cause
-        self._actions = {Request.STOP: self._stop, Request.RELOAD: self._reload, Request.UPGRADE: self._upgrade}
+        actions = {Request.STOP: self._stop, Request.RELOAD: self._reload, Request.UPGRADE: self._upgrade}
+        self._requests = Requests(results, actions, lambda: self._state)
+        self._requests.checking_upgrade = lambda: self._upgrade_check.running
+        self._upgraded = UPGRADE_VARIABLE in environ
         self._replacement = RollingReplacement(self._children, (), self._ask_to_end)
-        self._drained_again: set[str] = set()  # workers that were killed while they drained, and started once more
         self._readiness = Readiness(self._children, self._workers, self._on_started)
         self._status = ""
         self._children.watchdog_seconds = plan.watchdog_seconds
@@ -139,7 +139,7 @@ class Supervisor:
         while not self._state.final or self._children.running() or self._children.starting:
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
-            self._handle_requests()
+            self._requests.handle()
             for ticking in self._ticking:
                 ticking.tick()
             self._readiness.tick(http=self._plan.http_main is not None)
@@ -164,7 +164,9 @@ class Supervisor:
             self._next_heartbeat = now + self._notifier.watchdog_seconds / 3
 
     def _receive_signals(self, signals: SignalSocket) -> None:
-        self._requests += [(SIGNALS[number], number.name, None) for number in signals.receive() if number in SIGNALS]
+        for number in signals.receive():
+            if number in SIGNALS:
+                self._requests.add(SIGNALS[number], number.name)
 
     # Children
 
@@ -192,13 +194,12 @@ class Supervisor:
             case "missed":
                 self._workers.missed(message["id"], new=message["new"])
             case "ask":
-                self._ask_stats(message["number"])
-            case "answer":
-                self._stats.answer(child.name, message["number"], message["state"])
-            case "state":
-                self._helper_states[child.name] = message["state"]
+                self._stats.ask(message["number"])
+            case "answer" | "state":
+                self._stats.answer(child, message)
             case "reload":  # not here: what fails in it is no fault of the process that asks
-                self._requests.append((Request.RELOAD, child.name, message))
+                number = message["number"]
+                self._requests.add(Request.RELOAD, child.name, lambda error: self._send_reloaded(number, error))
 
     def _on_ready(self, child: Child) -> None:
         if not child.stopping:
@@ -224,10 +225,12 @@ class Supervisor:
 
     def _on_exit(self, child: Child, code: int) -> None:
         """Start the next process in place of one that has ended, unless the daemon ends."""
-        self._stats.gone(child.name)
+        self._stats.gone(child)
         is_worker = child.name in self._workers
         match self._state:
-            case SupervisorState.STOPPING if is_worker and self._left_unread(child, code):
+            case SupervisorState.STOPPING if is_worker and self._workers.left_unread(
+                child, code, kept=self._notifier.present
+            ):
                 next_child = self._children.start(child.name)
                 if next_child is not None:  # else it is asked to end when it is ready
                     self._ask_to_end(next_child)
@@ -240,18 +243,7 @@ class Supervisor:
                 text = "a worker ended and is being restarted; its connections stay open"
                 self._children.restart(child, code, text)
             case _:
-                self._helper_states.pop(child.name, None)
                 self._children.restart(child, code, "a process ended and is being restarted")
-
-    def _left_unread(self, child: Child, code: int) -> bool:
-        """Return whether a worker that has ended at a stop leaves something to read for another one."""
-        if code:  # killed before it had read everything
-            first = child.name not in self._drained_again
-            self._drained_again.add(child.name)
-            return first
-        if self._notifier.present:  # systemd keeps what is left
-            return False
-        return self._workers.forget_read(child) > 0 and self._workers.has_connections(child)
 
     def _give_up_late_starts(self) -> None:
         """Let a stop end even if the system never has room for the workers that it needs."""
@@ -261,27 +253,17 @@ class Supervisor:
             self._children.cancel_starts()
             self._exit_code = 1
 
-    # Statistics for the HTTP process
+    # Messages to the HTTP process
 
-    def _ask_stats(self, number: int) -> None:
-        asked = self._workers.reading()
-        self._children.send_all(asked, {"type": "ask", "number": number})
-        helpers = [helper for name in self._helpers if (helper := self._children.get(name)) is not None]
-        self._children.send_all(helpers, {"type": "ask"})  # nobody waits for them: their latest answer counts
-        self._stats.ask(number, [child.name for child in asked])
+    def _describe(self) -> Message:
+        return {
+            "workers": self._plan.workers,
+            "ending": self._state.value if self._state.final else "",
+            "connections": len(self._acceptor.connections),
+        }
 
-    def _send_stats(self, number: int, states: list[Message]) -> None:
-        self._send_http(
-            {
-                "type": "states",
-                "number": number,
-                "states": states,
-                "helpers": list(self._helper_states.values()),
-                "workers": self._plan.workers,
-                "ending": self._state.value if self._state.final else "",
-                "connections": len(self._acceptor.connections),
-            }
-        )
+    def _send_reloaded(self, number: int, error: str) -> None:
+        self._send_http({"type": "reloaded", "number": number, "error": error})
 
     def _send_http(self, message: Message) -> None:
         child = self._children.get(HTTP)
@@ -289,38 +271,6 @@ class Supervisor:
             self._children.send(child, message)
 
     # Requests
-
-    def _handle_requests(self) -> None:
-        while self._requests:
-            request, cause, message = self._requests.pop(0)
-            error = self._request(request, cause)
-            if message is not None:
-                self._send_http({"type": "reloaded", "number": message["number"], "error": error})
-
-    def _request(self, request: Request, cause: str) -> str:
-        """Do what is asked for as ``REPLIES`` says; returns why it was not done, empty if it was."""
-        reply = REPLIES[self._state][request]
-        if request is Request.UPGRADE and self._upgrade_check.running:
-            reply = Reply.LATER  # the code may have changed since its check has started
-        match reply:
-            case Reply.NOW:
-                self._results.start(request)
-                if error := self._actions[request](cause):
-                    self._results.finish(request, error=error)
-                return error
-            case Reply.LATER:
-                self._postponed[request] = cause
-                return f"the daemon is {self._state.value}; this is done after that"
-            case Reply.REFUSE:
-                text = "a request is refused because the daemon is about to end"
-                log.warning(text, request=request.value, cause=cause, state=self._state.value)
-                error = f"the daemon is {self._state.value}"
-                self._results.start(request)
-                self._results.finish(request, error=error)
-                return error
-            case Reply.IGNORE:
-                self._results.start(request)  # it ends with what is being done
-                return ""
 
     def _stop(self, cause: str) -> str:
         """Stop accepting, let the workers drain, end."""
@@ -384,12 +334,7 @@ class Supervisor:
         self._results.finish(Request.RELOAD, text=text)
         self._state = SupervisorState.RUNNING
         self._notifier.ready()
-        self._request_postponed(Request.STOP, Request.RELOAD)
-
-    def _request_postponed(self, *requests: Request) -> None:
-        for request in requests:
-            if (cause := self._postponed.pop(request, None)) is not None:
-                self._requests.append((request, cause, None))
+        self._requests.resume(Request.STOP, Request.RELOAD)
 
     def _upgrade(self, cause: str) -> str:
         """Have the installed code checked; if it is good, it takes over."""
@@ -409,7 +354,7 @@ class Supervisor:
                 error = str(failure)
         if error:
             self._refuse_upgrade(error)
-            self._request_postponed(Request.UPGRADE)
+            self._requests.resume(Request.UPGRADE)
             return
         log.info("upgrading: the daemon restarts in place and keeps its connections")
         self._state = SupervisorState.UPGRADING
@@ -422,7 +367,8 @@ class Supervisor:
 
     def _report_upgrade(self) -> None:
         """Say that the supervisor before has been replaced, if this one was executed in its place."""
-        if UPGRADE_VARIABLE in self._environ:
+        if self._upgraded:
+            self._upgraded = False
             connections = len(self._acceptor.connections)
             log.info("the upgrade is complete", version=ingestd.__version__, connections=connections)
             text = f"the daemon runs version {ingestd.__version__}; connections kept: {connections}"
@@ -453,7 +399,7 @@ class Supervisor:
         """Execute the installed code; if that fails, everything is ready for ``_loop`` to start again."""
         signals.block()  # the next supervisor gets what comes until it can receive signals
         self._receive_signals(signals)
-        asked = {request for request, _, _ in self._requests} | self._postponed.keys()
+        asked = self._requests.take_all()
         if Request.STOP in asked:
             os.kill(os.getpid(), signal.SIGTERM)
         for request in asked - {Request.STOP}:  # the new supervisor does them by starting
@@ -467,5 +413,4 @@ class Supervisor:
                 self._acceptor.listen(self._plan.listeners)
         self._state = SupervisorState.RUNNING
         self._readiness.reset()
-        self._requests, self._postponed = [], {}
         signals.unblock()

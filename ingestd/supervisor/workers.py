@@ -24,6 +24,7 @@ class Workers:
     def __init__(self, children: Children, acceptor: Acceptor) -> None:
         self._children, self._acceptor = children, acceptor
         self._numbers: dict[str, int] = {}
+        self._drained_again: set[str] = set()  # workers that were killed while they drained, and started once more
         self._missed: dict[str, float] = {}  # ids of connections that did not arrive, and when to send them again
 
     def __contains__(self, process: str) -> bool:
@@ -97,7 +98,21 @@ class Workers:
         """Return when ``tick`` has something to do next, on the monotonic clock; None: nothing is planned."""
         return min(self._missed.values(), default=None)
 
-    def forget_read(self, child: Child) -> int:
+    def left_unread(self, child: Child, code: int, *, kept: bool) -> bool:
+        """Return whether a worker that has ended at a stop leaves something to read for another one.
+
+        Args:
+            child: Its process.
+            code: The exit code.
+            kept: Whether systemd keeps what is left.
+        """
+        if code:  # killed before it had read everything
+            first = child.name not in self._drained_again
+            self._drained_again.add(child.name)
+            return first
+        return not kept and self._forget_read(child) > 0 and bool(self._connections(child))
+
+    def _forget_read(self, child: Child) -> int:
         """Close the connections of a worker that has read all that it had and ended; returns how many that were.
 
         Those are left whose descriptors did not arrive.
@@ -106,10 +121,6 @@ class Workers:
         for connection in read:
             self._acceptor.forget(connection.id)
         return len(read)
-
-    def has_connections(self, child: Child) -> bool:
-        """Return whether any connections of a worker are left."""
-        return bool(self._connections(child))
 
 
 def _process_name(number: int) -> str:

@@ -157,6 +157,8 @@ def test_code_that_cannot_be_executed(start: Start) -> None:
             daemon.process.send_signal(signal.SIGUSR2)
             wait_until(lambda: len(daemon.said("serving metrics and health")) > served, "HTTP")  # noqa: B023
             assert len(daemon.said("the upgrade is refused; the daemon goes on as before")) == refusals
+            if completed:
+                daemon.wait_for("the upgrade is complete")
             assert len(daemon.said("the upgrade is complete")) == completed
             client.sendall(b'"next"}\n{"message":')
             daemon.wait_for_delivery(1)
