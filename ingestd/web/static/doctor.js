@@ -13,7 +13,7 @@ const EMPTY = "records.none";
 
 /** Return `{element}`, which asks now and then. */
 export function createDoctor() {
-  const element = h("aside", { class: "doctor", "aria-label": t("doctor.title"), hidden: true });
+  const element = h("aside", { class: "banner doctor", "aria-label": t("doctor.title"), hidden: true });
 
   function show(findings) {
     const found = findings.filter(({ status, code }) => status !== "ok" && status !== "note" && code !== EMPTY);
@@ -32,7 +32,7 @@ export function createDoctor() {
       element.hidden = true;
       document.getElementById("main")?.focus({ preventScroll: true });
     });
-    const head = h("div", { class: "doctor-head" }, icon("alert"), h("h2", {}, t("doctor.title")), close);
+    const head = h("div", { class: "banner-head" }, icon("alert"), h("h2", {}, t("doctor.title")), close);
     put(element, head, h("ul", {}, found.map(line)));
   }
   async function look() {

@@ -329,7 +329,7 @@ class TestDoctor:
             expect(banner.locator(".code").first).to_be_visible()
             expect(banner).to_contain_text('"gunicorn.access": {"handlers"')
             page.shot(f"doctor-{language}")
-            banner.locator(".doctor-head button").click()
+            banner.locator(".banner-head button").click()
             expect(banner).to_be_hidden()
             with page.page.expect_response(lambda response: "/api/doctor" in response.url):
                 page.page.reload()
