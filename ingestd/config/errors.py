@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ingestd.display import point_at
@@ -38,8 +39,37 @@ class ConfigError(Exception):
         if source is None:
             return "\n".join([str(self), f"  help: {self.hint}"] if self.hint else [str(self)])
         lines = source.split("\n")
-        line = lines[min(self.span.line, len(lines)) - 1].rstrip("\r")
+        line = mask_values(lines[min(self.span.line, len(lines)) - 1].rstrip("\r"), self.span.column, self.span.length)
         return point_at(str(self), line, self.span.column, self.span.length, self.hint, self.span.line)
+
+
+_SECRET = re.compile("pass|secret|token|key|auth|credential|header", re.IGNORECASE)
+_VALUE = re.compile(r"""(?:"(?:\\.|[^"\\])*+"?+|'(?:\\.|[^'\\])*+'?+|(?<==>)\s*[^\s"'\[{]+)""")
+"""A string in quotes, or a word after an arrow; the end of a string may be missing."""
+
+
+def mask_values(line: str, column: int, length: int) -> str:
+    """Return a line of config for an excerpt: without the values of options, which may be secrets.
+
+    The value at the mistake (``column`` from 1, ``length`` in characters) is shown, unless the option sounds like a
+    secret. Columns up to the mistake stay.
+    """
+    arrow, start, end = line.find("=>"), column - 1, column - 1 + length
+    if arrow < 0:
+        return line
+
+    def masked(value: re.Match[str]) -> str:
+        text, secret = value[0], bool(_SECRET.search(line[: value.start()]))
+        is_quoted = text.startswith(('"', "'"))
+        at_mistake = value.start() < end and start < value.end()
+        is_key = value.start() < arrow or line[value.end() :].lstrip().startswith("=>")
+        if is_key or (not secret and (at_mistake or not is_quoted)):
+            return text
+        quote = text[0] if is_quoted else " "
+        stars = "***" if value.start() >= end else "*" * max(len(text) - 2, 0)
+        return f"{quote}{stars}{quote}" if is_quoted else f" {stars}"
+
+    return _VALUE.sub(masked, line)
 
 
 class ConfigErrors(Exception):  # noqa: N818 - the plural says that there are several
