@@ -7,6 +7,7 @@ success; fields and patterns are tried in the order of the config, up to the fir
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,14 +16,20 @@ from typing import Any
 
 from ingestd.event.fields import Event, FieldRef, add_tag
 from ingestd.event.table import ABSENT, Rows, Table
-from ingestd.grok.compile import GrokPattern, compile_grok
+from ingestd.grok.compile import DEFAULT_TIMEOUT_S, GrokPattern, compile_grok
 from ingestd.grok.engine import Matcher
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import load_library
+from ingestd.logs import get_logger
 from ingestd.plugins.filters._captures import CaptureRules, Store, StoreInRow, field_of, make_row_store, make_store
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
+
+log = get_logger(__name__)
+
+_UNSAFE_TIMEOUT_S = 1.0
+_LOG_SECONDS = 60.0
 
 _compile = lru_cache(maxsize=256)(compile_grok)  # shared by ``touches`` and ``build``
 
@@ -45,7 +52,11 @@ class Options:
     pattern_definitions: dict[str, str] = option({}, "More patterns, by name; they win over all files.")
     target: FieldRef | None = option(None, "Parent field of all captures; default: the event itself.")
     tag_on_failure: list[str] = option(["_grokparsefailure"], "Tags for an event without a match.")
-    timeout_millis: float = option(30000.0, "Time limit for a match, in milliseconds; 0: no limit.")
+    timeout_millis: float = option(
+        -1.0,
+        "Time limit for a match, in milliseconds; 0: no limit. Default: 1000 for patterns whose time may grow faster "
+        "than the text, which `ingestd check` warns of; else 30000.",
+    )
     timeout_scope: str = option(
         "pattern",
         "What the limit applies to: each pattern, or all patterns of a field (`event`).",
@@ -104,21 +115,46 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
     A value that is not text is converted to text; of an array, each element is tried and one match is enough.
     """
-    limit = options.timeout_millis / 1000 or None
     overwrite = _captured(options) if context.again else frozenset(options.overwrite)
     rules = CaptureRules(options.target, overwrite, options.keep_empty_captures)
     patterns = _patterns(options)
+    limit = _limit_s(options, patterns)
+    stopped = _StoppedMatches(context.plugin_id, limit)
     [*first], *more = patterns.values() or [[]]
     if len(first) == 1 and not more and (stored := make_row_store(first[0], rules)):
-        return _one_pattern(FieldRef(*patterns), first[0].matcher(limit).search, *stored, options)
+        return _one_pattern(FieldRef(*patterns), first[0].matcher(limit).search, *stored, options, stopped)
     fields = [
         (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns_of_field])
         for name, patterns_of_field in patterns.items()
     ]
     deadline = limit if options.timeout_scope == "event" else None
     matches = [_match_field(ref, _try_all(pairs, options.break_on_match, deadline)) for ref, pairs in fields]
-    grok = _many(matches, options.break_on_match, _tagger(options.tag_on_failure), options.tag_on_timeout)
+    grok = _many(matches, options.break_on_match, _tagger(options.tag_on_failure), options.tag_on_timeout, stopped)
     return each_event(grok, _touches(options))
+
+
+def _limit_s(options: Options, patterns: dict[str, list[GrokPattern]]) -> float | None:
+    """Return the time limit of a match in seconds, None if there is none."""
+    if options.timeout_millis >= 0:
+        return options.timeout_millis / 1000 or None
+    linear = all(pattern.safety.degree == 1 for of_field in patterns.values() for pattern in of_field)
+    return DEFAULT_TIMEOUT_S if linear else _UNSAFE_TIMEOUT_S
+
+
+class _StoppedMatches:
+    """Logs matches that were stopped at their time limit, at most once a minute: each held up all other events."""
+
+    def __init__(self, plugin_id: str, limit_s: float | None) -> None:
+        self._plugin_id, self._limit_s = plugin_id, limit_s
+        self._count, self._logged_at = 0, -math.inf
+
+    def note(self) -> None:
+        """Count one, and log how many there were."""
+        self._count += 1
+        if monotonic() - self._logged_at >= _LOG_SECONDS:
+            text = "matches were stopped at their time limit; the pattern is too slow for some texts"
+            log.warning(text, filter=self._plugin_id, matches=self._count, limit_s=self._limit_s)
+            self._count, self._logged_at = 0, monotonic()
 
 
 def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
@@ -135,7 +171,12 @@ def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
 
 
 def _one_pattern(
-    ref: FieldRef, search: Callable[[str], Any], names: list[str], store: StoreInRow, options: Options
+    ref: FieldRef,
+    search: Callable[[str], Any],
+    names: list[str],
+    store: StoreInRow,
+    options: Options,
+    stopped: _StoppedMatches,
 ) -> ColumnsFn:
     """Return the filter for the usual case: one pattern, whose captures are fields of the event."""
     tags, timeout_tag = options.tag_on_failure, options.tag_on_timeout
@@ -163,6 +204,7 @@ def _one_pattern(
                     passed.append(row)
                     continue
             except GrokTimeoutError:
+                stopped.note()
                 table.add_tag(row, timeout_tag)
                 continue
             for tag in tags:
@@ -173,7 +215,11 @@ def _one_pattern(
 
 
 def _many(
-    matches: list[MatchField], break_on_match: bool, failed: Callable[[Event], bool] | None, timeout_tag: str
+    matches: list[MatchField],
+    break_on_match: bool,
+    failed: Callable[[Event], bool] | None,
+    timeout_tag: str,
+    stopped: _StoppedMatches,
 ) -> FilterFn:
     """Return the filter for several fields or patterns."""
 
@@ -186,6 +232,7 @@ def _many(
                     if break_on_match:
                         break
         except GrokTimeoutError:
+            stopped.note()
             add_tag(event, timeout_tag)
             return False
         return matched or (failed is not None and failed(event))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestd.plugins.filters import grok as module
 from tests.plugins.filters.tables import Case, build, check, options_of, spec_of
 
 FAILED = ["_grokparsefailure"]
@@ -299,6 +300,33 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_grok(case: Case) -> None:
     check("grok", case)
+
+
+def test_an_unsafe_pattern_is_stopped_after_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    grok = build("grok", match={"message": "^(a|aa)+$"})
+    for _ in range(2):
+        event: dict[str, Any] = {"message": "a" * 68 + "b"}
+        assert grok(event) is False
+        assert event["tags"] == ["_groktimeout"]
+    [record] = [record for record in caplog.records if "time limit" in record.getMessage()]
+    assert record.levelname == "WARNING"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "options", "seconds"),
+    [
+        ("%{WORD:a}", {}, 30.0),
+        ("^(a|aa)+$", {}, 1.0),
+        (["x", "^(a|aa)+$"], {}, 1.0),
+        ("^(a|aa)+$", {"timeout_millis": 5000}, 5.0),
+        ("^(a|aa)+$", {"timeout_millis": 0}, None),
+    ],
+    ids=["linear", "unsafe", "one_unsafe", "given", "none"],
+)
+def test_time_limit(pattern: Any, options: dict[str, Any], seconds: float | None) -> None:
+    texts = [pattern] if isinstance(pattern, str) else pattern
+    chosen = module.Options(match={"message": texts}, **options)
+    assert module._limit_s(chosen, module._patterns(chosen)) == seconds
 
 
 def test_time_for_the_whole_event() -> None:
