@@ -218,7 +218,7 @@ function indexTable(indices, { backup, remove, why, unsaved }) {
   return table(
     t("status.indices"),
     [
-      [t("status.index"), "mono", (row) => [row.index, leftOut(row)]],
+      [t("status.index"), "mono", (row) => [h("span", {}, row.index), leftOut(row)]],
       [t("status.day"), "", (row) => row.day ?? "–"],
       [t("status.age"), "", (row) => (row.day ? agoDay(row.day) : "–")],
       [t("status.events"), "num", (row) => number(row.events)],
