@@ -20,8 +20,11 @@ from tests.e2e.machine import Machine, root_folder
 from tests.threads import Background
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("service")
+
 CONNECTIONS = 5000
 TOKEN = "a-long-token"
+IMPORTED = "imported by root"
 
 
 class Service:
@@ -138,9 +141,9 @@ def clients(service: Service) -> Iterator[Clients]:
 
 
 def stored(machine: Machine) -> Counter[str]:
-    """Return how often each message is in the store."""
+    """Return how often each message of clients is in the store."""
     lines = machine.sh("ingestd export --fields message --format ndjson").splitlines()
-    return Counter(json.loads(line)["message"] for line in lines)
+    return Counter(text for line in lines if (text := json.loads(line)["message"]) != IMPORTED)
 
 
 def as_daemon(service: Service) -> str:
@@ -180,7 +183,13 @@ def test_no_event_is_lost_or_stored_twice(machine: Machine, service: Service, cl
     machine.sh("ingestd audit")
 
 
-def test_journal_has_priorities(machine: Machine) -> None:
+def test_journal_has_priorities(machine: Machine, service: Service) -> None:
+    service.configure(extra="workers = 3\n")  # the key stands twice
+    machine.try_sh("systemctl restart ingestd")
+    service.configure()
+    service.wait_until_running()
+    machine.sh(f"kill -KILL {service.children()[0]}")
+    wait_until(lambda: "a worker ended and is being restarted" in machine.journal(), "the supervisor to notice")
     errors = machine.journal("--priority", "err")
     assert "/etc/ingestd/ingestd.toml:5: error: " in errors
     assert "a worker ended and is being restarted" in errors
@@ -213,6 +222,8 @@ def test_started_when_the_dashboard_listens(machine: Machine, service: Service) 
 
 
 def test_commands_of_root_leave_no_files_of_root(machine: Machine) -> None:
+    machine.write("/tmp/events.ndjson", json.dumps({"message": IMPORTED}) + "\n")
+    machine.sh("chmod a+r /tmp/events.ndjson && ingestd import /tmp/events.ndjson")
     machine.sh("ingestd repository add nightly --type fs --location /var/lib/ingestd/backup")
     machine.sh("ingestd backup today && ingestd prune --dry-run && ingestd deadletters list && ingestd search")
     assert machine.sh("find /var/lib/ingestd ! -user ingestd") == ""
