@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,16 @@ import msgspec
 import pytest
 
 from ingestd.lifecycle.manual_actions import ManualAction
-from ingestd.stores.local import LocalWriter, store_root
+from ingestd.stores.local import store_root
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes import query_worker
 from ingestd.web.processes.action_runner import ActionRunner
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse, frame
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.query_worker import QueryWorker
+from tests.web.processes.store import INDEX, SEARCH
 
-INDEX = "logstash-2026.11.22"
-DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
-SEARCH: dict[str, Any] = {"q": "", "since": None, "until": None, "limit": 10, "after": None}
 ABORTED = "the query was aborted by an internal error; the daemon's log has the reason"
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    with closing(LocalWriter(store_root(tmp_path), "w0")) as writer:
-        writer.append(INDEX, [DOCUMENT], ["a"])
-    return tmp_path
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,12 @@ import pytest
 
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
-from ingestd.stores.local import LocalWriter, store_root
+from ingestd.stores.local import store_root
 from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_pool import QueryPool
 from tests.waiting import WAIT_SECONDS, eventually
-
-INDEX = "logstash-2026.11.22"
-DOCUMENT = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"INFO","message":"hello"}'
-SEARCH: dict[str, Any] = {"q": "", "since": None, "until": None, "limit": 10, "after": None}
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    with closing(LocalWriter(store_root(tmp_path), "w0")) as writer:
-        writer.append(INDEX, [DOCUMENT], ["a"])
-    return tmp_path
+from tests.web.processes.store import DOCUMENT, INDEX, SEARCH
 
 
 def hang(data_dir: Path) -> Path:
