@@ -24,6 +24,8 @@ from ingestd.web.static_files import INDEX, StaticFile, load_files
 
 log = get_logger(__name__)
 
+_MAX_URL_BYTES = 16 << 10
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -97,6 +99,8 @@ def _error_middleware() -> Middleware:
     @web.middleware
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Log a defect of a handler, and say so in the response."""
+        if len(request.raw_path) > _MAX_URL_BYTES:
+            return json_error(414, f"the URL is too long: {len(request.raw_path)} bytes of {_MAX_URL_BYTES} allowed")
         try:
             return await handler(request)
         except web.HTTPException:

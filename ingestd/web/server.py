@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_MAX_LINE_BYTES = 1 << 20
+"""Longest first line of a request that is parsed; the application answers from 16 KiB on with an error in JSON."""
+
 
 class HttpServer:
     """Serves the application of ``ingestd.web.app``; life: ``start``, ``stop``.
@@ -60,7 +63,9 @@ class HttpServer:
         app = await asyncio.to_thread(importlib.import_module, "ingestd.web.app")
         application, self._update = app.make_app(self._config, self._health, self._reload)
         # A client that disconnects cancels the handler, and so its query.
-        runner = app.web.AppRunner(application, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
+        runner = app.web.AppRunner(
+            application, access_log=None, shutdown_timeout=1.0, handler_cancellation=True, max_line_size=_MAX_LINE_BYTES
+        )
         self._runner = runner
         await runner.setup()
         try:

@@ -267,6 +267,13 @@ async def test_wrong_tokens_are_slowed_down(serve: Serve, caplog: pytest.LogCapt
         assert (await client.sign_in()).status == 303
 
 
+async def test_a_long_url_is_an_error_in_json(serve: Serve) -> None:
+    async with serve(LOCKED) as client:
+        for size in (16_384, 20_000, 1_000_000):
+            answer = await client.get("/api/search?q=" + "x" * size, **BEARER)
+            assert (answer.status, "too long" in str(json.loads(answer.text))) == (414, True)
+
+
 async def test_changes_need_the_token_of_the_session(serve: Serve, reloads: Reloads) -> None:
     async with serve(LOCKED) as client:
         await client.sign_in()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pytest
 from aiohttp import web
 
 from ingestd.protocols.bulk import FILTER_PATH
+from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server
+from ingestd.stores.elastic.query.store import ElasticStore
+from ingestd.stores.query import Query
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
@@ -317,3 +321,26 @@ async def test_a_client_certificate_is_sent(certificate: tuple[Path, Path]) -> N
         )
         async with ElasticClient(options) as client:
             await client.api.cluster.health()
+
+
+QUERIES: dict[str, Callable[[ElasticStore], object]] = {
+    "search": lambda store: list(store.search(Query())),
+    "count": lambda store: store.count(Query()),
+    "top": lambda store: store.top("level", Query()),
+    "histogram": lambda store: store.histogram(Query(), 3600),
+    "indices": lambda store: store.indices(),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("text", ["{}", "[]", '{"version": "1"}'])
+async def test_a_server_with_empty_answers(query: str, text: str) -> None:
+    """It says that it is Elasticsearch, and is not: an error, or nothing is found, but no defect."""
+    async with serve(answering(200, text, **{"X-Elastic-Product": "Elasticsearch"})) as address:
+
+        def ask() -> None:
+            store = ElasticStore(ElasticOptions(hosts=(f"http://{address}",)), "logstash-*")
+            with closing(store), contextlib.suppress(StoreError):
+                assert QUERIES[query](store) in ([], 0)
+
+        await asyncio.to_thread(ask)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import base64
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import msgspec
+
+from ingestd.stores.base import StoreError
 
 
 class SortKey(msgspec.Struct, array_like=True, frozen=True):
@@ -57,3 +62,21 @@ def parse_cursor(cursor: str) -> SortKey:
         return _SORT_KEY.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # msgspec's errors and base64's are of this kind
         raise ValueError(f"{cursor!r} is not a cursor of this store") from None
+
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def with_usual_answers(method: Callable[P, T]) -> Callable[P, T]:
+    """Let a method raise StoreError where the server answers as neither Elasticsearch nor OpenSearch does."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except (KeyError, TypeError, AttributeError, IndexError, msgspec.DecodeError) as error:
+            text = "the server answers as neither Elasticsearch nor OpenSearch does; is something in between?"
+            raise StoreError(f"{text} {error!r}") from error
+
+    return call

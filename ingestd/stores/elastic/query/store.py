@@ -38,7 +38,14 @@ from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.query.dsl import Clause, fields_of, query_clause
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, fields_parameter
 from ingestd.stores.elastic.query.older import with_interval, without_case_insensitive
-from ingestd.stores.elastic.query.responses import ANSWER, SearchHit, SortKey, parse_cursor, to_cursor
+from ingestd.stores.elastic.query.responses import (
+    ANSWER,
+    SearchHit,
+    SortKey,
+    parse_cursor,
+    to_cursor,
+    with_usual_answers,
+)
 from ingestd.stores.elastic.query.scope import COPIES, read_copies, scope_of
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
@@ -106,6 +113,7 @@ class ElasticStore:
     def __repr__(self) -> str:
         return f"ElasticStore({self._client!r}, {self._indices!r})"
 
+    @with_usual_answers
     def indices(self) -> list[IndexInfo]:
         """Return the indices in the order of their names; ``bytes`` are those of all copies."""
         columns = "index,docs.count,store.size,status"
@@ -148,6 +156,7 @@ class ElasticStore:
             if len(hits) < size:
                 return
 
+    @with_usual_answers
     def count(self, query: Query) -> int:
         """Return the number of matching documents."""
         fields = self._fields(query)
@@ -155,6 +164,7 @@ class ElasticStore:
         answer = self._call(self._api.count(index=fields.scope.indices, query=clause, **_ANY_INDICES))
         return int(answer["count"])
 
+    @with_usual_answers
     def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
         """Return the ``n`` most frequent values of ``field``, most frequent first, ties by value."""
         fields = self._fields(query, field)
@@ -169,6 +179,7 @@ class ElasticStore:
         ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0][1]), item[0][0].__name__))
         return [TopValue(value, count) for (_, value), count in ranked[:n]]
 
+    @with_usual_answers
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
         """Return the number of documents over time, by ``field``, at most `MAX_SERIES` values in a bucket."""
         fields = self._fields(query, field)
@@ -220,6 +231,7 @@ class ElasticStore:
     def _api(self) -> AsyncElasticsearch:
         return self._client.api
 
+    @with_usual_answers
     def _fields(self, query: Query, *also: str) -> Fields:
         """Ask the server how fields are indexed, and where: indices may have been added since the last query."""
         names = {*also, *fields_of(query.condition)}
@@ -235,6 +247,7 @@ class ElasticStore:
         headers = {"accept": "application/json"}
         return Fields.read(self._call(self._api.perform_request("GET", path, params=params, headers=headers)), scope)
 
+    @with_usual_answers
     def _page(self, clause: Clause, indices: str, size: int, sort_key: SortKey | None) -> list[SearchHit]:
         body = {"query": self._for_server(clause), "size": size, "sort": SORT, "track_total_hits": False}
         if sort_key is not None:
@@ -300,6 +313,7 @@ class ElasticStore:
         return older
 
     @property
+    @with_usual_answers
     def _server(self) -> Server:
         return self._run(self._client.server())
 
