@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from ingestd.stores.query import QueryError
 
 MAX_CHARS = 10_000  # queries are written by hand
+_WORD = re.compile(r"\w+")
+
 MAX_TERMS = 200  # OpenSearch accepts 1,024 clauses, and a term makes up to five
 MAX_BRACKETS = 50
 
@@ -146,6 +148,8 @@ class _Lexer:
         self.terms += token.kind in {"TERM", "PHRASE", "RANGE"}
         if self.terms > 2 * MAX_TERMS:  # a field and its value are two
             raise token.error(f"the query has too many terms: it may have {MAX_TERMS}")
+        if len(token.text) > MAX_TERMS and len(_WORD.findall(token.text)) > MAX_TERMS:
+            raise token.error(f"too many words: a phrase or value may have {MAX_TERMS}")
 
     def phrase(self) -> QueryToken:
         if token := self.match(_PHRASE, "PHRASE"):
