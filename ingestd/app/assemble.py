@@ -14,7 +14,8 @@ from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.journal.base import RecordQueue
 from ingestd.logs import get_logger
 from ingestd.names import OutputCollisionError, check_store_writer_ids, worker_name, writer_id
-from ingestd.pipeline.pipeline import RunningPipeline, report_failures
+from ingestd.pipeline.failures import report_failures
+from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings

@@ -18,7 +18,7 @@ from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.jobs.replay import Replay, ReplayDeadLetters, Route, in_batches, sendable
 from ingestd.names import MAIN, writer_id
-from ingestd.pipeline.pipeline import report_failures
+from ingestd.pipeline.failures import report_failures
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.tasks import BackgroundTasks

@@ -22,7 +22,8 @@ from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
 from ingestd.journal.base import START
 from ingestd.names import MAIN
-from ingestd.pipeline.pipeline import RunningPipeline, report_failures
+from ingestd.pipeline.failures import report_failures
+from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import ACCEPT, Settings
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
 from ingestd import metrics
-from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
-from ingestd.event.fields import Event
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
@@ -70,22 +68,12 @@ class RunningPipeline:
         self._tasks = BackgroundTasks(f"pipeline {name}", expected=(OutputGoneError,))
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
         max_delay, share = settings.batch.max_delay, settings.queue_bytes // max(len(outputs), 1)
-        self._deliveries = [
-            (
-                route,
-                Delivery(
-                    output,
-                    journal,
-                    dead_letters,
-                    name,
-                    self._tasks,
-                    batches_of=partial(self._batches_of, route),
-                    max_delay=max_delay,
-                    max_bytes=share,
-                ),
-            )
-            for route, output in outputs
-        ]
+        parts = (journal, dead_letters, name, self._tasks)
+        self._deliveries: list[tuple[int, Delivery]] = []
+        for route, output in outputs:
+            batches_of = partial(self._batches_of, route)
+            delivery = Delivery(output, *parts, batches_of=batches_of, max_delay=max_delay, max_bytes=share)
+            self._deliveries.append((route, delivery))
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}
         self._inputs: list[asyncio.Task[None]] = []
@@ -402,14 +390,3 @@ class _Sink:
 
     async def wait_until_resumed(self) -> None:
         await self._running.wait_until_resumed()
-
-
-def report_failures(pipeline_id: str) -> Callable[[Step, Event, Exception], None]:
-    """Return a function that counts and logs the failures of a pipeline's filters."""
-
-    def report(step: Step, event: Event, error: Exception) -> None:
-        metrics.EVENTS_FAILED.add(1, pipeline_id, step.plugin_id, step.spec.failure_tag)
-        position = f"{step.span.file}:{step.span.line}:{step.span.column}"
-        log.warning("a filter failed; the event goes on", filter=step.plugin_id, config=position, error=repr(error))
-
-    return report

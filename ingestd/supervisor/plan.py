@@ -40,6 +40,12 @@ class Plan:
     needs_restart: tuple[str, ...] = ()
     """Settings that have changed, but not for this plan: they take effect at a restart or an upgrade."""
 
+    @property
+    def applied(self) -> str:
+        """What is said when every process runs it."""
+        text, names = "every process runs the new config", ", ".join(self.needs_restart)
+        return f"{text}; these settings take effect with ingestd upgrade or a restart: {names}" if names else text
+
 
 class PlanError(Exception):
     """A new plan cannot be used; the text says everything that is wrong with it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Mapping
 
 from ingestd.logs import get_logger
@@ -79,8 +81,11 @@ class Requests:
             if (cause := self._postponed.pop(request, None)) is not None:
                 self.add(request, cause)
 
-    def take_all(self) -> set[Request]:
-        """Return everything that is still asked for, and forget it."""
-        found = {request for request, *_ in self._waiting} | self._postponed.keys()
+    def leave_to_next(self) -> None:
+        """Leave what is still asked for to the supervisor that is executed in place of this one."""
+        asked = {request for request, *_ in self._waiting} | self._postponed.keys()
         self._waiting, self._postponed = [], {}
-        return found
+        if Request.STOP in asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+        for request in asked - {Request.STOP}:  # it does them by starting
+            self._results.start(request)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ingestd.supervisor.channel import Message
+from ingestd.supervisor.children import Child
+from ingestd.supervisor.notify import Notifier
 
 _MAX_CHARS = 250
+
+
+class StatusReporter:
+    """Sends systemd the sentence whenever it changes."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier, self._sent = notifier, ""
+
+    def report(self, state: str, workers: int, running: Iterable[Child]) -> None:
+        """Send it, given what ``describe`` needs, of the workers that run."""
+        text = describe(state, workers, [child.report for child in running if child.report is not None])
+        if text != self._sent:
+            self._sent = text
+            self._notifier.status(text)
 
 
 def describe(state: str, workers: int, reports: Sequence[Message]) -> str:

@@ -13,10 +13,8 @@ which holds duplicates of all sockets, starts the next.
 from __future__ import annotations
 
 import base64
-import os
 import pickle
 import selectors
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,7 +36,7 @@ from ingestd.supervisor.signals import SignalSocket
 from ingestd.supervisor.sockets import Listener
 from ingestd.supervisor.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.stats import StatsGatherer
-from ingestd.supervisor.status import describe
+from ingestd.supervisor.status import StatusReporter
 from ingestd.supervisor.upgrade import UpgradeCheck, execute_installed
 from ingestd.supervisor.workers import Workers
 
@@ -101,7 +99,7 @@ class Supervisor:
         self._upgraded = UPGRADE_VARIABLE in environ
         self._replacement = RollingReplacement(self._children, (), self._ask_to_end)
         self._readiness = Readiness(self._children, self._workers, self._on_started)
-        self._status = ""
+        self._status = StatusReporter(self._notifier)
         self._children.watchdog_seconds = plan.watchdog_seconds
         self._stopping_since = 0.0
         self._next_heartbeat = 0.0
@@ -186,7 +184,7 @@ class Supervisor:
     def _on_message(self, child: Child, message: Message) -> None:
         match message["type"]:
             case "alive":
-                self._report_status()
+                self._status.report(self._state.value, self._plan.workers, self._workers.running())
             case "closed":
                 self._acceptor.forget(message["id"])
             case "client":
@@ -214,14 +212,6 @@ class Supervisor:
         if not self._state.final:
             for name in self._helpers:
                 self._children.start(name)
-
-    def _report_status(self) -> None:
-        """Send systemd the sentence about the daemon, if it has changed."""
-        reports = [child.report for child in self._workers.running() if child.report is not None]
-        text = describe(self._state.value, self._plan.workers, reports)
-        if text != self._status:
-            self._status = text
-            self._notifier.status(text)
 
     def _on_exit(self, child: Child, code: int) -> None:
         """Start the next process in place of one that has ended, unless the daemon ends."""
@@ -327,11 +317,7 @@ class Supervisor:
         if self._replacement.next():
             return
         log.info("every process runs the new config")
-        text = "every process runs the new config"
-        if self._plan.needs_restart:
-            names = ", ".join(self._plan.needs_restart)
-            text += f"; these settings take effect with ingestd upgrade or a restart: {names}"
-        self._results.finish(Request.RELOAD, text=text)
+        self._results.finish(Request.RELOAD, text=self._plan.applied)
         self._state = SupervisorState.RUNNING
         self._notifier.ready()
         self._requests.resume(Request.STOP, Request.RELOAD)
@@ -399,11 +385,7 @@ class Supervisor:
         """Execute the installed code; if that fails, everything is ready for ``_loop`` to start again."""
         signals.block()  # the next supervisor gets what comes until it can receive signals
         self._receive_signals(signals)
-        asked = self._requests.take_all()
-        if Request.STOP in asked:
-            os.kill(os.getpid(), signal.SIGTERM)
-        for request in asked - {Request.STOP}:  # the new supervisor does them by starting
-            self._results.start(request)
+        self._requests.leave_to_next()
         try:
             execute_installed(self._acceptor.for_exec())
         except OSError as error:

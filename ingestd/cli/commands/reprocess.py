@@ -16,7 +16,7 @@ from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import Days
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.jobs.reprocess import Reprocessing
-from ingestd.pipeline.pipeline import report_failures
+from ingestd.pipeline.failures import report_failures
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.stores.backups import Snapshot, to_restore
