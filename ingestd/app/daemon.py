@@ -19,15 +19,15 @@ from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings, reloaded
-from ingestd.supervisor.channel import Channel
-from ingestd.supervisor.helpers import Helper
+from ingestd.supervisor.connections.sockets import Listener
+from ingestd.supervisor.control.plan import Plan
+from ingestd.supervisor.control.request_results import RequestResults
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.pidfile import claim
-from ingestd.supervisor.plan import Plan
-from ingestd.supervisor.request_results import RequestResults
-from ingestd.supervisor.sockets import Listener
+from ingestd.supervisor.processes.channel import Channel
+from ingestd.supervisor.processes.helpers import Helper
+from ingestd.supervisor.processes.worker import run_worker
 from ingestd.supervisor.supervisor import Supervisor
-from ingestd.supervisor.worker import run_worker
 from ingestd.web.auth.access import AccessError
 from ingestd.web.dashboard_config import make_dashboard_config
 from ingestd.web.processes.http_process import run_http_process

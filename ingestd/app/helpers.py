@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from ingestd.settings import Settings, SettingsError
-from ingestd.supervisor.helpers import Helper, run_beside
+from ingestd.supervisor.processes.helpers import Helper, run_beside
 
 _SEAL_SECONDS = 10.0
 """How often append logs to seal are looked for."""

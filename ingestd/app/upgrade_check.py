@@ -17,8 +17,8 @@ import orjson
 
 import ingestd
 from ingestd.settings import Settings
+from ingestd.supervisor.control.plan import Plan
 from ingestd.supervisor.pidfile import find
-from ingestd.supervisor.plan import Plan
 
 
 class UpgradeError(Exception):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.supervisor.worker import tune_garbage_collector
+from ingestd.supervisor.processes.worker import tune_garbage_collector
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ingestd.supervisor.children import Children
-from ingestd.supervisor.plan import HTTP
-from ingestd.supervisor.workers import Workers
+from ingestd.supervisor.control.plan import HTTP
+from ingestd.supervisor.processes.children import Children
+from ingestd.supervisor.processes.workers import Workers
 
 _HTTP_SECONDS = 30.0
 """How long a daemon whose workers read waits for the HTTP process before it is ready without it: events come first."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ingestd.supervisor.channel import Message
-from ingestd.supervisor.children import Child
 from ingestd.supervisor.notify import Notifier
+from ingestd.supervisor.processes.channel import Message
+from ingestd.supervisor.processes.children import Child
 
 _MAX_CHARS = 250
 

@@ -22,23 +22,23 @@ from functools import partial
 
 import ingestd
 from ingestd.logs import get_logger
-from ingestd.supervisor.acceptor import UPGRADE_VARIABLE, Acceptor
-from ingestd.supervisor.channel import Message
-from ingestd.supervisor.children import Child, ChildMain, Children
-from ingestd.supervisor.descriptors import raise_limit
-from ingestd.supervisor.helpers import Helper
+from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE, Acceptor
+from ingestd.supervisor.connections.descriptors import raise_limit
+from ingestd.supervisor.connections.sockets import Listener
+from ingestd.supervisor.control.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
+from ingestd.supervisor.control.request_results import RequestResults
+from ingestd.supervisor.control.requests import Requests
+from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
+from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed
 from ingestd.supervisor.notify import Notifier
-from ingestd.supervisor.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
+from ingestd.supervisor.processes.channel import Message
+from ingestd.supervisor.processes.children import Child, ChildMain, Children
+from ingestd.supervisor.processes.helpers import Helper
+from ingestd.supervisor.processes.signals import SignalSocket
+from ingestd.supervisor.processes.stats import StatsGatherer
+from ingestd.supervisor.processes.workers import Workers
 from ingestd.supervisor.readiness import Readiness
-from ingestd.supervisor.request_results import RequestResults
-from ingestd.supervisor.requests import Requests
-from ingestd.supervisor.signals import SignalSocket
-from ingestd.supervisor.sockets import Listener
-from ingestd.supervisor.state import SIGNALS, Request, SupervisorState
-from ingestd.supervisor.stats import StatsGatherer
 from ingestd.supervisor.status import StatusReporter
-from ingestd.supervisor.upgrade import UpgradeCheck, execute_installed
-from ingestd.supervisor.workers import Workers
 
 log = get_logger(__name__)
 

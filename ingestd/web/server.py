@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.sockets import listen_hint
+from ingestd.supervisor.connections.sockets import listen_hint
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD, DashboardConfig
 from ingestd.web.health import Health

@@ -16,7 +16,7 @@ import pytest
 
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.inputs._tcp_position import unread
-from ingestd.supervisor.sockets import widen
+from ingestd.supervisor.connections.sockets import widen
 from tests.e2e.chaos.tools import children, is_worker
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.test_tcp import Server, accepted, line, serving, tcp_pair

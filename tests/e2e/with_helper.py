@@ -12,7 +12,7 @@ from pathlib import Path
 import ingestd.app.helpers
 from ingestd import metrics
 from ingestd.cli.main import main
-from ingestd.supervisor.helpers import Helper
+from ingestd.supervisor.processes.helpers import Helper
 
 FILE = Path(os.environ["INGESTD_TEST_HELPER"])
 

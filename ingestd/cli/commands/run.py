@@ -20,8 +20,8 @@ from ingestd.config.nodes import PluginBlock
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.plugins.registry import find
 from ingestd.settings import Settings, SettingsError
+from ingestd.supervisor.control.upgrade import CHECK_FLAG
 from ingestd.supervisor.logs import set_up_logging
-from ingestd.supervisor.upgrade import CHECK_FLAG
 
 
 @click.command()

@@ -99,7 +99,7 @@ class Wakeups:
     def wake_at(self, size: int) -> None:
         """Ask to be woken when this many bytes wait, or at the end, not for every piece of a line.
 
-        The kernel makes room for them, see ``ingestd.supervisor.sockets.widen``.
+        The kernel makes room for them, see ``ingestd.supervisor.connections.sockets.widen``.
         """
         self._seems_full = False
         self._set_low_water(size)

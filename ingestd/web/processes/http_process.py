@@ -12,9 +12,9 @@ from typing import Any
 from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.pipeline.stall import Stall, worst
-from ingestd.supervisor.channel import Channel, ChannelClosedError
-from ingestd.supervisor.children import HEARTBEAT_SECONDS
 from ingestd.supervisor.pidfile import publish_url
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError
+from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
 from ingestd.tasks import BackgroundTasks
 from ingestd.units import Address
 from ingestd.web.dashboard_config import DashboardConfig

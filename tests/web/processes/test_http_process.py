@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.supervisor.channel import Channel
+from ingestd.supervisor.processes.channel import Channel
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD
 from ingestd.web.processes.http_process import run_http_process

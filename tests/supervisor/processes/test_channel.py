@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
 
 Ends = tuple[Channel, Channel]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.channel import Channel
-from ingestd.supervisor.children import Child, ChildMain, Children
-from ingestd.supervisor.sockets import Listener
+from ingestd.supervisor.connections.sockets import Listener
+from ingestd.supervisor.processes.channel import Channel
+from ingestd.supervisor.processes.children import Child, ChildMain, Children
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.state import Request
+from ingestd.supervisor.control.state import Request
 
 log = get_logger(__name__)
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from ingestd import metrics
-from ingestd.supervisor import helpers
-from ingestd.supervisor.channel import Channel
-from ingestd.supervisor.helpers import Helper, run_beside
+from ingestd.supervisor.processes import helpers
+from ingestd.supervisor.processes.channel import Channel
+from ingestd.supervisor.processes.helpers import Helper, run_beside
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS
 
 

@@ -12,10 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.descriptors import room_for_connections
-from ingestd.supervisor.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
-from ingestd.supervisor.notify import Notifier, inherited
-from ingestd.supervisor.sockets import (
+from ingestd.supervisor.connections.descriptors import room_for_connections
+from ingestd.supervisor.connections.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
+from ingestd.supervisor.connections.sockets import (
     Connection,
     Listener,
     listen,
@@ -26,6 +25,7 @@ from ingestd.supervisor.sockets import (
     suspend,
     widen,
 )
+from ingestd.supervisor.notify import Notifier, inherited
 
 log = get_logger(__name__)
 

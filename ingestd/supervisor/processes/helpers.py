@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.logs import get_logger
-from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
 
 log = get_logger(__name__)
 

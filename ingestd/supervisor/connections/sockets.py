@@ -1,8 +1,8 @@
 """The sockets of the supervisor, listening and accepted ones, and how they outlive it.
 
 A descriptor that is passed to systemd or through ``exec`` has a name: ``l.<pipeline>.<input>``, both quoted, if it
-listens, and a short one if it is a connection; ``ingestd.supervisor.manifest`` says which connection that is. Version
-0.1.0 named connections ``c.<id>.<worker>.<pipeline>.<input>``.
+listens, and a short one if it is a connection; ``ingestd.supervisor.connections.manifest`` says which connection that
+is. Version 0.1.0 named connections ``c.<id>.<worker>.<pipeline>.<input>``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ingestd.supervisor.manifest import Entry
+from ingestd.supervisor.connections.manifest import Entry
 
 _RECEIVE_BYTES = 4 << 20
 """What clients can send while no worker reads; limited by the system."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from ingestd.supervisor.channel import Message
-from ingestd.supervisor.children import Child, Children
-from ingestd.supervisor.workers import Workers
+from ingestd.supervisor.processes.channel import Message
+from ingestd.supervisor.processes.children import Child, Children
+from ingestd.supervisor.processes.workers import Workers
 
 
 @dataclass(slots=True)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.acceptor import UPGRADE_VARIABLE
-from ingestd.supervisor.manifest import memory_file, read_and_close
+from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE
+from ingestd.supervisor.connections.manifest import memory_file, read_and_close
+from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.notify import LISTEN_VARIABLES
-from ingestd.supervisor.sockets import Listener
 
 log = get_logger(__name__)
 

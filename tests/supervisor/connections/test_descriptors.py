@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from ingestd.supervisor.channel import Channel
-from ingestd.supervisor.descriptors import is_scarce, room_for_connections
+from ingestd.supervisor.connections.descriptors import is_scarce, room_for_connections
+from ingestd.supervisor.processes.channel import Channel
 from tests.waiting import WAIT_SECONDS
 
 
@@ -66,7 +66,7 @@ def test_room_leaves_a_reserve(allowed: int) -> None:
 
 _HAND_OVER = """
 import os, resource, selectors, time
-from ingestd.supervisor.children import Children
+from ingestd.supervisor.processes.children import Children
 
 COUNT = 600
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

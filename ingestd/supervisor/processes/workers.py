@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import KeysView
 
-from ingestd.supervisor.acceptor import Acceptor
-from ingestd.supervisor.children import Child, Children
-from ingestd.supervisor.sockets import Connection
+from ingestd.supervisor.connections.acceptor import Acceptor
+from ingestd.supervisor.connections.sockets import Connection
+from ingestd.supervisor.processes.children import Child, Children
 
 _MISSED_PAUSE = 1.0
 """How long to wait before a connection that did not arrive is sent again."""

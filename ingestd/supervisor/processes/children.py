@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
 
 log = get_logger(__name__)
 

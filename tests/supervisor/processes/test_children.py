@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ingestd.supervisor import children as module
-from ingestd.supervisor.channel import Channel, Message
-from ingestd.supervisor.children import HEALTHY_SECONDS, Child, ChildMain, Children, pause_before_next
+from ingestd.supervisor.processes import children as module
+from ingestd.supervisor.processes.channel import Channel, Message
+from ingestd.supervisor.processes.children import HEALTHY_SECONDS, Child, ChildMain, Children, pause_before_next
 from tests.waiting import WAIT_SECONDS
 
 PAUSES = [  # id, exit code, seconds lived, failures in a row, pause

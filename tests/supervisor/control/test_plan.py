@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingestd.supervisor.plan import ConfigWatcher, Plan, PlanError, load_plan
+from ingestd.supervisor.control.plan import ConfigWatcher, Plan, PlanError, load_plan
 
 
 def plan(fingerprint: Callable[[], object] = lambda: None) -> Plan:

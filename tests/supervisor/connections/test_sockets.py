@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.supervisor.sockets import (
+from ingestd.supervisor.connections.sockets import (
     Connection,
     Listener,
     listen,

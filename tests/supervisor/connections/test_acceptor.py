@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingestd.supervisor.acceptor import UPGRADE_VARIABLE, Acceptor
+from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE, Acceptor
+from ingestd.supervisor.connections.sockets import Connection, Listener
 from ingestd.supervisor.notify import Notifier
-from ingestd.supervisor.sockets import Connection, Listener
 
 LISTENER = Listener("main", "tcp_0", "127.0.0.1", 0)
 

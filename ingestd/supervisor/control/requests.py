@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable, Mapping
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.request_results import RequestResults
-from ingestd.supervisor.state import REPLIES, Reply, Request, SupervisorState
+from ingestd.supervisor.control.request_results import RequestResults
+from ingestd.supervisor.control.state import REPLIES, Reply, Request, SupervisorState
 
 log = get_logger(__name__)
 

@@ -16,9 +16,9 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import StopMode
-from ingestd.supervisor.channel import Channel, ChannelClosedError, Message
-from ingestd.supervisor.children import HEARTBEAT_SECONDS
-from ingestd.supervisor.descriptors import is_scarce
+from ingestd.supervisor.connections.descriptors import is_scarce
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
+from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)

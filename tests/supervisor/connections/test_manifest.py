@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.supervisor.manifest import Manifest, ShortNames, is_manifest
+from ingestd.supervisor.connections.manifest import Manifest, ShortNames, is_manifest
 from ingestd.supervisor.notify import Notifier
 
 

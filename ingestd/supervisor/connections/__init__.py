@@ -1,0 +1,1 @@
+"""What the supervisor listens on and keeps open."""

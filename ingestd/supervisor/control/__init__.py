@@ -1,0 +1,1 @@
+"""Requests to the supervisor: stop, reload, upgrade."""
