@@ -17,8 +17,8 @@ import ingestd.app.helpers
 from ingestd.cli.main import main
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.supervisor import supervisor
-from ingestd.supervisor.processes import worker
 from ingestd.supervisor.connections.acceptor import Acceptor
+from ingestd.supervisor.processes import worker
 from ingestd.supervisor.processes.helpers import Helper, run_beside
 
 FILE = Path(os.environ["INGESTD_TEST_FAULT_FILE"])
