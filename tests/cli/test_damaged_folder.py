@@ -44,6 +44,8 @@ COMMANDS = [
         ["doctor"],
     ),
 ]
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 LONG = os.environ.get("INGESTD_TEST_CHAOS") == "long"
 EXACT = {BEFORE: EVENTS, AFTER: EVENTS}
 
