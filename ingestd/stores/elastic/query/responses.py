@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.query.mapping import FieldMapping, FieldType
 
 
 class SortKey(msgspec.Struct, array_like=True, frozen=True):
@@ -80,3 +81,28 @@ def with_usual_answers(method: Callable[P, T]) -> Callable[P, T]:
             raise StoreError(f"{text} {error!r}") from error
 
     return call
+
+
+def bucket_counts(bucket: Any, mapping: FieldMapping | None) -> Iterator[tuple[str, int]]:
+    """Yield the values of the field in one bucket of time, and how many documents have them."""
+    if mapping is None:
+        yield "", bucket["doc_count"]
+        return
+    for value in bucket["values"]["buckets"]:
+        key = bucket_value(value, mapping.type)
+        yield str(key).lower() if isinstance(key, bool) else str(key), value["doc_count"]
+    if bucket["none"]["doc_count"]:
+        yield "", bucket["none"]["doc_count"]
+
+
+def bucket_value(bucket: Any, field_type: FieldType) -> str | int | float | bool:
+    """Return the value of a field that a bucket of an aggregation stands for."""
+    key: str | int | float = bucket["key"]
+    match field_type:
+        case FieldType.BOOLEAN:
+            return bool(key)
+        case FieldType.INTEGER:
+            return int(key)
+        case FieldType.DATE:
+            return str(bucket["key_as_string"])
+    return key

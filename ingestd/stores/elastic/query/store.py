@@ -42,6 +42,8 @@ from ingestd.stores.elastic.query.responses import (
     ANSWER,
     SearchHit,
     SortKey,
+    bucket_counts,
+    bucket_value,
     parse_cursor,
     to_cursor,
     with_usual_answers,
@@ -189,7 +191,7 @@ class ElasticStore:
         for indices, mapping in _by_mapping(mappings, fields.scope.indices):
             for bucket in self._buckets(indices, mapping, body):
                 counts = totals.setdefault(bucket["key"], defaultdict(int))
-                for value, count in _counts(bucket, mapping):
+                for value, count in bucket_counts(bucket, mapping):
                     counts[value.upper() if field == "level" else value] += count
         return [
             Bucket(from_epoch_clamped(key // 1000), dict(sorted(counts.items())))
@@ -276,7 +278,7 @@ class ElasticStore:
                 raise
             top = answer.get("aggregations", {}).get("top", {"buckets": []})
             if not top.get("doc_count_error_upper_bound") or shard_size >= MAX_SHARD_VALUES:
-                return [TopValue(_typed(bucket, mapping.type), bucket["doc_count"]) for bucket in top["buckets"]]
+                return [TopValue(bucket_value(bucket, mapping.type), bucket["doc_count"]) for bucket in top["buckets"]]
             shard_size *= 16
 
     def _top_paths(self, mapping: FieldMapping, indices: str, clause: Clause, n: int) -> list[TopValue]:
@@ -375,30 +377,6 @@ def _index_info(row: dict[str, Any], copies: Mapping[str, str]) -> IndexInfo:
 
 def _named(indices: tuple[str, ...] | None) -> str:
     return "" if indices is None else ",".join(indices)
-
-
-def _counts(bucket: Any, mapping: FieldMapping | None) -> Iterator[tuple[str, int]]:
-    """Yield the values of the field in one bucket of time, and how many documents have them."""
-    if mapping is None:
-        yield "", bucket["doc_count"]
-        return
-    for value in bucket["values"]["buckets"]:
-        key = _typed(value, mapping.type)
-        yield str(key).lower() if isinstance(key, bool) else str(key), value["doc_count"]
-    if bucket["none"]["doc_count"]:
-        yield "", bucket["none"]["doc_count"]
-
-
-def _typed(bucket: Any, field_type: FieldType) -> str | int | float | bool:
-    key: str | int | float = bucket["key"]
-    match field_type:
-        case FieldType.BOOLEAN:
-            return bool(key)
-        case FieldType.INTEGER:
-            return int(key)
-        case FieldType.DATE:
-            return str(bucket["key_as_string"])
-    return key
 
 
 def _check_complete(timed_out: bool | None) -> None:
