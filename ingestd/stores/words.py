@@ -45,7 +45,8 @@ def _pattern() -> str:
             r"[#*]\uFE0F?\u20E3",
         )
     )
-    return f"({words})|{joint}++"
+    alone = rf"[{_class('ExtendNumLet')}](?:[{_class('Extend')}{_class('Format')}]++|\u200D++(?!{picture}))*+"
+    return f"({words})|(?:{alone})++"
 
 
 _WORD = regex.compile(_pattern())

@@ -70,6 +70,7 @@ WORDS: dict[str, tuple[str, list[str]]] = {
     "marks": ("e\u0301a", ["e\u0301a"]),
     "mark_at_begin": ("\u0301a", ["a"]),
     "hebrew": ('א"ב ג\' "a"', ['א"ב', "ג'", "a"]),
+    "joiner_of_an_emoji_after_a_line": ("_\u200d👍 a_\u200d👍", ["\u200d👍", "a_\u200d", "👍"]),
     "emoji": ("a👍🏽b 👨‍👩‍👧 🇰🇷🇯 #️⃣", ["a", "👍🏽", "b", "👨‍👩‍👧", "🇰🇷", "#️⃣"]),
     "not_digits": ("² ½", []),
     "long": ("x" * 600, ["x" * MAX_WORD_CHARS, "x" * MAX_WORD_CHARS, "x" * 90]),
