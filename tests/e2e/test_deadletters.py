@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingestd.dead_letters.dead_letter import DeadLetter, to_base64
+from ingestd.dead_letters.writer import DeadLetterWriter
 from tests.e2e.chaos.tools import kill, workers
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
@@ -162,6 +165,9 @@ def test_once_whatever_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--group", "000000"], ["-e", "input"], ["--stage", "nowhere"]])
 def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
+    writer = DeadLetterWriter(tmp_path / "deadletters", 1 << 20, time.time, "w0")
+    writer.put(DeadLetter(time=STAMP, pipeline="main", stage="filter", reason="x", raw=to_base64(b"{}"), size=2))
+    writer.close()
     command = [sys.executable, "-m", "ingestd", "deadletters", "replay", *arguments]
     done = subprocess.run(
         command, env=environment(tmp_path), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False

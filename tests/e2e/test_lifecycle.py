@@ -21,6 +21,7 @@ from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
+from ingestd.stores.lucene import parse
 from ingestd.stores.query import Query
 from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, emulated_s3
 from tests.e2e.servers import SearchServer
@@ -92,7 +93,7 @@ class LocalSite(Site):
         writer.close()
 
     def content(self, index: str) -> dict[str, bytes]:
-        hits = LocalStore(store_root(self.data_dir)).search(Query(), 0)
+        hits = LocalStore(store_root(self.data_dir)).search(Query(condition=parse("_index:*")), 0)
         return {hit.id: hit.document for hit in hits if hit.index == index}
 
     def delete(self, index: str) -> None:
