@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
@@ -83,7 +85,7 @@ class StoreOutput:
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
         root = self._root = store_root(context.settings.data_dir)
-        self._naming = Naming(opts.index, opts.index_timezone, context, exists=lambda name: (root / name).is_dir())
+        self._naming = Naming(opts.index, opts.index_timezone, context, exists=lambda name: _may_exist(root / name))
         self._dead_letters: DeadLetters = context.dead_letters
         self._plugin_id = context.plugin_id
         self.writer_id = store_writer_id(context.writer_id, context.plugin_id)
@@ -223,6 +225,16 @@ class StoreOutput:
         async with self._writing:  # no thread uses the writer now
             await self._tasks.close()
             await asyncio.to_thread(self._writer.close)
+
+
+def _may_exist(folder: Path) -> bool:
+    """Return whether a folder exists, or cannot be looked at: that is for the delivery, which waits until it can."""
+    try:
+        return stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError:
+        return True
 
 
 def _parts(payloads: Sequence[Payload], tallies: Sequence[Tally]) -> list[_Part]:
