@@ -6,6 +6,7 @@ any point and repeated: what is missing is found by comparing store and reposito
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Lifecycle:
         return [info for _, index, info in sorted(past, key=lambda entry: entry[:2]) if index not in current]
 
     def back_up(self, indices: Sequence[str], progress: Progress | None = None) -> list[BackupResult]:
-        """Back up indices and verify each backup.
+        """Back up indices and verify each backup, and earlier ones that were damaged: they share files with it.
 
         One that fails does not stop the others, unless the repository does not respond: they would all wait for it.
         """
@@ -104,6 +105,7 @@ class Lifecycle:
             try:
                 snapshot = self.backups.back_up(self.repository, index, self.clock(), progress)
                 self.verify(snapshot.name, progress)
+                self._verify_damaged(index, progress)
             except StoreError as error:
                 log.error("backup of an index failed", index=index, repository=self.repository, error=error)
                 results.append(BackupResult(index, error=str(error)))
@@ -113,6 +115,13 @@ class Lifecycle:
                 log.info("index backed up", index=index, snapshot=snapshot.name, events=snapshot.events)
                 results.append(BackupResult(index, snapshot))
         return results
+
+    def _verify_damaged(self, index: str, progress: Progress | None) -> None:
+        assert self.backups is not None  # noqa: S101 -- the caller knows of a repository
+        for snapshot in self.backups.snapshots(self.repository):
+            if snapshot.index == index and snapshot.state == "damaged":
+                with contextlib.suppress(BackupError):  # it stays damaged; the new one is good
+                    self.verify(snapshot.name, progress)
 
     def verify(self, snapshot: str, progress: Progress | None = None) -> None:
         """Read a backup back and remember that it is intact.

@@ -13,7 +13,8 @@ from typing import Literal, Protocol
 
 from ingestd.stores.base import StoreError
 
-SnapshotState = Literal["running", "success", "partial", "failed"]
+SnapshotState = Literal["running", "success", "partial", "failed", "damaged"]
+"""``damaged``: it was complete, but could not be read back whole when it was last verified or restored."""
 
 Progress = Callable[[int, int], None]
 """Called now and then with how much is done, and of how much: in bytes or, where these are unknown, in files."""
@@ -46,7 +47,7 @@ class Repository:
 class Snapshot:
     """A backup of one index. ``name`` is the index, ``-`` and the time of the backup: ``…-20261122001000``.
 
-    ``events`` and ``bytes`` are its size, None if unknown; ``reason`` says why it is partial or failed.
+    ``events`` and ``bytes`` are its size, None if unknown; ``reason`` says why it is partial, failed or damaged.
     ``index_uuid`` distinguishes indices of the same name: one that was deleted, and created again by late events, has
     another UUID.
     """
@@ -60,6 +61,11 @@ class Snapshot:
     started: datetime.datetime
     index_uuid: str = ""
     reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be verified and restored. One that is damaged may have been repaired since."""
+        return self.state in {"success", "damaged"}
 
 
 def snapshot_name(index: str, now: datetime.datetime) -> str:
@@ -85,13 +91,17 @@ def left_out_note(index: str, source: str) -> str:
 
 
 def fullest(snapshots: Iterable[Snapshot]) -> dict[tuple[str, str], Snapshot]:
-    """Return the successful backup to rely on for each index name and UUID.
+    """Return the complete backup to rely on for each index name and UUID; a damaged one if there is no other.
 
     It is the one with the most events, of several the latest: an index only grows, and clocks may be wrong.
     """
     ranked = sorted(
-        (snapshot for snapshot in snapshots if snapshot.state == "success"),
-        key=lambda snapshot: (-1 if snapshot.events is None else snapshot.events, snapshot.started),
+        (snapshot for snapshot in snapshots if snapshot.complete),
+        key=lambda snapshot: (
+            snapshot.state == "success",
+            -1 if snapshot.events is None else snapshot.events,
+            snapshot.started,
+        ),
     )
     return {(snapshot.index, snapshot.index_uuid): snapshot for snapshot in ranked}
 
@@ -134,7 +144,7 @@ class Backups(Protocol):
     def back_up(
         self, repository: str, index: str, now: datetime.datetime, progress: Progress | None = None
     ) -> Snapshot:
-        """Back up an index, reusing what an interrupted backup has uploaded.
+        """Back up an index, reusing what the repository already has and is intact.
 
         Raises:
             BackupError: The backup is partial or failed.
@@ -146,7 +156,8 @@ class Backups(Protocol):
     def verify(self, repository: str, snapshot: str, progress: Progress | None = None) -> Sequence[str]:
         """Read all of a backup again; return what is wrong with it, empty if it is sound.
 
-        Compares checksums and the number of events with those recorded by the backup.
+        Compares checksums and the number of events with those recorded by the backup. In a repository of the built-in
+        store, `snapshots` has it as damaged or as successful from then on.
         """
 
     def restore(

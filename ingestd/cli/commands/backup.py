@@ -108,7 +108,7 @@ def verify(settings: Settings, days: list[datetime.date], repository: str | None
         found = [
             snapshot
             for snapshot in opened.backups.snapshots(work.repository)
-            if snapshot.day in days and snapshot.state == "success"
+            if snapshot.day in days and snapshot.complete
         ]
         for snapshot in newest(found):
             try:

@@ -50,7 +50,7 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
         chosen = [
             snapshot
             for snapshot in opened.backups.snapshots(source)
-            if snapshot.day in days and snapshot.state == "success" and snapshot.index.startswith(prefix)
+            if snapshot.day in days and snapshot.complete and snapshot.index.startswith(prefix)
         ]
         for day in sorted(set(days) - {snapshot.day for snapshot in chosen}):
             failed = True

@@ -84,9 +84,12 @@ def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def write_snapshots(snapshots: Sequence[Snapshot]) -> None:
-    """Write snapshots as a table: name, state, events, size."""
+    """Write snapshots as a table: name, state, events, size; then on stderr why some are not good."""
     if snapshots:
         write_table(("SNAPSHOT", "STATE", "EVENTS", "SIZE"), map(_snapshot_row, snapshots), numbers=2)
+    for snapshot in snapshots:
+        if snapshot.reason:
+            click.echo(f"{snapshot.name}: {snapshot.reason}", err=True)
 
 
 def _snapshot_row(snapshot: Snapshot) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
     logstash-2026.11.21/                                        an index
         files/<SHA-256>                                         its files, each stored once for all backups
         logstash-2026.11.21-20261122001000.<index UUID>.<events>.<bytes>.json     a backup: its manifest, written last
+        logstash-2026.11.21-20261122001000.<...>.json.damaged       why the backup could not be read, until it can be
 
 A manifest lists the files with their checksums and ends with its own checksum. Listing the keys is enough to know what
 is backed up: no manifest has to be read for that. Several files are transferred at a time, each checked by its size and
@@ -54,6 +55,10 @@ class ArchivedFile(msgspec.Struct, frozen=True):
     events: int
 
 
+class NewerBackupError(BackupError):
+    """A newer version of ingestd made the backup, so it cannot be read. That is no damage."""
+
+
 class BackupManifest(msgspec.Struct, frozen=True):
     """The manifest of a backup."""
 
@@ -91,6 +96,11 @@ def manifest_key(name: str, manifest: BackupManifest) -> str:
     return f"{manifest.index}/{name}.{manifest.index_uuid}.{manifest.events}.{manifest.bytes}.json"
 
 
+def damaged_key(key: str) -> str:
+    """Return the key of the note that the backup whose manifest has ``key`` is damaged."""
+    return f"{key}.damaged"
+
+
 def snapshot_of(key: str) -> Snapshot | None:
     """Return the backup that the key of a manifest describes; None for any other key."""
     match = _NAME.fullmatch(key.rpartition("/")[2])
@@ -122,7 +132,8 @@ def decode(name: str, body: bytes) -> BackupManifest:
     """Parse a manifest.
 
     Raises:
-        BackupError: It is damaged, or from a newer version.
+        NewerBackupError: It is from a newer version.
+        BackupError: It is damaged.
     """
     try:
         checksummed = msgspec.json.decode(body, type=_Checksummed)
@@ -139,7 +150,7 @@ def decode(name: str, body: bytes) -> BackupManifest:
     if not _is_index(manifest.index):
         raise BackupError(f"the backup {name} is damaged: {manifest.index!r} is not the name of an index")
     if manifest.format != BackupManifest.__struct_defaults__[-1]:
-        raise BackupError(f"the backup {name} was made by a newer version of ingestd")
+        raise NewerBackupError(f"the backup {name} was made by a newer version of ingestd")
     return manifest
 
 
@@ -183,7 +194,7 @@ def in_parallel(items: Iterable[T], action: Callable[[T], U]) -> list[U]:
 
 
 def upload(objects: ObjectStore, index: str, file: SnapshotFile, counter: ProgressCounter) -> ArchivedFile:
-    """Upload a file unless the repository has it; return its entry in the manifest.
+    """Upload a file unless the repository has it, intact; return its entry in the manifest.
 
     Raises:
         BackupError: The file is not as the manifest of the index says, or cannot be read.
@@ -193,12 +204,13 @@ def upload(objects: ObjectStore, index: str, file: SnapshotFile, counter: Progre
         if file.sha256 and sha256 != file.sha256:
             raise BackupError(f"index {index} is damaged: {file.path.name} does not have its checksum")
         counter.add(file.size)
+        entry = ArchivedFile(file.path.name, file.size, sha256, events)
         key = file_key(index, sha256)
-        if objects.size(key) != file.size:
+        if objects.size(key) != file.size or verify(objects, index, entry, counter):
             objects.put(key, _counted(file.blocks(), counter))
     except OSError as error:
         raise disk_error(error, f"cannot read {file.path.name}") from error
-    return ArchivedFile(file.path.name, file.size, sha256, events)
+    return entry
 
 
 def _counted(blocks: Iterable[bytes], counter: ProgressCounter) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ Its repositories are listed in ``repositories.json`` in the data folder, without
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,7 +54,8 @@ class LocalBackups:
     """Backups of the built-in store of a data folder.
 
     A file is stored in the repository once, under its checksum: another backup of the same day, or a retry after an
-    interrupted one, uploads only what is missing.
+    interrupted one, uploads only what is missing or damaged there. A backup that cannot be read back is noted as
+    damaged in the repository, until it can be.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -80,7 +82,7 @@ class LocalBackups:
         save_repositories(self._data_dir, [other for other in self.repositories() if other.name != name])
 
     def snapshots(self, repository: str) -> list[Snapshot]:
-        """Return the complete backups; an interrupted one left only files."""
+        """Return the complete backups, and those found to be damaged; an interrupted one left only files."""
         return [snapshot for _, snapshot in self._listed(self._objects(repository))]
 
     def back_up(
@@ -110,13 +112,13 @@ class LocalBackups:
         return snapshot
 
     def backed_up_indices(self, repository: str) -> Mapping[str, str]:
-        """Return the indices whose backup is up to date: no event was added since."""
+        """Return the indices whose backup is up to date: no event was added since, and it is not known as damaged."""
         backups = fullest(self.snapshots(repository))
         names = {}
         for info in LocalStore(self._root).indices():
             metadata = read_metadata(self._root / info.index)
             snapshot = backups.get((info.index, metadata.uuid)) if metadata is not None else None
-            if snapshot is not None and snapshot.events == info.events:
+            if snapshot is not None and snapshot.state == "success" and snapshot.events == info.events:
                 names[info.index] = snapshot.name
         return names
 
@@ -129,7 +131,19 @@ class LocalBackups:
         objects = self._objects(repository)
         key, listed = self._find(objects, snapshot)
         try:
-            manifest = archive.decode(snapshot, objects.get(key))
+            problems = self._problems(objects, key, listed, progress)
+        except archive.NewerBackupError as error:
+            return [str(error)]
+        _note(objects, key, listed, "; ".join(problems))
+        return problems
+
+    def _problems(self, objects: ObjectStore, key: str, listed: Snapshot, progress: Progress | None) -> list[str]:
+        """Read all of a backup; return what is wrong with it."""
+        body = objects.get(key)
+        try:
+            manifest = archive.decode(listed.name, body)
+        except archive.NewerBackupError:
+            raise
         except BackupError as error:
             return [str(error)]
         if (manifest.index, manifest.index_uuid, manifest.events) != (listed.index, listed.index_uuid, listed.events):
@@ -138,14 +152,14 @@ class LocalBackups:
         if not manifest.proven:
             try:
                 with work_folder(self._root) as work:
-                    self._fetch(objects, snapshot, work / manifest.index, progress)
+                    self._fetch(objects, listed.name, work / manifest.index, progress)
             except RepositoryUnavailableError:
                 raise
             except BackupError as error:
                 return [str(error)]
             return []
-        problems = in_parallel(manifest.files, lambda entry: verify(objects, manifest.index, entry, counter))
-        return list(filter(None, problems))
+        found = in_parallel(manifest.files, lambda entry: verify(objects, manifest.index, entry, counter))
+        return list(filter(None, found))
 
     def restore(
         self,
@@ -237,7 +251,14 @@ class LocalBackups:
         return ObjectStore(self._repository(name))
 
     def _listed(self, objects: ObjectStore, prefix: str = "") -> list[tuple[str, Snapshot]]:
-        entries = [(key, snapshot) for key in objects.keys(prefix) if (snapshot := archive.snapshot_of(key))]
+        keys = objects.keys(prefix)
+        damaged = {key for key in keys if key.endswith(archive.damaged_key(""))}
+        entries = []
+        for key in keys:
+            if snapshot := archive.snapshot_of(key):
+                if (note := archive.damaged_key(key)) in damaged:
+                    snapshot = replace(snapshot, state="damaged", reason=_text(objects, note))
+                entries.append((key, snapshot))
         return sorted(entries, key=lambda entry: (entry[1].index, entry[1].started))
 
     def _find(self, objects: ObjectStore, name: str) -> tuple[str, Snapshot]:
@@ -258,8 +279,9 @@ class LocalBackups:
         except OSError as error:
             raise disk_error(error, f"cannot restore into {folder}") from error
         problems = in_parallel(manifest.files, lambda entry: download(objects, manifest.index, entry, folder, counter))
-        if reasons := list(filter(None, problems)):
-            raise BackupError(f"the backup {name} is damaged: {'; '.join(reasons)}")
+        if reasons := "; ".join(filter(None, problems)):
+            _note(objects, key, listed, reasons)
+            raise BackupError(f"the backup {name} is damaged: {reasons}")
         check_restored(folder, manifest, name)
         return manifest
 
@@ -278,6 +300,25 @@ class LocalBackups:
             raise BackupError(
                 f"index {index} already exists: use --overwrite to replace it, or --rename PREFIX to keep both"
             )
+
+
+def _note(objects: ObjectStore, key: str, listed: Snapshot, problems: str) -> None:
+    """Note in the repository that a backup is damaged, or, without ``problems``, no longer.
+
+    Without the right to write there, as on a machine that only restores, nothing is noted.
+    """
+    with contextlib.suppress(BackupError):
+        if problems:
+            objects.put_bytes(archive.damaged_key(key), problems.encode())
+        elif listed.state == "damaged":
+            objects.delete([archive.damaged_key(key)])
+
+
+def _text(objects: ObjectStore, key: str) -> str:
+    try:
+        return objects.get(key).decode("utf-8", "replace")
+    except KeyError:  # it was deleted meanwhile
+        return ""
 
 
 def _all_documents(store: LocalStore) -> Iterator[tuple[str, bytes]]:
