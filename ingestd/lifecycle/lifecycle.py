@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ingestd.lifecycle.retention import Decision, Rules, decide
+from ingestd.lifecycle.retention import Decision, Hold, Rules, decide
 from ingestd.lifecycle.state import State
 from ingestd.logs import get_logger
-from ingestd.stores.backups import BackupError, Backups, Progress, RepositoryUnavailableError, Snapshot
+from ingestd.stores.backups import BackupError, Backups, Progress, RepositoryUnavailableError, Snapshot, newest
 from ingestd.stores.base import IndexInfo, LogStore, StoreError
 
 log = get_logger(__name__)
@@ -86,10 +86,11 @@ class Lifecycle:
         """Return the indices of past days without a current backup, oldest day first."""
         if self.backups is None or not self.repository:
             return []
-        current, today = self.backups.backed_up_indices(self.repository), self.today
+        indices, today = self.store.indices(), self.today
+        current = self._current_backups(indices)
         past = [
             (info.day, info.index, info)
-            for info in self.store.indices()
+            for info in indices
             if info.day is not None and info.day < today and self.covers(info.index)
         ]
         return [info for _, index, info in sorted(past, key=lambda entry: entry[:2]) if index not in current]
@@ -141,7 +142,7 @@ class Lifecycle:
     def plan(self, free_bytes: int | None = None) -> list[Decision]:
         """Return what ``prune`` would do now, as far as is known without reading backups."""
         indices = self.store.indices()
-        current = self.backups.backed_up_indices(self.repository) if self.backups and self.repository else None
+        current = self._current_backups(indices) if self.backups and self.repository else None
         restored = self._restored()
         holds = {}
         for info in indices:
@@ -182,10 +183,12 @@ class Lifecycle:
         """Return why the index has no verified backup now; empty: it has one, or there are no backups."""
         if self.backups is None or not self.repository:
             return ""
-        snapshot = self.backups.backed_up_indices(self.repository).get(index)  # again: events may have arrived since
-        if snapshot is None:
+        current = self._current_backups(self.store.indices())  # again: events may have arrived since
+        if index not in current:
             return "it is not backed up"
-        if not self._fresh(self.state.verified.get(self.repository, {}).get(snapshot)):
+        for snapshot in current[index]:
+            if self._fresh(self.state.verified.get(self.repository, {}).get(snapshot)):
+                continue
             try:
                 self.verify(snapshot, progress)
             except BackupError as error:
@@ -193,21 +196,39 @@ class Lifecycle:
                 return str(error)
         return ""
 
+    def _current_backups(self, indices: Sequence[IndexInfo]) -> dict[str, list[str]]:
+        """Return the indices whose every event is in backups, with the names of these.
+
+        An index that was restored under another name needs no backup of its own if those of the original are there.
+        """
+        assert self.backups is not None  # noqa: S101 -- the caller knows of a repository
+        found = {index: [name] for index, name in self.backups.backed_up_indices(self.repository).items()}
+        copies = [info for info in indices if info.restored_from and info.index not in found]
+        originals: dict[str, list[Snapshot]] = {}
+        for snapshot in newest(self.backups.snapshots(self.repository)) if copies else ():
+            originals.setdefault(snapshot.index, []).append(snapshot)
+        for info in copies:
+            parts = originals.get(info.restored_from)
+            if parts and sum(snapshot.events or 0 for snapshot in parts) >= info.events:
+                found[info.index] = [snapshot.name for snapshot in parts]
+        return found
+
     def _fresh(self, verified: datetime.datetime | None) -> bool:
         return verified is not None and abs(self.clock() - verified) < _FRESH
 
     def _hold(
-        self, info: IndexInfo, current: Mapping[str, str] | None, restored: Mapping[str, datetime.datetime]
-    ) -> str:
+        self, info: IndexInfo, current: Mapping[str, object] | None, restored: Mapping[str, datetime.datetime]
+    ) -> Hold | None:
         if (since := restored.get(info.index)) is not None:
             until = since + self.keep_restored
             if until > self.clock():
-                return f"it was restored or imported and is kept until {until.astimezone(self.zone):%Y-%m-%d %H:%M}"
+                end = f"{until.astimezone(self.zone):%Y-%m-%d %H:%M}"
+                return Hold(f"it was restored or imported and is kept until {end}", counts=False)
         if current is not None and info.index not in current:
-            return "it is not backed up"
+            return Hold("it is not backed up")
         if current is not None and info.closed:
-            return "it is closed, so that its backup cannot be compared with it"
-        return ""
+            return Hold("it is closed, so that its backup cannot be compared with it")
+        return None
 
     def _restored(self) -> Mapping[str, datetime.datetime]:
         return self.backups.restored_indices() if self.backups else {}

@@ -2,6 +2,7 @@
 
 The rules are those of Elasticsearch's Curator (delete_indices: age, space, count) at once. An index is
 deleted if at least one rule says so and nothing holds it; rules that free space delete the oldest days first.
+Count and size are added up from today backwards: a day is never deleted because of older days that stay.
 This is not the last word: ``Lifecycle.prune`` keeps an index if its backup turns out not to be intact.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ingestd.stores.base import IndexInfo
@@ -26,9 +27,9 @@ class Rules:
         index: A pattern with ``*``; other indices are ignored.
         max_age: Seconds that an index stays after the end of its day, rounded up to whole days. 30 days: today and the
             30 whole days before stay.
-        max_bytes: Bytes of all indices together; those of days after today do not count.
-        max_indices: How many days; those after today do not count.
-        keep_free: Bytes that must be free on the disk.
+        max_bytes: Bytes of all indices together; days after today and restored ones do not count.
+        max_indices: How many days; those after today and restored ones do not count.
+        keep_free: Bytes that must be free on the disk; what restored days take counts as free.
     """
 
     index: str = "logstash-*"
@@ -41,6 +42,19 @@ class Rules:
     def empty(self) -> bool:
         """Whether nothing is ever deleted."""
         return self.max_age is self.max_bytes is self.max_indices is self.keep_free is None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why an index must stay.
+
+    Attributes:
+        reason: A sentence for people.
+        counts: Whether it counts for limits, so that older days go; False: it was added on purpose, for a while.
+    """
+
+    reason: str
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,7 @@ def decide(
     today: datetime.date,
     *,
     free_bytes: int | None = None,
-    holds: Mapping[str, str] | None = None,
+    holds: Mapping[str, Hold] | None = None,
 ) -> list[Decision]:
     """Decide for each index that matches the pattern, oldest first.
 
@@ -68,18 +82,25 @@ def decide(
         rules: The rules.
         today: The current day in the time zone of the schedule. Its index, and those of later days, always stay.
         free_bytes: Free bytes on the store's disk; None: unknown, so ``keep_free`` deletes nothing.
-        holds: Indices that must stay, and the reason: not backed up, restored, ...
+        holds: Indices that must stay, and why: not backed up, restored, ...
     """
     holds = holds or {}
     matching = [info for info in indices if fnmatchcase(info.index, rules.index)]
     dated = sorted((info for info in matching if info.day is not None), key=lambda info: (info.day, info.index))
     undated = [Decision(info, delete=False, reason="its name has no day") for info in matching if info.day is None]
+    due = _Due(dated, rules, today, holds)
+    due.add_limits()
+    note = due.add_keep_free(free_bytes)
     decisions = []
-    for info, reason in zip(dated, _reasons(dated, rules, today, free_bytes, holds), strict=True):
-        if reason is None:
-            decisions.append(Decision(info, delete=False, reason=_reason_to_keep(info, rules, today)))
-        elif hold := holds.get(info.index):
-            decisions.append(Decision(info, delete=False, reason=f"{hold}; otherwise deleted: {reason}", held=True))
+    for info in dated:
+        hold = holds.get(info.index)
+        if (reason := due.reasons.get(info.index)) is None:
+            why = _reason_to_keep(info, rules, today)
+            past = info.day is not None and info.day < today
+            decisions.append(Decision(info, delete=False, reason=f"{why}; {note}" if note and past else why))
+        elif hold is not None:
+            reason = f"{hold.reason}; otherwise deleted: {reason}"
+            decisions.append(Decision(info, delete=False, reason=reason, held=True))
         else:
             decisions.append(Decision(info, delete=True, reason=reason))
     return decisions + undated
@@ -95,38 +116,83 @@ def next_deletion(info: IndexInfo, rules: Rules) -> datetime.date | None:
         return None
 
 
-def _reasons(
-    dated: Sequence[IndexInfo],
-    rules: Rules,
-    today: datetime.date,
-    free_bytes: int | None,
-    holds: Mapping[str, str],
-) -> list[str | None]:
-    """Return for each index, oldest first, the rule by which it is deleted, or None.
+@dataclass(slots=True)
+class _Due:
+    """Collects why indices are due, as if none were held; ``dated`` is oldest first."""
 
-    An index that is deleted counts for the next ones; one that is held frees nothing.
-    """
-    to_today = [info for info in dated if info.day is not None and info.day <= today]
-    count, total = len(to_today), sum(info.bytes for info in to_today)
-    missing = 0 if rules.keep_free is None or free_bytes is None else rules.keep_free - free_bytes
-    reasons: list[str | None] = []
-    for info in dated:
-        reason = None
-        if info.day is None or info.day >= today:
-            pass
-        elif rules.max_age is not None and (next_deletion(info, rules) or datetime.date.max) <= today:
-            reason = f"it is {counted((today - info.day).days, 'day')} old, max_age is {format_duration(rules.max_age)}"
-        elif rules.max_indices is not None and count > rules.max_indices:
-            reason = f"there are {count} indices from this day to today, max_indices is {rules.max_indices}"
-        elif rules.max_bytes is not None and total > rules.max_bytes:
+    dated: Sequence[IndexInfo]
+    rules: Rules
+    today: datetime.date
+    holds: Mapping[str, Hold]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add_limits(self) -> None:
+        """Add those that are due because of age, count and size."""
+        count = total = apart = 0
+        for info in reversed(self.dated):
+            if info.day is None or info.day > self.today:
+                continue
+            if info.day < self.today and (reason := self._over(info, count + 1, total + info.bytes, apart)):
+                self.reasons[info.index] = reason
+            if self._set_apart(info):
+                apart += 1
+            else:
+                count, total = count + 1, total + info.bytes
+
+    def _over(self, info: IndexInfo, count: int, total: int, apart: int) -> str:
+        """Return the limit that the index exceeds, or an empty text.
+
+        ``count`` and ``total`` are those from this index to today's, without ``apart`` indices that count for nothing.
+        """
+        rules = self.rules
+        without = (
+            f" (not counting {apart} that {'was' if apart == 1 else 'were'} restored or imported)" if apart else ""
+        )
+        if info.day and rules.max_age is not None and (next_deletion(info, rules) or datetime.date.max) <= self.today:
+            age = counted((self.today - info.day).days, "day")
+            return f"it is {age} old, max_age is {format_duration(rules.max_age)}"
+        if rules.max_indices is not None and count > rules.max_indices:
+            those = "there is 1 index" if count == 1 else f"there are {count} indices"
+            return f"{those} from this day to today{without}, max_indices is {rules.max_indices}"
+        if rules.max_bytes is not None and total > rules.max_bytes:
             limit = round_size(rules.max_bytes)
-            reason = f"{round_size(total)} are stored from this day to today, max_bytes is {limit}"
-        elif rules.keep_free is not None and missing > 0:
-            reason = f"{round_size(missing)} more must be free, keep_free is {round_size(rules.keep_free)}"
-        reasons.append(reason)
-        if reason is not None and info.index not in holds:
-            count, total, missing = count - 1, total - info.bytes, missing - info.bytes
-    return reasons
+            return f"{round_size(total)} are stored from this day to today{without}, max_bytes is {limit}"
+        return ""
+
+    def add_keep_free(self, free_bytes: int | None) -> str:
+        """Add the oldest that together free the missing space; returns why there are none although space is missing.
+
+        What restored days take does not have to be freed by others. If all that may be deleted is not enough, nothing
+        is: something else fills the disk, and all days would be lost without stopping it.
+        """
+        if self.rules.keep_free is None or free_bytes is None:
+            return ""
+        limit = f"keep_free is {round_size(self.rules.keep_free)}"
+        past = [info for info in self.dated if info.day is not None and info.day < self.today]
+        missing = self.rules.keep_free - free_bytes
+        missing -= sum(info.bytes for info in past if info.index in self.reasons and info.index not in self.holds)
+        apart = [info for info in past if self._set_apart(info)]
+        for info in apart:
+            if missing > 0:
+                self.reasons.setdefault(info.index, f"{round_size(missing)} more must be free, {limit}")
+            missing -= info.bytes
+        if apart:
+            limit = f"besides what was restored or imported, {limit}"
+        others = [info for info in past if info.index not in self.reasons and not self._set_apart(info)]
+        possible = sum(info.bytes for info in others if info.index not in self.holds)
+        if possible < missing:
+            more = f"{round_size(missing)} more must be free, {limit}"
+            return f"{more}, but all days that may be deleted would free only {round_size(possible)}"
+        for info in others:
+            if missing <= 0:
+                break
+            self.reasons[info.index] = f"{round_size(missing)} more must be free, {limit}"
+            missing -= 0 if info.index in self.holds else info.bytes
+        return ""
+
+    def _set_apart(self, info: IndexInfo) -> bool:
+        hold = self.holds.get(info.index)
+        return hold is not None and not hold.counts
 
 
 def _reason_to_keep(info: IndexInfo, rules: Rules, today: datetime.date) -> str:

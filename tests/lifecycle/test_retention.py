@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.lifecycle.retention import Rules, decide, next_deletion
+from ingestd.lifecycle.retention import Hold, Rules, decide, next_deletion
 from ingestd.stores.base import IndexInfo
 
 TODAY = datetime.date(2026, 11, 22)
@@ -17,6 +17,14 @@ DAY = 86400
 def index(days_ago: int, size: int = 1000, prefix: str = "logstash") -> IndexInfo:
     day = TODAY - datetime.timedelta(days=days_ago)
     return IndexInfo(f"{prefix}-{day:%Y.%m.%d}", day, 10, size)
+
+
+def unsaved(*ages: int) -> dict[str, Any]:
+    return {"holds": {index(age).index: Hold("it is not backed up") for age in ages}}
+
+
+def imported(*ages: int) -> dict[str, Any]:
+    return {"holds": {index(age).index: Hold("it was imported", counts=False) for age in ages}}
 
 
 CASES: list[tuple[str, Rules, list[int], dict[str, Any], list[int]]] = [
@@ -33,8 +41,20 @@ CASES: list[tuple[str, Rules, list[int], dict[str, Any], list[int]]] = [
     ("free_disk_unknown", Rules(keep_free=5000), [0, 1, 2, 3], {}, []),
     ("today_stays_whatever", Rules(max_age=0, max_bytes=0, max_indices=0), [-1, 0, 1], {}, [1]),
     ("what_age_takes_counts_for_size", Rules(max_age=2 * DAY, max_bytes=3000), [0, 1, 2, 3], {}, [3]),
-    ("held", Rules(max_age=DAY), [2, 3, 4], {"holds": {index(4).index: "not backed up"}}, [3, 2]),
-    ("held_frees_nothing", Rules(max_indices=2), [0, 1, 2, 3], {"holds": {index(3).index: "x"}}, [2, 1]),
+    ("held", Rules(max_age=DAY), [2, 3, 4], unsaved(4), [3, 2]),
+    ("held_count_for_older_ones_only", Rules(max_indices=3), [0, 1, 2, 3, 4, 5], unsaved(2, 5), [4, 3]),
+    ("held_bytes_for_older_ones_only", Rules(max_bytes=3000), [0, 1, 2, 3, 4, 5], unsaved(2, 5), [4, 3]),
+    ("imported_old_days_are_no_limit", Rules(max_indices=2), [626, 625, 2, 1, 0], imported(626, 625), [2]),
+    ("imported_old_bytes_are_no_limit", Rules(max_bytes=3000), [626, 625, 2, 1, 0], imported(626, 625), []),
+    ("imported_days_do_not_count", Rules(max_indices=4), [4, 3, 2, 1, 0], imported(1, 2), []),
+    ("imported_bytes_do_not_count", Rules(max_bytes=2000), [4, 3, 2, 1, 0], imported(1, 3), [4]),
+    ("imported_space", Rules(keep_free=5000), [9, 8, 2, 1, 0], imported(9, 8) | {"free_bytes": 3000}, []),
+    ("more_than_imported", Rules(keep_free=5000), [9, 2, 1, 0], imported(9) | {"free_bytes": 3000}, [2]),
+    ("imported_space_lately", Rules(keep_free=5000), [9, 8, 1, 0], imported(1) | {"free_bytes": 3000}, [9]),
+    ("held_free_no_space", Rules(keep_free=5000), [3, 2, 1, 0], unsaved(3) | {"free_bytes": 4000}, [2]),
+    ("not_in_vain", Rules(keep_free=50000), [3, 2, 1, 0], {"free_bytes": 3000}, []),
+    ("what_age_takes_frees", Rules(max_age=2 * DAY, keep_free=5000), [3, 2, 1, 0], {"free_bytes": 3500}, [3, 2]),
+    ("age_goes_in_any_case", Rules(max_age=2 * DAY, keep_free=50000), [3, 2, 1, 0], {"free_bytes": 3500}, [3]),
 ]
 
 
@@ -69,13 +89,21 @@ SENTENCES = [  # id, rules, age, arguments, why
     ),
     ("today", Rules(max_age=0), 0, {}, "it is being written"),
     ("full", Rules(max_bytes=500), 1, {}, "1.0 kB are stored from this day to today, max_bytes is 500 B"),
-    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1024}, "1.0 kB more must be free, keep_free is 2.0 kB"),
+    ("disk", Rules(keep_free=2048), 1, {"free_bytes": 1348}, "700 B more must be free, keep_free is 2.0 kB"),
+    (
+        "disk_in_vain",
+        Rules(keep_free=2048),
+        1,
+        {"free_bytes": 512},
+        "no rule applies; 1.5 kB more must be free, keep_free is 2.0 kB, but all days that may be deleted would free "
+        "only 1.0 kB",
+    ),
     (
         "held",
         Rules(max_age=DAY),
         9,
-        {"holds": {index(9).index: "its backup is not verified"}},
-        "its backup is not verified; otherwise deleted: it is 9 days old, max_age is 1d",
+        unsaved(9),
+        "it is not backed up; otherwise deleted: it is 9 days old, max_age is 1d",
     ),
 ]
 
@@ -86,6 +114,32 @@ SENTENCES = [  # id, rules, age, arguments, why
 def test_why(rules: Rules, age: int, arguments: dict[str, Any], why: str) -> None:
     (decision,) = decide([index(age)], rules, TODAY, **arguments)
     assert decision.reason == why
+
+
+def reasons(ages: list[int], rules: Rules, **arguments: Any) -> list[str]:
+    return [decision.reason for decision in decide([index(age) for age in ages], rules, TODAY, **arguments)]
+
+
+def test_numbers_in_reasons_are_those_from_the_day_to_today() -> None:
+    assert reasons([3, 2, 1, 0], Rules(max_indices=1)) == [
+        "there are 4 indices from this day to today, max_indices is 1",
+        "there are 3 indices from this day to today, max_indices is 1",
+        "there are 2 indices from this day to today, max_indices is 1",
+        "it is being written",
+    ]
+    without = "from this day to today (not counting 1 that was restored or imported)"
+    assert reasons([3, 2, 1, 0], Rules(max_bytes=1500), **imported(2)) == [
+        f"3.0 kB are stored {without}, max_bytes is 1.5 kB",
+        "it was imported; otherwise deleted: 3.0 kB are stored from this day to today, max_bytes is 1.5 kB",
+        "2.0 kB are stored from this day to today, max_bytes is 1.5 kB",
+        "it is being written",
+    ]
+    assert reasons([9, 2, 1, 0], Rules(keep_free=5000), free_bytes=3200, **imported(9)) == [
+        "it was imported; otherwise deleted: 1.8 kB more must be free, keep_free is 5.0 kB",
+        "800 B more must be free, besides what was restored or imported, keep_free is 5.0 kB",
+        "no rule applies",
+        "it is being written",
+    ]
 
 
 def test_next_deletion_is_the_day_on_which_it_goes() -> None:

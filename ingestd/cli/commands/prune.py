@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 import click
@@ -35,7 +37,8 @@ def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None,
     """Delete indices that are due, and say why each one goes or stays.
 
     The rules are the settings `retention`, or the options given here instead. Once there is a repository, nothing is
-    deleted that is not in a verified backup.
+    deleted that is not in a verified backup. Restored and imported indices are kept for `restore.keep`, unless
+    `--index` asks for them rather than for all that retention looks at.
     """
     with opened_with_backups(settings) as opened:
         work = _lifecycle(opened, pattern, limits)
@@ -66,6 +69,8 @@ def _lifecycle(opened: BackedUpStore, pattern: str | None, limits: dict[str, Any
             )
         work.rules = dataclasses.replace(work.rules, **given)
     if pattern:
+        if not fnmatchcase(work.rules.index, pattern):  # a pattern that is as wide as the usual one names no index
+            work.keep_restored = datetime.timedelta()
         work.rules = dataclasses.replace(work.rules, index=pattern)
     return work
 
