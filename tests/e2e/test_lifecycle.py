@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.lifecycle import build
+from ingestd.lifecycle.retention import Rules
 from ingestd.settings import Settings, load_settings
 from ingestd.stores.elastic.backup.copying import read_documents, write_documents
 from ingestd.stores.elastic.connection.client import ElasticClient
@@ -186,6 +187,16 @@ def thirty_one_days(site: Site) -> None:
         assert decisions[name(DAYS[3])].reason.startswith("it is not backed up; otherwise deleted")
         missing = [info.index for info in lifecycle.missing()]
         assert missing == [name(DAYS[2]), name(DAYS[3]), name(DAYS[4]), name(DAYS[-1])]
+
+        # What was restored or parsed again, three days, counts for no limit.
+        lifecycle.rules = Rules(max_indices=len(DAYS) - 3 - 1)
+        assert [decision.info.index for decision in lifecycle.plan() if decision.delete] == [name(DAYS[1])]
+
+    # Copies go when they are asked for: the originals are backed up.
+    pruned = json.loads(site.run("prune", "--index", "restored-*", "--max-age", "1d", "--json"))
+    assert {result["index"]: result["result"] for result in pruned} == {
+        f"restored-{name(day)}": "deleted" for day in DAYS[:2]
+    }
 
 
 @pytest.fixture
