@@ -25,7 +25,8 @@ from ingestd.logs import get_logger
 from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.supervisor.connections.descriptors import raise_limit
 from ingestd.supervisor.connections.sockets import Listener
-from ingestd.supervisor.control.plan import HTTP, ConfigWatcher, Plan, PlanError, RollingReplacement, load_plan
+from ingestd.supervisor.control.plan import HTTP, ConfigWatcher, Plan, PlanError, load_plan
+from ingestd.supervisor.control.replacement import RollingReplacement
 from ingestd.supervisor.control.request_results import RequestResults
 from ingestd.supervisor.control.requests import Requests
 from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
@@ -89,15 +90,22 @@ class Supervisor:
             self._selector, self._main_of, self._on_message, self._on_ready, self._on_exit, self._acceptor.close
         )
         self._workers = Workers(self._children, self._acceptor)
-        self._stats = StatsGatherer(self._children, self._workers, self._helpers, self._send_http, self._describe)
+        self._replacement = RollingReplacement(self._children, self._workers, self._ask_to_end, self._on_reloaded)
+        self._stats = StatsGatherer(
+            self._children,
+            self._workers,
+            self._helpers,
+            self._send_http,
+            self._describe,
+            lambda: self._replacement.absent,
+        )
         self._upgrade_check = UpgradeCheck(self._selector, self._on_upgrade_checked)
-        self._ticking = (self._children, self._workers, self._acceptor, self._upgrade_check)
+        self._ticking = (self._children, self._workers, self._acceptor, self._upgrade_check, self._replacement)
         self._state = SupervisorState.RUNNING
         actions = {Request.STOP: self._stop, Request.RELOAD: self._reload, Request.UPGRADE: self._upgrade}
         self._requests = Requests(results, actions, lambda: self._state)
         self._requests.checking_upgrade = lambda: self._upgrade_check.running
         self._upgraded = UPGRADE_VARIABLE in environ
-        self._replacement = RollingReplacement(self._children, (), self._ask_to_end)
         self._readiness = Readiness(self._children, self._workers, self._on_started)
         self._status = StatusReporter(self._notifier)
         self._children.watchdog_seconds = plan.watchdog_seconds
@@ -204,6 +212,8 @@ class Supervisor:
             self._workers.hand_over_all(child)
             if self._state.final:  # started late, for want of room
                 self._ask_to_end(child)
+            else:
+                self._replacement.proceed()
 
     def _on_started(self) -> None:
         """Report that everything works, and start what can wait until then."""
@@ -228,7 +238,7 @@ class Supervisor:
                 self._exit_code = self._exit_code or (code if is_worker and not child.stopping else 0)
             case SupervisorState.RELOADING if child.stopping:
                 self._children.start(child.name)
-                self._replace_next()
+                self._replacement.started()
             case _ if is_worker:
                 text = "a worker ended and is being restarted; its connections stay open"
                 self._children.restart(child, code, text)
@@ -280,7 +290,7 @@ class Supervisor:
         return ""
 
     def _reload(self, cause: str) -> str:
-        """Load the config again; if it is good, replace the workers by new ones, one after the other.
+        """Load the config again; if it is good, start to replace the workers by new ones, one after the other.
 
         The HTTP process, its sessions and manual actions stay, and so do the helpers.
 
@@ -307,17 +317,18 @@ class Supervisor:
         self._state = SupervisorState.RELOADING
         workers = [name for name in self._process_names() if name in self._workers]
         running = [name for name in workers if self._children.get(name) is not None]
-        for name in set(self._process_names()).difference(self._children.names()):
-            self._children.start(name)
-        self._replacement = RollingReplacement(self._children, running, self._ask_to_end)
-        self._replace_next()
+        for name in self._process_names():
+            if self._children.get(name) is None:  # new, or it failed: the new config may mend it
+                self._children.start(name)
+        self._replacement.start(running)
         return ""
 
-    def _replace_next(self) -> None:
-        if self._replacement.next():
-            return
-        log.info("every process runs the new config")
-        self._results.finish(Request.RELOAD, text=self._plan.applied)
+    def _on_reloaded(self, error: str) -> None:
+        if error:
+            log.error("the new config is not in force everywhere", error=error)
+        else:
+            log.info("every process runs the new config")
+        self._results.finish(Request.RELOAD, error=error, text=self._plan.applied)
         self._state = SupervisorState.RUNNING
         self._notifier.ready()
         self._requests.resume(Request.STOP, Request.RELOAD)
@@ -344,6 +355,7 @@ class Supervisor:
             return
         log.info("upgrading: the daemon restarts in place and keeps its connections")
         self._state = SupervisorState.UPGRADING
+        self._replacement.cancel()
         self._children.cancel_starts()
         self._ask_all_to_end()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.e2e.daemon import Daemon
+import pytest
+
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
 from tests.waiting import wait_until
 
@@ -31,6 +36,28 @@ def test_reload_during_a_reload_follows_it(tmp_path: Path) -> None:
         wait_until(lambda: answers(daemon), "the last HTTP process")
         daemon.send([{"message": "after"}])
         daemon.wait_for_delivery(1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_good_reload_keeps_health_green_and_ends_when_all_workers_run(tmp_path: Path, workers: int) -> None:
+    with Daemon(tmp_path, workers=str(workers)) as daemon:
+        wait_until(lambda: answers(daemon), "HTTP")
+        ended, seen = threading.Event(), []
+
+        def watch() -> None:
+            while not ended.is_set():
+                seen.append(daemon.get("/health"))  # a status other than 200 raises
+
+        with ThreadPoolExecutor(1) as pool:
+            watching = pool.submit(watch)
+            try:
+                for _ in range(3):
+                    assert "reload:" in ingestd(daemon.data_dir, "reload")
+                    assert json.loads(daemon.get("/api/status"))["workers"] == {"running": workers, "wanted": workers}
+            finally:
+                ended.set()
+            watching.result()
+        assert seen
 
 
 def test_stop_during_a_reload_follows_it(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd.logs import get_logger
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.processes.channel import Channel
-from ingestd.supervisor.processes.children import Child, ChildMain, Children
+from ingestd.supervisor.processes.children import ChildMain
 
 log = get_logger(__name__)
 
@@ -97,26 +97,3 @@ class ConfigWatcher:
         except OSError as error:  # replaced while we looked, or not readable for us
             log.warning("the files of the config cannot be checked for changes", error=error)
             return self._loaded
-
-
-class RollingReplacement:
-    """Replaces processes by new ones, one after the other, so that the others keep reading.
-
-    Args:
-        children: The processes.
-        names: Which of them to replace.
-        stop: Asks a process to leave.
-    """
-
-    def __init__(self, children: Children, names: Iterable[str], stop: Callable[[Child], None]) -> None:
-        self._children, self._stop = children, stop
-        self._left = list(names)
-
-    def next(self) -> bool:
-        """Ask the next process to leave; False if none is left to be replaced."""
-        while self._left:
-            child = self._children.get(self._left.pop(0))
-            if child is not None:
-                self._stop(child)
-                return True
-        return False

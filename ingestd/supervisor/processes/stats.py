@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass, field
 
 from ingestd.supervisor.processes.channel import Message
@@ -13,6 +13,8 @@ from ingestd.supervisor.processes.workers import Workers
 @dataclass(slots=True)
 class _Question:
     unanswered: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    """The workers that were being replaced meanwhile, and did not answer."""
     states: list[Message] = field(default_factory=list)
 
 
@@ -25,6 +27,7 @@ class StatsGatherer:
         helpers: The names of the helpers.
         send: Sends a message to the HTTP process.
         describe: Returns what the supervisor itself adds to an answer.
+        absent: Returns the workers that do not read because they are being replaced.
     """
 
     def __init__(
@@ -34,9 +37,10 @@ class StatsGatherer:
         helpers: Collection[str],
         send: Callable[[Message], None],
         describe: Callable[[], Message],
+        absent: Callable[[], Set[str]],
     ) -> None:
         self._children, self._workers, self._helpers = children, workers, helpers
-        self._send, self._describe = send, describe
+        self._send, self._describe, self._absent = send, describe, absent
         self._questions: dict[int, _Question] = {}
         self._helper_states: dict[str, Message] = {}  # the latest answer of each
 
@@ -46,7 +50,7 @@ class StatsGatherer:
         self._children.send_all(asked, {"type": "ask", "number": number})
         helpers = [helper for name in self._helpers if (helper := self._children.get(name)) is not None]
         self._children.send_all(helpers, {"type": "ask"})  # nobody waits for them: their latest answer counts
-        self._questions[number] = _Question({child.name for child in asked})
+        self._questions[number] = _Question({child.name for child in asked}, set(self._absent()))
         self._send_if_answered(number)
 
     def answer(self, child: Child, message: Message) -> None:
@@ -64,11 +68,13 @@ class StatsGatherer:
         """Note that a process has ended: nobody waits for its answers any more."""
         self._helper_states.pop(child.name, None)
         for number, question in list(self._questions.items()):
-            question.unanswered.discard(child.name)
+            if child.name in question.unanswered:
+                question.unanswered.discard(child.name)
+                question.replaced |= self._absent() & {child.name}
             self._send_if_answered(number)
 
     def _send_if_answered(self, number: int) -> None:
         if not self._questions[number].unanswered:
-            states, helpers = self._questions.pop(number).states, list(self._helper_states.values())
-            answer = {"type": "states", "number": number, "states": states, "helpers": helpers}
-            self._send(answer | self._describe())
+            question, helpers = self._questions.pop(number), list(self._helper_states.values())
+            answer = {"type": "states", "number": number, "states": question.states, "helpers": helpers}
+            self._send(answer | {"replaced": len(question.replaced)} | self._describe())

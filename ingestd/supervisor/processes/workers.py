@@ -58,6 +58,11 @@ class Workers:
         """Whether every worker runs and has said that it is ready."""
         return sum(child.ready for child in self.running()) == len(self._numbers)
 
+    @property
+    def all_reading(self) -> bool:
+        """Whether every worker is ready and not about to end."""
+        return len(self.reading()) == len(self._numbers)
+
     def least_loaded(self, count: int) -> int:
         """Return which of the first ``count`` workers has the fewest connections."""
         return min(range(count), key=lambda number: self._acceptor.loads[number])

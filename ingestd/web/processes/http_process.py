@@ -93,7 +93,7 @@ class _Workers:
         for state in states:
             metrics.WORKER_CPU_SECONDS.add(state["cpu_seconds"], str(state["worker"]))
         reasons = []
-        if len(states) < response["workers"]:
+        if len(states) + response["replaced"] < response["workers"]:  # one that is being replaced is expected back
             reasons.append(f"{len(states)} of {response['workers']} workers are running")
         if response["ending"]:
             reasons.append("the daemon is stopping")
