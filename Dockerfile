@@ -1,6 +1,8 @@
 # docker build -t ingestd .
 # docker run -d --restart unless-stopped --name ingestd -p 127.0.0.1:5959:5959 -p 127.0.0.1:9600:9600 \
-#     -v ingestd:/var/lib/ingestd -e INGESTD_HTTP_PASSWORD=... --stop-timeout 35 ingestd
+#     -v ingestd:/var/lib/ingestd -e INGESTD_HTTP_PASSWORD=... -e INGESTD_INDEX_TIMEZONE=Asia/Seoul \
+#     --stop-timeout 35 ingestd
+# INGESTD_INDEX_TIMEZONE: the zone of the site, in which days start; default UTC.
 # With a Django site beside it: packaging/compose.
 #
 # The base is pinned by its digest. `docker buildx imagetools inspect python:3.13-slim` prints the latest one; to build
@@ -17,6 +19,8 @@ RUN python -m venv /opt/ingestd \
     && /opt/build/bin/pip install --require-hashes --only-binary :all: -r packaging/build-requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY grok_patterns grok_patterns
+COPY packaging/ingestd.service packaging/
+COPY packaging/grafana/ingestd.json packaging/grafana/
 COPY ingestd ingestd
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/ingestd/bin/pip install --no-index --no-deps /wheels/*.whl \

@@ -106,6 +106,9 @@ def test_wheel(dist: Path, tmp_path: Path, version: str) -> None:
     run([tmp_path / "venv/bin/python", "-m", *install, *constraints, the_file(dist, "*.whl")], tmp_path)
     ingestd, environ = str(tmp_path / "venv/bin/ingestd"), environment(tmp_path / "data")
     environ.pop("PYTHONPATH", None)
+    for name, file in [("systemd", "ingestd.service"), ("grafana", "grafana/ingestd.json")]:
+        printed = subprocess.run([ingestd, "config", name], env=environ, cwd=tmp_path, capture_output=True, check=True)
+        assert printed.stdout == (ROOT / "packaging" / file).read_bytes()
     port = free_port()
     command = [ingestd, "run", "--port", str(port), "--http", "127.0.0.1:0", "--workers", "1"]
     with (tmp_path / "log").open("wb") as log:

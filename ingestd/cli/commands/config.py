@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
+import ingestd
 from ingestd.app.pipelines import default_text
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.terminal import write_table
@@ -15,7 +17,25 @@ from ingestd.settings import SETTINGS, Settings
 
 @click.group("config")
 def config() -> None:
-    """Show the built-in pipeline and the effective settings."""
+    """Show the built-in pipeline, the effective settings, and files for systemd and Grafana."""
+
+
+@config.command("systemd")
+def systemd() -> None:
+    """Print the unit for systemd; its first lines say how to install it."""
+    click.echo(_packaged("ingestd.service"), nl=False)
+
+
+@config.command("grafana")
+def grafana() -> None:
+    """Print the Grafana dashboard of the metrics, as JSON to import."""
+    click.echo(_packaged("grafana/ingestd.json"), nl=False)
+
+
+def _packaged(name: str) -> str:
+    package = Path(ingestd.__file__).parent
+    files = (package / "packaging" / name, package.parent / "packaging" / name)  # installed; in a checkout
+    return next((file for file in files if file.exists()), files[0]).read_text("utf-8")
 
 
 @config.command("default")

@@ -26,6 +26,13 @@ def test_default_is_the_file_unchanged() -> None:
     assert result.stdout_bytes == (Path(ingestd.__file__).parent / "default.conf").read_bytes()
 
 
+@pytest.mark.parametrize(("name", "file"), [("systemd", "ingestd.service"), ("grafana", "grafana/ingestd.json")])
+def test_files_for_others(name: str, file: str) -> None:
+    result = run(name)
+    assert result.exit_code == 0
+    assert result.stdout_bytes == (Path(ingestd.__file__).parents[1] / "packaging" / file).read_bytes()
+
+
 def test_settings_as_a_table() -> None:
     Path("mine.toml").write_text("queue_bytes = 1024\n[dead_letters]\nmax_bytes = '5MiB'\n")
     result = run("settings", "--settings", "mine.toml", "--port", "5000", INGESTD_LOG_FORMAT="json")
