@@ -19,6 +19,7 @@ class Records:
     Attributes:
         total: All of them.
         access: Access lines, by logger; an empty name: plain text, such as lines of nginx.
+        twice: Loggers whose latest access lines are about the same requests as those without a logger.
         django: Records of Django's loggers that are no access lines.
         clients: Client addresses of access lines.
         future: Events of any day whose time is more than `gather.FUTURE` from now.
@@ -27,6 +28,7 @@ class Records:
 
     total: int = 0
     access: Mapping[str, int] = field(default_factory=dict)
+    twice: tuple[str, ...] = ()
     django: int = 0
     clients: Mapping[str, int] = field(default_factory=dict)
     future: int = 0
@@ -97,7 +99,9 @@ class BackupFacts:
         repository: Where the days are backed up to; empty: nowhere.
         disabled: Whether ``backup.repository`` is ``none``.
         problem: Why there is no repository although one is configured; empty: there is.
+        index: Pattern of the indices that are backed up and deleted.
         verified: The indices in a verified backup.
+        kept: The indices that stay for a while because they were restored or imported.
         failed: Why the last run failed, by index.
         last_run: When the last run ended.
     """
@@ -105,7 +109,9 @@ class BackupFacts:
     repository: str = ""
     disabled: bool = False
     problem: str = ""
+    index: str = "*"
     verified: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     failed: Mapping[str, str] = field(default_factory=dict)
     last_run: datetime.datetime | None = None
 

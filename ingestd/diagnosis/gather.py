@@ -13,6 +13,7 @@ from ingestd.lifecycle import build
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
 from ingestd.settings import Settings
+from ingestd.stores.backups import index_of
 from ingestd.stores.base import IndexInfo, LogStore, StoreError
 from ingestd.stores.elastic.server_state import SearchServer
 from ingestd.stores.open import open_backups
@@ -56,7 +57,7 @@ def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.date
         builtin_store=scope.builtin_store,
         rules=scope.rules,
         lifecycle=lifecycle,
-        backup=_backup(settings) if lifecycle else None,
+        backup=_backup(settings, now) if lifecycle else None,
         index_timezone=settings.index_timezone or "UTC",
     )
     return _with_folder(facts, settings) if settings.data_dir.is_dir() else facts
@@ -89,19 +90,23 @@ def _store(
         return str(error), None, (), None
 
 
-def _backup(settings: Settings) -> BackupFacts:
+def _backup(settings: Settings, now: datetime.datetime) -> BackupFacts:
     state = State.load(settings.data_dir)
     report = state.report
     failed = dict(report.failed) if report is not None else {}
     last_run = report.time if report is not None else None
-    disabled = settings.backup.repository == build.NO_BACKUPS
+    facts = BackupFacts(index=settings.retention.index, failed=failed, last_run=last_run)
+    since = now - datetime.timedelta(seconds=settings.restore.keep)
     try:
         with closing(open_backups(settings.store or settings.elasticsearch, settings.data_dir)) as backups:
+            kept = frozenset(index for index, time in backups.restored_indices().items() if time > since)
+            facts = replace(facts, kept=kept)
             repository = build.repository(settings, backups)
     except StoreError as error:
-        return BackupFacts(problem=str(error), failed=failed, last_run=last_run)
-    verified = frozenset(name.rpartition("-")[0] for name in state.verified.get(repository, {}))
-    return BackupFacts(repository, disabled, "", verified, failed, last_run)
+        return replace(facts, problem=str(error))
+    verified = frozenset(index_of(name) for name in state.verified.get(repository, {}))
+    disabled = settings.backup.repository == build.NO_BACKUPS
+    return replace(facts, repository=repository, disabled=disabled, verified=verified)
 
 
 def _secrets(settings: Settings) -> list[Path]:

@@ -33,8 +33,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "기록 {total}건(Django {django}건)이 들어왔지만 접속 로그가 없어 경로, 상태 코드, 검색어를 알 수 없습니다",
     ),
     "access.twice": (
-        "access lines come from {loggers} and from a web server in front: visits may count twice",
-        "접속 로그가 {loggers}와 앞단 웹 서버 양쪽에서 들어와 방문이 두 번 세어질 수 있습니다",
+        "the same requests come from {loggers} and from a web server in front: visits count twice",
+        "같은 요청이 {loggers}와(과) 앞단 웹 서버 양쪽에서 들어와 방문이 두 번 집계됩니다",
     ),
     "format.version": (
         "records of python-logstash come in version {version}",
@@ -123,11 +123,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "sealing.good": ("all days that are over are sealed", "지난 날짜가 모두 봉인(압축)되었습니다"),
     "sealing.late": (
         "not sealed although over: {days:day} ({size}): {indices}",
-        "지난 날짜 {days}일({size})이 봉인(압축)되지 않았습니다: {indices}",
+        "봉인(압축)되지 않은 지난 날짜 {days}개({size}): {indices}",
     ),
     "deadletters.none": ("no dead letters in the last hour", "최근 1시간 동안 데드 레터가 없습니다"),
     "deadletters.some": (
-        "{count:event} of the last hour became dead letters",
+        "{count:dead letter} in the last hour",
         "최근 1시간 동안 이벤트 {count}건이 데드 레터가 되었습니다",
     ),
     "backup.good": ("days are backed up to {repository}", "날짜별로 {repository}에 백업됩니다"),
@@ -135,12 +135,12 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "backup.later": ("there is no repository: nothing is backed up", "백업 저장소가 없어 백업하지 않습니다"),
     "backup.none": (
         "{days:day} stored, and none backed up",
-        "{days}일이 저장되어 있지만 백업이 없습니다",
+        "저장된 날짜 {days}개 중 백업된 것이 없습니다",
     ),
     "backup.misconfigured": ("{reason}", "{reason}"),
     "backup.missing": (
         "{days:past day} without a verified backup in {repository}: {indices}",
-        "지난 {days}일의 검증된 백업이 {repository}에 없습니다: {indices}",
+        "{repository}에 검증된 백업이 없는 날짜 {days}개: {indices}",
     ),
     "retention.good": ("days are deleted: {rules}", "보관 규칙: {rules}"),
     "retention.none": ("ingestd deletes no days", "ingestd는 아무 날짜도 삭제하지 않습니다"),
@@ -149,8 +149,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "마지막 백업·보관 작업이 {index}에서 실패했습니다: {reason}",
     ),
     "retention.overdue": (
-        "{days:day} should have been deleted and still there: {indices}",
-        "삭제되었어야 할 {days}일이 남아 있습니다: {indices}",
+        "{days:day} older than retention keeps, but not deleted: {indices}",
+        "보관 기간이 지났지만 삭제되지 않은 날짜 {days}개: {indices}",
     ),
     "geoip.none": (
         "no database of locations is installed: the map stays empty",

@@ -38,7 +38,7 @@ def check_records(facts: Facts) -> Iterator[Finding]:
 
 
 def check_access(facts: Facts) -> Iterator[Finding]:
-    """Report whether access lines arrive, and from one server only."""
+    """Report whether access lines arrive, and each request once."""
     records = facts.records
     if records is None or not records.total:
         return
@@ -48,11 +48,11 @@ def check_access(facts: Facts) -> Iterator[Finding]:
         values = {"total": f"{records.total:,}", "django": f"{records.django:,}", "recipe": _missing(facts.app_servers)}
         yield Finding(Status.FIX, "access.missing", values)
         return
-    loggers = sorted(name for name in records.access if name)
-    if "" in records.access and loggers:
-        yield Finding(Status.WARNING, "access.twice", {"loggers": ", ".join(loggers)})
+    if records.twice:
+        yield Finding(Status.WARNING, "access.twice", {"loggers": ", ".join(records.twice)})
     else:
-        yield Finding(Status.OK, "access.arriving", {"loggers": ", ".join(loggers) or "a web server"})
+        senders = sorted(name or "a web server" for name in records.access)
+        yield Finding(Status.OK, "access.arriving", {"loggers": ", ".join(senders)})
 
 
 def _missing(app_servers: tuple[str, ...]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from ingestd.diagnosis.facts import BackupFacts, Facts
 from ingestd.diagnosis.finding import Finding, Status
 from ingestd.lifecycle.retention import Rules, next_deletion
+from ingestd.stores.base import IndexInfo
 from ingestd.stores.elastic.server_state import SearchServer
 from ingestd.units import format_duration, round_size
 
@@ -104,7 +106,7 @@ def check_backup(facts: Facts) -> Iterator[Finding]:
     elif backup.disabled:
         yield Finding(Status.OK, "backup.off")
     elif not backup.repository:
-        days = sum(index.day is not None for index in facts.indices)
+        days = sum(_is_backed_up(info, backup) for info in facts.indices)
         many = days > BACKUP_AFTER_DAYS
         yield Finding(
             Status.WARNING if many else Status.NOTE, "backup.none" if many else "backup.later", {"days": str(days)}
@@ -122,8 +124,13 @@ def _without_backup(facts: Facts, backup: BackupFacts) -> list[str]:
     return [
         info.index
         for info in facts.indices
-        if info.day is not None and info.day < last and info.index not in backup.verified
+        if _is_backed_up(info, backup) and info.day and info.day < last and info.index not in backup.verified
     ]
+
+
+def _is_backed_up(info: IndexInfo, backup: BackupFacts) -> bool:
+    """Return whether the daily backup is for an index at all; a restored copy is of one that has a backup."""
+    return info.day is not None and not info.restored_from and fnmatchcase(info.index, backup.index)
 
 
 def check_retention(facts: Facts) -> Iterator[Finding]:
@@ -145,7 +152,12 @@ def check_retention(facts: Facts) -> Iterator[Finding]:
 def _overdue(facts: Facts, rules: Rules) -> list[str]:
     """Return the indices whose last day was before yesterday: the nightly run comes once a day."""
     last = facts.today - datetime.timedelta(days=1)
-    return [info.index for info in facts.indices if (day := next_deletion(info, rules)) is not None and day < last]
+    kept = facts.backup.kept if facts.backup is not None else frozenset()
+    return [
+        info.index
+        for info in facts.indices
+        if info.index not in kept and (day := next_deletion(info, rules)) is not None and day < last
+    ]
 
 
 def _rules_text(rules: Rules) -> str:

@@ -206,7 +206,8 @@ class Lifecycle:
         copies = [info for info in indices if info.restored_from and info.index not in found]
         originals: dict[str, list[Snapshot]] = {}
         for snapshot in newest(self.backups.snapshots(self.repository)) if copies else ():
-            originals.setdefault(snapshot.index, []).append(snapshot)
+            if snapshot.state == "success":
+                originals.setdefault(snapshot.index, []).append(snapshot)
         for info in copies:
             parts = originals.get(info.restored_from)
             if parts and sum(snapshot.events or 0 for snapshot in parts) >= info.events:

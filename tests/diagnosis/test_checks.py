@@ -50,6 +50,10 @@ def days(*ages: int) -> tuple[IndexInfo, ...]:
     return tuple(IndexInfo(f"logstash-{day:%Y.%m.%d}", day, 10, 1000) for day in found)
 
 
+def copies(*ages: int) -> tuple[IndexInfo, ...]:
+    return tuple(replace(info, index=f"logstash-copy-{info.day}", restored_from=info.index) for info in days(*ages))
+
+
 def server(**values: Any) -> Facts:
     state: dict[str, Any] = {"flavour": "elasticsearch", "version": (8, 19, 0), "health": "green"} | values
     return replace(NOTHING, server=SearchServer(**state))
@@ -84,8 +88,13 @@ CASES = [  # id, facts, {code: status}
     ("nginx", records(total=9, access={"": 4}), {"records.arriving": "ok", "access.arriving": "ok"}),
     (
         "access_twice",
-        records(total=9, access={"gunicorn.access": 4, "": 4}),
+        records(total=9, access={"gunicorn.access": 4, "": 4}, twice=("gunicorn.access",)),
         {"records.arriving": "ok", "access.twice": "warning"},
+    ),
+    (
+        "access_of_two_servers",
+        records(total=9, access={"django.server": 4, "": 4}),
+        {"records.arriving": "ok", "access.arriving": "ok"},
     ),
     ("version_1", replace(NOTHING, samples=samples()), {"format.version": "ok", "clock.good": "ok"}),
     (
@@ -174,6 +183,21 @@ CASES = [  # id, facts, {code: status}
         "not_backed_up",
         backup(days(0, 1, 2), repository="s3"),
         {"backup.missing": "warning", "retention.none": "warning"},
+    ),
+    (
+        "copies_need_no_backup",
+        backup((*days(0, 1), *copies(3, 4)), repository="s3"),
+        {"backup.good": "ok", "retention.none": "warning"},
+    ),
+    (
+        "other_indices_are_not_backed_up",
+        backup(days(0, 1, 2), repository="s3", index="other-*"),
+        {"backup.good": "ok", "retention.none": "warning"},
+    ),
+    (
+        "imported_days_stay_for_a_while",
+        replace(backup(days(0, 600), kept=frozenset(info.index for info in days(600))), rules=Rules(max_age=MONTH)),
+        {"backup.later": "note", "retention.good": "ok"},
     ),
     ("retention", retention(0, 32, max_age=MONTH), {"backup.later": "note", "retention.good": "ok"}),
     ("overdue", retention(0, 33, max_age=MONTH), {"backup.later": "note", "retention.overdue": "warning"}),

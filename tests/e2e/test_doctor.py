@@ -103,6 +103,30 @@ def test_local_time_and_version_0(tmp_path: Path) -> None:
     assert "python-logstash come in version 0" in text
 
 
+def visits(now: dt.datetime, seconds_ago: int, logger: str = "") -> list[dict[str, Any]]:
+    """Return four access lines, a second apart: of a logger, or without one as those of nginx."""
+    start = now - dt.timedelta(seconds=seconds_ago)
+    return [
+        {"@timestamp": f"{start + dt.timedelta(seconds=number):%Y-%m-%dT%H:%M:%S.000Z}", "@version": "1"}
+        | ({"logger_name": logger} if logger else {})
+        | {"message": f'10.0.0.7 - - [x] "GET {TARGET} HTTP/1.1" 200 5'}
+        for number in range(4)
+    ]
+
+
+def test_the_same_requests_from_two_servers(tmp_path: Path) -> None:
+    """Not for servers that took turns, such as runserver and gunicorn, or for the sample lines of the README."""
+    now = dt.datetime.now(dt.UTC)
+    with Daemon(tmp_path) as daemon:
+        daemon.send(visits(now, 90, "django.server") + visits(now, 30))
+        daemon.wait_for_delivery(8)
+        assert "access lines arrive from a web server, django.server" in doctor(daemon.data_dir)
+        daemon.send(visits(now, 30, "gunicorn.access"))
+        daemon.wait_for_delivery(12)
+        text = doctor(daemon.data_dir)
+    assert "the same requests come from gunicorn.access and from a web server in front: visits count twice" in text
+
+
 def test_wrong_senders(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         with socket.create_connection(("127.0.0.1", daemon.port), WAIT_SECONDS) as client:
@@ -124,12 +148,16 @@ def test_no_daemon(tmp_path: Path) -> None:
 
 
 def test_a_search_server(clean_search_server: SearchServer, tmp_path: Path) -> None:
-    server = clean_search_server
+    server, now = clean_search_server, dt.datetime.now(dt.UTC)
     with Daemon(tmp_path, "--elasticsearch", server.url) as daemon:
-        daemon.send([{"@version": "1", "logger_name": "django.server", "message": f'"GET {TARGET} HTTP/1.1" 200 5'}])
-        daemon.wait_for_delivery(1)
+        daemon.send(visits(now, 90, "django.server") + visits(now, 30))
+        daemon.wait_for_delivery(8)
         server.call("POST", "/logstash-*/_refresh")
         found = roomy(statuses(daemon.data_dir, "--elasticsearch", server.url))
+        daemon.send(visits(now, 30, "gunicorn.access"))
+        daemon.wait_for_delivery(12)
+        server.call("POST", "/logstash-*/_refresh")
+        assert "come from gunicorn.access and" in doctor(daemon.data_dir, "--elasticsearch", server.url)
         shown: dict[str, Any] = json.loads(daemon.get("/api/doctor"))
     assert found.keys() >= {"access.arriving", "server.good", "template.current", "daemon.running"}
     assert {finding["code"] for finding in shown["findings"]} >= {"server.good", "template.current"}

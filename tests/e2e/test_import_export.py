@@ -240,7 +240,7 @@ def test_days_older_than_retention_are_announced_and_stay_a_while(tmp_path: Path
     assert (code, out) == (0, "3 read, 3 stored, 0 already stored, 0 dead letters\n")
     announced, summary = err.splitlines()
     assert announced == (
-        "logstash-2025.03.03 and maybe others are older than retention.max_age (30d); they stay for restore.keep (7d), "
+        "imported days older than retention.max_age (30d), such as logstash-2025.03.03, stay for restore.keep (7d); "
         "then retention deletes them"
     )
     text = "2 indices older than retention.max_age: logstash-2025.03.03 to logstash-2025.03.05; kept until "

@@ -94,7 +94,9 @@ def import_(  # noqa: PLR0913 -- its options
     set_up_logging(settings.log_format, "warning")
 
     def announce(index: str) -> None:
-        click.echo(f"{index} and maybe others are {_old(settings)}", err=True)
+        age, keep = (format_duration(seconds) for seconds in (settings.retention.max_age, settings.restore.keep))
+        days = f"imported days older than retention.max_age ({age}), such as {index},"
+        click.echo(f"{days} stay for restore.keep ({keep}); then retention deletes them", err=True)
 
     try:
         with config_errors():
@@ -110,11 +112,6 @@ def import_(  # noqa: PLR0913 -- its options
         click.echo(_old_indices(result.old_indices, settings), err=True)
     if result.tally.dead or result.problems or result.stopped:
         raise SystemExit(1)
-
-
-def _old(settings: Settings) -> str:
-    age, keep = (format_duration(seconds) for seconds in (settings.retention.max_age, settings.restore.keep))
-    return f"older than retention.max_age ({age}); they stay for restore.keep ({keep}), then retention deletes them"
 
 
 def _old_indices(indices: list[str], settings: Settings) -> str:
