@@ -70,6 +70,7 @@ def lifecycle(
         State.load(settings.data_dir),
         rules(settings, builtin_store=builtin_store),
         zone=index_zone(settings),
+        site_zone=settings.site_zone,
         keep_restored=datetime.timedelta(seconds=settings.restore.keep),
         clock=clock,
     )

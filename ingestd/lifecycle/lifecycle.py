@@ -60,6 +60,7 @@ class Lifecycle:
         state: What is remembered between runs; saved after each step.
         rules: The rules of retention.
         zone: The time zone of the days of indices.
+        site_zone: The time zone of times in reasons; None: the machine's.
         keep_restored: How long a restored index is not deleted.
         clock: Returns the time, aware.
     """
@@ -70,6 +71,7 @@ class Lifecycle:
     state: State
     rules: Rules
     zone: datetime.tzinfo = datetime.UTC
+    site_zone: datetime.tzinfo | None = None
     keep_restored: datetime.timedelta = datetime.timedelta(days=7)
     clock: Clock = now
 
@@ -223,7 +225,7 @@ class Lifecycle:
         if (since := restored.get(info.index)) is not None:
             until = since + self.keep_restored
             if until > self.clock():
-                end = f"{until.astimezone(self.zone):%Y-%m-%d %H:%M}"
+                end = f"{until.astimezone(self.site_zone):%Y-%m-%d %H:%M %Z}"
                 return Hold(f"it was restored or imported and is kept until {end}", counts=False)
         if current is not None and info.index not in current:
             return Hold("it is not backed up")

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ingestd.units import (
     ADDRESS,
@@ -309,6 +311,11 @@ class Settings:
     def explicit(self, name: str) -> bool:
         """Return whether the setting was set explicitly rather than left at its default."""
         return self.origins.get(name, "default") != "default"
+
+    @property
+    def site_zone(self) -> datetime.tzinfo | None:
+        """The zone of the times that commands read and print: ``index_timezone`` if it is set; None: the machine's."""
+        return ZoneInfo(self.index_timezone) if self.index_timezone and self.explicit("index_timezone") else None
 
     def get(self, name: str) -> Any:
         """Return the value of the setting with the dotted name ``name``."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -232,7 +234,20 @@ def test_last_line_waits_for_its_end(tmp_path: Path) -> None:
     assert sorted(event["message"] for event in exported(data)) == ["one", "two and a half"]
 
 
-def test_days_older_than_retention_are_announced_and_stay_a_while(tmp_path: Path) -> None:
+KEPT = [  # id, TZ of the machine, index_timezone, the name of the zone that times are in
+    ("utc", "UTC", "", "UTC"),
+    ("machine", "America/New_York", "", "E[SD]T"),
+    ("site", "UTC", "Asia/Seoul", "KST"),
+]
+
+
+@pytest.mark.parametrize(("machine", "site", "name"), [case[1:] for case in KEPT], ids=[case[0] for case in KEPT])
+def test_days_older_than_retention_are_announced_and_stay_a_while(
+    machine: str, site: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TZ", machine)
+    (tmp_path / "ingestd.toml").write_text(f'index_timezone = "{site}"' if site else "")
+    monkeypatch.chdir(tmp_path)
     path, data = tmp_path / "a.ndjson", tmp_path / "data"
     stamps = ["2025-03-03T01:00:00Z", "2025-03-05T01:00:00Z", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())]
     path.write_text("".join(json.dumps({"@timestamp": stamp, "message": "a"}) + "\n" for stamp in stamps))
@@ -247,6 +262,11 @@ def test_days_older_than_retention_are_announced_and_stay_a_while(tmp_path: Path
     assert summary.startswith(text)
     pruned = run(data, "prune", max_age="30d")[1]
     assert "it was restored or imported and is kept until" in pruned
+    untils = [match for text in (summary, pruned) for match in re.findall(r"kept until (.{16}) ([A-Z]+)", text)]
+    assert len(untils) >= 2
+    assert all(re.fullmatch(name, zone) for _, zone in untils)
+    first, second = (datetime.datetime.fromisoformat(until) for until, _ in untils[:2])
+    assert abs(first - second) < datetime.timedelta(minutes=30)  # one zone: no zones differ by less
     assert len(exported(data)) == 3
 
 

@@ -6,13 +6,16 @@ cannot give the same answer to a question, ``differs`` says why.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ingestd.stores import lucene
 from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.query import Query
+from ingestd.stores.zoned_histogram import zoned_histogram
 from tests.stores.events import DAYS, EVENTS, KEYS, index_of
 from tests.stores.texts import TEXTS
 
@@ -303,6 +306,32 @@ def _over_time(
     return ask
 
 
+class _ChangedClocks(datetime.tzinfo):
+    """A zone whose clocks went back from UTC+9 to UTC+8 at 2026-11-21T15:00:06Z, between events of one minute."""
+
+    def fromutc(self, dt: datetime.datetime) -> datetime.datetime:
+        changed = dt.replace(tzinfo=None) >= datetime.datetime(2026, 11, 21, 15, 0, 6)
+        return (dt + datetime.timedelta(hours=8 if changed else 9)).replace(fold=changed)
+
+    def utcoffset(self, dt: datetime.datetime | None) -> datetime.timedelta:
+        return datetime.timedelta(hours=8 if dt is not None and dt.fold else 9)
+
+    def dst(self, dt: datetime.datetime | None) -> None:
+        return None
+
+    def tzname(self, dt: datetime.datetime | None) -> None:
+        return None
+
+
+def _over_days(text: str, zone: datetime.tzinfo) -> Callable[[LogStore], dict[str, dict[str, int]]]:
+    def ask(store: LogStore) -> dict[str, dict[str, int]]:
+        now = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC).timestamp()
+        buckets = zoned_histogram(store, query(text), 86400, zone, now)
+        return {bucket.time.removesuffix(":00.000Z"): bucket.counts for bucket in buckets}
+
+    return ask
+
+
 def _between(since: str | None, until: str | None) -> Callable[[LogStore], str]:
     return lambda store: " ".join(sorted(keys(store, query("", since, until))))
 
@@ -381,6 +410,19 @@ OTHERS = [
         "histogram_days_of_seoul",
         _over_time('status_code:404 OR request_path:("/admin/" OR "/")', 86400, 9 * 3600),
         {"2026-11-19T15:00": {"WARNING": 1}, "2026-11-20T15:00": {"INFO": 2, "WARNING": 1}},
+    ),
+    *(
+        Question(f"histogram_days_of_{zone}", _over_days("search_word:부산 OR user:*", ZoneInfo(zone)), days)
+        for zone, days in {
+            "UTC": {"2026-11-20T00:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T00:00": {"": 4}},
+            "Asia/Seoul": {"2026-11-19T15:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T15:00": {"": 4}},
+            "America/New_York": {"2026-11-20T05:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T05:00": {"": 4}},
+        }.items()
+    ),
+    Question(
+        "histogram_days_around_a_change_of_clocks",
+        _over_days("user:*", _ChangedClocks()),
+        {"2026-11-20T15:00": {"": 2}, "2026-11-21T15:00": {"": 2}},
     ),
     Question(
         "histogram_of_numbers",

@@ -12,10 +12,10 @@ import click
 
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.dead_letters import (
-    GROUP_HEADS,
     dead_letter_document,
     dead_letter_lines,
     group_document,
+    group_heads,
     group_row,
 )
 from ingestd.cli.common.errors import config_errors, os_errors
@@ -70,7 +70,8 @@ def list_groups(settings: Settings, as_json: bool) -> None:
     elif not groups:
         click.echo(_NONE, err=True)
     else:
-        write_table(GROUP_HEADS, map(group_row, groups), numbers=2, fit=True)
+        zone = settings.site_zone
+        write_table(group_heads(zone), [group_row(group, zone) for group in groups], numbers=2, fit=True)
     if unreadable:
         lines = counted(unreadable, "line")
         click.echo(f"{lines} cannot be read as a dead letter; purge --all deletes them too", err=True)
@@ -103,7 +104,7 @@ def show(  # noqa: PLR0913, PLR0917 -- click passes one argument for each option
     if not selected:
         click.echo(_NONE if selection.everything else "no dead letters match", err=True)
     for dead_letter in selected[:limit]:
-        click.echo("\n".join(dead_letter_lines(dead_letter)) + "\n")
+        click.echo("\n".join(dead_letter_lines(dead_letter, settings.site_zone)) + "\n")
     if len(selected) > limit:
         click.echo(f"{len(selected) - limit:,} more; see --limit", err=True)
 

@@ -14,17 +14,18 @@ from ingestd.cli.common.options import Value, json_option, store_options
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import colour_of, coloured, screen_cells, write, write_text
-from ingestd.cli.common.times import local_datetime, utc_offset, zone_name
+from ingestd.cli.common.times import local_datetime, now, zone_name
 from ingestd.display import display_width
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.misspelt import misspelt
 from ingestd.stores.query import LEVELS, Query
+from ingestd.stores.zoned_histogram import epoch, local_seconds, zoned_histogram
 from ingestd.units import DURATION
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 
-_DAY = 86_400
+_HOUR, _DAY = 3600, 86_400
 _DEFAULT_FIELD = "level"
 _MOST_COLUMNS = 6
 _BAR_CELLS = 40
@@ -42,23 +43,32 @@ _OTHERS, _NONE = "(others)", "(none)"
 @store_options
 @json_option
 def histogram(settings: Settings, query: Query, interval: float | None, field: str, as_json: bool) -> None:
-    """Show the number of events over time, by level or another field. Times are local."""
+    """Show the number of events over time, by level or another field. Times are those of the site."""
     with opened_store(settings) as store:
         seconds = max(int(interval), 1) if interval is not None else _seconds(store, query)
-        found = store.histogram(query, seconds, utc_offset(), field)
+        zone = settings.site_zone
+        found = zoned_histogram(store, query, seconds, zone, now().timestamp(), field)
         if as_json:
             write(dumps([{"time": bucket.time, "counts": bucket.counts} for bucket in found]))
         elif not found:
             report_no_match(store, settings, query)
         else:
-            for line in lines(found, seconds, field, screen_cells(), colours=coloured()):
+            for line in lines(found, seconds, field, screen_cells(), colours=coloured(), zone=zone):
                 write_text(line)
             if field != _DEFAULT_FIELD and not any(value for bucket in found for value in bucket.counts):
                 for sentence in misspelt(store, None, [field]):
                     click.echo(sentence, err=True)
 
 
-def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None, *, colours: bool) -> Iterator[str]:
+def lines(
+    buckets: Sequence[Bucket],
+    seconds: int,
+    field: str,
+    cells: int | None,
+    *,
+    colours: bool,
+    zone: datetime.tzinfo | None = None,
+) -> Iterator[str]:
     """Return a table: the time, a column of numbers for each value, and a bar split by value.
 
     Args:
@@ -67,11 +77,12 @@ def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None
         field: The field that the counts are by.
         cells: Width of the terminal, ``None``: not a terminal.
         colours: Whether to colour levels.
+        zone: The time zone of the bars; None: the machine's.
     """
     values = _columns(buckets, field)
-    rows = [(time, _counts_of(counts, values)) for time, counts in _filled(buckets, seconds)]
+    rows = [(time, _counts_of(counts, values)) for time, counts in _filled(buckets, seconds, zone)]
     most = max(sum(counts) for _, counts in rows)
-    heads = (f"TIME ({zone_name()})", *(tables.printable(value or _NONE) for value in values))
+    heads = (f"TIME ({zone_name(zone)})", *(tables.printable(value or _NONE) for value in values))
     texts = [(_label(time, seconds), *(f"{count:,}" if count else "" for count in counts)) for time, counts in rows]
     plain = list(_padded(heads, texts))
     room = _BAR_CELLS if cells is None else max(cells - display_width(plain[0]) - len(tables.GAP), 10)
@@ -86,8 +97,8 @@ def lines(buckets: Sequence[Bucket], seconds: int, field: str, cells: int | None
 
 def _seconds(store: LogStore, query: Query) -> int:
     """Return the width of a bar, in seconds, for about 30 bars over the time of the query or of the events found."""
-    start = _epoch(query.since) if query.since else None
-    end = _epoch(query.until) if query.until else None
+    start = epoch(query.since) if query.since else None
+    end = epoch(query.until) if query.until else None
     if start is None or end is None:
         width = _DAY
         found = store.histogram(query, width)
@@ -96,13 +107,9 @@ def _seconds(store: LogStore, query: Query) -> int:
             found = store.histogram(query, width)
         if not found:
             return 3600
-        start = _epoch(found[0].time) if start is None else start
-        end = _epoch(found[-1].time) + width if end is None else end
+        start = epoch(found[0].time) if start is None else start
+        end = epoch(found[-1].time) + width if end is None else end
     return bar_seconds(2 * (end - start))
-
-
-def _epoch(time: str) -> float:
-    return datetime.datetime.fromisoformat(time).timestamp()
 
 
 def _columns(buckets: Sequence[Bucket], field: str) -> list[str]:
@@ -125,9 +132,22 @@ def _counts_of(counts: dict[str, int], values: list[str]) -> list[int]:
     return known
 
 
-def _filled(buckets: Sequence[Bucket], seconds: int) -> Iterator[tuple[float, dict[str, int]]]:
-    """Yield time and counts of each bar; empty bars are included unless there would be too many."""
-    times = [_epoch(bucket.time) for bucket in buckets]
+def _filled(
+    buckets: Sequence[Bucket], seconds: int, zone: datetime.tzinfo | None
+) -> Iterator[tuple[datetime.datetime, dict[str, int]]]:
+    """Yield local time and counts of each bar; empty bars are included unless there would be too many.
+
+    Bars are equally wide in local time, up to an hour in UTC: the hour that comes twice in autumn has its own bars.
+    """
+    is_local = seconds > _HOUR
+    times = [local_seconds(epoch(bucket.time), zone) if is_local else epoch(bucket.time) for bucket in buckets]
+    for time, counts in _with_gaps(times, buckets, seconds):
+        yield local_datetime(time, datetime.UTC if is_local else zone), counts
+
+
+def _with_gaps(
+    times: Sequence[float], buckets: Sequence[Bucket], seconds: int
+) -> Iterator[tuple[float, dict[str, int]]]:
     fill = (times[-1] - times[0]) / seconds < MAX_BARS
     expected = times[0]
     for time, bucket in zip(times, buckets, strict=True):
@@ -138,8 +158,7 @@ def _filled(buckets: Sequence[Bucket], seconds: int) -> Iterator[tuple[float, di
         expected = time + seconds
 
 
-def _label(time: float, seconds: int) -> str:
-    local = local_datetime(time)
+def _label(local: datetime.datetime, seconds: int) -> str:
     if seconds % _DAY == 0:
         return f"{local:%Y-%m-%d}"
     return f"{local:%Y-%m-%d %H:%M}" if seconds % 60 == 0 else f"{local:%Y-%m-%d %H:%M:%S}"

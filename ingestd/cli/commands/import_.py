@@ -15,6 +15,7 @@ from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.options import config_option, settings_options
 from ingestd.cli.common.terminal import progress
+from ingestd.cli.common.times import now
 from ingestd.jobs.import_checkpoints import ImportBusyError
 from ingestd.names import MAIN
 from ingestd.pipeline.delivery import OutputGoneError
@@ -117,9 +118,9 @@ def import_(  # noqa: PLR0913 -- its options
 def _old_indices(indices: list[str], settings: Settings) -> str:
     """Return what was stored although retention keeps nothing as old."""
     names = indices[0] if len(indices) == 1 else f"{indices[0]} to {indices[-1]}"
-    until = datetime.datetime.now() + datetime.timedelta(seconds=settings.restore.keep)
+    until = now(settings.site_zone) + datetime.timedelta(seconds=settings.restore.keep)
     count = f"{len(indices):,} {'index' if len(indices) == 1 else 'indices'}"
-    return f"{count} older than retention.max_age: {names}; kept until {until:%Y-%m-%d %H:%M}"
+    return f"{count} older than retention.max_age: {names}; kept until {until:%Y-%m-%d %H:%M %Z}"
 
 
 def _report(result: ImportResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from ingestd.cli.common import tables
 from ingestd.cli.common.errors import check_overwrite, os_errors
 from ingestd.cli.common.options import json_option, overwrite_option, settings_options
-from ingestd.cli.common.times import local_time
+from ingestd.cli.common.times import local_time, zone_note
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.journal.base import Repair
@@ -45,7 +46,7 @@ def inspect_journal(settings: Settings, worker: str | None, as_json: bool) -> No
         click.echo(dumps([_document(journal) for journal in found]))
         return
     for journal in found:
-        click.echo("\n".join(_summary(journal)))
+        click.echo("\n".join(_summary(journal, settings.site_zone)))
 
 
 @journal.command()
@@ -139,13 +140,13 @@ def _document(journal: Survey) -> dict[str, object]:
     }
 
 
-def _summary(found: Survey) -> Iterator[str]:
+def _summary(found: Survey, zone: datetime.tzinfo | None) -> Iterator[str]:
     records, connections = counted(found.records, "record"), counted(found.connections, "connection")
     yield f"{found.worker}: {counted(found.events, 'event')} in {records} of {connections}"
     yield f"  {round_size(found.bytes)} in {counted(found.segments, 'file')}, {round_size(found.raw_bytes)} as received"
     if found.oldest_ns is not None and found.newest_ns is not None:
-        oldest, newest = (local_time(from_epoch_ns(ns), "seconds") for ns in (found.oldest_ns, found.newest_ns))
-        yield f"  received from {oldest} to {newest}"
+        oldest, newest = (local_time(from_epoch_ns(ns), "seconds", zone) for ns in (found.oldest_ns, found.newest_ns))
+        yield f"  received from {oldest} to {newest}{zone_note(zone)}"
     rows = [(name, f"{events:,}", round_size(size)) for name, (events, size) in found.consumers.items()]
     if rows:
         yield from ("  " + line for line in tables.table(("OUTPUT", "EVENTS WAITING", "SIZE"), rows, None, numbers=2))

@@ -35,8 +35,8 @@ def search(settings: Settings, query: Query, limit: int, as_json: bool) -> None:
         elif (first := next(documents, None)) is None:
             report_no_match(store, settings, query)
         else:
-            write_text(event_head())
-            lines = event_printer()
+            write_text(event_head(settings.site_zone))
+            lines = event_printer(settings.site_zone)
             for document in (first, *documents):
                 for line in lines(document):
                     write_text(line)

@@ -17,6 +17,7 @@ from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import check_interrupt, opened_store
 from ingestd.cli.common.terminal import write, write_text
+from ingestd.cli.common.times import zone_name, zone_note
 from ingestd.event.jsontext import readable_line
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
@@ -40,7 +41,10 @@ _PAGE = 5000
 @json_option
 def tail(settings: Settings, query: Query, follow: bool, limit: int, as_json: bool) -> None:
     """Show the newest events that match QUERY, newest last."""
-    show = _printer(as_json=as_json)
+    zone = settings.site_zone
+    show = _printer(zone, as_json=as_json)
+    if not as_json and zone_note(zone):
+        click.echo(f"times are those of {zone_name(zone)}", err=True)
     with opened_store(settings) as store:
         try:
             news = UnseenEvents()
@@ -87,8 +91,8 @@ def _key(hit: Hit) -> str:
     return event_key(hit.index, hit.id, lambda: hit.document)
 
 
-def _printer(*, as_json: bool) -> Callable[[Iterable[bytes]], None]:
-    lines = event_printer()
+def _printer(zone: datetime.tzinfo | None, *, as_json: bool) -> Callable[[Iterable[bytes]], None]:
+    lines = event_printer(zone)
 
     def show(documents: Iterable[bytes]) -> None:
         for document in documents:

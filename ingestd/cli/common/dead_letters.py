@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
 from ingestd.cli.common.tables import printable
-from ingestd.cli.common.times import local_time
+from ingestd.cli.common.times import local_time, zone_note
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.groups import GroupSummary
 from ingestd.units import round_size
 
-GROUP_HEADS = ("REASON", "GROUP", "STAGE", "PLUGIN", "FIRST", "LAST", "LETTERS", "SIZE")
+
+def group_heads(zone: datetime.tzinfo | None) -> tuple[str, ...]:
+    """Return the heads of the columns of `group_row`."""
+    note = zone_note(zone)
+    return "REASON", "GROUP", "STAGE", "PLUGIN", f"FIRST{note}", f"LAST{note}", "LETTERS", "SIZE"
 
 
-def group_row(summary: GroupSummary) -> tuple[str, ...]:
-    """Return a group as the cells of a table."""
+def group_row(summary: GroupSummary, zone: datetime.tzinfo | None) -> tuple[str, ...]:
+    """Return a group as the cells of a table, with times in ``zone``."""
     stage, plugin, reason = summary.group
-    times = (local_time(summary.first, "seconds"), local_time(summary.last, "seconds"))
+    times = (local_time(summary.first, "seconds", zone), local_time(summary.last, "seconds", zone))
     return reason, summary.group.id, stage, plugin, *times, f"{summary.count:,}", round_size(summary.bytes)
 
 
@@ -42,9 +47,9 @@ def dead_letter_document(dead_letter: DeadLetter) -> dict[str, Any]:
     return {"group": dead_letter.group.id, **parts, "text": dead_letter.refused.decode("utf-8", "replace")}
 
 
-def dead_letter_lines(dead_letter: DeadLetter) -> Iterator[str]:
+def dead_letter_lines(dead_letter: DeadLetter, zone: datetime.tzinfo | None) -> Iterator[str]:
     """Yield a dead letter as lines: when, where and why, then the event."""
-    time = local_time(dead_letter.time, "seconds")
+    time = local_time(dead_letter.time, "seconds", zone) + zone_note(zone)
     yield printable(f"{time}  {dead_letter.stage}  {dead_letter.plugin}  {dead_letter.group.id}")
     yield printable(f"  reason    {dead_letter.detail or dead_letter.reason}")
     details = {

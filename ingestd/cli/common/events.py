@@ -1,7 +1,8 @@
-"""Events as lines on the screen: local time, level, message and stack trace."""
+"""Events as lines on the screen: time in the site's zone, level, message and stack trace."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,19 +50,19 @@ def report_no_events(settings: Settings) -> None:
     click.echo("  on a server: --store http://HOST:9200; if there are none yet: ingestd doctor", err=True)
 
 
-def event_head() -> str:
+def event_head(zone: datetime.tzinfo | None) -> str:
     """Return the heads of the columns that `event_printer` prints."""
-    heads = (tables.pad(f"TIME ({zone_name()})", _TIME_CELLS), tables.pad("LEVEL", _LEVEL_CELLS), "MESSAGE")
+    heads = (tables.pad(f"TIME ({zone_name(zone)})", _TIME_CELLS), tables.pad("LEVEL", _LEVEL_CELLS), "MESSAGE")
     return tables.GAP.join(heads)
 
 
-def event_printer() -> Callable[[bytes], Iterator[str]]:
-    """Return a function from a document to its lines, made for the current terminal."""
+def event_printer(zone: datetime.tzinfo | None) -> Callable[[bytes], Iterator[str]]:
+    """Return a function from a document to its lines, made for the current terminal, with times in ``zone``."""
     cells, colours = screen_cells(), coloured()
-    return lambda document: _event_lines(document, cells, colours=colours)
+    return lambda document: _event_lines(document, zone, cells, colours=colours)
 
 
-def _event_lines(document: bytes, cells: int | None, *, colours: bool) -> Iterator[str]:
+def _event_lines(document: bytes, zone: datetime.tzinfo | None, cells: int | None, *, colours: bool) -> Iterator[str]:
     """Return an event as lines: time, level and message, then its stack trace."""
     try:
         event = loads(document)
@@ -72,7 +73,7 @@ def _event_lines(document: bytes, cells: int | None, *, colours: bool) -> Iterat
     text = tables.printable(text)
     if isinstance(word := event.get("search_word"), str):
         text = f"[{tables.printable(word)}] {text}"
-    time = tables.fit(tables.printable(local_time(event.get("@timestamp"))), _TIME_CELLS)
+    time = tables.fit(tables.printable(local_time(event.get("@timestamp"), zone=zone)), _TIME_CELLS)
     name = str(event.get("level", ""))
     level = tables.pad(tables.fit(tables.printable(name), _LEVEL_CELLS), _LEVEL_CELLS)
     if cells is not None:

@@ -11,6 +11,7 @@ import click
 
 from ingestd.cli.common.errors import show_error
 from ingestd.cli.common.owner import act_as_owner
+from ingestd.cli.common.times import ZONE_SETTINGS
 from ingestd.settings import SETTINGS, Setting, Settings, SettingsError, find_settings_file, load_settings
 from ingestd.units import Kind
 
@@ -77,7 +78,10 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
 
 
 def _flag(setting: Setting) -> Callable[[Command], Command]:
-    return click.option(setting.flag, _parameter(setting), metavar=_metavar(setting), help=_help(setting))
+    eager = setting.name in ZONE_SETTINGS  # times in other options are read in their zone
+    return click.option(
+        setting.flag, _parameter(setting), metavar=_metavar(setting), help=_help(setting), is_eager=eager
+    )
 
 
 def _parameter(setting: Setting) -> str:

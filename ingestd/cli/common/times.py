@@ -1,7 +1,7 @@
 """Moments and days on the command line: how they are parsed, and how times are shown.
 
 Every function takes the time zone as a parameter, and ``None`` means the machine's. ``today`` and ``yesterday`` are
-those of the site in every command: see `site_zone`.
+those of the site in every command: see `Settings.site_zone`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ _DAY = re.compile(r"(\d{4})[-.]?(\d\d)[-.]?(\d\d)")
 _EXPECTED_MOMENT = "expected 15m, 2h, 2d, 1w, today, yesterday, 2026-11-22 or 2026-11-22T14:10"
 _EXPECTED_DAY = "expected a day such as 2026-11-22, today or yesterday"
 _MAX_DAYS = 3660
+
+ZONE_SETTINGS = ("data_dir", "index_timezone")
+"""The settings that `Settings.site_zone` depends on."""
 
 
 def now(zone: datetime.tzinfo | None = None) -> datetime.datetime:
@@ -113,29 +116,30 @@ def local_datetime(seconds: float, zone: datetime.tzinfo | None = None) -> datet
 
 
 def zone_name(zone: datetime.tzinfo | None = None) -> str:
-    """Return the name of a time zone, such as ``KST``."""
-    return now(zone).strftime("%Z")
+    """Return the name of a time zone: ``Asia/Seoul``, or such as ``KST`` for the machine's."""
+    return zone.key if isinstance(zone, ZoneInfo) else now(zone).strftime("%Z")
 
 
-def utc_offset(zone: datetime.tzinfo | None = None) -> int:
-    """Return how many seconds a time zone is ahead of UTC now."""
-    offset = now(zone).utcoffset()
-    return int(offset.total_seconds()) if offset is not None else 0
+def zone_note(zone: datetime.tzinfo | None) -> str:
+    """Return `` (Asia/Seoul)``, to follow a time, if the zone is not the machine's; else nothing."""
+    same = zone is None or now(zone).utcoffset() == now().utcoffset()
+    return "" if same else f" ({zone_name(zone)})"
 
 
 def site_zone(ctx: click.Context | None) -> datetime.tzinfo | None:
-    """Return the zone of the site's days: ``index_timezone`` if that is set, else the machine's (None).
+    """Return `Settings.site_zone` while the options of a command are still being converted.
 
     Settings that cannot be read are reported by the command itself.
     """
     if ctx is None:
         return None
-    file = ctx.params.get("settings_file")  # eager, so it is known before other options are converted
+    # These options are eager: their values are known, and text if they were given, before others are converted.
+    given = {name: value for name, value in ctx.params.items() if isinstance(value, str)}
+    flags = {name: given.get(f"setting_{name}") for name in ZONE_SETTINGS}
     try:
-        settings = load_settings(find_settings_file(file if isinstance(file, str) else None))
+        return load_settings(find_settings_file(given.get("settings_file")), flags=flags).site_zone
     except SettingsError:
         return None
-    return ZoneInfo(settings.index_timezone) if settings.explicit("index_timezone") else None
 
 
 class Moment(click.ParamType[str]):

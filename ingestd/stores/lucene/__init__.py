@@ -9,7 +9,8 @@
 ``level:(ERROR OR CRITICAL)``           several values of a field
 ``level:>=WARNING``                     this severity or higher
 ``status_code:[400 TO 499]``, ``>=400`` ranges; ``{`` and ``}`` exclude the bound, ``*`` is no bound
-``@timestamp:2026-11-22``               a day, an hour ``2026-11-22T10``, or ``[… TO …]`` of these
+``@timestamp:2026-11-22``               a day, an hour ``2026-11-22T10``, or ``[… TO …]`` of these;
+                                        in UTC unless they have an offset
 ``path:/api/*``, ``colo?r``             any characters, any single character; not within quotes
 ``_exists_:user``, ``user:*``           the field exists
 ``_index:restored-*``                   the name of the index; one that was restored under another name is searched only
