@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import ingestd
 from ingestd.config.nodes import Config
 from ingestd.config.parser import load, parse, parse_string
 from ingestd.names import MAIN, check_pipeline_names
-from ingestd.settings import Settings
+from ingestd.settings import SETTINGS, Settings
 
 DEFAULT_NAME = "default.conf"
 
@@ -28,6 +29,7 @@ def pipeline_configs(
     if paths and text is not None:
         raise click.UsageError("give the config either with -f or with -e")
     configs: dict[str, Config] = {}
+    variables = config_variables(settings)
     for option in named:
         name, equals, path = option.partition("=")
         if not (name and equals and path):
@@ -40,11 +42,11 @@ def pipeline_configs(
             check_pipeline_names([*configs, name])
         except ValueError as error:
             raise click.UsageError(f"--pipeline: {error}") from None
-        configs[name] = load([Path(path)], os.environ)
+        configs[name] = load([Path(path)], variables)
     if text is not None:
-        configs[MAIN] = parse_string(text, os.environ)
+        configs[MAIN] = parse_string(text, variables)
     elif paths:
-        configs[MAIN] = load(paths, os.environ)
+        configs[MAIN] = load(paths, variables)
     elif not configs:
         configs[MAIN] = default_config(settings)
     return configs
@@ -60,11 +62,21 @@ def default_text(settings: Settings) -> str:
 
 def default_config(settings: Settings) -> Config:
     """Return the built-in pipeline, with host, port, Elasticsearch and time zone as the settings say."""
-    variables = {
-        **os.environ,
-        "INGESTD_HOST": settings.host,
-        "INGESTD_PORT": str(settings.port),
-        "INGESTD_ELASTICSEARCH": settings.elasticsearch,
-        "INGESTD_LINE_TIMEZONE": settings.line_timezone,
-    }
-    return parse(default_text(settings), DEFAULT_NAME, variables)
+    return parse(default_text(settings), DEFAULT_NAME, config_variables(settings))
+
+
+def config_variables(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that ``${...}`` in a config sees: the environment, and the settings under their variables.
+
+    A setting that was not set is no variable, so that the config's own default counts, as in ``${INGESTD_PORT:5044}``:
+    neither if its variable is empty, nor if that is Kubernetes' own INGESTD_PORT.
+    """
+    variables = dict(environ)
+    for name, setting in SETTINGS.items():
+        origin, value = settings.origins.get(name, "default"), settings.get(name)
+        if origin == setting.variable:
+            continue  # as it was written
+        variables.pop(setting.variable, None)
+        if settings.explicit(name) or value != setting.default:
+            variables[setting.variable] = value if isinstance(value, str) else setting.kind.show(value)
+    return variables

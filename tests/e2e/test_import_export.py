@@ -234,6 +234,17 @@ def test_last_line_waits_for_its_end(tmp_path: Path) -> None:
     assert sorted(event["message"] for event in exported(data)) == ["one", "two and a half"]
 
 
+def test_a_config_sees_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the built-in config takes the zone of lines from ingestd.toml, as the built-in one does."""
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ingestd.toml").write_text('line_timezone = "Asia/Seoul"\n')
+    (tmp_path / "my.conf").write_text(ingestd(tmp_path / "data", "config", "default"))
+    (tmp_path / "a.log").write_text('[22/Nov/2026 10:00:00] "GET /search?q=a HTTP/1.1" 200 5316\n')
+    assert run(tmp_path / "data", "import", "-f", "my.conf", "a.log")[0] == 0
+    assert [event["@timestamp"] for event in exported(tmp_path / "data")] == ["2026-11-22T01:00:00.000Z"]
+
+
 KEPT = [  # id, TZ of the machine, index_timezone, the name of the zone that times are in
     ("utc", "UTC", "", "UTC"),
     ("machine", "America/New_York", "", "E[SD]T"),
