@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,11 +15,12 @@ from ingestd.config.errors import ConfigErrors
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.journal.folders import journal_folder, journal_folders
 from ingestd.journal.journal import Journal
+from ingestd.logs import get_logger
 from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import SocketInput
-from ingestd.settings import Settings, reloaded
+from ingestd.settings import Settings, reloaded, remember_zone, stored_zone_path
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
 from ingestd.supervisor.control.request_results import RequestResults
@@ -31,6 +33,8 @@ from ingestd.supervisor.supervisor import Supervisor
 from ingestd.web.auth.access import AccessError
 from ingestd.web.dashboard_config import make_dashboard_config
 from ingestd.web.processes.http_process import run_http_process
+
+log = get_logger(__name__)
 
 
 def run_daemon(
@@ -61,9 +65,25 @@ def run_daemon(
 
     plan = make_plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
+    _remember_zone(settings)
     results = RequestResults(settings.data_dir)
     stream_ids = StreamIds()
     return Supervisor(plan, reload, lambda: stream_ids.new().id, os.environ, results, helpers).run()
+
+
+def _remember_zone(settings: Settings) -> None:
+    before = remember_zone(settings, time.time())
+    path = str(stored_zone_path(settings.data_dir))
+    if before is not None:
+        log.warning(
+            "the time zone of days has changed: days that are stored keep the one before",
+            before=before.zone,
+            now=settings.index_timezone,
+        )
+    elif settings.origins.get("index_timezone") == path:
+        log.info(
+            "index_timezone is not set: days stay those of the data folder", zone=settings.index_timezone, file=path
+        )
 
 
 def make_plan(settings: Settings, configs: Configs) -> Plan:

@@ -15,6 +15,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     record_checks.check_access,
     record_checks.check_format,
     record_checks.check_clock,
+    record_checks.check_zone,
     record_checks.check_clients,
     record_checks.check_senders,
     system_checks.check_dead_letters,

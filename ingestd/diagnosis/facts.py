@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingestd.lifecycle.retention import Rules
+from ingestd.settings import StoredZone
 from ingestd.stores.base import IndexInfo
 from ingestd.stores.elastic.server_state import SearchServer
 
@@ -159,6 +160,7 @@ class Facts:
         dead_letters: Number of dead letters of the last hour.
         server: The search server.
         index_timezone: The time zone of the indices' days.
+        stored_zone: The one that the data folder remembers.
     """
 
     now: datetime.datetime
@@ -182,3 +184,4 @@ class Facts:
     dead_letters: int | None = None
     server: SearchServer | None = None
     index_timezone: str = "UTC"
+    stored_zone: StoredZone | None = None

@@ -12,7 +12,7 @@ from ingestd.diagnosis.facts import BackupFacts, Facts, Records, UnsupportedClie
 from ingestd.lifecycle import build
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
-from ingestd.settings import Settings
+from ingestd.settings import Settings, read_stored_zone
 from ingestd.stores.backups import index_of
 from ingestd.stores.base import IndexInfo, LogStore, StoreError
 from ingestd.stores.elastic.server_state import SearchServer
@@ -59,6 +59,7 @@ def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.date
         lifecycle=lifecycle,
         backup=_backup(settings, now) if lifecycle else None,
         index_timezone=settings.index_timezone or "UTC",
+        stored_zone=read_stored_zone(settings.data_dir),
     )
     return _with_folder(facts, settings) if settings.data_dir.is_dir() else facts
 

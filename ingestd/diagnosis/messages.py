@@ -64,6 +64,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{count:event} with a time in the future",
         "미래 시각을 가진 이벤트가 {count}건 있습니다",
     ),
+    "zone.differs": (
+        "these settings cut days in {zone}, the daemon last ran with {daemon}",
+        "이 설정의 날짜 기준 시간대는 {zone}이지만, 데몬은 마지막으로 {daemon}(으)로 실행되었습니다",
+    ),
+    "zone.changed": (
+        "the time zone of days changed at {time} from {before} to {zone}; days stored before keep {before}",
+        "날짜 기준 시간대가 {time}에 {before}에서 {zone}(으)로 바뀌었습니다. 그 전의 날짜는 {before} 기준입니다",
+    ),
     "clients.good": ("visits come from {count:address} or more", "방문 주소가 {count}개 이상입니다"),
     "clients.single": (
         "all {total} visits come from {address}, a private address such as a proxy's",
@@ -224,6 +232,14 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "time zone, set line_timezone to TIME_ZONE of the site's settings.py.",
         "확인: ingestd search --since {since}\n시간대가 없는 Daphne, uWSGI, runserver의 로그라면 line_timezone을 "
         "사이트 settings.py의 TIME_ZONE으로 설정하세요.",
+    ),
+    "zone.differs": (
+        "Use the settings of the daemon: --settings FILE. Or leave index_timezone out: the data folder remembers it.",
+        "데몬의 설정을 사용하세요: --settings FILE. index_timezone을 빼도 됩니다. 데이터 폴더가 기억합니다.",
+    ),
+    "zone.changed": (
+        "If that was not meant, set index_timezone to {before} in the daemon's ingestd.toml, and restart it.",
+        "의도한 것이 아니라면 데몬의 ingestd.toml에서 index_timezone을 {before}(으)로 설정하고 다시 시작하세요.",
     ),
     "clients.single": (
         "Pass the client's address on. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn and Daphne: --proxy-headers",

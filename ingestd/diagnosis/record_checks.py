@@ -19,6 +19,8 @@ _SKEW_S = 120.0
 _ZONE_STEP_S = 900.0  # offsets of time zones are multiples of 15 minutes
 _MIN_ZONE_S = 1800.0
 _ZONE_TOLERANCE_S = 90.0
+_ZONE_CHANGE_S = 7 * 86_400.0
+"""How long a change of the zone of days is reported."""
 _MIN_SAMPLES = 3
 
 
@@ -109,6 +111,18 @@ def check_clock(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.WARNING, "clock.future", values)
     elif facts.samples and not found:
         yield Finding(Status.OK, "clock.good", {"seconds": str(round(worst) + 1), "zone": facts.index_timezone})
+
+
+def check_zone(facts: Facts) -> Iterator[Finding]:
+    """Report settings with another zone of days than the daemon's, and a daemon that has changed it lately."""
+    if (stored := facts.stored_zone) is None:
+        return
+    if stored.zone != facts.index_timezone:
+        yield Finding(Status.WARNING, "zone.differs", {"zone": facts.index_timezone, "daemon": stored.zone})
+    elif stored.previous and facts.now.timestamp() - stored.changed_at < _ZONE_CHANGE_S:
+        changed = datetime.datetime.fromtimestamp(stored.changed_at, datetime.UTC)
+        values = {"time": f"{changed:%Y-%m-%dT%H:%M:%SZ}", "before": stored.previous, "zone": stored.zone}
+        yield Finding(Status.WARNING, "zone.changed", values)
 
 
 def _differences(samples: tuple[Sample, ...]) -> dict[str, float]:

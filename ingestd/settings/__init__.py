@@ -21,6 +21,7 @@ from ingestd.settings.declared import (
     Settings,
 )
 from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
+from ingestd.settings.stored_zone import StoredZone, read_stored_zone, remember_zone, stored_zone_path
 
 __all__ = [
     "ACCEPT",
@@ -36,8 +37,12 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsError",
+    "StoredZone",
     "find_settings_file",
     "load_settings",
+    "read_stored_zone",
     "reloaded",
+    "remember_zone",
     "resolve_data_dir",
+    "stored_zone_path",
 ]

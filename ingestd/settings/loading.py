@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ingestd.settings.declared import PREFIX, SETTINGS, Settings
+from ingestd.settings.stored_zone import read_stored_zone, stored_zone_path
 from ingestd.suggest import did_you_mean
 
 FOREIGN_PREFIXES = ("INGESTD_KEEPER_", "INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
@@ -94,7 +95,7 @@ def load_settings(
     environ: Mapping[str, str] = os.environ,
     flags: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Settings:
-    """Return the effective settings.
+    """Return the effective settings; ``index_timezone`` is that of the data folder if it is not set.
 
     Args:
         file: A TOML file, see ``find_settings_file``. Paths in it are relative to its folder.
@@ -120,8 +121,18 @@ def load_settings(
         values[name], origins[name] = value, origin
     if problems:
         raise SettingsError(problems)
+    if origins["index_timezone"] == "default":
+        _use_stored_zone(values, origins)
     settings: Settings = _build(Settings, values, origins=MappingProxyType(origins))
     return settings
+
+
+def _use_stored_zone(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Let the zone that the data folder remembers count where none is set."""
+    found = read_stored_zone(values["data_dir"])
+    if found is not None and found.is_set:
+        values["index_timezone"] = found.zone
+        origins["index_timezone"] = str(stored_zone_path(values["data_dir"]))
 
 
 def reloaded(running: Settings, new: Settings) -> tuple[Settings, list[str]]:

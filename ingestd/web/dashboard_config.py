@@ -129,7 +129,7 @@ def _action_settings(settings: Settings, server: ElasticOptions | None) -> Mappi
         "data_dir": str(settings.data_dir.absolute()),
         "store": settings.store,
         "elasticsearch": settings.elasticsearch,
-        "index_timezone": settings.index_timezone,
+        "index_timezone": settings.index_timezone if settings.explicit("index_timezone") else "",
         "backup.repository": settings.backup.repository,
         "retention.index": settings.retention.index,
         "restore.keep": format_duration(settings.restore.keep),

@@ -27,6 +27,7 @@ from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_he
 from ingestd.diagnosis.messages import FIXES, LANGUAGES, SENTENCES, sentence
 from ingestd.lifecycle.retention import Rules
 from ingestd.plugins.inputs._tcp_senders import ADVICE
+from ingestd.settings import StoredZone
 from ingestd.stores.base import IndexInfo
 from ingestd.stores.elastic.field_limit import FullIndex
 from ingestd.stores.elastic.server_state import SearchServer
@@ -34,6 +35,7 @@ from ingestd.stores.elastic.server_state import SearchServer
 NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
 NOTHING = Facts(NOW, NOW.date())
 DAY = dt.timedelta(days=1)
+ZONE_DIFFERS = {"zone.differs": "warning"}
 FULL = FullIndex("logstash-2026.11.22", 2000, 2000, rejects=False)
 
 
@@ -118,6 +120,18 @@ CASES = [  # id, facts, {code: status}
         "future",
         records(total=1, access={"": 1}, future=3),
         {"records.arriving": "ok", "access.arriving": "ok", "clock.future": "warning"},
+    ),
+    ("zone_as_stored", replace(NOTHING, stored_zone=StoredZone("UTC", is_set=False)), {}),
+    ("zone_of_other_settings", replace(NOTHING, stored_zone=StoredZone("Asia/Seoul", is_set=True)), ZONE_DIFFERS),
+    (
+        "zone_changed",
+        replace(NOTHING, stored_zone=StoredZone("UTC", True, "Asia/Seoul", (NOW - DAY).timestamp())),
+        {"zone.changed": "warning"},
+    ),
+    (
+        "zone_changed_long_ago",
+        replace(NOTHING, stored_zone=StoredZone("UTC", True, "Asia/Seoul", (NOW - 8 * DAY).timestamp())),
+        {},
     ),
     (
         "one_proxy",

@@ -167,3 +167,19 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
     text = doctor(tmp_path / "data", "--elasticsearch", "http://127.0.0.1:1", code=1)
     assert text.startswith("fix      store        the store cannot be queried: ")
     assert "daemon" not in text
+
+
+def test_the_zone_of_days_is_kept_and_a_change_is_reported(tmp_path: Path) -> None:
+    """Three daemons on one data folder: the zone is set, not set as in another folder, and set to another one."""
+    # There are no events, which has to be fixed: code 1.
+    with Daemon(tmp_path, index_timezone="Asia/Seoul"):
+        pass
+    with Daemon(tmp_path) as daemon:
+        daemon.wait_for("index_timezone is not set: days stay those of the data folder")
+        assert "zone.differs" not in statuses(tmp_path / "data", code=1)
+        assert statuses(tmp_path / "data", code=1, index_timezone="UTC")["zone.differs"] == "warning"
+    with Daemon(tmp_path, index_timezone="UTC") as daemon:
+        daemon.wait_for("the time zone of days has changed: days that are stored keep the one before")
+        assert '"before":"Asia/Seoul"' in daemon.log_file.read_text().replace(": ", ":")
+        assert statuses(tmp_path / "data", code=1)["zone.changed"] == "warning"
+        assert "from Asia/Seoul to UTC" in doctor(tmp_path / "data", code=1)
