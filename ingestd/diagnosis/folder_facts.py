@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import importlib.util
 import os
 import pwd
 import shutil
@@ -19,6 +18,7 @@ from ingestd.diagnosis.facts import Disk, GeoIp, Rights, Sample, UnsealedDay
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import normalise, to_epoch_ns
 from ingestd.geoip.database_folder import installed_database
+from ingestd.geoip.setup import has_package
 from ingestd.journal.folders import journal_folders
 from ingestd.journal.survey import newest_chunks
 from ingestd.stores.local.files.layout import append_logs_in, index_folders, store_root
@@ -101,12 +101,11 @@ def dead_letters_since(folder: Path, moment: datetime.datetime) -> int:
 def geoip(folder: Path) -> GeoIp:
     """Return what is known of the database of locations."""
     database = installed_database(folder)
-    package = importlib.util.find_spec("maxminddb") is not None
     try:
         built = datetime.date.fromisoformat(database.built[:10]) if database else None
     except ValueError:
         built = None
-    return GeoIp(built, package)
+    return GeoIp(built, has_package())
 
 
 def samples(folder: Path) -> tuple[Sample, ...]:

@@ -321,9 +321,9 @@ FIXES: Mapping[str, tuple[str, str]] = {
     ),
     "retention.failed": ("ingestd prune --dry-run", "ingestd prune --dry-run"),
     "retention.overdue": ("ingestd prune --dry-run", "ingestd prune --dry-run"),
-    "geoip.none": ("ingestd geoip install dbip:country-lite", "ingestd geoip install dbip:country-lite"),
+    "geoip.none": ("{command}", "{command}"),
     "geoip.old": ("ingestd geoip install --refresh", "ingestd geoip install --refresh"),
-    "geoip.package": ("pip install 'ingestd[geoip]'", "pip install 'ingestd[geoip]'"),
+    "geoip.package": ("{command}", "{command}"),
     "server.unsupported": ("Upgrade the server.", "서버를 업그레이드하세요."),
     "server.red": (
         "GET _cluster/allocation/explain says why.",

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from ingestd.diagnosis.facts import BackupFacts, Facts
 from ingestd.diagnosis.finding import Finding, Status
+from ingestd.geoip.setup import INSTALL_PACKAGE, install_command
 from ingestd.lifecycle.retention import Rules, next_deletion
 from ingestd.stores.base import IndexInfo
 from ingestd.stores.elastic.server_state import SearchServer
@@ -176,9 +177,9 @@ def check_geoip(facts: Facts) -> Iterator[Finding]:
     if geoip is None:
         return
     if geoip.built is None:
-        yield Finding(Status.NOTE, "geoip.none")
+        yield Finding(Status.NOTE, "geoip.none", {"command": install_command(package=geoip.package)})
     elif not geoip.package:
-        yield Finding(Status.FIX, "geoip.package")
+        yield Finding(Status.FIX, "geoip.package", {"command": INSTALL_PACKAGE})
     elif (days := (facts.now.date() - geoip.built).days) > GEOIP_DAYS:
         yield Finding(Status.WARNING, "geoip.old", {"days": str(days)})
     else:

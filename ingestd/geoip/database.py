@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ingestd.geoip.address import Address, parse_address
 from ingestd.geoip.fields import LookupResult
+from ingestd.geoip.setup import INSTALL_PACKAGE
 from ingestd.logs import get_logger
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-MISSING_PACKAGE = "GeoIP needs the package maxminddb: pip install 'ingestd[geoip]'"
+MISSING_PACKAGE = f"GeoIP needs the package maxminddb: {INSTALL_PACKAGE}"
 
 
 class DatabaseError(ValueError):

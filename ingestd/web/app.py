@@ -175,8 +175,11 @@ def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDe
     async def add_slash(_: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": f"{prefix}/"})
 
+    async def to_prefix(request: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": f"{prefix}/"})  # not for good: the prefix is a setting
+
     found = [web.get(f"{prefix}/", page), web.get(f"{prefix}/static/{{path:.+}}", file)]
-    return [*found, web.get(prefix, add_slash)] if prefix else found
+    return [*found, web.get(prefix, add_slash), web.get("/", to_prefix)] if prefix else found
 
 
 def _reload_handler(reload: Callable[[], Awaitable[str]]) -> Handler:

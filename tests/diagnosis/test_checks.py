@@ -269,6 +269,20 @@ def test_both_languages_have_the_same_placeholders(texts: tuple[str, str]) -> No
 
 
 @pytest.mark.parametrize(
+    ("facts", "command"),
+    [
+        (GeoIp(None), "ingestd geoip install dbip:country-lite"),
+        (GeoIp(None, package=False), "pip install 'ingestd[geoip]' && ingestd geoip install dbip:country-lite"),
+        (GeoIp(NOW.date(), package=False), "pip install 'ingestd[geoip]'"),
+    ],
+    ids=["no_database", "nothing", "no_package"],
+)
+def test_what_to_install_for_locations(facts: GeoIp, command: str) -> None:
+    [finding] = [found for found in diagnose(replace(NOTHING, geoip=facts)) if found.code.startswith("geoip.")]
+    assert finding.fix("en") == finding.fix("ko") == command
+
+
+@pytest.mark.parametrize(
     ("servers", "expected", "absent"),
     [
         (("gunicorn",), ['"gunicorn.access": {"handlers"', "gunicorn --access-logfile - "], ["uvicorn", "Daphne"]),

@@ -375,7 +375,9 @@ async def test_prefix(serve: Serve) -> None:
         statuses = [(await client.get(path)).status for path in ("/", "/api/indices", "/metrics", "/static/world.json")]
         outside = Client(root)
         found = [(await outside.get(path, **BEARER)).status for path in ("/api/indices", "/metrics", "/health/live")]
+        top = await outside.get("/")
         await outside.close()
+    assert (top.status, top.headers["Location"]) == (307, "/logs/")
     assert (statuses, found) == ([200] * 4, [404] * 3)
 
 

@@ -202,6 +202,7 @@ def test_status(daemon: Daemon) -> None:
     assert (status["health"]["ready"], status["queue"]) == (True, {"events": 0, "bytes": 0})
     assert set(status["rates"]) == {"received_per_s", "delivered_per_s"}
     assert (status["geoip"]["database"], status["problems"]) == (None, [])
+    assert status["geoip"]["install"].endswith("ingestd geoip install dbip:country-lite")
 
 
 def test_answers_are_packed_for_those_who_take_it(daemon: Daemon) -> None:

@@ -21,6 +21,7 @@ from ingestd.geoip.database import DatabaseError
 from ingestd.geoip.database_folder import USES, InstalledDatabase, database_file, installed_database
 from ingestd.geoip.fetch import FetchError, Progress
 from ingestd.geoip.install import Installer, installed_uses, remove
+from ingestd.geoip.setup import INSTALL_PACKAGE, has_package
 from ingestd.geoip.sources import SourceError, is_remote
 from ingestd.settings import Settings
 from ingestd.units import round_size
@@ -32,6 +33,10 @@ no geoip database is installed. For example:
   ingestd geoip install FILE                   .mmdb, .mmdb.gz or .tar.gz"""
 
 _settings = settings_options("data_dir")
+
+
+def _nothing() -> str:
+    return _NOTHING if has_package() else f"{_NOTHING}\nFirst install the package that reads them: {INSTALL_PACKAGE}"
 
 
 @click.group("geoip")
@@ -84,7 +89,7 @@ def status(as_json: bool, settings: Settings) -> None:
     if as_json:
         click.echo(dumps(documents))
     elif not documents:
-        click.echo(_NOTHING, err=True)
+        click.echo(_nothing(), err=True)
     else:
         rows = [
             (

@@ -7,16 +7,16 @@ address is written in its short form; the cache keeps the most recently used add
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
-from ingestd.files import open_folder, try_lock
 from ingestd.geoip.address import MAX_CHARS, parse_address
 from ingestd.geoip.database import WatchedDatabase
 from ingestd.geoip.database_folder import database_file
@@ -117,6 +117,18 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     return geoip
 
 
+@cache
+def _notice() -> int:
+    """Return a pipe with one byte. Whichever process of a daemon reads it first says that there is no database.
+
+    The supervisor, which compiles each config, makes it; its workers inherit it, those of a reload, too.
+    """
+    reader, writer = os.pipe()
+    os.write(writer, b"1")
+    os.close(writer)
+    return reader
+
+
 class _Lookups:
     """The database, with a cache of lookups."""
 
@@ -128,26 +140,18 @@ class _Lookups:
         installed = database_file(context.settings.data_dir, _USES[options.default_database_type])
         path = installed if options.database is None else context.folder / Path(options.database)
         self._database = WatchedDatabase(path, required=options.database is not None)
-        self._data_dir = context.settings.data_dir
-        self._notice: int | None = None
+        self._unnoticed: int | None = _notice()
         self.find = self._make_find()
 
     def check(self) -> Find | None:
         """Return the lookup in the current database, None if there is none."""
         if self._database.refresh():
             self.find = self._make_find()
-        if self.find is None and self._notice is None and self._is_first():
-            log.info("no geoip database is installed, see ingestd geoip install", folder=self._database.path.parent)
+        if self.find is None and self._unnoticed is not None:
+            first, self._unnoticed = bool(os.read(self._unnoticed, 1)), None
+            if first:
+                log.info("no geoip database is installed, see ingestd geoip install", folder=self._database.path.parent)
         return self.find
-
-    def _is_first(self) -> bool:
-        """Return whether no other process of this data folder has said that there is no database."""
-        try:
-            self._notice = open_folder(self._data_dir)  # a lock that lasts as long as this process
-            return try_lock(self._notice)
-        except OSError:
-            self._notice = -1
-            return True
 
     def _make_find(self) -> Find | None:
         database = self._database.current

@@ -12,6 +12,7 @@ import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
 from ingestd.geoip.database_folder import installed_database
+from ingestd.geoip.setup import has_package, install_command
 from ingestd.plugins.inputs._tcp_senders import ADVICE
 from ingestd.protocols.senders import Sender
 from ingestd.tasks import BackgroundTasks
@@ -156,10 +157,14 @@ class Status:
         return health
 
     def _geoip(self) -> dict[str, str | None]:
-        """Return the installed database, the date of its data, and the attribution that its licence asks for."""
+        """Return the installed database, the date of its data, and the attribution that its licence asks for.
+
+        Without a database: the command that installs one.
+        """
         database = installed_database(self._config.data_dir) if self._config.data_dir is not None else None
         if database is None:
-            return {"database": None, "date": None, "attribution": None}
+            command = install_command(package=has_package())
+            return {"database": None, "date": None, "attribution": None, "install": command}
         return {"database": database.type, "date": database.built, "attribution": database.attribution}
 
     def _rates(self) -> dict[str, float]:

@@ -98,7 +98,7 @@ class Authentication:
 
     def _reject(self, request: web.Request) -> web.Response | None:
         """Return the response that rejects a request; None: it may pass."""
-        path = request.path.removeprefix(self._prefix)
+        path = request.path.removeprefix(self._prefix) if request.path != "/" or not self._prefix else ""
         if path in _PROBES or (path in _METRICS and self._access.open_metrics):
             return None
         if not self._access.login_required and not _is_own_host(request.host, self._access.hosts):

@@ -243,7 +243,7 @@ export function createVisitors({ onFault, onRetry }) {
         { class: "card howto" },
         h("h2", {}, t("map.howto")),
         h("p", {}, t("map.howto1")),
-        h("pre", { class: "code" }, "ingestd geoip install FILE|URL"),
+        h("pre", { class: "code" }, status.geoip?.install ?? ""),
         h("p", { class: "muted" }, t("map.howto2")),
       ),
     );

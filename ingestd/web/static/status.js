@@ -251,7 +251,7 @@ function facts(status) {
         h("span", {}, status.geoip.date ? t("status.geoip.date", { date: status.geoip.date }) : status.geoip.database),
         status.geoip.attribution ? h("p", { class: "muted" }, status.geoip.attribution) : null,
       ]
-    : [h("p", {}, t("status.geoip.none")), h("pre", { class: "code" }, "ingestd geoip install FILE|URL")];
+    : [h("p", {}, t("status.geoip.none")), h("pre", { class: "code" }, status.geoip?.install ?? "")];
   const store = status.store === "local" ? t("status.store.local") : (status.store ?? "");
   const rows = [
     [t("status.version"), `ingestd ${status.version}`],

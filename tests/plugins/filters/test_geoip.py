@@ -293,6 +293,7 @@ def test_a_replaced_database_is_opened(tmp_path: Path, caplog: pytest.LogCapture
 
 @pytest.mark.usefixtures("eager")
 def test_an_installed_database_comes_and_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    module._notice.cache_clear()  # another test may have said it
     context = BuildContext(settings=Settings(data_dir=tmp_path))
     geoip = build_in(context, "geoip", {"source": "ip", "tag_on_failure": []})
     caplog.set_level(logging.INFO)
