@@ -107,7 +107,7 @@ class Lifecycle:
         for index in indices:
             try:
                 snapshot = self.backups.back_up(self.repository, index, self.clock(), progress)
-                self.verify(snapshot.name, progress)
+                self.verify(snapshot.name, progress, snapshot.events)
                 self._verify_damaged(index, progress)
             except StoreError as error:
                 log.error("backup of an index failed", index=index, repository=self.repository, error=error)
@@ -126,8 +126,8 @@ class Lifecycle:
                 with contextlib.suppress(BackupError):  # it stays damaged; the new one is good
                     self.verify(snapshot.name, progress)
 
-    def verify(self, snapshot: str, progress: Progress | None = None) -> None:
-        """Read a backup back and remember that it is intact.
+    def verify(self, snapshot: str, progress: Progress | None = None, events: int | None = None) -> None:
+        """Read a backup back and remember that it is intact, and how many ``events`` it has, if known.
 
         Raises:
             BackupError: It is damaged.
@@ -139,6 +139,8 @@ class Lifecycle:
             self.state.save()
             raise BackupError(f"the backup {snapshot} cannot be relied on: {'; '.join(wrong)}")
         known[snapshot] = self.clock()
+        if events is not None:
+            self.state.backup_events.setdefault(self.repository, {})[snapshot] = events
         self.state.save()
 
     def plan(self, free_bytes: int | None = None) -> list[Decision]:

@@ -39,6 +39,7 @@ class _File(msgspec.Struct):
     done: datetime.datetime | None = None
     report: Report | None = None
     verified: dict[str, dict[str, datetime.datetime]] = {}
+    backup_events: dict[str, dict[str, int]] = {}
     deleted: dict[str, int] = {}
 
 
@@ -54,6 +55,7 @@ class State:
         done: The scheduled time of the last successful run.
         report: What the last run did.
         verified: For each repository, the snapshots that were read back and found intact, and when.
+        backup_events: How many events those snapshots have, where it is known.
         deleted: How many events each deleted index had; it may be created again by late events.
     """
 
@@ -61,6 +63,7 @@ class State:
     done: datetime.datetime | None = None
     report: Report | None = None
     verified: dict[str, dict[str, datetime.datetime]] = field(default_factory=dict)
+    backup_events: dict[str, dict[str, int]] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
@@ -76,7 +79,7 @@ class State:
             found = msgspec.json.decode(path.read_bytes(), type=_File)
         except (OSError, msgspec.DecodeError):
             found = _File()
-        return cls(path, found.done, found.report, found.verified, found.deleted)
+        return cls(path, found.done, found.report, found.verified, found.backup_events, found.deleted)
 
     def add_deleted(self, index: str, events: int) -> None:
         """Note that an index was deleted, possibly once more; the one deleted first is forgotten if there are many."""
@@ -91,8 +94,8 @@ class State:
         Raises:
             OSError: It cannot be written.
         """
-        body = msgspec.json.format(msgspec.json.encode(_File(self.done, self.report, self.verified, self.deleted)))
-        write_atomic(self.path, body)
+        body = _File(self.done, self.report, self.verified, self.backup_events, self.deleted)
+        write_atomic(self.path, msgspec.json.format(msgspec.json.encode(body)))
 
 
 @contextlib.contextmanager

@@ -58,14 +58,22 @@ class BackupSummary:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = load_settings(environ={}, flags=settings)
 
-    def verified(self) -> dict[str, dict[str, str]]:
-        """Return the newest verified backup of each index, as far as the data folder has a record of it."""
-        found: dict[str, dict[str, str]] = {}
-        for repository, snapshots in State.load(self._settings.data_dir).verified.items():
-            for snapshot, verified in sorted(snapshots.items()):
-                index = index_of(snapshot)
-                time = verified.isoformat().replace("+00:00", "Z")
-                found[index] = {"repository": repository, "snapshot": snapshot, "verified": time}
+    def verified(self) -> dict[str, dict[str, str | int | None]]:
+        """Return the fullest verified backup of each index, of several the newest, as far as the data folder has them.
+
+        ``events``: how many it has; None: unknown.
+        """
+        found: dict[str, dict[str, str | int | None]] = {}
+        state = State.load(self._settings.data_dir)
+        for repository, snapshots in state.verified.items():
+            events = state.backup_events.get(repository, {})
+            for snapshot in sorted(snapshots, key=lambda snapshot: (events.get(snapshot, -1), snapshot)):
+                found[index_of(snapshot)] = {
+                    "repository": repository,
+                    "snapshot": snapshot,
+                    "verified": snapshots[snapshot].isoformat().replace("+00:00", "Z"),
+                    "events": events.get(snapshot),
+                }
         return found
 
     def kept_until(self) -> dict[str, datetime.date]:

@@ -112,7 +112,7 @@ def verify(settings: Settings, days: list[datetime.date], repository: str | None
         ]
         for snapshot in newest(found):
             try:
-                work.verify(snapshot.name, update)
+                work.verify(snapshot.name, update, snapshot.events)
                 click.echo(f"{snapshot.name}: good")
             except BackupError as error:
                 damaged += 1

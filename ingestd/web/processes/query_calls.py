@@ -157,7 +157,7 @@ class QueryCalls:
         return dumps({"field": field, "values": values})
 
     def _indices(self, _: Arguments) -> bytes:
-        backups: dict[str, dict[str, str]] = {}
+        backups: dict[str, dict[str, str | int | None]] = {}
         kept: dict[str, datetime.date] = {}
         if self._action_settings is not None:
             from ingestd.web.lifecycle_summary import BackupSummary  # noqa: PLC0415 -- most queries do not need it

@@ -44,20 +44,34 @@ export function askBackup(row, repository) {
   });
 }
 
-export const isSafe = (row) => Boolean(row.backup?.verified);
+/** Return whether an index has events that its backup does not have: those that came after it. */
+export const isOutdated = ({ backup, events }) => Number.isInteger(backup?.events) && backup.events < events;
+
+export const isSafe = (row) => Boolean(row.backup?.verified) && !isOutdated(row);
+
+function lossOf(row) {
+  if (isOutdated(row)) return "action.delete.outdated";
+  return row.backup ? "action.delete.unverified" : "action.delete.lost";
+}
 
 /** Confirm the deletion of an index: does it have a verified backup? */
 export function askDelete(row) {
   const { backup } = row;
   const safe = isSafe(row);
-  const values = { name: backup?.snapshot, repository: backup?.repository, time: verifiedText(backup) };
+  const values = {
+    name: backup?.snapshot,
+    repository: backup?.repository,
+    time: verifiedText(backup),
+    saved: number(backup?.events ?? 0),
+    events: number(row.events),
+  };
   return confirmed({
     title: t("action.delete.title", { name: row.index }),
     text: [
       p("action.delete.text", measures(row)),
       safe
         ? p("action.delete.safe", values)
-        : warning(backup ? "action.delete.unverified" : "action.delete.lost", values),
+        : warning(lossOf(row), values),
     ],
     yes: t(safe ? "action.delete" : "action.delete.anyway"),
     danger: true,

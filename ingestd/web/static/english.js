@@ -254,6 +254,7 @@ export const en = {
   "backup.none": "None",
   "backup.verified": "Verified",
   "backup.unverified": "Not verified",
+  "backup.outdated": "Outdated: {saved} of {events} events",
   "action.cancel": "Cancel",
   "action.busy": "Another action is running. Wait until it has finished.",
   "action.norepository": "Backup and restore need a repository: ingestd repository add --help",
@@ -278,6 +279,8 @@ export const en = {
   "action.delete.safe":
     "There is a verified backup: {name} in {repository}, read back and found intact on {time}. The day can be restored from it.",
   "action.delete.unverified": "The backup {name} is not verified: it may not be possible to restore the day from it.",
+  "action.delete.outdated":
+    "The backup {name} is outdated: it has {saved} of {events} events. The others will be lost permanently.",
   "action.delete.lost": "There is no verified backup: these events will be lost permanently.",
   "action.delete.running": "Deleting {name}…",
   "action.delete.done": "{name} is deleted.",
@@ -296,8 +299,8 @@ export const en = {
   "action.restore.done": "{name} is restored.",
   "action.restore.failed": "{name} could not be restored: {error}",
 
-  "unit.d": "d",
-  "unit.h": "h",
-  "unit.min": "min",
-  "unit.s": "s",
+  "unit.d": "{n} d",
+  "unit.h": "{n} h",
+  "unit.min": "{n} min",
+  "unit.s": "{n} s",
 };

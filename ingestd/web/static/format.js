@@ -28,17 +28,17 @@ export function bytes(value) {
 /** Seconds -> "3 d 4 h", "12 s" */
 export function duration(seconds) {
   const parts = [
-    [Math.floor(seconds / 86400), t("unit.d")],
-    [Math.floor(seconds / 3600) % 24, t("unit.h")],
-    [Math.floor(seconds / 60) % 60, t("unit.min")],
-    [Math.floor(seconds) % 60, t("unit.s")],
+    [Math.floor(seconds / 86400), "unit.d"],
+    [Math.floor(seconds / 3600) % 24, "unit.h"],
+    [Math.floor(seconds / 60) % 60, "unit.min"],
+    [Math.floor(seconds) % 60, "unit.s"],
   ];
   const first = parts.findIndex(([count]) => count > 0);
-  if (first < 0) return `0 ${t("unit.s")}`;
+  if (first < 0) return t("unit.s", { n: 0 });
   return parts
     .slice(first, first + 2)
     .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
+    .map(([n, unit]) => t(unit, { n }))
     .join(" ");
 }
 

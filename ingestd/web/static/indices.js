@@ -1,6 +1,6 @@
 /** The card "Indices" on the page "Status": indices, their backups, and actions on them. */
 
-import { actionText, askBackup, askDelete, askRestore, isRunning, isSafe, verifiedText } from "./actions.js";
+import { actionText, askBackup, askDelete, askRestore, isOutdated, isRunning, isSafe, verifiedText } from "./actions.js";
 import { ask, order } from "./api.js";
 import { card, sum, table } from "./cards.js";
 import { h, put } from "./dom.js";
@@ -36,7 +36,8 @@ export function createIndices() {
     shown = found;
     element.hidden = false;
     const { indices, action } = found;
-    const events = t("chart.events", { n: compact(sum(indices, "events")) });
+    const originals = indices.filter((row) => !row.restored_from); // a copy has the same events once more
+    const events = t("chart.events", { n: compact(sum(originals, "events")) });
     note.textContent = [t("status.total", { n: indices.length }), events, bytes(sum(indices, "bytes"))].join(" · ");
     if (action && !sending && action.started !== refused) state.show(action);
     refine();
@@ -223,7 +224,7 @@ function indexTable(indices, { backup, remove, why, unsaved }) {
       [t("status.age"), "", (row) => (row.day ? agoDay(row.day) : "–")],
       [t("status.events"), "num", (row) => number(row.events)],
       [t("status.size"), "num", size],
-      [t("status.backup"), "", (row) => backupCell(row.backup)],
+      [t("status.backup"), "", backupCell],
       [t("status.delete"), "", deletion],
       [t("status.actions"), "", buttons],
     ],
@@ -236,24 +237,28 @@ const agoDay = (day) =>
   daysText(Math.round((Date.parse(day) - Date.parse(new Date().toISOString().slice(0, 10))) / 86400000));
 
 const leftOut = ({ index, restored_from: name }) =>
-  name && h("div", { class: "muted small" }, t("status.leftout", { name, index }));
+  name && h("div", { class: "left-out muted small" }, t("status.leftout", { name, index }));
 
 const deletion = ({ delete_at: at }) =>
   at ? [agoDay(at.slice(0, 10)), h("span", { class: "muted small" }, ` ${at.slice(0, 10)}`)] : t("status.never");
 
-function backupCell(backup) {
+function backupCell(row) {
+  const { backup } = row;
   if (!backup) return h("span", { class: "muted" }, t("backup.none"));
   const { repository, snapshot } = backup;
   const verified = verifiedText(backup);
+  const good = verified && !isOutdated(row);
+  const values = { saved: number(backup.events ?? 0), events: number(row.events) };
+  const verdict = isOutdated(row) ? "outdated" : verified ? "verified" : "unverified";
   return h(
-    "span",
+    "div",
     { title: `${repository} · ${snapshot}${verified && ` · ${verified}`}` },
     h(
       "span",
-      { class: verified ? "verdict good" : "verdict" },
-      icon(verified ? "check" : "alert", 14),
-      t(verified ? "backup.verified" : "backup.unverified"),
+      { class: good ? "verdict good" : "verdict" },
+      icon(good ? "check" : "alert", 14),
+      t(`backup.${verdict}`, values),
     ),
-    h("span", { class: "muted small mono" }, ` ${snapshot}`),
+    h("div", { class: "muted small mono" }, snapshot),
   );
 }

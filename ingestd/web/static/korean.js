@@ -253,6 +253,7 @@ export const ko = {
   "backup.none": "없음",
   "backup.verified": "검증됨",
   "backup.unverified": "미검증",
+  "backup.outdated": "오래됨: {events}건 중 {saved}건",
   "action.cancel": "취소",
   "action.busy": "다른 작업이 진행 중입니다. 끝난 뒤 다시 시도하세요.",
   "action.norepository": "백업과 복원을 하려면 백업 저장소가 필요합니다: ingestd repository add --help",
@@ -275,6 +276,8 @@ export const ko = {
   "action.delete.text": "이벤트 {events}건({size})이 저장소에서 삭제되며, 더 이상 검색되지 않습니다.",
   "action.delete.safe": "검증된 백업이 있습니다: {repository}의 {name} ({time} 검증). 이 백업으로 복원할 수 있습니다.",
   "action.delete.unverified": "백업 {name}은(는) 검증되지 않아 복원 가능 여부를 알 수 없습니다.",
+  "action.delete.outdated":
+    "백업 {name}이(가) 오래되어 이벤트 {events}건 중 {saved}건만 들어 있습니다. 나머지는 복구할 수 없습니다.",
   "action.delete.lost": "검증된 백업이 없습니다. 삭제하면 이 이벤트를 복구할 수 없습니다.",
   "action.delete.running": "{name} 삭제 중…",
   "action.delete.done": "{name} 인덱스를 삭제했습니다.",
@@ -291,8 +294,8 @@ export const ko = {
   "action.restore.done": "{name}을(를) 복원했습니다.",
   "action.restore.failed": "{name} 복원에 실패했습니다: {error}",
 
-  "unit.d": "일",
-  "unit.h": "시간",
-  "unit.min": "분",
-  "unit.s": "초",
+  "unit.d": "{n}일",
+  "unit.h": "{n}시간",
+  "unit.min": "{n}분",
+  "unit.s": "{n}초",
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,33 @@ class TestActions:
         expect(card.rows).to_have_count(DAYS + 1)
         page.shot("refused")
 
+    def test_a_copy_counts_once_and_leaves_the_buttons_in_view(self, safe: Daemon, visit: Open) -> None:
+        page = visit(safe.url, "tab=status", viewport={"width": 1400, "height": 1000})
+        card = Card(page)
+        card.button(f"Back up {name()}").click()
+        card.answer("Back up")
+        expect(card.row()).to_contain_text("Verified")
+        card.ask_to_restore("restored-")
+        card.answer("Restore")
+        expect(card.row(f"restored-{name()}")).to_have_count(1)
+        expect(card.element).to_contain_text(f"{DAYS + 1} indices · {DAYS * EVENTS} events")
+        table = card.element.locator(".table-scroll")
+        assert table.evaluate("element => element.scrollWidth <= element.clientWidth")
+        page.shot("copy")
+
+    def test_a_backup_without_the_latest_events_is_outdated(self, safe: Daemon, visit: Open) -> None:
+        card = Card(visit(safe.url, "tab=status"))
+        card.button(f"Back up {name()}").click()
+        card.answer("Back up")
+        expect(card.row()).to_contain_text("Verified")
+        safe.send([{"@timestamp": f"{day()}T20:00:00.000Z", "@version": "1", "message": "late"}])
+        safe.wait_for_delivery(DAYS * EVENTS + 1)
+        card = Card(visit(safe.url, "tab=status"))
+        expect(card.row()).to_contain_text(f"Outdated: {EVENTS} of {EVENTS + 1} events")
+        card.button(f"Delete {name()}").click()
+        expect(card.question).to_contain_text(f"outdated: it has {EVENTS} of {EVENTS + 1} events")
+        card.answer("Cancel")
+
     def test_what_is_not_backed_up_is_deleted_for_good(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
         card.button(f"Delete {name()}").click()
@@ -230,6 +258,7 @@ class TestNarrow:
     def test_the_question_fits(self, safe: Daemon, visit: Open) -> None:
         narrow = {"width": 400, "height": 740}
         page = visit(safe.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
+        expect(page.page.get_by_text(re.compile(r"^(\d+분 )?\d+초$"))).to_have_count(1)  # since the start
         page.page.get_by_role("button", name=f"{name()} 삭제").click()
         expect(page.page.get_by_role("dialog")).to_contain_text("복구할 수 없습니다")
         page.shot("question")

@@ -70,7 +70,8 @@ async def test_answer(make: Make) -> None:
 
 async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Path) -> None:
     state, verified = State.load(data_dir), datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
-    state.verified["s3"] = {f"{INDEX}-20261123001000": verified, f"{INDEX}-20261124001000": verified}
+    state.verified["s3"] = {f"{INDEX}-{day}001000": verified for day in (20261123, 20261124, 20261125)}
+    state.backup_events["s3"] = {f"{INDEX}-20261123001000": 1, f"{INDEX}-20261124001000": 1}
     state.save()
     setup = QueryProcessConfig(str(data_dir), 256 << 20, WAIT_SECONDS, retention=Rules(max_age=30 * 86_400))
     setup.action_settings = {"data_dir": str(data_dir)}
@@ -79,7 +80,12 @@ async def test_indices_with_their_backups_and_what_becomes_of_them(data_dir: Pat
     await pool.close()
     assert (index["index"], index["day"], index["events"], index["delete_at"]) == (INDEX, "2026-11-22", 1, "2026-12-23")
     snapshot = f"{INDEX}-20261124001000"
-    assert index["backup"] == {"repository": "s3", "snapshot": snapshot, "verified": "2026-11-23T00:00:00Z"}
+    assert index["backup"] == {
+        "repository": "s3",
+        "snapshot": snapshot,
+        "verified": "2026-11-23T00:00:00Z",
+        "events": 1,
+    }
     write_metadata(
         store_root(data_dir) / INDEX, IndexMetadata("ab", datetime.datetime(2026, 12, 20, 3, tzinfo=datetime.UTC))
     )
