@@ -22,6 +22,7 @@ from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
 from ingestd.journal.base import START
 from ingestd.names import MAIN
+from ingestd.pipeline.delivery import Delivery
 from ingestd.pipeline.failures import report_failures
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.registry import BuildContext
@@ -36,7 +37,8 @@ class ImportResult:
     """The result of an import.
 
     Attributes:
-        tally: What became of the events for the first output.
+        tally: What became of the events for the first output that stores them, else for the first.
+        output: The id of that output if it is no store, else empty.
         problems: What went wrong with files, one sentence each.
         unchanged: Files with nothing new since they were imported before.
         old_indices: What was stored although it is older than retention keeps, in order.
@@ -46,6 +48,7 @@ class ImportResult:
     """
 
     tally: Tally
+    output: str
     problems: list[str]
     unchanged: list[Path]
     old_indices: list[str]
@@ -105,7 +108,10 @@ def import_files(
     stopped = not drained or not all(source.finished for source in sources)
     unchanged = [path for source in sources for path in source.known]
     waiting = [row for source in sources for row in source.waiting]
-    return ImportResult(_tally(journal, running), problems, unchanged, outputs.old_indices, waiting, stopped, drained)
+    counted = _counted(running)
+    tally = _tally(journal, counted) if counted else Tally()
+    output = counted.name if counted and not _stores(counted) else ""
+    return ImportResult(tally, output, problems, unchanged, outputs.old_indices, waiting, stopped, drained)
 
 
 def _any_date(settings: Settings) -> Settings:
@@ -127,12 +133,20 @@ def _read_counter(files: Sequence[Path], progress: Callable[[int, int], None]) -
     return read
 
 
-def _tally(journal: TrackedJournal, running: RunningPipeline) -> Tally:
-    """Return what became of all events for the first output."""
+def _counted(running: RunningPipeline) -> Delivery | None:
+    """Return the output whose numbers are reported; None if there is no output."""
+    return next(filter(_stores, running.deliveries), None) or next(iter(running.deliveries), None)
+
+
+def _stores(delivery: Delivery) -> bool:
+    return delivery.built.step.spec.name in {"store", "elasticsearch"}
+
+
+def _tally(journal: TrackedJournal, delivery: Delivery) -> Tally:
+    """Return what became of all events for an output."""
     tally = Tally()
-    for delivery in running.deliveries[:1]:
-        _, state = journal.committed(delivery.name)
-        for inputs in (state or {}).get("days", {}).values():
-            for counts in inputs.values():
-                tally.add(Tally.of(counts))
+    _, state = journal.committed(delivery.name)
+    for inputs in (state or {}).get("days", {}).values():
+        for counts in inputs.values():
+            tally.add(Tally.of(counts))
     return tally

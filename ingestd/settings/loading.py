@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ingestd.display import point_at
 from ingestd.settings.declared import PREFIX, SETTINGS, Settings
 from ingestd.settings.stored_zone import read_stored_zone, stored_zone_path
 from ingestd.suggest import did_you_mean
@@ -187,8 +188,7 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, An
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        position = re.search(r"line (\d+)", str(error))  # missing at the end of the file
-        problems.append(f"{file}:{position[1] if position else text.count(chr(10)) + 1}: error: {error}")
+        problems.append(_toml_problem(file, text, str(error)))
         return
     lines = _lines_of_keys(text)
     tables = {name.rpartition(".")[0] for name in SETTINGS}
@@ -199,6 +199,23 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, An
         else:
             what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
             problems.append(f"{file}:{line}: error: {what}\n  help: {_hint(name, SETTINGS)}")
+
+
+def _toml_problem(file: Path, text: str, error: str) -> str:
+    """Return an error of ``tomllib`` with the line and a caret; in Python 3.11 only its text has the position."""
+    lines = text.split("\n")
+    position = re.search(r" \(at line (\d+), column (\d+)\)$", error)  # missing at the end of the file
+    number, column = map(int, position.groups()) if position else (len(lines), len(lines[-1]) + 1)
+    message = error[: position.start()] if position else error.removesuffix(" (at end of document)")
+    line = lines[number - 1].rstrip("\r")
+    head = f"{file}:{number}:{column}: error: {message}"
+    return point_at(head, line, column, 1, _quotes_hint(line), number)
+
+
+def _quotes_hint(line: str) -> str:
+    """Return how to write a line whose value lacks its quotes, such as ``zone = Asia/Seoul``; empty for others."""
+    found = re.fullmatch(r"(\s*[\w.-]+\s*=\s*)([^\s\"'\[{#][^\"'#]*?)\s*(#.*)?", line)
+    return f'write text in quotes: {found[1].strip()} "{found[2]}"' if found else ""
 
 
 def _flatten(content: Mapping[str, Any], tables: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -245,6 +245,27 @@ def test_a_config_sees_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [event["@timestamp"] for event in exported(tmp_path / "data")] == ["2026-11-22T01:00:00.000Z"]
 
 
+OUTPUTS = [  # id, outputs, what is said of two events
+    ("no_store", "stdout { }", "2 delivered to output stdout_0, none stored"),
+    ("store_second", "file { path => 'FOLDER/out' } store { }", "2 stored, 0 already stored"),
+    ("store_first", "store { } file { path => 'FOLDER/out' }", "2 stored, 0 already stored"),
+]
+
+
+@pytest.mark.parametrize(("outputs", "said"), [case[1:] for case in OUTPUTS], ids=[case[0] for case in OUTPUTS])
+def test_only_what_is_in_a_store_is_called_stored(
+    outputs: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = f"input {{ stdin {{ }} }} output {{ {outputs} }}".replace("FOLDER", str(tmp_path))
+    (tmp_path / "my.conf").write_text(config)
+    path = write(tmp_path / "a.ndjson", range(2))
+    code, out, _ = run(tmp_path / "data", "import", "-f", "my.conf", path)
+    assert code == 0
+    assert out.splitlines()[-1] == f"2 read, {said}, 0 dead letters"
+    assert len(exported(tmp_path / "data")) == (0 if "none" in said else 2)
+
+
 KEPT = [  # id, TZ of the machine, index_timezone, the name of the zone that times are in
     ("utc", "UTC", "", "UTC"),
     ("machine", "America/New_York", "", "E[SD]T"),

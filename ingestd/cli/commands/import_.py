@@ -141,12 +141,10 @@ def _report(result: ImportResult) -> None:
 
 def _counts(result: ImportResult) -> str:
     tally = result.tally
-    parts = [
-        f"{tally.received:,} read",
-        f"{tally.delivered:,} stored",
-        f"{tally.duplicates:,} already stored",
-        counted(tally.dead, "dead letter"),
-    ]
+    done = [f"{tally.delivered:,} stored", f"{tally.duplicates:,} already stored"]
+    if result.output:
+        done = [f"{tally.delivered:,} delivered to output {result.output}, none stored"]
+    parts = [f"{tally.received:,} read", *done, counted(tally.dead, "dead letter")]
     if tally.dropped_events:
         parts.append(f"{tally.dropped_events:,} dropped by a filter")
     if tally.elsewhere:
