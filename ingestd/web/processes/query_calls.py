@@ -170,7 +170,7 @@ class QueryCalls:
                 "day": index.day and index.day.isoformat(),
                 "events": index.events,
                 "bytes": index.bytes,
-                "backup": backups.get(index.index),
+                "backup": backups.get(index.index) or backups.get(index.restored_from),
                 "delete_at": self._deletion(index, kept.get(index.index)),
                 "restored_from": index.restored_from or None,
             }

@@ -190,6 +190,10 @@ class TestActions:
         table = card.element.locator(".table-scroll")
         assert table.evaluate("element => element.scrollWidth <= element.clientWidth")
         page.shot("copy")
+        card.button(f"Delete restored-{name()}").click()
+        expect(card.question).to_contain_text(f"There is a verified backup: {name()}-")
+        card.answer("Delete")
+        expect(card.said).to_have_text(f"restored-{name()} is deleted.")
 
     def test_a_backup_without_the_latest_events_is_outdated(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
