@@ -160,7 +160,7 @@ def test_the_built_in_pipeline_says_where_visitors_come_from(tmp_path: Path, rea
             daemon.wait_for_delivery(number)
         ingestd(daemon.data_dir, "reload")
         daemon.send([visit("210.89.164.90")])
-        daemon.wait_for_delivery(13)
+        daemon.wait_for_delivery(1)  # of the new workers
         assert len(daemon.said("no geoip database is installed, see ingestd geoip install")) == 1
         ingestd(daemon.data_dir, "geoip", "install", str(real_database))
     with Daemon(tmp_path) as daemon:
