@@ -53,7 +53,7 @@ def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError]
     text = "\n".join(writer.lines) + "\n"
     reads = frozenset(writer.conditions.reads)
     fields = {
-        name: tuple(sorted(frozenset[str]().union(*(step.touch().tops() for step in group))))
+        name: tuple(sorted(frozenset({"tags"}).union(*(step.touch().tops() for step in group))))
         for name, group in writer.fields.items()
     }
     return GeneratedCode(text, writer.spans, list(routes.lists.values()), reads, names, routes.always, fields)

@@ -36,7 +36,8 @@ class GlobalNames:
 
 def identifier(text: str) -> str:
     """Return a part of a Python identifier that resembles ``text``."""
-    return _UNSAFE.sub("_", text.lower()).strip("_") or "value"
+    name = _UNSAFE.sub("_", text.lower()).strip("_") or "value"
+    return f"n{name}" if name[0].isdigit() else name
 
 
 def truthy(value: Any) -> bool:

@@ -232,7 +232,7 @@ class _PluginBuilder:
 
 def _for_rows(change: ChangeEvent, touch: Touch) -> Decorate:
     """Return a function that changes events in a table; ``touch``: the fields."""
-    names = tuple(sorted(touch.tops()))
+    names = tuple(sorted({*touch.tops(), "tags"}))  # the failure tag
 
     def change_rows(table: Table, rows: Rows) -> None:
         events = table.take(rows, names)

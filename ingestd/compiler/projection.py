@@ -32,9 +32,9 @@ def project(bound: BoundPipeline, conditions: Iterable[str]) -> Projection:
         if step_touch.unknown:
             reasons.append(f"{step.name}: {step_touch.unknown}")
     tops = touch.tops() | ALWAYS
-    foreign = sorted(name for name in tops if not name.isascii())
-    if foreign:  # the decoder finds only keys of ASCII letters
-        reasons.append(f"the name of the field {foreign[0]!r} is not ASCII")
+    foreign = sorted(name for name in tops if not (name.isascii() and name.isprintable()) or {*name} & {'"', "\\"})
+    if foreign:  # the decoder finds only keys that stand in JSON as they are
+        reasons.append(f"the name of the field {foreign[0]!r} is not plain ASCII")
     if reasons:
         return Projection(touch, None, "; ".join(reasons))
     return Projection(touch, tops, "every plugin states its fields")

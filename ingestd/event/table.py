@@ -128,9 +128,12 @@ class Table:
         if len(ref.path) == 1:
             return column
         known = self._nested.get(ref)
-        if known is None or known[0] is not column or ref.top in self._owned:  # those are changed in place
-            known = self._nested[ref] = (column, [None if top is ABSENT else ref.inside(top) for top in column])
-        return known[1]
+        if known is not None and known[0] is column:
+            return known[1]
+        values = [None if top is ABSENT else ref.inside(top) for top in column]
+        if ref.top not in self._owned:  # else the column is changed in place
+            self._nested[ref] = (column, values)
+        return values
 
     def setter(self, ref: FieldRef) -> Callable[[int, Any], None]:
         """Return a function that sets a field, which may be nested, in a row. It raises what ``ref.set`` raises."""

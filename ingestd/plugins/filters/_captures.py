@@ -148,8 +148,8 @@ def _put(event: Event, ref: FieldRef, value: Any) -> None:
     old = ref.get(event)
     if old is not None and ref.path == ("@timestamp",):
         return  # not text in Logstash, so it is kept
-    if (new := _combined(old, value)) is not old:
-        ref.set(event, new)
+    if old is None or (new := _combined(old, value)) is not old:
+        ref.set(event, value if old is None else new)
 
 
 def _combined(old: Any, value: Any) -> Any:

@@ -12,8 +12,9 @@ def each_event(change: FilterFn, touch: Touch) -> ColumnsFn:
 
     def change_all(table: Table, rows: Rows, received_ns: int) -> Rows:
         events = table.take(rows, names)
-        passed = [row for row, event in zip(rows, events, strict=True) if change(event)]
-        table.put_back(rows, events, names)
-        return passed
+        try:
+            return [row for row, event in zip(rows, events, strict=True) if change(event)]
+        finally:  # what an event got before its failure stays
+            table.put_back(rows, events, names)
 
     return change_all

@@ -113,12 +113,11 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         _store_requests(table, matches)
         passed = [row for row, _ in lines] + [row for row, _ in matches]
         if others:
-            names = table.decoded_names
-            events = table.take([other[0] for other in others], names)
+            events = table.take([other[0] for other in others], table.decoded_names)
             for event, (row, text, line, goes_out) in zip(events, others, strict=True):
                 if change(event, text, line, goes_out, received_ns):
                     passed.append(row)
-            table.put_back([other[0] for other in others], events, names)
+            table.put_back([other[0] for other in others], events, {*table.decoded_names}.union(*events))
         return passed
 
     return access_line

@@ -64,10 +64,9 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         rows = [row for row in rows if loggers[row] is ABSENT or extras[row] is not ABSENT]
         if not rows:
             return rows
-        names = table.decoded_names
-        events = table.take(rows, names)
+        events = table.take(rows, table.decoded_names)
         passed = [row for row, event in zip(rows, events, strict=True) if change(event, received_ns)]
-        table.put_back(rows, events, names)
+        table.put_back(rows, events, {*table.decoded_names}.union(*events))
         return passed
 
     return log_fields
