@@ -77,7 +77,7 @@ class ImportCheckpoints:
         busy = ImportBusyError("another import runs on this data folder; wait for its end")
         with locked_file(self._folder / _LOCK, busy):
             for path in sorted(self._folder.glob(f"*-{self._destination}.json")):
-                with contextlib.suppress(msgspec.DecodeError):  # a damaged one counts as missing
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a damaged one counts as missing
                     checkpoint = msgspec.json.decode(path.read_bytes(), type=ImportCheckpoint)
                     self._known[checkpoint.stream_id] = checkpoint
             yield

@@ -77,7 +77,7 @@ class State:
         path = cls.path_in(data_dir)
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_File)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             found = _File()
         return cls(path, found.done, found.report, found.verified, found.backup_events, found.deleted)
 

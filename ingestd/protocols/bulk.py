@@ -179,7 +179,10 @@ def whole_reason(status: int, body: bytes) -> str:
 def _read_items(body: bytes, count: int) -> BulkResult:
     try:
         response = _decode_response(body)
-    except msgspec.DecodeError as error:  # also a ValidationError: not the response of a _bulk request
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+    ) as error:  # also a ValidationError: not the response of a _bulk request
         return BulkResult(Verdict.RETRY, reason=f"the response cannot be parsed: {error}")
     if len(response.items) != count or not all(len(entry) == 1 for entry in response.items):
         return BulkResult(Verdict.RETRY, reason=f"the response has {len(response.items)} items for {count} documents")

@@ -124,5 +124,5 @@ def _store_errors() -> Iterator[None]:
         raise RepositoryUnavailableError(str(error)) from None
     except ElasticError as error:
         raise StoreError(str(error)) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"the server's response cannot be read: {error}") from None

@@ -76,7 +76,7 @@ def with_usual_answers(method: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(*args, **kwargs)
-        except (KeyError, TypeError, AttributeError, IndexError, msgspec.DecodeError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, msgspec.DecodeError, UnicodeDecodeError) as error:
             text = "the server answers as neither Elasticsearch nor OpenSearch does; is something in between?"
             raise StoreError(f"{text} {error!r}") from error
 

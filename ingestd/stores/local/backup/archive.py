@@ -140,7 +140,7 @@ def decode(name: str, body: bytes) -> BackupManifest:
         if hashlib.sha256(checksummed.manifest).hexdigest() != checksummed.sha256:
             raise BackupError(f"the backup {name} is damaged: its manifest does not have its checksum")
         manifest = msgspec.json.decode(checksummed.manifest, type=BackupManifest)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
     names = [file.name for file in manifest.files]
     if invalid := [file_name for file_name in names if not _is_index_file(file_name)]:

@@ -47,6 +47,7 @@ from ingestd.stores.local.query.store import LocalStore
 from ingestd.stores.query import Query
 
 _REPOSITORIES = "repositories.json"
+_REQUIRED = {"fs": "location", "s3": "bucket"}
 _CHUNK_DOCUMENTS = 2000
 
 
@@ -339,8 +340,11 @@ def load_repositories(data_dir: Path) -> list[Repository]:
         repositories = msgspec.json.decode(path.read_bytes(), type=list[Repository])
     except FileNotFoundError:
         return []
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BackupError(f"{path} cannot be read: {error}") from None
+    for repository in repositories:
+        if (key := _REQUIRED[repository.kind]) not in repository.settings:
+            raise BackupError(f"{path} cannot be read: repository {repository.name!r} has no {key!r}")
     return sorted(repositories, key=lambda repository: repository.name)
 
 

@@ -55,7 +55,7 @@ def read_metadata(folder: Path) -> IndexMetadata | None:
     """Return the metadata of an index, None if it has none yet or does not exist."""
     try:
         return msgspec.json.decode((folder / METADATA_NAME).read_bytes(), type=IndexMetadata)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None  # damaged or unreadable: treated as missing, so the index is backed up once more
 
 

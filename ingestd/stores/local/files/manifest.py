@@ -9,12 +9,14 @@ then read the manifest; whatever was sealed in between is then in the manifest.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
@@ -24,6 +26,7 @@ from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 
 NAME = "sealed.json"
 _VERSION = 1
+_CHECKSUM = re.compile(rb',\n  "checksum": "([0-9a-f]{64})"\n}\n\Z')
 _SEALED = re.compile(r"sealed-\d{1,9}\.parquet")
 
 
@@ -58,6 +61,11 @@ class DamagedManifestError(StoreError):
     """A manifest cannot be read, or names files that it must not name."""
 
 
+def number_of(name: str) -> int:
+    """Return the number in the name of a sealed file."""
+    return int(name[len("sealed-") : -len(".parquet")])
+
+
 def is_sealed_name(name: str) -> bool:
     """Return whether a file name is that of a sealed file: never a path, so never outside of the index folder."""
     return _SEALED.fullmatch(name) is not None
@@ -75,6 +83,10 @@ class Manifest:
     def holds(self, append_log: AppendLogName) -> bool:
         """Return whether an append log is sealed."""
         return append_log.number <= self.sealed.get(append_log.writer, 0)
+
+
+_KEYS = {entry.name for entry in fields(Manifest)}
+_FILE_KEYS = {entry.name for entry in fields(SealedFile)}
 
 
 def load(folder: Path | int) -> Manifest:
@@ -106,10 +118,16 @@ def load(folder: Path | int) -> Manifest:
 
 def decode(body: bytes, path: Path | str) -> Manifest:
     """Parse a manifest, the content of the file ``path``; see `load` for what it raises."""
+    checksum = _CHECKSUM.search(body)
+    if checksum and hashlib.sha256(body[: checksum.start()]).hexdigest() != checksum[1].decode():
+        raise DamagedManifestError(f"{path} is damaged: it does not have its checksum")
     try:
         manifest = msgspec.json.decode(body, type=Manifest)
-    except msgspec.MsgspecError as error:
+        reason = "" if checksum or manifest.version > _VERSION else _fault(msgspec.json.decode(body), manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedManifestError(f"{path} cannot be read: {error}") from error
+    if reason:
+        raise DamagedManifestError(f"{path} is damaged: {reason}")
     if manifest.version != _VERSION:
         raise StoreError(f"{path} was written by a newer version of ingestd")
     if invalid := [file.name for file in manifest.files if not is_sealed_name(file.name)]:
@@ -117,9 +135,24 @@ def decode(body: bytes, path: Path | str) -> Manifest:
     return manifest
 
 
+def _fault(found: dict[str, Any], manifest: Manifest) -> str:
+    """Return what is wrong with a manifest without a checksum, as older versions wrote it; empty if nothing is."""
+    if wrong := found.keys() ^ _KEYS:
+        return f"its key {min(wrong)!r} is unknown or missing"
+    for file in found["files"]:
+        if wrong := (file.keys() | {"sha256"}) ^ _FILE_KEYS:
+            return f"the key {min(wrong)!r} of a file is unknown or missing"
+    names = {file.name for file in manifest.files}
+    if len(names) < len(manifest.files):
+        return "it names a file twice"
+    used = max((number_of(file.name) for file in manifest.files if is_sealed_name(file.name)), default=0)
+    return "" if manifest.next > used else f"its next number, {manifest.next}, is that of a file it names"
+
+
 def encode(manifest: Manifest) -> bytes:
-    """Return a manifest as JSON."""
-    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    """Return a manifest as JSON; its last key is the checksum of everything before it."""
+    body = orjson.dumps(manifest, option=orjson.OPT_INDENT_2).removesuffix(b"\n}")
+    return body + b',\n  "checksum": "%b"\n}\n' % hashlib.sha256(body).hexdigest().encode()
 
 
 def contents(folder: Path) -> tuple[list[AppendLogName], Manifest]:

@@ -9,7 +9,6 @@ append log whose lines are in no sealed file is not sealed, whatever its number.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +16,9 @@ from typing import NamedTuple
 from ingestd.stores.base import StoreFullError
 from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import append_logs_in
-from ingestd.stores.local.files.manifest import Manifest, SealedFile, is_sealed_name
+from ingestd.stores.local.files.manifest import Manifest, SealedFile, is_sealed_name, number_of
 from ingestd.stores.local.files.parquet import ParquetWriter, SealedContent, UnreadableError
 from ingestd.stores.local.files.sealed_files import sha256
-
-_NUMBER = re.compile(r"sealed-(\d+)\.parquet")
 
 
 class Recovered(NamedTuple):
@@ -66,7 +63,7 @@ def recover(folder: Path, parquet: ParquetWriter) -> Recovered:
             folder / str(append_log), [folder / file.name for file in files]
         ):
             sealed[append_log.writer] = append_log.number - 1  # a writer that knew of no number has started over
-    highest = max((int(match[1]) for name in names if (match := _NUMBER.fullmatch(name))), default=0)
+    highest = max(map(number_of, names), default=0)
     return Recovered(Manifest(files, sealed, highest + 1), unreadable)
 
 

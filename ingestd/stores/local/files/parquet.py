@@ -130,7 +130,7 @@ class ParquetWriter:
         footer = self._run(f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = {literal(_KEY)}")
         try:
             sources = msgspec.json.decode(bytes(footer[0][0]), type=Sources) if footer else None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UnreadableError(f"the footer of {path} cannot be read: {error}") from None
         return SealedContent(stats, columns, sources)
 

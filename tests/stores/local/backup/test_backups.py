@@ -297,3 +297,16 @@ def test_an_index_that_is_marked_as_restored(site: BackedUpStore) -> None:
     assert set(site.backups.restored_indices()) == {INDEX}
     assert site.backups.backed_up_indices("repo") == {INDEX: name}
     assert not (site.root / "logstash-2019.05.16").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"), [(b"location", b"lFcatiBn", "has no 'location'"), (b"repository", b"rep\xefsitory", "")]
+)
+def test_a_wrong_byte_in_the_list_of_repositories(tmp_path: Path, old: bytes, new: bytes, reason: str) -> None:
+    found = BackedUpStore(tmp_path).backups
+    path = tmp_path / "data" / "repositories.json"
+    body = path.read_bytes()
+    assert old in body
+    path.write_bytes(body.replace(old, new))
+    with pytest.raises(BackupError, match=rf"repositories\.json cannot be read: .*{reason}"):
+        found.repositories()
