@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ingestd.files import locked_folder
 from ingestd.stores.base import StoreError, disk_error
-from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files import leftovers, manifest
 from ingestd.stores.local.files.append_log import end_of_lines
 from ingestd.stores.local.files.index_folder import undo_swap
 
@@ -118,6 +118,7 @@ def hard_link_snapshot(folder: Path) -> Iterator[HardLinkSnapshot]:
 
 
 def _link(folder: Path, links: Path) -> list[SnapshotFile]:
+    names = os.listdir(folder)  # noqa: PTH208 - first: what is sealed or merged later is then in the manifest
     append_logs, sealed = manifest.contents(folder)
     if not folder.is_dir():
         raise FileNotFoundError(folder)
@@ -129,9 +130,24 @@ def _link(folder: Path, links: Path) -> list[SnapshotFile]:
         with path.open("rb") as log:
             size = end_of_lines(log.fileno(), os.fstat(log.fileno()).st_size)
         files.append(SnapshotFile(path, size, None))
+    _check_leftovers(folder, links, sealed, names)
     own = links / manifest.NAME  # a copy: the sealer may have replaced the manifest since it was read
     own.write_bytes(manifest.encode(sealed))
     return [*files, SnapshotFile(own, own.stat().st_size, 0)]
+
+
+def _check_leftovers(folder: Path, links: Path, sealed: manifest.Manifest, names: list[str]) -> None:
+    """Raise StoreError if the folder has events that are no part of the index because its manifest is wrong."""
+    found = leftovers.candidates(names, sealed)
+    for name in found:
+        with contextlib.suppress(FileNotFoundError):  # the sealer removed it: its events are in another file
+            _linked(folder / name, links)
+    if unproven := leftovers.examine(links, sealed, found, links.parent / ".spill").unproven:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in unproven.items())
+        raise StoreError(
+            f"index {folder.name} is not backed up as long as its manifest is wrong: {reasons}; "
+            "the running daemon makes the manifest again from its files"
+        )
 
 
 def _linked(path: Path, links: Path) -> Path:

@@ -150,6 +150,23 @@ class ParquetWriter:
         (row,) = self._run(f"SELECT count(*) FROM ({rows})")
         return int(row[0])
 
+    def count_missing(self, file: Path, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
+        """Return how many rows of a sealed file are neither in some append logs nor in some other sealed files.
+
+        Raises:
+            UnreadableError: A file cannot be read.
+        """
+        others = []
+        if append_logs:
+            others.append(f"SELECT hash(doc, coalesce(TRY(id->>'$'), '')) FROM {append_log_rows(append_logs)}")
+        if files:
+            others.append(f"SELECT hash(doc, id) FROM read_parquet([{file_literals(files)}])")
+        rows = f"SELECT hash(doc, id) FROM read_parquet([{file_literals([file])}])"
+        if others:
+            rows += f" EXCEPT ALL ({' UNION ALL '.join(others)})"
+        (row,) = self._run(f"SELECT count(*) FROM ({rows})")
+        return int(row[0])
+
     def count_repeated(self, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
         """Return how many events have an id that another event before them has.
 

@@ -10,8 +10,7 @@ One process seals; writers and readers carry on meanwhile. For each index::
 
 Killed between any two steps, the index is as it was before step 4 or as it is after it, and the next pass removes the
 leftovers. The same holds when the disk is full. A manifest that is damaged or missing is made from the sealed files
-that can be read. All steps work relative to the open folder, so an index that was
-deleted, and perhaps created again, is never touched by a step that was meant for the old one.
+that can be read. All steps work relative to the open folder, so none touches an index that was created again meanwhile.
 """
 
 from __future__ import annotations
@@ -22,17 +21,18 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingestd.files import locked_file, sync_file, try_lock, write_synced
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError, disk_error
-from ingestd.stores.local.files import last_ids, manifest
+from ingestd.stores.local.files import last_ids, leftovers, manifest
 from ingestd.stores.local.files.append_log import repair_end
 from ingestd.stores.local.files.index_folder import remove_deleted
 from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in, index_folders
+from ingestd.stores.local.files.leftovers import Leftovers
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
 from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
 from ingestd.stores.local.files.parquet import (
@@ -200,7 +200,7 @@ class _Index:
         Raises:
             StoreError: Something failed, or a sealed file is damaged: then the others were merged all the same.
         """
-        self._clean(self._load_or_recover())
+        self._remove_leftovers(self._load_or_recover())
         while True:
             before = manifest.load(self._fd)
             with contextlib.ExitStack() as locks:
@@ -225,6 +225,10 @@ class _Index:
             reason = "it is missing"
         except DamagedManifestError as error:
             reason = str(error)
+        return self._recover(reason)
+
+    def _recover(self, reason: str) -> Manifest:
+        names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
         with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
             recovered, unreadable = recover(self._folder.path, parquet)
         for name in unreadable:
@@ -275,9 +279,8 @@ class _Index:
         if (newest and not idle) or not try_lock(fd):
             return None
         if repair := repair_end(self._folder.path / str(append_log), fd):
-            log.warning(
-                "an incomplete line at the end of an append log was moved to a file of its own", kept=repair.kept
-            )
+            text = "an incomplete line at the end of an append log was moved to a file of its own"
+            log.warning(text, kept=repair.kept)
         return os.fstat(fd).st_size
 
     def _seal(self, before: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
@@ -294,7 +297,7 @@ class _Index:
         after = dataclasses.replace(
             before, files=(*before.files, file), sealed={**before.sealed, **sealed}, next=before.next + 1
         )
-        self._commit(after)
+        self._commit(after, set(map(str, append_logs)))
         return NewFile(self._folder.index, file.name, tuple(map(str, append_logs)), file.events)
 
     def _due_for_merge(self, before: Manifest) -> list[SealedFile]:
@@ -326,12 +329,10 @@ class _Index:
                     raise
                 return None
             if stats.events != sum(file.events for file in files):
-                raise StoreError(
-                    f"{self._folder.path}: the files to be merged have other events than the manifest says"
-                )
+                raise StoreError(f"{self._folder.path}: files to be merged have other events than the manifest says")
         file = self._add(target, stats)
         others = tuple(file for file in before.files if file not in files)
-        self._commit(dataclasses.replace(before, files=(*others, file), next=before.next + 1))
+        self._commit(dataclasses.replace(before, files=(*others, file), next=before.next + 1), set(sources.merged))
         return NewFile(self._folder.index, file.name, tuple(source.name for source in files), file.events)
 
     def _find_faults(self, files: Sequence[SealedFile]) -> bool:
@@ -357,24 +358,15 @@ class _Index:
         sync_file(path)
         size, checksum = path.stat().st_size, sha256(path)
         os.rename(path, path.name, dst_dir_fd=self._fd)
-        return SealedFile(
-            path.name,
-            stats.events,
-            stats.untimed,
-            stats.first,
-            stats.last,
-            size,
-            stats.raw_bytes,
-            CORE_FIELDS,
-            checksum,
-        )
+        times = stats.first, stats.last
+        return SealedFile(path.name, stats.events, stats.untimed, *times, size, stats.raw_bytes, CORE_FIELDS, checksum)
 
-    def _commit(self, after: Manifest) -> None:
-        """Replace the manifest, then remove the files that it does not name."""
+    def _commit(self, after: Manifest, replaced: Collection[str]) -> None:
+        """Replace the manifest, then remove the files whose events are in the new one."""
         os.fsync(self._fd)  # first: the files that the manifest names
         self._write(manifest.NAME, manifest.encode(after))
         os.fsync(self._fd)
-        self._clean(after)
+        self._clean(after, replaced)
 
     def _write(self, name: str, body: bytes) -> None:
         """Write a file in one step: durable first, then under its name."""
@@ -382,12 +374,27 @@ class _Index:
         write_synced(temporary, body)
         os.rename(temporary, name, dst_dir_fd=self._fd)
 
-    def _clean(self, before: Manifest) -> None:
-        """Unlink append logs that are sealed, and files that a crash left before the manifest named them."""
-        named = {file.name for file in before.files}
-        named |= {last_ids.file_name(writer, number) for writer, number in before.sealed.items()}
+    def _clean(self, after: Manifest, replaced: Collection[str]) -> None:
+        """Unlink the files that the last step has put into a new one, and ids that are no longer needed."""
+        needed = {last_ids.file_name(writer, number) for writer, number in after.sealed.items()}
         for name in os.listdir(self._fd):  # noqa: PTH208 - a descriptor
-            append_log = AppendLogName.parse(name)
-            ours = name.startswith(("sealed-", "ids-"))
-            if (ours and name not in named) or (append_log is not None and before.holds(append_log)):
+            if name in replaced or (name.startswith("ids-") and name not in needed):
                 os.unlink(name, dir_fd=self._fd)
+
+    def _remove_leftovers(self, before: Manifest) -> None:
+        """Unlink what an interrupted step left, once it is shown that the index has all its events.
+
+        If it has not, the manifest is wrong, and made from the sealed files as a damaged one is. What is in no manifest
+        then either is kept under another name.
+        """
+        found = self._examine(before)
+        if found.unproven:
+            before = self._recover("; ".join(f"{name}: {reason}" for name, reason in found.unproven.items()))
+            found = self._examine(before)
+            for name in filter(manifest.is_sealed_name, found.unproven):
+                os.rename(name, DAMAGED_PREFIX + name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        self._clean(before, found.proven)
+
+    def _examine(self, before: Manifest) -> Leftovers:
+        names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
+        return leftovers.examine(self._folder.path, before, names, self._scratch / "spill", self._policy.memory_bytes)

@@ -21,6 +21,7 @@ from ingestd.stores.local.backup import archive, backups
 from ingestd.stores.local.backup.archive import ArchivedFile, BackupManifest
 from ingestd.stores.local.backup.backups import LocalBackups
 from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files.manifest import Manifest
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.stores.local.damage import (
     AFTER,
@@ -51,7 +52,7 @@ def backups_of(data_dir: Path) -> LocalBackups:
 
 CASES = [
     *(("sealed-00001.parquet", fault) for fault in FAULTS),
-    *(("sealed.json", fault) for fault in [*FAULTS, names_outside] if fault is not Path.unlink),
+    *(("sealed.json", fault) for fault in [*FAULTS, names_outside]),
     *(("tail-w0-00003.ndjson", fault) for fault in [zeroed, link_outside, folder_instead]),
 ]
 
@@ -72,6 +73,17 @@ def test_a_damaged_day_is_not_backed_up_and_not_deleted(tmp_path: Path, name: st
     for snapshot in found.snapshots("repo"):
         assert found.verify("repo", snapshot.name) == []
         assert found.restore("repo", [snapshot.name], snapshot.index) == EVENTS
+
+
+@pytest.mark.parametrize("wrong", [Manifest(), Manifest(sealed={"w0": 9}, next=9)], ids=["names_nothing", "seals_all"])
+def test_a_day_whose_manifest_names_too_little(tmp_path: Path, wrong: Manifest) -> None:
+    folder = fill(tmp_path)
+    (folder / manifest.NAME).write_bytes(manifest.encode(wrong))
+    found = backups_of(tmp_path)
+    with pytest.raises(StoreError, match=r"is not backed up .*sealed-00001\.parquet"):
+        found.back_up("repo", DAMAGED, NOW)
+    seal_once(store_root(tmp_path), Policy())
+    assert found.back_up("repo", DAMAGED, NOW).events == EVENTS
 
 
 @pytest.mark.parametrize("fault", [zeroed, Path.unlink])
