@@ -191,7 +191,7 @@ def test_journal_has_priorities(machine: Machine, service: Service) -> None:
     machine.sh(f"kill -KILL {service.children()[0]}")
     wait_until(lambda: "a worker ended and is being restarted" in machine.journal(), "the supervisor to notice")
     errors = machine.journal("--priority", "err")
-    assert "/etc/ingestd/ingestd.toml:5: error: " in errors
+    assert "/etc/ingestd/ingestd.toml:5:12: error: " in errors
     assert "a worker ended and is being restarted" in errors
     assert "INFO" not in errors
     assert "<3>" not in machine.journal()

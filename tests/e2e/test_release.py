@@ -85,7 +85,11 @@ def test_makefile_of_the_sdist_works(dist: Path, tmp_path: Path) -> None:
     [folder] = tmp_path.iterdir()
     assert "Usage: ingestd run" in run(["make", "run", "ARGS=--help"], folder)
     checks = ["tests/test_packaging.py", "tests/test_docs.py", "tests/test_layers.py"]
-    run([sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *checks], folder, PYTHONPATH=str(folder))
+    run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", f"--basetemp={folder / 'tmp'}", *checks],
+        folder,
+        PYTHONPATH=str(folder),
+    )
 
 
 def test_another_python_than_this_is_there() -> None:
