@@ -226,6 +226,7 @@ def test_commands_of_root_leave_no_files_of_root(machine: Machine) -> None:
     machine.sh("chmod a+r /tmp/events.ndjson && ingestd import /tmp/events.ndjson")
     machine.sh("ingestd repository add nightly --type fs --location /var/lib/ingestd/backup")
     machine.sh("ingestd backup today && ingestd prune --dry-run && ingestd deadletters list && ingestd search")
+    machine.sh("ingestd repository remove nightly")
     assert machine.sh("find /var/lib/ingestd ! -user ingestd") == ""
 
 
@@ -252,7 +253,7 @@ def test_repository_outside_of_the_state_folder(machine: Machine, service: Servi
     done = machine.try_sh(f"{as_daemon(service)} {add}")
     assert done.returncode == 1
     assert "ReadWritePaths=/srv/backup" in done.stderr
-    machine.sh(add)
+    machine.sh(f"{add} && ingestd repository remove outside")
 
 
 def test_the_daemon_can_write_its_data_only(machine: Machine, service: Service) -> None:
