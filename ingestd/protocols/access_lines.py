@@ -88,7 +88,7 @@ def parse_access_line(text: str) -> AccessLine | None:
             method, path, status, size, tail = match.groups()
             return method, path, status, size, _details(tail) if tail else None
     elif first == "H":
-        if line := _channels(text, 0, ""):
+        if line := _channels(text, 0, "") or (None if text.isascii() else _raw(text)):
             return line
     elif first in _BRACKETS:
         return _bracketed(text)

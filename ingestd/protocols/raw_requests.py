@@ -13,8 +13,8 @@ from urllib.parse import quote_from_bytes
 _METHOD = "[A-Z][A-Z-]{1,30}"
 _PRINTABLE = bytes(range(0x21, 0x7F)).decode()
 _RAW = re.compile(
-    rf'(?P<quoted>"{_METHOD} )(?P<path>[!-~]*[^\0-\x7f][^\0- ]*)(?= HTTP/)'
-    rf"|(?P<plain>\] {_METHOD} )(?P<text>[!-~]*[^\0-\x7f][^\0- ]*)(?= => generated )"
+    rf'(?P<quoted>"{_METHOD} )(?P<path>[!-~]*[^\0-\x7f][^\0- ]*)(?= HTTP/|" [0-9]{{3}} )'
+    rf"|(?P<plain>(?:\] |\AHTTP ){_METHOD} )(?P<text>[!-~]*[^\0-\x7f][^\0- ]*)(?= => generated | [0-9]{{3}} \[)"
 )
 _C1 = re.compile("[\x80-\x9f]")  # no readable text has these
 
