@@ -30,6 +30,15 @@ def check_index(index: str) -> None:
         raise InvalidIndexError(index, "it has capital letters")
 
 
+def is_index(name: str) -> bool:
+    """Return whether ``name`` is a valid index name, see ``check_index``."""
+    try:
+        check_index(name)
+    except InvalidIndexError:
+        return False
+    return True
+
+
 def check_target(name: str) -> None:
     """Reject what no server accepts as the target of a document.
 

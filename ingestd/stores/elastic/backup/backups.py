@@ -36,7 +36,7 @@ from ingestd.stores.elastic.backup.snapshots import (
     read_snapshot,
     repository_body,
 )
-from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.client import LONG_SECONDS, ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticError, ElasticUnavailable
 from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -52,7 +52,6 @@ _TEMPORARY_PREFIX = "ingestd-tmp-"
 """Prefix of temporary indices; the next run finishes or removes what an interrupted one leaves of them."""
 
 _REPLACE = "use --overwrite to replace it, or --rename PREFIX to keep both"
-_LONG_SECONDS = 6 * 3600.0
 _POLL_SECONDS = 0.5
 
 
@@ -240,7 +239,7 @@ class ElasticBackups:
         self._remove_old_temporaries()
         try:
             answer = self._call(
-                self._slow_api.snapshot.restore(
+                self._client.slow_api.snapshot.restore(
                     repository=repository,
                     snapshot=snapshot.name,
                     indices=snapshot.index,
@@ -315,7 +314,7 @@ class ElasticBackups:
                 self._delete_index(index)
             if index and index not in self._uuids():
                 self._clone(temporary, index, meta.get("restored_from", ""))
-            if index or time.time() - created > _LONG_SECONDS:
+            if index or time.time() - created > LONG_SECONDS:
                 self._delete_index(temporary)
 
     def _uuids(self) -> dict[str, str]:
@@ -346,11 +345,6 @@ class ElasticBackups:
     @property
     def _api(self) -> AsyncElasticsearch:
         return self._client.api
-
-    @property
-    def _slow_api(self) -> AsyncElasticsearch:
-        """The client for requests that may take hours."""
-        return self._client.api.options(request_timeout=_LONG_SECONDS)
 
     def _call(self, request: Coroutine[Any, Any, ApiResponse[Any]]) -> Any:
         """Wait for the parsed response to a request of the official client.

@@ -19,8 +19,6 @@ _JSON = {"accept": "application/json", "content-type": "application/json"}
 _COPY_TARGET = "copied_from"
 """In ``_meta`` of an index that is being copied to, so that one that is not complete is recognised."""
 
-_LONG_SECONDS = 6 * 3600.0
-
 Call = Callable[[Coroutine[Any, Any, "ApiResponse[Any]"]], Any]
 
 
@@ -115,7 +113,7 @@ class IndexAdmin:
         settings = {"index": _copied_settings(described["settings"]["index"])}
         self.create(index, settings, {document_type: started} if document_type else started, aliases)
         body = {"source": {"index": source, "size": 1000}, "dest": {"index": index, "op_type": "create"}}
-        request = self._slow_api.perform_request("POST", "/_reindex?refresh=true", headers=_JSON, body=body)
+        request = self._client.slow_api.perform_request("POST", "/_reindex?refresh=true", headers=_JSON, body=body)
         if failures := self._call(request)["failures"]:
             raise BackupError(f"index {source} cannot be copied to {index}: {str(failures[0])[:300]}")
         self.set_meta(index, meta.get("ingestd", {}))
@@ -151,17 +149,13 @@ class IndexAdmin:
         return settings, mappings
 
     def _wait_for_shards(self, index: str) -> None:
-        health = self._slow_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
+        health = self._client.slow_api.cluster.health(index=index, wait_for_status="yellow", timeout="10m")
         if self._call(health).get("timed_out"):
             raise BackupError(f"index {index} is not ready after 10 minutes")
 
     @property
     def _api(self) -> AsyncElasticsearch:
         return self._client.api
-
-    @property
-    def _slow_api(self) -> AsyncElasticsearch:
-        return self._client.api.options(request_timeout=_LONG_SECONDS)
 
 
 def _copied_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,9 @@ class BulkAnswer:
     retry_after: float | None = None
 
 
+LONG_SECONDS = 6 * 3600.0
+
+
 class ElasticClient:
     """A pool of connections to the nodes of one cluster; safe for concurrent use within one event loop.
 
@@ -78,6 +81,11 @@ class ElasticClient:
 
                 self._client = connect(self._options)
             return self._client
+
+    @property
+    def slow_api(self) -> AsyncElasticsearch:
+        """The same for requests that may take hours, up to ``LONG_SECONDS``."""
+        return self.api.options(request_timeout=LONG_SECONDS)
 
     def connect(self) -> None:
         """Prepare for requests, as the first one would, to find invalid files at the start.

@@ -27,8 +27,8 @@ import msgspec
 
 from ingestd.files import open_synced
 from ingestd.stores.backups import BackupError, Progress, Snapshot
-from ingestd.stores.base import InvalidIndexError, disk_error
-from ingestd.stores.index_names import check_index, day_of
+from ingestd.stores.base import disk_error
+from ingestd.stores.index_names import day_of, is_index
 from ingestd.stores.local.backup.hard_link_snapshot import SnapshotFile
 from ingestd.stores.local.backup.object_store import ObjectStore
 from ingestd.stores.local.files import manifest as manifest_file
@@ -104,7 +104,7 @@ def damaged_key(key: str) -> str:
 def snapshot_of(key: str) -> Snapshot | None:
     """Return the backup that the key of a manifest describes; None for any other key."""
     match = _NAME.fullmatch(key.rpartition("/")[2])
-    if match is None or not _is_index(match["index"]):
+    if match is None or not is_index(match["index"]):
         return None
     try:
         time = datetime.datetime.strptime(match["time"], "%Y%m%d%H%M%S").replace(tzinfo=datetime.UTC)
@@ -147,7 +147,7 @@ def decode(name: str, body: bytes) -> BackupManifest:
         raise BackupError(f"the backup {name} is damaged: {invalid[0]!r} is not a file of an index")
     if len(set(names)) < len(names) or not all(_SHA256.fullmatch(file.sha256) for file in manifest.files):
         raise BackupError(f"the backup {name} is damaged: its manifest is not one of ingestd")
-    if not _is_index(manifest.index):
+    if not is_index(manifest.index):
         raise BackupError(f"the backup {name} is damaged: {manifest.index!r} is not the name of an index")
     if manifest.format != BackupManifest.__struct_defaults__[-1]:
         raise NewerBackupError(f"the backup {name} was made by a newer version of ingestd")
@@ -157,14 +157,6 @@ def decode(name: str, body: bytes) -> BackupManifest:
 def _is_index_file(name: str) -> bool:
     """Return whether a backup may have a file of this name; it is never a path, so never outside of the index."""
     return name == manifest_file.NAME or is_sealed_name(name) or AppendLogName.parse(name) is not None
-
-
-def _is_index(name: str) -> bool:
-    try:
-        check_index(name)
-    except InvalidIndexError:
-        return False
-    return True
 
 
 class ProgressCounter:

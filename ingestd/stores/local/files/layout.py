@@ -36,8 +36,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingestd.stores.base import InvalidIndexError
-from ingestd.stores.index_names import check_index, day_of
+from ingestd.stores.index_names import day_of, is_index
 
 MAX_DOCUMENT_BYTES = 16 << 20
 """Longest line that DuckDB accepts; its buffers have this size."""
@@ -123,12 +122,4 @@ def index_folders(root: Path) -> list[IndexFolder]:
         names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [IndexFolder(root / name, name, day_of(name)) for name in names if _is_index(name)]
-
-
-def _is_index(name: str) -> bool:
-    try:
-        check_index(name)
-    except InvalidIndexError:
-        return False
-    return True
+    return [IndexFolder(root / name, name, day_of(name)) for name in names if is_index(name)]

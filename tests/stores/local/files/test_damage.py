@@ -16,6 +16,7 @@ from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest, sealer
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Query
+from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
 
 INDEX, OTHER = "logstash-2026.11.22", "logstash-2026.11.23"
 NOW = Policy(idle_s=0)
@@ -45,30 +46,6 @@ def sealed_twice(root: Path) -> Path:
     seal_once(root, NOW)
     append(root, 150, 7)
     return root / INDEX
-
-
-def cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def zeroed(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 3 : len(data) // 3 + 300] = bytes(300)
-    path.write_bytes(data)
-
-
-def garbage(path: Path) -> None:
-    path.write_bytes(b"\xff garbage" * 40)
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def link_outside(path: Path) -> None:
-    target = path.parent.parent / "outside"
-    path.rename(target)
-    path.symlink_to(target)
 
 
 def another_name(path: Path) -> None:
