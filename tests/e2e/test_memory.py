@@ -49,9 +49,9 @@ def importing(folder: Path, path: Path, config: Path) -> Iterator[subprocess.Pop
 
 
 def peak_mb(pid: int) -> int:
-    """Return the most resident memory that a process has had, in megabytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+    """Return the most resident memory that a process has had, in megabytes; 0 of one that has ended."""
+    _, _, peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")
+    return int(peak.split()[0]) // 1024 if peak else 0
 
 
 def rests(process: subprocess.Popen[bytes]) -> bool:
