@@ -66,7 +66,7 @@ class Table:
         self._parents: dict[int, int] = {}
         self._nested: dict[FieldRef, tuple[Column, Column]] = {}
         self._failed = False
-        self._any_whole = columns is None or None in raws
+        self._any_whole = columns is None or not all(raws)
 
     @classmethod
     def of_events(cls, events: Sequence[Event], keys: Sequence[Key]) -> Table:
@@ -189,16 +189,24 @@ class Table:
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
         """Take over the fields ``names`` of events that ``take`` returned, and all fields of whole ones."""
         for name in names:
-            self._store(name, rows, [event.get(name, ABSENT) for event in events])
+            self.replace(name, rows, [event.get(name, ABSENT) for event in events])
         if self._any_whole:
             wholes = {row: event for row, event in zip(rows, events, strict=True) if self.events[row] is not None}
             for row, event in wholes.items():
                 self.events[row] = event
             for name in self._columns.keys() - names if wholes else ():
-                self._store(name, [*wholes], [event.get(name, ABSENT) for event in wholes.values()])
+                self.replace(name, [*wholes], [event.get(name, ABSENT) for event in wholes.values()])
 
-    def _store(self, name: str, rows: Rows, values: list[Any]) -> None:
-        """Set a field, but leave its column as it was decoded if nothing changes."""
+    def fill(self, name: str, rows: Rows, values: Sequence[Any]) -> None:
+        """Set a field in those of ``rows`` that lack it; ``ABSENT`` among ``values`` sets nothing."""
+        held = self.pick(self.column(name), rows)
+        if is_absent(held):
+            self.replace(name, rows, [*values])
+        else:
+            self.replace(name, rows, [new if old is ABSENT else old for old, new in zip(held, values, strict=True)])
+
+    def replace(self, name: str, rows: Rows, values: list[Any]) -> None:
+        """Set a field in ``rows``, but leave its column as it was decoded if nothing changes."""
         if all(map(is_, self.pick(self.column(name), rows), values)):
             return
         if self._is_all(rows):
@@ -278,9 +286,9 @@ class Table:
                 b"" if raw is None else raw + b"," + added[1:] if added != b"{}" else raw + b"}"
                 for raw, added in zip(raws, lines, strict=False)  # after the last line end, one more
             ]
-        for position, raw in enumerate(raws):
-            if raw is None or position in rewritten:
-                texts[position] = _document(self.whole(rows[position]))
+        wholes = [position for position, raw in enumerate(raws) if raw is None] if self._any_whole else ()
+        for position in rewritten.union(wholes):
+            texts[position] = _document(self.whole(rows[position]))
         return texts
 
     def _additions(self, rows: Rows, *, every: bool) -> tuple[tuple[str, ...], list[Column], set[int]]:
@@ -292,7 +300,7 @@ class Table:
             if column is decoded or name == "@metadata":
                 continue
             new, old = (column, decoded) if every else ([column[row] for row in rows], [decoded[row] for row in rows])
-            if old.count(ABSENT) != len(rows):
+            if not is_absent(old):
                 # Values are never changed in place (see ``Event``), so identity shows whether one was replaced.
                 same = [*map(is_, new, old)]
                 rewritten.update(n for n, kept in enumerate(same) if not kept and old[n] is not ABSENT)
@@ -311,6 +319,12 @@ class Table:
             full.pop(name, None)
         full.update(event)
         return full
+
+
+def is_absent(column: Column) -> bool:
+    """Return whether no event has the field of ``column``."""
+    # Counting what is identical is fast, comparing other values is not.
+    return not column or (column[0] is ABSENT and column[-1] is ABSENT and column.count(ABSENT) == len(column))
 
 
 def _set(event: Event, name: str, value: Any) -> None:

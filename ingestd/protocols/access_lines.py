@@ -21,7 +21,8 @@ Sources: the default formats in the sources of the servers, nginx's ``log_format
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ingestd.display import readable_backslashes
 from ingestd.protocols.raw_requests import encode_raw_paths, percent_escapes, readable_quotes, writes_escapes
@@ -44,6 +45,8 @@ class AccessDetails(NamedTuple):
 AccessLine = tuple[str, str, str, str, AccessDetails | None]
 """``(method, path, status, size, details)``: path with its query; size is digits, ``-`` or empty."""
 
+_NO_LINE: AccessLine = ("", "", "", "", None)
+
 _METHOD = "([A-Z][A-Z-]{1,30})"
 _HTTP = "HTTP/[0-9.]+"
 _PATH = "([!-~]+)"  # the slow way of paths with other characters: `_raw`
@@ -52,7 +55,9 @@ _SIZE = "([0-9]+|-)"
 _ESCAPED = r"""((?:[^"\\]|\\.)*+)"""
 _TIME = r"\[([^\]\n]{10,40})\]"
 
-_QUOTED = re.compile(rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS} {_SIZE}(.*)').match
+_QUOTED_LINE = rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS} {_SIZE}(.*)'
+_QUOTED = re.compile(_QUOTED_LINE).match
+_QUOTED_LINES = re.compile(rf"^(?:{_QUOTED_LINE}|.*)", re.MULTILINE).findall
 _COMMON = re.compile(
     rf"(?:\S+:[0-9]+ (?=\S+ \S+ \S+ \[))?"  # the virtual host
     rf'((?:[^\s,]+, )*\S*) \S+ \S+ {_TIME} "(?:{_METHOD} {_PATH}(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
@@ -78,6 +83,25 @@ _LEADING_TIME = re.compile(
     r"(?: ?(Z|[+-][0-9]{2}:?[0-9]{2})(?![0-9:]))?"
 ).match
 _NO_TEXT = ("-", "")
+
+
+def parse_access_lines(texts: Sequence[Any]) -> list[AccessLine]:
+    """Return the parts of the access line in each text, without a method (and all else) where it is none.
+
+    Those of Django's runserver are found at once, which takes half the time.
+    """
+    try:
+        lines = _QUOTED_LINES("\n".join(texts))
+    except TypeError:  # not all of them are texts
+        lines = []
+    if len(lines) != len(texts):  # some have several lines, of which the first counts
+        firsts = [text.partition("\n")[0] if type(text) is str else "" for text in texts]
+        lines = _QUOTED_LINES("\n".join(firsts))
+    for number, line in enumerate(lines):
+        if line[4] or not line[0]:
+            text = texts[number]
+            lines[number] = (type(text) is str and parse_access_line(text)) or _NO_LINE
+    return lines
 
 
 def parse_access_line(text: str) -> AccessLine | None:

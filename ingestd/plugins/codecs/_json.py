@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from io import BytesIO
 from itertools import accumulate
+from operator import itemgetter
 from typing import Annotated, Any, TypedDict
 
 import msgspec
@@ -34,6 +35,10 @@ _MAX_DAYS = 10_000
 _all_milliseconds = re.compile(
     r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z)*+"
 ).fullmatch
+
+_day = itemgetter(slice(_DAY))
+_first, _last_but_one = itemgetter(0), itemgetter(-2)
+_OPEN, _CLOSE = {ord("{")}, {ord("}")}
 
 _ORIGINAL = FieldRef("[event][original]")
 
@@ -132,7 +137,7 @@ class JsonDecoder:
 
     def _all_canonical(self, stamps: Sequence[str]) -> bool:
         """Return whether all timestamps are canonical with milliseconds; False if each must be checked."""
-        days = {stamp[:_DAY] for stamp in stamps}
+        days = {*map(_day, stamps)}
         if not days <= self._days:
             if len(self._days) > _MAX_DAYS:
                 self._days.clear()
@@ -226,8 +231,12 @@ def _open_records(lines: list[bytes]) -> list[bytes | None] | None:
 
     A record that spans lines leaves a line that does not start and end as an object does.
     """
-    starts, ends = {line[:1] for line in lines}, {line[-2:-1] for line in lines}
-    if starts == {b"{"} and ends == {b"}"} and lines[-1].endswith(b"\n"):
+    if (
+        lines
+        and lines[-1].endswith(b"}\n")
+        and {*map(_first, lines)} == _OPEN
+        and {*map(_last_but_one, lines)} == _CLOSE
+    ):
         return [line[:-2] for line in lines]
     texts = [line.strip() for line in lines]
     objects = {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}

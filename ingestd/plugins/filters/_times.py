@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ingestd.event.fields import Event
 from ingestd.event.times.epochs import parse_tai64n, parse_unix, parse_unix_ms
 from ingestd.event.times.iso8601 import parse_iso8601
 from ingestd.event.times.joda_parse import compile_joda_parse
@@ -110,11 +109,12 @@ _LINE_FORMATS = (
 _SPACE_BEFORE_OFFSET = re.compile(r"(?<=[0-9]) (?=[+-][0-9]{2}:?[0-9]{2}\Z)")
 
 
-def line_timestamper(timezone: str) -> Callable[[Event, str, int], None]:
+def line_timestamper(timezone: str) -> Callable[[Any, str, int], Any]:
     """Return a function that makes the time of a line the timestamp of an event, if that came without one.
 
-    Its arguments are the event, the time in one of the forms that servers and loggers write, and the time of receipt,
-    which is the timestamp that a codec gives to records without one. A text that is no time changes nothing.
+    Its arguments are the timestamp of the event, the time in one of the forms that servers and loggers write, and the
+    time of receipt, which is the timestamp that a codec gives to records without one. It returns the right timestamp;
+    a text that is no time changes nothing.
 
     Args:
         timezone: The zone of times that name none; empty: that of this machine.
@@ -123,17 +123,21 @@ def line_timestamper(timezone: str) -> Callable[[Event, str, int], None]:
         ValueError: There is no such zone.
     """
     zone = find_zone(timezone) if timezone else machine_zone()
-    find_time = time_finder(time_readers(_LINE_FORMATS, zone, "en", MILLISECOND), MILLISECOND)
+    readers = map(_tidied, time_readers(_LINE_FORMATS, zone, "en", MILLISECOND))
+    find_time = time_finder([*readers], MILLISECOND)
     last_ns, received = -1, ""
 
-    def set_timestamp(event: Event, text: str, received_ns: int) -> None:
+    def timestamp(stamp: Any, text: str, received_ns: int) -> Any:
         nonlocal last_ns, received
         if received_ns != last_ns:
             last_ns, received = received_ns, from_epoch(received_ns / 1e9)
-        if event.get("@timestamp") != received:
-            return
-        stamp = find_time(_SPACE_BEFORE_OFFSET.sub("", text).replace("  ", " "), received_ns / 1e9)
-        if stamp is not None:
-            event["@timestamp"] = stamp
+        if stamp != received:
+            return stamp
+        return find_time(text, received_ns / 1e9) or stamp
 
-    return set_timestamp
+    return timestamp
+
+
+def _tidied(read: TimeReader) -> TimeReader:
+    """Return a reader of texts that may have blanks where the formats have none."""
+    return lambda text, now: read(_SPACE_BEFORE_OFFSET.sub("", text).replace("  ", " "), now)

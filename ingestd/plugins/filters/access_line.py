@@ -8,11 +8,12 @@ access line is a visit. The forms of the lines are in ``ingestd/protocols/access
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
-from ingestd.event.fields import Event, FieldRef
+from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._times import line_timestamper
@@ -22,7 +23,7 @@ from ingestd.protocols.access_lines import (
     AccessLine,
     access_time,
     leading_time,
-    parse_access_line,
+    parse_access_lines,
     unescaped,
 )
 from ingestd.protocols.access_records import FIELDS, parse_access_record
@@ -37,8 +38,8 @@ _SETS = frozenset([*_PARSED, "client_ip", "visit", "@timestamp", "message"])
 _CACHED_LOGGERS = 1000
 _MAX_DIGITS = 18  # of a size: more do not fit 64 bits
 
-Describe = Callable[[Event, AccessDetails, int], None]
-"""Sets the fields that not every server writes; the last argument is the time of receipt."""
+Describe = Callable[[Table, Rows, Sequence[AccessDetails], int], None]
+"""Sets the fields that not every server writes in some rows; the last argument is the time of receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,153 +85,103 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     If the record came without a timestamp, as plain text does, the time in the line becomes `@timestamp`: that of an
     access line, or an ISO 8601 time at the start of any other line.
     """
-    is_outgoing = _outgoing(options.outgoing_loggers)
-    change, again = _changer(options, again=context.again), context.again
+    is_outgoing, again = _outgoing(options.outgoing_loggers), context.again
+    describe = _describer(line_timestamper(options.timezone))
 
     def access_line(table: Table, rows: Rows, received_ns: int) -> Rows:
-        texts, loggers, requests = (
-            table.values(options.source),
-            table.column("logger_name"),
-            table.values(options.request),
+        texts, loggers = (
+            table.pick(column, rows) for column in (table.values(options.source), table.column("logger_name"))
         )
-        lines: list[tuple[int, AccessLine]] = []
-        matches: list[tuple[int, re.Match[str]]] = []
-        others: list[tuple[int, Any, AccessLine | None, bool]] = []
-        outgoing = {logger for logger in loggers if type(logger) is str and is_outgoing(logger)}
-        for row in rows:
-            text, logger = texts[row], loggers[row]
-            line = parse_access_line(text) if type(text) is str else None
-            if line is not None and type(logger) is not str and "\\" in text:
-                line = unescaped(text, line)
-            goes_out = bool(outgoing) and type(logger) is str and logger in outgoing
-            if line is None and logger is not ABSENT and (match := _parse_request(requests[row])):
-                matches.append((row, match))
-            elif line is None or line[4] is not None or goes_out or again:
-                others.append((row, text, line, goes_out))
-            else:
-                lines.append((row, line))
-        _store_lines(table, lines)
-        _store_requests(table, matches)
-        passed = [row for row, _ in lines] + [row for row, _ in matches]
-        if others:
-            events = table.take([other[0] for other in others], table.decoded_names)
-            for event, (row, text, line, goes_out) in zip(events, others, strict=True):
-                if change(event, text, line, goes_out, received_ns):
-                    passed.append(row)
-            table.put_back([other[0] for other in others], events, {*table.decoded_names}.union(*events))
-        return passed
+        lines: list[Any] = parse_access_lines(texts)
+        visits: list[Any] = [True] * len(lines)
+        unmatched = [number for number, line in enumerate(lines) if not line[0]]
+        if {*map(type, loggers)} != {str}:
+            lines = [*map(_unescaped, lines, texts, loggers)]
+        if outgoing := {logger for logger in loggers if type(logger) is str and is_outgoing(logger)}:
+            for number, logger in enumerate(loggers):
+                if type(logger) is str and logger in outgoing and lines[number][0]:
+                    lines[number], visits[number] = _NO_REQUEST, False
+        if again:
+            _remove_parsed(table, [row for row, line in zip(rows, lines, strict=True) if line[0]])
+        if unmatched:
+            request_of = _requests(table, options.request)
+            for number in unmatched:
+                lines[number], visits[number] = request_of(rows[number], texts[number])
+        methods, paths, statuses, sizes, details = zip(*lines, strict=True)
+        table.fill("method", rows, methods)
+        table.fill("request_path", rows, paths)
+        table.fill("visit", rows, visits)
+        _fill_numbers(table, rows, statuses, sizes)
+        if any(details):
+            described = [row for row, found in zip(rows, details, strict=True) if found]
+            describe(table, described, [found for found in details if found], received_ns)
+        return [*compress(rows, methods)]
 
     return access_line
 
 
-def _store_lines(table: Table, lines: list[tuple[int, AccessLine]]) -> None:
-    """Set the fields that every access line has, but none that is there, as ``_store`` does."""
-    methods, paths, visits = map(table.writable, ("method", "request_path", "visit"))
-    statuses, sizes = map(table.column, ("status_code", "bytes"))
-    for row, (method, path, status, size, _) in lines:
-        if methods[row] is ABSENT:
-            methods[row] = method
-        if paths[row] is ABSENT:
-            paths[row] = path
-        if statuses[row] is ABSENT:
-            statuses = table.writable("status_code")
-            statuses[row] = int(status)
-        if sizes[row] is ABSENT and size.isdecimal() and len(size) <= _MAX_DIGITS:
-            sizes = table.writable("bytes")
-            sizes[row] = int(size)
-        if visits[row] is ABSENT:
-            visits[row] = True
+_NO_REQUEST = (ABSENT, ABSENT, "", "", None)
 
 
-def _store_requests(table: Table, matches: list[tuple[int, re.Match[str]]]) -> None:
-    """Set the fields of Django's requests that were no visits."""
-    methods, paths, visits = map(table.writable, ("method", "request_path", "visit"))
-    for row, match in matches:
-        if methods[row] is ABSENT:
-            methods[row] = match[1]
-        if paths[row] is ABSENT:
-            paths[row] = match[3]
-        if visits[row] is ABSENT:
-            visits[row] = False
+def _unescaped(line: AccessLine, text: Any, logger: Any) -> AccessLine:
+    """Return a line without the escapes of nginx and Apache if it is not from Python's logging."""
+    return unescaped(text, line) if line[0] and type(logger) is not str and "\\" in text else line
 
 
-def _changer(options: Options, *, again: bool) -> Callable[[Event, Any, AccessLine | None, bool, int], bool]:
-    """Return a function that sets the fields of an event, given its text, the line in it, and whether that went out."""
-    describe = _describer(line_timestamper(options.timezone))
-    unmatched = _unmatched(options.request, describe)
-
-    def change(event: Event, text: Any, line: AccessLine | None, goes_out: bool, received_ns: int) -> bool:
-        if line is None:
-            return unmatched(event, text, received_ns)
-        if goes_out:
-            event.setdefault("visit", False)
-            return False
-        if again:
-            for field in _PARSED:
-                event.pop(field, None)
-        _store(event, line)
-        if line[4] is not None:
-            describe(event, line[4], received_ns)
-        return True
-
-    return change
+def _remove_parsed(table: Table, rows: Rows) -> None:
+    """Remove what a line is read for once more."""
+    for name in _PARSED if rows else ():
+        table.replace(name, rows, [ABSENT] * len(rows))
 
 
-def _parse_request(value: Any) -> re.Match[str] | None:
-    """Return the match of Django's request as text, None if it is not that."""
-    return _request_repr.fullmatch(value) if type(value) is str else None
+def _fill_numbers(table: Table, rows: Rows, statuses: Sequence[str], sizes: Sequence[str]) -> None:
+    """Set the status and the size where the lines have them, but neither if it is there."""
+    held = table.pick(table.column("status_code"), rows)
+    values = [int(text) if old is ABSENT and text else old for old, text in zip(held, statuses, strict=True)]
+    table.replace("status_code", rows, values)
+    held = table.pick(table.column("bytes"), rows)
+    values = [
+        int(text) if old is ABSENT and text.isdecimal() and len(text) <= _MAX_DIGITS else old
+        for old, text in zip(held, sizes, strict=True)
+    ]
+    table.replace("bytes", rows, values)
 
 
-def _store(event: Event, line: AccessLine) -> None:
-    """Set the fields that every access line has, but none that is there."""
-    method, path, status, size, _ = line
-    if "method" not in event:
-        event["method"] = method
-    if "request_path" not in event:
-        event["request_path"] = path
-    if "status_code" not in event:
-        event["status_code"] = int(status)
-    if "bytes" not in event and size.isdecimal() and len(size) <= _MAX_DIGITS:
-        event["bytes"] = int(size)
-    if "visit" not in event:
-        event["visit"] = True
+def _requests(table: Table, request: FieldRef) -> Callable[[int, Any], tuple[Any, Any]]:
+    """Return a function for the records without an access line in their text, given the row and the text.
 
+    It returns what the record says of a request, in the form of an access line, and its ``visit``.
+    """
+    loggers, requests, statuses = table.column("logger_name"), table.values(request), table.column("status_code")
+    signs = [table.column(name) for name in _ABOUT_REQUESTS]
 
-def _unmatched(request: FieldRef, describe: Describe) -> Callable[[Event, Any, int], bool]:
-    """Return a function for the records without an access line in their text."""
-
-    def unmatched(event: Event, text: Any, received_ns: int) -> bool:
-        if "logger_name" not in event:
-            if (line := parse_access_record(event)) is not None:
-                return _record(event, line, describe, received_ns)
+    def request_of(row: int, text: Any) -> tuple[Any, Any]:
+        details, logger = None, loggers[row]
+        if logger is ABSENT:
+            if (line := _record(table, row)) is not None:
+                return line, True
             if type(text) is str and (time := access_time(text) or leading_time(text)):
-                describe(event, AccessDetails(time=time), received_ns)
-        match = _parse_request(request.get(event))
-        if match is not None:
-            event.setdefault("method", match[1])
-            event.setdefault("request_path", match[3])
-        if _is_about_request(event, text):
-            event.setdefault("visit", False)
-        return match is not None
+                details = AccessDetails(time=time)
+        value = requests[row]
+        if type(value) is str and (match := _request_repr.fullmatch(value)):
+            return (match[1], match[3], "", "", details), False
+        about = any(column[row] is not ABSENT for column in signs) or (
+            logger is not ABSENT and statuses[row] is not ABSENT
+        )
+        if not about and type(text) is str and '"' in text:  # a line about an invalid request
+            about = access_time(text) != ""
+        return (ABSENT, ABSENT, "", "", details), False if about else ABSENT
 
-    return unmatched
-
-
-def _is_about_request(event: Event, text: Any) -> bool:
-    """Return whether a record without an access line is about a request, or a line about an invalid one."""
-    if not _ABOUT_REQUESTS.isdisjoint(event) or ("status_code" in event and "logger_name" in event):
-        return True
-    return type(text) is str and '"' in text and access_time(text) != ""
+    return request_of
 
 
-def _record(event: Event, line: AccessLine, describe: Describe, received_ns: int) -> bool:
-    """Set the fields of a JSON access record."""
-    _store(event, line)
-    if not event.get("message"):
-        event["message"] = " ".join(line[:3])
-    if line[4] is not None:
-        describe(event, line[4], received_ns)
-    return True
+def _record(table: Table, row: int) -> AccessLine | None:
+    """Return the parts of a JSON access record, which gets a message if it has none; None if it is not one."""
+    event = table.event(row)
+    line = parse_access_record(event)
+    if line is not None and not event.get("message"):
+        table.writable("message")[row] = " ".join(line[:3])
+    return line
 
 
 def _outgoing(loggers: list[str]) -> Callable[[str], bool]:
@@ -249,27 +200,29 @@ def _outgoing(loggers: list[str]) -> Callable[[str], bool]:
     return is_outgoing
 
 
-def _describer(set_timestamp: Callable[[Event, str, int], None]) -> Describe:
+def _describer(timestamp: Callable[[Any, str, int], Any]) -> Describe:
     """Return a function that sets the fields that not every server writes."""
     known, read = address_reader()
 
-    def describe(event: Event, details: AccessDetails, received_ns: int) -> None:
-        client, time, referrer, agent, forwarded, duration = details
-        if time:
-            set_timestamp(event, time, received_ns)
-        if referrer and "referrer" not in event:
-            event["referrer"] = referrer
-        if agent and "user_agent" not in event:
-            event["user_agent"] = agent
-        if duration is not None and "duration_ms" not in event:
-            event["duration_ms"] = duration
+    def describe(table: Table, rows: Rows, details: Sequence[AccessDetails], received_ns: int) -> None:
+        clients, times, referrers, agents, lists, durations = zip(*details, strict=True)
+        stamps = table.pick(table.column("@timestamp"), rows)
+        stamps = [timestamp(old, text, received_ns) if text else old for old, text in zip(stamps, times, strict=True)]
+        table.replace("@timestamp", rows, stamps)
+        table.fill("referrer", rows, [text or ABSENT for text in referrers])
+        table.fill("user_agent", rows, [text or ABSENT for text in agents])
+        table.fill("duration_ms", rows, [ABSENT if duration is None else duration for duration in durations])
         # A record with the header as a field has a better source than a line, where the client may be a proxy.
-        if (client or forwarded) and event.get("client_ip") is None and not any(name in event for name in _FORWARDED):
-            address, public = first_address(forwarded, read) if forwarded else (None, False)
-            if not public:
-                address = _client(client, known, read) or address
-            if address is not None:
-                event["client_ip"] = address
+        headers, held = [table.column(name) for name in _FORWARDED], table.column("client_ip")
+        for row, client, forwarded in zip(rows, clients, lists, strict=True):
+            lacks = held[row] is ABSENT or held[row] is None
+            if (client or forwarded) and lacks and all(column[row] is ABSENT for column in headers):
+                address, public = first_address(forwarded, read) if forwarded else (None, False)
+                if not public:
+                    address = _client(client, known, read) or address
+                if address is not None:
+                    held = table.writable("client_ip")
+                    held[row] = address
 
     return describe
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestd.event.fields import FieldRef
-from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.event.table import ABSENT, Rows, Table, is_absent
 from ingestd.plugins.filters._addresses import ParsedAddress, address_reader, first_address
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
@@ -46,34 +46,36 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     sources, target = options.source, checked(options.target)
     known, read = address_reader()
 
-    def find(text: str, first: str) -> ParsedAddress:
-        if first != "<":
+    def find(text: str) -> ParsedAddress:
+        if text[:1] != "<":
             return first_address(text, read)
-        before, *part = text.rsplit("'", 2)
-        if not part or not before.endswith(_PEER):
+        parts = text.rsplit("'", 2)
+        if len(parts) < 3 or not parts[0].endswith(_PEER):
             return None, False
-        return known[part[0]] if part[0] in known else read(part[0])
+        return known.get(parts[1]) or read(parts[1])
 
     def client_address(table: Table, rows: Rows, received_ns: int) -> Rows:
-        columns = [column for ref in sources if (column := table.values(ref)).count(ABSENT) < len(column)]
-        there, put, passed = table.values(target), table.setter(target), []
-        for row in rows:
-            if there[row] is not ABSENT and there[row] is not None:
-                continue
-            found = None
-            for column in columns:
+        there = table.values(target)
+        if not is_absent(there):
+            rows = [row for row in rows if there[row] is ABSENT or there[row] is None]
+        found: dict[int, str] = {}
+        left = rows
+        for column in (column for ref in sources if not is_absent(column := table.values(ref))):
+            searched, left = left, []
+            for row in searched:
                 text = column[row]
-                if type(text) is not str or (first := text[:1]) not in _FIRST_CHARS:
-                    continue
-                address, public = find(text, first)
-                if public or found is None:
-                    found = address
-                if public:
-                    break
-            if found is None:
-                continue
-            put(row, found)
-            passed.append(row)
+                if type(text) is str and text[:1] in _FIRST_CHARS:
+                    address, public = find(text)
+                    if public:
+                        found[row] = address  # type: ignore[assignment]  # it is one
+                        continue
+                    if address is not None and row not in found:
+                        found[row] = address
+                left.append(row)
+        put = table.setter(target)
+        passed = [row for row in rows if row in found]
+        for row in passed:
+            put(row, found[row])
         return passed
 
     return client_address

@@ -42,7 +42,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     formatter has them. A record without `@timestamp` gets the time in its `timestamp`, `time`, `asctime`, `ts` or
     `datetime`.
     """
-    set_timestamp = line_timestamper(options.timezone)
+    timestamp = line_timestamper(options.timezone)
     _, read = address_reader()
 
     def change(event: Event, received_ns: int) -> bool:
@@ -50,8 +50,8 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
             return False
         clients = clients_of(event)
         changed = conform(event)
-        if time := time_of(event):
-            set_timestamp(event, time, received_ns)
+        if (time := time_of(event)) and "@timestamp" in event:
+            event["@timestamp"] = timestamp(event["@timestamp"], time, received_ns)
         if clients and event.get("client_ip") is None:
             address, _ = first_address(",".join(clients), read)
             if address is not None:

@@ -132,7 +132,7 @@ def _cached(function: Callable[[str], T]) -> Callable[[str], T]:
 
 def _finder(options: Options) -> Callable[[str], str | None]:
     """Return a function that finds the word in a path with its query."""
-    values = _parameter(options.parameters, r"((?:[^&#;]|;(?![\w.%\[\]-]*=))*)")
+    values = _parameter(options.parameters, r"((?:[^&#;]++|;(?![\w.%\[\]-]*=))*+)")
     further_page = _parameter(options.page_parameters, r"(?:0*(?:[2-9][0-9]*|1[0-9]+)|last)(?![^&#;])")
     is_ignored = _cached(_path_filter(options))
     clean = _cached(_cleaner(options))
