@@ -22,9 +22,13 @@ PROMPT_SECONDS = 60.0
 def wait_until(holds: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
     """Return once ``holds()`` is true; fail with ``what`` if that takes too long."""
     deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
+    while True:
+        started = time.monotonic()
+        if holds():
+            return
+        now = time.monotonic()
+        assert now < deadline, f"waited {seconds} s for {what}"
+        time.sleep(max(0.02, 2 * (now - started)))  # what is waited for needs the processor more than the question
 
 
 async def eventually(holds: Callable[[], Any], what: str = "a condition") -> None:

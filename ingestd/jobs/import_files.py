@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
 from collections.abc import Callable
@@ -96,20 +97,19 @@ class _Zstd:
         self._new: Any = zstandard.ZstdDecompressor().decompressobj
         self._error = zstandard.ZstdError
         self._file, self._frame = file, None
-        self._ready = b""
+        self._ready = io.BytesIO()
 
     def read(self, size: int, /) -> bytes:
-        while not self._ready:
+        while not (part := self._ready.read(size)):
             data = self._file.read(_ZSTD_BYTES)
             if not data:
                 if self._frame is not None:
                     raise EOFError
                 return b""
             try:
-                self._ready = self._decompressed(data)
+                self._ready = io.BytesIO(self._decompressed(data))
             except self._error as error:
                 raise _DamagedError(str(error)) from None
-        part, self._ready = self._ready[:size], self._ready[size:]
         return part
 
     def _decompressed(self, data: bytes) -> bytes:

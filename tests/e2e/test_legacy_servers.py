@@ -177,7 +177,7 @@ def test_a_key_that_stands_twice(search_server: SearchServer, index_prefix: str,
 def test_a_server_that_is_not_supported(tmp_path: Path, version: bytes, sentence: str) -> None:
     with StubElasticsearch() as stub:
         stub.root = version, {}
-        with Daemon(tmp_path, elasticsearch=stub.url) as daemon:
+        with Daemon(tmp_path, elasticsearch=stub.url, shutdown_timeout="1s") as daemon:
             daemon.wait_for("the server takes nothing yet; events are kept until it does")
             daemon.send([{"n": 1}])
             daemon.wait_for_metric("ingestd_received_events_total", 1)

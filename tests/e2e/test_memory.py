@@ -24,10 +24,10 @@ _ZSTD_START, _ZSTD_END = b"\x28\xb5\x2f\xfd\x00\x38", b"\x01\x00\x00"
 _ZSTD_RLE = bytes([0x02, 0x00, 0x10]) + b"\n"
 """A block of 128 KiB of one byte, not the last one of its frame."""
 
-CONTENTS = {  # id: a file whose events, or whose content, would take gigabytes
+CONTENTS = {  # id: a file whose events, or whose content, would take far more than that
     "short_lines": b"{}\n" * 1_000_000,
     "gzip": gzip.compress(b"{}\n" * 1_000_000, 9) * 20,
-    "zstd": _ZSTD_START + _ZSTD_RLE * 16_000 + _ZSTD_END,
+    "zstd": _ZSTD_START + _ZSTD_RLE * 2_000 + _ZSTD_END,
     "lines_that_grow": b"0123456789\n" * 200_000,
 }
 GROW = 'filter { mutate { add_field => { "more" => "%s" } } }' % ("y" * 3000)
@@ -55,8 +55,9 @@ def peak_mb(pid: int) -> int:
 
 
 def rests(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether a process has ended, or has work no more."""
+    """Return whether a process has read all, or has work no more."""
     if process.poll() is not None:
+        assert process.returncode == 0
         return True
     before = cpu_seconds(process.pid)
     time.sleep(0.5)
