@@ -1,5 +1,5 @@
 # make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
-# make test     install what the tests need and run them, in a process for each core (ARGS="tests/config -x")
+# make test     install what the tests need and run them, in several processes (ARGS="tests/config -x")
 # make test-fast   the tests that need no server and no browser, with a fifth of the kills
 # make coverage    the same, and how much of the code they run
 # make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")

@@ -54,9 +54,14 @@ FIRST = (
     "tests/e2e/dashboard/",
     "tests/e2e/test_import_export.py",
 )
-LAST = ("tests/e2e/", "tests/stores/", "tests/lifecycle/", "tests/")
-"""The order of the files: what takes long comes early, so that no process is left alone with it at the end. The tests
-of the search servers come in between, when these have started."""
+"""What takes longest: no process is to be left alone with it at the end. Then come the tests of the search servers,
+which have started by then, and the rest."""
+
+END_TO_END = "tests/e2e/"
+LONG = ("tests/stores/", "tests/lifecycle/")
+"""Of the tests that are not end to end, those that come first."""
+
+_REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,8 +77,18 @@ def kill_steps(pytestconfig: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into an order in which several processes end at about the same time."""
+    """Put the tests into an order in which all processors have work, and all processes end at about the same time."""
+    places = _places([item.nodeid for item in items])
+    items.sort(key=lambda item: places[_file(item.nodeid)])
     items.sort(key=lambda item: _turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes ``-n auto`` is: the end-to-end tests leave one in four of their processors idle."""
+    cores = len(os.sched_getaffinity(0))
+    left_out = [Path(folder).resolve() for folder in config.option.ignore or ()]
+    return cores if (config.rootpath / END_TO_END) in left_out else cores + 1
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -83,7 +98,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
     config.option.loadscopereorder = False
     scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = lambda test: _server(test) or test.partition("::")[0]
+    scheduler._split_scope = lambda test: _server(test) or _file(test)
     return scheduler
 
 
@@ -159,7 +174,19 @@ def _server(test: str) -> str | None:
 def _turn(test: str) -> int:
     if _server(test):
         return len(FIRST)
-    for turn, start in enumerate(FIRST):
-        if test.startswith(start):
-            return turn
-    return len(FIRST) + 1 + next(turn for turn, start in enumerate(LAST) if test.startswith(start))
+    return next((turn for turn, start in enumerate(FIRST) if test.startswith(start)), _REST)
+
+
+def _places(tests: Iterable[str]) -> dict[str, float]:
+    """Return a place of each file, 0 to 1: between the end-to-end tests, which mostly wait for something, come the
+    others, which keep a processor busy. The end-to-end tests are over a little before them.
+    """
+    files = list(dict.fromkeys(map(_file, tests)))
+    waiting = [file for file in files if file.startswith(END_TO_END)]
+    others = sorted((file for file in files if file not in waiting), key=lambda file: not file.startswith(LONG))
+    ends = ((waiting, _END_OF_WAITING), (others, 1.0))
+    return {file: end * at / len(some) for some, end in ends for at, file in enumerate(some)}
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
