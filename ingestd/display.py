@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 _WIDE = {"W", "F"}
 _ZERO = {"Mn", "Me", "Cf"}
@@ -68,9 +68,13 @@ def readable_backslashes(text: str) -> str:
 
 
 def _readable_bytes(written: str, escapes: str) -> str:
-    """Return percent escapes decoded; ``written`` if they are not printable text."""
+    """Return percent escapes decoded, from UTF-8 or else CP949; ``written`` if they are not printable text."""
+    data = unquote_to_bytes(escapes)
     try:
-        decoded = unquote(escapes, errors="strict")
+        try:
+            decoded = data.decode()
+        except UnicodeDecodeError:
+            decoded = data.decode("cp949")
     except UnicodeDecodeError:
         return written
     return decoded if not decoded.isascii() and decoded.isprintable() else written

@@ -37,7 +37,8 @@ READABLE = [  # id, text, what is shown
     ("korean", "GET /search?q=%EC%84%9C%EC%9A%B8&p=2", "GET /search?q=서울&p=2"),
     ("blank_inside", "%EC%84%9C%20%EC%9A%B8", "서 울"),
     ("ascii_stays", "/a%20b%2Fc%25", "/a%20b%2Fc%25"),
-    ("not_utf8_stays", "%BC%AD %EC%84", "%BC%AD %EC%84"),
+    ("cp949", "/search?q=%BC%AD%BF%EF+%B8%C0", "/search?q=서울+맛"),
+    ("neither_stays", "%EC%84 %FF", "%EC%84 %FF"),
     ("control_stays", "%EC%84%9C%1B%C2%85", "%EC%84%9C%1B%C2%85"),
     ("no_escape", "100%", "100%"),
 ]
@@ -54,7 +55,8 @@ MESSAGES = [  # id, message, other fields, what is shown
     ("apache", r"GET /\xec\x84\x9c", VISIT, "GET /서"),
     ("apache_backslash", r"GET /\\xec\\\xec\x84\x9c", VISIT, r"GET /\\xec\\서"),
     ("nginx_backslash", r"GET /\x5CxEC\x84", VISIT, r"GET /\x5CxEC\x84"),
-    ("not_utf8", r"GET /\xBC\xAD", VISIT, r"GET /\xBC\xAD"),
+    ("cp949", r"GET /\xBC\xAD", VISIT, "GET /서"),
+    ("neither", r"GET /\xEC\x84", VISIT, r"GET /\xEC\x84"),
     ("record_of_a_logger", r"GET /\xEC\x84\x9C", {**VISIT, "logger_name": "gunicorn.access"}, r"GET /\xEC\x84\x9C"),
     ("no_visit", r"got b'\xec\x84\x9c'", {}, r"got b'\xec\x84\x9c'"),
 ]

@@ -103,7 +103,7 @@ def _is_json(line: bytes) -> bool:
     if not line.startswith((b"{", b"[")):
         return False
     try:
-        value = loads(line)
+        value = loads(line.decode(errors="replace").encode())  # the encoding does not matter here
     except NotJsonError:
         return False
     return type(value) is dict or (type(value) is list and bool(value) and all(type(item) is dict for item in value))
@@ -113,14 +113,14 @@ def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipelin
     """Return the input for files: their events look as if they had come through an input of the config.
 
     That is the first input with this codec, whose codec options (such as ``charset``) apply; if there is none, the
-    first input, of which only ``type``, ``tags`` and ``add_field`` apply. Files that were converted from a charset
-    are UTF-8: no codec options apply.
+    first input, of which only ``type``, ``tags``, ``add_field`` and ``fallback_charset`` apply. Files that were
+    converted from a charset are UTF-8: no codec options apply.
     """
     models = {built.step.codec.spec.name: built for built in reversed(pipeline.inputs) if built.step.codec is not None}
     names = (_JSON, _TEXT) if codec == _MIXED else (codec,)
     given = {name: models[name].codec for name in names if name in models and charset is None}
-    codecs = {name: given.get(name) or _default_codec(name, pipeline, context) for name in names}
     first = models.get(names[0]) or next(iter(pipeline.inputs), None)
+    codecs = {name: given.get(name) or _default_codec(name, first, pipeline, context) for name in names}
     stdin = find("input", "stdin")
     assert stdin is not None  # noqa: S101 -- it is part of ingestd
     step = Step(f"import_{codec}", stdin, None, InputCommonOptions(), None, Span("import", 1, 1))
@@ -128,8 +128,12 @@ def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipelin
     return BuiltInput(step, source, chosen, first.decorate if first else None)
 
 
-def _default_codec(name: str, pipeline: Pipeline, context: BuildContext) -> Codec:
+def _default_codec(name: str, first: BuiltInput | None, pipeline: Pipeline, context: BuildContext) -> Codec:
     spec = find("codec", name)
     assert spec is not None  # noqa: S101 -- it is part of ingestd
-    codec: Codec = spec.build(spec.options(), replace(context, fields=pipeline.projection.fields))
+    options = first.step.codec.options if first is not None and first.step.codec is not None else None
+    fallback_charset = getattr(options, "fallback_charset", "")
+    codec: Codec = spec.build(
+        spec.options(fallback_charset=fallback_charset), replace(context, fields=pipeline.projection.fields)
+    )
     return codec

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import re
 from collections.abc import Callable
 
 from ingestd.plugins.filters._ruby import inspect_text
@@ -43,16 +45,41 @@ def find_charset(name: str, option: str = "charset") -> str:
     return codec.name
 
 
-def text_decoder(name: str) -> Callable[[bytes], str]:
+def decode_either(data: bytes, charset: str, fallback: str) -> str:
+    """Decode a piece of a text that is not valid in ``charset`` as a whole: in that, else in ``fallback``.
+
+    Two bytes of CP949 are often valid UTF-8 by chance, three are not: such a piece is in ``fallback`` if it can be.
+
+    Raises:
+        UnicodeDecodeError: The piece is valid in neither.
+    """
+    try:
+        text = data.decode(charset)
+    except UnicodeDecodeError:
+        return data.decode(fallback)
+    if charset == "utf-8" and not text.isascii() and max(text) <= _LAST_OF_TWO_BYTES:
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(fallback)
+    return text
+
+
+_LAST_OF_TWO_BYTES = "\u07ff"
+_PIECE = re.compile(b"(?:[\x80-\xff]+[A-Za-z]?)+")
+"""The second byte of a character in CP949 may be a letter."""
+
+
+def text_decoder(name: str, fallback_charset: str = "") -> Callable[[bytes], str]:
     """Return a function that decodes bytes as Logstash's codecs do; it never fails.
 
-    Text that is not valid UTF-8 is written as by Ruby's ``inspect`` (``\\xD3``, quotes escaped); bytes that are not
-    valid in another encoding become U+FFFD.
+    Text that is not valid UTF-8 is decoded piece by piece, each in UTF-8 or in ``fallback_charset``. If there is none,
+    or a piece is valid in neither, the text is written as by Ruby's ``inspect`` (``\\xD3``, quotes escaped). Bytes that
+    are not valid in another encoding become U+FFFD.
 
     Raises:
         ValueError: There is no encoding of that name.
     """
     charset = find_charset(name)
+    fallback = find_charset(fallback_charset, "fallback_charset") if fallback_charset else ""
     if charset != "utf-8":
         return lambda data: data.decode(charset, "replace")
 
@@ -60,6 +87,10 @@ def text_decoder(name: str) -> Callable[[bytes], str]:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            return inspect_text(data.decode("utf-8", "surrogateescape"))
+            pass
+        if fallback:
+            with contextlib.suppress(UnicodeDecodeError):
+                return _PIECE.sub(lambda piece: decode_either(piece[0], charset, fallback).encode(), data).decode()
+        return inspect_text(data.decode("utf-8", "surrogateescape"))
 
     return decode

@@ -12,8 +12,9 @@ Each server has a form of its own, which its first characters identify; every ex
     [pid: 12|app: 0|req: 4/9] 192.0.2.5 () {40 vars in 741 bytes} [Sat Nov 28 10:00:00 2026] GET /p => generated
         2566 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)   uWSGI
 
-In any other text, ``"GET /p HTTP/1.1" 200`` is an access line too, unless an URL precedes it: urllib3 writes
-``https://api.example.com:443 "GET /p HTTP/1.1" 200 537`` about requests that go out.
+With a header of syslog or of a container runtime before it, a line is still one. So is ``"GET /p HTTP/1.1" 200`` after
+what a formatter writes before a message. It is not within a sentence or in JSON, which quote it, nor after an URL:
+urllib3 writes ``https://api.example.com:443 "GET /p HTTP/1.1" 200 537`` about requests that go out.
 
 Sources: the default formats in the sources of the servers, nginx's ``log_format``, Apache's mod_log_config.
 """
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ingestd.display import readable_backslashes
+from ingestd.protocols.log_prefixes import header_end, is_log_prefix
 from ingestd.protocols.raw_requests import encode_raw_paths, percent_escapes, readable_quotes, writes_escapes
 
 
@@ -51,26 +53,32 @@ _METHOD = "([A-Z][A-Z-]{1,30})"
 _HTTP = "HTTP/[0-9.]+"
 _PATH = "([!-~]+)"  # the slow way of paths with other characters: `_raw`
 _STATUS = "([0-9]{3})"
-_SIZE = "([0-9]+|-)"
+_SIZE = "([0-9]++|-)"
 _ESCAPED = r"""((?:[^"\\]|\\.)*+)"""
 _TIME = r"\[([^\]\n]{10,40})\]"
+_WORD = r"[^\W\d_]"
+_END = (  # no sentence follows; reasons such as "Not Found" have capitals
+    rf"(?![^\s\x1b]| (?![A-Z]){_WORD}{{1,40}}[,.;:]? {_WORD}"
+    r"""| (?:[0-9]{1,20}|-)(?:[,;:!?'")\]}가-힣]|\.(?![0-9])))"""
+)
 
-_QUOTED_LINE = rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS} {_SIZE}(.*)'
+_QUOTED_LINE = rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS} {_SIZE}{_END}(.*)'
 _QUOTED = re.compile(_QUOTED_LINE).match
 _QUOTED_LINES = re.compile(rf"^(?:{_QUOTED_LINE}|.*)", re.MULTILINE).findall
 _COMMON = re.compile(
     rf"(?:\S+:[0-9]+ (?=\S+ \S+ \S+ \[))?"  # the virtual host
-    rf'((?:[^\s,]+, )*\S*) \S+ \S+ {_TIME} "(?:{_METHOD} {_PATH}(?: [^"\s]*)?" {_STATUS} {_SIZE}(.*))?'
+    rf'((?:[^\s,"]+, )*[^\s"]*) \S+ \S+ {_TIME} "(?:{_METHOD} {_PATH}(?: [^"\s]*)?" {_STATUS} {_SIZE}{_END}(.*))?'
 ).match
-_UVICORN = re.compile(rf'(?:[A-Z]+: +)?(\S*) - "{_METHOD} {_PATH} {_HTTP}" {_STATUS}(?!\S)').match
+_UVICORN = re.compile(rf'(?:[A-Z]+: +)?(?=\S*[.:]| )(\S*) - "{_METHOD} {_PATH} {_HTTP}" {_STATUS}{_END}').match
 _GRANIAN = re.compile(rf'{_TIME} (\S+) - "{_METHOD} {_PATH} [^"\s]*" {_STATUS}(?: ([0-9]{{1,12}}\.[0-9]+))?').match
 _UWSGI = re.compile(
     rf"\[pid: [^\]]*\] (\S*) \([^)]*\) \{{[^}}]*\}} {_TIME} {_METHOD} {_PATH} => generated ([0-9]+) bytes "
     rf"in ([0-9]{{1,12}}) (msecs|micros) [^(]*\({_HTTP} {_STATUS}\)"
 ).match
-_CHANNELS = re.compile(rf"HTTP {_METHOD} {_PATH} {_STATUS} \[([0-9]{{1,12}}\.[0-9]+), (\S*)\]").match
+_MEMORY_REPORT = re.compile(r"\{[^{}\"]{0,80}\} ")
+_CHANNELS = re.compile(rf"HTTP {_METHOD} {_PATH} {_STATUS} \[([0-9]{{1,12}}\.[0-9]+), (\S*)\]{_END}").match
 _BRACKETED_TIME = re.compile(rf'{_TIME} (?="|HTTP )').match
-_ANYWHERE = re.compile(rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS}(?: {_SIZE})?(?!\S)').search
+_ANYWHERE = re.compile(rf'"{_METHOD} {_PATH} {_HTTP}" {_STATUS}(?: {_SIZE}(?![^\s\x1b]))?+{_END}').search
 
 _TAIL = re.compile(rf' "{_ESCAPED}" "{_ESCAPED}"(?: "{_ESCAPED}")?(.*)').match
 _WITH_UNIT = re.compile(r"""(?:^|[ =:"])([0-9]{1,12}(?:\.[0-9]+)?) ?(ms|us|µs|s)"?(?!\S)""").search
@@ -117,7 +125,7 @@ def parse_access_line(text: str) -> AccessLine | None:
     elif first in _BRACKETS:
         return _bracketed(text)
     elif '"' not in text:
-        return None
+        return _bracketed(text) if "[pid: " in text else None
     elif match := _COMMON(text):
         return _common(match)
     elif match := _UVICORN(text):
@@ -145,11 +153,13 @@ def access_time(text: str) -> str:
 
 
 def _bracketed(text: str) -> AccessLine | None:
-    """Parse a line that starts with a bracket, a brace or a colour."""
+    """Parse a line that starts with a bracket, a brace or a colour, or one of uWSGI."""
     if text[0] == "\x1b":
         plain = _COLOURS.sub("", text)
         return parse_access_line(plain) if plain[:1] != "\x1b" else None
     start = text.find("[pid: ", 0, 1000)
+    if start > 0 and not is_log_prefix(_MEMORY_REPORT.sub("", text[header_end(text) : start])):
+        return None
     if start >= 0 and (match := _UWSGI(text, start)):
         client, time, method, path, size, number, unit, status = match.groups()
         return method, path, status, size, AccessDetails(client, time, duration_ms=_milliseconds(number, unit))
@@ -189,15 +199,24 @@ def _common(match: re.Match[str]) -> AccessLine | None:
     return line if "," not in client else (*line[:4], line[4]._replace(client="", forwarded=client))
 
 
+def find_access_line(text: str) -> AccessLine | None:
+    """Return the first access line in the text of an access log, whatever the user's format puts before it."""
+    match = _ANYWHERE(text) if " HTTP/" in text else None
+    return None if match is None else _found(match)
+
+
 def _anywhere(text: str) -> AccessLine | None:
-    """Find an access line inside a text, such as after the prefix of a formatter."""
+    """Parse an access line after a header, or after the prefix of a formatter."""
+    if (start := header_end(text)) and not header_end(text[start:]):
+        return parse_access_line(text[start:])
     if " HTTP/" not in text:
         return None
     if (match := _ANYWHERE(text)) is None:
         return _raw(text)
-    start = match.start()
-    if "://" in text[max(0, start - 300) : start].rstrip().rpartition(" ")[2]:  # a request that goes out
-        return None
+    return _found(match) if is_log_prefix(text[: match.start()]) else None
+
+
+def _found(match: re.Match[str]) -> AccessLine:
     method, path, status, size = match.groups()
     return method, path, status, size or "", None
 

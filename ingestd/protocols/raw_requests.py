@@ -25,7 +25,7 @@ _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|([\\"bnrtv]))')
 _C_ESCAPES = {"\\": "%5C", '"': "%22", "b": "%08", "n": "%0A", "r": "%0D", "t": "%09", "v": "%0B"}
 
 
-_INSPECTED = re.compile(rf'\S+ \S+ \S+ \[[^\]\n]{{10,40}}\] \\"{_METHOD} ')
+_INSPECTED = re.compile(rf'[^\s"={{]+ \S+ \S+ \[[^\]\n]{{10,40}}\] \\"{_METHOD} ')
 _INSPECT_ESCAPE = re.compile(r'\\(?:x([0-9A-F]{2})|(["\\]))')
 
 
@@ -53,14 +53,25 @@ def _encode(match: re.Match[str]) -> str:
 
 
 def _raw_bytes(path: str, *, from_runserver: bool) -> bytes:
-    """Return the bytes that a server received: its text may be Latin-1 (runserver's is) or UTF-8."""
+    """Return the bytes that a server received: its text may be Latin-1 (runserver's is) or UTF-8.
+
+    It is Latin-1 if that gives bytes in UTF-8 or EUC-KR: words with accents seldom have them in pairs.
+    """
     try:
         data = path.encode("latin-1")
-        if not from_runserver and not _C1.search(path):
-            data.decode()
+        if not from_runserver and not _C1.search(path) and not _is_in(data, "utf-8") and not _is_in(data, "euc_kr"):
+            return path.encode()
     except UnicodeError:
         return path.encode("utf-8", "surrogatepass")
     return data
+
+
+def _is_in(data: bytes, charset: str) -> bool:
+    try:
+        data.decode(charset)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def writes_escapes(text: str) -> bool:

@@ -203,6 +203,8 @@ FIRST_LINES = {  # id: (file, options, level, message and tags of each event)
     "utf_16_bom": (RECORD.decode().encode("utf-16"), (), [("ERROR", "서울", None)]),
     "utf_16": (RECORD.decode().encode("utf-16-le"), ("--charset", "utf-16-le"), [("ERROR", "서울", None)]),
     "cp949": ("서울 맛집\n".encode("cp949"), ("--charset", "cp949"), [(None, "서울 맛집", None)]),
+    "cp949_unnamed": ("서울 맛집\n".encode("cp949"), (), [(None, "서울 맛집", None)]),
+    "cp949_records": (RECORD.decode().encode("cp949"), (), [("ERROR", "서울", None)]),
 }
 
 

@@ -92,13 +92,15 @@ def test_each_search_counts_once(tmp_path: Path, server: str) -> None:
 def test_bytes_that_the_client_did_not_encode(tmp_path: Path, server: str) -> None:
     """Each server writes them in a way of its own; the word is counted whatever the status."""
     requires(server)
-    searches = {"/search?q=전주": "전주", f"/search?q={quote_plus('제주')}": "제주"}
+    searches = {"/search?q=전주".encode(): "전주", f"/search?q={quote_plus('제주')}".encode(): "제주"}
+    searches["/search?q=서울".encode("cp949")] = "서울"
+    searches[f"/search?q={quote_plus('책 추천', encoding='cp949')}".encode()] = "책 추천"
     if server != "uwsgi":  # it does not escape backslashes
-        searches[r"/search?q=a\xEC"] = r"a\xec"
+        searches[rb"/search?q=a\xEC"] = r"a\xec"
     with Daemon(tmp_path, line_timezone="Asia/Seoul") as daemon, site_of(tmp_path, server, daemon) as site:
         for target in searches:
             with socket.create_connection(("127.0.0.1", site.port), WAIT_SECONDS) as client:
-                client.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                client.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
                 while client.recv(1000):
                     pass
         daemon.wait_for_delivery(len(searches))

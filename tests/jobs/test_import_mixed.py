@@ -13,6 +13,7 @@ from ingestd.plugins.registry import BuildContext
 STARTS = {  # id: (start of a file, codec)
     "json": (b'{"a":1}\n\n{"b":2}\n', "json_lines"),
     "json_arrays": (b'[{"a":1}]\n', "json_lines"),
+    "json_in_another_encoding": ('{"a":"서울"}\n'.encode("cp949"), "json_lines"),
     "text": (b"a\n[04/Mar/2025 11:00:00] b\n{not json}\n", "line"),
     "text_first": (b'Watching for file changes\n{"a":1}\n', "mixed"),
     "text_later": (b'{"a":1}\n' * 99 + b"Traceback\n", "mixed"),

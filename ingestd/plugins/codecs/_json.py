@@ -55,6 +55,7 @@ class JsonDecoder:
     Args:
         fields: The top-level names to decode, None for all.
         charset: Encoding of the text, by Python's or Ruby's name.
+        fallback_charset: Encoding of what is not valid UTF-8; empty: none.
         target: Field for the record; None: the record becomes the event.
         ecs: Keep the text of a record in ``[event][original]``.
         whole: A record with one of these top-level fields is decoded in full.
@@ -64,6 +65,7 @@ class JsonDecoder:
         self,
         fields: frozenset[str] | None,
         charset: str,
+        fallback_charset: str = "",
         *,
         target: FieldRef | None = None,
         ecs: bool = False,
@@ -72,7 +74,7 @@ class JsonDecoder:
         self._target, self._ecs = target, ecs
         self._not_raw = frozenset({"@metadata", "@fields", *whole})
         self._utf8 = find_charset(charset) == "utf-8"
-        self._text = text_decoder(charset)
+        self._text = text_decoder(charset, fallback_charset)
         self._names: tuple[str, ...] = ()
         self._projected: msgspec.json.Decoder[Any] | None = None
         self._usual: msgspec.json.Decoder[Any] | None = None
@@ -156,7 +158,7 @@ class JsonDecoder:
     def _line(self, line: bytes, key: int, now: str, out: Records) -> None:
         """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
         text = line.strip()
-        if not self._utf8 and not text.isascii():
+        if not self._is_utf8(text):
             text = self._text(text).encode()
         projected = self._project(text)
         if projected is not None:

@@ -12,6 +12,12 @@ def charset_option() -> Any:
     return option("UTF-8", "Encoding of the input.")
 
 
+def fallback_charset_option() -> Any:
+    """Return the option ``fallback_charset``."""
+    text = "Encoding of what is not valid UTF-8, e.g. `CP949`; empty: none, bytes are written as `\\\\xBC`."
+    return option("", text + " Not in Logstash.")
+
+
 def ecs_option() -> Any:
     """Return the option ``ecs_compatibility``."""
     text = "With `v1` or `v8`, the original text is kept in `[event][original]`."

@@ -19,8 +19,8 @@ class TextDecoder:
     ``ecs``: also keep the text in ``[event][original]``.
     """
 
-    def __init__(self, charset: str, *, ecs: bool) -> None:
-        self._text, self._ecs = text_decoder(charset), ecs
+    def __init__(self, charset: str, fallback_charset: str, *, ecs: bool) -> None:
+        self._text, self._ecs = text_decoder(charset, fallback_charset), ecs
 
     def event(self, frame: bytes, chunk: Chunk) -> Event:
         """Return the event of one frame of a chunk; invalid bytes are written as ``\\xNN``."""

@@ -13,7 +13,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder
-from ingestd.plugins.codecs._options import charset_option, ecs_option
+from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -22,6 +22,7 @@ class Options:
     """Options of the codec ``json``."""
 
     charset: str = charset_option()
+    fallback_charset: str = fallback_charset_option()
     target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
     ecs_compatibility: str = ecs_option()
 
@@ -46,4 +47,8 @@ class JsonCodec:
 def build(opts: Options, context: BuildContext) -> JsonCodec:
     """A JSON object, or an array of objects, in each message."""
     ecs = opts.ecs_compatibility != "disabled"
-    return JsonCodec(JsonDecoder(context.fields, opts.charset, whole=context.whole, target=opts.target, ecs=ecs))
+    return JsonCodec(
+        JsonDecoder(
+            context.fields, opts.charset, opts.fallback_charset, whole=context.whole, target=opts.target, ecs=ecs
+        )
+    )

@@ -12,7 +12,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
-from ingestd.plugins.codecs._options import charset_option
+from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -21,6 +21,7 @@ class Options:
     """Options of the codec ``json_lines``."""
 
     charset: str = charset_option()
+    fallback_charset: str = fallback_charset_option()
     target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
     ecs_compatibility: str = option(
         "disabled", "For compatibility with Logstash; no effect.", choices=("disabled", "v1", "v8")
@@ -47,4 +48,6 @@ class JsonLinesCodec:
 @plugin("codec", "json_lines", Options)
 def build(opts: Options, context: BuildContext) -> JsonLinesCodec:
     """One JSON object per line; other text becomes an event with the tag ``_jsonparsefailure``."""
-    return JsonLinesCodec(JsonDecoder(context.fields, opts.charset, whole=context.whole, target=opts.target))
+    return JsonLinesCodec(
+        JsonDecoder(context.fields, opts.charset, opts.fallback_charset, whole=context.whole, target=opts.target)
+    )

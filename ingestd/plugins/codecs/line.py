@@ -11,7 +11,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._events import Records
-from ingestd.plugins.codecs._options import charset_option, ecs_option
+from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -21,6 +21,7 @@ class Options:
     """Options of the codec ``line``."""
 
     charset: str = charset_option()
+    fallback_charset: str = fallback_charset_option()
     format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
     delimiter: str = option("\n", "Line separator; only the line feed is supported.", choices=("\n", "\\n"))
     ecs_compatibility: str = ecs_option()
@@ -53,5 +54,5 @@ class LineCodec:
 @plugin("codec", "line", Options)
 def build(opts: Options, context: BuildContext) -> LineCodec:
     """Text lines: ``message`` is the line; inputs add the fields of the sender."""
-    decoder = TextDecoder(opts.charset, ecs=opts.ecs_compatibility != "disabled")
+    decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=opts.ecs_compatibility != "disabled")
     return LineCodec(decoder, TextEncoder(opts.format))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._options import charset_option, ecs_option
+from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -21,6 +21,7 @@ class Options:
     """Options of the codec ``plain``."""
 
     charset: str = charset_option()
+    fallback_charset: str = fallback_charset_option()
     format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
     ecs_compatibility: str = ecs_option()
 
@@ -45,5 +46,5 @@ class PlainCodec:
 @plugin("codec", "plain", Options)
 def build(opts: Options, context: BuildContext) -> PlainCodec:
     """Plain text: ``message`` is the whole message."""
-    decoder = TextDecoder(opts.charset, ecs=opts.ecs_compatibility != "disabled")
+    decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=opts.ecs_compatibility != "disabled")
     return PlainCodec(decoder, TextEncoder(opts.format))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal, cast
 from unicodedata import normalize
 
-from ingestd.plugins.charsets import find_charset
+from ingestd.plugins.charsets import decode_either, find_charset
 from ingestd.plugins.filters._ruby import inspect_text
 
 _RUN = re.compile("(?:%[0-9A-Fa-f]{2})+")
@@ -71,7 +71,11 @@ def _bytes_run(match: re.Match[bytes]) -> bytes:
 
 def _whole(text: str, charset: str, errors: str) -> str:
     """Decode the escaped and the plain characters of ``text`` together, as bytes in ``charset``."""
-    return _RUN_OF_BYTES.sub(_bytes_run, text.encode("utf-8", "surrogatepass")).decode(charset, errors)
+    return _bytes(text).decode(charset, errors)
+
+
+def _bytes(text: str) -> bytes:
+    return _RUN_OF_BYTES.sub(_bytes_run, text.encode("utf-8", "surrogatepass"))
 
 
 def _mend(text: str, charset: str, fallback: str) -> str:
@@ -87,10 +91,7 @@ def _mend(text: str, charset: str, fallback: str) -> str:
 
 
 def _either(piece: str, charset: str, fallback: str) -> str:
-    try:
-        return _whole(piece, charset, "strict")
-    except UnicodeDecodeError:
-        return _whole(piece, fallback, "strict")
+    return decode_either(_bytes(piece), charset, fallback)
 
 
 def is_utf8(name: str) -> bool:

@@ -22,6 +22,7 @@ from ingestd.protocols.access_lines import (
     AccessDetails,
     AccessLine,
     access_time,
+    find_access_line,
     leading_time,
     parse_access_lines,
     unescaped,
@@ -94,6 +95,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         )
         lines: list[Any] = parse_access_lines(texts)
         visits: list[Any] = [True] * len(lines)
+        _find_in_access_logs(lines, texts, loggers)
         unmatched = [number for number, line in enumerate(lines) if not line[0]]
         if {*map(type, loggers)} != {str}:
             lines = [*map(_unescaped, lines, texts, loggers)]
@@ -121,6 +123,13 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
 
 _NO_REQUEST = (ABSENT, ABSENT, "", "", None)
+
+
+def _find_in_access_logs(lines: list[AccessLine], texts: Sequence[Any], loggers: Sequence[Any]) -> None:
+    """Set the lines of loggers whose records are all access lines, in a format that the user may have chosen."""
+    for number, line in enumerate(lines):
+        if not line[0] and type(logger := loggers[number]) is str and logger.endswith(".access"):
+            lines[number] = (type(texts[number]) is str and find_access_line(texts[number])) or line
 
 
 def _unescaped(line: AccessLine, text: Any, logger: Any) -> AccessLine:

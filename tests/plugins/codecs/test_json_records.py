@@ -133,6 +133,17 @@ def test_what_stays_raw(line: bytes, raw: bool, neighbours: int) -> None:
     assert decoded.raws[-1] == other[:-1]
 
 
+def test_records_and_text_that_are_not_utf8() -> None:
+    """Servers write what a client sent: its bytes need not be those of the log."""
+    record = b"{" + STAMP + ',"path":"/?q=서울","a":1}'.encode("cp949")
+    data = record + b"\n" + "손님 책".encode("cp949") + b"\n" + b"{" + STAMP + b',"path":"/"}\n'
+    decoded = lines(data, "path", "message", fallback_charset="CP949")
+    assert [event.get("path", event.get("message")) for event in events_of(decoded)] == ["/?q=서울", "손님 책", "/"]
+    assert decoded.raws[0] == record.decode("cp949").encode()[:-1]
+    [bad, *_] = events_of(lines(record + b"\n", "path", "message"))
+    assert (bad["tags"], "path" in bad) == (["_jsonparsefailure"], False)
+
+
 def test_only_the_touched_fields_are_decoded() -> None:
     [event] = events_of(lines(b"{" + STAMP + b',"a":1,"b":2}\n', "a"))
     assert set(event) == {"@timestamp", "@version", "a"}

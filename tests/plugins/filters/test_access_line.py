@@ -313,6 +313,13 @@ RAW = [  # id, message, logger, path, word
     ("gunicorn", f'1.2.3.4 - - [{DATE}] "GET {LATIN1}" 200 5 "-" "-"', "gunicorn.access", PATH, "서울"),
     ("nginx_unescaped", f'1.2.3.4 - - [{DATE}] "GET /search?q=서울 HTTP/1.1" 200 5 "-" "-"', "", PATH, "서울"),
     ("nginx_unescaped_latin", f'1.2.3.4 - - [{DATE}] "GET /?q=caf\xe9 HTTP/1.1" 200 5', "", "/?q=caf%C3%A9", "café"),
+    (
+        "gunicorn_euc_kr",
+        f'1.2.3.4 - - [{DATE}] "GET /?q=\xbc\xad HTTP/1.1" 200 5',
+        "gunicorn.access",
+        "/?q=%BC%AD",
+        "서",
+    ),
     ("in_a_text", '2026-11-28 INFO "GET /?q=서울 HTTP/1.1" 200 5', "", "/?q=%EC%84%9C%EC%9A%B8", "서울"),
     ("ideographic_space", '"GET /?q=서\u3000울 HTTP/1.1" 200 5', "", "/?q=%EC%84%9C%E3%80%80%EC%9A%B8", "서 울"),
     (
@@ -552,6 +559,91 @@ def test_time_of_a_record_without_one(message: str, expected: str) -> None:
     assert own["@timestamp"] == OWN, "a record's own time wins"
 
 
+QUOTING = [  # id, text that quotes an access line
+    ("sentence", f'user said "{FULL}" 200 5'),
+    ("sentence_in_korean", f'손님이 말했다: "{FULL}" 200 5'),
+    ("one_word", f'quoted: "{FULL}" 200 5'),
+    ("number_in_a_sentence", f'request of user 17: "{FULL}" 200 5'),
+    ("formatted_sentence", f'2026-11-28 10:00:00,123 INFO shop.views slow request "{FULL}" 200 5'),
+    ("sentence_of_a_service", f'Nov 28 10:00:00 web shop[12]: slow request "{FULL}" 200 5'),
+    ("of_nginx", f'he wrote: 192.0.2.5 - - [{DATE}] "{FULL}" 200 5 "-" "UA"'),
+    ("start_of_a_sentence", f'"{FULL}" 200 5 was slow'),
+    ("start_of_a_clause", f'"{FULL}" 200 5, he said'),
+    ("start_of_a_korean_sentence", f'"{FULL}" 200 5라고 했다'),
+    ("start_of_a_sentence_of_nginx", f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5 is what I saw'),
+    ("start_of_a_sentence_of_uvicorn", f'192.0.2.5:5 - "{FULL}" 200 is what I saw'),
+    ("start_of_a_sentence_of_channels", f"HTTP GET {PATH} 200 [0.01, 192.0.2.5:5] is what I saw"),
+    ("lines", f'please look:\n"{FULL}" 200 5\nthanks'),
+    ("json", rf'{{"log":"192.0.2.5 - - [{DATE}] \"{FULL}\" 200 5 \"-\" \"UA\"","stream":"stdout"}}'),
+    ("json_pretty", rf'{{"log": "192.0.2.5 - - [{DATE}] \"{FULL}\" 200 5", "stream": "stdout"}}'),
+    (
+        "json_of_uwsgi",
+        '{"log": "[pid: 1|app: 0|req: 4/9] 192.0.2.5 () {4 vars in 7 bytes} [Sat Nov 28 10:00:00 2026] '
+        f'GET {PATH} => generated 2 bytes in 4 msecs (HTTP/1.1 200) 7 headers in 241 bytes"}}',
+    ),
+    ("python", f"{{'log': '\"{FULL}\" 200 5'}}"),
+    ("logfmt", rf'level=info msg="192.0.2.5 - - [{DATE}] \"{FULL}\" 200 5"'),
+    ("logfmt_alone", rf'msg="192.0.2.5 - - [{DATE}] \"{FULL}\" 200 5"'),
+    ("quotes", f"""the line '"{FULL}" 200 5'"""),
+    (
+        "sentence_of_uwsgi",
+        "it wrote [pid: 1|app: 0|req: 4/9] 192.0.2.5 () {4 vars in 7 bytes} [Sat Nov 28 10:00:00 2026] "
+        f"GET {PATH} => generated 2 bytes in 4 msecs (HTTP/1.1 200) 7 headers in 241 bytes",
+    ),
+]
+
+
+@pytest.mark.parametrize("logger", [None, "shop.views", "django.server"])
+@pytest.mark.parametrize("text", [case[1] for case in QUOTING], ids=[case[0] for case in QUOTING])
+def test_a_text_that_quotes_an_access_line_is_no_visit(text: str, logger: str | None) -> None:
+    event: dict[str, Any] = {"@timestamp": OWN, "message": text} | ({"logger_name": logger} if logger else {})
+    build("access_line")(event)
+    assert event.get("visit") is not True
+    assert "request_path" not in event
+
+
+UWSGI = (
+    "[pid: 1|app: 0|req: 4/9] 192.0.2.5 () {4 vars in 7 bytes} [Sat Nov 28 10:00:00 2026] "
+    f"GET {PATH} => generated 2 bytes in 4 msecs (HTTP/1.1 200) 7 headers in 241 bytes"
+)
+COMBINED = f'192.0.2.5 - - [{DATE}] "{FULL}" 200 5 "-" "UA"'
+PASSED_ON = [  # id, line with what syslog, a container runtime or a formatter puts before it, whether it is whole
+    ("nginx_syslog", f"<190>Nov 28 10:00:00 web nginx: {COMBINED}", True),
+    ("nginx_syslog_nohostname", f"<190>Nov  8 10:00:00 nginx: {COMBINED}", True),
+    ("rsyslog_file", f"2026-11-28T10:00:00.123456+09:00 web nginx: {COMBINED}", True),
+    ("rfc_5424", f'<190>1 2026-11-28T10:00:00Z web nginx 12 - [a b="c"] {COMBINED}', True),
+    ("journalctl", f"Nov 28 10:00:00 web gunicorn[123]: {COMBINED}", True),
+    ("journalctl_uwsgi", f"Nov 28 10:00:00 web uwsgi[123]: {UWSGI}", True),
+    ("journalctl_uvicorn", f'Nov 28 10:00:00 web uvicorn[123]: INFO:     192.0.2.5:5 - "{FULL}" 200 OK', True),
+    ("kubernetes", f"2026-11-28T10:00:00.123456789Z stdout F {COMBINED}", True),
+    ("docker_compose", f"web-1  | {COMBINED}", True),
+    ("docker_compose_channels", f'site | "{FULL}" 200 5', False),
+    ("uwsgi_log_date", f"Sat Nov 28 10:00:00 2026 - {UWSGI}", True),
+    ("logging_default", f'INFO:django.server:"{FULL}" 200 5', False),
+    ("django_simple", f'INFO "{FULL}" 200 5', False),
+    ("django_verbose", f'INFO 2026-11-28 10:00:00,123 basehttp 1234 140234 "{FULL}" 200 5', False),
+    ("celery", f'[2026-11-28 10:00:00,123: INFO/MainProcess] "{FULL}" 200 5', False),
+    ("nginx_host_first", f'shop.example.com 192.0.2.5 [{DATE}] "{FULL}" 200 5', False),
+    ("aiohttp", f'192.0.2.5 [{DATE}] "{FULL}" 200 5 "-" "UA"', False),
+    ("key", f'req="{FULL}" 200 5', False),
+]
+
+
+@pytest.mark.parametrize(("text", "whole"), [case[1:] for case in PASSED_ON], ids=[case[0] for case in PASSED_ON])
+def test_a_line_that_was_passed_on_is_a_visit(text: str, whole: bool) -> None:
+    event: dict[str, Any] = {"@timestamp": OWN, "message": text}
+    build("access_line")(event)
+    assert (event["visit"], event["request_path"], event["status_code"]) == (True, PATH, 200)
+    assert event.get("client_ip") == ("192.0.2.5" if whole else None)
+
+
+@pytest.mark.parametrize(("logger", "visit"), [("gunicorn.access", True), ("gunicorn.error", None)])
+def test_the_format_of_an_access_log_is_the_choice_of_the_user(logger: str, visit: bool | None) -> None:
+    event = {"message": f'our shop answered "{FULL}" 200 5', "logger_name": logger}
+    build("access_line")(event)
+    assert event.get("visit") is visit
+
+
 PIECES = [
     "GET /p",
     ' HTTP/1.1" 200 ',
@@ -602,12 +694,29 @@ def test_any_record_is_read(record: dict[str, Any]) -> None:
     build("access_line")({"@timestamp": RECEIVED, **record})
 
 
-REPEATED = [*PIECES, '"GET ', " ", "a", "\\", '\\"', "[", "1.1.1.1:5 ", ":1", '"GET /p" 200 5 "', "- ", "(", "{", "\n"]
+REPEATED = [
+    *PIECES,
+    "<1>a b: ",
+    '"GET ',
+    " ",
+    "a",
+    "\\",
+    '\\"',
+    "[",
+    "1.1.1.1:5 ",
+    ":1",
+    '"GET /p" 200 5 "',
+    "- ",
+    "(",
+    "{",
+    "\n",
+]
 
 
 @pytest.mark.parametrize("piece", REPEATED)
 @pytest.mark.parametrize(
-    "start", ["", '"', "[", "[pid: 1] ", "1.2.3.4 - - [", 'a - - [28/Nov/2026:10] "GET / 1" 200 5 "']
+    "start",
+    ["", '"', "[", "[pid: 1] ", "<1>a b: ", "<1>1 ", "1.2.3.4 - - [", 'a - - [28/Nov/2026:10] "GET / 1" 200 5 "'],
 )
 def test_time_is_linear_in_the_length(start: str, piece: str) -> None:
     text = start + piece * (400_000 // len(piece))

@@ -55,6 +55,10 @@ CASES = [
     Case("fallback", {"fallback_charset": "CP949"}, {"message": EUC}, {"message": "서울"}),
     Case("fallback_not_needed", {"fallback_charset": "CP949"}, {"message": quote("서울")}, {"message": "서울"}),
     Case("fallback_mixed", {"fallback_charset": "CP949"}, {"message": f"맛%EC%A7%91+{EUC}"}, {"message": "맛집+서울"}),
+    Case(
+        "fallback_two_bytes", {"fallback_charset": "CP949"}, {"message": "%C3%A5+%C3%DF%C3%B5"}, {"message": "책+추천"}
+    ),
+    Case("two_bytes_of_utf8", {"fallback_charset": "CP949"}, {"message": "caf%C3%A9"}, {"message": "café"}),
     Case("fallback_letter_as_trail_byte", {"fallback_charset": "CP949"}, {"message": "%8CAc"}, {"message": "똀c"}),
     Case("fallback_fails_too", {"fallback_charset": "CP949"}, {"message": "%FF+%20"}, {"message": "\\xFF+ "}),
     Case("normalize", {"normalize": "NFC"}, {"message": quote(NFD)}, {"message": "서울"}),
