@@ -639,7 +639,7 @@ def test_a_line_that_was_passed_on_is_a_visit(text: str, whole: bool) -> None:
 
 @pytest.mark.parametrize(("logger", "visit"), [("gunicorn.access", True), ("gunicorn.error", None)])
 def test_the_format_of_an_access_log_is_the_choice_of_the_user(logger: str, visit: bool | None) -> None:
-    event = {"message": f'our shop answered "{FULL}" 200 5', "logger_name": logger}
+    event: dict[str, Any] = {"message": f'our shop answered "{FULL}" 200 5', "logger_name": logger}
     build("access_line")(event)
     assert event.get("visit") is visit
 
