@@ -5,6 +5,8 @@ their arguments.
 """
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +96,20 @@ def test_pure(path: Path) -> None:
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     methods = {function.attr for function in calls if isinstance(function, ast.Attribute)}
     assert not CLOCKS & methods, "time is a parameter"
+
+
+def test_what_the_supervisor_and_the_workers_do_not_import() -> None:
+    """All processes are forked from the supervisor: what it imports, each of them has, and each start waits for it."""
+    program = (
+        "import sys, ingestd.cli.main, ingestd.cli.commands.run, ingestd.app.helpers\n"
+        "from ingestd.app.daemon import make_plan\n"
+        "from ingestd.app.pipelines import default_config\n"
+        "from ingestd.settings import Settings\n"
+        "make_plan(Settings(), {'main': default_config(Settings())})\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    tops = {name.partition(".")[0] for name in done.stdout.split()}
+    heavy = {"aiohttp", "duckdb", "elastic_transport", "elasticsearch", "obstore", "prometheus_client", "regex"}
+    assert "ingestd" in tops
+    assert not tops & heavy

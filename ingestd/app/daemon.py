@@ -32,7 +32,6 @@ from ingestd.supervisor.processes.worker import run_worker
 from ingestd.supervisor.supervisor import Supervisor
 from ingestd.web.auth.access import AccessError
 from ingestd.web.dashboard_config import make_dashboard_config
-from ingestd.web.processes.http_process import run_http_process
 
 log = get_logger(__name__)
 
@@ -107,6 +106,8 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
             return run_worker(number, build, channel, settings.shutdown_timeout, sockets_kept=kept)
 
     def serve(channel: Channel) -> int:
+        from ingestd.web.processes.http_process import run_http_process  # noqa: PLC0415 -- in its own process
+
         assert settings.http is not None  # noqa: S101 -- else this is not called, see below
         return run_http_process(settings.http, channel, dashboard, explicit=settings.explicit("http"))
 

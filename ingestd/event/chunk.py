@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ingestd.event.fields import Event
@@ -41,3 +42,15 @@ class Chunk(NamedTuple):
     def events(self) -> int:
         """How many events it counts as before it is decoded: one for each frame, one if their number is unknown."""
         return self.frames or 1
+
+
+def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Return chunks as one, to decode them together; several are a chunk without a stream, whose offset is 0.
+
+    They came to one input at one time, and each ends with the delimiter. See ``event_id.stream_keys`` for their ids.
+    """
+    first = chunks[0]
+    if len(chunks) == 1:
+        return first
+    events = sum(chunk.events for chunk in chunks)
+    return Chunk(first.input_id, "", {}, 0, first.time_ns, events, b"".join([chunk.data for chunk in chunks]))

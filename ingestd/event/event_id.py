@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
+from ingestd.event.chunk import Chunk
+
 Key = int | str
-"""Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``."""
+"""Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``. In a
+table of several streams it is the whole id, see ``stream_keys``."""
 
 _OFFSET = "%012x"
 """How an offset stands in an id. For ``%``: ids are also made as bytes, straight into documents."""
@@ -38,13 +41,34 @@ def copy_key(key: Key, number: int) -> str:
 
 
 def _prefix(stream_id: str) -> str:
-    """Return what the ids of a stream start with."""
-    return f"{stream_id}-"
+    """Return what the ids of a stream start with; without a stream, keys are whole ids."""
+    return f"{stream_id}-" if stream_id else ""
 
 
 def event_id(stream_id: str, key: Key) -> str:
     """Return the id of an event."""
     return f"{_prefix(stream_id)}{key_text(key)}"
+
+
+def stream_keys(keys: Iterable[Key], chunks: Sequence[Chunk]) -> list[Key]:
+    """Return the keys of events that were decoded from joined chunks: their ids.
+
+    Args:
+        keys: Offsets in the joined chunk, rising.
+        chunks: The chunks that were joined.
+    """
+    ids: list[Key] = []
+    rest = iter(chunks)
+    start = end = 0
+    pattern, shift = "", 0
+    for key in keys:
+        assert type(key) is int  # noqa: S101 -- codecs make no copies
+        while key >= end:
+            chunk = next(rest)
+            start, end = end, end + len(chunk.data)
+            pattern, shift = _prefix(chunk.stream_id).replace("%", "%%") + _OFFSET, chunk.offset - start
+        ids.append(pattern % (key + shift))
+    return ids
 
 
 class EventIds(Sequence[str]):

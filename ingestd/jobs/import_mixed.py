@@ -20,6 +20,7 @@ class MixedCodec:
     json: Codec
     text: Codec
     delimiter: bytes = b"\n"
+    joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines, in their order."""

@@ -16,7 +16,7 @@ from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import Chunk
+from ingestd.event.chunk import Chunk, join_chunks
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
@@ -49,11 +49,11 @@ class OutputGoneError(Exception):
 
 @dataclass(slots=True)
 class _InFlight:
-    """A chunk on its way to the output: what the output made of it, and what became of its events.
+    """Chunks on their way to the output: what the output made of them, and what became of their events.
 
-    ``chunk`` has no data any more; None: a part of the journal that cannot be read. ``start``, ``end``: the positions
-    before and after it. ``frame_bytes``: of its data. ``size``: bytes of text in the payloads. ``held``: bytes of
-    memory for them.
+    ``chunk`` stands for all of them, without data; None: a part of the journal that cannot be read. ``start``, ``end``:
+    the positions before and after it. ``frame_bytes``: of its data. ``size``: bytes of text in the payloads. ``held``:
+    bytes of memory for them.
     """
 
     chunk: Chunk | None
@@ -70,10 +70,10 @@ class _InFlight:
 class Delivery:
     """Hands payloads to one output, in order, in calls as few and as large as traffic allows.
 
-    While an output is busy its payloads gather; one that is idle waits at most ``max_delay`` seconds for
-    ``batch_bytes``, so that quiet times see every event soon and busy ones send large requests. What an output has
-    for good is committed to the journal, with the ledger of what became of it. Payloads may be delivered in any order,
-    but are committed in that of the journal.
+    While an output is busy its payloads gather. Unless there is enough for a call, it comes ``max_delay`` seconds after
+    the one before: what arrives after a pause is delivered at once, and calls grow with traffic. What an output has for
+    good is committed to the journal, with the ledger of what became of it. Payloads may be delivered in any order, but
+    are committed in that of the journal.
 
     Args:
         built: The output.
@@ -81,8 +81,8 @@ class Delivery:
         dead_letters: Where rejected events go.
         pipeline_id: Of the pipeline, for metrics.
         tasks: Of the pipeline: they end it when the output fails for good.
-        batches_of: Returns the events that the output gets of a chunk.
-        max_delay: Seconds.
+        batches_of: Returns the events that the output gets of chunks that are processed together.
+        max_delay: Seconds from one call to the next, unless ``batch_bytes`` come earlier.
         max_bytes: Bytes of memory for what is in flight from which on ``has_room`` is false.
 
     Attributes:
@@ -100,7 +100,7 @@ class Delivery:
         pipeline_id: str,
         tasks: BackgroundTasks,
         *,
-        batches_of: Callable[[Chunk], Sequence[Batch]],
+        batches_of: Callable[[Sequence[Chunk]], Sequence[Batch]],
         max_delay: float,
         max_bytes: int,
     ) -> None:
@@ -128,6 +128,7 @@ class Delivery:
         self._dead_letters_fail = ""  # why dead letters cannot be written now
         self._progress_at = 0.0  # on the loop's clock: the last commit, or when the first event after it came
         self._gathering = asyncio.Lock()
+        self._next_call_at = 0.0  # on the loop's clock, unless there is enough for a call earlier
         self._tasks, self._workers = tasks, list[asyncio.Task[None]]()
         self.position = Position(0, 0)
 
@@ -173,8 +174,8 @@ class Delivery:
         """Return as soon as nothing is in flight."""
         await self._idle.wait()
 
-    def take(self, chunk: Chunk | None, processed: Processed, end: Position) -> None:
-        """Accept what lies between ``position`` and ``end``: a chunk, or None if it cannot be read.
+    def take(self, chunks: Sequence[Chunk], processed: Processed, end: Position) -> None:
+        """Accept what lies between ``position`` and ``end``: chunks, none if it cannot be read.
 
         Events that the output rejected become dead letters.
         """
@@ -186,9 +187,10 @@ class Delivery:
             )
         tally.queued -= len(rejected)
         tally.dead += len(rejected)
-        frame_bytes = len(chunk.data) if chunk is not None else 0
+        frame_bytes = sum([len(chunk.data) for chunk in chunks])
         held = size + tally.queued * _DOCUMENT_BYTES
-        record = _InFlight(chunk and chunk._replace(data=b""), start, payloads, tally, frame_bytes, size, held, end)
+        chunk = join_chunks([chunk._replace(data=b"") for chunk in chunks]) if chunks else None
+        record = _InFlight(chunk, start, payloads, tally, frame_bytes, size, held, end)
         if not self._in_flight:
             self._progress_at = asyncio.get_running_loop().time()
         self._in_flight.append(record)
@@ -288,10 +290,8 @@ class Delivery:
                     return None
                 self._wake.clear()
                 await self._wake.wait()
-            if self._queued < self._output.batch_bytes and not self._closing:
-                self._enough.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._enough.wait(), self._max_delay)
+            await self._wait_for_more()
+            self._next_call_at = asyncio.get_running_loop().time() + self._max_delay
             records = [self._queue.popleft()]
             size = records[0].size
             while self._queue and size + self._queue[0].size <= self._output.batch_bytes:
@@ -299,6 +299,14 @@ class Delivery:
                 records.append(self._queue.popleft())
             self._queued -= size
             return records
+
+    async def _wait_for_more(self) -> None:
+        """Wait until it is time for the next call, or there is enough for one."""
+        delay = self._next_call_at - asyncio.get_running_loop().time()
+        if delay > 0 and self._queued < self._output.batch_bytes and not self._closing:
+            self._enough.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), delay)
 
     async def _deliver(self, records: list[_InFlight]) -> None:
         """Deliver the payloads of ``records``, and count in their tallies what became of the events."""
@@ -348,11 +356,9 @@ class Delivery:
         """Return the events of a record, none if there is nothing to deliver (any more)."""
         while record.payloads:
             try:
-                [entry, *_] = self._journal.read(record.start, 1)
-                if entry.end == record.end:
-                    return self._batches_of(entry.chunk)
-                break
-            except ValueError:  # nothing is left there
+                chunks = self._chunks_between(record.start, record.end)
+                if chunks:
+                    return self._batches_of(chunks)
                 break
             except JournalError as error:
                 log.error("the journal cannot be read; tried again", pipeline=self._pipeline_id, error=error)
@@ -361,3 +367,11 @@ class Delivery:
             await self._try(list(record.payloads), math.inf)
             record.tally.delivered += record.tally.queued
         return ()
+
+    def _chunks_between(self, start: Position, end: Position) -> list[Chunk]:
+        """Return the chunks between two positions, none if any of them is not there any more."""
+        chunks, position = list[Chunk](), start
+        while position.offset < end.offset and (entries := self._journal.read(position, 1)):
+            chunks.append(entries[0].chunk)
+            position = entries[0].end
+        return chunks if position == end else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -19,10 +19,10 @@ from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.tally import Tally
-from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
+from ingestd.journal.base import Entry, JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
-from ingestd.pipeline.processing import Processed, Processing, split_chunk
+from ingestd.pipeline.processing import Processed, Processing, may_join, split_chunk
 from ingestd.pipeline.stall import Stall
 from ingestd.plugins.interfaces import SocketInput, StopMode, WithProblems
 from ingestd.protocols.lines import count_line_ends
@@ -201,16 +201,23 @@ class RunningPipeline:
         """Events that the slowest output has not delivered."""
         return max((self.journal.pending(delivery.name).events for delivery in self.deliveries), default=0)
 
-    def put(self, chunk: Chunk, built: BuiltInput) -> bool:
-        """Append a chunk to the journal and hand it to the outputs that are not behind; False: try again later."""
-        start, chunks = self.journal.end, split_chunk(chunk, built.codec.delimiter, _MAX_FRAMES)
-        if (end := self._append(chunks)) is None:
+    def put(self, chunks: Sequence[Chunk], built: BuiltInput) -> bool:
+        """Append chunks to the journal and hand them to the outputs that are not behind; False: try again later.
+
+        Args:
+            chunks: One, or several that `may_join`.
+            built: The input that received them.
+        """
+        start = self.journal.end
+        records = [part for chunk in chunks for part in split_chunk(chunk, built.codec.delimiter, _MAX_FRAMES)]
+        if (end := self._append(records)) is None:
             return False
-        metrics.EVENTS_RECEIVED.add(chunk.frames, self.name, chunk.input_id)
-        metrics.BYTES_RECEIVED.add(len(chunk.data), self.name, chunk.input_id)
+        input_id = built.step.plugin_id
+        metrics.EVENTS_RECEIVED.add(sum([chunk.frames for chunk in chunks]), self.name, input_id)
+        metrics.BYTES_RECEIVED.add(sum([len(chunk.data) for chunk in chunks]), self.name, input_id)
         try:
-            if len(chunks) == 1:
-                self._hand_over(chunk, built, start, end)
+            if len(records) == len(chunks):
+                self._hand_over(chunks, built, start, end)
             else:  # one after the other, as far as there is room
                 self._wake_catch_up()
         except Exception as error:  # noqa: BLE001 -- the next process reads it from the journal
@@ -240,11 +247,11 @@ class RunningPipeline:
         self._resumed.clear()
         self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
 
-    def _hand_over(self, chunk: Chunk, built: BuiltInput, start: Position, end: Position) -> None:
-        """Hand a chunk that was just appended to the outputs that are not behind; wake the catch-up of the others."""
+    def _hand_over(self, chunks: Sequence[Chunk], built: BuiltInput, start: Position, end: Position) -> None:
+        """Hand chunks that were just appended to the outputs that are not behind; wake the catch-up of the others."""
         current = [target for target in self._deliveries if target[1].position == start and target[1].has_room]
         if current:
-            self._process(chunk, built, current, end)
+            self._process(chunks, built, current, end)
         if len(current) < len(self._deliveries):
             self._wake_catch_up()
 
@@ -252,17 +259,19 @@ class RunningPipeline:
         for event in self._behind.values():
             event.set()
 
-    def _process(self, chunk: Chunk, built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position) -> None:
-        """Make payloads of one chunk and hand them to ``targets``."""
-        if not chunk.data:  # it stands for a line that was rejected
+    def _process(
+        self, chunks: Sequence[Chunk], built: BuiltInput, targets: list[tuple[int, Delivery]], end: Position
+    ) -> None:
+        """Make payloads of chunks, see ``put``, and hand them to ``targets``."""
+        if not chunks[0].data:  # it stands for a line that was rejected
             for _, delivery in targets:
-                delivery.take(chunk, Processed((), (), 0, Tally(received=chunk.events, dead=1)), end)
+                delivery.take(chunks, Processed((), (), 0, Tally(received=chunks[0].events, dead=1)), end)
             return
         outputs = [(route, delivery.built) for route, delivery in targets]
         first = targets[0][1] is self._deliveries[0][1]  # outputs that are behind process the same events again
-        work = self._processing.process(chunk, built, outputs, count=first)
+        work = self._processing.process(chunks, built, outputs, count=first)
         for (_, delivery), processed in zip(targets, work, strict=True):
-            delivery.take(chunk, processed, end)
+            delivery.take(chunks, processed, end)
 
     async def _catch_up(self, route: int, delivery: Delivery) -> None:
         """Feed one output from the journal whenever it is behind."""
@@ -284,11 +293,27 @@ class RunningPipeline:
                     continue
                 self._report_repairs()
                 if not entries:  # the rest is damaged
-                    delivery.take(None, Processed((), (), 0, Tally()), self.journal.end)
-                for chunk, end in entries:
+                    delivery.take((), Processed((), (), 0, Tally()), self.journal.end)
+                for chunks, end in self._joined(entries):
                     await delivery.wait_for_room()
-                    self._process(chunk, self._input_of(chunk), [(route, delivery)], end)
+                    self._process(chunks, self._input_of(chunks[0]), [(route, delivery)], end)
                     await asyncio.sleep(0)  # let the inputs run
+
+    def _joined(self, entries: Sequence[Entry]) -> Iterator[tuple[list[Chunk], Position]]:
+        """Yield the chunks of entries, together those that were put together, and the position after them."""
+        chunks: list[Chunk] = []
+        frames, end = 0, self.journal.start
+        for entry in entries:
+            frames += entry.chunk.events
+            if chunks and not (
+                frames <= _MAX_FRAMES and may_join(chunks[-1], entry.chunk, self._input_of(entry.chunk))
+            ):
+                yield chunks, end
+                chunks, frames = [], entry.chunk.events
+            chunks.append(entry.chunk)
+            end = entry.end
+        if chunks:
+            yield chunks, end
 
     def _report_repairs(self) -> None:
         """Log what turned out to be damaged while the journal is open; the worker logs what was found at its start."""
@@ -296,8 +321,8 @@ class RunningPipeline:
             log.warning("the journal was repaired", pipeline=self.name, repair=str(repair))
         self._repairs = len(self.journal.repairs)
 
-    def _batches_of(self, route: int, chunk: Chunk) -> Sequence[Batch]:
-        return self._processing.batches(chunk, self._input_of(chunk), route)
+    def _batches_of(self, route: int, chunks: Sequence[Chunk]) -> Sequence[Batch]:
+        return self._processing.batches(chunks, self._input_of(chunks[0]), route)
 
     def _input_of(self, chunk: Chunk) -> BuiltInput:
         """Return the input of a chunk; if the config no longer has it, the first one, whose codec is the best guess."""
@@ -351,7 +376,7 @@ class RunningPipeline:
             self._pause_for_disk()
             return False
         self._untraced.add(start)
-        if not self.put(Chunk(input_id, stream.id, {}, end, time.time_ns(), 1, b""), built):
+        if not self.put([Chunk(input_id, stream.id, {}, end, time.time_ns(), 1, b"")], built):
             return False
         self._untraced.remove(start)
         return True
@@ -377,11 +402,21 @@ class _Sink:
     def paused(self) -> bool:
         return self._running.paused
 
+    @property
+    def joins_streams(self) -> bool:
+        return self.built.codec.joins_streams
+
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
+        return self._running.put([self._chunk(data, stream, offset, time.time_ns())], self.built)
+
+    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+        now = time.time_ns()
+        return self._running.put([self._chunk(*piece, now) for piece in pieces], self.built)
+
+    def _chunk(self, data: bytes, stream: Stream, offset: int, time_ns: int) -> Chunk:
         # Codecs have no other delimiter than the line feed.
         frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
-        chunk = Chunk(self._input_id, stream.id, stream.fields, offset, time.time_ns(), frames, data)
-        return self._running.put(chunk, self.built)
+        return Chunk(self._input_id, stream.id, stream.fields, offset, time_ns, frames, data)
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None

@@ -15,7 +15,8 @@ from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
 from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import Chunk
+from ingestd.event.chunk import Chunk, join_chunks
+from ingestd.event.event_id import stream_keys
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Rejection
@@ -47,45 +48,52 @@ class Processing:
         self._always = pipeline.code.always
 
     def process(
-        self, chunk: Chunk, built: BuiltInput, outputs: Sequence[tuple[int, BuiltOutput]], *, count: bool
+        self, chunks: Sequence[Chunk], built: BuiltInput, outputs: Sequence[tuple[int, BuiltOutput]], *, count: bool
     ) -> list[Processed]:
-        """Return what each of ``outputs``, given with the numbers of their routes, gets of a chunk.
+        """Return what each of ``outputs``, given with the numbers of their routes, gets of chunks.
 
-        ``count``: also count the events in the metrics.
+        Args:
+            chunks: One, or several that `may_join`.
+            built: The input that received them.
+            outputs: The numbers of their routes, and the outputs.
+            count: Also count the events in the metrics.
         """
-        routes, tally = self._filter(chunk, built)
+        routes, tally = self._filter(chunks, built)
         if count:
             self._count(tally)
         return [self._prepare(routes[route], tally.copy(), output, route) for route, output in outputs]
 
-    def batches(self, chunk: Chunk, built: BuiltInput, route: int) -> Sequence[Batch]:
-        """Return the events of a chunk for one route, once more."""
-        routes, _ = self._filter(chunk, built)
+    def batches(self, chunks: Sequence[Chunk], built: BuiltInput, route: int) -> Sequence[Batch]:
+        """Return the events of chunks for one route, once more; see ``process``."""
+        routes, _ = self._filter(chunks, built)
         return routes[route]
 
-    def _filter(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
+    def _filter(self, chunks: Sequence[Chunk], built: BuiltInput) -> tuple[Routes, Tally]:
         try:
-            return self._run(chunk, built)
+            return self._run(chunks, built)
         except Exception:  # a defect of ours: the rest of the chunk must go on
             log.exception("the daemon failed on a chunk; the events at fault become dead letters", pipeline=self._name)
         routes: Routes = [[] for _ in self._pipeline.routes]
         tally = Tally()
-        for frame in split_chunk(chunk, built.codec.delimiter, 1):
+        for frame in [frame for chunk in chunks for frame in split_chunk(chunk, built.codec.delimiter, 1)]:
             found, counts = self._run_frame(frame, built)
             for batches, more in zip(routes, found, strict=True):
                 batches.extend(more)
             tally.add(counts)
         return routes, tally
 
-    def _run(self, chunk: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
+    def _run(self, chunks: Sequence[Chunk], built: BuiltInput) -> tuple[Routes, Tally]:
+        chunk = join_chunks(chunks)
         table = built.codec.decode(chunk)
+        if len(chunks) > 1:
+            table.keys = stream_keys(table.keys, chunks)
         tally = Tally(received=len(table))
         routes = self._pipeline.process(table, built.decorate, chunk.time_ns, tally)
         return [[Batch(table, rows, chunk.stream_id, chunk.time_ns)] for rows in routes], tally
 
     def _run_frame(self, frame: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
-            return self._run(frame, built)
+            return self._run([frame], built)
         except Exception as error:  # noqa: BLE001 -- logged above
             self._dead_letters.add(
                 stage="filter",
@@ -158,3 +166,9 @@ def split_chunk(chunk: Chunk, delimiter: bytes | None, max_frames: int) -> list[
         parts.append(chunk._replace(offset=offset, frames=len(frames), data=b"".join(frames)))
         offset += len(parts[-1].data)
     return parts
+
+
+def may_join(first: Chunk, second: Chunk, built: BuiltInput) -> bool:
+    """Return whether chunks can be processed together: they came to one input at one time, as one batch of reads."""
+    same = first.input_id == second.input_id and first.time_ns == second.time_ns
+    return same and built.codec.joins_streams and first.data.endswith(b"\n") and second.data.endswith(b"\n")

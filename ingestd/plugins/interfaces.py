@@ -19,6 +19,10 @@ class Codec(Protocol):
     def delimiter(self) -> bytes | None:
         """The end of a frame in a stream; None: every message is one frame."""
 
+    @property
+    def joins_streams(self) -> bool:
+        """Whether chunks of several streams may be decoded as one: no event depends on the fields of its stream."""
+
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of ``chunk``. Never raises on bad data: that becomes an event with a tag.
 
@@ -41,6 +45,13 @@ class Sink(Protocol):
 
         False: they were not stored, offer them again after ``wait_until_resumed``.
         """
+
+    @property
+    def joins_streams(self) -> bool:
+        """Whether ``put_all`` costs less than ``put`` for each stream."""
+
+    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+        """Store whole frames of several streams, that end with the delimiter, all or none of them; see ``put``."""
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None

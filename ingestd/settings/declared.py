@@ -103,7 +103,10 @@ class BatchSettings:
         96 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.", reload=True
     )
     max_delay: float = setting(
-        0.05, DURATION, "How long delivery waits for more events before it sends a batch.", reload=True
+        0.05,
+        DURATION,
+        "How long delivery waits for more events after a batch; the first after a pause goes at once.",
+        reload=True,
     )
 
 

@@ -7,9 +7,13 @@ for ``text`` fields. A run of Thai, Lao, Khmer or Burmese, which are written wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import regex
+if TYPE_CHECKING:
+    import regex
 
 MAX_WORD_CHARS = 255  # the standard tokenizer cuts longer ones
 
@@ -49,13 +53,34 @@ def _pattern() -> str:
     return f"({words})|(?:{alone})++"
 
 
-_WORD = regex.compile(_pattern())
+_ASCII_PART = "(?:[A-Za-z](?:[:.']?[A-Za-z])*+|[0-9](?:[,;.']?[0-9])*+)++"
+_ascii_segments: Callable[[str], list[str]] = re.compile(f"_*+{_ASCII_PART}(?:_++{_ASCII_PART})*+_*+").findall
+"""Finds the words of ASCII text, as ``_pattern`` does."""
+
+
+@lru_cache
+def unicode_pattern(pattern: str) -> regex.Pattern[str]:
+    """Return a compiled pattern with properties of Unicode.
+
+    Call it when the pattern is needed, not when a module is imported: to import ``regex`` and compile the pattern of
+    words takes 100 ms, which few processes of the daemon need to spend.
+    """
+    import regex  # noqa: PLC0415
+
+    return regex.compile(pattern)
+
+
+@lru_cache(1)
+def _segments() -> Callable[[str], list[str]]:
+    findall: Callable[[str], list[str]] = unicode_pattern(_pattern()).findall
+    return findall
 
 
 def words(text: str) -> list[str]:
     """Return the words of ``text`` in order, in lower case."""
     result: list[str] = []
-    for segment in filter(None, _WORD.findall(text)):
+    segments = _ascii_segments if text.isascii() else _segments()
+    for segment in filter(None, segments(text)):
         word = _lower(segment)
         result += [word] if len(word) <= MAX_WORD_CHARS else _cut(word)
     return result

@@ -33,7 +33,7 @@ from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.processes.channel import Message
-from ingestd.supervisor.processes.children import Child, ChildMain, Children
+from ingestd.supervisor.processes.children import Child, ChildMain, Children, share_memory
 from ingestd.supervisor.processes.helpers import Helper
 from ingestd.supervisor.processes.signals import SignalSocket
 from ingestd.supervisor.processes.stats import StatsGatherer
@@ -140,6 +140,7 @@ class Supervisor:
         return self._exit_code
 
     def _loop(self) -> None:
+        share_memory()
         for name in self._process_names():
             self._children.start(name)
         while not self._state.final or self._children.running() or self._children.starting:
@@ -309,6 +310,7 @@ class Supervisor:
             config = base64.b64encode(pickle.dumps(plan.http_config)).decode()
             self._send_http({"type": "config", "config": config})
         self._plan = self._watcher.plan = plan
+        share_memory()
         self._children.watchdog_seconds = plan.watchdog_seconds
         log.info("the new config is valid and is being applied", cause=cause)
         if plan.needs_restart:

@@ -408,21 +408,21 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
     text = "x" * 980
     async with serving(queue_bytes=1, journal_bytes=10_000, shutdown_timeout=1.0) as server:
         server.memory.gate.clear()
-        writers = [await server.connect() for _ in range(20)]
+        writers = [await server.connect() for _ in range(60)]  # 96 kB may come in at once
         for number, writer in enumerate(writers):
             writer.write(line(number, text=text) * 5)
             await writer.drain()
         await eventually(lambda: server.running.paused)
         await asyncio.sleep(0.05)
         server.running.stop_inputs("drain")
-        async with asyncio.timeout(15):  # one after the other they would take 20 s
+        async with asyncio.timeout(30):  # one after the other they would take 40 s
             await server.running.inputs_ended()
         server.memory.gate.set()
         await server.stop()
         for writer in writers:
             writer.close()
     taken = server.memory.documents
-    lost = [number for number in range(20) for _ in range(5 - numbers(taken).count(number))]
+    lost = [number for number in range(60) for _ in range(5 - numbers(taken).count(number))]
     [record] = [one for one in caplog.records if one.levelname == "ERROR"]
     told: dict[str, Any] = record.__dict__["fields"]
     assert "it is lost" in record.message

@@ -93,8 +93,8 @@ class Road:
             max_bytes=max_bytes,
         )
 
-    def batches_of(self, chunk: Chunk) -> list[Batch]:
-        keys = [int(number) for number in chunk.data.split()]
+    def batches_of(self, chunks: Sequence[Chunk]) -> list[Batch]:
+        keys = [int(number) for chunk in chunks for number in chunk.data.split()]
         return [Batch.of_events([{"n": key} for key in keys], keys, "o", 0)]
 
     def append(self, data: bytes = b"x") -> Position:
@@ -111,7 +111,7 @@ class Road:
             ends.append(self.append(b"%d" % number))
             batch = Batch.of_events([event], [number], "o", 0)
             processed = Processed(*prepare(self.delivery.built, batch), Tally(received=1, queued=1))
-            self.delivery.take(self.chunk(), processed._replace(size=size), ends[-1])
+            self.delivery.take([self.chunk()], processed._replace(size=size), ends[-1])
         return ends
 
     @property
@@ -166,15 +166,16 @@ async def test_a_load_larger_than_the_output_wants_goes_alone() -> None:
     assert output.calls == [texts([1]), texts([2, 3])]
 
 
-async def test_little_is_delivered_after_the_delay() -> None:
+async def test_an_event_after_a_pause_is_delivered_at_once_and_those_after_it_together() -> None:
     output = Output()
-    road = await begun(output, max_delay=0.05)
-    ends = road.take([1, 2])
-    await asyncio.sleep(0.01)
-    assert output.calls == []
+    road = await begun(output, max_delay=WAIT_SECONDS)
+    ends = road.take([1])
     await eventually(lambda: road.committed == ends[-1])
-    assert output.calls == [texts([1, 2])]
+    for number in (2, 3):
+        road.take([number])
+        assert not await comes(road.delivery.idle)
     await road.delivery.close()
+    assert output.calls == [texts([1]), texts([2, 3])]
 
 
 async def test_a_busy_output_lets_loads_gather() -> None:
@@ -249,7 +250,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
     road = await begun(output, max_delay=0)
     first, second, third = road.take(range(3), size=100)
     empty = road.append()
-    road.delivery.take(None, nothing(), empty)  # nothing of it is for this output
+    road.delivery.take((), nothing(), empty)  # nothing of it is for this output
     for number, done, expected in ((2, 1, Position(0, 0)), (0, 2, first), (1, 3, empty)):
         output.doors[texts([number])[0]].set()
         await eventually(lambda done=done: len(output.calls) == done)  # type: ignore[misc]
@@ -262,7 +263,7 @@ async def test_commits_come_in_the_order_of_the_journal() -> None:
 async def test_records_that_are_not_for_it_are_committed_at_once() -> None:
     road = await begun(Output())
     end = road.append()
-    road.delivery.take(None, nothing(), end)
+    road.delivery.take((), nothing(), end)
     assert road.committed == road.delivery.position == end
     assert await comes(road.delivery.idle)
     await road.delivery.close()
@@ -288,12 +289,12 @@ async def test_room_is_that_of_documents_not_of_frames() -> None:
     output = Output()
     output.gate.clear()
     road = await begun(output, max_delay=0, max_bytes=1 << 20)
-    road.delivery.take(road.chunk(), Processed([b""], (), 1 << 20, Tally(received=1, queued=1)), road.append())
+    road.delivery.take([road.chunk()], Processed([b""], (), 1 << 20, Tally(received=1, queued=1)), road.append())
     assert not road.delivery.has_room
     output.gate.set()
     await asyncio.wait_for(road.delivery.wait_for_room(), WAIT_SECONDS)
     output.gate.clear()
-    road.delivery.take(road.chunk(), Processed([b""], (), 0, Tally(received=4096, queued=4096)), road.append())
+    road.delivery.take([road.chunk()], Processed([b""], (), 0, Tally(received=4096, queued=4096)), road.append())
     assert not road.delivery.has_room
     output.gate.set()
     await road.delivery.close()
@@ -305,7 +306,7 @@ async def test_records_of_which_nothing_is_left_take_room_until_they_are_committ
     road = await begun(output, max_delay=0, max_bytes=100_000)
     road.take([0])
     for _ in range(100):
-        road.delivery.take(road.chunk(), nothing(), road.append())
+        road.delivery.take([road.chunk()], nothing(), road.append())
     assert not road.delivery.has_room
     output.gate.set()
     await asyncio.wait_for(road.delivery.wait_for_room(), WAIT_SECONDS)
@@ -384,7 +385,7 @@ async def test_nothing_is_committed_before_its_letters_are_on_the_disk() -> None
     road.letters.refuses = True
     road.letters.add(stage="filter", reason="no", raw=b"x")
     end = road.append()
-    road.delivery.take(road.chunk(), Processed((), (), 0, Tally(received=1, dead=1)), end)
+    road.delivery.take([road.chunk()], Processed((), (), 0, Tally(received=1, dead=1)), end)
     await asyncio.sleep(0.05)
     assert (road.committed, await comes(road.delivery.idle)) == (Position(0, 0), False)
     road.letters.refuses = False
@@ -416,7 +417,7 @@ async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
     processed = Processed(*prepare(road.delivery.built, batch), Tally(received=6, queued=6))
     assert len(processed.rejected) == 1
     end = road.append()
-    road.delivery.take(road.chunk(b"x" * 60, frames=6), processed, end)
+    road.delivery.take([road.chunk(b"x" * 60, frames=6)], processed, end)
     await road.delivery.close()
     assert [text for load in output.loads for text in load] == texts([0, 1, 2, 4, 5])
     [letter] = road.letters.letters

@@ -62,8 +62,8 @@ async def run(output: Any, chunks: list[list[int]]) -> tuple[MemoryDeadLetters, 
     journal, letters = MemoryJournal(), MemoryDeadLetters()
     journal.consumers([built.step.plugin_id])
 
-    def batches_of(chunk: Chunk) -> list[Batch]:
-        keys = [int(number) for number in chunk.data.split()]
+    def batches_of(chunks: Sequence[Chunk]) -> list[Batch]:
+        keys = [int(number) for chunk in chunks for number in chunk.data.split()]
         return [Batch.of_events([{"n": key} for key in keys], keys, "o", 0)]
 
     tasks = BackgroundTasks("pipeline main")
@@ -75,8 +75,8 @@ async def run(output: Any, chunks: list[list[int]]) -> tuple[MemoryDeadLetters, 
         data = b"".join(b"%d\n" % number for number in numbers)
         chunk = Chunk("stdin_0", "o", {}, 0, TIME_NS, len(numbers), data)
         end = journal.append([chunk])
-        processed = Processed(*prepare(built, *batches_of(chunk)), Tally(received=len(numbers), queued=len(numbers)))
-        delivery.take(chunk, processed, end)
+        processed = Processed(*prepare(built, *batches_of([chunk])), Tally(received=len(numbers), queued=len(numbers)))
+        delivery.take([chunk], processed, end)
     async with asyncio.timeout(WAIT_SECONDS):
         await delivery.close()
     position, state = journal.committed(delivery.name)

@@ -20,6 +20,7 @@ from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
+from ingestd.event.event_id import event_id
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.journal.journal import Journal
@@ -98,7 +99,7 @@ class Life:
 
     def put(self, data: bytes, offset: int = 0) -> bool:
         chunk = Chunk("stdin_0", *STREAM, offset, time.time_ns(), data.count(b"\n"), data)
-        return self.running.put(chunk, self.input)
+        return self.running.put([chunk], self.input)
 
     def there(self) -> list[DeadLetter]:
         return [line.dead_letter for line in DeadLetterReader(self.folder).read() if line.dead_letter is not None]
@@ -259,10 +260,10 @@ async def test_many_short_lines_are_processed_in_parts(tmp_path: Path, monkeypat
         size, most = 0, 0
         process = one.running._processing.process
 
-        def counted(chunk: Chunk, *rest: Any, **options: Any) -> Any:
+        def counted(chunks: Sequence[Chunk], *rest: Any, **options: Any) -> Any:
             nonlocal most
-            most = max(most, chunk.frames)
-            return process(chunk, *rest, **options)
+            most = max(most, sum(chunk.frames for chunk in chunks))
+            return process(chunks, *rest, **options)
 
         monkeypatch.setattr(one.running._processing, "process", counted)
         for lines in (95, 3, 40):
@@ -273,6 +274,77 @@ async def test_many_short_lines_are_processed_in_parts(tmp_path: Path, monkeypat
     assert numbers == [*range(95), *range(3), *range(40)]
     assert (most, one.tally.received, one.tally.delivered) == (10, 138, 138)
     assert metrics.EVENTS_FILTERED.value("main") - before == 138
+
+
+def line(number: int, size: int = 0) -> bytes:
+    return b'{"n":%d,"text":"%b"}\n' % (number, b"x" * size)
+
+
+async def test_few_lines_of_many_streams_are_stored_and_processed_together(tmp_path: Path) -> None:
+    """Their ids are those that they have alone: now, once they are read from the journal, and one by one."""
+    streams = [(line(n, 5 * n) * (1 + n % 2), Stream(f"s{n}%b", {"host": f"h{n}"}), 100 * n) for n in range(9)]
+    expected = [event_id(f"s{n}%b", 100 * n + at * len(line(n, 5 * n))) for n in range(9) for at in range(1 + n % 2)]
+    journal = MemoryJournal()
+    async with life(tmp_path, journal) as one:
+        seen: list[list[str]] = []
+
+        def prepare(batch: Batch) -> Prepared[list[bytes]]:
+            seen.append([*batch.ids()])
+            assert [*batch.ids()] == [text.decode() for text in batch.ids().fill(b"%b")]
+            return Prepared(batch.documents(), 1)
+
+        one.output.prepare = prepare  # type: ignore[method-assign]
+        sink = one.running._sinks["stdin_0"]
+        assert sink.joins_streams
+        assert sink.put_all(streams)
+        [delivery] = one.running.deliveries
+        await delivery.idle()
+        delivery._room.clear()  # the output is behind
+        assert sink.put_all(streams)
+        delivery._room.set()
+        await eventually(lambda: delivery.position == journal.end)
+        assert seen == [expected, expected]
+        chunks = [entry.chunk for entry in journal.read(Position(0, 0), 1 << 20)]
+        assert [(chunk.stream_id, chunk.offset, chunk.data) for chunk in chunks[:9]] == [
+            (stream.id, offset, data) for data, stream, offset in streams
+        ]
+        alone = [one.running._batches_of(0, [chunk]) for chunk in chunks[:9]]
+        assert [text for batches in alone for batch in batches for text in batch.ids()] == expected
+    assert (one.tally.received, one.tally.delivered, one.tally.difference) == (26, 26, 0)
+
+
+async def test_a_fault_in_one_of_many_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with life(tmp_path, MemoryJournal()) as one:
+        decode = one.input.codec.decode
+
+        def faulty(chunk: Chunk) -> Any:
+            if b'"n":3' in chunk.data:
+                raise RecursionError("too deep")
+            return decode(chunk)
+
+        monkeypatch.setattr(type(one.input.codec), "decode", lambda self, chunk: faulty(chunk))
+        pieces = [(line(n), Stream(f"s{n}", {}), 7 * n) for n in range(6)]
+        assert one.running._sinks["stdin_0"].put_all(pieces)
+    assert [json.loads(document)["n"] for document in one.output.documents] == [0, 1, 2, 4, 5]
+    [letter] = one.there()
+    assert (letter.content, letter.stream_id, letter.offset) == (line(3), "s3", 21)
+    assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (6, 5, 1, 0)
+
+
+async def test_an_output_that_fails_on_one_event_of_many_streams(tmp_path: Path) -> None:
+    async with life(tmp_path, MemoryJournal()) as one:
+        deliver = one.output.deliver
+
+        async def fails(payloads: Sequence[list[bytes]]) -> None:
+            if any(b'"n":3' in document for payload in payloads for document in payload):
+                raise KeyError("three")
+            await deliver(payloads)
+
+        one.output.deliver = fails  # type: ignore[method-assign]
+        assert one.running._sinks["stdin_0"].put_all([(line(n), Stream(f"s{n}", {}), 7 * n) for n in range(6)])
+    assert sorted(json.loads(document)["n"] for document in one.output.documents) == [0, 1, 2, 4, 5]
+    assert [letter.id for letter in one.there()] == [event_id("s3", 21)]
+    assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (6, 5, 1, 0)
 
 
 async def test_every_background_task_has_a_name(tmp_path: Path) -> None:

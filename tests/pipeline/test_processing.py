@@ -30,6 +30,7 @@ class Codec:
 
     def __init__(self, inner: Any, fault: bytes) -> None:
         self._inner, self._fault, self.delimiter = inner, fault, inner.delimiter
+        self.joins_streams = inner.joins_streams
 
     def decode(self, chunk: Chunk) -> Table:
         if self._fault in chunk.data:
@@ -79,10 +80,11 @@ class Output:
         pass
 
 
-def process(work: Processing, chunk: Chunk, built: Any, output: Output | None = None) -> tuple[list[Any], Processed]:
+def process(work: Processing, chunks: Any, built: Any, output: Output | None = None) -> tuple[list[Any], Processed]:
     """Return the events that the only output gets, with their ids, and all that it gets."""
     step = work._pipeline.routes[0][0].step
-    [one] = work.process(chunk, built, [(0, BuiltOutput(step, output or Output()))], count=True)
+    chunks = [chunks] if isinstance(chunks, Chunk) else chunks
+    [one] = work.process(chunks, built, [(0, BuiltOutput(step, output or Output()))], count=True)
     return [event for payload in one.payloads for event in payload], one
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingestd.stores.query import Equal, Or, QueryError, as_number, level_at_least, level_spellings
-from ingestd.stores.words import MAX_WORD_CHARS, words
+from ingestd.stores.words import MAX_WORD_CHARS, _ascii_segments, _segments, words
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,8 @@ def test_words(text: str, expected: list[str]) -> None:
 def test_time_is_linear(piece: str) -> None:
     """A text of this size takes less than a tenth of a second; quadratic, it would take minutes."""
     words(piece * 50_000)
+
+
+@given(st.text(st.sampled_from([*"aZ09_:.,;'\"-#*/ \n~%"]) | st.characters(max_codepoint=127), max_size=30))
+def test_words_of_ascii_text_are_those_that_the_pattern_for_all_text_finds(text: str) -> None:
+    assert _ascii_segments(text) == [*filter(None, _segments()(text))]

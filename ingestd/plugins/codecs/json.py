@@ -33,6 +33,7 @@ class JsonCodec:
 
     decoder: JsonDecoder
     delimiter: None = None
+    joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of one message."""

@@ -35,6 +35,7 @@ class JsonLinesCodec:
 
     decoder: JsonDecoder
     delimiter: bytes = b"\n"
+    joins_streams: bool = True
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines."""

@@ -34,6 +34,7 @@ class LineCodec:
     decoder: TextDecoder
     encoder: TextEncoder
     delimiter: bytes = b"\n"
+    joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
         """Return an event for each line that is not empty."""

@@ -33,6 +33,7 @@ class PlainCodec:
     decoder: TextDecoder
     encoder: TextEncoder
     delimiter: None = None
+    joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
         """Return one event with the whole message."""

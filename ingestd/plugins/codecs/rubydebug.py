@@ -28,6 +28,7 @@ class RubyDebugCodec:
 
     metadata: bool
     delimiter: None = None
+    joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
         """Raise ValueError: this format is not meant to be parsed."""

@@ -21,14 +21,14 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._tcp_lines import TcpLines
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Turns
-from ingestd.plugins.inputs._tcp_recognition import Owner, Recognition
+from ingestd.plugins.inputs._tcp_poller import Poller
+from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.lines import EXCERPT_BYTES
 from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
 from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
-from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 
@@ -47,7 +47,7 @@ class TcpConnection:
     """Reads while the sink has room, closes at the end of the stream.
 
     Args:
-        tasks: Of the input, for waiting in the background.
+        poller: Reads all connections of the input in turn.
         owner: Learns what becomes of the connection.
     """
 
@@ -59,7 +59,7 @@ class TcpConnection:
         buffer: PeekBuffer,
         max_line_bytes: int,
         *,
-        tasks: BackgroundTasks,
+        poller: Poller,
         owner: Owner,
     ) -> None:
         sock.setblocking(False)
@@ -67,7 +67,8 @@ class TcpConnection:
         self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
         self._recognition = Recognition(owner.recognised, max_line_bytes)
         self._lines = TcpLines(sink, stream, max_line_bytes)
-        self._wakeups = Wakeups(sock, self._read_or_close, sink, buffer, max_line_bytes + 2, tasks=tasks)
+        self._wakeups = Wakeups(sock, self._read_or_close, sink, buffer, max_line_bytes + 2, poller=poller)
+        self._gathering = poller.gathering
         self._turns = Turns(buffer.chunk_bytes)
         self._offset = 0  # of the next byte to consume
         self._end_reason = "end"  # what the end of the stream means
@@ -125,6 +126,8 @@ class TcpConnection:
             if not self._recognise(size, whole, last=last):
                 return
             whole = self._recognition.framing.whole(self._buffer, size)
+        if whole and woken and self._gather(whole, size):
+            return
         if whole:
             consumed = self._store_share(whole)
             self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
@@ -177,6 +180,27 @@ class TcpConnection:
         self._owner.rejected(self, socket.socket(fileno=self._sock.detach()), sender)
 
     # Store and consume
+
+    def _gather(self, whole: int, size: int) -> bool:
+        """Store the first ``whole`` bytes of ``size`` together with those of other connections; False: it cannot be."""
+        if not self._gathering.takes(whole) or self._lines.collected or whole > self._max:
+            return False
+        if self._recognition.framing is not LINES:
+            return False
+
+        def stored(done: bool) -> None:
+            try:
+                self._consume(whole if done else 0)
+            except OSError:
+                self.close("error")
+                return
+            if done:
+                self._wakeups.wake_at(size - whole + 1)
+            else:
+                self._wakeups.pause()
+
+        data = bytes(memoryview(self._buffer)[:whole])
+        return self._gathering.add(data, self._lines.stream, self._offset, stored)
 
     def _store_share(self, whole: int) -> int:
         """Store and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""

@@ -60,7 +60,8 @@ def _lines_of_objects(data: bytes) -> bytes:
     return data.replace(b"\n", b" ").replace(b"\0", b"\n")
 
 
-_LINES = Framing(_whole_lines, _same)
+LINES = Framing(_whole_lines, _same)
+"""Lines as they are."""
 
 _FRAMINGS = {
     Sender.SYSLOG_NUL: Framing(_whole_to_nul, _lines_of_syslog),
@@ -80,7 +81,7 @@ class Recognition:
         self._recognised, self._max = recognised, max_bytes
         self._first = 0
         self.sender: Sender | None = None
-        self.framing = _LINES
+        self.framing = LINES
 
     def judge(self, head: bytes, offset: int, *, ended: bool) -> Sender | None:
         """Return who sends, None if more bytes are needed to tell.
@@ -112,6 +113,6 @@ class Recognition:
     def settle(self, sender: Sender) -> None:
         """Judge no more; ``sender`` is who sends, unless that is known."""
         if self.sender is None:
-            self.sender, self.framing = sender, _FRAMINGS.get(sender, _LINES)
+            self.sender, self.framing = sender, _FRAMINGS.get(sender, LINES)
             if sender is Sender.PICKLE:
                 self.framing = Framing(partial(whole_pickles, max_bytes=self._max), _same)

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable
 
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
+from ingestd.plugins.inputs._tcp_poller import Poller
 from ingestd.plugins.interfaces import Sink
-from ingestd.tasks import BackgroundTasks
 
 _GLANCE_BYTES = 16 << 10
 _LOOK_SHARE = 0.05
@@ -25,7 +25,7 @@ class Wakeups:
 
     Args:
         longest: Bytes of the longest line, with its line end.
-        tasks: Of the input, for waiting in the background.
+        poller: Watches the socket.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class Wakeups:
         buffer: PeekBuffer,
         longest: int,
         *,
-        tasks: BackgroundTasks,
+        poller: Poller,
     ) -> None:
         self._sock, self._read, self._sink, self._peek_buffer, self._longest = sock, read, sink, buffer, longest
-        self._loop, self._tasks = asyncio.get_running_loop(), tasks
+        self._loop, self._tasks, self._poller = asyncio.get_running_loop(), poller.tasks, poller
         self._waiting_for_room: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None  # until the next peek
         self._seems_full = False
@@ -57,7 +57,7 @@ class Wakeups:
 
     def start(self) -> None:
         """Call ``read`` from now on."""
-        self._loop.add_reader(self._sock.fileno(), self._readable)
+        self._poller.add(self._sock.fileno(), self._readable)
 
     def reset_low_water(self) -> None:
         """Be woken for each byte, whatever the socket was set to by another reader."""
@@ -75,7 +75,7 @@ class Wakeups:
             self._resting = None
             self._peek_buffer.resting -= 1
         if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock.fileno())
+            self._poller.remove(self._sock.fileno())
 
     def _readable(self) -> None:
         if self._sink.paused:
@@ -86,7 +86,7 @@ class Wakeups:
     def pause(self) -> None:
         """Do not read until there is room; whoever reads after `stop` waits itself."""
         if not self.stopped:
-            self._loop.remove_reader(self._sock.fileno())
+            self._poller.remove(self._sock.fileno())
             self._waiting_for_room = self._tasks.start("wait for room", self._resume())
 
     async def _resume(self) -> None:
@@ -133,7 +133,7 @@ class Wakeups:
     def _rest(self, seconds: float) -> None:
         """Do not peek for a while, whatever arrives."""
         if not self.stopped:
-            self._loop.remove_reader(self._sock.fileno())
+            self._poller.remove(self._sock.fileno())
             self._resting = self._loop.call_later(seconds, self._rested)
             self._peek_buffer.resting += 1
 

@@ -25,6 +25,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.codecs.line import LineCodec
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
+from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
@@ -75,6 +76,7 @@ class TcpInput:
         self._mode: StopMode = "drain"
         self._ended = asyncio.Event()
         self._sink: Sink | None = None
+        self._poller: Poller | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -95,6 +97,13 @@ class TcpInput:
         Raises what a background task of a connection raised.
         """
         self._sink = sink
+        self._poller = Poller(Gathering(sink, self._buffer.chunk_bytes), self._tasks)
+        try:
+            await self._serve_until_stopped()
+        finally:
+            self._poller.close()
+
+    async def _serve_until_stopped(self) -> None:
         timer = None
         if self._opts.idle_timeout:
             timer = self._tasks.start("idle timer", self._close_idle(), endless=True)
@@ -135,7 +144,7 @@ class TcpInput:
         on_client: Callable[[str, int], None] | None = None,
     ) -> None:
         """Read a connection until its end."""
-        assert self._sink is not None  # noqa: S101 -- ``run`` runs
+        assert self._sink is not None and self._poller is not None  # noqa: S101, PT018 -- ``run`` runs
         if self._opts.tcp_keep_alive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
@@ -145,7 +154,7 @@ class TcpInput:
             self._sink,
             self._buffer,
             self._max_line_bytes,
-            tasks=self._tasks,
+            poller=self._poller,
             owner=self._owner(stream, closed, on_client),
         )
         self._connections.add(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
@@ -80,6 +81,14 @@ def pause_before_next(code: int, lived: float, failures: int) -> float:
         return 0.0
     pause: float = 0.1 * 2 ** min(failures, 10)
     return min(pause, _PAUSE_AFTER_KILL if code == -signal.SIGKILL else _LONGEST_PAUSE)
+
+
+def share_memory() -> None:
+    """Prepare for forks: what exists now stays shared with the children, as their garbage collectors leave it alone."""
+    if gc.get_freeze_count():  # what an earlier plan left is freed
+        gc.unfreeze()
+        gc.collect()
+    gc.freeze()
 
 
 class Children:

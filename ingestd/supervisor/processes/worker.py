@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import uvloop
+
 from ingestd import metrics
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
@@ -226,7 +228,6 @@ Build = Callable[[], Sequence[RunningPipeline]]
 
 def run_worker(number: int, build: Build, channel: Channel, shutdown_timeout: float, *, sockets_kept: bool) -> int:
     """Build the pipelines and run them in this process; returns the exit code."""
-    import uvloop  # noqa: PLC0415 -- the supervisor does not need it
 
     async def main() -> int:
         return await Worker(number, build(), channel, shutdown_timeout, sockets_kept=sockets_kept).run()

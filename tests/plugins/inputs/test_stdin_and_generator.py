@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ class Sink:
         self.chunks.append(Chunk("in", *stream, offset, 0, 0, data))
         self.paused = self.tight
         return True
+
+    joins_streams = False
+
+    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+        raise AssertionError("these inputs have one stream")
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None

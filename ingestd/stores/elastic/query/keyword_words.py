@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-import regex
-
 from ingestd.stores.query import Gap
+from ingestd.stores.words import unicode_pattern
 
 Clause = dict[str, Any]
 
@@ -27,7 +26,7 @@ _ENCODED_CHAR = r"(%[c-fC-F][0-9a-fA-F](%[89abAB][0-9a-fA-F])+|[0-9a-zA-Z_])"
 # What may precede a word in a path: it must not start inside of an escape, where `E` is in `%EC`.
 _BEFORE_IN_PATH = "(%[0-9a-fA-F][0-9a-fA-F]|[^%])*"
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
-_ALONE = regex.compile(r"[\p{Han}\p{Hiragana}]")
+_ALONE = r"[\p{Han}\p{Hiragana}]"
 _RESERVED = frozenset('.?+*|{}[]()"\\#@&<>~^$-')
 MAX_REGEXP_CHARS = 1000  # of the servers: index.max_regex_length
 
@@ -45,10 +44,14 @@ def text(field: str, wanted: Sequence[str], *, path: bool) -> Clause:
         separator = _ENCODED_SEPARATOR if path else _SEPARATOR
         found = pieces[0]
         for left, right, piece in zip(wanted, wanted[1:], pieces[1:], strict=False):
-            found += separator + ("*" if _ALONE.match(left[-1]) or _ALONE.match(right[0]) else "+") + piece
+            found += separator + ("*" if _alone(left[-1]) or _alone(right[0]) else "+") + piece
         if len(found) + len(_BEFORE_IN_PATH) + 2 <= MAX_REGEXP_CHARS:
             return _regexp(field, found, path=path)
     return _wildcard(field, "*".join(_wildcard_part(word, path=path) for word in wanted))
+
+
+def _alone(char: str) -> bool:
+    return unicode_pattern(_ALONE).match(char) is not None
 
 
 def pattern(field: str, parts: Sequence[str | Gap], *, path: bool) -> Clause:

@@ -9,11 +9,11 @@ between. So each pair of neighbours has its own separator in the pattern.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 
-import regex
-
 from ingestd.stores.query import Gap
+from ingestd.stores.words import unicode_pattern
 
 BETWEEN_TEXTS = "\u2686"
 """A character that is in no word, and that no pattern matches: texts that are joined with it are matched at once, as if
@@ -32,14 +32,14 @@ _MID_LETTER = _MID_BOTH + r":\x{b7}\x{387}\x{55f}\x{5f4}\x{2027}\x{fe13}\x{fe55}
 _MID_NUMBER = _MID_BOTH + r",;\x{37e}\x{589}\x{60c}\x{60d}\x{66c}\x{7f8}\x{2044}\x{fe10}\x{fe14}\x{fe50}\x{ff0c}"
 _JOINS = {"letter": (_MID_LETTER, r"\p{L}"), "number": (_MID_NUMBER, r"\p{N}")}  # what joins two characters of a kind
 _IN_WORDS = rf"[\p{{L}}\p{{N}}{_MARKS}{_JOIN}]"
-_SPECIAL = regex.compile(r"([\\.+*?()|\[\]{}^$])")
+_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
-_MARK = regex.compile(r"(?!\u200B)[\p{M}\p{Cf}]")
+_MARK = r"(?!\u200B)[\p{M}\p{Cf}]"
 _KINDS = {
-    "letter": regex.compile(r"[\p{WB=ALetter}\p{WB=Hebrew_Letter}]"),
-    "number": regex.compile(r"\p{WB=Numeric}"),
-    "katakana": regex.compile(r"\p{WB=Katakana}"),
-    "joint": regex.compile(r"\p{WB=ExtendNumLet}"),
+    "letter": r"[\p{WB=ALetter}\p{WB=Hebrew_Letter}]",
+    "number": r"\p{WB=Numeric}",
+    "katakana": r"\p{WB=Katakana}",
+    "joint": r"\p{WB=ExtendNumLet}",
 }
 
 
@@ -83,8 +83,8 @@ def _gap(gap: Gap, left: str, right: str) -> str:
 
 def _kind(chars: str) -> str:
     """Return the kind of the first character that is not a mark."""
-    base = next((char for char in chars if not _MARK.match(char)), "")
-    return next((kind for kind, members in _KINDS.items() if members.match(base)), "alone")
+    base = next((char for char in chars if not unicode_pattern(_MARK).match(char)), "")
+    return next((kind for kind, members in _KINDS.items() if unicode_pattern(members).match(base)), "alone")
 
 
 def _between(left: str, right: str) -> str:
@@ -101,4 +101,4 @@ def _between(left: str, right: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return str(_SPECIAL.sub(r"\\\1", text))
+    return _SPECIAL.sub(r"\\\1", text)
