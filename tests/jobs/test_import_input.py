@@ -3,6 +3,7 @@
 import gzip
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,11 @@ class Kept:
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         self.chunks.append(Chunk("import_0", *stream, offset, 0, 0, data))
         return True
+
+    joins_streams = False
+
+    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+        raise AssertionError("a file is one stream")
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
