@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ingestd.event.event_id import EventIds, Key
 from ingestd.event.fields import Event
-from ingestd.event.table import Column, Rows, Table
+from ingestd.event.table import Column, Pieces, Rows, Table
 
 
 class Batch:
@@ -21,12 +21,13 @@ class Batch:
     Documents are made once, however many outputs ask for them.
     """
 
-    __slots__ = ("_documents", "_rows", "_table", "received_ns", "stream_id")
+    __slots__ = ("_documents", "_pieces", "_rows", "_table", "received_ns", "stream_id")
 
     def __init__(self, table: Table, rows: Rows, stream_id: str, received_ns: int) -> None:
         self._table, self._rows = table, rows
         self.stream_id, self.received_ns = stream_id, received_ns
         self._documents: list[bytes] | None = None
+        self._pieces: Pieces | None = None
 
     @classmethod
     def of_events(cls, events: Sequence[Event], keys: Sequence[Key], stream_id: str, received_ns: int) -> Batch:
@@ -40,8 +41,14 @@ class Batch:
     def documents(self) -> list[bytes]:
         """Return n JSON objects, in order."""
         if self._documents is None:
-            self._documents = self._table.documents(self._rows)
+            self._documents = [*map(b"".join, zip(*self.pieces(), strict=True))]
         return self._documents
+
+    def pieces(self) -> Pieces:
+        """Return the documents in pieces, for an output that joins them into one text."""
+        if self._pieces is None:
+            self._pieces = self._table.pieces(self._rows)
+        return self._pieces
 
     def column(self, name: str) -> Column:
         """Return n values of a field that the pipeline declares to read."""

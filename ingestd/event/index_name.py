@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from operator import itemgetter
 
 from ingestd.event.batch import Batch
 from ingestd.event.fields import Event, FieldRef
@@ -29,11 +30,15 @@ def namer(template: Template, zone: datetime.tzinfo | None = None) -> Callable[[
         tops = sorted({FieldRef(name).top for name in template.reads})
         return lambda batch: [render(event) for event in batch.fields(tops)]
     cache: dict[str, str] = {}
+    prefix_of = itemgetter(slice(prefix_length))
 
     def names(batch: Batch) -> list[str]:
         stamps = batch.column("@timestamp")
         try:
-            return [cache[stamp[:prefix_length]] for stamp in stamps]
+            prefixes = [*map(prefix_of, stamps)]
+            if len(distinct := {*prefixes}) == 1:  # usually, and quicker
+                return [cache[distinct.pop()]] * len(stamps)
+            return [cache[prefix] for prefix in prefixes]
         except (KeyError, TypeError):
             pass
         if len(cache) > _MAX_CACHED:

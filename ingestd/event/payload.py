@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Payload:
-    """n documents for an output, in columns that are joined only when a request is sent.
-
-    Columns may be shared with other payloads: a changed document needs a new list.
-    """
+    """n documents for an output, in columns."""
 
     documents: list[bytes]
     """n JSON objects without line ends."""
@@ -20,10 +17,6 @@ class Payload:
     """The n event ids."""
     indices: Sequence[str]
     """The index of each document."""
-    actions: list[bytes] = field(default_factory=list)
-    """The action line of each document in a bulk request, without line ends; empty: the output needs none."""
-    document_ids: Sequence[str] = ()
-    """The id of each document; empty: those of the events."""
 
     def __len__(self) -> int:
         """Return how many documents it has."""
@@ -31,22 +24,17 @@ class Payload:
 
     @property
     def size(self) -> int:
-        """Bytes of all documents and action lines."""
-        return sum(map(len, self.documents)) + sum(map(len, self.actions))
+        """Bytes of all documents."""
+        return sum(map(len, self.documents))
 
     def pick(self, positions: Sequence[int]) -> Payload:
         """Return some of the documents, in lists of their own."""
-        return Payload(
-            [self.documents[n] for n in positions],
-            [self.ids[n] for n in positions],
-            [self.indices[n] for n in positions],
-            [self.actions[n] for n in positions] if self.actions else [],
-            [self.document_ids[n] for n in positions] if self.document_ids else (),
-        )
+        documents, ids, indices = self.documents, self.ids, self.indices
+        return Payload([documents[n] for n in positions], [ids[n] for n in positions], [indices[n] for n in positions])
 
-    def index_counts(self) -> Counter[str]:
-        """Return how many documents go to each index."""
-        indices = self.indices
-        if indices and indices.count(indices[0]) == len(indices):  # usually, and much quicker
-            return Counter({indices[0]: len(indices)})
-        return Counter(indices)
+
+def index_counts(indices: Sequence[str]) -> Counter[str]:
+    """Return how many documents go to each index, given the index of each."""
+    if indices and indices.count(indices[0]) == len(indices):  # usually, and much quicker
+        return Counter({indices[0]: len(indices)})
+    return Counter(indices)

@@ -27,6 +27,8 @@ ABSENT: Final[Literal[msgspec.UnsetType.UNSET]] = msgspec.UNSET
 
 Column = Sequence[Any]
 Rows = Sequence[int]
+Pieces = tuple[list[bytes], list[bytes], list[bytes]]
+"""n documents, each in three pieces that are still to be joined: all of them together, with what goes between them."""
 
 
 class Table:
@@ -273,23 +275,22 @@ class Table:
 
     def documents(self, rows: Rows) -> list[bytes]:
         """Return events as JSON objects without line ends, without ``@metadata``."""
-        every = self._is_all(rows)
+        return [*map(b"".join, zip(*self.pieces(rows), strict=True))]
+
+    def pieces(self, rows: Rows) -> Pieces:
+        """Return the documents of ``rows``, each in three pieces."""
+        every, count = self._is_all(rows), len(rows)
         raws = self.raws if every else [self.raws[row] for row in rows]
-        if not any(raws):
-            return [_document(self.event(row)) for row in rows]
-        names, columns, rewritten = self._additions(rows, every=every)
-        if not names:
-            texts = [b"" if raw is None else raw + b"}" for raw in raws]
-        else:
-            lines = _encode(names, columns)
-            texts = [
-                b"" if raw is None else raw + b"," + added[1:] if added != b"{}" else raw + b"}"
-                for raw, added in zip(raws, lines, strict=False)  # after the last line end, one more
-            ]
+        heads, commas, tails = [raw or b"" for raw in raws], [b""] * count, [b"}"] * count
+        names, columns, rewritten = self._additions(rows, every=every) if any(raws) else ((), [], set())
+        if names:
+            tails = _encode(names, columns)
+            commas = [b","] * count if b"}" not in tails else [b"" if tail == b"}" else b"," for tail in tails]
         wholes = [position for position, raw in enumerate(raws) if raw is None] if self._any_whole else ()
         for position in rewritten.union(wholes):
-            texts[position] = _document(self.whole(rows[position]))
-        return texts
+            heads[position] = _document(self.whole(rows[position]))
+            commas[position] = tails[position] = b""
+        return heads, commas, tails
 
     def _additions(self, rows: Rows, *, every: bool) -> tuple[tuple[str, ...], list[Column], set[int]]:
         """Return the fields that filters added, their values, and the positions of records in which others changed."""
@@ -342,13 +343,14 @@ def _document(event: Event) -> bytes:
 
 
 def _encode(names: tuple[str, ...], columns: Sequence[Column]) -> list[bytes]:
-    """Return n lines of JSON: an object with those of the fields ``names`` that are not absent, and an empty one."""
+    """Return n objects of JSON, each without its first brace: those of the fields ``names`` that are not absent."""
     try:
-        return _encode_lines([*map(_object(names), *columns)]).split(b"\n")
+        return (b"\n" + _encode_lines([*map(_object(names), *columns)])[:-1]).split(b"\n{")[1:]
     except (TypeError, ValueError, RecursionError):  # a lone surrogate, or nested too deeply
         rows = zip(*columns, strict=True)
         return [
-            dumps({name: value for name, value in zip(names, row, strict=True) if value is not ABSENT}) for row in rows
+            dumps({name: value for name, value in zip(names, row, strict=True) if value is not ABSENT})[1:]
+            for row in rows
         ]
 
 

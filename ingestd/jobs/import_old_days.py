@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from ingestd.event.batch import Batch
-from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Output, Prepared
@@ -46,7 +46,15 @@ class OldDays:
         return old
 
 
-class KeepOldDays:
+class _WithIndices(Protocol):
+    @property
+    def indices(self) -> Sequence[str]: ...
+
+
+P = TypeVar("P", bound=_WithIndices)
+
+
+class KeepOldDays(Generic[P]):
     """The output ``inner``, which stores indices; those that are too old count as restored.
 
     Args:
@@ -54,7 +62,7 @@ class KeepOldDays:
         mark: Makes an index that exists count as restored. Raises StoreError.
     """
 
-    def __init__(self, inner: Output[Payload], old_days: OldDays, mark: Callable[[str], None]) -> None:
+    def __init__(self, inner: Output[P], old_days: OldDays, mark: Callable[[str], None]) -> None:
         self._inner, self._old_days, self._mark = inner, old_days, mark
         self.concurrency, self.batch_bytes = inner.concurrency, inner.batch_bytes
 
@@ -62,11 +70,11 @@ class KeepOldDays:
         """Open it; see ``Output``."""
         await self._inner.open()
 
-    def prepare(self, batch: Batch) -> Prepared[Payload]:
+    def prepare(self, batch: Batch) -> Prepared[P]:
         """Return the documents; see ``Output``."""
         return self._inner.prepare(batch)
 
-    async def deliver(self, payloads: Sequence[Payload]) -> Sequence[Tally] | None:
+    async def deliver(self, payloads: Sequence[P]) -> Sequence[Tally] | None:
         """Deliver, and mark the old indices that are new."""
         old = self._old_days.new_among([index for payload in payloads for index in set(payload.indices)])
         tallies = await self._inner.deliver(payloads)

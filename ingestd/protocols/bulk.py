@@ -138,6 +138,24 @@ def bulk_body(parts: Sequence[tuple[Sequence[bytes], Sequence[bytes]]]) -> bytes
     return b"\n".join(lines)
 
 
+def spliced_body(actions: Sequence[bytes], pieces: Sequence[Sequence[bytes]]) -> bytes:
+    """Return the body of one request, joined from n action lines and the pieces of their documents.
+
+    Args:
+        actions: Each with a line end before and after it.
+        pieces: Columns of n texts: the first pieces of all documents, their second ones ...
+
+    Raises:
+        ValueError: There are not n of each.
+    """
+    width = len(pieces) + 1
+    parts = [b"\n"] * (width * len(actions) + 1)
+    for number, column in enumerate((actions, *pieces)):
+        parts[number:-1:width] = column
+    parts[0] = parts[0][1:]
+    return b"".join(parts)
+
+
 def parse_response(status: int, body: bytes, count: int) -> BulkResult:
     """Parse the response to a request of ``count`` documents.
 

@@ -18,6 +18,7 @@ from ingestd.protocols.bulk import (
     action_prefix,
     bulk_body,
     parse_response,
+    spliced_body,
 )
 
 LINES: dict[str, tuple[tuple[Any, ...], dict[str, Any], bytes]] = {
@@ -46,6 +47,13 @@ def test_a_body_is_what_its_lines_are(index: str, ids: list[str]) -> None:
 def test_ids_and_documents_go_in_pairs() -> None:
     with pytest.raises(ValueError, match="extended slice"):
         bulk_body([([b"{}"], [b"{}", b"{}"])])
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([b"{}", b"1", b""])] * 4)))
+def test_documents_in_pieces(rows: list[tuple[bytes, ...]]) -> None:
+    actions, *pieces = zip(*rows, strict=True) if rows else ([], [], [], [])
+    framed = [b"\n" + action + b"\n" for action in actions]
+    assert spliced_body(framed, pieces) == bulk_body([(actions, [b"".join(row[1:]) for row in rows])])
 
 
 def answer(*items: dict[str, Any], errors: bool = True) -> bytes:

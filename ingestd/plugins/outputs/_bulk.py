@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.jsontext import NotJsonError, dumps, loads
-from ingestd.event.payload import Payload
+from ingestd.event.payload import index_counts
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.outputs._adaptive import AdaptiveLimit
+from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
-from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, bulk_body, parse_response
+from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, parse_response
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 
@@ -43,7 +44,7 @@ class _Attempt:
     ``asked``: they were sent before, and may have been stored then.
     """
 
-    payloads: Sequence[Payload]
+    payloads: Sequence[BulkPayload]
     tallies: Sequence[Tally]
     asked: bool = False
 
@@ -51,7 +52,7 @@ class _Attempt:
         return sum(map(len, self.payloads))
 
     def body(self) -> bytes:
-        return bulk_body([(payload.actions, payload.documents) for payload in self.payloads])
+        return b"".join([payload.body for payload in self.payloads])
 
     def locate(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Return for each position in the request the number of its payload, and the position in that."""
@@ -71,7 +72,7 @@ class _Attempt:
     def with_documents(self, documents: Sequence[bytes]) -> _Attempt:
         """Return the attempt with other documents under the same ids."""
         rest = iter(documents)
-        payloads = [replace(payload, documents=list(itertools.islice(rest, len(payload)))) for payload in self.payloads]
+        payloads = [payload.with_documents(list(itertools.islice(rest, len(payload)))) for payload in self.payloads]
         return replace(self, payloads=payloads)
 
     def note_duplicates(self, positions: Iterable[int]) -> None:
@@ -137,14 +138,16 @@ class BulkSender:
         """Return why requests are sent again, empty if they are not."""
         return self._refused.reason or self._failing.reason
 
-    async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
+    async def deliver(self, payloads: Sequence[BulkPayload]) -> list[Tally]:
         """Send all payloads in one request; return what became of each when every document is stored or dead."""
         tallies = [self._all_delivered(payload) for payload in payloads]
         await self._send(_Attempt(payloads, tallies))
         return tallies
 
-    def _all_delivered(self, payload: Payload) -> Tally:
-        return Tally(delivered=len(payload), indices=payload.index_counts() if self._own_documents else Counter())
+    def _all_delivered(self, payload: BulkPayload) -> Tally:
+        return Tally(
+            delivered=len(payload), indices=index_counts(payload.indices) if self._own_documents else Counter()
+        )
 
     async def _send(self, attempt: _Attempt, *, rewritten: bool = False) -> None:
         """Return when every document is stored or dead. ``rewritten``: they were decoded and encoded again."""

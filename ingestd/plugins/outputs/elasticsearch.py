@@ -15,18 +15,18 @@ from typing import Any
 
 from ingestd.event.batch import Batch
 from ingestd.event.event_id import EventIds
-from ingestd.event.payload import Payload
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Prepared
 from ingestd.plugins.outputs._bulk import MAX_REQUESTS, BulkSender
+from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._full_indices import FullIndices
 from ingestd.plugins.outputs._index_check import index_warnings
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
-from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix
+from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix, spliced_body
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -171,21 +171,21 @@ class ElasticsearchOutput:
         """Return why the server has not taken the events yet; see ``WithRetries``."""
         return self._connector.retry_reason() or self._sender.retry_reason()
 
-    def prepare(self, batch: Batch) -> Prepared[Payload]:
+    def prepare(self, batch: Batch) -> Prepared[BulkPayload]:
         """Return the documents of ``batch`` with their action lines, and the events for which there is no index."""
         batch, names, rejected = self._naming(batch)
-        ids = batch.ids()
-        payload = Payload(batch.documents(), ids, names)
+        ids, document_ids = batch.ids(), list[str]()
         if self._simple:
-            payload.actions = self._simple_actions(names, ids)
-            return Prepared(payload, payload.size, rejected)
-        events = batch.fields(self._fields)
-        rendered = [self._opts.document_id.render(event) for event in events]
-        payload.document_ids = [text or own for text, own in zip(rendered, ids, strict=True)]
-        payload.actions = [self._action_line(*row) for row in zip(names, payload.document_ids, events, strict=True)]
-        return Prepared(payload, payload.size, rejected)
+            actions = self._simple_actions(names, ids)
+        else:
+            events = batch.fields(self._fields)
+            rendered = [self._opts.document_id.render(event) for event in events]
+            document_ids = [text or own for text, own in zip(rendered, ids, strict=True)]
+            actions = [self._action_line(*row) for row in zip(names, document_ids, events, strict=True)]
+        payload = BulkPayload(spliced_body(actions, batch.pieces()), ids, names, document_ids)
+        return Prepared(payload, len(payload.body), rejected)
 
-    async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
+    async def deliver(self, payloads: Sequence[BulkPayload]) -> list[Tally]:
         """Return when every document is stored or a dead letter; retries for as long as that takes."""
         await self._connector.ready.wait()
         for payload in payloads:
@@ -199,11 +199,11 @@ class ElasticsearchOutput:
         return [filled[name][position] for position, name in enumerate(names)]
 
     def _template(self, index: str) -> bytes:
-        """Return the action line of an index without its line end, ``%b`` in place of the id."""
+        """Return the action line of an index between line ends, ``%b`` in place of the id."""
         template = self._templates.get(index)
         if template is None:
-            begin = action_prefix(self._action, index)
-            template = self._templates[index] = begin + b"%b" + ACTION_SUFFIX
+            line = action_prefix(self._action, index) + b"%b" + ACTION_SUFFIX
+            template = self._templates[index] = b"\n" + line + b"\n"
         return template
 
     def _action_line(self, index: str, document_id: str, event: dict[str, Any]) -> bytes:
@@ -213,7 +213,7 @@ class ElasticsearchOutput:
             metadata["routing"] = opts.routing.render(event)
         if opts.pipeline.static is None:
             metadata["pipeline"] = opts.pipeline.render(event)
-        return action_line(self._action, index, document_id, **metadata).rstrip()
+        return b"\n" + action_line(self._action, index, document_id, **metadata)
 
     async def close(self) -> None:
         """Close the connections."""

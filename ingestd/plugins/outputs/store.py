@@ -15,7 +15,7 @@ from pathlib import Path
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.batch import Batch
-from ingestd.event.payload import Payload
+from ingestd.event.payload import Payload, index_counts
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
@@ -120,7 +120,7 @@ class StoreOutput:
 
     async def deliver(self, payloads: Sequence[Payload]) -> list[Tally]:
         """Append all documents, then make sure that they are on the disk."""
-        tallies = [Tally(delivered=len(payload), indices=payload.index_counts()) for payload in payloads]
+        tallies = [Tally(delivered=len(payload), indices=index_counts(payload.indices)) for payload in payloads]
         async with self._writing:
             try:
                 await self._store(_parts(payloads, tallies))

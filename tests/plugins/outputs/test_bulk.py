@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
 from ingestd.plugins.outputs._bulk import _Attempt
+from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._retry import Retry
 
 rows = st.lists(st.tuples(st.sampled_from([b'{"create":{}}', b'{"index":{}}']), st.sampled_from([b"{}", b'{"a":1}'])))
@@ -26,7 +26,7 @@ def attempt(parts: list[list[tuple[bytes, bytes]]]) -> _Attempt:
     payloads = []
     for number, items in enumerate(parts):
         ids = [f"{number}-{position}" for position in range(len(items))]
-        payloads.append(Payload([pair[1] for pair in items], ids, ["i"] * len(items), [pair[0] for pair in items]))
+        payloads.append(BulkPayload(body(items), ids, ["i"] * len(items)))
     return _Attempt(payloads, [Tally(delivered=len(items)) for items in parts])
 
 
@@ -55,6 +55,7 @@ def test_other_documents_under_the_same_ids(items: list[tuple[bytes, bytes]]) ->
     changed = whole.with_documents([b"%d" % n for n in range(2 * len(items))])
     assert changed.body() == body([(action, b"%d" % n) for n, (action, _) in enumerate([*items, *items])])
     assert whole.body() == body([*items, *items])
+    assert [payload.documents for payload in whole.payloads] == [[document for _, document in items]] * 2
 
 
 async def test_waits_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ingestd.event.payload import Payload
 from ingestd.event.tally import Tally
 from ingestd.plugins.outputs._bulk import BulkSender
+from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.elastic.connection.client import BulkAnswer
@@ -43,9 +43,9 @@ class Server:
         return BulkAnswer(200, f'{{"errors":true,"items":[{items}]}}'.encode())
 
 
-def payload(*ids: str) -> Payload:
-    actions = [f'{{"create":{{"_index":"i{one[0]}","_id":"{one}"}}}}'.encode() for one in ids]
-    return Payload([b"{}"] * len(ids), ids, [f"i{one[0]}" for one in ids], actions)
+def payload(*ids: str) -> BulkPayload:
+    body = "".join(f'{{"create":{{"_index":"i{one[0]}","_id":"{one}"}}}}\n{{}}\n' for one in ids)
+    return BulkPayload(body.encode(), ids, [f"i{one[0]}" for one in ids])
 
 
 PAYLOADS = [payload("a1", "a2"), payload(), payload("a3", "b1", "b2"), payload("b3")]

@@ -13,6 +13,7 @@ import ssl
 from typing import NamedTuple
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from elastic_transport import (
     ApiResponseMeta,
     BaseAsyncNode,
@@ -46,6 +47,10 @@ class _Body(aiohttp.BytesPayload):
     def __init__(self, body: bytes) -> None:
         super(aiohttp.BytesPayload, self).__init__(body)
         self._size = len(body)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        writer.send_headers()  # else they are joined with the body
+        await super().write_with_length(writer, content_length)
 
 
 class AiohttpNode(BaseAsyncNode):
