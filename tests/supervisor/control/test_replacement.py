@@ -132,6 +132,7 @@ def test_a_worker_that_does_not_start_ends_it_and_the_others_stay(
     assert set(others) <= parent.pids
     assert first not in parent.pids
     monkeypatch.undo()
+    parent.live(lambda: parent.children.get(next(iter(parent.workers.names))) is None)
     parent.main = worker
     parent.children.start(next(iter(parent.workers.names)))  # as the supervisor does at a reload
     parent.replacement.start(list(parent.workers.names))
