@@ -6,7 +6,7 @@
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
 # make dist     build the sdist and the wheel in dist/, and check them
-# make bench    CPU seconds per million events, events/s, memory
+# make bench    what an event costs, events/s, latency, memory, start (ARGS="--only cpu latency")
 # make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS="--day 10000000")
 .POSIX:
 .DELETE_ON_ERROR:

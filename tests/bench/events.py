@@ -11,7 +11,7 @@ _TOWNS = ["서울", "부산", "대구", "인천", "광주", "대전", "울산", 
 _WHAT = ["맛집", "카페", "여행", "날씨", "호텔", "병원", "학원", "축제", "지도", "django"]
 WORDS = {quote_plus(word): word for n in range(200) for word in (f"{t} {w} {n}%" for t in _TOWNS for w in _WHAT)}
 """20,000 search words, as they stand in a query and decoded."""
-_ESCAPED = list(WORDS)
+ESCAPED_WORDS = list(WORDS)
 SEARCH_SHARE = 0.4
 _TRACE = 'Traceback (most recent call last):\n  File "/srv/shop/views.py", line 41, in detail\n' + "    raise\n" * 6
 _SERVER = "/srv/shop/lib/python3.11/site-packages/django/core/servers/basehttp.py"
@@ -54,7 +54,7 @@ def _record(number: int, chance: random.Random) -> dict[str, object]:
     stamp = (begin + timedelta(milliseconds=3 * number)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     kind = chance.random()
     if kind < SEARCH_SHARE:
-        word = _ESCAPED[int(len(_ESCAPED) ** chance.random()) - 1]  # by Zipf's law
+        word = ESCAPED_WORDS[int(len(ESCAPED_WORDS) ** chance.random()) - 1]  # by Zipf's law
         path = f"/search?q={word}&page={chance.randrange(9)}"
         return _access(stamp, number, path, 200, chance)
     if kind < 0.88:

@@ -1,15 +1,18 @@
-"""Where the time goes: each stage of the default pipeline alone, in this process, over the same chunks."""
+"""Where the time goes: each stage of a pipeline alone, in this process, in turns with the reference loop."""
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ingestd.app.pipelines import default_config
-from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.compiler.pipeline import Pipeline, compile_pipeline
+from ingestd.config.parser import parse_string
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
@@ -17,17 +20,60 @@ from ingestd.journal.journal import Journal
 from ingestd.plugins.registry import BuildContext
 from ingestd.protocols.bulk import bulk_body
 from ingestd.settings import Settings
+from tests.bench import reference
+from tests.bench.cases import CASES
+from tests.bench.cost import DISTINCT
+from tests.bench.options import Options
+from tests.bench.reference import Reference
+from tests.bench.results import Result, Unit
 
-CHUNK_BYTES = Settings().batch.max_bytes
+SERVER = "http://127.0.0.1:1"
+_ROUNDS = 5
 
 
-def measure(lines: list[bytes]) -> list[tuple[str, float]]:
-    """Return pairs of stage and CPU microseconds per event, the best of three runs."""
-    best: dict[str, float] = {}
-    for _ in range(3):
-        for stage, seconds in _once(lines).items():
-            best[stage] = min(best.get(stage, seconds), seconds)
-    return [(stage, seconds / len(lines) * 1e6) for stage, seconds in best.items()]
+def stages(options: Options) -> Iterator[Result]:
+    """Measure each stage of the default pipeline."""
+    lines = CASES["default"].make_lines(min(options.events, DISTINCT))
+    spent, loop = least_us(default_pipeline(), lines, _ROUNDS, journal=True)
+    for stage, us in spent.items():
+        yield Result(f"stage {stage}", us, Unit.CPU_US, loop)
+    yield Result("all stages", sum(spent.values()), Unit.CPU_US, loop)
+
+
+def default_pipeline() -> Pipeline:
+    """Return the default pipeline into Elasticsearch."""
+    return compile_pipeline(default_config(Settings(elasticsearch=SERVER)), BuildContext())
+
+
+def pipeline_of(text: str) -> Pipeline:
+    """Return the pipeline of a config that may use ``${INGESTD_ELASTICSEARCH}``."""
+    return compile_pipeline(parse_string(text, {"INGESTD_ELASTICSEARCH": SERVER}), BuildContext())
+
+
+def least_us(
+    pipeline: Pipeline, lines: list[bytes], rounds: int, *, journal: bool = False
+) -> tuple[dict[str, float], Reference]:
+    """Return the CPU microseconds per event of each stage, and those of the reference loop: the least of all rounds."""
+    chunks, least = list(_chunks(lines)), dict[str, float]()
+    wall, cpu = time.perf_counter(), time.process_time()
+    with _no_collections():
+        for _ in range(rounds):
+            spent = _journal(chunks) if journal else {}
+            spent |= _once(pipeline, chunks) | {"reference": _reference(chunks)}
+            least = {stage: min(seconds, least.get(stage, seconds)) for stage, seconds in spent.items()}
+    load = (time.perf_counter() - wall) / (time.process_time() - cpu)
+    us = {stage: seconds / len(lines) * 1e6 for stage, seconds in least.items()}
+    return us, Reference(us.pop("reference"), load)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the garbage collector, which looks at all of this process, out of the figures."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
@@ -35,7 +81,7 @@ def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
     some: list[bytes] = []
     size = offset = 0
     for line in [*lines, b""]:
-        if some and (not line or size + len(line) > CHUNK_BYTES):
+        if some and (not line or size + len(line) > Settings().batch.max_bytes):
             yield Chunk("tcp_0", "bench", {}, offset, time.time_ns(), len(some), b"".join(some))
             offset += size
             some, size = [], 0
@@ -43,28 +89,45 @@ def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
         size += len(line)
 
 
-def _once(lines: list[bytes]) -> dict[str, float]:
-    pipeline = compile_pipeline(default_config(Settings(elasticsearch="http://127.0.0.1:1")), BuildContext())
-    codec, output = pipeline.inputs[0].codec, pipeline.routes[0][0].output
-    spent: dict[str, float] = {}
+class _Watch:
+    """CPU seconds by stage."""
 
-    def timed(stage: str, action: Callable[[], Any]) -> Any:
-        begin = time.process_time()
-        result = action()
-        spent[stage] = spent.get(stage, 0.0) + time.process_time() - begin
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def __call__(self, stage: str, work: Callable[..., Any], *arguments: object) -> Any:
+        start = time.process_time()
+        result = work(*arguments)
+        self.spent[stage] = self.spent.get(stage, 0.0) + time.process_time() - start
         return result
 
+
+def _once(pipeline: Pipeline, chunks: list[Chunk]) -> dict[str, float]:
+    codec, output, timed = pipeline.inputs[0].codec, pipeline.routes[0][0].output, _Watch()
+    for chunk in chunks:
+        table = timed("decode", codec.decode, chunk)
+        (rows,) = timed("filter", pipeline.process, table, None, chunk.time_ns, Tally())
+        batch = Batch(table, rows, "bench", chunk.time_ns)
+        timed("documents", batch.documents)
+        payload = timed("payload", output.prepare, batch).payload
+        timed("bulk body", bulk_body, [(payload.actions, payload.documents)])
+    return timed.spent
+
+
+def _journal(chunks: list[Chunk]) -> dict[str, float]:
+    timed = _Watch()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "w0")
         journal.consumers(["output"])
-        for chunk in _chunks(lines):
-            end = timed("journal", lambda: journal.append([chunk]))  # noqa: B023
-            table = timed("decode", lambda: codec.decode(chunk))  # noqa: B023
-            (rows,) = timed("filter", lambda: pipeline.process(table, None, chunk.time_ns, Tally()))  # noqa: B023
-            batch = Batch(table, rows, "bench", chunk.time_ns)
-            timed("documents", batch.documents)
-            payload = timed("payload", lambda: output.prepare(batch)).payload  # noqa: B023
-            timed("bulk body", lambda: bulk_body([(payload.actions, payload.documents)]))  # noqa: B023
-            timed("journal", lambda: journal.commit("output", end))  # noqa: B023
+        for chunk in chunks:
+            end = timed("journal", journal.append, [chunk])
+            timed("journal", journal.commit, "output", end)
         journal.close()
-    return spent
+    return timed.spent
+
+
+def _reference(chunks: list[Chunk]) -> float:
+    timed = _Watch()
+    for chunk in chunks:
+        timed("reference", reference.bulk_body, chunk.data)
+    return timed.spent["reference"]

@@ -10,12 +10,15 @@ from __future__ import annotations
 import multiprocessing
 import re
 import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 from urllib.parse import unquote_plus
 
 import msgspec
 import orjson
+
+from tests.bench.events import make_lines
 
 LINES = 4_000
 """Enough for one measurement; all together are a few percent of the load."""
@@ -41,41 +44,52 @@ _access = re.compile(r'"(\w+) (\S+) HTTP/\S+" (\d+) (\d+)').match
 _search = re.compile(r"[?&]q=([^&]+)&page=[01]\Z").search
 
 
-class YardstickProcess:
-    """Measures in a process of its own, now and then, for as long as the daemon is measured.
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the loop cost: CPU microseconds per event, and how many times longer it took than it had the CPU."""
+
+    us: float
+    load: float
+
+
+class ReferenceProcess:
+    """Measures in a process of its own, ten times a second, for as long as the daemon is measured.
 
     So it sees what the daemon sees: neighbours on the machine, cold caches, a slower clock under load.
     """
 
-    def __init__(self, lines: list[bytes]) -> None:
+    def __init__(self) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.Process(target=_measure, args=(lines, theirs), daemon=True)
+        self._process = multiprocessing.Process(target=_measure, args=(theirs,), daemon=True)
 
-    def __enter__(self) -> YardstickProcess:
+    def __enter__(self) -> Self:
         self._process.start()
         return self
 
-    def result(self) -> float:
-        """Return CPU microseconds per event since the start; to be called once."""
-        self._pipe.send("enough")
-        seconds: float = self._pipe.recv()
-        return seconds * 1e6
+    def result(self) -> Reference:
+        """Return what the loop has cost since the start; to be called once."""
+        self._pipe.send("stop")
+        result: Reference = self._pipe.recv()
+        return result
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._process.terminate()
         self._process.join()
 
 
-def _measure(lines: list[bytes], pipe: Connection) -> None:
-    chunks = [b"".join(lines[begin : begin + _CHUNK_LINES]) for begin in range(0, len(lines), _CHUNK_LINES)]
-    spent, rounds = 0.0, 0
-    while not pipe.poll(_PAUSE_S):
-        begin = time.process_time()
+def _measure(pipe: Connection) -> None:
+    lines = make_lines(LINES)
+    chunks = [b"".join(lines[start : start + _CHUNK_LINES]) for start in range(0, len(lines), _CHUNK_LINES)]
+    cpu = wall = 0.0
+    rounds = 0
+    while rounds == 0 or not pipe.poll(_PAUSE_S):
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
         for chunk in chunks:
             bulk_body(chunk)
-        spent += time.process_time() - begin
+        cpu += time.process_time() - cpu_start
+        wall += time.perf_counter() - wall_start
         rounds += 1
-    pipe.send(spent / max(rounds, 1) / len(lines))
+    pipe.send(Reference(cpu / rounds / len(lines) * 1e6, wall / cpu))
 
 
 def bulk_body(chunk: bytes) -> bytes:

@@ -1,0 +1,48 @@
+"""No part of a pipeline may need twice the CPU that it does: compared with the reference loop, never with a clock."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import coverage
+import pytest
+
+from tests.bench.guard import MARGIN, PARTS, ratio
+
+
+@pytest.fixture(autouse=True)
+def _untraced() -> None:
+    if coverage.Coverage.current() is not None:
+        pytest.skip("coverage slows down the code that it traces, and not the reference loop")
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_cost(name: str) -> None:
+    part = PARTS[name]
+    limit = MARGIN * part.usual
+    assert ratio(part.build(), part, enough=limit) <= limit
+
+
+def test_a_filter_that_is_twice_as_slow_is_noticed() -> None:
+    part = PARTS["access_line"]
+    pipeline = part.build()
+    limit = MARGIN * ratio(pipeline, part)
+    slow = dataclasses.replace(pipeline, run=twice_as_slow(pipeline.run))
+    assert ratio(slow, part, enough=limit) > limit
+
+
+def twice_as_slow(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does the same and takes twice the CPU."""
+
+    def slow(*arguments: Any) -> Any:
+        start = time.process_time()
+        result = work(*arguments)
+        end = 2 * time.process_time() - start
+        while time.process_time() < end:
+            pass
+        return result
+
+    return slow
