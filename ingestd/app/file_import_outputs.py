@@ -10,7 +10,7 @@ from typing import Any
 from ingestd.compiler.pipeline import BuiltOutput, Pipeline
 from ingestd.jobs.import_old_days import KeepOldDays, OldDays
 from ingestd.jobs.import_stored import SkipStored, StoredIds, stored_ids
-from ingestd.lifecycle.build import index_zone, rules
+from ingestd.lifecycle.build import rules
 from ingestd.lifecycle.retention import next_deletion
 from ingestd.plugins.outputs.elasticsearch import ElasticsearchOutput
 from ingestd.plugins.outputs.store import StoreOutput
@@ -78,7 +78,7 @@ def _mark_in_elastic(output: ElasticsearchOutput, index: str) -> None:
 
 def _age_test(settings: Settings, *, builtin_store: bool) -> Callable[[str], bool]:
     """Return whether retention deletes an index of a name today because of its age."""
-    kept, today = rules(settings, builtin_store=builtin_store), datetime.datetime.now(index_zone(settings)).date()
+    kept, today = rules(settings, builtin_store=builtin_store), datetime.datetime.now(settings.index_zone).date()
 
     def is_old(index: str) -> bool:
         deletion = next_deletion(IndexInfo(index, day_of(index), 0, 0), kept)

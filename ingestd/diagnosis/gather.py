@@ -40,7 +40,7 @@ class Scope:
 
 def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.datetime) -> Facts:
     """Return the facts at ``now``, in UTC. What cannot be found out is missing; it never raises StoreError."""
-    today = now.astimezone(build.index_zone(settings)).date()
+    today = now.astimezone(settings.index_zone).date()
     problem, records, indices, server = _store(store, now)
     lifecycle = scope.lifecycle and not problem
     facts = Facts(

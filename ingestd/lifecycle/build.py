@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from ingestd.lifecycle.lifecycle import Clock, Lifecycle, now
 from ingestd.lifecycle.retention import Rules
@@ -69,7 +68,7 @@ def lifecycle(
         repository(settings, backups),
         State.load(settings.data_dir),
         rules(settings, builtin_store=builtin_store),
-        zone=index_zone(settings),
+        zone=settings.index_zone,
         site_zone=settings.site_zone,
         keep_restored=datetime.timedelta(seconds=settings.restore.keep),
         clock=clock,
@@ -122,11 +121,6 @@ def scheduler(settings: Settings, clock: Clock = now) -> Scheduler | None:
         settings.retention.keep_free,
         clock,
     )
-
-
-def index_zone(settings: Settings) -> datetime.tzinfo:
-    """Return the time zone of the days of indices."""
-    return ZoneInfo(settings.index_timezone) if settings.index_timezone else datetime.UTC
 
 
 def schedule(settings: Settings) -> Schedule | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -81,16 +82,17 @@ class IndexCount(NamedTuple):
         return 0 if self.found is None else max(self.found - self.delivered, 0)
 
 
-def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
+def accounts(data_dir: Path, again: Callable[[], None], zone: datetime.tzinfo = datetime.UTC) -> list[Account]:
     """Return the accounts of all outputs, in the order of pipelines and outputs. Raises OSError.
 
-    ``again`` is called before something is read again that a daemon may be writing.
+    ``again`` is called before something is read again that a daemon may be writing. ``zone`` is that of the days of
+    what is queued, as in the ledgers.
     """
     found: dict[tuple[str, str], Account] = {}
     for folder in journal_folders(data_dir):
         name = parse_journal_name(folder.name)
         pipeline = name[1] if name is not None else MAIN
-        for account in _accounts_of(folder, pipeline, again):
+        for account in _accounts_of(folder, pipeline, again, zone):
             whole = found.setdefault((pipeline, account.output), Account(pipeline, account.output, removed=True))
             whole.removed = whole.removed and account.removed
             whole.plugin = account.plugin or whole.plugin
@@ -100,17 +102,17 @@ def accounts(data_dir: Path, again: Callable[[], None]) -> list[Account]:
     return [found[key] for key in sorted(found)]
 
 
-def _accounts_of(folder: Path, pipeline: str, again: Callable[[], None]) -> list[Account]:
+def _accounts_of(folder: Path, pipeline: str, again: Callable[[], None], zone: datetime.tzinfo) -> list[Account]:
     for attempt in range(_ATTEMPTS):
         if attempt:
             again()
-        found = _read_once(folder, pipeline, again)
+        found = _read_once(folder, pipeline, again, zone)
         if not any(account.total.difference for account in found):
             break
     return found
 
 
-def _read_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[Account]:
+def _read_once(folder: Path, pipeline: str, again: Callable[[], None], zone: datetime.tzinfo) -> list[Account]:
     """Return the accounts of one journal. Positions are read before chunks: what is appended meanwhile is queued."""
     loaded = load_positions(folder)
     commits: Commits = loaded.commits if loaded else {}
@@ -122,7 +124,7 @@ def _read_once(folder: Path, pipeline: str, again: Callable[[], None]) -> list[A
         chunk, end = item.entry
         for name, commit in commits.items():
             if end.offset > commit.position.offset:
-                queued[name][day_of(chunk.time_ns), chunk.input_id] += chunk.events
+                queued[name][day_of(chunk.time_ns, zone), chunk.input_id] += chunk.events
     found = []
     for name, commit in commits.items():
         state = loads(commit.state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import math
 import time
 from collections import deque
@@ -84,6 +85,7 @@ class Delivery:
         batches_of: Returns the events that the output gets of chunks that are processed together.
         max_delay: Seconds from one call to the next, unless ``batch_bytes`` come earlier.
         max_bytes: Bytes of memory for what is in flight from which on ``has_room`` is false.
+        zone: The time zone of the ledger's days.
 
     Attributes:
         built: The output.
@@ -103,11 +105,13 @@ class Delivery:
         batches_of: Callable[[Sequence[Chunk]], Sequence[Batch]],
         max_delay: float,
         max_bytes: int,
+        zone: datetime.tzinfo = datetime.UTC,
     ) -> None:
         self.built, self._output, self.name = built, built.output, built.step.plugin_id
         self._journal, self._dead_letters, self._pipeline_id = journal, dead_letters, pipeline_id
         self._plugin = built.step.spec.name
-        self._ledger = Ledger(self._plugin, None, 0)
+        self._zone = zone
+        self._ledger = Ledger(self._plugin, None, 0, zone=zone)
         self._max_delay, self._max_bytes = max_delay, max_bytes
         self._queue: deque[_InFlight] = deque()
         self._in_flight: deque[_InFlight] = deque()  # in the order of the journal
@@ -135,7 +139,8 @@ class Delivery:
     async def start(self) -> None:
         """Open the output and start. Raises what ``Output.open`` raises."""
         self.position, state = self._journal.committed(self.name)
-        self._ledger = Ledger(self._plugin, state, self.position.events, self._journal.skipped(self.name))
+        skipped = self._journal.skipped(self.name)
+        self._ledger = Ledger(self._plugin, state, self.position.events, skipped, self._zone)
         self._note_lost(self.position.events)
         self._progress_at = asyncio.get_running_loop().time()
         if self._journal.positions_lost:

@@ -2,18 +2,19 @@
 
 ``journal.commit`` stores it together with the output's position, both or neither. So an event is entered exactly when
 the journal no longer needs it; what is read again after a crash was not entered before. The day is that of receipt, in
-UTC: it is known for every event, even undecoded, and no filter or wrong client clock changes it. Indices are entered
-under the names that the output really used.
+the zone of the indices' days: it is known for every event, even undecoded, and no filter or wrong client clock changes
+it. What was entered before that zone changed keeps its day. Indices are entered under the names that the output really
+used.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingestd.event.chunk import Chunk
 from ingestd.event.tally import COUNTS, Tally
-from ingestd.event.timestamp import from_epoch_ns
 
 KEPT_DAYS = 40
 """Older days are merged: the ledger is written with every commit and must stay small."""
@@ -26,9 +27,9 @@ _KEPT_INDICES = 200
 Counts = dict[str, Any]
 
 
-def day_of(time_ns: int) -> str:
-    """Return the day of a moment in nanoseconds since the epoch, in UTC: ``2026-11-22``."""
-    return from_epoch_ns(time_ns)[:10]
+def day_of(time_ns: int, zone: datetime.tzinfo = datetime.UTC) -> str:
+    """Return the day of a moment in nanoseconds since the epoch, in ``zone``: ``2026-11-22``."""
+    return datetime.datetime.fromtimestamp(time_ns // 1_000_000_000, zone).date().isoformat()
 
 
 class Ledger:
@@ -45,9 +46,13 @@ class Ledger:
         state: What was committed last; anything but a ledger starts a new one.
         since: Events of the journal before its current position.
         skipped: Events that came while the output was not in the config.
+        zone: The time zone of the days.
     """
 
-    def __init__(self, plugin: str, state: Any, since: int, skipped: int = 0) -> None:
+    def __init__(
+        self, plugin: str, state: Any, since: int, skipped: int = 0, zone: datetime.tzinfo = datetime.UTC
+    ) -> None:
+        self._zone = zone
         known = is_ledger(state)
         self.state: dict[str, Any] = state if known else {"since": since, "events": 0, "days": {}, "indices": {}}
         self.state["plugin"] = plugin
@@ -69,7 +74,7 @@ class Ledger:
     def enter(self, chunk: Chunk, tally: Tally) -> None:
         """Enter what became of a chunk for which there is nothing left to do."""
         self.state["events"] += chunk.events
-        counts = self._counts(day_of(chunk.time_ns), chunk.input_id)
+        counts = self._counts(day_of(chunk.time_ns, self._zone), chunk.input_id)
         for name in COUNTS:
             if number := getattr(tally, name):
                 counts[name] = counts.get(name, 0) + number

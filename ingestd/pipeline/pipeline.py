@@ -67,12 +67,13 @@ class RunningPipeline:
         self._processing = Processing(name, pipeline, dead_letters)
         self._tasks = BackgroundTasks(f"pipeline {name}", expected=(OutputGoneError,))
         outputs = [(route, output) for route, outputs in enumerate(pipeline.routes) for output in outputs]
-        max_delay, share = settings.batch.max_delay, settings.queue_bytes // max(len(outputs), 1)
+        share = settings.queue_bytes // max(len(outputs), 1)
+        deliver = partial(Delivery, max_delay=settings.batch.max_delay, max_bytes=share, zone=settings.index_zone)
         parts = (journal, dead_letters, name, self._tasks)
         self._deliveries: list[tuple[int, Delivery]] = []
         for route, output in outputs:
             batches_of = partial(self._batches_of, route)
-            delivery = Delivery(output, *parts, batches_of=batches_of, max_delay=max_delay, max_bytes=share)
+            delivery = deliver(output, *parts, batches_of=batches_of)
             self._deliveries.append((route, delivery))
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}

@@ -320,6 +320,11 @@ class Settings:
         """The zone of the times that commands read and print: ``index_timezone`` if it is set; None: the machine's."""
         return ZoneInfo(self.index_timezone) if self.index_timezone and self.explicit("index_timezone") else None
 
+    @property
+    def index_zone(self) -> datetime.tzinfo:
+        """The zone of the days of indices and of the audit."""
+        return ZoneInfo(self.index_timezone) if self.index_timezone else datetime.UTC
+
     def get(self, name: str) -> Any:
         """Return the value of the setting with the dotted name ``name``."""
         value: Any = self

@@ -26,9 +26,12 @@ Text
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote_plus
+
+from ingestd.event.fields import FieldError, parse_path
 
 TEXT_FIELDS = ("message", "stack_trace")
 """The fields that are searched word by word; all others have values."""
@@ -44,6 +47,9 @@ INDEX_FIELD = "_index"
 
 PATH_FIELDS = ("request_path", "url.path")
 """The fields with the path of a request, with or without its query string."""
+
+MAX_FIELD_DEPTH = 50
+"""Elasticsearch indexes 20 levels (``index.mapping.depth.limit``)."""
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
 """The severities of Python's logging, with its aliases ``WARN`` and ``FATAL``."""
@@ -203,11 +209,43 @@ def index_matches(condition: Equal | Like | Range | Exists, index: str) -> bool:
 
 
 class QueryError(ValueError):
-    """A query text is invalid: ``column`` (from 1) and ``length`` of the invalid part, ``hint``: what to do."""
+    """A query text is invalid: ``column`` (from 1) and ``length`` of the invalid part, ``hint``: what to do.
 
-    def __init__(self, message: str, column: int = 1, length: int = 1, hint: str = "") -> None:
+    ``kind`` and ``values`` say the same without words, for other languages; see ``lucene.errors``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        column: int = 1,
+        length: int = 1,
+        hint: str = "",
+        kind: str = "",
+        values: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message, self.column, self.length, self.hint = message, column, length, hint
+        self.kind, self.values = kind, dict(values or {})
+
+
+def field_path(name: str) -> tuple[str, ...]:
+    """Return the parts of ``[a][b]``; any other name is a single part. Raises FieldError."""
+    return parse_path(name) if name.startswith("[") else (name,)
+
+
+def field_depth(name: str) -> int:
+    """Return how many levels a field has: 2 for ``[a][b]`` and ``a.b``. Raises FieldError."""
+    return max(len(field_path(name)), name.count(".") + 1)
+
+
+def check_field(name: str) -> None:
+    """Make sure that a field can be searched.
+
+    Raises:
+        FieldError: The brackets do not match, or it has too many levels.
+    """
+    if (depth := field_depth(name)) > MAX_FIELD_DEPTH:
+        raise FieldError(f"a field may have {MAX_FIELD_DEPTH} levels, and this one has {depth}")
 
 
 def level_at_least(level: str) -> Condition:

@@ -205,8 +205,8 @@ class Supervisor:
             case "answer" | "state":
                 self._stats.answer(child, message)
             case "reload":  # not here: what fails in it is no fault of the process that asks
-                number = message["number"]
-                self._requests.add(Request.RELOAD, child.name, lambda error: self._send_reloaded(number, error))
+                answer = partial(self._send_reloaded, child, message["number"])
+                self._requests.add(Request.RELOAD, child.name, answer)
 
     def _on_ready(self, child: Child) -> None:
         if not child.stopping:
@@ -263,8 +263,10 @@ class Supervisor:
             "connections": len(self._acceptor.connections),
         }
 
-    def _send_reloaded(self, number: int, error: str) -> None:
-        self._send_http({"type": "reloaded", "number": number, "error": error})
+    def _send_reloaded(self, child: Child, number: int, error: str, text: str) -> None:
+        """Answer the process that asked; the next one in its place uses the same numbers for other questions."""
+        if self._children.get(child.name) is child:
+            self._children.send(child, {"type": "reloaded", "number": number, "error": error, "text": text})
 
     def _send_http(self, message: Message) -> None:
         child = self._children.get(HTTP)
@@ -330,7 +332,7 @@ class Supervisor:
             log.error("the new config is not in force everywhere", error=error)
         else:
             log.info("every process runs the new config")
-        self._results.finish(Request.RELOAD, error=error, text=self._plan.applied)
+        self._requests.finish(Request.RELOAD, error=error, text=self._plan.applied)
         self._state = SupervisorState.RUNNING
         self._notifier.ready()
         self._requests.resume(Request.STOP, Request.RELOAD)
@@ -357,13 +359,14 @@ class Supervisor:
             return
         log.info("upgrading: the daemon restarts in place and keeps its connections")
         self._state = SupervisorState.UPGRADING
+        self._requests.answer(Request.RELOAD, "an upgrade has started, which loads the config, too; try again after it")
         self._replacement.cancel()
         self._children.cancel_starts()
         self._ask_all_to_end()
 
     def _refuse_upgrade(self, error: str) -> None:
         log.error("the upgrade is refused; the daemon goes on as before", error=error)
-        self._results.finish(Request.UPGRADE, error=error)
+        self._requests.finish(Request.UPGRADE, error=error)
 
     def _report_upgrade(self) -> None:
         """Say that the supervisor before has been replaced, if this one was executed in its place."""

@@ -4,44 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp import HttpVersion10, web
 
 import ingestd
-from ingestd.logs import get_logger
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.api.routes import api_routes
 from ingestd.web.api.status import Status
 from ingestd.web.api.tail import LiveTail
 from ingestd.web.auth.middleware import Authentication
+from ingestd.web.bad_requests import MAX_URL_BYTES, Runner, url_too_long
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.exposition import render
 from ingestd.web.health import Health
 from ingestd.web.processes.protocol import QueryProcessConfig
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.responses import Handler, json_error, json_response
+from ingestd.web.reload import ReloadResult
+from ingestd.web.responses import Handler, add_headers, json_error, json_response
 from ingestd.web.static_files import INDEX, StaticFile, load_files
 
-log = get_logger(__name__)
-
-_MAX_URL_BYTES = 16 << 10
-
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-"""What our pages may load and do: only what comes from here, and no inline scripts or styles."""
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-"""Sent with every response that does not set them: nothing may be cached, framed or sniffed."""
+__all__ = ["Runner", "make_app", "web"]
 
 _LINKS = f"""<!doctype html>
 <html lang="en"><title>ingestd</title>
@@ -56,17 +37,19 @@ _LINKS = f"""<!doctype html>
 
 
 def make_app(
-    config: DashboardConfig, health: Callable[[], Awaitable[Health]], reload: Callable[[], Awaitable[str]] | None = None
+    config: DashboardConfig,
+    health: Callable[[], Awaitable[Health]],
+    reload: Callable[[], Awaitable[ReloadResult]] | None = None,
 ) -> tuple[web.Application, Callable[[DashboardConfig], None]]:
     """Return the application, and a function that changes what it shows and to whom: not the prefix.
 
     Args:
         config: What it shows.
         health: Called for each request to ``/health``, and before the metrics are rendered: it measures the queues.
-        reload: Reloads the pipeline config and returns what is wrong with it; None: there is no ``/reload``.
+        reload: Reloads the pipeline config and returns when that has ended; None: there is no ``/reload``.
     """
     authentication = Authentication(config.access, config.prefix)
-    middlewares = [_error_middleware(), authentication.middleware()]
+    middlewares = [_check_first_line, authentication.middleware()]
     app = web.Application(client_max_size=64 * 1024, middlewares=middlewares)  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)
     prefix = config.prefix
@@ -95,23 +78,13 @@ def make_app(
     return app, update
 
 
-def _error_middleware() -> Middleware:
-    @web.middleware
-    async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Log a defect of a handler, and say so in the response."""
-        if len(request.raw_path) > _MAX_URL_BYTES:
-            return json_error(414, f"the URL is too long: {len(request.raw_path)} bytes of {_MAX_URL_BYTES} allowed")
-        try:
-            return await handler(request)
-        except web.HTTPException:
-            raise
-        except ConnectionError:  # the client has gone
-            raise
-        except Exception as error:
-            log.exception("a request failed", method=request.method, path=request.path, error=repr(error))
-            return json_error(500, "the request failed because of an internal error; the daemon's log has the reason")
-
-    return respond
+@web.middleware
+async def _check_first_line(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if (size := len(request.raw_path)) > MAX_URL_BYTES:
+        return url_too_long(size)
+    if request.version < HttpVersion10:
+        return json_error(505, "HTTP/0.9 is not supported; use HTTP/1.1")
+    return await handler(request)
 
 
 def _query_config(config: DashboardConfig) -> QueryProcessConfig:
@@ -182,20 +155,18 @@ def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDe
     return [*found, web.get(prefix, add_slash), web.get("/", to_prefix)] if prefix else found
 
 
-def _reload_handler(reload: Callable[[], Awaitable[str]]) -> Handler:
+def _reload_handler(reload: Callable[[], Awaitable[ReloadResult]]) -> Handler:
     async def handle(_: web.Request) -> web.Response:
-        error = await reload()
-        return json_response({"error": error}, 422 if error else 200)
+        result = await reload()
+        if not result.error:
+            return json_response({"error": "", "result": result.text})
+        return json_response({"error": result.error}, 504 if result.late else 422)
 
     return handle
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if response.content_type == "text/html":
-        response.headers["Content-Security-Policy"] = PAGE_POLICY
-    response.headers["Server"] = "ingestd"
+    add_headers(response)
 
 
 def _metrics_handler(health: Callable[[], Awaitable[Health]]) -> Handler:

@@ -24,6 +24,7 @@ class Health:
         degraded: What needs attention although events are accepted as usual.
         details: Other facts, of JSON types.
         running: How many worker processes run.
+        replacing: How many are being replaced by new ones, as in a reload; they are expected back.
         wanted: How many should.
     """
 
@@ -32,6 +33,7 @@ class Health:
     degraded: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
     running: int = 1
+    replacing: int = 0
     wanted: int = 1
 
     @property

@@ -13,14 +13,12 @@ from ingestd.supervisor.connections.sockets import listen_hint
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD, DashboardConfig
 from ingestd.web.health import Health
+from ingestd.web.reload import ReloadResult
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 log = get_logger(__name__)
-
-_MAX_LINE_BYTES = 1 << 20
-"""Longest first line of a request that is parsed; the application answers from 16 KiB on with an error in JSON."""
 
 
 class HttpServer:
@@ -30,8 +28,8 @@ class HttpServer:
         address: Where to listen; with port 0 on a free port, see ``bound``.
         health: Called for each request to ``/health``, and before ``/metrics``: it may set gauges.
         config: What is shown, and to whom.
-        reload: Reloads the pipeline config for ``POST /reload``, and returns what is wrong with it. None: there is
-            no such path.
+        reload: Reloads the pipeline config for ``POST /reload``, and returns when that has ended. None: there is no
+            such path.
         explicit: Whether the user chose the address. If the default port is taken, the daemon warns and runs without
             HTTP.
     """
@@ -42,7 +40,7 @@ class HttpServer:
         health: Callable[[], Awaitable[Health]],
         config: DashboardConfig = NO_DASHBOARD,
         *,
-        reload: Callable[[], Awaitable[str]] | None = None,
+        reload: Callable[[], Awaitable[ReloadResult]] | None = None,
         explicit: bool = True,
     ) -> None:
         self._config, self._reload = config, reload
@@ -62,11 +60,7 @@ class HttpServer:
         self._config.access.check(self._address)
         app = await asyncio.to_thread(importlib.import_module, "ingestd.web.app")
         application, self._update = app.make_app(self._config, self._health, self._reload)
-        # A client that disconnects cancels the handler, and so its query.
-        runner = app.web.AppRunner(
-            application, access_log=None, shutdown_timeout=1.0, handler_cancellation=True, max_line_size=_MAX_LINE_BYTES
-        )
-        self._runner = runner
+        runner = self._runner = app.Runner(application)
         await runner.setup()
         try:
             await app.web.TCPSite(runner, self._address.host, self._address.port).start()

@@ -21,6 +21,7 @@ from ingestd.units import Address
 from ingestd.web.auth.access import Access, AccessError
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
+from ingestd.web.reload import ReloadResult
 from ingestd.web.server import HttpServer
 from tests.e2e.daemon import Daemon, environment
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -66,9 +67,9 @@ class Reloads:
 
     count = 0
 
-    async def reload(self) -> str:
+    async def reload(self) -> ReloadResult:
         self.count += 1
-        return ""
+        return ReloadResult("", "applied")
 
 
 async def health() -> Health:
@@ -236,7 +237,8 @@ async def test_wrong_passwords_are_slowed_down(serve: Serve, caplog: pytest.LogC
         other = await client.get("/metrics", **BEARER)
     assert [answer.status for answer in tries] == [403] * 5 + [429]
     assert "The password is wrong." in tries[0].text
-    assert (right.status, 0 < int(right.headers["Retry-After"]) <= 12, other.status) == (429, True, 200)
+    assert 0 < int(tries[-1].headers["Retry-After"]) <= 12
+    assert (right.status, other.status) == (303, 200), "what is right is let in, whoever else has this address"
     assert len(caplog.records) == 5
     assert "wrong 0" not in caplog.text
 
@@ -250,7 +252,8 @@ async def test_clients_of_a_trusted_proxy_are_distinguished(serve: Serve) -> Non
 
         for number in range(5):
             assert await enter("wrong one", f"10.9.9.{number}, 10.0.0.7") == 403  # what the sender says itself
-        assert [await enter(PASSWORD, sender) for sender in ("10.0.0.7", "10.0.0.8")] == [429, 303]
+        assert [await enter("wrong one", sender) for sender in ("10.0.0.7", "10.0.0.8")] == [429, 403]
+        assert [await enter(PASSWORD, sender) for sender in ("10.0.0.7", "10.0.0.8")] == [303, 303]
 
 
 async def test_wrong_tokens_are_slowed_down(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
@@ -258,20 +261,13 @@ async def test_wrong_tokens_are_slowed_down(serve: Serve, caplog: pytest.LogCapt
     async with serve(LOCKED) as client:
         for number in range(19):
             assert (await client.get("/metrics", Authorization=f"Bearer wrong-{number}")).status == 401
-        slowed = [await client.get("/metrics", Authorization="Bearer wrong"), await client.get("/metrics", **BEARER)]
-        assert [answer.status for answer in slowed] == [429, 429]
-        assert all(0 < int(answer.headers["Retry-After"]) <= 12 for answer in slowed)
+        slowed = await client.get("/metrics", Authorization="Bearer wrong")
+        assert (slowed.status, 0 < int(slowed.headers["Retry-After"]) <= 12) == (429, True)
+        assert (await client.get("/metrics", **BEARER)).status == 200, "Prometheus and a script may share an address"
         assert (await client.get("/metrics")).status == 401, "without a token it is not about tokens"
         assert len(caplog.records) == 20
         assert "wrong-" not in caplog.text
         assert (await client.sign_in()).status == 303
-
-
-async def test_a_long_url_is_an_error_in_json(serve: Serve) -> None:
-    async with serve(LOCKED) as client:
-        for size in (16_384, 20_000, 1_000_000):
-            answer = await client.get("/api/search?q=" + "x" * size, **BEARER)
-            assert (answer.status, "too long" in str(json.loads(answer.text))) == (414, True)
 
 
 async def test_changes_need_the_token_of_the_session(serve: Serve, reloads: Reloads) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
-from tests.waiting import wait_until
+from tests.waiting import WAIT_SECONDS, wait_until
 
 OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
 CONFIG = 'input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } } output { %s }'
@@ -53,11 +55,43 @@ def test_a_good_reload_keeps_health_green_and_ends_when_all_workers_run(tmp_path
             try:
                 for _ in range(3):
                     assert "reload:" in ingestd(daemon.data_dir, "reload")
-                    assert json.loads(daemon.get("/api/status"))["workers"] == {"running": workers, "wanted": workers}
+                    found = json.loads(daemon.get("/api/status"))["workers"]
+                    assert found == {"running": workers, "replacing": 0, "wanted": workers}
             finally:
                 ended.set()
             watching.result()
         assert seen
+
+
+def reload(daemon: Daemon) -> tuple[int, dict[str, str]]:
+    """Reload over HTTP; returns the status and the answer."""
+    request = urllib.request.Request(f"{daemon.url}/reload", method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.loads(refused.read())
+
+
+def test_a_reload_over_http_ends_when_all_workers_run(tmp_path: Path) -> None:
+    """Two at the same time, too: the second one follows the first."""
+    config = tmp_path / "web.conf"
+    config.write_text(CONFIG % "store { }")
+    with Daemon(tmp_path, "-f", str(config), workers="2") as daemon:
+        status, answer = reload(daemon)
+        assert (status, answer["error"]) == (200, "")
+        assert answer["result"]
+        assert len(daemon.said("every process runs the new config")) == 1
+        with ThreadPoolExecutor(2) as pool:
+            statuses = [asked.result()[0] for asked in [pool.submit(reload, daemon) for _ in range(2)]]
+        assert statuses == [200, 200]
+        assert len(daemon.said("every process runs the new config")) == 3
+        config.write_text("input {")
+        status, answer = reload(daemon)
+        assert (status, "web.conf:1:" in answer["error"]) == (422, True)
+        daemon.send([{"message": "after"}])
+        daemon.wait_for_delivery(1)
 
 
 def test_stop_during_a_reload_follows_it(tmp_path: Path) -> None:

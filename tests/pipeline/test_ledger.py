@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,17 @@ def test_difference(frames: int, tally: Tally, difference: int) -> None:
     assert found.keys() == {(DAY, "i")}
     assert found[DAY, "i"].difference == difference
     assert found[DAY, "i"].document()["balanced"] == (difference == 0)
+
+
+def test_days_are_those_of_the_zone() -> None:
+    ledger = Ledger("store", None, 0, zone=ZoneInfo("Asia/Seoul"))
+    for hour in (0, 4, 5, 28, 29):  # the first is 19:00 in Seoul
+        ledger.enter(chunk()._replace(time_ns=NS + hour * 3600 * 10**9), Tally(1, delivered=1))
+    assert {day: tally.received for (day, _), tally in tallies(ledger.state, {}, 5).items()} == {
+        "2026-11-22": 2,
+        "2026-11-23": 2,
+        "2026-11-24": 1,
+    }
 
 
 def test_events_that_the_journal_lost_are_a_difference() -> None:

@@ -10,6 +10,7 @@ from ingestd.stores import lucene
 from ingestd.stores.lucene.lexer import MAX_CHARS
 from ingestd.stores.query import (
     FREE_FIELDS,
+    MAX_FIELD_DEPTH,
     TEXT_FIELDS,
     And,
     Condition,
@@ -239,6 +240,11 @@ ERRORS: dict[str, tuple[str, int, int, str]] = {  # text, column, length, part o
     "syntax_before_meaning": ("a*:x AND", 6, 3, "nothing to search for after AND"),
     "exists_of_a_range": ("_exists_:>5", 10, 2, "a single field name"),
     "exists_of_nothing": ("_exists_:(a b)", 10, 5, "a single field name"),
+    "field_brackets": ("\\[a\\[b:x", 1, 6, "brackets of this field"),
+    "exists_brackets": ("_exists_:\\[a", 10, 3, "brackets of this field"),
+    "field_depth": ("\\[a\\]" * 51 + ":x", 1, 255, "may have 50 levels, and this one has 51"),
+    "field_depth_dots": ("x " + ".".join("a" * 60) + ":x", 3, 119, "this one has 60"),
+    "exists_depth": ("_exists_:" + ".".join("a" * 51), 10, 101, "this one has 51"),
     "too_long": ("a" * (MAX_CHARS + 5), MAX_CHARS + 1, 5, "may have 10,000"),
     "too_many_brackets": ("(" * 51, 51, 1, "more than 50 nested brackets"),
     "too_many_words": ('"' + "a " * 201 + '"', 1, 404, "too many words"),
@@ -329,7 +335,11 @@ def test_long_texts_are_parsed_quickly(text: str) -> None:
 
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1).filter(
-    lambda name: name not in {*TEXT_FIELDS, "@timestamp", "level", "_exists_"}
+    lambda name: (
+        name not in {*TEXT_FIELDS, "@timestamp", "level", "_exists_"}
+        and not name.startswith("[")  # which is a reference, and may be malformed
+        and name.count(".") < MAX_FIELD_DEPTH
+    )
 )
 TEXT = st.text(st.characters(codec="utf-8"))
 PLAIN = TEXT.filter(lambda text: text != "*")

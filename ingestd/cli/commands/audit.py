@@ -33,7 +33,7 @@ _NOTHING = "there is nothing to audit: only a config with an input that listens 
 
 @click.command()
 @settings_options("data_dir")
-@click.option("--day", type=Day(), help="Only events received on this day (UTC): 2026-11-22, today, yesterday.")
+@click.option("--day", type=Day(), help="Only events received on this day: 2026-11-22, today, yesterday.")
 @click.option("--store", "url", metavar="URL", help="Also count the indices of this Elasticsearch or OpenSearch.")
 @click.option(
     "--deep", is_flag=True, help="Also compare stored files with their checksums, and look for events stored twice."
@@ -43,15 +43,17 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: 
     """Check that every event is accounted for; exit code 1 if not.
 
     Received must equal delivered + duplicates + dead + dropped + queued, for each input, day and output, over all
-    restarts. Delivered events are compared with what the indices hold: with the files, not with what a manifest says.
-    Damaged files are named. An output that was taken out of the config keeps its account, marked as removed; it goes on
-    when an output with the same id comes back, without what was received meanwhile.
+    restarts. Days are those of the setting index_timezone, which the data folder remembers. Delivered events are
+    compared with what the indices hold: with the files, not with what a manifest says. Damaged files are named. An
+    output that was taken out of the config keeps its account, marked as removed; it goes on when an output with the
+    same id comes back, without what was received meanwhile.
 
     It covers everything that went through a journal: all inputs of a config that listens on something. A config with
     only inputs such as stdin, file and generator runs without a journal, and is not accounted for.
     """
     try:
-        found = accounts(settings.data_dir, lambda: time.sleep(_SETTLE_S))  # before the indices, which only grow
+        # before the indices, which only grow
+        found = accounts(settings.data_dir, lambda: time.sleep(_SETTLE_S), settings.index_zone)
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'the journal'}: {error.strerror}") from None
     indices = _index_counts(found, settings, url, day, deep=deep)

@@ -11,9 +11,9 @@ import click
 from ingestd.cli.common import tables
 from ingestd.cli.common.times import Moment
 from ingestd.display import point_at
-from ingestd.event.fields import FieldError, parse_path
+from ingestd.event.fields import FieldError
 from ingestd.stores.lucene import parse
-from ingestd.stores.query import And, Condition, Equal, Query, QueryError, level_at_least
+from ingestd.stores.query import And, Condition, Equal, Query, QueryError, check_field, level_at_least
 
 Command = Callable[..., Any]
 
@@ -29,7 +29,7 @@ class FieldName(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the field if it is well-formed."""
         try:
-            parse_path(value)
+            check_field(value)
         except FieldError as error:
             self.fail(str(error), param, ctx)
         return str(value)

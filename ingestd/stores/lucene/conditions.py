@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from ingestd.event.fields import FieldError
 from ingestd.stores.lucene import times
-from ingestd.stores.lucene.lexer import QUOTE_IT, Bounds, QueryToken
+from ingestd.stores.lucene.lexer import Bounds, QueryToken
 from ingestd.stores.lucene.parser import QueryNode
 from ingestd.stores.query import (
     FREE_FIELDS,
     LEVELS,
+    MAX_FIELD_DEPTH,
     TEXT_FIELDS,
     And,
     Condition,
@@ -23,6 +25,7 @@ from ingestd.stores.query import (
     Range,
     Text,
     Word,
+    field_depth,
 )
 from ingestd.stores.words import words
 
@@ -50,7 +53,7 @@ class _Builder:
     def condition(self, node: QueryNode, field: str | None, depth: int) -> Condition:
         """Return the condition of a node, which is a value of ``field`` if that is given."""
         if depth > MAX_DEPTH:
-            raise self._error(node, f"more than {MAX_DEPTH} nested conditions")
+            raise self._error(node, "too_many_conditions", limit=MAX_DEPTH)
         match node.kind:
             case "AND" | "BLANK":
                 return And(self._parts(node, And, field, depth + 1))
@@ -79,15 +82,17 @@ class _Builder:
     def _field(self, node: QueryNode, outer: str | None, depth: int) -> Condition:
         name, value = node.token, node.parts[0]
         if outer is not None:
-            raise self._error(node, f"a field inside the field {outer}", QUOTE_IT.format(f"{name.literal}:…"))
+            raise self._error(node, "field_in_field", field=outer, text=f"{name.literal}:…")
         if not _is_plain(_pattern(name.text)):
             if name.text == "*" and value.kind == "TERM" and value.token.text == "*":
                 return And(())
-            raise self._error(node, "a field name cannot contain wildcards", "write \\* for a literal *")
+            raise self._error(node, "field_wildcard")
         if name.literal != "_exists_":
+            self._check_field(name)
             return self.condition(value, name.literal, depth)
         if value.kind not in {"TERM", "PHRASE"} or not value.token.literal:
-            raise self._error(value, "_exists_ takes a single field name", "as in _exists_:user")
+            raise self._error(value, "exists")
+        self._check_field(value.token)
         return Exists(value.token.literal)
 
     def _value(self, node: QueryNode, field: str | None) -> Condition:
@@ -110,23 +115,20 @@ class _Builder:
         written = "".join(piece.value if isinstance(piece, Gap) else piece for piece in pattern)
         with_letters = "".join("x" if isinstance(piece, Gap) else piece for piece in pattern)
         if not words(written):
-            raise self._error(
-                node, "this contains no word to search for", "only words are searched, not the punctuation between"
-            )
+            raise self._error(node, "no_word")
         if _is_plain(pattern):
             return Text(written, fields)
         if words(with_letters) == [with_letters.lower()]:
             return Word(pattern, fields)
         if Gap.MANY in pattern:
-            raise self._error(node, "a wildcard must be part of a single word", "put it next to a letter")
+            raise self._error(node, "wildcard_alone")
         return Text(written, fields)  # the ? of /search?q=1
 
     def _range(self, node: QueryNode, field: str | None, bounds: Bounds) -> Condition:
         if field is None:
-            hint = QUOTE_IT.format(node.token.text[0] + "…")
-            raise self._error(node, "a range needs a field, as in status_code:>=400", hint)
+            raise self._error(node, "range_without_field", text=f"{node.token.text[0]}…")
         if field in TEXT_FIELDS:
-            raise self._error(node, f"{field} is text: it has words, but no order")
+            raise self._error(node, "range_of_text", field=field)
         if bounds.low is None and bounds.high is None:
             return Exists(field)
         if field == "level":
@@ -139,7 +141,7 @@ class _Builder:
         """Return the levels between two, by severity."""
         for bound in (bounds.low, bounds.high):
             if bound is not None and bound.upper() not in LEVELS:
-                raise self._error(node, f"{bound} is not a known level", f"the levels are: {', '.join(LEVELS)}")
+                raise self._error(node, "unknown_level", text=bound, levels=", ".join(LEVELS))
         low = 0 if bounds.low is None else LEVELS[bounds.low.upper()] + (not bounds.low_inclusive)
         high = 99 if bounds.high is None else LEVELS[bounds.high.upper()] - (not bounds.high_inclusive)
         return Or(tuple(Equal("level", name) for name, severity in LEVELS.items() if low <= severity <= high))
@@ -147,12 +149,20 @@ class _Builder:
     def _time(self, node: QueryNode, bounds: Bounds) -> Condition:
         try:
             return times.time_range(bounds.low, bounds.high, bounds.low_inclusive, bounds.high_inclusive)
-        except ValueError as error:
-            raise self._error(node, str(error), times.FORM) from None
+        except times.TimeError as error:
+            raise self._error(node, error.kind, text=error.text) from None
 
-    def _error(self, node: QueryNode, message: str, hint: str = "") -> QueryError:
+    def _check_field(self, name: QueryToken) -> None:
+        try:
+            depth = field_depth(name.literal)
+        except FieldError:
+            raise name.error("field_brackets") from None
+        if depth > MAX_FIELD_DEPTH:
+            raise name.error("field_depth", depth=depth, limit=MAX_FIELD_DEPTH)
+
+    def _error(self, node: QueryNode, kind: str, **values: str | int) -> QueryError:
         text = self._query[node.token.start : node.end].rstrip()
-        return QueryToken("", text, node.token.start).error(message, hint)
+        return QueryToken("", text, node.token.start).error(kind, **values)
 
 
 def _pattern(text: str) -> Pattern:

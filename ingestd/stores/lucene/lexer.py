@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ingestd.stores.lucene.errors import query_error
 from ingestd.stores.query import QueryError
 
 MAX_CHARS = 10_000  # queries are written by hand
@@ -21,8 +22,6 @@ MAX_TERMS = 200  # OpenSearch accepts 1,024 clauses, and a term makes up to five
 MAX_BRACKETS = 50
 
 RESERVED = {"AND": "AND", "OR": "OR", "NOT": "NOT", "&&": "AND", "||": "OR"}
-QUOTE_IT = 'put it in quotes if it is meant as text: "{}"'
-PATH_HINT = 'a path is put in quotes: {0}:"{1}"; for all paths below it, write {0}:{1}*'
 
 _ESCAPE = re.compile(r"\\([\s\S])")
 _BLANKS = re.compile(r"\s*")
@@ -72,9 +71,9 @@ class QueryToken:
         """The literal as a bound of a range, where ``*`` is none."""
         return None if self.text == "*" else self.literal
 
-    def error(self, message: str, hint: str = "") -> QueryError:
-        """Return the error that points at this token."""
-        return QueryError(message, self.start + 1, max(len(self.text), 1), hint)
+    def error(self, kind: str, **values: str | int) -> QueryError:
+        """Return the error of a kind that points at this token; ``text`` is what it is unless it is given."""
+        return query_error(kind, self.start + 1, max(len(self.text), 1), **{"text": self.text, **values})
 
 
 def tokenize(text: str) -> list[QueryToken]:
@@ -84,8 +83,7 @@ def tokenize(text: str) -> list[QueryToken]:
         QueryError: Something is not closed or not supported, or the text is too long.
     """
     if len(text) > MAX_CHARS:
-        message = f"the query has {len(text):,} characters; it may have {MAX_CHARS:,}"
-        raise QueryError(message, MAX_CHARS + 1, len(text) - MAX_CHARS)
+        raise query_error("too_long", MAX_CHARS + 1, len(text) - MAX_CHARS, size=len(text), limit=MAX_CHARS)
     return _Lexer(text).run()
 
 
@@ -103,7 +101,7 @@ class _Lexer:
             self.step()
             self.skip_blanks()
         if self.open_brackets:
-            raise self.open_brackets[-1].error("this bracket is not closed", "add a )")
+            raise self.open_brackets[-1].error("bracket_not_closed")
         return [*self.tokens, self.here("", "END")]
 
     def step(self) -> None:
@@ -147,42 +145,40 @@ class _Lexer:
         self.position = token.end
         self.terms += token.kind in {"TERM", "PHRASE", "RANGE"}
         if self.terms > 2 * MAX_TERMS:  # a field and its value are two
-            raise token.error(f"the query has too many terms: it may have {MAX_TERMS}")
+            raise token.error("too_many_terms", limit=MAX_TERMS)
         if len(token.text) > MAX_TERMS and len(_WORD.findall(token.text)) > MAX_TERMS:
-            raise token.error(f"too many words: a phrase or value may have {MAX_TERMS}")
+            raise token.error("too_many_words", limit=MAX_TERMS)
 
     def phrase(self) -> QueryToken:
         if token := self.match(_PHRASE, "PHRASE"):
             return token
         rest = self.here(self.text[self.position :])
-        raise rest.error("this quote is not closed", 'add a ", or write \\" for a quote within the text')
+        raise rest.error("quote_not_closed")
 
     def bracket(self, token: QueryToken) -> None:
         self.add(token)
         if token.kind == "(":
             self.open_brackets.append(token)
             if len(self.open_brackets) > MAX_BRACKETS:
-                raise token.error(f"more than {MAX_BRACKETS} nested brackets")
+                raise token.error("too_many_brackets", limit=MAX_BRACKETS)
         elif token.kind == ")" and self.open_brackets:
             self.open_brackets.pop()
         else:
-            raise token.error("this bracket was not opened", QUOTE_IT.format(token.text))
+            raise token.error("bracket_not_opened")
 
     def sign(self, char: str) -> None:
         """``-a``, ``+a``, ``!a``. Only ``!`` may be followed by a blank; in Lucene, ``- a`` excludes ``a``."""
         if char != "!" and not self.text[self.position + 1 : self.position + 2].strip():
-            effect = "excluded" if char == "-" else "required"
-            raise self.here(char).error(f"{char!r} must be directly before what is {effect}", QUOTE_IT.format(char))
+            raise self.here(char).error("minus_apart" if char == "-" else "plus_apart")
         self.add(self.here(char, "+" if char == "+" else "NOT"))
 
     def suffix(self, suffix: QueryToken) -> None:
         """Reject ``~``, skip a boost ``^2``: it changes the order of results, and here that is always time."""
         before = self.tokens[-1].kind if self.tokens and self.tokens[-1].end == self.position else ""
         if suffix.text[0] == "~":
-            hint = "use wildcards: wo*d, w?rd" if before else QUOTE_IT.format("~")
-            raise suffix.error("fuzzy search (~) is not supported", hint)
+            raise suffix.error("fuzzy") if before else suffix.error("tilde", text="~")
         if before not in {"TERM", "PHRASE", "RANGE", ")"} or len(suffix.text) == 1:
-            raise suffix.error("^ must follow a term and be followed by a number", QUOTE_IT.format("^"))
+            raise suffix.error("boost", text="^")
         self.position = suffix.end
 
     def comparison(self, sign: QueryToken) -> None:
@@ -190,7 +186,7 @@ class _Lexer:
         self.position = sign.end
         value = self.value(_COMPARED)
         if value is None:
-            raise sign.error(f"no value after {sign.text}", "as in status_code:>=400")
+            raise sign.error("no_bound")
         bound, inclusive = value.bound, "=" in sign.text or value.bound is None
         bounds = Bounds(bound, None, inclusive) if sign.text[0] == ">" else Bounds(None, bound, True, inclusive)
         self.add(self.since(sign.start, bounds))
@@ -204,24 +200,23 @@ class _Lexer:
         closing = self.text[self.position : self.position + 1]
         self.position += 1
         if closing not in {"]", "}"}:
-            hint = 'as in [400 TO 499] or ["a b" TO "c d"]'
-            raise self.since(start).error("this range is not closed by ] or }", hint)
+            raise self.since(start).error("range_not_closed")
         inclusive = opening == "[" or low is None, closing == "]" or high is None
         self.add(self.since(start, Bounds(low, high, *inclusive)))
 
     def bound(self, start: int, after_to: bool = False) -> str | None:
         if after_to and (to := self.range_part(start)).text != "TO":
-            raise to.error("TO must be between the bounds of a range", "as in [400 TO 499]")
+            raise to.error("range_without_to")
         part = self.range_part(start)
         if part.text == "TO":
-            raise part.error("a bound of this range is missing", "write * for no bound: [400 TO *]")
+            raise part.error("range_without_bound")
         return part.bound
 
     def range_part(self, start: int) -> QueryToken:
         self.skip_blanks()
         if part := self.value(_BOUND):
             return part
-        raise self.since(start).error("this range is not complete", "as in [400 TO 499], or [400 TO *]")
+        raise self.since(start).error("range_incomplete")
 
     def value(self, pattern: re.Pattern[str]) -> QueryToken | None:
         """Move past a phrase, or else past what ``pattern`` matches."""
@@ -233,10 +228,10 @@ class _Lexer:
         """Add a word, a field's name, or a value."""
         text = self.text[self.position : self.term_end()]
         if not text:
-            raise self.here("\\").error("nothing after the \\", "write \\\\ for a backslash")
+            raise self.here("\\").error("escape_at_end")
         if len(text) > 1 and text[0] == text[-1] == "/":
-            hint = PATH_HINT.format(self.field(), text) if self.is_value() else QUOTE_IT.format(text)
-            raise self.here(text).error("regular expressions are not supported", hint)
+            kind = "regex_value" if self.is_value() else "regex"
+            raise self.here(text).error(kind, field=self.field())
         self.add(self.here(text, RESERVED.get(text, "TERM")))
 
     def term_end(self) -> int:

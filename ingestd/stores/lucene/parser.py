@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingestd.stores.lucene.lexer import QUOTE_IT, QueryToken
+from ingestd.stores.lucene.lexer import QueryToken
 from ingestd.stores.query import QueryError
 
 _BINDING = {"END": 0, ")": 0, "OR": 2, "AND": 3}
@@ -103,12 +103,11 @@ class _Parser:
         token = self.next
         if before.kind == "COLON":
             field = self.tokens[self.index - 2]
-            hint = f'write {field.text}:VALUE, or {field.text}:"" for none'
-            return field.error(f"no value for the field {field.text}", hint)
+            return field.error("no_value", field=field.text)
         if before.kind in {"AND", "OR", "NOT", "+"}:
-            return before.error(f"nothing to search for after {before.text}", QUOTE_IT.format(before.text))
+            return before.error("nothing_after")
         if token.kind == ")":
-            return token.error("nothing in these brackets", QUOTE_IT.format("()"))
+            return token.error("brackets_empty", text="()")
         if token.kind == "COLON":
-            return token.error("a colon must follow a field name", QUOTE_IT.format(":"))
-        return token.error(f"nothing to search for before {token.text}", QUOTE_IT.format(token.text))
+            return token.error("no_field")
+        return token.error("nothing_before")

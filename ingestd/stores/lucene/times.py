@@ -11,8 +11,6 @@ import re
 
 from ingestd.stores.query import Range
 
-FORM = "as in 2026-11-22, 2026-11-22T10:05 or 2026-11-22T19:05:00+09:00; without an offset it is UTC"
-
 _TIME = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:[T ](?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<fraction>\.\d{1,9})?)?)?"
@@ -27,11 +25,19 @@ _STEPS = {
 }
 
 
+class TimeError(ValueError):
+    """A text is not a time; ``kind`` is that of the query's error."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind, self.text = kind, text
+
+
 def time_range(low: str | None, high: str | None, low_inclusive: bool = True, high_inclusive: bool = True) -> Range:
     """Return the range of ``@timestamp`` between two times as they are written in a query.
 
     Raises:
-        ValueError: One of them is not a time.
+        TimeError: One of them is not a time.
     """
     first = last = None
     if low is not None:
@@ -51,17 +57,17 @@ def interval(text: str) -> tuple[str, str | None]:
     The end of a time with a fraction of a second is None: it is a single point in time.
 
     Raises:
-        ValueError: It is not a time, or there is no such day.
+        TimeError: It is not a time, or there is no such day.
     """
     match = _TIME.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a time")
+        raise TimeError("not_a_time", text)
     parts = {name: int(match[name]) for name in ("year", "month", "day", "hour", "minute", "second") if match[name]}
     try:
         start = datetime.datetime(**({"month": 1, "day": 1} | parts)) - _offset(match["offset"])  # type: ignore[arg-type]
         end = _end(start, parts)
     except (ValueError, OverflowError):
-        raise ValueError(f"there is no {text}") from None
+        raise TimeError("no_such_time", text) from None
     if match["fraction"]:
         return f"{start.isoformat()}{match['fraction']}Z", None
     return f"{start.isoformat()}Z", f"{end.isoformat()}Z"

@@ -6,12 +6,13 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 
-from ingestd.event.fields import FieldError, parse_path
+from ingestd.event.fields import FieldError
+from ingestd.stores.query import check_field
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-_NUMBER = re.compile(r"-?\d{1,9}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 MAX_TEXT = 4096
-"""Characters of a query, a cursor, or a field."""
+"""Characters of a cursor, a field or a name."""
 
 
 class ParameterError(ValueError):
@@ -22,7 +23,7 @@ def text(parameters: Mapping[str, str], name: str) -> str:
     """Return a parameter, empty if it is missing."""
     value = parameters.get(name, "")
     if len(value) > MAX_TEXT:
-        raise ParameterError(f"{name} has more than {MAX_TEXT:,} characters")
+        raise ParameterError(f"{name} has {len(value):,} characters, and at most {MAX_TEXT:,} are allowed; shorten it")
     return value
 
 
@@ -68,7 +69,7 @@ def field(parameters: Mapping[str, str], default: str = "") -> str:
     if not name:
         raise ParameterError("field is missing")
     try:
-        parse_path(name)
+        check_field(name)
     except FieldError as error:
         raise ParameterError(f"field: {error}") from None
     return name

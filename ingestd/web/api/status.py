@@ -20,6 +20,7 @@ from ingestd.web.api.actions import ManualActions
 from ingestd.web.dashboard_config import STARTED, DashboardConfig, PipelineInfo, PluginInfo
 from ingestd.web.health import Health
 from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.responses import utc_now
 
 _FRESH_SECONDS = 1.5
 _RATE_SECONDS = 10.0
@@ -30,10 +31,16 @@ _SHARE = 20
 """A slow count is repeated after this many times as long as it took."""
 
 _FIRST_COUNT_SECONDS = 2.0
+"""How long the first answer, and one after a pause, waits for a count."""
+
+_PAUSE_SECONDS = 10.0
+"""Nobody has looked for this long: what was counted then is old."""
 
 
 class BackgroundCount:
-    """Something that a query process counts on the disk. The last value is shown while it is counted again.
+    """Something that a query process counts on the disk.
+
+    The last value is shown while it is counted again, with the time of that count.
 
     Args:
         pool: The query processes.
@@ -49,16 +56,22 @@ class BackgroundCount:
         """Why the last count failed; empty: it did not."""
         self.known = False
         """Whether there was a count yet."""
+        self.time: str | None = None
+        """When the value was counted; None: it was not."""
         self._next_count = 0.0
+        self._looked = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     async def get(self) -> Any:
-        """Return the value; wait a little for a count that is running."""
-        if self._task is None and time.monotonic() >= self._next_count:
+        """Return the value; wait for a count that is running, but only a little if the value is of a moment ago."""
+        now = time.monotonic()
+        old = not self.known or now - self._looked >= _PAUSE_SECONDS
+        self._looked = now
+        if self._task is None and now >= self._next_count:
             self._task = self._tasks.start(f"count of {self.name}", self._count())
             self._task.add_done_callback(self._ended)
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=0.1 if self.known else _FIRST_COUNT_SECONDS)
+            await asyncio.wait({self._task}, timeout=_FIRST_COUNT_SECONDS if old else 0.1)
         return self._value
 
     async def _count(self) -> None:
@@ -67,7 +80,7 @@ class BackgroundCount:
         response = await self._pool.run(self.name, {})
         document = loads(response.body)
         if response.status == 200:
-            self._value, self.problem, self.known = document[self.name], "", True
+            self._value, self.problem, self.known, self.time = document[self.name], "", True, utc_now()
         else:
             self.problem = f"{self.name}: {document['error']['message']}"
         ended = time.monotonic()
@@ -128,7 +141,7 @@ class Status:
             await asyncio.sleep(_FIRST_SAMPLE_SECONDS)
             health = await self._sample()
         counts = (self._dead_letters, self._audit)
-        dead_letters, audit = [await count.get() for count in counts]
+        dead_letters, audit = await asyncio.gather(*(count.get() for count in counts))
         return {
             "version": ingestd.__version__,
             "uptime_s": round(time.monotonic() - STARTED),
@@ -138,19 +151,22 @@ class Status:
             "queue": {"events": _total(metrics.QUEUE_EVENTS), "bytes": _total(metrics.QUEUE_BYTES)},
             "dead_letters": dead_letters,
             "audit": audit,
-            "workers": {"running": health.running, "wanted": health.wanted},
+            "workers": {"running": health.running, "replacing": health.replacing, "wanted": health.wanted},
             "health": health.document(),
             "action": self._actions.document(),
             "geoip": self._geoip(),
+            "counted": {count.name: count.time for count in counts},
             "counting": [count.name for count in counts if not count.known],
             "senders": senders(),
             "problems": [count.problem for count in counts if count.problem],
         }
 
     async def _sample(self) -> Health:
-        """Query the workers, and remember how many events there were."""
+        """Query the workers, and remember how many events there were; rates are not measured across a pause."""
         health = await self._health()
         now = time.monotonic()
+        if self._samples and now - self._samples[-1][0] >= 2 * _RATE_SECONDS:
+            self._samples.clear()
         self._samples.append((now, _total(metrics.EVENTS_RECEIVED), _total(metrics.EVENTS_DELIVERED)))
         while len(self._samples) > 2 and now - self._samples[1][0] >= _RATE_SECONDS:
             self._samples.popleft()

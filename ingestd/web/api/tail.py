@@ -76,7 +76,7 @@ class LiveTail:
         if len(self._streams) >= MAX_STREAMS:
             return json_error(503, f"{MAX_STREAMS} pages follow the log already, and no more can")
         try:
-            query = params.text(request.query, "q")
+            query = request.query.get("q", "")
             unseen = UnseenHits(params.time(request.query, "since") or utc_now())
         except ParameterError as error:
             return json_error(400, str(error))

@@ -4,16 +4,21 @@ Checked in this order: the Host, where no password protects the pages (against D
 that lets its name resolve to our address); the site that a request comes from (Fetch Metadata,
 https://www.w3.org/TR/fetch-metadata/); the session or token; and for requests that change something, the CSRF token of
 the session.
+
+A right password or token is always accepted, whoever else sends from the same address: people and programs behind one
+proxy share it. Wrong ones are counted for each address; after some of them, each further one gets status 429 after a
+pause, so a connection is good for one guess a second.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -29,6 +34,12 @@ log = get_logger(__name__)
 
 COOKIE = "ingestd_session"
 CSRF_HEADER = "X-CSRF-Token"
+
+_FORM = "application/x-www-form-urlencoded"
+_TOO_MANY_REQUESTS = 429
+_PAUSE_SECONDS = 1.0
+_MAX_ADDRESS = 64
+"""Characters of a client's address; a proxy may send anything as one."""
 
 _SAFE_METHODS = {"GET", "HEAD"}
 _PROBES = ("/health/live", "/health/ready")
@@ -91,8 +102,10 @@ class Authentication:
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            rejection = self._reject(request)
-            return rejection if rejection is not None else await handler(request)
+            response = self._reject(request) or await handler(request)
+            if response.status == _TOO_MANY_REQUESTS:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            return response
 
         return check
 
@@ -128,12 +141,12 @@ class Authentication:
     def _ask_to_sign_in(self, request: web.Request, path: str) -> web.Response:
         if path == "/" and request.method == "GET":
             following = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
-            target = "login" + (f"?{urlencode({'next': following})}" if following else "")
+            target = "login" + (f"?{urlencode({'next': following}, errors='surrogateescape')}" if following else "")
             return web.Response(status=303, headers={"Location": target})
         if _token(request) is not None and (
             wait := self._token_limiter.wait(self._client_address(request), self._clock())
         ):
-            response = json_error(429, "too many wrong tokens; try again later")
+            response = json_error(_TOO_MANY_REQUESTS, "the token is wrong, and so were too many before it")
             response.headers["Retry-After"] = str(int(wait) + 1)
             return response
         response = json_error(401, "sign in, or send the token: Authorization: Bearer TOKEN")
@@ -148,12 +161,14 @@ class Authentication:
         return _login_page(request, request.query.get("next", ""))
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        password, following = str(form.get("password", "")), login_page.safe_next(str(form.get("next", "")))
+        form = await _read_form(request)
+        if form is None:
+            return json_error(400, f"send the form as {_FORM}, with the field password")
+        password, following = form.get("password", ""), login_page.safe_next(form.get("next", ""))
         client, now = self._client_address(request), self._clock()
-        if wait := self._login_limiter.wait(client, now):
-            return _login_page(request, following, "wait", int(wait) + 1)
         if not self._access.accepts_login(password):
+            if wait := self._login_limiter.wait(client, now):
+                return _login_page(request, following, "wait", int(wait) + 1)
             self._login_limiter.failed(client, now)
             log.warning("failed login at the dashboard", client=client)
             return _login_page(request, following, "wrong")
@@ -180,24 +195,30 @@ class Authentication:
         return json_response({"user": identity.authenticated, "csrf": identity.csrf, "password_required": required})
 
     def _check_token(self, request: web.Request, token: str) -> bool:
-        client, now = self._client_address(request), self._clock()
-        if self._token_limiter.wait(client, now):
-            return False
         if self._access.accepts_token(token):
             return True
-        self._token_limiter.failed(client, now)
-        log.warning("a request with a wrong token", client=client)
+        client, now = self._client_address(request), self._clock()
+        if not self._token_limiter.wait(client, now):
+            self._token_limiter.failed(client, now)
+            log.warning("a request with a wrong token", client=client)
         return False
 
     # Headers of a proxy
 
     def _client_address(self, request: web.Request) -> str:
         forwarded = request.headers.get("X-Forwarded-For", "") if self._access.trust_proxy else ""
-        return forwarded.rpartition(",")[2].strip() or request.remote or ""
+        return forwarded.rpartition(",")[2].strip()[:_MAX_ADDRESS] or request.remote or ""
 
     def _is_https(self, request: web.Request) -> bool:
         forwarded = request.headers.get("X-Forwarded-Proto", "") if self._access.trust_proxy else ""
         return (forwarded or request.scheme).lower() == "https"
+
+
+async def _read_form(request: web.Request) -> dict[str, str] | None:
+    """Return the fields of a form as browsers send it, in UTF-8; None if it is sent in another way."""
+    if request.headers.get("Content-Type", _FORM).partition(";")[0].strip().lower() != _FORM:
+        return None
+    return dict(parse_qsl((await request.read()).decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _token(request: web.Request) -> str | None:

@@ -20,11 +20,14 @@ from ingestd.units import Address
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health, stall_details
 from ingestd.web.lifecycle_summary import LastRun
+from ingestd.web.reload import ReloadResult
 from ingestd.web.server import HttpServer
 
 log = get_logger(__name__)
 
-_RELOAD_SECONDS = 30.0
+_RELOAD_SECONDS = 120.0
+"""How long a reload may take until every process runs the new config."""
+
 _STATE_SECONDS = 2.0
 """How long workers may take to report their state; one that takes longer hangs."""
 
@@ -74,13 +77,13 @@ class _Workers:
         finally:
             self._waiting.pop(number, None)
 
-    async def reload(self) -> str:
-        """Reload the pipeline config; returns what is wrong with it, empty if nothing."""
+    async def reload(self) -> ReloadResult:
+        """Reload the pipeline config, and return when every process runs it, or why not."""
         try:
-            error: str = (await self._request("reload", _RELOAD_SECONDS))["error"]
+            response = await self._request("reload", _RELOAD_SECONDS)
         except TimeoutError:
-            return "the daemon does not answer"
-        return error
+            return ReloadResult(f"no result after {_RELOAD_SECONDS:.0f} s; the daemon's log has more", late=True)
+        return ReloadResult(response["error"], response["text"])
 
     async def health(self) -> Health:
         """Return the state of the workers, and set the metrics to the sum of theirs and the helpers'."""
@@ -108,6 +111,7 @@ class _Workers:
             degraded=(*map(str, stalls), *problems, *failures),
             details=stall_details(stalls),
             running=len(states),
+            replacing=response["replaced"],
             wanted=response["workers"],
         )
 

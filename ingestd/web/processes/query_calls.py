@@ -76,7 +76,8 @@ class QueryCalls:
         try:
             document = self._calls[call](arguments)
         except QueryError as error:
-            return error_response(400, error.message, column=error.column, length=error.length, hint=error.hint)
+            details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
+            return error_response(400, error.message, **details)
         except (FieldError, ParameterError) as error:
             return error_response(400, str(error))
         except QueryTimeoutError as error:

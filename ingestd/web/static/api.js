@@ -1,10 +1,10 @@
 /** Requests to the server. All URLs are relative, so that a reverse proxy may serve the page under a prefix. */
 
-/** An error of the server: its `status` (0: not reachable), and for an invalid query the position of the error. */
+/** An error of the server: its `status` (0: not reachable); for an invalid query also its position and kind. */
 export class ApiError extends Error {
-  constructor(status, detail = {}) {
-    super(detail.message ?? "");
-    Object.assign(this, { status, column: detail.column, length: detail.length, hint: detail.hint });
+  constructor(status, { message = "", column, length, hint, kind, values } = {}) {
+    super(message);
+    Object.assign(this, { status, column, length, hint, kind, values });
   }
 }
 

@@ -31,6 +31,9 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
+/** Return whether there is a message. */
+export const has = (key) => key in messages.en;
+
 /** Change the language: the page is reloaded, its URL keeps the state. */
 export function setLanguage(code) {
   try {

@@ -1,7 +1,7 @@
 /** Notices shown instead of data: errors and empty results. */
 
 import { h } from "./dom.js";
-import { t } from "./i18n.js";
+import { has, t } from "./i18n.js";
 import { icon } from "./icons.js";
 
 const TEXTS = { 0: "error.away", 403: "error.403", 504: "error.504" };
@@ -9,7 +9,13 @@ const TEXTS = { 0: "error.away", 403: "error.403", 504: "error.504" };
 /** Return the text for an ApiError. */
 export function failureText(error) {
   if (!("status" in error)) throw error; // a bug in this page
+  if (has(`query.${error.kind}`)) return t(`query.${error.kind}`, error.values);
   return TEXTS[error.status] ? t(TEXTS[error.status]) : error.message || t("error.other");
+}
+
+/** Return what to do about an invalid query; empty: that is not known. */
+export function hintText({ kind, values, hint }) {
+  return has(`query.${kind}.hint`) ? t(`query.${kind}.hint`, values) : (hint ?? "");
 }
 
 /** Return a node with the text for an ApiError, and a button that calls `retry`. */

@@ -3,6 +3,7 @@
 import { h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { failureText, hintText } from "./notices.js";
 import { current, update } from "./state.js";
 
 const KEY = "ingestd.recent",
@@ -160,25 +161,28 @@ export function createSearchbar({ again }) {
       input.setAttribute("aria-invalid", String(Boolean(problem)));
       if (!problem) return put(error);
       const column = (problem.column ?? 0) - shift;
-      const text = input.value;
+      const chars = [...input.value]; // an emoji is one character to the server
+      const part = (from, to) => chars.slice(from, to).join("");
+      const end = column - 1 + Math.max(1, problem.length ?? 1);
       const marks =
-        column >= 1 && column <= text.length + 1
+        column >= 1 && column <= chars.length + 1
           ? h(
               "pre",
               { class: "query-mark" },
-              text.slice(0, column - 1),
-              h("mark", {}, text.slice(column - 1, column - 1 + Math.max(1, problem.length ?? 1)) || " "),
-              text.slice(column - 1 + Math.max(1, problem.length ?? 1)),
+              part(0, column - 1),
+              h("mark", {}, part(column - 1, end) || " "),
+              part(end),
             )
           : null;
+      const hint = hintText(problem);
       return put(
         error,
         h(
           "p",
           {},
           icon("alert"),
-          h("span", {}, problem.message),
-          problem.hint ? h("span", { class: "hint" }, problem.hint) : null,
+          h("span", {}, failureText(problem)),
+          hint ? h("span", { class: "hint" }, hint) : null,
         ),
         marks,
       );

@@ -1,6 +1,6 @@
 /** The page "Status": are events received and stored, and do the counts add up? */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, serverNow } from "./api.js";
 import { card, sum, table } from "./cards.js";
 import { h, put, svg } from "./dom.js";
 import { bytes, duration, number, rate } from "./format.js";
@@ -8,8 +8,10 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { askIndices, createIndices } from "./indices.js";
 import { failure } from "./notices.js";
+import { inputText } from "./time.js";
 
 const EVERY_MS = 5000,
+  OLD_MS = 30000,
   KEPT = 60;
 
 /** Return `{element, load(question, signal), stop()}`. */
@@ -79,18 +81,8 @@ function page(status, history) {
         number(status.queue?.events ?? 0),
         h("p", { class: "muted" }, bytes(status.queue?.bytes ?? 0)),
       ),
-      tile(
-        t("status.dead"),
-        number(sum(status.dead_letters ?? [], "count")),
-        null,
-        sum(status.dead_letters ?? [], "count") ? "bad" : "good",
-      ),
-      tile(
-        t("status.workers"),
-        t("status.workers.text", { running: status.workers?.running ?? 0, wanted: status.workers?.wanted ?? 0 }),
-        null,
-        status.workers?.running < status.workers?.wanted ? "bad" : "",
-      ),
+      deadLettersTile(status),
+      workersTile(status.workers ?? {}),
       tile(
         t("status.health"),
         t(status.health?.ready === false ? "status.notready" : "status.ready"),
@@ -100,14 +92,36 @@ function page(status, history) {
     ),
     (status.problems ?? []).map((text) => h("p", { class: "notice notice-error" }, icon("alert"), text)),
     (status.senders ?? []).map(sender),
-    audit(status.audit),
+    audit(status.audit, asOf(status, "audit")),
     inputs(status.pipelines ?? []),
-    deadLetters(status.dead_letters ?? []),
+    isCounting(status, "dead_letters") ? null : deadLetters(status.dead_letters ?? []),
   ];
 }
 
 const tile = (name, value, below, mood = "") =>
   h("div", { class: `card tile ${mood}` }, h("h2", {}, name), h("p", { class: "tile-value" }, value), below);
+
+const isCounting = (status, name) => Boolean(status.counting?.includes(name));
+
+/** Return a note if something is being counted for the first time, or was counted a while ago. */
+function asOf(status, name) {
+  if (isCounting(status, name)) return h("p", { class: "muted" }, t("status.counting"));
+  const time = new Date(status.counted?.[name] ?? NaN);
+  return serverNow() - time > OLD_MS ? h("p", { class: "muted" }, t("status.asof", { time: inputText(time) })) : null;
+}
+
+function deadLettersTile(status) {
+  const counting = isCounting(status, "dead_letters");
+  const count = sum(status.dead_letters ?? [], "count");
+  const mood = count ? "bad" : "good";
+  return tile(t("status.dead"), counting ? "–" : number(count), asOf(status, "dead_letters"), counting ? "" : mood);
+}
+
+function workersTile({ running = 0, replacing = 0, wanted = 0 }) {
+  const note = replacing ? h("p", { class: "muted" }, t("status.workers.replacing", { n: replacing })) : null;
+  const mood = running + replacing < wanted ? "bad" : "";
+  return tile(t("status.workers"), t("status.workers.text", { running, wanted }), note, mood);
+}
 
 function spark(values) {
   const most = Math.max(1, ...values);
@@ -151,7 +165,7 @@ function sender(row) {
   );
 }
 
-function audit(found) {
+function audit(found, age) {
   if (!found) return null;
   const parts = ["delivered", "duplicates", "dead", "dropped", "queued"];
   const term = (name) =>
@@ -177,6 +191,7 @@ function audit(found) {
       h("span", { class: "sign" }, "="),
       parts.flatMap((name, place) => [place ? h("span", { class: "sign" }, "+") : null, term(name)]),
     ),
+    age && h("div", { class: "card-text" }, age),
   );
 }
 

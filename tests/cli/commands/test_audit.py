@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
@@ -21,7 +22,7 @@ from ingestd.journal.folders import journal_folder
 from ingestd.journal.journal import Journal
 from ingestd.lifecycle import build
 from ingestd.pipeline.ledger import Ledger
-from ingestd.settings import load_settings
+from ingestd.settings import load_settings, remember_zone
 from ingestd.stores.local.files.layout import store_root
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import LocalWriter
@@ -51,14 +52,20 @@ def document(data_dir: Path, *arguments: str, code: int = 0) -> Any:
 class Worker:
     """A journal with ledgers, as a worker leaves them. ``output`` has delivered what ``deliver`` was called for."""
 
-    def __init__(self, data_dir: Path, name: str = "w0", outputs: tuple[str, ...] = ("store_0",)) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        name: str = "w0",
+        outputs: tuple[str, ...] = ("store_0",),
+        zone: datetime.tzinfo = datetime.UTC,
+    ) -> None:
         self.journal = Journal(journal_folder(data_dir, name))
         self.journal.consumers(outputs)
-        self.ledgers = {name: Ledger(name.partition("_")[0], None, 0) for name in outputs}
+        self.ledgers = {name: Ledger(name.partition("_")[0], None, 0, zone=zone) for name in outputs}
 
-    def receive(self, events: int, day: int = 0) -> None:
+    def receive(self, events: int, day: float = 0) -> None:
         data = b'{"n":1}\n' * events
-        self.journal.append([Chunk("tcp_0", "c", {}, 0, NS + day * 86_400 * 10**9, events, data)])
+        self.journal.append([Chunk("tcp_0", "c", {}, 0, NS + round(day * 86_400) * 10**9, events, data)])
 
     def deliver(
         self, events: int, tally: Tally | None = None, output: str = "store_0", indices: dict[str, int] | None = None
@@ -152,6 +159,18 @@ def test_days(tmp_path: Path) -> None:
     assert document(tmp_path, "--day", "2026.11.23")["received"] == 11
     assert document(tmp_path, "--day", "2026-11-24")["received"] == 0
     assert "expected a day" in run(tmp_path, "--day", "someday").stderr
+
+
+def test_days_are_those_of_the_zone_that_the_folder_remembers(tmp_path: Path) -> None:
+    """What is queued, what the daemon has entered, and the indices: all have the day of the site."""
+    remember_zone(load_settings(environ={}, flags={"data_dir": str(tmp_path), "index_timezone": "Asia/Seoul"}), 0)
+    worker = Worker(tmp_path, zone=ZoneInfo("Asia/Seoul"))
+    for hour, events in ((0, 1), (4, 2), (5, 4), (28, 8), (29, 16)):  # the first is 19:00 of 2026-11-22 in Seoul
+        worker.receive(events, hour / 24)
+    for events in (1, 2, 4):
+        worker.deliver(events)
+    received = [document(tmp_path, "--day", f"2026-11-{day}")["received"] for day in (21, 22, 23, 24)]
+    assert received == [0, 3, 12, 16]
 
 
 def worker_with(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:

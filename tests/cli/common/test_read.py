@@ -195,7 +195,7 @@ ERRORS = [  # id, arguments, part of the message
     ("field", ["search", "--field", "x"], "expected name=value"),
     ("limit", ["search", "--limit", "0"], "'--limit'"),
     ("limit_in_short", ["top", "level", "-n", "0"], "'--limit'"),
-    ("brackets", ["top", "a[b"], "invalid field reference"),
+    ("brackets", ["top", "[a"], "invalid field reference"),
 ]
 
 

@@ -43,9 +43,17 @@ WRONG: list[tuple[str, Callable[[str], Any], str]] = [  # id, reader, text
         (f"time_{n}", lambda text: params.time({"since": text}, "since"), text)
         for n, text in enumerate(("now", "2026-11-22", "2026-11-22T10:00:00", "2026-13-22T10:00:00Z", "'; DROP"))
     ),
+    *(
+        (f"time_digits_{n}", lambda text: params.time({"since": text}, "since"), text)
+        for n, text in enumerate(("２０２６-11-22T10:00:00Z", "2026-11-22T10:00:0٣Z", "2026-11-22T10:00:00.１Z"))
+    ),
     ("year_zero", lambda text: params.time({"since": text}, "since"), "0001-01-01T00:00:00+09:00"),
-    *((f"number_{text}", number, text) for text in ("0", "101", "x", "1e3", "1_0", "9" * 30, "²")),
+    *(
+        (f"number_{text}", number, text)
+        for text in ("0", "101", "x", "1e3", "1_0", "9" * 30, "²", "١", "１２", " 5 ", "+5")
+    ),
     ("field_missing", lambda text: params.field({"field": text}), ""),
+    ("field_depth", lambda text: params.field({"field": text}), "[a]" * 600),
     ("field_brackets", lambda text: params.field({"field": text}), "[a"),
     ("text_too_long", lambda text: params.text({"q": text}, "q"), "x" * 4097),
 ]

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ingestd.event.fields import parse_path
 from ingestd.stores.elastic.query.scope import Scope
-from ingestd.stores.query import INDEX_FIELD
+from ingestd.stores.query import INDEX_FIELD, field_path
 
 
 class FieldType(Enum):
@@ -128,7 +127,7 @@ def dotted(field: str) -> str:
     Raises:
         FieldError: The brackets do not pair.
     """
-    return ".".join(parse_path(field)) if field.startswith("[") else field
+    return ".".join(field_path(field))
 
 
 def fields_parameter(names: Iterable[str]) -> str:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ingestd.event.fields import parse_path
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
+from ingestd.stores.query import field_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +44,7 @@ def field_paths(field: str) -> list[tuple[str, ...]]:
     Raises:
         FieldError: The brackets do not match.
     """
-    path = parse_path(field)
+    path = field_path(field)
     parts = tuple(field.split("."))
     if len(path) == 1 and "[" not in field and len(parts) > 1 and all(parts):
         return [path, parts]

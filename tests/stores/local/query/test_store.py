@@ -178,7 +178,7 @@ def test_a_store_that_does_not_exist_is_empty_and_not_created(tmp_path: Path) ->
 
 def test_a_malformed_field_is_an_error(root: Path) -> None:
     with pytest.raises(StoreError, match="invalid field reference"):
-        LocalStore(root).top("a[b", Query())
+        LocalStore(root).top("[a", Query())
 
 
 def test_a_limit_cannot_be_negative(root: Path) -> None:
