@@ -5,7 +5,7 @@
 # INGESTD_INDEX_TIMEZONE: the zone of the site, in which days start; default UTC.
 # With a Django site beside it: packaging/compose.
 #
-# The base is pinned by its digest. `docker buildx imagetools inspect python:3.13-slim` prints the latest one; to build
+# The base is pinned by its digest, python:3.13.15-slim-trixie. `docker buildx imagetools inspect python:3.13-slim` prints the latest one; to build
 # from another image: --build-arg PYTHON_IMAGE=...
 ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="ingestd" \
     org.opencontainers.image.version="0.1.0" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.documentation="https://pypi.org/project/ingestd/"
-RUN useradd --system --uid 10001 --home-dir /var/lib/ingestd --create-home --shell /usr/sbin/nologin ingestd
+RUN useradd --uid 10001 --home-dir /var/lib/ingestd --create-home --shell /usr/sbin/nologin ingestd
 COPY --from=build /opt/ingestd /opt/ingestd
 # Inside the container it listens on all addresses: which of them the world sees is decided by -p. The dashboard
 # then wants a password or a token, INGESTD_HTTP_PASSWORD or INGESTD_HTTP_PASSWORD_FILE.

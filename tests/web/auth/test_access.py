@@ -1,10 +1,12 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from ingestd.settings import load_settings
 from ingestd.units import Address
-from ingestd.web.auth.access import Access, AccessError, is_loopback, load_access, path_prefix
+from ingestd.web.auth.access import Access, AccessError, is_loopback, load_access, path_prefix, read_failure
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
 
@@ -85,6 +87,15 @@ def test_refused(tmp_path: Path) -> None:
         with pytest.raises(AccessError, match=message) as caught:
             access(**settings)
         assert settings.get("http_password", "nothing") not in str(caught.value)
+
+
+def test_a_file_without_the_right_to_read_it(tmp_path: Path) -> None:
+    """In a container the users of the files have no names."""
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    denied = PermissionError(errno.EACCES, "Permission denied", str(file))
+    uids = f"ingestd runs with the uid {os.geteuid()}, the file belongs to the uid {file.stat().st_uid}"
+    assert read_failure(denied, file) == f"Permission denied; {uids}"
 
 
 def test_secrets_are_not_shown() -> None:
