@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from ingestd.grok.errors import GrokTimeoutError, PatternError
+from ingestd.grok.prefilter import required_text, starts_a_line
 from ingestd.grok.proof.safety import Safety, analyse
 from ingestd.grok.translate import Translation
 
@@ -35,6 +36,11 @@ class CompiledPattern:
     def safety(self) -> Safety:
         """How the pattern can backtrack; computed on first use, within milliseconds."""
         return analyse(self.translation.tree)
+
+    @cached_property
+    def required(self) -> str:
+        """A text that every match contains; empty if none is known."""
+        return required_text(self.translation.tree.root)
 
 
 def load(translation: Translation) -> CompiledPattern:
@@ -74,9 +80,11 @@ class Matcher:
         timeout_s: Longest time for one search in seconds, applied on ``regex`` only; None or 0: no limit.
     """
 
-    __slots__ = ("_limit", "_limit_of_all", "_program", "_slow", "_timeout_s", "search")
+    __slots__ = ("_limit", "_limit_of_all", "_program", "_slow", "_timeout_s", "search", "search_line")
 
     search: Callable[[str], Match | None]
+    search_line: Callable[[str], Match | None]
+    """The same for a string of one line; faster if the pattern is anchored to the start of a line."""
 
     def __init__(self, program: CompiledPattern, timeout_s: float | None) -> None:
         safety = program.safety
@@ -92,6 +100,8 @@ class Matcher:
             self.search = fast.search
         else:
             self.search = self._bounded_search(fast.search)
+        anchored = fast is not None and self.search == fast.search and starts_a_line(program.translation.tree.root)
+        self.search_line = fast.match if anchored and fast is not None else self.search
 
     def sub(self, replacement: Replacement, value: str) -> str:
         """Replace every match in ``value``, as Ruby's ``gsub`` does; empty matches too, even right after another match.

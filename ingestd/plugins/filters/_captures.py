@@ -1,4 +1,4 @@
-"""Store the captures of a grok match in an event, with generated code.
+"""Store the captures of a grok match in the columns of a table, with generated code.
 
 A loop over the captures takes twice the time. The code contains only ``repr()`` of field names and generated names. If
 the field exists, text becomes an array with the capture added, an array gets the capture added, and any other value is
@@ -10,19 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
-from ingestd.event.fields import Event, FieldError, FieldRef
-from ingestd.event.table import ABSENT
+from ingestd.event.fields import FieldError, FieldRef
+from ingestd.event.table import ABSENT, Table
 from ingestd.grok.compile import Capture, GrokPattern
 from ingestd.plugins.filters._ruby import to_f, to_i
 from ingestd.plugins.filters._targets import plain_name, target
 
-Store = Callable[[Event, "re.Match[str]"], bool]
-"""Sets the fields of a match; False if a field cannot be set: then the pattern counts as not matched."""
+Bind = Callable[[Table], list[Any]]
+"""Returns what the captures of a pattern are stored in: a column, or a function of a row and a value."""
 
-StoreInRow = Callable[[list[list[Any]], int, "re.Match[str]"], None]
-"""Sets the fields of a match in a row of the columns of its captures."""
+Store = Callable[[list[Any], int, "re.Match[str]"], bool]
+"""Sets the fields of a match in a row; False if a field cannot be set: then the pattern counts as not matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,48 +50,49 @@ def field_of(capture: Capture, parent: FieldRef | None) -> FieldRef:
     return target(ref if parent is None else f"{parent}{ref}")
 
 
-def make_store(pattern: GrokPattern, rules: CaptureRules) -> Store:
-    """Return the store of ``pattern``."""
+def make_store(pattern: GrokPattern, rules: CaptureRules) -> tuple[Bind, Store]:
+    """Return how the captures of ``pattern`` are stored."""
     targets = [_capture_target(capture, rules) for capture in pattern.captures]
-    lines = ["def store(event, match):"]
-    for number, capture_target in enumerate(targets):
-        name = capture_target.name
-        if name is None:
-            setting = [f"ref{number}.set(event, v)" if capture_target.overwrite else f"put(event, ref{number}, v)"]
-        elif capture_target.overwrite:
-            setting = [f"event[{name!r}] = v"]
-        else:
-            setting = [f"event[{name!r}] = combined(event[{name!r}], v) if {name!r} in event else v"]
-        lines += _assignment(number, capture_target, rules.keep_empty, setting)
-    store = _compiled([*lines, "    return True"], pattern, targets)
-    return store if all(capture_target.name is not None for capture_target in targets) else _guarded(store)
-
-
-def make_row_store(pattern: GrokPattern, rules: CaptureRules) -> tuple[list[str], StoreInRow] | None:
-    """Return the field of each capture and the store for their columns, None if a capture needs more than a column."""
-    targets = [_capture_target(capture, rules) for capture in pattern.captures]
-    names = [capture_target.name for capture_target in targets if capture_target.name is not None]
-    if len(names) < len(targets):
-        return None
     lines = ["def store(columns, row, match):"]
+    lines += [f"    {line}" for line in _unpacking([capture.group for capture in pattern.captures], pattern)]
     if targets:
         lines.append(f"    {', '.join(f'c{number}' for number in range(len(targets)))}, = columns")
     for number, capture_target in enumerate(targets):
-        setting = [f"c{number}[row] = v"]
-        if not capture_target.overwrite:
+        if capture_target.name is None:
+            setting = [f"c{number}(row, v)"]
+        elif capture_target.overwrite:
+            setting = [f"c{number}[row] = v"]
+        else:
             setting = [f"old = c{number}[row]", f"c{number}[row] = v if old is ABSENT else combined(old, v)"]
         lines += _assignment(number, capture_target, rules.keep_empty, setting)
-    return names, _compiled([*lines, "    return None"], pattern, targets)
+    names: dict[str, Any] = {"combined": _combined, "ABSENT": ABSENT}
+    names |= {f"convert{number}": capture_target.convert for number, capture_target in enumerate(targets)}
+    exec(compile("\n".join([*lines, "    return True"]), "<grok captures>", "exec"), names)  # noqa: S102 -- see above
+    store: Store = names["store"]
+    plain = all(capture_target.name is not None for capture_target in targets)
+    return partial(_bind, targets), store if plain else _guarded(store)
 
 
-def _compiled(lines: list[str], pattern: GrokPattern, targets: list[CaptureTarget]) -> Any:
-    """Return the function ``store``, of whose body the unpacking of the match is missing."""
-    lines[1:1] = [f"    {line}" for line in _unpacking([capture.group for capture in pattern.captures], pattern)]
-    names: dict[str, Any] = {"put": _put, "combined": _combined, "ABSENT": ABSENT}
-    for number, capture_target in enumerate(targets):
-        names |= {f"ref{number}": capture_target.ref, f"convert{number}": capture_target.convert}
-    exec(compile("\n".join(lines), "<grok captures>", "exec"), names)  # noqa: S102 -- see above
-    return names["store"]
+def _bind(targets: list[CaptureTarget], table: Table) -> list[Any]:
+    return [
+        table.writable(capture_target.name) if capture_target.name is not None else _setter(capture_target, table)
+        for capture_target in targets
+    ]
+
+
+def _setter(capture_target: CaptureTarget, table: Table) -> Callable[[int, Any], None]:
+    """Return a function that sets a field, or adds to its value. It raises FieldError if that does not accept it."""
+    ref, put = capture_target.ref, table.setter(capture_target.ref)
+
+    def add(row: int, value: Any) -> None:
+        top = table.column(ref.top)[row]
+        old = None if top is ABSENT else ref.inside(top)
+        if old is None:
+            put(row, value)
+        elif ref.path != ("@timestamp",) and (new := _combined(old, value)) is not old:  # that is no text in Logstash
+            put(row, new)
+
+    return put if capture_target.overwrite else add
 
 
 def _unpacking(groups: list[int], pattern: GrokPattern) -> list[str]:
@@ -122,9 +124,9 @@ def _assignment(number: int, capture_target: CaptureTarget, keep_empty: bool, se
 
 
 def _guarded(store: Store) -> Store:
-    def guarded(event: Event, match: re.Match[str]) -> bool:
+    def guarded(columns: list[Any], row: int, match: re.Match[str]) -> bool:
         try:
-            return store(event, match)
+            return store(columns, row, match)
         except FieldError:
             return False
 
@@ -141,15 +143,6 @@ def _capture_target(capture: Capture, rules: CaptureRules) -> CaptureTarget:
 def _to_float(text: str) -> float:
     plain = text.isascii() and text.replace(".", "", 1).isdigit()
     return float(text) if plain else to_f(text)
-
-
-def _put(event: Event, ref: FieldRef, value: Any) -> None:
-    """Set a field, or add to its existing value. Raises FieldError if it does not accept the value."""
-    old = ref.get(event)
-    if old is not None and ref.path == ("@timestamp",):
-        return  # not text in Logstash, so it is kept
-    if old is None or (new := _combined(old, value)) is not old:
-        ref.set(event, value if old is None else new)
 
 
 def _combined(old: Any, value: Any) -> Any:

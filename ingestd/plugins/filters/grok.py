@@ -14,17 +14,16 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any
 
-from ingestd.event.fields import Event, FieldRef, add_tag
+from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.grok.compile import DEFAULT_TIMEOUT_S, GrokPattern, compile_grok
-from ingestd.grok.engine import Matcher
+from ingestd.grok.engine import Match
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import load_library
 from ingestd.logs import get_logger
-from ingestd.plugins.filters._captures import CaptureRules, Store, StoreInRow, field_of, make_row_store, make_store
-from ingestd.plugins.filters._each_event import each_event
+from ingestd.plugins.filters._captures import CaptureRules, Store, field_of, make_store
 from ingestd.plugins.filters._ruby import to_s
-from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
 log = get_logger(__name__)
 
@@ -33,7 +32,10 @@ _LOG_SECONDS = 60.0
 
 _compile = lru_cache(maxsize=256)(compile_grok)  # shared by ``touches`` and ``build``
 
-MatchField = Callable[[Event], bool]
+Search = Callable[[str], Match | None]
+
+TryText = Callable[[int, str], bool]
+"""Tries patterns on a text and sets the fields of a row; returns whether one matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +122,34 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     patterns = _patterns(options)
     limit = _limit_s(options, patterns)
     stopped = _StoppedMatches(context.plugin_id, limit)
-    [*first], *more = patterns.values() or [[]]
-    if len(first) == 1 and not more and (stored := make_row_store(first[0], rules)):
-        return _one_pattern(FieldRef(*patterns), first[0].matcher(limit).search, *stored, options, stopped)
-    fields = [
-        (FieldRef(name), [(pattern.matcher(limit), make_store(pattern, rules)) for pattern in patterns_of_field])
-        for name, patterns_of_field in patterns.items()
-    ]
-    deadline = limit if options.timeout_scope == "event" else None
-    matches = [_match_field(ref, _try_all(pairs, options.break_on_match, deadline)) for ref, pairs in fields]
-    grok = _many(matches, options.break_on_match, _tagger(options.tag_on_failure), options.tag_on_timeout, stopped)
-    return each_event(grok, _touches(options))
+    fields = [(FieldRef(name), _tries(of_field, rules, options, limit)) for name, of_field in patterns.items()]
+    fields = fields or [(FieldRef("message"), _tries([], rules, options, limit))]
+
+    def grok(table: Table, rows: Rows, received_ns: int) -> Rows:
+        (ref, try_first), *others = [(ref, bind(table)) for ref, bind in fields]
+        values = table.values(ref)
+        passed: list[int] = []
+        for row in rows:
+            value = values[row]
+            try:
+                matched = try_first(row, value) if type(value) is str else _try_value(try_first, row, value)
+                for other, try_text in others:
+                    if matched and options.break_on_match:
+                        break
+                    top = table.column(other.top)[row]  # as it is now: another field's captures may have changed it
+                    matched |= _try_value(try_text, row, None if top is ABSENT else other.inside(top))
+            except GrokTimeoutError:
+                stopped.note()
+                table.add_tag(row, options.tag_on_timeout)
+                continue
+            if matched:
+                passed.append(row)
+                continue
+            for tag in options.tag_on_failure:
+                table.add_tag(row, tag)
+        return passed
+
+    return grok
 
 
 def _limit_s(options: Options, patterns: dict[str, list[GrokPattern]]) -> float | None:
@@ -157,131 +176,76 @@ class _StoppedMatches:
             self._count, self._logged_at = 0, monotonic()
 
 
-def _tagger(tags: list[str]) -> Callable[[Event], bool] | None:
-    """Return a function that tags an event without a match and returns False; None if there are no tags."""
-    if not tags:
-        return None
+class _TimeLimit:
+    """A limit of ``seconds`` for all patterns that are tried on a text, after `start`."""
 
-    def failed(event: Event) -> bool:
-        for tag in tags:
-            add_tag(event, tag)
-        return False
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, math.inf
 
-    return failed
+    def start(self) -> None:
+        self._end = monotonic() + self._seconds
 
+    def limited(self, search: Search) -> Search:
+        """Return ``search`` as it is, but that it raises GrokTimeoutError after the limit."""
 
-def _one_pattern(
-    ref: FieldRef,
-    search: Callable[[str], Any],
-    names: list[str],
-    store: StoreInRow,
-    options: Options,
-    stopped: _StoppedMatches,
-) -> ColumnsFn:
-    """Return the filter for the usual case: one pattern, whose captures are fields of the event."""
-    tags, timeout_tag = options.tag_on_failure, options.tag_on_timeout
+        def limited(text: str) -> Match | None:
+            match = search(text)
+            if monotonic() > self._end:
+                raise GrokTimeoutError(self._seconds)
+            return match
 
-    def match_any(columns: list[list[Any]], row: int, value: Any) -> bool:
-        matched = False
-        for item in value if type(value) is list else [None if value is ABSENT else value]:
-            if (match := search(to_s(item))) is not None:
-                store(columns, row, match)
-                matched = True
-        return matched
-
-    def grok(table: Table, rows: Rows, received_ns: int) -> Rows:
-        values, columns = table.values(ref), [table.writable(name) for name in names]
-        passed: list[int] = []
-        for row in rows:
-            value = values[row]
-            try:
-                if type(value) is str:
-                    if (match := search(value)) is not None:
-                        store(columns, row, match)
-                        passed.append(row)
-                        continue
-                elif match_any(columns, row, value):
-                    passed.append(row)
-                    continue
-            except GrokTimeoutError:
-                stopped.note()
-                table.add_tag(row, timeout_tag)
-                continue
-            for tag in tags:
-                table.add_tag(row, tag)
-        return passed
-
-    return grok
+        return limited
 
 
-def _many(
-    matches: list[MatchField],
-    break_on_match: bool,
-    failed: Callable[[Event], bool] | None,
-    timeout_tag: str,
-    stopped: _StoppedMatches,
-) -> FilterFn:
-    """Return the filter for several fields or patterns."""
+def _tries(
+    patterns: list[GrokPattern], rules: CaptureRules, options: Options, limit: float | None
+) -> Callable[[Table], TryText]:
+    """Return a function from a table to one that tries the patterns of a field in turn."""
+    matchers, stores = [pattern.matcher(limit) for pattern in patterns], [make_store(one, rules) for one in patterns]
+    time_limit = _TimeLimit(limit) if limit is not None and options.timeout_scope == "event" else None
 
-    def grok(event: Event) -> bool:
-        matched = False
-        try:
-            for match_field in matches:
-                if match_field(event):
-                    matched = True
-                    if break_on_match:
-                        break
-        except GrokTimeoutError:
-            stopped.note()
-            add_tag(event, timeout_tag)
-            return False
-        return matched or (failed is not None and failed(event))
+    def tries(searches: list[Search]) -> list[tuple[int, str, Search, Store]]:
+        searches = searches if time_limit is None else [*map(time_limit.limited, searches)]
+        rows = zip(patterns, searches, stores, strict=True)
+        return [
+            (number, pattern.program.required, search, store[1]) for number, (pattern, search, store) in enumerate(rows)
+        ]
 
-    return grok
+    of_any = tries([matcher.search for matcher in matchers])
+    of_line = tries([matcher.search_line for matcher in matchers])
+    same, break_on_match = of_any == of_line, options.break_on_match
 
+    def bind(table: Table) -> TryText:
+        bound: list[list[Any] | None] = [None] * len(patterns)
 
-def _match_field(ref: FieldRef, try_text: Callable[[Event, str], bool]) -> MatchField:
-    """Return a function that matches the value of ``ref``; a missing field counts as empty text."""
-
-    def match_field(event: Event) -> bool:
-        value = ref.get(event)
-        if type(value) is list:
+        def try_text(row: int, text: str) -> bool:
             matched = False
-            for item in value:
-                matched |= try_text(event, to_s(item))
+            for number, required, search, store in of_any if same or "\n" in text else of_line:
+                if required not in text or (match := search(text)) is None:
+                    continue
+                if (columns := bound[number]) is None:
+                    columns = bound[number] = stores[number][0](table)
+                if store(columns, row, match):
+                    if break_on_match:
+                        return True
+                    matched = True
             return matched
-        return try_text(event, to_s(value))
 
-    return match_field
+        def try_in_time(row: int, text: str) -> bool:
+            assert time_limit is not None  # noqa: S101 -- used only with one
+            time_limit.start()
+            return try_text(row, text)
+
+        return try_text if time_limit is None else try_in_time
+
+    return bind
 
 
-def _try_all(
-    pairs: list[tuple[Matcher, Store]], break_on_match: bool, deadline: float | None
-) -> Callable[[Event, str], bool]:
-    """Return a function that tries the patterns in turn, within ``deadline`` seconds in total."""
-    tries = [(matcher.search, store) for matcher, store in pairs]
-
-    def try_text(event: Event, text: str) -> bool:
-        matched = False
-        for search, store in tries:
-            match = search(text)
-            if match is not None and store(event, match):
-                matched = True
-                if break_on_match:
-                    break
-        return matched
-
-    def try_in_time(event: Event, text: str) -> bool:
-        assert deadline is not None  # noqa: S101 -- used only with a deadline
-        end, matched = monotonic() + deadline, False
-        for search, store in tries:
-            match = search(text)
-            if monotonic() > end:
-                raise GrokTimeoutError(deadline)
-            if match is not None and store(event, match):
-                matched = True
-                if break_on_match:
-                    break
-        return matched
-
-    return try_text if deadline is None else try_in_time
+def _try_value(try_text: TryText, row: int, value: Any) -> bool:
+    """Try any value; a missing field counts as empty text."""
+    if type(value) is not list:
+        return try_text(row, to_s(None if value is ABSENT else value))
+    matched = False
+    for item in value:
+        matched |= try_text(row, to_s(item))
+    return matched
