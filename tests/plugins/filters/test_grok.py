@@ -374,7 +374,9 @@ def test_mistake_in_the_options_fails_at_start(settings: dict[str, Any], message
     st.booleans(),
     st.booleans(),
 )
-def test_another_pattern_that_does_not_match_changes_nothing(patterns: list[str], text: str, keep: bool, named: bool) -> None:
+def test_another_pattern_that_does_not_match_changes_nothing(
+    patterns: list[str], text: str, keep: bool, named: bool
+) -> None:
     pattern = " ?".join(patterns) or "a"
     settings = {"keep_empty_captures": keep, "named_captures_only": named}
     one_event: dict[str, Any] = {"message": text, "b": "there"}
