@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.e2e.machine import remove_left_machines
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
+from tests.leftovers import mark_processes, remove_leftovers
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
@@ -68,6 +70,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
     text = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
     parser.addoption("--fast", action="store_true", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remove what is left of test runs that were killed."""
+    mark_processes()
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        remove_leftovers()
+        remove_left_machines()
 
 
 @pytest.fixture

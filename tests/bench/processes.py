@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all its living descendants."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [pid, *(member for child in children for member in family(int(child)))]
+from tests import processes
+from tests.processes import family
 
 
 def cpu_seconds(pid: int) -> float:
@@ -28,11 +17,7 @@ def busiest_cpu_seconds(pid: int) -> float:
 
 
 def _own_cpu_seconds(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS
+    return processes.cpu_seconds(pid, waited_for=True)
 
 
 def pss_mb(pid: int) -> float:
@@ -40,13 +25,4 @@ def pss_mb(pid: int) -> float:
 
     Pages that several processes share are divided among them, so that the sum counts each page once.
     """
-    return sum(map(_own_pss_kib, family(pid))) * 1024 / 1e6
-
-
-def _own_pss_kib(pid: int) -> int:
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    _, _, pss = rollup.partition("\nPss:")
-    return int(pss.split()[0]) if pss else 0
+    return sum(map(processes.pss_bytes, family(pid))) / 1e6

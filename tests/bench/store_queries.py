@@ -7,6 +7,7 @@ and the size of the answer.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sized
@@ -16,6 +17,7 @@ import duckdb  # noqa: F401 -- a process that answers queries has loaded it
 
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import And, Equal, Gap, Like, Query, Range, Text, level_at_least
+from tests.processes import peak_bytes
 
 WARNINGS = Query(condition=level_at_least("WARNING"))
 SEARCHES = Equal("search_word", "서울 맛집")
@@ -67,8 +69,8 @@ def main(root: Path, name: str, repeats: int = 5) -> None:
         answer = len(QUERIES[name](store))
         seconds.append(_LAPS[0] if _LAPS else time.perf_counter() - begin)
         cpu = time.process_time() - cpu
-    memory_kb = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-    figures = {"cold": seconds[0], "warm": sorted(seconds[1:]), "cpu": cpu, "memory_kb": memory_kb, "answer": answer}
+    memory = peak_bytes(os.getpid())
+    figures = {"cold": seconds[0], "warm": sorted(seconds[1:]), "cpu": cpu, "memory_kb": memory >> 10, "answer": answer}
     print(json.dumps(figures))
 
 

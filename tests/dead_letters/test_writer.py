@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingestd.dead_letters.writer import DeadLetterWriter
+from tests.disks import small_disk
 
 CLOCK = 1_763_805_600.5
 
@@ -130,14 +129,9 @@ def test_what_could_never_be_written_is_told_at_the_end(tmp_path: Path, caplog: 
     assert base64.b64decode(json.loads(dead_letter)["raw"]) == b"precious"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
 def test_full_disk(tmp_path: Path) -> None:
     """Nothing is torn, nothing is lost, and it goes on as soon as there is space."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
+    with small_disk(tmp_path / "disk", "size=128k") as disk:
         (disk / "ballast").write_bytes(b"x" * 64 * 1024)
         files = dead_letters(disk / "dead")
         for number in range(110):
@@ -150,5 +144,3 @@ def test_full_disk(tmp_path: Path) -> None:
         files.close()
         numbers = [int(base64.b64decode(dead_letter["raw"])) for dead_letter in kept(disk / "dead")]
         assert numbers == list(range(110))
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)

@@ -21,6 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.waiting import WAIT_SECONDS, wait_until
 
+_SHUTDOWN_TIMEOUT = "4m"
+"""On a busy machine it takes long to deliver at the end what a test has sent."""
+
 _reserved: list[socket.socket] = []
 
 
@@ -70,6 +73,7 @@ class Daemon:
         command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "127.0.0.1:0"]
         command += ["--log-format", "json", *arguments]
         self._command = [*command, "-e", config] if config else command
+        settings = {"shutdown_timeout": _SHUTDOWN_TIMEOUT} | settings
         self._settings = {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
         self.start()
 

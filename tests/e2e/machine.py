@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -12,11 +13,14 @@ from typing import Self
 import pytest
 
 from tests.e2e.servers import REQUIRED
+from tests.leftovers import has_ended, owner
+from tests.processes import children, name, send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 
 PROJECT = Path(__file__).parent.parent.parent
 SCRIPT = PROJECT / "tests" / "testbed" / "systemd.sh"
 UNIT = Path("packaging") / "ingestd.service"
+_NAMES = "ingestd-"
 
 
 def root_folder() -> Path:
@@ -57,6 +61,24 @@ def _removed(group: Path) -> bool:
     return True
 
 
+def remove_left_machines() -> None:
+    """End the machines of test runs that were killed."""
+    groups = [group for folder in _control_groups() for group in folder.glob(f"{_NAMES}*-*")]
+    for group in groups:
+        if has_ended(group.name.removeprefix(_NAMES)):
+            wait_until(lambda group=group: _ended(group), "the end of a machine")  # type: ignore[misc]
+
+
+def _ended(group: Path) -> bool:
+    """Kill the processes in a control group and in those in it; return whether none was left."""
+    with contextlib.suppress(FileNotFoundError):  # another test run does the same
+        for file in group.rglob("cgroup.procs"):
+            for pid in map(int, file.read_text().split()):
+                send_signal(pid)
+        return _removed(group)
+    return True
+
+
 class Machine:
     """Runs until the end of the ``with`` block, with the wheel of this project installed, and with our network.
 
@@ -70,7 +92,7 @@ class Machine:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._folder = root, folder
         self._leader = 0
-        self._name = f"ingestd-{os.getpid()}"
+        self._name = f"{_NAMES}{owner()}"
         self._groups = [folder / self._name for folder in _control_groups()]
 
     def __enter__(self) -> Self:
@@ -108,11 +130,10 @@ class Machine:
 
     def _booted(self) -> bool:
         assert self._nspawn.poll() is None, self._console.read_text("utf-8", "replace")
-        number = self._nspawn.pid
-        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-        if not children or Path(f"/proc/{children[-1]}/comm").read_text().strip() != "systemd":
+        started = children(self._nspawn.pid)
+        if not started or name(started[-1]) != "systemd":
             return False
-        self._leader = int(children[-1])
+        self._leader = started[-1]
         return self.try_sh("systemctl is-system-running").stdout.strip() in ("running", "degraded")
 
     def try_sh(self, script: str, text: str = "") -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tests.e2e.daemon import free_port
+from tests.leftovers import folder_for_servers
 from tests.waiting import WAIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ class Testbed:
     __test__ = False
 
     def __init__(self) -> None:
-        # In the system's folder for temporary files, where the unprivileged account can reach it.
-        self.folder = Path(tempfile.mkdtemp(prefix="ingestd-testbed-"))
-        self.folder.chmod(0o755)
+        self.folder = folder_for_servers()
         self._starting: dict[str, Future[SearchServer]] = {}
         self._pool = ThreadPoolExecutor(len(SEARCH_SERVERS + LEGACY_SERVERS), thread_name_prefix="testbed")
         self._emulators = ExitStack()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ingestd.web.health import Health
 from ingestd.web.reload import ReloadResult
 from ingestd.web.server import HttpServer
 from tests.e2e.daemon import Daemon, environment
+from tests.processes import command_line, everything
 from tests.waiting import WAIT_SECONDS, wait_until
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
@@ -403,21 +404,13 @@ async def test_a_daemon_with_a_password_tells_it_nobody(tmp_path: Path) -> None:
         assert (await client.sign_in()).status == 303
         shown = [(await client.get(path)).text for path in ("/", "/api/status", "/api/session", "/metrics")]
         await client.close()
-        shown += [daemon.log_file.read_text(), *command_lines()]
+        seen_by_all = [command_line(pid) for pid in everything()]
+        shown += [daemon.log_file.read_text(), *seen_by_all]
+    assert any("query_process" in line for line in seen_by_all)
     shown += [settings_shown(tmp_path), settings_shown(tmp_path, "--json")]
     for text in shown:
         assert PASSWORD not in text
         assert TOKEN not in text
-
-
-def command_lines() -> list[str]:
-    """Return what everybody on the machine sees of its processes."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found.append(file.read_text())
-    assert any("query_process" in line for line in found)
-    return found
 
 
 async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:

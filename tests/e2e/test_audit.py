@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.chaos.tools import Clients, kill, kill_children, workers
+from tests.e2e.chaos.tools import Clients, kill_children, workers
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -117,8 +118,8 @@ def test_what_was_stored_before_a_crash_is_a_duplicate(tmp_path: Path) -> None:
             daemon.send({"@timestamp": STAMP, "n": number} for number in range(100))
             wait_until(stub.stored, "documents")
             stored = stub.stored()
-            [worker] = workers(daemon)
-            kill(worker)
+            for worker in workers(daemon):
+                send_signal(worker)
             wait_until(lambda: numbers(daemon.data_dir).get("queued", 0) == 0, "the end of delivery")
             assert daemon.metric("ingestd_duplicate_events_total") == stored
         found = audited(daemon.data_dir)
@@ -171,7 +172,8 @@ def test_an_output_that_leaves_the_config_and_comes_back(tmp_path: Path) -> None
             ingestd(daemon.data_dir, "reload")
             daemon.send({"@timestamp": STAMP, "n": n} for n in range(10, 15))
             wait_until(lambda: accounts() == {"first": (15, False), "second": (10, True)}, "five events")
-            kill(workers(daemon)[0])
+            [worker] = workers(daemon)
+            send_signal(worker)
             file.write_text(text % (tcp, second))
             ingestd(daemon.data_dir, "reload")
             daemon.send({"@timestamp": STAMP, "n": n} for n in range(15, 18))

@@ -13,9 +13,10 @@ import pytest
 
 from ingestd.dead_letters.dead_letter import DeadLetter, to_base64
 from ingestd.dead_letters.writer import DeadLetterWriter
-from tests.e2e.chaos.tools import kill, workers
+from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -153,7 +154,7 @@ def test_once_whatever_is_killed(tmp_path: Path) -> None:
                 wait_until(lambda: len(daemon.dead_letters()) == 10, "the dead letters")
                 wait_until(lambda before=requests: len(stub.bulks()) > before + 1, "the dead letters to come again")  # type: ignore[misc]
                 for pid in workers(daemon):
-                    kill(pid)
+                    send_signal(pid)
             stub.bulk_faults.clear()
             wait_until(lambda: len(stub.documents) == 90, "all documents")
             [group] = listed(daemon.data_dir)

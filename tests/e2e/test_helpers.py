@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import IO
 import pytest
 
 from tests.e2e.daemon import Daemon
+from tests.processes import is_alive, send_signal
 from tests.waiting import PROMPT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -22,14 +22,15 @@ ROOT = Path(__file__).parents[2]
 class WithHelper(Daemon):
     """A daemon with the helper of ``tests.e2e.with_helper``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.notes = folder / "helper.txt"
+    def __init__(self, folder: Path, *, deaf: bool = False) -> None:
+        self.notes, self._deaf = folder / "helper.txt", deaf
         self.notes.touch()
         super().__init__(folder, workers="1")
 
     def _spawn(self, environ: dict[str, str], output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.e2e.with_helper", *self._command[3:]]
         environ |= {"INGESTD_TEST_HELPER": str(self.notes)}
+        environ |= {"INGESTD_TEST_HELPER_DEAF": "1"} if self._deaf else {}
         return subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=ROOT)
 
     def life(self) -> list[list[str]]:
@@ -48,18 +49,17 @@ def daemon(tmp_path: Path) -> Iterator[WithHelper]:
         yield running
 
 
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+@pytest.fixture
+def deaf_daemon(tmp_path: Path) -> Iterator[WithHelper]:
+    """Its helper does not stop when it is asked to."""
+    with WithHelper(tmp_path, deaf=True) as running:
+        yield running
 
 
 def test_it_lives_as_long_as_the_daemon(daemon: WithHelper) -> None:
     first = daemon.wait_for_life("start")
     assert daemon.life()[0][2] == "10"
-    os.kill(first, signal.SIGKILL)
+    send_signal(first)
     second = daemon.wait_for_life("start", "start")
     assert second != first
     [said] = daemon.said("a process ended and is being restarted")
@@ -73,19 +73,17 @@ def test_it_lives_as_long_as_the_daemon(daemon: WithHelper) -> None:
     assert [entry[0] for entry in daemon.life()] == ["start", "start", "stop", "start", "stop"]
 
 
-def test_helper_that_does_not_stop_is_killed(daemon: WithHelper) -> None:
-    daemon.notes.with_suffix(".deaf").touch()
-    pid = daemon.wait_for_life("start")
+def test_helper_that_does_not_stop_is_killed(deaf_daemon: WithHelper) -> None:
+    daemon, pid = deaf_daemon, deaf_daemon.wait_for_life("start")
     started = time.monotonic()
     daemon.stop()
     assert time.monotonic() - started < PROMPT_SECONDS
     [said] = daemon.said("a process did not end in time and is killed")
     assert said["process"] == "test helper"
-    assert gone(pid)
+    assert not is_alive(pid)
 
 
-def test_it_does_not_outlive_a_supervisor_that_is_killed(daemon: WithHelper) -> None:
-    daemon.notes.with_suffix(".deaf").touch()
-    pid = daemon.wait_for_life("start")
-    daemon.kill()
-    wait_until(lambda: gone(pid), "the end of the helper")
+def test_it_does_not_outlive_a_supervisor_that_is_killed(deaf_daemon: WithHelper) -> None:
+    pid = deaf_daemon.wait_for_life("start")
+    deaf_daemon.kill()
+    wait_until(lambda: not is_alive(pid), "the end of the helper")

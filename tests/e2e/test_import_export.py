@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
-import os
 import re
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.servers import SearchServer
+from tests.processes import cpu_seconds
 from tests.waiting import WAIT_SECONDS, wait_until
 
 DJANGO_LOG = """\
@@ -362,13 +362,6 @@ def test_a_query_can_be_interrupted(tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == 1
     assert used - at_signal < 10
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used; it may have ended, but has to be waited for yet."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return ticks / float(os.sysconf("SC_CLK_TCK"))
 
 
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)

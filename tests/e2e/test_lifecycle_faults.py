@@ -25,6 +25,7 @@ from tests.e2e.daemon import Daemon, environment
 from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, emulated_s3
 from tests.e2e.s3_gate import S3Gate
 from tests.e2e.test_scheduler import helpers_of
+from tests.processes import command_line, send_signal
 from tests.threads import Background
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, today, wait_until
 
@@ -282,7 +283,7 @@ def test_no_secret_can_be_read(site: Site) -> None:
     site.gate.bytes_per_second = 2_000_000
     running = site.start("backup", "--missing", "--json")
     wait_until(lambda: site.s3.keys(site.bucket), "the first file")
-    shown = Path(f"/proc/{running.pid}/cmdline").read_text()  # what ps shows of it to others
+    shown = command_line(running.pid)  # what ps shows of it to others
     assert "backup\0--missing" in shown
     site.gate.forbid()
     output, errors = running.communicate(timeout=WAIT_SECONDS)
@@ -335,7 +336,7 @@ def test_the_daemon_goes_on_when_its_work_is_killed_amid_an_upload(
     with Daemon(tmp_path, workers="1") as daemon:
         wait_until(lambda: site.gate.sent > sent + 1_000_000, "the upload")
         for pid in helpers_of(daemon):
-            os.kill(pid, signal.SIGKILL)
+            send_signal(pid)
         assert site.backups() == []
         site.gate.allow()
         daemon.wait_for_metric("ingestd_deleted_indices_total", 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import socket
@@ -17,9 +16,10 @@ import pytest
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.inputs._tcp_position import unread
 from ingestd.supervisor.connections.sockets import widen
-from tests.e2e.chaos.tools import children, is_worker
+from tests.e2e.chaos.tools import is_worker
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.test_tcp import Server, accepted, line, serving, tcp_pair
+from tests.processes import children, send_signal
 from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
 LONG = 800_000
@@ -171,7 +171,7 @@ def kill_worker(daemon: Daemon) -> None:
     before = children(daemon.process.pid)
     victims = [pid for pid in before if is_worker(daemon, pid)]
     for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+        send_signal(pid)
     wait_until(lambda: not set(victims) & set(children(daemon.process.pid)), "the worker's end")
 
 

@@ -6,7 +6,6 @@ import gzip
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import environment, free_port
-from tests.e2e.test_import_export import cpu_seconds
+from tests.processes import cpu_seconds, peak_bytes, rests
 from tests.waiting import wait_until
 
-_LIMIT_MB = 250
+_LIMIT_BYTES = 250 << 20
 """An import of nothing needs 60 MB."""
 
 _ZSTD_START, _ZSTD_END = b"\x28\xb5\x2f\xfd\x00\x38", b"\x01\x00\x00"
@@ -48,22 +47,6 @@ def importing(folder: Path, path: Path, config: Path) -> Iterator[subprocess.Pop
         process.wait()
 
 
-def peak_mb(pid: int) -> int:
-    """Return the most resident memory that a process has had, in megabytes; 0 of one that has ended."""
-    _, _, peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")
-    return int(peak.split()[0]) // 1024 if peak else 0
-
-
-def rests(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether a process has read all, or has work no more."""
-    if process.poll() is not None:
-        assert process.returncode == 0
-        return True
-    before = cpu_seconds(process.pid)
-    time.sleep(0.5)
-    return before > 0.5 and cpu_seconds(process.pid) - before < 0.1
-
-
 @pytest.mark.parametrize("content", CONTENTS)
 def test_peak(content: str, tmp_path: Path) -> None:
     path, config = tmp_path / "log", tmp_path / "my.conf"
@@ -73,7 +56,10 @@ def test_peak(content: str, tmp_path: Path) -> None:
     with importing(tmp_path, path, config) as process:
 
         def bounded() -> bool:
-            assert peak_mb(process.pid) < _LIMIT_MB
-            return rests(process)
+            assert peak_bytes(process.pid) < _LIMIT_BYTES
+            if process.poll() is not None:  # it has read all
+                assert process.returncode == 0
+                return True
+            return cpu_seconds(process.pid) > 0.5 and rests(process.pid)
 
         wait_until(bounded, "the import to have read what it may hold")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.processes import children, niceness, send_signal
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, today, wait_until
 
 EVENTS = 50
@@ -45,8 +45,7 @@ def indices(data: Path) -> list[str]:
 
 def helpers_of(daemon: Daemon) -> list[int]:
     """Return the processes that stand back behind the workers: the sealer and the scheduler."""
-    path = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
-    return [int(pid) for pid in path.read_text().split() if os.getpriority(os.PRIO_PROCESS, int(pid)) == 10]
+    return [pid for pid in children(daemon.process.pid) if niceness(pid) == 10]
 
 
 @pytest.fixture
@@ -71,10 +70,10 @@ def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Pat
         assert [(entry["index"], entry["events"]) for entry in listed] == [(name(40), EVENTS), (name(1), EVENTS)]
 
         # Killed, it comes back, knows what is done, and does it no second time.
+        wait_until(lambda: len(helpers_of(daemon)) == 2, "the helpers")
         killed = helpers_of(daemon)
-        assert len(killed) == 2
         for pid in killed:
-            os.kill(pid, signal.SIGKILL)
+            send_signal(pid)
         wait_until(lambda: len(set(helpers_of(daemon)) - set(killed)) == 2, "helpers to be started again")
         wait_until(lambda: daemon.metric("ingestd_lifecycle_success_timestamp_seconds") == success, "its memory")
         assert len(json.loads(ingestd(data, "backup", "list", "--json"))) == 2

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
-from tests.e2e.chaos.tools import kill, workers
+from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.test_tcp import Server, numbers, serving
+from tests.processes import send_signal
 from tests.protocols.test_senders import V2_IPV4, V2_IPV6
 from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
@@ -320,7 +321,7 @@ def test_the_client_of_a_proxy_stays_known(tmp_path: Path) -> None:
         daemon.wait_for("every process runs the new config")
         send(b"reloaded\n", 2)
         for pid in workers(daemon):
-            kill(pid)
+            send_signal(pid)
         send(b"crashed\n", 3)
         daemon.process.send_signal(signal.SIGUSR2)
         daemon.wait_for("connections were taken over")

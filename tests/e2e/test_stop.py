@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import time
@@ -17,6 +16,7 @@ import pytest
 from tests.e2e.chaos.tools import check_exactly, in_store, workers
 from tests.e2e.daemon import Daemon, free_port, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.processes import send_signal
 from tests.threads import Background
 from tests.waiting import wait_until
 
@@ -197,11 +197,11 @@ def test_a_killed_supervisor_costs_no_complete_line(tmp_path: Path, workers_are:
         daemon.wait_for_metric("ingestd_received_events_total", 4)
         if workers_are == "held_up":
             for pid in workers(daemon):
-                os.kill(pid, signal.SIGSTOP)
+                send_signal(pid, signal.SIGSTOP)
         orphans = workers(daemon)
         daemon.kill()
         for pid in orphans:
-            os.kill(pid, signal.SIGCONT)
+            send_signal(pid, signal.SIGCONT)
         for client in clients:
             with contextlib.suppress(ConnectionError):
                 assert client.recv(1) == b""

@@ -6,7 +6,8 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ from ingestd.stores.lucene.lexer import MAX_TERMS
 from ingestd.stores.open import open_store
 from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
+from tests.e2e.http_server import HttpServer
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
 from tests.stores import suite
 from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
 from tests.stores.strategies import conditions, texts
 from tests.stores.texts import TEXTS, as_event
+from tests.threads import Background
 
 NOT_UTF8 = {"v12"}
 """A path that is no valid UTF-8: the servers search words in the encoded form, and may miss it."""
@@ -358,28 +361,22 @@ SEARCHES: list[tuple[str, Callable[[LogStore], object]]] = [
 
 @pytest.mark.parametrize("ask", [case[1] for case in SEARCHES], ids=[case[0] for case in SEARCHES])
 def test_an_incomplete_answer_is_an_error(ask: Callable[[LogStore], object], tmp_path: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _TimedOut) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        store = open_store(f"http://127.0.0.1:{server.server_address[1]}", tmp_path)
-        try:
-            with pytest.raises(QueryTimeoutError, match="ended the search early"):
-                ask(store)
-        finally:
-            store.close()
-            server.shutdown()
-            thread.join()
+    with HttpServer(_TimedOut) as server:
+        store = open_store(f"http://127.0.0.1:{server.server_port}", tmp_path)
+        with closing(store), pytest.raises(QueryTimeoutError, match="ended the search early"):
+            ask(store)
 
 
 def test_an_interrupted_query(silent: str, tmp_path: Path) -> None:
-    store = open_store(silent, tmp_path)
+    store, cancelled = open_store(silent, tmp_path), threading.Event()
     assert isinstance(store, ElasticStore)
-    timer = threading.Timer(0.3, store.interrupt)
-    timer.start()
-    with pytest.raises(QueryTimeoutError, match="cancelled"):
+
+    def interrupt() -> None:
+        while not cancelled.wait(0.1):
+            store.interrupt()
+
+    with closing(store), Background(interrupt, cancelled.set), pytest.raises(QueryTimeoutError, match="cancelled"):
         store.count(query())
-    timer.join()
-    store.close()
 
 
 def test_connection_refused(tmp_path: Path) -> None:

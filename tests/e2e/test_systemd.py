@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import environment
+from tests.e2e.daemon import environment, free_port
 from tests.waiting import WAIT_SECONDS
 
 
@@ -107,8 +107,8 @@ def test_its_life(systemd: Systemd, daemon: subprocess.Popen[str], tmp_path: Pat
 
 
 def test_it_is_ready_when_http_is_served(systemd: Systemd, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)) as other:
         command = [
             sys.executable,
             "-m",

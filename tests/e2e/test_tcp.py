@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import time
@@ -27,7 +28,7 @@ from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
 from tests.dead_letters.memory import MemoryDeadLetters
 from tests.e2e.daemon import Daemon
-from tests.waiting import WAIT_SECONDS, eventually, wait_until
+from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, eventually, wait_until
 
 
 class Memory:
@@ -224,21 +225,18 @@ async def test_a_line_too_long_becomes_a_dead_letter() -> None:
 
 
 async def test_idle_connections_are_closed() -> None:
-    async with serving("codec => json_lines idle_timeout => 1") as server:
+    async with serving("codec => json_lines idle_timeout => 2") as server:
         reader, writer = await asyncio.open_connection(*server.address)
-        busy = await server.connect()
+        busy, sent = await server.connect(), itertools.count()
         writer.write(b'{"n":1}')
-
-        async def talk() -> None:
-            for number in range(20):
-                busy.write(line(number))
-                await asyncio.sleep(0.06)
-
-        talking = asyncio.ensure_future(talk())
-        async with asyncio.timeout(WAIT_SECONDS):
-            assert await reader.read() == b""  # closed by the server
-        await talking
-        assert len(await server.until(21)) == 21
+        closing = asyncio.ensure_future(reader.read())
+        while not closing.done():
+            busy.write(line(next(sent)))
+            await asyncio.wait({closing}, timeout=0.05)
+        assert await closing == b""  # closed by the server
+        busy.write(line(next(sent)))
+        count = next(sent) + 1
+        assert len(await server.until(count)) == count
         for one in (busy, writer):
             one.close()
 
@@ -408,21 +406,21 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
     text = "x" * 980
     async with serving(queue_bytes=1, journal_bytes=10_000, shutdown_timeout=1.0) as server:
         server.memory.gate.clear()
-        writers = [await server.connect() for _ in range(60)]  # 96 kB may come in at once
+        writers = [await server.connect() for _ in range(100)]  # 96 kB may come in at once
         for number, writer in enumerate(writers):
             writer.write(line(number, text=text) * 5)
             await writer.drain()
         await eventually(lambda: server.running.paused)
         await asyncio.sleep(0.05)
         server.running.stop_inputs("drain")
-        async with asyncio.timeout(30):  # one after the other they would take 40 s
+        async with asyncio.timeout(PROMPT_SECONDS):  # one after the other they would take 80 s
             await server.running.inputs_ended()
         server.memory.gate.set()
         await server.stop()
         for writer in writers:
             writer.close()
     taken = server.memory.documents
-    lost = [number for number in range(60) for _ in range(5 - numbers(taken).count(number))]
+    lost = [number for number in range(100) for _ in range(5 - numbers(taken).count(number))]
     [record] = [one for one in caplog.records if one.levelname == "ERROR"]
     told: dict[str, Any] = record.__dict__["fields"]
     assert "it is lost" in record.message
@@ -521,8 +519,7 @@ async def test_a_line_that_fits_into_no_buffer_ends_with_the_daemon() -> None:
     async with serving("", batch=batch) as server:
         writer = await server.connect()
         writer.write(b"x" * 200_000)
-        await writer.drain()
-        await asyncio.sleep(0.2)
+        await eventually(lambda: writer.transport.get_write_buffer_size() == 0)
         await server.stop()
         writer.close()
     assert [len(one["message"]) for one in server.memory.documents] == [200_000]

@@ -89,8 +89,7 @@ def break_config(daemon: OwnCode) -> None:
 def take_port(daemon: OwnCode) -> None:
     text = daemon.config_file.read_text()
     port = free_port()
-    listening = socket.create_server(("127.0.0.1", port))
-    SOCKETS.append(listening)
+    SOCKETS.append(socket.create_server(("127.0.0.1", port)))
     daemon.config_file.write_text(text.replace("port => 0", f"port => {port}"))
 
 
@@ -109,6 +108,8 @@ BREAKS = [
 def daemon(tmp_path: Path) -> Iterator[OwnCode]:
     with OwnCode(tmp_path) as running:
         yield running
+    while SOCKETS:
+        SOCKETS.pop().close()
 
 
 @pytest.mark.parametrize(("break_it", "reason"), BREAKS)
@@ -134,8 +135,6 @@ def test_what_cannot_take_over_is_refused(daemon: OwnCode, break_it: object, rea
     assert stored(daemon) == [0, 1, 2]
     [stopped] = daemon.said("stopped")
     assert stopped["exit_code"] == 0
-    while SOCKETS:
-        SOCKETS.pop().close()
 
 
 def test_upgrade_requested_twice_and_a_stop_during_the_check(daemon: OwnCode) -> None:

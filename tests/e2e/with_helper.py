@@ -1,6 +1,6 @@
 """``ingestd`` with a helper process for tests: it writes down its life in a file named by INGESTD_TEST_HELPER.
 
-If a file with the same name and the suffix ``.deaf`` exists, the helper does not stop when it is asked to.
+If INGESTD_TEST_HELPER_DEAF is set, the helper does not stop when it is asked to, and is not waited for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ingestd.cli.main import main
 from ingestd.supervisor.processes.helpers import Helper
 
 FILE = Path(os.environ["INGESTD_TEST_HELPER"])
+DEAF = "INGESTD_TEST_HELPER_DEAF" in os.environ
 
 
 def note(word: str) -> None:
@@ -27,11 +28,11 @@ def run(stop: threading.Event) -> None:
     metrics.BYTES_RECEIVED.add(7, "helper", "test")
     stop.wait()
     note("stop")
-    if FILE.with_suffix(".deaf").exists():
+    if DEAF:
         threading.Event().wait()
 
 
 if __name__ == "__main__":
-    helper = Helper("test helper", run, stop_seconds=0.5)
+    helper = Helper("test helper", run, stop_seconds=0.5 if DEAF else 300.0)
     ingestd.app.helpers.helpers = lambda settings: [helper]
     main()

@@ -1,6 +1,5 @@
 """What a crash and a full disk do to the journal: real processes killed, a real small file system."""
 
-import ctypes
 import os
 import random
 import resource
@@ -18,6 +17,7 @@ import pytest
 from ingestd.journal.base import JournalError
 from ingestd.journal.journal import Journal
 from ingestd.journal.positions import load_positions
+from tests.disks import small_disk
 from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
 
 WRITER = """
@@ -92,13 +92,8 @@ def test_a_killed_process_lets_go_of_the_lock(tmp_path: Path) -> None:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
     """A file system of 512 KiB."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    place = tmp_path / "tiny"
-    place.mkdir()
-    if libc.mount(b"tmpfs", str(place).encode(), b"tmpfs", 0, b"size=512k"):
-        pytest.skip(f"no tmpfs can be mounted here: {os.strerror(ctypes.get_errno())}")
-    yield place
-    libc.umount2(str(place).encode(), 2)
+    with small_disk(tmp_path / "tiny", "size=512k") as disk:
+        yield disk
 
 
 def fill_up(journal: Journal, size: int = 3000) -> int:

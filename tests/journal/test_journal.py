@@ -1,5 +1,6 @@
 """What every record queue does, on disk and in memory: append, read, commit, bounds, several consumers."""
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from ingestd.journal.base import (
 from ingestd.journal.journal import Journal
 from ingestd.journal.memory import MemoryJournal
 from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
+from tests.processes import open_files
+from tests.threads import Background
 
 Make = Callable[..., RecordQueue]
 
@@ -289,7 +292,7 @@ def test_more_records_than_one_call_of_the_kernel_takes(tmp_path: Path) -> None:
 
 
 def descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return len(open_files(os.getpid()))
 
 
 def test_descriptors_do_not_grow(tmp_path: Path) -> None:
@@ -306,27 +309,20 @@ def test_descriptors_do_not_grow(tmp_path: Path) -> None:
 def test_sync_in_another_thread(tmp_path: Path) -> None:
     journal = small(tmp_path)
     journal.consumers(["one"])
-    stop, failed = threading.Event(), list[BaseException]()
+    stop = threading.Event()
 
     def sync() -> None:
-        try:
-            while not stop.is_set():
-                journal.sync()
-        except BaseException as error:  # noqa: BLE001 - it is told below
-            failed.append(error)
+        while not stop.is_set():
+            journal.sync()
 
-    thread = threading.Thread(target=sync)
-    thread.start()
     expected, seen = [], []
-    for number in range(400):
-        expected += fill(journal, 1, b"x" * (number % 50 * 60), first=number)
-        if number % 3 == 0:
-            for entry in everything(journal, journal.committed("one")[0]):
-                seen.append(entry.chunk)
-                journal.commit("one", entry.end)
-    stop.set()
-    thread.join()
-    assert failed == []
+    with Background(sync, stop.set):
+        for number in range(400):
+            expected += fill(journal, 1, b"x" * (number % 50 * 60), first=number)
+            if number % 3 == 0:
+                for entry in everything(journal, journal.committed("one")[0]):
+                    seen.append(entry.chunk)
+                    journal.commit("one", entry.end)
     assert seen == expected[: len(seen)]
     assert len(seen) == 400
     journal.close()

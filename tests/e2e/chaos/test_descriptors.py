@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.chaos.tools import check_balance, check_exactly, in_store, scaled, workers
 from tests.e2e.daemon import Daemon
+from tests.processes import open_files
 from tests.waiting import wait_until
 
 LIMIT = scaled(200, 1000)
@@ -43,9 +44,11 @@ def clients(daemon: Daemon) -> Iterator[list[socket.socket]]:
     """Connect more clients than the daemon can accept; their ends are closed at the end."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(socket.create_connection(("127.0.0.1", daemon.port))) for _ in range(CLIENTS)]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(socket.create_connection(("127.0.0.1", daemon.port))) for _ in range(CLIENTS)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def send(connected: list[socket.socket], turn: int) -> None:
@@ -101,7 +104,7 @@ def test_a_worker_with_fewer_files_than_connections(tmp_path: Path, ending: str)
         daemon.send([{"@timestamp": STAMP, "n": -1}])
         daemon.wait_for_delivery(1)  # the files of the store are open
         [worker] = workers(daemon)
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, (open_files(worker) + LIMIT // 8, LIMIT))
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (len(open_files(worker)) + LIMIT // 8, LIMIT))
         connected = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(LIMIT // 2)]
         for number, client in enumerate(connected):
             client.sendall(b'{"@timestamp":"%b","n":%d}' % (STAMP.encode(), number))
@@ -114,8 +117,3 @@ def test_a_worker_with_fewer_files_than_connections(tmp_path: Path, ending: str)
         for client in connected:
             client.close()
     check_exactly(in_store(daemon.data_dir), range(-1, len(connected)))
-
-
-def open_files(pid: int) -> int:
-    """Return how many files a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,13 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import remount, small_disk
 from tests.e2e.chaos.tools import (
     check_balance,
     check_exactly,
-    children,
     figure,
     in_store,
-    kill,
     usage,
     wait_for_nothing_queued,
     workers,
@@ -32,6 +29,7 @@ from tests.e2e.chaos.traffic import Sender
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
+from tests.processes import children, send_signal
 from tests.threads import Background
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -47,30 +45,17 @@ LETTERS_FULL = "dead letters cannot be written; inputs and delivery wait until t
 STORE_FULL = "the store cannot be written; inputs wait until it can"
 
 
-@contextmanager
-def mounted(folder: Path) -> Iterator[Path]:
-    """Mount a file system of 12 MiB; see ``resize``."""
-    folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root may mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system for a daemon, its log included."""
-    with mounted(tmp_path / "disk") as folder:
+    with small_disk(tmp_path / "disk", f"size={DISK_BYTES}") as folder:
         yield folder
 
 
 @pytest.fixture
 def data_disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system for the data folder of ``Daemon(tmp_path)`` alone."""
-    with mounted(tmp_path / "data") as folder:
+    with small_disk(tmp_path / "data", f"size={DISK_BYTES}") as folder:
         yield folder
 
 
@@ -88,7 +73,7 @@ def all_children(daemon: Daemon) -> list[int]:
 
 
 def resize(disk: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+    remount(disk, f"size={size}")
 
 
 def test_at_the_journal(disk: Path) -> None:
@@ -106,7 +91,7 @@ def test_at_the_journal(disk: Path) -> None:
         assert len(daemon.said(JOURNAL_FULL)) <= 2  # one a minute
         figure(taken_mb=round(sender.sent / 1e6), rss_mb=round(usage(daemon).rss / 1e6))
         for pid in born:
-            kill(pid)
+            send_signal(pid)
         time.sleep(1)
         resize(disk, 20 * DISK_BYTES)
         sender.join()
@@ -163,7 +148,7 @@ def test_at_the_dead_letters(disk: Path) -> None:
             assert len(daemon.said(LETTERS_FULL)) <= 2
             figure(taken_mb=round(sender.sent / 1e6), rss_mb=round(usage(daemon).rss / 1e6))
             for pid in workers(daemon):
-                kill(pid)
+                send_signal(pid)
             time.sleep(1)
             resize(disk, 20 * DISK_BYTES)
             sender.join()
@@ -230,7 +215,7 @@ def test_at_rejected_records(tmp_path: Path, data_disk: Path, fault: str) -> Non
         for _ in range(3):
             [before] = workers(daemon)
             if fault == "kill":
-                kill(before)
+                send_signal(before)
             else:
                 daemon.process.send_signal(signal.SIGHUP)
             wait_until(lambda: len(found := workers(daemon)) == 1 and found != [before], "the next worker")  # noqa: B023

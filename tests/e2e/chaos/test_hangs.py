@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from tests.e2e.chaos.tools import check_balance, in_store, scaled, workers
 from tests.e2e.chaos.traffic import Sender
 from tests.e2e.daemon import Daemon
+from tests.processes import send_signal
 from tests.waiting import wait_until
 
 EVENTS = 30_000
@@ -37,7 +37,7 @@ def test_workers_that_are_stopped(tmp_path: Path) -> None:
                 time.sleep(rnd.uniform(0, 0.3))
                 hanging = workers(daemon)
                 for pid in hanging:
-                    os.kill(pid, signal.SIGSTOP)
+                    send_signal(pid, signal.SIGSTOP)
                 wait_until(lambda: not set(hanging) & set(workers(daemon)), "the end of those that hang")  # noqa: B023
                 first.join()
                 second.join()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.disks import remount, small_disk
 from tests.e2e.chaos.tools import check_exactly
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.stub import StubElasticsearch
@@ -21,7 +20,6 @@ from tests.waiting import PROMPT_SECONDS, wait_until
 
 CONFIG = 'input {{ tcp {{ port => 0 host => "127.0.0.1" codec => json_lines }} }} output {{ {} }}'
 EVENTS = [{"n": n, "@timestamp": "2026-11-22T10:00:00.000Z"} for n in range(20)]
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 
 
 def health(daemon: Daemon) -> dict[str, Any]:
@@ -63,18 +61,6 @@ def test_server_away(tmp_path: Path) -> None:
             check_exactly(stub.values("n"), range(20))
 
 
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Path]:
-    folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def fill_space(disk: Path) -> Callable[[], object]:
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
@@ -103,8 +89,8 @@ def fill_inodes(disk: Path) -> Callable[[], object]:
 
 
 def make_read_only(disk: Path) -> Callable[[], object]:
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    return lambda: subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    remount(disk, "ro")
+    return lambda: remount(disk, "rw")
 
 
 STORE = ("store { }", "store_0")
@@ -125,14 +111,13 @@ def check_stored(folder: Path) -> None:
     check_exactly([json.loads(line.partition("\t")[0])["n"] for line in lines], range(20))
 
 
-@AS_ROOT
 @pytest.mark.parametrize(
     ("output", "name", "options", "fault", "reason"), [row[1:] for row in CAUSES], ids=[row[0] for row in CAUSES]
 )
 def test_disk(
     tmp_path: Path, output: str, name: str, options: str, fault: Callable[[Path], Callable[[], object]], reason: str
 ) -> None:
-    with mounted(tmp_path / "data/indices", options) as disk:
+    with small_disk(tmp_path / "data/indices", options) as disk:
         config = CONFIG.format(output % disk if "%s" in output else output)
         with Daemon(tmp_path, config=config, workers="1") as daemon:
             mend = fault(disk)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import check_exactly, figure, in_store, scaled, usage
+from tests.e2e.chaos.tools import check_exactly, figure, in_store, scaled, usage, usage_at_rest
 from tests.e2e.daemon import Daemon
 from tests.threads import Background
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, wait_until
@@ -96,15 +96,15 @@ def serve_others(daemon: Daemon, first: int) -> float:
 
 
 def stored(daemon: Daemon) -> int:
-    """Return the number of events in the index of the good client."""
+    """Return the number of events in the index of the good client, none of which is sealed."""
     return sum(file.read_bytes().count(b"\n") for file in daemon.data_dir.glob("indices/good/tail-*.ndjson"))
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_others_are_served(tmp_path: Path, hostile: Callable[[int, threading.Event], None]) -> None:
-    with Daemon(tmp_path, config=CONFIG, workers="2") as daemon:
+    with Daemon(tmp_path, config=CONFIG, workers="2", seal_after="1h") as daemon:
         serve_others(daemon, 1)
-        before = usage(daemon)
+        before = usage_at_rest(daemon, 2)
         stop = threading.Event()
         clients = [Background(lambda: hostile(daemon.port, stop), stop.set) for _ in range(2)]
         with clients[0], clients[1]:
@@ -122,10 +122,10 @@ def test_others_are_served(tmp_path: Path, hostile: Callable[[int, threading.Eve
 def test_idle_connections(tmp_path: Path) -> None:
     with (
         many_descriptors() as most,
-        Daemon(tmp_path, config=CONFIG, workers="2") as daemon,
+        Daemon(tmp_path, config=CONFIG, workers="2", seal_after="1h") as daemon,
         contextlib.ExitStack() as opened,
     ):
-        before = usage(daemon)
+        before = usage_at_rest(daemon, 2)
         begin = time.monotonic()
         for _ in range(most):
             opened.enter_context(connect(daemon.port))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.chaos.tools import check_exactly, figure, scaled, usage
+from tests.e2e.chaos.tools import check_exactly, figure, scaled, usage, usage_at_rest
 from tests.e2e.chaos.traffic import Sender
 from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
@@ -25,7 +25,7 @@ def test_more_than_memory_holds(tmp_path: Path) -> None:
     with StubElasticsearch() as stub, Gate(stub.url) as gate:
         config = CONFIG % gate.url
         with Daemon(tmp_path, config=config, workers="1", queue_bytes="2MB") as daemon:
-            before = usage(daemon)
+            before = usage_at_rest(daemon, 1)
             with Sender(daemon.port, EVENTS) as sender:
                 sender.join()
             daemon.wait_for_metric("ingestd_queue_events", EVENTS)

@@ -18,7 +18,6 @@ from tests.e2e.chaos.tools import (
     check_exactly,
     figure,
     in_server,
-    kill,
     kill_children,
     scaled,
     wait_for_nothing_queued,
@@ -27,6 +26,7 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
+from tests.processes import is_alive, send_signal
 from tests.waiting import wait_until
 
 EVENTS = scaled(3000, 50_000)
@@ -123,8 +123,8 @@ def come_and_go(stop: Callable[[], None], start: Callable[[], None], daemon: Dae
 def kill_server(server: SearchServer) -> None:
     """SIGKILL in the middle of whatever it does."""
     pid = int((server.data / "server.pid").read_text())
-    kill(pid)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the server")
+    send_signal(pid)
+    wait_until(lambda: not is_alive(pid), "the end of the server")
 
 
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)

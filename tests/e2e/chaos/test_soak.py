@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,9 @@ EVENTS = scaled(2500, 150_000)
 MOST_RSS_GROWTH = 48 << 20
 MOST_MORE_DESCRIPTORS = 8
 
+_FEWEST = 4
+"""Each half of the time has a few measurements."""
+
 _FIRST = 10**12
 """The number of the first event of a client that passes by."""
 
@@ -26,7 +30,7 @@ def test_soak(tmp_path: Path) -> None:
         with Clients(daemon.port, EVENTS, SECONDS) as clients, _Passing(daemon) as passing:
             time.sleep(SECONDS / 5)  # what grows at first is no leak
             seen = [usage(daemon)]
-            while clients.running:
+            while clients.running or len(seen) < _FEWEST:
                 time.sleep(SECONDS / 20)
                 seen.append(usage(daemon))
             clients.finish()
@@ -39,7 +43,7 @@ def test_soak(tmp_path: Path) -> None:
 
 
 class _Passing(Background):
-    """Clients of one event each."""
+    """Clients of one event each, one after the other: the daemon has closed a connection before the next one comes."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon, self._end, self.sent = daemon, threading.Event(), 0
@@ -48,7 +52,10 @@ class _Passing(Background):
     def _send(self) -> None:
         rnd = random.Random(4)
         while not self._end.wait(rnd.uniform(0, 0.1)):
-            self._daemon.send([{"n": _FIRST + self.sent}])
+            with socket.create_connection(("127.0.0.1", self._daemon.port)) as client:
+                client.sendall(b'{"n":%d}\n' % (_FIRST + self.sent))
+                client.shutdown(socket.SHUT_WR)
+                assert client.recv(1) == b""
             self.sent += 1
 
 

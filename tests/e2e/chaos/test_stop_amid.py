@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import check_exactly, children, in_store, kill
+from tests.e2e.chaos.tools import check_exactly, in_store
 from tests.e2e.daemon import Daemon
+from tests.processes import children, send_signal
 
 STAMP = "2026-11-22T10:00:00.000Z"
 EVENTS = 1000
@@ -18,7 +19,7 @@ EVENTS = 1000
 
 def kill_all(daemon: Daemon) -> None:
     for pid in children(daemon.process.pid):
-        kill(pid)
+        send_signal(pid)
 
 
 def kill_all_twice(daemon: Daemon) -> None:

@@ -17,11 +17,14 @@ from typing import Any, Self
 from tests.e2e.chaos.client import STRIDE
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import SearchServer
+from tests.processes import children, open_files, resident_bytes, rests, send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 
 LONG = os.environ.get("INGESTD_TEST_CHAOS") == "long"
 ROOT = Path(__file__).parents[3]
 CLIENTS = 4
+OTHERS = ("HTTP", "the sealer", "the scheduler")
+"""The processes of a daemon besides the supervisor and the workers."""
 
 
 def scaled(short: int, long: int) -> int:
@@ -80,14 +83,6 @@ def figure(**values: Any) -> None:
 # Processes
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that ``pid`` has started and that are alive."""
-    try:
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
-
-
 @dataclass(frozen=True)
 class Usage:
     """Of a daemon with its children: resident memory (bytes) and open descriptors."""
@@ -98,24 +93,24 @@ class Usage:
 
 def usage(daemon: Daemon) -> Usage:
     """Return what the daemon uses now."""
-    rss = descriptors = 0
-    for pid in [daemon.process.pid, *children(daemon.process.pid)]:
-        try:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            rss += pages * os.sysconf("SC_PAGE_SIZE")
-            descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:  # it has ended meanwhile
-            continue
-    return Usage(rss, descriptors)
+    pids = [daemon.process.pid, *children(daemon.process.pid)]
+    return Usage(sum(map(resident_bytes, pids)), sum(len(open_files(pid)) for pid in pids))
+
+
+def usage_at_rest(daemon: Daemon, workers: int) -> Usage:
+    """Return what the daemon uses when all its processes have been started and have nothing to do."""
+
+    def at_rest() -> bool:
+        pids = [daemon.process.pid, *children(daemon.process.pid)]
+        return len(pids) == 1 + workers + len(OTHERS) and all(map(rests, pids))
+
+    wait_until(at_rest, "all processes to be started")
+    return usage(daemon)
 
 
 def is_worker(daemon: Daemon, pid: int) -> bool:
     """Return whether a child has opened its journal: the HTTP process has none, a newborn not yet."""
-    folder = Path(f"/proc/{pid}/fd")
-    try:
-        return any(fd.readlink().is_relative_to(daemon.data_dir / "journal") for fd in folder.iterdir())
-    except OSError:
-        return False
+    return any(Path(file).is_relative_to(daemon.data_dir / "journal") for file in open_files(pid))
 
 
 def workers(daemon: Daemon) -> list[int]:
@@ -130,15 +125,7 @@ def kill_children(daemon: Daemon, kills: int, rnd: random.Random, pauses: tuple[
         victim = rnd.choice(children(daemon.process.pid) or [0])
         if victim:
             kills -= is_worker(daemon, victim)
-            kill(victim)
-
-
-def kill(pid: int) -> None:
-    """SIGKILL, unless it has ended by itself."""
-    try:
-        os.kill(pid, 9)
-    except ProcessLookupError:
-        return
+            send_signal(victim)
 
 
 # Exact counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from ingestd.config.errors import ConfigErrors
 from ingestd.plugins.outputs import file as module
+from tests import processes
 from tests.plugins.outputs.outputs import batch, build, deliver
 
 
@@ -107,7 +109,7 @@ async def test_a_file_removed_meanwhile(tmp_path: Path, option: str, files: dict
 
 
 def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+    return len(processes.open_files(os.getpid()))
 
 
 async def test_many_files_few_descriptors(tmp_path: Path) -> None:

@@ -71,10 +71,11 @@ from ingestd.supervisor.processes.children import Children
 COUNT = 600
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+reading, writing = os.pipe()
 
 def main(channel):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    time.sleep(0.5)  # meanwhile many are on their way
+    os.read(reading, 1)  # until then many are on their way
     found = []
     while len(found) < COUNT:
         for message, fd in channel.receive():
@@ -94,6 +95,7 @@ stalls = 0
 for n in range(COUNT):
     children.send(child, {"type": "fd", "n": n}, 1)
     stalls += child.channel.stalled
+os.write(writing, b"x")
 rounds = 0
 while not exits:
     rounds += 1

@@ -6,11 +6,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +21,8 @@ from ingestd.web.processes.action_runner import ActionRunner
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse, frame
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.query_worker import QueryWorker
+from tests.processes import is_alive
+from tests.waiting import WAIT_SECONDS, eventually
 from tests.web.processes.store import INDEX, SEARCH
 
 ABORTED = "the query was aborted by an internal error; the daemon's log has the reason"
@@ -30,7 +30,7 @@ ABORTED = "the query was aborted by an internal error; the daemon's log has the 
 
 @pytest.fixture
 async def pool(data_dir: Path) -> AsyncIterator[QueryPool]:
-    pool = QueryPool(QueryProcessConfig(str(data_dir), 256 << 20, 20.0))
+    pool = QueryPool(QueryProcessConfig(str(data_dir), 256 << 20, WAIT_SECONDS))
     yield pool
     await pool.close()
 
@@ -48,13 +48,6 @@ def resume(pipe: Path) -> None:
     pipe.unlink()
 
 
-async def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-
-
 def message(response: QueryResponse) -> str:
     text: str = msgspec.json.decode(response.body)["error"]["message"]
     return text
@@ -62,7 +55,7 @@ def message(response: QueryResponse) -> str:
 
 async def kill(tasks: BackgroundTasks, name: str) -> None:
     """Cancel the running task whose name starts with ``name``, from outside of its owner."""
-    await until(lambda: any(found.startswith(name) for found in tasks.names))
+    await eventually(lambda: any(found.startswith(name) for found in tasks.names))
     [task] = [task for found in tasks.names if found.startswith(name) for task in tasks.find(found)]
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -84,18 +77,18 @@ async def test_a_killed_query(pool: QueryPool, pipe: Path, caplog: pytest.LogCap
     assert (response.status, message(response)) == (500, ABORTED)
     assert "a background task was cancelled" in caplog.text
     resume(pipe)
-    await until(lambda: pool.busy == 0)
+    await eventually(lambda: pool.busy == 0)
     await all_slots_work(pool)
 
 
 async def test_a_killed_interrupt(pool: QueryPool, pipe: Path, caplog: pytest.LogCaptureFixture) -> None:
     query = asyncio.create_task(pool.run("search", SEARCH))
-    await until(lambda: pool.busy and next(iter(pool._running)).pid)
+    await eventually(lambda: pool.busy and next(iter(pool._running)).pid)
     query.cancel()
     await kill(pool._tasks, "interrupt of query process")
     assert "a background task was cancelled" in caplog.text
     resume(pipe)
-    await until(lambda: pool.busy == 0)
+    await eventually(lambda: pool.busy == 0)
     await all_slots_work(pool)
 
 
@@ -103,7 +96,7 @@ async def test_a_killed_start(pool: QueryPool, caplog: pytest.LogCaptureFixture)
     pool.warm_up()
     for task in [task for name in pool._tasks.names for task in pool._tasks.find(name)]:
         task.cancel()
-    await until(lambda: not len(pool._tasks))
+    await eventually(lambda: not len(pool._tasks))
     assert "a background task was cancelled" in caplog.text
     await all_slots_work(pool)
 
@@ -135,7 +128,7 @@ async def test_a_killed_end_is_repeated(
     await kill(pool._tasks, name)
     assert "a background task was cancelled" in caplog.text
     held.set()
-    await until(lambda: worker.exit_code is not None and worker not in pool._running | pool._ending)
+    await eventually(lambda: worker.exit_code is not None and worker not in pool._running | pool._ending)
     await all_slots_work(pool)
 
 
@@ -151,14 +144,14 @@ async def test_a_query_that_fails_unexpectedly(
             response = await pool.run("search", SEARCH)
         assert (response.status, message(response)) == (500, ABORTED)
     assert "RuntimeError: a defect" in caplog.text
-    await until(lambda: pool.busy == 0)
+    await eventually(lambda: pool.busy == 0)
     await all_slots_work(pool)
 
 
 @pytest.mark.parametrize(("request_", "reason"), [(b"no JSON", "DecodeError"), (b"{}", "KeyError: 'call'")])
 async def test_the_reader_thread_fails(pool: QueryPool, pipe: Path, request_: bytes, reason: str) -> None:
     query = asyncio.create_task(pool.run("search", SEARCH))
-    await until(lambda: pool.busy and next(iter(pool._running)).pid)
+    await eventually(lambda: pool.busy and next(iter(pool._running)).pid)
     process = next(iter(pool._running))._process
     assert process is not None
     assert process.stdin is not None
@@ -167,12 +160,12 @@ async def test_the_reader_thread_fails(pool: QueryPool, pipe: Path, request_: by
     assert response.status == 500
     assert f"the query process failed: {reason}" in message(response)
     resume(pipe)
-    await until(lambda: process.returncode is not None)
+    await eventually(lambda: process.returncode is not None)
     await all_slots_work(pool)
 
 
 async def test_the_process_fails_at_its_start(data_dir: Path) -> None:
-    pool = QueryPool(QueryProcessConfig(str(data_dir), "no number", 20.0))  # type: ignore[arg-type]
+    pool = QueryPool(QueryProcessConfig(str(data_dir), "no number", WAIT_SECONDS))  # type: ignore[arg-type]
     response = await pool.run("search", SEARCH)
     await pool.close()
     assert (response.status, "the query process failed: ValidationError" in message(response)) == (500, True)
@@ -181,7 +174,7 @@ async def test_the_process_fails_at_its_start(data_dir: Path) -> None:
 async def running_action(runner: ActionRunner, data_dir: Path) -> None:
     """Start an action and wait for its process."""
     runner.start(ManualAction("backup", INDEX), {"data_dir": str(data_dir)})
-    await until(lambda: runner._process is not None)
+    await eventually(lambda: runner._process is not None)
 
 
 def stop(runner: ActionRunner) -> int:
@@ -200,7 +193,7 @@ async def test_a_killed_action(data_dir: Path, caplog: pytest.LogCaptureFixture)
     assert (runner.last["state"], runner.last["message"]) == ("failed", "it was interrupted; start it again")
     assert "a background task was cancelled" in caplog.text
     assert not runner.busy
-    await until(lambda: not Path(f"/proc/{pid}").exists())
+    await eventually(lambda: not is_alive(pid))
     await runner.close()
 
 
@@ -215,7 +208,7 @@ async def test_an_action_that_fails_unexpectedly(data_dir: Path, line: bytes, ca
     assert runner._process is not None
     assert runner._process.stdout is not None
     runner._process.stdout.feed_data(line)
-    await until(lambda: not runner.busy)
+    await eventually(lambda: not runner.busy)
     assert runner.last is not None
     expected = "it was aborted by an internal error; the daemon's log has the reason"
     assert (runner.last["state"], runner.last["message"]) == ("failed", expected)
@@ -227,7 +220,7 @@ async def test_a_killed_action_process(data_dir: Path) -> None:
     runner = ActionRunner()
     await running_action(runner, data_dir)
     os.kill(stop(runner), signal.SIGKILL)
-    await until(lambda: not runner.busy)
+    await eventually(lambda: not runner.busy)
     assert runner.last is not None
     assert (runner.last["state"], runner.last["message"]) == ("failed", "it was interrupted; start it again")
     await runner.close()
@@ -236,7 +229,7 @@ async def test_a_killed_action_process(data_dir: Path) -> None:
 async def test_an_action_with_a_defect(data_dir: Path) -> None:
     runner = ActionRunner()
     runner.start(ManualAction("nothing", INDEX), {"data_dir": str(data_dir)})  # type: ignore[arg-type]
-    await until(lambda: not runner.busy)
+    await eventually(lambda: not runner.busy)
     assert runner.last is not None
     assert runner.last["state"] == "failed"
     assert "Invalid enum value 'nothing'" in runner.last["message"]

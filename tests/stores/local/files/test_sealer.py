@@ -17,7 +17,7 @@ from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.parquet import CORE_FIELDS
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Equal, Query
-from tests.stores.local.files.test_writer import mount
+from tests.disks import small_disk
 from tests.threads import Background
 
 INDEX = "logstash-2026.11.22"
@@ -289,10 +289,8 @@ def test_killed_at_each_step(small_files: int, kill_steps: list[str], tmp_path: 
     assert int(result.stdout) > 20
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
-    mount(tmp_path, "2m")
-    try:
+    with small_disk(tmp_path, "size=2m"):
         append(tmp_path, *(b'{"message":"%b"}' % os.urandom(300).hex().encode() for _ in range(900)))
         before, listed = read(tmp_path), names(tmp_path)
         free = os.statvfs(tmp_path)
@@ -304,8 +302,6 @@ def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
         (tmp_path / "filler").unlink()
         assert len(seal_once(tmp_path, NOW)) == 1
         assert read(tmp_path) == before
-    finally:
-        subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 def sealing(root: Path) -> Background:

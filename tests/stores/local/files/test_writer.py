@@ -16,6 +16,8 @@ from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import _lines
+from tests import processes
+from tests.disks import small_disk
 
 INDEX = "logstash-2026.11.22"
 TAIL = f"{INDEX}/tail-w0-00001.ndjson"
@@ -28,7 +30,7 @@ def split(body: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def count_open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return len(processes.open_files(os.getpid()))
 
 
 def write(root: Path, *documents: bytes, index: str = INDEX, writer_id: str = "w0") -> None:
@@ -232,18 +234,8 @@ def test_no_part_of_a_batch_is_kept_when_the_file_is_full(tmp_path: Path) -> Non
     assert (tmp_path / "x/tail-w0-00001.ndjson").read_bytes() == 2 * lines
 
 
-def mount(folder: Path, size: str) -> None:
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 def test_a_full_disk(tmp_path: Path) -> None:
-    mount(tmp_path, "256k")
-    try:
+    with small_disk(tmp_path, "size=256k"):
         writer = LocalWriter(tmp_path, "w0")
         batch = [b'{"a":"' + b"x" * 993 + b'"}'] * 10
 
@@ -257,8 +249,6 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert len(data) > 100_000
         assert len(data) % sum(len(document) + len("\t\n") for document in batch) == 0
         writer.close()
-    finally:
-        subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 def test_an_index_whose_folder_cannot_be_made(tmp_path: Path) -> None:
