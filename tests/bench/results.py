@@ -36,12 +36,20 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """The figure divided by what the reference loop needs for an event, or makes of events in a second."""
-        if self.reference is None or self.unit not in _US:
+        """The figure divided by what the reference loop needs for an event, or makes of events in a second.
+
+        CPU is compared with the loop's CPU; latency and events per second are compared with the time that it took.
+        """
+        if self.reference is None:
             return None
-        if self.unit is Unit.RATE:
-            return self.value * self.reference.us / 1e6
-        return self.value * _US[self.unit] / self.reference.us
+        cpu_us, wall_us = self.reference.us, self.reference.us * self.reference.load
+        ratios = {
+            Unit.CPU_US: self.value / cpu_us,
+            Unit.CPU_S: self.value * 1e6 / cpu_us,
+            Unit.MS: self.value * 1e3 / wall_us,
+            Unit.RATE: self.value * wall_us / 1e6,
+        }
+        return ratios.get(self.unit)
 
     @property
     def verdict(self) -> str:
@@ -58,9 +66,8 @@ class Result:
         return [self.name, _number(self.value), self.unit, goal, self.verdict, ratio, us, load]
 
 
-_US = {Unit.CPU_US: 1.0, Unit.CPU_S: 1e6, Unit.MS: 1e3, Unit.RATE: 1.0}
 HEADS = ["measurement", "figure", "unit", "goal", "", "ratio", "reference us", "load"]
-_WIDTHS = [58, 10, 17, 11, 8, 9, 13, 6]
+_WIDTHS = [64, 10, 17, 11, 8, 11, 13, 6]
 
 
 def line(columns: list[str]) -> str:
