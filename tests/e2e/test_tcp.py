@@ -22,6 +22,7 @@ from ingestd.event.chunk import Stream
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
+from ingestd.plugins.inputs._tcp_position import position, unread
 from ingestd.plugins.interfaces import Prepared, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -517,11 +518,12 @@ async def test_a_line_that_fits_into_no_buffer_ends_with_the_daemon() -> None:
     """The begin of such a line is out of the kernel's buffer already: a stop puts what there is."""
     batch = replace(Settings().batch, max_bytes=1 << 16)
     async with serving("", batch=batch) as server:
-        writer = await server.connect()
-        writer.write(b"x" * 200_000)
-        await eventually(lambda: writer.transport.get_write_buffer_size() == 0)
+        ours, theirs = await accepted(server)
+        await asyncio.to_thread(ours.sendall, b"x" * 200_000)
+        await eventually(lambda: (position(theirs) or 0) + unread(theirs) == 200_000)
         await server.stop()
-        writer.close()
+        ours.close()
+        theirs.close()
     assert [len(one["message"]) for one in server.memory.documents] == [200_000]
 
 
