@@ -36,7 +36,7 @@ class FilterCommonOptions:
     def touch(self) -> Touch:
         """Return what these options read, set and remove."""
         names = [Template(name) for name in self.add_field]
-        values = [Template(text) for value in self.add_field.values() for text in _texts(value)]
+        values = [Template(text) for value in self.add_field.values() for text in texts(value)]
         templates = [*names, *values, *self.add_tag, *self.remove_field, *self.remove_tag]
         dynamic = [template.text for template in (*names, *self.remove_field) if template.static is None]
         tags = frozenset({"tags"}) if self.add_tag or self.remove_tag else frozenset()
@@ -130,7 +130,8 @@ class OutputCommonOptions:
         """Return None: these options do not change events."""
 
 
-def _texts(value: Any) -> list[str]:
+def texts(value: Any) -> list[str]:
+    """Return a value of ``add_field``, or the items of an array, as texts."""
     return [to_text(item) for item in value] if isinstance(value, list) else [to_text(value)]
 
 
@@ -139,7 +140,7 @@ def _adder(name: Template, value: Any) -> Callable[[Event], None]:
 
     It raises FieldError for ``@timestamp``, which exists and cannot be an array.
     """
-    values = [Template(text) for text in _texts(value)]
+    values = [Template(text) for text in texts(value)]
     fixed = FieldRef(name.static) if name.static is not None else None
 
     def add(event: Event) -> None:
@@ -148,12 +149,12 @@ def _adder(name: Template, value: Any) -> Callable[[Event], None]:
             raise FieldError("add_field cannot set @timestamp; use the filter date, or mutate with replace")
         for template in values:
             text = template.render(event)
-            ref.set(event, [*_array(ref.get(event)), text] if ref.exists(event) else text)
+            ref.set(event, [*array(ref.get(event)), text] if ref.exists(event) else text)
 
     return add
 
 
-def _array(value: Any) -> list[Any]:
+def array(value: Any) -> list[Any]:
     """Return ``Array(value)`` as in Ruby: null is empty, a hash its pairs, a scalar becomes an array of one."""
     if value is None:
         return []
@@ -195,7 +196,7 @@ def _tagger(tags: list[Template]) -> Callable[[Event], None]:
     """Return a function that appends tags, even if they exist already, as in Logstash."""
 
     def tag_all(event: Event) -> None:
-        event["tags"] = [*_array(event.get("tags")), *[tag.render(event) for tag in tags]]
+        event["tags"] = [*array(event.get("tags")), *[tag.render(event) for tag in tags]]
 
     return tag_all
 
@@ -207,7 +208,7 @@ def _untagger(tags: list[Template]) -> Callable[[Event], None]:
         old = event.get("tags")
         if old is not None:
             removed = {tag.render(event) for tag in tags}
-            kept = [tag for tag in _array(old) if type(tag) is not str or tag not in removed]
+            kept = [tag for tag in array(old) if type(tag) is not str or tag not in removed]
             if kept != old:
                 event["tags"] = kept
 

@@ -43,11 +43,11 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     from ingestd.grok.compile import compile_regex  # noqa: PLC0415 -- most configs have no regex in a condition
 
     regex = compile_regex(pattern)
-    search = regex.matcher(_TIMEOUT_S).search
+    search, required = regex.matcher(_TIMEOUT_S).search, regex.program.required
 
     def matches(value: Any) -> bool:
         try:
-            return type(value) is str and search(value) is not None
+            return type(value) is str and required in value and search(value) is not None
         except GrokTimeoutError:
             log.warning("a regex of a condition took too long; it counts as no match", regex=pattern, chars=len(value))
             return False

@@ -9,6 +9,8 @@ from typing import Any
 from ingestd.compiler.bound import BoundPipeline, Step, steps
 from ingestd.compiler.check import check
 from ingestd.compiler.codegen import GeneratedCode, generate
+from ingestd.compiler.column_options import column_options
+from ingestd.compiler.common_options import FilterCommonOptions
 from ingestd.compiler.load import load
 from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.compiler.projection import Projection, project
@@ -164,7 +166,9 @@ class _PluginBuilder:
         """Return the global names of one filter; ``change``: its common options."""
         failed = self._failed(step)
         if step.spec.columns:
-            common_options = None if change is None else _for_rows(change, step.common_options.touch())
+            common_options, options = None, step.common_options
+            if change is not None and isinstance(options, FilterCommonOptions):
+                common_options = column_options(options) or _for_rows(change, options.touch())
             return {
                 step.name: built,
                 step.common_options_name: common_options,

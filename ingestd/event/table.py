@@ -281,8 +281,10 @@ class Table:
         """Return the documents of ``rows``, each in three pieces."""
         every, count = self._is_all(rows), len(rows)
         raws = self.raws if every else [self.raws[row] for row in rows]
+        if not any(raws):
+            return [_document(self.event(row)) for row in rows], [b""] * count, [b""] * count
         heads, commas, tails = [raw or b"" for raw in raws], [b""] * count, [b"}"] * count
-        names, columns, rewritten = self._additions(rows, every=every) if any(raws) else ((), [], set())
+        names, columns, rewritten = self._additions(rows, every=every)
         if names:
             tails = _encode(names, columns)
             commas = [b","] * count if b"}" not in tails else [b"" if tail == b"}" else b"," for tail in tails]
