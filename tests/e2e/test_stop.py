@@ -150,6 +150,17 @@ def test_clients_notice_a_stop_at_once(tmp_path: Path) -> None:
     assert max(lost) <= 2, lost
 
 
+def test_a_client_that_is_idle_at_a_stop_fails_with_its_next_line(tmp_path: Path) -> None:
+    """It cannot take the line for sent, even if the address is gone, as that of a container: the reset came before."""
+    with Daemon(tmp_path, workers="2") as daemon, socket.create_connection(("127.0.0.1", daemon.port)) as client:
+        client.sendall(line(0) + b"\n")
+        daemon.wait_for_metric("ingestd_received_events_total", 1)
+        daemon.stop()
+        with pytest.raises(ConnectionError):
+            client.sendall(line(1) + b"\n")
+    check_exactly(in_store(daemon.data_dir), [0])
+
+
 def test_clients_that_connect_during_a_stop_are_refused(tmp_path: Path) -> None:
     """What they would send while nobody accepts them would be lost."""
     with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG % OUTPUT % stub.url) as daemon:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import sys
 import time
 
@@ -34,6 +35,9 @@ log = get_logger(__name__)
 
 _DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
 """On Linux the kernel drops bytes of a TCP stream without copying them, tcp(7)."""
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""socket(7): SO_LINGER on, with a time of 0."""
 
 _SENDING_SECONDS = 2.0
 """How long a stop reads from a client that goes on sending, and waits for the end of a line."""
@@ -291,13 +295,15 @@ class TcpConnection:
         Once a socket is shut down, the kernel answers data with a reset: tcp_rcv_state_process() in
         net/ipv4/tcp_input.c. So the client notices with the next line that it sends, although other processes still
         have duplicates of the socket, and nothing arrives between the last read and the end. If there is no room for
-        what was sent, the socket stays open.
+        what was sent, the socket stays open. The last process to close it sends a reset (SO_LINGER): a container that is
+        restarted may have another address, where nobody answers the lines for the old one, for a quarter of an hour.
         """
         if self._sock.fileno() < 0:
             return
         self._wakeups.stop()
         self._end_reason = reason
         try:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._sock.shutdown(socket.SHUT_RDWR)
             before = -1
             while self._sock.fileno() >= 0 and not self._sink.paused and self._offset != before:
