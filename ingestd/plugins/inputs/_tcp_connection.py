@@ -295,8 +295,8 @@ class TcpConnection:
         Once a socket is shut down, the kernel answers data with a reset: tcp_rcv_state_process() in
         net/ipv4/tcp_input.c. So the client notices with the next line that it sends, although other processes still
         have duplicates of the socket, and nothing arrives between the last read and the end. If there is no room for
-        what was sent, the socket stays open. The last process to close it sends a reset (SO_LINGER): a container that is
-        restarted may have another address, where nobody answers the lines for the old one, for a quarter of an hour.
+        what was sent, the socket stays open. The last process to close it sends a reset (SO_LINGER): a container may
+        have another address after a restart, and nobody would answer the lines that are sent to the old one.
         """
         if self._sock.fileno() < 0:
             return
