@@ -212,9 +212,9 @@ class TcpConnection:
         if self._recognition.sender is Sender.PICKLE:
             return self._reject_pickles(data)
         data = self._turns.cut(data)
-        start = time.perf_counter()
+        start = time.thread_time()
         self._store(data)
-        self._turns.took(time.perf_counter() - start)
+        self._turns.took(time.thread_time() - start)
         return len(data)
 
     def _is_last_pickle(self, size: int, *, last: bool) -> bool:

@@ -6,10 +6,10 @@ from ingestd.protocols.lines import count_line_ends
 
 _TURN_SECONDS = 0.005
 _FIRST_LINES = 1000
-_FEWEST_LINES = 200
-"""At once, a connection takes at most a chunk, and no more lines than are processed in this many seconds; then the
-other connections get their turn. Garbage, or lines that filters do much with, cost a hundred times as much as others.
-A chunk of usual lines has about the fewest: they are not split on a busy machine."""
+_FEWEST_LINES = 20
+"""At once, a connection takes at most a chunk, and no more lines than are processed in this many seconds of CPU time;
+then the other connections get their turn. Garbage, or lines that filters do much with, cost ten to a hundred times as
+much as others. Batches of fewer than the fewest lines would cost much more time for each line."""
 
 
 class PeekBuffer:
@@ -57,7 +57,7 @@ class Turns:
         return data
 
     def took(self, seconds: float) -> None:
-        """Adapt to how long the lines of this turn took."""
+        """Adapt to how long the lines of this turn took, in seconds of CPU time: a busy machine changes nothing."""
         if seconds > _TURN_SECONDS:
             self._lines = max(int(self._taken * _TURN_SECONDS / seconds), self._lines // 2, _FEWEST_LINES)
         elif self._taken == self._lines:
