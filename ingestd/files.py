@@ -62,6 +62,20 @@ def lock_file(path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: floa
     return fd
 
 
+def overwrite(path: Path, content: bytes, size: int) -> None:
+    """Write a file in place, padded with blanks to its usual ``size``, so that a full disk is in the way only once.
+
+    Not for what must survive a crash: use `write_atomic` for that.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        content = content.ljust(max(size, os.fstat(fd).st_size))
+        if os.pwrite(fd, content, 0) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def locked_file(path: Path, busy: Exception) -> Iterator[None]:
     """Hold the lock of a file, created with its folders if missing.

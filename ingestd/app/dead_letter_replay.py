@@ -7,11 +7,13 @@ import hashlib
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import click
 import uvloop
 
 from ingestd.app.assemble import Configs, compile_all, config_version, dead_letter_writer
+from ingestd.app.file_import_outputs import ImportOutputs
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader
@@ -30,9 +32,16 @@ _SHORT_WRITER = "r"
 
 
 def replay_dead_letters(
-    settings: Settings, configs: Configs, reader: DeadLetterReader, selected: Callable[[DeadLetter], bool]
+    settings: Settings,
+    configs: Configs,
+    reader: DeadLetterReader,
+    selected: Callable[[DeadLetter], bool],
+    announce: Callable[[str], None],
 ) -> int:
     """Replay the selected dead letters, remove those that were sent, print a summary; returns the exit code.
+
+    Days older than retention keeps stay for ``restore.keep``, as with an import. ``announce`` is called with the first
+    such index, before anything is stored in it.
 
     Raises:
         ConfigErrors: A config is wrong.
@@ -43,7 +52,8 @@ def replay_dead_letters(
     """
     compile_all(settings, configs, _SHORT_WRITER)
     writer = dead_letter_writer(settings, _WRITER, 1)
-    replay = Replay({name: _route(name, configs, settings, writer) for name in configs}, writer)
+    outputs = ImportOutputs(settings, {}, announce)
+    replay = Replay({name: _route(name, configs, settings, writer, outputs) for name in configs}, writer)
     queue = _Queue(reader, selected)
     try:
         stopped = uvloop.run(_run(replay, queue))
@@ -93,12 +103,13 @@ def _digest(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
 
 
-def _route(name: str, configs: Configs, settings: Settings, writer: DeadLetterWriter) -> Route:
+def _route(name: str, configs: Configs, settings: Settings, writer: DeadLetterWriter, outputs: ImportOutputs) -> Route:
     config = configs[name]
     dead_letters = ReplayDeadLetters(writer, time.time, config_version(config))
     store_writer = writer_id(_WRITER if name == MAIN else _SHORT_WRITER, name)
     context = BuildContext(settings=settings, dead_letters=dead_letters, pipeline_id=name, writer_id=store_writer)
-    return Route(compile_pipeline(config, context, report_failures(name)), dead_letters)
+    pipeline = compile_pipeline(config, context, report_failures(name))
+    return Route(replace(pipeline, routes=outputs.routes(pipeline)), dead_letters)
 
 
 async def _run(replay: Replay, queue: _Queue) -> bool:

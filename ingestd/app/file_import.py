@@ -20,7 +20,6 @@ from ingestd.event.tally import Tally
 from ingestd.jobs.direct import run_direct
 from ingestd.jobs.import_checkpoints import ImportCheckpoints, destination_of
 from ingestd.jobs.import_input import Imports, TrackedJournal
-from ingestd.journal.base import START
 from ingestd.names import MAIN
 from ingestd.pipeline.delivery import Delivery
 from ingestd.pipeline.failures import report_failures
@@ -87,8 +86,9 @@ def import_files(
     with checkpoints.locked(), closing(dead_letter_writer(settings, _WRITER, 1)) as writer:
         imports = Imports(checkpoints, again=options.again, charset=options.charset)
         journal = TrackedJournal(imports.delivered, settings.queue_bytes)
-        dead_letters = PipelineDeadLetters(writer, MAIN, config_version(config), journal)
-        dead_letters.recall(START)  # a kill may have come between a dead letter and the note that its line is done
+        # A kill may have come between a dead letter and the note that its line is done.
+        repeated = () if options.again else checkpoints.in_progress()
+        dead_letters = PipelineDeadLetters(writer, MAIN, config_version(config), journal, repeated)
         context = BuildContext(settings=settings, dead_letters=dead_letters, pipeline_id=MAIN, writer_id=_WRITER)
         pipeline = compile_pipeline(config, context, report_failures(MAIN))
         check_store_outputs({MAIN: pipeline}, {MAIN: config})

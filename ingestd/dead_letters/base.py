@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from ingestd.journal.base import Position
@@ -17,6 +18,12 @@ class DeadLetters(Protocol):
         (framing), ``event_id``, ``document_id``, ``index`` (output): see `DeadLetter`.
         """
 
+    def given_up(self, plugin: str, event_ids: Iterable[str]) -> set[str]:
+        """Return those events of ``event_ids`` that are dead letters of an output and may come again.
+
+        They must not be delivered to it: an event is delivered or a dead letter, never both.
+        """
+
 
 class NullDeadLetters:
     """Keeps nothing: for checking a config, and for commands that deliver nothing."""
@@ -28,6 +35,10 @@ class NullDeadLetters:
 
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Do nothing."""
+
+    def given_up(self, plugin: str, event_ids: Iterable[str]) -> set[str]:
+        """Return an empty set."""
+        return set()
 
     def try_add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> bool:
         """Do nothing."""
@@ -47,12 +58,18 @@ class DurableDeadLetters(DeadLetters, Protocol):
         False: they are not kept, whoever has them must keep them.
         """
 
-    def recall(self, position: Position) -> None:
+    def recall(self, position: Position) -> float:
         """Load the keys of the dead letters of events after ``position`` in the journal, or not in it yet.
 
-        None of them is added twice. To be called before anything is delivered: after a crash, what was not committed
-        is read again.
+        None of them is added twice. To be called before anything is delivered: after a crash or an upgrade, what was
+        not committed is read again.
+
+        Returns:
+            The offset in the journal up to which events may be dead letters already, 0 if none is: see ``given_up``.
         """
+
+    def frame_given_up(self, stream_id: str, offset: int) -> bool:
+        """Return whether the frame at ``offset`` of a stream is a dead letter of the codec or the filters."""
 
     def sync(self) -> None:
         """Force all dead letters to the disk; raises OSError if it cannot, and loses none."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from ingestd.dead_letters.dead_letter import Key, key
+from ingestd.dead_letters.dead_letter import DeadLetter, Key, key
 from ingestd.dead_letters.frames import Frame, FrameLookup
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.event.event_id import parse_event_id
 from ingestd.event.fields import Event
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
@@ -25,41 +28,64 @@ class PipelineDeadLetters:
     """The dead letters of one pipeline, each written once.
 
     An event fails again when it is read again: after a crash between its dead letter and the commit, when an output
-    retries, or because several outputs reach it at different times. So the keys of the dead letters of all events that
-    the journal still holds are remembered.
+    retries, or because several outputs reach it at different times. Or it does not fail again, because the fault was
+    mended by an upgrade, and must not be delivered as well. So the keys of the dead letters of all events that the
+    journal still holds are remembered.
 
     Args:
         writer: Where they go.
         pipeline: The name of the pipeline.
         config: The version of its config, see ``config_version``.
         journal: Where its events come from.
+        repeated_streams: Streams that the input brings again, in part: an import of them was killed.
     """
 
-    def __init__(self, writer: DeadLetterWriter, pipeline: str, config: str, journal: RecordQueue) -> None:
+    def __init__(
+        self,
+        writer: DeadLetterWriter,
+        pipeline: str,
+        config: str,
+        journal: RecordQueue,
+        repeated_streams: Collection[str] = (),
+    ) -> None:
+        self._repeated_streams = repeated_streams
         self._writer, self._pipeline, self._config, self._journal = writer, pipeline, config, journal
         self._frames = FrameLookup(journal)
-        self._known: dict[Key, int] = {}  # each with the journal's end at that time
+        self._known: dict[Key, float] = {}  # each with the journal's end at that time
 
     @property
     def unsynced(self) -> bool:
         """Whether ``sync`` has something to do."""
         return self._writer.unsynced
 
-    def recall(self, position: Position) -> None:
+    def recall(self, position: Position) -> float:
         """Load the keys of dead letters of what follows ``position``; see ``DurableDeadLetters``."""
-        end = self._journal.end.offset
+        end = math.inf if self._repeated_streams else self._journal.end.offset
         try:
-            entries = self._journal.read(position, 1)
-            if entries:
-                dead_letters = self._writer.recent(entries[0].chunk.time_ns / 1e9 - _CLOCK_STEP_SECONDS)
-            else:  # lines that are not in the journal yet are still in their sockets, and come again
-                dead_letters = islice(self._writer.recent(0), _MAX_UNJOURNALED)
-            for dead_letter in dead_letters:
+            for dead_letter in self._recent(position):
                 if dead_letter.pipeline == self._pipeline and (found := dead_letter.key) is not None:
                     self._known[found] = end
         except (JournalError, OSError) as error:
             text = "earlier dead letters cannot be read; some may be written twice"
             log.warning(text, pipeline=self._pipeline, error=error)
+        return end if self._known else 0
+
+    def _recent(self, position: Position) -> Iterator[DeadLetter]:
+        if streams := self._repeated_streams:
+            return (dead_letter for dead_letter in self._writer.recent(0) if _stream_of(dead_letter) in streams)
+        if entries := self._journal.read(position, 1):
+            return self._writer.recent(entries[0].chunk.time_ns / 1e9 - _CLOCK_STEP_SECONDS)
+        # lines that are not in the journal yet are still in their sockets, and come again
+        return islice(self._writer.recent(0), _MAX_UNJOURNALED)
+
+    def given_up(self, plugin: str, event_ids: Iterable[str]) -> set[str]:
+        """Return the dead letters of an output among events; see ``DeadLetters``."""
+        known = self._known
+        return {event_id for event_id in event_ids if ("output", plugin, event_id) in known} if known else set()
+
+    def frame_given_up(self, stream_id: str, offset: int) -> bool:
+        """Return whether a frame is a dead letter; see ``DurableDeadLetters``."""
+        return key("filter", "", "", stream_id, offset) in self._known
 
     def sync(self) -> None:
         """Return when all dead letters are on the disk."""
@@ -97,6 +123,13 @@ class PipelineDeadLetters:
         while self._known and (oldest := next(iter(self._known.items())))[1] <= start:
             del self._known[oldest[0]]  # its event is no longer in the journal
         self._known[new] = self._journal.end.offset
+
+
+def _stream_of(dead_letter: DeadLetter) -> str:
+    if dead_letter.stream_id:
+        return dead_letter.stream_id
+    parts = parse_event_id(dead_letter.id)
+    return parts.stream_id if parts is not None else ""
 
 
 def _source_of(frame: Frame) -> dict[str, str | int | Event]:

@@ -1,13 +1,13 @@
-"""Days that are imported although retention keeps none as old: announced before they are stored, then spared a while.
+"""Days that are stored by hand although retention keeps none as old: announced before, then spared for a while.
 
-Without that, the next night would delete what was imported. The indices count as restored, so they stay for
-``restore.keep``.
+Without that, the next night would delete what was imported, or replayed from dead letters. The indices count as
+restored, so they stay for ``restore.keep``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -15,14 +15,13 @@ from ingestd.event.batch import Batch
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Output, Prepared
-from ingestd.stores.base import StoreError
 
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class OldDays:
-    """The indices of an import that are older than retention keeps.
+    """The indices of an import or a replay that are older than retention keeps.
 
     Attributes:
         is_old: Whether retention would delete an index of this name because of its age.
@@ -35,9 +34,9 @@ class OldDays:
     indices: set[str] = field(default_factory=set)
     _young: set[str] = field(default_factory=set)
 
-    def new_among(self, names: Sequence[str]) -> list[str]:
+    def new_among(self, names: Iterable[str]) -> list[str]:
         """Return the old indices that had no event yet, and announce the first of all."""
-        names = sorted(set(names) - self._young - self.indices)
+        names = sorted({*names} - self._young - self.indices)
         old = [name for name in names if self.is_old(name)]
         self._young.update(set(names) - set(old))
         if old and not self.indices:
@@ -58,12 +57,13 @@ class KeepOldDays(Generic[P]):
     """The output ``inner``, which stores indices; those that are too old count as restored.
 
     Args:
-        old_days: Shared by the outputs of an import.
+        old_days: Shared by the outputs of a command.
         mark: Makes an index that exists count as restored. Raises StoreError.
     """
 
     def __init__(self, inner: Output[P], old_days: OldDays, mark: Callable[[str], None]) -> None:
         self._inner, self._old_days, self._mark = inner, old_days, mark
+        self._unmarked: set[str] = set()
         self.concurrency, self.batch_bytes = inner.concurrency, inner.batch_bytes
 
     async def open(self) -> None:
@@ -76,13 +76,20 @@ class KeepOldDays(Generic[P]):
 
     async def deliver(self, payloads: Sequence[P]) -> Sequence[Tally] | None:
         """Deliver, and mark the old indices that are new."""
-        old = self._old_days.new_among([index for payload in payloads for index in set(payload.indices)])
-        tallies = await self._inner.deliver(payloads)
-        for index in old:
+        names = {index for payload in payloads for index in payload.indices}
+        old = self._unmarked & names
+        self._unmarked -= old
+        old.update(self._old_days.new_among(names))
+        try:
+            tallies = await self._inner.deliver(payloads)
+        except BaseException:  # it comes again
+            self._unmarked |= old
+            raise
+        for index in sorted(old):
             try:
                 await asyncio.to_thread(self._mark, index)
-            except StoreError as error:
-                text = "an imported index could not be marked to stay: retention deletes it as if it were no import"
+            except Exception as error:  # noqa: BLE001 -- the events are stored: no error may say that they are not
+                text = "an old index could not be marked to stay: retention deletes it as any other"
                 log.warning(text, index=index, error=error)
         return tallies
 

@@ -5,6 +5,8 @@ and time of receipt. What an output refused goes to that output alone, and only 
 outputs have it, and all have its siblings (clones, elements of an array). If the config no longer has that output, or
 routes the event elsewhere now, it goes to every output that the config chooses. If the received bytes are not known,
 the refused document goes to the output as it is, without the filters, since they have processed it already.
+
+An output that fails on one event of many gets the others, as in the daemon: see ``ingestd.pipeline.isolation``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import asyncio
 import datetime
 import hashlib
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ from ingestd.event.event_id import parse_event_id
 from ingestd.event.jsontext import loads
 from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
+from ingestd.pipeline.isolation import TRIES, Isolation, OutputFailedError, try_to_deliver
+from ingestd.pipeline.processing import add_rejected
 
 _BATCH_BYTES = 1 << 20
 
@@ -53,15 +56,17 @@ class ReplayDeadLetters:
 
     def __init__(self, writer: DeadLetterWriter, clock: Callable[[], float], version: str) -> None:
         self._writer, self._clock, self._version = writer, clock, version
-        self.sources: dict[str, DeadLetter] = {}
-        """The dead letter that each event in flight comes from, by the id of the event."""
+        self.sources: dict[tuple[str, str], DeadLetter] = {}
+        """The dead letter that each event in flight comes from, by the id of its output and its own."""
         self.failed: set[int] = set()
         """``id()`` of the dead letters in flight that failed again."""
+        self._given_up: set[tuple[str, str]] = set()
 
     def add(self, *, stage: str, reason: str, raw: bytes, plugin: str = "", **more: Any) -> None:
         """Keep one event that an output refuses; see ``DeadLetters``."""
         event_id: str = more["event_id"]
-        dead_letter = self.sources[event_id]
+        self._given_up.add((plugin, event_id))
+        dead_letter = self.sources[plugin, event_id]
         document_id = more.get("document_id", "")
         self.add_again(
             dead_letter,
@@ -74,12 +79,43 @@ class ReplayDeadLetters:
             document="" if raw == dead_letter.content.rstrip(b"\r\n") else to_base64(raw),
         )
 
+    def given_up(self, plugin: str, event_ids: Iterable[str]) -> set[str]:
+        """Return the events of an output that failed again since the last ``clear``; see ``DeadLetters``."""
+        return {event_id for event_id in event_ids if (plugin, event_id) in self._given_up}
+
+    def clear(self) -> None:
+        """Forget what was in flight."""
+        self.sources.clear()
+        self.failed.clear()
+        self._given_up.clear()
+
     def add_again(self, dead_letter: DeadLetter, reason: str, **changes: Any) -> None:
         """Write a dead letter again, with a new reason and other ``changes``."""
         same, detail = cause(reason)
         self.failed.add(id(dead_letter))
         changes |= {"time": from_epoch(self._clock()), "reason": same, "detail": detail, "config": self._version}
         self._writer.put(msgspec.structs.replace(dead_letter, **changes))
+
+
+@dataclass(slots=True)
+class _Load:
+    """What one output gets of a batch of dead letters."""
+
+    built: BuiltOutput
+    dead_letters: ReplayDeadLetters
+    batches: list[Batch] = field(default_factory=list)
+    payloads: list[Any] = field(default_factory=list)
+
+    async def deliver(self) -> None:
+        """Return when every event is delivered or a dead letter again. Raises OSError where waiting may help."""
+        try:
+            await self._try(self.payloads, TRIES)
+        except OutputFailedError:
+            tally = Tally(queued=sum(map(len, self.batches)))
+            await Isolation(self.built, self.dead_letters, self._try).run([(self.batches, tally)])
+
+    async def _try(self, payloads: list[Any], tries: float) -> Sequence[Tally] | None:
+        return await try_to_deliver(self.built, payloads, tries)
 
 
 @dataclass(slots=True)
@@ -153,42 +189,35 @@ class Replay:
 
     async def send(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Return once each dead letter is delivered, dropped by a filter, or on the disk as a new one."""
-        payloads_of: dict[int, list[Any]] = defaultdict(list)
-        outputs: dict[int, BuiltOutput] = {}
+        loads: dict[int, _Load] = {}
         dropped = 0
         for dead_letter in dead_letters:
             route = self._routes.get(dead_letter.pipeline, self._default)
             parts = self._parts(route, dead_letter)
             dropped += not parts and id(dead_letter) not in route.dead_letters.failed
-            for output, payload in parts:
-                outputs[id(output)] = output
-                payloads_of[id(output)].append(payload)
-        await asyncio.gather(*(outputs[key].output.deliver(payloads) for key, payloads in payloads_of.items()))
+            for output, batch, payload in parts:
+                load = loads.setdefault(id(output), _Load(output, route.dead_letters))
+                load.batches.append(batch)
+                load.payloads.append(payload)
+        await asyncio.gather(*(load.deliver() for load in loads.values()))
         self._writer.sync()
         dead = len(set().union(*(route.dead_letters.failed for route in self._routes.values())))
         self.counts.dead += dead
         self.counts.dropped += dropped
         self.counts.replayed += len(dead_letters) - dead - dropped
         for route in self._routes.values():
-            route.dead_letters.sources.clear()
-            route.dead_letters.failed.clear()
+            route.dead_letters.clear()
 
-    def _parts(self, route: Route, dead_letter: DeadLetter) -> list[tuple[BuiltOutput, Any]]:
-        parts: list[tuple[BuiltOutput, Any]] = []
+    def _parts(self, route: Route, dead_letter: DeadLetter) -> list[tuple[BuiltOutput, Batch, Any]]:
+        """Return what each output gets of a dead letter: the events, and what the output made of them."""
+        parts: list[tuple[BuiltOutput, Batch, Any]] = []
         try:
             for output, batch in route.batches(dead_letter):
-                route.dead_letters.sources.update(dict.fromkeys(batch.ids(), dead_letter))
+                plugin = output.step.plugin_id
+                route.dead_letters.sources.update({(plugin, event_id): dead_letter for event_id in batch.ids()})
                 payload, _, rejected = output.output.prepare(batch)
-                for reason, raw, event_id, index in rejected:
-                    route.dead_letters.add(
-                        stage="output",
-                        reason=reason,
-                        raw=raw,
-                        plugin=output.step.plugin_id,
-                        event_id=event_id,
-                        index=index,
-                    )
-                parts.append((output, payload))
+                add_rejected(route.dead_letters, output, rejected)
+                parts.append((output, batch, payload))
         except Exception as error:  # noqa: BLE001 -- the other dead letters go on
             route.dead_letters.add_again(dead_letter, f"the daemon failed on it: {error!r}")
             return []

@@ -15,13 +15,22 @@ from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
+from ingestd.logs import get_logger
+
+log = get_logger(__name__)
 
 _BATCH = 500
+
+_Stored = tuple[str, bytes]
+"""Id and document of an event."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """``read`` events, of which ``dropped`` now; ``failed`` have a failure tag now, ``were_failed`` had one before."""
+    """``read`` events, of which ``dropped`` now; ``were_failed`` had a failure tag before.
+
+    ``failed`` have one now, or could not be processed at all and stay as they are.
+    """
 
     read: int = 0
     written: int = 0
@@ -37,9 +46,9 @@ class Reprocessing:
         self._pipeline, self._progress = pipeline, progress
         self.counts = Counts()
 
-    def run(self, stored: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    def run(self, stored: Iterable[_Stored]) -> Iterator[_Stored]:
         """Yield id and new document of each event of ``stored``, and of those that filters make of it."""
-        batch: list[tuple[str, bytes]] = []
+        batch: list[_Stored] = []
         for id_and_document in stored:
             batch.append(id_and_document)
             if len(batch) == _BATCH:
@@ -48,16 +57,37 @@ class Reprocessing:
         if batch:
             yield from self._batch(batch)
 
-    def _batch(self, stored: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    def _batch(self, stored: list[_Stored]) -> Iterator[_Stored]:
+        try:
+            found = self._process(stored)
+        except Exception:  # a defect of ours: the other events must go on
+            log.exception("the filters failed on stored events; those at fault stay as they are")
+            found = [pair for event in stored for pair in self._process_alone(event)]
+        self.counts.read += len(stored)
+        self.counts.written += len(found)
+        yield from found
+        self._progress(self.counts.read)
+
+    def _process_alone(self, stored: _Stored) -> list[_Stored]:
+        try:
+            return self._process([stored])
+        except Exception:  # noqa: BLE001 -- logged above
+            self.counts.failed += 1
+            return [stored]
+
+    def _process(self, stored: list[_Stored]) -> list[_Stored]:
+        """Return what becomes of events; counts nothing if it raises."""
+        kept: list[_Stored] = []
         keys: list[str] = []
         events: list[Event] = []
+        were_failed = 0
         for event_id, document in stored:
             try:
                 event = loads(document)
             except NotJsonError:  # nested too deeply for the parser
-                yield event_id, document
+                kept.append((event_id, document))
                 continue
-            self.counts.were_failed += _has_failed(event)
+            were_failed += _has_failed(event)
             _forget_failures(event)
             keys.append(event_id)
             events.append(event)
@@ -65,12 +95,12 @@ class Reprocessing:
         routes = self._pipeline.process(table, None, time.time_ns(), Tally())
         found = [*dict.fromkeys(row for rows in routes for row in rows)]
         ids = [str(table.keys[row]) for row in found]
-        self.counts.read += len(stored)
+        failed = sum(_has_failed(table.whole(row)) for row in found)
+        documents = [*kept, *zip(ids, table.documents(found), strict=True)]
         self.counts.dropped += len(set(keys) - {*ids})
-        self.counts.failed += sum(_has_failed(table.whole(row)) for row in found)
-        self.counts.written += len(found)
-        yield from zip(ids, table.documents(found), strict=True)
-        self._progress(self.counts.read)
+        self.counts.failed += failed
+        self.counts.were_failed += were_failed
+        return documents
 
 
 def _is_failure(tag: object) -> bool:

@@ -21,21 +21,14 @@ from ingestd.event.chunk import Chunk, join_chunks
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
-from ingestd.pipeline.isolation import TRIES, Isolation, OutputFailedError
+from ingestd.pipeline.isolation import MAY_HEAL, RETRY_SECONDS, TRIES, Isolation, OutputFailedError
 from ingestd.pipeline.ledger import Ledger
-from ingestd.pipeline.processing import Processed
+from ingestd.pipeline.processing import Processed, add_rejected
 from ingestd.pipeline.stall import STALLED_SECONDS, Stall
 from ingestd.plugins.interfaces import SkipsRepeats, WithRetries
-from ingestd.stores.base import StoreError
-from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
-
-_RETRY_SECONDS = 1.0
-
-_MAY_HEAL = (OSError, StoreError, ElasticUnavailable)
-"""A full disk, missing rights, a server that is away: waiting may help, and the events are not at fault."""
 
 _DOCUMENT_BYTES = 256
 """Memory that a document in flight takes besides its text: the objects for it, its action line, its ids."""
@@ -186,12 +179,7 @@ class Delivery:
         """
         start, self.position = self.position, end
         payloads, rejected, size, tally = processed
-        for reason, raw, event_id, index in rejected:
-            self._dead_letters.add(
-                stage="output", reason=reason, raw=raw, plugin=self.name, event_id=event_id, index=index
-            )
-        tally.queued -= len(rejected)
-        tally.dead += len(rejected)
+        add_rejected(self._dead_letters, self.built, rejected, tally)
         frame_bytes = sum([len(chunk.data) for chunk in chunks])
         held = size + tally.queued * _DOCUMENT_BYTES
         chunk = join_chunks([chunk._replace(data=b"") for chunk in chunks]) if chunks else None
@@ -242,7 +230,7 @@ class Delivery:
                 await asyncio.to_thread(self._dead_letters.sync)
             except OSError as error:  # logged there
                 self._dead_letters_fail = f"dead letters cannot be written: {error.strerror or error}"
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
         self._dead_letters_fail = ""
 
     def _count(self, records: list[_InFlight]) -> None:
@@ -342,20 +330,18 @@ class Delivery:
                 raise OutputGoneError(f"the reader of {self.name} has gone") from error
             except Exception as error:  # a defect of an output must neither end the daemon nor lose the payloads
                 self._failing.failed(output=self.name, payloads=len(payloads), error=repr(error))
-                tries -= not isinstance(error, _MAY_HEAL)
+                tries -= not isinstance(error, MAY_HEAL)
                 if tries <= 0:
                     raise OutputFailedError from error
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._failing.recovered(output=self.name)
                 return tallies
 
     async def _isolate(self, records: list[_InFlight]) -> None:
         """Deliver the events of ``records``, made of the journal again, but for those on which the output fails."""
-        batches = [(batch, record.tally) for record in records for batch in await self._read_again(record)]
-        for record in records:
-            record.tally.queued = 0
-        await self._isolation.run(batches)
+        loads = [(batches, record.tally) for record in records if (batches := await self._read_again(record))]
+        await self._isolation.run(loads)
 
     async def _read_again(self, record: _InFlight) -> Sequence[Batch]:
         """Return the events of a record, none if there is nothing to deliver (any more)."""
@@ -367,10 +353,11 @@ class Delivery:
                 break
             except JournalError as error:
                 log.error("the journal cannot be read; tried again", pipeline=self._pipeline_id, error=error)
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
         if record.payloads:  # damaged since it was read: the payload is all there is
             await self._try(list(record.payloads), math.inf)
             record.tally.delivered += record.tally.queued
+            record.tally.queued = 0
         return ()
 
     def _chunks_between(self, start: Position, end: Position) -> list[Chunk]:

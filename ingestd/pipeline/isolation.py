@@ -7,6 +7,7 @@ events, else only after some more tries, so that a defect that hits every event 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
@@ -16,12 +17,19 @@ from ingestd.dead_letters.base import DeadLetters
 from ingestd.event.batch import Batch
 from ingestd.event.tally import Tally
 from ingestd.logs import get_logger
-from ingestd.pipeline.processing import prepare
+from ingestd.pipeline.processing import add_rejected, prepare, without_given_up
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 
 log = get_logger(__name__)
 
 TRIES = 3
 """How often an output may fail on something before that counts."""
+
+RETRY_SECONDS = 1.0
+
+MAY_HEAL = (OSError, StoreError, ElasticUnavailable)
+"""A full disk, missing rights, a server that is away: waiting may help, and the events are not at fault."""
 
 
 class OutputFailedError(Exception):
@@ -30,6 +38,29 @@ class OutputFailedError(Exception):
 
 Deliver = Callable[[list[Any], float], Awaitable[Sequence[Tally] | None]]
 """Delivers payloads, in so many tries; returns what ``Output.deliver`` does, raises OutputFailedError."""
+
+
+async def try_to_deliver(built: BuiltOutput, payloads: list[Any], tries: float) -> Sequence[Tally] | None:
+    """Deliver payloads for a command, which does not wait for what may heal: see ``Output.deliver``.
+
+    Raises:
+        OSError: Waiting may help.
+        OutputFailedError: The output failed ``tries`` times with any other error.
+    """
+    while True:
+        try:
+            return await built.output.deliver(payloads)
+        except OSError:
+            raise
+        except MAY_HEAL as error:
+            raise OSError(str(error)) from error
+        except Exception as error:
+            if tries == TRIES:  # one report for each load, not for each of its parts
+                log.exception("an output failed; it is tried again", output=built.step.plugin_id, error=repr(error))
+            tries -= 1
+            if tries <= 0:
+                raise OutputFailedError from error
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 class Isolation:
@@ -44,9 +75,16 @@ class Isolation:
     def __init__(self, built: BuiltOutput, dead_letters: DeadLetters, deliver: Deliver) -> None:
         self._built, self._dead_letters, self._deliver = built, dead_letters, deliver
 
-    async def run(self, batches: Iterable[tuple[Batch, Tally]]) -> None:
-        """Return when every event is delivered or a dead letter; each is counted in the tally of its batch."""
-        parts, suspects, accepts = deque(batches), list[tuple[Batch, Tally]](), False
+    async def run(self, loads: Iterable[tuple[Sequence[Batch], Tally]]) -> None:
+        """Return when every event of ``loads`` is delivered or a dead letter, and counted in its tally.
+
+        ``queued`` in each tally: the events that are not counted as dead yet. Events that are dead letters already, as
+        an attempt that failed may have made some, are not delivered.
+        """
+        parts, suspects, accepts = deque[tuple[Batch, Tally]](), list[tuple[Batch, Tally]](), False
+        for batches, tally in loads:
+            left = without_given_up(batches, self._dead_letters, self._built, tally)
+            parts.extend((batch, tally) for batch in left if len(batch))
         while parts:
             batch, tally = parts.popleft()
             try:
@@ -61,19 +99,21 @@ class Isolation:
                 accepts |= await self._deliver_part(batch, tally, 1 if accepts else TRIES)
             except OutputFailedError as error:
                 self._give_up(batch, repr(error.__cause__))
+                tally.queued -= 1
                 tally.dead += 1
 
     async def _deliver_part(self, batch: Batch, tally: Tally, tries: int) -> bool:
         """Return whether there was anything to deliver."""
-        payloads, rejected, _ = prepare(self._built, batch)  # those are dead letters already
-        if not payloads or len(rejected) == len(batch):
-            return False
-        tallies = await self._deliver(payloads, tries)
+        payloads, rejected, _ = prepare(self._built, batch)
+        left = len(batch) - len(rejected)
+        tallies = await self._deliver(payloads, tries) if payloads and left else ()
+        add_rejected(self._dead_letters, self._built, rejected, tally)
+        tally.queued -= left
         if tallies is None:
-            tally.delivered += len(batch) - len(rejected)
+            tally.delivered += left
         for delivered in tallies or ():
             tally.add(delivered)
-        return True
+        return left > 0
 
     def _give_up(self, batch: Batch, error: str) -> None:
         name, reason = self._built.step.plugin_id, f"the output failed on it: {error}"

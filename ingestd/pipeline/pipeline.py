@@ -81,6 +81,7 @@ class RunningPipeline:
         self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._repairs = 0  # of the journal, logged so far
+        self._repeated_until = 0.0  # offset in the journal up to which events may be dead letters already
         self._untraced: set[tuple[str, int]] = set()  # stream and offset of dead letters that have no trace yet
         self._resumed = asyncio.Event()  # cleared while inputs are paused
         self._resumed.set()
@@ -129,7 +130,8 @@ class RunningPipeline:
         for delivery in self.deliveries:
             await delivery.start()
         self._repairs = len(self.journal.repairs)
-        self._dead_letters.recall(min((delivery.position for delivery in self.deliveries), default=self.journal.end))
+        first = min((delivery.position for delivery in self.deliveries), default=self.journal.end)
+        self._repeated_until = self._dead_letters.recall(first)
         for sink in self._read_here().values():
             await sink.built.input.open()
         for name, sink in self._read_here().items():
@@ -270,7 +272,8 @@ class RunningPipeline:
             return
         outputs = [(route, delivery.built) for route, delivery in targets]
         first = targets[0][1] is self._deliveries[0][1]  # outputs that are behind process the same events again
-        work = self._processing.process(chunks, built, outputs, count=first)
+        repeated = targets[0][1].position.offset < self._repeated_until
+        work = self._processing.process(chunks, built, outputs, count=first, repeated=repeated)
         for (_, delivery), processed in zip(targets, work, strict=True):
             delivery.take(chunks, processed, end)
 

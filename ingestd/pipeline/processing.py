@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
-from ingestd.dead_letters.base import DeadLetters
+from ingestd.dead_letters.base import DeadLetters, DurableDeadLetters
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, join_chunks
 from ingestd.event.event_id import stream_keys
@@ -43,12 +43,18 @@ class Processed(NamedTuple):
 class Processing:
     """Runs the codec, the filters and ``Output.prepare`` over chunks, as if they had just been received."""
 
-    def __init__(self, name: str, pipeline: Pipeline, dead_letters: DeadLetters) -> None:
+    def __init__(self, name: str, pipeline: Pipeline, dead_letters: DurableDeadLetters) -> None:
         self._name, self._pipeline, self._dead_letters = name, pipeline, dead_letters
         self._always = pipeline.code.always
 
     def process(
-        self, chunks: Sequence[Chunk], built: BuiltInput, outputs: Sequence[tuple[int, BuiltOutput]], *, count: bool
+        self,
+        chunks: Sequence[Chunk],
+        built: BuiltInput,
+        outputs: Sequence[tuple[int, BuiltOutput]],
+        *,
+        count: bool,
+        repeated: bool = False,
     ) -> list[Processed]:
         """Return what each of ``outputs``, given with the numbers of their routes, gets of chunks.
 
@@ -57,25 +63,31 @@ class Processing:
             built: The input that received them.
             outputs: The numbers of their routes, and the outputs.
             count: Also count the events in the metrics.
+            repeated: Some of it may be dead letters already, which stay dead: see ``DeadLetters.given_up``.
         """
-        routes, tally = self._filter(chunks, built)
+        routes, tally = self._filter(chunks, built, repeated=repeated)
         if count:
             self._count(tally)
-        return [self._prepare(routes[route], tally.copy(), output, route) for route, output in outputs]
+        return [
+            self._prepare(routes[route], tally.copy(), output, route, repeated=repeated) for route, output in outputs
+        ]
 
     def batches(self, chunks: Sequence[Chunk], built: BuiltInput, route: int) -> Sequence[Batch]:
         """Return the events of chunks for one route, once more; see ``process``."""
         routes, _ = self._filter(chunks, built)
         return routes[route]
 
-    def _filter(self, chunks: Sequence[Chunk], built: BuiltInput) -> tuple[Routes, Tally]:
-        try:
-            return self._run(chunks, built)
-        except Exception:  # a defect of ours: the rest of the chunk must go on
-            log.exception("the daemon failed on a chunk; the events at fault become dead letters", pipeline=self._name)
+    def _filter(self, chunks: Sequence[Chunk], built: BuiltInput, *, repeated: bool = False) -> tuple[Routes, Tally]:
+        frames = _frames(chunks, built) if repeated else []
+        if not any(self._dead_letters.frame_given_up(frame.stream_id, frame.offset) for frame in frames):
+            try:
+                return self._run(chunks, built)
+            except Exception:  # a defect of ours: the rest of the chunk must go on
+                text = "the daemon failed on a chunk; the events at fault become dead letters"
+                log.exception(text, pipeline=self._name)
         routes: Routes = [[] for _ in self._pipeline.routes]
         tally = Tally()
-        for frame in [frame for chunk in chunks for frame in split_chunk(chunk, built.codec.delimiter, 1)]:
+        for frame in frames or _frames(chunks, built):
             found, counts = self._run_frame(frame, built)
             for batches, more in zip(routes, found, strict=True):
                 batches.extend(more)
@@ -93,7 +105,8 @@ class Processing:
 
     def _run_frame(self, frame: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
-            return self._run([frame], built)
+            if not self._dead_letters.frame_given_up(frame.stream_id, frame.offset):
+                return self._run([frame], built)
         except Exception as error:  # noqa: BLE001 -- logged above
             self._dead_letters.add(
                 stage="filter",
@@ -113,10 +126,14 @@ class Processing:
         for name, number in tally.dropped.items():
             metrics.EVENTS_DROPPED.add(number, self._name, name)
 
-    def _prepare(self, batches: Sequence[Batch], tally: Tally, output: BuiltOutput, route: int) -> Processed:
+    def _prepare(
+        self, batches: Sequence[Batch], tally: Tally, output: BuiltOutput, route: int, *, repeated: bool
+    ) -> Processed:
         tally.queued = sum(map(len, batches))
         if route not in self._always:
             tally.elsewhere = tally.passed - tally.dead - tally.queued
+        if repeated:
+            batches = without_given_up(batches, self._dead_letters, output, tally)
         payloads, rejected, size = list[Any](), list[Rejection](), 0
         for batch in batches:
             if len(batch):
@@ -125,6 +142,40 @@ class Processing:
                 rejected += refused
                 size += more_bytes
         return Processed(payloads, rejected, size, tally)
+
+
+def _frames(chunks: Sequence[Chunk], built: BuiltInput) -> list[Chunk]:
+    return [frame for chunk in chunks for frame in split_chunk(chunk, built.codec.delimiter, 1)]
+
+
+def without_given_up(
+    batches: Sequence[Batch], dead_letters: DeadLetters, built: BuiltOutput, tally: Tally
+) -> list[Batch]:
+    """Return the events of ``batches`` that are no dead letters of an output yet; count those that are in ``tally``.
+
+    ``tally``: its ``queued`` events are those of ``batches`` that are not counted as dead yet.
+    """
+    left: list[Batch] = []
+    for batch in batches:
+        dead = dead_letters.given_up(built.step.plugin_id, batch.ids())
+        positions = (position for position, event_id in enumerate(batch.ids()) if event_id not in dead)
+        left.append(batch.part(positions) if dead else batch)
+    dead_events = tally.queued - sum(map(len, left))
+    tally.queued -= dead_events
+    tally.dead += dead_events
+    return left
+
+
+def add_rejected(
+    dead_letters: DeadLetters, built: BuiltOutput, rejected: Sequence[Rejection], tally: Tally | None = None
+) -> None:
+    """Make dead letters of the events that an output rejected, and count them as dead instead of queued."""
+    for reason, raw, event_id, index in rejected:
+        plugin = built.step.plugin_id
+        dead_letters.add(stage="output", reason=reason, raw=raw, plugin=plugin, event_id=event_id, index=index)
+    if tally is not None:
+        tally.queued -= len(rejected)
+        tally.dead += len(rejected)
 
 
 def prepare(built: BuiltOutput, batch: Batch) -> tuple[list[Any], list[Rejection], int]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from ingestd.files import lock_file, try_lock, write_atomic
+from ingestd.files import lock_file, overwrite, try_lock
 
 _NAME = "ingestd.pid"
 _URL_NAME = "ingestd.url"
+_URL_BYTES = 512
+"""The usual size of the file with the URL, which is there from the start: an HTTP process that is started on a full
+disk can note its URL, too."""
 
 _WAIT_SECONDS = 5.0
 """How long the workers of a daemon that was killed may take to notice and end."""
@@ -34,7 +38,8 @@ def claim(data_dir: Path) -> int:
         raise AlreadyRunningError(text) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    (data_dir / _URL_NAME).unlink(missing_ok=True)  # of the daemon before
+    with suppress(OSError):  # the HTTP process tries again
+        publish_url(data_dir, "")  # that in the file is of the daemon before
     return fd
 
 
@@ -58,12 +63,12 @@ def publish_url(data_dir: Path, url: str) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    write_atomic(data_dir / _URL_NAME, url.encode())
+    overwrite(data_dir / _URL_NAME, url.encode(), _URL_BYTES)
 
 
 def find_url(data_dir: Path) -> str:
     """Return the URL of the pages of the daemon that runs, without a slash at its end; empty if it serves none."""
     try:
-        return (data_dir / _URL_NAME).read_text("utf-8")
-    except OSError:
+        return (data_dir / _URL_NAME).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
         return ""

@@ -261,6 +261,7 @@ class Supervisor:
             "workers": self._plan.workers,
             "ending": self._state.value if self._state.final else "",
             "connections": len(self._acceptor.connections),
+            "silent": [name for name in self._helpers if self._children.is_silent(name)],
         }
 
     def _send_reloaded(self, child: Child, number: int, error: str, text: str) -> None:

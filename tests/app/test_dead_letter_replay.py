@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,11 @@ from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader, dead_letters_folder
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.jobs import replay as replay_module
-from ingestd.settings import Settings
+from ingestd.pipeline import isolation
+from ingestd.plugins.outputs.file import FileOutput
+from ingestd.settings import ACCEPT, Settings
+from ingestd.stores.base import StoreError
+from ingestd.stores.open import LOCAL, open_backups, open_store
 from ingestd.tasks import TaskEndedError
 
 CONFIG = """
@@ -46,7 +52,7 @@ def data_dir(tmp_path: Path) -> Path:
 def replay(data_dir: Path, selected: Callable[[DeadLetter], bool]) -> int:
     config = parse_string(CONFIG % (data_dir / "out.ndjson"), {})
     reader = DeadLetterReader(dead_letters_folder(data_dir))
-    return replay_dead_letters(Settings(data_dir=data_dir), {"main": config}, reader, selected)
+    return replay_dead_letters(Settings(data_dir=data_dir), {"main": config}, reader, selected, lambda index: None)
 
 
 def numbers_sent(data_dir: Path) -> list[int]:
@@ -106,3 +112,57 @@ def test_the_sender_ends_early(
     assert 2 in numbers_left(data_dir)
     [entry] = [record for record in caplog.records if record.message == message]
     assert entry.fields["task"] == "sender"  # type: ignore[attr-defined]
+
+
+def test_an_output_that_fails_on_one_of_many(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others get through, each once, and the culprit is a dead letter of the output."""
+    monkeypatch.setattr(isolation, "RETRY_SECONDS", 0.0)
+    write = FileOutput.deliver
+
+    async def faulty(output: FileOutput, payloads: Sequence[Any]) -> None:
+        if b'"n":1' in repr(payloads).encode():
+            raise KeyError("poison")
+        await write(output, payloads)
+
+    monkeypatch.setattr(FileOutput, "deliver", faulty)
+    assert replay(data_dir, lambda dead_letter: True) == 1
+    assert sorted(numbers_sent(data_dir)) == [0, 2]
+    assert numbers_left(data_dir) == [1]
+    [line] = DeadLetterReader(dead_letters_folder(data_dir)).read()
+    assert line.dead_letter is not None
+    assert (line.dead_letter.stage, line.dead_letter.plugin) == ("output", "file_0")
+    assert "the output failed on it: KeyError" in line.dead_letter.detail
+    monkeypatch.setattr(FileOutput, "deliver", write)
+    assert replay(data_dir, lambda dead_letter: True) == 0
+    assert (sorted(numbers_sent(data_dir)), numbers_left(data_dir)) == ([0, 1, 2], [])
+
+
+def test_an_output_that_may_heal(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command does not wait for it, and no dead letter is lost."""
+
+    async def away(output: FileOutput, payloads: Sequence[Any]) -> None:
+        raise StoreError("the server is away")
+
+    monkeypatch.setattr(FileOutput, "deliver", away)
+    with pytest.raises(OSError, match="the server is away"):
+        replay(data_dir, lambda dead_letter: True)
+    assert (numbers_sent(data_dir), numbers_left(data_dir)) == ([], [0, 1, 2])
+
+
+def test_old_days_stay(tmp_path: Path) -> None:
+    """An event of a day that retention would delete at once: its index counts as restored."""
+    writer = DeadLetterWriter(dead_letters_folder(tmp_path), 1 << 20, time.time)
+    for day in ("2020-01-05", "2020-01-06", time.strftime("%Y-%m-%d")):
+        raw = b'{"@timestamp":"%sT10:00:00Z"}\n' % day.encode()
+        writer.add(stage="filter", reason="failed", raw=raw, stream_id=f"o{day}", offset=0)
+    writer.close()
+    config = parse_string("input { tcp { port => 0 codec => json_lines } } output { store { } }", {})
+    settings, announced = Settings(data_dir=tmp_path, late=ACCEPT), list[str]()
+    assert settings.retention.max_age
+    reader = DeadLetterReader(dead_letters_folder(tmp_path))
+    assert replay_dead_letters(settings, {"main": config}, reader, lambda found: True, announced.append) == 0
+    assert announced == ["logstash-2020.01.05"]
+    with closing(open_backups(LOCAL, tmp_path)) as backups:
+        assert sorted(backups.restored_indices()) == ["logstash-2020.01.05", "logstash-2020.01.06"]
+    with closing(open_store(LOCAL, tmp_path)) as store:
+        assert [index.events for index in store.indices()] == [1, 1, 1]

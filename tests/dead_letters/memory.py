@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ingestd.journal.base import Position
@@ -27,8 +28,15 @@ class MemoryDeadLetters:
     def unsynced(self) -> bool:
         return self._synced < len(self.letters)
 
-    def recall(self, position: Position) -> None:
-        pass
+    def recall(self, position: Position) -> float:
+        return 0
+
+    def given_up(self, plugin: str, event_ids: Iterable[str]) -> set[str]:
+        known = {letter["event_id"] for letter in self.letters if letter["plugin"] == plugin}
+        return known.intersection(event_ids)
+
+    def frame_given_up(self, stream_id: str, offset: int) -> bool:
+        return False
 
     def sync(self) -> None:
         if self.refuses:

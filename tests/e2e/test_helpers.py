@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -71,6 +73,16 @@ def test_it_lives_as_long_as_the_daemon(daemon: WithHelper) -> None:
     daemon.wait_for_life("start", "start", "stop", "start")
     daemon.stop()
     assert [entry[0] for entry in daemon.life()] == ["start", "start", "stop", "start", "stop"]
+
+
+def test_health_names_a_helper_that_hangs(daemon: WithHelper) -> None:
+    pid = daemon.wait_for_life("start")
+    wait_until(lambda: 'pipeline="helper"' in daemon.get("/metrics"), "its first answer")
+    os.kill(pid, signal.SIGSTOP)
+    silent = "the process test helper does not answer"
+    wait_until(lambda: json.loads(daemon.get("/health"))["reasons"] == [silent], "the report")
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: not json.loads(daemon.get("/health"))["degraded"], "its answer")
 
 
 def test_helper_that_does_not_stop_is_killed(deaf_daemon: WithHelper) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.plugins.inputs._streams import StreamIds
-from ingestd.plugins.inputs._tcp_position import unread
+from ingestd.plugins.inputs._tcp_position import Amid, mark, marked, unread
 from ingestd.supervisor.connections.sockets import widen
 from tests.e2e.chaos.tools import is_worker
 from tests.e2e.daemon import Daemon, ingestd
@@ -187,7 +187,80 @@ def upgrade(daemon: Daemon) -> None:
     wait_until(lambda: len(daemon.said("connections were taken over")) > before, "the upgrade")
 
 
-@pytest.mark.parametrize("disturb", [kill_worker, reload, upgrade])
+DISTURBANCES = [kill_worker, reload, upgrade]
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES)
+def test_the_rest_of_a_line_that_is_too_long_is_no_line(tmp_path: Path, disturb: Callable[[Daemon], None]) -> None:
+    """Its start is a dead letter when the daemon is disturbed, twice; the rest is dropped by whoever reads it."""
+    too_long = long_line(1, 3 << 20)
+    with (
+        Daemon(tmp_path, config=TCP, workers="1") as daemon,
+        socket.create_connection(("127.0.0.1", daemon.port)) as client,
+    ):
+        client.sendall(line(0) + too_long[: 3 << 19])
+        wait_until(lambda: len(daemon.dead_letters()) == 1, "the dead letter")
+        for piece in (too_long[3 << 19 : 5 << 19], too_long[5 << 19 :] + line(2)):
+            disturb(daemon)
+            client.sendall(piece)
+        client.close()
+        daemon.stop()
+    [letter] = daemon.dead_letters()
+    assert (letter["stage"], letter["offset"]) == ("framing", len(line(0)))
+    account = json.loads(ingestd(daemon.data_dir, "audit", "--json"))
+    assert [account[name] for name in ("received", "delivered", "dead", "balanced")] == [3, 2, 1, True]
+
+
+START = b'xx"}'
+LOST = "the start of the line was lost"
+RESUMED = [  # id, mark, delimiter, bytes that are in the journal, what waits, events, excerpts of dead letters
+    ("rejected", Amid.REJECTED, b"\n", 0, START + b"\n" + line(7), [7], []),
+    ("rejected_up_to_its_end", Amid.REJECTED, b"\n", 0, b"\n" + line(7), [7], []),
+    ("rejected_but_not_consumed", Amid.REJECTED, b"\n", 2, START + b"\n" + line(7), [7], []),
+    ("rejected_with_nul", Amid.REJECTED, b"\0", 0, b"a\nb\0" + line(7), [7], []),
+    ("before_its_trace", Amid.REJECTING, b"\n", 0, line(6) + line(7), [6, 7], []),
+    ("after_its_trace", Amid.REJECTING, b"\n", 2, START + b"\n" + line(7), [7], []),
+    ("collected", Amid.COLLECTED, b"\n", 0, START + b"\n" + line(7), [7], [START]),
+    ("collected_up_to_its_end", Amid.COLLECTED, b"\n", 0, b"\n" + line(7), [7], [b""]),
+    ("collected_and_stored", Amid.COLLECTED, b"\n", 5, START + b"\n" + line(7), [7], []),
+    ("collected_and_rejected", Amid.COLLECTED, b"\n", 2, START + b"\n" + line(7), [7], []),
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no mark")
+@pytest.mark.parametrize(
+    ("amid", "delimiter", "kept", "data", "events", "dead"),
+    [row[1:] for row in RESUMED],
+    ids=[row[0] for row in RESUMED],
+)
+async def test_the_next_reader(
+    amid: Amid, delimiter: bytes, kept: int, data: bytes, events: list[int], dead: list[bytes]
+) -> None:
+    """Wherever the one before it was killed; both the piece and the rest may come late."""
+    async with serving() as server:
+        reader = server.running.socket_input("tcp_0")
+        assert reader is not None
+        for cut in (len(data), 0, 1, data.find(delimiter) + 1):
+            server.memory.documents.clear()
+            server.letters.letters.clear()
+            ours, theirs = tcp_pair()
+            mark(theirs, amid, delimiter)
+            assert marked(theirs) == (amid, delimiter)
+            ours.sendall(data[: max(cut, kept)])
+            reader.serve(theirs.dup(), StreamIds().new(), kept, server.closed.append)
+            await asyncio.sleep(0.01)
+            ours.sendall(data[max(cut, kept) :])
+            await eventually(lambda: found(server) == [(number, 0) for number in events])
+            assert [letter["reason"].partition(" with")[0] for letter in server.letters.letters] == [LOST] * len(dead)
+            assert all(letter["raw"] in START for letter in server.letters.letters)
+            if cut == len(data):
+                assert [letter["raw"] for letter in server.letters.letters] == dead
+            assert marked(theirs)[0] is Amid.NOTHING
+            ours.close()
+            theirs.close()
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES)
 def test_the_daemon_is_disturbed_in_the_middle(tmp_path: Path, disturb: Callable[[Daemon], None]) -> None:
     data = line(0, **{"@timestamp": STAMP}) + long_line(1) + long_line(2)
     rnd = random.Random(3)

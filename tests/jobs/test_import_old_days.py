@@ -52,9 +52,30 @@ async def test_order() -> None:
     assert (output.concurrency, output.batch_bytes) == (3, 1000)
 
 
-async def test_a_mark_that_fails_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_delivery_that_fails_is_marked_when_it_comes_again() -> None:
+    """Once, and only the indices that were stored."""
+    inner, failures = Recorder(), iter([KeyError("odd")])
+    store = inner.deliver
+
+    async def failing(payloads: Sequence[Payload]) -> list[Tally]:
+        for error in failures:
+            raise error
+        return await store(payloads)
+
+    inner.deliver = failing  # type: ignore[method-assign]
+    old_days = OldDays(lambda index: True, lambda index: inner.seen.append(f"announced {index}"))
+    output = KeepOldDays(inner, old_days, lambda index: inner.seen.append(f"marked {index}"))
+    with pytest.raises(KeyError):
+        await output.deliver([payload("a", "b")])
+    for index in ("a", "b", "a"):
+        await output.deliver([payload(index)])
+    assert inner.seen == ["announced a", "stored a", "marked a", "stored b", "marked b", "stored a"]
+
+
+@pytest.mark.parametrize("error", [StoreError("no disk"), KeyError("odd")], ids=["disk", "defect"])
+async def test_a_mark_that_fails_loses_nothing(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
     def fail(index: str) -> None:
-        raise StoreError("no disk")
+        raise error
 
     inner = Recorder()
     output = KeepOldDays(inner, OldDays(lambda index: True, lambda index: None), fail)

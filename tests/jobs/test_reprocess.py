@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.parser import parse
+from ingestd.event.table import Table
 from ingestd.jobs.reprocess import Reprocessing
 from ingestd.plugins.registry import BuildContext
 
@@ -74,3 +75,23 @@ def test_copies_get_ids_of_their_own() -> None:
     assert len(dict(found)) == 2
     assert found[0] == ("a-1", {"x": 1})
     assert counts.written == 2
+
+
+def test_an_event_on_which_the_daemon_fails_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of its batch go through the filters, and are counted once."""
+    process = Pipeline.process
+
+    def faulty(pipeline: Pipeline, table: Table, *more: Any) -> Any:
+        if any(table.whole(row).get("n") == 3 for row in table.rows):
+            raise RecursionError("too deep")
+        return process(pipeline, table, *more)
+
+    monkeypatch.setattr(Pipeline, "process", faulty)
+    stored = [
+        (f"id-{n}", {"n": n, "message": f"n {n}"} | ({"tags": ["_grokparsefailure"]} if n % 2 else {}))
+        for n in range(6)
+    ]
+    found, counts = reprocess(GROK, stored)
+    assert [event.get("number") for _, event in found] == [0, 1, 2, None, 4, 5]
+    assert found[3] == stored[3]
+    assert (counts.read, counts.written, counts.dropped, counts.failed, counts.were_failed) == (6, 6, 0, 1, 2)

@@ -143,7 +143,7 @@ async def comes(what: Callable[[], Awaitable[None]]) -> bool:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
 
 
 async def test_in_order_and_joined() -> None:

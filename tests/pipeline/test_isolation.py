@@ -86,7 +86,7 @@ async def run(output: Any, chunks: list[list[int]]) -> tuple[MemoryDeadLetters, 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
 
 
 def check(output: Output, letters: MemoryDeadLetters, tally: Tally, numbers: set[int]) -> None:
@@ -129,6 +129,6 @@ async def test_what_passes_makes_no_dead_letter(monkeypatch: pytest.MonkeyPatch)
     """An odd error that hits every event for a while."""
     output = Output(set(range(10)))
     asyncio.get_running_loop().call_later(0.05, output.poison.clear)
-    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
     letters, tally = await run(output, [list(range(10))])
     assert (letters.letters, tally.delivered) == ([], 10)

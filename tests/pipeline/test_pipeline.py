@@ -25,6 +25,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.journal.journal import Journal
 from ingestd.journal.memory import MemoryJournal
+from ingestd.pipeline import delivery
 from ingestd.pipeline import pipeline as module
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import Prepared
@@ -37,13 +38,18 @@ STREAM = Stream("o", {"host": "h"})
 
 
 class Output:
-    """Keeps the documents."""
+    """Keeps the documents; fails on those in ``poison`` with an odd error.
+
+    ``alone``: when it has got these alone, one after the other, it hangs.
+    """
 
     concurrency = 1
     batch_bytes = 1000
 
     def __init__(self) -> None:
         self.documents: list[bytes] = []
+        self.poison: set[bytes] = set()
+        self.alone: list[bytes] = []
 
     async def open(self) -> None:
         pass
@@ -52,7 +58,14 @@ class Output:
         return Prepared(batch.documents(), sum(map(len, batch.documents())))
 
     async def deliver(self, payloads: Sequence[list[bytes]]) -> None:
-        self.documents += [document for payload in payloads for document in payload]
+        documents = [document for payload in payloads for document in payload]
+        if self.alone and documents == self.alone[:1]:
+            del self.alone[0]
+            if not self.alone:
+                await asyncio.Event().wait()
+        if self.poison.intersection(documents):
+            raise KeyError("poison")
+        self.documents += documents
 
     async def close(self) -> None:
         pass
@@ -90,7 +103,7 @@ class Life:
         self.input, self.journal = replace(built.inputs[0], input=self.source), journal
         self.folder = folder / "dead"
         self.files = DeadLetterWriter(self.folder, 1 << 20, time.time)
-        letters = PipelineDeadLetters(self.files, "main", "c0", journal)
+        self.letters = letters = PipelineDeadLetters(self.files, "main", "c0", journal)
         pipeline = replace(built, inputs=[self.input], routes=[route])
         self.running = RunningPipeline("main", pipeline, journal, settings, letters)
 
@@ -247,6 +260,70 @@ async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: p
     assert len(one.output.documents) == 5
     assert [letter.content for letter in one.there()] == [b'{"n":3,"bad":"omen"}\n']
     assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (6, 5, 1, 0)
+
+
+LINES = [b'{"n":%d,"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1"}' % number for number in range(12)]
+
+
+async def test_an_upgrade_amid_an_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five of twelve events are dead letters, the sixth is being tried: after it, the output fails on nothing."""
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.0)
+    one = Life(tmp_path, Journal(tmp_path / "journal"))
+    one.output.poison, one.output.alone = set(LINES[::2]), [LINES[10], LINES[10]]
+    await one.running.start()
+    assert one.put(b"".join(line + b"\n" for line in LINES))
+    await eventually(lambda: len(one.there()) == 5)
+    await one.running.close()
+    async with life(tmp_path, Journal(tmp_path / "journal")) as again:
+        pass
+    assert again.output.documents == [*LINES[1:10:2], *LINES[10:]]
+    assert [letter.refused for letter in again.there()] == LINES[0:10:2]
+    tally = again.tally
+    assert (tally.received, tally.delivered, tally.dead, tally.difference) == (12, 7, 5, 0)
+
+
+async def test_an_upgrade_after_the_dead_letter_of_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The codec failed on a frame of a chunk that was not delivered; after the upgrade it fails on nothing."""
+    one = Life(tmp_path, Journal(tmp_path / "journal"))
+    one.output.alone = [LINES[0]]
+    await one.running.start()
+    with monkeypatch.context() as patch:
+        decode = one.input.codec.decode
+
+        def faulty(codec: object, chunk: Chunk) -> Any:
+            if LINES[1] in chunk.data:
+                raise RecursionError("too deep")
+            return decode(chunk)
+
+        patch.setattr(type(one.input.codec), "decode", faulty)
+        assert one.put(b"\n".join([*LINES[:2], b""]))
+    await one.running.close()
+    async with life(tmp_path, Journal(tmp_path / "journal")) as again:
+        again.put(LINES[2] + b"\n", 1000)
+    assert again.output.documents == [LINES[0], LINES[2]]
+    assert [letter.refused for letter in again.there()] == [LINES[1]]
+    tally = again.tally
+    assert (tally.received, tally.delivered, tally.dead, tally.difference) == (3, 2, 1, 0)
+
+
+async def test_a_dead_letter_of_an_attempt_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output gave an event up, then failed on others: in the isolation it would take the first."""
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.0)
+    async with life(tmp_path, MemoryJournal()) as one:
+        deliver = one.output.deliver
+
+        async def giving_up(payloads: Sequence[list[bytes]]) -> None:
+            if len(payloads[0]) == len(LINES):
+                event_id = f"o-{3 * (len(LINES[0]) + 1):012x}"
+                one.letters.add(stage="output", reason="refused", raw=LINES[3], plugin="stdout_0", event_id=event_id)
+            await deliver(payloads)
+
+        monkeypatch.setattr(one.output, "deliver", giving_up)
+        one.output.poison = {LINES[7]}
+        assert one.put(b"".join(line + b"\n" for line in LINES))
+    assert sorted(one.output.documents) == sorted({*LINES} - {LINES[3], LINES[7]})
+    assert [letter.refused for letter in one.there()] == [LINES[3], LINES[7]]
+    assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (12, 10, 2, 0)
 
 
 TASKS = ["input stdin_0", "output stdout_0", "catch-up of stdout_0", "sync"]

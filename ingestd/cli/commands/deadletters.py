@@ -19,6 +19,7 @@ from ingestd.cli.common.dead_letters import (
     group_row,
 )
 from ingestd.cli.common.errors import config_errors, os_errors
+from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import json_option, limit_option, pipeline_options, settings_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter
@@ -166,7 +167,8 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
 
     Events go through the whole pipeline under their old ids, so nothing is stored twice; an event that an output had
     rejected goes to that output only. Delivered dead letters are deleted, those that fail again become new ones. Use
-    the config of the daemon, with the same options as for `ingestd run`.
+    the config of the daemon, with the same options as for `ingestd run`. Days older than retention.max_age stay for
+    restore.keep, as after an import.
 
     Exit codes: 0 all were delivered; 1 some failed again or could not be sent; 2 wrong usage.
     """
@@ -183,7 +185,8 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
         with _disk_errors():
             selection = _selection(reader, groups, stage, reason)
             with reader.locked():
-                code = replay_dead_letters(settings, configs, reader, selection)
+                announce = announce_old_days("replayed", settings)
+                code = replay_dead_letters(settings, configs, reader, selection, announce)
     raise SystemExit(code)
 
 

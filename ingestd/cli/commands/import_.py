@@ -13,6 +13,7 @@ from ingestd.app.file_import import ImportResult, import_files
 from ingestd.app.file_import_inputs import AUTO, CODECS, ImportOptions
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
+from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import config_option, settings_options
 from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import now
@@ -23,7 +24,7 @@ from ingestd.plugins.charsets import find_charset
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
 from ingestd.supervisor.logs import set_up_logging
-from ingestd.units import counted, format_duration
+from ingestd.units import counted
 
 
 class Charset(click.ParamType[str]):
@@ -94,18 +95,14 @@ def import_(  # noqa: PLR0913 -- its options
     """
     set_up_logging(settings.log_format, "warning")
 
-    def announce(index: str) -> None:
-        age, keep = (format_duration(seconds) for seconds in (settings.retention.max_age, settings.restore.keep))
-        days = f"imported days older than retention.max_age ({age}), such as {index},"
-        click.echo(f"{days} stay for restore.keep ({keep}); then retention deletes them", err=True)
-
     try:
         with config_errors():
             config = pipeline_configs(config_paths, None, (), settings)[MAIN]
             if no_filters:
                 config = msgspec.structs.replace(config, filters=())
             with progress("importing") as update:
-                result = import_files(settings, config, files, ImportOptions(codec, charset, again), update, announce)
+                options, announce = ImportOptions(codec, charset, again), announce_old_days("imported", settings)
+                result = import_files(settings, config, files, options, update, announce)
     except (OSError, OutputGoneError, ImportBusyError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     _report(result)

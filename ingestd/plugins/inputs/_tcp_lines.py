@@ -2,8 +2,7 @@
 
 Usually whole lines come out of the kernel's buffer. The start of a line that does not fit into it is collected here.
 One that is too long becomes a dead letter as soon as that is known, before its start leaves the kernel: what was read
-outlives a kill only on the disk. A reader that is killed within such a line leaves the rest of it to the next one, as a
-line of its own.
+outlives a kill only on the disk. The rest of it is dropped, by the next reader too: see ``_tcp_position.Amid``.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
 
 log = get_logger(__name__)
 
+_START_LOST = "the start of the line was lost with a process that was killed; only what came after it is here"
+
 
 class TcpLines:
     """Stores the lines of one stream.
@@ -27,15 +28,18 @@ class TcpLines:
     def __init__(self, sink: Sink, stream: Stream, max_bytes: int) -> None:
         self._sink, self._max = sink, max_bytes
         self._start = bytearray()  # of an incomplete line
-        self._rejected = False  # that line is too long, and a dead letter already
         self.stream = stream
+        self.rejected = False
+        """The incomplete line is a dead letter already; its rest is to be dropped."""
+        self.start_lost = False
+        """Its start was collected by a reader that was killed."""
         self.collected = 0
         """Bytes of an incomplete line that are no longer in the kernel, whether kept here or not."""
 
     @property
     def may_be_good(self) -> bool:
         """Whether the start of a line that may be good is here."""
-        return 0 < self.collected <= self._max + 1
+        return not self.rejected and 0 < self.collected <= self._max + 1
 
     @property
     def most(self) -> int:
@@ -62,7 +66,7 @@ class TcpLines:
         """Those that are too long become dead letters."""
         stored = 0
         for piece in split_lines(data):
-            if not (self._rejected or self._store_line(piece, offset + stored)):
+            if not self._store_line(piece, offset + stored):
                 break
             stored += len(piece)
             self._end_line()
@@ -81,15 +85,27 @@ class TcpLines:
 
         False: it must stay, the dead letter cannot be written now.
         """
-        if not self._rejected and self.exceeds(len(data)):
-            if not self._reject_start(data, offset):
-                return False
-            self._start.clear()
-            self._rejected = True
-        elif not self._rejected:
+        if not self.exceeds(len(data)):
             self._start += data
+        elif self._reject_start(data, offset):
+            self._start.clear()
+            self.rejected = True
+        else:
+            return False
         self.collected += len(data)
         return True
+
+    def reject_rest(self, data: bytes, offset: int) -> bool:
+        """Make a dead letter of what has come of a line whose start was lost; False: not possible now."""
+        end = offset + len(data)
+        size = len(data) + 1  # more than is here
+        self.rejected = self._sink.reject(data[:EXCERPT_BYTES], _START_LOST, self.stream, offset, end, size=size)
+        self.start_lost = not self.rejected
+        return self.rejected
+
+    def end_rejected(self) -> None:
+        """Note that the end of a line was reached that was rejected before."""
+        self._end_line()
 
     def _reject_start(self, data: memoryview, offset: int) -> bool:
         """Make a dead letter of a line whose end is not known yet."""
@@ -100,7 +116,7 @@ class TcpLines:
 
     def end(self, offset: int) -> None:
         """Store or reject a collected line in which the stream ended, at ``offset``."""
-        if not self.collected or self._rejected:
+        if not self.collected or self.rejected:
             return
         line, reason = bytes(self._start), "the connection ended within a line, and there was no room to keep it"
         start = offset - self.collected
@@ -117,4 +133,4 @@ class TcpLines:
 
     def _end_line(self) -> None:
         self._start.clear()
-        self.collected, self._rejected = 0, False
+        self.collected, self.rejected = 0, False

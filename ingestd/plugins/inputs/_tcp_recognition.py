@@ -37,6 +37,8 @@ class Framing(NamedTuple):
     """Returns how many of the first n bytes of a buffer are whole records."""
     lines: Callable[[bytes], bytes]
     """Returns whole records as lines, byte for byte at the same offsets."""
+    delimiter: bytes = b"\n"
+    """The last byte of a record, unless the records have a length instead."""
 
 
 def _whole_lines(data: bytearray, size: int) -> int:
@@ -64,8 +66,8 @@ LINES = Framing(_whole_lines, _same)
 """Lines as they are."""
 
 _FRAMINGS = {
-    Sender.SYSLOG_NUL: Framing(_whole_to_nul, _lines_of_syslog),
-    Sender.GELF: Framing(_whole_to_nul, _lines_of_objects),
+    Sender.SYSLOG_NUL: Framing(_whole_to_nul, _lines_of_syslog, b"\0"),
+    Sender.GELF: Framing(_whole_to_nul, _lines_of_objects, b"\0"),
 }
 
 

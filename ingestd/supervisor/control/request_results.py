@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from ingestd.files import overwrite
 from ingestd.logs import get_logger
 from ingestd.supervisor.control.state import Request
 
@@ -77,11 +78,7 @@ class RequestResults:
     def _write(self) -> None:
         content = orjson.dumps({"pid": os.getpid(), "results": self._results})
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                os.pwrite(fd, content.ljust(_FILE_BYTES), 0)
-            finally:
-                os.close(fd)
+            overwrite(self._path, content, _FILE_BYTES)
         except OSError as error:
             log.warning("the result of a request cannot be written for the command that waits for it", error=error)
 

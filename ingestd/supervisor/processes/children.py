@@ -25,7 +25,10 @@ _PAUSE_AFTER_KILL = 0.2
 """A process that was killed from outside (an operator, the system out of memory) did not fail at its start."""
 
 HEARTBEAT_SECONDS = 2.0
-"""How often a process with an event loop sends a message of the type ``alive``."""
+"""How often a process sends a message of the type ``alive``: from its event loop, or from a thread if it has none."""
+
+_SILENT_SECONDS = 2.5 * HEARTBEAT_SECONDS
+"""A process that sends none for so long does not answer."""
 
 _START_FACTOR = 5
 """So much longer a process may take to start: a large journal is read, and slow libraries are imported."""
@@ -127,6 +130,13 @@ class Children:
         slot = self._slots.get(name)
         return slot.child if slot is not None else None
 
+    def is_silent(self, name: str) -> bool:
+        """Return whether a process of a name was started and does not run now, or has missed its heartbeats."""
+        child = self.get(name)
+        if child is None:
+            return name in self._slots
+        return child.heard_at is not None and time.monotonic() - child.heard_at > _SILENT_SECONDS
+
     def running(self) -> list[Child]:
         """Return every process that has not ended."""
         return [slot.child for slot in self._slots.values() if slot.child is not None]
@@ -217,7 +227,7 @@ class Children:
     def tick(self) -> None:
         """Start and kill the processes whose time has come."""
         now, last, self._ticked_at = time.monotonic(), self._ticked_at, time.monotonic()
-        if now - last > self.watchdog_seconds / 2:  # ``next_deadline`` is earlier: we were stopped, and so were they
+        if now - last > 2 * self._regular_seconds:  # ``next_deadline`` is earlier: we were stopped, and so were they
             for running in self.running():
                 running.heard_at = running.heard_at and now
         for name, slot in list(self._slots.items()):
@@ -247,6 +257,11 @@ class Children:
         return child.heard_at and child.heard_at + self.watchdog_seconds
 
     @property
+    def _regular_seconds(self) -> float:
+        """How often ``tick`` is called at least, if anything runs."""
+        return (self.watchdog_seconds or 2 * _SILENT_SECONDS) / 4
+
+    @property
     def starting(self) -> bool:
         """Whether a start waits for its time."""
         return any(slot.child is None and slot.start_at is not None for slot in self._slots.values())
@@ -257,7 +272,7 @@ class Children:
         others = [
             moment for child in self.running() for moment in (child.kill_at, child.flush_at, self._hangs_at(child))
         ]
-        regular = self._ticked_at + self.watchdog_seconds / 4 if self.watchdog_seconds else None
+        regular = self._ticked_at + self._regular_seconds if self.running() else None
         return min((moment for moment in (*starts, *others, regular) if moment is not None), default=None)
 
     # Messages

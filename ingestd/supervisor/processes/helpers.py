@@ -1,8 +1,8 @@
 """Helper processes: slow work of the daemon that is not urgent, kept out of the way of the workers.
 
-The supervisor forks a helper when all workers are reading, restarts it when it dies, leaves it alone when the config
-is loaded again, and asks it to stop when the daemon stops. It may be killed at any moment, as the daemon may: what it
-does must bear that.
+The supervisor forks a helper when all workers are reading, restarts it when it dies or hangs, leaves it alone when the
+config is loaded again, and asks it to stop when the daemon stops. It may be killed at any moment, as the daemon may:
+what it does must bear that.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import os
 import resource
 import select
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
+from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
 
 log = get_logger(__name__)
 
@@ -68,9 +70,13 @@ class Helper:
     def _answer_messages(self, channel: Channel, stop: threading.Event) -> None:
         poll = select.poll()
         channel.send({"type": "ready"})
+        beat_at = time.monotonic()
         while True:
+            if time.monotonic() >= beat_at and not channel.pending:
+                channel.send({"type": "alive"})
+                beat_at = time.monotonic() + HEARTBEAT_SECONDS
             poll.register(channel.fileno(), select.POLLIN | (select.POLLOUT if channel.pending else 0))
-            poll.poll()
+            poll.poll(max(beat_at - time.monotonic(), 0) * 1000)
             channel.flush()
             for message, _ in channel.receive():
                 if message["type"] == "stop":

@@ -1,17 +1,19 @@
 """The process that runs one manual action: it may take hours, and delays neither pages nor queries.
 
 It reads settings and action as JSON from stdin, because they may hold passwords, and writes lines of JSON to stdout:
-``done`` and ``total`` as it progresses, ``result`` or ``error`` at the end. It exits as soon as stdin ends: every step
-may be interrupted.
+``done`` and ``total`` as it progresses, ``alive`` every few seconds, ``result`` or ``error`` at the end. It exits as
+soon as stdin ends: every step may be interrupted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from ingestd.stores.base import StoreError
 
 _NICE = 10
 _PROGRESS_SECONDS = 0.2
+_ALIVE_SECONDS = 5.0
 
 
 class ActionRequest(msgspec.Struct):
@@ -32,10 +35,11 @@ class ActionRequest(msgspec.Struct):
 
 
 class ActionMessage(msgspec.Struct, omit_defaults=True):
-    """A line that the process writes: progress, or the end with a ``result`` or an ``error``."""
+    """A line that the process writes: progress, that it is ``alive``, or the end with a ``result`` or an ``error``."""
 
     done: int = 0
     total: int = 0
+    alive: bool = False
     result: str | None = None
     error: str | None = None
 
@@ -58,7 +62,7 @@ def main() -> None:
 
     try:
         request = msgspec.json.decode(sys.stdin.buffer.readline(), type=ActionRequest)
-        threading.Thread(target=_exit_with_stdin, daemon=True).start()
+        threading.Thread(target=_exit_with_stdin, args=(lambda: send(alive=True),), daemon=True).start()
         with contextlib.suppress(OSError):
             os.nice(_NICE)
         send(result=run_action(request.action, load_settings(environ={}, flags=request.settings), progress))
@@ -69,9 +73,11 @@ def main() -> None:
     os._exit(0)  # without waiting for threads that still send something
 
 
-def _exit_with_stdin() -> None:
+def _exit_with_stdin(send_alive: Callable[[], None]) -> None:
     try:
-        while os.read(0, 1):
-            pass
+        while True:
+            send_alive()
+            if select.select([0], [], [], _ALIVE_SECONDS)[0] and not os.read(0, 1):
+                return
     finally:  # also if stdin cannot be read: the process must not outlive its parent
         os._exit(1)

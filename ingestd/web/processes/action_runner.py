@@ -21,6 +21,10 @@ from ingestd.web.responses import utc_now
 log = get_logger(__name__)
 
 _INTERRUPTED = ActionMessage(error="it was interrupted; start it again")
+_HANGS = ActionMessage(error="its process did not answer any more and was killed; start it again")
+
+_SILENT_SECONDS = 60.0
+"""A process that writes nothing for so long hangs."""
 
 
 class ActionRunner:
@@ -91,8 +95,16 @@ class ActionRunner:
         assert process.stdin is not None  # noqa: S101 -- it has pipes
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(msgspec.json.encode(request) + b"\n")
-        async for line in process.stdout:
+        while True:
+            try:
+                line = await asyncio.wait_for(process.stdout.readline(), _SILENT_SECONDS)
+            except TimeoutError:
+                return _HANGS
+            if not line:
+                break
             message = msgspec.json.decode(line, type=ActionMessage)
+            if message.alive:
+                continue
             if message.result is not None or message.error is not None:
                 end = message
             else:

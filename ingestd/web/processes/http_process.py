@@ -7,6 +7,7 @@ import base64
 import itertools
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ingestd import metrics
@@ -24,6 +25,9 @@ from ingestd.web.reload import ReloadResult
 from ingestd.web.server import HttpServer
 
 log = get_logger(__name__)
+
+_PUBLISH_SECONDS = 10.0
+"""How long to wait before a URL that could not be noted is noted again."""
 
 _RELOAD_SECONDS = 120.0
 """How long a reload may take until every process runs the new config."""
@@ -106,9 +110,10 @@ class _Workers:
         stalls = worst(Stall(**stall) for state in states for stall in state["stalls"])
         problems = dict.fromkeys(text for state in states for text in state["problems"])  # workers share most of them
         failures = self._last_run.failures() if self._last_run is not None else ()
+        silent = [f"the process {name} does not answer" for name in response["silent"]]
         return Health(
             not_ready=tuple(reasons),
-            degraded=(*map(str, stalls), *problems, *failures),
+            degraded=(*silent, *map(str, stalls), *problems, *failures),
             details=stall_details(stalls),
             running=len(states),
             replacing=response["replaced"],
@@ -138,9 +143,10 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
             return 1
         workers.on_config = server.update
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
-        _publish(config, server.url)
-        channel.send({"type": "ready"})
         tasks = BackgroundTasks("http")
+        if config.data_dir is not None and not _publish(config.data_dir, server.url):
+            tasks.start("note the URL", _publish_later(config.data_dir, server.url))
+        channel.send({"type": "ready"})
         tasks.start("heartbeat", _send_heartbeats(channel), endless=True)
         await tasks.until(workers.stop.wait())
         await tasks.close()
@@ -150,10 +156,18 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
     return asyncio.run(main())
 
 
-def _publish(config: DashboardConfig, url: str) -> None:
-    """Let ``ingestd health`` find the pages."""
-    if config.data_dir is not None:
-        try:
-            publish_url(config.data_dir, url)
-        except OSError as error:  # a full disk: the pages are served all the same
-            log.warning("the URL of the pages cannot be noted for ingestd health", error=error)
+def _publish(data_dir: Path, url: str) -> bool:
+    """Let commands such as ``ingestd health`` find the pages; returns whether that worked."""
+    try:
+        publish_url(data_dir, url)
+    except OSError as error:  # a full disk: the pages are served all the same
+        log.warning("the URL of the pages cannot be noted for commands; it is tried again", error=error)
+        return False
+    return True
+
+
+async def _publish_later(data_dir: Path, url: str) -> None:
+    while True:
+        await asyncio.sleep(_PUBLISH_SECONDS)
+        if _publish(data_dir, url):
+            return

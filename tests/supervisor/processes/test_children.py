@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ingestd.supervisor.processes import children as module
+from ingestd.supervisor.processes import helpers
 from ingestd.supervisor.processes.channel import Channel, Message
 from ingestd.supervisor.processes.children import HEALTHY_SECONDS, Child, ChildMain, Children, pause_before_next
+from ingestd.supervisor.processes.helpers import Helper
 from tests.waiting import WAIT_SECONDS
 
 PAUSES = [  # id, exit code, seconds lived, failures in a row, pause
@@ -147,6 +149,24 @@ def test_one_that_hangs_is_killed(families: Make, caplog: pytest.LogCaptureFixtu
     family.live(lambda: len(family.ended) >= 2, beating="beats")
     assert set(family.ended) == {("hangs", -signal.SIGKILL)}
     assert "a process hangs and is killed" in caplog.text
+
+
+def test_a_helper_that_is_stopped(families: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not answer, and is killed and started again; while it works, whatever takes it long, it answers."""
+    monkeypatch.setattr(helpers, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_SILENT_SECONDS", 0.5)
+    family = families({"helper": Helper("helper", lambda stop: time.sleep(WAIT_SECONDS)).main})
+    assert not family.children.is_silent("helper")
+    first = family.children.start("helper")
+    assert first is not None
+    family.live(lambda: family.heard.count(("helper", "alive")) > 5)
+    assert not family.children.is_silent("helper")
+    os.kill(first.pid, signal.SIGSTOP)
+    family.live(lambda: family.children.is_silent("helper"))
+    assert family.ended == []
+    family.children.watchdog_seconds = 1.0
+    family.live(lambda: family.heard.count(("helper", "ready")) == 2 and not family.children.is_silent("helper"))
+    assert family.ended == [("helper", -signal.SIGKILL)]
 
 
 def test_a_parent_that_was_stopped_kills_none(families: Make) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.stores.local import store_root
 from ingestd.tasks import BackgroundTasks
-from ingestd.web.processes import query_worker
+from ingestd.web.processes import action_runner, query_worker
 from ingestd.web.processes.action_runner import ActionRunner
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse, frame
 from ingestd.web.processes.query_pool import QueryPool
@@ -223,6 +223,18 @@ async def test_a_killed_action_process(data_dir: Path) -> None:
     await eventually(lambda: not runner.busy)
     assert runner.last is not None
     assert (runner.last["state"], runner.last["message"]) == ("failed", "it was interrupted; start it again")
+    await runner.close()
+
+
+async def test_an_action_process_that_hangs(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action_runner, "_SILENT_SECONDS", 0.3)
+    runner = ActionRunner()
+    await running_action(runner, data_dir)
+    pid = stop(runner)
+    await eventually(lambda: not runner.busy)
+    assert runner.last is not None
+    assert (runner.last["state"], "did not answer any more" in runner.last["message"]) == ("failed", True)
+    await eventually(lambda: not Path(f"/proc/{pid}").exists())
     await runner.close()
 
 

@@ -39,6 +39,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _THREADS = 4
+_FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _NAME = re.compile(
@@ -68,7 +69,7 @@ class BackupManifest(msgspec.Struct, frozen=True):
     files: tuple[ArchivedFile, ...]
     proven: bool = False
     """Whether the files were compared with the manifest of the index when they were read; older versions did not."""
-    format: int = 1
+    format: int = _FORMAT
 
     @property
     def events(self) -> int:
@@ -79,6 +80,12 @@ class BackupManifest(msgspec.Struct, frozen=True):
     def bytes(self) -> int:
         """Size of its files in bytes."""
         return sum(file.size for file in self.files)
+
+
+class _Format(msgspec.Struct):
+    """What manifests of all versions have in common."""
+
+    format: int = _FORMAT
 
 
 class _Checksummed(msgspec.Struct):
@@ -139,6 +146,8 @@ def decode(name: str, body: bytes) -> BackupManifest:
         checksummed = msgspec.json.decode(body, type=_Checksummed)
         if hashlib.sha256(checksummed.manifest).hexdigest() != checksummed.sha256:
             raise BackupError(f"the backup {name} is damaged: its manifest does not have its checksum")
+        if msgspec.json.decode(checksummed.manifest, type=_Format).format > _FORMAT:
+            raise NewerBackupError(f"the backup {name} was made by a newer version of ingestd")
         manifest = msgspec.json.decode(checksummed.manifest, type=BackupManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
@@ -149,8 +158,8 @@ def decode(name: str, body: bytes) -> BackupManifest:
         raise BackupError(f"the backup {name} is damaged: its manifest is not one of ingestd")
     if not is_index(manifest.index):
         raise BackupError(f"the backup {name} is damaged: {manifest.index!r} is not the name of an index")
-    if manifest.format != BackupManifest.__struct_defaults__[-1]:
-        raise NewerBackupError(f"the backup {name} was made by a newer version of ingestd")
+    if manifest.format != _FORMAT:
+        raise BackupError(f"the backup {name} is damaged: there is no format {manifest.format}")
     return manifest
 
 

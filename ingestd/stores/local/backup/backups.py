@@ -153,8 +153,8 @@ class LocalBackups:
         if not manifest.proven:
             try:
                 with work_folder(self._root) as work:
-                    self._fetch(objects, listed.name, work / manifest.index, progress)
-            except RepositoryUnavailableError:
+                    self._fetch(objects, listed.name, work / manifest.index, progress, repair=False)
+            except (RepositoryUnavailableError, archive.NewerBackupError):
                 raise
             except BackupError as error:
                 return [str(error)]
@@ -268,8 +268,10 @@ class LocalBackups:
                 return key, snapshot
         raise BackupError(f"there is no backup {name} in repository {objects.name}")
 
-    def _fetch(self, objects: ObjectStore, name: str, folder: Path, progress: Progress | None) -> BackupManifest:
-        """Download all files of a backup into a new folder, check them, and read every event."""
+    def _fetch(
+        self, objects: ObjectStore, name: str, folder: Path, progress: Progress | None, *, repair: bool = True
+    ) -> BackupManifest:
+        """Download all files of a backup into a new folder and check them; see ``check_restored``."""
         key, listed = self._find(objects, name)
         manifest = archive.decode(name, objects.get(key))
         if manifest.index != listed.index:
@@ -283,7 +285,7 @@ class LocalBackups:
         if reasons := "; ".join(filter(None, problems)):
             _note(objects, key, listed, reasons)
             raise BackupError(f"the backup {name} is damaged: {reasons}")
-        check_restored(folder, manifest, name)
+        check_restored(folder, manifest, name, repair=repair)
         return manifest
 
     def _replace(self, new: Path, index: str, index_uuid: str, restored_from: str) -> None:

@@ -85,6 +85,12 @@ class Manifest:
         return append_log.number <= self.sealed.get(append_log.writer, 0)
 
 
+class _Version(msgspec.Struct):
+    """What manifests of all versions have in common."""
+
+    version: int = _VERSION
+
+
 _KEYS = {entry.name for entry in fields(Manifest)}
 _FILE_KEYS = {entry.name for entry in fields(SealedFile)}
 
@@ -122,14 +128,17 @@ def decode(body: bytes, path: Path | str) -> Manifest:
     if checksum and hashlib.sha256(body[: checksum.start()]).hexdigest() != checksum[1].decode():
         raise DamagedManifestError(f"{path} is damaged: it does not have its checksum")
     try:
+        version = msgspec.json.decode(body, type=_Version).version
+        if version > _VERSION:  # whatever it has else may mean something else
+            raise StoreError(f"{path} was written by a newer version of ingestd: its format is {version}")
         manifest = msgspec.json.decode(body, type=Manifest)
-        reason = "" if checksum or manifest.version > _VERSION else _fault(msgspec.json.decode(body), manifest)
+        reason = "" if checksum else _fault(msgspec.json.decode(body), manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedManifestError(f"{path} cannot be read: {error}") from error
     if reason:
         raise DamagedManifestError(f"{path} is damaged: {reason}")
     if manifest.version != _VERSION:
-        raise StoreError(f"{path} was written by a newer version of ingestd")
+        raise DamagedManifestError(f"{path} is damaged: there is no format {manifest.version}")
     if invalid := [file.name for file in manifest.files if not is_sealed_name(file.name)]:
         raise DamagedManifestError(f"{path} names {invalid[0]!r}, which is not a sealed file of this index")
     return manifest

@@ -57,7 +57,7 @@ def recover(folder: Path, parquet: ParquetWriter) -> Recovered:
         _raise_to(sealed, source.sealed)
     if len(sources) < len(names):
         _raise_to(sealed, numbers_in(folder))
-    files = tuple(_entry(folder / name, content) for name, content in contents.items() if name not in replaced)
+    files = tuple(entry_of(folder / name, content) for name, content in contents.items() if name not in replaced)
     for append_log in append_logs_in(folder):
         if append_log.number <= sealed.get(append_log.writer, 0) and parquet.count_unsealed(
             folder / str(append_log), [folder / file.name for file in files]
@@ -72,7 +72,8 @@ def _raise_to(sealed: dict[str, int], numbers: Mapping[str, int]) -> None:
         sealed[writer] = max(number, sealed.get(writer, 0))
 
 
-def _entry(path: Path, content: SealedContent) -> SealedFile:
+def entry_of(path: Path, content: SealedContent) -> SealedFile:
+    """Return what a manifest should say of a sealed file, given what was found by reading it. Raises OSError."""
     stats = content.stats
     return SealedFile(
         path.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from ingestd.stores.backups import BackupError, Repository
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalStore, store_root
 from ingestd.stores.local.backup import archive, backups
-from ingestd.stores.local.backup.archive import ArchivedFile, BackupManifest
+from ingestd.stores.local.backup.archive import ArchivedFile, BackupManifest, NewerBackupError
 from ingestd.stores.local.backup.backups import LocalBackups
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.manifest import Manifest
+from ingestd.stores.local.files.manifest import Manifest, SealedFile
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.stores.local.damage import (
     AFTER,
@@ -145,6 +146,68 @@ def test_a_backup_of_an_older_version_is_proven_by_reading_every_event(
     with pytest.raises(BackupError, match="sealed-00001"):
         found.restore("repo", [snapshot.name], DAMAGED, overwrite=True)
     assert sum(info.events for info in LocalStore(store_root(tmp_path)).indices()) == 3 * EVENTS
+
+
+def wrong_by_one(name: str) -> Callable[[SealedFile], SealedFile]:
+    return lambda file: dataclasses.replace(file, **{name: getattr(file, name) + 1})
+
+
+WRONG = ["untimed", "first", "last", "raw_bytes"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_manifest_without_checksums_that_says_something_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is not backed up; a backup that an older version made is reported, and restored with the right values."""
+    folder = fill(tmp_path)
+    right = manifest.load(folder)
+    without_checksums(folder)
+    older_manifest = manifest.load(folder)
+    files = tuple(map(wrong_by_one(name), older_manifest.files))
+    (folder / manifest.NAME).write_bytes(manifest.encode(dataclasses.replace(older_manifest, files=files)))
+    found = backups_of(tmp_path)
+    with pytest.raises(BackupError, match=rf"its {name} is .*delete its sealed\.json"):
+        found.back_up("repo", DAMAGED, NOW)
+    with monkeypatch.context() as older:
+        older.setattr(backups, "check_source", lambda *_: None)
+        older.setattr(backups, "BackupManifest", unproven)
+        snapshot = found.back_up("repo", DAMAGED, NOW)
+    [problem] = found.verify("repo", snapshot.name)
+    [listed] = [file for file in right.files if file.name == "sealed-00001.parquet"]
+    assert f"sealed-00001.parquet: its {name} is {getattr(listed, name)}" in problem
+    assert found.restore("repo", [snapshot.name], DAMAGED, overwrite=True) == EVENTS
+    assert manifest.load(folder) == right
+    assert found.back_up("repo", DAMAGED, NOW + datetime.timedelta(minutes=1)).events == EVENTS
+
+
+def test_a_backup_whose_index_manifest_is_of_a_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no damage, and is not noted as such."""
+    folder = fill(tmp_path)
+    encode, decode = manifest.encode, manifest.decode
+
+    def of_next_year(found: Manifest) -> bytes:
+        return encode(dataclasses.replace(found, version=3))
+
+    found = backups_of(tmp_path)
+    monkeypatch.setattr(manifest, "encode", of_next_year)
+    snapshot = found.back_up("repo", DAMAGED, NOW)
+    monkeypatch.setattr(manifest, "encode", encode)
+    with pytest.raises(BackupError, match="written by a newer version of ingestd: its format is 3"):
+        found.restore("repo", [snapshot.name], DAMAGED, overwrite=True)
+    assert decode((folder / manifest.NAME).read_bytes(), folder).version == 1
+    assert [snapshot.state for snapshot in found.snapshots("repo")] == ["success"]
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [{"format": 2, "index": DAMAGED, "files": [entry_of_next_year]} for entry_of_next_year in ({"name": "x.lance"}, 7)],
+    ids=["other_files", "other_types"],
+)
+def test_a_backup_of_a_newer_version(newer: dict[str, Any]) -> None:
+    body = msgspec.json.encode(newer)
+    with pytest.raises(NewerBackupError, match="made by a newer version"):
+        archive.decode("x", msgspec.json.encode({"manifest": newer, "sha256": hashlib.sha256(body).hexdigest()}))
 
 
 def entry(name: str = "sealed-00001.parquet", sha256: str = "0" * 64) -> ArchivedFile:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import orjson
 import pytest
@@ -38,6 +40,22 @@ def test_every_bit_of_the_keys_of_a_manifest_without_a_checksum() -> None:
             flipped[at // 8] ^= 1 << at % 8
             with pytest.raises(StoreError, match=r"sealed\.json"):
                 decode(bytes(flipped), "sealed.json")
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        encode(dataclasses.replace(MANIFEST, version=3)),
+        OLDER.replace(b'"version": 1', b'"version": 3'),
+        b'{"version": 2, "files": {"sealed-1.lance": 7}, "checksum": {"kind": "xxh3"}}',
+    ],
+    ids=["same", "no_checksum", "of_another_form"],
+)
+def test_a_manifest_of_a_newer_version(newer: bytes) -> None:
+    """It is not damaged: nothing may make it again from the files that this version knows."""
+    with pytest.raises(StoreError, match=r"sealed\.json was written by a newer version") as raised:
+        decode(newer, "sealed.json")
+    assert not isinstance(raised.value, DamagedManifestError)
 
 
 @pytest.mark.parametrize(
