@@ -9,6 +9,7 @@ less. The load is how many times longer than its CPU time that loop took: at 1.0
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import signal
@@ -23,6 +24,7 @@ from tests.bench.latency import latency, neighbours
 from tests.bench.linearity import linearity
 from tests.bench.memory import memory
 from tests.bench.options import Options
+from tests.bench.priority import raised_priority
 from tests.bench.results import HEADS, Result, line
 from tests.bench.stages import stages
 from tests.bench.startup import startup
@@ -57,16 +59,22 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=Options().events, help="events of each load")
     arguments.add_argument("--backlog", type=parse_size, default=Options().backlog_bytes, help="such as 10GB")
     arguments.add_argument("--write", action="store_true", help="replace the tables in docs/performance.md")
+    arguments.add_argument("--priority", action="store_true", help="let other work on the machine wait; as root")
     given = arguments.parse_args()
     options = Options(given.events, given.backlog)
     signal.signal(signal.SIGTERM, functools.partial(_terminate, os.getpid()))
+    with raised_priority() if given.priority else contextlib.nullcontext():
+        _measure(given.only, options, write=given.write)
+
+
+def _measure(names: list[str], options: Options, *, write: bool) -> None:
     print(line(HEADS))
-    for name in given.only:
+    for name in names:
         results = []
         for result in MEASUREMENTS[name](options):
             print(line(result.columns()), flush=True)
             results.append(result)
-        if given.write:
+        if write:
             page.write(name, options, results)
 
 

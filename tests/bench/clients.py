@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+Call = tuple[Callable[..., None], tuple[Any, ...]]
+"""A client: what it does, and the arguments."""
+
 FULL_CHUNK = 500
 """Lines of one write of a sender that has much to send."""
 
 _TICK_S = 0.002
-_ACCEPT_S = 2.0
 _GARBAGE_BYTES = 64 << 10
 
 
-def _shares(count: int, connections: int) -> list[int]:
+def shares(count: int, connections: int) -> list[int]:
     """Return how many of ``count`` events each connection sends."""
     return [count // connections + (number < count % connections) for number in range(connections)]
 
@@ -30,20 +32,26 @@ def _shares(count: int, connections: int) -> list[int]:
 def sent_lines(lines: list[bytes], count: int, connections: int) -> Counter[bytes]:
     """Return how often each line is sent by `send`."""
     sent: Counter[bytes] = Counter()
-    for share in _shares(count, connections):
+    for share in shares(count, connections):
         sent.update(itertools.islice(itertools.cycle(lines), share))
     return sent
 
 
-def send(lines: list[bytes], count: int, port: int, connections: int, lines_per_write: int = FULL_CHUNK) -> None:
+def send(lines: list[bytes], count: int, port: int, connections: int) -> None:
     """Send ``count`` events as fast as they are taken."""
-    with Clients(*((_send, (lines, share, port, lines_per_write)) for share in _shares(count, connections))) as senders:
+    start = Start()
+    calls = [(full_speed, (lines, share, port, FULL_CHUNK, start)) for share in shares(count, connections)]
+    with Clients(*calls) as senders:
+        start.await_clients(len(calls))
+        start.give()
         senders.join()
 
 
-def _send(lines: list[bytes], count: int, port: int, lines_per_write: int) -> None:
+def full_speed(lines: list[bytes], count: int, port: int, lines_per_write: int, start: Start) -> None:
+    """Send ``count`` events on one connection, as fast as they are taken."""
     writes = [b"".join(lines[at : at + lines_per_write]) for at in range(0, min(count, len(lines)), lines_per_write)]
     with socket.create_connection(("127.0.0.1", port)) as connection:
+        start.wait()
         while count >= len(lines):
             for write in writes:
                 connection.sendall(write)
@@ -112,7 +120,7 @@ def _connected(port: int, connections: int) -> Iterator[list[socket.socket]]:
 
 
 class Start:
-    """Lets clients start together, once all have opened their connections and the daemon has accepted them."""
+    """Lets clients start together, once all have opened their connections."""
 
     def __init__(self) -> None:
         self._connected, self._started = multiprocessing.Semaphore(0), multiprocessing.Event()
@@ -122,18 +130,20 @@ class Start:
         self._connected.release()
         self._started.wait()
 
-    def give(self, count: int) -> None:
-        """Let ``count`` clients start."""
+    def await_clients(self, count: int) -> None:
+        """Return once so many are connected."""
         for _ in range(count):
             self._connected.acquire()
-        time.sleep(_ACCEPT_S)
+
+    def give(self) -> None:
+        """Let them start."""
         self._started.set()
 
 
 class Clients:
     """Runs each function with its arguments in a process of its own; none outlives the ``with`` block."""
 
-    def __init__(self, *calls: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
+    def __init__(self, *calls: Call) -> None:
         self._processes = [multiprocessing.Process(target=function, args=arguments) for function, arguments in calls]
 
     def __enter__(self) -> Self:

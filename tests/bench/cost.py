@@ -12,10 +12,10 @@ from ingestd.stores.local.files.layout import store_root
 from tests.bench import clients
 from tests.bench.cases import CASES
 from tests.bench.checking import check_stored
-from tests.bench.clients import Clients, Pace, Start, paced
+from tests.bench.clients import Pace
 from tests.bench.options import Options
 from tests.bench.results import Result, Unit
-from tests.bench.serving import CONNECTIONS, Cost, Serving, cost_of, serving
+from tests.bench.serving import CONNECTIONS, Cost, cost_of, serving
 from tests.e2e.daemon import Daemon, ingestd
 from tests.waiting import wait_until
 
@@ -43,7 +43,7 @@ def full_chunks(name: str, events: int, connections: int = CONNECTIONS) -> Cost:
 def _sent(name: str, events: int, connections: int, lines_per_write: int) -> Cost:
     case = CASES[name]
     with serving(case, case.make_lines(min(events, DISTINCT))) as served:
-        return cost_of(served.daemon, events, lambda: served.send(events, connections, lines_per_write))
+        return served.full_speed(events, connections, lines_per_write)
 
 
 def throughput(options: Options) -> Iterator[Result]:
@@ -69,24 +69,11 @@ def connections(options: Options) -> Iterator[Result]:
     case, rate = CASES["default"], MANY * MANY_RATE
     count = min(options.events, 5 * rate)
     with serving(case, case.make_lines(min(count, DISTINCT))) as served:
-        cost = _paced_cost(served, count, rate)
+        cost = served.paced(Pace(MANY, count, rate))
     title = f"{MANY} connections, {rate} events/s in all"
     yield Result(title, cost.cpu_us, Unit.CPU_US, cost.reference)
     yield Result(f"{title}: reached", cost.rate, Unit.RATE, cost.reference)
     yield Result(f"{title}, against full chunks", times(cost, full), Unit.TIMES, goal=2)
-
-
-def _paced_cost(served: Serving, count: int, rate: float) -> Cost:
-    start = Start()
-    with Clients((paced, (served.lines, served.daemon.port, Pace(MANY, count, rate), start))) as senders:
-
-        def work() -> None:
-            senders.join()
-            served.wait()
-
-        served.sent += clients.sent_lines(served.lines, count, 1)
-        start.give(1)
-        return cost_of(served.daemon, count, work)
 
 
 def times(cost: Cost, base: Cost) -> float:

@@ -5,24 +5,23 @@ An event counts from the moment when it was due, so that a server that does not 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from tests.bench import clients
 from tests.bench.cases import CASES
-from tests.bench.clients import Clients, Pace, Start
+from tests.bench.clients import Call, Clients, Pace, Start
 from tests.bench.cost import MANY, MANY_RATE
 from tests.bench.options import Options
 from tests.bench.reference import Reference, ReferenceProcess
 from tests.bench.results import Result, Unit
-from tests.bench.serving import Serving, serving
+from tests.bench.serving import SETTLE_S, Serving, serving
 
 _SECONDS = 8
 _PROBES = Pace(10, _SECONDS * 200, 200, stamp=True)
 _SLOW = 100
 _GARBAGE = 4
 
-Call = tuple[Callable[..., None], tuple[Any, ...]]
 Neighbours = Callable[[Serving, Start], list[Call]]
 
 
@@ -66,7 +65,9 @@ def _measure(pace: Pace, neighbours: Neighbours = _alone) -> tuple[list[float], 
         others = neighbours(served, start)
         call = (clients.paced, (served.lines, served.daemon.port, pace, start))
         with Clients(*others) as running, Clients(call) as probes:
-            start.give(len(others) + 1)
+            start.await_clients(len(others) + 1)
+            time.sleep(SETTLE_S)
+            start.give()
             with ReferenceProcess() as reference:
                 probes.join()
                 served.wait()

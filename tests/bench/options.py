@@ -9,5 +9,5 @@ from dataclasses import dataclass
 class Options:
     """What the command line says: events of a load, and bytes of the backlog."""
 
-    events: int = 200_000
+    events: int = 300_000
     backlog_bytes: int = 200_000_000

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.bench import clients
 from tests.bench.cases import Case
 from tests.bench.checking import check_sink
+from tests.bench.clients import FULL_CHUNK, Call, Clients, Pace, Start
 from tests.bench.processes import busiest_cpu_seconds, cpu_seconds
 from tests.bench.reference import Reference, ReferenceProcess
 from tests.bench.sink import SinkProcess
@@ -22,6 +23,8 @@ from tests.e2e.daemon import Daemon
 WARM_UP = 1000
 CONNECTIONS = 4
 _PATIENCE_S = 60
+SETTLE_S = 1.0
+"""Until the daemon has accepted all connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,37 @@ class Serving:
     sent: Counter[bytes] = field(default_factory=Counter)
     latencies_ms: list[float] = field(default_factory=list)
 
-    def send(self, count: int, connections: int = CONNECTIONS, lines_per_write: int = clients.FULL_CHUNK) -> None:
+    def send(self, count: int) -> None:
         """Send events as fast as they are taken, and return once all that were ever sent are stored."""
-        self.sent += clients.sent_lines(self.lines, count, connections)
-        clients.send(self.lines, count, self.daemon.port, connections, lines_per_write)
+        self.sent += clients.sent_lines(self.lines, count, CONNECTIONS)
+        clients.send(self.lines, count, self.daemon.port, CONNECTIONS)
         self.wait()
+
+    def full_speed(self, count: int, connections: int = CONNECTIONS, lines_per_write: int = FULL_CHUNK) -> Cost:
+        """Return the cost of events that are sent as fast as they are taken."""
+        self.sent += clients.sent_lines(self.lines, count, connections)
+        start, port = Start(), self.daemon.port
+        arguments = [(self.lines, share, port, lines_per_write, start) for share in clients.shares(count, connections)]
+        return self._cost(count, start, [(clients.full_speed, given) for given in arguments])
+
+    def paced(self, pace: Pace) -> Cost:
+        """Return the cost of events that come at a rate."""
+        self.sent += clients.sent_lines(self.lines, pace.count, 1)
+        start = Start()
+        return self._cost(pace.count, start, [(clients.paced, (self.lines, self.daemon.port, pace, start))])
+
+    def _cost(self, count: int, start: Start, calls: list[Call]) -> Cost:
+        """Return what it costs to take what clients send, once they are connected, until it is stored."""
+        with Clients(*calls) as senders:
+            start.await_clients(len(calls))
+            time.sleep(SETTLE_S)
+
+            def work() -> None:
+                start.give()
+                senders.join()
+                self.wait()
+
+            return cost_of(self.daemon, count, work)
 
     def wait(self) -> None:
         """Return once all that was sent is stored; exit if nothing more comes."""
