@@ -50,6 +50,10 @@ class QueryTimeoutError(StoreError):
     """A query exceeded its time limit."""
 
 
+class QueryMemoryError(StoreError):
+    """A query needs more memory than it may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """One index: the ``day`` in its name (None if there is none), ``bytes`` on disk.

@@ -248,6 +248,7 @@ ERRORS: dict[str, tuple[str, int, int, str]] = {  # text, column, length, part o
     "too_long": ("a" * (MAX_CHARS + 5), MAX_CHARS + 1, 5, "may have 10,000"),
     "too_many_brackets": ("(" * 51, 51, 1, "more than 50 nested brackets"),
     "too_many_words": ('"' + "a " * 201 + '"', 1, 404, "too many words"),
+    "too_many_ideographs": ("東" * 201, 1, 201, "too many words"),
     "too_many_terms": ("a " * 600, 801, 1, "too many terms"),
     "too_deep": ("NOT " * 30 + "a", 105, 17, "more than 25 nested conditions"),
     "too_deep_signs": ("-" * 9000 + "a", 27, 8975, "more than 25 nested conditions"),

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from ingestd.stores.lucene.errors import query_error
 from ingestd.stores.query import QueryError
+from ingestd.stores.words import words
 
 MAX_CHARS = 10_000  # queries are written by hand
-_WORD = re.compile(r"\w+")
 
 MAX_TERMS = 200  # OpenSearch accepts 1,024 clauses, and a term makes up to five
 MAX_BRACKETS = 50
@@ -146,7 +146,7 @@ class _Lexer:
         self.terms += token.kind in {"TERM", "PHRASE", "RANGE"}
         if self.terms > 2 * MAX_TERMS:  # a field and its value are two
             raise token.error("too_many_terms", limit=MAX_TERMS)
-        if len(token.text) > MAX_TERMS and len(_WORD.findall(token.text)) > MAX_TERMS:
+        if len(token.text) > MAX_TERMS and len(words(token.text)) > MAX_TERMS:
             raise token.error("too_many_words", limit=MAX_TERMS)
 
     def phrase(self) -> QueryToken:

@@ -68,8 +68,8 @@ class _Workers:
                 self.stop.set()
             elif message["type"] == "config":
                 self.on_config(pickle.loads(base64.b64decode(message["config"])))  # noqa: S301 -- from our parent
-            elif waiting := self._waiting.pop(message.get("number", -1), None):
-                waiting.set_result(message)
+            elif (waiting := self._waiting.pop(message.get("number", -1), None)) and not waiting.done():
+                waiting.set_result(message)  # else its client has gone
 
     async def _request(self, kind: str, seconds: float) -> dict[str, Any]:
         """Send a request to the supervisor and return its response. Raises TimeoutError."""

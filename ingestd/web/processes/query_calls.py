@@ -6,6 +6,7 @@ All of it runs in the query process, so that neither a heavy query nor a large r
 from __future__ import annotations
 
 import datetime
+import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
-from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryTimeoutError, StoreError, take_missing
+from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryMemoryError, QueryTimeoutError, StoreError, take_missing
 from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.query import Query, QueryError, names_index
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
@@ -71,7 +72,11 @@ class QueryCalls:
             interrupt()
 
     def run(self, call: str, arguments: Arguments) -> QueryResponse:
-        """Return the response to a call; expected errors are in it. Raises MemoryError, KeyError."""
+        """Return the response to a call; expected errors are in it. Raises KeyError.
+
+        Raises:
+            MemoryError: The process has no more memory, or what it has left cannot be relied on.
+        """
         started = time.monotonic()
         try:
             document = self._calls[call](arguments)
@@ -83,8 +88,12 @@ class QueryCalls:
         except QueryTimeoutError as error:
             return error_response(504, str(error))
         except StoreError as error:
+            if is_out_of_memory(error) or is_out_of_memory(error.__cause__):
+                raise MemoryError from error
             return error_response(503, str(error))
         except OSError as error:
+            if is_out_of_memory(error):
+                raise MemoryError from error
             return error_response(503, f"the data folder cannot be read: {error.strerror or error}")
         if len(document) > 2 * MAX_PAGE_BYTES:
             return error_response(503, "the response is too large; request fewer values, or a field with shorter ones")
@@ -214,6 +223,15 @@ class QueryCalls:
             self._opened, self._data_dir, self._retention, self._action_settings, clients, arguments["lang"]
         )
         return dumps(document)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error comes from the memory limit of the process or of DuckDB."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # DuckDB is not imported for its class; Python has none for a thread that cannot get its stack.
+    known = type(error).__name__ == "OutOfMemoryException" or str(error) == "can't start new thread"
+    return known or isinstance(error, QueryMemoryError | MemoryError)
 
 
 def _folded(counts: dict[str, int], kept: set[str]) -> dict[str, int]:

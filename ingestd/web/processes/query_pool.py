@@ -14,7 +14,7 @@ from pathlib import Path
 from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
-from ingestd.web.processes.query_process import FAILED_EXIT_CODE, TOO_MUCH_MEMORY
+from ingestd.web.processes.query_process import FAILED_EXIT_CODE, OUT_OF_MEMORY, TOO_MUCH_MEMORY
 from ingestd.web.processes.query_worker import ProcessEndedError, QueryWorker
 
 log = get_logger(__name__)
@@ -29,6 +29,9 @@ _INTERRUPT_TIMEOUT_S = 0.3
 
 _KILL_DELAY_S = 0.5
 """A process is killed this long after its query's timeout: the store has the same limit, and mostly ends it itself."""
+
+_HEAVY = (500, 504)
+"""What a process answers that failed, or that ran out of time."""
 
 _FOLDER = "query-tmp"
 
@@ -142,7 +145,10 @@ class QueryPool:
             return self._failure(error)
         if response.status == 500:
             log.error("a query failed", response=response.body.decode())
-        self._keep(worker)
+        if response.status in _HEAVY or response == OUT_OF_MEMORY:
+            self._replace(worker)  # it may not have given back its memory, and fail with the next query
+        else:
+            self._keep(worker)
         return response
 
     def _failure(self, error: BaseException) -> QueryResponse:

@@ -28,13 +28,14 @@ from ingestd.web.processes.protocol import (
     read_message,
     write_response,
 )
-from ingestd.web.processes.query_calls import QueryCalls
+from ingestd.web.processes.query_calls import QueryCalls, is_out_of_memory
 
 TOO_MUCH_MEMORY = "the query needs too much memory; choose a shorter time range, or raise query_memory"
 
 FAILED_EXIT_CODE = os.EX_SOFTWARE
 
-_TOO_MUCH_MEMORY = error_response(503, TOO_MUCH_MEMORY)
+OUT_OF_MEMORY = error_response(503, TOO_MUCH_MEMORY)
+"""The response to a query for which the memory of the process does not suffice."""
 
 _NICE = 10
 _OVERHEAD_BYTES = 384 << 20
@@ -55,7 +56,7 @@ def main() -> None:
         """Send the reason to whoever waits, and exit: without one of its threads the process would hang."""
         reason = f"the query process failed: {type(error).__name__}: {error}"
         try:
-            respond(_TOO_MUCH_MEMORY if isinstance(error, MemoryError) else error_response(500, reason))
+            respond(OUT_OF_MEMORY if is_out_of_memory(error) else error_response(500, reason))
         finally:
             os._exit(FAILED_EXIT_CODE)
 
@@ -81,9 +82,9 @@ def _serve(
 def _run(calls: QueryCalls, request: dict[str, Any]) -> QueryResponse:
     try:
         return calls.run(request["call"], request["arguments"])
-    except MemoryError:
-        return _TOO_MUCH_MEMORY
     except Exception as error:  # noqa: BLE001 -- goes to the client; the next query may succeed
+        if is_out_of_memory(error):
+            return OUT_OF_MEMORY
         return error_response(500, f"the query failed: {type(error).__name__}: {error}")
 
 

@@ -12,8 +12,25 @@ import pytest
 from ingestd.supervisor.processes.channel import Channel
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD
-from ingestd.web.processes.http_process import run_http_process
+from ingestd.web.processes.http_process import _Workers, run_http_process
 from tests.waiting import WAIT_SECONDS
+
+
+async def test_an_answer_to_a_client_that_has_gone() -> None:
+    """Its request is cancelled, and the answer comes before that is noticed: the process goes on."""
+    ours, theirs = Channel.pair()
+    with closing(ours), closing(theirs):
+        workers = _Workers(theirs, None)
+        asked = asyncio.create_task(workers.reload())
+        await asyncio.sleep(0)
+        [future] = workers._waiting.values()
+        future.cancel()
+        ours.send({"type": "reloaded", "number": 0, "error": "", "text": ""})
+        workers.receive()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert not workers.failed
+
 
 CASES: list[tuple[str, Callable[[Channel], None], int, bool]] = [  # id, what the supervisor does, exit code, logged
     ("stop", lambda channel: channel.send({"type": "stop"}), 0, False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import errno
 import os
 import signal
 import subprocess
@@ -14,14 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
+from ingestd.stores.base import QueryMemoryError
 from ingestd.stores.local import store_root
 from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
+from ingestd.web.processes.query_calls import is_out_of_memory
 from ingestd.web.processes.query_pool import QueryPool
 from tests import processes
 from tests.waiting import WAIT_SECONDS, eventually
@@ -189,6 +193,33 @@ async def test_processes_start_ahead_of_need(make: Make) -> None:
 async def test_memory_of_the_database_is_bounded(make: Make) -> None:
     answer = await make(memory=1 << 20).run("top", {**SEARCH, "field": "message", "n": 10})
     assert (answer.status, "too much memory" in message(answer)) == (503, True)
+
+
+async def test_a_process_without_memory_is_replaced(make: Make) -> None:
+    """What it could not give back would fail the queries of others, until it ends."""
+    before, pool = children(), make(memory=1 << 20)
+    await pool.run("indices", {})
+    first = children() - before
+    assert (await pool.run("top", {**SEARCH, "field": "message", "n": 10})).status == 503
+    await eventually(lambda: not first & children())
+    assert (await pool.run("indices", {})).status == 200
+
+
+MEMORY = [  # id, error, whether it is for want of memory
+    ("python", MemoryError(), True),
+    ("duckdb", duckdb.OutOfMemoryException("Out of Memory Error: Allocation failure"), True),
+    ("store", QueryMemoryError("too much"), True),
+    ("thread", RuntimeError("can't start new thread"), True),
+    ("system", OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+    ("disk", OSError(errno.ENOSPC, "No space left on device"), False),
+    ("other", RuntimeError("a defect"), False),
+    ("none", None, False),
+]
+
+
+@pytest.mark.parametrize(("error", "expected"), [case[1:] for case in MEMORY], ids=[case[0] for case in MEMORY])
+def test_want_of_memory_is_recognized(error: Exception | None, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
 
 
 def test_memory_of_the_process_is_bounded() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestd.stores.base import QueryTimeoutError, StoreError
+from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, StoreError
 from ingestd.stores.local.files.duckdb_sql import connect
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class QuerySession:
             VanishedError: A file does not exist.
             QueryTimeoutError: The query was interrupted.
             QueryFailedError: DuckDB cannot read a file, or fails for another reason.
-            StoreError: The query needs too much memory, or no thread can be started.
+            QueryMemoryError: It needs too much memory.
+            StoreError: No thread can be started.
         """
         import duckdb  # noqa: PLC0415
 
@@ -66,7 +67,7 @@ class QuerySession:
         except duckdb.IOException as error:
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
         except duckdb.OutOfMemoryException as error:
-            raise StoreError("the query needs too much memory; choose a shorter time range") from error
+            raise QueryMemoryError("the query needs too much memory; choose a shorter time range") from error
         except RuntimeError as error:
             if str(error) == _SIGNAL_ERROR:
                 raise self._cancelled() from error

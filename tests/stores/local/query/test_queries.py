@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestd.stores.base import Bucket, Hit, QueryTimeoutError, StoreError
+from ingestd.stores.base import Bucket, Hit, QueryMemoryError, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.layout import index_folders
 from ingestd.stores.local.files.sealer import Policy, seal_once
@@ -342,7 +342,7 @@ class _FailingConnection:
 FAILURES: list[tuple[str, Exception, type[StoreError], str]] = [
     ("interrupted", duckdb.InterruptException("INTERRUPT Error: Interrupted!"), QueryTimeoutError, "was cancelled"),
     ("no_thread", RuntimeError("Resource temporarily unavailable"), StoreError, "failed: Resource temporarily"),
-    ("memory", duckdb.OutOfMemoryException("x"), StoreError, "needs too much memory"),
+    ("memory", duckdb.OutOfMemoryException("x"), QueryMemoryError, "needs too much memory"),
     ("internal", duckdb.InternalException("INTERNAL Error: x\nstack"), QueryFailedError, "failed: INTERNAL Error: x$"),
 ]
 
