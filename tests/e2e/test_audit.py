@@ -17,7 +17,7 @@ from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
 from tests.processes import send_signal
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import WAIT_SECONDS, today, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 NUMBERS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
@@ -63,6 +63,7 @@ def test_everything_at_once_over_a_restart(tmp_path: Path) -> None:
     }
     output { store { index => "%{app}" } if [n] == 5 { stdout { } } }
     """
+    today()
     for _ in range(2):
         with Daemon(tmp_path, config=config, max_line_bytes="1000") as daemon:
             daemon.send([*({"n": number, "app": "web"} for number in range(10)), b"x" * 5000, b""])

@@ -223,6 +223,7 @@ def test_a_server_that_refuses_us_is_asked_once_a_minute(tmp_path: Path) -> None
     """By one request, however many deliveries wait."""
     with StubElasticsearch(authorization="Basic right") as stub:
         running = daemon(tmp_path, stub, "manage_template => false", workers="1", queue_bytes="1MB")
+        start = time.monotonic()
         with running:
             for number in range(20):
                 running.send(EVENTS)
@@ -230,7 +231,8 @@ def test_a_server_that_refuses_us_is_asked_once_a_minute(tmp_path: Path) -> None
             running.wait_for(REFUSED)
             time.sleep(2)
             asked = len(stub.bulks())
-            assert asked <= 2  # as many requests are under way at first
-            assert len(running.said(REFUSED)) == 1
+            minutes = int(time.monotonic() - start) // 60
+            assert asked <= 2 + minutes  # as many requests are under way at first
+            assert len(running.said(REFUSED)) <= 1 + minutes
             running.kill()
     assert RETRIED not in {entry["message"] for entry in running.log()}

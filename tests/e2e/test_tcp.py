@@ -242,6 +242,27 @@ async def test_idle_connections_are_closed() -> None:
             one.close()
 
 
+async def test_a_connection_is_not_idle_while_what_came_waits_to_be_read() -> None:
+    """The process was busy with other work for longer than the timeout."""
+    async with serving() as server:
+        ours, theirs = await accepted(server)
+        ours.sendall(line(1))
+        await server.until(1)
+        reader: Any = server.running.socket_input("tcp_0")
+        [connection] = reader._connections
+        ours.sendall(line(2))
+        time.sleep(0.1)  # noqa: ASYNC251 -- the event loop stands still
+        connection.close_if_idle(0.05)
+        assert server.closed == []
+        ours.sendall(line(3))
+        assert numbers(await server.until(3)) == [1, 2, 3]
+        time.sleep(0.1)  # noqa: ASYNC251
+        connection.close_if_idle(0.05)
+        assert server.closed == ["idle"]
+        ours.close()
+        theirs.close()
+
+
 def test_max_connections_lets_the_others_wait(tmp_path: Path) -> None:
     tcp = "tcp { host => '127.0.0.1' port => 0 codec => json_lines max_connections => 2 }"
     with Daemon(tmp_path, config=f"input {{ {tcp} }} output {{ store {{ }} }}", workers="2") as daemon:

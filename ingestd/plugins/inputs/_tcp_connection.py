@@ -81,6 +81,7 @@ class TcpConnection:
         self._end_reason = "end"  # what the end of the stream means
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
+        self._seen = 0  # how much of the stream had arrived then
 
     def start(self, kept: int) -> None:
         """Start to read. Bytes before ``kept`` are in the journal; those of them still in the socket are dropped."""
@@ -154,7 +155,7 @@ class TcpConnection:
         if not size:
             self.close(self._end_reason)
             return
-        self._last_read = self._loop.time()
+        self._last_read, self._seen = self._loop.time(), self._offset + size
         if self._lines.rejected or self._lines.start_lost:
             self._drop_rest_of_line(size)
             return
@@ -384,6 +385,10 @@ class TcpConnection:
         """Close if nothing came for ``timeout`` seconds; an incomplete line is stored as the last one."""
         last = max(self._last_read, self._wakeups.resumed_at)  # while it waited for room, the client was not idle
         if self._wakeups.paused or self._loop.time() - last <= timeout:
+            return
+        arrived = self._offset + tcp_position.unread(self._sock)
+        if arrived > self._seen:  # this process was busy with other work
+            self._last_read, self._seen = self._loop.time(), arrived
             return
         self._disconnect("idle")
         if self._sock.fileno() >= 0 and not self._sink.paused:

@@ -141,6 +141,7 @@ async def test_a_query_that_takes_too_long_is_stopped(make: Make, data_dir: Path
     before, pool, pipe = children(), make(timeout_s=0.5), hang(data_dir)
     answer = await pool.run("search", SEARCH)
     hanging = children() - before
+    assert hanging
     assert (answer.status, message(answer)) == (
         504,
         "the query took more than 0.5 s; choose a shorter time range",
