@@ -168,6 +168,8 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
         assert json.loads(daemon.get("/health"))["ready"]
 
 
+DEEP_FIELD = "a." * 60 + "b"
+
 REFUSED = [  # id, path, status, in the answer
     (
         "query",
@@ -179,7 +181,11 @@ REFUSED = [  # id, path, status, in the answer
     ("number", "top?field=level&n=0", {}),
     ("field", "top", {}),
     ("field_in_query", "search?q=" + quoted("\\[a:x"), {"column": 1, "length": 3, "kind": "field_brackets"}),
-    ("deep_field_in_query", "search?q=" + quoted("a." * 60 + "b:x"), {"values": {"depth": "61", "limit": "50"}}),
+    (
+        "deep_field_in_query",
+        "search?q=" + quoted(f"{DEEP_FIELD}:x"),
+        {"values": {"text": DEEP_FIELD, "depth": "61", "limit": "50"}},
+    ),
     ("bars", f"histogram?seconds=1&{RANGE}", {}),
     ("cursor", "search?after=nonsense", {}),
     ("tail_query", "tail?q=" + quoted("level:("), {"column": 7}),
