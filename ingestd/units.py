@@ -210,3 +210,22 @@ YES_NO = Kind("yes | no", _yes_no, lambda value: "yes" if value else "no")
 ADDRESS = Kind("HOST:PORT or off", _address, lambda value: "off" if value is None else str(value))
 SIZE = Kind("size", _measure(parse_size), format_size)
 DURATION = Kind("duration", _measure(parse_duration), format_duration)
+
+
+def _with_unit(kind: Kind, least: float, example: str) -> Kind:
+    """Return a kind whose amounts need a unit: a plain number below ``least`` that is not 0 has forgotten it."""
+
+    def read(value: Any) -> Any:
+        amount = kind.parse(value)
+        if 0 < amount < least and not re.search("[A-Za-z]", str(value)):
+            raise ValueError(f"expected {example} with its unit, found {_toml(value)}")
+        return amount
+
+    return Kind(kind.name, read, kind.show)
+
+
+AGE = _with_unit(DURATION, _SECONDS["d"], "a duration such as 30d")
+"""How long logs stay: days. 30 would be 30 seconds."""
+
+SPACE = _with_unit(SIZE, _BYTES["mib"], "a size such as 200GB")
+"""How much space logs take."""

@@ -106,6 +106,16 @@ WRONG = [  # id, file, environment, flags, what the error says
     ("unknown_table", "[bach]\nmax_bytes = 1", {}, {}, "{file}:1: error: unknown setting 'bach'"),
     ("no_table", "batch = 3", {}, {}, "{file}:1: error: expected a table [batch]"),
     ("type", "port = true", {}, {}, "{file}:1: error: port: expected a port, 0 to 65535, found true\n  help: Port"),
+    (
+        "age_without_unit",
+        "[retention]\nmax_age = 30",
+        {},
+        {},
+        "{file}:2: error: retention.max_age: expected a duration such as 30d with its unit, found 30\n",
+    ),
+    ("age_as_text", "late = '365'", {}, {}, "{file}:1: error: late: expected a duration such as 30d with its unit"),
+    ("days_of_restored", "", {"INGESTD_RESTORE_KEEP": "7"}, {}, "expected a duration such as 30d with its unit"),
+    ("space_without_unit", "[retention]\nmax_bytes = 200", {}, {}, "expected a size such as 200GB with its unit"),
     ("not_a_table", "port = {{ a = 1 }}", {}, {}, "{file}:1: error: port: expected a port"),
     ("toml", "port = 1\nhost =", {}, {}, "{file}:2:7: error: Invalid value\n    2 | host =\n      |       ^"),
     (

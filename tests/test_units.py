@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from ingestd.units import (
     ADDRESS,
+    AGE,
     DURATION,
     PATH,
     PORT,
     SIZE,
+    SPACE,
     TEXT,
     URL,
     ZONE,
@@ -52,9 +54,17 @@ def test_parse(parse: Callable[[str], Any], text: str, expected: Any) -> None:
     assert parse(text) == expected
 
 
+def test_amounts_whose_unit_cannot_be_forgotten() -> None:
+    """Plain numbers are seconds and bytes, as in other programs, but nobody keeps logs for 30 s or in 200 bytes."""
+    assert (AGE.parse("30s"), AGE.parse(0), AGE.parse(2_592_000), AGE.parse("30d")) == (30, 0, 30 * 86400, 30 * 86400)
+    assert (SPACE.parse("200B"), SPACE.parse(0), SPACE.parse("200000000000")) == (200, 0, 200 * 10**9)
+
+
 BAD: list[tuple[str, Callable[[str], Any], str]] = [
     *(("size", parse_size, text) for text in ("", "x", "-1", "1XB", "1 2", "1e3", "KiB")),
     *(("duration", parse_duration, text) for text in ("", "-1s", "1y", "1h30m", "s")),
+    *(("age", AGE.parse, text) for text in ("30", "0.5", "86399", "")),
+    *(("space", SPACE.parse, text) for text in ("200", "1048575")),
     *(("address", parse_address, text) for text in ("", "9600", ":9600", "host:", "host:x", "h:65536", "::1:9600")),
 ]
 

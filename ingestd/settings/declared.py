@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 
 from ingestd.units import (
     ADDRESS,
+    AGE,
     COUNT,
     DURATION,
     PATH,
     PORT,
     SIZE,
+    SPACE,
     TEXT,
     URL,
     YES_NO,
@@ -68,7 +70,7 @@ def _duration_or(*words: str) -> Kind:
     def parse(value: Any) -> float | str:
         if value in words:
             return str(value)
-        duration: float = DURATION.parse(value)
+        duration: float = AGE.parse(value)
         return duration
 
     def show(value: float | str) -> str:
@@ -145,14 +147,16 @@ class RetentionSettings:
     index: str = setting("logstash-*", TEXT, "Pattern of the indices to back up and delete; all others are left alone.")
     max_age: float = setting(
         30 * 86400.0,
-        DURATION,
+        AGE,
         "How long an index stays after its day, in whole days; 0: forever. The default applies to the built-in store "
         "only: nothing is deleted from Elasticsearch unless this is set.",
     )
-    max_bytes: int = setting(0, SIZE, "Total size of all indices; beyond it the oldest are deleted. 0: no limit.")
+    max_bytes: int = setting(0, SPACE, "Total size of all indices; beyond it the oldest are deleted. 0: no limit.")
     max_indices: int = setting(0, COUNT, "Number of indices; beyond it the oldest are deleted. 0: no limit.")
     keep_free: int = setting(
-        0, SIZE, "Free disk space to keep for the built-in store: below it the oldest indices are deleted. 0: no limit."
+        0,
+        SPACE,
+        "Free disk space to keep for the built-in store: below it the oldest indices are deleted. 0: no limit.",
     )
 
 
@@ -171,7 +175,7 @@ class BackupSettings:
 class RestoreSettings:
     """The table ``restore``."""
 
-    keep: float = setting(7 * 86400.0, DURATION, "How long retention spares a restored index.")
+    keep: float = setting(7 * 86400.0, AGE, "How long retention spares a restored index.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,17 @@ from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.lifecycle import Lifecycle, PruneResult
 from ingestd.lifecycle.scheduler import free_bytes
 from ingestd.settings import Settings
-from ingestd.units import COUNT, DURATION, SIZE, round_size
+from ingestd.units import AGE, COUNT, SPACE, round_size
 
 _RULES = {"max_age": "max_age", "max_size": "max_bytes", "max_indices": "max_indices", "keep_free": "keep_free"}
 """The rule of each option."""
 
 
 @click.command()
-@click.option(
-    "--max-age", type=Value(DURATION), help="Delete indices whose day ended longer ago than this, such as 30d."
-)
-@click.option("--max-size", type=Value(SIZE), help="Delete the oldest until the total is at most this, such as 20GB.")
+@click.option("--max-age", type=Value(AGE), help="Delete indices whose day ended longer ago than this, such as 30d.")
+@click.option("--max-size", type=Value(SPACE), help="Delete the oldest until the total is at most this, such as 20GB.")
 @click.option("--max-indices", type=Value(COUNT), help="Delete the oldest until at most this many are left.")
-@click.option("--keep-free", type=Value(SIZE), help="Delete the oldest until this much disk space is free.")
+@click.option("--keep-free", type=Value(SPACE), help="Delete the oldest until this much disk space is free.")
 @click.option("--index", "pattern", help="Pattern of the indices to consider.  [default: setting retention.index]")
 @click.option("--dry-run", is_flag=True, help="Delete nothing; say what would be deleted.")
 @json_option

@@ -194,7 +194,7 @@ def _to_backup_error(error: Exception, repository: Repository) -> BackupError:
             f"{subject} denies access{reason}: check the credentials and their permissions"
         )
     if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
-        return BackupError(f"{subject} does not exist{reason}")
+        return BackupError(f"{subject} does not exist{reason}; create it first")
     if getattr(error, "errno", None) == errno.EROFS or "(os error 30)" in str(error):  # the latter from Rust
         text = f"{subject} is read-only for this process; its systemd unit needs ReadWritePaths={location}"
         return RepositoryUnavailableError(text)
