@@ -136,6 +136,7 @@ class Daemon:
     def log(self) -> list[dict[str, Any]]:
         """Return the entries of its log so far."""
         *whole, _unfinished = self.log_file.read_text().split("\n")
+        assert all(line.startswith("{") for line in whole), "\n".join(whole)  # a traceback is none
         return [json.loads(line) for line in whole]
 
     def said(self, message: str) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ def test_reload_of_settings(daemon: OwnCode) -> None:
     assert (code, text) == (0, f"reload: every process runs the new config; {expected}\n")
     [warning] = daemon.said("some settings have changed that take effect at a restart or an upgrade")
     assert warning["settings"] == "index_timezone"
-    assert json.loads(daemon.get("/api/status"))["workers"] == {"running": 3, "wanted": 3}
+    assert json.loads(daemon.get("/api/status"))["workers"] == {"running": 3, "replacing": 0, "wanted": 3}
     daemon.send([b"x" * 101])
     daemon.wait_for_metric("ingestd_dead_letter_events_total", 1)
     daemon.settings_file.write_text("worker = 3\n")

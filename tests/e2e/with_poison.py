@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ingestd.cli.main import main
-from ingestd.plugins.outputs import _bulk
 from ingestd.plugins.outputs.file import FileOutput
 from ingestd.plugins.outputs.stdout import Stdout
+from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.local.files.writer import LocalWriter
 
 
@@ -27,5 +27,5 @@ if __name__ == "__main__":
     poison(LocalWriter, "append")
     poison(FileOutput, "_file")
     poison(Stdout, "_write")
-    poison(_bulk, "bulk_body")
+    poison(ElasticClient, "bulk")
     main()
