@@ -110,6 +110,22 @@ def test_what_the_supervisor_and_the_workers_do_not_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     tops = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "uvloop" in tops, "the workers share it"
     heavy = {"aiohttp", "duckdb", "elastic_transport", "elasticsearch", "obstore", "prometheus_client", "regex"}
     assert "ingestd" in tops
     assert not tops & heavy
+
+
+def test_what_all_processes_need_is_imported_once_before_they_are_forked() -> None:
+    program = (
+        "import sys\n"
+        "from ingestd.app.daemon import make_plan\n"
+        "from ingestd.app.pipelines import default_config\n"
+        "from ingestd.settings import Settings\n"
+        "settings = Settings(elasticsearch='http://127.0.0.1:9')\n"
+        "plan = make_plan(settings, {'main': default_config(settings)})\n"
+        "assert 'elasticsearch' not in sys.modules, 'before it listens'\n"
+        "plan.preload()\n"
+        "assert {'aiohttp', 'elasticsearch'} <= sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

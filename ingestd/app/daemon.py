@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline
@@ -19,7 +20,7 @@ from ingestd.logs import get_logger
 from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
-from ingestd.plugins.interfaces import SocketInput
+from ingestd.plugins.interfaces import Preloads, SocketInput
 from ingestd.settings import Settings, reloaded, remember_zone, stored_zone_path
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
@@ -116,12 +117,20 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
         workers=workers,
         journals=_journals(settings),
         worker_main=work,
+        preload=partial(_preload, pipelines),
         http_main=serve if settings.http is not None else None,
         http_config=dashboard,
         fingerprint=lambda: _fingerprint(configs),
         watchdog_seconds=settings.watchdog_timeout,
         watch=settings.watch,
     )
+
+
+def _preload(pipelines: Mapping[str, Pipeline]) -> None:
+    outputs = [built.output for pipeline in pipelines.values() for route in pipeline.routes for built in route]
+    for output in outputs:
+        if isinstance(output, Preloads):
+            output.preload()
 
 
 def _fingerprint(configs: Configs) -> object:

@@ -25,6 +25,11 @@ Replacement: TypeAlias = str | Callable[[Match], str]
 WORK_LIMIT = 2_000_000
 
 
+_SAFETIES: dict[str, Safety] = {}
+"""By the translated pattern, in which groups have no names: patterns of a config often differ in names only."""
+_MAX_SAFETIES = 512
+
+
 @dataclass(frozen=True)
 class CompiledPattern:
     """A pattern compiled for ``re``; ``fast`` is None if only ``regex`` can compile it."""
@@ -35,7 +40,12 @@ class CompiledPattern:
     @cached_property
     def safety(self) -> Safety:
         """How the pattern can backtrack; computed on first use, within milliseconds."""
-        return analyse(self.translation.tree)
+        source = self.translation.source
+        if source not in _SAFETIES:
+            if len(_SAFETIES) >= _MAX_SAFETIES:
+                _SAFETIES.clear()
+            _SAFETIES[source] = analyse(self.translation.tree)
+        return _SAFETIES[source]
 
     @cached_property
     def required(self) -> str:

@@ -194,6 +194,14 @@ class SkipsRepeats(Protocol):
 
 
 @runtime_checkable
+class Preloads(Protocol):
+    """An output that needs a lot of code, which all processes can share."""
+
+    def preload(self) -> None:
+        """Import it: called in the supervisor, once it listens and before it forks workers."""
+
+
+@runtime_checkable
 class WithRetries(Protocol):
     """An output that tries again inside of ``deliver`` what waiting may heal."""
 

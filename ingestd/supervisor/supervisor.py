@@ -140,7 +140,7 @@ class Supervisor:
         return self._exit_code
 
     def _loop(self) -> None:
-        share_memory()
+        share_memory(self._plan.preload)
         for name in self._process_names():
             self._children.start(name)
         while not self._state.final or self._children.running() or self._children.starting:
@@ -313,7 +313,7 @@ class Supervisor:
             config = base64.b64encode(pickle.dumps(plan.http_config)).decode()
             self._send_http({"type": "config", "config": config})
         self._plan = self._watcher.plan = plan
-        share_memory()
+        share_memory(self._plan.preload)
         self._children.watchdog_seconds = plan.watchdog_seconds
         log.info("the new config is valid and is being applied", cause=cause)
         if plan.needs_restart:

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingestd.grok import engine
 from ingestd.grok.compile import Capture, compile_grok, compile_regex
 from ingestd.grok.engine import max_fast_length
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import PatternLibrary, load_library, parse_patterns
+from ingestd.grok.nodes import ParsedRegex
+from ingestd.grok.parser import parse
+from ingestd.grok.proof.safety import Safety, analyse
 
 LIBRARY = load_library()
 
@@ -143,6 +147,25 @@ def test_exponential_pattern_never_runs_on_re() -> None:
     assert caught.value.limit_s == 0.05
     with pytest.raises(GrokTimeoutError):
         matcher.sub("x", "a" * 40 + "cb")
+
+
+def test_patterns_that_differ_in_names_only_are_proven_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed: list[ParsedRegex] = []
+
+    def counted(tree: ParsedRegex) -> Safety:
+        analysed.append(tree)
+        return analyse(tree)
+
+    monkeypatch.setattr(engine, "analyse", counted)
+    monkeypatch.setattr(engine, "_SAFETIES", {})
+    patterns = [f"(?<a{n}>x+) (?<b>y) \\k<a{n}>" for n in range(9)] + [
+        "(?<b>x+) (?<a>y) \\k<a>",
+        "(?:x+)+z",
+        "(?:x+)+z",
+    ]
+    safeties = [compile_regex(pattern).safety for pattern in patterns]
+    assert len(analysed) == 3
+    assert safeties == [analyse(parse(pattern)) for pattern in patterns]
 
 
 def test_replacing_all_may_be_slower_than_finding_one() -> None:

@@ -27,7 +27,7 @@ from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix, spliced_body
-from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.client import ElasticClient, import_official_client
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE
@@ -128,6 +128,10 @@ class ElasticsearchOutput:
         )
         self._full_indices = FullIndices(self._client, context.plugin_id)
         self._tasks = BackgroundTasks(f"output {context.plugin_id}")
+
+    def preload(self) -> None:
+        """Import the official client; see ``Preloads``."""
+        import_official_client()
 
     async def open(self) -> None:
         """Connect in the background: an absent server delays delivery, not the start.

@@ -39,6 +39,8 @@ class Plan:
     """What the HTTP process shows; another one is sent to it, pickled."""
     needs_restart: tuple[str, ...] = ()
     """Settings that have changed, but not for this plan: they take effect at a restart or an upgrade."""
+    preload: Callable[[], None] = lambda: None
+    """Imports what the processes share: called once the listeners are there, before processes are forked."""
 
     @property
     def applied(self) -> str:

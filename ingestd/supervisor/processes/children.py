@@ -86,8 +86,12 @@ def pause_before_next(code: int, lived: float, failures: int) -> float:
     return min(pause, _PAUSE_AFTER_KILL if code == -signal.SIGKILL else _LONGEST_PAUSE)
 
 
-def share_memory() -> None:
-    """Prepare for forks: what exists now stays shared with the children, as their garbage collectors leave it alone."""
+def share_memory(preload: Callable[[], None]) -> None:
+    """Prepare for forks: what exists then stays shared with the children, as their garbage collectors leave it alone.
+
+    ``preload`` imports what several of them need.
+    """
+    preload()
     if gc.get_freeze_count():  # what an earlier plan left is freed
         gc.unfreeze()
         gc.collect()
