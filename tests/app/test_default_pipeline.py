@@ -23,8 +23,12 @@ DATE = "28/Nov/2026:10:00:00 +0900"
 
 def documents(*records: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
     """Return what the default pipeline makes of records."""
+    return documents_of(b"".join(json.dumps(record).encode() + b"\n" for record in records), **settings)
+
+
+def documents_of(data: bytes, **settings: Any) -> list[dict[str, Any]]:
+    """Return what the default pipeline makes of lines."""
     pipeline = compile_pipeline(default_config(Settings(**settings)), BuildContext())
-    data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
     chunk = Chunk("tcp_0", "s", {}, 0, RECEIVED_NS, 0, data)
     table = pipeline.inputs[0].codec.decode(chunk)
     [rows] = pipeline.process(table, None, RECEIVED_NS, Tally())
@@ -61,11 +65,35 @@ def test_visit(message: str, client: str | None) -> None:
     assert found.get("client_ip") == client
 
 
+RAW = "/search?q=서울+책"
+OLD_BROWSERS = [  # id, line as the server writes it if the client sends raw bytes
+    (
+        "uwsgi",
+        "[pid: 12|app: 0|req: 4/9] 192.0.2.5 () {40 vars in 741 bytes} [Sat Nov 28 10:00:00 2026] GET "
+        f"{RAW} => generated 2566 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)",
+    ),
+    ("uwsgi_log_format", f'192.0.2.5 - - [{DATE}] "GET {RAW} HTTP/1.1" 200 5 "-" "UA" 4512'),
+    ("syslog", f'<190>Nov 28 10:00:00 web nginx: 192.0.2.5 - - [{DATE}] "GET {RAW} HTTP/1.1" 200 5 "-" "UA"'),
+    ("nginx_json", f'{{"remote_addr": "192.0.2.5", "request": "GET {RAW} HTTP/1.1", "status": "200"}}'),
+]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "cp949"])
+@pytest.mark.parametrize("line", [row[1] for row in OLD_BROWSERS], ids=[row[0] for row in OLD_BROWSERS])
+def test_what_old_browsers_send(line: str, charset: str) -> None:
+    found, after = documents_of(line.encode(charset) + b"\n" + json.dumps(record("after")).encode() + b"\n")
+    assert (found["visit"], found["search_word"], found["client_ip"]) == (True, "서울 책", "192.0.2.5")
+    assert "\\x" not in found["message"]
+    assert after["message"] == "after"
+
+
 NO_VISITS = [  # id, record
     ("bot", record(rf'192.0.2.5 - - [{DATE}] "\x03\x00\x00/*\xE0Cookie: mstshash=x" 400 150 "-" "-"')),
     ("bad_version", record("code 400, message Bad request version ('\u00c0\\x13')")),
     ("urllib3", record(f'https://api.example.com:443 "GET /v1/x?q={SEOUL} HTTP/1.1" 200 537')),
     ("by_logger", record(f'"GET /v1/x?q={SEOUL} HTTP/1.1" 200 537', logger_name="urllib3.connectionpool")),
+    ("quoted", record(f'user said "GET /search?q={SEOUL} HTTP/1.1" 200 5')),
+    ("quoted_in_json", record(json.dumps({"log": f'192.0.2.5 - - [{DATE}] "GET /search?q={SEOUL} HTTP/1.1" 200 5'}))),
     ("rest_framework", record("x", request=f"<rest_framework.request.Request: GET '/search?q={SEOUL}'>")),
 ]
 
