@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
 
 _BYTES = {"": 1, "b": 1} | {
     unit: factor
@@ -62,7 +62,7 @@ def parse_address(text: str) -> Address:
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     whole = colon and host and (bracketed or ":" not in host)
-    if not whole or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535:
+    if not whole or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError(f"expected HOST:PORT such as 127.0.0.1:9600, found {text!r}")
     return Address(host, int(port))
 
@@ -160,13 +160,13 @@ def _yes_no(raw: Any) -> bool:
 
 
 def _count(raw: Any) -> int:
-    if isinstance(raw, bool) or not re.fullmatch(r"\d{1,4}", str(raw)):
+    if isinstance(raw, bool) or not re.fullmatch(r"[0-9]{1,4}", str(raw)):
         raise ValueError(f"expected a whole number, 0 to 9999, found {raw!r}")
     return int(raw)
 
 
 def _port(value: Any) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}", str(value)) or int(value) > 65535:
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,5}", str(value)) or int(value) > 65535:
         raise ValueError(f"expected a port, 0 to 65535, found {_toml(value)}")
     return int(value)
 

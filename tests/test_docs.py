@@ -64,6 +64,12 @@ def test_examples_of_pipelines(block: str) -> None:
     assert [str(error) for error in inspect(parse_string(block, {}))] == []
 
 
+@pytest.mark.parametrize("block", blocks("ini"))
+def test_values_of_units_have_no_comments_after_them(block: str) -> None:
+    """To systemd they would be a part of the value (systemd.syntax(7))."""
+    assert [line for line in block.splitlines() if re.match(r"\w+=.*\s[#;]", line)] == []
+
+
 def python_block(page: str, text: str) -> dict[str, Any]:
     """Run the Python block of a page that holds ``text``; return the names it defines."""
     found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)

@@ -61,8 +61,8 @@ def test_amounts_whose_unit_cannot_be_forgotten() -> None:
 
 
 BAD: list[tuple[str, Callable[[str], Any], str]] = [
-    *(("size", parse_size, text) for text in ("", "x", "-1", "1XB", "1 2", "1e3", "KiB")),
-    *(("duration", parse_duration, text) for text in ("", "-1s", "1y", "1h30m", "s")),
+    *(("size", parse_size, text) for text in ("", "x", "-1", "1XB", "1 2", "1e3", "KiB", "１２", "١KiB")),
+    *(("duration", parse_duration, text) for text in ("", "-1s", "1y", "1h30m", "s", "５m")),
     *(("age", AGE.parse, text) for text in ("30", "0.5", "86399", "")),
     *(("space", SPACE.parse, text) for text in ("200", "1048575")),
     *(("address", parse_address, text) for text in ("", "9600", ":9600", "host:", "host:x", "h:65536", "::1:9600")),

@@ -17,8 +17,8 @@ from ingestd.event.timestamp import from_datetime
 from ingestd.settings import SettingsError, find_settings_file, load_settings
 from ingestd.units import parse_duration
 
-_AGO = re.compile(r"\d+(\.\d+)?\s*[a-zA-Z]+")
-_DAY = re.compile(r"(\d{4})[-.]?(\d\d)[-.]?(\d\d)")
+_AGO = re.compile(r"\d+(\.\d+)?\s*[a-zA-Z]+", re.ASCII)
+_DAY = re.compile(r"(\d{4})[-.]?(\d\d)[-.]?(\d\d)", re.ASCII)
 _EXPECTED_MOMENT = "expected 15m, 2h, 2d, 1w, today, yesterday, 2026-11-22 or 2026-11-22T14:10"
 _EXPECTED_DAY = "expected a day such as 2026-11-22, today or yesterday"
 _MAX_DAYS = 3660

@@ -4,7 +4,7 @@ import { aborted, ask, serverNow } from "./api.js";
 import { card, sum, table } from "./cards.js";
 import { h, put, svg } from "./dom.js";
 import { bytes, duration, number, rate } from "./format.js";
-import { t } from "./i18n.js";
+import { has, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { askIndices, createIndices } from "./indices.js";
 import { failure } from "./notices.js";
@@ -251,7 +251,7 @@ function deadLetters(rows) {
           t("status.dead"),
           [
             [t("status.reason"), "", (row) => row.reason],
-            [t("status.stage"), "", (row) => row.stage ?? ""],
+            [t("status.stage"), "", (row) => (has(`stage.${row.stage}`) ? t(`stage.${row.stage}`) : (row.stage ?? ""))],
             [t("status.count"), "num", (row) => number(row.count)],
           ],
           rows,

@@ -40,6 +40,7 @@ BAD = [  # id, text, what the error says
     ("too_long", "1019.05.15..2019.05.14", "more than"),
     ("open", "2019.05.15..", "expected a day"),
     ("week", "2019-W20", "expected a day"),
+    ("odd_digits", "２０１９.05.15", "expected a day"),
 ]
 
 

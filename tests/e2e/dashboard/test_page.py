@@ -127,6 +127,13 @@ class TestQueryBox:
         page.ask("level:WARNING")
         expect(page.page.locator(".query-error")).to_be_hidden()
 
+    def test_a_wrong_query_is_explained_in_the_language_of_the_page(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "q=" + quote("🙂 AND level:(ERROR"), locale="ko-KR", wait=False)
+        error = page.page.locator(".query-error")
+        expect(error).to_contain_text("괄호가 닫히지 않았습니다")
+        expect(error).to_contain_text(") 를 추가하세요")
+        expect(error.locator("mark")).to_have_text("(")
+
     def test_words_that_were_found_are_marked(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d").ask('"not found" AND level:WARNING')
         expect(page.page.locator("td mark").first).to_have_text("Not Found")
