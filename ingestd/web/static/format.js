@@ -74,14 +74,14 @@ export function readableMessage(text, event) {
 
 /** Return percent escapes decoded, from UTF-8 or else CP949; `written` if they are not printable text. */
 function decoded(written, escapes) {
-  const bytes = Uint8Array.from(escapes.matchAll(/[0-9a-f]{2}/gi), ([byte]) => parseInt(byte, 16));
-  const text = decodedIn("utf-8", bytes) ?? decodedIn("euc-kr", bytes) ?? "";
+  const data = Uint8Array.from(escapes.matchAll(/[0-9a-f]{2}/gi), ([byte]) => parseInt(byte, 16));
+  const text = decodedIn("utf-8", data) ?? decodedIn("euc-kr", data) ?? "";
   return /\P{ASCII}/u.test(text) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text) ? text : written;
 }
 
-function decodedIn(charset, bytes) {
+function decodedIn(charset, data) {
   try {
-    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(data);
   } catch {
     return undefined;
   }
