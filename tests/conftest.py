@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # How long something takes says nothing on a machine that is busy with other work.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("patient"), max_examples=20)
 settings.load_profile("patient")
 
 _SHARED_MEMORY, _ENOUGH_BYTES = Path("/dev/shm"), 8 << 30
@@ -68,12 +69,15 @@ _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
-    text = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
-    parser.addoption("--fast", action="store_true", help=text)
+    kills = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
+    cases = "Properties are tried with 20 random cases instead of 100."
+    parser.addoption("--fast", action="store_true", help=f"{kills} {cases}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Remove what is left of test runs that were killed."""
+    """Choose how many random cases are tried, and remove what is left of test runs that were killed."""
+    if config.getoption("fast"):
+        settings.load_profile("fast")
     mark_processes()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         remove_leftovers()

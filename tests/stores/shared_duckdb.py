@@ -1,17 +1,21 @@
-"""One DuckDB for tests that run many queries: the fixture ``shared_duckdb``.
+"""One DuckDB for tests that run many queries or seal often: the fixture ``shared_duckdb``.
 
-A store opens a DuckDB for each call, which takes longer than most queries of tests; that it does is tested elsewhere.
+A store opens a DuckDB for each call, and the sealer one for each file. That takes longer than most queries of tests;
+that they do is tested elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
 from unittest import mock
 
 import duckdb
 import pytest
 
+from ingestd.stores.local.files import parquet
+from ingestd.stores.local.files.duckdb_sql import connect
 from ingestd.stores.local.query.engine import Engine
 
 _connect = Engine._connect
@@ -21,12 +25,14 @@ class SharedDuckDB:
     """Opened when it is used first, one for each bound of memory and threads."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
+        self._opened: dict[object, duckdb.DuckDBPyConnection] = {}
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Let all stores use it, each call with a connection of its own."""
-        with mock.patch.object(Engine, "_connect", lambda engine: self._cursor(engine)):  # noqa: PLW0108 - a method
+        """Let all stores and sealers use it, each call with a connection of its own."""
+        with ExitStack() as patches:
+            patches.enter_context(mock.patch.object(Engine, "_connect", lambda engine: self._query(engine)))  # noqa: PLW0108
+            patches.enter_context(mock.patch.object(parquet, "connect", self._seal))
             yield
 
     def close(self) -> None:
@@ -34,12 +40,18 @@ class SharedDuckDB:
         for opened in self._opened.values():
             opened.close()
 
-    def _cursor(self, engine: Engine) -> duckdb.DuckDBPyConnection:
-        bounds = (engine._memory_bytes, engine._threads)
-        if bounds not in self._opened:
-            self._opened[bounds] = _connect(engine)
-            self._opened[bounds].execute("SET enable_external_file_cache = false")  # each call reads the files anew
-        return self._opened[bounds].cursor()
+    def _query(self, engine: Engine) -> duckdb.DuckDBPyConnection:
+        return self._cursor((engine._memory_bytes, engine._threads), lambda: _connect(engine))
+
+    def _seal(self, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        bounds = {name: value for name, value in config.items() if name != "temp_directory"}
+        return self._cursor(tuple(bounds.items()), lambda: connect(bounds))
+
+    def _cursor(self, key: object, opened: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+        if key not in self._opened:
+            self._opened[key] = opened()
+            self._opened[key].execute("SET enable_external_file_cache = false")  # each call reads the files anew
+        return self._opened[key].cursor()
 
 
 @pytest.fixture(scope="session")

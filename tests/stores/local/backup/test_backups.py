@@ -18,6 +18,8 @@ from ingestd.stores.local.files.writer import LocalWriter
 from ingestd.stores.local.query.store import LocalStore
 from ingestd.stores.query import Query
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 INDEX = "logstash-2019.05.15"
 NOW = datetime.datetime(2019, 5, 16, 0, 10, tzinfo=datetime.UTC)
 

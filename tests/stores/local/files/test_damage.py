@@ -18,6 +18,8 @@ from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_on
 from ingestd.stores.query import Query
 from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 INDEX, OTHER = "logstash-2026.11.22", "logstash-2026.11.23"
 NOW = Policy(idle_s=0)
 JOIN = Policy(idle_s=0, small_files=1)
