@@ -98,6 +98,8 @@ def parse_access_lines(texts: Sequence[Any]) -> list[AccessLine]:
 
     Those of Django's runserver are found at once, which takes half the time.
     """
+    if not texts:
+        return []
     try:
         lines = _QUOTED_LINES("\n".join(texts))
     except TypeError:  # not all of them are texts

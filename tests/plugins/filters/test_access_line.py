@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.filters._ruby import inspect_text
-from ingestd.protocols.access_lines import parse_access_line
+from ingestd.protocols.access_lines import parse_access_line, parse_access_lines
 from tests.plugins.filters.tables import RECEIVED_NS, Case, build, check
 
 PATH = "/search?q=%EC%84%9C%EC%9A%B8"
@@ -664,6 +664,17 @@ def test_any_text_is_read(text: str) -> None:
     event: dict[str, Any] = {"message": text, "request": text}
     build("access_line")(event)
     assert event["message"] == text
+
+
+lines = st.lists(st.sampled_from([*PIECES, "\n", f'"{FULL}" 200 5']) | st.text(max_size=5), max_size=6).map("".join)
+
+
+@given(st.lists(lines | st.none() | st.integers(), max_size=5))
+def test_many_lines_at_once(texts: list[Any]) -> None:
+    """Each text counts as it does alone, those with several lines and values that are no text among them."""
+    expected = [parse_access_line(text) if isinstance(text, str) else None for text in texts]
+    found = [(*line[:4], line[4] or None) if line[0] else None for line in parse_access_lines(texts)]
+    assert found == expected
 
 
 json_values = st.recursive(
