@@ -299,6 +299,22 @@ async def test_stop_reads_what_the_kernel_holds() -> None:
     assert len(server.memory.documents) == 5 * 2001 + 1000
 
 
+async def test_a_stop_does_not_cut_a_line_whose_end_is_on_its_way() -> None:
+    async with serving() as server:
+        ours, theirs = await accepted(server)
+        ours.sendall(line(1))
+        await server.until(1)
+        ours.sendall(b'{"n":')
+        server.running.stop_inputs("drain")
+        for _ in range(10):  # meanwhile it is read for the first time
+            await asyncio.sleep(0)
+        ours.sendall(b"2}\n")
+        await server.stop()
+        ours.close()
+        theirs.close()
+    assert numbers(server.memory.documents) == [1, 2]
+
+
 async def test_a_stop_that_leaves_half_lines() -> None:
     """Whoever reads the connection next finds them in it."""
     async with serving() as server:

@@ -320,27 +320,30 @@ class TcpConnection:
         """Read what has arrived, then close; returns how many bytes are left unread in the kernel.
 
         ``deadline``, on the loop's clock: when to give up waiting for room. A client that never stops sending does
-        not get as long.
+        not get as long. A line without a line end is the last one only if nothing has arrived for a moment: its end may
+        be on its way.
         """
         self._wakeups.stop()
-        until = self._loop.time() + _SENDING_SECONDS
+        until, quiet = self._loop.time() + _SENDING_SECONDS, False
         while self._sock.fileno() >= 0:
             if self._sink.paused:
                 paused = self._loop.time()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._sink.wait_until_resumed(), max(deadline - paused, 0))
                 until += self._loop.time() - paused
-            before = self._offset
+            before, seen = self._offset, self._seen
             try:
-                self._read(woken=False, last=half_lines)
+                self._read(woken=False, last=half_lines and quiet)
             except BlockingIOError:
                 pass
             except OSError:
                 self.close("error")
                 break
             idle = self._offset == before and not self._sink.paused
-            if (idle and (half_lines or not self._lines.may_be_good)) or self._loop.time() >= min(until, deadline):
+            ended = quiet if half_lines else not self._lines.may_be_good
+            if (idle and ended) or self._loop.time() >= min(until, deadline):
                 break
+            quiet = idle and self._seen == seen
             await asyncio.sleep(0.005 if idle else 0)
         if half_lines:
             self._disconnect("shutdown")
