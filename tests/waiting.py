@@ -28,7 +28,7 @@ def wait_until(holds: Callable[[], Any], what: str, seconds: float = WAIT_SECOND
             return
         now = time.monotonic()
         assert now < deadline, f"waited {seconds} s for {what}"
-        time.sleep(max(0.02, 2 * (now - started)))  # what is waited for needs the processor more than the question
+        time.sleep(min(max(0.02, 2 * (now - started)), 0.2))  # what is waited for needs the processor more than this
 
 
 async def eventually(holds: Callable[[], Any], what: str = "a condition") -> None:
