@@ -11,7 +11,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.dashboard.browser import Dashboard
@@ -20,7 +20,6 @@ from tests.e2e.dashboard.history import HOSTILE
 from tests.waiting import WAIT_SECONDS
 
 MOST_BYTES = 150_000
-FIRST_PAINT_MS = 1000
 README = Path(__file__).parents[3] / "README.md"
 
 
@@ -264,11 +263,8 @@ class TestLooks:
 
 
 class TestWeight:
-    def test_first_load_is_small_and_fast(self, site: Site, visit: Open) -> None:
-        paints = []
-        for _ in range(3):  # the machine of a test may be busy with others
-            page = visit(site.url, "range=30d")
-            paints.append(page.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    def test_first_load_is_small(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
         page.page.get_by_role("link", name="Visitors").click()
         page.page.wait_for_selector(".world")
         page.page.get_by_role("link", name="Status").click()
@@ -278,7 +274,23 @@ class TestWeight:
                  .map(entry => entry.transferSize || 0).reduce((all, size) => all + size, 0)"""
         )
         assert 20_000 < sizes < MOST_BYTES
-        assert min(paints) < FIRST_PAINT_MS
+
+    def test_first_paint_waits_for_no_query(self, site: Site, visit: Open) -> None:
+        """However long queries take, the page is there."""
+        page, held = visit(site.url, "range=30d"), list[Route]()
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.page.route("**/api/**", hold)
+        with page.page.expect_request(lambda request: "/api/search" in request.url):
+            page.page.reload()
+        page.page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        expect(page.page.get_by_role("combobox")).to_be_visible()
+        for route in held:
+            route.continue_()
+        page.page.unroute("**/api/**")
+        page.settled()
 
     def test_every_module_is_preloaded(self, site: Site, visit: Open) -> None:
         """A module that is found only while another one loads costs a round trip."""
