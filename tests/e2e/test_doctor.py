@@ -109,7 +109,7 @@ def visits(now: dt.datetime, seconds_ago: int, logger: str = "") -> list[dict[st
     return [
         {"@timestamp": f"{start + dt.timedelta(seconds=number):%Y-%m-%dT%H:%M:%S.000Z}", "@version": "1"}
         | ({"logger_name": logger} if logger else {})
-        | {"message": f'10.0.0.7 - - [x] "GET {TARGET} HTTP/1.1" 200 5'}
+        | {"message": f'10.0.0.7 - - [22/Nov/2026:10:11:12 +0000] "GET {TARGET} HTTP/1.1" 200 5'}
         for number in range(4)
     ]
 
