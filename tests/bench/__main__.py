@@ -61,9 +61,9 @@ def main() -> None:
     arguments.add_argument("--write", action="store_true", help="replace the tables in docs/performance.md")
     arguments.add_argument("--priority", action="store_true", help="let other work on the machine wait; as root")
     given = arguments.parse_args()
-    options = Options(given.events, given.backlog)
+    options = Options(given.events, given.backlog, given.priority)
     signal.signal(signal.SIGTERM, functools.partial(_terminate, os.getpid()))
-    with raised_priority() if given.priority else contextlib.nullcontext():
+    with raised_priority() if options.priority else contextlib.nullcontext():
         _measure(given.only, options, write=given.write)
 
 

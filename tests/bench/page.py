@@ -17,8 +17,7 @@ PATH = Path(__file__).parents[2] / "docs" / "performance.md"
 def write(name: str, options: Options, results: list[Result]) -> None:
     """Replace the table of a measurement."""
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores"
-    command = f'make bench ARGS="--only {name} --events {options.events} --backlog {options.backlog_bytes}"'
-    made = f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {machine}: `{command}`"
+    made = f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {machine}: `{options.command(name)}`"
     PATH.write_text(replaced(PATH.read_text("utf-8"), name, "\n".join([made, "", *markdown(results)])), "utf-8")
 
 
