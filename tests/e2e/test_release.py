@@ -83,7 +83,7 @@ def test_makefile_of_the_sdist_works(dist: Path, tmp_path: Path) -> None:
     with tarfile.open(the_file(dist, "*.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     [folder] = tmp_path.iterdir()
-    assert "Usage: ingestd run" in run(["make", "run", "ARGS=--help"], folder)
+    assert "Usage: ingestd run" in run(["make", "run", "ARGS=--help"], folder, PIP_NO_COMPILE="1")
     checks = ["tests/test_packaging.py", "tests/test_docs.py", "tests/test_layers.py"]
     run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", f"--basetemp={folder / 'tmp'}", *checks],
@@ -104,10 +104,10 @@ def test_wheel(dist: Path, tmp_path: Path, version: str) -> None:
     python = interpreter(version)
     if python is None:
         pytest.skip(f"Python {version} is not installed")
-    run([python, "-m", "venv", tmp_path / "venv"], tmp_path)
-    install = ["pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
-    constraints = ["-c", ROOT / "constraints.txt"]
-    run([tmp_path / "venv/bin/python", "-m", *install, *constraints, the_file(dist, "*.whl")], tmp_path)
+    run([python, "-m", "venv", "--without-pip", tmp_path / "venv"], tmp_path)
+    pip = [sys.executable, "-m", "pip", "--python", tmp_path / "venv"]
+    install = ["install", "--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
+    run([*pip, *install, "-c", ROOT / "constraints.txt", the_file(dist, "*.whl")], tmp_path)
     ingestd, environ = str(tmp_path / "venv/bin/ingestd"), environment(tmp_path / "data")
     environ.pop("PYTHONPATH", None)
     for name, file in [("systemd", "ingestd.service"), ("grafana", "grafana/ingestd.json")]:
