@@ -14,7 +14,7 @@ from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, runni
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.dead_letters.writer import DeadLetterWriter
-from ingestd.journal.folders import journal_folder, journal_folders
+from ingestd.journal.folders import copy_folder, journal_folder, journal_folders
 from ingestd.journal.journal import Journal
 from ingestd.logs import get_logger
 from ingestd.names import journal_name, parse_journal_name, worker_name
@@ -170,6 +170,7 @@ def _pipelines(
     running = []
     for name, config in configs.items():
         folder = journal_folder(settings.data_dir, journal_name(number, name))
-        journal = Journal(folder, max_bytes=limits.max_bytes, segment_bytes=limits.segment_bytes)
+        limit, size = limits.max_bytes, limits.segment_bytes
+        journal = Journal(folder, max_bytes=limit, segment_bytes=size, copy=copy_folder(folder))
         running.append(running_pipeline(name, config, settings, dead_letters, journal, number))
     return running

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,14 @@ from ingestd.journal.base import (
     Repair,
 )
 from ingestd.journal.format import encode
-from ingestd.journal.positions import Commit, PositionsFile, load_positions
+from ingestd.journal.positions import (
+    FILE_NAME,
+    Commit,
+    PositionsCopy,
+    PositionsFile,
+    load_positions,
+    or_copy,
+)
 from ingestd.journal.reader import Damage, read_segment
 from ingestd.journal.recovery import Recovered, positions_lost, recover, repair, resolve_commits
 from ingestd.journal.segment import Segment, SegmentWriter, remove
@@ -57,14 +65,17 @@ class Journal:
             call of ``append``.
         segment_bytes: Size at which a new segment begins; at most a quarter of ``max_bytes``, as a segment is
             freed in one piece.
+        copy: A folder for a copy of the positions, as of the last ``sync``: for when they are lost.
 
     Raises:
         JournalLockedError: Another process has it open.
         JournalError: The disk refuses.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int = 1 << 30, segment_bytes: int = 16 << 20) -> None:
-        self._folder, self._max_bytes = folder, max_bytes
+    def __init__(
+        self, folder: Path, *, max_bytes: int = 1 << 30, segment_bytes: int = 16 << 20, copy: Path | None = None
+    ) -> None:
+        self._folder, self._max_bytes, self._copy_folder = folder, max_bytes, copy
         self._segment_bytes = max(min(segment_bytes, max_bytes // 4), _MIN_SEGMENT_BYTES)
         self._mutex = threading.Lock()  # held by sync only while it reads or changes these:
         self._writer: SegmentWriter | None = None
@@ -85,14 +96,19 @@ class Journal:
         self._next_number = found.last_number + 1
 
     def _open(self) -> Recovered:
-        found, loaded = recover(self._folder), load_positions(self._folder)
+        found, own = recover(self._folder), load_positions(self._folder)
+        loaded = or_copy(own, self._copy_folder)
+        self._positions_lost = positions_lost(found.segments, own) or loaded is not own
+        if self._positions_lost:
+            found.repairs.append(Repair("positions" if loaded is own else "copied", FILE_NAME, 0, 0, None, ""))
         self._commits = dict(loaded.commits) if loaded else {}
         self._end = resolve_commits(self._commits, found, loaded)
-        self._positions_lost = bool(found.segments) and positions_lost(found.segments, loaded)
-        self._positions = PositionsFile(self._folder, loaded)
+        copied = loaded is not own
+        self._positions = PositionsFile(self._folder, replace(loaded, generation=0) if loaded and copied else own)
+        self._copy = PositionsCopy(self._copy_folder) if self._copy_folder is not None else None
         self._recorded_end = loaded.end if loaded else START
         self._uncommitted = False  # whether positions could not be written yet
-        self._durable = dict(loaded.commits) if loaded else {}
+        self._durable = dict(own.commits) if own else {}
         self._absent = dict(loaded.absent) if loaded else {}  # with those that are back and have not committed yet
         return found
 
@@ -191,6 +207,7 @@ class Journal:
         with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
             with self._mutex:
                 end, commits, new_files = self._end, dict(self._commits), self._new_files
+                absent = dict(self._absent)
                 stale = self._uncommitted or self._recorded_end != end
                 refused = self._write_positions() if stale else None
                 fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
@@ -211,6 +228,8 @@ class Journal:
                     self._synced(done, full, new_files)
             if refused:
                 raise refused
+        if self._copy is not None:
+            self._copy.update(commits, end, absent)
         self._reclaim(commits)
         return end
 
@@ -373,6 +392,8 @@ class Journal:
                 os.close(writer.fd)
             self._writer, self._unsynced = None, []
             self._positions.close()
+            if self._copy is not None:
+                self._copy.close()
             os.close(self._lock_fd)
 
 

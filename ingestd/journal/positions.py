@@ -90,6 +90,18 @@ def load_positions(folder: Path) -> Loaded | None:
     return max(found, key=lambda loaded: loaded.generation, default=Loaded({}))
 
 
+def or_copy(loaded: Loaded | None, copy: Path | None) -> Loaded | None:
+    """Return the positions that were loaded, or if those are lost their copy in a folder, if it has any.
+
+    Raises OSError.
+    """
+    if (loaded is None or not loaded.generation) and copy is not None:
+        copied = load_positions(copy)
+        if copied is not None and copied.commits:
+            return copied
+    return loaded
+
+
 def _encode(generation: int, commits: Commits, end: Position, absent: Commits) -> bytes:
     all_commits = {**commits, _END: Commit(end)}
     if absent:
@@ -208,6 +220,37 @@ class PositionsFile:
         self._generation += 1
         self._written = self._durable = self._syncing = 0
         sync_folder(self._folder)  # last: even if this raises, the new file has the name
+
+
+class PositionsCopy:
+    """The copy of the positions, in a folder of its own. It is never synced: the kernel writes it soon enough.
+
+    A disk that refuses it is no reason to stop: it is as old as it is then.
+
+    Args:
+        folder: Made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: PositionsFile | None = None
+        self._copied: tuple[Commits, Position, Commits] | None = None
+
+    def update(self, commits: Commits, end: Position, absent: Commits) -> None:
+        """Copy the positions, unless they are those that were copied last. They must not change any more."""
+        if (commits, end, absent) == self._copied:
+            return
+        with suppress(OSError):
+            if self._file is None:
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+                self._file = PositionsFile(self._folder, load_positions(self._folder))
+            self._file.write(commits, end, absent)
+            self._copied = commits, end, absent
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 def _fill(fd: int, data: bytes) -> None:

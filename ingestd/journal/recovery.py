@@ -118,14 +118,21 @@ def missing_tail(end: Position, loaded: Loaded | None) -> tuple[int, int] | None
     return loaded.end.offset - least.offset, max(loaded.end.events - least.events, 0)
 
 
+def missing_head(base: Position | None, loaded: Loaded | None) -> tuple[int, int] | None:
+    """Return how many bytes and events before the oldest segment, at ``base``, are gone that an output still needs."""
+    if loaded is None or base is None or not loaded.commits:
+        return None
+    least = min(commit.position for commit in loaded.commits.values())
+    return (base.offset - least.offset, max(base.events - least.events, 0)) if least.offset < base.offset else None
+
+
 def resolve_commits(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) -> Position:
     """Move ``commits``, in place, to records that can be read; return the position where the journal goes on.
 
-    That is after everything that was ever written or read, even if it is gone: no position is used twice.
+    That is after everything that was ever written or read, even if it is gone: no position is used twice. ``loaded``:
+    the positions, or their copy.
     """
     repairs, end, recorded = found.repairs, found.end, loaded.end if loaded else START
-    if positions_lost(found.segments, loaded):
-        repairs.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
     committed = [commit.position for commit in commits.values()]
     journal_end = Position(*map(max, zip(end, recorded, *committed, strict=True)))
     if found.segments and (tail := missing_tail(end, loaded)):

@@ -46,7 +46,9 @@ def segment_path(folder: Path, number: int) -> Path:
 
 
 def segment_files(folder: Path) -> list[tuple[int, Path]]:
-    """Return the segment files in ``folder`` by ascending number; other files are ignored."""
+    """Return the segment files in ``folder`` by ascending number; other files are ignored, none if it is missing."""
+    if not folder.is_dir():
+        return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return sorted(found)
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import loads
 from ingestd.journal.base import START, Entry, Pending, Position, Repair
+from ingestd.journal.folders import copy_folder
 from ingestd.journal.format import FILE_HEADER_BYTES, Bad, decode, decode_file_header, find_base, walk
-from ingestd.journal.positions import FILE_NAME, load_positions
-from ingestd.journal.recovery import missing_tail, positions_lost
+from ingestd.journal.positions import FILE_NAME, load_positions, or_copy
+from ingestd.journal.recovery import missing_head, missing_tail, positions_lost
 from ingestd.journal.segment import segment_files
 
 Again = Callable[[], None]
@@ -120,14 +121,17 @@ class Survey:
 def survey(folder: Path, again: Again) -> Survey:
     """Read a whole journal, with every CRC. Raises OSError."""
     found, connections = Survey(folder.name), set[str]()
-    loaded = load_positions(folder)  # before the records: the daemon may go on meanwhile
+    own = load_positions(folder)  # before the records: the daemon may go on meanwhile
+    loaded = or_copy(own, copy_folder(folder))
     files = segment_files(folder)
-    found.segments, end = len(files), START
+    found.segments, base, end = len(files), None, START
     for item in look(folder, again):
         if isinstance(item, Repair):
             found.faults.append(item)
             continue
         chunk, end = item.entry
+        if base is None:
+            base = _base_of(item.path)
         found.records += 1
         found.events += chunk.events
         found.raw_bytes += len(chunk.data)
@@ -135,25 +139,33 @@ def survey(folder: Path, again: Again) -> Survey:
         found.oldest_ns, found.newest_ns = min(times), max(times)
         connections.add(chunk.stream_id)
     found.connections = len(connections)
-    if positions_lost(files, loaded):
-        found.faults.append(Repair("positions", FILE_NAME, 0, 0, None, ""))
-    if missing_tail(end, loaded):
+    if positions_lost(files, own) or loaded is not own:
+        found.faults.append(Repair("positions" if loaded is own else "copied", FILE_NAME, 0, 0, None, ""))
+    if missing_tail(end, loaded) or missing_head(base, loaded):
         again()  # or it was delivered and freed meanwhile
-        loaded = load_positions(folder)
+        loaded = or_copy(load_positions(folder), copy_folder(folder))
     if tail := missing_tail(end, loaded):
         found.faults.append(Repair("missing", files[-1][1].name if files else FILE_NAME, 0, *tail, ""))
+    if head := missing_head(base, loaded):
+        found.faults.append(Repair("missing", files[0][1].name, 0, *head, ""))
     end = max(end, loaded.end) if loaded else end
     for name, commit in loaded.commits.items() if loaded else ():
         at = commit.position
         found.consumers[name] = Pending(max(end.events - at.events, 0), max(end.offset - at.offset, 0))
         found.states[name] = loads(commit.state)
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         if path.suffix == ".seg":
             found.bytes += _size(path)
         elif ".seg." in path.name:
             found.set_aside.append(path.name)
     found.set_aside.sort()
     return found
+
+
+def _base_of(path: Path) -> Position | None:
+    """Return the position of the first byte of a segment, None if it has just been freed."""
+    data = _content(path, lambda: None)
+    return (decode_file_header(data) or find_base(data)) if data else None
 
 
 def _size(path: Path) -> int:

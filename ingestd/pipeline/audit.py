@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ingestd.event.jsontext import loads
 from ingestd.event.tally import Tally
 from ingestd.journal.base import START, Repair
-from ingestd.journal.folders import journal_folders
-from ingestd.journal.positions import Commit, Commits, load_positions
+from ingestd.journal.folders import copy_folder, journal_folders
+from ingestd.journal.positions import Commit, Commits, load_positions, or_copy
 from ingestd.journal.survey import look
 from ingestd.names import MAIN, parse_journal_name
 from ingestd.pipeline.ledger import UNKNOWN, Tallies, day_of, is_ledger, tallies, total
@@ -114,7 +114,7 @@ def _accounts_of(folder: Path, pipeline: str, again: Callable[[], None], zone: d
 
 def _read_once(folder: Path, pipeline: str, again: Callable[[], None], zone: datetime.tzinfo) -> list[Account]:
     """Return the accounts of one journal. Positions are read before chunks: what is appended meanwhile is queued."""
-    loaded = load_positions(folder)
+    loaded = or_copy(load_positions(folder), copy_folder(folder))
     commits: Commits = loaded.commits if loaded else {}
     queued: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in commits}
     end = START

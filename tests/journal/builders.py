@@ -24,8 +24,8 @@ def chunk(number: int = 0, data: bytes = b"one\ntwo\n", **parts: Any) -> Chunk:
     )
 
 
-def small(folder: Path, **bounds: int) -> Journal:
-    return Journal(folder, **{"max_bytes": 1 << 20, "segment_bytes": 4096, **bounds})
+def small(folder: Path, max_bytes: int = 1 << 20, segment_bytes: int = 4096) -> Journal:
+    return Journal(folder, max_bytes=max_bytes, segment_bytes=segment_bytes)
 
 
 def fill(journal: RecordQueue, count: int, data: bytes = b"one\ntwo\n", first: int = 0) -> list[Chunk]:

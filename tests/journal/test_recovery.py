@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -404,3 +405,39 @@ def test_what_was_cut_off_is_kept(tmp_path: Path) -> None:
     assert [repair.kind for repair in again.repairs] == ["missing"]
     assert len(again.read(START, 1 << 20)) == 1
     again.close()
+
+
+def test_lost_positions_come_from_their_copy(tmp_path: Path) -> None:
+    """As of the last sync; what was committed after it is read again."""
+    folder, copy = tmp_path / "journal", tmp_path / "copy"
+    with closing(Journal(folder, copy=copy)) as journal:
+        journal.consumers(["a"])
+        ends = [journal.append([chunk(number)]) for number in range(3)]
+        journal.commit("a", ends[0], {"n": 1})
+        journal.sync()
+        journal.commit("a", ends[1], {"n": 2})
+        kept = {path: path.read_bytes() for path in copy.iterdir()}
+    for path, content in kept.items():  # the close has synced
+        path.write_bytes(content)
+    (folder / FILE_NAME).unlink()
+    with closing(Journal(folder, copy=copy)) as journal:
+        assert ([repair.kind for repair in journal.repairs], journal.positions_lost) == (["copied"], True)
+        assert journal.committed("a") == (ends[0], {"n": 1})
+        assert journal.end == ends[2]
+
+
+@pytest.mark.parametrize("pending", [0, 2])
+def test_a_journal_that_was_deleted_goes_on_where_it_was(tmp_path: Path, pending: int) -> None:
+    folder, copy = tmp_path / "journal", tmp_path / "copy"
+    with closing(Journal(folder, copy=copy)) as journal:
+        journal.consumers(["a"])
+        ends = [journal.append([chunk(number)]) for number in range(3)]
+        journal.commit("a", ends[-1 - pending], {"n": 1})
+    shutil.rmtree(folder)
+    with closing(Journal(folder, copy=copy)) as journal:
+        journal.consumers(["a"])
+        missing = [repair.events for repair in journal.repairs if repair.kind == "missing"]
+        assert missing == ([ends[2].events - ends[-1 - pending].events] if pending else [])
+        assert (journal.committed("a"), journal.end) == ((ends[2], {"n": 1}), ends[2])
+        end = journal.append([chunk(3)])
+        assert journal.read(ends[2], 1)[0].end == end

@@ -17,8 +17,8 @@ from ingestd.cli.common.times import local_time, zone_note
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.journal.base import Repair
-from ingestd.journal.folders import journal_folders
-from ingestd.journal.positions import load_positions
+from ingestd.journal.folders import copy_folder, journal_folders
+from ingestd.journal.positions import load_positions, or_copy
 from ingestd.journal.survey import Survey, look, survey
 from ingestd.settings import Settings
 from ingestd.units import counted, round_size
@@ -116,7 +116,7 @@ def _folders(settings: Settings, worker: str | None) -> list[Path]:
 
 
 def _lowest_position(folder: Path) -> int:
-    loaded = load_positions(folder)
+    loaded = or_copy(load_positions(folder), copy_folder(folder))
     return min((commit.position.offset for commit in loaded.commits.values()), default=0) if loaded else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ingestd.journal.positions import load_positions
+from ingestd.supervisor.pidfile import find
 from tests.e2e.daemon import Daemon, environment, free_port
 from tests.e2e.stub import StubElasticsearch
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -32,6 +35,11 @@ def audited(data_dir: Path) -> tuple[int, Any]:
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def events_in_copy(data_dir: Path) -> int:
+    loaded = load_positions(data_dir / "ledger" / "w0")
+    return loaded.end.events if loaded is not None else 0
 
 
 def cut(segments: list[Path]) -> None:
@@ -59,13 +67,26 @@ def all_deleted(segments: list[Path]) -> None:
         segment.unlink()
 
 
-@pytest.mark.parametrize("fault", [cut, damaged, first_deleted, last_deleted, all_deleted])
+def all_deleted_with_positions(segments: list[Path]) -> None:
+    all_deleted(segments)
+    segments[0].with_name("positions").unlink()
+
+
+def folder_deleted(segments: list[Path]) -> None:
+    shutil.rmtree(segments[0].parents[1])
+
+
+ALL_GONE = (all_deleted, all_deleted_with_positions, folder_deleted)
+
+
+@pytest.mark.parametrize("fault", [cut, damaged, first_deleted, last_deleted, *ALL_GONE])
 def test_a_fault_of_the_journal_while_the_server_is_away(tmp_path: Path, fault: Callable[[list[Path]], None]) -> None:
     config = CONFIG.format(url=f"http://127.0.0.1:{free_port()}")
     with Daemon(tmp_path, config=config, **SETTINGS) as daemon:
         for first in range(0, EVENTS, 50):
             daemon.send({"n": number, "text": "x" * 200} for number in range(first, first + 50))
         wait_until(lambda: audited(daemon.data_dir)[1]["queued"] == EVENTS, "all events in the journal")
+        wait_until(lambda: events_in_copy(daemon.data_dir) == EVENTS, "the copy of the positions")
         daemon.kill()
     segments = sorted((daemon.data_dir / "journal" / "w0").glob("*.seg"))
     assert len(segments) > 2
@@ -73,7 +94,10 @@ def test_a_fault_of_the_journal_while_the_server_is_away(tmp_path: Path, fault: 
     code, found = audited(daemon.data_dir)
     lost, queued = found["outputs"][0]["lost"], found["queued"]
     assert (code, found["received"], lost + queued) == (1, EVENTS, EVENTS)
+    assert (lost == EVENTS) is (fault in ALL_GONE)
     assert lost > 0
+    verify = [sys.executable, "-m", "ingestd", "journal", "verify"]
+    assert subprocess.run(verify, env=environment(daemon.data_dir), capture_output=True, check=False).returncode == 1
     with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG.format(url=stub.url), **SETTINGS) as daemon:
         wait_until(lambda: len(stub.documents) == queued, "what is left")
         wait_until(lambda: sum(entry["events"] for entry in daemon.said(LOST)) == lost, "the count in the log")
@@ -97,7 +121,10 @@ def overwrite(path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [Path.unlink, overwrite], ids=["deleted", "damaged"])
 def test_lost_positions_store_no_event_twice(tmp_path: Path, fault: Callable[[Path], None]) -> None:
-    """The journal still holds everything, since it was never synced; some of the events are sealed by then."""
+    """The journal still holds everything, since it was never synced; some of the events are sealed by then.
+
+    The copy of the positions is lost with them.
+    """
     settings = {"workers": "1", "journal_sync_interval": "1h", "seal_after": "1s"}
     events = 24_000
     with Daemon(tmp_path, config=STORE, **settings) as daemon:
@@ -106,7 +133,9 @@ def test_lost_positions_store_no_event_twice(tmp_path: Path, fault: Callable[[Pa
         wait_until(lambda: audited(daemon.data_dir)[1]["delivered"] == events, "the delivery of all events")
         wait_until(lambda: list((daemon.data_dir / "indices").glob("*/sealed.json")), "sealed events")
         daemon.kill()
+    wait_until(lambda: find(daemon.data_dir) is None, "the end of the worker")
     fault(daemon.data_dir / "journal" / "w0" / "positions")
+    shutil.rmtree(daemon.data_dir / "ledger", ignore_errors=True)
     with Daemon(tmp_path, config=STORE, **settings) as daemon:
         wait_until(lambda: audited(daemon.data_dir)[1]["duplicates"] == events, "that all events came again")
         daemon.send([{"n": events}])

@@ -69,7 +69,7 @@ class Policy:
     """
 
     idle_s: float = 60
-    batch_bytes: int = 128 << 20
+    batch_bytes: int = 64 << 20
     small_bytes: int = 128 << 20
     small_files: int = 8
     quiet_s: float = 3600
@@ -261,7 +261,7 @@ class _Index:
             if append_log.writer in blocked or size >= self._policy.batch_bytes:
                 continue
             log_size = self._lock(append_log, locks, append_log.number == newest[append_log.writer])
-            if log_size is None:
+            if log_size is None or (size and size + log_size > self._policy.batch_bytes):
                 blocked.add(append_log.writer)
             else:
                 size += log_size

@@ -63,6 +63,17 @@ def test_sealing_keeps_documents_byte_for_byte(tmp_path: Path) -> None:
     assert names(tmp_path) == ["ids-w0-00001.txt", "sealed-00001.parquet", "sealed.json"]
 
 
+@pytest.mark.parametrize(("share", "sources"), [(2.5, [2, 1]), (2, [2, 1]), (0.1, [1, 1, 1])])
+def test_a_file_is_made_of_append_logs_up_to_a_size(tmp_path: Path, share: float, sources: list[int]) -> None:
+    """More of them would need more memory than the sealer has; one always fits."""
+    for writer_id in ("w0", "w1", "w2"):
+        append(tmp_path, event(1), event(2), writer_id=writer_id)
+    size = (tmp_path / INDEX / "tail-w0-00001.ndjson").stat().st_size
+    sealed = seal_once(tmp_path, Policy(idle_s=0, batch_bytes=int(size * share)))
+    assert [len(file.sources) for file in sealed] == sources
+    assert len(read(tmp_path)) == 6
+
+
 def test_columns(tmp_path: Path) -> None:
     fields = {"level": "INFO", "status_code": 200, "tags": ["x"], "host": {"name": "a"}}
     fields["geoip"] = {"country_code2": "KR"}
