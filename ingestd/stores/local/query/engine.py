@@ -31,6 +31,12 @@ class VanishedError(Exception):
     """A file no longer exists or could not be read; the text says which."""
 
 
+_TOO_LARGE = "pattern too large"
+"""What RE2 says of a pattern that takes more than its 8 MiB."""
+
+_TOO_LONG = "a phrase of the query is too long for the built-in store: it takes about 100 words"
+
+
 class QueryFailedError(StoreError):
     """DuckDB could not run a query: usually a file is damaged."""
 
@@ -75,6 +81,8 @@ class QuerySession:
         except duckdb.Error as error:
             if str(error) == _SIGNAL_ERROR:
                 raise self._cancelled() from error
+            if _TOO_LARGE in str(error):
+                raise StoreError(_TOO_LONG) from error
             raise QueryFailedError(f"the query failed: {_first_line(error)}") from error
 
     def interrupt(self, reason: str) -> None:

@@ -356,3 +356,15 @@ def test_any_value_is_found(value: str, ascii_only: bool, tmp_path_factory: pyte
     store = LocalStore(root, threads=1)
     assert read(store, ask(fields=(("word", value),))) == [document]
     assert store.top("word", Query()) == [TopValue(value, 1)]
+
+
+def test_the_longest_phrases(tmp_path: Path) -> None:
+    """They are answered, or refused with a reason."""
+    words = [f"w{number}" for number in range(200)]
+    writer = LocalWriter(tmp_path, "w0")
+    writer.append("logstash-2026.11.22", [json.dumps({"message": " ".join(words)}).encode()])
+    writer.close()
+    store = LocalStore(tmp_path)
+    assert store.count(Query(condition=Text(" ".join(words[50:150])))) == 1
+    with pytest.raises(StoreError, match="a phrase of the query is too long"):
+        store.count(Query(condition=Text(" ".join(words))))
