@@ -54,6 +54,7 @@ FIRST = (
     "tests/e2e/test_lifecycle_faults.py",
     "tests/e2e/test_release.py",
     "tests/e2e/test_real_systemd.py",
+    "tests/e2e/chaos/test_health.py",
     "tests/e2e/dashboard/",
     "tests/e2e/test_import_export.py",
 )
