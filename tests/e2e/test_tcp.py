@@ -263,6 +263,22 @@ async def test_a_connection_is_not_idle_while_what_came_waits_to_be_read() -> No
         theirs.close()
 
 
+async def test_a_connection_that_is_being_rejected_is_not_closed_as_idle() -> None:
+    """Its client still reads the answer when the timeout is over."""
+    async with serving() as server:
+        ours, theirs = await accepted(server)
+        reader: Any = server.running.socket_input("tcp_0")
+        [connection] = reader._connections
+        ours.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        await eventually(lambda: connection._sock.fileno() < 0)
+        time.sleep(0.1)  # noqa: ASYNC251
+        connection.close_if_idle(0.05)
+        assert server.closed == []
+        ours.close()
+        theirs.close()
+        await eventually(lambda: server.closed == ["rejected"])
+
+
 def test_max_connections_lets_the_others_wait(tmp_path: Path) -> None:
     tcp = "tcp { host => '127.0.0.1' port => 0 codec => json_lines max_connections => 2 }"
     with Daemon(tmp_path, config=f"input {{ {tcp} }} output {{ store {{ }} }}", workers="2") as daemon:

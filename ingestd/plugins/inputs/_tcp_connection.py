@@ -387,8 +387,8 @@ class TcpConnection:
     def close_if_idle(self, timeout: float) -> None:
         """Close if nothing came for ``timeout`` seconds; an incomplete line is stored as the last one."""
         last = max(self._last_read, self._wakeups.resumed_at)  # while it waited for room, the client was not idle
-        if self._wakeups.paused or self._loop.time() - last <= timeout:
-            return
+        if self._sock.fileno() < 0 or self._wakeups.paused or self._loop.time() - last <= timeout:
+            return  # or it is being rejected: its socket is the owner's
         arrived = self._offset + tcp_position.unread(self._sock)
         if arrived > self._seen:  # this process was busy with other work
             self._last_read, self._seen = self._loop.time(), arrived
