@@ -22,6 +22,7 @@ from ingestd.event.chunk import Stream
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
+from ingestd.plugins.inputs._tcp_poller import Poller
 from ingestd.plugins.inputs._tcp_position import position, unread
 from ingestd.plugins.interfaces import Prepared, StopMode
 from ingestd.plugins.registry import BuildContext
@@ -160,6 +161,35 @@ async def test_many_clients_each_in_order() -> None:
     assert len(documents) == 30 * 200
     for name in range(30):
         assert [one["n"] for one in documents if one["client"] == name] == list(range(200))
+
+
+@pytest.mark.parametrize("text", ["", "x" * 1500], ids=["few_lines_of_a_turn", "a_turn"])
+async def test_a_connection_with_more_than_a_turn_is_read_without_a_rest(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client would wait for a process that has nothing to do. The turns of one that sends little grow as well."""
+    rests, rest = list[float](), Poller._rest
+
+    def noted(poller: Poller) -> float:
+        rests.append(rest(poller))
+        return rests[-1]
+
+    monkeypatch.setattr(Poller, "_rest", noted)
+    data = [line(number, text=text) for number in range(1000 if not text else 20)]
+    chunk = replace(Settings().batch, max_bytes=4096)
+    async with serving(batch=chunk) as server:
+        ours, theirs = tcp_pair()
+        ours.sendall(b"".join(data))
+        reader: Any = server.running.socket_input("tcp_0")
+        reader.serve(theirs.dup(), StreamIds().new(), 0, server.closed.append)
+        [connection] = reader._connections
+        connection._turns.bytes = 64
+        assert numbers(await server.until(len(data))) == [*range(len(data))]
+        assert connection._turns.bytes == 4096
+        ours.close()
+        theirs.close()
+    assert len(rests) >= len(b"".join(data)) // 4096
+    assert not any(rests[: len(b"".join(data)) // 4096])
 
 
 async def test_half_a_line_waits_for_the_rest() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 import sys
@@ -74,7 +75,7 @@ class TcpConnection:
         self._recognition = Recognition(owner.recognised, max_line_bytes)
         self._lines = TcpLines(sink, stream, max_line_bytes)
         self._wakeups = Wakeups(sock, self._read_or_close, sink, buffer, max_line_bytes + 2, poller=poller)
-        self._gathering = poller.gathering
+        self._poller = poller
         self._turns = Turns(buffer.chunk_bytes)
         self._offset = 0  # of the next byte to consume
         self._amid, self._delimiter = Amid.NOTHING, b"\n"  # as the socket is marked
@@ -129,8 +130,8 @@ class TcpConnection:
         except OSError:
             self.close("error")
 
-    def _peek(self) -> tuple[int, int]:
-        """Peek at what waits; returns how many bytes that is, and how many of them are whole lines.
+    def _peek(self) -> tuple[int, int, bool]:
+        """Peek at what waits; returns how many bytes, how many of them are whole lines, and whether more may wait.
 
         Usually up to a chunk; as much as the longest line may have if there is no line end in a chunk.
         """
@@ -141,7 +142,7 @@ class TcpConnection:
             size = self._sock.recv_into(self._buffer, look, socket.MSG_PEEK)
             whole = self._recognition.framing.whole(self._buffer, size)
             if whole or size < look or look >= most:
-                return size, whole
+                return size, whole, size == look
             look = min(4 * look, most)
 
     def _read(self, *, woken: bool = True, last: bool = False) -> None:
@@ -151,7 +152,7 @@ class TcpConnection:
         line end too.
         """
         start = time.perf_counter()
-        size, whole = self._peek()
+        size, whole, more = self._peek()
         if not size:
             self.close(self._end_reason)
             return
@@ -164,9 +165,10 @@ class TcpConnection:
                 return
             whole = self._recognition.framing.whole(self._buffer, size)
         if whole and woken and self._gather(whole, size):
-            return
-        if whole:
+            self._poller.found(math.inf if more else whole)
+        elif whole:
             consumed = self._store_share(whole)
+            self._poller.found(math.inf if more or consumed < whole else whole)
             self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
         elif self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
             pickle = bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)])
@@ -220,7 +222,8 @@ class TcpConnection:
 
     def _gather(self, whole: int, size: int) -> bool:
         """Store the first ``whole`` bytes of ``size`` together with those of other connections; False: it cannot be."""
-        if not self._gathering.takes(whole) or self._lines.collected or whole > self._max:
+        gathering = self._poller.gathering
+        if not gathering.takes(whole) or self._lines.collected or whole > self._max:
             return False
         if self._recognition.framing is not LINES:
             return False
@@ -236,8 +239,10 @@ class TcpConnection:
             else:
                 self._wakeups.pause()
 
-        data = bytes(memoryview(self._buffer)[:whole])
-        return self._gathering.add(data, self._lines.stream, self._offset, stored)
+        if not gathering.add(bytes(memoryview(self._buffer)[:whole]), self._lines.stream, self._offset, stored):
+            return False
+        self._turns.take_all()
+        return True
 
     def _store_share(self, whole: int) -> int:
         """Store and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""

@@ -36,7 +36,7 @@ class Turns:
     """How many lines and bytes a connection takes in a turn.
 
     Args:
-        max_bytes: At most so many bytes.
+        max_bytes: At most this many bytes.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -53,8 +53,12 @@ class Turns:
             self._taken = self._lines  # or about as many
             self.bytes = min(2 * end, self._max_bytes)  # peeking at more would be wasted
             return data[:end]
-        self.bytes = min(2 * self.bytes, self._max_bytes)
+        self.take_all()
         return data
+
+    def take_all(self) -> None:
+        """Note that all was taken that was peeked at: it may be more in the next turn."""
+        self.bytes = min(2 * self.bytes, self._max_bytes)
 
     def took(self, seconds: float) -> None:
         """Adapt to how long the lines of this turn took, in seconds of CPU time: a busy machine changes nothing."""

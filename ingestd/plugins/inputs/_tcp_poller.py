@@ -1,8 +1,8 @@
 """Which connections of the input ``tcp`` are read when: in rounds, whose reads are stored together.
 
-A read costs as much as an event, and so does storing and processing a batch cost as much as many events. So all
-connections with something to read are read in one round, and after a round that found little, the kernel collects for
-a while what clients send. How long depends on the time that the round took: a quiet daemon stores an event at once, and
+A read costs as much as processing an event, and a batch costs as much as many events before its first one. So all
+connections with something to read are read in one round, and after a round that found little, the kernel collects what
+clients send for a while. How long depends on the time that the round took: a quiet daemon stores an event at once, and
 the batches grow with the load.
 """
 
@@ -20,19 +20,19 @@ from ingestd.protocols.lines import count_line_ends
 from ingestd.tasks import BackgroundTasks
 
 _ROUND_SECONDS = 0.01
-"""After this long the rest of a round has to wait until other work of the process has had its turn."""
+"""After this long, a round is interrupted until other work of the process has had its turn."""
 
 _REST_FACTOR = 9
-"""A rest is so much longer than the round before it, so that rounds which find little take a tenth of the time."""
+"""How many times as long as a round the rest after it is: rounds that find little take a tenth of the time."""
 
 _MAX_PERIOD_SECONDS = 0.05
-"""Longest round and rest together: a process that is busy all the time does not rest."""
+"""Maximum duration of a round and its rest: a process that is busy all the time does not rest."""
 
 _SHORTEST_REST_SECONDS = 0.0005
-"""Timers of the event loop count milliseconds."""
+"""Timers of the event loop have a resolution of a millisecond."""
 
 _REST_BYTES = 32 << 10
-"""How much may gather of one connection during a rest: no client has to wait since the kernel's buffer is full."""
+"""How much one connection may send during a rest, so that no client waits because the kernel's buffer is full."""
 
 _MAX_LINES = 256
 """Most lines that are stored together: about as many as a connection takes in a turn, see ``_tcp_peek.Turns``."""
@@ -54,12 +54,9 @@ class Gathering:
         self._pieces: list[tuple[bytes, Stream, int]] = []
         self._stored: list[Stored] = []
         self._bytes = self._lines = 0
-        self.largest = 0
-        """Bytes of the largest piece since this was set to 0."""
 
     def takes(self, size: int) -> bool:
-        """Return whether that many bytes of a connection go with those of others; more are a batch by themselves."""
-        self.largest = max(self.largest, size)
+        """Return whether that many bytes of a connection go with those of others; more are a batch of their own."""
         return 2 * size <= self._max_bytes and self._sink.joins_streams
 
     def add(self, data: bytes, stream: Stream, offset: int, stored: Stored) -> bool:
@@ -107,6 +104,7 @@ class Poller:
         self._next: asyncio.Handle | None = None
         self._began_at = time.perf_counter()  # the round
         self._period = self._took = 0.0  # from the start of the round before to that of this one; its own time so far
+        self._most = 0.0  # bytes that one connection had, see ``found``
         self._watch()
 
     def add(self, fd: int, readable: Callable[[], None]) -> None:
@@ -116,12 +114,16 @@ class Poller:
         self._callbacks[fd] = readable
 
     def remove(self, fd: int) -> None:
-        """Stop that; before the descriptor is closed."""
+        """Stop watching a descriptor; to be called before it is closed."""
         if self._callbacks.pop(fd, None) is not None:
             self._selector.unregister(fd)
 
+    def found(self, size: float) -> None:
+        """Note how many bytes of lines waited in a connection; ``math.inf``: more than it takes in a turn."""
+        self._most = max(self._most, size)
+
     def close(self) -> None:
-        """Stop for all."""
+        """Stop watching all of them."""
         if self._next is not None:
             self._next.cancel()
         self._loop.remove_reader(self._fileno())
@@ -161,7 +163,7 @@ class Poller:
             self._next = self._loop.call_later(rest, self._round)
 
     def _read_ready(self, until: float) -> None:
-        """Read the connections that are ready, one after the other; those that are left come first in what follows."""
+        """Read the connections that are ready, one after the other; those that are left come first in the next call."""
         while self._ready:
             key = self._ready.popleft()
             readable = self._callbacks.get(key.fd)
@@ -172,8 +174,8 @@ class Poller:
         self.gathering.flush()
 
     def _rest(self) -> float:
-        """Return how long to rest after a round, in seconds."""
+        """Return how long to rest after a round, in seconds; not at all if a connection has more than was read."""
         took, self._took = self._took, 0.0
-        largest, self.gathering.largest = self.gathering.largest, 0
+        most, self._most = self._most, 0.0
         rest = min(_REST_FACTOR * took, _MAX_PERIOD_SECONDS - took)
-        return min(rest, self._period * _REST_BYTES / largest) if largest else rest
+        return min(rest, self._period * _REST_BYTES / most) if most else rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -190,7 +191,7 @@ async def test_a_defect_ends_the_input(sockets: list[tuple[socket.socket, socket
 
 
 @pytest.mark.parametrize(
-    ("took", "period", "largest", "rest"),
+    ("took", "period", "most", "rest"),
     [
         (0.0001, 1.0, 500, 0.0009),
         (0.001, 0.01, 500, 0.009),
@@ -198,12 +199,15 @@ async def test_a_defect_ends_the_input(sockets: list[tuple[socket.socket, socket
         (0.06, 0.06, 500, -0.01),
         (0.002, 0.02, 64 << 10, 0.01),
         (0.002, 0.02, 0, 0.018),
+        (0.002, 0.02, math.inf, 0),
     ],
-    ids=["quiet", "some", "much", "all_the_time", "large_reads", "no_line"],
+    ids=["quiet", "some", "much", "all_the_time", "large_reads", "no_line", "more_than_was_read"],
 )
-async def test_how_long_it_rests(took: float, period: float, largest: int, rest: float) -> None:
+async def test_how_long_it_rests(took: float, period: float, most: float, rest: float) -> None:
     """The more there is to do, the longer, so that more is read at once; not at all when there is no time left."""
     poller = Poller(Gathering(Sink(), 1 << 16), BackgroundTasks("input"))
-    poller._took, poller._period, poller.gathering.largest = took, period, largest
+    poller._took, poller._period = took, period
+    for size in (most, min(most, 1)):
+        poller.found(size)
     assert poller._rest() == pytest.approx(rest)
     poller.close()
