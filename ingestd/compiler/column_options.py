@@ -18,8 +18,8 @@ ChangeRows = Callable[[Table, Rows], None]
 
 def column_options(options: FilterCommonOptions) -> ChangeRows | None:
     """Return the function to run on the rows for which a filter succeeded; None if they need whole events."""
-    names = [*map(Template, options.add_field), *options.remove_field]
-    if not all(map(_is_plain, names)) or "@timestamp" in options.add_field:
+    added = [*map(Template, options.add_field)]
+    if not all(map(_is_plain, [*added, *options.remove_field])) or any(map(_is_timestamp, added)):
         return None
     actions = [
         _adder(FieldRef(name).top, Template(text)) for name, value in options.add_field.items() for text in texts(value)
@@ -39,6 +39,10 @@ def column_options(options: FilterCommonOptions) -> ChangeRows | None:
 
 def _is_plain(name: Template) -> bool:
     return name.static is not None and len(FieldRef(name.static).path) == 1
+
+
+def _is_timestamp(name: Template) -> bool:
+    return FieldRef(name.text).path == ("@timestamp",)
 
 
 def _rendered(templates: Sequence[Template]) -> Callable[[Table, Rows], list[list[str]]]:

@@ -37,7 +37,7 @@ def test_a_function_is_built_if_they_change_events(
     assert (options.build() is not None) == changes
 
 
-names = st.sampled_from(["a", "b", "tags", "@timestamp", "[a][b]", "%{a}"])
+names = st.sampled_from(["a", "[b]", "tags", "@timestamp", "[@timestamp]", "[a][b]", "%{a}"])
 templates = st.sampled_from(["x", "%{a}", "%{[b][c]}", "%{tags}", "%{+YYYY}"])
 lists = st.lists(templates.map(Template), max_size=2)
 options = st.builds(
@@ -64,3 +64,9 @@ def test_many_events_at_once(options: FilterCommonOptions, before: list[dict[str
         for row in rows:
             change(expected[row])
     assert [table.event(row) for row in table.rows] == expected
+
+
+@pytest.mark.parametrize("name", ["@timestamp", "[@timestamp]", "[[@timestamp]]"])
+def test_the_timestamp_is_never_an_array(name: str) -> None:
+    """The general way fails on it, so that the event gets a tag."""
+    assert column_options(FilterCommonOptions(add_field={name: "x"})) is None
