@@ -83,24 +83,34 @@ class Isolation:
         """
         parts, suspects, accepts = deque[tuple[Batch, Tally]](), list[tuple[Batch, Tally]](), False
         for batches, tally in loads:
-            left = without_given_up(batches, self._dead_letters, self._built, tally)
-            parts.extend((batch, tally) for batch in left if len(batch))
+            alive = without_given_up(batches, self._dead_letters, self._built, tally)
+            parts.extend((batch, tally) for batch in alive if len(batch))
         while parts:
             batch, tally = parts.popleft()
             try:
                 accepts |= await self._deliver_part(batch, tally, 1)
             except OutputFailedError:
-                if len(batch) == 1:
-                    suspects.append((batch, tally))
-                else:
-                    parts.extendleft((half, tally) for half in reversed(_halves(batch)))
+                left = self._left(batch, tally)
+                if len(left) > 1:
+                    parts.extendleft((half, tally) for half in reversed(_halves(left)))
+                elif len(left):
+                    suspects.append((left, tally))
         for batch, tally in suspects:
             try:
                 accepts |= await self._deliver_part(batch, tally, 1 if accepts else TRIES)
             except OutputFailedError as error:
-                self._give_up(batch, repr(error.__cause__))
-                tally.queued -= 1
-                tally.dead += 1
+                if len(self._left(batch, tally)):
+                    self._give_up(batch, repr(error.__cause__))
+                    tally.queued -= 1
+                    tally.dead += 1
+
+    def _left(self, batch: Batch, tally: Tally) -> Batch:
+        """Return the events of a part that are not dead letters after an attempt that failed."""
+        part = Tally(queued=len(batch))
+        [left] = without_given_up([batch], self._dead_letters, self._built, part)
+        tally.queued -= part.dead
+        tally.dead += part.dead
+        return left
 
     async def _deliver_part(self, batch: Batch, tally: Tally, tries: int) -> bool:
         """Return whether there was anything to deliver."""

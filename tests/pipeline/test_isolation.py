@@ -18,6 +18,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import delivery as module
 from ingestd.pipeline.delivery import Delivery
+from ingestd.pipeline.isolation import Isolation, OutputFailedError
 from ingestd.pipeline.processing import Processed, prepare
 from ingestd.plugins.interfaces import Prepared
 from ingestd.tasks import BackgroundTasks
@@ -132,3 +133,24 @@ async def test_what_passes_makes_no_dead_letter(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
     letters, tally = await run(output, [list(range(10))])
     assert (letters.letters, tally.delivered) == ([], 10)
+
+
+async def test_an_event_that_an_attempt_gave_up_before_it_failed() -> None:
+    """It is a dead letter by then, and not delivered with the other events of its part."""
+    built, letters, delivered = build(FRAME % "").routes[0][0], MemoryDeadLetters(), list[int]()
+    built = replace(built, output=Output(set()))
+
+    async def deliver(payloads: list[list[int]], tries: float) -> None:
+        numbers = list(chain.from_iterable(payloads))
+        if 2 in numbers:
+            if 3 in numbers:
+                letters.add(stage="output", plugin=built.step.plugin_id, event_id=f"o-{3:012x}")
+            raise OutputFailedError from KeyError("poison")
+        delivered.extend(numbers)
+
+    batch = Batch.of_events([{"n": number} for number in range(4)], range(4), "o", 0)
+    tally = Tally(received=4, queued=4)
+    await Isolation(built, letters, deliver).run([([batch], tally)])
+    assert delivered == [0, 1]
+    assert [letter["event_id"] for letter in letters.letters] == [f"o-{3:012x}", f"o-{2:012x}"]
+    assert (tally.delivered, tally.dead, tally.queued, tally.difference) == (2, 2, 0, 0)
