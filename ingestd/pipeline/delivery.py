@@ -347,8 +347,7 @@ class Delivery:
         """Return the events of a record, none if there is nothing to deliver (any more)."""
         while record.payloads:
             try:
-                chunks = self._chunks_between(record.start, record.end)
-                if chunks:
+                if chunks := self._chunks_of(record):
                     return self._batches_of(chunks)
                 break
             except JournalError as error:
@@ -360,10 +359,12 @@ class Delivery:
             record.tally.queued = 0
         return ()
 
-    def _chunks_between(self, start: Position, end: Position) -> list[Chunk]:
-        """Return the chunks between two positions, none if any of them is not there any more."""
-        chunks, position = list[Chunk](), start
-        while position.offset < end.offset and (entries := self._journal.read(position, 1)):
+    def _chunks_of(self, record: _InFlight) -> list[Chunk]:
+        """Return the chunks of a record, none if any of them is not in the journal any more."""
+        chunks, position = list[Chunk](), record.start
+        while position.offset < record.end.offset and (entries := self._journal.read(position, 1)):
             chunks.append(entries[0].chunk)
             position = entries[0].end
-        return chunks if position == end else []
+        events = record.chunk.events if record.chunk is not None else 0
+        whole = position == record.end and sum(chunk.events for chunk in chunks) == events
+        return chunks if whole else []

@@ -73,8 +73,8 @@ class Processing:
         ]
 
     def batches(self, chunks: Sequence[Chunk], built: BuiltInput, route: int) -> Sequence[Batch]:
-        """Return the events of chunks for one route, once more; see ``process``."""
-        routes, _ = self._filter(chunks, built)
+        """Return the events of chunks for one route, once more, but for frames that are dead letters."""
+        routes, _ = self._filter(chunks, built, repeated=True)
         return routes[route]
 
     def _filter(self, chunks: Sequence[Chunk], built: BuiltInput, *, repeated: bool = False) -> tuple[Routes, Tally]:

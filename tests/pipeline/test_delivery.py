@@ -14,10 +14,11 @@ from ingestd import metrics
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
-from ingestd.journal.base import Position
+from ingestd.journal.base import Entry, Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline import delivery as module
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
+from ingestd.pipeline.isolation import TRIES
 from ingestd.pipeline.processing import Processed, prepare
 from ingestd.plugins.interfaces import Prepared, Rejection
 from ingestd.tasks import BackgroundTasks
@@ -335,6 +336,25 @@ async def test_it_begins_where_it_was() -> None:
     await road.delivery.start()
     assert road.delivery.position == end
     await road.delivery.close()
+
+
+async def test_a_record_of_which_a_part_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output failed on it, and not all of its events can be made again: its payloads are tried until they pass."""
+    output = Output(troubles=[KeyError("odd")] * (TRIES + 2))
+    road = await begun(output)
+    chunks = [road.chunk(b"%d" % number) for number in range(3)]
+    end, read = road.journal.append(chunks), road.journal.read
+
+    def damaged(position: Position, max_bytes: int) -> list[Entry]:
+        entries = read(position, max_bytes)
+        return read(entries[0].end, max_bytes) if entries[0].chunk.data == b"1" else entries
+
+    monkeypatch.setattr(road.journal, "read", damaged)
+    road.delivery.take(chunks, Processed(texts(range(3)), (), 30, Tally(received=3, queued=3)), end)
+    await road.delivery.close()
+    assert (output.loads, road.letters.letters, road.committed) == (texts(range(3)), [], end)
+    state = road.journal.committed(road.delivery.name)[1]
+    assert state["days"]["2026-11-22"]["stdin_0"] == {"received": 3, "delivered": 3}
 
 
 async def test_closed_tasks_give_up() -> None:

@@ -326,6 +326,26 @@ async def test_a_dead_letter_of_an_attempt_that_failed(tmp_path: Path, monkeypat
     assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (12, 10, 2, 0)
 
 
+async def test_a_frame_that_is_dead_stays_dead_in_an_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The codec failed on it once, and would not again when the events are made once more."""
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.0)
+    async with life(tmp_path, MemoryJournal()) as one:
+        one.output.poison = {LINES[7]}
+        decode = one.input.codec.decode
+
+        def faulty(codec: object, chunk: Chunk) -> Any:
+            if LINES[3] in chunk.data:
+                raise RecursionError("too deep")
+            return decode(chunk)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(one.input.codec), "decode", faulty)
+            assert one.put(b"".join(line + b"\n" for line in LINES))
+    assert sorted(one.output.documents) == sorted({*LINES} - {LINES[3], LINES[7]})
+    assert [letter.refused for letter in one.there()] == [LINES[3], LINES[7]]
+    assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (12, 10, 2, 0)
+
+
 TASKS = ["input stdin_0", "output stdout_0", "catch-up of stdout_0", "sync"]
 
 
