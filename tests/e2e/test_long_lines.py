@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from ingestd.plugins.inputs._streams import StreamIds
-from ingestd.plugins.inputs._tcp_position import Amid, mark, marked, unread
+from ingestd.plugins.inputs._tcp_mark import PartialLine, mark, marked
+from ingestd.plugins.inputs._tcp_position import unread
 from ingestd.supervisor.connections.sockets import widen
 from tests.e2e.chaos.tools import is_worker
 from tests.e2e.daemon import Daemon, ingestd
@@ -214,27 +215,27 @@ def test_the_rest_of_a_line_that_is_too_long_is_no_line(tmp_path: Path, disturb:
 START = b'xx"}'
 LOST = "the start of the line was lost"
 RESUMED = [  # id, mark, delimiter, bytes that are in the journal, what waits, events, excerpts of dead letters
-    ("rejected", Amid.REJECTED, b"\n", 0, START + b"\n" + line(7), [7], []),
-    ("rejected_up_to_its_end", Amid.REJECTED, b"\n", 0, b"\n" + line(7), [7], []),
-    ("rejected_but_not_consumed", Amid.REJECTED, b"\n", 2, START + b"\n" + line(7), [7], []),
-    ("rejected_with_nul", Amid.REJECTED, b"\0", 0, b"a\nb\0" + line(7), [7], []),
-    ("before_its_trace", Amid.REJECTING, b"\n", 0, line(6) + line(7), [6, 7], []),
-    ("after_its_trace", Amid.REJECTING, b"\n", 2, START + b"\n" + line(7), [7], []),
-    ("collected", Amid.COLLECTED, b"\n", 0, START + b"\n" + line(7), [7], [START]),
-    ("collected_up_to_its_end", Amid.COLLECTED, b"\n", 0, b"\n" + line(7), [7], [b""]),
-    ("collected_and_stored", Amid.COLLECTED, b"\n", 5, START + b"\n" + line(7), [7], []),
-    ("collected_and_rejected", Amid.COLLECTED, b"\n", 2, START + b"\n" + line(7), [7], []),
+    ("rejected", PartialLine.REJECTED, b"\n", 0, START + b"\n" + line(7), [7], []),
+    ("rejected_up_to_its_end", PartialLine.REJECTED, b"\n", 0, b"\n" + line(7), [7], []),
+    ("rejected_but_not_consumed", PartialLine.REJECTED, b"\n", 2, START + b"\n" + line(7), [7], []),
+    ("rejected_with_nul", PartialLine.REJECTED, b"\0", 0, b"a\nb\0" + line(7), [7], []),
+    ("before_its_trace", PartialLine.REJECTING, b"\n", 0, line(6) + line(7), [6, 7], []),
+    ("after_its_trace", PartialLine.REJECTING, b"\n", 2, START + b"\n" + line(7), [7], []),
+    ("collected", PartialLine.COLLECTED, b"\n", 0, START + b"\n" + line(7), [7], [START]),
+    ("collected_up_to_its_end", PartialLine.COLLECTED, b"\n", 0, b"\n" + line(7), [7], [b""]),
+    ("collected_and_stored", PartialLine.COLLECTED, b"\n", 5, START + b"\n" + line(7), [7], []),
+    ("collected_and_rejected", PartialLine.COLLECTED, b"\n", 2, START + b"\n" + line(7), [7], []),
 ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no mark")
 @pytest.mark.parametrize(
-    ("amid", "delimiter", "kept", "data", "events", "dead"),
+    ("state", "delimiter", "kept", "data", "events", "dead"),
     [row[1:] for row in RESUMED],
     ids=[row[0] for row in RESUMED],
 )
 async def test_the_next_reader(
-    amid: Amid, delimiter: bytes, kept: int, data: bytes, events: list[int], dead: list[bytes]
+    state: PartialLine, delimiter: bytes, kept: int, data: bytes, events: list[int], dead: list[bytes]
 ) -> None:
     """Wherever the one before it was killed; both the piece and the rest may come late."""
     async with serving() as server:
@@ -244,8 +245,8 @@ async def test_the_next_reader(
             server.memory.documents.clear()
             server.letters.letters.clear()
             ours, theirs = tcp_pair()
-            mark(theirs, amid, delimiter)
-            assert marked(theirs) == (amid, delimiter)
+            mark(theirs, state, delimiter)
+            assert marked(theirs) == (state, delimiter)
             ours.sendall(data[: max(cut, kept)])
             reader.serve(theirs.dup(), StreamIds().new(), kept, server.closed.append)
             await asyncio.sleep(0.01)
@@ -255,7 +256,7 @@ async def test_the_next_reader(
             assert all(letter["raw"] in START for letter in server.letters.letters)
             if cut == len(data):
                 assert [letter["raw"] for letter in server.letters.letters] == dead
-            assert marked(theirs)[0] is Amid.NOTHING
+            assert marked(theirs)[0] is PartialLine.NONE
             ours.close()
             theirs.close()
 

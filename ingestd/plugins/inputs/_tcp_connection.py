@@ -23,9 +23,9 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._tcp_lines import TcpLines
+from ingestd.plugins.inputs._tcp_mark import LineMark, PartialLine
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Turns
 from ingestd.plugins.inputs._tcp_poller import Poller
-from ingestd.plugins.inputs._tcp_position import Amid
 from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
@@ -78,7 +78,7 @@ class TcpConnection:
         self._poller = poller
         self._turns = Turns(buffer.chunk_bytes)
         self._offset = 0  # of the next byte to consume
-        self._amid, self._delimiter = Amid.NOTHING, b"\n"  # as the socket is marked
+        self._mark = LineMark(sock)
         self._end_reason = "end"  # what the end of the stream means
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
@@ -94,31 +94,10 @@ class TcpConnection:
             while self._offset < kept and (dropped := self._sock.recv(min(kept - self._offset, len(self._buffer)))):
                 self._offset += len(dropped)
                 last = dropped[-1:]
-        self._resume_line(last)
+        state = self._mark.resume(last)
+        self._lines.start_lost = state is PartialLine.COLLECTED
+        self._lines.rejected = state is PartialLine.REJECTED
         self._wakeups.start()
-
-    def _resume_line(self, dropped: bytes) -> None:
-        """Go on amid the line where an earlier reader was killed, if so.
-
-        ``dropped``: the last byte that was in the journal already; empty: there was none.
-        """
-        self._amid, self._delimiter = tcp_position.marked(self._sock)
-        match self._amid:
-            case Amid.REJECTING if not dropped:  # the dead letter may be there, but nothing was consumed
-                self._mark(Amid.NOTHING)
-            case Amid.COLLECTED if not dropped:
-                self._lines.start_lost = True
-            case Amid.COLLECTED if dropped == self._delimiter:  # the line was stored
-                self._mark(Amid.NOTHING)
-            case Amid.COLLECTED | Amid.REJECTING:
-                self._mark(Amid.REJECTED)
-        self._lines.rejected = self._amid is Amid.REJECTED
-
-    def _mark(self, amid: Amid) -> None:
-        """Mark the socket for the next reader."""
-        if amid is not self._amid:
-            tcp_position.mark(self._sock, amid, self._delimiter)
-            self._amid = amid
 
     # Read
 
@@ -275,7 +254,7 @@ class TcpConnection:
         """Store and consume ``data``, which ends a line; pause if there is no room for all of it."""
         stored = self._lines.store(data, self._offset)
         if stored:
-            self._mark(Amid.NOTHING)
+            self._mark.set(PartialLine.NONE)
         self._consume(stored)
         if stored < len(data):
             self._wakeups.pause()
@@ -283,15 +262,15 @@ class TcpConnection:
     def _collect(self, size: int) -> None:
         """Take the start of a long line out of the kernel's buffer; pause if that is not possible now."""
         self._recognition.settle(Sender.LINES)  # what follows is not the start of a record
-        self._delimiter, before = self._recognition.framing.delimiter, self._amid
-        if before is Amid.NOTHING:
-            self._mark(Amid.REJECTING if self._lines.exceeds(size) else Amid.COLLECTED)
+        self._mark.delimiter, before = self._recognition.framing.delimiter, self._mark.state
+        if before is PartialLine.NONE:
+            self._mark.set(PartialLine.REJECTING if self._lines.exceeds(size) else PartialLine.COLLECTED)
         if self._lines.collect(memoryview(self._buffer)[:size], self._offset):
-            self._mark(Amid.REJECTED if self._lines.rejected else Amid.COLLECTED)
+            self._mark.set(PartialLine.REJECTED if self._lines.rejected else PartialLine.COLLECTED)
             self._consume(size)
             self._wakeups.wake_at(1)
         else:
-            self._mark(before)
+            self._mark.set(before)
             self._wakeups.pause()
 
     def _drop_rest_of_line(self, size: int) -> None:
@@ -300,15 +279,15 @@ class TcpConnection:
         The mark goes between the line and its delimiter: whatever is killed when, the next reader drops no other line,
         and finds at most an empty one.
         """
-        end = self._buffer.find(self._delimiter, 0, size)
+        end = self._buffer.find(self._mark.delimiter, 0, size)
         rest = size if end < 0 else end
         if self._lines.start_lost and not self._lines.reject_rest(bytes(memoryview(self._buffer)[:rest]), self._offset):
             self._wakeups.pause()
             return
-        self._mark(Amid.REJECTED)
+        self._mark.set(PartialLine.REJECTED)
         self._consume(rest)
         if end >= 0:
-            self._mark(Amid.NOTHING)
+            self._mark.set(PartialLine.NONE)
             self._consume(1)
             self._lines.end_rejected()
         self._wakeups.wake_at(1)

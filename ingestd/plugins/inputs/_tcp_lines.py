@@ -2,7 +2,7 @@
 
 Usually whole lines come out of the kernel's buffer. The start of a line that does not fit into it is collected here.
 One that is too long becomes a dead letter as soon as that is known, before its start leaves the kernel: what was read
-outlives a kill only on the disk. The rest of it is dropped, by the next reader too: see ``_tcp_position.Amid``.
+outlives a kill only on the disk. The rest of it is dropped, by the next reader too: see ``_tcp_mark``.
 """
 
 from __future__ import annotations
