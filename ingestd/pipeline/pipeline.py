@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -17,15 +16,15 @@ from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import Chunk, Stream
+from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
-from ingestd.journal.base import Entry, JournalError, JournalSizeLimitError, Position, RecordQueue
+from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
-from ingestd.pipeline.processing import Processed, Processing, may_join, split_chunk
+from ingestd.pipeline.processing import Processed, Processing, join_entries, split_chunk
+from ingestd.pipeline.sink import PipelineSink
 from ingestd.pipeline.stall import Stall
 from ingestd.plugins.interfaces import SocketInput, StopMode, WithProblems
-from ingestd.protocols.lines import count_line_ends
 from ingestd.settings import Settings
 from ingestd.tasks import BackgroundTasks, TaskEndedError
 
@@ -76,13 +75,12 @@ class RunningPipeline:
             delivery = deliver(output, *parts, batches_of=batches_of)
             self._deliveries.append((route, delivery))
         self._sync_interval = settings.journal.sync_interval
-        self._sinks = {built.step.plugin_id: _Sink(self, built) for built in pipeline.inputs}
+        self._sinks = {built.step.plugin_id: PipelineSink(self, built, dead_letters) for built in pipeline.inputs}
         self._inputs: list[asyncio.Task[None]] = []
         self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._repairs = 0  # of the journal, logged so far
         self._repeated_until = 0.0  # offset in the journal up to which events may be dead letters already
-        self._untraced: set[tuple[str, int]] = set()  # stream and offset of dead letters that have no trace yet
         self._resumed = asyncio.Event()  # cleared while inputs are paused
         self._resumed.set()
         self._retry_at = 0.0  # on the loop's clock: when to try a full or failing disk again
@@ -141,13 +139,13 @@ class RunningPipeline:
         self._tasks.start("sync", self._sync_periodically(), endless=True)
         await asyncio.sleep(0)  # let the inputs start to run
 
-    def _read_here(self) -> dict[str, _Sink]:
+    def _read_here(self) -> dict[str, PipelineSink]:
         """Return the sinks of the inputs that this process reads: of several processes, only one reads stdin."""
         if self._first:
             return self._sinks
         return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, SocketInput)}
 
-    async def _run_input(self, sink: _Sink) -> None:
+    async def _run_input(self, sink: PipelineSink) -> None:
         await sink.built.input.run(sink)
         if not (self._stopping or sink.built.input.finite):
             raise TaskEndedError(f"the input {sink.built.step.plugin_id} returned")
@@ -240,12 +238,12 @@ class RunningPipeline:
             return None
         except JournalError as error:
             self._journal_outage.failed(pipeline=self.name, error=error)
-            self._pause_for_disk()
+            self.pause_for_disk()
             return None
         self._journal_outage.recovered(pipeline=self.name)
         return end
 
-    def _pause_for_disk(self) -> None:
+    def pause_for_disk(self) -> None:
         """Let the inputs wait before they ask a full or failing disk again."""
         self._resumed.clear()
         self._retry_at = asyncio.get_running_loop().time() + _DISK_RETRY_SECONDS
@@ -298,26 +296,10 @@ class RunningPipeline:
                 self._report_repairs()
                 if not entries:  # the rest is damaged
                     delivery.take((), Processed((), (), 0, Tally()), self.journal.end)
-                for chunks, end in self._joined(entries):
+                for chunks, end in join_entries(entries, self._input_of, _MAX_FRAMES):
                     await delivery.wait_for_room()
                     self._process(chunks, self._input_of(chunks[0]), [(route, delivery)], end)
                     await asyncio.sleep(0)  # let the inputs run
-
-    def _joined(self, entries: Sequence[Entry]) -> Iterator[tuple[list[Chunk], Position]]:
-        """Yield the chunks of entries, together those that were put together, and the position after them."""
-        chunks: list[Chunk] = []
-        frames, end = 0, self.journal.start
-        for entry in entries:
-            frames += entry.chunk.events
-            if chunks and not (
-                frames <= _MAX_FRAMES and may_join(chunks[-1], entry.chunk, self._input_of(entry.chunk))
-            ):
-                yield chunks, end
-                chunks, frames = [], entry.chunk.events
-            chunks.append(entry.chunk)
-            end = entry.end
-        if chunks:
-            yield chunks, end
 
     def _report_repairs(self) -> None:
         """Log what turned out to be damaged while the journal is open; the worker logs what was found at its start."""
@@ -356,35 +338,6 @@ class RunningPipeline:
         """Return as soon as inputs may read."""
         await self._resumed.wait()
 
-    def reject(  # noqa: PLR0913, PLR0917 -- see ``Sink``
-        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, built: BuiltInput, size: int | None = None
-    ) -> bool:
-        """Make a dead letter of bytes that are not a frame; see ``Sink``.
-
-        First comes the dead letter, which is known if the bytes come again, then its trace in the journal: an empty
-        chunk, since ledgers count what is in the journal, and the next reader of the stream starts at its ``end``.
-        """
-        input_id, start = built.step.plugin_id, (stream.id, offset)
-        written = start in self._untraced or self._dead_letters.try_add(
-            stage="framing",
-            reason=reason,
-            raw=raw,
-            size=size,
-            plugin=input_id,
-            input_id=input_id,
-            stream_id=stream.id,
-            offset=offset,
-            fields=stream.fields,
-        )
-        if not written:
-            self._pause_for_disk()
-            return False
-        self._untraced.add(start)
-        if not self.put([Chunk(input_id, stream.id, {}, end, time.time_ns(), 1, b"")], built):
-            return False
-        self._untraced.remove(start)
-        return True
-
     def measure(self) -> None:
         """Set the gauges; called when the metrics are read."""
         pending = [self.journal.pending(delivery.name) for delivery in self.deliveries]
@@ -393,39 +346,3 @@ class RunningPipeline:
             metrics.EVENTS_STALLED.set(stalled, self.name, delivery.name)
         metrics.QUEUE_BYTES.set(max((waiting.bytes for waiting in pending), default=0), self.name)
         metrics.QUEUE_EVENTS.set(max((waiting.events for waiting in pending), default=0), self.name)
-
-
-class _Sink:
-    """What an input puts its frames into: makes chunks of them."""
-
-    def __init__(self, running: RunningPipeline, built: BuiltInput) -> None:
-        self._running, self.built = running, built
-        self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
-
-    @property
-    def paused(self) -> bool:
-        return self._running.paused
-
-    @property
-    def joins_streams(self) -> bool:
-        return self.built.codec.joins_streams
-
-    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
-        return self._running.put([self._chunk(data, stream, offset, time.time_ns())], self.built)
-
-    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
-        now = time.time_ns()
-        return self._running.put([self._chunk(*piece, now) for piece in pieces], self.built)
-
-    def _chunk(self, data: bytes, stream: Stream, offset: int, time_ns: int) -> Chunk:
-        # Codecs have no other delimiter than the line feed.
-        frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
-        return Chunk(self._input_id, stream.id, stream.fields, offset, time_ns, frames, data)
-
-    def reject(
-        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
-    ) -> bool:
-        return self._running.reject(raw, reason, stream, offset, end, self.built, size)
-
-    async def wait_until_resumed(self) -> None:
-        await self._running.wait_until_resumed()

@@ -6,7 +6,7 @@ and only those that fail become dead letters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, join_chunks
 from ingestd.event.event_id import stream_keys
 from ingestd.event.tally import Tally
+from ingestd.journal.base import START, Entry, Position
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Rejection
 
@@ -223,3 +224,26 @@ def may_join(first: Chunk, second: Chunk, built: BuiltInput) -> bool:
     """Return whether chunks can be processed together: they came to one input at one time, as one batch of reads."""
     same = first.input_id == second.input_id and first.time_ns == second.time_ns
     return same and built.codec.joins_streams and first.data.endswith(b"\n") and second.data.endswith(b"\n")
+
+
+def join_entries(
+    entries: Sequence[Entry], input_of: Callable[[Chunk], BuiltInput], max_frames: int
+) -> Iterator[tuple[list[Chunk], Position]]:
+    """Yield the chunks of entries, together those that were put together, and the position after them.
+
+    Args:
+        entries: Of the journal, in its order.
+        input_of: Returns the input of a chunk.
+        max_frames: Most frames of chunks that are joined.
+    """
+    chunks: list[Chunk] = []
+    frames, end = 0, START
+    for chunk, chunk_end in entries:
+        frames += chunk.events
+        if chunks and not (frames <= max_frames and may_join(chunks[-1], chunk, input_of(chunk))):
+            yield chunks, end
+            chunks, frames = [], chunk.events
+        chunks.append(chunk)
+        end = chunk_end
+    if chunks:
+        yield chunks, end

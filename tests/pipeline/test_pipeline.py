@@ -108,7 +108,7 @@ class Life:
         self.running = RunningPipeline("main", pipeline, journal, settings, letters)
 
     def reject(self, offset: int) -> bool:
-        return self.running.reject(b"head", "too long", STREAM, offset, offset + 5001, self.input, 5000)
+        return self.running._sinks["stdin_0"].reject(b"head", "too long", STREAM, offset, offset + 5001, size=5000)
 
     def put(self, data: bytes, offset: int = 0) -> bool:
         chunk = Chunk("stdin_0", *STREAM, offset, time.time_ns(), data.count(b"\n"), data)

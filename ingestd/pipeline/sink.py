@@ -1,0 +1,87 @@
+"""Where the inputs of a running pipeline put what they read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ingestd.compiler.pipeline import BuiltInput
+from ingestd.dead_letters.base import DurableDeadLetters
+from ingestd.event.chunk import Chunk, Stream
+from ingestd.protocols.lines import count_line_ends
+
+if TYPE_CHECKING:
+    from ingestd.pipeline.pipeline import RunningPipeline
+
+
+class PipelineSink:
+    """Makes chunks of the frames of one input, and dead letters of what cannot be a frame; see ``Sink``.
+
+    Args:
+        running: The pipeline that gets the chunks.
+        built: The input.
+        dead_letters: Of the pipeline.
+    """
+
+    def __init__(self, running: RunningPipeline, built: BuiltInput, dead_letters: DurableDeadLetters) -> None:
+        self._running, self.built, self._dead_letters = running, built, dead_letters
+        self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
+        self._untraced: set[tuple[str, int]] = set()  # stream and offset of dead letters that have no trace yet
+
+    @property
+    def paused(self) -> bool:
+        """Whether the input must stop reading."""
+        return self._running.paused
+
+    @property
+    def joins_streams(self) -> bool:
+        """Whether ``put_all`` costs less than ``put`` for each stream."""
+        return self.built.codec.joins_streams
+
+    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
+        """Store whole frames of a stream; False: try again later."""
+        return self._running.put([self._chunk(data, stream, offset, time.time_ns())], self.built)
+
+    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+        """Store whole frames of several streams, all or none."""
+        now = time.time_ns()
+        return self._running.put([self._chunk(*piece, now) for piece in pieces], self.built)
+
+    def _chunk(self, data: bytes, stream: Stream, offset: int, time_ns: int) -> Chunk:
+        # Codecs have no other delimiter than the line feed.
+        frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
+        return Chunk(self._input_id, stream.id, stream.fields, offset, time_ns, frames, data)
+
+    def reject(
+        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
+    ) -> bool:
+        """Make a dead letter of bytes that are not a frame; False: try again later.
+
+        First comes the dead letter, which is known if the bytes come again, then its trace in the journal: an empty
+        chunk, since ledgers count what is in the journal, and the next reader of the stream starts at its ``end``.
+        """
+        start = (stream.id, offset)
+        written = start in self._untraced or self._dead_letters.try_add(
+            stage="framing",
+            reason=reason,
+            raw=raw,
+            size=size,
+            plugin=self._input_id,
+            input_id=self._input_id,
+            stream_id=stream.id,
+            offset=offset,
+            fields=stream.fields,
+        )
+        if not written:
+            self._running.pause_for_disk()
+            return False
+        self._untraced.add(start)
+        if not self._running.put([Chunk(self._input_id, stream.id, {}, end, time.time_ns(), 1, b"")], self.built):
+            return False
+        self._untraced.remove(start)
+        return True
+
+    async def wait_until_resumed(self) -> None:
+        """Return as soon as the input may read."""
+        await self._running.wait_until_resumed()
