@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ingestd.event.chunk import Chunk
 from ingestd.event.jsontext import dumps, loads
-from ingestd.files import lock_file, sync_folder
+from ingestd.files import sync_folder
 from ingestd.journal.base import (
     MAX_ABSENT,
     START,
     Entry,
-    JournalError,
-    JournalLockedError,
     JournalSizeLimitError,
     Pending,
     Position,
     Repair,
 )
+from ingestd.journal.disk import disk_errors, duplicate, lock
 from ingestd.journal.format import encode
 from ingestd.journal.positions import (
     FILE_NAME,
@@ -42,18 +41,9 @@ from ingestd.journal.reader import Damage, read_segment
 from ingestd.journal.recovery import Recovered, positions_lost, recover, repair, resolve_commits
 from ingestd.journal.segment import Segment, SegmentWriter, remove
 
-LOCK_NAME = "lock"
 _MIN_SEGMENT_BYTES = 4096
 _MAX_UNSYNCED = 16
 """The most full segments that wait for the next ``sync``: each holds a descriptor."""
-
-
-@contextmanager
-def _disk(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise JournalError(f"{what}: {error.strerror or error}") from error
 
 
 class Journal:
@@ -81,11 +71,11 @@ class Journal:
         self._writer: SegmentWriter | None = None
         self._unsynced: list[SegmentWriter] = []  # full segments
         self._dirty, self._new_files, self._closed = False, True, False
-        with _disk(f"the journal {folder} cannot be opened"):
+        with disk_errors(f"the journal {folder} cannot be opened"):
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o750)
                 sync_folder(folder.parent)
-            self._lock_fd = _lock(folder)
+            self._lock_fd = lock(folder)
             try:
                 found = self._open()
             except BaseException:
@@ -156,7 +146,7 @@ class Journal:
             if self._size + size > self._max_bytes and self._waiting():
                 text = f"the journal {self._folder} has reached its size limit: {self._size} of {self._max_bytes} bytes"
                 raise JournalSizeLimitError(text)
-            with _disk(f"the journal {self._folder} cannot be written"):
+            with disk_errors(f"the journal {self._folder} cannot be written"):
                 if writer is None or writer.segment.size + size > self._segment_bytes:
                     writer = self._next_segment()
                     parts, end = encode(chunks, writer.segment.end)
@@ -204,17 +194,17 @@ class Journal:
 
     def sync(self) -> Position:
         """Sync what was appended and committed to the disk, free what is not needed; see ``RecordQueue``."""
-        with _disk(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
+        with disk_errors(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
             with self._mutex:
                 end, commits, new_files = self._end, dict(self._commits), self._new_files
                 absent = dict(self._absent)
                 stale = self._uncommitted or self._recorded_end != end
                 refused = self._write_positions() if stale else None
-                fds = [_duplicate(writer.fd, opened) for writer in self._unsynced]
+                fds = [duplicate(writer.fd, opened) for writer in self._unsynced]
                 if self._writer and self._dirty:
-                    fds.append(_duplicate(self._writer.fd, opened))
+                    fds.append(duplicate(self._writer.fd, opened))
                 if (positions := self._positions.begin_sync()) is not None:
-                    fds.append(_duplicate(positions, opened))
+                    fds.append(duplicate(positions, opened))
                 full, self._dirty, self._new_files = list(self._unsynced), False, False
             done = False
             try:
@@ -250,7 +240,7 @@ class Journal:
             self._durable = durable
             consumed = self._consumed()
         for segment in consumed:
-            with _disk(f"the journal {self._folder} cannot free its files"):
+            with disk_errors(f"the journal {self._folder} cannot free its files"):
                 remove(segment)
             with self._mutex:
                 self._forget(segment)
@@ -276,7 +266,7 @@ class Journal:
         """Return the entries after a position; see ``RecordQueue``."""
         for segment in list(self._segments):
             if segment.end.offset > position.offset:
-                with _disk(f"the journal {self._folder} cannot be read"):
+                with disk_errors(f"the journal {self._folder} cannot be read"):
                     entries, damage = read_segment(segment, max(position, segment.first), max_bytes)
                     if damage:
                         self._note_damage(segment, damage)
@@ -395,15 +385,3 @@ class Journal:
             if self._copy is not None:
                 self._copy.close()
             os.close(self._lock_fd)
-
-
-def _lock(folder: Path) -> int:
-    """Lock a journal; the kernel unlocks it when the process ends, however it ends."""
-    return lock_file(folder / LOCK_NAME, JournalLockedError(f"the journal {folder} is open in another process"))
-
-
-def _duplicate(fd: int, opened: ExitStack) -> int:
-    """Return a descriptor that stays valid when ``append`` closes its own meanwhile."""
-    other = os.dup(fd)
-    opened.callback(os.close, other)
-    return other
