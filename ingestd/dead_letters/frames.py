@@ -16,7 +16,10 @@ from ingestd.logs import get_logger
 
 log = get_logger(__name__)
 
-_STEP_BYTES = 1 << 20
+_FIRST_STEP_BYTES, _STEP_BYTES = 4 << 10, 1 << 20
+"""How much of the journal is read at once: little at first, since the next frame is usually near the last one, and a
+server may refuse thousands of events that each have a chunk of their own."""
+
 _MAX_BYTES = 256 << 20
 """How far to search for a frame: one output never has more in flight."""
 
@@ -59,12 +62,12 @@ class FrameLookup:
         return self._scan(start, stream_id, offset)
 
     def _scan(self, start: Position, stream_id: str, offset: int) -> Entry | None:
-        position = start
-        while position.offset - start.offset < _MAX_BYTES and (entries := self._journal.read(position, _STEP_BYTES)):
+        position, step = start, _FIRST_STEP_BYTES
+        while position.offset - start.offset < _MAX_BYTES and (entries := self._journal.read(position, step)):
             for entry in entries:
                 if _holds(entry.chunk, stream_id, offset):
                     return entry
-            position = entries[-1].end
+            position, step = entries[-1].end, min(4 * step, _STEP_BYTES)
         return None
 
 

@@ -11,7 +11,7 @@ from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.chunk import Chunk
-from ingestd.journal.base import Position
+from ingestd.journal.base import Entry, Position
 from ingestd.journal.journal import Journal
 
 NOW_NS = 1_763_805_600_000_000_000
@@ -65,6 +65,27 @@ def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> Non
         "o",
         8,
     )
+    life.end()
+
+
+def test_what_is_read_for_many_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server refuses the events of many connections, each with a chunk of its own: none is read a hundred times."""
+    life, seen, count = Life(tmp_path), 0, 500
+    for number in range(count):
+        life.append(number, stream_id=f"o{number}")
+    read = life.journal.read
+
+    def counted(position: Position, max_bytes: int) -> list[Entry]:
+        nonlocal seen
+        entries = read(position, max_bytes)
+        seen += len(entries)
+        return entries
+
+    monkeypatch.setattr(life.journal, "read", counted)
+    for number in range(count):
+        life.refuse(0, stream_id=f"o{number}")
+    assert [found.content for found in life.there()] == [LINE % number for number in range(count)]
+    assert seen < 50 * count
     life.end()
 
 
