@@ -28,9 +28,9 @@ class PipelineDeadLetters:
     """The dead letters of one pipeline, each written once.
 
     An event fails again when it is read again: after a crash between its dead letter and the commit, when an output
-    retries, or because several outputs reach it at different times. Or it does not fail again, because the fault was
-    mended by an upgrade, and must not be delivered as well. So the keys of the dead letters of all events that the
-    journal still holds are remembered.
+    retries, or because several outputs reach it at different times. Or an upgrade fixed the fault, so it does not fail
+    again, and must not be delivered as well. So the keys of the dead letters of all events that the journal still holds
+    are remembered.
 
     Args:
         writer: Where they go.

@@ -10,12 +10,12 @@ from ingestd.event.table import Column, Pieces, Rows, Table
 
 
 class Batch:
-    """Events of one stream, in order.
+    """Events of a chunk, or of chunks that were joined, in order.
 
     Args:
-        table: The events of a chunk.
+        table: The events.
         rows: Which of them, in order.
-        stream_id: With an event's key it makes the event's id.
+        stream_id: With an event's key it makes the event's id; empty: the keys are the ids.
         received_ns: When they were received: nanoseconds since the epoch.
 
     Documents are made once, however many outputs ask for them.

@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
 
 
 def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
-    """Return chunks as one, to decode them together; several are a chunk without a stream, whose offset is 0.
+    """Return chunks as one, to decode them together; several become a chunk without a stream, at offset 0.
 
     They came to one input at one time, and each ends with the delimiter. See ``event_id.stream_keys`` for their ids.
     """

@@ -28,7 +28,7 @@ ABSENT: Final[Literal[msgspec.UnsetType.UNSET]] = msgspec.UNSET
 Column = Sequence[Any]
 Rows = Sequence[int]
 Pieces = tuple[list[bytes], list[bytes], list[bytes]]
-"""n documents, each in three pieces that are still to be joined: all of them together, with what goes between them."""
+"""n documents, each in three pieces: an output joins them all at once, together with what goes between documents."""
 
 
 class Table:

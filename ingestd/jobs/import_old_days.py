@@ -1,4 +1,4 @@
-"""Days that are stored by hand although retention keeps none as old: announced before, then spared for a while.
+"""Days older than retention keeps that are stored by hand: announced before, then spared for a while.
 
 Without that, the next night would delete what was imported, or replayed from dead letters. The indices count as
 restored, so they stay for ``restore.keep``.

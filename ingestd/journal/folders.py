@@ -1,7 +1,7 @@
 """The folders of the journals, one for each worker process, ``<data dir>/journal/<worker>/``.
 
-A copy of the positions of each is in ``<data dir>/ledger/<worker>/``: whoever deletes a journal, or its positions, with
-events that were not delivered is found out.
+A copy of the positions of each is in ``<data dir>/ledger/<worker>/``: it shows that a journal, or its positions, was
+deleted with events that were not delivered.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ class PositionsFile:
 class PositionsCopy:
     """The copy of the positions, in a folder of its own. It is never synced: the kernel writes it soon enough.
 
-    A disk that refuses it is no reason to stop: it is as old as it is then.
+    A disk that refuses it is no reason to stop: then the copy stays as it was.
 
     Args:
         folder: Made if it is not there.

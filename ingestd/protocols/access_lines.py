@@ -13,7 +13,7 @@ Each server has a form of its own, which its first characters identify; every ex
         2566 bytes in 45 msecs (HTTP/1.1 200) 7 headers in 241 bytes (2 switches on core 0)   uWSGI
 
 With a header of syslog or of a container runtime before it, a line is still one. So is ``"GET /p HTTP/1.1" 200`` after
-what a formatter writes before a message. It is not within a sentence or in JSON, which quote it, nor after an URL:
+what a formatter writes before a message. It is not within a sentence or in JSON, which quote it, nor after a URL:
 urllib3 writes ``https://api.example.com:443 "GET /p HTTP/1.1" 200 537`` about requests that go out.
 
 Sources: the default formats in the sources of the servers, nginx's ``log_format``, Apache's mod_log_config.

@@ -184,7 +184,7 @@ def _take(value: Any, target: str, found: Record) -> None:
 
 
 def _path(url: Any) -> str:
-    """Return the path of an URL with its query."""
+    """Return the path of a URL with its query."""
     if type(url) is not str:
         return ""
     match = _url_path(url)

@@ -80,5 +80,5 @@ def writes_escapes(text: str) -> bool:
 
 
 def percent_escapes(text: str) -> str:
-    r"""Return a path or an URL with ``\xEC`` as ``%EC``."""
+    r"""Return a path or a URL with ``\xEC`` as ``%EC``."""
     return _ESCAPE.sub(lambda match: f"%{match[1].upper()}" if match[1] else _C_ESCAPES[match[2]], text)

@@ -149,7 +149,12 @@ class TcpConnection:
             consumed = self._store_share(whole)
             self._poller.found(math.inf if more or consumed < whole else whole)
             self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
-        elif self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
+        else:
+            self._read_partial_line(size, start, woken=woken, last=last)
+
+    def _read_partial_line(self, size: int, start: float, *, woken: bool, last: bool) -> None:
+        """Decide about the ``size`` bytes that wait of a record that is not whole; ``start``: of the peek at them."""
+        if self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
             pickle = bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)])
             if self._reject_pickles(pickle) == len(pickle):
                 self._reject(Sender.PICKLE)
