@@ -9,7 +9,7 @@ finds the rest in it. A line stays there until it is complete, if there is room:
 value of `net.ipv4.tcp_rmem`, which is 3 MB by default. The start of a longer line (`max_line_bytes` allows none) is
 lost if the process is killed before the line is complete.
 
-Clients that send something else than lines are recognised by their first bytes, see ``_tcp_senders``.
+Clients that send something else than lines are recognised by their first bytes.
 """
 
 from __future__ import annotations
