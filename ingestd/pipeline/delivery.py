@@ -182,7 +182,7 @@ class Delivery:
         add_rejected(self._dead_letters, self.built, rejected, tally)
         frame_bytes = sum([len(chunk.data) for chunk in chunks])
         held = size + tally.queued * _DOCUMENT_BYTES
-        chunk = join_chunks([chunk._replace(data=b"") for chunk in chunks]) if chunks else None
+        chunk = join_chunks(chunks)._replace(data=b"") if chunks else None
         record = _InFlight(chunk, start, payloads, tally, frame_bytes, size, held, end)
         if not self._in_flight:
             self._progress_at = asyncio.get_running_loop().time()
