@@ -18,13 +18,16 @@ from hypothesis import HealthCheck, settings
 from tests.e2e.machine import remove_left_machines
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
 from tests.leftovers import mark_processes, remove_leftovers
+from tests.random_cases import use_a_fifth
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
 
 # How long something takes says nothing on a machine that is busy with other work.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fast", settings.get_profile("patient"), max_examples=20)
+# Fixtures that all cases of a property share hold nothing of a case.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 settings.load_profile("patient")
 
 _SHARED_MEMORY, _ENOUGH_BYTES = Path("/dev/shm"), 8 << 30
@@ -71,14 +74,14 @@ _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
     kills = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
-    cases = "Properties are tried with 20 random cases instead of 100."
+    cases = "Properties are tried with a fifth of the random cases, stores with a fifth of the questions."
     parser.addoption("--fast", action="store_true", help=f"{kills} {cases}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many random cases are tried, and remove what is left of test runs that were killed."""
     if config.getoption("fast"):
-        settings.load_profile("fast")
+        use_a_fifth()
     mark_processes()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         remove_leftovers()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.compiler.bound import BoundStatement, Step
@@ -19,6 +19,7 @@ from ingestd.event.table import Table
 from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import FRAME, build, documents, lines
 from tests.plugins.filters.tables import on_event
+from tests.random_cases import random_cases
 
 Event = dict[str, Any]
 
@@ -89,7 +90,7 @@ class Walker:
         return bool(eval(text, dict(names.values), {"row": 0, **columns}))
 
 
-@settings(max_examples=150, deadline=None)
+@random_cases(150)
 @given(configs)
 def test_code_does_what_the_config_says(text: str) -> None:
     walker = Walker(text)

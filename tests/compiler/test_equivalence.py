@@ -9,11 +9,12 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestd.compiler.pipeline import Pipeline
 from tests.conformance.running import FRAME, build, encode
+from tests.random_cases import random_cases
 
 FIELDS = ["message", "status_code", "level", "tags", "path", "request", "extra", "@version", "type", "a"]
 REFS = [*FIELDS, "[extra][x]", "[extra][list][0]", "[@metadata][m]", "@timestamp", "new", "[tags][0]"]
@@ -211,7 +212,7 @@ def shown(result: Outcome) -> list[tuple[str, str]]:
     return [(key, json.dumps(document, sort_keys=True)) for key, document in result]
 
 
-@settings(max_examples=150, deadline=None)
+@random_cases(150)
 @given(programs, streams)
 @example(THERE_AND_BACK, [b'{"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1","a":1}'])
 @example('mutate { add_field => { "키" => "x" } }', [b'{"a":1}', '{"키":1}'.encode()])
@@ -224,7 +225,7 @@ def test_decoding_does_not_matter(program: str, lines: list[bytes]) -> None:
     assert shown(outcome(projected, joined(by_line))) == expected, "projected, all lines at once"
 
 
-@settings(max_examples=60, deadline=None)
+@random_cases(60)
 @given(programs, streams, st.sets(st.integers(1, 5)))
 def test_cutting_does_not_matter(program: str, lines: list[bytes], cuts: set[int]) -> None:
     pipeline = build(FRAME % program)

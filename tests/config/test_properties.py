@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.config.errors import ConfigErrors, Span
@@ -29,9 +29,10 @@ from ingestd.config.nodes import (
 )
 from ingestd.config.parser import parse
 from tests.config.trees import plain, tokens
+from tests.random_cases import random_cases
 
 # Whole configs are slow to draw; the smaller laws keep the default of 100 examples.
-few = settings(max_examples=30)
+few = random_cases(30)
 HERE = Span("f", 1, 1)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from ingestd.jobs.export import hits_by_day
 from ingestd.protocols.bulk import action_line
@@ -29,6 +29,7 @@ from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
 from tests.e2e.http_server import HttpServer
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
+from tests.random_cases import random_cases
 from tests.stores import suite
 from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
@@ -85,7 +86,7 @@ def test_all_stores_give_the_same_answers(filled: ElasticStore, search_server: S
     assert suite.check(filled, search_server.flavour) == {}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(150)
 @given(condition=conditions())
 def test_any_condition_finds_what_the_model_does(
     filled: ElasticStore, search_server: SearchServer, condition: Any
@@ -107,7 +108,7 @@ def test_words_are_the_servers_words(search_server: SearchServer, index_prefix: 
     assert found == {}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(150)
 @given(text=texts())
 def test_any_text_is_split_as_by_the_servers(search_server: SearchServer, text: str) -> None:
     answer = search_server.call("POST", "/_analyze", {"analyzer": "standard", "text": text})

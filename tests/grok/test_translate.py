@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.grok.compile import compile_regex
 from ingestd.grok.engine import load
 from ingestd.grok.errors import PatternError
 from ingestd.grok.translate import translate, translate_replacement
+from tests.random_cases import random_cases
 
 SOURCES = [  # Ruby, Python without the leading (?ms)
     ("abc", "abc"),
@@ -224,7 +225,7 @@ RUBY_PARTS = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@random_cases(400)
 @given(st.one_of(st.lists(st.sampled_from(RUBY_PARTS.split()), max_size=12).map("".join), st.text(max_size=20)))
 def test_any_text_compiles_or_is_refused(text: str) -> None:
     position = 0
@@ -239,7 +240,7 @@ SIMPLE_PARTS = r"a b [ab] [^a] . \w \W \d \b ^ $ \Z \s (?:ab|b) (a)?"
 QUANTIFIED = st.tuples(st.sampled_from(SIMPLE_PARTS.split()), st.sampled_from(["", "", "?", "{1,2}"])).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+@random_cases(200)
 @given(st.lists(QUANTIFIED, max_size=6), st.text("ab0 \n한", max_size=12))
 def test_both_engines_agree(parts: list[str], text: str) -> None:
     source = translate("".join(parts)).source

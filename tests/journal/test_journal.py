@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.journal.base import (
@@ -25,6 +25,7 @@ from ingestd.journal.journal import Journal
 from ingestd.journal.memory import MemoryJournal
 from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
 from tests.processes import open_files
+from tests.random_cases import random_cases
 from tests.threads import Background
 
 Make = Callable[..., RecordQueue]
@@ -333,7 +334,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@random_cases(60)
 @given(OPERATIONS)
 def test_any_order_of_operations(tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int]]) -> None:
     """Whatever is done in whatever order, each consumer sees every record once, in order, also over restarts."""

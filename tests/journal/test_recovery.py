@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.chunk import Chunk
@@ -16,6 +16,7 @@ from ingestd.journal.journal import Journal
 from ingestd.journal.positions import FILE_NAME
 from ingestd.journal.survey import Found, look
 from tests.journal.builders import chunk, chunks_of, everything, fill, segments, small
+from tests.random_cases import random_cases
 
 CASES = [[b"a\n", b"\xff" * 7, b"bb\nb\n"], [b"", b"", b""], [b"x" * 300, b"y\n" * 20, b""]]
 
@@ -105,7 +106,7 @@ def test_every_byte_flipped(quick_path: Path, datas: list[bytes]) -> None:
         assert (quick_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(150)
 @given(st.data())
 def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
     """Several segments, several wounds of any kind: what is not hit is read, in order, and the journal works."""

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from ingestd.stores import lucene
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
+from tests.random_cases import random_cases
 from tests.stores import suite
 from tests.stores.events import DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
@@ -72,8 +73,11 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
-def test_all_stores_give_the_same_answers(store: LocalStore) -> None:
-    assert suite.check(store, "local") == {}
+def test_all_stores_give_the_same_answers(store: LocalStore, pytestconfig: pytest.Config) -> None:
+    questions = suite.QUESTIONS
+    if pytestconfig.getoption("fast"):
+        questions = random.sample(questions, len(questions) // 5)
+    assert suite.check(store, "local", questions) == {}
 
 
 def test_without_a_limit(store: LocalStore, pytestconfig: pytest.Config) -> None:
@@ -82,7 +86,7 @@ def test_without_a_limit(store: LocalStore, pytestconfig: pytest.Config) -> None
     assert suite.check(store, "local", [suite.to_the_end(*ids)]) == {}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(20)
 @given(condition=conditions())
 def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: Condition) -> None:
     query = Query(condition=condition)

@@ -6,7 +6,7 @@ import sys
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.grok.compile import compile_grok
@@ -14,6 +14,7 @@ from ingestd.grok.library import load_library
 from ingestd.grok.parser import parse
 from ingestd.grok.proof.safety import Safety, analyse
 from tests.grok.proof.backtracker import LIMIT, Backtracker
+from tests.random_cases import random_cases
 
 sys.setrecursionlimit(20_000)  # the counting matcher recurses for each character
 
@@ -95,7 +96,7 @@ PATTERNS = st.recursive(
 PUMPS = ["".join(letters) for size in (1, 2, 3) for letters in product("ab-", repeat=size)]
 
 
-@settings(max_examples=150, deadline=None)
+@random_cases(150)
 @given(PATTERNS, st.sampled_from(PUMPS), st.sampled_from(["", "a", "b"]), st.sampled_from(["", "-", "b"]))
 def test_growth_is_never_more_than_said(pattern: str, pump: str, prefix: str, suffix: str) -> None:
     degree = safety_of(pattern).degree

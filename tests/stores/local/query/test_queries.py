@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.stores.base import Bucket, Hit, QueryMemoryError, QueryTimeoutError, StoreError
@@ -25,6 +25,7 @@ from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySes
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
 from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
+from tests.random_cases import random_cases
 from tests.threads import Background
 
 INDEX = "logstash-2026.11.22"
@@ -51,7 +52,7 @@ def pages(store: LocalStore, query: Query, size: int) -> list[Hit]:
 TIMES = st.sampled_from(["2026-11-21T23:00:00.000Z", "2026-11-22T10:00:00.000123Z", "2026-11-22T10:00:00.001Z", None])
 
 
-@settings(deadline=None, max_examples=15)
+@random_cases(15)
 @given(
     events=st.lists(st.tuples(TIMES, st.sampled_from(["", "a", "b", "c"])), max_size=12),
     size=st.integers(1, 5),

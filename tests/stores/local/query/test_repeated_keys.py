@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.jsontext import loads
@@ -16,6 +16,7 @@ from ingestd.stores.base import TopValue
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.query import Equal, Query
+from tests.random_cases import random_cases
 
 INDEX = "logstash-2026.11.28"
 TIME = b'"@timestamp":"2026-11-28T10:00:00.000Z"'
@@ -131,7 +132,7 @@ def _text(value: Any) -> str:
 
 
 @pytest.mark.usefixtures("shared_duckdb")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(25)
 @given(events=st.lists(_members, min_size=1, max_size=20), sealed=st.booleans())
 def test_any_field_has_the_value_that_is_shown(
     events: list[Any], sealed: bool, tmp_path_factory: pytest.TempPathFactory

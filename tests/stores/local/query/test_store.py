@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.stores.base import IndexInfo, LogStore, StoreError, TopValue
@@ -13,6 +13,7 @@ from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import _MAX_BYTES
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
+from tests.random_cases import random_cases
 from tests.threads import Background
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
@@ -328,7 +329,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(40)
 @given(
     events=st.lists(st.dictionaries(st.text(), JSON_VALUES, max_size=4), min_size=1, max_size=6),
     ascii_only=st.booleans(),
@@ -347,7 +348,7 @@ def test_what_was_appended_is_what_search_returns(
     assert sorted(read(LocalStore(root, threads=1), Query())) == expected
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(40)
 @given(value=st.text(st.characters(codec="utf-8"), min_size=1), ascii_only=st.booleans())
 def test_any_value_is_found(value: str, ascii_only: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("store")

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestd.stores.local.files.duckdb_sql import literal
@@ -10,6 +10,7 @@ from ingestd.stores.local.query.conditions import SourceColumns, sql_condition
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern, word_pattern
 from ingestd.stores.query import FREE_FIELDS, Condition, Gap, Text, Word
 from ingestd.stores.words import holds, words
+from tests.random_cases import random_cases
 
 CONNECTION = duckdb.connect(config={"threads": 1})
 
@@ -66,7 +67,7 @@ def test_words(text: str, wanted: str, expected: bool) -> None:
     assert holds(text, words(wanted)) is expected
 
 
-@settings(deadline=None, max_examples=100)
+@random_cases(100)
 @given(
     texts=st.lists(st.text(SIGNS, max_size=12), min_size=3, max_size=6),
     wanted=st.text(SIGNS, min_size=1, max_size=6).filter(words),
@@ -77,7 +78,7 @@ def test_as_the_reference_decides(texts: list[str], wanted: str) -> None:
     assert found_in(texts, text_pattern(words(wanted))) == expected
 
 
-@settings(deadline=None, max_examples=100)
+@random_cases(100)
 @given(
     texts=st.lists(st.text(st.sampled_from("aB1٣서울 .,:;'_-/"), max_size=12), min_size=3, max_size=6),
     left=st.sampled_from("ab1서울"),
@@ -113,7 +114,7 @@ def test_patterns(text: str, pattern: tuple[str | Gap, ...], expected: bool) -> 
     assert found(text, word_pattern(pattern)) is expected
 
 
-@settings(deadline=None, max_examples=100)
+@random_cases(100)
 @given(texts=st.lists(st.text(SIGNS, max_size=5), max_size=3), wanted=st.text(SIGNS, max_size=4).filter(words))
 @example(texts=["a", "b"], wanted="a b")
 @example(texts=["東", "京"], wanted="東京")
