@@ -5,9 +5,9 @@ that lets its name resolve to our address); the site that a request comes from (
 https://www.w3.org/TR/fetch-metadata/); the session or token; and for requests that change something, the CSRF token of
 the session.
 
-A right password or token is always accepted, whoever else sends from the same address: people and programs behind one
-proxy share it. Wrong ones are counted for each address; after some of them, each further one gets status 429 after a
-pause, so a connection is good for one guess a second.
+A right password or token is always accepted, whoever else sends from the same address: people and programs that use
+one proxy share it. Wrong ones are counted for each address; after some of them, each further one gets status 429 after
+a pause, whatever the path, so a connection is good for one guess a second.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlencode
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from ingestd.geoip.address import forwarded
 from ingestd.logs import get_logger
 from ingestd.web.auth import login_page
 from ingestd.web.auth.access import Access
@@ -38,8 +39,6 @@ CSRF_HEADER = "X-CSRF-Token"
 _FORM = "application/x-www-form-urlencoded"
 _TOO_MANY_REQUESTS = 429
 _PAUSE_SECONDS = 1.0
-_MAX_ADDRESS = 64
-"""Characters of a client's address; a proxy may send anything as one."""
 
 _SAFE_METHODS = {"GET", "HEAD"}
 _PROBES = ("/health/live", "/health/ready")
@@ -102,7 +101,9 @@ class Authentication:
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            response = self._reject(request) or await handler(request)
+            response: web.StreamResponse | None = self._reject(request)
+            if response is None:  # not "or": the responses of an older aiohttp are false
+                response = await handler(request)
             if response.status == _TOO_MANY_REQUESTS:
                 await asyncio.sleep(_PAUSE_SECONDS)
             return response
@@ -118,14 +119,13 @@ class Authentication:
             return json_error(403, f"this is not {request.host[:100]!r}; the setting http_hosts allows names")
         if _is_cross_site(request, path):
             return json_error(403, "a page of another site sent this")
-        if path in _PUBLIC or path.startswith("/static/"):
+        is_public = path in _PUBLIC or path.startswith("/static/")
+        if is_public and _token(request) is None:
             return None
         identity = self.identify(request)
         if not identity.authenticated:
             return self._ask_to_sign_in(request, path)
-        if request.method not in _SAFE_METHODS:
-            return self._check_csrf(request, path, identity)
-        return None
+        return None if is_public or request.method in _SAFE_METHODS else self._check_csrf(request, path, identity)
 
     def _check_csrf(self, request: web.Request, path: str, identity: Identity) -> web.Response | None:
         """Reject a change that a page of another site may have made the browser send."""
@@ -139,16 +139,16 @@ class Authentication:
         return json_error(403, f"the header {CSRF_HEADER} is missing or out of date; reload the page")
 
     def _ask_to_sign_in(self, request: web.Request, path: str) -> web.Response:
-        if path == "/" and request.method == "GET":
-            following = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
-            target = "login" + (f"?{urlencode({'next': following}, errors='surrogateescape')}" if following else "")
-            return web.Response(status=303, headers={"Location": target})
         if _token(request) is not None and (
             wait := self._token_limiter.wait(self._client_address(request), self._clock())
         ):
             response = json_error(_TOO_MANY_REQUESTS, "the token is wrong, and so were too many before it")
             response.headers["Retry-After"] = str(int(wait) + 1)
             return response
+        if path == "/" and request.method == "GET":
+            following = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
+            target = "login" + (f"?{urlencode({'next': following}, errors='surrogateescape')}" if following else "")
+            return web.Response(status=303, headers={"Location": target})
         response = json_error(401, "sign in, or send the token: Authorization: Bearer TOKEN")
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
@@ -206,12 +206,17 @@ class Authentication:
     # Headers of a proxy
 
     def _client_address(self, request: web.Request) -> str:
-        forwarded = request.headers.get("X-Forwarded-For", "") if self._access.trust_proxy else ""
-        return forwarded.rpartition(",")[2].strip()[:_MAX_ADDRESS] or request.remote or ""
+        """Return the address that our own proxy added, as the last: what comes before it, anyone may have sent.
+
+        HAProxy adds a header of its own instead of a part of the one that it got, others add the port.
+        """
+        lines = request.headers.getall("X-Forwarded-For", []) if self._access.trust_proxy else []
+        last = lines[-1].rpartition(",")[2] if lines else ""
+        return next(forwarded(last, 1), None) or request.remote or ""
 
     def _is_https(self, request: web.Request) -> bool:
-        forwarded = request.headers.get("X-Forwarded-Proto", "") if self._access.trust_proxy else ""
-        return (forwarded or request.scheme).lower() == "https"
+        sent = request.headers.get("X-Forwarded-Proto", "") if self._access.trust_proxy else ""
+        return (sent or request.scheme).lower() == "https"
 
 
 async def _read_form(request: web.Request) -> dict[str, str] | None:
