@@ -89,9 +89,12 @@ def pause_before_next(code: int, lived: float, failures: int) -> float:
 def share_memory(preload: Callable[[], None]) -> None:
     """Prepare for forks: what exists then stays shared with the children, as their garbage collectors leave it alone.
 
-    ``preload`` imports what several of them need.
+    ``preload`` imports what several of them need. If that fails, each of them fails with the reason when it needs it.
     """
-    preload()
+    try:
+        preload()
+    except Exception as error:  # noqa: BLE001 -- it must not end the supervisor, which needs none of it
+        log.warning("what the processes share cannot be imported before they are forked", error=repr(error))
     if gc.get_freeze_count():  # what an earlier plan left is freed
         gc.unfreeze()
         gc.collect()

@@ -76,7 +76,7 @@ class Helper:
                 channel.send({"type": "alive"})
                 beat_at = time.monotonic() + HEARTBEAT_SECONDS
             poll.register(channel.fileno(), select.POLLIN | (select.POLLOUT if channel.pending else 0))
-            poll.poll(max(beat_at - time.monotonic(), 0) * 1000)
+            poll.poll(None if channel.pending else max(beat_at - time.monotonic(), 0) * 1000)
             channel.flush()
             for message, _ in channel.receive():
                 if message["type"] == "stop":

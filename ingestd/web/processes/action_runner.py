@@ -23,8 +23,10 @@ log = get_logger(__name__)
 _INTERRUPTED = ActionMessage(error="it was interrupted; start it again")
 _HANGS = ActionMessage(error="its process did not answer any more and was killed; start it again")
 
-_SILENT_SECONDS = 60.0
-"""A process that writes nothing for so long hangs."""
+_CHECK_SECONDS = 5.0
+_SILENT_CHECKS = 12
+"""A process that writes nothing for so many checks hangs. One check counts once, however long the machine was suspended
+in it: the process was, too."""
 
 
 class ActionRunner:
@@ -97,7 +99,7 @@ class ActionRunner:
         process.stdin.write(msgspec.json.encode(request) + b"\n")
         while True:
             try:
-                line = await asyncio.wait_for(process.stdout.readline(), _SILENT_SECONDS)
+                line = await _read_line(process.stdout)
             except TimeoutError:
                 return _HANGS
             if not line:
@@ -117,3 +119,11 @@ class ActionRunner:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+
+async def _read_line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line, empty at the end. Raises TimeoutError if it does not come for ``_SILENT_CHECKS`` checks."""
+    for _ in range(_SILENT_CHECKS - 1):
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(stream.readline(), _CHECK_SECONDS)
+    return await asyncio.wait_for(stream.readline(), _CHECK_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import selectors
 import signal
@@ -183,6 +184,17 @@ def test_a_parent_that_was_stopped_kills_none(families: Make) -> None:
     os.kill(child.pid, signal.SIGCONT)
     family.live(lambda: len(family.heard) > 60, beating="beats")
     assert family.ended == []
+
+
+def test_what_is_shared_cannot_be_imported(caplog: pytest.LogCaptureFixture) -> None:
+    """As while pip replaces a package: the supervisor goes on."""
+
+    def fail() -> None:
+        raise ImportError("No module named 'elasticsearch'")
+
+    module.share_memory(fail)
+    gc.unfreeze()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_messages_and_an_orderly_end(families: Make) -> None:

@@ -14,7 +14,8 @@ from ingestd import metrics
 from ingestd.supervisor.processes import helpers
 from ingestd.supervisor.processes.channel import Channel
 from ingestd.supervisor.processes.helpers import Helper, run_beside
-from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS
+from tests.processes import rests
+from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, wait_until
 
 
 def wait(stop: threading.Event) -> None:
@@ -54,6 +55,17 @@ class Process:
 
 def test_it_ends_when_it_is_asked_to() -> None:
     process = Process(wait)
+    process.channel.send({"type": "stop"})
+    assert process.exit_code() == 0
+
+
+def test_it_sleeps_while_the_supervisor_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its heartbeats fill the channel; then it does not try all the time to send more."""
+    monkeypatch.setattr(helpers, "HEARTBEAT_SECONDS", 0.0)
+    process = Process(wait)
+    while not process.channel.receive():  # it listens
+        time.sleep(0.01)
+    wait_until(lambda: rests(process.pid), "the helper to wait for the supervisor")
     process.channel.send({"type": "stop"})
     assert process.exit_code() == 0
 

@@ -227,7 +227,7 @@ async def test_a_killed_action_process(data_dir: Path) -> None:
 
 
 async def test_an_action_process_that_hangs(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(action_runner, "_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(action_runner, "_CHECK_SECONDS", 0.03)
     runner = ActionRunner()
     await running_action(runner, data_dir)
     pid = stop(runner)
@@ -236,6 +236,32 @@ async def test_an_action_process_that_hangs(data_dir: Path, monkeypatch: pytest.
     assert (runner.last["state"], "did not answer any more" in runner.last["message"]) == ("failed", True)
     await eventually(lambda: not Path(f"/proc/{pid}").exists())
     await runner.close()
+
+
+@pytest.mark.parametrize(("seconds", "hangs"), [(3600.0, False), (5.0, True)], ids=["suspended", "silent"])
+async def test_an_action_process_is_not_silent_while_both_are_suspended(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, hangs: bool
+) -> None:
+    """The clock jumps once by an hour, or goes on for a minute."""
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+    stream = asyncio.StreamReader()
+    reading = asyncio.create_task(action_runner._read_line(stream))
+    for _ in range(1 if seconds > action_runner._CHECK_SECONDS else action_runner._SILENT_CHECKS):
+        for _ in range(10):  # until it waits again
+            await asyncio.sleep(0)
+        assert not reading.done()
+        now += seconds
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert reading.done() == hangs
+    stream.feed_data(b'{"alive":true}\n')
+    if hangs:
+        with pytest.raises(TimeoutError):
+            await reading
+    else:
+        assert await reading == b'{"alive":true}\n'
 
 
 async def test_an_action_with_a_defect(data_dir: Path) -> None:
