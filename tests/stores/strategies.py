@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, Or, Range, Text, Word
+from ingestd.stores.query import FREE_FIELDS, And, Condition, Equal, Exists, Gap, Like, Not, Or, Range, Text, Word
+from ingestd.stores.words import words
 from tests.stores.events import EVENTS
 from tests.stores.texts import TEXTS
 
@@ -68,6 +69,15 @@ def conditions() -> st.SearchStrategy[Condition]:
         ),
         max_leaves=6,
     )
+
+
+def single_words() -> st.SearchStrategy[Condition]:
+    """Words, some of them excluded, in all fields that are searched or in one."""
+    found = sorted({word for text in [*_MESSAGES, *_WORDS] for word in words(text)})
+    fields = st.sampled_from([FREE_FIELDS, ("message",), ("request_path",), ("user",)])
+    word = st.builds(Text, st.sampled_from([*found, "nowhere"]), fields)
+    parts = st.lists(st.one_of(word, st.builds(Not, word)), min_size=1, max_size=4).map(tuple)
+    return st.one_of(st.builds(And, parts), st.builds(Or, parts))
 
 
 def texts() -> st.SearchStrategy[str]:

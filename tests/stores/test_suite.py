@@ -12,13 +12,14 @@ from hypothesis import given
 from ingestd.stores import lucene
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.query import conditions as local_conditions
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
 from tests.random_cases import random_cases
 from tests.stores import suite
 from tests.stores.events import DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
-from tests.stores.strategies import conditions
+from tests.stores.strategies import conditions, single_words
 from tests.stores.texts import TEXTS, as_event
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
@@ -92,6 +93,16 @@ def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: C
     query = Query(condition=condition)
     expected = sorted(key for key, event in EVENTS.items() if matches(query, event))
     assert sorted(suite.keys(store, query, suite.PAGE)) == expected
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(condition=single_words())
+def test_many_words_are_searched_for_at_once(store: LocalStore, condition: Condition) -> None:
+    """As if these few were many."""
+    expected = sorted(key for key, event in EVENTS.items() if matches(Query(condition=condition), event))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_conditions, "MANY_WORDS", 0)
+        assert sorted(suite.keys(store, Query(condition=condition), suite.PAGE)) == expected
 
 
 def test_texts(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from ingestd.web.processes.protocol import (
 )
 from ingestd.web.processes.query_calls import QueryCalls, is_out_of_memory
 
-TOO_MUCH_MEMORY = "the query needs too much memory; choose a shorter time range, or raise query_memory"
+TOO_MUCH_MEMORY = "the query needs too much memory; shorten it, choose a shorter time range, or raise query_memory"
 
 FAILED_EXIT_CODE = os.EX_SOFTWARE
 

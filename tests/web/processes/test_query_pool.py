@@ -24,6 +24,7 @@ from ingestd.lifecycle.state import State
 from ingestd.stores.base import QueryMemoryError
 from ingestd.stores.local import store_root
 from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
+from ingestd.stores.lucene.lexer import MAX_TERMS
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_calls import is_out_of_memory
 from ingestd.web.processes.query_pool import QueryPool
@@ -63,6 +64,23 @@ def children() -> set[int]:
 def message(answer: QueryResponse) -> str:
     text: str = msgspec.json.decode(answer.body)["error"]["message"]
     return text
+
+
+LONGEST: list[tuple[str, str]] = [
+    ("any", " OR ".join(f"word{number}" for number in range(MAX_TERMS))),
+    ("all", " ".join(f"word{number}" for number in range(MAX_TERMS))),
+    ("none", " ".join(f"-word{number}" for number in range(MAX_TERMS))),
+    ("of_a_field", " OR ".join(f"message:word{number}" for number in range(MAX_TERMS))),
+    ("values", " OR ".join(f"status_code:{number}" for number in range(MAX_TERMS))),
+    ("korean", " OR ".join(f"서울{number}" for number in range(MAX_TERMS))),
+    ("the_same", " OR ".join(["a"] * MAX_TERMS)),
+]
+
+
+@pytest.mark.parametrize("query", [case[1] for case in LONGEST], ids=[case[0] for case in LONGEST])
+async def test_a_query_of_as_many_terms_as_it_may_have(make: Make, query: str) -> None:
+    answer = await make().run("search", SEARCH | {"q": query})
+    assert (answer.status, b"too much memory" in answer.body) == (200, False)
 
 
 async def test_answer(make: Make) -> None:

@@ -45,6 +45,10 @@ from ingestd.stores.query import (
 
 _ELEMENT = "(e->>'$')"
 _EXACT_INT = 1 << 53  # a double represents all integers up to here
+
+MANY_WORDS = 10
+"""More single words in an ``And`` or ``Or`` are searched for in one text: DuckDB needs 15 MB for the test of each."""
+
 _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
 
@@ -79,9 +83,11 @@ def sql_condition(condition: Condition, columns: SourceColumns) -> str:  # noqa:
     """
     match condition:
         case And(parts):
-            return _joined(" AND ", [sql_condition(part, columns) for part in parts], "true")
+            rest, tests = _take_many_words(parts, " AND ", columns)
+            return _joined(" AND ", [*tests, *(sql_condition(part, columns) for part in rest)], "true")
         case Or(parts):
-            return _joined(" OR ", _alternatives(parts, columns), "false")
+            rest, tests = _take_many_words(parts, " OR ", columns)
+            return _joined(" OR ", [*tests, *_alternatives(rest, columns)], "false")
         case Not(part):
             return f"(NOT {sql_condition(part, columns)})"
         case Equal(field, value):
@@ -101,6 +107,27 @@ def sql_condition(condition: Condition, columns: SourceColumns) -> str:  # noqa:
 
 def _joined(operator: str, parts: Sequence[str], of_none: str) -> str:
     return "(" + operator.join(parts) + ")" if parts else of_none
+
+
+def _take_many_words(
+    parts: Sequence[Condition], operator: str, columns: SourceColumns
+) -> tuple[list[Condition], list[str]]:
+    """Return the parts of an ``And`` or ``Or``, each once, without many single words, and the tests of these."""
+    groups: dict[tuple[Sequence[str], bool], dict[Condition, str]] = {}
+    parts = list(dict.fromkeys(parts))
+    for part in parts:
+        text = part.part if isinstance(part, Not) else part
+        if isinstance(text, Text) and len(found := words.words(text.value)) == 1:
+            groups.setdefault((text.fields, text is not part), {})[part] = found[0]
+    many = {key: group for key, group in groups.items() if len(group) > MANY_WORDS}
+    tests = []
+    for (fields, negated), group in many.items():
+        test = _many_words(
+            fields, list(dict.fromkeys(group.values())), columns, all_of=(operator == " AND ") != negated
+        )
+        tests.append(f"(NOT {test})" if negated else test)
+    taken = {part for group in many.values() for part in group}
+    return [part for part in parts if part not in taken], tests
 
 
 def _alternatives(parts: Sequence[Condition], columns: SourceColumns) -> list[str]:
@@ -246,22 +273,46 @@ def _words(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: 
     wanted = sorted(dict.fromkeys(wanted), key=len, reverse=True)
     plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
     hint = _hint(plain) if plain else ""
-    texts, hints = [], []
+    hints = []
     for field in fields:
         column, decoded = columns.find(field), field in DECODED_FIELDS
         if column is None:
-            texts.append(_texts_of_document(field, decoded=decoded))
             hints.append((_hint_in_path(field, hint) if decoded else hint) or "true")
         else:
             text = _decoded(column[0]) if decoded else column[0]
-            texts.append(f"CASE WHEN {column[1]} THEN {_texts_of_column(column[0], decoded=decoded)} ELSE {text} END")
             hints += [column[1], f"({' AND '.join(_contains(text, word) for word in wanted) or 'true'})"]
-    joined = f"lower(concat_ws({literal(BETWEEN_TEXTS)}, {', '.join(texts)}))"
+    joined = _texts(fields, columns)
     if len(wanted) > 1 and not all(map(columns.find, fields)):
         contains_all = " AND ".join(f"contains(t, {literal(word)})" for word in wanted)
         joined = f"array_to_string(list_filter([{joined}], lambda t: {contains_all}), '')"
     found = f"regexp_matches({joined}, {literal(pattern)})"
     return f"(CASE WHEN {' OR '.join(dict.fromkeys(hints))} THEN {found} ELSE false END)"
+
+
+def _many_words(fields: Sequence[str], wanted: Sequence[str], columns: SourceColumns, *, all_of: bool) -> str:
+    """Return the test that ``fields`` contain all single words that are ``wanted``, or one of them."""
+    contains = (" AND " if all_of else " OR ").join(f"contains(t, {literal(word)})" for word in wanted)
+    found = f"len(list_filter([{_texts(fields, columns)}], lambda t: {contains})) > 0"
+    plain = list(filter(PLAIN.fullmatch, wanted))
+    if any(map(columns.find, fields)) or (not plain if all_of else len(plain) < len(wanted)):
+        return f"({found})"
+    needles = [max(plain, key=len)] if all_of else _shortest(plain)
+    hint = may_contain(needles, document=_cased("doc", "".join(needles)))
+    hints = [_hint_in_path(field, hint) if field in DECODED_FIELDS else hint for field in fields]
+    return f"(CASE WHEN {' OR '.join(dict.fromkeys(hints))} THEN {found} ELSE false END)"
+
+
+def _texts(fields: Sequence[str], columns: SourceColumns) -> str:
+    """Return the texts of all ``fields``, in lower case, as one text."""
+    texts = []
+    for field in fields:
+        column, decoded = columns.find(field), field in DECODED_FIELDS
+        if column is None:
+            texts.append(_texts_of_document(field, decoded=decoded))
+        else:
+            text = _decoded(column[0]) if decoded else column[0]
+            texts.append(f"CASE WHEN {column[1]} THEN {_texts_of_column(column[0], decoded=decoded)} ELSE {text} END")
+    return f"lower(concat_ws({literal(BETWEEN_TEXTS)}, {', '.join(texts)}))"
 
 
 def _hint(word: str) -> str:

@@ -73,7 +73,9 @@ class QuerySession:
         except duckdb.IOException as error:
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
         except duckdb.OutOfMemoryException as error:
-            raise QueryMemoryError("the query needs too much memory; choose a shorter time range") from error
+            raise QueryMemoryError(
+                "the query needs too much memory; shorten it, or choose a shorter time range"
+            ) from error
         except RuntimeError as error:
             if str(error) == _SIGNAL_ERROR:
                 raise self._cancelled() from error
