@@ -34,6 +34,7 @@ from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.processes.channel import Message
 from ingestd.supervisor.processes.children import Child, ChildMain, Children, share_memory
+from ingestd.supervisor.processes.ending import Ending
 from ingestd.supervisor.processes.helpers import Helper
 from ingestd.supervisor.processes.signals import SignalSocket
 from ingestd.supervisor.processes.stats import StatsGatherer
@@ -43,14 +44,8 @@ from ingestd.supervisor.status import StatusReporter
 
 log = get_logger(__name__)
 
-_HTTP_SECONDS = 5.0
-"""How long the HTTP process may take to end; a page that is being sent must not hold up a stop."""
-
 _START_SECONDS = 10.0
 """How long a stop tries to start the workers that it needs."""
-
-_UPGRADE_SECONDS = 1.0
-"""How long an upgrade waits for processes other than workers: meanwhile nobody reads the connections."""
 
 
 class Supervisor:
@@ -90,7 +85,8 @@ class Supervisor:
             self._selector, self._main_of, self._on_message, self._on_ready, self._on_exit, self._acceptor.close
         )
         self._workers = Workers(self._children, self._acceptor)
-        self._replacement = RollingReplacement(self._children, self._workers, self._ask_to_end, self._on_reloaded)
+        self._ending = Ending(self._children, self._workers, self._helpers, self._notifier, lambda: self._state)
+        self._replacement = RollingReplacement(self._children, self._workers, self._ending.ask, self._on_reloaded)
         self._stats = StatsGatherer(
             self._children,
             self._workers,
@@ -212,7 +208,7 @@ class Supervisor:
         if not child.stopping:
             self._workers.hand_over_all(child)
             if self._state.final:  # started late, for want of room
-                self._ask_to_end(child)
+                self._ending.ask(child)
             else:
                 self._replacement.proceed()
 
@@ -234,7 +230,7 @@ class Supervisor:
             ):
                 next_child = self._children.start(child.name)
                 if next_child is not None:  # else it is asked to end when it is ready
-                    self._ask_to_end(next_child)
+                    self._ending.ask(next_child)
             case SupervisorState.STOPPING | SupervisorState.UPGRADING:
                 self._exit_code = self._exit_code or (code if is_worker and not child.stopping else 0)
             case SupervisorState.RELOADING if child.stopping:
@@ -290,7 +286,7 @@ class Supervisor:
         for name in self._workers.names:
             if self._children.get(name) is None:
                 self._children.start(name)  # its connections hold what was sent while it was not there
-        self._ask_all_to_end()
+        self._ending.ask_all()
         return ""
 
     def _reload(self, cause: str) -> str:
@@ -363,7 +359,7 @@ class Supervisor:
         self._requests.answer(Request.RELOAD, "an upgrade has started, which loads the config, too; try again after it")
         self._replacement.cancel()
         self._children.cancel_starts()
-        self._ask_all_to_end()
+        self._ending.ask_all()
 
     def _refuse_upgrade(self, error: str) -> None:
         log.error("the upgrade is refused; the daemon goes on as before", error=error)
@@ -377,27 +373,6 @@ class Supervisor:
             log.info("the upgrade is complete", version=ingestd.__version__, connections=connections)
             text = f"the daemon runs version {ingestd.__version__}; connections kept: {connections}"
             self._results.finish_all(text=text)
-
-    def _ask_all_to_end(self) -> None:
-        for child in self._children.running():
-            self._ask_to_end(child)
-
-    def _ask_to_end(self, child: Child) -> None:
-        if self._state is not SupervisorState.STOPPING:
-            mode = "handover"
-        else:  # systemd may keep the connections for the next start: half a line is then best left in them
-            mode = "leave" if self._notifier.present else "drain"
-            if not child.ready:
-                self._workers.hand_over_all(child)
-        self._children.stop(child, {"type": "stop", "mode": mode}, self._grace_seconds(child))
-
-    def _grace_seconds(self, child: Child) -> float | None:
-        """Return the seconds that a process may take to end; None: a worker has a time-out of its own."""
-        if child.name in self._workers:
-            return None
-        helper = self._helpers.get(child.name)
-        seconds = helper.stop_seconds if helper is not None else _HTTP_SECONDS
-        return min(seconds, _UPGRADE_SECONDS) if self._state is SupervisorState.UPGRADING else seconds
 
     def _exec(self, signals: SignalSocket) -> None:
         """Execute the installed code; if that fails, everything is ready for ``_loop`` to start again."""
