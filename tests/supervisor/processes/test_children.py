@@ -160,14 +160,13 @@ def test_a_helper_that_is_stopped(families: Make, monkeypatch: pytest.MonkeyPatc
     assert not family.children.is_silent("helper")
     first = family.children.start("helper")
     assert first is not None
-    family.live(lambda: family.heard.count(("helper", "alive")) > 5)
-    assert not family.children.is_silent("helper")
+    family.live(lambda: family.heard.count(("helper", "alive")) > 5 and not family.children.is_silent("helper"))
     os.kill(first.pid, signal.SIGSTOP)
     family.live(lambda: family.children.is_silent("helper"))
     assert family.ended == []
     family.children.watchdog_seconds = 1.0
-    family.live(lambda: family.heard.count(("helper", "ready")) == 2 and not family.children.is_silent("helper"))
-    assert family.ended == [("helper", -signal.SIGKILL)]
+    family.live(lambda: family.heard.count(("helper", "ready")) > 1 and not family.children.is_silent("helper"))
+    assert set(family.ended) == {("helper", -signal.SIGKILL)}
 
 
 def test_a_parent_that_was_stopped_kills_none(families: Make) -> None:
