@@ -5,8 +5,8 @@
 # INGESTD_INDEX_TIMEZONE: the zone of the site, in which days start; default UTC.
 # With a Django site beside it: packaging/compose.
 #
-# The base is pinned by its digest, python:3.13.15-slim-trixie. `docker buildx imagetools inspect python:3.13-slim` prints the latest one; to build
-# from another image: --build-arg PYTHON_IMAGE=...
+# The base, python:3.13.15-slim-trixie, is pinned by its digest. `docker buildx imagetools inspect python:3.13-slim`
+# prints the latest one; to build from another image: --build-arg PYTHON_IMAGE=...
 ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${PYTHON_IMAGE} AS build

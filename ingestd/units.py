@@ -218,14 +218,14 @@ def _with_unit(kind: Kind, least: float, example: str) -> Kind:
     def read(value: Any) -> Any:
         amount = kind.parse(value)
         if 0 < amount < least and not re.search("[A-Za-z]", str(value)):
-            raise ValueError(f"expected {example} with its unit, found {_toml(value)}")
+            raise ValueError(f"expected {example}, found {_toml(value)}")
         return amount
 
     return Kind(kind.name, read, kind.show)
 
 
-AGE = _with_unit(DURATION, _SECONDS["d"], "a duration such as 30d")
+AGE = _with_unit(DURATION, _SECONDS["d"], "a duration with its unit, such as 30d")
 """How long logs stay: days. 30 would be 30 seconds."""
 
-SPACE = _with_unit(SIZE, _BYTES["mib"], "a size such as 200GB")
+SPACE = _with_unit(SIZE, _BYTES["mib"], "a size with its unit, such as 200GB")
 """How much space logs take."""

@@ -1,4 +1,4 @@
-"""The outputs of an import or a replay: each event is stored once, and days that are old for retention stay a while."""
+"""The outputs of an import or a replay: each event is stored once; days older than retention keeps stay for a while."""
 
 from __future__ import annotations
 

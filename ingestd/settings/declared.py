@@ -107,7 +107,7 @@ class BatchSettings:
     max_delay: float = setting(
         0.05,
         DURATION,
-        "How long delivery waits for more events after a batch; the first after a pause goes at once.",
+        "How long delivery waits for more events after a batch; the first event after a pause is sent at once.",
         reload=True,
     )
 

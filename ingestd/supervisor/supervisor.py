@@ -356,7 +356,9 @@ class Supervisor:
             return
         log.info("upgrading: the daemon restarts in place and keeps its connections")
         self._state = SupervisorState.UPGRADING
-        self._requests.answer(Request.RELOAD, "an upgrade has started, which loads the config, too; try again after it")
+        self._requests.answer(
+            Request.RELOAD, "an upgrade has started, which also loads the config; try again afterwards"
+        )
         self._replacement.cancel()
         self._children.cancel_starts()
         self._ending.ask_all()

@@ -1,4 +1,4 @@
-"""What a command says of the days that it stores although retention keeps none as old."""
+"""What a command announces about days that it stores although they are older than retention keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ingestd.units import format_duration
 
 
 def announce_old_days(done: str, settings: Settings) -> Callable[[str], None]:
-    """Return the function that announces them, given the first index; ``done``: imported, replayed."""
+    """Return the function that announces them, given the first such index; ``done``: imported, replayed."""
 
     def announce(index: str) -> None:
         age, keep = (format_duration(seconds) for seconds in (settings.retention.max_age, settings.restore.keep))

@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS = 2.0
 """How often a process sends a message of the type ``alive``: from its event loop, or from a thread if it has none."""
 
 _SILENT_SECONDS = 2.5 * HEARTBEAT_SECONDS
-"""A process that sends none for so long does not answer."""
+"""A process that sends none for this long does not answer."""
 
 _START_FACTOR = 5
 """So much longer a process may take to start: a large journal is read, and slow libraries are imported."""

@@ -63,7 +63,7 @@ class BackgroundCount:
         self._task: asyncio.Task[None] | None = None
 
     async def get(self) -> Any:
-        """Return the value; wait for a count that is running, but only a little if the value is of a moment ago."""
+        """Return the value; wait for a count that is running, but only briefly if the value is recent."""
         now = time.monotonic()
         old = not self.known or now - self._looked >= _PAUSE_SECONDS
         self._looked = now

@@ -21,7 +21,7 @@ from ingestd.web.responses import utc_now
 log = get_logger(__name__)
 
 _INTERRUPTED = ActionMessage(error="it was interrupted; start it again")
-_HANGS = ActionMessage(error="its process did not answer any more and was killed; start it again")
+_HANGS = ActionMessage(error="its process stopped responding and was killed; start it again")
 
 _CHECK_SECONDS = 5.0
 _SILENT_CHECKS = 12

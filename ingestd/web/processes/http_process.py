@@ -27,7 +27,7 @@ from ingestd.web.server import HttpServer
 log = get_logger(__name__)
 
 _PUBLISH_SECONDS = 10.0
-"""How long to wait before a URL that could not be noted is noted again."""
+"""How long to wait before the next attempt to note a URL."""
 
 _RELOAD_SECONDS = 120.0
 """How long a reload may take until every process runs the new config."""
@@ -161,7 +161,7 @@ def _publish(data_dir: Path, url: str) -> bool:
     try:
         publish_url(data_dir, url)
     except OSError as error:  # a full disk: the pages are served all the same
-        log.warning("the URL of the pages cannot be noted for commands; it is tried again", error=error)
+        log.warning("the URL of the pages cannot be noted for commands; trying again later", error=error)
         return False
     return True
 

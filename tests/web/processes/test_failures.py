@@ -233,7 +233,7 @@ async def test_an_action_process_that_hangs(data_dir: Path, monkeypatch: pytest.
     pid = stop(runner)
     await eventually(lambda: not runner.busy)
     assert runner.last is not None
-    assert (runner.last["state"], "did not answer any more" in runner.last["message"]) == ("failed", True)
+    assert (runner.last["state"], "stopped responding" in runner.last["message"]) == ("failed", True)
     await eventually(lambda: not Path(f"/proc/{pid}").exists())
     await runner.close()
 

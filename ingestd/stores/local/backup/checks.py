@@ -89,7 +89,7 @@ def check_restored(folder: Path, backup: BackupManifest, name: str, *, repair: b
     if read.wrong:
         files = tuple(read.files.get(file.name, file) for file in sealed.files)
         write_atomic(folder / manifest.NAME, manifest.encode(replace(sealed, files=files)))
-        text = "what the manifest of a backup said of its files was wrong; the restored one is made from them"
+        text = "the manifest in a backup was wrong about its files; the restored one was made from the files"
         log.warning(text, backup=name, wrong="; ".join(read.wrong))
 
 
