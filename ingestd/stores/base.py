@@ -54,6 +54,10 @@ class QueryMemoryError(StoreError):
     """A query needs more memory than it may have."""
 
 
+class QueryTooLongError(StoreError):
+    """A phrase of a query is longer than the store can search for."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """One index: the ``day`` in its name (None if there is none), ``bytes`` on disk.

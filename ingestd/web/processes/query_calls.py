@@ -16,7 +16,16 @@ from pathlib import Path
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
-from ingestd.stores.base import Hit, IndexInfo, LogStore, QueryMemoryError, QueryTimeoutError, StoreError, take_missing
+from ingestd.stores.base import (
+    Hit,
+    IndexInfo,
+    LogStore,
+    QueryMemoryError,
+    QueryTimeoutError,
+    QueryTooLongError,
+    StoreError,
+    take_missing,
+)
 from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.query import Query, QueryError, names_index
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
@@ -83,7 +92,7 @@ class QueryCalls:
         except QueryError as error:
             details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
             return error_response(400, error.message, **details)
-        except (FieldError, ParameterError) as error:
+        except (FieldError, ParameterError, QueryTooLongError) as error:
             return error_response(400, str(error))
         except QueryTimeoutError as error:
             return error_response(504, str(error))

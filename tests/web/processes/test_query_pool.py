@@ -83,6 +83,13 @@ async def test_a_query_of_as_many_terms_as_it_may_have(make: Make, query: str) -
     assert (answer.status, b"too much memory" in answer.body) == (200, False)
 
 
+async def test_a_phrase_that_the_store_cannot_search_for(make: Make) -> None:
+    """That is a mistake of the client: to try again later does not help."""
+    phrase = " ".join(f"word{number}" for number in range(MAX_TERMS))
+    answer = await make().run("search", SEARCH | {"q": f'"{phrase}"'})
+    assert (answer.status, "a phrase of the query is too long" in message(answer)) == (400, True)
+
+
 async def test_answer(make: Make) -> None:
     answer = await make().run("search", SEARCH)
     found = msgspec.json.decode(answer.body)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, StoreError
+from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, QueryTooLongError, StoreError
 from ingestd.stores.local.files.duckdb_sql import connect
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class QuerySession:
             QueryTimeoutError: The query was interrupted.
             QueryFailedError: DuckDB cannot read a file, or fails for another reason.
             QueryMemoryError: It needs too much memory.
+            QueryTooLongError: A pattern in it is too large.
             StoreError: No thread can be started.
         """
         import duckdb  # noqa: PLC0415
@@ -84,7 +85,7 @@ class QuerySession:
             if str(error) == _SIGNAL_ERROR:
                 raise self._cancelled() from error
             if _TOO_LARGE in str(error):
-                raise StoreError(_TOO_LONG) from error
+                raise QueryTooLongError(_TOO_LONG) from error
             raise QueryFailedError(f"the query failed: {_first_line(error)}") from error
 
     def interrupt(self, reason: str) -> None:
