@@ -14,8 +14,11 @@ from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, runni
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.journal.base import START
 from ingestd.journal.folders import copy_folder, journal_folder, journal_folders
 from ingestd.journal.journal import Journal
+from ingestd.journal.positions import load_positions
+from ingestd.journal.recovery import missing_tail
 from ingestd.logs import get_logger
 from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
@@ -157,8 +160,13 @@ def _cores() -> int:
 
 
 def _journals(settings: Settings) -> int:
-    """Return how many workers have left a journal."""
-    names = [parse_journal_name(folder.name) for folder in journal_folders(settings.data_dir)]
+    """Return how many workers have left a journal, or one that was deleted with events that were not delivered."""
+    folders = [
+        folder
+        for folder in journal_folders(settings.data_dir)
+        if folder.is_dir() or missing_tail(START, load_positions(copy_folder(folder)))
+    ]
+    names = [parse_journal_name(folder.name) for folder in folders]
     return max((name[0] + 1 for name in names if name is not None), default=0)
 
 
