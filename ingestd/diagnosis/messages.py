@@ -354,6 +354,15 @@ FIXES: Mapping[str, tuple[str, str]] = {
 }
 
 
+_VALUES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("direction", "ahead"): ("ahead", "빠름"),
+    ("direction", "ahead of"): ("ahead of", "빠름"),
+    ("direction", "behind"): ("behind", "늦음"),
+    ("host", ""): ("records without a host", "호스트가 없는 레코드"),
+}
+"""How values that are no names or numbers are written."""
+
+
 class _Value(str):
     """A value; with a noun as its format it is a number: ``1 event``, ``2,000 events``."""
 
@@ -366,8 +375,11 @@ class _Value(str):
 
 def sentence(code: str, values: Mapping[str, str], language: str = "en") -> str:
     """Return the sentence of a code. Raises KeyError for an unknown code, or a value that is missing."""
-    counted = {name: _Value(value) for name, value in values.items()}
-    return SENTENCES[code][LANGUAGES.index(language)].format_map(counted)
+    at = LANGUAGES.index(language)
+    written = {
+        name: _Value(_VALUES[name, value][at] if (name, value) in _VALUES else value) for name, value in values.items()
+    }
+    return SENTENCES[code][at].format_map(written)
 
 
 def fix_text(code: str, values: Mapping[str, str], language: str = "en") -> str:

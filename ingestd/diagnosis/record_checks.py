@@ -140,16 +140,10 @@ def _wrong_clock(host: str, seconds: float) -> Finding:
     is_zone = abs(seconds) <= _MAX_ZONE_S and abs(seconds) >= _MIN_ZONE_S
     if is_zone and abs(seconds - steps * _ZONE_STEP_S) < _ZONE_TOLERANCE_S:
         hours = f"{abs(steps) / 4:g}"
-        return Finding(
-            Status.FIX, "clock.zone", {"host": host or "records without a host", "hours": hours, "direction": direction}
-        )
+        return Finding(Status.FIX, "clock.zone", {"host": host, "hours": hours, "direction": direction})
     minutes = f"{abs(seconds) / 60:,.0f}"
     direction = "ahead of" if seconds > 0 else "behind"
-    return Finding(
-        Status.WARNING,
-        "clock.skew",
-        {"host": host or "records without a host", "minutes": minutes, "direction": direction},
-    )
+    return Finding(Status.WARNING, "clock.skew", {"host": host, "minutes": minutes, "direction": direction})
 
 
 _MAX_ZONE_S = datetime.timedelta(hours=14).total_seconds()

@@ -322,6 +322,34 @@ def test_names_are_cut() -> None:
     assert finding.text().endswith("logstash-2026.11.20 and 2 more")
 
 
+CLOCKS = [  # id, hours that timestamps are ahead, host, the sentence in English and in Korean
+    (
+        "skew",
+        -0.2,
+        "",
+        "timestamps of records without a host are 12 minutes behind the time of receipt",
+        "호스트가 없는 레코드의 시각이 수신 시각과 12분 차이 납니다(늦음)",
+    ),
+    (
+        "zone",
+        9,
+        "web1",
+        "timestamps of web1 are 9 h ahead: it sends local time as if it were UTC",
+        "web1의 시각이 9시간 어긋나 있습니다(빠름): 현지 시각을 UTC로 보내고 있습니다",
+    ),
+]
+
+
+@pytest.mark.parametrize(("hours", "host", "english", "korean"), [c[1:] for c in CLOCKS], ids=[c[0] for c in CLOCKS])
+def test_a_wrong_clock_in_both_languages(hours: float, host: str, english: str, korean: str) -> None:
+    [found] = [
+        finding
+        for finding in diagnose(replace(NOTHING, samples=samples(hours, host=host)))
+        if finding.code.startswith("clock.")
+    ]
+    assert [sentence(found.code, found.values, language) for language in ("en", "ko")] == [english, korean]
+
+
 @pytest.mark.parametrize(("count", "shown"), [("1", "1 event with"), ("2,000", "2,000 events with")])
 def test_numbers_agree_with_their_nouns(count: str, shown: str) -> None:
     assert shown in sentence("clock.future", {"count": count})
