@@ -206,17 +206,19 @@ class Authentication:
     # Headers of a proxy
 
     def _client_address(self, request: web.Request) -> str:
-        """Return the address that our own proxy added, as the last: what comes before it, anyone may have sent.
-
-        HAProxy adds a header of its own instead of a part of the one that it got, others add the port.
-        """
-        lines = request.headers.getall("X-Forwarded-For", []) if self._access.trust_proxy else []
-        last = lines[-1].rpartition(",")[2] if lines else ""
-        return next(forwarded(last, 1), None) or request.remote or ""
+        """Return the address, without a port that some proxies add."""
+        return next(forwarded(self._from_proxy(request, "X-Forwarded-For"), 1), None) or request.remote or ""
 
     def _is_https(self, request: web.Request) -> bool:
-        sent = request.headers.get("X-Forwarded-Proto", "") if self._access.trust_proxy else ""
-        return (sent or request.scheme).lower() == "https"
+        return (self._from_proxy(request, "X-Forwarded-Proto") or request.scheme).lower() == "https"
+
+    def _from_proxy(self, request: web.Request, name: str) -> str:
+        """Return what our own proxy added, which comes last: anyone may have sent what is before it.
+
+        HAProxy adds a header instead of a part of the one that it got. Empty if there is none, or no proxy is trusted.
+        """
+        headers = request.headers.getall(name, []) if self._access.trust_proxy else []
+        return headers[-1].rpartition(",")[2].strip() if headers else ""
 
 
 async def _read_form(request: web.Request) -> dict[str, str] | None:
