@@ -95,7 +95,7 @@ def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: C
     assert sorted(suite.keys(store, query, suite.PAGE)) == expected
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_cases(20)
 @given(condition=single_words())
 def test_many_words_are_searched_for_at_once(store: LocalStore, condition: Condition) -> None:
     """As if these few were many."""
