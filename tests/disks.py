@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 _CLONE_NEWNS = 0x20000
 
 
@@ -54,5 +56,5 @@ def small_disk(folder: Path, options: str) -> Iterator[Path]:
 
 
 def remount(disk: Path, options: str) -> None:
-    """Change the options of one, such as ``size=1m`` or ``ro``."""
-    subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+    """Change the options of one, such as ``size=1m`` or ``ro``: that has to wait while a file is open for writing."""
+    wait_until(lambda: not _mount("-o", f"remount,{options}", str(disk)), f"a disk to be remounted: {options}")
