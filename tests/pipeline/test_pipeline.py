@@ -245,16 +245,21 @@ async def test_a_dead_letter_without_trace_is_known_after_a_kill(tmp_path: Path)
     assert (again.tally.received, again.tally.dead) == (1, 1)
 
 
+def fail_on(part: bytes, one: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the codec fail on chunks with these bytes."""
+    decode = one.input.codec.decode
+
+    def faulty(chunk: Chunk) -> Any:
+        if part in chunk.data:
+            raise RecursionError("too deep")
+        return decode(chunk)
+
+    monkeypatch.setattr(type(one.input.codec), "decode", lambda self, chunk: faulty(chunk))
+
+
 async def test_the_ledger_of_a_chunk_with_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with life(tmp_path, MemoryJournal()) as one:
-        decode = one.input.codec.decode
-
-        def faulty(chunk: Chunk) -> Any:
-            if b"omen" in chunk.data:
-                raise RecursionError("too deep")
-            return decode(chunk)
-
-        monkeypatch.setattr(type(one.input.codec), "decode", lambda self, chunk: faulty(chunk))
+        fail_on(b"omen", one, monkeypatch)
         data = b"".join(b'{"n":%d}\n' % n if n != 3 else b'{"n":3,"bad":"omen"}\n' for n in range(6))
         assert one.put(data)
     assert len(one.output.documents) == 5
@@ -412,14 +417,7 @@ async def test_few_lines_of_many_streams_are_stored_and_processed_together(tmp_p
 
 async def test_a_fault_in_one_of_many_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with life(tmp_path, MemoryJournal()) as one:
-        decode = one.input.codec.decode
-
-        def faulty(chunk: Chunk) -> Any:
-            if b'"n":3' in chunk.data:
-                raise RecursionError("too deep")
-            return decode(chunk)
-
-        monkeypatch.setattr(type(one.input.codec), "decode", lambda self, chunk: faulty(chunk))
+        fail_on(b'"n":3', one, monkeypatch)
         pieces = [(line(n), Stream(f"s{n}", {}), 7 * n) for n in range(6)]
         assert one.running._sinks["stdin_0"].put_all(pieces)
     assert [json.loads(document)["n"] for document in one.output.documents] == [0, 1, 2, 4, 5]
