@@ -149,6 +149,10 @@ def file_literals(files: Iterable[str | os.PathLike[str]]) -> str:
     return ", ".join(literal(_GLOB.sub(r"[\1]", os.fspath(file))) for file in files)
 
 
+APPEND_LOG_ID = "coalesce(TRY(id->>'$'), '')"
+"""The id of a row of `append_log_rows`, as sealed files have it: there it is JSON, and may be broken or missing."""
+
+
 def append_log_rows(files: Iterable[str | os.PathLike[str]]) -> str:
     """Return the FROM clause for the rows of append logs, without broken lines; see ``layout`` for the format."""
     return (

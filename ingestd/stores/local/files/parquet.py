@@ -33,6 +33,7 @@ from ingestd.files import open_synced
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files.append_log import count_bytes
 from ingestd.stores.local.files.duckdb_sql import (
+    APPEND_LOG_ID,
     any_repeated_key,
     append_log_rows,
     connect,
@@ -143,10 +144,10 @@ class ParquetWriter:
 
     def count_unsealed(self, append_log: Path, files: Sequence[Path]) -> int:
         """Return how many readable lines of an append log are in none of some sealed files."""
-        rows = f"SELECT doc, coalesce(TRY(id->>'$'), '') AS id FROM {append_log_rows([append_log])}"
+        rows = f"SELECT doc, {APPEND_LOG_ID} AS id FROM {append_log_rows([append_log])}"
         if files:
             sealed = f"SELECT hash(doc, id) FROM read_parquet([{file_literals(files)}])"
-            rows += f" WHERE hash(doc, coalesce(TRY(id->>'$'), '')) NOT IN ({sealed})"
+            rows += f" WHERE hash(doc, {APPEND_LOG_ID}) NOT IN ({sealed})"
         (row,) = self._run(f"SELECT count(*) FROM ({rows})")
         return int(row[0])
 
@@ -158,7 +159,7 @@ class ParquetWriter:
         """
         others = []
         if append_logs:
-            others.append(f"SELECT hash(doc, coalesce(TRY(id->>'$'), '')) FROM {append_log_rows(append_logs)}")
+            others.append(f"SELECT hash(doc, {APPEND_LOG_ID}) FROM {append_log_rows(append_logs)}")
         if files:
             others.append(f"SELECT hash(doc, id) FROM read_parquet([{file_literals(files)}])")
         rows = f"SELECT hash(doc, id) FROM read_parquet([{file_literals([file])}])"

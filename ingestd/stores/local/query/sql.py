@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.local.files.duckdb_sql import (
+    APPEND_LOG_ID,
     append_log_rows,
     extract,
     field_paths,
@@ -46,7 +47,7 @@ class FileGroup:
 
     def key(self) -> str:
         """Return the expression for the id, empty if there is none."""
-        return "coalesce(TRY(id->>'$'), '')" if self.columns is None else "id"
+        return APPEND_LOG_ID if self.columns is None else "id"
 
 
 @dataclass(frozen=True, slots=True)
