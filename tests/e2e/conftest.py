@@ -49,7 +49,8 @@ def clean_search_server(search_server: SearchServer) -> Iterator[SearchServer]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1, and its key."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is needed to make a certificate")
+        reason = "openssl is needed to make a certificate"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
