@@ -29,7 +29,7 @@ from tests.e2e.chaos.tools import (
     wait_for_nothing_queued,
     workers,
 )
-from tests.e2e.chaos.traffic import Sender
+from tests.e2e.chaos.traffic import Sender, events_to_fill
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
@@ -37,8 +37,8 @@ from tests.processes import children, send_signal
 from tests.threads import Background
 from tests.waiting import WAIT_SECONDS, wait_until
 
-EVENTS = 120_000  # three times the disk: the kernel holds some too
 DISK_BYTES = 12 << 20
+EVENTS = events_to_fill(DISK_BYTES)
 CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
 output { elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 } }

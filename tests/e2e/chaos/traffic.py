@@ -7,10 +7,17 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.threads import Background
 
 LINE_BYTES = 300
+
+
+def events_to_fill(disk_bytes: int) -> int:
+    """Return how many events hold up their sender when a disk is full: more than it and the kernel's buffers take."""
+    limits = [Path(f"/proc/sys/net/ipv4/tcp_{side}mem").read_text().split()[2] for side in "rw"]
+    return (2 * disk_bytes + sum(map(int, limits))) // LINE_BYTES // 2 * 2
 
 
 def lines(events: int) -> Iterator[bytes]:
