@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.e2e.chaos.tools import check_exactly, figure, scaled, usage, usage_at_rest
-from tests.e2e.chaos.traffic import Sender
+from tests.e2e.chaos.traffic import Sender, events_to_fill
 from tests.e2e.daemon import Daemon
 from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
@@ -42,11 +42,12 @@ def test_more_than_memory_holds(tmp_path: Path) -> None:
 def test_more_than_the_journal_holds(tmp_path: Path) -> None:
     """The sender is held up, and the daemon's own restart changes nothing about it."""
     settings = {"queue_bytes": "1MB", "journal_max_bytes": "8MB", "journal_segment_bytes": "1MB"}
+    events = max(EVENTS, events_to_fill(8_000_000))
     with StubElasticsearch() as stub, Gate(stub.url) as gate:
         config = CONFIG % gate.url
         with (
             Daemon(tmp_path, config=config, workers="1", **settings) as daemon,
-            Sender(daemon.port, EVENTS) as sender,
+            Sender(daemon.port, events) as sender,
         ):
             wait_until(lambda: daemon.full, "the journal to be full")
             wait_until(sender.stuck, "the sender to be held up")
@@ -55,9 +56,9 @@ def test_more_than_the_journal_holds(tmp_path: Path) -> None:
             figure(taken_mb=round(sender.sent / 1e6), journal_mb=round(folder_bytes(daemon.data_dir) / 1e6))
             assert folder_bytes(daemon.data_dir) < 9e6
             gate.open()
-            wait_until(lambda: len(stub.documents) == EVENTS, "all events")
+            wait_until(lambda: len(stub.documents) == events, "all events")
             sender.join()
-    check_exactly(stub.values("n"), range(EVENTS))
+    check_exactly(stub.values("n"), range(events))
 
 
 def folder_bytes(folder: Path) -> int:
