@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from unicodedata import category
 
@@ -102,6 +104,39 @@ def _readable_char(char: str) -> str:
     if char in '"\\' or not (char.isprintable() or category(char) == "Zs"):
         return json.dumps(char)[1:-1] if char in '"\\' or ord(char) > 0xFFFF else f"\\u{ord(char):04x}"
     return char
+
+
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+_VALUE = rb'(?:%b|[^\s,\[\]{}"]++|\[(?:[^\[\]{}"]++|%b)*+\]|\{(?:[^\[\]{}"]++|%b)*+\})' % (_TEXT, _TEXT, _TEXT)
+_BLANKS = rb"[ \t\r]*+"
+
+
+def without_member(records: Sequence[bytes], name: str) -> list[bytes | None]:
+    """Return the texts of objects without the member ``name``; None where it cannot be cut out, or nothing is left.
+
+    It cannot if it is an array or object that contains others, or if its name may stand in the text more than once.
+
+    Args:
+        records: Each a valid object in one line, without its last brace, that has the member, its name without escapes.
+        name: Plain ASCII.
+    """
+    text = b"\n".join(records)  # all at once takes half of the time
+    if text.count(b'"%b"' % name.encode()) == len(records):
+        cut, count = _member(name).subn(b"", text)
+        if count == len(records):
+            return [None if record == b"{" else record for record in map(_without_comma, cut.split(b"\n"))]
+    return [None] if len(records) == 1 else [without_member([record], name)[0] for record in records]
+
+
+@lru_cache(1024)
+def _member(name: str) -> re.Pattern[bytes]:
+    pattern = rb'"%b"%b:%b%b%b(?:,%b|$)' % (re.escape(name.encode()), _BLANKS, _BLANKS, _VALUE, _BLANKS, _BLANKS)
+    return re.compile(pattern, re.MULTILINE | re.DOTALL)
+
+
+def _without_comma(record: bytes) -> bytes:
+    """Return an object without the comma that is at its end after its last member was cut out."""
+    return record.rstrip(b", \t\r")
 
 
 def dumps(value: Any) -> bytes:

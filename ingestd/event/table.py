@@ -1,9 +1,10 @@
 """The events of a chunk as columns: what codecs make, filters change and outputs write.
 
 Of a record that came as JSON only the fields that the pipeline touches are decoded, into one column for each field; the
-rest stays text: ``raws`` has the record without its last brace. If the filters only add fields, its document is that
-text with the additions appended; if they change or remove one that came with it, the record is decoded in full, patched
-and encoded again. An event that is not such a record is a dict in ``events``, with all its fields.
+rest stays text: ``raws`` has the record without its last brace. Its document is that text with the fields appended that
+filters added or changed, and those cut out that they changed or removed; where that is not possible, the record is
+decoded in full, patched and encoded again. An event that is not such a record is a dict in ``events``, with all its
+fields.
 
 Columns are read and written by name, and one is read from the dicts when it is first asked for. ``ABSENT`` stands where
 an event lacks the field. Lists and dicts inside of events are never changed in place, but replaced.
@@ -20,7 +21,7 @@ import msgspec
 
 from ingestd.event.event_id import Key, copy_key
 from ingestd.event.fields import Event, FieldRef, add_tag
-from ingestd.event.jsontext import NotJsonError, dumps, loads
+from ingestd.event.jsontext import NotJsonError, dumps, loads, without_member
 
 ABSENT: Final[Literal[msgspec.UnsetType.UNSET]] = msgspec.UNSET
 """In a column: the event does not have the field. (A field may be null, which is ``None``.)"""
@@ -284,7 +285,8 @@ class Table:
         if not any(raws):
             return [_document(self.event(row)) for row in rows], [b""] * count, [b""] * count
         heads, commas, tails = [raw or b"" for raw in raws], [b""] * count, [b"}"] * count
-        names, columns, rewritten = self._additions(rows, every=every)
+        names, columns, changed = self._additions(rows, every=every)
+        rewritten = {position for name in changed for position in _cut(heads, changed[name], name)}
         if names:
             tails = _encode(names, columns)
             commas = [b","] * count if b"}" not in tails else [b"" if tail == b"}" else b"," for tail in tails]
@@ -294,10 +296,10 @@ class Table:
             commas[position] = tails[position] = b""
         return heads, commas, tails
 
-    def _additions(self, rows: Rows, *, every: bool) -> tuple[tuple[str, ...], list[Column], set[int]]:
-        """Return the fields that filters added, their values, and the positions of records in which others changed."""
+    def _additions(self, rows: Rows, *, every: bool) -> tuple[tuple[str, ...], list[Column], dict[str, list[int]]]:
+        """Return the fields that filters added or changed, their values, and the positions of records that had them."""
         added: dict[str, Column] = {}
-        rewritten: set[int] = set()
+        changed: dict[str, list[int]] = {}
         for name, column in self._columns.items():
             decoded = self._decoded[name]
             if column is decoded or name == "@metadata":
@@ -306,10 +308,10 @@ class Table:
             if not is_absent(old):
                 # Values are never changed in place (see ``Event``), so identity shows whether one was replaced.
                 same = [*map(is_, new, old)]
-                rewritten.update(n for n, kept in enumerate(same) if not kept and old[n] is not ABSENT)
+                changed[name] = [n for n, kept in enumerate(same) if not kept and old[n] is not ABSENT]
                 new = [ABSENT if kept else value for kept, value in zip(same, new, strict=True)]
             added[name] = new
-        return tuple(added), [*added.values()], rewritten
+        return tuple(added), [*added.values()], changed
 
     def _patched(self, raw: bytes, row: int) -> Event:
         event = self.event(row)
@@ -322,6 +324,19 @@ class Table:
             full.pop(name, None)
         full.update(event)
         return full
+
+
+def _cut(records: list[bytes], positions: Sequence[int], name: str) -> list[int]:
+    """Cut a member out of some records, those that are text, and return the positions of those where that failed."""
+    positions = [position for position in positions if records[position]]
+    failed = []
+    texts = without_member([records[position] for position in positions], name) if positions else ()
+    for position, text in zip(positions, texts, strict=True):
+        if text is None:
+            failed.append(position)
+        else:
+            records[position] = text
+    return failed
 
 
 def is_absent(column: Column) -> bool:

@@ -96,7 +96,8 @@ leaf = st.one_of(text, number, st.booleans(), st.none())
 anything = st.recursive(
     leaf,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["x", "list", "k", "한"]), inner, max_size=3)
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["x", "list", "k", "message", "한"]), inner, max_size=3),
     ),
     max_leaves=5,
 )
@@ -132,9 +133,12 @@ records = st.builds(
     ),
 )
 good_line = st.builds(
-    lambda record, ascii_only: json.dumps(record, ensure_ascii=ascii_only).encode("utf-8", "replace"),
+    lambda record, ascii_only, separators: json.dumps(record, ensure_ascii=ascii_only, separators=separators).encode(
+        "utf-8", "replace"
+    ),
     records,
     st.booleans(),
+    st.sampled_from([(", ", ": "), (",", ":"), (" ,\t", "\t: ")]),
 )
 bad_line = st.sampled_from(
     [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, dumps, loads, readable_line
+from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, dumps, loads, readable_line, without_member
 
 READ: list[tuple[str, bytes, Any]] = [
     ("object", b'{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
@@ -120,3 +120,52 @@ def test_readable_lines_have_the_same_value(text: str, escaped: bool) -> None:
     line = readable_line(document.encode())
     assert json.loads(line) == json.loads(document)
     assert len(line.decode().splitlines()) == 1
+
+
+CUT: list[tuple[str, bytes, bytes | None]] = [  # id, object without its last brace, the same without the member "a"
+    ("first", b'{"a": 1, "b": 2', b'{"b": 2'),
+    ("last", b'{"b": 2, "a": 1', b'{"b": 2'),
+    ("between", b'{"b":2,"a":"x","c":3', b'{"b":2,"c":3'),
+    ("blanks", b'{ "b" : 2 ,\t"a" : 1 \t', b'{ "b" : 2'),
+    ("text", rb'{"a":"x, \"y\\","b":2', b'{"b":2'),
+    ("array", rb'{"a":["]\"", 1, null],"b":2', b'{"b":2'),
+    ("empty_array", b'{"b":2,"a":[]', b'{"b":2'),
+    ("object", b'{"a":{"x}": "{", "y": 1},"b":2', b'{"b":2'),
+    ("number", b'{"a":-1.5e+3,"b":2', b'{"b":2'),
+    ("name_in_text", rb'{"b":"\"a\"","a":1', rb'{"b":"\"a\""'),
+    ("like_the_end_of_a_text", rb'{"b":"\"a","a":1', None),
+    ("array_of_arrays", b'{"a":[[1]],"b":2', None),
+    ("object_of_arrays", b'{"a":{"x":[1]},"b":2', None),
+    ("twice", b'{"a":1,"a":2,"b":3', None),
+    ("also_inside", b'{"a":1,"b":{"a":2}', None),
+    ("nothing_else", b'{"a":1', None),
+]
+
+
+@pytest.mark.parametrize(("record", "cut"), [case[1:] for case in CUT], ids=[case[0] for case in CUT])
+def test_without_member(record: bytes, cut: bytes | None) -> None:
+    assert without_member([record], "a") == [cut]
+
+
+@given(st.lists(st.sampled_from(CUT), min_size=1))
+def test_without_member_of_many(cases: list[tuple[str, bytes, bytes | None]]) -> None:
+    """Neighbours do not matter."""
+    assert without_member([record for _, record, _ in cases], "a") == [cut for _, _, cut in cases]
+
+
+_names = st.sampled_from(["a", "b", 'x"a', "a b", "한"])
+_values = st.recursive(
+    st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.just('"a":1,'),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(_names, _values), _values, st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", " : ")]))
+def test_without_member_of_any_object(members: dict[str, Any], value: Any, separators: tuple[str, str]) -> None:
+    record = json.dumps(members | {"a": value}, ensure_ascii=False, separators=separators).encode("utf-8", "replace")
+    [cut] = without_member([record[:-1]], "a")
+    if cut is not None:
+        expected = json.loads(record)
+        del expected["a"]
+        assert json.loads(cut + b"}") == expected

@@ -23,11 +23,12 @@ CASES: list[tuple[str, dict[str, Any], bytes]] = [  # id, event after the filter
     ("added_metadata_and_more", {"a": 1, "b": "x", "@metadata": {"m": 1}, "c": 1}, RAW[:-1] + b',"c":1}'),
     ("added_surrogate", {"a": 1, "b": "x", "c": "\ud800"}, RAW[:-1] + ',"c":"\ufffd"}'.encode()),
     ("added_large_number", {"a": 1, "b": "x", "c": 2**80}, RAW[:-1] + b',"c":%d}' % 2**80),
-    ("changed", {"a": 2, "b": "x"}, b'{"a":2,"skipped":[1,2],"b":"x","@version":"1"}'),
-    ("changed_type_only", {"a": True, "b": "x"}, b'{"a":true,"skipped":[1,2],"b":"x","@version":"1"}'),
-    ("removed", {"b": "x"}, b'{"skipped":[1,2],"b":"x","@version":"1"}'),
-    ("changed_and_added", {"a": 2, "b": "x", "c": 1}, b'{"a":2,"skipped":[1,2],"b":"x","@version":"1","c":1}'),
-    ("removed_and_added", {"a": 1, "c": 1}, b'{"a":1,"skipped":[1,2],"@version":"1","c":1}'),
+    ("changed", {"a": 2, "b": "x"}, b'{"skipped":[1, 2],"b":"x","@version":"1","a":2}'),
+    ("changed_type_only", {"a": True, "b": "x"}, b'{"skipped":[1, 2],"b":"x","@version":"1","a":true}'),
+    ("removed", {"b": "x"}, b'{"skipped":[1, 2],"b":"x","@version":"1"}'),
+    ("changed_and_added", {"a": 2, "b": "x", "c": 1}, b'{"skipped":[1, 2],"b":"x","@version":"1","a":2,"c":1}'),
+    ("removed_and_added", {"a": 1, "c": 1}, b'{"a":1,"skipped":[1, 2],"@version":"1","c":1}'),
+    ("all_changed", {"a": "y", "b": 2}, b'{"skipped":[1, 2],"@version":"1","a":"y","b":2}'),
 ]
 TABLE = [(case[1], case[2]) for case in CASES]
 
@@ -82,13 +83,15 @@ def test_whole_events_are_given_back_with_all_their_fields() -> None:
 
 
 def test_fields_never_decoded_that_nest_too_deeply() -> None:
-    """The record cannot be written anew, so its text is kept."""
-    raw = b'{"a":1,"deep":' + b"[" * 900 + b"]" * 900 + b"}"
-    table = Table([raw[:-1]] * 2, [None] * 2, [0, 1], {"a": (1, 1), "b": (ABSENT, ABSENT)})
-    table.writable("a")[1] = 2
+    """A record that cannot be written anew keeps its text, as ``message`` if it says nothing without being read."""
+    deep = b'"deep":' + b"[" * 900 + b"]" * 900
+    raw, twice = b'{"a":1,' + deep + b"}", b'{"a":0,"a":1,' + deep + b"}"
+    table = Table([raw[:-1], raw[:-1], twice[:-1]], [None] * 3, [0, 1, 2], {"a": (1,) * 3, "b": (ABSENT,) * 3})
+    table.writable("a")[1:] = [2, 2]
     table.writable("b")[0] = 2
     assert table.documents([0]) == [raw[:-1] + b',"b":2}']
-    assert json.loads(table.documents([1])[0]) == {"a": 2, "message": raw.decode(), "tags": ["_jsonparsefailure"]}
+    assert table.documents([1]) == [b"{" + deep + b',"a":2}']
+    assert json.loads(table.documents([2])[0]) == {"a": 2, "message": twice.decode(), "tags": ["_jsonparsefailure"]}
 
 
 def test_an_attempt_that_fails_is_undone() -> None:
