@@ -1,0 +1,183 @@
+"""SQL of the columns of a sealed file: from a document to columns, and back.
+
+``x`` is what ``from_json`` makes of a document: a struct with all columns, `TIME` as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingestd.stores.local.files.document_columns import TIME, TIME_FORMS, WHOLE, Columns, Type
+from ingestd.stores.local.files.duckdb_sql import literal, quoted_name
+
+TIME_TEXT = "@timestamp.text"
+"""The column for the text of `TIME` where its type is VARCHAR."""
+
+_RESERVED = {"id", "rest", "doc", "filename", "file_row_number", TIME_TEXT}
+_TRAILING_COMMA = r",\s*[\]}]"  # which DuckDB accepts
+_PLAIN_ITEM = r'"([^"\\]|\\.)*"|-?[1-9][0-9]{0,17}|true|false|null'
+_PLAIN_ARRAY = rf"\[(({_PLAIN_ITEM})(,({_PLAIN_ITEM}))*)?\]"
+
+
+def column_name(field: str) -> str:
+    """Return the name of a field's column. Those of the store's own columns get a ``_``."""
+    return field + "_" if field.lower().rstrip("_") in _RESERVED else field
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A column that is no struct: where it is in a document, its expression, and its type."""
+
+    path: tuple[str, ...]
+    value: str
+    type: str
+
+    @property
+    def pointer(self) -> str:
+        return "".join(f"/{name}" for name in self.path)
+
+    @property
+    def text(self) -> str:
+        """The expression for its JSON text."""
+        return self.value if self.type == "JSON" else f"to_json({self.value})"
+
+
+def structure(columns: Columns) -> str:
+    """Return the structure that ``from_json`` takes, as a literal."""
+    return literal(json.dumps({**columns, TIME: "VARCHAR"}, ensure_ascii=False))
+
+
+def definitions(columns: Columns) -> str:
+    """Return the columns of a table for such rows; see ``parquet`` for what they hold."""
+    fields = [f"{quoted_name(column_name(field))} {_sql_type(kind)}" for field, kind in _fields(columns)]
+    text = [f"{quoted_name(TIME_TEXT)} VARCHAR"] if columns[TIME] == "VARCHAR" else []
+    return ", ".join([f"{quoted_name(TIME)} TIMESTAMP", "id VARCHAR", *text, *fields, "rest VARCHAR"])
+
+
+def values(columns: Columns, time: str, rest: str) -> str:
+    """Return the values of such a row, from ``x`` and ``id``; ``time``, ``rest``: expressions for these."""
+    fields = [f"x.{quoted_name(field)}" for field, _ in _fields(columns)]
+    text = [f"x.{quoted_name(TIME)}"] if columns[TIME] == "VARCHAR" else []
+    return ", ".join([time, "id", *text, *fields, rest])
+
+
+def _fields(columns: Columns) -> list[tuple[str, Type]]:
+    return [(field, kind) for field, kind in columns.items() if field != TIME]
+
+
+def _sql_type(kind: Type) -> str:
+    if isinstance(kind, str):
+        return "VARCHAR" if kind == "JSON" else kind
+    return f"STRUCT({', '.join(f'{quoted_name(name)} {_sql_type(member)}' for name, member in kind.items())})"
+
+
+def holds_all(columns: Columns) -> str:
+    """Return the test that the columns ``x`` hold all of ``doc``, exactly.
+
+    Each value of the columns is compared with what is at its place in the document, and the keys are counted. Where
+    DuckDB reads different texts in the same way, as the numbers 1.5 and 1.50, the texts are compared.
+    A document may fail although columns can hold it (``document_columns.fit`` knows).
+    """
+    leaves = list(_leaves(columns))
+    pointers = ", ".join(literal(leaf.pointer) for leaf in leaves)
+    objects = list(_objects(columns))
+    counts = ", ".join(count for _, count in objects)
+    keys = f"json_keys(doc, [{', '.join(literal(pointer) for pointer, _ in objects)}])"
+    tests = [
+        "starts_with(doc, '{')",
+        f"NOT regexp_matches(doc, '{_TRAILING_COMMA}')",
+        f"json_extract(doc, [{pointers}]) = [{', '.join(leaf.text for leaf in leaves)}]",
+        f"list_transform({keys}, lambda k: len(k)) = [{counts}]",
+    ]
+    names = Counter(_names(columns))
+    tests += (test for leaf in leaves if (test := _written_plainly(leaf, unique=names[leaf.path[-1]] == 1)))
+    if columns[TIME] != "VARCHAR":
+        time = f"x.{quoted_name(TIME)}"
+        tests.append(f"({time} IS NULL OR {_time_text(f'TRY_CAST({time} AS TIMESTAMP)', columns)} = {time})")
+    return f"coalesce(TRY({' AND '.join(tests)}), false)"
+
+
+def _leaves(columns: Columns, path: tuple[str, ...] = (), value: str = "x") -> Iterator[_Leaf]:
+    for name, kind in columns.items():
+        member = f"{value}.{quoted_name(name)}"
+        if not isinstance(kind, str):
+            yield from _leaves(kind, (*path, name), member)
+        else:
+            is_time = not path and name == TIME
+            yield _Leaf((*path, name), member, "VARCHAR" if is_time else kind)
+
+
+def _objects(columns: Columns, pointer: str = "", value: str = "x") -> Iterator[tuple[str, str]]:
+    """Yield the pointer of each object, and the expression for the number of its keys.
+
+    That is NULL if a member of the document has none: DuckDB reads numbers and texts as empty objects, too.
+    """
+    members = [f"({value}.{quoted_name(name)} IS NOT NULL)::BIGINT" for name in columns]
+    count = " + ".join(members)
+    yield pointer, f"nullif({count}, 0)" if pointer else count
+    for name, kind in columns.items():
+        if not isinstance(kind, str):
+            yield from _objects(kind, f"{pointer}/{name}", f"{value}.{quoted_name(name)}")
+
+
+def _names(columns: Columns) -> Iterator[str]:
+    for name, kind in columns.items():
+        yield name
+        if not isinstance(kind, str):
+            yield from _names(kind)
+
+
+def _written_plainly(leaf: _Leaf, *, unique: bool) -> str:
+    """Return the test that a value is written as DuckDB writes it; empty if it cannot be otherwise.
+
+    ``unique``: no other object has such a key, so its text follows the key, wherever that is. A quote that ends a key
+    is nowhere else before a colon, and no name of a column has a quote.
+    """
+    if leaf.type == "JSON":
+        return f"CASE WHEN {leaf.value} <> '[]' THEN regexp_full_match({leaf.value}, '{_PLAIN_ARRAY}') ELSE true END"
+    written = f"ltrim(split_part(doc, {literal(json.dumps(leaf.path[-1], ensure_ascii=False) + ':')}, 2))"
+    if leaf.type == "BIGINT":
+        zero = f"starts_with({written}, '0')" if unique else "false"
+        return f"CASE WHEN {leaf.value} = 0 THEN {zero} ELSE true END"
+    if leaf.type == "DOUBLE":
+        text = f"to_json({leaf.value})::VARCHAR"
+        after = f"substr({written}, len({text}) + 1, 1) IN (',', '}}', ' ')"
+        same = f"NOT contains({text}, 'e') AND starts_with({written}, {text}) AND {after}" if unique else "false"
+        return f"CASE WHEN {leaf.value} IS NOT NULL THEN {same} ELSE true END"
+    return ""
+
+
+def document(columns: Columns) -> str:
+    """Return the expression for the document of a row."""
+    kind = columns[TIME]
+    if kind == "VARCHAR":
+        time = _member(TIME, kind, quoted_name(TIME_TEXT))
+    else:
+        text = f"'{json.dumps(TIME)}:\"' || {_time_text(quoted_name(TIME), columns)} || '\"'"
+        time = f"""CASE WHEN NOT coalesce(starts_with(rest, '{{"{TIME}":'), false) THEN {text} END"""
+    parts = [time, *(_member(field, kind, quoted_name(column_name(field))) for field, kind in _fields(columns))]
+    members = f"'{{' || concat_ws(',', {', '.join(parts)}, rest[2:-2]) || '}}'"
+    return f"CASE WHEN starts_with(rest, {literal(WHOLE)}) THEN rest[2:] ELSE {members} END"
+
+
+def _member(name: str, kind: Type, value: str) -> str:
+    """Return the expression for a member of an object as it stands in JSON; NULL if it is missing."""
+    key = literal(json.dumps(name, ensure_ascii=False) + ":")
+    if kind == "JSON":
+        return f"{key} || {value}"
+    return f"{key} || to_json({value})" if isinstance(kind, str) else f"{key} || {object_text(kind, value)}"
+
+
+def object_text(members: Columns, value: str) -> str:
+    """Return the expression for the JSON text of a struct; NULL if it is."""
+    parts = [_member(name, kind, f"{value}.{quoted_name(name)}") for name, kind in members.items()]
+    return f"CASE WHEN {value} IS NOT NULL THEN '{{' || concat_ws(',', {', '.join(parts)}) || '}}' END"
+
+
+def _time_text(time: str, columns: Columns) -> str:
+    form = columns[TIME]
+    assert isinstance(form, str)  # noqa: S101 -- a time is no object
+    return f"strftime({time}, '{TIME_FORMS[form]}')"

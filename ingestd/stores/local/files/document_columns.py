@@ -1,0 +1,227 @@
+"""Which columns a sealed file has, and what of a document is in none of them.
+
+A column holds the values that one field has of one type; an object is a struct of its members. ``rest`` is the JSON
+text of what columns cannot hold as it came: rare fields, values of another type than the column's, ``null`` (a column's
+NULL means that the field is missing), numbers that are not written as their value is (``1.50``, ``1e2``, more than 64
+bits). A field is either in its column or in ``rest``, an object as a whole. A document that is no object, no valid
+JSON, or has a key twice, is in ``rest`` as a whole, after a space.
+
+So every document comes back with the same values: only the order of its keys, blanks between tokens and the escapes in
+its strings may differ.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias, Union
+
+import msgspec
+import orjson
+
+Type: TypeAlias = Union[str, "Columns"]
+"""``VARCHAR``, ``BIGINT``, ``DOUBLE``, ``BOOLEAN``; ``JSON``: text, for arrays; a mapping: the members of an object."""
+
+Columns: TypeAlias = Mapping[str, Type]
+"""The fields that have columns; `TIME` is always the first."""
+
+TIME = "@timestamp"
+TIME_FORMS = {"TIMESTAMP_MS": "%Y-%m-%dT%H:%M:%S.%gZ", "TIMESTAMP": "%Y-%m-%dT%H:%M:%S.%fZ"}
+"""Types of `TIME`: how nearly all times of a file are written, so that no text is needed. Otherwise it is VARCHAR."""
+
+MAX_COLUMNS = 256
+"""Most columns of a file, counting the members of objects."""
+
+SAMPLE = 5000
+"""How many documents of a file are looked at to choose its columns."""
+
+WHOLE = " "
+"""Start of a ``rest`` that is a whole document."""
+
+_RARE = 500  # a field that fewer documents have than one in this many gets no column
+_MAX_DEPTH = 6
+_TIME_TEXTS = {
+    "TIMESTAMP_MS": re.compile(r"[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII),
+    "TIMESTAMP": re.compile(r"[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII),
+}
+_NAME = re.compile(r"""[^\x00-\x1f\x7f"'\\/~]{1,200}""")  # needs no escapes, neither in JSON nor in SQL
+_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", list: "JSON", dict: "JSON"}
+_STRUCT = "STRUCT"
+_MAX_INT = (1 << 63) - 1
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Fitted(NamedTuple):
+    """A document in two parts, both JSON texts: what columns hold, and ``rest``, None if there is nothing else."""
+
+    held: str
+    rest: str | None
+
+
+@dataclass(slots=True)
+class _Field:
+    """How often a field has a value of each type, and its members where it is an object."""
+
+    types: Counter[str] = field(default_factory=Counter)
+    members: dict[str, _Field] = field(default_factory=dict)
+
+
+class _Leaf(NamedTuple):
+    path: tuple[str, ...]
+    type: str
+    events: int
+
+
+def choose_columns(documents: Iterable[str]) -> Columns:
+    """Return the columns for documents like these: the most frequent fields, each with its most frequent type."""
+    fields: dict[str, _Field] = {}
+    times: Counter[str] = Counter()
+    count = 0
+    for document in documents:
+        count += 1
+        if (found := _load(document)) is not None:
+            if (time := found.pop(TIME, None)) is not None:
+                times[_time_type(time)] += 1
+            _count(found, fields, 1)
+    columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default="VARCHAR")}
+    leaves = sorted(_leaves(fields, ()), key=lambda leaf: (-leaf.events, leaf.path))
+    for leaf in leaves[: MAX_COLUMNS - 1]:
+        if leaf.events * _RARE >= count:
+            _place(columns, leaf)
+    return columns
+
+
+def _count(found: Mapping[str, Any], fields: dict[str, _Field], depth: int) -> None:
+    for name, value in found.items():
+        if value is None:
+            continue
+        noted = fields.setdefault(name, _Field())
+        if type(value) is dict and value and depth < _MAX_DEPTH:
+            noted.types[_STRUCT] += 1
+            _count(value, noted.members, depth + 1)
+        else:
+            noted.types[_TYPES[type(value)]] += 1
+
+
+def _leaves(fields: Mapping[str, _Field], path: tuple[str, ...]) -> Iterator[_Leaf]:
+    """Yield what columns there could be. Names of columns are the same in upper and lower case: the first gets it."""
+    used = set() if path else {TIME}
+    for name, noted in sorted(fields.items(), key=lambda item: (-item[1].types.total(), item[0])):
+        if name.lower() in used or not _NAME.fullmatch(name):
+            continue
+        used.add(name.lower())
+        kind, count = max(noted.types.items(), key=lambda item: (item[1], item[0]))
+        members = list(_leaves(noted.members, (*path, name))) if kind == _STRUCT else []
+        yield from members or [_Leaf((*path, name), "JSON" if kind == _STRUCT else kind, count)]
+
+
+def _place(columns: dict[str, Any], leaf: _Leaf) -> None:
+    for name in leaf.path[:-1]:
+        columns = columns.setdefault(name, {})
+    columns[leaf.path[-1]] = leaf.type
+
+
+def fit(document: str, columns: Columns) -> Fitted:
+    """Divide a document into what columns hold and the rest."""
+    loaded = _load(document)
+    if loaded is None or _repeats_key(document):
+        return Fitted("{}", WHOLE + document)
+    held: dict[str, str] = {}
+    rest: dict[str, str] = {}
+    for name, text in _texts(document).items():
+        fits = name in columns and _fits(loaded[name], text, columns[name])
+        (held if fits else rest)[name] = text
+    return Fitted(_object(held), _object(rest) if rest else None)
+
+
+def fields_in(rest: str) -> set[str] | None:
+    """Return the fields in a ``rest``; None if it is a whole document, which may have any."""
+    return None if rest.startswith(WHOLE) else set(_texts(rest))
+
+
+def _texts(document: str | bytes) -> dict[str, str]:
+    """Return the members of an object, each as its text."""
+    return {name: bytes(text).decode() for name, text in _members.decode(document).items()}
+
+
+def _object(members: Mapping[str, str]) -> str:
+    """Return an object of JSON texts; `TIME` comes first, so that SQL sees whether it is there."""
+    names = sorted(members, key=lambda name: (name != TIME, name))
+    return "{" + ",".join(f"{orjson.dumps(name).decode()}:{members[name]}" for name in names) + "}"
+
+
+def _load(document: str) -> dict[str, Any] | None:
+    """Return a document; None if it is no object, or not valid JSON."""
+    try:
+        found = orjson.loads(document)
+        _members.decode(document)  # has other bounds of depth
+    except (orjson.JSONDecodeError, UnicodeEncodeError, msgspec.MsgspecError, RecursionError):
+        return None
+    return found if type(found) is dict else None
+
+
+def _repeats_key(document: str) -> bool:
+    """Return whether an object in a document has a key twice; also if it is nested too deep to know."""
+    repeated = False
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal repeated
+        repeated = repeated or len({name for name, _ in pairs}) < len(pairs)
+
+    try:
+        json.loads(document, object_pairs_hook=check, parse_int=str)
+    except (ValueError, RecursionError):
+        return True
+    return repeated
+
+
+def _fits(value: Any, text: str, kind: Type) -> bool:
+    """Return whether a column can hold a value, given also as its text, as it came."""
+    if not isinstance(kind, str):
+        if type(value) is not dict:
+            return False
+        texts = _texts(text)
+        return all(name in kind and _fits(value[name], texts[name], kind[name]) for name in texts)
+    if kind in TIME_FORMS:
+        return _time_type(value) == kind
+    if value is None or (kind != "JSON" and _TYPES[type(value)] != kind):
+        return False
+    return kind == "VARCHAR" or _all_plain(text)
+
+
+def _all_plain(text: str) -> bool:
+    """Return whether all numbers in a JSON text are written as their values are, and have at most 64 bits."""
+    plain = True
+
+    def check_int(number: str) -> None:
+        nonlocal plain
+        plain = plain and number != "-0" and len(number) < 20 and -_MAX_INT <= int(number) <= _MAX_INT
+
+    def check_float(number: str) -> None:
+        nonlocal plain
+        written = orjson.dumps(float(number)).decode()
+        plain = plain and number == written and "e" not in written
+
+    json.loads(text, parse_int=check_int, parse_float=check_float)
+    return plain
+
+
+def _time_type(value: Any) -> str:
+    """Return the type of `TIME` that can hold a time as it is written."""
+    if type(value) is str:
+        for kind, pattern in _TIME_TEXTS.items():
+            if pattern.fullmatch(value) and _is_second(value[:19]):
+                return kind
+    return "VARCHAR"
+
+
+def _is_second(text: str) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -1,0 +1,280 @@
+"""Documents as columns and back: nothing of them is lost, whatever they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ingestd.stores.local.files import column_sql
+from ingestd.stores.local.files.column_table import ColumnTable
+from ingestd.stores.local.files.document_columns import MAX_COLUMNS, choose_columns, fit
+from ingestd.stores.local.files.duckdb_sql import connect
+from tests.random_cases import random_cases
+
+
+class Table:
+    """Documents in a table, in order."""
+
+    def __init__(self, documents: Sequence[str], sample: Sequence[str] | None = None) -> None:
+        self.columns = choose_columns(documents if sample is None else sample)
+        self.table = ColumnTable(self.run, self.columns)
+        self.run("CREATE OR REPLACE TEMP TABLE came (doc VARCHAR, id VARCHAR)")
+        rows = json.dumps([{"doc": document, "id": str(at)} for at, document in enumerate(documents)])
+        self.run(
+            'INSERT INTO came SELECT unnest(from_json($1, \'[{"doc":"VARCHAR","id":"VARCHAR"}]\'), recursive := true)',
+            [rows],
+        )
+        self.table.add("came")
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return list(CONNECTION.execute(sql, parameters).fetchall())
+
+    def select(self, expression: str) -> list[Any]:
+        rows = f"SELECT {expression} FROM {self.table.rows()} ORDER BY id::INTEGER"
+        return [row[0] for row in self.run(rows)]
+
+    def documents(self) -> list[str]:
+        return self.select(column_sql.document(self.columns))
+
+    def rest(self) -> list[str | None]:
+        return self.select("rest")
+
+
+CONNECTION = connect({"threads": 1})
+
+
+def exact(document: str) -> object:
+    """Return a document so that two are equal if all their values are: numbers as text, keys as often as they stand."""
+    try:
+        return json.loads(
+            document,
+            parse_int=lambda text: ("number", text),
+            parse_float=lambda text: ("number", text),
+            parse_constant=lambda text: ("constant", text, document),
+            object_pairs_hook=lambda pairs: ("object", sorted(pairs, key=repr)),
+        )
+    except (ValueError, RecursionError):
+        return ("text", document)
+
+
+def check(documents: Sequence[str], sample: Sequence[str] | None = None) -> Table:
+    """Make sure that all documents come back."""
+    table = Table(documents, sample)
+    assert [exact(text) for text in table.documents()] == [exact(document) for document in documents]
+    return table
+
+
+STRINGS = [
+    "",
+    "INFO",
+    "서울 맛집",
+    'a "quote" \\ "b":1',
+    "\x00",
+    "\u2028\x7f",
+    "[1,2]",
+    "1.50",
+    "null",
+    '"n": 1, ',
+    "👍",
+    " ,}",
+]
+NUMBERS = ["0", "-0", "1", "-1", "200", "1.0", "1.5", "1.50", "0.1", "1e2", "1E2", "1e-7", "0.00001", "-0.0", "1e400"]
+NUMBERS += ["9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551616", "1" * 40]
+NUMBERS += ["126.9741", "100000000000000000000.0", "0.30000000000000004", "12345678901234567"]
+TIMES = ["2026-11-22T10:00:00.000Z", "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123456Z", "2026-11-22T10:00:00Z"]
+TIMES += [
+    "2026-11-22T10:00:00.123456789Z",
+    "2026-02-30T10:00:00.000Z",
+    "0001-01-01T00:00:00.000Z",
+    "9999-12-31T23:59:59.999Z",
+]
+TIMES += ["2026-11-22T10:00:60.000Z", "2026-11-22T24:00:00.000Z", "2026-11-22T10:00:00.000+09:00", "yesterday"]
+NAMES = [
+    "level",
+    "n",
+    "d",
+    "g",
+    "Level",
+    "a.b",
+    "id",
+    "rest",
+    "doc",
+    "filename",
+    "id_",
+    "~row",
+    "",
+    "x y",
+    "서울",
+    'q"',
+    "t/~",
+]
+NAMES += ["@timestamp", "@timestamp.text", "@version", "k" * 300, "\x00", "%", "{}", "'"]
+
+
+def quoted(text: str, *, escaped: bool) -> str:
+    return json.dumps(text, ensure_ascii=escaped)
+
+
+def strings() -> st.SearchStrategy[str]:
+    """JSON texts of strings; a few have a lone surrogate."""
+    text = st.one_of(st.sampled_from(STRINGS), st.text(max_size=20))
+    written = st.builds(lambda text, escaped: quoted(text, escaped=escaped), text, st.booleans())
+    return st.one_of(written, written, st.sampled_from([r'"\ud83d"', r'"\ud83d\ude00"', r'"\/\u0041"']))
+
+
+def values() -> st.SearchStrategy[str]:
+    """JSON texts of any values, with and without blanks."""
+    scalars = st.one_of(
+        strings(), st.sampled_from(NUMBERS), st.integers().map(str), st.floats(allow_nan=False).map(repr),
+        st.sampled_from(["true", "false", "null", "NaN"]),
+    )  # fmt: skip
+    return st.recursive(scalars, lambda inner: st.one_of(_joined(inner, "[", "]"), objects(inner)), max_leaves=6)
+
+
+def _joined(items: st.SearchStrategy[str], start: str, end: str) -> st.SearchStrategy[str]:
+    blanks = st.sampled_from(["", "", " "])
+    return st.builds(lambda parts, blank: start + ("," + blank).join(parts) + end, st.lists(items, max_size=4), blanks)
+
+
+def objects(inner: st.SearchStrategy[str], names: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[str]:
+    """JSON texts of objects; keys may stand twice."""
+    keys = st.sampled_from(NAMES) if names is None else names
+    member = st.builds(
+        lambda name, colon, value, escaped: quoted(name, escaped=escaped) + colon + value,
+        keys, st.sampled_from([":", ":", ": ", " :"]), inner, st.booleans(),
+    )  # fmt: skip
+    return _joined(member, "{", "}")
+
+
+def typical() -> st.SearchStrategy[str]:
+    """Documents with the same few fields, mostly of the same types, so that there are columns for them."""
+    fields = {
+        name: st.sampled_from(texts)
+        for name, texts in {
+            "@timestamp": list(map(json.dumps, TIMES)),
+            "level": ['"INFO"', '"WARN"', "null", "1"],
+            "n": ["0", "5", "-0", "1.0", '"5"', "5"],
+            "d": ["1.5", "0.25", "1.50", "2", "1e2"],
+            "flag": ["true", "false", '"true"'],
+            "tags": ["[]", '["a", "b"]', "[1.50]", "[0]", '"a"'],
+            "g": [
+                '{"lat":1.5,"c":"KR"}',
+                '{"lat": 1.50}',
+                "{}",
+                '{"c":"US"}',
+                '{"z":{"y":1}}',
+                "[]",
+                "5",
+                '""',
+                "true",
+            ],
+        }.items()
+    }
+    chosen = st.lists(st.sampled_from(sorted(fields)), unique=True, max_size=7)
+
+    def written(names: list[str], separator: str) -> st.SearchStrategy[str]:
+        members = st.tuples(*map(fields.__getitem__, names))
+        return members.map(
+            lambda texts: (
+                "{" + separator.join(f'"{name}":{text}' for name, text in zip(names, texts, strict=True)) + "}"
+            )
+        )
+
+    return st.tuples(chosen, st.sampled_from([",", ", "])).flatmap(lambda pair: written(*pair))
+
+
+def any_documents() -> st.SearchStrategy[list[str]]:
+    anything = st.one_of(
+        typical(), typical(), objects(values()), values(), st.sampled_from(["", "no json", '{"half', "{} {}"])
+    )
+    return st.lists(anything, max_size=12)
+
+
+@random_cases(400)
+@example(['{"b":2,"tags":{"x":1}}', '{"b":2,"tags":5}', '{"b":2,"tags":{}}'])
+@given(any_documents())
+@example(['{"a":{"b":1}}', '{"a":{"b":1.50}}', '{"A":1}', '{"a":null}'])
+@example(['{"x":{"d":1.5},"y":{"d":1.50}}'])
+def test_all_documents_come_back(documents: list[str]) -> None:
+    check(documents)
+
+
+@random_cases(200)
+@given(any_documents(), any_documents())
+def test_all_documents_come_back_whatever_columns_there_are(documents: list[str], sample: list[str]) -> None:
+    check(documents, sample)
+
+
+@random_cases(200)
+@given(any_documents(), any_documents())
+def test_what_columns_and_rest_hold_is_the_document(documents: list[str], sample: list[str]) -> None:
+    """Without the check that follows, which would keep a document as a whole."""
+    columns = choose_columns(sample)
+    for document in documents:
+        held, rest = fit(document, columns)
+        if rest is not None and rest.startswith(" "):
+            assert rest[1:] == document
+        else:
+            parts = [exact(part) for part in (held, rest or "{}")]
+            joined = ("object", sorted([*parts[0][1], *parts[1][1]], key=repr))  # type: ignore[index]
+            assert joined == exact(document)
+
+
+def test_the_usual_documents_need_no_rest() -> None:
+    time = '"@timestamp": "2026-11-22T10:00:00.123Z"'
+    document = f'{{{time}, "level": "INFO", "message": "\\uc11c\\uc6b8", "status_code": 200, "tags": [], "n": 0'
+    added = ',"geoip":{"lat":37.51,"lon":126.9741,"country_code2":"KR"},"search_word":"서울","took":0.25,"visit":true}'
+    table = check([document + added, document + "}"])
+    assert table.rest() == [None, None]
+    assert table.table.rest_fields == set()
+    assert table.columns["geoip"] == {"country_code2": "VARCHAR", "lat": "DOUBLE", "lon": "DOUBLE"}
+    assert [table.columns[name] for name in ("@timestamp", "status_code", "took", "visit", "tags")] == [
+        *("TIMESTAMP_MS", "BIGINT", "DOUBLE", "BOOLEAN", "JSON")
+    ]
+
+
+def test_only_what_a_column_cannot_hold_is_in_rest() -> None:
+    usual = '{"level":"INFO","n":1,"d":1.5,"g":{"a":1}}'
+    others = ['{"level":null,"n":1}', '{"level":"INFO","n":"1"}', '{"d":1.50,"n":2}', '{"g":{"a":"x"},"n":3}']
+    table = check([usual] * 5 + others)
+    assert table.rest()[5:] == ['{"level":null}', '{"n":"1"}', '{"d":1.50}', '{"g":{"a":"x"}}']
+    assert table.table.rest_fields == {"level", "n", "d", "g"}
+
+
+def test_a_whole_document_may_have_any_field() -> None:
+    table = check(['{"a":1}', '{"a":1,"a":2}'])
+    assert table.rest() == [None, ' {"a":1,"a":2}']
+    assert table.table.rest_fields is None
+
+
+def test_times_are_found_in_whole_documents() -> None:
+    table = check(
+        ['{"@timestamp":"2026-11-22T10:00:00.000Z","x":NaN}', '{"@timestamp":"2026-11-22T10:00:01.000Z"}'] * 2
+    )
+    assert [str(time) for time in table.select('"@timestamp"')] == ["2026-11-22 10:00:00", "2026-11-22 10:00:01"] * 2
+
+
+@pytest.mark.parametrize(
+    ("digits", "kind"), [("", "VARCHAR"), (".123", "TIMESTAMP_MS"), (".123456", "TIMESTAMP"), (".123456789", "VARCHAR")]
+)
+def test_times_are_kept_as_they_are_written(digits: str, kind: str) -> None:
+    written = f'{{"@timestamp":"2026-11-22T10:00:00{digits}Z"}}'
+    table = check([written] * 20 + [f'{{"@timestamp":"{time}"}}' for time in TIMES])
+    assert table.columns["@timestamp"] == kind
+    assert table.rest()[:20] == [None] * 20
+
+
+def test_a_record_with_thousands_of_fields_makes_no_thousands_of_columns() -> None:
+    usual = json.dumps({"level": "INFO", "message": "x"})
+    many = json.dumps({f"f{at}": at for at in range(5000)})
+    table = check([usual] * 3 + [many])
+    assert len(table.columns) == MAX_COLUMNS
+    assert {"level", "message"} < table.columns.keys()
+    rare = check([usual] * 1000 + [many])
+    assert list(rare.columns) == ["@timestamp", "level", "message"]
+    assert rare.table.rest_fields is None  # more than are worth a note
