@@ -10,7 +10,7 @@ from typing import Any
 
 from ingestd.logs import get_logger
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.supervisor.processes.worker import tune_garbage_collector
+from ingestd.supervisor.processes.worker import tune_memory
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -38,7 +38,7 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
         for pipeline in pipelines:
             await pipeline.start()
             started.append(pipeline)
-        tune_garbage_collector()
+        tune_memory()
         _watch(tasks, pipelines, reading_ended)
         await tasks.until(reading_ended.wait())
         for pipeline in pipelines:
