@@ -210,11 +210,14 @@ class RunningPipeline:
             built: The input that received them.
         """
         start = self.journal.end
-        records = [part for chunk in chunks for part in split_chunk(chunk, built.codec.delimiter, _MAX_FRAMES)]
+        frames = [chunk.frames for chunk in chunks]
+        records = chunks
+        if not 0 < min(frames) <= max(frames) <= _MAX_FRAMES:
+            records = [part for chunk in chunks for part in split_chunk(chunk, built.codec.delimiter, _MAX_FRAMES)]
         if (end := self._append(records)) is None:
             return False
         input_id = built.step.plugin_id
-        metrics.EVENTS_RECEIVED.add(sum([chunk.frames for chunk in chunks]), self.name, input_id)
+        metrics.EVENTS_RECEIVED.add(sum(frames), self.name, input_id)
         metrics.BYTES_RECEIVED.add(sum([len(chunk.data) for chunk in chunks]), self.name, input_id)
         try:
             if len(records) == len(chunks):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ingestd.compiler.pipeline import BuiltInput
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream
+from ingestd.plugins.interfaces import Piece
 from ingestd.protocols.lines import count_line_ends
 
 if TYPE_CHECKING:
     from ingestd.pipeline.pipeline import RunningPipeline
+
+_new_chunk = partial(tuple.__new__, Chunk)
+"""Costs a third of what ``Chunk(...)`` costs."""
 
 
 class PipelineSink:
@@ -43,10 +48,14 @@ class PipelineSink:
         """Store whole frames of a stream; False: try again later."""
         return self._running.put([self._chunk(data, stream, offset, time.time_ns())], self.built)
 
-    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+    def put_all(self, pieces: Sequence[Piece]) -> bool:
         """Store whole frames of several streams, all or none."""
-        now = time.time_ns()
-        return self._running.put([self._chunk(*piece, now) for piece in pieces], self.built)
+        now, input_id = time.time_ns(), self._input_id
+        chunks = [
+            _new_chunk((input_id, stream_id, fields, offset, now, lines, data))
+            for data, (stream_id, fields), offset, lines in pieces
+        ]
+        return self._running.put(chunks, self.built)
 
     def _chunk(self, data: bytes, stream: Stream, offset: int, time_ns: int) -> Chunk:
         # Codecs have no other delimiter than the line feed.

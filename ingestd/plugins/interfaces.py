@@ -33,6 +33,10 @@ class Codec(Protocol):
         """Return the text of all records of ``batch``, line ends included."""
 
 
+Piece = tuple[bytes, Stream, int, int]
+"""Whole lines of a stream, where they are in it, and how many: see ``Sink.put``."""
+
+
 class Sink(Protocol):
     """Where an input puts what it reads."""
 
@@ -50,8 +54,8 @@ class Sink(Protocol):
     def joins_streams(self) -> bool:
         """Whether ``put_all`` costs less than ``put`` for each stream."""
 
-    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
-        """Store whole frames of several streams, that end with the delimiter, all or none of them; see ``put``."""
+    def put_all(self, pieces: Sequence[Piece]) -> bool:
+        """Store whole lines of several streams, all or none of them; see ``put``."""
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None

@@ -193,6 +193,69 @@ async def test_a_connection_with_more_than_a_turn_is_read_without_a_rest(
     assert not any(rests[: len(b"".join(data)) // 4096])
 
 
+async def settled(server: Server, writer: asyncio.StreamWriter, number: int) -> None:
+    """Send two lines, and return once both are read and the connection is read in the short way."""
+    reader: Any = server.running.socket_input("tcp_0")
+    for more in (0, 1):
+        writer.write(line(number + more))
+        await eventually(lambda more=more: len(server.memory.documents) > number + more)  # type: ignore[misc]
+    assert [connection._plain for connection in reader._connections] == [True]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected", "dead"),
+    [
+        ([line(2) + b'{"n"', b":3}\n"], 4, 0),
+        ([line(2, text="x" * 9000)], 3, 0),
+        ([line(2, text="x" * 40_000)], 3, 0),
+        ([b"".join(line(number) for number in range(2, 900))], 900, 0),
+        ([line(2, text="x" * 60_000), line(2)], 3, 1),
+        ([line(2) + b'{"n":3}'], 4, 0),
+        ([b"\n\n" + line(2)], 3, 0),
+    ],
+    ids=["half_a_line", "a_longer_line", "half_a_chunk", "many", "too_long", "no_line_end", "empty_lines"],
+)
+async def test_whatever_comes_after_a_few_lines(pieces: list[bytes], expected: int, dead: int) -> None:
+    """Most reads find a few whole lines, and are made in a shorter way: any other must leave it, and may come back."""
+    async with serving(max_line_bytes=50_000) as server:
+        writer = await server.connect()
+        await settled(server, writer, 0)
+        [connection] = connections(server)
+        for piece in pieces:
+            before = connection._seen
+            writer.write(piece)
+            await eventually(lambda before=before, piece=piece: connection._seen >= before + len(piece))  # type: ignore[misc]
+        if pieces[-1].endswith(b"\n"):
+            await server.until(expected)
+            await settled(server, writer, expected)
+        writer.close()
+        await eventually(lambda: server.closed == ["end"])
+    assert numbers(server.memory.documents) == [*range(expected + 2 * pieces[-1].endswith(b"\n"))]
+    assert len(server.letters.letters) == dead
+
+
+def connections(server: Server) -> list[Any]:
+    reader: Any = server.running.socket_input("tcp_0")
+    return [*reader._connections]
+
+
+async def test_few_lines_wait_for_room() -> None:
+    """They stay in the kernel while the journal is full, and are read once it is not."""
+    async with serving(queue_bytes=1, journal_bytes=3000) as server:
+        writer = await server.connect()
+        await settled(server, writer, 0)
+        [connection] = connections(server)
+        server.memory.gate.clear()
+        for number in range(2, 60):
+            writer.write(line(number, text="x" * 100))
+            offset = connection._offset
+            await eventually(lambda offset=offset: connection._offset > offset or connection._wakeups.paused)  # type: ignore[misc]
+        assert connection._wakeups.paused
+        assert unread(connection._sock)
+        server.memory.gate.set()
+        assert numbers(await server.until(60)) == [*range(60)]
+
+
 async def test_half_a_line_waits_for_the_rest() -> None:
     async with serving() as server:
         writer = await server.connect()

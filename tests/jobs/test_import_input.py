@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.jobs.import_checkpoints import PREFIX_BYTES, ImportCheckpoints
 from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
+from ingestd.plugins.interfaces import Piece
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Kept:
 
     joins_streams = False
 
-    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+    def put_all(self, pieces: Sequence[Piece]) -> bool:
         raise AssertionError("a file is one stream")
 
     def reject(

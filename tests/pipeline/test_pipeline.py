@@ -384,7 +384,9 @@ def line(number: int, size: int = 0) -> bytes:
 
 async def test_few_lines_of_many_streams_are_stored_and_processed_together(tmp_path: Path) -> None:
     """Their ids are those that they have alone: now, once they are read from the journal, and one by one."""
-    streams = [(line(n, 5 * n) * (1 + n % 2), Stream(f"s{n}%b", {"host": f"h{n}"}), 100 * n) for n in range(9)]
+    streams = [
+        (line(n, 5 * n) * (1 + n % 2), Stream(f"s{n}%b", {"host": f"h{n}"}), 100 * n, 1 + n % 2) for n in range(9)
+    ]
     expected = [event_id(f"s{n}%b", 100 * n + at * len(line(n, 5 * n))) for n in range(9) for at in range(1 + n % 2)]
     journal = MemoryJournal()
     async with life(tmp_path, journal) as one:
@@ -408,7 +410,7 @@ async def test_few_lines_of_many_streams_are_stored_and_processed_together(tmp_p
         assert seen == [expected, expected]
         chunks = [entry.chunk for entry in journal.read(Position(0, 0), 1 << 20)]
         assert [(chunk.stream_id, chunk.offset, chunk.data) for chunk in chunks[:9]] == [
-            (stream.id, offset, data) for data, stream, offset in streams
+            (stream.id, offset, data) for data, stream, offset, _ in streams
         ]
         alone = [one.running._batches_of(0, [chunk]) for chunk in chunks[:9]]
         assert [text for batches in alone for batch in batches for text in batch.ids()] == expected
@@ -418,7 +420,7 @@ async def test_few_lines_of_many_streams_are_stored_and_processed_together(tmp_p
 async def test_a_fault_in_one_of_many_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with life(tmp_path, MemoryJournal()) as one:
         fail_on(b'"n":3', one, monkeypatch)
-        pieces = [(line(n), Stream(f"s{n}", {}), 7 * n) for n in range(6)]
+        pieces = [(line(n), Stream(f"s{n}", {}), 7 * n, 1) for n in range(6)]
         assert one.running._sinks["stdin_0"].put_all(pieces)
     assert [json.loads(document)["n"] for document in one.output.documents] == [0, 1, 2, 4, 5]
     [letter] = one.there()
@@ -436,7 +438,7 @@ async def test_an_output_that_fails_on_one_event_of_many_streams(tmp_path: Path)
             await deliver(payloads)
 
         one.output.deliver = fails  # type: ignore[method-assign]
-        assert one.running._sinks["stdin_0"].put_all([(line(n), Stream(f"s{n}", {}), 7 * n) for n in range(6)])
+        assert one.running._sinks["stdin_0"].put_all([(line(n), Stream(f"s{n}", {}), 7 * n, 1) for n in range(6)])
     assert sorted(json.loads(document)["n"] for document in one.output.documents) == [0, 1, 2, 4, 5]
     assert [letter.id for letter in one.there()] == [event_id("s3", 21)]
     assert (one.tally.received, one.tally.delivered, one.tally.dead, one.tally.difference) == (6, 5, 1, 0)

@@ -16,7 +16,6 @@ import contextlib
 import math
 import socket
 import struct
-import sys
 import time
 
 from ingestd.event.chunk import Stream
@@ -24,7 +23,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs import _tcp_position as tcp_position
 from ingestd.plugins.inputs._tcp_lines import TcpLines
 from ingestd.plugins.inputs._tcp_mark import LineMark, PartialLine
-from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Turns
+from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Peeked, Turns
 from ingestd.plugins.inputs._tcp_poller import Poller
 from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
@@ -36,15 +35,14 @@ from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
 
 log = get_logger(__name__)
 
-_DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
-"""On Linux the kernel drops bytes of a TCP stream without copying them, tcp(7)."""
-
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """socket(7): SO_LINGER on, with a time of 0."""
 
+_FEW_BYTES = 4096
+"""What is read of a connection that had a few lines before; if there are more, they are read in the usual way."""
+
 _SENDING_SECONDS = 2.0
 """How long a stop reads from a client that goes on sending, and waits for the end of a line."""
-
 
 _TOO_LONG_FOR_KERNEL = "a line is longer than the kernel buffers; if the worker is killed, its start is lost"
 _HELP = "raise the third value of net.ipv4.tcp_rmem to four times max_line_bytes"
@@ -71,10 +69,11 @@ class TcpConnection:
     ) -> None:
         sock.setblocking(False)
         self._sock, self._sink, self._owner = sock, sink, owner
-        self._peek_buffer, self._buffer, self._max = buffer, buffer.of(0), max_line_bytes
+        self._peeked, self._max = Peeked(sock, buffer), max_line_bytes
+        self._few = min(_FEW_BYTES - 1, max_line_bytes, buffer.chunk_bytes // 2)
         self._recognition = Recognition(owner.recognised, max_line_bytes)
         self._lines = TcpLines(sink, stream, max_line_bytes)
-        self._wakeups = Wakeups(sock, self._read_or_close, sink, buffer, max_line_bytes + 2, poller=poller)
+        self._wakeups = Wakeups(sock, self._readable, sink, buffer, max_line_bytes + 2, poller=poller)
         self._poller = poller
         self._turns = Turns(buffer.chunk_bytes)
         self._offset = 0  # of the next byte to consume
@@ -83,17 +82,16 @@ class TcpConnection:
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
         self._seen = 0  # how much of the stream had arrived then
+        self._partial = 0  # bytes after the lines that were gathered
+        self._plain = False  # see ``_gather_few``
 
     def start(self, kept: int) -> None:
         """Start to read. Bytes before ``kept`` are in the journal; those of them still in the socket are dropped."""
         self._wakeups.reset_low_water()
         consumed = tcp_position.position(self._sock)
         self._offset = kept if consumed is None else consumed
-        last = b""  # byte that is dropped
-        with contextlib.suppress(OSError):
-            while self._offset < kept and (dropped := self._sock.recv(min(kept - self._offset, len(self._buffer)))):
-                self._offset += len(dropped)
-                last = dropped[-1:]
+        skipped, last = self._peeked.skip(kept - self._offset)
+        self._offset += skipped
         state = self._mark.resume(last)
         self._lines.start_lost = state is PartialLine.COLLECTED
         self._lines.rejected = state is PartialLine.REJECTED
@@ -101,28 +99,33 @@ class TcpConnection:
 
     # Read
 
-    def _read_or_close(self) -> None:
+    def _readable(self) -> None:
         try:
-            self._read()
+            if self._plain and self._gather_few():
+                return
+            if self._sink.paused:
+                self._wakeups.pause()
+            else:
+                self._read()
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             self.close("error")
 
-    def _peek(self) -> tuple[int, int, bool]:
-        """Peek at what waits; returns how many bytes, how many of them are whole lines, and whether more may wait.
+    def _gather_few(self) -> bool:
+        """Gather what waits if it is a few whole lines; False: it is not, see ``_read``.
 
-        Usually up to a chunk; as much as the longest line may have if there is no line end in a chunk.
+        Only for a connection that is ``_plain``: the last lines were gathered, with nothing after them. With many
+        connections nearly all reads are of this kind, and what a read costs counts for each event.
         """
-        most = self._lines.most
-        look = max(self._turns.bytes, min(2 * self._wakeups.low_water, most))
-        while True:
-            self._buffer = self._peek_buffer.of(look)
-            size = self._sock.recv_into(self._buffer, look, socket.MSG_PEEK)
-            whole = self._recognition.framing.whole(self._buffer, size)
-            if whole or size < look or look >= most:
-                return size, whole, size == look
-            look = min(4 * look, most)
+        gathering = self._poller.gathering
+        if gathering.paused:
+            return False
+        data = self._sock.recv(_FEW_BYTES, socket.MSG_PEEK)
+        if not 0 < len(data) <= self._few:
+            return False
+        self._last_read, self._seen = self._loop.time(), self._offset + len(data)
+        return gathering.add(data, self._lines.stream, self._offset, self)
 
     def _read(self, *, woken: bool = True, last: bool = False) -> None:
         """Store and consume the whole lines that wait.
@@ -130,8 +133,9 @@ class TcpConnection:
         ``woken``: the kernel reports something to read. ``last``: there will be no more, so store a line without a
         line end too.
         """
-        start = time.perf_counter()
-        size, whole, more = self._peek()
+        start, self._plain = time.perf_counter(), False
+        longest, low_water = self._lines.most, self._wakeups.low_water
+        size, whole, more = self._peeked.look(self._turns.bytes, low_water, longest, self._recognition.framing.whole)
         if not size:
             self.close(self._end_reason)
             return
@@ -142,7 +146,7 @@ class TcpConnection:
         if self._recognition.sender is None:
             if not self._recognise(size, whole, last=last):
                 return
-            whole = self._recognition.framing.whole(self._buffer, size)
+            whole = self._recognition.framing.whole(self._peeked.data, size)
         if whole and woken and self._gather(whole, size):
             self._poller.found(math.inf if more else whole)
         elif whole:
@@ -155,13 +159,13 @@ class TcpConnection:
     def _read_partial_line(self, size: int, start: float, *, woken: bool, last: bool) -> None:
         """Decide about the ``size`` bytes that wait of a record that is not whole; ``start``: of the peek at them."""
         if self._recognition.sender is Sender.PICKLE and self._is_last_pickle(size, last=last):
-            pickle = bytes(memoryview(self._buffer)[: min(size, EXCERPT_BYTES)])
+            pickle = self._peeked.first(min(size, EXCERPT_BYTES))
             if self._reject_pickles(pickle) == len(pickle):
                 self._reject(Sender.PICKLE)
         elif self._lines.exceeds(size):
             self._collect(size)
         elif last or tcp_position.ends_after(self._sock, size):
-            self._store(self._recognition.framing.lines(bytes(memoryview(self._buffer)[:size])))
+            self._store(self._recognition.framing.lines(self._peeked.first(size)))
         elif self._wakeups.stopped and self._lines.collected:
             self._collect(size)  # to complete the line: the kernel may have no room for its end
         else:
@@ -178,7 +182,7 @@ class TcpConnection:
 
     def _recognise(self, size: int, whole: int, *, last: bool) -> bool:
         """Judge the sender by what waits; returns whether to read on."""
-        head = bytes(memoryview(self._buffer)[: min(size, MAX_HEAD_BYTES)])
+        head = self._peeked.first(min(size, MAX_HEAD_BYTES))
         sender = self._recognition.judge(head, self._offset, ended=last or tcp_position.ends_after(self._sock, size))
         if sender is None and whole:  # it may be no line
             self._wakeups.wake_at(size + 1)
@@ -206,31 +210,32 @@ class TcpConnection:
 
     def _gather(self, whole: int, size: int) -> bool:
         """Store the first ``whole`` bytes of ``size`` together with those of other connections; False: it cannot be."""
-        gathering = self._poller.gathering
-        if not gathering.takes(whole) or self._lines.collected or whole > self._max:
+        gathering, plain = self._poller.gathering, self._recognition.framing is LINES and not self._lines.collected
+        if not (plain and whole <= self._max and gathering.takes(whole)):
             return False
-        if self._recognition.framing is not LINES:
-            return False
-
-        def stored(done: bool) -> None:
-            try:
-                self._consume(whole if done else 0)
-            except OSError:
-                self.close("error")
-                return
-            if done:
-                self._wakeups.wake_at(size - whole + 1)
-            else:
-                self._wakeups.pause()
-
-        if not gathering.add(bytes(memoryview(self._buffer)[:whole]), self._lines.stream, self._offset, stored):
+        self._partial = size - whole
+        if not gathering.add(self._peeked.first(whole), self._lines.stream, self._offset, self):
             return False
         self._turns.take_all()
         return True
 
+    def stored(self, size: int, *, done: bool) -> None:
+        """Consume the lines that were gathered; if they were not stored, wait for room."""
+        if not done:
+            self._wakeups.pause()
+            return
+        try:
+            self._consume(size)
+        except OSError:
+            self.close("error")
+            return
+        if not self._plain:
+            self._wakeups.wake_at(self._partial + 1)
+            self._plain = not self._partial
+
     def _store_share(self, whole: int) -> int:
         """Store and consume a fair number of the first ``whole`` bytes, which end a record; returns how many."""
-        data = self._recognition.framing.lines(bytes(memoryview(self._buffer)[:whole]))
+        data = self._recognition.framing.lines(self._peeked.first(whole))
         if self._recognition.sender is Sender.PICKLE:
             return self._reject_pickles(data)
         data = self._turns.cut(data)
@@ -241,7 +246,7 @@ class TcpConnection:
 
     def _is_last_pickle(self, size: int, *, last: bool) -> bool:
         """Return whether the pickle of which ``size`` bytes wait will not get whole, or is too long."""
-        too_long = size >= PREFIX_BYTES and frame_bytes(self._buffer) > self._max
+        too_long = size >= PREFIX_BYTES and frame_bytes(self._peeked.data) > self._max
         return too_long or last or tcp_position.ends_after(self._sock, size)
 
     def _reject_pickles(self, data: bytes) -> int:
@@ -270,7 +275,7 @@ class TcpConnection:
         self._mark.delimiter, before = self._recognition.framing.delimiter, self._mark.state
         if before is PartialLine.NONE:
             self._mark.set(PartialLine.REJECTING if self._lines.exceeds(size) else PartialLine.COLLECTED)
-        if self._lines.collect(memoryview(self._buffer)[:size], self._offset):
+        if self._lines.collect(memoryview(self._peeked.data)[:size], self._offset):
             self._mark.set(PartialLine.REJECTED if self._lines.rejected else PartialLine.COLLECTED)
             self._consume(size)
             self._wakeups.wake_at(1)
@@ -284,9 +289,9 @@ class TcpConnection:
         The mark goes between the line and its delimiter: whatever is killed when, the next reader drops no other line,
         and finds at most an empty one.
         """
-        end = self._buffer.find(self._mark.delimiter, 0, size)
+        end = self._peeked.data.find(self._mark.delimiter, 0, size)
         rest = size if end < 0 else end
-        if self._lines.start_lost and not self._lines.reject_rest(bytes(memoryview(self._buffer)[:rest]), self._offset):
+        if self._lines.start_lost and not self._lines.reject_rest(self._peeked.first(rest), self._offset):
             self._wakeups.pause()
             return
         self._mark.set(PartialLine.REJECTED)
@@ -300,8 +305,7 @@ class TcpConnection:
     def _consume(self, size: int) -> None:
         """Read bytes that were peeked at; they are there, so this does not wait."""
         self._offset += size
-        while size:
-            size -= self._sock.recv_into(memoryview(self._buffer)[:size], size, _DROP)
+        self._peeked.drop(size)
 
     # End
 

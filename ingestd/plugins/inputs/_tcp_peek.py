@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+
 from ingestd.protocols.lines import count_line_ends
 
 _TURN_SECONDS = 0.005
@@ -30,6 +35,59 @@ class PeekBuffer:
         if len(self._data) < size:
             self._data = bytearray(max(size, 2 * len(self._data)))
         return self._data
+
+
+_DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
+"""On Linux the kernel drops bytes of a TCP stream without copying them, tcp(7)."""
+
+
+class Peeked:
+    """What waits in a socket, as of the last look at it, and until another socket is looked at.
+
+    Attributes:
+        data: It starts with what waits.
+    """
+
+    def __init__(self, sock: socket.socket, buffer: PeekBuffer) -> None:
+        self._sock, self._buffer = sock, buffer
+        self.data = buffer.of(0)
+
+    def look(
+        self, chunk: int, low_water: int, longest: int, whole: Callable[[bytearray, int], int]
+    ) -> tuple[int, int, bool]:
+        """Peek at what waits; returns how many bytes, how many of them are whole records, and whether more may wait.
+
+        Args:
+            chunk: Bytes to look at, usually.
+            low_water: Bytes that wait at least.
+            longest: Bytes of the longest record: to look at if there is no end of a record in a chunk.
+            whole: See ``Framing``.
+        """
+        look = max(chunk, min(2 * low_water, longest))
+        while True:
+            self.data = self._buffer.of(look)
+            size = self._sock.recv_into(self.data, look, socket.MSG_PEEK)
+            records = whole(self.data, size)
+            if records or size < look or look >= longest:
+                return size, records, size == look
+            look = min(4 * look, longest)
+
+    def first(self, size: int) -> bytes:
+        """Return the first ``size`` bytes."""
+        return bytes(memoryview(self.data)[:size])
+
+    def drop(self, size: int) -> None:
+        """Consume the first ``size`` bytes: they are there, so this does not wait."""
+        while size:
+            size -= self._sock.recv_into(self.data, size, _DROP)
+
+    def skip(self, size: int) -> tuple[int, bytes]:
+        """Consume the next ``size`` bytes, or as many as wait; returns how many, and the last of them."""
+        skipped, last = 0, b""
+        with contextlib.suppress(OSError):
+            while skipped < size and (data := self._sock.recv(min(size - skipped, len(self.data)))):
+                skipped, last = skipped + len(data), data[-1:]
+        return skipped, last
 
 
 class Turns:

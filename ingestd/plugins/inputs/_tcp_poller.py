@@ -9,18 +9,22 @@ the batches grow with the load.
 from __future__ import annotations
 
 import asyncio
-import selectors
+import select
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from ingestd.event.chunk import Stream
-from ingestd.plugins.interfaces import Sink
+from ingestd.plugins.interfaces import Piece, Sink
 from ingestd.protocols.lines import count_line_ends
 from ingestd.tasks import BackgroundTasks
 
 _ROUND_SECONDS = 0.01
 """After this long, a round is interrupted until other work of the process has had its turn."""
+
+_EXTRA_SECONDS = 0.005
+"""How much later than that if a batch is being gathered: a small one would cost more."""
 
 _REST_FACTOR = 9
 """How many times as long as a round the rest after it is: rounds that find little take a tenth of the time."""
@@ -37,8 +41,12 @@ _REST_BYTES = 32 << 10
 _MAX_LINES = 256
 """Most lines that are stored together: about as many as a connection takes in a turn, see ``_tcp_peek.Turns``."""
 
-Stored = Callable[[bool], None]
-"""Called with whether the bytes were stored."""
+
+class Reader(Protocol):
+    """A connection whose lines were added to a ``Gathering``."""
+
+    def stored(self, size: int, *, done: bool) -> None:
+        """Go on after what was added, of ``size`` bytes; ``done``: whether it was stored."""
 
 
 class Gathering:
@@ -47,44 +55,70 @@ class Gathering:
     Args:
         sink: Where they go.
         max_bytes: Most bytes that are stored together.
+
+    Attributes:
+        paused: Whether the sink is, as of the start of this round or the last ``flush``.
+        largest: The most bytes that were added at once and stored since it was reset.
     """
 
     def __init__(self, sink: Sink, max_bytes: int) -> None:
-        self._sink, self._max_bytes = sink, max_bytes
-        self._pieces: list[tuple[bytes, Stream, int]] = []
-        self._stored: list[Stored] = []
+        self._sink, self._max_bytes, self._joins = sink, max_bytes, sink.joins_streams
+        self._pieces: list[Piece] = []
+        self._readers: list[Reader] = []
         self._bytes = self._lines = 0
+        self.paused, self.largest = sink.paused, 0
+
+    def __len__(self) -> int:
+        """Return how many lines wait for ``flush``."""
+        return self._lines
 
     def takes(self, size: int) -> bool:
         """Return whether that many bytes of a connection go with those of others; more are a batch of their own."""
-        return 2 * size <= self._max_bytes and self._sink.joins_streams
+        return 2 * size <= self._max_bytes and self._joins
 
-    def add(self, data: bytes, stream: Stream, offset: int, stored: Stored) -> bool:
-        """Add whole lines, of which ``takes`` is true; calls ``stored`` before or in the next ``flush``.
+    def add(self, data: bytes, stream: Stream, offset: int, reader: Reader) -> bool:
+        """Add whole lines, of which ``takes`` is true; calls ``reader.stored`` now or in the next ``flush``.
 
         Returns False if they are better stored alone: they are many, or no JSON objects, which costs all lines of a
         batch more time.
         """
+        size = len(data)
         lines = count_line_ends(data)
-        if 2 * lines > _MAX_LINES or not (data.startswith(b"{") and data.endswith(b"}\n")):
+        if 2 * lines > _MAX_LINES or data[:1] != b"{" or data[-2:] != b"}\n":
             return False
-        if self._bytes + len(data) > self._max_bytes or self._lines + lines > _MAX_LINES:
+        if not self._has_room(size, lines):
             self.flush()
-        self._pieces.append((data, stream, offset))
-        self._stored.append(stored)
-        self._bytes += len(data)
+        self._pieces.append((data, stream, offset, lines))
+        self._readers.append(reader)
+        self._bytes += size
         self._lines += lines
+        if not self._has_room(size, lines):
+            self.flush()
         return True
+
+    def _has_room(self, size: int, lines: int) -> bool:
+        return self._bytes + size <= self._max_bytes and self._lines + lines <= _MAX_LINES
+
+    def start(self) -> None:
+        """Note whether the sink is paused now."""
+        self.paused = self._sink.paused
 
     def flush(self) -> None:
         """Store what was added."""
         if not self._pieces:
             return
-        pieces, callbacks = self._pieces, self._stored
-        self._pieces, self._stored, self._bytes, self._lines = [], [], 0, 0
+        pieces, readers = self._pieces, self._readers
+        self._pieces, self._readers, self._bytes, self._lines = [], [], 0, 0
         done = self._sink.put_all(pieces)
-        for stored in callbacks:
-            stored(done)
+        self.paused = not done
+        sizes = [len(piece[0]) for piece in pieces]
+        self.largest = max(self.largest, *sizes)
+        for reader, size in zip(readers, sizes, strict=True):
+            reader.stored(size, done=done)
+
+
+_Watched = tuple[int, Callable[[], None]]
+"""A descriptor, and what to call when there is something to read; watched again, it is another object."""
 
 
 class Poller:
@@ -98,9 +132,9 @@ class Poller:
     def __init__(self, gathering: Gathering, tasks: BackgroundTasks) -> None:
         self.gathering, self.tasks = gathering, tasks
         self._loop = asyncio.get_running_loop()
-        self._selector = selectors.DefaultSelector()
-        self._callbacks: dict[int, Callable[[], None]] = {}
-        self._ready: deque[selectors.SelectorKey] = deque()
+        self._epoll = select.epoll()
+        self._watched: dict[int, _Watched] = {}
+        self._ready: deque[_Watched] = deque()  # not yet called in this round
         self._next: asyncio.Handle | None = None
         self._began_at = time.perf_counter()  # the round
         self._period = self._took = 0.0  # from the start of the round before to that of this one; its own time so far
@@ -110,13 +144,13 @@ class Poller:
     def add(self, fd: int, readable: Callable[[], None]) -> None:
         """Call ``readable`` whenever there is something to read."""
         self.remove(fd)
-        self._selector.register(fd, selectors.EVENT_READ, readable)
-        self._callbacks[fd] = readable
+        self._epoll.register(fd, select.EPOLLIN)
+        self._watched[fd] = (fd, readable)
 
     def remove(self, fd: int) -> None:
         """Stop watching a descriptor; to be called before it is closed."""
-        if self._callbacks.pop(fd, None) is not None:
-            self._selector.unregister(fd)
+        if self._watched.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
 
     def found(self, size: float) -> None:
         """Note how many bytes of lines waited in a connection; ``math.inf``: more than it takes in a turn."""
@@ -126,26 +160,23 @@ class Poller:
         """Stop watching all of them."""
         if self._next is not None:
             self._next.cancel()
-        self._loop.remove_reader(self._fileno())
-        self._callbacks.clear()
-        self._selector.close()
-
-    def _fileno(self) -> int:
-        return self._selector.fileno()
+        self._loop.remove_reader(self._epoll.fileno())
+        self._watched.clear()
+        self._epoll.close()
 
     def _watch(self) -> None:
         """Start a round as soon as there is something to read."""
-        self._loop.add_reader(self._fileno(), self._start)
+        self._loop.add_reader(self._epoll.fileno(), self._start)
 
     def _start(self) -> None:
-        self._loop.remove_reader(self._fileno())
+        self._loop.remove_reader(self._epoll.fileno())
         self._round()
 
     def _round(self) -> None:
         """Read what is ready, then rest; if nothing is, wait until something is."""
         self._next, start = None, time.perf_counter()
         if not self._ready:
-            self._ready.extend([key for key, _ in self._selector.select(0)])
+            self._ready.extend([self._watched[fd] for fd, _ in self._epoll.poll(0, len(self._watched) or 1)])
             self._began_at, self._period = start, start - self._began_at
             if not self._ready:
                 self._watch()
@@ -164,18 +195,19 @@ class Poller:
 
     def _read_ready(self, until: float) -> None:
         """Read the connections that are ready, one after the other; those that are left come first in the next call."""
-        while self._ready:
-            key = self._ready.popleft()
-            readable = self._callbacks.get(key.fd)
-            if readable is not None and readable is key.data:  # else it was closed meanwhile
-                readable()
-                if time.perf_counter() > until:
+        ready, watched, gathering = self._ready, self._watched, self.gathering
+        gathering.start()
+        while ready:
+            entry = ready.popleft()
+            if watched.get(entry[0]) is entry:  # else it was closed meanwhile, or has to wait
+                entry[1]()
+                if (now := time.perf_counter()) > until and (not gathering or now > until + _EXTRA_SECONDS):
                     break
-        self.gathering.flush()
+        gathering.flush()
 
     def _rest(self) -> float:
         """Return how long to rest after a round, in seconds; not at all if a connection has more than was read."""
         took, self._took = self._took, 0.0
-        most, self._most = self._most, 0.0
+        most, self._most, self.gathering.largest = max(self._most, self.gathering.largest), 0.0, 0
         rest = min(_REST_FACTOR * took, _MAX_PERIOD_SECONDS - took)
         return min(rest, self._period * _REST_BYTES / most) if most else rest

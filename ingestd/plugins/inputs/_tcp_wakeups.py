@@ -21,9 +21,10 @@ sender learns only after a round trip that there is room again."""
 
 
 class Wakeups:
-    """Calls ``read`` when the socket has something to read and the sink has room, until `stop`.
+    """Calls ``read`` when the socket has something to read, until `stop`.
 
     Args:
+        read: It calls `pause` if the sink has no room.
         longest: Bytes of the longest line, with its line end.
         poller: Watches the socket.
     """
@@ -57,7 +58,7 @@ class Wakeups:
 
     def start(self) -> None:
         """Call ``read`` from now on."""
-        self._poller.add(self._sock.fileno(), self._readable)
+        self._poller.add(self._sock.fileno(), self._read)
 
     def reset_low_water(self) -> None:
         """Be woken for each byte, whatever the socket was set to by another reader."""
@@ -76,12 +77,6 @@ class Wakeups:
             self._peek_buffer.resting -= 1
         if self._sock.fileno() >= 0:
             self._poller.remove(self._sock.fileno())
-
-    def _readable(self) -> None:
-        if self._sink.paused:
-            self.pause()
-        else:
-            self._read()
 
     def pause(self) -> None:
         """Do not read until there is room; whoever reads after `stop` waits itself."""

@@ -14,6 +14,7 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk, Stream
+from ingestd.plugins.interfaces import Piece
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.waiting import WAIT_SECONDS, eventually
@@ -38,7 +39,7 @@ class Sink:
 
     joins_streams = False
 
-    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
+    def put_all(self, pieces: Sequence[Piece]) -> bool:
         raise AssertionError("these inputs have one stream")
 
     def reject(

@@ -13,6 +13,7 @@ import pytest
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs import _tcp_poller as module
 from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
+from ingestd.plugins.interfaces import Piece
 from ingestd.tasks import BackgroundTasks
 from tests.waiting import WAIT_SECONDS, eventually
 
@@ -32,8 +33,9 @@ class Sink:
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         raise AssertionError("not in a gathering")
 
-    def put_all(self, pieces: Sequence[tuple[bytes, Stream, int]]) -> bool:
-        self.puts.append([data for data, _, _ in pieces])
+    def put_all(self, pieces: Sequence[Piece]) -> bool:
+        assert all(data.count(b"\n") == lines for data, _, _, lines in pieces)
+        self.puts.append([piece[0] for piece in pieces])
         return self.room
 
     def reject(
@@ -43,6 +45,16 @@ class Sink:
 
     async def wait_until_resumed(self) -> None:
         raise AssertionError("not in a gathering")
+
+
+class Stored:
+    """Notes what is stored."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, bool]] = []
+
+    def stored(self, size: int, *, done: bool) -> None:
+        self.calls.append((size, done))
 
 
 @pytest.fixture
@@ -70,28 +82,30 @@ def sockets() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
 )
 def test_what_goes_together(data: bytes, joins_streams: bool, taken: bool) -> None:
     gathering = Gathering(Sink(joins_streams=joins_streams), 1200 if len(data) > 200 and b"x" in data else 1 << 16)
-    assert (gathering.takes(len(data)) and gathering.add(data, STREAM, 0, lambda done: None)) == taken
+    assert (gathering.takes(len(data)) and gathering.add(data, STREAM, 0, Stored())) == taken
 
 
 @pytest.mark.parametrize(("size", "puts"), [(40, [5, 5, 2]), (1 << 16, [12])], ids=["of_40_bytes", "at_once"])
 @pytest.mark.parametrize("room", [True, False])
 def test_together_up_to_a_size(size: int, puts: list[int], room: bool) -> None:
-    sink, stored = Sink(room=room), list[bool]()
+    sink, reader = Sink(room=room), Stored()
     gathering = Gathering(sink, size)
     for _ in range(12):
-        assert gathering.takes(len(LINE))
-        assert gathering.add(LINE, STREAM, 0, stored.append)
+        assert gathering.add(LINE, STREAM, 0, reader)
     gathering.flush()
     gathering.flush()
     assert [len(pieces) for pieces in sink.puts] == puts
-    assert stored == [room] * 12
+    assert reader.calls == [(len(LINE), room)] * 12
+    assert gathering.paused is not room
+    gathering.start()
+    assert not gathering.paused
 
 
 def test_together_up_to_a_number_of_lines() -> None:
     sink = Sink()
     gathering = Gathering(sink, 1 << 20)
     for _ in range(5):
-        gathering.add(LINE * 100, STREAM, 0, lambda done: None)
+        gathering.add(LINE * 100, STREAM, 0, Stored())
     gathering.flush()
     assert [sum(map(len, pieces)) // len(LINE) for pieces in sink.puts] == [200, 200, 100]
 
@@ -106,10 +120,10 @@ class Reader:
     def readable(self) -> None:
         with suppress(BlockingIOError):
             data = self.sock.recv(len(LINE), socket.MSG_PEEK)
-            self.poller.gathering.add(data, STREAM, 0, self.stored)
+            self.poller.gathering.add(data, STREAM, 0, self)
 
-    def stored(self, done: bool) -> None:
-        self.sock.recv(len(LINE))
+    def stored(self, size: int, *, done: bool) -> None:
+        self.sock.recv(size)
 
 
 async def test_what_comes_during_a_round_is_stored_together(
@@ -173,6 +187,53 @@ async def test_a_round_that_takes_long_leaves_the_rest_for_the_next_one(
         sender.send(LINE)
     await eventually(lambda: len(read) == 19)
     assert sorted(read) == list(range(19))
+    poller.close()
+
+
+async def test_a_descriptor_that_is_watched_again_waits_for_the_next_round(
+    sockets: list[tuple[socket.socket, socket.socket]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another connection by now, or the same one after a rest: nothing is known of what it has to read."""
+    monkeypatch.setattr(module, "_ROUND_SECONDS", -1.0)
+    poller = Poller(Gathering(Sink(), 1 << 16), BackgroundTasks("input"))
+    (first, sender), (second, other), *_ = sockets
+    read: list[str] = []
+
+    def readable() -> None:
+        read.append("again")
+        second.recv(100)
+
+    def take() -> None:
+        first.recv(100)
+        read.append("first")
+        poller.add(second.fileno(), readable)
+        other.send(LINE)
+
+    poller.add(first.fileno(), take)
+    poller.add(second.fileno(), readable)
+    poller._ready.extend(poller._watched.values())  # both are ready
+    sender.send(LINE)
+    poller._round()
+    assert (read, len(poller._ready)) == (["first"], 1)
+    poller._read_ready(0.0)
+    assert read == ["first"]
+    await eventually(lambda: read == ["first", "again"])
+    poller.close()
+
+
+async def test_a_batch_is_not_cut_short_by_the_end_of_a_turn(
+    sockets: list[tuple[socket.socket, socket.socket]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the time of a round is over, it ends with the next batch, or when that takes long as well."""
+    monkeypatch.setattr(module, "_ROUND_SECONDS", -WAIT_SECONDS)
+    monkeypatch.setattr(module, "_EXTRA_SECONDS", 2 * WAIT_SECONDS)
+    sink = Sink()
+    poller = Poller(Gathering(sink, 5 * len(LINE)), BackgroundTasks("input"))
+    for reader, sender in sockets:
+        Reader(reader, poller)
+        sender.send(LINE)
+    await eventually(lambda: sum(map(len, sink.puts)) == 20)
+    assert list(map(len, sink.puts)) == [5, 5, 5, 5]
     poller.close()
 
 
