@@ -22,7 +22,9 @@ from ingestd.supervisor.connections.manifest import Entry
 _RECEIVE_BYTES = 4 << 20
 """What clients can send while no worker reads; limited by the system."""
 
-_BACKLOG = 1024
+_BACKLOG = 4096
+"""How many clients wait to be accepted; limited by net.core.somaxconn, which has this value by default: listen(2)."""
+
 _FIRST_FREE_PORT = 1024  # below it, Linux asks for CAP_NET_BIND_SERVICE: capabilities(7)
 
 
