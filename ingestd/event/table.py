@@ -208,13 +208,13 @@ class Table:
         else:
             self.replace(name, rows, [new if old is ABSENT else old for old, new in zip(held, values, strict=True)])
 
-    def replace(self, name: str, rows: Rows, values: list[Any]) -> None:
-        """Set a field in ``rows``, but leave its column as it was decoded if nothing changes."""
-        if all(map(is_, self.pick(self.column(name), rows), values)):
+    def replace(self, name: str, rows: Rows, values: Column) -> None:
+        """Set a field in ``rows``, but leave its column as it was decoded if nothing changes; takes ``values`` over."""
+        if all(map(is_, map(self.column(name).__getitem__, rows), values)):
             return
         if self._is_all(rows):
             self._columns[name] = values
-            self._owned.add(name)
+            self._owned.discard(name)
             return
         column = self.writable(name)
         for row, value in zip(rows, values, strict=True):

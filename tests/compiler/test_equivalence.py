@@ -59,6 +59,14 @@ plugin = st.one_of(
         st.sampled_from(["verb", "message", "level", "[extra][x]"]),
     ),
     st.builds('grok {{ match => {{ "{}" => "%{{WORD:verb}}" }} overwrite => "verb" }}'.format, ref),
+    st.builds(
+        'grok {{ match => {{ "{}" => ["%{{WORD:{}}} %{{INT:new}}", "%{{INT:a:int}}"] other => "(?<a>.)" }} {}}}'.format,
+        ref,
+        st.sampled_from(["message", "tags", "[extra][x]"]),
+        st.sampled_from(
+            ["", "break_on_match => false", "keep_empty_captures => true", 'overwrite => ["message", "a"]']
+        ),
+    ),
     st.builds('date {{ match => ["{}", "ISO8601"] }}'.format, ref),
     st.just("access_line { }"),
     st.just('access_line { source => "path" request => "[extra][x]" add_tag => "t" }'),

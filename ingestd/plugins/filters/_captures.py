@@ -1,29 +1,24 @@
-"""Store the captures of a grok match in the columns of a table, with generated code.
+"""Store the captures of grok matches in the columns of a table, those of many rows together.
 
-A loop over the captures takes twice the time. The code contains only ``repr()`` of field names and generated names. If
-the field exists, text becomes an array with the capture added, an array gets the capture added, and any other value is
-kept, unless the field is in ``overwrite``. Empty captures are skipped unless ``keep_empty`` is set.
+If the field exists, text becomes an array with the capture added, an array gets the capture added, and any other value
+is kept, unless the field is in ``overwrite``. Empty captures are skipped unless ``keep_empty`` is set.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 from ingestd.event.fields import FieldError, FieldRef
-from ingestd.event.table import ABSENT, Table
+from ingestd.event.table import ABSENT, Column, Rows, Table, is_absent
 from ingestd.grok.compile import Capture, GrokPattern
+from ingestd.grok.engine import Match
 from ingestd.plugins.filters._ruby import to_f, to_i
 from ingestd.plugins.filters._targets import plain_name, target
 
-Bind = Callable[[Table], list[Any]]
-"""Returns what the captures of a pattern are stored in: a column, or a function of a row and a value."""
-
-Store = Callable[[list[Any], int, "re.Match[str]"], bool]
-"""Sets the fields of a match in a row; False if a field cannot be set: then the pattern counts as not matched."""
+Convert = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +33,10 @@ class CaptureRules:
 class CaptureTarget(NamedTuple):
     """The field of one capture; ``name`` is its name if it is a plain top-level field, else None."""
 
+    group: int
     name: str | None
     ref: FieldRef
-    convert: Callable[[str], Any] | None
+    convert: Convert | None
     overwrite: bool
 
 
@@ -50,34 +46,63 @@ def field_of(capture: Capture, parent: FieldRef | None) -> FieldRef:
     return target(ref if parent is None else f"{parent}{ref}")
 
 
-def make_store(pattern: GrokPattern, rules: CaptureRules) -> tuple[Bind, Store]:
-    """Return how the captures of ``pattern`` are stored."""
-    targets = [_capture_target(capture, rules) for capture in pattern.captures]
-    lines = ["def store(columns, row, match):"]
-    lines += [f"    {line}" for line in _unpacking([capture.group for capture in pattern.captures], pattern)]
-    if targets:
-        lines.append(f"    {', '.join(f'c{number}' for number in range(len(targets)))}, = columns")
-    for number, capture_target in enumerate(targets):
-        if capture_target.name is None:
-            setting = [f"c{number}(row, v)"]
-        elif capture_target.overwrite:
-            setting = [f"c{number}[row] = v"]
-        else:
-            setting = [f"old = c{number}[row]", f"c{number}[row] = v if old is ABSENT else combined(old, v)"]
-        lines += _assignment(number, capture_target, rules.keep_empty, setting)
-    names: dict[str, Any] = {"combined": _combined, "ABSENT": ABSENT}
-    names |= {f"convert{number}": capture_target.convert for number, capture_target in enumerate(targets)}
-    exec(compile("\n".join([*lines, "    return True"]), "<grok captures>", "exec"), names)  # noqa: S102 -- see above
-    store: Store = names["store"]
-    plain = all(capture_target.name is not None for capture_target in targets)
-    return partial(_bind, targets), store if plain else _guarded(store)
+class Captures:
+    """Sets the fields that a pattern names."""
+
+    def __init__(self, pattern: GrokPattern, rules: CaptureRules) -> None:
+        self._targets = [_capture_target(capture, rules) for capture in pattern.captures]
+        self._keep_empty = rules.keep_empty
+        self._never_fails = all(capture_target.name is not None for capture_target in self._targets)
+
+    def store(self, table: Table, rows: Rows, matches: Sequence[Match]) -> Rows:
+        """Set the fields of matches, one in each of ``rows``.
+
+        Returns:
+            The rows where that was possible: if a field does not accept its value, the pattern counts as not matched.
+        """
+        if self._never_fails:
+            self._store(table, rows, matches)
+            return rows
+        passed: list[int] = []
+        for row, match in zip(rows, matches, strict=True):
+            with contextlib.suppress(FieldError):
+                self._store(table, (row,), (match,))
+                passed.append(row)
+        return passed
+
+    def _store(self, table: Table, rows: Rows, matches: Sequence[Match]) -> None:
+        groups = [*zip(*[match.groups() for match in matches], strict=True)]
+        for capture_target in self._targets:
+            values = self._values(groups[capture_target.group - 1], capture_target.convert)
+            if capture_target.name is not None:
+                _add(table, rows, values, capture_target.name, overwrite=capture_target.overwrite)
+                continue
+            put = _setter(capture_target, table)
+            for row, value in zip(rows, values, strict=True):
+                if value is not ABSENT:
+                    put(row, value)
+
+    def _values(self, texts: Sequence[str | None], convert: Convert | None) -> Column:
+        """Return the values of captures; ``ABSENT`` sets nothing."""
+        if self._keep_empty:
+            return texts if convert is None else [None if text is None else convert(text) for text in texts]
+        if convert is None:
+            return texts if all(texts) else [text or ABSENT for text in texts]
+        return [ABSENT if text is None else convert(text) for text in texts]
 
 
-def _bind(targets: list[CaptureTarget], table: Table) -> list[Any]:
-    return [
-        table.writable(capture_target.name) if capture_target.name is not None else _setter(capture_target, table)
-        for capture_target in targets
-    ]
+def _add(table: Table, rows: Rows, values: Column, name: str, *, overwrite: bool) -> None:
+    """Add values to a top-level field, or replace its values."""
+    column = table.column(name)
+    if not is_absent(column):
+        combined = _overwritten if overwrite else _combined
+        pairs = zip(table.pick(column, rows), values, strict=True)
+        values = [value if old is ABSENT else old if value is ABSENT else combined(old, value) for old, value in pairs]
+    table.replace(name, rows, values)
+
+
+def _overwritten(old: Any, value: Any) -> Any:
+    return value
 
 
 def _setter(capture_target: CaptureTarget, table: Table) -> Callable[[int, Any], None]:
@@ -95,49 +120,16 @@ def _setter(capture_target: CaptureTarget, table: Table) -> Callable[[int, Any],
     return put if capture_target.overwrite else add
 
 
-def _unpacking(groups: list[int], pattern: GrokPattern) -> list[str]:
-    """Return the line that assigns the texts of ``groups`` to t0, t1 ..."""
-    targets = ", ".join(f"t{number}" for number in range(len(groups)))
-    if not groups:
-        return []
-    if len(groups) == 1:
-        return [f"t0 = match[{groups[0]}]"]
-    if groups == list(range(1, len(pattern.program.translation.names) + 1)):
-        return [f"{targets} = match.groups()"]
-    return [f"{targets} = match.group({', '.join(map(str, groups))})"]
-
-
-def _assignment(number: int, capture_target: CaptureTarget, keep_empty: bool, setting: list[str]) -> list[str]:
-    """Return the lines that set the field of one capture; those of ``setting`` set it to ``v``."""
-    text = value = f"t{number}"
-    if capture_target.convert is not None:
-        value = f"convert{number}({text})"
-        if capture_target.convert is to_i:  # fast path for the usual case, a short run of digits
-            value = f"int({text}) if len({text}) < 19 and {text}.isdigit() and {text}.isascii() else {value}"
-        if keep_empty:
-            value = f"None if {text} is None else ({value})"
-    lines = [f"v = {value}", *setting]
-    if keep_empty:
-        return [f"    {line}" for line in lines]
-    test = f"if {text}:" if capture_target.convert is None else f"if {text} is not None:"
-    return [f"    {test}", *[f"        {line}" for line in lines]]
-
-
-def _guarded(store: Store) -> Store:
-    def guarded(columns: list[Any], row: int, match: re.Match[str]) -> bool:
-        try:
-            return store(columns, row, match)
-        except FieldError:
-            return False
-
-    return guarded
-
-
 def _capture_target(capture: Capture, rules: CaptureRules) -> CaptureTarget:
     ref = field_of(capture, rules.target)
-    convert = {"int": to_i, "float": _to_float, None: None}[capture.convert]
+    convert = {"int": _to_int, "float": _to_float, None: None}[capture.convert]
     overwrite = ref in rules.overwrite or FieldRef(capture.field) in rules.overwrite
-    return CaptureTarget(plain_name(ref), ref, convert, overwrite)
+    return CaptureTarget(capture.group, plain_name(ref), ref, convert, overwrite)
+
+
+def _to_int(text: str) -> int:
+    plain = len(text) < 19 and text.isdigit() and text.isascii()
+    return int(text) if plain else to_i(text)
 
 
 def _to_float(text: str) -> float:

@@ -8,9 +8,10 @@ success; fields and patterns are tried in the order of the config, up to the fir
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 from time import monotonic
 from typing import Any
 
@@ -21,7 +22,7 @@ from ingestd.grok.engine import Match
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import load_library
 from ingestd.logs import get_logger
-from ingestd.plugins.filters._captures import CaptureRules, Store, field_of, make_store
+from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
@@ -33,9 +34,6 @@ _LOG_SECONDS = 60.0
 _compile = lru_cache(maxsize=256)(compile_grok)  # shared by ``touches`` and ``build``
 
 Search = Callable[[str], Match | None]
-
-TryText = Callable[[int, str], bool]
-"""Tries patterns on a text and sets the fields of a row; returns whether one matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +119,28 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     rules = CaptureRules(options.target, overwrite, options.keep_empty_captures)
     patterns = _patterns(options)
     limit = _limit_s(options, patterns)
-    stopped = _StoppedMatches(context.plugin_id, limit)
-    fields = [(FieldRef(name), _tries(of_field, rules, options, limit)) for name, of_field in patterns.items()]
-    fields = fields or [(FieldRef("message"), _tries([], rules, options, limit))]
+    stopped_matches = _StoppedMatches(context.plugin_id, limit)
+    fields = [_FieldPatterns(FieldRef(name), of_field, rules, options, limit) for name, of_field in patterns.items()]
+    fields = fields or [_FieldPatterns(FieldRef("message"), [], rules, options, limit)]
 
     def grok(table: Table, rows: Rows, received_ns: int) -> Rows:
-        (ref, try_first), *others = [(ref, bind(table)) for ref, bind in fields]
-        values = table.values(ref)
-        passed: list[int] = []
+        left, matched, stopped = rows, set[int](), set[int]()
+        for field in fields:
+            hits, too_slow = field.match(table, left)
+            if len(hits) == len(rows) and not too_slow and options.break_on_match:  # usually
+                return rows
+            matched.update(hits)
+            stopped.update(too_slow)
+            done = stopped | matched if options.break_on_match else stopped
+            left = [row for row in left if row not in done]
         for row in rows:
-            value = values[row]
-            try:
-                matched = try_first(row, value) if type(value) is str else _try_value(try_first, row, value)
-                for other, try_text in others:
-                    if matched and options.break_on_match:
-                        break
-                    top = table.column(other.top)[row]  # as it is now: another field's captures may have changed it
-                    matched |= _try_value(try_text, row, None if top is ABSENT else other.inside(top))
-            except GrokTimeoutError:
-                stopped.note()
+            if row in stopped:
+                stopped_matches.note()
                 table.add_tag(row, options.tag_on_timeout)
-                continue
-            if matched:
-                passed.append(row)
-                continue
-            for tag in options.tag_on_failure:
-                table.add_tag(row, tag)
-        return passed
+            elif row not in matched:
+                for tag in options.tag_on_failure:
+                    table.add_tag(row, tag)
+        return [row for row in rows if row in matched and row not in stopped]
 
     return grok
 
@@ -197,55 +190,75 @@ class _TimeLimit:
         return limited
 
 
-def _tries(
-    patterns: list[GrokPattern], rules: CaptureRules, options: Options, limit: float | None
-) -> Callable[[Table], TryText]:
-    """Return a function from a table to one that tries the patterns of a field in turn."""
-    matchers, stores = [pattern.matcher(limit) for pattern in patterns], [make_store(one, rules) for one in patterns]
-    time_limit = _TimeLimit(limit) if limit is not None and options.timeout_scope == "event" else None
+class _FieldPatterns:
+    """The patterns for one field, which are tried in turn."""
 
-    def tries(searches: list[Search]) -> list[tuple[int, str, Search, Store]]:
-        searches = searches if time_limit is None else [*map(time_limit.limited, searches)]
-        rows = zip(patterns, searches, stores, strict=True)
-        return [
-            (number, pattern.program.required, search, store[1]) for number, (pattern, search, store) in enumerate(rows)
-        ]
+    def __init__(
+        self, ref: FieldRef, patterns: list[GrokPattern], rules: CaptureRules, options: Options, limit: float | None
+    ) -> None:
+        self._ref, self._break_on_match = ref, options.break_on_match
+        self._scope = _TimeLimit(limit) if limit is not None and options.timeout_scope == "event" else None
+        matchers = [pattern.matcher(limit) for pattern in patterns]
 
-    of_any = tries([matcher.search for matcher in matchers])
-    of_line = tries([matcher.search_line for matcher in matchers])
-    same, break_on_match = of_any == of_line, options.break_on_match
+        def tries(searches: list[Search]) -> list[tuple[str, Search, Captures]]:
+            searches = searches if self._scope is None else [*map(self._scope.limited, searches)]
+            required = [pattern.program.required for pattern in patterns]
+            return [*zip(required, searches, captures, strict=True)]
 
-    def bind(table: Table) -> TryText:
-        bound: list[list[Any] | None] = [None] * len(patterns)
+        captures = [Captures(pattern, rules) for pattern in patterns]
+        self._of_any = tries([matcher.search for matcher in matchers])
+        self._of_line = tries([matcher.search_line for matcher in matchers])
 
-        def try_text(row: int, text: str) -> bool:
-            matched = False
-            for number, required, search, store in of_any if same or "\n" in text else of_line:
-                if required not in text or (match := search(text)) is None:
-                    continue
-                if (columns := bound[number]) is None:
-                    columns = bound[number] = stores[number][0](table)
-                if store(columns, row, match):
-                    if break_on_match:
-                        return True
-                    matched = True
-            return matched
+    def match(self, table: Table, rows: Rows) -> tuple[Rows, Rows]:
+        """Set the fields of matches; return the rows where a pattern matched, and those where it took too long."""
+        values = table.pick(table.values(self._ref), rows)
+        if self._scope is None and {*map(type, values)} == {str}:
+            return self._match_texts(table, rows, values)
+        texts: dict[int, str] = {}
+        matched, stopped = list[int](), list[int]()
+        for row, value in zip(rows, values, strict=True):
+            if self._scope is None and type(value) is str:
+                texts[row] = value
+                continue
+            hits, too_slow = self._match_value(table, row, value)
+            matched += hits
+            stopped += too_slow
+        hits, too_slow = self._match_texts(table, [*texts], [*texts.values()])
+        return [*matched, *hits], [*stopped, *too_slow]
 
-        def try_in_time(row: int, text: str) -> bool:
-            assert time_limit is not None  # noqa: S101 -- used only with one
-            time_limit.start()
-            return try_text(row, text)
+    def _match_value(self, table: Table, row: int, value: Any) -> tuple[Rows, Rows]:
+        """Match any value; a missing field counts as empty text, and each item of an array is tried."""
+        matched: Rows = ()
+        for item in value if type(value) is list else (None if value is ABSENT else value,):
+            if self._scope is not None:
+                self._scope.start()
+            hits, stopped = self._match_texts(table, (row,), (to_s(item),))
+            matched = hits or matched
+            if stopped:
+                return matched, stopped
+        return matched, ()
 
-        return try_text if time_limit is None else try_in_time
-
-    return bind
-
-
-def _try_value(try_text: TryText, row: int, value: Any) -> bool:
-    """Try any value; a missing field counts as empty text."""
-    if type(value) is not list:
-        return try_text(row, to_s(None if value is ABSENT else value))
-    matched = False
-    for item in value:
-        matched |= try_text(row, to_s(item))
-    return matched
+    def _match_texts(self, table: Table, rows: Rows, texts: Sequence[str]) -> tuple[Rows, Rows]:
+        """Match texts; each pattern is tried on all of them that are left."""
+        matched, stopped = list[int](), list[int]()
+        whole = "\0".join(texts)
+        for required, search, captures in self._of_any if "\n" in whole else self._of_line:
+            if required not in whole:
+                continue
+            hits, matches, too_slow = list[int](), list[Match](), list[int]()
+            for row, text in zip(rows, texts, strict=True):
+                try:
+                    if required in text and (match := search(text)) is not None:
+                        hits.append(row)
+                        matches.append(match)
+                except GrokTimeoutError:
+                    too_slow.append(row)
+            stored = captures.store(table, rows if len(hits) == len(rows) else hits, matches) if hits else ()
+            matched += stored
+            stopped += too_slow
+            if done := {*stored, *too_slow} if self._break_on_match else {*too_slow}:
+                left = [row not in done for row in rows]
+                rows, texts = [*compress(rows, left)], [*compress(texts, left)]
+            if not rows:
+                break
+        return matched, stopped
