@@ -24,6 +24,7 @@ COMMANDS = {  # name: module and click command
     "search": "ingestd.cli.commands.search:search",
     "top": "ingestd.cli.commands.top:top",
     "histogram": "ingestd.cli.commands.histogram:histogram",
+    "aggregate": "ingestd.cli.commands.aggregate:aggregate",
     "tail": "ingestd.cli.commands.tail:tail",
     "export": "ingestd.cli.commands.export:export",
     "import": "ingestd.cli.commands.import_:import_",

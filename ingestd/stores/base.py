@@ -10,9 +10,12 @@ import datetime
 import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ingestd.stores.query import Query
+
+if TYPE_CHECKING:
+    from ingestd.stores.aggregation import Aggregation, MetricBucket
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -151,11 +154,31 @@ class LogStore(Protocol):
         levels in upper case.
         """
 
+    def aggregate(self, query: Query, aggregation: Aggregation) -> list[MetricBucket]:
+        """Return what an aggregation computes of the matching documents; ``aggregation`` says how exact that is.
+
+        Buckets with the most documents come first, on each level, ties by value; then by time. Without levels and an
+        interval there is a single bucket, even if no document matches.
+        """
+
     def delete(self, index: str) -> None:
         """Delete an index; nothing happens if it does not exist."""
 
     def close(self) -> None:
         """Close connections."""
+
+
+def moment(time: str) -> datetime.datetime:
+    """Return a time of a query; without a zone it is UTC.
+
+    Raises:
+        StoreError: It is not a time.
+    """
+    try:
+        parsed = datetime.datetime.fromisoformat(time)
+    except ValueError:
+        raise StoreError(f"{time!r} is not a time: write 2026-11-22T10:00:00Z") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
 
 
 def disk_error(error: OSError, what: str) -> StoreError:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from ingestd.event.timestamp import from_epoch_clamped, to_epoch_ns
+from ingestd.stores.aggregation import Interval
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.query import Query
 
@@ -62,6 +63,19 @@ def zoned_histogram(
             local = epoch(bucket.time) + part_offset
             totals.setdefault(local - local % seconds, Counter()).update(bucket.counts)
     return [Bucket(from_epoch_clamped(_utc(local, zone)), dict(totals[local])) for local in sorted(totals)]
+
+
+def zoned_interval(store: LogStore, query: Query, seconds: int, zone: tzinfo | None, now: float) -> Interval:
+    """Return the intervals of a zone's local time for an aggregation; the arguments are those of `zoned_histogram`."""
+    offset = utc_offset(now, zone)
+    fixed = Interval(seconds, ((None, offset),))
+    if seconds <= _HOUR:
+        return fixed
+    found = store.histogram(query, seconds, offset)
+    if not found:
+        return fixed
+    starts = [epoch(bucket.time) for bucket in found]
+    return Interval(seconds, tuple(_parts(starts, seconds, lambda time: utc_offset(time, zone))))
 
 
 def epoch(time: str) -> int:

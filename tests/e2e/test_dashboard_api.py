@@ -129,6 +129,29 @@ def test_top_paths_are_without_their_query_strings(daemon: Daemon) -> None:
     assert refused(daemon, "top?field=message&paths=2")[0] == 400
 
 
+def test_aggregate(daemon: Daemon) -> None:
+    asked = f"aggregate?metric=count&metric=max:n&metric=rate&by=level&by=request_path&n=1&paths=1&seconds=1800&{RANGE}"
+    assert get(daemon, asked)["buckets"] == [
+        {
+            "key": {"level": "INFO", "request_path": "/search"},
+            "time": f"{DAY}T10:{minute}:00.000Z",
+            "metrics": {"count": count, "max:n": most, "rate": count / 1800},
+        }
+        for minute, count, most in (("00", 15, 24.0), ("30", 10, 44.0))
+    ]
+    [whole] = get(daemon, f"aggregate?metric=avg:n&metric=rate&{RANGE}")["buckets"]
+    assert whole == {"key": {}, "metrics": {"avg:n": 24.5, "rate": 50 / 3600}}
+    for wrong, text in (
+        ("metric=median:n", "is not a metric"),
+        ("metric=rate", "a rate needs an interval"),
+        ("by=a&by=b&by=c", "by is given 3 times, and at most 2 are allowed"),
+        ("by=[a", "[a"),
+        ("seconds=1&offset=x", "offset must be a whole number"),
+    ):
+        status, error = refused(daemon, f"aggregate?{wrong}")
+        assert (status, text in error["message"]) == (400, True), error
+
+
 def test_indices(daemon: Daemon) -> None:
     [index, *_] = get(daemon, "indices")["indices"]
     assert index.pop("bytes") > 0

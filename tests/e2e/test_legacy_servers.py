@@ -23,6 +23,7 @@ from tests.e2e.servers import LEGACY_SERVERS, SearchServer
 from tests.e2e.stub import DEFAULT_ROOT, StubElasticsearch
 from tests.stores import suite
 from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
+from tests.stores.questions import query
 from tests.waiting import wait_until
 
 LEGACY = pytest.mark.parametrize("search_server", LEGACY_SERVERS, indirect=True)
@@ -211,6 +212,6 @@ def test_too_many_fields(search_server: SearchServer, index_prefix: str, tmp_pat
     assert letter["index"] == f"{index_prefix}a"
     store = ElasticStore(ElasticOptions(hosts=(search_server.url,)), f"{index_prefix}*")
     search_server.call("POST", f"/{index_prefix}a/_refresh")
-    assert [found.value for found in store.top("geoip.country_code2", suite.query())] == ["KR"]
-    assert [found.value for found in store.top("order_id", suite.query())] == ["A-77"]
+    assert [found.value for found in store.top("geoip.country_code2", query())] == ["KR"]
+    assert [found.value for found in store.top("order_id", query())] == ["A-77"]
     store.close()

@@ -17,6 +17,7 @@ from hypothesis import given
 from ingestd.jobs.export import hits_by_day
 from ingestd.protocols.bulk import action_line
 from ingestd.stores import lucene
+from ingestd.stores.aggregation import Aggregation, AggregationError, Metric, Terms
 from ingestd.stores.base import InvalidIndexError, LogStore, QueryTimeoutError, StoreError, TopValue
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server
@@ -198,6 +199,29 @@ def test_a_field_that_changed_its_type(search_server: SearchServer, index_prefix
     assert store.top("n", query()) == [TopValue(5, 1), TopValue("5", 1), TopValue("abc", 1)]
     (bucket,) = store.histogram(query(), 3600, 0, "n")
     assert bucket.counts == {"5": 2, "abc": 1, "": 2}  # a text has no values to count
+    metrics = tuple(map(Metric.parse, ("count", "sum:n", "p50:n")))
+    assert store.aggregate(query(), Aggregation(metrics))[0].values == (5, 5.0, 5.0)
+    named = f"n is mapped as {{}} in {index_prefix}{{}}: numbers in it are not computed"
+    assert sorted(store.take_missing()) == [named.format("keyword", "a"), named.format("text", "c")]
+    by_value = store.aggregate(query(), Aggregation(terms=(Terms("n"),)))
+    assert [(bucket.key, bucket.values) for bucket in by_value] == [((5,), (1,)), (("5",), (1,)), (("abc",), (1,))]
+    with pytest.raises(AggregationError, match="the indices map a field differently"):
+        store.aggregate(query(), Aggregation((Metric("distinct", "n"),)))
+
+
+def test_approximate_metrics(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    """They are close, and those of many shards are added up."""
+    body = {"settings": {"number_of_shards": 3}, "mappings": {"properties": {"@timestamp": {"type": "date"}}}}
+    search_server.call("PUT", f"/{index_prefix}a", body)
+    events = {str(n): b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":%d,"k":%d}' % (n, n % 7) for n in range(1000)}
+    put(search_server, f"{index_prefix}a", events)
+    wanted = tuple(map(Metric.parse, ("p50:n", "p95:n", "p99:n", "distinct:n", "sum:n")))
+    *percentiles, distinct, total = store.aggregate(query(), Aggregation(wanted))[0].values
+    assert percentiles == pytest.approx([499.5, 949.05, 989.01], rel=0.02)
+    assert distinct == pytest.approx(1000, rel=0.02)
+    assert total == 499_500.0
+    by_k = store.aggregate(query(), Aggregation((Metric("count"), Metric("distinct", "n")), (Terms("k", 3),)))
+    assert [(bucket.key, bucket.values) for bucket in by_k] == [((k,), (143, 143)) for k in range(3)]
 
 
 def test_no_index_at_all(store: ElasticStore) -> None:

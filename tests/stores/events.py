@@ -36,13 +36,38 @@ def _text(number: int, message: Any, **more: Any) -> Event:
     return {"@timestamp": f"2026-11-21T12:00:{number:02}.000Z", "level": "INFO", "message": message, **more}
 
 
+def _from(country: str, big: int | None = None) -> Event:
+    return {"country": country} | ({} if big is None else {"big": big})
+
+
+def _took(nr: int) -> Event:
+    return {"took": TOOK[nr]} if nr < len(TOOK) else {}
+
+
+TOOK = (0.5, 20, "30", None, "fast", [5, 15.5], ["slow"], 20, "", "1e2", 20)
+"""Numbers, some of them texts, and what is none."""
+
 EVENTS: dict[str, Event] = {
     # Requests of three days, with what was searched for.
-    "r01": _access("2026-11-20T00:00:00.000Z", "서울 맛집", "/search?q=%EC%84%9C", 200, client_ip="211.36.1.1"),
-    "r02": _access("2026-11-20T10:05:00.000Z", "서울 맛집", "/search?q=%EC%84%9C&page=2", 200, client_ip="211.36.1.2"),
-    "r03": _access("2026-11-20T14:00:00.000Z", "부산", "/search?q=busan", 200, host="web1"),
-    "r04": _access("2026-11-20T14:05:00.000Z", "부산", "/search?q=busan", 500, host={"name": "web2"}),
-    "r05": _access("2026-11-20T14:09:59.999Z", "제주", "/search?q=jeju", 404, host="web1"),
+    "r01": _access(
+        "2026-11-20T00:00:00.000Z",
+        "서울 맛집",
+        "/search?q=%EC%84%9C",
+        200,
+        client_ip="211.36.1.1",
+        **_from("KR", 2**53 + 1),
+    ),
+    "r02": _access(
+        "2026-11-20T10:05:00.000Z",
+        "서울 맛집",
+        "/search?q=%EC%84%9C&page=2",
+        200,
+        client_ip="211.36.1.2",
+        **_from("KR", 2**53 + 3),
+    ),
+    "r03": _access("2026-11-20T14:00:00.000Z", "부산", "/search?q=busan", 200, host="web1", **_from("KR")),
+    "r04": _access("2026-11-20T14:05:00.000Z", "부산", "/search?q=busan", 500, host={"name": "web2"}, **_from("JP")),
+    "r05": _access("2026-11-20T14:09:59.999Z", "제주", "/search?q=jeju", 404, host="web1", **_from("JP")),
     "r06": _access("2026-11-20T14:10:00.000Z", None, "/api/v1/items", 201, duration=0.25),
     "r07": _access("2026-11-20T23:59:59.999Z", None, "/api/v2/items", 404, duration=1.5),
     "r08": _access("2026-11-21T00:00:00.000Z", "서울 맛집", "/search?q=x", 200, duration=12.0),
@@ -51,7 +76,10 @@ EVENTS: dict[str, Event] = {
     "r11": _access("2026-11-21T09:00:00.000Z", "seoul", "/", 200, tags=["slow", "slow"]),
     "r12": _access("2026-11-22T09:59:59.000Z", "서울 맛집", "/search", 503, tags="auth"),
     # The same time, to the millisecond.
-    **{f"s{nr:02}": _access("2026-11-22T10:00:00.000Z", f"같은 {nr % 3}", "/s", 200, nr=nr) for nr in range(12)},
+    **{
+        f"s{nr:02}": _access("2026-11-22T10:00:00.000Z", f"같은 {nr % 3}", "/s", 200, nr=nr, **_took(nr))
+        for nr in range(12)
+    },
     # Levels.
     "l01": {"@timestamp": "2026-11-22T11:00:00.000Z", "level": "DEBUG", "message": "details"},
     "l02": {"@timestamp": "2026-11-22T11:00:01.000Z", "level": "warning", "message": "lower case"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,22 +15,10 @@ from ingestd.stores import lucene
 from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.query import Query
 from ingestd.stores.zoned_histogram import zoned_histogram
+from tests.stores.aggregations import AGGREGATIONS
 from tests.stores.events import DAYS, EVENTS, KEYS, index_of
+from tests.stores.questions import ChangedClocks, Question, query
 from tests.stores.texts import TEXTS
-
-
-@dataclass(frozen=True)
-class Question:
-    """``ask`` a store and expect an answer; ``differs`` names the kinds of store that cannot give it, and why."""
-
-    id: str
-    ask: Callable[[LogStore], Any]
-    expected: Any
-    differs: dict[str, str] = field(default_factory=dict)
-
-
-def query(text: str = "", since: str | None = None, until: str | None = None) -> Query:
-    return Query(since, until, lucene.parse(text))
 
 
 def keys(store: LogStore, wanted: Query, limit: int = 0, after: str | None = None) -> list[str]:
@@ -306,23 +293,6 @@ def _over_time(
     return ask
 
 
-class _ChangedClocks(datetime.tzinfo):
-    """A zone whose clocks went back from UTC+9 to UTC+8 at 2026-11-21T15:00:06Z, between events of one minute."""
-
-    def fromutc(self, dt: datetime.datetime) -> datetime.datetime:
-        changed = dt.replace(tzinfo=None) >= datetime.datetime(2026, 11, 21, 15, 0, 6)
-        return (dt + datetime.timedelta(hours=8 if changed else 9)).replace(fold=changed)
-
-    def utcoffset(self, dt: datetime.datetime | None) -> datetime.timedelta:
-        return datetime.timedelta(hours=8 if dt is not None and dt.fold else 9)
-
-    def dst(self, dt: datetime.datetime | None) -> None:
-        return None
-
-    def tzname(self, dt: datetime.datetime | None) -> None:
-        return None
-
-
 def _over_days(text: str, zone: datetime.tzinfo) -> Callable[[LogStore], dict[str, dict[str, int]]]:
     def ask(store: LogStore) -> dict[str, dict[str, int]]:
         now = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC).timestamp()
@@ -421,7 +391,7 @@ OTHERS = [
     ),
     Question(
         "histogram_days_around_a_change_of_clocks",
-        _over_days("user:*", _ChangedClocks()),
+        _over_days("user:*", ChangedClocks()),
         {"2026-11-20T15:00": {"": 2}, "2026-11-21T15:00": {"": 2}},
     ),
     Question(
@@ -438,7 +408,8 @@ OTHERS = [
     Question("histogram_of_nothing", _over_time("nobody:knows", 60), {}),
 ]
 
-QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS]
+
+QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS, *AGGREGATIONS]
 
 
 def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUESTIONS)) -> dict[str, tuple[Any, Any]]:

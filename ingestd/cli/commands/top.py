@@ -8,7 +8,7 @@ import click
 
 from ingestd.cli.common import tables
 from ingestd.cli.common.events import report_no_match
-from ingestd.cli.common.options import bom_option, json_option, limit_option, store_options
+from ingestd.cli.common.options import csv_options, json_option, limit_option, store_options
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.tables import csv_text, value_text
@@ -25,8 +25,7 @@ from ingestd.stores.query import PATH_FIELDS, Query
 @click.option("--query-strings", is_flag=True, help="Count paths with different query strings separately.")
 @store_options
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@bom_option
+@csv_options
 def top(  # noqa: PLR0913 -- click passes one argument for each option
     settings: Settings,
     field: str,
@@ -45,10 +44,6 @@ def top(  # noqa: PLR0913 -- click passes one argument for each option
     A request may have several records: its access line, and one of django.request. The QUERY 'NOT visit:false' counts
     it once, as the dashboard does: ingestd top status_code 'NOT visit:false'.
     """
-    if as_csv and as_json:
-        raise click.UsageError("choose one of --csv and --json")
-    if bom and not as_csv:
-        raise click.UsageError("only CSV has a byte order mark; use --csv")
     with opened_store(settings) as store:
         found = store.top(field, query, limit, paths=field in PATH_FIELDS and not query_strings)
         if as_json:

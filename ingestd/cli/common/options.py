@@ -128,6 +128,21 @@ def pipeline_options(command: Command) -> Command:
     return command
 
 
+def csv_options(command: Command) -> Command:
+    """Give a command that has ``--json`` also ``--csv`` and ``--bom``; it is called with ``as_csv=`` and ``bom=``."""
+
+    @functools.wraps(command)
+    def checked(*, as_json: bool, as_csv: bool, bom: bool, **arguments: Any) -> Any:
+        if as_csv and as_json:
+            raise click.UsageError("choose one of --csv and --json")
+        if bom and not as_csv:
+            raise click.UsageError("only CSV has a byte order mark; use --csv")
+        return command(as_json=as_json, as_csv=as_csv, bom=bom, **arguments)
+
+    decorated: Command = checked
+    return click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")(bom_option(decorated))
+
+
 def limit_option(default: int, text: str, minimum: int = 1) -> Callable[[Command], Command]:
     """Give a command ``-n``, in full ``--limit``; it is called with ``limit=``. ``text``: what is limited."""
     kind = click.IntRange(min=minimum)

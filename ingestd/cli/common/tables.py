@@ -15,6 +15,9 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # may move the cursor, change the read
 _BLANKS = str.maketrans("\t\r\n", "   ")
 GAP = "  "
 
+_EXACT = 1 << 53
+"""Up to here a float has all digits of an integer."""
+
 
 def printable(text: str) -> str:
     """Return text that is safe to print on one line: spaces for line ends and tabs, U+FFFD for control characters."""
@@ -73,3 +76,12 @@ def csv_text(rows: Iterable[Sequence[str]], *, bom: bool = False) -> bytes:
 def value_text(value: Any) -> str:
     """Return a value of a field: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else dumps(value).decode()
+
+
+def number_text(value: float | None) -> str:
+    """Return a number for people: 1,234 or 0.0123; ``-`` if there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) or (value.is_integer() and abs(value) < _EXACT):
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"

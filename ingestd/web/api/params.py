@@ -6,6 +6,8 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 
+from multidict import MultiMapping
+
 from ingestd.event.fields import FieldError
 from ingestd.stores.query import check_field
 
@@ -25,6 +27,14 @@ def text(parameters: Mapping[str, str], name: str) -> str:
     if len(value) > MAX_TEXT:
         raise ParameterError(f"{name} has {len(value):,} characters, and at most {MAX_TEXT:,} are allowed; shorten it")
     return value
+
+
+def texts(parameters: MultiMapping[str], name: str, most: int) -> list[str]:
+    """Return the values of a parameter that may be given up to ``most`` times; empty ones are left out."""
+    values = [value for value in parameters.getall(name, ()) if value]
+    if len(values) > most:
+        raise ParameterError(f"{name} is given {len(values)} times, and at most {most} are allowed")
+    return [text({name: value}, name) for value in values]
 
 
 def number(parameters: Mapping[str, str], name: str, default: int, minimum: int, maximum: int) -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 from ingestd.diagnosis.messages import LANGUAGES
 from ingestd.event.jsontext import dumps
 from ingestd.recipes import HOST, PORT, Recipe, recipes
+from ingestd.stores.aggregation import MAX_METRICS, MAX_TERMS
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
 from ingestd.web.api.status import Status, senders
@@ -26,7 +27,14 @@ _HOST = re.compile(r"[\w.:-]{1,253}", re.ASCII)
 
 def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.RouteDef]:
     """Return the routes of the queries and of the status; all paths start with ``prefix``."""
-    calls = {"search": _search, "histogram": _histogram, "top": _top, "indices": _no_arguments, "doctor": _doctor}
+    calls = {
+        "search": _search,
+        "histogram": _histogram,
+        "top": _top,
+        "aggregate": _aggregate,
+        "indices": _no_arguments,
+        "doctor": _doctor,
+    }
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
     others = {"status": _status_handler(status), "recipes": _recipes_handler}
     return [*found, *(web.get(f"{prefix}/api/{name}", handler) for name, handler in others.items())]
@@ -72,6 +80,19 @@ def _top(request: web.Request) -> Arguments:
     number = params.number(request.query, "n", 10, 1, MAX_VALUES)
     paths = params.number(request.query, "paths", 0, 0, 1)
     return _filters(request) | {"field": params.field(request.query), "n": number, "paths": bool(paths)}
+
+
+def _aggregate(request: web.Request) -> Arguments:
+    query = request.query
+    return _filters(request) | {
+        "metrics": params.texts(query, "metric", MAX_METRICS) or ["count"],
+        "by": params.texts(query, "by", MAX_TERMS),
+        "n": params.number(query, "n", 10, 1, MAX_VALUES),
+        "paths": bool(params.number(query, "paths", 0, 0, 1)),
+        "seconds": params.number(query, "seconds", 0, 1, 366 * _DAY),
+        "offset": params.number(query, "offset", 0, -366 * _DAY, 366 * _DAY),
+        "now": utc_now(),
+    }
 
 
 def _doctor(request: web.Request) -> Arguments:

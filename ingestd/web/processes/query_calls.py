@@ -16,6 +16,7 @@ from pathlib import Path
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules, next_deletion
+from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, with_end
 from ingestd.stores.base import (
     Hit,
     IndexInfo,
@@ -27,7 +28,7 @@ from ingestd.stores.base import (
     take_missing,
 )
 from ingestd.stores.misspelt import misspelt, not_searched
-from ingestd.stores.query import Query, QueryError, names_index
+from ingestd.stores.query import PATH_FIELDS, Query, QueryError, check_field, names_index
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 from ingestd.web.api.params import ParameterError
 from ingestd.web.processes.protocol import Arguments, QueryResponse, error_response
@@ -68,6 +69,7 @@ class QueryCalls:
             "search": self._search,
             "histogram": self._histogram,
             "top": self._top,
+            "aggregate": self._aggregate,
             "indices": self._indices,
             "dead_letters": self._dead_letters,
             "audit": self._audit,
@@ -92,7 +94,7 @@ class QueryCalls:
         except QueryError as error:
             details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
             return error_response(400, error.message, **details)
-        except (FieldError, ParameterError, QueryTooLongError) as error:
+        except (FieldError, ParameterError, AggregationError, QueryTooLongError) as error:
             return error_response(400, str(error))
         except QueryTimeoutError as error:
             return error_response(504, str(error))
@@ -174,6 +176,16 @@ class QueryCalls:
         found = self._opened.top(field, _query(arguments), number, paths=paths)
         values = [{"value": top.value, "count": top.count} for top in found]
         return dumps({"field": field, "values": values})
+
+    def _aggregate(self, arguments: Arguments) -> bytes:
+        query, seconds = _query(arguments), arguments["seconds"]
+        for field in arguments["by"]:
+            check_field(field)
+        terms = [Terms(field, arguments["n"], arguments["paths"] and field in PATH_FIELDS) for field in arguments["by"]]
+        interval = Interval(seconds, ((None, arguments["offset"]),)) if seconds else None
+        wanted = Aggregation(tuple(map(Metric.parse, arguments["metrics"])), tuple(terms), interval)
+        found = self._opened.aggregate(with_end(query, wanted, arguments["now"]), wanted)
+        return dumps({"buckets": [bucket.document(wanted) for bucket in found]})
 
     def _indices(self, _: Arguments) -> bytes:
         backups: dict[str, dict[str, str | int | None]] = {}

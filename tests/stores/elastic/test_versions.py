@@ -78,8 +78,8 @@ def test_other_clauses_stay() -> None:
 
 def test_interval() -> None:
     histogram = {"field": "@timestamp", "fixed_interval": "60s"}
-    body = {"size": 0, "aggs": {"time": {"date_histogram": histogram, "aggs": {"x": {}}}}}
-    time = with_interval(body)["aggs"]["time"]
+    aggs = {"level": {"terms": {"field": "level"}, "aggs": {"time": {"date_histogram": histogram, "aggs": {"x": {}}}}}}
+    time = with_interval(aggs)["level"]["aggs"]["time"]
     assert time == {"date_histogram": {"field": "@timestamp", "interval": "60s"}, "aggs": {"x": {}}}
     assert "fixed_interval" in histogram
 

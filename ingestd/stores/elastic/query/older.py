@@ -28,12 +28,13 @@ def without_case_insensitive(clause: Any) -> Any:
     return {key: without_case_insensitive(part) for key, part in clause.items()}
 
 
-def with_interval(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of a search with ``interval`` in place of ``fixed_interval`` in the histogram ``time``."""
-    time: dict[str, Any] = dict(body["aggs"]["time"])
-    over_time = dict(time["date_histogram"])
-    over_time["interval"] = over_time.pop("fixed_interval")
-    return body | {"aggs": {"time": time | {"date_histogram": over_time}}}
+def with_interval(aggs: Any) -> Any:
+    """Return aggregations with ``interval`` in place of ``fixed_interval``."""
+    if isinstance(aggs, list):
+        return [with_interval(part) for part in aggs]
+    if not isinstance(aggs, dict):
+        return aggs
+    return {"interval" if key == "fixed_interval" else key: with_interval(part) for key, part in aggs.items()}
 
 
 def _ignores_case(options: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingestd.event.timestamp import from_epoch_clamped
+from ingestd.stores.aggregation import TOO_MANY_BUCKETS, Aggregation, AggregationError, MetricBucket
 from ingestd.stores.base import (
     Bucket,
     Hit,
@@ -35,8 +36,11 @@ from ingestd.stores.elastic.connection.errors import ElasticResponseError, Elast
 from ingestd.stores.elastic.connection.event_loop_thread import EventLoopThread
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server
+from ingestd.stores.elastic.query.aggregate import aggregate
+from ingestd.stores.elastic.query.aggregation_figures import date_histogram
+from ingestd.stores.elastic.query.aggregation_parts import unknown_numbers
 from ingestd.stores.elastic.query.dsl import Clause, fields_of, query_clause
-from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, fields_parameter
+from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, fields_parameter
 from ingestd.stores.elastic.query.older import with_interval, without_case_insensitive
 from ingestd.stores.elastic.query.responses import (
     ANSWER,
@@ -49,6 +53,7 @@ from ingestd.stores.elastic.query.responses import (
     with_usual_answers,
 )
 from ingestd.stores.elastic.query.scope import COPIES, read_copies, scope_of
+from ingestd.stores.elastic.query.terms import NO_SCRIPTS, cuts_paths, terms_source
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
 from ingestd.stores.query import INDEX_FIELD, Query
@@ -78,21 +83,9 @@ _ANY_INDICES: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": 
 _ALL_SHARDS = _ANY_INDICES | {"allow_partial_search_results": False}
 """A shard that does not answer is an error, not a smaller result."""
 
-_PATHS = """
-def paths = new HashSet();
-if (doc.containsKey(params.field)) {
-  for (def value : doc[params.field]) {
-    int end = value.indexOf('?');
-    paths.add(end < 0 ? value : value.substring(0, end));
-  }
-}
-return new ArrayList(paths);
-"""
-"""The values of a field without their query strings: neither server keeps them as a field of their own."""
-
-_NO_SCRIPTS = ("script_lang not supported", "cannot execute [inline] scripts")
 _VALUES_PAGE = 10_000
 
+_TOO_MANY_BUCKETS = "too_many_buckets"
 _TOO_MANY_CLAUSES = ("too_many_clauses", "TooManyClauses", "maxClauseCount", "too many clauses")
 
 
@@ -111,6 +104,7 @@ class ElasticStore:
         self._client = ElasticClient(options)
         self._indices = indices
         self._loop = EventLoopThread("elastic-store")
+        self._missing: dict[str, None] = {}
 
     def __repr__(self) -> str:
         return f"ElasticStore({self._client!r}, {self._indices!r})"
@@ -198,6 +192,18 @@ class ElasticStore:
             for key, counts in sorted(totals.items())
         ]
 
+    @with_usual_answers
+    def aggregate(self, query: Query, aggregation: Aggregation) -> list[MetricBucket]:
+        """Return what an aggregation computes of the matching documents; `take_missing` says what it could not."""
+        fields = self._fields(query, *aggregation.all_fields)
+        self._missing.update(dict.fromkeys(unknown_numbers(fields, aggregation)))
+        return aggregate(self._search, query, query_clause(query, fields), fields, aggregation)
+
+    def take_missing(self) -> list[str]:
+        """Return what the answers since the last call lack because of how fields are mapped, in sentences."""
+        missing, self._missing = self._missing, {}
+        return list(missing)
+
     def delete(self, index: str) -> None:
         """Delete an index; nothing happens if it does not exist.
 
@@ -260,20 +266,14 @@ class ElasticStore:
         return answer.hits.hits
 
     def _top(self, mapping: FieldMapping, indices: str, clause: Clause, n: int, *, paths: bool) -> list[TopValue]:
-        shard_size, cut = max(SHARD_VALUES, 10 * n), paths and mapping.type is FieldType.KEYWORD
+        shard_size, cut = max(SHARD_VALUES, 10 * n), cuts_paths(mapping, paths=paths)
         while True:
-            terms: dict[str, Any] = {"size": n, "shard_size": shard_size}
-            if cut:
-                terms["script"] = {"source": _PATHS, "params": {"field": mapping.name}}
-            else:
-                terms["field"] = mapping.name
-            if mapping.type is FieldType.KEYWORD:
-                terms["exclude"] = [""]
+            terms = terms_source(mapping, paths=paths) | {"size": n, "shard_size": shard_size}
             body = {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"top": {"terms": terms}}}
             try:
                 answer = self._search(_named(mapping.indices) or indices, body)
             except StoreError as error:
-                if cut and any(text in str(error) for text in _NO_SCRIPTS):
+                if cut and any(text in str(error) for text in NO_SCRIPTS):
                     return self._top_paths(mapping, indices, clause, n)
                 raise
             top = answer.get("aggregations", {}).get("top", {"buckets": []})
@@ -321,8 +321,8 @@ class ElasticStore:
 
     def _search(self, indices: str, body: dict[str, Any]) -> Any:
         body = body | {"query": self._for_server(body["query"])}
-        if "time" in body["aggs"] and not self._server.fixed_interval:
-            body = with_interval(body)
+        if not self._server.fixed_interval:
+            body |= {"aggs": with_interval(body["aggs"])}
         answer = self._call(self._api.search(index=indices, body=body, **_ALL_SHARDS))
         _check_complete(answer.get("timed_out"))
         return answer
@@ -342,6 +342,8 @@ class ElasticStore:
         except ElasticUnavailable as error:
             raise (QueryTimeoutError if error.kind == "timeout" else StoreError)(str(error)) from None
         except ElasticResponseError as error:
+            if _TOO_MANY_BUCKETS in str(error):
+                raise AggregationError(TOO_MANY_BUCKETS) from None
             if any(text in str(error) for text in _TOO_MANY_CLAUSES):
                 raise StoreError("too many words match: write more of the first and the last word") from None
             raise StoreError(str(error)) from None
@@ -358,14 +360,7 @@ def _by_mapping(mappings: Sequence[FieldMapping], indices: str) -> list[tuple[st
 
 
 def _histogram_body(clause: Clause, seconds: int, offset: int) -> dict[str, Any]:
-    over_time = {
-        "field": "@timestamp",
-        "fixed_interval": f"{seconds}s",
-        "offset": f"{-(offset % seconds)}s",
-        "min_doc_count": 1,
-        "format": "epoch_millis",
-    }
-    time: dict[str, Any] = {"date_histogram": over_time}
+    time: dict[str, Any] = {"date_histogram": date_histogram(seconds, offset)}
     return {"query": clause, "size": 0, "track_total_hits": False, "aggs": {"time": time}}
 
 

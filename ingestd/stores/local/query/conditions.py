@@ -49,7 +49,8 @@ _EXACT_INT = 1 << 53  # a double represents all integers up to here
 MANY_WORDS = 10
 """More single words in an ``And`` or ``Or`` are searched for in one text: DuckDB needs 15 MB for the test of each."""
 
-_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+"""A text that is a number, as a regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def _range(condition: Range, columns: SourceColumns) -> str:
 
     def number(operand: str) -> str:
         tests = " AND ".join(f"TRY_CAST({operand} AS DOUBLE) {sign} {float(bound)!r}" for bound, sign in bounds)
-        return f"(regexp_full_match({operand}, '{_NUMBER}') AND {tests})"
+        return f"(regexp_full_match({operand}, '{NUMBER}') AND {tests})"
 
     return _of_value(condition.field, _ValueTest(number, number), columns)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from ingestd.event.timestamp import from_epoch_ns
-from ingestd.stores.base import IndexInfo, StoreError
+from ingestd.stores.base import IndexInfo, StoreError, moment
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.append_log import count_bytes
 from ingestd.stores.local.files.index_folder import read_metadata
@@ -218,12 +218,7 @@ def _micros(time: str | None) -> int | None:
     """Return a time as microseconds since 1970, rounded down."""
     if time is None:
         return None
-    try:
-        moment = datetime.datetime.fromisoformat(time)
-    except ValueError:
-        raise StoreError(f"{time!r} is not a time: write 2026-11-22T10:00:00Z") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+    return (moment(time) - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
 
 
 def time_slices(query: Query, sizes: Sequence[tuple[IndexFolder, int]]) -> Iterator[Query] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ingestd.stores.aggregation import Interval
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
     append_log_rows,
@@ -196,27 +197,52 @@ def top(groups: Sequence[FileGroup], query: Query, field: str, n: int, *, paths:
     """
     counted = _all(groups, lambda group: _counted(group, query, field, "0", missing=False, paths=paths))
     return (
-        f"{_values(counted, paths=paths)} SELECT v, sum(n)::BIGINT FROM single "
-        "WHERE v NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
-        "AND NOT starts_with(v, '{') AND NOT starts_with(v, '[') "
-        f"GROUP BY 1 ORDER BY 2 DESC, TRY_CAST(v AS DOUBLE) NULLS FIRST, TRY(v->>'$'), v LIMIT {n:d}"
+        f"{_values(counted, paths=paths)} SELECT v, sum(n)::BIGINT FROM single WHERE {is_value('v')} "
+        f"GROUP BY 1 ORDER BY 2 DESC, {value_order('v')} LIMIT {n:d}"
     )
 
 
 def histogram(groups: Sequence[FileGroup], query: Query, field: str, seconds: int, offset: int) -> str:
     """Return the query for ``(start in seconds since 1970, value as JSON text or NULL, count)`` in order of time."""
-    width, shift = seconds * 1_000_000, offset * 1_000_000
+    interval = Interval(seconds, ((None, offset),))
 
     def select(group: FileGroup) -> str:
-        micros = f"epoch_us({group.time()}) + {shift:d}"
-        # % has the sign of the dividend: applied twice, so that times before 1970 are in the right interval too
-        start = f"({micros} - (({micros}) % {width:d} + {width:d}) % {width:d} - {shift:d}) // 1000000"
-        return _counted(group, query, field, start, missing=True)
+        return _counted(group, query, field, f"{interval_start(group, interval)} - {offset:d}", missing=True)
 
     return (
         f"{_values(_all(groups, select))} SELECT bucket, v, sum(n)::BIGINT FROM single "
         "WHERE bucket IS NOT NULL GROUP BY 1, 2 ORDER BY 1"
     )
+
+
+def interval_start(group: FileGroup, interval: Interval) -> str:
+    """Return the expression for when the interval of an event starts, in seconds since 1970 of local time."""
+    micros = f"epoch_us({group.time()})"
+    (_, first), *others = interval.offsets
+    shift = f"{first * 1_000_000:d}"
+    if others:
+        changes = "".join(
+            f" WHEN {micros} >= {start * 1_000_000:d} THEN {offset * 1_000_000:d}"
+            for start, offset in reversed(others)
+            if start is not None
+        )
+        shift = f"CASE{changes} ELSE {shift} END"
+    local, width = f"({micros} + {shift})", interval.seconds * 1_000_000
+    # % has the sign of the dividend: applied twice, so that times before 1970 are in the right interval too
+    return f"({local} - ({local} % {width:d} + {width:d}) % {width:d}) // 1000000"
+
+
+def is_value(json: str) -> str:
+    """Return the test that JSON text, an operand, is a value that is counted."""
+    return (
+        f"{json} NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
+        f"AND NOT starts_with({json}, '{{') AND NOT starts_with({json}, '[')"
+    )
+
+
+def value_order(json: str) -> str:
+    """Return what sorts values, JSON text: texts, then numbers."""
+    return f"TRY_CAST({json} AS DOUBLE) NULLS FIRST, TRY({json}->>'$'), {json}"
 
 
 def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing: bool, paths: bool = False) -> str:
@@ -244,15 +270,21 @@ def _path(text: str) -> str:
 
 def _values(counted: str, *, paths: bool = False) -> str:
     """Return the WITH clause of ``single``: ``bucket, v, n`` with arrays unnested, each distinct element once."""
+    values = elements("v", paths=paths)
+    return f"WITH counted AS ({counted}), single AS (SELECT bucket, unnest({values}) AS v, n FROM counted)"
+
+
+def elements(json: str, *, paths: bool = False) -> str:
+    """Return the list of the distinct elements of an array, JSON text, and of any other value a list with this alone.
+
+    ``paths``: texts without their query string.
+    """
 
     def cut(value: str) -> str:
         text = _path(f"({value}->>'$')")
         return f"CASE WHEN starts_with({value}, '\"') THEN to_json({text})::VARCHAR ELSE {value} END"
 
-    elements, value = "json_extract(v, '$[*]')::VARCHAR[]", "v"
+    found, value = f"json_extract({json}, '$[*]')::VARCHAR[]", json
     if paths:
-        elements, value = f"list_transform({elements}, lambda e: {cut('e')})", cut("v")
-    return (
-        f"WITH counted AS ({counted}), single AS (SELECT bucket, unnest(CASE WHEN starts_with(v, '[') AND v <> '[]' "
-        f"THEN list_distinct({elements}) ELSE [{value}] END) AS v, n FROM counted)"
-    )
+        found, value = f"list_transform({found}, lambda e: {cut('e')})", cut(json)
+    return f"CASE WHEN starts_with({json}, '[') AND {json} <> '[]' THEN list_distinct({found}) ELSE [{value}] END"

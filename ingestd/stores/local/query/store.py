@@ -15,10 +15,12 @@ from typing import Any
 
 from ingestd.event.fields import FieldError
 from ingestd.event.timestamp import from_epoch_clamped
+from ingestd.stores.aggregation import Aggregation, MetricBucket
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
 from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql
+from ingestd.stores.local.query.aggregate import aggregate
 from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import Cursor, FileLister, queried, time_slices
 from ingestd.stores.query import Query
@@ -96,6 +98,16 @@ class LocalStore:
             label = _label(field, value)
             counts[label] = counts.get(label, 0) + count
         return [Bucket(from_epoch_clamped(start), counts) for start, counts in buckets.items()]
+
+    def aggregate(self, query: Query, aggregation: Aggregation) -> list[MetricBucket]:
+        """Return what an aggregation computes of the matching documents, in one query for each step."""
+        folders = self._folders(query)
+        with self._engine.session() as session:
+            return aggregate(
+                lambda build: list(self._run(folders, query, lambda groups: session.run(build(groups)))),
+                query,
+                aggregation,
+            )
 
     def delete(self, index: str) -> None:
         """Delete an index; see ``index_folder`` for what that means for its readers and writers."""

@@ -1,0 +1,101 @@
+"""Runs an aggregation on the built-in store: the buckets of each level first, then the metrics of the innermost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ingestd.event.timestamp import from_epoch_clamped
+from ingestd.stores.aggregation import (
+    MAX_BUCKETS,
+    PERCENTILES,
+    TOO_MANY_BUCKETS,
+    Aggregation,
+    AggregationError,
+    Figures,
+    MetricBucket,
+    Statistics,
+    bucket_seconds,
+)
+from ingestd.stores.local.query import aggregation_sql
+from ingestd.stores.local.query.aggregation_sql import Buckets, Key
+from ingestd.stores.local.query.sql import FileGroup
+from ingestd.stores.query import Query
+
+Run = Callable[[Callable[[list[FileGroup]], str]], list[Any]]
+"""Returns the rows of the query that a function makes for groups of files."""
+
+Found = dict[tuple[Key, int], Figures]
+"""By the key of a bucket and the start of its interval in local time."""
+
+
+def aggregate(run: Run, query: Query, aggregation: Aggregation) -> list[MetricBucket]:
+    """Return the buckets of an aggregation.
+
+    Raises:
+        AggregationError: There are too many, or a rate has no time.
+    """
+    seconds = bucket_seconds(aggregation, query)
+    keys = _keys(run, query, aggregation)
+    found: Found = {}
+    if keys:
+        buckets = Buckets(aggregation.terms, tuple(keys), aggregation.interval)
+        found = _figures(run, query, aggregation, buckets)
+    if not aggregation.terms and aggregation.interval is None:
+        found.setdefault(((), 0), Figures())
+    order = {key: at for at, key in enumerate(keys)}
+    return [
+        MetricBucket(
+            tuple(json.loads(value) for value in key),
+            None if aggregation.interval is None else from_epoch_clamped(aggregation.interval.start(local)),
+            found[key, local].values(aggregation.metrics, seconds),
+        )
+        for key, local in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1]))
+    ]
+
+
+def _keys(run: Run, query: Query, aggregation: Aggregation) -> list[Key]:
+    """Return the keys of the buckets by field, in order: those of a parent together."""
+    keys: list[Key] = [()]
+    for size in range(1, len(aggregation.terms) + 1):
+        terms, parents = aggregation.terms[:size], keys
+        rows = run(partial(aggregation_sql.level, query=query, terms=terms, parents=parents))
+        children: dict[Key, list[Key]] = {parent: [] for parent in parents}
+        for *key, _ in rows:
+            children[tuple(key[:-1])].append(tuple(key))
+        keys = [key for parent in parents for key in children[parent]]
+        if not keys:
+            break
+    return keys
+
+
+def _figures(run: Run, query: Query, aggregation: Aggregation, buckets: Buckets) -> Found:
+    fields, size = aggregation.number_fields, len(buckets.terms)
+    found: Found = {}
+    for row in run(partial(aggregation_sql.statistics, query=query, buckets=buckets, fields=fields)):
+        figures = found[tuple(row[:size]), row[size]] = Figures(row[size + 1])
+        for at, field in enumerate(fields):
+            count, total, low, high = row[size + 2 + 4 * at : size + 6 + 4 * at]
+            figures.statistics[field] = Statistics(count, total or 0.0, low, high)
+    if len(found) > MAX_BUCKETS:
+        raise AggregationError(TOO_MANY_BUCKETS)
+    for field in aggregation.percentile_fields:
+        _add_percentiles(run, query, buckets, field, found)
+    for field in aggregation.distinct_fields:
+        for *key, local, count in run(partial(aggregation_sql.distinct, query=query, buckets=buckets, field=field)):
+            _of(found, key, local).distinct[field] = count
+    return found
+
+
+def _add_percentiles(run: Run, query: Query, buckets: Buckets, field: str, found: Found) -> None:
+    size, names = len(buckets.terms), list(PERCENTILES)
+    for row in run(partial(aggregation_sql.percentiles, query=query, buckets=buckets, field=field, names=names)):
+        percentiles = _of(found, row[:size], row[size]).percentiles
+        percentiles |= {(field, name): value for name, value in zip(names, row[size + 1 :], strict=True)}
+
+
+def _of(found: Found, key: Sequence[str], local: int) -> Figures:
+    """Return the figures of a bucket; of one that did not exist a moment ago, others that are not in the answer."""
+    return found.get((tuple(key), local)) or Figures()

@@ -1,0 +1,195 @@
+# ruff: noqa: S608 - building SQL is what this module is for
+"""The SQL of aggregations (``stores.aggregation``): one query for each level of buckets and each kind of metric.
+
+So each query reads only the columns that it needs, groups and sorts only what it counts, and can spill to disk: DuckDB
+keeps all values of a percentile in memory, and the window that is used instead does not.
+
+A row has ``bucket`` (the start of its interval in local time, in seconds since 1970; 0 without an interval) and for
+each field ``t`` and ``o``, numbered: its value as text and whether it is not a string, as in ``conditions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
+from ingestd.stores.local.files.duckdb_sql import extract, field_paths, literal
+from ingestd.stores.local.query.conditions import NUMBER, SourceColumns
+from ingestd.stores.local.query.sql import FileGroup, elements, events, interval_start, is_value, value_order
+from ingestd.stores.query import Query
+
+Key = tuple[str, ...]
+"""Of a bucket: the values of its levels as JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The buckets that are computed: ``keys`` of the levels ``terms``, in order; each over time."""
+
+    terms: tuple[Terms, ...]
+    keys: tuple[Key, ...]
+    interval: Interval | None
+
+
+def level(groups: Sequence[FileGroup], query: Query, terms: Sequence[Terms], parents: Sequence[Key]) -> str:
+    """Return the query for ``(values as JSON text..., count)`` of the innermost of some levels, for each parent.
+
+    ``parents`` are the keys of the levels above it, of which there is at least one unless it is the first level.
+    """
+    *above, last = terms
+    names = [f"k{number}" for number in range(len(terms))]
+    fields = [term.field for term in terms]
+    values = ", ".join(f"t{number}, o{number}" for number in range(len(fields)))
+    counted = f"SELECT {values}, count(*) AS n FROM ({_rows(groups, query, fields, None)}) GROUP BY ALL"
+    wanted = f"WHERE {_is_one_of(names[:-1], parents)}" if above else ""
+    order = f"n DESC, {value_order(names[-1])}"
+    partition = f"PARTITION BY {', '.join(names[:-1])} " if above else ""
+    keys = ", ".join(names)
+    sums = f"SELECT {keys}, sum(n)::BIGINT AS n FROM ({_by_value(counted, terms)}) {wanted} GROUP BY {keys}"
+    return (
+        f"SELECT {keys}, n FROM ({sums}) QUALIFY row_number() OVER ({partition}ORDER BY {order}) <= {last.size:d} "
+        f"ORDER BY {order}"
+    )
+
+
+def statistics(groups: Sequence[FileGroup], query: Query, buckets: Buckets, fields: Sequence[str]) -> str:
+    """Return the query for ``(key..., bucket, events, (count, sum, min, max) of each field...)``."""
+    columns = [
+        f", {_number(f't{at}', f'o{at}')} AS d{at}, {_numbers(f't{at}', f'o{at}')} AS l{at}"
+        for at in _of(buckets, fields)
+    ]
+    rows = _in_buckets(groups, query, buckets, fields, "".join(columns))
+    figures = ["count(*)"]
+    for at in _of(buckets, fields):
+        count = f"sum(CASE WHEN d{at} IS NOT NULL THEN 1 ELSE len(l{at}) END)"
+        figures += [f"coalesce({count}, 0)::BIGINT"]
+        figures += [f"{name}(coalesce(d{at}, list_{of}(l{at})))" for name, of in _FUNCTIONS]
+    return f"SELECT {_group(buckets)}, {', '.join(figures)} FROM ({rows}) GROUP BY {_group(buckets)} {_limit(buckets)}"
+
+
+_FUNCTIONS = (("fsum", "sum"), ("min", "min"), ("max", "max"))
+"""Of a group of rows, and of the numbers of a row with an array; ``fsum`` loses no digits of small numbers."""
+
+
+def percentiles(groups: Sequence[FileGroup], query: Query, buckets: Buckets, field: str, names: Sequence[str]) -> str:
+    """Return the query for ``(key..., bucket, percentile...)``: those of `PERCENTILES` with these names."""
+    (at,) = _of(buckets, [field])
+    text, other = f"t{at}", f"o{at}"
+    number = f", unnest(coalesce({_numbers(text, other)}, [{_number(text, other)}])) AS v"
+    rows = _in_buckets(groups, query, buckets, [field], number)
+    group = _group(buckets)
+    counted = f"SELECT {group}, v, count(*) AS n FROM ({rows}) WHERE v IS NOT NULL GROUP BY {group}, v"
+    ranked = (
+        f"SELECT {group}, v, sum(n) OVER (PARTITION BY {group} ORDER BY v) AS upto, "
+        f"sum(n) OVER (PARTITION BY {group}) - 1 AS last FROM ({counted})"
+    )
+    found = ", ".join(_percentile(PERCENTILES[name] / 100) for name in names)
+    return f"SELECT {group}, {found} FROM ({ranked}) GROUP BY {group}"
+
+
+def distinct(groups: Sequence[FileGroup], query: Query, buckets: Buckets, field: str) -> str:
+    """Return the query for ``(key..., bucket, number of distinct values of a field)``."""
+    (at,) = _of(buckets, [field])
+    value = f"k{at}"
+    rows = _in_buckets(groups, query, buckets, [field], f", {_single(at, paths=False)} AS {value}")
+    group = _group(buckets)
+    values = f"SELECT DISTINCT {group}, {value} FROM ({rows}) WHERE {is_value(value)}"
+    return f"SELECT {group}, count(*) FROM ({values}) GROUP BY {group}"
+
+
+def _percentile(share: float) -> str:
+    """Return a percentile of ranked values, interpolated between the two that are nearest."""
+    rank = f"({share!r} * any_value(last))"
+
+    def at(position: str) -> str:
+        return f"min(v) FILTER (upto > {position})"
+
+    # An aggregate cannot stand in the filter of another, but `last` is the same in all rows of a group.
+    low, high = at(f"floor({share!r} * last)"), at(f"ceil({share!r} * last)")
+    return f"{low} + ({high} - {low}) * ({rank} - floor({rank}))"
+
+
+def _of(buckets: Buckets, fields: Sequence[str]) -> range:
+    """Return the numbers of the fields of metrics: they follow those of the levels."""
+    return range(len(buckets.terms), len(buckets.terms) + len(fields))
+
+
+def _group(buckets: Buckets) -> str:
+    return ", ".join([*(f"k{number}" for number in range(len(buckets.terms))), "bucket"])
+
+
+def _limit(buckets: Buckets) -> str:
+    return f"LIMIT {MAX_BUCKETS + 1}" if buckets.interval is not None else ""
+
+
+def _in_buckets(groups: Sequence[FileGroup], query: Query, buckets: Buckets, fields: Sequence[str], select: str) -> str:
+    """Return the query for the rows in buckets: ``key..., bucket`` and what ``select`` makes of the ``fields``."""
+    rows = _rows(groups, query, [*(terms.field for terms in buckets.terms), *fields], buckets.interval)
+    wanted = ["bucket IS NOT NULL"]
+    if buckets.terms:
+        wanted.append(_is_one_of([f"k{number}" for number in range(len(buckets.terms))], buckets.keys))
+    names = _group(buckets)
+    return f"SELECT {names}{select} FROM ({_by_value(rows, buckets.terms)}) WHERE {' AND '.join(wanted)}"
+
+
+def _is_one_of(names: Sequence[str], keys: Sequence[Key]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} IN ({', '.join(literal(key[0]) for key in keys)})"
+    rows = ", ".join("(" + ", ".join(map(literal, key)) + ")" for key in keys)
+    return f"({', '.join(names)}) IN (VALUES {rows})"
+
+
+def _by_value(rows: str, terms: Sequence[Terms]) -> str:
+    """Return rows with ``k`` for each level, numbered: a row for each distinct value of its field."""
+    for number, term in enumerate(terms):
+        name = f"k{number}"
+        unnested = f"SELECT *, {_single(number, paths=term.paths)} AS {name} FROM ({rows})"
+        rows = f"SELECT * FROM ({unnested}) WHERE {is_value(name)}"
+    return rows
+
+
+def _single(number: int, *, paths: bool) -> str:
+    """Return the expression that makes a row for each distinct value of a field: its JSON text."""
+    text, other = f"t{number}", f"o{number}"
+    json = f"(CASE WHEN {other} THEN {text} ELSE to_json({text})::VARCHAR END)"
+    return f"unnest({elements(json, paths=paths)})"
+
+
+def _number(text: str, other: str) -> str:
+    """Return the expression for a value as a DOUBLE, NULL if it is no number."""
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    is_number = f"({other} OR regexp_full_match({text}, '{NUMBER}'))"
+    return f"(CASE WHEN {is_number} AND isfinite({number}) THEN {number} END)"
+
+
+def _numbers(text: str, other: str) -> str:
+    """Return the expression for the numbers in an array, NULL if the value is none."""
+    element = _number("(e->>'$')", "NOT starts_with(e, '\"')")
+    numbers = f"list_transform(json_extract({text}, '$[*]'), lambda e: {element})"
+    return f"(CASE WHEN {other} AND starts_with({text}, '[') THEN list_filter({numbers}, lambda n: n IS NOT NULL) END)"
+
+
+def _rows(groups: Sequence[FileGroup], query: Query, fields: Sequence[str], interval: Interval | None) -> str:
+    return " UNION ALL ".join(_rows_of(group, query, fields, interval) for group in groups)
+
+
+def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], interval: Interval | None) -> str:
+    """Return the rows of a group of files; all fields without a column are read from the document at once."""
+    bucket = "0" if interval is None else interval_start(group, interval)
+    columns, outer = [f"{bucket} AS bucket"], ["bucket"]
+    paths: list[tuple[str, ...]] = []
+    for number, field in enumerate(fields):
+        column = (group.columns or SourceColumns()).find(field)
+        if column is not None:
+            columns += [f"{column[0]} AS t{number}", f"{column[1]} AS o{number}"]
+            outer += [f"t{number}", f"o{number}"]
+            continue
+        start = len(paths) + 1
+        paths += field_paths(field)
+        value = ", ".join(f"f[{at}]" for at in range(start, len(paths) + 1))
+        value = f"coalesce({value})" if len(paths) > start else value
+        outer += [f"({value}->>'$') AS t{number}", f"NOT starts_with({value}, '\"') AS o{number}"]
+    if paths:
+        columns.append(f"{extract(paths)} AS f")
+    return f"SELECT {', '.join(outer)} FROM ({events(group, query, ', '.join(columns))})"
