@@ -78,9 +78,10 @@ def test_each_task_in_turn(tmp_path: Path, end: str) -> None:
 
 def test_the_task_that_connects_comes_back(tmp_path: Path) -> None:
     with StubElasticsearch() as stub:
-        stub.template_faults.extend([Fault(503)] * 3)
+        stub.template_faults.extend([Fault(503)] * 10_000)  # until the task is killed it must not end
         with WithTaskKiller(tmp_path, CONFIG % stub.url) as daemon:
             daemon.kill_task("raise connect")
+            stub.template_faults.clear()
             daemon.send([lines(0, 100)])
             wait_until(lambda: stub.stored() == 100, "the events")
             assert [entry["task"] for entry in failures(daemon)] == ["connect"]
