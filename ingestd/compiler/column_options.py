@@ -53,7 +53,7 @@ def _rendered(templates: Sequence[Template]) -> Callable[[Table, Rows], list[lis
     def render(table: Table, rows: Rows) -> list[list[str]]:
         if len(fixed) == len(templates):
             return [fixed] * len(rows)
-        return [[template.render(event) for template in templates] for event in table.take(rows, reads)]
+        return [[template.render(event) for template in templates] for event in table.fields(rows, reads)]
 
     return render
 

@@ -56,7 +56,7 @@ class Batch:
 
     def fields(self, names: Sequence[str]) -> list[Event]:
         """Return n events with at least the top-level fields ``names``, which the pipeline declares to read."""
-        return self._table.take(self._rows, names)
+        return self._table.fields(self._rows, names)
 
     def events(self) -> list[Event]:
         """Return n events with all their fields, ``@metadata`` included."""

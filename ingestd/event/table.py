@@ -43,6 +43,7 @@ class Table:
     """
 
     __slots__ = (
+        "_any_text",
         "_any_whole",
         "_columns",
         "_decoded",
@@ -69,7 +70,7 @@ class Table:
         self._parents: dict[int, int] = {}
         self._nested: dict[FieldRef, tuple[Column, Column]] = {}
         self._failed = False
-        self._any_whole = columns is None or not all(raws)
+        self._any_text, self._any_whole = any(raws), columns is None or not all(raws)
 
     @classmethod
     def of_events(cls, events: Sequence[Event], keys: Sequence[Key]) -> Table:
@@ -162,12 +163,12 @@ class Table:
         """Yield ``rows``; if ``fail`` is called then, undo what was written since, and yield each row alone."""
         if not rows:
             return
-        columns, events = self._columns.copy(), self.events.copy()
+        columns, decoded, events = self._columns.copy(), self._decoded, self.events.copy()
         self._owned.clear()
         yield rows
         if self._failed:
             self._failed = False
-            self._columns, self.events = columns, events
+            self._columns, self._decoded, self.events = columns, decoded, events
             for row in rows:
                 self._owned.clear()
                 yield (row,)
@@ -178,19 +179,37 @@ class Table:
 
     def take(self, rows: Rows, names: Sequence[str]) -> list[Event]:
         """Return events to change and to give back with ``put_back``: copies of whole ones, others with ``names``."""
+        events = self.fields(rows, names) if self._any_text else self._copies(rows)
+        if self._any_text and self._any_whole:
+            wholes = [position for position, row in enumerate(rows) if self.events[row] is not None]
+            for position, event in zip(wholes, self._copies([rows[position] for position in wholes]), strict=True):
+                events[position] = event
+        return events
+
+    def fields(self, rows: Rows, names: Sequence[str]) -> list[Event]:
+        """Return events with ``names``, to read."""
         columns = [self.pick(self.column(name), rows) for name in names]
-        events: list[Event] = [
+        return [
             {name: value for name, value in zip(names, values, strict=True) if value is not ABSENT}
             for values in (zip(*columns, strict=True) if columns else [()] * len(rows))
         ]
-        if self._any_whole:
-            for position, row in enumerate(rows):
-                if self.events[row] is not None:
-                    events[position] = self.event(row)
+
+    def _copies(self, rows: Rows) -> list[Event]:
+        """Return copies of whole events."""
+        events: list[Event] = [self.events[row].copy() for row in rows]  # type: ignore[union-attr]
+        for name, column in self._columns.items():
+            if column is not self._decoded[name]:
+                for row, event in zip(rows, events, strict=True):
+                    _set(event, name, column[row])
         return events
 
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
         """Take over the fields ``names`` of events that ``take`` returned, and all fields of whole ones."""
+        if self._is_all(rows) and not self._any_text:
+            self.events = [*events]
+            self._columns, self._decoded = {}, {}
+            self._owned.clear()
+            return
         for name in names:
             self.replace(name, rows, [event.get(name, ABSENT) for event in events])
         if self._any_whole:
@@ -230,14 +249,9 @@ class Table:
     def event(self, row: int) -> Event:
         """Return a copy of an event: with all its fields if it is whole, else with those that were decoded."""
         columns = self._columns.items()
-        whole = self.events[row]
-        if whole is None:
+        if self.events[row] is None:
             return {name: column[row] for name, column in columns if column[row] is not ABSENT}
-        event = whole.copy()
-        for name, column in columns:
-            if column is not self._decoded[name]:
-                _set(event, name, column[row])
-        return event
+        return self._copies((row,))[0]
 
     def wholes(self, rows: Rows) -> list[Event]:
         """Return events as dicts, to change in place; only if there is no text."""
@@ -282,8 +296,8 @@ class Table:
         """Return the documents of ``rows``, each in three pieces."""
         every, count = self._is_all(rows), len(rows)
         raws = self.raws if every else [self.raws[row] for row in rows]
-        if not any(raws):
-            return [_document(self.event(row)) for row in rows], [b""] * count, [b""] * count
+        if not self._any_text:
+            return [*map(_document, self._copies(rows))], [b""] * count, [b""] * count
         heads, commas, tails = [raw or b"" for raw in raws], [b""] * count, [b"}"] * count
         names, columns, changed = self._additions(rows, every=every)
         rewritten = {position for name in changed for position in _cut(heads, changed[name], name)}

@@ -65,7 +65,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
     def date(table: Table, rows: Rows, received_ns: int) -> Rows:
         values, put, now = table.values(source), table.setter(target), received_ns / 1e9
-        events = table.take(rows, names) if names else repeat({}, len(rows))
+        events = table.fields(rows, names) if names else repeat({}, len(rows))
         passed: list[int] = []
         for row, event in zip(rows, events, strict=True):
             value = values[row]
