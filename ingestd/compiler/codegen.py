@@ -78,12 +78,17 @@ class _CodeWriter:
         if span is not None:
             self.spans[len(self.lines)] = span
 
-    def hits(self, text: str, rows: str) -> str:
-        """Write the columns that the expression of a condition needs, and return that of a list of its results."""
+    def condition(self, test: Condition) -> str:
+        """Return the expression of a condition, after the lines with the columns that it needs."""
+        text = self.conditions.expression(test)
+        self.columns()
+        return text
+
+    def columns(self) -> None:
+        """Write the columns that the expressions of conditions need."""
         for name, column in self.conditions.columns.items():
             self.line(f"{name} = {column}")
         self.conditions.columns.clear()
-        return f"[{text} for row in {rows}]"
 
     def filters(self, statements: tuple[BoundStatement, ...], rows: str) -> None:
         """Write ``statements`` for the events in the variable ``rows``, which gets those that are left."""
@@ -102,7 +107,7 @@ class _CodeWriter:
                     self.line(f"{rows} = {statement.name}(table, {rows}, tally)", statement.span)
 
     def _branch(self, branch: BoundBranch, rows: str) -> None:
-        """Write a branch: the rows of each test, and those that are left for the next one.
+        """Write a branch: the rows of each test, and if something is done with them, those that are left.
 
         .. code-block:: python
 
@@ -110,25 +115,29 @@ class _CodeWriter:
             rows_0, rows_1 = split(rows, [level_values[row] == 'ERROR' for row in rows])
             if rows_0:
                 ...
+            rows_2 = [row for row in rows_1 if level_values[row] == 'INFO']
+            if rows_2:
+                ...
         """
         left, parts = rows, []
-        for test, body in branch.tests:
-            chosen, others = self._variable(), self._variable()
-            self._split(test, left, chosen, others)
-            self._block(body, chosen)
-            left = others
+        merges = any(step.spec.outcome != "one" for step in steps((branch,)))
+        for number, (test, body) in enumerate(branch.tests, 1):
+            chosen, expression = self._variable(), self.condition(test)
             parts.append(chosen)
+            if number < len(branch.tests) or branch.otherwise or merges:
+                others = self._variable()
+                self.line(f"{chosen}, {others} = split({left}, [{expression} for row in {left}])", test.span)
+                left = others
+            else:
+                self.line(f"{chosen} = [row for row in {left} if {expression}]", test.span)
+            self._block(body, chosen)
         self._block(branch.otherwise, left)
-        if any(step.spec.outcome != "one" for step in steps((branch,))):
+        if merges:
             self.line(f"{rows} = table.merge({rows}, {', '.join([*parts, left])})", branch.span)
 
     def _variable(self) -> str:
         self._variables += 1
         return f"rows_{self._variables - 1}"
-
-    def _split(self, test: Condition, rows: str, chosen: str, others: str) -> None:
-        expression = self.conditions.expression(test)
-        self.line(f"{chosen}, {others} = split({rows}, {self.hits(expression, rows)})", test.span)
 
     def _block(self, body: tuple[BoundStatement, ...], rows: str) -> None:
         if body:
@@ -256,7 +265,8 @@ class _RouteWriter:
         for condition, name in self._by_condition.items():
             span = self._spans[name]
             if condition:
-                self._writer.line(f"{name} = [*compress(rows, {self._writer.hits(condition, 'rows')})]", span)
+                self._writer.columns()
+                self._writer.line(f"{name} = [row for row in rows if {condition}]", span)
             else:
                 self._writer.line(f"{name} = rows", span)
         self._writer.line(f"return [{', '.join(self.lists)}]")

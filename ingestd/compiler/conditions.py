@@ -31,11 +31,11 @@ _TIMEOUT_S = 1.0
 """Limit of one search; shorter than for grok, because a condition has no failure tag."""
 
 
-def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
-    """Return a function that searches a text for ``pattern`` (other values never match), and a warning.
+def matcher(pattern: str) -> tuple[Callable[[Any], bool], str, str]:
+    """Return a function that searches a text for ``pattern``, a warning, and a text that every match contains.
 
-    A search that takes longer than ``_TIMEOUT_S`` is logged and counts as no match. The warning is empty unless a
-    search may take long.
+    Other values than texts never match. A search that takes longer than ``_TIMEOUT_S`` is logged and counts as no
+    match. The warning is empty unless a search may take long.
 
     Raises:
         PatternError: The pattern is not valid.
@@ -43,16 +43,16 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str]:
     from ingestd.grok.compile import compile_regex  # noqa: PLC0415 -- most configs have no regex in a condition
 
     regex = compile_regex(pattern)
-    search, required = regex.matcher(_TIMEOUT_S).search, regex.program.required
+    search = regex.matcher(_TIMEOUT_S).search
 
     def matches(value: Any) -> bool:
         try:
-            return type(value) is str and required in value and search(value) is not None
+            return type(value) is str and search(value) is not None
         except GrokTimeoutError:
             log.warning("a regex of a condition took too long; it counts as no match", regex=pattern, chars=len(value))
             return False
 
-    return matches, "" if regex.safety.degree == 1 else regex.safety.describe()
+    return matches, "" if regex.safety.degree == 1 else regex.safety.describe(), regex.program.required
 
 
 class ConditionWriter:
@@ -91,14 +91,8 @@ class ConditionWriter:
             case "==" | "!=":
                 test = self._equality(node, left, right)
                 return test if node.op == "==" else f"not ({test})"
-            case "<":
-                return f"less({left}, {right})"
-            case ">":
-                return f"less({right}, {left})"
-            case "<=":
-                return f"at_most({left}, {right})"
-            case ">=":
-                return f"at_most({right}, {left})"
+            case "<" | ">" | "<=" | ">=":
+                return self._order(node, left, right)
             case "=~":
                 return self._search(node, left)
             case "!~":
@@ -120,6 +114,14 @@ class ConditionWriter:
             return f"{left} == {right}"
         return f"equal({left}, {right})"
 
+    @staticmethod
+    def _order(node: Compare, left: str, right: str) -> str:
+        types = {StringLiteral: "texts", NumberLiteral: "numbers"}
+        if type(node.right) in types and isinstance(node.left, Selector):  # usually, and without a call
+            return f"type({left}) in {types[type(node.right)]} and {left} {node.op} {right}"
+        function = "less" if node.op in "<>" else "at_most"
+        return f"{function}({left}, {right})" if node.op[0] == "<" else f"{function}({right}, {left})"
+
     def _search(self, node: Compare, left: str) -> str:
         pattern = node.right.pattern if isinstance(node.right, RegexLiteral) else None
         if pattern is None:
@@ -127,14 +129,15 @@ class ConditionWriter:
             self._errors.append(ConfigError(what, node.right.span, 'write a regex between slashes or "quotes"'))
             return "False"
         try:
-            matches, warning = matcher(pattern)
+            matches, warning, required = matcher(pattern)
         except PatternError as error:
             self._errors.append(ConfigError(f"invalid regex: {error}", node.right.span))
             return "False"
         if warning:
             hint = "long values are searched under a time-out; anchor the regex with ^ or \\A"
             self._errors.append(ConfigError(f"regex /{pattern}/: {warning}", node.right.span, hint, "warning"))
-        return f"{self._names.add('matches', matches)}({left})"
+        test = f"{self._names.add('matches', matches)}({left})"
+        return test if not required else f"type({left}) is str and {required!r} in {left} and {test}"
 
     def _operand(self, node: Operand) -> str:
         if isinstance(node, Selector):

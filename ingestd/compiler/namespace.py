@@ -8,7 +8,7 @@ values without an order, is false (Logstash logs it; here ``>`` and ``<=`` are t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from operator import not_
 from typing import Any
@@ -94,13 +94,14 @@ def split(rows: Rows, hits: Sequence[bool]) -> tuple[list[int], list[int]]:
     return [*compress(rows, hits)], [*compress(rows, map(not_, hits))]
 
 
-HELPERS: dict[str, Callable[..., Any]] = {
+HELPERS: dict[str, Any] = {
     "split": split,
-    "compress": compress,
     "truthy": truthy,
     "equal": equal,
     "contains": contains,
     "among": among,
     "less": less,
     "at_most": at_most,
+    "numbers": (int, float),
+    "texts": (str,),
 }
