@@ -5,12 +5,12 @@ They do what ``FilterCommonOptions.build`` does to one event; other options need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ingestd.compiler.common_options import FilterCommonOptions, array, texts
 from ingestd.event.fields import FieldRef
-from ingestd.event.sprintf import Template
+from ingestd.event.sprintf import Template, render_rows
 from ingestd.event.table import ABSENT, Rows, Table
 
 ChangeRows = Callable[[Table, Rows], None]
@@ -45,28 +45,14 @@ def _is_timestamp(name: Template) -> bool:
     return FieldRef(name.text).path == ("@timestamp",)
 
 
-def _rendered(templates: Sequence[Template]) -> Callable[[Table, Rows], list[list[str]]]:
-    """Return a function that renders templates, from rows to a list of texts for each."""
-    fixed = [template.static for template in templates if template.static is not None]
-    reads = sorted({FieldRef(name).top for template in templates for name in template.reads})
-
-    def render(table: Table, rows: Rows) -> list[list[str]]:
-        if len(fixed) == len(templates):
-            return [fixed] * len(rows)
-        return [[template.render(event) for template in templates] for event in table.fields(rows, reads)]
-
-    return render
-
-
 def _adder(name: str, value: Template) -> ChangeRows:
     """Return a function that adds a field; an existing value becomes an array, as in Logstash."""
-    rendered = _rendered([value])
 
     def add(table: Table, rows: Rows) -> None:
         held = table.pick(table.column(name), rows)
         new = [
             text if old is ABSENT else [*array(old), text]
-            for old, (text,) in zip(held, rendered(table, rows), strict=True)
+            for old, text in zip(held, render_rows(value, table, rows), strict=True)
         ]
         table.replace(name, rows, new)
 
@@ -79,11 +65,10 @@ def _remover(name: str) -> ChangeRows:
 
 def _tagger(tags: list[Template]) -> ChangeRows:
     """Return a function that appends tags, even if they exist already, as in Logstash."""
-    rendered = _rendered(tags)
 
     def tag_all(table: Table, rows: Rows) -> None:
         held = table.pick(table.column("tags"), rows)
-        pairs = zip(held, rendered(table, rows), strict=True)
+        pairs = zip(held, _rendered(tags, table, rows), strict=True)
         table.replace("tags", rows, [[*_tags(old), *added] for old, added in pairs])
 
     return tag_all
@@ -91,17 +76,21 @@ def _tagger(tags: list[Template]) -> ChangeRows:
 
 def _untagger(tags: list[Template]) -> ChangeRows:
     """Return a function that removes tags; a single tag becomes an array, as in Logstash."""
-    rendered = _rendered(tags)
 
     def untag(table: Table, rows: Rows) -> None:
         held = table.pick(table.column("tags"), rows)
         new = []
-        for old, removed in zip(held, rendered(table, rows), strict=True):
+        for old, removed in zip(held, _rendered(tags, table, rows), strict=True):
             kept = [tag for tag in _tags(old) if type(tag) is not str or tag not in removed]
             new.append(old if old is ABSENT or old is None or kept == old else kept)
         table.replace("tags", rows, new)
 
     return untag
+
+
+def _rendered(tags: list[Template], table: Table, rows: Rows) -> Iterator[tuple[str, ...]]:
+    """Yield the tags for each row."""
+    return zip(*[render_rows(tag, table, rows) for tag in tags], strict=True)
 
 
 def _tags(value: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
@@ -144,7 +145,7 @@ def _adder(name: Template, value: Any) -> Callable[[Event], None]:
     fixed = FieldRef(name.static) if name.static is not None else None
 
     def add(event: Event) -> None:
-        ref = fixed or FieldRef(name.render(event))
+        ref = fixed or _ref(name.render(event))
         if ref.path == ("@timestamp",):
             raise FieldError("add_field cannot set @timestamp; use the filter date, or mutate with replace")
         for template in values:
@@ -152,6 +153,9 @@ def _adder(name: Template, value: Any) -> Callable[[Event], None]:
             ref.set(event, [*array(ref.get(event)), text] if ref.exists(event) else text)
 
     return add
+
+
+_ref = lru_cache(maxsize=1024)(FieldRef)
 
 
 def array(value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.jsontext import dumps
+from ingestd.event.table import Rows, Table
 from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
@@ -50,8 +51,12 @@ def _float_text(value: float) -> str:
 def _field(text: str, inner: str) -> tuple[Render, str]:
     ref = FieldRef(inner)
 
+    top = ref.top if len(ref.path) == 1 else None
+
     def render(event: Event) -> str:
-        value = ref.get(event)
+        value = ref.get(event) if top is None else event.get(top)
+        if type(value) is str:
+            return value
         return text if value is None else to_text(value)
 
     return render, ref.text
@@ -125,6 +130,14 @@ class Template:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+def render_rows(template: Template, table: Table, rows: Rows) -> list[str]:
+    """Return the texts of a template for some events."""
+    if template.static is not None:
+        return [template.static] * len(rows)
+    tops = sorted({FieldRef(name).top for name in template.reads})
+    return [*map(template.render, table.fields(rows, tops))]
 
 
 def _prefix_length(pattern: str, so_far: int | None) -> int | None:

@@ -29,8 +29,6 @@ def to_integer(value: Any) -> int:
         TypeError: An array or a hash.
     """
     if type(value) is str:
-        if value.isdigit() and value.isascii() and len(value) < 19:  # fast path for the usual case
-            return int(value)
         return _text_to_integer(value.strip(BLANKS).replace(",", ""))
     if type(value) in (list, dict):
         raise TypeError(f"can't convert {type(value).__name__} into an integer")
@@ -60,8 +58,6 @@ def to_float(value: Any) -> float:
         TypeError: An array or a hash.
     """
     if type(value) is str:
-        if value.isdigit() and value.isascii() and len(value) < 19:  # fast path
-            return float(value)
         return strict_float(value.strip(BLANKS).replace(",", ""))
     if type(value) in (list, dict):
         raise TypeError(f"can't convert {type(value).__name__} into a float")
@@ -93,8 +89,11 @@ CONVERSIONS: dict[str, Change] = {
 def converter(kind: str) -> Change:
     """Return a function that converts a value, or each element of an array; hashes and nulls stay."""
     convert = CONVERSIONS[kind]
+    to_number = {"integer": int, "float": float}.get(kind)
 
     def change(value: Any) -> Any:
+        if to_number is not None and type(value) is str and value.isdigit() and value.isascii() and len(value) < 19:
+            return to_number(value)  # the usual case, without more calls
         if type(value) is list:
             return [None if item is None else convert(item) for item in value]
         return value if type(value) is dict else convert(value)

@@ -64,7 +64,13 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     names = tuple(sorted({FieldRef(name).top for name in reads}))
 
     def date(table: Table, rows: Rows, received_ns: int) -> Rows:
-        values, put, now = table.values(source), table.setter(target), received_ns / 1e9
+        values, now = table.values(source), received_ns / 1e9
+        if not names and len(target.path) == 1 and {*map(type, texts := table.pick(values, rows))} == {str}:
+            found = {text: find_time({}, text, now) for text in {*texts}}
+            if None not in found.values():  # usually
+                table.replace(target.top, rows, [*map(found.__getitem__, texts)])
+                return rows
+        put = table.setter(target)
         events = table.fields(rows, names) if names else repeat({}, len(rows))
         passed: list[int] = []
         for row, event in zip(rows, events, strict=True):

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
-from ingestd.event.sprintf import Template
-from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.event.sprintf import Template, render_rows
+from ingestd.event.table import ABSENT, Column, Rows, Table, is_absent
 from ingestd.grok.compile import compile_regex
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.plugins.filters import _mutations as do
@@ -21,11 +23,10 @@ from ingestd.plugins.filters._targets import plain_name, target
 from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
 
 Change = Callable[[Event], None]
-ChangeColumns = Callable[[Table, Rows], None]
+ChangeColumns = Callable[[Table, Rows], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One operation: what it does to an event, and if that needs only whole columns, to them."""
 
     change: Change
@@ -99,28 +100,36 @@ def _touches(options: Options) -> Touch:
 @filter_plugin("mutate", Options, touches=_touches, failure_tag=_FAILURE_TAG, columns=True)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Rename, replace, convert and change fields."""
-    steps = list(_steps(options))
-    on_columns = [step.change_columns for step in steps if step.change_columns is not None]
+    touch, steps = _touches(options), list(_steps(options))
     if options.tag_on_failure != _FAILURE_TAG:
-        return each_event(_tagging(steps, options.tag_on_failure), _touches(options))
-    if len(on_columns) < len(steps):
-        return each_event(_in_turn(steps), _touches(options))
+        return each_event(_tagging(steps, options.tag_on_failure), touch)
+    changes = list(_changes(steps, touch))
 
     def mutate(table: Table, rows: Rows, received_ns: int) -> Rows:
-        for change in on_columns:
+        for change in changes:
             change(table, rows)
         return rows
 
     return mutate
 
 
-def _in_turn(steps: list[Step]) -> FilterFn:
+def _changes(steps: list[Step], touch: Touch) -> Iterator[ChangeColumns]:
+    """Yield what the steps do to columns; those that need events and follow each other go together."""
+    for needs_events, group in groupby(steps, lambda step: step.change_columns is None):
+        if needs_events:
+            yield _on_events([*group], touch)
+        else:
+            yield from (step.change_columns for step in group if step.change_columns is not None)
+
+
+def _on_events(steps: list[Step], touch: Touch) -> ChangeColumns:
     def mutate(event: Event) -> bool:
         for step in steps:
             step.change(event)
         return True
 
-    return mutate
+    change = each_event(mutate, touch)
+    return lambda table, rows: change(table, rows, 0)
 
 
 def _tagging(steps: list[Step], tag: str) -> FilterFn:
@@ -177,12 +186,8 @@ def _apply(ref: FieldRef, change: do.Change) -> Step:
             event[name] = changed
 
     def column(table: Table, rows: Rows) -> None:
-        values = table.column(name)
-        for row in rows:
-            value = values[row]
-            if value is not ABSENT and value is not None and (changed := change(value)) is not value:
-                values = table.writable(name)
-                values[row] = changed
+        held = table.pick(table.column(name), rows)
+        table.replace(name, rows, [old if old is ABSENT or old is None else change(old) for old in held])
 
     return Step(top, column)
 
@@ -192,7 +197,20 @@ def _coerce(ref: FieldRef, text: Template) -> Step:
         if ref.get(event) is None and ref.exists(event):
             ref.set(event, text.render(event))
 
-    return Step(step)
+    return Step(step, _setting(ref, text, lambda old: old is None))
+
+
+def _setting(ref: FieldRef, text: Template, sets: Callable[[Any], bool]) -> ChangeColumns | None:
+    """Return what sets a field to a text where ``sets`` is true of its value, which may be ``ABSENT``."""
+    name = plain_name(ref)
+    if name is None:
+        return None
+
+    def column(table: Table, rows: Rows) -> None:
+        held, texts = table.pick(table.column(name), rows), render_rows(text, table, rows)
+        table.replace(name, rows, [new if sets(old) else old for old, new in zip(held, texts, strict=True)])
+
+    return column
 
 
 def _rename(old: Template, new: Template) -> Step:
@@ -208,14 +226,18 @@ def _rename(old: Template, new: Template) -> Step:
             event[new_name] = event.pop(name)
 
     def columns(table: Table, rows: Rows) -> None:
-        old = table.column(name)
-        for row in rows if name != new_name else ():
-            if (value := old[row]) is not ABSENT:
-                table.writable(new_name)[row] = value
-                old = table.writable(name)
-                old[row] = ABSENT
+        values = table.pick(table.column(name), rows)
+        if name != new_name and not is_absent(values):
+            _overwrite(table, rows, new_name, values)
+            table.replace(name, rows, [ABSENT] * len(rows))
 
     return Step(top, columns)
+
+
+def _overwrite(table: Table, rows: Rows, name: str, values: Column) -> None:
+    """Set a top-level field in ``rows`` to values; ``ABSENT`` sets nothing."""
+    held = table.pick(table.column(name), rows)
+    table.replace(name, rows, [old if new is ABSENT else new for old, new in zip(held, values, strict=True)])
 
 
 def _move(event: Event, source: FieldRef, destination: FieldRef) -> None:
@@ -239,7 +261,7 @@ def _update(ref: FieldRef, text: Template) -> Step:
         if ref.exists(event):
             ref.set(event, text.render(event))
 
-    return Step(step)
+    return Step(step, _setting(ref, text, lambda old: old is not ABSENT))
 
 
 def _replace(ref: FieldRef, text: Template) -> Step:
@@ -250,12 +272,7 @@ def _replace(ref: FieldRef, text: Template) -> Step:
     def top(event: Event) -> None:
         event[name] = render(event)
 
-    def column(table: Table, rows: Rows) -> None:
-        values = table.writable(name)
-        for row in rows:
-            values[row] = text.static
-
-    return Step(top, None if text.static is None else column)
+    return Step(top, lambda table, rows: table.replace(name, rows, render_rows(text, table, rows)))
 
 
 def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
@@ -276,7 +293,13 @@ def _copy(source: FieldRef, destination: FieldRef) -> Step:
         if (value := source.get(event)) is not None:
             destination.set(event, value)  # shared, not copied: values are never changed in place
 
-    return Step(step)
+    name = plain_name(destination)
+
+    def columns(table: Table, rows: Rows) -> None:
+        values = table.pick(table.values(source), rows)
+        _overwrite(table, rows, name or "", [ABSENT if value is None else value for value in values])
+
+    return Step(step, None if name is None else columns)
 
 
 def _gsubs(words: list[str]) -> Iterator[Step]:
