@@ -30,7 +30,7 @@ from ingestd.tasks import BackgroundTasks, TaskEndedError
 
 log = get_logger(__name__)
 
-_CATCH_UP_BYTES = 1 << 18
+_CATCH_UP_BYTES = 1 << 20
 """Bytes that an output which is behind reads from the journal at once."""
 
 _MAX_FRAMES = 4096

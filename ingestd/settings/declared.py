@@ -102,7 +102,7 @@ class BatchSettings:
     """The table ``batch``."""
 
     max_bytes: int = setting(
-        96 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.", reload=True
+        192 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.", reload=True
     )
     max_delay: float = setting(
         0.05,
