@@ -219,6 +219,10 @@ class Table:
             for name in self._columns.keys() - names if wholes else ():
                 self.replace(name, [*wholes], [event.get(name, ABSENT) for event in wholes.values()])
 
+    def lacks(self, name: str, rows: Rows) -> bool:
+        """Return whether one of ``rows`` lacks a field."""
+        return msgspec.UnsetType in {*map(type, self.pick(self.column(name), rows))}
+
     def fill(self, name: str, rows: Rows, values: Sequence[Any]) -> None:
         """Set a field in those of ``rows`` that lack it; ``ABSENT`` among ``values`` sets nothing."""
         held = self.pick(self.column(name), rows)

@@ -95,11 +95,13 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         )
         lines: list[Any] = parse_access_lines(texts)
         visits: list[Any] = [True] * len(lines)
-        _find_in_access_logs(lines, texts, loggers)
-        unmatched = [number for number, line in enumerate(lines) if not line[0]]
-        if {*map(type, loggers)} != {str}:
+        unmatched = _find_in_access_logs(lines, texts, loggers)
+        if {*map(type, loggers)} == {str}:
+            names = {*loggers}
+        else:
+            names = {logger for logger in loggers if type(logger) is str}
             lines = [*map(_unescaped, lines, texts, loggers)]
-        if outgoing := {logger for logger in loggers if type(logger) is str and is_outgoing(logger)}:
+        if outgoing := {*filter(is_outgoing, names)}:
             for number, logger in enumerate(loggers):
                 if type(logger) is str and logger in outgoing and lines[number][0]:
                     lines[number], visits[number] = _NO_REQUEST, False
@@ -125,11 +127,18 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 _NO_REQUEST = (ABSENT, ABSENT, "", "", None)
 
 
-def _find_in_access_logs(lines: list[AccessLine], texts: Sequence[Any], loggers: Sequence[Any]) -> None:
-    """Set the lines of loggers whose records are all access lines, in a format that the user may have chosen."""
-    for number, line in enumerate(lines):
-        if not line[0] and type(logger := loggers[number]) is str and logger.endswith(".access"):
-            lines[number] = (type(texts[number]) is str and find_access_line(texts[number])) or line
+def _find_in_access_logs(lines: list[AccessLine], texts: Sequence[Any], loggers: Sequence[Any]) -> list[int]:
+    """Set the lines of loggers whose records are all access lines, in a format that the user may have chosen.
+
+    Returns the numbers of the records that have no access line.
+    """
+    unmatched = [number for number, line in enumerate(lines) if not line[0]]
+    found = False
+    for number in unmatched:
+        if type(logger := loggers[number]) is str and logger.endswith(".access") and type(texts[number]) is str:
+            lines[number] = find_access_line(texts[number]) or lines[number]
+            found = True
+    return [number for number in unmatched if not lines[number][0]] if found else unmatched
 
 
 def _unescaped(line: AccessLine, text: Any, logger: Any) -> AccessLine:
@@ -145,15 +154,16 @@ def _remove_parsed(table: Table, rows: Rows) -> None:
 
 def _fill_numbers(table: Table, rows: Rows, statuses: Sequence[str], sizes: Sequence[str]) -> None:
     """Set the status and the size where the lines have them, but neither if it is there."""
-    held = table.pick(table.column("status_code"), rows)
-    values = [int(text) if old is ABSENT and text else old for old, text in zip(held, statuses, strict=True)]
-    table.replace("status_code", rows, values)
-    held = table.pick(table.column("bytes"), rows)
-    values = [
-        int(text) if old is ABSENT and text.isdecimal() and len(text) <= _MAX_DIGITS else old
-        for old, text in zip(held, sizes, strict=True)
-    ]
-    table.replace("bytes", rows, values)
+    if table.lacks("status_code", rows):
+        table.fill("status_code", rows, [int(text) if text else ABSENT for text in statuses])
+    if table.lacks("bytes", rows):
+        table.fill("bytes", rows, _sizes(sizes))
+
+
+def _sizes(texts: Sequence[str]) -> list[Any]:
+    if "".join(texts).isdecimal() and max(map(len, texts)) <= _MAX_DIGITS:  # usually, and quicker
+        return [int(text) if text else ABSENT for text in texts]
+    return [int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else ABSENT for text in texts]
 
 
 def _requests(table: Table, request: FieldRef) -> Callable[[int, Any], tuple[Any, Any]]:
