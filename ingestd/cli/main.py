@@ -25,6 +25,7 @@ COMMANDS = {  # name: module and click command
     "top": "ingestd.cli.commands.top:top",
     "histogram": "ingestd.cli.commands.histogram:histogram",
     "aggregate": "ingestd.cli.commands.aggregate:aggregate",
+    "sql": "ingestd.cli.commands.sql:sql",
     "tail": "ingestd.cli.commands.tail:tail",
     "export": "ingestd.cli.commands.export:export",
     "import": "ingestd.cli.commands.import_:import_",

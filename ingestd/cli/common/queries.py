@@ -84,11 +84,15 @@ def _options(*, times: bool) -> list[Callable[[Command], Command]]:
             "--field", "fields", type=FieldValue(), multiple=True, help="Only events with this value; repeatable."
         ),
     ]
-    if times:
-        since = "Start: 15m, 2h, 2d, 1w (ago), today, yesterday, a date, or a date and time."
-        options.append(click.option("--since", type=Moment(), help=since))
-        options.append(click.option("--until", type=Moment(end=True), help="End; a day is included to its end."))
-    return options
+    return [*options, time_options] if times else options
+
+
+def time_options(command: Command) -> Command:
+    """Give a command ``--since`` and ``--until``."""
+    since = "Start: 15m, 2h, 2d, 1w (ago), today, yesterday, a date, or a date and time."
+    until = click.option("--until", type=Moment(end=True), help="End; a day is included to its end.")
+    decorated: Command = click.option("--since", type=Moment(), help=since)(until(command))
+    return decorated
 
 
 def _condition(text: str, level: str | None, fields: tuple[tuple[str, str], ...]) -> Condition | None:

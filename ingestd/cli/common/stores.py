@@ -30,13 +30,13 @@ def store_errors() -> Iterator[None]:
 
 
 @contextmanager
-def opened_store(settings: Settings) -> Iterator[LogStore]:
-    """Open the store that the settings name, for queries: Ctrl-C ends the one that is running.
+def opened_store(settings: Settings, timeout_s: float | None = None) -> Iterator[LogStore]:
+    """Open the store that the settings name, for queries: Ctrl-C ends the one that is running, and ``timeout_s``.
 
     If answers lacked events of damaged files, these are listed at the end, and the exit code is 1.
     """
     with store_errors():
-        store = open_store(settings.store or settings.elasticsearch, settings.data_dir)
+        store = open_store(settings.store or settings.elasticsearch, settings.data_dir, timeout_s)
         try:
             with _interrupted_by_signal(store):
                 yield store

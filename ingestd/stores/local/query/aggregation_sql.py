@@ -4,8 +4,7 @@
 So each query reads only the columns that it needs, groups and sorts only what it counts, and can spill to disk: DuckDB
 keeps all values of a percentile in memory, and the window that is used instead does not.
 
-A row has ``bucket`` (the start of its interval in local time, in seconds since 1970; 0 without an interval) and for
-each field ``t`` and ``o``, numbered: its value as text and whether it is not a string, as in ``conditions``.
+A row (``values``) has ``bucket``, the start of its interval in local time in seconds since 1970; 0 without an interval.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
-from ingestd.stores.local.files.duckdb_sql import extract, field_paths, literal
-from ingestd.stores.local.query.conditions import NUMBER, SourceColumns
-from ingestd.stores.local.query.sql import FileGroup, elements, events, interval_start, is_value, value_order
+from ingestd.stores.local.files.duckdb_sql import literal
+from ingestd.stores.local.query.conditions import NUMBER
+from ingestd.stores.local.query.sql import FileGroup, elements, interval_start, is_value, value_order
+from ingestd.stores.local.query.values import value_rows
 from ingestd.stores.query import Query
 
 Key = tuple[str, ...]
@@ -171,25 +171,7 @@ def _numbers(text: str, other: str) -> str:
 
 
 def _rows(groups: Sequence[FileGroup], query: Query, fields: Sequence[str], interval: Interval | None) -> str:
-    return " UNION ALL ".join(_rows_of(group, query, fields, interval) for group in groups)
+    def bucket(group: FileGroup) -> dict[str, str]:
+        return {"bucket": "0" if interval is None else interval_start(group, interval)}
 
-
-def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], interval: Interval | None) -> str:
-    """Return the rows of a group of files; all fields without a column are read from the document at once."""
-    bucket = "0" if interval is None else interval_start(group, interval)
-    columns, outer = [f"{bucket} AS bucket"], ["bucket"]
-    paths: list[tuple[str, ...]] = []
-    for number, field in enumerate(fields):
-        column = (group.columns or SourceColumns()).find(field)
-        if column is not None:
-            columns += [f"{column[0]} AS t{number}", f"{column[1]} AS o{number}"]
-            outer += [f"t{number}", f"o{number}"]
-            continue
-        start = len(paths) + 1
-        paths += field_paths(field)
-        value = ", ".join(f"f[{at}]" for at in range(start, len(paths) + 1))
-        value = f"coalesce({value})" if len(paths) > start else value
-        outer += [f"({value}->>'$') AS t{number}", f"NOT starts_with({value}, '\"') AS o{number}"]
-    if paths:
-        columns.append(f"{extract(paths)} AS f")
-    return f"SELECT {', '.join(outer)} FROM ({events(group, query, ', '.join(columns))})"
+    return value_rows(groups, query, fields, bucket)

@@ -6,12 +6,12 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, QueryTooLongError, StoreError
-from ingestd.stores.local.files.duckdb_sql import connect
+from ingestd.stores.local.files.duckdb_sql import connect, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,6 +87,22 @@ class QuerySession:
             if _TOO_LARGE in str(error):
                 raise QueryTooLongError(_TOO_LONG) from error
             raise QueryFailedError(f"the query failed: {_first_line(error)}") from error
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns of the rows that `run` returns, from its first row on or if there is none."""
+        return [column[0] for column in self._connection.description or ()]
+
+    def restrict(self, files: Iterable[str]) -> None:
+        """Allow SQL that is not ours: no files but these, no network, no Python variables, no settings, for good."""
+        allowed = ", ".join(map(literal, files))
+        for setting in (
+            f"allowed_paths = [{allowed}]",
+            "enable_external_access = false",
+            "python_enable_replacements = false",
+            "lock_configuration = true",
+        ):
+            self._connection.execute(f"SET {setting}")
 
     def interrupt(self, reason: str) -> None:
         """Make `run` raise, now or at the next call."""

@@ -131,7 +131,7 @@ def events(group: FileGroup, query: Query, select: str, more: Sequence[str] = ()
 
 def read_all(file: str) -> str:
     """Return a query that reads every value of a sealed file."""
-    return f"SELECT count(hash(COLUMNS(*))) FROM read_parquet([{file_literals([file])}])"
+    return f"SELECT bit_xor(hash(COLUMNS(*))) FROM read_parquet([{file_literals([file])}])"
 
 
 def _all(groups: Sequence[FileGroup], select: Callable[[FileGroup], str]) -> str:

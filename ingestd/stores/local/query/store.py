@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -14,22 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.event.fields import FieldError
+from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.aggregation import Aggregation, MetricBucket
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
 from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
-from ingestd.stores.local.query import sql
+from ingestd.stores.local.query import sql, statement
 from ingestd.stores.local.query.aggregate import aggregate
 from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import Cursor, FileLister, queried, time_slices
 from ingestd.stores.query import Query
+from ingestd.suggest import did_you_mean
 
 _ATTEMPTS = 20
 """How often files are listed again that vanished before they were read, because they were sealed or deleted."""
 
 _PAGE = 10_000
 """Up to this limit, the newest days are read first and older ones only if needed; all results are held in memory."""
+
+_SAMPLE = 200
+"""Events whose fields are the columns of ``SELECT *``."""
 
 Row = tuple[int | None, str, str, str]
 """Time in microseconds since 1970, id, document, file."""
@@ -108,6 +114,40 @@ class LocalStore:
                 query,
                 aggregation,
             )
+
+    def select(self, text: str, query: Query, limit: int = 0) -> Iterator[Any]:
+        """Yield the names of the columns, then the rows of a SELECT on the events of a query; nothing without events.
+
+        Args:
+            text: See ``statement``.
+            query: The range of time, and as its condition only which indices.
+            limit: Maximum number of rows, which are held in memory; 0: no limit.
+
+        Raises:
+            StatementError: It is not a SELECT, or is wrong.
+        """
+        parsed = statement.parse(text)
+        names = [tuple(name.split(".")) for name in self._leaf_fields(query)] if parsed.star else []
+        events = dataclasses.replace(query, condition=None)
+
+        def read(groups: list[sql.FileGroup]) -> Iterator[Any]:
+            with self._engine.session() as session:
+                rows = statement.run(session, parsed, names, events, groups)
+                yield from list(itertools.islice(rows, limit + 1)) if limit else rows
+
+        try:
+            yield from self._run(self._folders(query), events, read)
+        except statement.UnknownColumnError as error:
+            meant = did_you_mean(error.column, self._leaf_fields(query))
+            raise statement.StatementError(f"{error}; did you mean {meant}?" if meant else str(error)) from error
+
+    def _leaf_fields(self, query: Query) -> list[str]:
+        """Return the fields of the newest events, those of an object as ``a.b``."""
+        found: dict[str, None] = {}
+        for hit in self.search(query, _SAMPLE):
+            with contextlib.suppress(NotJsonError):
+                found |= dict.fromkeys(statement.leaf_names(loads(hit.document)))
+        return list(found)
 
     def delete(self, index: str) -> None:
         """Delete an index; see ``index_folder`` for what that means for its readers and writers."""

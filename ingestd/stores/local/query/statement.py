@@ -1,0 +1,237 @@
+# ruff: noqa: S608 - building SQL is what this module is for
+"""SQL of a user on the events of indices: a SELECT on the view ``events``, which has a column for each field.
+
+*What it can do.* DuckDB's own parser must know the statement as a single SELECT. While it runs, DuckDB opens only the
+files of the view and its own folder for what does not fit into memory, loads nothing, and has its settings locked.
+
+*Columns.* `EVENT_COLUMNS`, and one for each field that the statement names, or with ``*`` for each field of the newest
+events. The type of a column is the one that holds all values of the field in these files: BIGINT, DOUBLE or BOOLEAN if
+all of them are such, else VARCHAR: texts as they are, anything else as JSON. So a query finds out the types first, and
+the same statement has the same columns however the events are stored. A field in an object is ``a.b``, a STRUCT, unless
+``a`` is named as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingestd.event.fields import FieldError
+from ingestd.stores.base import StoreError
+from ingestd.stores.local.files.duckdb_sql import connect, quoted_name
+from ingestd.stores.local.query.conditions import SourceColumns
+from ingestd.stores.local.query.engine import QueryFailedError, QuerySession, VanishedError
+from ingestd.stores.local.query.sql import FileGroup
+from ingestd.stores.local.query.values import value_rows
+from ingestd.stores.query import INDEX_FIELD, Query, check_field
+
+VIEW = "events"
+EVENT_COLUMNS = (INDEX_FIELD, "_id", "_source", "@timestamp")
+"""The columns of every event: its index, its id, the whole document as JSON, and its time in UTC."""
+
+MAX_COLUMNS = 500
+
+_UNKNOWN_COLUMN = re.compile(r'Referenced (?:column|table) "(.*)" not found')
+_INTEGER, _NUMBER, _TRUTH, _OTHER = 1, 2, 4, 8
+_TYPES = {_INTEGER: "BIGINT", _NUMBER: "DOUBLE", _INTEGER | _NUMBER: "DOUBLE", _TRUTH: "BOOLEAN"}
+
+
+class StatementError(StoreError):
+    """A statement is wrong, or is not one that is allowed; the text says why."""
+
+
+class UnknownColumnError(StatementError):
+    """A statement names a column that does not exist."""
+
+    def __init__(self, text: str, column: str) -> None:
+        super().__init__(text)
+        self.column = column
+
+
+Path = tuple[str, ...]
+"""The names of a column, and of a member of it: ``("a", "b")`` is the field ``a.b`` as a member of ``a``."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """A SELECT: its text, the columns that it may name, and whether it asks for all (``*``)."""
+
+    text: str
+    columns: list[Path] = field(default_factory=list)
+    star: bool = False
+
+
+def parse(text: str) -> Statement:
+    """Parse a statement.
+
+    Raises:
+        StatementError: It is not a single SELECT, or names too many columns.
+    """
+    with connect({}) as connection:
+        ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
+    tree = json.loads(serialized)
+    if tree["error"]:
+        if tree["error_type"] == "parser":
+            raise StatementError(tree["error_message"])
+        raise StatementError("only a SELECT is allowed")
+    if len(tree["statements"]) != 1:
+        raise StatementError("only a single SELECT is allowed")
+    nodes = list(_nodes(tree))
+    tables = {VIEW, *(str(node.get(key)).lower() for node in nodes for key in ("alias", "table_name"))}
+    statement = Statement(text.strip().rstrip(";"))
+    for node in nodes:
+        statement.star |= node.get("class") == "STAR"
+        if node.get("class") == "COLUMN_REF":
+            names = tuple(node["column_names"])
+            statement.columns.append(names[1:] if len(names) > 1 and names[0].lower() in tables else names)
+    if len(set(statement.columns)) > MAX_COLUMNS:
+        raise StatementError(f"a statement may name {MAX_COLUMNS} columns")
+    return statement
+
+
+def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield all objects in a JSON value."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            yield node
+        if isinstance(node, dict | list):
+            pending += node.values() if isinstance(node, dict) else node
+
+
+def run(
+    session: QuerySession, statement: Statement, more: Sequence[Path], query: Query, groups: Sequence[FileGroup]
+) -> Iterator[Any]:
+    """Yield the names of the columns, then the rows of a statement; the session is of no use for anything else then.
+
+    Args:
+        session: An open one.
+        statement: A parsed one.
+        more: Further columns, for ``*``.
+        query: Which events are in the view: their range of time.
+        groups: Their files.
+
+    Raises:
+        StatementError: The statement is wrong.
+        VanishedError: A file no longer exists.
+        StoreError: See `QuerySession.run`.
+    """
+    _create_view(session, list(_searchable([*statement.columns, *more])), query, groups)
+    files = [file for group in groups for file in group.files]
+    session.restrict(files)
+    rows = _as_statement_errors(session.run(statement.text), files)
+    first = next(rows, None)
+    yield session.columns
+    if first is not None:
+        yield first
+        yield from rows
+
+
+def leaf_names(event: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the names of the fields of an event that have a value; those in an object as ``a.b``."""
+    for name, value in event.items() if isinstance(event, dict) else ():
+        if isinstance(value, dict) and value:
+            yield from leaf_names(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield prefix + name
+
+
+def _searchable(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield each path once, as names in SQL are compared: in any case; but none that cannot be a field."""
+    seen: set[Path] = {(name.lower(),) for name in EVENT_COLUMNS}
+    for path in paths:
+        key = tuple(name.lower() for name in path)
+        if key not in seen and len(seen) < MAX_COLUMNS:
+            seen.add(key)
+            with contextlib.suppress(FieldError):
+                check_field(".".join(path))
+                yield path
+
+
+def _create_view(session: QuerySession, paths: Sequence[Path], query: Query, groups: Sequence[FileGroup]) -> None:
+    fields, kinds = [".".join(path) for path in paths], [0] * len(paths)
+    if fields:
+        found = ", ".join(f"bit_or({_kind(f't{at}', f'o{at}')})" for at in range(len(fields)))
+        ((*kinds,),) = session.run(f"SELECT {found} FROM ({value_rows(groups, query, fields, lambda _: {})})")
+    typed = [(path, _TYPES.get(kind, "VARCHAR")) for path, kind in zip(paths, kinds, strict=True) if kind]
+    rows = value_rows(groups, query, [".".join(path) for path, _ in typed], _event_columns)
+    columns = _Columns()
+    for at, (path, kind) in sorted(enumerate(typed), key=lambda item: len(item[1][0])):
+        columns.add(path, f"TRY_CAST(t{at} AS {kind})")
+    selected = ", ".join([*map(quoted_name, EVENT_COLUMNS), *columns.select()])
+    list(session.run(f"CREATE VIEW {VIEW} AS SELECT {selected} FROM ({rows})"))
+
+
+def _event_columns(group: FileGroup) -> dict[str, str]:
+    index, _ = (group.columns or SourceColumns()).find(INDEX_FIELD) or ("''", "")
+    return dict(zip(EVENT_COLUMNS, (index, group.key(), "doc", group.time()), strict=True))
+
+
+def _kind(text: str, other: str) -> str:
+    """Return the expression for the kind of a value, 0 if it is missing."""
+    is_integer = f"TRY_CAST({text} AS BIGINT) IS NOT NULL AND NOT regexp_matches({text}, '[.eE]')"
+    return (
+        f"CASE WHEN {text} IS NULL THEN 0 WHEN NOT {other} THEN {_OTHER} "
+        f"WHEN {text} IN ('true', 'false') THEN {_TRUTH} WHEN {is_integer} THEN {_INTEGER} "
+        f"WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN {_NUMBER} ELSE {_OTHER} END"
+    )
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The columns of the view by name: an expression, or the members of a STRUCT."""
+
+    members: dict[str, str | _Columns] = field(default_factory=dict)
+
+    def add(self, path: Path, expression: str) -> None:
+        """Add a field; a member of what is a field itself becomes a column of its own, ``a.b``."""
+        inside = self.members
+        for name in path[:-1]:
+            member = inside.setdefault(name, _Columns())
+            if isinstance(member, str):
+                self.members.setdefault(".".join(path), expression)
+                return
+            inside = member.members
+        inside[path[-1]] = expression
+
+    def select(self) -> Iterator[str]:
+        """Yield the columns of a SELECT."""
+        for name, member in self.members.items():
+            yield f"{_expression(member)} AS {quoted_name(name)}"
+
+
+def _expression(member: str | _Columns) -> str:
+    if isinstance(member, str):
+        return member
+    packed = ", ".join(f"{quoted_name(name)} := {_expression(inner)}" for name, inner in member.members.items())
+    return f"struct_pack({packed})"
+
+
+def _as_statement_errors(rows: Iterator[Any], files: Sequence[str]) -> Iterator[Any]:
+    """Yield rows; errors that are those of the statement are raised as StatementError."""
+    import duckdb  # noqa: PLC0415
+
+    own = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException)
+    try:
+        yield from rows
+    except (QueryFailedError, VanishedError) as error:
+        if isinstance(error.__cause__, own):
+            text = _sentence(str(error.__cause__))
+            if any(file in text for file in files):  # it was removed: DuckDB then looks for a folder, which it may not
+                raise VanishedError(f"cannot read the store: {text}") from error
+            if unknown := _UNKNOWN_COLUMN.search(text):
+                raise UnknownColumnError(f'there is no column "{unknown[1]}"', unknown[1]) from error
+            raise StatementError(text) from error
+        raise
+
+
+def _sentence(text: str) -> str:
+    """Return DuckDB's text of an error on a line, with what it suggests."""
+    first, *others = text.splitlines()
+    hints = [line.strip() for line in others if line.startswith(("Candidate bindings", "Did you mean"))]
+    return "; ".join([first, *hints])
