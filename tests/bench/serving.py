@@ -113,7 +113,7 @@ def serving(case: Case, lines: list[bytes], *, only_stamped: bool = False, **set
     """Run a daemon with two workers until the end of the block; then every document is checked."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "bodies"
-        with SinkProcess(kept) as sink:
+        with SinkProcess(kept, stamps=only_stamped) as sink:
             settings = {"workers": "2", "elasticsearch": sink.url, **settings}
             with Daemon(Path(folder), config=case.config, **settings) as daemon:
                 served = Serving(daemon, sink, lines)
