@@ -124,7 +124,8 @@ def without_member(records: Sequence[bytes], name: str) -> list[bytes | None]:
     if text.count(b'"%b"' % name.encode()) == len(records):
         cut, count = _member(name).subn(b"", text)
         if count == len(records):
-            return [None if record == b"{" else record for record in map(_without_comma, cut.split(b"\n"))]
+            texts = [record.rstrip(b", \t\r") for record in cut.split(b"\n")]  # the comma before the last member
+            return [None if record == b"{" else record for record in texts] if b"{" in texts else [*texts]
     return [None] if len(records) == 1 else [without_member([record], name)[0] for record in records]
 
 
@@ -132,11 +133,6 @@ def without_member(records: Sequence[bytes], name: str) -> list[bytes | None]:
 def _member(name: str) -> re.Pattern[bytes]:
     pattern = rb'"%b"%b:%b%b%b(?:,%b|$)' % (re.escape(name.encode()), _BLANKS, _BLANKS, _VALUE, _BLANKS, _BLANKS)
     return re.compile(pattern, re.MULTILINE | re.DOTALL)
-
-
-def _without_comma(record: bytes) -> bytes:
-    """Return an object without the comma that is at its end after its last member was cut out."""
-    return record.rstrip(b", \t\r")
 
 
 def dumps(value: Any) -> bytes:

@@ -328,7 +328,8 @@ class Table:
                 same = [*map(is_, new, old)]
                 changed[name] = [n for n, kept in enumerate(same) if not kept and old[n] is not ABSENT]
                 new = [ABSENT if kept else value for kept, value in zip(same, new, strict=True)]
-            added[name] = new
+            if not is_absent(new):
+                added[name] = new
         return tuple(added), [*added.values()], changed
 
     def _patched(self, raw: bytes, row: int) -> Event:
