@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from operator import is_
+from itertools import chain
+from operator import is_, itemgetter
 from typing import Any, Final, Literal
 
 import msgspec
@@ -48,6 +49,7 @@ class Table:
         "_columns",
         "_decoded",
         "_failed",
+        "_names_in_wholes",
         "_nested",
         "_owned",
         "_parents",
@@ -69,6 +71,8 @@ class Table:
         self._owned: set[str] = set()
         self._parents: dict[int, int] = {}
         self._nested: dict[FieldRef, tuple[Column, Column]] = {}
+        self._names_in_wholes: frozenset[str] | None = None
+        """Fields of whole events, if they are known."""
         self._failed = False
         self._any_text, self._any_whole = any(raws), columns is None or not all(raws)
 
@@ -89,13 +93,18 @@ class Table:
         return cls(raws, wholes, keys, columns)
 
     @classmethod
-    def joined(cls, tables: Sequence[Table]) -> Table:
-        """Return the events of several tables, in their order."""
+    def joined(cls, tables: Sequence[Table], *, by_key: bool = False) -> Table:
+        """Return the events of several tables, in their order or in that of their keys."""
         raws = [raw for table in tables for raw in table.raws]
-        names = {name for table in tables for name in table._columns} if any(raws) else set()
-        columns = {name: tuple([value for table in tables for value in table.column(name)]) for name in sorted(names)}
+        events = [event for table in tables for event in table.events]
         keys = [key for table in tables for key in table.keys]
-        return cls(raws, [event for table in tables for event in table.events], keys, columns)
+        names = {name for table in tables for name in table._columns} if any(raws) else set()
+        columns = {name: tuple(chain.from_iterable([table.column(name) for table in tables])) for name in sorted(names)}
+        if not by_key or len(keys) < 2:
+            return cls(raws, events, keys, columns)
+        pick = itemgetter(*sorted(range(len(keys)), key=keys.__getitem__))
+        columns = {name: pick(column) for name, column in columns.items()}
+        return cls([*pick(raws)], [*pick(events)], [*pick(keys)], columns)
 
     def __len__(self) -> int:
         """Return how many events it has."""
@@ -115,7 +124,12 @@ class Table:
         """Return the values of a field, to read."""
         column = self._columns.get(name)
         if column is None:
-            column = [ABSENT if event is None else event.get(name, ABSENT) for event in self.events]
+            if self._names_in_wholes is None:
+                self._names_in_wholes = frozenset().union(*filter(None, self.events))
+            if name in self._names_in_wholes:
+                column = [ABSENT if event is None else event.get(name, ABSENT) for event in self.events]
+            else:
+                column = [ABSENT] * len(self.events)
             self._decoded[name] = self._columns[name] = column
         return column
 
@@ -169,6 +183,7 @@ class Table:
         if self._failed:
             self._failed = False
             self._columns, self._decoded, self.events = columns, decoded, events
+            self._names_in_wholes = None
             for row in rows:
                 self._owned.clear()
                 yield (row,)
@@ -205,6 +220,7 @@ class Table:
 
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
         """Take over the fields ``names`` of events that ``take`` returned, and all fields of whole ones."""
+        self._names_in_wholes = None
         if self._is_all(rows) and not self._any_text:
             self.events = [*events]
             self._columns, self._decoded = {}, {}
@@ -259,6 +275,7 @@ class Table:
 
     def wholes(self, rows: Rows) -> list[Event]:
         """Return events as dicts, to change in place; only if there is no text."""
+        self._names_in_wholes = None
         for name, column in self._columns.items():
             if column is not self._decoded[name]:
                 for event, value in zip(self.events, column, strict=True):
@@ -272,6 +289,7 @@ class Table:
         """Add an event that a filter made of another, and return its row; only if there is no text."""
         self.raws.append(None)
         self.events.append(event)
+        self._names_in_wholes = None
         self.keys.append(copy_key(self.keys[row], number))
         self._parents[len(self.keys) - 1] = row
         return len(self.keys) - 1

@@ -41,6 +41,10 @@ _STATUS = re.compile(r"[1-9][0-9]{2}").fullmatch
 _METHOD = re.compile(r"[A-Z][A-Z-]{1,30}").fullmatch
 
 
+MARKS = ("RequestMethod", "request", "status")
+"""Every access record has one of these fields."""
+
+
 def parse_access_record(record: dict[str, Any]) -> AccessLine | None:
     """Return the parts of an access record, None if it is not one; ``time`` may be seconds since the epoch."""
     if "RequestMethod" in record:

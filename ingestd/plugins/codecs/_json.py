@@ -1,8 +1,8 @@
 """The common part of the JSON codecs: decode whole chunks at once, only the fields that the pipeline touches.
 
-The fast path decodes a chunk of lines with one object each to raw records and projected fields. Other chunks are
-decoded line by line, and a line that is not JSON becomes an event with the text as ``message`` and the tag
-``_jsonparsefailure``, as in Logstash.
+The fast path decodes a chunk of lines with one object each to raw records and projected fields. Lines that are no
+objects are sorted out first; if that does not help, all are decoded one by one. A line that is not JSON becomes an
+event with the text as ``message`` and the tag ``_jsonparsefailure``, as in Logstash.
 """
 
 from __future__ import annotations
@@ -89,30 +89,58 @@ class JsonDecoder:
 
     def lines(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; blank lines are no records."""
-        if self._projected is None or self._usual is None or not self._is_utf8(chunk.data):
+        if self._projected is None or self._usual is None:
             return self._line_by_line(chunk)
+        table = self._objects(chunk, self._usual, self._projected) if self._is_utf8(chunk.data) else None
+        return self._sorted_out(chunk) if table is None else table
+
+    def _objects(
+        self, chunk: Chunk, usual: msgspec.json.Decoder[Any], projected: msgspec.json.Decoder[Any]
+    ) -> Table | None:
+        """Return the records of a chunk in which every line is an object; None if it is not such a chunk."""
         try:
             try:
-                records = self._usual.decode_lines(chunk.data)
+                records = usual.decode_lines(chunk.data)
             except msgspec.ValidationError:
-                return self._completed(chunk, self._projected.decode_lines(chunk.data))
+                return self._completed(chunk, projected.decode_lines(chunk.data))
         except (msgspec.DecodeError, RecursionError):
-            return self._line_by_line(chunk)
+            return None
         lines = BytesIO(chunk.data).readlines()  # faster than split: it finds line ends with memchr
         raws = _open_records(lines)
         if raws is None or len(records) != len(raws) or not records:
-            return self._line_by_line(chunk)
+            return None
         columns = dict(zip(self._names, zip(*map(astuple, records), strict=True), strict=True))
         if not self._all_canonical(columns["@timestamp"]):
-            return self._completed(chunk, self._projected.decode_lines(chunk.data))
+            return self._completed(chunk, projected.decode_lines(chunk.data))
         return Table(raws, [None] * len(raws), _keys(lines, chunk.offset), columns)
 
-    def _completed(self, chunk: Chunk, events: list[Event]) -> Table:
+    def _sorted_out(self, chunk: Chunk) -> Table:
+        """Return the records of a chunk: those of its objects, decoded at once, among those of other lines."""
+        lines = BytesIO(chunk.data).readlines()
+        keys = _keys(lines, chunk.offset) if lines else []
+        utf8 = self._is_utf8(chunk.data)
+        objects = [
+            number
+            for number, line in enumerate(lines)
+            if ((line[:1] == b"{" and line[-2:] == b"}\n") or _looks_like(line, b"{", b"}"))
+            and (utf8 or self._is_utf8(line))
+        ]
+        if not objects or len(objects) == len(lines):
+            return self._line_by_line(chunk)
+        table = self.lines(chunk._replace(data=b"".join([lines[number] for number in objects])))
+        table.keys = [keys[number] for number in objects]
+        others, now = Records(), receive_time(chunk)
+        for number in sorted({*range(len(lines))}.difference(objects)):
+            if lines[number].strip():
+                self._line(lines[number].removesuffix(b"\n").removesuffix(b"\r"), keys[number], now, others)
+        return Table.joined([table, others.table(self._names)], by_key=True)
+
+    def _completed(self, chunk: Chunk, events: list[Event]) -> Table | None:
         """Return the records of a chunk, those in full that need more than the touched fields: they lose their text."""
         lines = BytesIO(chunk.data).readlines()
         raws = _open_records(lines)
         if raws is None or len(events) != len(raws):
-            return self._line_by_line(chunk)
+            return None
         now = receive_time(chunk)
         for index, (raw, event) in enumerate(zip(raws, events, strict=True)):
             if raw is not None and not self._plain(event):
@@ -158,6 +186,9 @@ class JsonDecoder:
     def _line(self, line: bytes, key: int, now: str, out: Records) -> None:
         """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
         text = line.strip()
+        if self._utf8 and not _looks_like(text, b"{[\xef", b"}]"):  # \xef: a byte order mark
+            out.add(None, self._failure(line, now), key)
+            return
         if not self._is_utf8(text):
             text = self._text(text).encode()
         projected = self._project(text)
@@ -206,7 +237,7 @@ class JsonDecoder:
             return self._failure(raw, now)
 
     def _failure(self, line: bytes, now: str) -> Event:
-        return complete({"message": self._text(line), "tags": ["_jsonparsefailure"]}, now)
+        return {"message": self._text(line), "tags": ["_jsonparsefailure"], "@timestamp": now, "@version": "1"}
 
     def _plain(self, event: Event) -> bool:
         """Return whether a record can stay raw: only filters change it."""
@@ -243,6 +274,12 @@ def _open_records(lines: list[bytes]) -> list[bytes | None] | None:
     texts = [line.strip() for line in lines]
     objects = {text[:1] for text in texts} <= {b"{"} and {text[-1:] for text in texts} <= {b"}"}
     return [text[:-1] for text in texts] if objects else None
+
+
+def _looks_like(line: bytes, first: bytes, last: bytes) -> bool:
+    """Return whether a line starts with one of the bytes ``first`` and ends with one of ``last``, but for blanks."""
+    text = line.strip()
+    return text != b"" and text[0] in first and text[-1] in last
 
 
 def _keys(lines: list[bytes], offset: int) -> list[Key]:

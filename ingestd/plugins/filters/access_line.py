@@ -27,7 +27,7 @@ from ingestd.protocols.access_lines import (
     parse_access_lines,
     unescaped,
 )
-from ingestd.protocols.access_records import FIELDS, parse_access_record
+from ingestd.protocols.access_records import FIELDS, MARKS, parse_access_record
 
 _request_repr = re.compile(r"<(?:[AW]SGIRequest|[\w.]{1,100}\.Request): ([A-Z][A-Z-]{0,30}) (['\"])(/.*)\2>", re.DOTALL)
 
@@ -173,11 +173,13 @@ def _requests(table: Table, request: FieldRef) -> Callable[[int, Any], tuple[Any
     """
     loggers, requests, statuses = table.column("logger_name"), table.values(request), table.column("status_code")
     signs = [table.column(name) for name in _ABOUT_REQUESTS]
+    of_records = [table.column(name) for name in MARKS]
 
     def request_of(row: int, text: Any) -> tuple[Any, Any]:
         details, logger = None, loggers[row]
         if logger is ABSENT:
-            if (line := _record(table, row)) is not None:
+            is_record = any(column[row] is not ABSENT for column in of_records)
+            if is_record and (line := _record(table, row)) is not None:
                 return line, True
             if type(text) is str and (time := access_time(text) or leading_time(text)):
                 details = AccessDetails(time=time)

@@ -15,7 +15,8 @@ from ingestd.plugins.filters._times import line_timestamper
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 from ingestd.protocols.log_records import FIELDS, clients_of, conform, time_of
 
-_SIGNS = FIELDS - {"message"}
+_SIGNS = FIELDS - {"message", "@timestamp"}
+"""What a line of text has none of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,6 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     _, read = address_reader()
 
     def change(event: Event, received_ns: int) -> bool:
-        if _SIGNS.isdisjoint(event):  # a line of text
-            return False
         clients = clients_of(event)
         changed = conform(event)
         if (time := time_of(event)) and "@timestamp" in event:
@@ -65,8 +64,11 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         if not rows:
             return rows
         events = table.take(rows, table.decoded_names)
+        rows = [row for row, event in zip(rows, events, strict=True) if not _SIGNS.isdisjoint(event)]
+        events = [event for event in events if not _SIGNS.isdisjoint(event)]
         passed = [row for row, event in zip(rows, events, strict=True) if change(event, received_ns)]
-        table.put_back(rows, events, {*table.decoded_names}.union(*events))
+        if rows:
+            table.put_back(rows, events, {*table.decoded_names}.union(*events))
         return passed
 
     return log_fields

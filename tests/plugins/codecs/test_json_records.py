@@ -59,6 +59,20 @@ def test_versions_are_told_apart_record_by_record() -> None:
     assert [(event["message"], event["level"]) for event in events_of(decoded)] == [("m", "INFO"), ("n", "INFO")]
 
 
+def test_lines_that_are_no_objects_leave_the_others_as_they_came() -> None:
+    record = b"{" + STAMP + b',"message":"m"}'
+    data = b"\n".join([b"text\r", record, b" ", b'[{"a":1},{"a":2}]', b"caf\xe9", record + b" ", b'{"half', b"5", b""])
+    decoded = lines(data, "message", "a", offset=7)
+    assert decoded.raws == [None, record[:-1], None, None, None, record[:-1], None, None]
+    assert decoded.keys == [7 + data.index(line) for line in (b"text", record)] + [
+        *(7 + data.index(b"[") + number for number in range(2)),
+        *(7 + place for place in (data.index(b"caf"), data.rindex(record), data.index(b'{"half'), data.index(b"5\n"))),
+    ]
+    messages = ["text", "m", None, None, "caf\\xE9", "m", '{"half', "5"]
+    assert [event.get("message") for event in events_of(decoded)] == messages
+    assert [event.get("a") for event in events_of(decoded)] == [None, None, 1, 2, None, None, None, None]
+
+
 LIFTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "own_timestamp_wins",
