@@ -13,6 +13,7 @@ from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.jobs.export_columns import Columns, getter, text, typed, unique
 from ingestd.stores.base import StoreError
+from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 
 Writer = Callable[[Iterable[bytes], IO[bytes], Sequence[str], Path], None]
@@ -56,8 +57,6 @@ def write_parquet(documents: Iterable[bytes], target: IO[bytes], fields: Sequenc
     Raises:
         StoreError: DuckDB cannot write it.
     """
-    import duckdb  # noqa: PLC0415 -- takes long to import
-
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as work:
         events, rows, made = (Path(work) / name for name in ("events.ndjson", "rows.ndjson", "table.parquet"))
         with events.open("w+b") as file:
@@ -67,10 +66,10 @@ def write_parquet(documents: Iterable[bytes], target: IO[bytes], fields: Sequenc
             with rows.open("wb") as out:
                 for row in _rows(file, names, kinds):
                     out.write(row + b"\n")
-        with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": work}) as connection:
+        with connect({"memory_limit": _MEMORY, "temp_directory": work}) as connection:
             try:
                 connection.execute(_copy(names, kinds, rows, made))
-            except duckdb.Error as error:
+            except load_duckdb().Error as error:
                 raise StoreError(f"cannot write Parquet: {str(error).splitlines()[0]}") from error
         with made.open("rb") as file:
             while data := file.read(1 << 20):

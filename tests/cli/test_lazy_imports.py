@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"aiohttp", "django", "duckdb", "elastic_transport", "elasticsearch", "prometheus_client"}
+HEAVY = {"_duckdb", "aiohttp", "django", "duckdb", "elastic_transport", "elasticsearch", "prometheus_client"}
 
 
 COMMANDS = ("run", "config", "search", "tail", "histogram")

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from ingestd.stores.local.files import parquet
-from ingestd.stores.local.files.duckdb_sql import connect
+from ingestd.stores.local.files.duckdb_core import connect
 from ingestd.stores.local.query.engine import Engine
 
 _connect = Engine._connect

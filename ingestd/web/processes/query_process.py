@@ -91,10 +91,10 @@ def _run(calls: QueryCalls, request: dict[str, Any]) -> QueryResponse:
 def _store_opener(setup: QueryProcessConfig) -> Callable[[], LogStore]:
     """Return the function that opens the store; its imports are done now."""
     if setup.server is None:
-        import duckdb  # noqa: F401, PLC0415 -- in the query process only, and before the first query
-
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415
+        from ingestd.stores.local.files.duckdb_core import load_duckdb  # noqa: PLC0415
 
+        load_duckdb()  # in the query process only, and before the first query
         root = store_root(Path(setup.data_dir))
         return lambda: LocalStore(root, memory_bytes=setup.memory, timeout_s=setup.timeout_s)
     from ingestd.stores.elastic.query.store import ElasticStore  # noqa: PLC0415

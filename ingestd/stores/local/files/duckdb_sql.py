@@ -1,18 +1,14 @@
 # ruff: noqa: S608 - building SQL is what this module is for
-"""DuckDB on the files of the store: connections, SQL literals, reading files, fields of a document."""
+"""DuckDB on the files of the store: SQL literals, reading files, fields of a document."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.query import field_path
-
-if TYPE_CHECKING:
-    import duckdb
 
 PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 """Text that JSON writes unchanged, unless it escapes more than it must."""
@@ -161,13 +157,3 @@ def append_log_rows(files: Iterable[str | os.PathLike[str]]) -> str:
         "header=false, auto_detect=false, quote='', escape='', new_line='\\n', strict_mode=false, "
         f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES}, buffer_size={_BUFFER_BYTES}))"
     )
-
-
-def connect(config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that loads nothing from the network and prints nothing."""
-    import duckdb  # noqa: PLC0415 - takes 90 ms, which other commands need not pay
-
-    offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    connection = duckdb.connect(config=config | offline)
-    connection.execute("SET enable_progress_bar = false")
-    return connection

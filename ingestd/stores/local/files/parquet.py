@@ -32,11 +32,11 @@ import msgspec
 from ingestd.files import open_synced
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files.append_log import count_bytes
+from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
     any_repeated_key,
     append_log_rows,
-    connect,
     extract,
     field_paths,
     file_literals,
@@ -229,11 +229,9 @@ class ParquetWriter:
         return FileStats(*row)
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
-        import duckdb  # noqa: PLC0415
-
         try:
             return list(self._connection.execute(sql).fetchall())
-        except duckdb.Error as error:
+        except load_duckdb().Error as error:
             sentence = str(error).partition("\n")[0]
             if (no_space := os.strerror(errno.ENOSPC)) in sentence:
                 raise StoreFullError(f"cannot seal: {no_space}") from error

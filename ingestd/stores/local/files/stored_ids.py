@@ -10,7 +10,8 @@ import orjson
 
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.duckdb_sql import append_log_rows, connect, equals_any, file_literals
+from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
+from ingestd.stores.local.files.duckdb_sql import append_log_rows, equals_any, file_literals
 from ingestd.stores.local.files.sealed_files import fault, log_fault
 
 _MEMORY_BYTES = 256 << 20
@@ -23,8 +24,6 @@ def stored_ids(folder: Path, ids: Iterable[str]) -> set[str]:
     Raises:
         StoreError: The index cannot be read.
     """
-    import duckdb  # noqa: PLC0415 - rarely needed
-
     wanted = [event_id for event_id in ids if event_id]
     if not wanted or not folder.is_dir():
         return set()
@@ -33,7 +32,7 @@ def stored_ids(folder: Path, ids: Iterable[str]) -> set[str]:
         try:
             with connect({"memory_limit": f"{_MEMORY_BYTES}B", "threads": 1}) as connection:
                 return {row[0] for sql in _queries(folder, wanted) for row in connection.execute(sql).fetchall()}
-        except (duckdb.Error, OSError) as reason:  # sealed or merged meanwhile
+        except (load_duckdb().Error, OSError) as reason:  # sealed or merged meanwhile
             error = reason
     raise StoreError(f"the ids of {folder.name} cannot be read: {str(error).partition(os.linesep)[0]}")
 

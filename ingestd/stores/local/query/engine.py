@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, QueryTooLongError, StoreError
-from ingestd.stores.local.files.duckdb_sql import connect, literal
+from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
+from ingestd.stores.local.files.duckdb_sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,8 +60,7 @@ class QuerySession:
             QueryTooLongError: A pattern in it is too large.
             StoreError: No thread can be started.
         """
-        import duckdb  # noqa: PLC0415
-
+        duckdb = load_duckdb()
         try:
             self._check()
             result = self._connection.execute(sql)

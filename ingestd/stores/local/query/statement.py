@@ -22,7 +22,8 @@ from typing import Any
 
 from ingestd.event.fields import FieldError
 from ingestd.stores.base import StoreError
-from ingestd.stores.local.files.duckdb_sql import connect, quoted_name
+from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
+from ingestd.stores.local.files.duckdb_sql import quoted_name
 from ingestd.stores.local.query.conditions import SourceColumns
 from ingestd.stores.local.query.engine import QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.sql import FileGroup
@@ -214,8 +215,7 @@ def _expression(member: str | _Columns) -> str:
 
 def _as_statement_errors(rows: Iterator[Any], files: Sequence[str]) -> Iterator[Any]:
     """Yield rows; errors that are those of the statement are raised as StatementError."""
-    import duckdb  # noqa: PLC0415
-
+    duckdb = load_duckdb()
     own = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException)
     try:
         yield from rows

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ingestd.stores.local.files import column_sql
 from ingestd.stores.local.files.column_table import ColumnTable
 from ingestd.stores.local.files.document_columns import MAX_COLUMNS, choose_columns, fit
-from ingestd.stores.local.files.duckdb_sql import connect
+from ingestd.stores.local.files.duckdb_core import connect
 from tests.random_cases import random_cases
 
 
