@@ -409,16 +409,20 @@ async def test_stop_reads_what_the_kernel_holds() -> None:
     assert len(server.memory.documents) == 5 * 2001 + 1000
 
 
-async def test_a_stop_does_not_cut_a_line_whose_end_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes when the stop has read the start of the line."""
+@pytest.mark.parametrize("looks", [1, 5])
+async def test_a_stop_does_not_cut_a_line_whose_end_is_on_its_way(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """It comes when the stop has looked at the start of the line, also more than once."""
     read, ends = TcpConnection._read, list[bytes]()
 
     def read_and_send(connection: TcpConnection, *, woken: bool = True, last: bool = False) -> None:
+        nonlocal looks
         read(connection, woken=woken, last=last)
-        while ends and not woken:
+        if ends and not woken and (looks := looks - 1) == 0:
             ours.sendall(ends.pop())
 
     monkeypatch.setattr(TcpConnection, "_read", read_and_send)
+    for limit in ("_REST_SECONDS", "_SENDING_SECONDS"):
+        monkeypatch.setattr(f"ingestd.plugins.inputs._tcp_connection.{limit}", WAIT_SECONDS)
     async with serving() as server:
         ours, theirs = await accepted(server)
         ours.sendall(line(1))

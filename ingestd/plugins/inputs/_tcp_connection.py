@@ -42,7 +42,10 @@ _FEW_BYTES = 4096
 """What is read of a connection that had a few lines before; if there are more, they are read in the usual way."""
 
 _SENDING_SECONDS = 2.0
-"""How long a stop reads from a client that goes on sending, and waits for the end of a line."""
+"""How long a stop reads from a client that goes on sending."""
+
+_REST_SECONDS = 0.25
+"""How long a stop waits for the end of a line: a busy kernel may take that long to deliver what was sent before."""
 
 _TOO_LONG_FOR_KERNEL = "a line is longer than the kernel buffers; if the worker is killed, its start is lost"
 _HELP = "raise the third value of net.ipv4.tcp_rmem to four times max_line_bytes"
@@ -313,30 +316,34 @@ class TcpConnection:
         """Read what has arrived, then close; returns how many bytes are left unread in the kernel.
 
         ``deadline``, on the loop's clock: when to give up waiting for room. A client that never stops sending does
-        not get as long. A line without a line end is the last one only if nothing has arrived for a moment: its end may
+        not get as long. A line without a line end is the last one only if nothing has arrived for a while: its end may
         be on its way.
         """
         self._wakeups.stop()
-        until, quiet = self._loop.time() + _SENDING_SECONDS, False
+        until, last_at = self._loop.time() + _SENDING_SECONDS, math.inf
         while self._sock.fileno() >= 0:
             if self._sink.paused:
                 paused = self._loop.time()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._sink.wait_until_resumed(), max(deadline - paused, 0))
                 until += self._loop.time() - paused
-            before, seen = self._offset, self._seen
+            before, seen, last = self._offset, self._seen, self._loop.time() >= last_at
             try:
-                self._read(woken=False, last=half_lines and quiet)
+                self._read(woken=False, last=half_lines and last)
             except BlockingIOError:
                 pass
             except OSError:
                 self.close("error")
                 break
             idle = self._offset == before and not self._sink.paused
-            ended = quiet if half_lines else not self._lines.may_be_good
+            ended = last if half_lines else not self._lines.may_be_good
             if (idle and ended) or self._loop.time() >= min(until, deadline):
                 break
-            quiet = idle and self._seen == seen
+            if not idle or self._seen > seen:
+                last_at = math.inf
+            elif last_at == math.inf:
+                partial = self._seen > self._offset or self._lines.collected
+                last_at = self._loop.time() + (_REST_SECONDS if partial else 0)
             await asyncio.sleep(0.005 if idle else 0)
         if half_lines:
             self._disconnect("shutdown")
