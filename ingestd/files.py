@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +162,7 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
 
     After a crash ``path`` holds all of the old content or all of the new, and the new once the block has ended.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         with open_synced(temporary) as file:
             yield file

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -185,6 +184,8 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, An
         reason = error.strerror if isinstance(error, OSError) else error
         problems.append(f"{file}: error: the settings file cannot be read: {reason}")
         return
+    import tomllib  # noqa: PLC0415 -- most commands find no file
+
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ingestd.stores.backups import Backups
-from ingestd.stores.base import LogStore
-from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from ingestd.stores.backups import Backups
+    from ingestd.stores.base import LogStore
+    from ingestd.stores.elastic.connection.options import ElasticOptions
 
 LOCAL = "local"
 INDICES = "logstash-*"
@@ -71,6 +74,8 @@ def server_options(url: str) -> tuple[ElasticOptions, str]:
     Raises:
         ValueError: An option is unknown or invalid; no secret is quoted.
     """
+    from ingestd.stores.elastic.connection.options import ElasticOptions  # noqa: PLC0415
+
     try:
         parts = urlsplit(url)
     except ValueError:  # its text may quote the password

@@ -5,15 +5,18 @@ Otherwise they would leave files that the daemon cannot read or replace.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import ctypes
 
 _HINT = "ingestd.permission_hint"
 """Where the context of the command has what is to be said about a missing right."""
@@ -78,6 +81,8 @@ def _user_name(number: int) -> str:
 
 
 def _become(user: int, group: int) -> None:
+    import ctypes  # noqa: PLC0415 -- only for root
+
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is not None:
         libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
@@ -95,6 +100,8 @@ def _become(user: int, group: int) -> None:
 
 def _keep_reading(libc: ctypes.CDLL) -> None:
     """Take back the right to read every file, and give up all others; in some containers there is none."""
+    import ctypes  # noqa: PLC0415
+
     kept = 1 << _CAP_DAC_READ_SEARCH
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     data = (ctypes.c_uint32 * 6)(kept, kept, kept, 0, 0, 0)  # effective, permitted, inheritable; then those from 32 on

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
+
+if TYPE_CHECKING:
+    import ssl
 
 DEFAULT_PORT = 9200
 CLOUD_PORT = 443
@@ -116,6 +119,8 @@ class ElasticOptions:
         """
         if not any(host.scheme == "https" for host in self.resolve()):
             return None
+        import ssl  # noqa: PLC0415 -- most servers are reached without TLS
+
         context = ssl.create_default_context()
         if self.ssl_verification_mode == "none":
             context.check_hostname = False
@@ -192,6 +197,8 @@ def _file(name: str) -> str:
 
 def _context_for(authorities: tuple[str, ...], default: ssl.SSLContext) -> ssl.SSLContext:
     """Return a context that trusts these authorities only, not the system's."""
+    import ssl  # noqa: PLC0415
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = default.check_hostname, default.verify_mode
     for name in authorities:

@@ -11,10 +11,8 @@ a process killed between them leaves the old folder without its name, ``.old`` a
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import datetime
 import os
-import secrets
 import shutil
 import time
 from pathlib import Path
@@ -48,7 +46,7 @@ class IndexMetadata(msgspec.Struct, frozen=True):
 
 def new_uuid() -> str:
     """Return a UUID for a new index."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def read_metadata(folder: Path) -> IndexMetadata | None:
@@ -151,6 +149,8 @@ def undo_swap(work_folder: Path, root: Path) -> None:
 
 def _swap_atomically(first: Path, second: Path) -> bool:
     """Return whether the kernel did it. Its errors are ignored: the renames that follow fail for the same reasons."""
+    import ctypes  # noqa: PLC0415 -- rarely needed
+
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
