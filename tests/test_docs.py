@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ingestd.event.table import Table
 from ingestd.plugins.registry import REGISTRY, BuildContext
 from ingestd.recipes import Recipe, recipes
 from ingestd.settings import load_settings
+from ingestd.stores.local import LocalWriter, store_root
+from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.waiting import WAIT_SECONDS
 from tools.docgen import DOCS, PAGES
 
@@ -166,3 +169,19 @@ def test_files_that_are_named_are_there() -> None:
     folders = (ROOT, DOCS)
     missing = [(path, name) for path, name in named if not any((at / name).exists() for at in (*folders, path.parent))]
     assert [f"{path.relative_to(ROOT)}: {name}" for path, name in missing] == []
+
+
+def test_duckdb_reads_the_files_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store_root(tmp_path)
+    for level in ("INFO", "ERROR"):
+        with closing(LocalWriter(root, "w0")) as writer:
+            document = b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"%b"}' % level.encode()
+            writer.append("logstash-2026.11.22", [document], [level])
+        if level == "INFO":
+            seal_once(root, Policy(idle_s=0))
+    monkeypatch.chdir(tmp_path)
+    python_block("docs/store.md", "read_parquet")
+    sealed, appended = re.findall(r"(INFO|ERROR) +│ +1", capsys.readouterr().out)
+    assert (sealed, appended) == ("INFO", "ERROR")
