@@ -12,21 +12,23 @@ an event lacks the field. Lists and dicts inside of events are never changed in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
-from operator import is_, itemgetter
-from typing import Any, Final, Literal
+from operator import is_
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from ingestd.event.documents import cut_member, document, encode_additions
 from ingestd.event.event_id import Key, copy_key
 from ingestd.event.fields import Event, FieldRef, add_tag
-from ingestd.event.jsontext import NotJsonError, dumps, loads, without_member
+from ingestd.event.jsontext import NotJsonError, loads
 
 ABSENT: Final[Literal[msgspec.UnsetType.UNSET]] = msgspec.UNSET
 """In a column: the event does not have the field. (A field may be null, which is ``None``.)"""
 
+T = TypeVar("T")
 Column = Sequence[Any]
 Rows = Sequence[int]
 Pieces = tuple[list[bytes], list[bytes], list[bytes]]
@@ -93,18 +95,33 @@ class Table:
         return cls(raws, wholes, keys, columns)
 
     @classmethod
+    def of_columns(cls, columns: Mapping[str, Column], keys: Sequence[Key]) -> Table:
+        """Return a table of events that have these fields, and ``@version``: as if a filter had added them."""
+        count = len(keys)
+        decoded = dict.fromkeys(columns, (ABSENT,) * count) | {"@version": ("1",) * count}
+        table = cls([b'{"@version":"1"'] * count, [None] * count, [*keys], decoded)
+        table._columns |= columns
+        return table
+
+    @classmethod
     def joined(cls, tables: Sequence[Table], *, by_key: bool = False) -> Table:
-        """Return the events of several tables, in their order or in that of their keys."""
-        raws = [raw for table in tables for raw in table.raws]
-        events = [event for table in tables for event in table.events]
+        """Return the events of several tables, in their order or in that of their keys; not after any filter."""
         keys = [key for table in tables for key in table.keys]
-        names = {name for table in tables for name in table._columns} if any(raws) else set()
-        columns = {name: tuple(chain.from_iterable([table.column(name) for table in tables])) for name in sorted(names)}
-        if not by_key or len(keys) < 2:
-            return cls(raws, events, keys, columns)
-        pick = itemgetter(*sorted(range(len(keys)), key=keys.__getitem__))
-        columns = {name: pick(column) for name, column in columns.items()}
-        return cls([*pick(raws)], [*pick(events)], [*pick(keys)], columns)
+        order = sorted(range(len(keys)), key=keys.__getitem__) if by_key else range(len(keys))
+
+        def join(columns: Iterable[Sequence[T]]) -> list[T]:
+            items = [*chain.from_iterable(columns)]
+            return [items[place] for place in order] if by_key else items
+
+        raws = join(table.raws for table in tables)
+        names = sorted({name for table in tables for name in table._columns}) if any(raws) else ()
+        current = {name: join([table.column(name) for table in tables]) for name in names}
+        decoded = {name: tuple(join([table._decoded[name] for table in tables])) for name in names}
+        joined = cls(raws, join(table.events for table in tables), join(table.keys for table in tables), decoded)
+        for name in names:
+            if any(table._columns[name] is not table._decoded[name] for table in tables):
+                joined._columns[name] = current[name]
+        return joined
 
     def __len__(self) -> int:
         """Return how many events it has."""
@@ -319,16 +336,16 @@ class Table:
         every, count = self._is_all(rows), len(rows)
         raws = self.raws if every else [self.raws[row] for row in rows]
         if not self._any_text:
-            return [*map(_document, self._copies(rows))], [b""] * count, [b""] * count
+            return [*map(document, self._copies(rows))], [b""] * count, [b""] * count
         heads, commas, tails = [raw or b"" for raw in raws], [b""] * count, [b"}"] * count
         names, columns, changed = self._additions(rows, every=every)
-        rewritten = {position for name in changed for position in _cut(heads, changed[name], name)}
+        rewritten = {position for name in changed for position in cut_member(heads, changed[name], name)}
         if names:
-            tails = _encode(names, columns)
+            tails = encode_additions(names, columns)
             commas = [b","] * count if b"}" not in tails else [b"" if tail == b"}" else b"," for tail in tails]
         wholes = [position for position, raw in enumerate(raws) if raw is None] if self._any_whole else ()
         for position in rewritten.union(wholes):
-            heads[position] = _document(self.whole(rows[position]))
+            heads[position] = document(self.whole(rows[position]))
             commas[position] = tails[position] = b""
         return heads, commas, tails
 
@@ -363,19 +380,6 @@ class Table:
         return full
 
 
-def _cut(records: list[bytes], positions: Sequence[int], name: str) -> list[int]:
-    """Cut a member out of some records, those that are text, and return the positions of those where that failed."""
-    positions = [position for position in positions if records[position]]
-    failed = []
-    texts = without_member([records[position] for position in positions], name) if positions else ()
-    for position, text in zip(positions, texts, strict=True):
-        if text is None:
-            failed.append(position)
-        else:
-            records[position] = text
-    return failed
-
-
 def is_absent(column: Column) -> bool:
     """Return whether no event has the field of ``column``."""
     # Counting what is identical is fast, comparing other values is not.
@@ -387,33 +391,3 @@ def _set(event: Event, name: str, value: Any) -> None:
         event.pop(name, None)
     else:
         event[name] = value
-
-
-def _document(event: Event) -> bytes:
-    """Return the text of an event, in memory of its own size: orjson leaves each text a buffer of 4 KB and more."""
-    if "@metadata" in event:
-        event = {key: value for key, value in event.items() if key != "@metadata"}
-    return b"%b" % dumps(event)
-
-
-def _encode(names: tuple[str, ...], columns: Sequence[Column]) -> list[bytes]:
-    """Return n objects of JSON, each without its first brace: those of the fields ``names`` that are not absent."""
-    try:
-        return (b"\n" + _encode_lines([*map(_object(names), *columns)])[:-1]).split(b"\n{")[1:]
-    except (TypeError, ValueError, RecursionError):  # a lone surrogate, or nested too deeply
-        rows = zip(*columns, strict=True)
-        return [
-            dumps({name: value for name, value in zip(names, row, strict=True) if value is not ABSENT})[1:]
-            for row in rows
-        ]
-
-
-_encode_lines = msgspec.json.Encoder().encode_lines
-
-
-@lru_cache(1024)
-def _object(names: tuple[str, ...]) -> Callable[..., Any]:
-    """Return a class of objects with these fields; it is made and encoded faster than a dict."""
-    attributes = {f"f{number}": name for number, name in enumerate(names)}
-    fields = [(attribute, Any, ABSENT) for attribute in attributes]
-    return msgspec.defstruct("Additions", fields, rename=attributes, gc=False)

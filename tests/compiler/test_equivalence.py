@@ -188,6 +188,12 @@ complete_line = bad_line.map(
 )
 streams = st.lists(st.one_of(good_line, good_line, bad_line, complete_line), min_size=1, max_size=6)
 
+text_line = st.one_of(
+    bad_line,
+    st.sampled_from(LINES).map(str.encode),
+    st.text(max_size=8).map(lambda text: text.encode("utf-8", "ignore")),
+).map(lambda line: line.replace(b"\n", b"\r"))
+
 THERE_AND_BACK = """
   mutate { rename => { "a" => "new" } }
   mutate { add_tag => "t" }
@@ -235,6 +241,17 @@ def test_decoding_does_not_matter(program: str, lines: list[bytes]) -> None:
     assert shown(outcome(full, joined(by_line))) == expected, "in full, all lines at once"
     assert shown(outcome(projected, by_line)) == expected, "projected, line by line"
     assert shown(outcome(projected, joined(by_line))) == expected, "projected, all lines at once"
+
+
+@random_cases(60)
+@given(programs, st.lists(text_line, min_size=1, max_size=6))
+def test_decoding_of_text_does_not_matter(program: str, lines: list[bytes]) -> None:
+    config = FRAME.replace("stdin { codec => json_lines }", "stdin { codec => line }") % program
+    columns, whole = build(config), build(config, project_fields=False)
+    expected = shown(outcome(whole, cut(lines)))
+    assert shown(outcome(whole, joined(cut(lines)))) == expected, "whole events, all lines at once"
+    assert shown(outcome(columns, cut(lines))) == expected, "columns, line by line"
+    assert shown(outcome(columns, joined(cut(lines)))) == expected, "columns, all lines at once"
 
 
 @random_cases(60)

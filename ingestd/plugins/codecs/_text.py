@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import Key
 from ingestd.event.fields import Event
 from ingestd.event.sprintf import Template
-from ingestd.plugins.charsets import text_decoder
+from ingestd.event.table import Table
+from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import complete, receive_time
 
 _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 """Logstash's format."""
 
 
+_COMPLETED = frozenset({"message", "tags", "@timestamp", "@version", "@metadata", "@fields", "@message"})
+"""Fields of a stream that ``complete`` looks at."""
+
+
 class TextDecoder:
     """Converts frames to events, with the fields of the stream (host, port) added.
 
-    ``ecs``: also keep the text in ``[event][original]``.
+    ``ecs``: also keep the text in ``[event][original]``. ``in_columns``: filters touch only fields that they state.
     """
 
-    def __init__(self, charset: str, fallback_charset: str, *, ecs: bool) -> None:
+    def __init__(self, charset: str, fallback_charset: str, *, ecs: bool, in_columns: bool = False) -> None:
         self._text, self._ecs = text_decoder(charset, fallback_charset), ecs
+        self._in_columns = in_columns and not ecs
+        self._utf8 = find_charset(charset) == "utf-8"
 
     def event(self, frame: bytes, chunk: Chunk) -> Event:
         """Return the event of one frame of a chunk; invalid bytes are written as ``\\xNN``."""
@@ -29,6 +40,19 @@ class TextDecoder:
         if self._ecs:
             event["event"] = {"original": text}
         return complete(event, receive_time(chunk))
+
+    def table(self, frames: Sequence[bytes], keys: Sequence[Key], chunk: Chunk) -> Table:
+        """Return the events of frames without line feeds, as columns if that makes no difference."""
+        if not self._in_columns or not _COMPLETED.isdisjoint(chunk.fields):
+            return Table.of_events([self.event(frame, chunk) for frame in frames], keys)
+        columns = {"message": self._texts(frames), "@timestamp": [receive_time(chunk)] * len(keys)}
+        return Table.of_columns(columns | {name: [value] * len(keys) for name, value in chunk.fields.items()}, keys)
+
+    def _texts(self, frames: Sequence[bytes]) -> list[str]:
+        if self._utf8 and frames:
+            with contextlib.suppress(UnicodeDecodeError):
+                return b"\n".join(frames).decode().split("\n")
+        return [self._text(frame) for frame in frames]
 
 
 class TextEncoder:

@@ -6,11 +6,11 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, compress
 
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._events import Records
 from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
 from ingestd.plugins.registry import BuildContext, option, plugin
@@ -38,14 +38,12 @@ class LineCodec:
 
     def decode(self, chunk: Chunk) -> Table:
         """Return an event for each line that is not empty."""
-        records = Records()
-        start = chunk.offset
-        for line in chunk.data.split(b"\n"):
-            text = line.removesuffix(b"\r")
-            if text:
-                records.add(None, self.decoder.event(text, chunk), start)
-            start += len(line) + 1
-        return records.table()
+        lines = chunk.data.split(b"\n")
+        starts = accumulate([len(line) + 1 for line in lines], initial=chunk.offset)
+        if b"\r" in chunk.data:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        keys = [*compress(starts, lines)]
+        return self.decoder.table([*filter(None, lines)], keys, chunk)
 
     def encode(self, batch: Batch) -> bytes:
         """Return the events in the format, one per line."""
@@ -55,5 +53,10 @@ class LineCodec:
 @plugin("codec", "line", Options)
 def build(opts: Options, context: BuildContext) -> LineCodec:
     """Text lines: ``message`` is the line; inputs add the fields of the sender."""
-    decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=opts.ecs_compatibility != "disabled")
+    decoder = TextDecoder(
+        opts.charset,
+        opts.fallback_charset,
+        ecs=opts.ecs_compatibility != "disabled",
+        in_columns=context.fields is not None,
+    )
     return LineCodec(decoder, TextEncoder(opts.format))
