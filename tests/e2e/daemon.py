@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.processes import children, is_alive
 from tests.waiting import WAIT_SECONDS, wait_until
 
 _SHUTDOWN_TIMEOUT = "4m"
@@ -107,6 +108,12 @@ class Daemon:
         """End it at once."""
         self.process.kill()
         self.process.wait()
+
+    def kill_with_children(self) -> None:
+        """End it at once, and wait until its children have noticed and ended: they do nothing any more."""
+        left = children(self.process.pid)
+        self.kill()
+        wait_until(lambda: not any(map(is_alive, left)), "the children to end")
 
     def stop(self, number: signal.Signals = signal.SIGTERM, code: int = 0) -> None:
         """Send a signal and expect an exit code."""

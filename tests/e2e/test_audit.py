@@ -16,7 +16,7 @@ from tests.e2e.chaos.tools import Clients, kill_children, workers
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
-from tests.processes import is_alive, send_signal
+from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, today, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -134,9 +134,7 @@ def test_what_waits_is_queued_and_then_delivered(tmp_path: Path) -> None:
             daemon.send({"n": number} for number in range(500))
             wait_until(lambda: numbers(daemon.data_dir) == {"received": 500, "queued": 500}, "a queue")
             time.sleep(0.3)
-            left = workers(daemon)
-            daemon.kill()
-            wait_until(lambda: not any(map(is_alive, left)), "the workers to end")  # else they deliver from now on
+            daemon.kill_with_children()
         stub.bulk_faults.clear()
         with Daemon(tmp_path, "--elasticsearch", stub.url, workers="1") as daemon:
             wait_until(lambda: numbers(daemon.data_dir) == {"received": 500, "delivered": 500}, "delivery")

@@ -35,7 +35,7 @@ def test_what_was_delivered_survives_a_kill(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         daemon.send({"@timestamp": STAMP, "n": number} for number in range(1000))
         daemon.wait_for_metric("ingestd_delivered_events_total", 1000)
-        daemon.kill()
+        daemon.kill_with_children()
     [tail] = (daemon.data_dir / "indices").glob("logstash-*/tail-*.ndjson")
     with tail.open("ab") as torn:
         torn.write(b'{"@timestamp":"2026-11-22T10:00:00.000Z","n":')  # as if it had been killed during a write

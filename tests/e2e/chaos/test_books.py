@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from ingestd.journal.positions import load_positions
-from ingestd.supervisor.pidfile import find
 from tests.e2e.daemon import Daemon, environment, free_port
 from tests.e2e.stub import StubElasticsearch
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -87,7 +86,7 @@ def test_a_fault_of_the_journal_while_the_server_is_away(tmp_path: Path, fault: 
             daemon.send({"n": number, "text": "x" * 200} for number in range(first, first + 50))
         wait_until(lambda: audited(daemon.data_dir)[1]["queued"] == EVENTS, "all events in the journal")
         wait_until(lambda: events_in_copy(daemon.data_dir) == EVENTS, "the copy of the positions")
-        daemon.kill()
+        daemon.kill_with_children()
     segments = sorted((daemon.data_dir / "journal" / "w0").glob("*.seg"))
     assert len(segments) > 2
     fault(segments)
@@ -132,8 +131,7 @@ def test_lost_positions_store_no_event_twice(tmp_path: Path, fault: Callable[[Pa
             daemon.send({"n": number, "text": "x" * 600} for number in range(first, first + 2000))
         wait_until(lambda: audited(daemon.data_dir)[1]["delivered"] == events, "the delivery of all events")
         wait_until(lambda: list((daemon.data_dir / "indices").glob("*/sealed.json")), "sealed events")
-        daemon.kill()
-    wait_until(lambda: find(daemon.data_dir) is None, "the end of the worker")
+        daemon.kill_with_children()
     fault(daemon.data_dir / "journal" / "w0" / "positions")
     shutil.rmtree(daemon.data_dir / "ledger", ignore_errors=True)
     with Daemon(tmp_path, config=STORE, **settings) as daemon:
