@@ -94,7 +94,10 @@ class QuerySession:
         return [column[0] for column in self._connection.description or ()]
 
     def restrict(self, files: Iterable[str]) -> None:
-        """Allow SQL that is not ours: no files but these, no network, no Python variables, no settings, for good."""
+        """Allow SQL that is not ours: no files but these, no network, no Python variables, no settings, for good.
+
+        Raises what `run` does.
+        """
         allowed = ", ".join(map(literal, files))
         for setting in (
             f"allowed_paths = [{allowed}]",
@@ -102,7 +105,7 @@ class QuerySession:
             "python_enable_replacements = false",
             "lock_configuration = true",
         ):
-            self._connection.execute(f"SET {setting}")
+            list(self.run(f"SET {setting}"))
 
     def interrupt(self, reason: str) -> None:
         """Make `run` raise, now or at the next call."""

@@ -6,7 +6,6 @@ Without the DuckDB that other tests share: a statement locks the settings of its
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query.engine import Engine
 from ingestd.stores.local.query.statement import StatementError
 from ingestd.stores.query import INDEX_FIELD, Gap, Like, Query
+from tests.threads import Background
 
 EVENTS: list[dict[str, Any]] = [
     {"level": "INFO", "n": 1, "took": 0.5, "ok": True, "mixed": 1, "geoip": {"country": "KR"}, "x.y": "flat"},
@@ -38,19 +38,28 @@ def append(root: Path, numbers: range, writer_id: str) -> None:
             writer.append(INDICES[number], [document], [f"id{number}"])
 
 
-@pytest.fixture(scope="module", params=["append_logs", "sealed", "both"])
-def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of `EVENTS`."""
-    root = tmp_path_factory.mktemp("store")
-    append(root, range(2 if request.param == "both" else 3), "w0")
-    if request.param != "append_logs":
+def fill(root: Path, form: str) -> Path:
+    """Make a store of `EVENTS`."""
+    append(root, range(2 if form == "both" else 3), "w0")
+    if form != "append_logs":
         seal_once(root, Policy(idle_s=0))
-    if request.param == "both":
+    if form == "both":
         append(root, range(2, 3), "w1")
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", params=["append_logs", "sealed", "both"])
+def each_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStore]:
+    with closing(LocalStore(fill(tmp_path_factory.mktemp("store"), request.param), threads=1)) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("store"), "both")
+
+
+@pytest.fixture(scope="module")
 def store(root: Path) -> Iterator[LocalStore]:
     with closing(LocalStore(root, threads=1)) as store:
         yield store
@@ -88,31 +97,31 @@ ANSWERS: list[tuple[str, str, list[Any]]] = [
 
 
 @pytest.mark.parametrize(("text", "expected"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_answers(store: LocalStore, text: str, expected: list[Any]) -> None:
-    assert rows(store, text) == expected
+def test_answers(each_store: LocalStore, text: str, expected: list[Any]) -> None:
+    assert rows(each_store, text) == expected
 
 
-def test_names_of_columns(store: LocalStore) -> None:
-    names = next(store.select("SELECT n AS a, n AS a, count(*) FROM events GROUP BY n", Query()))
+def test_names_of_columns(each_store: LocalStore) -> None:
+    names = next(each_store.select("SELECT n AS a, n AS a, count(*) FROM events GROUP BY n", Query()))
     assert names == ["a", "a", "count_star()"]
-    assert next(store.select("SELECT n FROM events WHERE n < 0", Query())) == ["n"]
+    assert next(each_store.select("SELECT n FROM events WHERE n < 0", Query())) == ["n"]
     fields = {"level", "n", "took", "ok", "mixed", "geoip", "x", "user-agent"}
-    assert set(next(store.select("SELECT * FROM events", Query()))) >= {*fields, "_index", "_id", "@timestamp"}
+    assert set(next(each_store.select("SELECT * FROM events", Query()))) >= {*fields, "_index", "_id", "@timestamp"}
 
 
-def test_types_are_the_same_however_events_are_stored(store: LocalStore) -> None:
+def test_types_are_the_same_however_events_are_stored(each_store: LocalStore) -> None:
     text = 'DESCRIBE SELECT n, took, ok, mixed, level, geoip.country AS c, "@timestamp" AS t FROM events'
-    types = [row[1] for row in rows(store, text)]
+    types = [row[1] for row in rows(each_store, text)]
     assert types == ["BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR", "TIMESTAMP"]
 
 
-def test_range_of_time_and_indices(store: LocalStore) -> None:
+def test_range_of_time_and_indices(each_store: LocalStore) -> None:
     count = "SELECT count(*) FROM events"
-    assert rows(store, count, Query(since="2026-11-22T00:00:00Z")) == [(2,)]
-    assert rows(store, count, Query(until="2026-11-22T00:00:01Z")) == [(2,)]
+    assert rows(each_store, count, Query(since="2026-11-22T00:00:00Z")) == [(2,)]
+    assert rows(each_store, count, Query(until="2026-11-22T00:00:01Z")) == [(2,)]
     one_day = Query(condition=Like(INDEX_FIELD, ("logstash-", Gap.MANY, "21")))
-    assert rows(store, count, one_day) == [(1,)]
-    assert list(store.select(count, Query(condition=Like(INDEX_FIELD, ("nothing",))))) == []
+    assert rows(each_store, count, one_day) == [(1,)]
+    assert list(each_store.select(count, Query(condition=Like(INDEX_FIELD, ("nothing",))))) == []
 
 
 def test_a_limit(store: LocalStore) -> None:
@@ -238,23 +247,18 @@ def test_an_empty_store(tmp_path: Path) -> None:
 def test_files_that_are_sealed_meanwhile(tmp_path: Path) -> None:
     """Each statement sees every event once."""
     append(tmp_path, range(3), "w0")
-    done = threading.Event()
 
     def seal() -> None:
         for number in range(3):
             append(tmp_path, range(number, number + 1), f"x{number}")
             seal_once(tmp_path, Policy(idle_s=0, small_files=1))
-        done.set()
 
-    thread = threading.Thread(target=seal)
-    thread.start()
     counts: list[int] = []
-    with closing(LocalStore(tmp_path, threads=1)) as store:
-        while not done.is_set() or len(counts) < 2:
+    with Background(seal) as sealing, closing(LocalStore(tmp_path, threads=1)) as store:
+        while sealing.running or len(counts) < 2:
             ((count, ids),) = rows(store, "SELECT count(n), count(DISTINCT _id) FROM events", limit=10)
             assert ids == 3
             counts.append(count)
-    thread.join()
     assert counts == sorted(counts)
     assert set(counts) <= {3, 4, 5, 6}
 
