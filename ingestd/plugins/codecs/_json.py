@@ -21,8 +21,8 @@ from msgspec.structs import astuple
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import Key
-from ingestd.event.fields import Event, FieldError, FieldRef
-from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.event.fields import Event, FieldError, FieldRef, legal_tags
+from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, loads
 from ingestd.event.table import ABSENT, Table
 from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
@@ -89,10 +89,39 @@ class JsonDecoder:
 
     def lines(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; blank lines are no records."""
-        if self._projected is None or self._usual is None:
+        table: Table | None = None
+        if self._target is not None or self._ecs:
             return self._line_by_line(chunk)
-        table = self._objects(chunk, self._usual, self._projected) if self._is_utf8(chunk.data) else None
+        if self._is_utf8(chunk.data):
+            if self._projected is None or self._usual is None:
+                table = self._whole_objects(chunk)
+            else:
+                table = self._objects(chunk, self._usual, self._projected)
         return self._sorted_out(chunk) if table is None else table
+
+    def _whole_objects(self, chunk: Chunk) -> Table | None:
+        """Return the records of a chunk in which every line is an object, in full; None if it is not such a chunk."""
+        try:
+            events = _decode_objects(chunk.data)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        lines = BytesIO(chunk.data).readlines()
+        if not events or len(events) != len(lines) or _open_records(lines) is None or _may_be_too_deep(chunk, lines):
+            return None
+        return Table.of_events(self._all_complete(events, receive_time(chunk)), _keys(lines, chunk.offset))
+
+    def _all_complete(self, events: list[Event], now: str) -> list[Event]:
+        """Complete events as ``complete`` does, unless all of them are already."""
+        names = frozenset().union(*events)
+        stamps: list[Any] = [event.get("@timestamp") for event in events]
+        done = (
+            "@fields" not in names
+            and {*map(type, stamps)} == {str}
+            and self._all_canonical(stamps)
+            and all("@version" in event for event in events)
+            and all(legal_tags(event.get("tags")) for event in events)
+        )
+        return events if done else [complete(event, now) for event in events]
 
     def _objects(
         self, chunk: Chunk, usual: msgspec.json.Decoder[Any], projected: msgspec.json.Decoder[Any]
@@ -245,6 +274,15 @@ class JsonDecoder:
         if type(stamp) is not str or not is_canonical(stamp):
             return False
         return "@version" in event and self._not_raw.isdisjoint(event)
+
+
+_decode_objects = msgspec.json.Decoder(dict[str, Any]).decode_lines
+
+
+def _may_be_too_deep(chunk: Chunk, lines: list[bytes]) -> bool:
+    """Return whether a line has so many brackets that it may be nested deeper than ``loads`` accepts."""
+    brackets = chunk.data.count(b"[") + chunk.data.count(b"{")  # each line has one or more
+    return brackets - len(lines) >= MAX_DEPTH and any(line.count(b"[") + line.count(b"{") > MAX_DEPTH for line in lines)
 
 
 def _columns_type(types: dict[str, Any], forbidden: Collection[str]) -> type[msgspec.Struct]:

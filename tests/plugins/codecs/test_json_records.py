@@ -14,6 +14,7 @@ from logstash.formatter import LogstashFormatterVersion0, LogstashFormatterVersi
 from ingestd.compiler.projection import ALWAYS
 from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
+from ingestd.event.jsontext import MAX_DEPTH
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._events import convert_version_0
 from ingestd.plugins.codecs._json import JsonDecoder
@@ -218,3 +219,24 @@ def test_original_does_not_fit() -> None:
 def test_charset() -> None:
     [event] = events_of(lines('{"a":"서울"}\n'.encode("euc-kr"), charset="EUC-KR"))
     assert event["a"] == "서울"
+
+
+DEEP = b'"deep":' + b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)
+IN_FULL: list[tuple[str, bytes]] = [
+    ("complete", b'"a":1'),
+    ("version_0", b'"@message":"m","@fields":{"levelname":"INFO"}'),
+    ("tags", b'"tags":{"a":1}'),
+    ("later_timestamp", b'"@timestamp":"2026-11-22T19:00:00+09:00"'),
+    ("too_deep", DEEP),
+    ("many_brackets", b'"a":[' + b"[]," * MAX_DEPTH + b"[]]"),
+]
+
+
+@pytest.mark.parametrize("members", [case[1] for case in IN_FULL], ids=[case[0] for case in IN_FULL])
+def test_records_in_full_all_at_once(members: bytes) -> None:
+    """A record is the same alone and among others that need nothing, with the same key."""
+    usual, line = b"{" + STAMP + b',"b":2}', b"{" + STAMP + b"," + members + b"}"
+    together = lines(b"\n".join([usual, line, usual, b""]), full=True, offset=5)
+    alone = [lines(single + b"\n", full=True) for single in (usual, line, usual)]
+    assert events_of(together) == [event for table in alone for event in events_of(table)]
+    assert together.keys == [5, 6 + len(usual), 7 + len(usual) + len(line)]
