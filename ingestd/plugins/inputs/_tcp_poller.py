@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import select
+import selectors
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -122,6 +124,29 @@ _Watched = tuple[int, Callable[[], None]]
 """A descriptor, and what to call when there is something to read; watched again, it is another object."""
 
 
+class OtherPoll:
+    """What ``select.epoll`` does, on systems without it."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.unregister, self.close = self._selector.unregister, self._selector.close
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable if one of those that are watched is."""
+        return self._selector.fileno()  # type: ignore[attr-defined, no-any-return, unused-ignore] # epoll, kqueue
+
+    def register(self, fd: int, events: int) -> None:
+        """Watch a descriptor."""
+        self._selector.register(fd, events)
+
+    def poll(self, timeout: float, _max: int) -> list[tuple[int, int]]:
+        """Return the descriptors that are ready, with their events."""
+        return [(key.fd, events) for key, events in self._selector.select(timeout)]
+
+
+_Poll = select.epoll if sys.platform == "linux" else OtherPoll
+
+
 class Poller:
     """Calls back when connections have something to read.
 
@@ -133,7 +158,7 @@ class Poller:
     def __init__(self, gathering: Gathering, tasks: BackgroundTasks) -> None:
         self.gathering, self.tasks = gathering, tasks
         self._loop = asyncio.get_running_loop()
-        self._epoll = select.epoll()
+        self._epoll = _Poll()
         self._watched: dict[int, _Watched] = {}
         self._ready: deque[_Watched] = deque()  # not yet called in this round
         self._next: asyncio.Handle | None = None
@@ -145,7 +170,7 @@ class Poller:
     def add(self, fd: int, readable: Callable[[], None]) -> None:
         """Call ``readable`` whenever there is something to read."""
         self.remove(fd)
-        self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(fd, selectors.EVENT_READ)
         self._watched[fd] = (fd, readable)
 
     def remove(self, fd: int) -> None:
@@ -176,13 +201,13 @@ class Poller:
     def _round(self) -> None:
         """Read what is ready, then rest; if nothing is, wait until something is."""
         self._next, start = None, time.perf_counter()
-        if not self._ready:
-            self._ready.extend([self._watched[fd] for fd, _ in self._epoll.poll(0, len(self._watched) or 1)])
-            self._began_at, self._period = start, start - self._began_at
-            if not self._ready:
-                self._watch()
-                return
         try:
+            if not self._ready:
+                self._ready.extend([self._watched[fd] for fd, _ in self._epoll.poll(0, len(self._watched) or 1)])
+                self._began_at, self._period = start, start - self._began_at
+                if not self._ready:
+                    self._watch()
+                    return
             self._read_ready(start + _ROUND_SECONDS)
         except Exception as error:  # noqa: BLE001 -- it ends the input
             self.tasks.fail("reading", error)

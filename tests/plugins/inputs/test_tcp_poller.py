@@ -12,7 +12,7 @@ import pytest
 
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs import _tcp_poller as module
-from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
+from ingestd.plugins.inputs._tcp_poller import Gathering, OtherPoll, Poller
 from ingestd.plugins.interfaces import Piece
 from ingestd.tasks import BackgroundTasks
 from tests.waiting import WAIT_SECONDS, eventually
@@ -55,6 +55,13 @@ class Stored:
 
     def stored(self, size: int, *, done: bool) -> None:
         self.calls.append((size, done))
+
+
+@pytest.fixture(autouse=True, params=["epoll", "others"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll as Linux does, and as other systems."""
+    if request.param == "others":
+        monkeypatch.setattr(module, "_Poll", OtherPoll)
 
 
 @pytest.fixture
