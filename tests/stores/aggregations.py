@@ -20,6 +20,7 @@ def _aggregated(
     by: str = "",
     *,
     n: int = 10,
+    paths: bool = False,
     interval: Interval | datetime.tzinfo | None = None,
     since: str | None = None,
     until: str | None = None,
@@ -30,7 +31,7 @@ def _aggregated(
         asked, wanted = query(text, since, until), interval
         if isinstance(wanted, datetime.tzinfo):
             wanted = zoned_interval(store, asked, 86400, wanted, _NOW)
-        terms = tuple(Terms(field, n, paths=False) for field in by.split())
+        terms = tuple(Terms(field, n, paths=paths) for field in by.split())
         buckets = store.aggregate(asked, Aggregation(tuple(map(Metric.parse, metrics.split())), terms, wanted))
         times = [(bucket.time or "").removesuffix(":00.000Z") for bucket in buckets]
         names = [
@@ -175,6 +176,23 @@ AGGREGATIONS = [
             "JP / 부산 / 2026-11-20T14:00": [1],
             "JP / 제주 / 2026-11-20T14:00": [1],
         },
+    ),
+    Question(
+        "agg_paths_over_time",
+        _in_order(_aggregated("count sum:status_code", by="request_path", n=2, paths=True, interval=Interval(86400))),
+        [
+            ("/s / 2026-11-22T00:00", [12, 2400.0]),
+            ("/search / 2026-11-20T00:00", [5, 1504.0]),
+            ("/search / 2026-11-21T00:00", [1, 200.0]),
+            ("/search / 2026-11-22T00:00", [1, 503.0]),
+        ],
+        {"elasticsearch": "the servers of the tests have no scripts, which the answer says"},
+    ),
+    Question(
+        "agg_levels_of_paths",
+        _in_order(_aggregated("count", "level:>=WARNING", by="request_path level", n=2, paths=True)),
+        [("/search / ERROR", [2]), ("/search / WARNING", [1]), ("/admin/login/ / WARNING", [1])],
+        {"elasticsearch": "the servers of the tests have no scripts, which the answer says"},
     ),
     Question("agg_over_no_time", _aggregated("count", "nobody:knows", interval=Interval(60)), {}),
     *(
