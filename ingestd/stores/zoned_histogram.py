@@ -6,6 +6,7 @@ changes, each part is queried with its own offset, and intervals that start at t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,12 +17,15 @@ from ingestd.stores.aggregation import Interval
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.query import Query
 
-_HOUR, _WEEK = 3600, 7 * 86_400
+_HOUR, _DAY, _WEEK = 3600, 86_400, 7 * 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 """The first and the last second of the years 1 to 9999."""
 
 _MAX_STEPS = 1000
+
+_MANY_PARTS = 8
+"""Of more parts only those with events are queried: one stray event of 1970 makes a hundred of them."""
 
 Part = tuple[int | None, int]
 """When a part starts, in seconds since 1970 (None: with the first event), and its offset from UTC in seconds."""
@@ -58,7 +62,10 @@ def zoned_histogram(
     if [part_offset for _, part_offset in parts] == [offset]:
         return found
     totals: dict[int, Counter[str]] = {}
-    for part, part_offset in _queries(query, parts):
+    days = None
+    if len(parts) > _MANY_PARTS:
+        days = [epoch(bucket.time) for bucket in store.histogram(query, _DAY, 0, field)]
+    for part, part_offset in _queries(query, parts, days):
         for bucket in store.histogram(part, seconds, part_offset, field):
             local = epoch(bucket.time) + part_offset
             totals.setdefault(local - local % seconds, Counter()).update(bucket.counts)
@@ -115,11 +122,22 @@ def _change(low: int, high: int, offset_at: Callable[[float], int]) -> int:
     return high
 
 
-def _queries(query: Query, parts: Sequence[Part]) -> Iterator[tuple[Query, int]]:
-    """Yield a query for each part, and its offset."""
-    starts = [None if start is None else from_epoch_clamped(start) for start, _ in parts]
-    for start, end, (_, offset) in zip(starts, [*starts[1:], None], parts, strict=True):
-        since = max(filter(None, (query.since, start)), default=None)
-        until = min(filter(None, (query.until, end)), default=None)
+def _queries(query: Query, parts: Sequence[Part], days: Sequence[int] | None) -> Iterator[tuple[Query, int]]:
+    """Yield a query for each part, and its offset; if ``days`` (UTC, sorted) are given, for parts with one of these."""
+    for (start, offset), (end, _) in zip(parts, [*parts[1:], (None, 0)], strict=True):
+        if days is not None and not _has_day(days, start, end):
+            continue
+        since = max(filter(None, (query.since, _text(start))), default=None)
+        until = min(filter(None, (query.until, _text(end))), default=None)
         if since is None or until is None or since < until:
             yield replace(query, since=since, until=until), offset
+
+
+def _text(time: int | None) -> str | None:
+    return None if time is None else from_epoch_clamped(time)
+
+
+def _has_day(days: Sequence[int], start: int | None, end: int | None) -> bool:
+    """Return whether one of the days has a second in a part."""
+    first = 0 if start is None else bisect_right(days, start - _DAY)
+    return first < len(days) and (end is None or days[first] < end)

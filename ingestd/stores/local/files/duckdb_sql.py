@@ -15,6 +15,7 @@ PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
+_REPAIRED = f"regexp_replace(doc, '{_SURROGATE}', '{_REPLACEMENT}', 'g')"
 _BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread reads at a time; the default, 16 longest lines, is too much
 _NEEDLE = re.compile(r"[A-Za-z0-9@._-]+")  # what JSON usually does not escape
 _MAX_NEEDLES = 6
@@ -76,8 +77,7 @@ def any_repeated_key(paths: Sequence[tuple[str, ...]], rows: str) -> str:
 
 def _valid(expression: Callable[[str], str]) -> str:
     """Return an expression of ``doc``, or of its repaired text if ``doc`` is invalid JSON."""
-    repaired = f"regexp_replace(doc, {literal(_SURROGATE)}, {literal(_REPLACEMENT)}, 'g')"
-    return f"coalesce(TRY({expression('doc')}), TRY({expression(repaired)}))"
+    return f"coalesce(TRY({expression('doc')}), TRY({expression(_REPAIRED)}))"
 
 
 def _pointer(path: Sequence[str]) -> str:
@@ -108,17 +108,14 @@ def _keys(paths: Sequence[tuple[str, ...]]) -> str:
 def _last_values(paths: Sequence[tuple[str, ...]], function: str) -> str:
     """Return the list of the values at paths, each the last of its key."""
     as_text = "->>'$'" if function == "json_extract_string" else ""
-
-    def values(doc: str) -> str:
-        return "[" + ", ".join(f"({_last_value(f'{doc}::JSON', path)}{as_text})" for path in paths) + "]"
-
-    return _valid(values)
+    document = f"coalesce(TRY(doc::JSON), {_REPAIRED}::JSON)"
+    return "TRY([" + ", ".join(f"({_last_value(document, path)}{as_text})" for path in paths) + "])"
 
 
 def _last_value(value: str, path: Sequence[str]) -> str:
     for part in path:
-        position = f"len(json_keys(o)) + 1 - list_position(list_reverse(json_keys(o)), {literal(part)})"
-        member = f"json_extract(o, '$.*')[{position}]"
+        position = f"list_position(list_reverse(json_keys(o)), {literal(part)})"
+        member = f"list_reverse(json_extract(o, '$.*'))[{position}]"
         other = f"json_extract(o, {literal(_pointer([part]))})"
         last = f"CASE WHEN json_type(o) = 'OBJECT' THEN {member} ELSE {other} END"
         value = f"list_transform([{value}], lambda o: {last})[1]"

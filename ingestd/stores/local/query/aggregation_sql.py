@@ -171,7 +171,5 @@ def _numbers(text: str, other: str) -> str:
 
 
 def _rows(groups: Sequence[FileGroup], query: Query, fields: Sequence[str], interval: Interval | None) -> str:
-    def bucket(group: FileGroup) -> dict[str, str]:
-        return {"bucket": "0" if interval is None else interval_start(group, interval)}
-
-    return value_rows(groups, query, fields, bucket)
+    bucket = {"bucket": "0" if interval is None else interval_start(interval)}
+    return value_rows(groups, query, fields, lambda _: bucket)

@@ -25,7 +25,11 @@ from ingestd.stores.local.query.conditions import SourceColumns, sql_condition
 from ingestd.stores.query import Query
 
 _TIME_TEXT = extract([("@timestamp",)], "json_extract_string") + "[1]"
-_TIME_COLUMN = quoted_name("@timestamp")
+
+TIME_COLUMN = quoted_name("@timestamp")
+"""The time of a row that `events` selects, a TIMESTAMP; NULL if it has none."""
+ID_COLUMN = "id"
+"""The id of a row that `events` selects, empty if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,25 @@ class FileGroup:
             return append_log_rows(self.files)
         return f"read_parquet([{file_literals(self.files)}], filename=true, file_row_number=true)"
 
-    def time(self) -> str:
-        """Return the expression for ``@timestamp``, a TIMESTAMP; NULL if there is none."""
-        return f"TRY_CAST({_TIME_TEXT} AS TIMESTAMP)" if self.columns is None else _TIME_COLUMN
+    def raw_time(self) -> str:
+        """Return the expression for `TIME_COLUMN` in conditions."""
+        return f"TRY_CAST({_TIME_TEXT} AS TIMESTAMP)" if self.columns is None else TIME_COLUMN
 
-    def key(self) -> str:
-        """Return the expression for the id, empty if there is none."""
-        return APPEND_LOG_ID if self.columns is None else "id"
+    def raw_id(self) -> str:
+        """Return the expression for `ID_COLUMN` in conditions."""
+        return APPEND_LOG_ID if self.columns is None else ID_COLUMN
+
+    def rows(self, conditions: Sequence[str]) -> str:
+        """Return the FROM and WHERE clauses for the rows that meet all conditions.
+
+        Append logs get the columns that sealed files have: DuckDB plans and calculates each once, however often a query
+        uses it.
+        """
+        where = " WHERE " + " AND ".join(conditions) if conditions else ""
+        if self.columns is not None:
+            return self.source() + where
+        columns = f"doc, filename, {self.raw_time()} AS {TIME_COLUMN}, {self.raw_id()} AS {ID_COLUMN}"
+        return f"(SELECT {columns} FROM {self.source()}{where})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +79,7 @@ class SortKey:
 
     def test(self, group: FileGroup) -> str:
         """Return the condition."""
-        key, time = f"{group.key()} <= {literal(self.id)}", group.time()
+        key, time = f"{group.raw_id()} <= {literal(self.id)}", group.raw_time()
         if self.time is None:
             return f"{time} IS NULL AND {key}"
         return f"({key} OR {time} <> make_timestamp({self.time:d}))"
@@ -110,10 +126,10 @@ def _in_columns(since: str | None, until: str | None) -> list[str]:
     """Return the conditions for the range on the rows of sealed files; columns hold microseconds."""
     conditions = []
     if since:
-        conditions.append(f"{_TIME_COLUMN} >= TIMESTAMP {literal(bound(since)[:26])}")
+        conditions.append(f"{TIME_COLUMN} >= TIMESTAMP {literal(bound(since)[:26])}")
     if until:
         fine = len(bound(until)) > 26
-        conditions.append(f"{_TIME_COLUMN} <{'=' * fine} TIMESTAMP {literal(bound(until)[:26])}")
+        conditions.append(f"{TIME_COLUMN} <{'=' * fine} TIMESTAMP {literal(bound(until)[:26])}")
     if max(len(bound(time)) for time in (since or "", until or "")) > 26:
         conditions += in_range(since, until)
     return conditions
@@ -126,7 +142,7 @@ def events(group: FileGroup, query: Query, select: str, more: Sequence[str] = ()
         conditions += (in_range if group.columns is None else _in_columns)(query.since, query.until)
     if query.condition is not None:
         conditions.append(sql_condition(query.condition, group.columns or SourceColumns()))
-    return f"SELECT {select} FROM {group.source()}" + (" WHERE " + " AND ".join(conditions) if conditions else "")
+    return f"SELECT {select} FROM {group.rows(conditions)}"
 
 
 def read_all(file: str) -> str:
@@ -143,7 +159,7 @@ def newest(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, 
 
     def select(group: FileGroup) -> str:
         more = [] if sort_key is None else [sort_key.test(group)]
-        return events(group, query, f"{group.time()} AS time, {group.key()} AS key, doc, filename", more)
+        return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, doc, filename", more)
 
     return (
         f"SELECT epoch_us(time), key, doc, filename FROM ({_all(groups, select)}) "
@@ -164,7 +180,7 @@ def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | N
         if group.columns is not None:
             columns = "NULL::VARCHAR AS doc, filename, file_row_number AS row"
         more = [] if sort_key is None else [sort_key.test(group)]
-        return events(group, query, f"{group.time()} AS time, {group.key()} AS key, {columns}", more)
+        return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, {columns}", more)
 
     return (
         f"SELECT epoch_us(time), key, doc, filename, row FROM ({_all(groups, select)}) "
@@ -175,7 +191,7 @@ def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | N
 def documents(rows: Mapping[str, Sequence[int]]) -> str:
     """Return the query for ``(time in us or NULL, id, doc, file)`` of rows of sealed files, in any order."""
     return " UNION ALL ".join(
-        f"SELECT epoch_us({_TIME_COLUMN}), id, doc, filename "
+        f"SELECT epoch_us({TIME_COLUMN}), {ID_COLUMN}, doc, filename "
         f"FROM {FileGroup((file,), False, SourceColumns()).source()} "
         f"WHERE file_row_number IN ({', '.join(map(str, numbers))})"
         for file, numbers in rows.items()
@@ -207,7 +223,7 @@ def histogram(groups: Sequence[FileGroup], query: Query, field: str, seconds: in
     interval = Interval(seconds, ((None, offset),))
 
     def select(group: FileGroup) -> str:
-        return _counted(group, query, field, f"{interval_start(group, interval)} - {offset:d}", missing=True)
+        return _counted(group, query, field, f"{interval_start(interval)} - {offset:d}", missing=True)
 
     return (
         f"{_values(_all(groups, select))} SELECT bucket, v, sum(n)::BIGINT FROM single "
@@ -215,9 +231,9 @@ def histogram(groups: Sequence[FileGroup], query: Query, field: str, seconds: in
     )
 
 
-def interval_start(group: FileGroup, interval: Interval) -> str:
+def interval_start(interval: Interval) -> str:
     """Return the expression for when the interval of an event starts, in seconds since 1970 of local time."""
-    micros = f"epoch_us({group.time()})"
+    micros = f"epoch_us({TIME_COLUMN})"
     (_, first), *others = interval.offsets
     shift = f"{first * 1_000_000:d}"
     if others:
