@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestd.event.fields import FieldRef
-from ingestd.event.table import ABSENT, Rows, Table, is_absent
+from ingestd.event.table import ABSENT, Column, Rows, Table, is_absent
 from ingestd.plugins.filters._addresses import ParsedAddress, address_reader, first_address
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
 _PEER = "raddr=("
+_NOTHING: ParsedAddress = (None, False)
 _FIRST_CHARS = frozenset("<0123456789abcdefABCDEF:[ u")  # of sockets, addresses, and "unknown" (some proxies)
 
 
@@ -46,36 +47,45 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     sources, target = options.source, checked(options.target)
     known, read = address_reader()
 
-    def find(text: str) -> ParsedAddress:
-        if text[:1] != "<":
-            return first_address(text, read)
+    def of_socket(text: str) -> ParsedAddress:
         parts = text.rsplit("'", 2)
         if len(parts) < 3 or not parts[0].endswith(_PEER):
-            return None, False
+            return _NOTHING
         return known.get(parts[1]) or read(parts[1])
+
+    def addresses(texts: Column) -> list[ParsedAddress]:
+        return [
+            _NOTHING
+            if type(text) is not str or (first := text[:1]) not in _FIRST_CHARS
+            else of_socket(text)
+            if first == "<"
+            else first_address(text, read)
+            for text in texts
+        ]
 
     def client_address(table: Table, rows: Rows, received_ns: int) -> Rows:
         there = table.values(target)
         if not is_absent(there):
             rows = [row for row in rows if there[row] is ABSENT or there[row] is None]
-        found: dict[int, str] = {}
-        left = rows
+        found = [_NOTHING] * len(rows)
         for column in (column for ref in sources if not is_absent(column := table.values(ref))):
-            searched, left = left, []
-            for row in searched:
-                text = column[row]
-                if type(text) is str and text[:1] in _FIRST_CHARS:
-                    address, public = find(text)
-                    if public:
-                        found[row] = address  # type: ignore[assignment]  # it is one
-                        continue
-                    if address is not None and row not in found:
-                        found[row] = address
-                left.append(row)
+            texts = table.pick(column, rows)
+            if found.count(_NOTHING) == len(found):
+                found = addresses(texts)
+            else:
+                rest = [None if public else text for (_, public), text in zip(found, texts, strict=True)]
+                found = _better(found, addresses(rest))
+        passed = [row for row, (address, _) in zip(rows, found, strict=True) if address is not None]
         put = table.setter(target)
-        passed = [row for row in rows if row in found]
-        for row in passed:
-            put(row, found[row])
+        for row, address in zip(passed, [address for address, _ in found if address is not None], strict=True):
+            put(row, address)
         return passed
 
     return client_address
+
+
+def _better(first: list[ParsedAddress], second: list[ParsedAddress]) -> list[ParsedAddress]:
+    """Return the addresses of n events that have two each: the second only if it is public, or there is no first."""
+    if second.count(_NOTHING) == len(second):
+        return first
+    return [new if old[0] is None or new[1] else old for old, new in zip(first, second, strict=True)]
