@@ -50,9 +50,9 @@ class PipelineSink:
 
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         """Store whole frames of several streams, all or none."""
-        now, input_id = time.time_ns(), self._input_id
+        now, input_id, framed = time.time_ns(), self._input_id, self._framed
         chunks = [
-            _new_chunk((input_id, stream_id, fields, offset, now, lines, data))
+            _new_chunk((input_id, stream_id, fields, offset, now, lines if framed else 1, data))
             for data, (stream_id, fields), offset, lines in pieces
         ]
         return self._running.put(chunks, self.built)

@@ -243,7 +243,7 @@ class TcpConnection:
             return self._reject_pickles(data)
         data = self._turns.cut(data)
         start = time.thread_time()
-        self._store(data)
+        self._store(data, self._turns.line_ends)
         self._turns.took(time.thread_time() - start)
         return len(data)
 
@@ -263,9 +263,9 @@ class TcpConnection:
             self._wakeups.pause()
         return taken
 
-    def _store(self, data: bytes) -> None:
-        """Store and consume ``data``, which ends a line; pause if there is no room for all of it."""
-        stored = self._lines.store(data, self._offset)
+    def _store(self, data: bytes, line_ends: int = 0) -> None:
+        """Store and consume ``data``, see ``TcpLines.store``; pause if there is no room for all of it."""
+        stored = self._lines.store(data, self._offset, line_ends)
         if stored:
             self._mark.set(PartialLine.NONE)
         self._consume(stored)

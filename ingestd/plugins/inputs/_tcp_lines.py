@@ -50,14 +50,19 @@ class TcpLines:
         """Return whether the incomplete line, of which ``size`` more bytes wait, is too long."""
         return self.collected + size > self._max + 1  # + 1: a "\r" does not count
 
-    def store(self, data: bytes, offset: int) -> int:
-        """Store ``data``, at ``offset`` in the stream, which ends a line.
+    def store(self, data: bytes, offset: int, line_ends: int = 0) -> int:
+        """Store ``data``, at ``offset`` in the stream, which ends a line; ``line_ends``: if that is known, how many.
 
         Returns how many bytes are stored: fewer if there is no room for more.
         """
         if self.collected + len(data) > self._max:
             return self._store_one_by_one(data, offset)
-        if not self._sink.put(bytes(self._start) + data, self.stream, offset - self.collected):
+        lines, start = bytes(self._start) + data, offset - self.collected
+        if line_ends:  # else they are counted, which takes as long as storing them
+            stored = self._sink.put_all([(lines, self.stream, start, line_ends)])
+        else:
+            stored = self._sink.put(lines, self.stream, start)
+        if not stored:
             return 0
         self._end_line()
         return len(data)

@@ -102,13 +102,15 @@ class Turns:
         self._lines, self._taken = _FIRST_LINES, 0
         self.bytes = max_bytes
         """How many bytes to peek at for the next turn."""
+        self.line_ends = 0
+        """How many line ends the lines of this turn have; 0: that is not known."""
 
     def cut(self, data: bytes) -> bytes:
         """Return the lines of ``data``, which ends a line, that are taken in this turn."""
-        self._taken = count_line_ends(data)
+        self._taken = self.line_ends = count_line_ends(data)
         if self._taken > self._lines:
             end = data.rfind(b"\n", 0, len(data) * self._lines // self._taken) + 1 or data.find(b"\n") + 1
-            self._taken = self._lines  # or about as many
+            self._taken, self.line_ends = self._lines, 0  # or about as many
             self.bytes = min(2 * end, self._max_bytes)  # peeking at more would be wasted
             return data[:end]
         self.take_all()
