@@ -46,6 +46,9 @@ def field_of(capture: Capture, parent: FieldRef | None) -> FieldRef:
     return target(ref if parent is None else f"{parent}{ref}")
 
 
+_NO_TEXT = (None, ABSENT)
+
+
 class Captures:
     """Sets the fields that a pattern names."""
 
@@ -71,7 +74,13 @@ class Captures:
         return passed
 
     def _store(self, table: Table, rows: Rows, matches: Sequence[Match]) -> None:
-        groups = [*zip(*[match.groups() for match in matches], strict=True)]
+        texts: list[tuple[Any, ...]] = [match.groups() for match in matches]
+        if len(table) // 2 < len(rows) < len(table):  # it costs less to set all rows, the others to what they have
+            held = [(ABSENT if self._keep_empty else None,) * len(texts[0])] * len(table)
+            for row, text in zip(rows, texts, strict=True):
+                held[row] = text
+            rows, texts = table.rows, held
+        groups = [*zip(*texts, strict=True)]
         for capture_target in self._targets:
             values = self._values(groups[capture_target.group - 1], capture_target.convert)
             if capture_target.name is not None:
@@ -82,10 +91,10 @@ class Captures:
                 if value is not ABSENT:
                     put(row, value)
 
-    def _values(self, texts: Sequence[str | None], convert: Convert | None) -> Column:
+    def _values(self, texts: Column, convert: Convert | None) -> Column:
         """Return the values of captures; ``ABSENT`` sets nothing."""
         if self._keep_empty:
-            return texts if convert is None else [None if text is None else convert(text) for text in texts]
+            return texts if convert is None else [text if text in _NO_TEXT else convert(text) for text in texts]
         if convert is None:
             return texts if all(texts) else [text or ABSENT for text in texts]
         return [ABSENT if text is None else convert(text) for text in texts]
