@@ -15,8 +15,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# The tests start Python hundreds of times: compiled files are kept, whatever the environment says.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
+# The tests start Python hundreds of times, and an installed ingestd is compiled: compiled files are kept, whatever the
+# environment says.
+PYTHON_COMPILED = PYTHONDONTWRITEBYTECODE= $(BIN)/python
+PYTEST = $(PYTHON_COMPILED) -m pytest
 ESLINT = tools/eslint
 ARGS ?=
 
@@ -64,10 +66,10 @@ dist: $(VENV)/installed-dev
 	$(BIN)/python -m twine check --strict dist/*
 
 bench: $(VENV)/installed-dev
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(PYTHON_COMPILED) -m tests.bench $(ARGS)
 
 bench-store: $(VENV)/installed-dev
-	@$(BIN)/python -m tests.bench.store $(ARGS)
+	@$(PYTHON_COMPILED) -m tests.bench.store $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

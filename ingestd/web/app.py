@@ -133,7 +133,7 @@ def _add_dashboard(
 
 def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDef]:
     files = load_files()
-    index = files.get(INDEX) or StaticFile(_LINKS, None, "text/html; charset=utf-8", '"links"')
+    index = files.get(INDEX) or StaticFile(_LINKS, "text/html; charset=utf-8", '"links"')
 
     async def page(request: web.Request) -> web.Response:
         on_open()

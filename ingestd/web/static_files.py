@@ -1,10 +1,11 @@
-"""Static files of the dashboard, read once: each with its content type, its ETag, and compressed."""
+"""Static files of the dashboard, read once: each with its content type, its ETag and, once asked for, compressed."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -27,14 +28,19 @@ INDEX = "index.html"
 _MIN_COMPRESSED_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StaticFile:
-    """One file. ``compressed`` with gzip, None if that does not make it smaller; ``etag`` changes with the content."""
+    """One file; ``etag`` changes with the content."""
 
     body: bytes
-    compressed: bytes | None
     content_type: str
     etag: str
+
+    @cached_property
+    def compressed(self) -> bytes | None:
+        """The file compressed with gzip, None if that does not make it smaller."""
+        compressed = gzip.compress(self.body, 9, mtime=0) if len(self.body) >= _MIN_COMPRESSED_BYTES else self.body
+        return compressed if len(compressed) < len(self.body) else None
 
     def response(self, request: web.Request) -> web.Response:
         """Return the file, or 304 if the browser has it (RFC 9110, 13.1.2)."""
@@ -48,7 +54,7 @@ class StaticFile:
         known = request.headers.get("If-None-Match", "")
         if self.etag in {tag.strip().removeprefix("W/") for tag in known.split(",")}:
             return web.Response(status=304, headers=headers)
-        if self.compressed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if "gzip" in request.headers.get("Accept-Encoding", "") and self.compressed is not None:
             return web.Response(body=self.compressed, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(body=self.body, headers=headers)
 
@@ -71,6 +77,5 @@ def _files(folder: Traversable, prefix: str = "") -> list[tuple[str, StaticFile]
 
 
 def _file(body: bytes, content_type: str) -> StaticFile:
-    compressed = gzip.compress(body, 9, mtime=0) if len(body) >= _MIN_COMPRESSED_BYTES else body
     etag = '"' + hashlib.blake2b(body, digest_size=9).hexdigest() + '"'
-    return StaticFile(body, compressed if len(compressed) < len(body) else None, content_type, etag)
+    return StaticFile(body, content_type, etag)

@@ -12,7 +12,6 @@ import heapq
 import itertools
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -140,6 +139,8 @@ def memory_file(data: bytes) -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("ingestd")
     else:
+        import tempfile  # noqa: PLC0415 -- takes long to import
+
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     try:
