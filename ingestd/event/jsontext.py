@@ -109,24 +109,30 @@ def _readable_char(char: str) -> str:
 _TEXT = rb'"(?:[^"\\]++|\\.)*+"'
 _VALUE = rb'(?:%b|[^\s,\[\]{}"]++|\[(?:[^\[\]{}"]++|%b)*+\]|\{(?:[^\[\]{}"]++|%b)*+\})' % (_TEXT, _TEXT, _TEXT)
 _BLANKS = rb"[ \t\r]*+"
+_escaped_ascii = re.compile(rb"\\(?:u00[2-7]|/)").search
 
 
 def without_member(records: Sequence[bytes], name: str) -> list[bytes | None]:
     """Return the texts of objects without the member ``name``; None where it cannot be cut out, or nothing is left.
 
-    It cannot if it is an array or object that contains others, or if its name may stand in the text more than once.
+    It cannot if it is an array or object that contains others, or if its name may stand in the text more than once, or
+    with escapes.
 
     Args:
-        records: Each a valid object in one line, without its last brace, that has the member, its name without escapes.
+        records: Each a valid object in one line, without its last brace, that has the member.
         name: Plain ASCII.
     """
     text = b"\n".join(records)  # all at once takes half of the time
-    if text.count(b'"%b"' % name.encode()) == len(records):
+    if text.count(b'"%b"' % name.encode()) == len(records) and not _may_escape_names(text):
         cut, count = _member(name).subn(b"", text)
         if count == len(records):
             texts = [record.rstrip(b", \t\r") for record in cut.split(b"\n")]  # the comma before the last member
             return [None if record == b"{" else record for record in texts] if b"{" in texts else [*texts]
     return [None] if len(records) == 1 else [without_member([record], name)[0] for record in records]
+
+
+def _may_escape_names(text: bytes) -> bool:
+    return (b"\\u00" in text or b"\\/" in text) and _escaped_ascii(text) is not None
 
 
 @lru_cache(1024)

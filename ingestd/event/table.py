@@ -237,10 +237,9 @@ class Table:
 
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
         """Take over the fields ``names`` of events that ``take`` returned, and all fields of whole ones."""
-        self._names_in_wholes = None
         if self._is_all(rows) and not self._any_text:
             self.events = [*events]
-            self._columns, self._decoded = {}, {}
+            self._columns, self._decoded, self._names_in_wholes = {}, {}, None
             self._owned.clear()
             return
         for name in names:
@@ -251,6 +250,7 @@ class Table:
                 self.events[row] = event
             for name in self._columns.keys() - names if wholes else ():
                 self.replace(name, [*wholes], [event.get(name, ABSENT) for event in wholes.values()])
+            self._names_in_wholes = None  # ``replace`` may have collected those of the events before
 
     def lacks(self, name: str, rows: Rows) -> bool:
         """Return whether one of ``rows`` lacks a field."""

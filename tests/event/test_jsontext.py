@@ -139,6 +139,11 @@ CUT: list[tuple[str, bytes, bytes | None]] = [  # id, object without its last br
     ("twice", b'{"a":1,"a":2,"b":3', None),
     ("also_inside", b'{"a":1,"b":{"a":2}', None),
     ("nothing_else", b'{"a":1', None),
+    ("escaped", rb'{"\u0061":1,"b":2', None),
+    ("escaped_and_not", rb'{"\u0061":1,"a":2', None),
+    ("escaped_and_like_the_end_of_a_name", rb'{"\u0061":1,"b\"a":2', None),
+    ("first_of_two_inside", b'{"a":1,"b":{"a":2,"c":3}', None),
+    ("other_escapes", rb'{"a":"\u00e9\u001b","b":"\n"', rb'{"b":"\n"'),
 ]
 
 

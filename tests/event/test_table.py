@@ -82,6 +82,13 @@ def test_whole_events_are_given_back_with_all_their_fields() -> None:
     assert table.documents([1]) == [b'{"a":5,"more":2,"b":"y"}']
 
 
+def test_new_fields_of_some_whole_events() -> None:
+    table = Table.of_events([{"a": 1}, {"a": 2}], [0, 1])
+    [event] = table.take([1], ("a",))
+    table.put_back([1], [event | {"new": 3}], ("a",))
+    assert table.column("new") == [ABSENT, 3]
+
+
 def test_fields_never_decoded_that_nest_too_deeply() -> None:
     """A record that cannot be written anew keeps its text, as ``message`` if it says nothing without being read."""
     deep = b'"deep":' + b"[" * 900 + b"]" * 900

@@ -28,7 +28,7 @@ from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import Records, complete, receive_time
 
-_DAY = len("2026-11-22")
+_DAY, _MILLISECONDS = len("2026-11-22"), len("2026-11-22T10:00:00.000Z")
 _MAX_DAYS = 10_000
 """How many days to cache as valid: 1 MB."""
 
@@ -201,7 +201,8 @@ class JsonDecoder:
             if len(self._days) > _MAX_DAYS:
                 self._days.clear()
             self._days.update(day for day in days if is_canonical(f"{day}T00:00:00.000Z"))
-        return days <= self._days and _all_milliseconds("".join(stamps)) is not None
+        text = "".join(stamps)
+        return days <= self._days and len(text) == _MILLISECONDS * len(stamps) and _all_milliseconds(text) is not None
 
     def _line_by_line(self, chunk: Chunk) -> Table:
         records = Records()

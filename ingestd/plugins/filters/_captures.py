@@ -102,10 +102,10 @@ class Captures:
 
 def _add(table: Table, rows: Rows, values: Column, name: str, *, overwrite: bool) -> None:
     """Add values to a top-level field, or replace its values."""
-    column = table.column(name)
-    if not is_absent(column):
+    held = table.pick(table.column(name), rows)
+    if not is_absent(held):
         combined = _overwritten if overwrite else _combined
-        pairs = zip(table.pick(column, rows), values, strict=True)
+        pairs = zip(held, values, strict=True)
         values = [value if old is ABSENT else old if value is ABSENT else combined(old, value) for old, value in pairs]
     table.replace(name, rows, values)
 

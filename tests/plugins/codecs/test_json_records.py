@@ -123,6 +123,7 @@ RAW = [  # id, line, whether it stays raw
     ("no_fraction", b'{"@timestamp":"2026-11-22T10:00:00Z","@version":"1"}', False),
     ("offset", b'{"@timestamp":"2026-11-22T10:00:00.000+09:00","@version":"1"}', False),
     ("no_such_day", b'{"@timestamp":"2026-02-30T10:00:00.000Z","@version":"1"}', False),
+    ("twice", b'{"@timestamp":"2026-11-22T10:00:00.000Z2026-11-22T10:00:00.000Z","@version":"1"}', False),
     ("no_such_hour", b'{"@timestamp":"2026-11-22T25:00:00.000Z","@version":"1"}', False),
     ("metadata", b"{" + STAMP + b',"@metadata":{}}', False),
     ("metadata_is_null", b"{" + STAMP + b',"@metadata":null}', False),
