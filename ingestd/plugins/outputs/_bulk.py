@@ -20,6 +20,7 @@ from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
 from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, parse_response
+from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 
@@ -51,8 +52,8 @@ class _Attempt:
     def __len__(self) -> int:
         return sum(map(len, self.payloads))
 
-    def body(self) -> bytes:
-        return b"".join([payload.body for payload in self.payloads])
+    def body(self) -> BodyParts:
+        return BodyParts([payload.body for payload in self.payloads])
 
     def locate(self, positions: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Return for each position in the request the number of its payload, and the position in that."""
@@ -216,7 +217,7 @@ class BulkSender:
             return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
         seconds = asyncio.get_running_loop().time() - begin
         metrics.BULK_SECONDS.observe(seconds, self._name)
-        metrics.BULK_BYTES.observe(len(body), self._name)
+        metrics.BULK_BYTES.observe(body.size, self._name)
         result = parse_response(answer.status, answer.body, len(attempt))
         self._note_refusal(result)
         if result.verdict is Verdict.RETRY or result.retry:

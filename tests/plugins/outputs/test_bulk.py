@@ -34,7 +34,7 @@ def attempt(parts: list[list[tuple[bytes, bytes]]]) -> _Attempt:
 def test_a_line_for_each_action_and_document_of_all_payloads(parts: list[list[tuple[bytes, bytes]]]) -> None:
     found = attempt(parts)
     items = list(itertools.chain(*parts))
-    assert (found.body(), len(found)) == (body(items), len(items))
+    assert (b"".join(found.body()), len(found)) == (body(items), len(items))
 
 
 @given(st.data(), st.lists(rows, min_size=1, max_size=4).filter(any))
@@ -43,7 +43,7 @@ def test_pick(data: st.DataObject, parts: list[list[tuple[bytes, bytes]]]) -> No
     ids = [event_id for payload in whole.payloads for event_id in payload.ids]
     positions = data.draw(st.lists(st.integers(0, len(items) - 1), unique=True).map(sorted))
     picked = whole.pick(positions)
-    assert picked.body() == body([items[position] for position in positions])
+    assert b"".join(picked.body()) == body([items[position] for position in positions])
     assert [event_id for payload in picked.payloads for event_id in payload.ids] == [ids[n] for n in positions]
     for payload, tally in zip(picked.payloads, picked.tallies, strict=True):
         assert tally is whole.tallies[int(payload.ids[0].partition("-")[0])]
@@ -53,8 +53,8 @@ def test_pick(data: st.DataObject, parts: list[list[tuple[bytes, bytes]]]) -> No
 def test_other_documents_under_the_same_ids(items: list[tuple[bytes, bytes]]) -> None:
     whole = attempt([items, items])
     changed = whole.with_documents([b"%d" % n for n in range(2 * len(items))])
-    assert changed.body() == body([(action, b"%d" % n) for n, (action, _) in enumerate([*items, *items])])
-    assert whole.body() == body([*items, *items])
+    assert b"".join(changed.body()) == body([(action, b"%d" % n) for n, (action, _) in enumerate([*items, *items])])
+    assert b"".join(whole.body()) == body([*items, *items])
     assert [payload.documents for payload in whole.payloads] == [[document for _, document in items]] * 2
 
 

@@ -13,6 +13,7 @@ from ingestd.plugins.outputs._bulk import BulkSender
 from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import Retry
+from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.client import BulkAnswer
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 from ingestd.stores.local.files.layout import store_root
@@ -30,11 +31,11 @@ class Server:
     def __init__(self, statuses: dict[str, int], no_answers: int = 0, max_documents: int = 100) -> None:
         self.statuses, self.no_answers, self.max_documents = statuses, no_answers, max_documents
 
-    async def bulk(self, body: bytes, *, pipeline: str | None = None, document_type: str = "") -> BulkAnswer:
+    async def bulk(self, body: BodyParts, *, pipeline: str | None = None, document_type: str = "") -> BulkAnswer:
         if self.no_answers:
             self.no_answers -= 1
             raise ElasticUnavailable("no answer", "timeout")
-        ids = [line.split(b'"')[-2].decode() for line in body.splitlines()[::2]]
+        ids = [line.split(b'"')[-2].decode() for line in b"".join(body).splitlines()[::2]]
         if len(ids) > self.max_documents:
             return BulkAnswer(413, b"")
         found = [self.statuses.get(one, 201) for one in ids]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 
 from ingestd.protocols import bulk
+from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, parse_body, response_error
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server, flavour_of, parse_version
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ingestd.stores.elastic.connection.transport import Transport
 
-GZIP = 16 + zlib.MAX_WBITS  # makes zlib write a gzip header
 THREAD_BYTES = 1 << 16  # below this, compressing is faster than waking a thread
 
 
@@ -104,7 +103,9 @@ class ElasticClient:
     def _transport(self) -> Transport:
         return cast("Transport", self.api.transport)
 
-    async def bulk(self, body: bytes, *, pipeline: str | None = None, document_type: str = "") -> BulkAnswer:
+    async def bulk(
+        self, body: bytes | BodyParts, *, pipeline: str | None = None, document_type: str = ""
+    ) -> BulkAnswer:
         """Send a ``_bulk`` body, compressed if the options say so, and return the short response unparsed.
 
         Args:
@@ -118,7 +119,7 @@ class ElasticClient:
         headers = {"content-type": "application/x-ndjson"}
         if self._gzip_level:
             headers["content-encoding"] = "gzip"
-            body = await _compressed(body, self._gzip_level)
+            body = await _compressed(BodyParts([body]) if isinstance(body, bytes) else body, self._gzip_level)
         params = {"filter_path": bulk.FILTER_PATH} | ({"pipeline": pipeline} if pipeline else {})
         # POST, not the client's PUT: aiohttp sends an idempotent method twice when a kept connection breaks.
         target = _target(_typed(self._bulk_path, document_type) if document_type else self._bulk_path, params)
@@ -203,10 +204,8 @@ def _target(path: str, params: Mapping[str, str | bool] | None) -> str:
     return f"{path}?{urlencode(texts, safe='*,:', quote_via=quote)}"
 
 
-async def _compressed(body: bytes, level: int) -> bytes:
-    if len(body) < THREAD_BYTES:
-        return zlib.compress(body, level, GZIP)
-    return await asyncio.to_thread(zlib.compress, body, level, GZIP)
+async def _compressed(body: BodyParts, level: int) -> BodyParts:
+    return body.compressed(level) if body.size < THREAD_BYTES else await asyncio.to_thread(body.compressed, level)
 
 
 async def _node_version(api: AsyncElasticsearch) -> str | None:

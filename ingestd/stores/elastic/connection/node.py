@@ -26,6 +26,7 @@ from elastic_transport import (
 from elastic_transport import ConnectionError as NodeError
 from elastic_transport.client_utils import DEFAULT, DefaultType
 
+from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 
 CONNECT_TIMEOUT_S = 10.0  # an unreachable node must not delay a batch for the whole timeout of a request
@@ -39,18 +40,22 @@ class NodeResponse(NamedTuple):
 
 
 class _Body(aiohttp.BytesPayload):
-    """The body of a request, written in one piece: the transport keeps what the kernel does not take, without a copy.
+    """The body of a request, written in its parts: the transport keeps what the kernel does not take, without a copy.
 
     aiohttp itself warns of large ones, and cuts those of files into pieces of 64 KB, a copy and a system call each.
     """
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: BodyParts) -> None:
         super(aiohttp.BytesPayload, self).__init__(body)
-        self._size = len(body)
+        self._parts, self._size = body, body.size
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        writer.send_headers()  # else they are joined with the body
-        await super().write_with_length(writer, content_length)
+        writer.send_headers()  # else they are joined with the first part
+        await self.write(writer)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:  # called by aiohttp before 3.12
+        for part in self._parts:
+            await writer.write(part)
 
 
 class AiohttpNode(BaseAsyncNode):
@@ -66,7 +71,7 @@ class AiohttpNode(BaseAsyncNode):
         self,
         method: str,
         target: str,
-        body: bytes | None = None,
+        body: bytes | BodyParts | None = None,
         headers: HttpHeaders | None = None,
         request_timeout: float | DefaultType | None = DEFAULT,
     ) -> NodeResponse:
@@ -83,7 +88,7 @@ class AiohttpNode(BaseAsyncNode):
             async with session.request(
                 method,
                 self.base_url + target,
-                data=_Body(body) if body else None,
+                data=_Body(body if isinstance(body, BodyParts) else BodyParts([body])) if body else None,
                 headers={**self.headers, **(headers or {})},
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT_S),
                 proxy=self.proxy,

@@ -32,6 +32,7 @@ from elastic_transport import (
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
+from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable, parse_body, response_error
 from ingestd.stores.elastic.connection.node import AiohttpNode
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -43,13 +44,13 @@ _VENDOR_TYPE = re.compile(r"application/vnd\.elasticsearch\+([\w-]+);\s*compatib
 
 
 class RawSerializer(Serializer):
-    """Dumps what is not bytes yet; passes responses through, as most of them need no parsing."""
+    """Dumps what is no body yet; passes responses through, as most of them need no parsing."""
 
     mimetype = JSON
 
     def dumps(self, data: Any) -> bytes:
-        """Return ``data`` as it is if it is bytes, else as JSON."""
-        return data if isinstance(data, bytes) else orjson.dumps(data)
+        """Return ``data`` as it is if it is bytes or `BodyParts`, else as JSON."""
+        return cast("bytes", data) if isinstance(data, bytes | BodyParts) else orjson.dumps(data)
 
     def loads(self, data: bytes) -> bytes:
         """Return ``data``."""
@@ -105,7 +106,8 @@ class Transport(AsyncTransport):
             method: ``GET``, ``PUT`` ...
             target: Path and query.
             headers: The ``content-type`` is needed if there is a ``body``.
-            options: Those of `AsyncTransport.perform_request`. A ``body`` that is not bytes is dumped as JSON.
+            options: Those of `AsyncTransport.perform_request`. A ``body`` that is neither bytes nor
+                `BodyParts` is dumped as JSON.
 
         Raises:
             ElasticUnavailable: No answer.
