@@ -41,8 +41,8 @@ _SHORTEST_REST_SECONDS = 0.0005
 _REST_BYTES = 32 << 10
 """How much one connection may send during a rest, so that no client waits because the kernel's buffer is full."""
 
-_MAX_LINES = 256
-"""Most lines that are stored together: about as many as a connection takes in a turn, see ``_tcp_peek.Turns``."""
+_MAX_LINES = 512
+"""Most lines that are stored together: about as many as a chunk has."""
 
 
 class Reader(Protocol):

@@ -78,8 +78,8 @@ def sockets() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
     ("data", "joins_streams", "taken"),
     [
         (LINE, True, True),
-        (LINE * 128, True, True),
-        (LINE * 129, True, False),
+        (LINE * 256, True, True),
+        (LINE * 257, True, False),
         (LINE, False, False),
         (b"x" * 600 + b"\n", True, False),
         (b"GET / HTTP/1.1\n", True, False),
@@ -112,9 +112,9 @@ def test_together_up_to_a_number_of_lines() -> None:
     sink = Sink()
     gathering = Gathering(sink, 1 << 20)
     for _ in range(5):
-        gathering.add(LINE * 100, STREAM, 0, Stored())
+        gathering.add(LINE * 200, STREAM, 0, Stored())
     gathering.flush()
-    assert [sum(map(len, pieces)) // len(LINE) for pieces in sink.puts] == [200, 200, 100]
+    assert [sum(map(len, pieces)) // len(LINE) for pieces in sink.puts] == [400, 400, 200]
 
 
 class Reader:
