@@ -80,6 +80,7 @@ class Supervisor:
             new_id,
             choose_worker=lambda: self._workers.least_loaded(self._plan.workers),
             on_accept=lambda connection: self._workers.hand_over(connection),  # noqa: PLW0108 -- not there yet
+            is_behind=lambda: self._workers.all_behind,
         )
         self._children = Children(
             self._selector, self._main_of, self._on_message, self._on_ready, self._on_exit, self._acceptor.close

@@ -41,6 +41,9 @@ _ACCEPTS = 64
 _PAUSE = 1.0
 """How long nothing is accepted when the system has no room for another connection."""
 
+_SHORT_PAUSE = 0.02
+"""How long nothing is accepted when the workers are behind, in a storm of connections: the clients wait."""
+
 _LIMIT_HELP = "raise the limit of open files (LimitNOFILE= in the systemd unit, ulimit -n), or set max_connections"
 
 _Key = tuple[str, str]  # pipeline and input
@@ -55,6 +58,7 @@ class Acceptor:
         new_id: Makes ids of connections.
         choose_worker: Says which worker reads a new connection.
         on_accept: Called with each new connection.
+        is_behind: Returns whether the workers have enough to do with the connections that they were given.
     """
 
     def __init__(
@@ -64,9 +68,11 @@ class Acceptor:
         new_id: Callable[[], str],
         choose_worker: Callable[[], int],
         on_accept: Callable[[Connection], None],
+        is_behind: Callable[[], bool],
     ) -> None:
         self._selector, self._notifier = selector, notifier
         self._new_id, self._choose_worker, self._on_accept = new_id, choose_worker, on_accept
+        self._is_behind = is_behind
         self._listening_sockets: dict[_Key, socket.socket] = {}
         self._listeners: dict[_Key, Listener] = {}
         self.connections: dict[str, Connection] = {}
@@ -74,7 +80,7 @@ class Acceptor:
         """Connections of each worker."""
         self._connection_counts: Counter[_Key] = Counter()  # of each input, for ``max_connections``
         self._room, self._last_room = 1 << 30, 1 << 30
-        self._resume_at: float | None = None  # when listeners that wait for the system are watched again
+        self._resume_at: float | None = None  # when listeners that pause are watched again
         self._names = ShortNames()
         self._manifest = Manifest(notifier)
         self._long_names: dict[str, Connection] = {}  # connections that an earlier version has stored
@@ -204,16 +210,22 @@ class Acceptor:
             if self._is_full(listener):
                 self._unwatch(listening)  # the rest wait in the kernel's queue
                 return
+            if self._is_behind():
+                self._pause(listening, _SHORT_PAUSE)
+                return
             try:
                 sock, address = listening.accept()
             except (BlockingIOError, ConnectionError):
                 return
             except OSError as error:  # the system is out of descriptors or memory: keep serving the others
                 log.warning("a connection could not be accepted", input=listener.input, error=error.strerror)
-                self._unwatch(listening)
-                self._resume_at = time.monotonic() + _PAUSE
+                self._pause(listening, _PAUSE)
                 return
             self._take_over(sock, address, key)
+
+    def _pause(self, listening: socket.socket, seconds: float) -> None:
+        self._unwatch(listening)
+        self._resume_at = time.monotonic() + seconds
 
     def _is_full(self, listener: Listener) -> bool:
         """Return whether no more connections of a listener may be accepted now; that is logged."""

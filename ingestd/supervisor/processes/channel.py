@@ -22,6 +22,9 @@ _LENGTH = struct.Struct("!I")
 _READ_BYTES = 1 << 16
 _MAX_FDS = 64
 
+_MAX_READS = 32
+"""Reads in a row before the process gets to its other work: each returns one message, if it has a descriptor."""
+
 
 class ChannelClosedError(Exception):
     """The other side has gone."""
@@ -54,6 +57,11 @@ class Channel:
         return bool(self._outbox)
 
     @property
+    def queued(self) -> int:
+        """How many messages are yet to be sent."""
+        return len(self._outbox)
+
+    @property
     def stalled(self) -> bool:
         """Whether ``flush`` can go on only once other descriptors that are on their way have arrived."""
         return self._stalled
@@ -82,15 +90,16 @@ class Channel:
             self._stalled = True
 
     def receive(self) -> list[tuple[Message, int | None]]:
-        """Return the messages that have arrived, each with its descriptor, if it has one.
+        """Return messages that have arrived, each with its descriptor, if it has one.
 
-        A descriptor may be missing: this process has as many as it may have open. The sender does not learn of that.
+        If there are many, the next call returns the others; the channel stays readable. A descriptor may be missing:
+        this process has as many as it may have open. The sender does not learn of that.
 
         Raises:
             ChannelClosedError: The other side has gone, and everything it sent was returned before.
         """
         closed = False
-        while True:
+        for _ in range(_MAX_READS):
             try:
                 data, fds, flags, _ = socket.recv_fds(self._sock, _READ_BYTES, _MAX_FDS)
             except BlockingIOError:

@@ -12,6 +12,9 @@ from ingestd.supervisor.processes.children import Child, Children
 _MISSED_PAUSE = 1.0
 """How long to wait before a connection that did not arrive is sent again."""
 
+_MOST_QUEUED = 64
+"""How many connections may wait in this process to be sent to a worker, besides those in the channel."""
+
 
 class Workers:
     """Names worker processes by their numbers, and hands connections to them.
@@ -62,6 +65,12 @@ class Workers:
     def all_reading(self) -> bool:
         """Whether every worker is ready and not about to end."""
         return len(self.reading()) == len(self._numbers)
+
+    @property
+    def all_behind(self) -> bool:
+        """Whether every worker that reads has yet to take many messages: no more connections should be accepted."""
+        queued = [child.channel.queued for child in self.reading()]
+        return min(queued, default=0) >= _MOST_QUEUED
 
     def least_loaded(self, count: int) -> int:
         """Return which of the first ``count`` workers has the fewest connections."""

@@ -23,12 +23,19 @@ class Accepting:
         self.accepted: list[str] = []
         self.faulty = ""
         self._number = 0
-        self.acceptor = Acceptor(self.selector, Notifier({}), self._new_id, lambda: 0, self._on_accept)
+        self.most = 1 << 30  # how many connections the workers can take
+        self.acceptor = Acceptor(
+            self.selector, Notifier({}), self._new_id, lambda: 0, self._on_accept, lambda: self.behind
+        )
         self.acceptor.listen([LISTENER])
         [key] = self.selector.get_map().values()
         assert isinstance(key.fileobj, socket.socket)
         self.address = key.fileobj.getsockname()
         self.callback = key.data
+
+    @property
+    def behind(self) -> bool:
+        return len(self.accepted) >= self.most
 
     def _new_id(self) -> str:
         self._number += 1
@@ -59,6 +66,25 @@ def test_connection_that_cannot_be_set_up_is_closed(accepting: Accepting, caplog
     assert accepting.acceptor.loads[0] == 2
     assert clients[1].recv(1) == b""
     assert caplog.messages == ["a connection is closed: it cannot be set up"]
+    for client in clients:
+        client.close()
+
+
+def test_clients_wait_while_the_workers_are_behind(accepting: Accepting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestd.supervisor.connections.acceptor._SHORT_PAUSE", 0.0)
+    accepting.most = 2
+    clients = [accepting.connect() for _ in range(3)]
+    accepting.callback()
+    accepting.acceptor.forget("c1")
+    assert accepting.accepted == ["c1", "c2"]
+    assert accepting.acceptor.next_deadline() is not None
+    assert len(accepting.selector.get_map()) == 0
+    accepting.most = 10
+    accepting.acceptor.tick()
+    [key] = accepting.selector.get_map().values()
+    key.data()
+    assert accepting.accepted == ["c1", "c2", "c3"]
+    assert accepting.acceptor.next_deadline() is None
     for client in clients:
         client.close()
 

@@ -44,7 +44,7 @@ class Parent:
     def __init__(self) -> None:
         self.main: ChildMain = worker
         self.selector = selectors.DefaultSelector()
-        acceptor = Acceptor(self.selector, Notifier({}), lambda: "", lambda: 0, lambda connection: None)
+        acceptor = Acceptor(self.selector, Notifier({}), lambda: "", lambda: 0, lambda connection: None, lambda: False)
         self.children = Children(
             self.selector, lambda name: self.main, self._on_message, self._on_ready, self._on_exit, lambda: None
         )
