@@ -65,8 +65,16 @@ FIRST = (
 which have started by then, and the rest."""
 
 END_TO_END = "tests/e2e/"
-LONG = ("tests/stores/", "tests/lifecycle/")
-"""Of the tests that are not end to end, those that come first."""
+LONG = (
+    "tests/stores/",
+    "tests/web/processes/",
+    "tests/lifecycle/",
+    "tests/cli/test_damaged_folder.py",
+    "tests/cli/common/",
+    "tests/pipeline/",
+    "tests/supervisor/processes/",
+)
+"""Of the tests that are not end to end, those that come first: the small files after them end at the same time."""
 
 _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 
@@ -103,10 +111,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes ``-n auto`` is: the end-to-end tests leave one in four of their processors idle."""
-    cores = len(os.sched_getaffinity(0))
-    left_out = [Path(folder).resolve() for folder in config.option.ignore or ()]
-    return cores if (config.rootpath / END_TO_END) in left_out else cores + 1
+    """Return how many processes ``-n auto`` is: tests that wait for something leave a part of their processors idle."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -70,15 +70,20 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names if module == "ingestd")
 
 
-def parse(path: Path) -> tuple[str, ast.AST]:
-    """Return the package that a file belongs to, and its syntax tree."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py"), ast.parse(path.read_text("utf-8"))
+def package_with(path: Path) -> str:
+    """Return the package that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def parse(path: Path) -> ast.AST:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_layers(path: Path) -> None:
-    package, tree = parse(path)
-    used = {package_of(module) for module in imports(tree) if module.startswith("ingestd.")}
+    package = package_with(path)
+    used = {package_of(module) for module in imports(parse(path)) if module.startswith("ingestd.")}
     if package == "__init__":
         assert not used, "the package itself stays empty: everything imports it"
         return
@@ -88,10 +93,10 @@ def test_layers(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if parse(path)[0] in PURE], ids=lambda path: str(path.relative_to(ROOT))
+    "path", [path for path in FILES if package_with(path) in PURE], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_pure(path: Path) -> None:
-    _, tree = parse(path)
+    tree = parse(path)
     assert not IMPURE_MODULES & set(imports(tree))
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     methods = {function.attr for function in calls if isinstance(function, ast.Attribute)}

@@ -9,7 +9,8 @@ from urllib.parse import quote_plus
 
 _TOWNS = ["서울", "부산", "대구", "인천", "광주", "대전", "울산", "세종", "수원", "강남"]
 _WHAT = ["맛집", "카페", "여행", "날씨", "호텔", "병원", "학원", "축제", "지도", "django"]
-WORDS = {quote_plus(word): word for n in range(200) for word in (f"{t} {w} {n}%" for t in _TOWNS for w in _WHAT)}
+_QUOTED = {f"{quote_plus(town)}+{quote_plus(what)}": f"{town} {what}" for town in _TOWNS for what in _WHAT}
+WORDS = {f"{quoted}+{n}%25": f"{text} {n}%" for n in range(200) for quoted, text in _QUOTED.items()}
 """20,000 search words, as they stand in a query and decoded."""
 ESCAPED_WORDS = list(WORDS)
 SEARCH_SHARE = 0.4

@@ -70,7 +70,7 @@ def make_old(path: Path) -> None:
     os.utime(path, (time.time() - 3600,) * 2)
 
 
-LINES = b"".join(b"line %d\n" % number for number in range(300_000))
+LINES = b"".join(map(b"line %d\n".__mod__, range(300_000)))
 
 
 async def test_lines_and_their_offsets(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Sequence
 
 import duckdb
@@ -12,7 +13,11 @@ from ingestd.stores.query import FREE_FIELDS, Condition, Gap, Text, Word
 from ingestd.stores.words import holds, words
 from tests.random_cases import random_cases
 
-CONNECTION = duckdb.connect(config={"threads": 1})
+
+@functools.cache
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
+
 
 SIGNS = st.sampled_from([*"aB1٣서울맛ع가東京のカメé", *" .,:;'’_-/?=&%\t\n\"\\·", "\u0301", "\u200d", "\u200b", "😀"])
 
@@ -21,7 +26,7 @@ def found_in(texts: Sequence[str], pattern: str) -> list[bool]:
     """Return whether each of several texts matches a pattern, which takes longest to compile."""
     rows = ", ".join(f"({number}, {literal(text)})" for number, text in enumerate(texts))
     sql = f"SELECT regexp_matches(lower(t), {literal(pattern)}) FROM (VALUES {rows}) AS v(n, t) ORDER BY n"
-    return [bool(row[0]) for row in CONNECTION.execute(sql).fetchall()]
+    return [bool(row[0]) for row in connection().execute(sql).fetchall()]
 
 
 def found(text: str, pattern: str) -> bool:
