@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -18,13 +19,15 @@ from ingestd.cli.common.options import Value, csv_options, json_option, limit_op
 from ingestd.cli.common.queries import time_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_table
-from ingestd.event.jsontext import dumps, mend
+from ingestd.event.jsontext import mend
 from ingestd.settings import Settings
 from ingestd.stores.open import is_builtin
 from ingestd.stores.query import INDEX_FIELD, Condition, Gap, Like, Or, Query
 from ingestd.units import DURATION
 
 _BOM = "\ufeff"
+_NUMBERS = (int, float, Decimal)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @click.command()
@@ -112,21 +115,24 @@ def _limited(rows: Iterator[Any], limit: int) -> Iterator[Any]:
 def _write_json(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     unique = _unique(names)
     for row in rows:
-        write(dumps(dict(zip(unique, (_json_value(value) for value in row), strict=True))))
+        write(_encode(dict(zip(unique, (_json_value(value) for value in row), strict=True))))
 
 
 def _unique(names: Sequence[str]) -> list[str]:
     """Return the names, those that stand there again with a number."""
-    seen: Counter[str] = Counter()
-    unique = []
+    taken = set(names)
+    unique: dict[str, None] = {}
     for name in names:
-        unique.append(f"{name}_{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return unique
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        free = next(other for other in numbered if other not in taken) if name in unique else name
+        taken.add(free)
+        unique[free] = None
+    return list(unique)
 
 
 def _json_value(value: Any) -> Any:
-    return mend(msgspec.to_builtins(value, str_keys=True, enc_hook=str))
+    """Return a value as JSON types; a DECIMAL, such as ``n * 0.5``, is a number."""
+    return mend(msgspec.to_builtins(value, str_keys=True, builtin_types=[Decimal], enc_hook=str))
 
 
 def _write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, bom: bool) -> None:
@@ -141,16 +147,16 @@ def _write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, bom: bool
 def _write_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     numbers = 0
     for column in reversed(list(zip(*rows, strict=True))):
-        if not all(value is None or (isinstance(value, int | float) and value is not True) for value in column):
+        if not all(value is None or type(value) in _NUMBERS for value in column):
             break
         numbers += 1
     write_table(names, ([_text(value) for value in row] for row in rows), numbers)
 
 
 def _text(value: Any) -> str:
-    """Return a value as a cell: nothing for NULL, JSON for what has parts."""
+    """Return a value as a cell: nothing for NULL, JSON for what has parts, a BLOB as in JSON: base64."""
     if value is None:
         return ""
     if isinstance(value, bool | dict | list):
-        return dumps(_json_value(value)).decode()
-    return str(value)
+        return _encode(_json_value(value)).decode()
+    return str(_json_value(value) if isinstance(value, bytes) else value)

@@ -9,7 +9,6 @@ from tests.cli.reading import run
 
 pytestmark = pytest.mark.usefixtures("seoul")
 
-SHORT = ("--timeout", "200ms")
 BY_LEVEL = "SELECT level, count(*) AS n, max(status_code) AS code FROM events GROUP BY level ORDER BY n DESC, level"
 
 
@@ -21,19 +20,29 @@ def test_a_table(data_dir: Path) -> None:
 
 def test_json_is_a_line_for_each_row(data_dir: Path) -> None:
     statement = (
-        """SELECT "@timestamp" AS t, search_word AS w, 1 AS n, 2 AS n, [1, 2] AS l, 1.5::DECIMAL(3,1) AS d, """
-        """'nan'::DOUBLE AS x FROM events WHERE search_word LIKE '부%'"""
+        """SELECT "@timestamp" AS t, search_word AS w, 1 AS n, 2 AS n, 3 AS n_1, [1, 2] AS l, """
+        """1.5::DECIMAL(3,1) AS d, 'nan'::DOUBLE AS x, [0.5] AS ds, 'a'::BLOB AS b, """
+        """100000000000000000000 AS big FROM events WHERE search_word LIKE '부%'"""
     )
     (line,) = run("sql", statement, "--json", data_dir=data_dir).stdout.splitlines()
     assert json.loads(line) == {
         "t": "2026-11-22T10:00:00",
         "w": "부산 여행",
         "n": 1,
-        "n_1": 2,
+        "n_2": 2,
+        "n_1": 3,
         "l": [1, 2],
-        "d": "1.5",
+        "d": 1.5,
         "x": None,
+        "ds": [0.5],
+        "b": "YQ==",
+        "big": 10**20,
     }
+
+
+def test_numbers_are_at_the_right_and_other_cells_are_texts(data_dir: Path) -> None:
+    result = run("sql", "SELECT 'a'::BLOB AS b, [true] AS l, false AS f, 10.5 AS wide, 1.5 AS d", data_dir=data_dir)
+    assert result.stdout == "b     l       f      wide    d\nYQ==  [true]  false  10.5  1.5\n"
 
 
 def test_csv(data_dir: Path) -> None:

@@ -96,10 +96,11 @@ class QuerySession:
     def restrict(self, files: Iterable[str]) -> None:
         """Allow SQL that is not ours: no files but these, no network, no Python variables, no settings, for good.
 
-        Raises what `run` does.
+        Its times are in UTC. Raises what `run` does.
         """
         allowed = ", ".join(map(literal, files))
         for setting in (
+            "TimeZone = 'UTC'",
             f"allowed_paths = [{allowed}]",
             "enable_external_access = false",
             "python_enable_replacements = false",

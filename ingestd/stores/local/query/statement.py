@@ -4,6 +4,10 @@
 *What it can do.* DuckDB's own parser must know the statement as a single SELECT. While it runs, DuckDB opens only the
 files of the view and its own folder for what does not fit into memory, loads nothing, and has its settings locked.
 
+*Times.* ``@timestamp`` is in UTC, and so is the session: only then does DuckDB compare it correctly with a TIMESTAMP
+WITH TIME ZONE, such as ``now()``, whatever the zone of the machine. A result has TIMESTAMPs only: to make Python
+objects of the others, DuckDB needs pytz.
+
 *Columns.* `EVENT_COLUMNS`, and one for each field that the statement names, or with ``*`` for each field of the newest
 events. The type of a column is the one that holds all values of the field in these files: BIGINT, DOUBLE or BOOLEAN if
 all of them are such, else VARCHAR: texts as they are, anything else as JSON. So a query finds out the types first, and
@@ -16,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,9 +38,16 @@ VIEW = "events"
 EVENT_COLUMNS = (INDEX_FIELD, "_id", "_source", "@timestamp")
 """The columns of every event: its index, its id, the whole document as JSON, and its time in UTC."""
 
+_EVENT_KEYS = {(name.lower(),) for name in EVENT_COLUMNS}
+
 MAX_COLUMNS = 500
 
+_QUALIFIERS: tuple[Path, ...] = ((), ("main",), ("memory", "main"))
+"""What may stand before the name of a table: nothing, its schema, its database and schema."""
+
 _UNKNOWN_COLUMN = re.compile(r'Referenced (?:column|table) "(.*)" not found')
+_TIME = "TIMESTAMP"
+_ZONED = f"{_TIME} WITH TIME ZONE"
 _INTEGER, _NUMBER, _TRUTH, _OTHER = 1, 2, 4, 8
 _TYPES = {_INTEGER: "BIGINT", _NUMBER: "DOUBLE", _INTEGER | _NUMBER: "DOUBLE", _TRUTH: "BOOLEAN"}
 
@@ -88,10 +99,19 @@ def parse(text: str) -> Statement:
         statement.star |= node.get("class") == "STAR"
         if node.get("class") == "COLUMN_REF":
             names = tuple(node["column_names"])
-            statement.columns.append(names[1:] if len(names) > 1 and names[0].lower() in tables else names)
+            statement.columns.append(_without_table(names, tables))
     if len(set(statement.columns)) > MAX_COLUMNS:
         raise StatementError(f"a statement may name {MAX_COLUMNS} columns")
     return statement
+
+
+def _without_table(names: Path, tables: Collection[str]) -> Path:
+    """Return the names of a column without that of its table, its schema and its database."""
+    for at, qualifier in enumerate(_QUALIFIERS):
+        before = _key(names[: at + 1])
+        if len(names) > at + 1 and before[:-1] == qualifier and before[-1] in tables:
+            return names[at + 1 :]
+    return names
 
 
 def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
@@ -125,9 +145,10 @@ def run(
     _create_view(session, list(_searchable([*statement.columns, *more])), query, groups)
     files = [file for group in groups for file in group.files]
     session.restrict(files)
-    rows = _as_statement_errors(session.run(statement.text), files)
+    names, text = _without_zones(session, statement.text)
+    rows = _as_statement_errors(session.run(text), files)
     first = next(rows, None)
-    yield session.columns
+    yield names or session.columns
     if first is not None:
         yield first
         yield from rows
@@ -143,15 +164,19 @@ def leaf_names(event: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _searchable(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield each path once, as names in SQL are compared: in any case; but none that cannot be a field."""
-    seen: set[Path] = {(name.lower(),) for name in EVENT_COLUMNS}
+    """Yield each path once, but none that cannot be a field."""
+    seen: set[Path] = set()
     for path in paths:
-        key = tuple(name.lower() for name in path)
-        if key not in seen and len(seen) < MAX_COLUMNS:
-            seen.add(key)
+        if path not in seen and _key(path) not in _EVENT_KEYS and len(seen) < MAX_COLUMNS:
+            seen.add(path)
             with contextlib.suppress(FieldError):
                 check_field(".".join(path))
                 yield path
+
+
+def _key(path: Path) -> Path:
+    """Return a path as names in SQL are compared: in any case."""
+    return tuple(name.lower() for name in path)
 
 
 def _create_view(session: QuerySession, paths: Sequence[Path], query: Query, groups: Sequence[FileGroup]) -> None:
@@ -159,11 +184,15 @@ def _create_view(session: QuerySession, paths: Sequence[Path], query: Query, gro
     if fields:
         found = ", ".join(f"bit_or({_kind(f't{at}', f'o{at}')})" for at in range(len(fields)))
         ((*kinds,),) = session.run(f"SELECT {found} FROM ({value_rows(groups, query, fields, lambda _: {})})")
-    typed = [(path, _TYPES.get(kind, "VARCHAR")) for path, kind in zip(paths, kinds, strict=True) if kind]
+    existing: dict[Path, tuple[Path, str]] = {}
+    for path, kind in zip(paths, kinds, strict=True):
+        if kind:
+            existing.setdefault(_key(path), (path, _TYPES.get(kind, "VARCHAR")))
+    typed = list(existing.values())
     rows = value_rows(groups, query, [".".join(path) for path, _ in typed], _event_columns)
     columns = _Columns()
-    for at, (path, kind) in sorted(enumerate(typed), key=lambda item: len(item[1][0])):
-        columns.add(path, f"TRY_CAST(t{at} AS {kind})")
+    for at, (path, type_name) in sorted(enumerate(typed), key=lambda item: len(item[1][0])):
+        columns.add(path, f"TRY_CAST(t{at} AS {type_name})")
     selected = ", ".join([*map(quoted_name, EVENT_COLUMNS), *columns.select()])
     list(session.run(f"CREATE VIEW {VIEW} AS SELECT {selected} FROM ({rows})"))
 
@@ -211,6 +240,19 @@ def _expression(member: str | _Columns) -> str:
         return member
     packed = ", ".join(f"{quoted_name(name)} := {_expression(inner)}" for name, inner in member.members.items())
     return f"struct_pack({packed})"
+
+
+def _without_zones(session: QuerySession, text: str) -> tuple[list[str], str]:
+    """Return a statement whose result has TIMESTAMPs instead of times with a zone, and its columns if it is another."""
+    try:
+        described = [(str(name), str(kind)) for name, kind, *_ in session.run(f"DESCRIBE {text}")]
+    except QueryFailedError:  # it is a DESCRIBE itself, or running it says what is wrong
+        return [], text
+    if not any(_ZONED in kind for _, kind in described):
+        return [], text
+    values = ", ".join(f"CAST(c{at} AS {kind.replace(_ZONED, _TIME)})" for at, (_, kind) in enumerate(described))
+    columns = ", ".join(f"c{at}" for at in range(len(described)))
+    return [name for name, _ in described], f"SELECT {values} FROM (\n{text}\n) AS result({columns})"
 
 
 def _as_statement_errors(rows: Iterator[Any], files: Sequence[str]) -> Iterator[Any]:

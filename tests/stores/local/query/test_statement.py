@@ -5,6 +5,7 @@ Without the DuckDB that other tests share: a statement locks the settings of its
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -83,6 +84,8 @@ ANSWERS: list[tuple[str, str, list[Any]]] = [
     ("object", "SELECT geoip->>'country' FROM events WHERE n = 2", [("JP",)]),
     ("object_and_member", 'SELECT geoip, "geoip.country" FROM events WHERE n = 2', [('{"country":"JP"}', "JP")]),
     ("dotted", 'SELECT "x.y", x.y FROM events WHERE n < 3 ORDER BY n', [("flat", "flat"), ("in", "in")]),
+    ("schema", "SELECT main.events.n, memory.main.events.geoip.country FROM events WHERE n = 1", [(1, "KR")]),
+    ("any_case", "SELECT Level, level, LEVEL FROM events WHERE N = 1 AND n = 1", [("INFO", "INFO", "INFO")]),
     ("quoted", 'SELECT "user-agent" FROM events WHERE "user-agent" LIKE \'c%\'', [("curl",)]),
     ("time", "SELECT max(\"@timestamp\")::VARCHAR FROM events", [("2026-11-22 00:00:01.5",)]),
     ("index", "SELECT _index, count(*) FROM events GROUP BY 1 ORDER BY 1", [(INDICES[0], 1), (INDICES[1], 2)]),
@@ -99,6 +102,19 @@ ANSWERS: list[tuple[str, str, list[Any]]] = [
 @pytest.mark.parametrize(("text", "expected"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
 def test_answers(each_store: LocalStore, text: str, expected: list[Any]) -> None:
     assert rows(each_store, text) == expected
+
+
+def test_times_are_in_utc(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the zone of the machine, and without pytz, which DuckDB needs for times with a zone."""
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    text = """
+        SELECT "@timestamp"::TIMESTAMPTZ AS t, "@timestamp" AS t, [{'at': "@timestamp" AT TIME ZONE 'UTC'}] AS l,
+            epoch_us("@timestamp"::TIMESTAMPTZ) - epoch_us("@timestamp") AS ahead,
+        FROM events ORDER BY n DESC LIMIT 1"""
+    names, row = store.select(text, Query())
+    time = datetime.datetime(2026, 11, 22, 0, 0, 1, 500_000)
+    assert (names, row) == (["t", "t", "l", "ahead"], (time, time, [{"at": time}], 0))
+    assert rows(store, "SELECT count(*) FROM (DESCRIBE SELECT now())") == [(1,)]
 
 
 def test_names_of_columns(each_store: LocalStore) -> None:
