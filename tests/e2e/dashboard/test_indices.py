@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
+from ingestd.lifecycle.state import State
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open
-from tests.waiting import today
+from tests.waiting import today, wait_until
 
 DAYS = 3
 EVENTS = 4
@@ -50,6 +51,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     with Daemon(tmp_path, schedule_cron="0 0 1 1 *") as running:
         running.send(events())
         running.wait_for_delivery(DAYS * EVENTS)
+        wait_until(State.path_in(running.data_dir).exists, "the run that is due at the first start")
         yield running
 
 
