@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import itertools
 import re
+import resource
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,11 +25,15 @@ from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_table
 from ingestd.event.jsontext import mend
 from ingestd.settings import Settings
+from ingestd.stores.base import QueryMemoryError
 from ingestd.stores.open import is_builtin
 from ingestd.stores.query import INDEX_FIELD, Condition, Gap, Like, Or, Query
 from ingestd.units import DURATION
 
 _BOM = "\ufeff"
+_MEMORY_BYTES = 3 << 30
+"""What a statement may take: four times DuckDB's limit, as threads reserve more than they use."""
+
 _NUMBERS = (int, float, Decimal)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -73,20 +81,35 @@ def sql(  # noqa: PLR0913 -- click passes one argument for each option
         from ingestd.stores.local.query.statement import StatementError  # noqa: PLC0415
 
         assert isinstance(store, LocalStore)  # noqa: S101 -- is_builtin
+        write_rows = _write_json if as_json else functools.partial(_write_csv, bom=bom) if as_csv else _write_table
         try:
-            rows = store.select(statement, query, limit and limit + 1)
-            if (names := next(rows, None)) is None:
-                report_no_match(store, settings, query)
-                return
-            shown = _limited(rows, limit)
-            if as_json:
-                _write_json(names, shown)
-            elif as_csv:
-                _write_csv(names, shown, bom=bom)
-            else:
-                _write_table(names, list(shown))
+            with _bounded_memory():
+                rows = store.select(statement, query, limit and limit + 1)
+                if (names := next(rows, None)) is not None:
+                    write_rows(names, _limited(rows, limit))
         except StatementError as error:
             raise _StatementFailed(str(error)) from None
+        except MemoryError:
+            raise QueryMemoryError("the rows need too much memory; choose fewer, or fewer columns") from None
+        if names is None:
+            report_no_match(store, settings, query)
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Limit the memory of the process: DuckDB's own limit does not count a single value, such as a long list."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # not Linux
+        yield
+        return
+    old, most = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [value for value in (pages * resource.getpagesize() + _MEMORY_BYTES, old, most) if value >= 0]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (old, most))
 
 
 class _StatementFailed(click.ClickException):
@@ -144,8 +167,8 @@ def _write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, bom: bool
     text.detach()
 
 
-def _write_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    numbers = 0
+def _write_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    numbers, rows = 0, list(rows)
     for column in reversed(list(zip(*rows, strict=True))):
         if not all(value is None or type(value) in _NUMBERS for value in column):
             break

@@ -84,8 +84,9 @@ def test_more_rows_than_are_shown(data_dir: Path) -> None:
             1,
             "error: the query took longer than 0.2 s",
         ),
+        (["SELECT length(repeat('x', 4000000000)) FROM events"], 1, "error: the query needs too much memory"),
     ],
-    ids=["column", "delete", "server", "csv_and_json", "timeout"],
+    ids=["column", "delete", "server", "csv_and_json", "timeout", "a_value_of_4_GB"],
 )
 def test_errors(arguments: list[str], code: int, error: str, data_dir: Path) -> None:
     """Through the process, as ``main`` prints errors."""
