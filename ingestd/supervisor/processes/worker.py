@@ -44,12 +44,16 @@ _KEPT_BYTES = 16 << 20
 def tune_memory() -> None:
     """Prepare a process for batches, which take much memory for a moment: once it has what it needs for good.
 
-    What exists now is excluded from garbage collection, and the rest is rarely collected. The allocator keeps up to
-    16 MB that a batch frees for the next one: memory that is new from the kernel costs page faults.
+    What exists now is excluded from garbage collection, and the rest is rarely collected.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Let the allocator keep up to 16 MB that a batch frees for the next one: new memory costs page faults."""
     with contextlib.suppress(AttributeError):  # mallopt(3) of glibc; other C libraries decide for themselves
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES // 2)
