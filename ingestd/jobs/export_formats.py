@@ -1,4 +1,4 @@
-"""The formats that ``ingestd export`` writes: NDJSON byte for byte, CSV, Parquet."""
+"""The formats that ``ingestd export`` writes: NDJSON, CSV, Parquet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MEMORY = "512MB"
 
 
 def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
-    """Write one document per line, byte for byte; with ``fields``, an object with only these."""
+    """Write one document per line, as the store returns it; with ``fields``, an object with only these."""
     if not fields:
         for document in documents:
             target.write(document + b"\n")

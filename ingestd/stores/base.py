@@ -79,7 +79,9 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document that matches: JSON in UTF-8, byte for byte as it was stored.
+    """A document that matches: JSON in UTF-8, with the values that were stored.
+
+    Byte for byte as it was stored, but for what the built-in store has sealed: there keys may be in another order.
 
     ``cursor``: where a later search of the same store continues after this hit; its format is private to the store.
     """

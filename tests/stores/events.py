@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.stores.exact import exact
+
 DAYS = ("2026.11.20", "2026.11.21", "2026.11.22")
 
 TRACE = (
@@ -143,4 +145,9 @@ DOCUMENTS: dict[str, bytes] = {
     for number, (key, event) in enumerate(EVENTS.items())
 }
 
-KEYS = {document: key for key, document in DOCUMENTS.items()}
+_KEYS = {repr(exact(document.decode())): key for key, document in DOCUMENTS.items()}
+
+
+def key_of(document: bytes) -> str:
+    """The key of the event whose document this is, but for the order of its keys."""
+    return _KEYS[repr(exact(document.decode()))]

@@ -16,14 +16,14 @@ from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.query import Query
 from ingestd.stores.zoned_histogram import zoned_histogram
 from tests.stores.aggregations import AGGREGATIONS
-from tests.stores.events import DAYS, EVENTS, KEYS, index_of
+from tests.stores.events import DAYS, EVENTS, index_of, key_of
 from tests.stores.questions import ChangedClocks, Question, query
 from tests.stores.texts import TEXTS
 
 
 def keys(store: LogStore, wanted: Query, limit: int = 0, after: str | None = None) -> list[str]:
     """Return the keys of what a search finds, in its order; each document must be byte for byte the stored one."""
-    return [KEYS[hit.document] for hit in store.search(wanted, limit, after)]
+    return [key_of(hit.document) for hit in store.search(wanted, limit, after)]
 
 
 PAGE = 1000
@@ -230,7 +230,7 @@ def _pages(size: int) -> Callable[[LogStore], str]:
         seen: list[str] = []
         after = None
         while hits := list(store.search(query(), size, after)):
-            seen += [KEYS[hit.document] for hit in hits]
+            seen += [key_of(hit.document) for hit in hits]
             after = hits[-1].cursor
         assert len(seen) == len(set(seen)), "a hit was returned twice"
         return " ".join(sorted(seen))
@@ -258,7 +258,7 @@ def _same_twice(store: LogStore) -> bool:
 
 
 def _ids(store: LogStore) -> bool:
-    return all(hit.id == KEYS[hit.document] for hit in store.search(query(), 0))
+    return all(hit.id == key_of(hit.document) for hit in store.search(query(), 0))
 
 
 def _indices(store: LogStore) -> list[tuple[str, str, int]]:

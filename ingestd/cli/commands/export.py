@@ -57,7 +57,7 @@ def export(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
 ) -> None:
     """Write the events that match QUERY to a file, newest first.
 
-    ndjson: each document byte for byte; `ingestd import --no-filters` reads it back. csv: a column for each field,
+    ndjson: each document as it is stored; `ingestd import --no-filters` reads it back. csv: a column for each field,
     nested ones as a.b. parquet: the same, with types where all values of a field have the same one. The file appears
     under its name only when it is complete; one that exists is replaced only with --overwrite.
     """

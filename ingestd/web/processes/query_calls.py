@@ -271,7 +271,7 @@ def _query(arguments: Arguments) -> Query:
 
 
 def _hit(hit: Hit) -> bytes:
-    """Return a hit as JSON; its document is byte for byte what was stored."""
+    """Return a hit as JSON; its document is what the store returned."""
     names = dumps({"index": hit.index, "id": hit.id, "cursor": hit.cursor})
     return names[:-1] + b',"event":' + hit.document + b"}"
 

@@ -26,7 +26,7 @@ from ingestd.settings import load_settings, remember_zone
 from ingestd.stores.local.files.layout import store_root
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import LocalWriter
-from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
+from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed_values
 
 NS = 1_795_341_600_000_000_000  # 2026-11-22
 DAY, NEXT = "2026-11-22", "2026-11-23"
@@ -305,7 +305,7 @@ def sealed_store(data_dir: Path) -> Path:
 
 DAMAGE = [  # id, file, fault, events that are missing, whether only --deep sees it
     ("cut", "sealed-00001.parquet", cut, 6, False),
-    ("zeroed", "sealed-00001.parquet", zeroed, 6, True),
+    ("zeroed", "sealed-00001.parquet", zeroed_values, 6, True),
     ("garbage", "sealed-00001.parquet", garbage, 6, False),
     ("deleted", "sealed-00001.parquet", Path.unlink, 6, False),
     ("link", "sealed-00001.parquet", link_outside, 6, False),

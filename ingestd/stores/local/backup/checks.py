@@ -129,6 +129,6 @@ def _read(folder: Path, files: Sequence[SealedFile]) -> _Read:
 def _differences(listed: SealedFile, found: SealedFile) -> list[str]:
     return [
         f"{listed.name}: its {name} is {getattr(found, name)!r}, not {getattr(listed, name)!r}"
-        for name in ("untimed", "first", "last", "bytes", "raw_bytes", "columns")
+        for name in ("untimed", "first", "last", "bytes", "raw_bytes", "columns", "rest")
         if getattr(found, name) != getattr(listed, name)
     ]

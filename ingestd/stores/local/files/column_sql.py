@@ -74,6 +74,36 @@ def _sql_type(kind: Type) -> str:
     return f"STRUCT({', '.join(f'{quoted_name(name)} {_sql_type(member)}' for name, member in kind.items())})"
 
 
+def names(columns: Columns) -> list[str]:
+    """Return the names of all columns of a file."""
+    text = [TIME_TEXT] if columns[TIME] == "VARCHAR" else []
+    return [TIME, "id", *text, *(column_name(field) for field, _ in _fields(columns)), "rest"]
+
+
+def as_part(columns: Columns, of: Columns) -> str:
+    """Return the values of a row of a file with ``of`` as its columns, from one that has a part of them."""
+    fields = [
+        (_as_part(columns.get(name), kind, quoted_name(column_name(name))), column_name(name))
+        for name, kind in _fields(of)
+    ]
+    text = [quoted_name(TIME_TEXT)] if of[TIME] == "VARCHAR" else []
+    return ", ".join(
+        [quoted_name(TIME), "id", *text, *(f"{value} AS {quoted_name(name)}" for value, name in fields), "rest"]
+    )
+
+
+def _as_part(kind: Type | None, of: Type, value: str) -> str:
+    if kind is None:
+        return f"NULL::{_sql_type(of)}"
+    if kind == of or isinstance(kind, str) or isinstance(of, str):
+        return value
+    members = [
+        f"{quoted_name(name)} := {_as_part(kind.get(name), member, f'{value}.{quoted_name(name)}')}"
+        for name, member in of.items()
+    ]
+    return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(members)}) END"
+
+
 def holds_all(columns: Columns) -> str:
     """Return the test that the columns ``x`` hold all of ``doc``, exactly.
 
@@ -152,15 +182,20 @@ def _written_plainly(leaf: _Leaf, *, unique: bool) -> str:
 
 def document(columns: Columns) -> str:
     """Return the expression for the document of a row."""
-    kind = columns[TIME]
-    if kind == "VARCHAR":
-        time = _member(TIME, kind, quoted_name(TIME_TEXT))
-    else:
-        text = f"'{json.dumps(TIME)}:\"' || {_time_text(quoted_name(TIME), columns)} || '\"'"
-        time = f"""CASE WHEN NOT coalesce(starts_with(rest, '{{"{TIME}":'), false) THEN {text} END"""
-    parts = [time, *(_member(field, kind, quoted_name(column_name(field))) for field, kind in _fields(columns))]
+    parts = [
+        _member(TIME, "VARCHAR", time_text(columns)),
+        *(_member(field, kind, quoted_name(column_name(field))) for field, kind in _fields(columns)),
+    ]
     members = f"'{{' || concat_ws(',', {', '.join(parts)}, rest[2:-2]) || '}}'"
     return f"CASE WHEN starts_with(rest, {literal(WHOLE)}) THEN rest[2:] ELSE {members} END"
+
+
+def time_text(columns: Columns) -> str:
+    """Return the expression for the text of a row's time; NULL if there is none, or it is in ``rest``."""
+    if columns[TIME] == "VARCHAR":
+        return quoted_name(TIME_TEXT)
+    in_rest = f"""coalesce(starts_with(rest, '{{"{TIME}":'), false)"""
+    return f"CASE WHEN NOT {in_rest} THEN {_time_text(quoted_name(TIME), columns)} END"
 
 
 def _member(name: str, kind: Type, value: str) -> str:

@@ -8,7 +8,7 @@ table is what was put in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -20,7 +20,7 @@ from ingestd.stores.local.files.duckdb_sql import extract, quoted_name
 MAX_REST_FIELDS = 1000
 """If the ``rest`` of a file's documents has more fields, it is not noted which."""
 
-_BATCH = 2048
+_BATCH, _BATCH_BYTES = 2048, 8 << 20
 _SIZE, _UNDIVIDED, _ROW = '"~size"', '"~undivided"', '"~row"'  # no field with a column has such a name
 _PARTS = '[{"n":"BIGINT","held":"VARCHAR","rest":"VARCHAR"}]'
 _TIME = quoted_name(TIME)
@@ -78,30 +78,27 @@ class ColumnTable:
 
     def _add_others(self) -> None:
         """Divide the documents that DuckDB did not divide."""
-        after = -1
-        while rows := self._run(
-            f"SELECT rowid, {_UNDIVIDED} FROM divided WHERE {_UNDIVIDED} IS NOT NULL AND rowid > {after} "
-            f"ORDER BY rowid LIMIT {_BATCH}"
-        ):
-            after = int(rows[-1][0])
-            documents = dict(rows)
+        sizes = self._run(f"SELECT rowid, {_SIZE} FROM divided WHERE {_UNDIVIDED} IS NOT NULL ORDER BY rowid")
+        for first, last in _ranges(sizes):
+            rows = f"FROM divided WHERE {_UNDIVIDED} IS NOT NULL AND rowid BETWEEN {first} AND {last}"
+            documents = dict(self._run(f"SELECT rowid, {_UNDIVIDED} {rows}"))
             fitted = {row: fit(document, self._columns) for row, document in documents.items()}
-            self._divide(fitted)
+            self._divide(fitted, rows)
             if unequal := {row for row, text in self._read_back() if not _is_equal(text, documents[row])}:
                 fitted |= {row: Fitted("{}", WHOLE + documents[row]) for row in unequal}
-                self._divide(fitted)
+                self._divide(fitted, rows)
             self._run(f"INSERT INTO divided SELECT * EXCLUDE ({_ROW}) FROM fixed")
             self._note(fitted)
-        if after >= 0:
+        if sizes:
             self._run(f"DELETE FROM divided WHERE {_UNDIVIDED} IS NOT NULL")
 
-    def _divide(self, fitted: Mapping[int, Fitted]) -> None:
-        """Make the table of rows of documents that were divided."""
+    def _divide(self, fitted: Mapping[int, Fitted], rows: str) -> None:
+        """Make the table of rows of documents that were divided, from their ``rows``."""
         texts = orjson.dumps([{"n": row, "held": found.held, "rest": found.rest} for row, found in fitted.items()])
         parts = f"SELECT unnest(from_json($1, '{_PARTS}'), recursive := true)"
         divided = (
             f"SELECT n, TRY(from_json(held, {self._structure})) AS x, id, rest, doc, size "
-            f"FROM ({parts}) JOIN (SELECT rowid AS n, id, {_UNDIVIDED} AS doc, {_SIZE} AS size FROM divided) USING (n)"
+            f"FROM ({parts}) JOIN (SELECT rowid AS n, id, {_UNDIVIDED} AS doc, {_SIZE} AS size {rows}) USING (n)"
         )
         values = column_sql.values(self._columns, _TIME_OF_DOCUMENT, "rest")
         self._run("DROP TABLE IF EXISTS fixed")
@@ -124,6 +121,18 @@ class ColumnTable:
                 self.rest_fields = None if fields is None else self.rest_fields | fields
                 if self.rest_fields is not None and len(self.rest_fields) > MAX_REST_FIELDS:
                     self.rest_fields = None
+
+
+def _ranges(sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last rows of batches of at most `_BATCH` rows and `_BATCH_BYTES`; one row always fits."""
+    start = size = 0
+    for at, (_, row_bytes) in enumerate(sizes):
+        if at > start and (at - start == _BATCH or size + row_bytes > _BATCH_BYTES):
+            yield sizes[start][0], sizes[at - 1][0]
+            start, size = at, 0
+        size += row_bytes
+    if sizes:
+        yield sizes[start][0], sizes[-1][0]
 
 
 def _is_equal(text: str, document: str) -> bool:

@@ -16,7 +16,7 @@ import datetime
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, Union
 
@@ -50,6 +50,7 @@ _TIME_TEXTS = {
 }
 _NAME = re.compile(r"""[^\x00-\x1f\x7f"'\\/~]{1,200}""")  # needs no escapes, neither in JSON nor in SQL
 _TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", list: "JSON", dict: "JSON"}
+_KINDS = set(_TYPES.values())
 _STRUCT = "STRUCT"
 _MAX_INT = (1 << 63) - 1
 
@@ -77,8 +78,11 @@ class _Leaf(NamedTuple):
     events: int
 
 
-def choose_columns(documents: Iterable[str]) -> Columns:
-    """Return the columns for documents like these: the most frequent fields, each with its most frequent type."""
+def choose_columns(documents: Iterable[str], known: Columns | None = None) -> Columns:
+    """Return the columns for documents like these: the most frequent fields, each with its most frequent type.
+
+    Columns of another file that are ``known`` are kept, so that files can be merged without a look at their documents.
+    """
     fields: dict[str, _Field] = {}
     times: Counter[str] = Counter()
     count = 0
@@ -88,19 +92,71 @@ def choose_columns(documents: Iterable[str]) -> Columns:
             if (time := found.pop(TIME, None)) is not None:
                 times[_time_type(time)] += 1
             _count(found, fields, 1)
-    columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default="VARCHAR")}
+    usual = known[TIME] if known else "VARCHAR"
+    columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default=usual)}
     leaves = sorted(_leaves(fields, ()), key=lambda leaf: (-leaf.events, leaf.path))
     for leaf in leaves[: MAX_COLUMNS - 1]:
         if leaf.events * _RARE >= count:
             _place(columns, leaf)
-    return columns
+    joined = _with_others(columns, known or {})
+    return joined if count_columns(joined) <= MAX_COLUMNS else columns
+
+
+def union(columns: Sequence[Columns]) -> Columns | None:
+    """Return columns that can hold what each of several files has in its own; None if there are none."""
+    joined: Columns = {}
+    for others in columns:
+        joined = _with_others(others, joined)
+    fits_all = all(is_part(others, joined) for others in columns) and count_columns(joined) <= MAX_COLUMNS
+    return joined if fits_all else None
+
+
+def is_part(columns: Columns, of: Columns) -> bool:
+    """Return whether ``of`` has all columns, with the same types."""
+    return all(name in of and _is_part(kind, of[name]) for name, kind in columns.items())
+
+
+def _is_part(kind: Type, of: Type) -> bool:
+    if isinstance(kind, str) or isinstance(of, str):
+        return kind == of
+    return is_part(kind, of)
+
+
+def _with_others(columns: Columns, others: Columns) -> Columns:
+    """Return ``others`` with the types of ``columns`` where both have a field, then what else ``columns`` has."""
+    joined: dict[str, Type] = {}
+    for name, kind in others.items():
+        new = columns.get(name, kind)
+        joined[name] = new if isinstance(new, str) or isinstance(kind, str) else _with_others(new, kind)
+    used = {name.lower() for name in joined}
+    return joined | {name: kind for name, kind in columns.items() if name.lower() not in used}
+
+
+def are_valid(columns: Columns) -> bool:
+    """Return whether these can be the columns of a file, as what a manifest says may be anything."""
+    return columns.get(TIME) in (*TIME_FORMS, "VARCHAR") and all(
+        _is_valid(name, kind) for name, kind in columns.items() if name != TIME
+    )
+
+
+def _is_valid(name: str, kind: object) -> bool:
+    if isinstance(kind, dict):
+        return bool(kind) and _NAME.fullmatch(name) is not None and all(map(_is_valid, kind, kind.values()))
+    return kind in _KINDS and _NAME.fullmatch(name) is not None
+
+
+def count_columns(columns: Columns) -> int:
+    """Return how many columns there are, with the members of objects."""
+    return sum(1 if isinstance(kind, str) else count_columns(kind) for kind in columns.values())
 
 
 def _count(found: Mapping[str, Any], fields: dict[str, _Field], depth: int) -> None:
     for name, value in found.items():
         if value is None:
             continue
-        noted = fields.setdefault(name, _Field())
+        noted = fields.get(name)
+        if noted is None:
+            noted = fields[name] = _Field()
         if type(value) is dict and value and depth < _MAX_DEPTH:
             noted.types[_STRUCT] += 1
             _count(value, noted.members, depth + 1)
@@ -189,7 +245,7 @@ def _fits(value: Any, text: str, kind: Type) -> bool:
         return all(name in kind and _fits(value[name], texts[name], kind[name]) for name in texts)
     if kind in TIME_FORMS:
         return _time_type(value) == kind
-    if value is None or (kind != "JSON" and _TYPES[type(value)] != kind):
+    if value is None or _TYPES[type(value)] != kind:
         return False
     return kind == "VARCHAR" or _all_plain(text)
 

@@ -15,7 +15,6 @@ PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
-_REPAIRED = f"regexp_replace(doc, '{_SURROGATE}', '{_REPLACEMENT}', 'g')"
 _BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread reads at a time; the default, 16 longest lines, is too much
 _NEEDLE = re.compile(r"[A-Za-z0-9@._-]+")  # what JSON usually does not escape
 _MAX_NEEDLES = 6
@@ -48,68 +47,63 @@ def field_paths(field: str) -> list[tuple[str, ...]]:
     return [path]
 
 
-def extract(paths: Sequence[tuple[str, ...]], function: str = "json_extract") -> str:
-    """Return the values at several paths of the column ``doc``, a list of JSON; NULL if ``doc`` is not JSON.
+def extract(paths: Sequence[tuple[str, ...]], function: str = "json_extract", document: str = "doc") -> str:
+    """Return the values at several paths of a column, a list of JSON; NULL if its text is not JSON.
 
     To DuckDB a lone surrogate is invalid JSON; such a document is read with U+FFFD instead. Of a key that an object has
     twice DuckDB takes the first value. Every other part takes the last, as RFC 8259 (4) says most parsers do, so such
     documents are read key by key.
     """
-    values = first_values(paths, function)
-    return f"(CASE WHEN {_repeats_key(paths)} THEN {_last_values(paths, function)} ELSE {values} END)"
+    values = first_values(paths, function, document)
+    repeated = _repeats_key(paths, document)
+    return f"(CASE WHEN {repeated} THEN {_last_values(paths, function, document)} ELSE {values} END)"
 
 
-def first_values(paths: Sequence[tuple[str, ...]], function: str = "json_extract") -> str:
+def first_values(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
     """Return what `extract` does, for documents without a key twice."""
     pointers = "[" + ", ".join(literal(_pointer(path)) for path in paths) + "]"
-    return _valid(lambda doc: f"{function}({doc}, {pointers})")
+    return _valid(lambda doc: f"{function}({doc}, {pointers})", document)
 
 
-def any_repeated_key(paths: Sequence[tuple[str, ...]], rows: str) -> str:
-    """Return the query for whether a document of ``rows`` may have a key twice in an object on one of the paths.
-
-    Most documents of a file have the same keys, so comparing each list of keys once takes half as long.
-    """
-    test = f"len(list_filter(keys, lambda k: {_UNEQUAL})) > 0"
-    distinct = f"SELECT DISTINCT {_keys(paths)} AS keys FROM {rows}"
-    return f"SELECT coalesce(bool_or(coalesce({test}, true)), false) FROM ({distinct})"
+def _valid(expression: Callable[[str], str], document: str) -> str:
+    """Return an expression of a document, or of its repaired text if it is invalid JSON."""
+    return f"coalesce(TRY({expression(document)}), TRY({expression(_repaired(document))}))"
 
 
-def _valid(expression: Callable[[str], str]) -> str:
-    """Return an expression of ``doc``, or of its repaired text if ``doc`` is invalid JSON."""
-    return f"coalesce(TRY({expression('doc')}), TRY({expression(_REPAIRED)}))"
+def _repaired(document: str) -> str:
+    return f"regexp_replace({document}, '{_SURROGATE}', '{_REPLACEMENT}', 'g')"
 
 
 def _pointer(path: Sequence[str]) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _repeats_key(paths: Sequence[tuple[str, ...]]) -> str:
-    """Return the test that an object on one of the paths has a key twice; true if ``doc`` is not JSON.
+def _repeats_key(paths: Sequence[tuple[str, ...]], document: str) -> str:
+    """Return the test that an object on one of the paths has a key twice; true if the document is not JSON.
 
     Its text then has one of the names twice, in quotes, or spelt with escapes. To search the text for a few names costs
     an eighth of comparing all keys.
     """
-    exact = f"coalesce(len(list_filter({_keys(paths)}, lambda k: {_UNEQUAL})) > 0, true)"
+    exact = f"coalesce(len(list_filter({_keys(paths, document)}, lambda k: {_UNEQUAL})) > 0, true)"
     names = dict.fromkeys(part for path in paths for part in path)
     if len(names) > _MAX_NEEDLES or not all(_NEEDLE.fullmatch(name) for name in names):
         return exact
     needles = [f'"{name}"'.replace("_", "%") for name in names]  # LIKE without _ is fast
-    twice = " OR ".join(f"doc LIKE '%{needle}%{needle}%'" for needle in needles)
+    twice = " OR ".join(f"{document} LIKE '%{needle}%{needle}%'" for needle in needles)
     return f"CASE WHEN {twice} THEN {exact} ELSE false END"
 
 
-def _keys(paths: Sequence[tuple[str, ...]]) -> str:
-    """Return the lists of keys of all objects on the paths; NULL if ``doc`` is not JSON."""
+def _keys(paths: Sequence[tuple[str, ...]], document: str) -> str:
+    """Return the lists of keys of all objects on the paths; NULL if the document is not JSON."""
     parents = dict.fromkeys(_pointer(path[:size]) for path in paths for size in range(len(path)))
-    return f"TRY(json_keys(doc, [{', '.join(map(literal, parents))}]))"
+    return f"TRY(json_keys({document}, [{', '.join(map(literal, parents))}]))"
 
 
-def _last_values(paths: Sequence[tuple[str, ...]], function: str) -> str:
+def _last_values(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
     """Return the list of the values at paths, each the last of its key."""
     as_text = "->>'$'" if function == "json_extract_string" else ""
-    document = f"coalesce(TRY(doc::JSON), {_REPAIRED}::JSON)"
-    return "TRY([" + ", ".join(f"({_last_value(document, path)}{as_text})" for path in paths) + "])"
+    valid = f"coalesce(TRY({document}::JSON), {_repaired(document)}::JSON)"
+    return "TRY([" + ", ".join(f"({_last_value(valid, path)}{as_text})" for path in paths) + "])"
 
 
 def _last_value(value: str, path: Sequence[str]) -> str:

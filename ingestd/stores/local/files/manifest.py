@@ -14,7 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ import msgspec
 import orjson
 
 from ingestd.stores.base import StoreError
+from ingestd.stores.local.files.document_columns import Columns, are_valid
 from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 
 NAME = "sealed.json"
-_VERSION = 1
+_FIRST_VERSION, _VERSION = 1, 2
+"""In manifests of the first version all files have format 1."""
+
 _CHECKSUM = re.compile(rb',\n  "checksum": "([0-9a-f]{64})"\n}\n\Z')
 _SEALED = re.compile(r"sealed-\d{1,9}\.parquet")
 
@@ -42,8 +45,10 @@ class SealedFile:
         last: Latest ``@timestamp``, likewise.
         bytes: Size of the file.
         raw_bytes: Size of the documents in it.
-        columns: Fields that have columns, in the order of their bits in ``not_text``.
+        columns: Fields that have columns, with their types. For a file of format 1, which has documents as text beside
+            them, only the fields, in the order of their bits in ``not_text``.
         sha256: Checksum of the file in hexadecimal digits; empty for files of older versions.
+        rest: The fields in its column ``rest``; None: any.
     """
 
     name: str
@@ -53,8 +58,9 @@ class SealedFile:
     last: int | None
     bytes: int
     raw_bytes: int
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | dict[str, Any]
     sha256: str = ""
+    rest: tuple[str, ...] | None = ()
 
 
 class DamagedManifestError(StoreError):
@@ -78,21 +84,27 @@ class Manifest:
     files: tuple[SealedFile, ...] = ()
     sealed: Mapping[str, int] = field(default_factory=dict)
     next: int = 1
-    version: int = _VERSION
+    version: int = _FIRST_VERSION
 
     def holds(self, append_log: AppendLogName) -> bool:
         """Return whether an append log is sealed."""
         return append_log.number <= self.sealed.get(append_log.writer, 0)
 
+    def newest_columns(self) -> Columns | None:
+        """Return the columns of the file that was written last; None if it, or any, has format 1."""
+        columns = self.files[-1].columns if self.files else ()
+        return columns if isinstance(columns, dict) else None
+
 
 class _Version(msgspec.Struct):
     """What manifests of all versions have in common."""
 
-    version: int = _VERSION
+    version: int = _FIRST_VERSION
 
 
 _KEYS = {entry.name for entry in fields(Manifest)}
 _FILE_KEYS = {entry.name for entry in fields(SealedFile)}
+_NEW_FILE_KEYS = {"sha256", "rest"}
 
 
 def load(folder: Path | int) -> Manifest:
@@ -137,10 +149,14 @@ def decode(body: bytes, path: Path | str) -> Manifest:
         raise DamagedManifestError(f"{path} cannot be read: {error}") from error
     if reason:
         raise DamagedManifestError(f"{path} is damaged: {reason}")
-    if manifest.version != _VERSION:
+    if manifest.version < _FIRST_VERSION:
         raise DamagedManifestError(f"{path} is damaged: there is no format {manifest.version}")
     if invalid := [file.name for file in manifest.files if not is_sealed_name(file.name)]:
         raise DamagedManifestError(f"{path} names {invalid[0]!r}, which is not a sealed file of this index")
+    if damaged := [
+        file.name for file in manifest.files if isinstance(file.columns, dict) and not are_valid(file.columns)
+    ]:
+        raise DamagedManifestError(f"{path} is damaged: what it says of the columns of {damaged[0]} cannot be")
     return manifest
 
 
@@ -149,7 +165,7 @@ def _fault(found: dict[str, Any], manifest: Manifest) -> str:
     if wrong := found.keys() ^ _KEYS:
         return f"its key {min(wrong)!r} is unknown or missing"
     for file in found["files"]:
-        if wrong := (file.keys() | {"sha256"}) ^ _FILE_KEYS:
+        if wrong := (file.keys() | _NEW_FILE_KEYS) ^ _FILE_KEYS:
             return f"the key {min(wrong)!r} of a file is unknown or missing"
     names = {file.name for file in manifest.files}
     if len(names) < len(manifest.files):
@@ -160,6 +176,8 @@ def _fault(found: dict[str, Any], manifest: Manifest) -> str:
 
 def encode(manifest: Manifest) -> bytes:
     """Return a manifest as JSON; its last key is the checksum of everything before it."""
+    if any(isinstance(file.columns, dict) for file in manifest.files):
+        manifest = replace(manifest, version=max(manifest.version, _VERSION))
     body = orjson.dumps(manifest, option=orjson.OPT_INDENT_2).removesuffix(b"\n}")
     return body + b',\n  "checksum": "%b"\n}\n' % hashlib.sha256(body).hexdigest().encode()
 

@@ -50,12 +50,12 @@ def recover(folder: Path, parquet: ParquetWriter) -> Recovered:
             raise
         except (UnreadableError, OSError) as error:
             unreadable[name] = str(error)
-    sources = [content.sources for content in contents.values() if content.sources is not None]
-    replaced = {name for source in sources for name in source.merged}
+    footers = [content.footer for content in contents.values() if content.footer is not None]
+    replaced = {name for footer in footers for name in footer.merged}
     sealed: dict[str, int] = {}
-    for source in sources:
-        _raise_to(sealed, source.sealed)
-    if len(sources) < len(names):
+    for footer in footers:
+        _raise_to(sealed, footer.sealed)
+    if len(footers) < len(names):
         _raise_to(sealed, numbers_in(folder))
     files = tuple(entry_of(folder / name, content) for name, content in contents.items() if name not in replaced)
     for append_log in append_logs_in(folder):
@@ -85,4 +85,5 @@ def entry_of(path: Path, content: SealedContent) -> SealedFile:
         stats.raw_bytes,
         content.columns,
         sha256(path),
+        content.rest,
     )

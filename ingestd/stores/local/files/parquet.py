@@ -3,24 +3,29 @@
 
 A row is an event, newest first, so that a search for the latest events reads only the first row groups::
 
-    @timestamp    TIMESTAMP     in UTC, to microseconds; NULL if the event has none
-    level, ...    VARCHAR       the fields of CORE_FIELDS: strings as they are, other values as JSON, NULL if missing
-    not_text      INTEGER       bit n is set if the n-th of CORE_FIELDS is not a string
-    id            VARCHAR       the document id, empty if there is none
+    @timestamp       TIMESTAMP   in UTC, to microseconds; NULL if the event has none
+    id               VARCHAR     the document id, empty if there is none
+    @timestamp.text  VARCHAR     how the time is written, unless nearly all times of the file are written alike
+    level, ...                   a column for each field, of its type: see ``document_columns``
+    rest             VARCHAR     JSON of what these columns do not hold; NULL: nothing
+
+The footer says which fields these are, and what the file was made of (`Footer`), so that a lost manifest can be made
+from the files.
+
+Files of older versions, of format 1, have the document itself, and columns for a few fields::
+
+    @timestamp    TIMESTAMP     as above
+    level, ...    VARCHAR       some fields: strings as they are, other values as JSON, NULL if missing
+    not_text      INTEGER       bit n is set if the n-th of them is not a string
+    id            VARCHAR       as above
     doc           VARCHAR       the document, byte for byte
-
-The core fields are those that dashboards count and filter by - their values repeat, so columns cost little - and two
-that are searched for words: reading whole documents for that takes five times as long. ``doc`` holds them as well.
-They are plain strings rather than JSON so that other programs can read the files; ``not_text`` distinguishes ``200``
-from ``"200"``.
-
-The footer says what the file was made of (`Sources`), so that a lost manifest can be made from the files.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,49 +33,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import orjson
 
-from ingestd.files import open_synced
 from ingestd.stores.base import StoreError, StoreFullError
-from ingestd.stores.local.files.append_log import count_bytes
+from ingestd.stores.local.files import column_sql
+from ingestd.stores.local.files.column_table import ColumnTable
+from ingestd.stores.local.files.document_columns import SAMPLE, Columns, are_valid, choose_columns, union
 from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
-    any_repeated_key,
     append_log_rows,
-    extract,
-    field_paths,
     file_literals,
-    first_values,
     literal,
     quoted_name,
 )
-from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
+from ingestd.stores.local.files.manifest import SealedFile
 
 if TYPE_CHECKING:
     import duckdb
 
-CORE_FIELDS = (
-    *("level", "logger_name", "search_word", "method", "request_path", "status_code"),
-    *("client_ip", "geoip.country_code2", "host", "type", "tags", "message", "stack_trace", "visit"),
-)
-"""The manifest says which of them a file has, so this list may change."""
-
-ROW_GROUP_ROWS = 20_480
+ROW_GROUP_ROWS = 61_440
 """Rows that are read, or skipped, together."""
 
 ZSTD_LEVEL = 6
-"""A tenth smaller than with the default, 3, for 4 us more per event; 9 saves another twentieth for 3 us more."""
-
-_OTHER_COLUMNS = ("@timestamp", "not_text", "id", "doc")
-_KEY = "ingestd"
+"""A tenth smaller than with the default, 3, for 1 us more per event."""
 
 SORT_BYTES = 256 << 20
 """When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
 
+PART_BYTES = 32 << 20
+"""Size of the documents that are divided into columns at a time."""
+
+_FORMAT_1_COLUMNS = ("@timestamp", "not_text", "id", "doc")
+_KEY = "ingestd"
+_TIME = quoted_name("@timestamp")
+_ORDER = f"{_TIME} DESC NULLS LAST, id DESC"
+_BATCH = 512
+
 
 @dataclass(frozen=True, slots=True)
 class FileStats:
-    """What is in a file. ``checksum``: of all pairs of document and id, whatever their order."""
+    """What is in a file. ``checksum``: of all its rows, whatever their order; of format 1, of documents and ids."""
 
     events: int
     untimed: int
@@ -84,24 +87,33 @@ class UnreadableError(StoreError):
     """DuckDB cannot read or write files for another reason than a full disk."""
 
 
-class Sources(msgspec.Struct, frozen=True):
-    """What a sealed file was made of; JSON in its footer, under the key ``ingestd``.
+class Footer(msgspec.Struct, frozen=True):
+    """What a sealed file has and was made of; JSON in its footer, under the key ``ingestd``.
 
     Attributes:
         sealed: Highest number of a sealed append log, by writer, as in the manifest that first named the file.
         merged: The sealed files that it replaces.
+        columns: As in `SealedFile`; None: the file has format 1.
+        rest: As in `SealedFile`.
+        raw_bytes: As in `SealedFile`; a file of format 1 shows it.
+        checksum: The version of DuckDB, whose hashes no other has, and the sum of the hashes of all rows.
     """
 
     sealed: Mapping[str, int] = {}
     merged: tuple[str, ...] = ()
+    columns: dict[str, Any] | None = None
+    rest: tuple[str, ...] | None = ()
+    raw_bytes: int = 0
+    checksum: str = ""
 
 
 class SealedContent(NamedTuple):
-    """What a sealed file holds, found by reading all of it. ``sources`` None: an older version wrote it."""
+    """What a sealed file holds, found by reading all of it. ``footer`` None: an older version wrote it."""
 
     stats: FileStats
-    columns: tuple[str, ...]
-    sources: Sources | None
+    columns: tuple[str, ...] | dict[str, Any]
+    rest: tuple[str, ...] | None
+    footer: Footer | None
 
 
 class ParquetWriter:
@@ -122,18 +134,38 @@ class ParquetWriter:
             StoreError: It cannot be read.
         """
         source = f"read_parquet([{file_literals([path])}])"
-        names = [str(name) for name, *_ in self._run(f"DESCRIBE SELECT * FROM {source}")]
-        if missing := [name for name in _OTHER_COLUMNS if name not in names]:
+        found = self._names(source)
+        footer = self._footer(path)
+        columns = None if footer is None else footer.columns
+        expected = _FORMAT_1_COLUMNS if columns is None else column_sql.names(columns)
+        if missing := [name for name in expected if name not in found]:
             raise UnreadableError(f"{path} is not a file of the store: it has no column {missing[0]}")
-        self._run(f"SELECT {', '.join(f'count(hash({quoted_name(name)}))' for name in names)} FROM {source}")
-        stats = self._stats(source, quoted_name("@timestamp"))
-        columns = tuple(name for name in names if name not in _OTHER_COLUMNS)
-        footer = self._run(f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = {literal(_KEY)}")
+        if footer is None or columns is None:
+            self._run(f"SELECT {', '.join(f'count(hash({quoted_name(name)}))' for name in found)} FROM {source}")
+            fields = tuple(name for name in found if name not in _FORMAT_1_COLUMNS)
+            return SealedContent(self._stats(source, "doc, id", "sum(strlen(doc))"), fields, (), footer)
+        stats = self._stats(source, "r", str(footer.raw_bytes))
+        checksum = self._checksum(stats)
+        if footer.checksum.partition(" ")[0] == checksum.partition(" ")[0] and footer.checksum != checksum:
+            raise UnreadableError(f"{path} is damaged: it does not have its checksum")
+        return SealedContent(stats, columns, footer.rest, footer)
+
+    def _checksum(self, stats: FileStats) -> str:
+        ((version,),) = self._run("SELECT version()")
+        return f"{version} {stats.checksum}"
+
+    def _names(self, source: str) -> list[str]:
+        return [str(name) for name, *_ in self._run(f"DESCRIBE SELECT * FROM {source}")]
+
+    def _footer(self, path: Path) -> Footer | None:
+        rows = self._run(f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = {literal(_KEY)}")
         try:
-            sources = msgspec.json.decode(bytes(footer[0][0]), type=Sources) if footer else None
+            footer = msgspec.json.decode(bytes(rows[0][0]), type=Footer) if rows else None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UnreadableError(f"the footer of {path} cannot be read: {error}") from None
-        return SealedContent(stats, columns, sources)
+        if footer is not None and footer.columns is not None and not are_valid(footer.columns):
+            raise UnreadableError(f"the footer of {path} cannot be read: there are no such columns")
+        return footer
 
     def count_rows(self, paths: Sequence[Path]) -> int:
         """Return the number of rows of sealed files, from their footers."""
@@ -144,12 +176,7 @@ class ParquetWriter:
 
     def count_unsealed(self, append_log: Path, files: Sequence[Path]) -> int:
         """Return how many readable lines of an append log are in none of some sealed files."""
-        rows = f"SELECT doc, {APPEND_LOG_ID} AS id FROM {append_log_rows([append_log])}"
-        if files:
-            sealed = f"SELECT hash(doc, id) FROM read_parquet([{file_literals(files)}])"
-            rows += f" WHERE hash(doc, {APPEND_LOG_ID}) NOT IN ({sealed})"
-        (row,) = self._run(f"SELECT count(*) FROM ({rows})")
-        return int(row[0])
+        return self._count_missing([_log_source([append_log])], self._sources(files), "NOT IN")
 
     def count_missing(self, file: Path, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
         """Return how many rows of a sealed file are neither in some append logs nor in some other sealed files.
@@ -157,16 +184,8 @@ class ParquetWriter:
         Raises:
             UnreadableError: A file cannot be read.
         """
-        others = []
-        if append_logs:
-            others.append(f"SELECT hash(doc, {APPEND_LOG_ID}) FROM {append_log_rows(append_logs)}")
-        if files:
-            others.append(f"SELECT hash(doc, id) FROM read_parquet([{file_literals(files)}])")
-        rows = f"SELECT hash(doc, id) FROM read_parquet([{file_literals([file])}])"
-        if others:
-            rows += f" EXCEPT ALL ({' UNION ALL '.join(others)})"
-        (row,) = self._run(f"SELECT count(*) FROM ({rows})")
-        return int(row[0])
+        logs = [_log_source(append_logs)] if append_logs else []
+        return self._count_missing(self._sources([file]), [*logs, *self._sources(files)], "EXCEPT ALL")
 
     def count_repeated(self, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
         """Return how many events have an id that another event before them has.
@@ -184,53 +203,132 @@ class ParquetWriter:
         (row,) = self._run(f"SELECT count(id) - count(DISTINCT id) FROM ({' UNION ALL '.join(sources)}) WHERE id <> ''")
         return int(row[0])
 
-    def seal(self, append_logs: Sequence[Path], target: Path, sources: Sources) -> FileStats:
+    def _sources(self, files: Sequence[Path]) -> list[str]:
+        """Return the FROM clause for documents and ids of each of some sealed files."""
+        footers = [(file, self._footer(file)) for file in files]
+        return [_file_source(file, None if footer is None else footer.columns) for file, footer in footers]
+
+    def _count_missing(self, sources: Sequence[str], others: Sequence[str], operator: str) -> int:
+        """Return how many documents are not among others. Only their values count, as sealing writes them anew."""
+        for table, selected in (("wanted", sources), ("present", others)):
+            self._run(f"CREATE OR REPLACE TEMP TABLE {table} (key BIGINT)")
+            for source in selected:
+                self._insert_keys(table, source)
+        query = "SELECT key FROM wanted EXCEPT ALL SELECT key FROM present"
+        if operator == "NOT IN":
+            query = "SELECT key FROM wanted WHERE key NOT IN (SELECT key FROM present)"
+        ((count,),) = self._run(f"SELECT count(*) FROM ({query})")
+        return int(count)
+
+    def _insert_keys(self, table: str, source: str) -> None:
+        rows = self._rows(self._connection.cursor(), f"SELECT doc, id FROM {source}")
+        while batch := list(itertools.islice(rows, _BATCH)):
+            keys = orjson.dumps([hash((_canonical(document), event_id)) for document, event_id in batch]).decode()
+            self._run(f"INSERT INTO {table} SELECT unnest(from_json($1, '[\"BIGINT\"]'))", [keys])
+
+    def seal(
+        self, append_logs: Sequence[Path], target: Path, footer: Footer, known: Columns | None = None
+    ) -> SealedContent:
         """Write the lines of append logs to a new file, read it again and return what is in it.
+
+        ``known`` are the columns of another file of the index, which the new one then has, too.
 
         Raises:
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
-        rows = f"(SELECT doc, coalesce(id->>'$', '') AS id FROM {append_log_rows(append_logs)})"
-        ((repeated,),) = self._run(any_repeated_key(_PATHS, rows))
-        core = (extract if repeated else first_values)(_PATHS)
-        self._copy(
-            f"SELECT {_columns()} FROM (SELECT doc, id, {core} AS f FROM {rows}) ORDER BY {_ORDER}", target, sources
+        return self._write([_log_source(append_logs)], target, footer, known, is_sorted=False)
+
+    def merge(self, folder: Path, files: Sequence[SealedFile], target: Path, footer: Footer) -> SealedContent:
+        """Write the rows of sealed files, newest file first, to a new one; documents are divided anew if they must be.
+
+        Raises:
+            StoreError: The disk fails, a file cannot be read, or the new one does not hold what they do.
+        """
+        is_sorted = sum(file.raw_bytes for file in files) > SORT_BYTES
+        columns = union([file.columns if isinstance(file.columns, dict) else {} for file in files])
+        if columns is None or not all(isinstance(file.columns, dict) for file in files):
+            newest = next((file.columns for file in files if isinstance(file.columns, dict)), None)
+            sources = [source for file in files for source in _parts(folder, file)]
+            return self._write(sources, target, footer, newest, is_sorted=is_sorted)
+        selects = [
+            f"SELECT {column_sql.as_part(file.columns, columns)} "
+            f"FROM read_parquet([{file_literals([folder / file.name])}])"
+            for file in files
+            if isinstance(file.columns, dict)
+        ]
+        rows = f"({' UNION ALL '.join(selects)})"
+        rests = [file.rest for file in files]
+        rest = None if None in rests else {field for names in rests if names for field in names}
+        raw_bytes = sum(file.raw_bytes for file in files)
+        expected = self._stats(rows, "r", str(raw_bytes))
+        return self._copy(rows, target, _completed(footer, columns, rest, raw_bytes), expected, is_sorted=is_sorted)
+
+    def _write(
+        self, sources: Sequence[str], target: Path, footer: Footer, known: Columns | None, *, is_sorted: bool
+    ) -> SealedContent:
+        """Write documents to a new file: first in parts, if there are several sources."""
+        share = -(-SAMPLE // len(sources))
+        sample = (
+            row[0]
+            for source in sources
+            for row in self._rows(self._connection, f"SELECT doc FROM {source} LIMIT {share}")
         )
-        return self._checked(rows, target)
-
-    def join(self, files: Sequence[Path], raw_bytes: int, target: Path, sources: Sources) -> FileStats:
-        """Write the rows of sealed files with the same columns, newest file first, to a new one."""
-        rows = f"read_parquet([{file_literals(files)}])"
-        order = f" ORDER BY {_ORDER}" if raw_bytes <= SORT_BYTES else ""
-        self._copy(f"SELECT * FROM {rows}{order}", target, sources)
-        return self._checked(rows, target)
-
-    def _copy(self, query: str, target: Path, sources: Sources) -> None:
-        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
-        options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(sources).decode())}}}"
-        self._run(f"COPY ({query}) TO {literal(str(target))} ({options})")
-
-    def _checked(self, source: str, target: Path) -> FileStats:
-        written = self._stats(f"read_parquet([{file_literals([target])}])", quoted_name("@timestamp"))
-        expected = self._stats(source, "NULL::TIMESTAMP")
-        if (written.events, written.raw_bytes, written.checksum) != (
-            expected.events,
-            expected.raw_bytes,
-            expected.checksum,
-        ):
-            raise StoreError(f"{target} does not match its sources: {written.events} of {expected.events} events")
+        columns = choose_columns(sample, known)
+        table = ColumnTable(self._run, columns)
+        rows, parts, raw_bytes = table.rows(), list[Path](), 0
+        totals: list[FileStats] = []
+        for source in sources:
+            table.add(source)
+            raw_bytes += table.raw_bytes()
+            totals.append(self._stats(rows, "r", "0"))
+            if len(sources) > 1:
+                parts.append(target.with_name(f"{target.stem}-{len(parts)}.part"))
+                self._run(
+                    f"COPY (SELECT * FROM {rows} ORDER BY {_ORDER}) TO {literal(str(parts[-1]))} (FORMAT parquet)"
+                )
+                table.clear()
+        if parts:
+            rows = f"read_parquet([{file_literals(parts)}])"
+        expected = FileStats(
+            sum(total.events for total in totals), 0, None, None, raw_bytes, sum(total.checksum for total in totals)
+        )
+        completed = _completed(footer, columns, table.rest_fields, raw_bytes)
+        written = self._copy(rows, target, completed, expected, is_sorted=is_sorted)
+        for part in parts:
+            part.unlink()
         return written
 
-    def _stats(self, source: str, time: str) -> FileStats:
+    def _copy(self, rows: str, target: Path, footer: Footer, expected: FileStats, *, is_sorted: bool) -> SealedContent:
+        footer = msgspec.structs.replace(footer, checksum=self._checksum(expected))
+        order = "" if is_sorted else f" ORDER BY {_ORDER}"
+        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
+        self._run(f"COPY (SELECT * FROM {rows}{order}) TO {literal(str(target))} ({options})")
+        source = f"read_parquet([{file_literals([target])}])"
+        written = self._stats(source, "r", str(footer.raw_bytes))
+        if (written.events, written.checksum) != (expected.events, expected.checksum):
+            raise StoreError(f"{target} does not match its sources: {written.events} of {expected.events} events")
+        if self._names(source) != column_sql.names(footer.columns or {}):
+            raise StoreError(f"{target} does not have the columns that it should have")
+        return SealedContent(written, footer.columns or {}, footer.rest, footer)
+
+    def _stats(self, source: str, hashed: str, raw_bytes: str) -> FileStats:
         (row,) = self._run(
-            f"SELECT count(*), count(*) FILTER ({time} IS NULL), epoch_us(min({time})), epoch_us(max({time})), "
-            f"coalesce(sum(strlen(doc)), 0)::BIGINT, coalesce(sum(hash(doc, id)), 0)::HUGEINT FROM {source}"
+            f"SELECT count(*), count(*) FILTER ({_TIME} IS NULL), epoch_us(min({_TIME})), epoch_us(max({_TIME})), "
+            f"coalesce({raw_bytes}, 0)::BIGINT, coalesce(sum(hash({hashed})), 0)::HUGEINT FROM {source} AS r"
         )
         return FileStats(*row)
 
-    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+    def _run(self, sql: str, parameters: Sequence[object] = (), /) -> list[tuple[Any, ...]]:
+        return list(self._rows(self._connection, sql, parameters))
+
+    def _rows(
+        self, connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+    ) -> Iterator[tuple[Any, ...]]:
         try:
-            return list(self._connection.execute(sql).fetchall())
+            connection.execute(sql, parameters)
+            while rows := connection.fetchmany(_BATCH):
+                yield from rows
         except load_duckdb().Error as error:
             sentence = str(error).partition("\n")[0]
             if (no_space := os.strerror(errno.ENOSPC)) in sentence:
@@ -245,61 +343,33 @@ def parquet_writer(scratch: Path, memory_bytes: int) -> Iterator[ParquetWriter]:
         yield ParquetWriter(connection)
 
 
-_ORDER = f"{quoted_name('@timestamp')} DESC NULLS LAST, id DESC"
-_CORE_PATHS = [field_paths(field) for field in CORE_FIELDS]
-_PATHS = [("@timestamp",), *(path for paths in _CORE_PATHS for path in paths)]
+def _log_source(append_logs: Sequence[Path]) -> str:
+    return f"(SELECT doc, {APPEND_LOG_ID} AS id FROM {append_log_rows(append_logs)})"
 
 
-def _columns() -> str:
-    """Return the columns of a sealed row, from ``doc``, ``id`` and ``f``, the list of the values at `_PATHS`."""
-    columns, bits, at = [f"TRY_CAST(f[1]->>'$' AS TIMESTAMP) AS {quoted_name('@timestamp')}"], [], 2
-    for bit, (field, paths) in enumerate(zip(CORE_FIELDS, _CORE_PATHS, strict=True)):
-        values = [f"f[{at + offset}]" for offset in range(len(paths))]
-        value = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
-        columns.append(f"{value}->>'$' AS {quoted_name(field)}")
-        bits.append(f"CASE WHEN starts_with({value}, '\"') OR {value} IS NULL THEN 0 ELSE {1 << bit} END")
-        at += len(paths)
-    return ", ".join([*columns, f"({' + '.join(bits)})::INTEGER AS not_text", "id", "doc"])
+def _file_source(file: Path, columns: Columns | None, condition: str = "true") -> str:
+    document = "doc" if columns is None else column_sql.document(columns)
+    rows = f"read_parquet([{file_literals([file])}], file_row_number=true)"
+    return f"(SELECT {document} AS doc, id FROM {rows} WHERE {condition})"
 
 
-def without_unreadable(append_logs: Sequence[Path], writer: ParquetWriter, scratch: Path) -> list[Path]:
-    """Return files with the readable lines of locked append logs: usually the logs themselves.
-
-    Lines may be unreadable: not UTF-8, too long, or without their tab. The pipeline writes none, but disks fail and
-    people edit files; sealing must neither stop forever nor lose such lines. If there are any, the result is
-    copies in ``scratch`` without them; they are in files next to the logs, ``.unreadable`` instead of ``.ndjson``.
-
-    Raises:
-        OSError: The disk fails.
-        StoreError: Lines cannot be read for another reason.
-    """
-    lines = sum(count_bytes(append_log, b"\n") for append_log in append_logs)
-    if writer.count_lines(append_logs) == lines == sum(count_bytes(append_log, b"\t") for append_log in append_logs):
-        return list(append_logs)
-    return [_readable_lines(append_log, writer, scratch) for append_log in append_logs]
+def _parts(folder: Path, file: SealedFile) -> Iterator[str]:
+    """Yield the FROM clauses for the documents of a file, of at most `PART_BYTES` each."""
+    columns = file.columns if isinstance(file.columns, dict) else None
+    size = max(1, file.events * PART_BYTES // max(1, file.raw_bytes))
+    for start in range(0, file.events, size):
+        condition = f"file_row_number >= {start} AND file_row_number < {start + size}"
+        yield _file_source(folder / file.name, columns, condition)
 
 
-def _readable_lines(append_log: Path, writer: ParquetWriter, scratch: Path) -> Path:
-    readable, other = scratch / append_log.name, append_log.with_suffix(".unreadable")
-    count = 0
-    with append_log.open("rb") as lines, readable.open("wb") as kept, open_synced(other) as rejected:
-        for line in lines:
-            is_readable = _is_readable(line)
-            count += is_readable
-            (kept if is_readable else rejected).write(line)
-        empty = not rejected.tell()
-    if empty:
-        other.unlink()
-    if writer.count_lines([readable]) != count:
-        raise StoreError(f"cannot seal {append_log}: some of its lines cannot be read")
-    return readable
+def _completed(footer: Footer, columns: Columns, rest: set[str] | None, raw_bytes: int) -> Footer:
+    fields = None if rest is None else tuple(sorted(rest))
+    return msgspec.structs.replace(footer, columns=dict(columns), rest=fields, raw_bytes=raw_bytes)
 
 
-def _is_readable(line: bytes) -> bool:
-    if len(line) > MAX_DOCUMENT_BYTES or line.count(b"\t") != 1:
-        return False
+def _canonical(document: str) -> bytes:
+    """Return a text that two documents have alike if their values are the same."""
     try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        return orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        return document.encode()

@@ -1,89 +1,30 @@
-"""Sealing: closed append logs become Parquet files, small Parquet files become larger ones.
+"""The process that seals: it looks for what is due in all indices, again and again. See ``index_sealer`` for the steps.
 
-One process seals; writers and readers carry on meanwhile. For each index::
-
-    1  lock the append logs that are closed                       (nobody appends to them any more)
-    2  write the new file aside, read it again, fsync       .sealing/
-    3  rename it into the folder, write the ids beside it   no reader uses them yet
-    4  replace the manifest                                 from here on the new file counts, the append logs do not
-    5  unlink the append logs
-
-Killed between any two steps, the index is as it was before step 4 or as it is after it, and the next pass removes the
-leftovers. The same holds when the disk is full. A manifest that is damaged or missing is made from the sealed files
-that can be read. All steps work relative to the open folder, so none touches an index that was created again meanwhile.
+One process seals; writers and readers carry on meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
+import itertools
 import shutil
 import threading
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ingestd.files import locked_file, sync_file, try_lock, write_synced
+from ingestd.files import locked_file
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError, disk_error
-from ingestd.stores.local.files import last_ids, leftovers, manifest
-from ingestd.stores.local.files.append_log import repair_end
 from ingestd.stores.local.files.index_folder import remove_deleted
-from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in, index_folders
-from ingestd.stores.local.files.leftovers import Leftovers
-from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
-from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
-from ingestd.stores.local.files.parquet import (
-    CORE_FIELDS,
-    FileStats,
-    ParquetWriter,
-    Sources,
-    UnreadableError,
-    parquet_writer,
-    without_unreadable,
-)
-from ingestd.stores.local.files.sealed_files import KnownFaults, fault, sha256
+from ingestd.stores.local.files.index_sealer import SCRATCH, IndexSealer, NewFile, Policy
+from ingestd.stores.local.files.layout import index_folders
+from ingestd.stores.local.files.sealed_files import KnownFaults
 
 log = get_logger(__name__)
 
-SCRATCH = ".sealing"
-DAMAGED_PREFIX = "damaged-"
-"""Damaged files that are no part of an index any more are kept under names with this prefix."""
+__all__ = ["NewFile", "Policy", "SealingError", "run", "seal_once"]
 
 _LOCK = ".sealer.lock"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """When to seal and to merge.
-
-    Attributes:
-        idle_s: A writer's newest append log is closed if nobody has it open and it was not written for this long.
-        batch_bytes: Append logs that go into one file have at most this size together; one log always fits.
-        small_bytes: Sealed files below this size are merged.
-        small_files: Most small files per index before they are merged.
-        quiet_s: If an index did not change for this long, all its small files are merged.
-        memory_bytes: Limit for DuckDB's memory.
-    """
-
-    idle_s: float = 60
-    batch_bytes: int = 64 << 20
-    small_bytes: int = 128 << 20
-    small_files: int = 8
-    quiet_s: float = 3600
-    memory_bytes: int = 384 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file that was written: its source files and number of events."""
-
-    index: str
-    file: str
-    sources: tuple[str, ...]
-    events: int
 
 
 def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Policy | None = None) -> None:
@@ -130,8 +71,9 @@ def seal_once(
 ) -> list[NewFile]:
     """Seal and merge whatever is due, index by index, and remove what an earlier crash left.
 
-    ``stop`` ends the pass after the current file. An index that fails does not hold up the others. Files in
-    ``known_faults`` are not read again; those that turn out to be damaged are added.
+    If nothing is due, one file of an older version is written anew. ``stop`` ends the pass after the current file. An
+    index that fails does not hold up the others. Files in ``known_faults`` are not read again; those that turn out to
+    be damaged are added.
 
     Raises:
         SealingError: At least one index failed.
@@ -143,22 +85,36 @@ def seal_once(
     errors: dict[str, StoreError] = {}
     with _locked(root):
         remove_deleted(root)
-        for folder in index_folders(root):
-            try:
-                with _Index(root, folder, policy or Policy(), known_faults or KnownFaults()) as index:
-                    for new_file in index.seal():
-                        new_files.append(new_file)
-                        if stop is not None and stop.is_set():
-                            return new_files
-            except FileNotFoundError:
-                continue  # deleted meanwhile
-            except OSError as error:
-                errors[folder.index] = disk_error(error, f"cannot seal {error.filename or folder.index}")
-            except StoreError as error:
-                errors[folder.index] = error
+        for new_file in _each(root, policy, known_faults, errors, IndexSealer.seal):
+            new_files.append(new_file)
+            if stop is not None and stop.is_set():
+                return new_files
+        if not new_files:
+            rewritten = _each(root, policy, known_faults, errors, IndexSealer.rewrite)
+            new_files += itertools.islice(rewritten, 1)
     if errors:
         raise SealingError(errors, new_files)
     return new_files
+
+
+def _each(
+    root: Path,
+    policy: Policy | None,
+    known_faults: KnownFaults | None,
+    errors: dict[str, StoreError],
+    step: Callable[[IndexSealer], Iterator[NewFile]],
+) -> Iterator[NewFile]:
+    """Do a step for each index, newest day first; why one failed is in ``errors`` then."""
+    for folder in reversed(index_folders(root)):
+        try:
+            with IndexSealer(root, folder, policy or Policy(), known_faults or KnownFaults()) as index:
+                yield from step(index)
+        except FileNotFoundError:
+            continue  # deleted meanwhile
+        except OSError as error:
+            errors[folder.index] = disk_error(error, f"cannot seal {error.filename or folder.index}")
+        except StoreError as error:
+            errors[folder.index] = error
 
 
 @contextlib.contextmanager
@@ -175,226 +131,3 @@ def _locked(root: Path) -> Iterator[None]:
                 shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise disk_error(error, "cannot seal the store") from error
-
-
-class _Index:
-    """The folder of an index while it is being sealed."""
-
-    def __init__(self, root: Path, folder: IndexFolder, policy: Policy, known_faults: KnownFaults) -> None:
-        self._folder = folder
-        self._scratch = root / SCRATCH
-        self._policy = policy
-        self._known_faults = known_faults
-        self._fd = -1
-
-    def __enter__(self) -> _Index:
-        self._fd = os.open(self._folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-    def seal(self) -> Iterator[NewFile]:
-        """Seal and merge until nothing is due.
-
-        Raises:
-            StoreError: Something failed, or a sealed file is damaged: then the others were merged all the same.
-        """
-        self._remove_leftovers(self._load_or_recover())
-        while True:
-            before = manifest.load(self._fd)
-            with contextlib.ExitStack() as locks:
-                append_logs = list(self._due(before, locks))
-                if not append_logs:
-                    break
-                yield self._seal(before, append_logs)
-        while files := self._due_for_merge(before := manifest.load(self._fd)):
-            if (merged := self._merge(before, files)) is not None:
-                yield merged
-        faults = [f"{file.name} {reason}" for file in before.files if (reason := self._fault(file))]
-        if faults:
-            raise StoreError(f"{self._folder.path} is damaged: {'; '.join(faults)}")
-
-    def _load_or_recover(self) -> Manifest:
-        """Return the manifest; one that is damaged or missing is made from the sealed files."""
-        names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
-        try:
-            found = manifest.load(self._fd)
-            if manifest.NAME in names or not has_sealed_files(names):
-                return found
-            reason = "it is missing"
-        except DamagedManifestError as error:
-            reason = str(error)
-        return self._recover(reason)
-
-    def _recover(self, reason: str) -> Manifest:
-        names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
-        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
-            recovered, unreadable = recover(self._folder.path, parquet)
-        for name in unreadable:
-            os.rename(name, DAMAGED_PREFIX + name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        if manifest.NAME in names:
-            os.rename(manifest.NAME, DAMAGED_PREFIX + manifest.NAME, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        self._write(manifest.NAME, manifest.encode(recovered))
-        os.fsync(self._fd)
-        level = log.error if unreadable else log.warning
-        level(
-            "the manifest of an index was made from its sealed files",
-            index=self._folder.index,
-            reason=reason,
-            files=len(recovered.files),
-            events=sum(file.events for file in recovered.files),
-            damaged="; ".join(f"{name}: {text}" for name, text in unreadable.items()) or None,
-        )
-        return recovered
-
-    def _fault(self, file: SealedFile) -> str:
-        return fault(self._folder.path, file) or self._known_faults.get(self._folder.path / file.name)
-
-    def _due(self, before: Manifest, locks: contextlib.ExitStack) -> Iterator[AppendLogName]:
-        """Yield the closed append logs, of each writer the first ones without a gap; all are locked."""
-        append_logs = [append_log for append_log in append_logs_in(self._fd) if not before.holds(append_log)]
-        newest = {append_log.writer: append_log.number for append_log in append_logs}
-        blocked: set[str] = set()
-        size = 0
-        for append_log in append_logs:
-            if append_log.writer in blocked or size >= self._policy.batch_bytes:
-                continue
-            log_size = self._lock(append_log, locks, append_log.number == newest[append_log.writer])
-            if log_size is None or (size and size + log_size > self._policy.batch_bytes):
-                blocked.add(append_log.writer)
-            else:
-                size += log_size
-                yield append_log
-
-    def _lock(self, append_log: AppendLogName, locks: contextlib.ExitStack, newest: bool) -> int | None:
-        """Lock an append log, repair its end and return its size; None if it is not closed."""
-        try:
-            fd = os.open(str(append_log), os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, dir_fd=self._fd)
-        except FileNotFoundError:
-            return None
-        locks.callback(os.close, fd)
-        stat = os.fstat(fd)
-        idle = stat.st_size > 0 and time.time() - stat.st_mtime >= self._policy.idle_s
-        if (newest and not idle) or not try_lock(fd):
-            return None
-        if repair := repair_end(self._folder.path / str(append_log), fd):
-            text = "an incomplete line at the end of an append log was moved to a file of its own"
-            log.warning(text, kept=repair.kept)
-        return os.fstat(fd).st_size
-
-    def _seal(self, before: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
-        target = self._scratch / f"sealed-{before.next:05d}.parquet"
-        paths = [self._folder.path / str(name) for name in append_logs]
-        sealed = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
-        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
-            readable = without_unreadable(paths, parquet, self._scratch)
-            stats = parquet.seal(readable, target, Sources({**before.sealed, **sealed}))
-        for writer, number in sealed.items():
-            own = [name for name in append_logs if name.writer == writer]
-            self._write(last_ids.file_name(writer, number), last_ids.sealed_ids(self._folder.path, before, own))
-        file = self._add(target, stats)
-        after = dataclasses.replace(
-            before, files=(*before.files, file), sealed={**before.sealed, **sealed}, next=before.next + 1
-        )
-        self._commit(after, set(map(str, append_logs)))
-        return NewFile(self._folder.index, file.name, tuple(map(str, append_logs)), file.events)
-
-    def _due_for_merge(self, before: Manifest) -> list[SealedFile]:
-        """Return the small files that are due to be merged, newest first."""
-        small = [
-            file
-            for file in before.files
-            if file.bytes < self._policy.small_bytes and file.columns == CORE_FIELDS and not self._fault(file)
-        ]
-        if len(small) < 2:
-            return []
-        age_s = time.time() - os.stat(manifest.NAME, dir_fd=self._fd).st_mtime
-        if len(small) <= self._policy.small_files and age_s <= self._policy.quiet_s:
-            return []
-        return sorted(small, key=lambda file: file.last or 0, reverse=True)
-
-    def _merge(self, before: Manifest, files: Sequence[SealedFile]) -> NewFile | None:
-        """Merge files; None: some of them turned out to be damaged and must be left out."""
-        target = self._scratch / f"sealed-{before.next:05d}.parquet"
-        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
-            paths = [self._folder.path / file.name for file in files]
-            if self._find_faults(files):
-                return None
-            sources = Sources(before.sealed, tuple(file.name for file in files))
-            try:
-                stats = parquet.join(paths, sum(file.raw_bytes for file in files), target, sources)
-            except UnreadableError:
-                if not self._find_unreadable(paths, parquet):
-                    raise
-                return None
-            if stats.events != sum(file.events for file in files):
-                raise StoreError(f"{self._folder.path}: files to be merged have other events than the manifest says")
-        file = self._add(target, stats)
-        others = tuple(file for file in before.files if file not in files)
-        self._commit(dataclasses.replace(before, files=(*others, file), next=before.next + 1), set(sources.merged))
-        return NewFile(self._folder.index, file.name, tuple(source.name for source in files), file.events)
-
-    def _find_faults(self, files: Sequence[SealedFile]) -> bool:
-        """Compare files with their checksums, as reading may not notice damage; return whether any differs."""
-        faults = [file for file in files if file.sha256 and sha256(self._folder.path / file.name) != file.sha256]
-        for file in faults:
-            self._known_faults.add(self._folder.path / file.name, "does not have its checksum")
-        return bool(faults)
-
-    def _find_unreadable(self, paths: Sequence[Path], parquet: ParquetWriter) -> bool:
-        """Read files one by one; return whether one of them cannot be read."""
-        found = False
-        for path in paths:
-            try:
-                parquet.read_all(path)
-            except UnreadableError as error:
-                self._known_faults.add(path, str(error))
-                found = True
-        return found
-
-    def _add(self, path: Path, stats: FileStats) -> SealedFile:
-        """Make a new file durable and move it into the folder."""
-        sync_file(path)
-        size, checksum = path.stat().st_size, sha256(path)
-        os.rename(path, path.name, dst_dir_fd=self._fd)
-        times = stats.first, stats.last
-        return SealedFile(path.name, stats.events, stats.untimed, *times, size, stats.raw_bytes, CORE_FIELDS, checksum)
-
-    def _commit(self, after: Manifest, replaced: Collection[str]) -> None:
-        """Replace the manifest, then remove the files whose events are in the new one."""
-        os.fsync(self._fd)  # first: the files that the manifest names
-        self._write(manifest.NAME, manifest.encode(after))
-        os.fsync(self._fd)
-        self._clean(after, replaced)
-
-    def _write(self, name: str, body: bytes) -> None:
-        """Write a file in one step: durable first, then under its name."""
-        temporary = self._scratch / name
-        write_synced(temporary, body)
-        os.rename(temporary, name, dst_dir_fd=self._fd)
-
-    def _clean(self, after: Manifest, replaced: Collection[str]) -> None:
-        """Unlink the files that the last step has put into a new one, and ids that are no longer needed."""
-        needed = {last_ids.file_name(writer, number) for writer, number in after.sealed.items()}
-        for name in os.listdir(self._fd):  # noqa: PTH208 - a descriptor
-            if name in replaced or (name.startswith("ids-") and name not in needed):
-                os.unlink(name, dir_fd=self._fd)
-
-    def _remove_leftovers(self, before: Manifest) -> None:
-        """Unlink what an interrupted step left, once it is shown that the index has all its events.
-
-        If it has not, the manifest is wrong, and made from the sealed files as a damaged one is. What is in no manifest
-        then either is kept under another name.
-        """
-        found = self._examine(before)
-        if found.unproven:
-            before = self._recover("; ".join(f"{name}: {reason}" for name, reason in found.unproven.items()))
-            found = self._examine(before)
-            for name in filter(manifest.is_sealed_name, found.unproven):
-                os.rename(name, DAMAGED_PREFIX + name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        self._clean(before, found.proven)
-
-    def _examine(self, before: Manifest) -> Leftovers:
-        names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
-        return leftovers.examine(self._folder.path, before, names, self._scratch / "spill", self._policy.memory_bytes)

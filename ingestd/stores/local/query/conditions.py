@@ -1,9 +1,9 @@
 """Conditions of a query as SQL, for the rows of append logs (``doc``, ``id``) and of sealed files (columns as well).
 
-A field is read in one of two ways. If the source has a column for it, that gives two expressions: the value as text
-(strings as they are, other values as JSON) and whether it is not a string. Otherwise its values are extracted from the
-document into a list, whose elements give the same two expressions. So the meaning of a condition (``stores.query``) is
-written once, as a `_ValueTest`, for both.
+A field is read in one of two ways. If the source has a column for it (``columns``), that gives two expressions: the
+value as text (strings as they are, other values as JSON) and whether it is not a string. Otherwise its values are
+extracted from the document into a list, whose elements give the same two expressions. So the meaning of a condition
+(``stores.query``) is written once, as a `_ValueTest`, for both; a column of numbers is compared as such.
 
 DuckDB (2.0) evaluates an expression again wherever it occurs, so a condition parses a document once, inside of a list
 function. ``CASE`` guarantees an order that ``AND`` and ``OR`` do not: cheap tests first.
@@ -22,12 +22,11 @@ from ingestd.stores.local.files.duckdb_sql import (
     field_paths,
     literal,
     may_contain,
-    quoted_name,
 )
+from ingestd.stores.local.query.columns import NEVER, SourceColumns
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern, word_pattern
 from ingestd.stores.query import (
     DECODED_FIELDS,
-    INDEX_FIELD,
     And,
     Condition,
     Equal,
@@ -54,26 +53,15 @@ NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True, slots=True)
-class SourceColumns:
-    """The columns of a source: its fields in the order of their bits in ``not_text``. An append log has none."""
-
-    fields: tuple[str, ...] = ()
-
-    def find(self, field: str) -> tuple[str, str] | None:
-        """Return the two expressions of a field, its text and whether it is not a string; None without a column."""
-        if field == INDEX_FIELD:
-            return "string_split(filename, '/')[-2]", "false"
-        if field not in self.fields:
-            return None
-        return quoted_name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0"
-
-
-@dataclass(frozen=True, slots=True)
 class _ValueTest:
-    """The test of a single value: of a string, and of the JSON text of a number, ``true`` or ``false``."""
+    """The test of a single value: of a string, and of the JSON text of a number, ``true`` or ``false``.
+
+    ``number``: the same as ``scalar`` for a number, if there is a cheaper test.
+    """
 
     string: Callable[[str], str]
     scalar: Callable[[str], str]
+    number: Callable[[str], str] | None = None
 
 
 def sql_condition(condition: Condition, columns: SourceColumns) -> str:  # noqa: PLR0911 - one return for each kind
@@ -153,10 +141,16 @@ def _equal(field: str, values: Sequence[str], columns: SourceColumns) -> str:
             same.append(f"TRY_CAST({operand} AS DOUBLE) IN ({', '.join(doubles)})")
         return " OR ".join(same)
 
+    def of_number(operand: str) -> str:
+        return f"{operand} IN ({', '.join(doubles)})" if doubles else "false"
+
+    all_small = len(doubles) == len(numbers)
+
     hint = ""
     if all(map(PLAIN.fullmatch, accepted)) and all(_has_one_spelling(value) for value in numbers):
         hint = may_contain(_shortest(accepted))
-    return _of_value(field, _ValueTest(lambda operand: equals_any(operand, accepted), scalar), columns, hint)
+    test = _ValueTest(lambda operand: equals_any(operand, accepted), scalar, of_number if all_small else None)
+    return _of_value(field, test, columns, hint)
 
 
 def _has_one_spelling(number: str) -> bool:
@@ -213,7 +207,10 @@ def _range(condition: Range, columns: SourceColumns) -> str:
         tests = " AND ".join(f"TRY_CAST({operand} AS DOUBLE) {sign} {float(bound)!r}" for bound, sign in bounds)
         return f"(regexp_full_match({operand}, '{NUMBER}') AND {tests})"
 
-    return _of_value(condition.field, _ValueTest(number, number), columns)
+    def of_number(operand: str) -> str:
+        return " AND ".join(f"{operand} {sign} {float(bound)!r}::DOUBLE" for bound, sign in bounds)
+
+    return _of_value(condition.field, _ValueTest(number, number, of_number), columns)
 
 
 def _without_zeros(time: str) -> str:
@@ -235,7 +232,7 @@ def _exists(field: str, columns: SourceColumns) -> str:
         return f"CASE WHEN {other} AND {container} THEN {inside} ELSE {operand} IS NOT NULL END"
 
     if (column := columns.find(field)) is not None:
-        return f"({exists(*column)})"
+        return f"({column.text} IS NOT NULL)" if column.other == NEVER else f"({exists(column.text, column.other)})"
     test = exists("(v->>'$')", "NOT starts_with(v, '\"')")
     return f"coalesce(len(list_filter({extract(field_paths(field))}, lambda v: {test})) > 0, false)"
 
@@ -280,8 +277,8 @@ def _words(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: 
         if column is None:
             hints.append((_hint_in_path(field, hint) if decoded else hint) or "true")
         else:
-            text = _decoded(column[0]) if decoded else column[0]
-            hints += [column[1], f"({' AND '.join(_contains(text, word) for word in wanted) or 'true'})"]
+            text = _decoded(column.text) if decoded else column.text
+            hints += [column.other, f"({' AND '.join(_contains(text, word) for word in wanted) or 'true'})"]
     joined = _texts(fields, columns)
     if len(wanted) > 1 and not all(map(columns.find, fields)):
         contains_all = " AND ".join(f"contains(t, {literal(word)})" for word in wanted)
@@ -311,8 +308,11 @@ def _texts(fields: Sequence[str], columns: SourceColumns) -> str:
         if column is None:
             texts.append(_texts_of_document(field, decoded=decoded))
         else:
-            text = _decoded(column[0]) if decoded else column[0]
-            texts.append(f"CASE WHEN {column[1]} THEN {_texts_of_column(column[0], decoded=decoded)} ELSE {text} END")
+            text = _decoded(column.text) if decoded else column.text
+            of_others = _texts_of_column(column.text, decoded=decoded)
+            texts.append(
+                text if column.other == NEVER else f"CASE WHEN {column.other} THEN {of_others} ELSE {text} END"
+            )
     return f"lower(concat_ws({literal(BETWEEN_TEXTS)}, {', '.join(texts)}))"
 
 
@@ -372,7 +372,9 @@ def _of_value(field: str, test: _ValueTest, columns: SourceColumns, hint: str = 
     """Return the test that a field has a matching value, or an array with one."""
     if (column := columns.find(field)) is None:
         return _in_document(field_paths(field), test, hint)
-    return f"coalesce({_value(*column, test)}, false)"
+    if column.number and test.number is not None:
+        return f"coalesce({test.number(column.number)}, false)"
+    return f"coalesce({_value(column.text, column.other, test)}, false)"
 
 
 def _in_document(paths: Sequence[tuple[str, ...]], test: _ValueTest, hint: str) -> str:
@@ -382,6 +384,8 @@ def _in_document(paths: Sequence[tuple[str, ...]], test: _ValueTest, hint: str) 
 
 
 def _value(operand: str, other: str, test: _ValueTest) -> str:
+    if other == NEVER:
+        return test.string(operand)
     element = (
         f"CASE WHEN starts_with(e, '\"') THEN {test.string(_ELEMENT)} "
         f"WHEN e = 'null' OR starts_with(e, '[') OR starts_with(e, '{{') THEN false ELSE {test.scalar('e')} END"

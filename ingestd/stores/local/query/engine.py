@@ -29,7 +29,7 @@ _SIGNAL_ERROR = "Query interrupted"
 
 
 class VanishedError(Exception):
-    """A file no longer exists or could not be read; the text says which."""
+    """A file no longer exists, was replaced, or could not be read; the text says which."""
 
 
 _TOO_LARGE = "pattern too large"
@@ -53,7 +53,7 @@ class QuerySession:
         """Return the rows of a query.
 
         Raises:
-            VanishedError: A file does not exist.
+            VanishedError: A file does not exist, or is another one than was listed.
             QueryTimeoutError: The query was interrupted.
             QueryFailedError: DuckDB cannot read a file, or fails for another reason.
             QueryMemoryError: It needs too much memory.
@@ -71,7 +71,7 @@ class QuerySession:
                 rows = result.fetchmany(_FETCH)
         except duckdb.InterruptException as error:
             raise self._cancelled() from error
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.BinderException) as error:  # the latter: another file has its name now
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
         except duckdb.OutOfMemoryException as error:
             raise QueryMemoryError(

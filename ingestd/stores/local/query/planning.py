@@ -25,7 +25,7 @@ from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import AppendLogName, IndexFolder
 from ingestd.stores.local.files.sealed_files import MISSING, KnownFaults, fault, log_fault
 from ingestd.stores.local.query import sql
-from ingestd.stores.local.query.conditions import SourceColumns
+from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.sql import SortKey, bound
 from ingestd.stores.query import Query, may_match_in, names_index
 
@@ -78,7 +78,8 @@ class FileLister:
                 paths = [folder.path / str(append_log) for append_log in append_logs]
                 groups.setdefault((None, timed), []).extend(str(path) for path in paths if self._is_readable(path))
             for file, timed in sealed:
-                groups.setdefault((SourceColumns(file.columns), timed), []).append(str(folder.path / file.name))
+                columns = SourceColumns.of_file(file.columns, file.rest)
+                groups.setdefault((columns, timed), []).append(str(folder.path / file.name))
         return [sql.FileGroup(tuple(files), timed, columns) for (columns, timed), files in groups.items() if files]
 
     def _contents(

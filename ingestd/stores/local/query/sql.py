@@ -2,7 +2,8 @@
 """The SQL of the built-in store's queries. All input from outside passes ``duckdb_sql.literal``.
 
 A query reads groups of files of one kind. Rows of append logs have ``doc`` and ``id``; sealed files also have columns
-(``conditions.SourceColumns``), which are used if there is one for a field.
+(``columns``), which are used if there is one for a field. Their documents may have to be made from these: DuckDB does
+so only for rows where ``doc`` is used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from ingestd.stores.local.files.duckdb_sql import (
     may_contain,
     quoted_name,
 )
-from ingestd.stores.local.query.conditions import SourceColumns, sql_condition
+from ingestd.stores.local.query.columns import NEVER, SourceColumns
+from ingestd.stores.local.query.conditions import sql_condition
 from ingestd.stores.query import Query
 
 _TIME_TEXT = extract([("@timestamp",)], "json_extract_string") + "[1]"
@@ -30,6 +32,10 @@ TIME_COLUMN = quoted_name("@timestamp")
 """The time of a row that `events` selects, a TIMESTAMP; NULL if it has none."""
 ID_COLUMN = "id"
 """The id of a row that `events` selects, empty if it has none."""
+_TIE = (
+    "coalesce(array_to_string(list_sort(string_split(TRY(translate(json(doc), '{}:', ',,,')), ',')), ','), '') || doc"
+)
+"""What documents with the same time and id are sorted by: first their tokens in order, as sealing may reorder keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class FileGroup:
         """Return the FROM clause."""
         if self.columns is None:
             return append_log_rows(self.files)
-        return f"read_parquet([{file_literals(self.files)}], filename=true, file_row_number=true)"
+        rows = f"read_parquet([{file_literals(self.files)}], filename=true, file_row_number=true)"
+        return f"(SELECT *, {self.columns.document()} AS doc FROM {rows})" if self.columns.typed else rows
 
     def raw_time(self) -> str:
         """Return the expression for `TIME_COLUMN` in conditions."""
@@ -155,20 +162,24 @@ def _all(groups: Sequence[FileGroup], select: Callable[[FileGroup], str]) -> str
 
 
 def newest(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, limit: int) -> str:
-    """Return the query for ``(time in us or NULL, id, doc, file)`` of matching documents, newest first; 0: no limit."""
+    """Return the query for ``(time in us or NULL, id, doc, file, tie)`` of matching documents, newest first.
+
+    ``limit`` 0: no limit, and documents with the same time and id come in any order.
+    """
+    tie = _TIE if limit else "NULL"
 
     def select(group: FileGroup) -> str:
         more = [] if sort_key is None else [sort_key.test(group)]
         return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, doc, filename", more)
 
     return (
-        f"SELECT epoch_us(time), key, doc, filename FROM ({_all(groups, select)}) "
-        "ORDER BY time DESC NULLS LAST, key DESC, doc DESC" + (f" LIMIT {limit:d}" if limit else "")
+        f"SELECT epoch_us(time), key, doc, filename, {tie} AS tie FROM ({_all(groups, select)}) "
+        "ORDER BY time DESC NULLS LAST, key DESC" + (f", tie DESC LIMIT {limit:d}" if limit else "")
     )
 
 
 def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, limit: int) -> str:
-    """Return the query for ``(time in us or NULL, id, doc, file, row)`` of matching documents, newest first.
+    """Return the query for ``(time in us or NULL, id, doc, file, tie, row)`` of matching documents, newest first.
 
     For sealed files ``row`` is the number of the row and ``doc`` is NULL: it is by far the largest column, so
     `documents` reads it later, only for the rows that are returned. For append logs ``doc`` is set and ``row`` is NULL.
@@ -182,17 +193,19 @@ def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | N
         more = [] if sort_key is None else [sort_key.test(group)]
         return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, {columns}", more)
 
+    tie = f"CASE WHEN doc IS NOT NULL THEN {_TIE} END"
     return (
-        f"SELECT epoch_us(time), key, doc, filename, row FROM ({_all(groups, select)}) "
+        f"SELECT epoch_us(time), key, doc, filename, {tie}, row FROM ({_all(groups, select)}) "
         f"ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}"
     )
 
 
-def documents(rows: Mapping[str, Sequence[int]]) -> str:
-    """Return the query for ``(time in us or NULL, id, doc, file)`` of rows of sealed files, in any order."""
+def documents(rows: Mapping[str, Sequence[int]], groups: Sequence[FileGroup]) -> str:
+    """Return the query for ``(time in us or NULL, id, doc, file, tie)`` of rows of sealed files, in any order."""
+    columns = {file: group.columns for group in groups for file in group.files}
     return " UNION ALL ".join(
-        f"SELECT epoch_us({TIME_COLUMN}), {ID_COLUMN}, doc, filename "
-        f"FROM {FileGroup((file,), False, SourceColumns()).source()} "
+        f"SELECT epoch_us({TIME_COLUMN}), {ID_COLUMN}, doc, filename, {_TIE} "
+        f"FROM {FileGroup((file,), False, columns[file]).source()} "
         f"WHERE file_row_number IN ({', '.join(map(str, numbers))})"
         for file, numbers in rows.items()
     )
@@ -272,9 +285,11 @@ def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing
         values = extract(field_paths(field))
         value = f"{values}[1]" if len(field_paths(field)) == 1 else f"list_any_value({values})"
         return events(group, query, f"{bucket} AS bucket, {value}::VARCHAR AS v, count(*) AS n") + " GROUP BY 1, 2"
-    there = [] if missing else [f"{column[0]} IS NOT NULL"]
-    text = f"CASE WHEN {column[1]} THEN {column[0]} ELSE {_path(column[0])} END" if paths else column[0]
-    rows = events(group, query, f"{bucket} AS bucket, {text} AS t, {column[1]} AS other, count(*) AS n", there)
+    there = [] if missing else [f"{column.text} IS NOT NULL"]
+    text = column.text
+    if paths:
+        text = _path(text) if column.other == NEVER else f"CASE WHEN {column.other} THEN {text} ELSE {_path(text)} END"
+    rows = events(group, query, f"{bucket} AS bucket, {text} AS t, {column.other} AS other, count(*) AS n", there)
     json = "CASE WHEN other THEN t ELSE to_json(t)::VARCHAR END"
     return f"SELECT bucket, {json} AS v, n FROM ({rows} GROUP BY 1, 2, 3)"
 

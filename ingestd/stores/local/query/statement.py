@@ -28,7 +28,7 @@ from ingestd.event.fields import FieldError
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
 from ingestd.stores.local.files.duckdb_sql import quoted_name
-from ingestd.stores.local.query.conditions import SourceColumns
+from ingestd.stores.local.query.columns import INDEX_NAME
 from ingestd.stores.local.query.engine import QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.sql import ID_COLUMN, TIME_COLUMN, FileGroup
 from ingestd.stores.local.query.values import value_rows
@@ -198,8 +198,7 @@ def _create_view(session: QuerySession, paths: Sequence[Path], query: Query, gro
 
 
 def _event_columns(group: FileGroup) -> dict[str, str]:
-    index, _ = (group.columns or SourceColumns()).find(INDEX_FIELD) or ("''", "")
-    return dict(zip(EVENT_COLUMNS, (index, ID_COLUMN, "doc", TIME_COLUMN), strict=True))
+    return dict(zip(EVENT_COLUMNS, (INDEX_NAME, ID_COLUMN, "doc", TIME_COLUMN), strict=True))
 
 
 def _kind(text: str, other: str) -> str:

@@ -37,8 +37,8 @@ _PAGE = 10_000
 _SAMPLE = 200
 """Events whose fields are the columns of ``SELECT *``."""
 
-Row = tuple[int | None, str, str, str]
-"""Time in microseconds since 1970, id, document, file."""
+Row = tuple[int | None, str, str, str, str | None]
+"""Time in microseconds since 1970, id, document, file, and what decides between documents with the same time and id."""
 
 
 class LocalStore:
@@ -70,7 +70,9 @@ class LocalStore:
             raise StoreError(f"cannot read the store: {error.strerror or error}") from error
 
     def search(self, query: Query, limit: int = 50, after: str | None = None) -> Iterator[Hit]:
-        """Return the matching documents newest first, byte for byte as they were appended.
+        """Return the matching documents newest first.
+
+        Each comes back with the values it was appended with; of a sealed one, the keys may be in another order.
 
         Of events with the same time, in microseconds, the greater id comes first.
 
@@ -293,24 +295,22 @@ def _read_newest(
     if len(rows) > limit and rows[-1][:2] == rows[-2][:2]:
         # Several documents have the last sort key: which of them are within the limit depends on their content.
         return _read_all(session, query, sort_key, limit, groups)
-    in_append_logs = [
-        (time, key, document, file) for time, key, document, file, number in rows[:limit] if number is None
-    ]
-    return in_append_logs + read_documents(session, [row for row in rows[:limit] if row[4] is not None])
+    in_append_logs = [row[:5] for row in rows[:limit] if row[5] is None]
+    return in_append_logs + read_documents(session, groups, [row for row in rows[:limit] if row[5] is not None])
 
 
-def read_documents(session: QuerySession, sealed_rows: Sequence[Any]) -> list[Row]:
+def read_documents(session: QuerySession, groups: Sequence[sql.FileGroup], sealed_rows: Sequence[Any]) -> list[Row]:
     """Read the documents of rows of sealed files that ``sql.newest_rows`` gave, in any order.
 
     Raises:
         VanishedError: The files have other events now, because an index was replaced meanwhile, or do not exist.
     """
     numbers: dict[str, list[int]] = {}
-    for _, _, _, file, number in sealed_rows:
+    for _, _, _, file, _, number in sealed_rows:
         numbers.setdefault(file, []).append(number)
-    rows: list[Row] = list(session.run(sql.documents(numbers))) if numbers else []
+    rows: list[Row] = list(session.run(sql.documents(numbers, groups))) if numbers else []
     expected = Counter((row[0], row[1], row[3]) for row in sealed_rows)
-    if Counter((time, key, file) for time, key, _, file in rows) != expected:
+    if Counter((time, key, file) for time, key, _, file, _ in rows) != expected:
         raise VanishedError("cannot read the store: an index was replaced meanwhile")
     return rows
 
@@ -319,7 +319,7 @@ def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
     """Yield the hits of sorted rows that come after the cursor."""
     sort_key, seen = (None, 0) if cursor is None else (cursor.sort_key, cursor.seen)
     skip = seen
-    for time, key, document, file in rows:
+    for time, key, document, file, _ in rows:
         row_key = sql.SortKey(time, key)
         if row_key == sort_key and skip:
             skip -= 1
@@ -330,8 +330,8 @@ def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
 
 
 def _order(row: Row) -> tuple[float, str, str]:
-    """Return what rows are sorted by, including the document, so that the order is total."""
-    return (float("-inf") if row[0] is None else row[0], row[1], row[2])
+    """Return what rows are sorted by; the order is total."""
+    return (float("-inf") if row[0] is None else row[0], row[1], row[4] or "")
 
 
 def _end(folder: IndexFolder) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ingestd.stores.local.files.duckdb_sql import extract, field_paths, quoted_name
-from ingestd.stores.local.query.conditions import SourceColumns
+from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.sql import FileGroup, events
 from ingestd.stores.query import Query
 
@@ -30,7 +30,7 @@ def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], more: Mappin
     for number, field in enumerate(fields):
         column = (group.columns or SourceColumns()).find(field)
         if column is not None:
-            columns += [f"{column[0]} AS t{number}", f"{column[1]} AS o{number}"]
+            columns += [f"{column.text} AS t{number}", f"{column.other} AS o{number}"]
             outer += [f"t{number}", f"o{number}"]
             continue
         start = len(paths) + 1

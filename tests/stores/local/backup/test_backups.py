@@ -12,11 +12,14 @@ import pytest
 from ingestd.stores import lucene
 from ingestd.stores.backups import BackupError, Repository
 from ingestd.stores.local.backup.backups import LocalBackups
+from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.layout import store_root
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.files.writer import LocalWriter
 from ingestd.stores.local.query.store import LocalStore
 from ingestd.stores.query import Query
+from tests.stores.exact import exact
+from tests.stores.local import format_1
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
@@ -147,6 +150,34 @@ def test_sealing_leaves_the_backup_current(site: BackedUpStore) -> None:
     name = site.back_up()
     site.seal()
     assert site.backups.backed_up_indices("repo") == {INDEX: name}
+
+
+def test_a_day_of_an_older_version(site: BackedUpStore) -> None:
+    """It is restored as it is, and then written anew as any other file of format 1; its backup stays current."""
+    with format_1.sealed():
+        site.write(range(100))
+        site.seal()
+        site.write(range(100, 150))
+    before = site.content()
+    name = site.back_up()
+    site.seal()
+    assert site.backups.backed_up_indices("repo") == {INDEX: name}
+    assert site.backups.verify("repo", name) == []
+    assert site.backups.restore("repo", [name], INDEX, overwrite=True) == 150
+    assert [type(file.columns) for file in manifest.load(site.root / INDEX).files] == [tuple]
+    assert site.content() == before
+    site.seal()
+    site.seal()
+    assert [type(file.columns) for file in manifest.load(site.root / INDEX).files] == [dict, dict]
+    after = site.content()
+    assert {key: exact(document.decode()) for key, document in after.items()} == {
+        key: exact(document.decode()) for key, document in before.items()
+    }
+    assert site.backups.backed_up_indices("repo") == {INDEX: name}
+    newer = site.back_up(minutes=1)
+    site.store.delete(INDEX)
+    assert site.backups.restore("repo", [newer], INDEX) == 150
+    assert site.content() == after
 
 
 def test_another_event_makes_the_backup_outdated(site: BackedUpStore) -> None:

@@ -195,7 +195,7 @@ def test_a_backup_whose_index_manifest_is_of_a_newer_version(tmp_path: Path, mon
     monkeypatch.setattr(manifest, "encode", encode)
     with pytest.raises(BackupError, match="written by a newer version of ingestd: its format is 3"):
         found.restore("repo", [snapshot.name], DAMAGED, overwrite=True)
-    assert decode((folder / manifest.NAME).read_bytes(), folder).version == 1
+    assert decode((folder / manifest.NAME).read_bytes(), folder).version == 2
     assert [snapshot.state for snapshot in found.snapshots("repo")] == ["success"]
 
 

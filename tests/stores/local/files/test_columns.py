@@ -15,6 +15,8 @@ from ingestd.stores.local.files.column_table import ColumnTable
 from ingestd.stores.local.files.document_columns import MAX_COLUMNS, choose_columns, fit
 from ingestd.stores.local.files.duckdb_core import connect
 from tests.random_cases import random_cases
+from tests.stores.exact import exact
+from tests.stores.local.documents import TIMES, objects, typical, values
 
 
 class Table:
@@ -48,144 +50,11 @@ class Table:
 CONNECTION = connect({"threads": 1})
 
 
-def exact(document: str) -> object:
-    """Return a document so that two are equal if all their values are: numbers as text, keys as often as they stand."""
-    try:
-        return json.loads(
-            document,
-            parse_int=lambda text: ("number", text),
-            parse_float=lambda text: ("number", text),
-            parse_constant=lambda text: ("constant", text, document),
-            object_pairs_hook=lambda pairs: ("object", sorted(pairs, key=repr)),
-        )
-    except (ValueError, RecursionError):
-        return ("text", document)
-
-
 def check(documents: Sequence[str], sample: Sequence[str] | None = None) -> Table:
     """Make sure that all documents come back."""
     table = Table(documents, sample)
     assert [exact(text) for text in table.documents()] == [exact(document) for document in documents]
     return table
-
-
-STRINGS = [
-    "",
-    "INFO",
-    "서울 맛집",
-    'a "quote" \\ "b":1',
-    "\x00",
-    "\u2028\x7f",
-    "[1,2]",
-    "1.50",
-    "null",
-    '"n": 1, ',
-    "👍",
-    " ,}",
-]
-NUMBERS = ["0", "-0", "1", "-1", "200", "1.0", "1.5", "1.50", "0.1", "1e2", "1E2", "1e-7", "0.00001", "-0.0", "1e400"]
-NUMBERS += ["9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551616", "1" * 40]
-NUMBERS += ["126.9741", "100000000000000000000.0", "0.30000000000000004", "12345678901234567"]
-TIMES = ["2026-11-22T10:00:00.000Z", "2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123456Z", "2026-11-22T10:00:00Z"]
-TIMES += [
-    "2026-11-22T10:00:00.123456789Z",
-    "2026-02-30T10:00:00.000Z",
-    "0001-01-01T00:00:00.000Z",
-    "9999-12-31T23:59:59.999Z",
-]
-TIMES += ["2026-11-22T10:00:60.000Z", "2026-11-22T24:00:00.000Z", "2026-11-22T10:00:00.000+09:00", "yesterday"]
-NAMES = [
-    "level",
-    "n",
-    "d",
-    "g",
-    "Level",
-    "a.b",
-    "id",
-    "rest",
-    "doc",
-    "filename",
-    "id_",
-    "~row",
-    "",
-    "x y",
-    "서울",
-    'q"',
-    "t/~",
-]
-NAMES += ["@timestamp", "@timestamp.text", "@version", "k" * 300, "\x00", "%", "{}", "'"]
-
-
-def quoted(text: str, *, escaped: bool) -> str:
-    return json.dumps(text, ensure_ascii=escaped)
-
-
-def strings() -> st.SearchStrategy[str]:
-    """JSON texts of strings; a few have a lone surrogate."""
-    text = st.one_of(st.sampled_from(STRINGS), st.text(max_size=20))
-    written = st.builds(lambda text, escaped: quoted(text, escaped=escaped), text, st.booleans())
-    return st.one_of(written, written, st.sampled_from([r'"\ud83d"', r'"\ud83d\ude00"', r'"\/\u0041"']))
-
-
-def values() -> st.SearchStrategy[str]:
-    """JSON texts of any values, with and without blanks."""
-    scalars = st.one_of(
-        strings(), st.sampled_from(NUMBERS), st.integers().map(str), st.floats(allow_nan=False).map(repr),
-        st.sampled_from(["true", "false", "null", "NaN"]),
-    )  # fmt: skip
-    return st.recursive(scalars, lambda inner: st.one_of(_joined(inner, "[", "]"), objects(inner)), max_leaves=6)
-
-
-def _joined(items: st.SearchStrategy[str], start: str, end: str) -> st.SearchStrategy[str]:
-    blanks = st.sampled_from(["", "", " "])
-    return st.builds(lambda parts, blank: start + ("," + blank).join(parts) + end, st.lists(items, max_size=4), blanks)
-
-
-def objects(inner: st.SearchStrategy[str], names: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[str]:
-    """JSON texts of objects; keys may stand twice."""
-    keys = st.sampled_from(NAMES) if names is None else names
-    member = st.builds(
-        lambda name, colon, value, escaped: quoted(name, escaped=escaped) + colon + value,
-        keys, st.sampled_from([":", ":", ": ", " :"]), inner, st.booleans(),
-    )  # fmt: skip
-    return _joined(member, "{", "}")
-
-
-def typical() -> st.SearchStrategy[str]:
-    """Documents with the same few fields, mostly of the same types, so that there are columns for them."""
-    fields = {
-        name: st.sampled_from(texts)
-        for name, texts in {
-            "@timestamp": list(map(json.dumps, TIMES)),
-            "level": ['"INFO"', '"WARN"', "null", "1"],
-            "n": ["0", "5", "-0", "1.0", '"5"', "5"],
-            "d": ["1.5", "0.25", "1.50", "2", "1e2"],
-            "flag": ["true", "false", '"true"'],
-            "tags": ["[]", '["a", "b"]', "[1.50]", "[0]", '"a"'],
-            "g": [
-                '{"lat":1.5,"c":"KR"}',
-                '{"lat": 1.50}',
-                "{}",
-                '{"c":"US"}',
-                '{"z":{"y":1}}',
-                "[]",
-                "5",
-                '""',
-                "true",
-            ],
-        }.items()
-    }
-    chosen = st.lists(st.sampled_from(sorted(fields)), unique=True, max_size=7)
-
-    def written(names: list[str], separator: str) -> st.SearchStrategy[str]:
-        members = st.tuples(*map(fields.__getitem__, names))
-        return members.map(
-            lambda texts: (
-                "{" + separator.join(f'"{name}":{text}' for name, text in zip(names, texts, strict=True)) + "}"
-            )
-        )
-
-    return st.tuples(chosen, st.sampled_from([",", ", "])).flatmap(lambda pair: written(*pair))
 
 
 def any_documents() -> st.SearchStrategy[list[str]]:
@@ -278,3 +147,13 @@ def test_a_record_with_thousands_of_fields_makes_no_thousands_of_columns() -> No
     rare = check([usual] * 1000 + [many])
     assert list(rare.columns) == ["@timestamp", "level", "message"]
     assert rare.table.rest_fields is None  # more than are worth a note
+
+
+def test_large_documents_are_divided_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestd.stores.local.files.column_table._BATCH", 3)
+    monkeypatch.setattr("ingestd.stores.local.files.column_table._BATCH_BYTES", 100)
+    usual = '{"a":"x"}'
+    odd = [f'{{"a":{number},"b":"{"y" * (number * 7 % 120)}"}}' for number in range(40)]
+    table = check([document for one in odd for document in (usual, one)], [usual])
+    assert table.columns == {"@timestamp": "VARCHAR", "a": "VARCHAR"}
+    assert [rest is None for rest in table.rest()] == [True, False] * 40

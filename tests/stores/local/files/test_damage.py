@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files import manifest, sealer
+from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files.index_sealer import IndexSealer
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Query
 from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
@@ -115,13 +116,13 @@ def test_a_merge_that_was_interrupted_counts_once(tmp_path: Path, monkeypatch: p
 
     # The pass cleans at its start; then it seals the append log, which commits and cleans, and merges.
     left = {"_commit": 1, "_clean": 2}[step]
-    calls = itertools.chain([getattr(sealer._Index, step)] * left, itertools.repeat(killed))
+    calls = itertools.chain([getattr(IndexSealer, step)] * left, itertools.repeat(killed))
 
     def call(*arguments: Any) -> None:
         next(calls)(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sealer._Index, step, call)
+        patched.setattr(IndexSealer, step, call)
         with pytest.raises(KeyboardInterrupt):
             seal_once(tmp_path, JOIN)
     (folder / manifest.NAME).unlink()

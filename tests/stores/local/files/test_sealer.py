@@ -1,4 +1,6 @@
+import contextlib
 import dataclasses
+import datetime
 import fcntl
 import hashlib
 import json
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import pytest
@@ -14,10 +17,12 @@ import pytest
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.parquet import CORE_FIELDS
+from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
-from ingestd.stores.query import Equal, Query
+from ingestd.stores.query import Equal, Query, Range
 from tests.disks import small_disk
+from tests.stores.local import format_1
+from tests.stores.local.damage import zeroed
 from tests.threads import Background
 
 INDEX = "logstash-2026.11.22"
@@ -44,7 +49,7 @@ def names(root: Path, index: str = INDEX) -> list[str]:
     return sorted(path.name for path in (root / index).iterdir())
 
 
-def test_sealing_keeps_documents_byte_for_byte(tmp_path: Path) -> None:
+def test_sealing_keeps_documents(tmp_path: Path) -> None:
     documents = [
         b'{ "@timestamp":"2026-11-22T10:00:00.000Z",  "a":1.50, "a":2 }',
         rb'{"message":"\uc11c\uc6b8 half \ud83d","o":NaN}',
@@ -59,7 +64,9 @@ def test_sealing_keeps_documents_byte_for_byte(tmp_path: Path) -> None:
     assert before == [(str(at), document) for at, document in enumerate(documents)]
     (new,) = seal_once(tmp_path, NOW)
     assert (new.sources, new.events) == (("tail-w0-00001.ndjson",), len(documents))
-    assert read(tmp_path) == before
+    after = read(tmp_path)
+    assert after[:2] + after[3:] == before[:2] + before[3:]
+    assert after[2][1] == '{"message":"서울\\t\\u0000","status_code":"200","tags":["x",null]}'.encode()
     assert names(tmp_path) == ["ids-w0-00001.txt", "sealed-00001.parquet", "sealed.json"]
 
 
@@ -75,19 +82,64 @@ def test_a_file_is_made_of_append_logs_up_to_a_size(tmp_path: Path, share: float
 
 
 def test_columns(tmp_path: Path) -> None:
-    fields = {"level": "INFO", "status_code": 200, "tags": ["x"], "host": {"name": "a"}}
-    fields["geoip"] = {"country_code2": "KR"}
-    time = "2026-11-22T10:00:00.123456789Z"
-    append(tmp_path, json.dumps({"@timestamp": time, **fields}).encode(), b'{"level":null,"status_code":"404"}')
+    """Others read them with DuckDB, pandas or Spark."""
+    fields = {
+        "level": "INFO",
+        "status_code": 200,
+        "took": 0.5,
+        "tags": ["x"],
+        "geoip": {"country_code2": "KR"},
+        "id": 7,
+    }
+    usual = json.dumps({"@timestamp": "2026-11-22T10:00:00.123Z", **fields}).encode()
+    append(tmp_path, usual, usual, b'{"level":null,"status_code":"404","took":1.50}')
     seal_once(tmp_path, NOW)
-    columns = '"@timestamp"::VARCHAR, level, status_code, tags, host, "geoip.country_code2", not_text, id'
-    rows = duckdb.execute(f"SELECT {columns} FROM read_parquet('{tmp_path}/*/*.parquet')").fetchall()
-    bits = sum(1 << CORE_FIELDS.index(field) for field in ("status_code", "tags", "host"))
-    null = 1 << CORE_FIELDS.index("level")
-    assert rows == [
-        ("2026-11-22 10:00:00.123456", "INFO", "200", '["x"]', '{"name":"a"}', "KR", bits, "0"),
-        (None, None, "404", None, None, None, null, "1"),
-    ]
+    rows = duckdb.execute(f"SELECT * FROM read_parquet('{tmp_path}/*/*.parquet') ORDER BY id").fetchall()
+    names = [name for name, *_ in duckdb.description() or []]
+    time = datetime.datetime(2026, 11, 22, 10, 0, 0, 123_000)
+    held = {
+        "geoip": {"country_code2": "KR"},
+        "id_": 7,
+        "tags": '["x"]',
+        "took": 0.5,
+        "level": "INFO",
+        "status_code": 200,
+    }
+    expected = {"@timestamp": time, "id": "1", **held, "rest": None}
+    assert dict(zip(names, rows[1], strict=True)) == expected
+    none = dict.fromkeys(expected)
+    rest = '{"level":null,"status_code":"404","took":1.50}'
+    assert dict(zip(names, rows[2], strict=True)) == {**none, "id": "2", "rest": rest}
+
+
+def test_columns_of_a_file_are_those_of_the_next(tmp_path: Path) -> None:
+    """So files can be merged as they are."""
+    for number, fields in enumerate([b'"a":1,"b":{"x":1}', b'"a":2', b'"b":{"y":"z"},"c":true', b'"a":4']):
+        append(tmp_path, b'{"@timestamp":"2026-11-22T10:00:0%d.000Z",%b}' % (number, fields), prefix=f"{number}-")
+        seal_once(tmp_path, NOW)
+    before = read(tmp_path)
+    columns = [file.columns for file in manifest.load(tmp_path / INDEX).files]
+    assert columns[0] == columns[1]
+    assert columns[2] == columns[3] == {
+        "@timestamp": "TIMESTAMP_MS", "a": "BIGINT", "b": {"x": "BIGINT", "y": "VARCHAR"}, "c": "BOOLEAN"
+    }  # fmt: skip
+    with mock.patch.object(ParquetWriter, "_write", side_effect=AssertionError):
+        seal_once(tmp_path, JOIN)
+    [file] = manifest.load(tmp_path / INDEX).files
+    assert (file.columns, file.rest) == (columns[3], ())
+    assert read(tmp_path) == before
+
+
+def test_files_whose_columns_differ_are_merged(tmp_path: Path) -> None:
+    for number, value in enumerate([b"1", b'"1"', b"1.50", b'{"b":null}', b'[1,{"c":2}]']):
+        append(tmp_path, b'{"@timestamp":"2026-11-22T10:00:0%d.000Z","a":%b}' % (number, value), prefix=f"{number}-")
+        seal_once(tmp_path, NOW)
+    before = read(tmp_path)
+    assert len({str(file.columns) for file in manifest.load(tmp_path / INDEX).files}) > 2
+    seal_once(tmp_path, JOIN)
+    [file] = manifest.load(tmp_path / INDEX).files
+    assert file.rest == ("a",)
+    assert read(tmp_path) == before
 
 
 def test_newest_first(tmp_path: Path) -> None:
@@ -108,8 +160,9 @@ def test_the_manifest_describes_each_file(tmp_path: Path) -> None:
     size = (tmp_path / INDEX / file.name).stat().st_size
     raw = len(event(1)) + len(event(2000)) + 2
     first = 1_795_341_600_001_000
+    columns = {"@timestamp": "TIMESTAMP_MS", "n": "BIGINT"}
     checksum = hashlib.sha256((tmp_path / INDEX / file.name).read_bytes()).hexdigest()
-    expected = ("sealed-00001.parquet", 3, 1, first, first + 1_999_000, size, raw, CORE_FIELDS, checksum)
+    expected = ("sealed-00001.parquet", 3, 1, first, first + 1_999_000, size, raw, columns, checksum, ())
     assert dataclasses.astuple(file) == expected
 
 
@@ -200,11 +253,16 @@ def test_large_files_are_not_merged(tmp_path: Path) -> None:
     assert len(manifest.load(tmp_path / INDEX).files) == 3
 
 
-def test_large_merges_are_concatenated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("versions", [[2, 2, 2], [1, 2, 1]])
+def test_large_merges_are_concatenated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: list[int]) -> None:
     monkeypatch.setattr("ingestd.stores.local.files.parquet.SORT_BYTES", 0)
-    for at in range(3):
+    monkeypatch.setattr("ingestd.stores.local.files.parquet.PART_BYTES", 1)
+    for at, version in enumerate(versions):
         append(tmp_path, event(at), event(at + 10), prefix=f"{at}-")
-        seal_once(tmp_path, JOIN)
+        with format_1.sealed() if version == 1 else contextlib.nullcontext():
+            seal_once(tmp_path, Policy(idle_s=0, quiet_s=9e9))
+    seal_once(tmp_path, JOIN)
+    assert len(manifest.load(tmp_path / INDEX).files) == 1
     ids = [hit.id for hit in LocalStore(tmp_path).search(Query())]
     assert ids == ["2-1", "1-1", "0-1", "2-0", "1-0", "0-0"]
 
@@ -271,14 +329,18 @@ def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
 def test_an_index_that_fails_does_not_hold_up_the_others(tmp_path: Path) -> None:
     append(tmp_path, event(1), index="a")
     append(tmp_path, event(1), index="b")
-    (tmp_path / "a" / "sealed.json").write_text('{"version":2}')
+    (tmp_path / "a" / "sealed.json").write_text('{"version":3}')
     with pytest.raises(StoreError, match="newer version"):
         seal_once(tmp_path, NOW)
     assert names(tmp_path, "b")[-1] == "sealed.json"
 
 
-@pytest.mark.parametrize("small_files", [99, 1], ids=["seal", "join"])
-def test_killed_at_each_step(small_files: int, kill_steps: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("small_files", "versions"),
+    [(99, []), (1, [2, 2]), (99, [1, 1]), (1, [1, 2])],
+    ids=["seal", "join", "rewrite", "join_versions"],
+)
+def test_killed_at_each_step(small_files: int, versions: list[int], kill_steps: list[str], tmp_path: Path) -> None:
     root = tmp_path / "store"
     for at in range(3):
         append(root, event(at), prefix=f"a{at}-")
@@ -286,8 +348,9 @@ def test_killed_at_each_step(small_files: int, kill_steps: list[str], tmp_path: 
         for number in range(3 * at, 3 * at + 3):
             writer.append(INDEX, [event(number)], [f"b{number}"])
         writer.close()
-        if small_files == 1 and at < 2:
-            seal_once(root, NOW)
+        if at < len(versions):
+            with format_1.sealed() if versions[at] == 1 else contextlib.nullcontext():
+                seal_once(root, Policy(idle_s=0, quiet_s=9e9))
     with (root / INDEX / names(root)[-1]).open("ab") as append_log:
         append_log.write(b'{"torn')
     (tmp_path / "work").mkdir()
@@ -319,6 +382,53 @@ def sealing(root: Path) -> Background:
     """A sealer that never rests."""
     stop = threading.Event()
     return Background(lambda: run(root, stop, interval_s=0, policy=JOIN), stop.set)
+
+
+def test_files_of_older_versions_are_written_anew(tmp_path: Path) -> None:
+    with format_1.sealed():
+        for at in range(3):
+            append(tmp_path, *(event(number) for number in range(50 * at, 50 * at + 50)), prefix=f"{at}-")
+            seal_once(tmp_path, NOW)
+    before, listed = read(tmp_path), manifest.load(tmp_path / INDEX)
+    assert [isinstance(file.columns, tuple) for file in listed.files] == [True] * 3
+    append(tmp_path, event(1), index="other")
+    assert [new.index for new in seal_once(tmp_path, NOW)] == ["other"]  # first whatever is due
+    for number in (3, 2, 1):
+        assert [new.sources for new in seal_once(tmp_path, NOW)] == [(f"sealed-0000{number}.parquet",)]
+    LocalStore(tmp_path).delete("other")
+    after = manifest.load(tmp_path / INDEX)
+    assert [file.columns for file in after.files] == [{"@timestamp": "TIMESTAMP_MS", "n": "BIGINT"}] * 3
+    assert read(tmp_path) == before
+    assert sum(file.raw_bytes for file in after.files) == sum(file.raw_bytes for file in listed.files)
+    assert seal_once(tmp_path, NOW) == []
+
+
+def test_a_damaged_file_of_an_older_version_is_left_alone(tmp_path: Path) -> None:
+    with format_1.sealed():
+        for at in range(2):
+            append(tmp_path, *(event(number) for number in range(500)), prefix=f"{at}-")
+            seal_once(tmp_path, NOW)
+    zeroed(tmp_path / INDEX / "sealed-00002.parquet")
+    assert [new.sources for new in seal_once(tmp_path, NOW)] == [("sealed-00001.parquet",)]
+    with pytest.raises(SealingError, match=r"sealed-00002\.parquet does not have its checksum"):
+        seal_once(tmp_path, NOW)
+    assert names(tmp_path)[1:] == ["sealed-00002.parquet", "sealed-00003.parquet", "sealed.json"]
+
+
+def test_queries_carry_on_while_files_are_written_anew(tmp_path: Path) -> None:
+    with format_1.sealed():
+        for at in range(8):
+            append(tmp_path, *(event(number) for number in range(100 * at, 100 * at + 100)), prefix=f"{at}-")
+            seal_once(tmp_path, NOW)
+    store = LocalStore(tmp_path, threads=1)
+    stop = threading.Event()
+    rewriting = Background(lambda: run(tmp_path, stop, interval_s=0, policy=NOW), stop.set)
+    with rewriting:
+        while any(isinstance(file.columns, tuple) for file in manifest.load(tmp_path / INDEX).files):
+            assert store.count(Query(condition=Range("n", "0", None))) == 800
+            assert [json.loads(hit.document)["n"] for hit in store.search(Query(), 20)] == list(range(799, 779, -1))
+            assert store.top("n", Query(), 1)[0].count == 1
+            assert store.take_missing() == []
 
 
 def test_queries_and_writers_carry_on_during_sealing(tmp_path: Path) -> None:

@@ -100,8 +100,8 @@ def test_a_hit_has_its_index(tmp_path: Path) -> None:
     fill(tmp_path, [{"n": 2}], ["y"], "two")
     seal_once(tmp_path, NOW)
     fill(tmp_path, [{"n": 3}], ["z"], "two")
-    hits = {hit.id: (hit.index, hit.document) for hit in LocalStore(tmp_path).search(Query())}
-    assert hits == {"x": ("one", b'{"n": 1}'), "y": ("two", b'{"n": 2}'), "z": ("two", b'{"n": 3}')}
+    hits = {hit.id: (hit.index, json.loads(hit.document)) for hit in LocalStore(tmp_path).search(Query())}
+    assert hits == {"x": ("one", {"n": 1}), "y": ("two", {"n": 2}), "z": ("two", {"n": 3})}
 
 
 HISTOGRAM: list[dict[str, Any]] = [
@@ -212,11 +212,11 @@ def test_documents_of_a_replaced_index_are_not_returned(tmp_path: Path) -> None:
     groups = FileLister().file_groups(index_folders(tmp_path / "a"), Query())
     with Engine(Path("/nowhere"), 256 << 20, 1, None).session() as session:
         found = list(session.run(sql.newest_rows(groups, Query(), None, 9)))
-        assert [row[1:3] for row in read_documents(session, found)] == [("old", '{"n": 1}')]
+        assert [row[1:3] for row in read_documents(session, groups, found)] == [("old", '{"n":1}')]
         file = Path(groups[0].files[0])
         (tmp_path / "b" / file.relative_to(tmp_path / "a")).replace(file)
         with pytest.raises(VanishedError, match="replaced"):
-            read_documents(session, found)
+            read_documents(session, groups, found)
 
 
 EQUALS = [  # equally frequent values: their order

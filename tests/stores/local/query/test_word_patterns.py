@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestd.stores.local.files.duckdb_sql import literal
-from ingestd.stores.local.query.conditions import SourceColumns, sql_condition
+from ingestd.stores.local.query.columns import SourceColumns
+from ingestd.stores.local.query.conditions import sql_condition
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern, word_pattern
 from ingestd.stores.query import FREE_FIELDS, Condition, Gap, Text, Word
 from ingestd.stores.words import holds, words
@@ -140,7 +141,20 @@ def test_no_part_of_a_word_reaches_over_joined_texts(pattern: tuple[str | Gap, .
     assert not found(f"{left}{BETWEEN_TEXTS}{right}", word_pattern(pattern))
 
 
-@pytest.mark.parametrize("columns", [(), ("message",), FREE_FIELDS], ids=["append_log", "some_columns", "columns"])
+TYPED = {"@timestamp": "TIMESTAMP_MS", **dict.fromkeys(FREE_FIELDS, "VARCHAR")}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        SourceColumns(),
+        SourceColumns(("message",)),
+        SourceColumns(FREE_FIELDS),
+        SourceColumns.of_file(TYPED, ()),
+        SourceColumns.of_file(TYPED, None),
+    ],
+    ids=["append_log", "some_columns", "format_1", "columns", "rest"],
+)
 @pytest.mark.parametrize(
     ("condition", "pattern"),
     [
@@ -150,8 +164,8 @@ def test_no_part_of_a_word_reaches_over_joined_texts(pattern: tuple[str | Gap, .
     ids=["phrase", "wildcard"],
 )
 def test_a_regular_expression_stands_once_in_a_query(
-    condition: Condition, pattern: str, columns: tuple[str, ...]
+    condition: Condition, pattern: str, columns: SourceColumns
 ) -> None:
     """Each place costs DuckDB milliseconds."""
-    sql = sql_condition(condition, SourceColumns(columns))
+    sql = sql_condition(condition, columns)
     assert (sql.count(literal(pattern)), sql.count("regexp_matches")) == (1, 1)

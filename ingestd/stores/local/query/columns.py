@@ -1,0 +1,131 @@
+"""How the fields of a source are read: from columns, or from the text of its documents.
+
+An append log has no columns. A sealed file of format 1 has some fields as text, with a bit for each that says whether
+the value is no string; all others are in its documents. A sealed file has columns of many types; what they do not
+hold is in ``rest``, and the manifest says which fields may be there. So its documents are made from the columns only
+where they are to be shown, or where a name may mean two fields: ``a.b`` and ``b`` in ``a``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ingestd.stores.local.files import column_sql
+from ingestd.stores.local.files.document_columns import TIME, Columns, Type
+from ingestd.stores.local.files.duckdb_sql import extract, field_paths, quoted_name
+from ingestd.stores.query import INDEX_FIELD
+
+ALWAYS, NEVER = "true", "false"
+
+INDEX_NAME = "string_split(filename, '/')[-2]"
+"""The expression for the name of an event's index."""
+
+
+class FieldColumn(NamedTuple):
+    """The expressions for a field.
+
+    Attributes:
+        text: A string as it is, any other value as JSON; NULL if it is missing.
+        other: Whether it is no string.
+        number: The same as a number, if all its values are numbers; else empty.
+    """
+
+    text: str
+    other: str
+    number: str = ""
+
+
+_MISSING = FieldColumn("NULL::VARCHAR", NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumns:
+    """The columns of a source.
+
+    Attributes:
+        fields: Of a file of format 1: the fields that have columns, in the order of their bits in ``not_text``.
+        typed: The columns of another sealed file as JSON, as the manifest has them; else empty.
+        rest: The fields that may be in its ``rest``; None: any.
+    """
+
+    fields: tuple[str, ...] = ()
+    typed: str = ""
+    rest: tuple[str, ...] | None = ()
+
+    @classmethod
+    def of_file(cls, columns: tuple[str, ...] | Columns, rest: tuple[str, ...] | None) -> SourceColumns:
+        """Return the columns of a sealed file, given what the manifest says."""
+        return cls(columns) if isinstance(columns, tuple) else cls((), json.dumps(columns), rest)
+
+    def document(self) -> str:
+        """Return the expression for the document of a row."""
+        return column_sql.document(_columns(self.typed)) if self.typed else "doc"
+
+    def find(self, field: str) -> FieldColumn | None:
+        """Return how a field is read; None: from the document."""
+        if field == INDEX_FIELD:
+            return FieldColumn(INDEX_NAME, NEVER)
+        if self.typed:
+            return self._find_typed(field)
+        if field not in self.fields:
+            return None
+        return FieldColumn(quoted_name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0")
+
+    def _find_typed(self, field: str) -> FieldColumn | None:
+        columns = _columns(self.typed)
+        paths = field_paths(field)
+        found = [column for path in paths if (column := _resolve(columns, path)) is not None]
+        if len(found) > 1:
+            return None
+        in_rest = [path for path in paths if self.rest is None or path[0] in self.rest]
+        if not in_rest:
+            return found[0] if found else _MISSING
+        values = extract(in_rest, document="rest")
+        value = f"{values}[1]" if len(in_rest) == 1 else f"list_any_value({values})"
+        column = found[0] if found else _MISSING
+        text = f"CASE WHEN rest IS NULL THEN {column.text} ELSE coalesce({column.text}, {value}->>'$') END"
+        is_in_rest = f"rest IS NOT NULL AND {column.text} IS NULL"
+        other = f"CASE WHEN {is_in_rest} THEN coalesce(NOT starts_with({value}, '\"'), true) ELSE {column.other} END"
+        return FieldColumn(text, other)
+
+
+@functools.lru_cache(256)
+def _columns(typed: str) -> Columns:
+    columns: Columns = json.loads(typed)
+    return columns
+
+
+def _resolve(columns: Columns, path: tuple[str, ...]) -> FieldColumn | None:
+    """Return how the field at a path is read from its column; None: there is none."""
+    kind: Type | None = columns.get(path[0])
+    if kind is None:
+        return None
+    if path == (TIME,):
+        return FieldColumn(column_sql.time_text(columns), NEVER)
+    value = quoted_name(column_sql.column_name(path[0]))
+    for at, name in enumerate(path[1:], 1):
+        if kind == "JSON":
+            return _inside(value, path[at:])
+        if kind is None or isinstance(kind, str):
+            return None
+        kind, value = kind.get(name), f"{value}.{quoted_name(name)}"
+    return None if kind is None else _of_kind(value, kind)
+
+
+def _of_kind(value: str, kind: Type) -> FieldColumn:
+    if not isinstance(kind, str):
+        return FieldColumn(column_sql.object_text(kind, value), ALWAYS)
+    if kind == "VARCHAR":
+        return FieldColumn(value, NEVER)
+    if kind == "JSON":
+        return FieldColumn(value, ALWAYS)
+    return FieldColumn(f"to_json({value})::VARCHAR", ALWAYS, "" if kind == "BOOLEAN" else value)
+
+
+def _inside(value: str, path: tuple[str, ...]) -> FieldColumn:
+    """Return how a value inside of JSON is read."""
+    inner = f"{extract([path], document=value)}[1]"
+    return FieldColumn(f"({inner}->>'$')", f"NOT starts_with({inner}, '\"')")
