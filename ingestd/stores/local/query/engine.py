@@ -154,7 +154,7 @@ class Engine:
         timer = None
         if self._timeout_s is not None:
             sentence = f"the query took longer than {self._timeout_s:g} s; choose a shorter time range"
-            timer = threading.Timer(self._timeout_s, session.interrupt, [sentence])
+            timer = threading.Timer(min(self._timeout_s, threading.TIMEOUT_MAX), session.interrupt, [sentence])
             timer.daemon = True
             timer.start()
         try:

@@ -83,9 +83,14 @@ def parse(text: str) -> Statement:
     Raises:
         StatementError: It is not a single SELECT, or names too many columns.
     """
-    with connect({}) as connection:
-        ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
-    tree = json.loads(serialized)
+    try:
+        with connect({}) as connection:
+            ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
+        tree = json.loads(serialized)
+    except load_duckdb().Error as error:
+        raise StatementError(_sentence(str(error))) from error
+    except RecursionError:
+        raise StatementError("the statement is nested too deeply") from None
     if tree["error"]:
         if tree["error_type"] == "parser":
             raise StatementError(tree["error_message"])

@@ -5,6 +5,7 @@ Without the DuckDB that other tests share: a statement locks the settings of its
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from collections.abc import Iterator
@@ -156,6 +157,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("type", "SELECT level + 1 FROM events", "No function matches"),
     ("cast", "SELECT level::INTEGER FROM events", "Could not convert string 'INFO'"),
     ("parameter", "SELECT ? FROM events", "Values were not provided"),
+    ("not_utf_8", "SELECT '\udcff' FROM events", "cannot encode str as UTF-8"),
     ("columns", f"SELECT {', '.join(f'c{n}' for n in range(501))} FROM events", "may name 500 columns"),
 ]
 
@@ -166,6 +168,12 @@ def test_wrong_statements(store: LocalStore, text: str, error: str) -> None:
         rows(store, text)
     assert error in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_deeply_nested_statement(store: LocalStore) -> None:
+    """How deep is too deep depends on Python."""
+    with contextlib.suppress(StatementError):
+        assert rows(store, f"SELECT {'abs(' * 900}n{')' * 900} FROM events WHERE n = 1") == [(1,)]
 
 
 PASSWORDS = "/etc/passwd"
@@ -251,6 +259,11 @@ def test_what_does_not_fit_into_memory_is_spilled_into_the_store(root: Path) -> 
 def test_a_timeout(root: Path) -> None:
     with closing(LocalStore(root, threads=1, timeout_s=0.5)) as store, pytest.raises(QueryTimeoutError):
         rows(store, "SELECT count(*) FROM range(1000000000) a, range(1000) b, events WHERE hash(a.range + b.range) = 1")
+
+
+def test_a_timeout_of_centuries(root: Path) -> None:
+    with closing(LocalStore(root, threads=1, timeout_s=1e15)) as store:
+        assert rows(store, "SELECT count(*) FROM events") == [(3,)]
 
 
 def test_an_empty_store(tmp_path: Path) -> None:
