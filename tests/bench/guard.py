@@ -85,7 +85,7 @@ def guard(options: Options) -> Iterator[Result]:
 
 
 PARTS = {
-    "decode": Part(0.42, default_pipeline, stages=("decode",)),
+    "decode": Part(0.48, default_pipeline, stages=("decode",)),
     "filters": Part(0.84, default_pipeline, stages=("filter",)),
     "documents": Part(0.15, default_pipeline, stages=("documents",)),  # joining them is mostly page faults: too noisy
     "access_line": Part(0.36, _filter("access_line { }")),
