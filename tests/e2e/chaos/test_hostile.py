@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.chaos.tools import check_exactly, figure, in_store, scaled, usage, usage_at_rest
+from tests.e2e.chaos.tools import check_exactly, figure, in_store, scaled, usage, usage_at_rest, workers
 from tests.e2e.daemon import Daemon
+from tests.processes import resident_bytes
 from tests.threads import Background
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, wait_until
 
@@ -100,23 +101,29 @@ def stored(daemon: Daemon) -> int:
     return sum(file.read_bytes().count(b"\n") for file in daemon.data_dir.glob("indices/good/tail-*.ndjson"))
 
 
+def memory(daemon: Daemon) -> int:
+    """Return the resident bytes of the supervisor and the workers: the sealer takes what its work needs."""
+    return sum(map(resident_bytes, (daemon.process.pid, *workers(daemon))))
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_others_are_served(tmp_path: Path, hostile: Callable[[int, threading.Event], None]) -> None:
     with Daemon(tmp_path, config=CONFIG, workers="2", seal_after="1h") as daemon:
         serve_others(daemon, 1)
-        before = usage_at_rest(daemon, 2)
+        usage_at_rest(daemon, 2)
+        before = memory(daemon)
         stop = threading.Event()
         clients = [Background(lambda: hostile(daemon.port, stop), stop.set) for _ in range(2)]
         with clients[0], clients[1]:
             time.sleep(scaled(1, 60))
             seconds = serve_others(daemon, EVENTS + 1)
             time.sleep(scaled(1, 60))
-            after = usage(daemon)
-    growth = (after.rss - before.rss) / 1e6
-    figure(served_seconds=round(seconds, 2), rss_mb=round(after.rss / 1e6), growth_mb=round(growth))
+            after = memory(daemon)
+    growth = (after - before) / 1e6
+    figure(served_seconds=round(seconds, 2), rss_mb=round(after / 1e6), growth_mb=round(growth))
     assert seconds < PROMPT_SECONDS
-    assert after.rss - before.rss < MOST_RSS_GROWTH
-    check_exactly(in_store(daemon.data_dir), range(1, 2 * EVENTS + 1))
+    assert after - before < MOST_RSS_GROWTH
+    check_exactly(in_store(daemon.data_dir, "_index:good"), range(1, 2 * EVENTS + 1))
 
 
 def test_idle_connections(tmp_path: Path) -> None:
