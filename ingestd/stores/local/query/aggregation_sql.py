@@ -9,15 +9,18 @@ A row (``values``) has ``bucket``, the start of its interval in local time in se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
 from ingestd.stores.local.files.duckdb_sql import literal
 from ingestd.stores.local.query.conditions import NUMBER
 from ingestd.stores.local.query.sql import FileGroup, elements, interval_start, is_value, value_order
-from ingestd.stores.local.query.values import value_rows
+from ingestd.stores.local.query.values import Values, texts, value_rows
 from ingestd.stores.query import Query
+
+_ELEMENT, _NO_TEXT = "(e->>'$')", "NOT starts_with(e, '\"')"
+"""An element ``e`` of an array as text, and whether it is no string."""
 
 Key = tuple[str, ...]
 """Of a bucket: the values of its levels as JSON text."""
@@ -55,11 +58,8 @@ def level(groups: Sequence[FileGroup], query: Query, terms: Sequence[Terms], par
 
 def statistics(groups: Sequence[FileGroup], query: Query, buckets: Buckets, fields: Sequence[str]) -> str:
     """Return the query for ``(key..., bucket, events, (count, sum, min, max) of each field...)``."""
-    columns = [
-        f", {_number(f't{at}', f'o{at}')} AS d{at}, {_numbers(f't{at}', f'o{at}')} AS l{at}"
-        for at in _of(buckets, fields)
-    ]
-    rows = _in_buckets(groups, query, buckets, fields, "".join(columns))
+    columns = "".join(f", d{at}, l{at}" for at in _of(buckets, fields))
+    rows = _in_buckets(groups, query, buckets, fields, columns, _numbers)
     figures = ["count(*)"]
     for at in _of(buckets, fields):
         count = f"sum(CASE WHEN d{at} IS NOT NULL THEN 1 ELSE len(l{at}) END)"
@@ -75,9 +75,7 @@ _FUNCTIONS = (("fsum", "sum"), ("min", "min"), ("max", "max"))
 def percentiles(groups: Sequence[FileGroup], query: Query, buckets: Buckets, field: str, names: Sequence[str]) -> str:
     """Return the query for ``(key..., bucket, percentile...)``: those of `PERCENTILES` with these names."""
     (at,) = _of(buckets, [field])
-    text, other = f"t{at}", f"o{at}"
-    number = f", unnest(coalesce({_numbers(text, other)}, [{_number(text, other)}])) AS v"
-    rows = _in_buckets(groups, query, buckets, [field], number)
+    rows = _in_buckets(groups, query, buckets, [field], f", unnest(coalesce(l{at}, [d{at}])) AS v", _numbers)
     group = _group(buckets)
     counted = f"SELECT {group}, v, count(*) AS n FROM ({rows}) WHERE v IS NOT NULL GROUP BY {group}, v"
     ranked = (
@@ -123,9 +121,22 @@ def _limit(buckets: Buckets) -> str:
     return f"LIMIT {MAX_BUCKETS + 1}" if buckets.interval is not None else ""
 
 
-def _in_buckets(groups: Sequence[FileGroup], query: Query, buckets: Buckets, fields: Sequence[str], select: str) -> str:
+def _in_buckets(
+    groups: Sequence[FileGroup],
+    query: Query,
+    buckets: Buckets,
+    fields: Sequence[str],
+    select: str,
+    of_fields: Values = texts,
+) -> str:
     """Return the query for the rows in buckets: ``key..., bucket`` and what ``select`` makes of the ``fields``."""
-    rows = _rows(groups, query, [*(terms.field for terms in buckets.terms), *fields], buckets.interval)
+    levels = len(buckets.terms)
+
+    def values(number: int, is_number: bool) -> Mapping[str, str]:
+        return (texts if number < levels else of_fields)(number, is_number)
+
+    all_fields = [*(terms.field for terms in buckets.terms), *fields]
+    rows = _rows(groups, query, all_fields, buckets.interval, values)
     wanted = ["bucket IS NOT NULL"]
     if buckets.terms:
         wanted.append(_is_one_of([f"k{number}" for number in range(len(buckets.terms))], buckets.keys))
@@ -156,6 +167,17 @@ def _single(number: int, *, paths: bool) -> str:
     return f"unnest({elements(json, paths=paths)})"
 
 
+def _numbers(number: int, is_number: bool) -> dict[str, str]:
+    """Return the numbers of a field: ``d``, a DOUBLE, or of an array ``l``, a list; NULL if it has none."""
+    if is_number:
+        return {f"d{number}": f"n{number}::DOUBLE", f"l{number}": "NULL::DOUBLE[]"}
+    text, other = f"t{number}", f"o{number}"
+    elements = f"list_transform(json_extract({text}, '$[*]'), lambda e: {_number(_ELEMENT, _NO_TEXT)})"
+    numbers = f"list_filter({elements}, lambda n: n IS NOT NULL)"
+    of_array = f"CASE WHEN {other} AND starts_with({text}, '[') THEN {numbers} END"
+    return {f"d{number}": _number(text, other), f"l{number}": of_array}
+
+
 def _number(text: str, other: str) -> str:
     """Return the expression for a value as a DOUBLE, NULL if it is no number."""
     number = f"TRY_CAST({text} AS DOUBLE)"
@@ -163,13 +185,12 @@ def _number(text: str, other: str) -> str:
     return f"(CASE WHEN {is_number} AND isfinite({number}) THEN {number} END)"
 
 
-def _numbers(text: str, other: str) -> str:
-    """Return the expression for the numbers in an array, NULL if the value is none."""
-    element = _number("(e->>'$')", "NOT starts_with(e, '\"')")
-    numbers = f"list_transform(json_extract({text}, '$[*]'), lambda e: {element})"
-    return f"(CASE WHEN {other} AND starts_with({text}, '[') THEN list_filter({numbers}, lambda n: n IS NOT NULL) END)"
-
-
-def _rows(groups: Sequence[FileGroup], query: Query, fields: Sequence[str], interval: Interval | None) -> str:
+def _rows(
+    groups: Sequence[FileGroup],
+    query: Query,
+    fields: Sequence[str],
+    interval: Interval | None,
+    values: Values = texts,
+) -> str:
     bucket = {"bucket": "0" if interval is None else interval_start(interval)}
-    return value_rows(groups, query, fields, lambda _: bucket)
+    return value_rows(groups, query, fields, lambda _: bucket, values)

@@ -1,7 +1,8 @@
 # ruff: noqa: S608 - building SQL is what this module is for
 """The values of several fields of each event as SQL, whether they are in columns or in the document.
 
-``t`` and ``o``, numbered, are the value of a field as text and whether it is not a string, as in ``conditions``.
+``t`` and ``o``, numbered, are the value of a field as text and whether it is not a string, as in ``conditions``; ``n``
+is the column itself, where all its values are numbers.
 """
 
 from __future__ import annotations
@@ -16,28 +17,47 @@ from ingestd.stores.query import Query
 More = Callable[[FileGroup], Mapping[str, str]]
 """Returns further columns of the rows of a group of files: their names and expressions."""
 
-
-def value_rows(groups: Sequence[FileGroup], query: Query, fields: Sequence[str], more: More) -> str:
-    """Return the query for the matching events, with ``t`` and ``o`` of each field, and ``more``."""
-    return " UNION ALL ".join(_rows_of(group, query, fields, more(group)) for group in groups)
+Values = Callable[[int, bool], Mapping[str, str]]
+"""Returns the columns that are made of a field, by name: given are its number and whether it has ``n``."""
 
 
-def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], more: Mapping[str, str]) -> str:
+def texts(number: int, _: bool) -> dict[str, str]:
+    """Return ``t`` and ``o`` as they are: one of `Values`."""
+    return {f"t{number}": f"t{number}", f"o{number}": f"o{number}"}
+
+
+def value_rows(
+    groups: Sequence[FileGroup], query: Query, fields: Sequence[str], more: More, values: Values = texts
+) -> str:
+    """Return the query for the matching events, with what ``values`` makes of each field, and ``more``."""
+    return " UNION ALL ".join(_rows_of(group, query, fields, more(group), values) for group in groups)
+
+
+def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], more: Mapping[str, str], values: Values) -> str:
     """Return the rows of a group of files; all fields without a column are read from the document at once."""
-    columns = [f"{expression} AS {quoted_name(name)}" for name, expression in more.items()]
-    outer = list(map(quoted_name, more))
+    columns = _select(more)
+    texts, made = list(map(quoted_name, more)), list(map(quoted_name, more))
     paths: list[tuple[str, ...]] = []
     for number, field in enumerate(fields):
         column = (group.columns or SourceColumns()).find(field)
+        has_number = column is not None and bool(column.number)
+        made += _select(values(number, has_number))
         if column is not None:
-            columns += [f"{column.text} AS t{number}", f"{column.other} AS o{number}"]
-            outer += [f"t{number}", f"o{number}"]
+            of_column = {f"t{number}": column.text, f"o{number}": column.other}
+            of_column |= {f"n{number}": column.number} if has_number else {}
+            columns += _select(of_column)
+            texts += of_column
             continue
         start = len(paths) + 1
         paths += field_paths(field)
         value = ", ".join(f"f[{at}]" for at in range(start, len(paths) + 1))
         value = f"coalesce({value})" if len(paths) > start else value
-        outer += [f"({value}->>'$') AS t{number}", f"NOT starts_with({value}, '\"') AS o{number}"]
+        texts += [f"({value}->>'$') AS t{number}", f"NOT starts_with({value}, '\"') AS o{number}"]
     if paths:
         columns.append(f"{extract(paths)} AS f")
-    return f"SELECT {', '.join(outer)} FROM ({events(group, query, ', '.join(columns))})"
+    rows = events(group, query, ", ".join(columns))
+    return f"SELECT {', '.join(made)} FROM (SELECT {', '.join(texts)} FROM ({rows}))"
+
+
+def _select(columns: Mapping[str, str]) -> list[str]:
+    return [f"{expression} AS {quoted_name(name)}" for name, expression in columns.items()]
