@@ -141,7 +141,7 @@ class ParquetWriter:
         if missing := [name for name in expected if name not in found]:
             raise UnreadableError(f"{path} is not a file of the store: it has no column {missing[0]}")
         if footer is None or columns is None:
-            self._run(f"SELECT {', '.join(f'count(hash({quoted_name(name)}))' for name in found)} FROM {source}")
+            self._run(f"SELECT {', '.join(f'bit_xor(hash({quoted_name(name)}))' for name in found)} FROM {source}")
             fields = tuple(name for name in found if name not in _FORMAT_1_COLUMNS)
             return SealedContent(self._stats(source, "doc, id", "sum(strlen(doc))"), fields, (), footer)
         stats = self._stats(source, "r", str(footer.raw_bytes))
