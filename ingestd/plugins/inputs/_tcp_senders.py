@@ -5,7 +5,7 @@ What becomes of their bytes, by ``ingestd.protocols.senders.Sender``:
 - Pickles become dead letters, each with its bytes: they are never loaded, since loading one can run any code.
 - Lines of syslog are events, as any other lines. So are its messages and the JSON objects of GELF that NUL ends: NUL
   counts as the line end of such a connection.
-- Connections of Beats are closed; they keep their events, and send them again until somebody acknowledges them.
+- Connections of Beats are closed; they keep their events, and send them again until a server acknowledges them.
 - HTTP and TLS get an answer that their clients understand, then they are closed.
 - The header of the PROXY protocol is no event and is skipped; what follows it is read.
 """

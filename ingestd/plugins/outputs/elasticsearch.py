@@ -253,5 +253,5 @@ def _connection(opts: Options) -> ElasticOptions:
 
 @plugin("output", "elasticsearch", Options, touches=touches, option_warnings=lambda opts: index_warnings(opts.index))
 def build(opts: Options, context: BuildContext) -> ElasticsearchOutput:
-    """Elasticsearch or OpenSearch, in bulk; an index for each day unless told otherwise."""
+    """Elasticsearch or OpenSearch, in bulk; an index for each day unless `index` says otherwise."""
     return ElasticsearchOutput(opts, context)
