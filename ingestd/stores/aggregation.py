@@ -121,6 +121,19 @@ class Interval:
                 return time if since is None else max(time, since)
         raise AssertionError("the last offset has no end")
 
+    def length(self, start: int) -> int:
+        """Return how many seconds the interval lasts that starts at ``start``: more or less if clocks change in it."""
+        ahead = next(offset for since, offset in reversed(self.offsets) if since is None or start >= since)
+        local = (start + ahead) // self.seconds * self.seconds
+        length = 0
+        ends = (*(start for start, _ in self.offsets[1:]), None)
+        for (since, offset), end in zip(self.offsets, ends, strict=True):
+            time, until = local - offset, local + self.seconds - offset
+            time = time if since is None else max(time, since)
+            until = until if end is None else min(until, end)
+            length += max(until - time, 0)
+        return length
+
     def ranges(self, first: int, last: int) -> dict[int, list[tuple[int, int]]]:
         """Return the times, from and to, that each interval has between two times, by its start in local time.
 
@@ -246,8 +259,12 @@ class Figures:
     distinct: dict[str, int] = field(default_factory=dict)
 
     def values(self, metrics: Sequence[Metric], seconds: float | None) -> tuple[int | float | None, ...]:
-        """Return the values of metrics; ``seconds``: how long the bucket lasts, for rates."""
-        return tuple(self._value(metric, seconds) for metric in metrics)
+        """Return the values of metrics; ``seconds``: how long the bucket lasts, for rates.
+
+        What is beyond the range of a double, such as the sum of two numbers near its end, is None.
+        """
+        values = (self._value(metric, seconds) for metric in metrics)
+        return tuple(None if value is None or not math.isfinite(value) else value for value in values)
 
     def _value(self, metric: Metric, seconds: float | None) -> int | float | None:
         numbers = self.statistics.get(metric.field) or Statistics()
@@ -274,15 +291,13 @@ def with_end(query: Query, aggregation: Aggregation, now: str) -> Query:
     return replace(query, until=now)
 
 
-def bucket_seconds(aggregation: Aggregation, query: Query) -> float | None:
-    """Return how long each bucket lasts, for rates: the interval, or the time range of the query.
+def query_seconds(aggregation: Aggregation, query: Query) -> float | None:
+    """Return how long the time range of the query is, if there is a rate that needs it: without an interval.
 
     Raises:
         AggregationError: There is a rate, and neither an interval nor a time range.
     """
-    if aggregation.interval is not None:
-        return aggregation.interval.seconds
-    if not aggregation.has_rate:
+    if aggregation.interval is not None or not aggregation.has_rate:
         return None
     if query.since is None or query.until is None:
         raise AggregationError("a rate needs an interval, or a time range with a start")

@@ -30,7 +30,7 @@ from ingestd.stores.aggregation import (
     Metric,
     MetricBucket,
     Terms,
-    bucket_seconds,
+    query_seconds,
     with_end,
 )
 from ingestd.stores.base import LogStore
@@ -104,7 +104,7 @@ def aggregate(  # noqa: PLR0913 -- click passes one argument for each option
             metrics or (Metric("count"),), tuple(terms), None if seconds is None else Interval(seconds)
         )
         query = with_end(query, wanted, from_epoch_clamped(int(now().timestamp())))
-        bucket_seconds(wanted, query)
+        query_seconds(wanted, query)
     except AggregationError as error:
         raise click.UsageError(str(error)) from None
     with opened_store(settings) as store:

@@ -79,9 +79,11 @@ def value_text(value: Any) -> str:
 
 
 def number_text(value: float | None) -> str:
-    """Return a number for people: 1,234 or 0.0123; ``-`` if there is none."""
+    """Return a number for people: 1,234 or 0.0123 or 1.5e+20; ``-`` if there is none."""
     if value is None:
         return "-"
-    if isinstance(value, int) or (value.is_integer() and abs(value) < _EXACT):
+    if isinstance(value, int) or (value.is_integer() and abs(value) <= _EXACT):
         return f"{int(value):,}"
+    if abs(value) > _EXACT:
+        return f"{value:.15g}"
     return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"

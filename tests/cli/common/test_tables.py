@@ -35,3 +35,20 @@ def test_printable(text: str, expected: str) -> None:
 def test_the_first_column_gives_way() -> None:
     lines = list(tables.table(("WORD", "COUNT"), [("서울 맛집 추천 목록", "12")], 20, numbers=1))
     assert lines == ["WORD           COUNT", "서울 맛집 추…     12"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (10**20, "100,000,000,000,000,000,000"),
+        (1234.0, "1,234"),
+        (-1234.5, "-1,234.50"),
+        (0.01234, "0.0123"),
+        (2.0**53, "9,007,199,254,740,992"),
+        (2.0**53 + 4, "9.007199254741e+15"),
+        (-1e308, "-1e+308"),
+    ],
+)
+def test_a_number_for_people(value: float | None, text: str) -> None:
+    assert tables.number_text(value) == text

@@ -25,7 +25,7 @@ from ingestd.stores.aggregation import (
     Statistics,
     Terms,
     Value,
-    bucket_seconds,
+    query_seconds,
 )
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.query.aggregation_figures import metrics, over_time, read
@@ -57,7 +57,7 @@ def aggregate(
     Raises:
         AggregationError: There are too many, a rate has no time, or percentiles of two parts cannot be joined.
     """
-    seconds = bucket_seconds(aggregation, query)
+    seconds = query_seconds(aggregation, query)
     body = {"query": clause, "size": 0, "track_total_hits": False}
 
     def run(part: IndexPart, aggs: dict[str, Any]) -> Any:
@@ -79,7 +79,9 @@ def aggregate(
         MetricBucket(
             tuple(value for _, value in key),
             None if aggregation.interval is None else from_epoch_clamped(start),
-            found[key, start].values(aggregation.metrics, seconds),
+            found[key, start].values(
+                aggregation.metrics, seconds if aggregation.interval is None else aggregation.interval.length(start)
+            ),
         )
         for key, start in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1]))
     ]

@@ -63,7 +63,8 @@ def _read_figures(aggregation: Aggregation, bucket: Any) -> Figures:
     for at, name in enumerate(aggregation.number_fields):
         found = bucket.get(f"statistics{at}")
         if found is not None and found["count"]:
-            figures.statistics[name] = Statistics(found["count"], found["sum"], found["min"], found["max"])
+            total, low, high = (float(found[of]) for of in ("sum", "min", "max"))  # a text if it is infinite
+            figures.statistics[name] = Statistics(found["count"], total, low, high)
     for at, name in enumerate(aggregation.percentile_fields):
         values = bucket.get(f"percentiles{at}", {}).get("values", ())
         for percentile, found in zip(PERCENTILES, values, strict=False):

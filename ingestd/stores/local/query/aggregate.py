@@ -17,7 +17,7 @@ from ingestd.stores.aggregation import (
     Figures,
     MetricBucket,
     Statistics,
-    bucket_seconds,
+    query_seconds,
 )
 from ingestd.stores.local.query import aggregation_sql
 from ingestd.stores.local.query.aggregation_sql import Buckets, Key
@@ -37,7 +37,7 @@ def aggregate(run: Run, query: Query, aggregation: Aggregation) -> list[MetricBu
     Raises:
         AggregationError: There are too many, or a rate has no time.
     """
-    seconds = bucket_seconds(aggregation, query)
+    seconds = query_seconds(aggregation, query)
     keys = _keys(run, query, aggregation)
     found: Found = {}
     if keys:
@@ -46,14 +46,15 @@ def aggregate(run: Run, query: Query, aggregation: Aggregation) -> list[MetricBu
     if not aggregation.terms and aggregation.interval is None:
         found.setdefault(((), 0), Figures())
     order = {key: at for at, key in enumerate(keys)}
-    return [
-        MetricBucket(
-            tuple(json.loads(value) for value in key),
-            None if aggregation.interval is None else from_epoch_clamped(aggregation.interval.start(local)),
-            found[key, local].values(aggregation.metrics, seconds),
-        )
-        for key, local in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1]))
-    ]
+    answer: list[MetricBucket] = []
+    for key, local in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1])):
+        time = None
+        if aggregation.interval is not None:
+            start = aggregation.interval.start(local)
+            time, seconds = from_epoch_clamped(start), aggregation.interval.length(start)
+        values = found[key, local].values(aggregation.metrics, seconds)
+        answer.append(MetricBucket(tuple(json.loads(value) for value in key), time, values))
+    return answer
 
 
 def _keys(run: Run, query: Query, aggregation: Aggregation) -> list[Key]:

@@ -15,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.stores import aggregation as aggregations
-from ingestd.stores.aggregation import PERCENTILES, Aggregation, AggregationError, Interval, Metric, Terms
+from ingestd.stores.aggregation import (
+    PERCENTILES,
+    Aggregation,
+    AggregationError,
+    Figures,
+    Interval,
+    Metric,
+    Statistics,
+    Terms,
+)
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import aggregate
@@ -138,7 +147,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("metrics", lambda: Aggregation((Metric("count"),) * 21), "at most 20 metrics"),
     ("values", lambda: Aggregation(terms=(Terms("a", 101), Terms("b", 100))), "more than 10,000 buckets"),
     ("interval", lambda: Aggregation(interval=Interval(0)), "at least 1 second"),
-    ("rate", lambda: aggregations.bucket_seconds(Aggregation((Metric("rate"),)), Query()), "a rate needs an interval"),
+    ("rate", lambda: aggregations.query_seconds(Aggregation((Metric("rate"),)), Query()), "a rate needs an interval"),
 ]
 
 
@@ -172,3 +181,24 @@ def test_a_time_that_the_clocks_skip_is_when_they_are_changed() -> None:
     assert Interval(50, FORWARD).start(CHANGE + 100) == CHANGE
     assert Interval(50, FORWARD).start(CHANGE + 3700) == CHANGE + 100
     assert Interval(50, BACK).start(CHANGE + 100) == CHANGE - 3500
+
+
+@pytest.mark.parametrize(
+    ("offsets", "start", "length"),
+    [
+        (((None, 32400),), 54_000, 86_400),
+        (FORWARD, CHANGE - CHANGE % 86_400, 82_800),
+        (BACK, CHANGE - CHANGE % 86_400 - 3600, 90_000),
+        (FORWARD, CHANGE - CHANGE % 86_400 + 82_800, 86_400),
+        (FORWARD, CHANGE - CHANGE % 86_400 - 86_400, 86_400),
+    ],
+    ids=["offset", "forward", "back", "after", "before"],
+)
+def test_a_day_on_which_clocks_are_changed_has_another_length(offsets: Any, start: int, length: int) -> None:
+    assert Interval(86_400, offsets).length(start) == length
+
+
+def test_what_is_beyond_doubles_has_no_value() -> None:
+    figures = Figures(2, {"n": Statistics(2, math.inf, -1e308, 1e308)})
+    metrics = [Metric("sum", "n"), Metric("avg", "n"), Metric("rate", "n"), Metric("max", "n")]
+    assert figures.values(metrics, 10) == (None, None, None, 1e308)
