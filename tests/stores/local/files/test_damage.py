@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -12,11 +13,15 @@ from typing import Any
 
 import pytest
 
+from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files.duckdb_core import connect
 from ingestd.stores.local.files.index_sealer import IndexSealer
+from ingestd.stores.local.files.parquet import parquet_writer
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Query
+from tests.stores.local import format_1
 from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
@@ -182,3 +187,25 @@ def test_a_damaged_append_log_loses_only_its_own_events(tmp_path: Path, fault: C
     seal_once(tmp_path, JOIN)
     found = [number for number in ids(tmp_path) if not 150 <= number < 157]
     assert found == sorted([*range(150), *range(157, 160), *range(10)])
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_damage_of_any_column_is_found(tmp_path: Path, version: int) -> None:
+    append(tmp_path, 0, 50)
+    with format_1.sealed() if version == 1 else contextlib.nullcontext():
+        seal_once(tmp_path, NOW)
+    (path,) = (tmp_path / INDEX).glob("*.parquet")
+    data = path.read_bytes()
+    with parquet_writer(tmp_path, 256 << 20) as writer, connect({}) as connection:
+        chunks = (
+            "SELECT coalesce(dictionary_page_offset, data_page_offset) FROM parquet_metadata(?) "
+            "WHERE coalesce(stats_null_count, 0) < num_values"
+        )
+        offsets = [offset for (offset,) in connection.execute(chunks, [str(path)]).fetchall()]
+        writer.read_all(path)
+        for number, offset in enumerate(offsets):
+            damaged = path.with_name(f"sealed-{number + 2:05d}.parquet")
+            damaged.write_bytes(data[:offset] + bytes(16) + data[offset + 16 :])
+            with pytest.raises(StoreError):
+                writer.read_all(damaged)
+    assert len(offsets) > 2
