@@ -133,7 +133,12 @@ def quoted_name(field: str) -> str:
 
 def file_literals(files: Iterable[str | os.PathLike[str]]) -> str:
     """Return paths as a list of literals, with the characters of glob patterns escaped."""
-    return ", ".join(literal(_GLOB.sub(r"[\1]", os.fspath(file))) for file in files)
+    return ", ".join(map(pattern_literal, files))
+
+
+def pattern_literal(file: str | os.PathLike[str]) -> str:
+    """Return a path as a literal that as a glob pattern matches nothing else."""
+    return literal(_GLOB.sub(r"[\1]", os.fspath(file)))
 
 
 APPEND_LOG_ID = "coalesce(TRY(id->>'$'), '')"

@@ -6,13 +6,13 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, QueryTooLongError, StoreError
 from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
-from ingestd.stores.local.files.duckdb_sql import literal
+from ingestd.stores.local.files.duckdb_sql import literal, pattern_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,12 +93,12 @@ class QuerySession:
         """The names of the columns of the rows that `run` returns, from its first row on or if there is none."""
         return [column[0] for column in self._connection.description or ()]
 
-    def restrict(self, files: Iterable[str]) -> None:
+    def restrict(self, files: Sequence[str]) -> None:
         """Allow SQL that is not ours: no files but these, no network, no Python variables, no settings, for good.
 
         Its times are in UTC. Raises what `run` does.
         """
-        allowed = ", ".join(map(literal, files))
+        allowed = ", ".join(dict.fromkeys([*map(literal, files), *map(pattern_literal, files)]))
         for setting in (
             "TimeZone = 'UTC'",
             f"allowed_paths = [{allowed}]",

@@ -56,6 +56,13 @@ def each_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield store
 
 
+@pytest.mark.parametrize("form", ["append_logs", "sealed"])
+@pytest.mark.parametrize("name", ["a[1]*", "it's 서울"])
+def test_names_of_folders(name: str, form: str, tmp_path: Path) -> None:
+    with closing(LocalStore(fill(tmp_path / name, form), threads=1)) as store:
+        assert rows(store, "SELECT count(*) FROM events") == [(3,)]
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill(tmp_path_factory.mktemp("store"), "both")
