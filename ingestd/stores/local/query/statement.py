@@ -250,7 +250,7 @@ def _without_zones(session: QuerySession, text: str) -> tuple[list[str], str]:
     """Return a statement whose result has TIMESTAMPs instead of times with a zone, and its columns if it is another."""
     try:
         described = [(str(name), str(kind)) for name, kind, *_ in session.run(f"DESCRIBE {text}")]
-    except QueryFailedError:  # it is a DESCRIBE itself, or running it says what is wrong
+    except (QueryFailedError, VanishedError):  # it is a DESCRIBE itself, or running it says what is wrong
         return [], text
     if not any(_ZONED in kind for _, kind in described):
         return [], text
