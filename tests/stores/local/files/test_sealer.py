@@ -337,7 +337,7 @@ def test_an_index_that_fails_does_not_hold_up_the_others(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("small_files", "versions"),
-    [(99, []), (1, [2, 2]), (99, [1, 1]), (1, [1, 2])],
+    [(99, []), (1, [2, 2]), (99, [1]), (1, [1, 2])],
     ids=["seal", "join", "rewrite", "join_versions"],
 )
 def test_killed_at_each_step(small_files: int, versions: list[int], kill_steps: list[str], tmp_path: Path) -> None:
