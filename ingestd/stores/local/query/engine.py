@@ -29,7 +29,7 @@ _SIGNAL_ERROR = "Query interrupted"
 
 
 class VanishedError(Exception):
-    """A file no longer exists, was replaced, or could not be read; the text says which."""
+    """A file no longer exists or could not be read; the text says which."""
 
 
 _TOO_LARGE = "pattern too large"
@@ -40,6 +40,10 @@ _TOO_LONG = "a phrase of the query is too long for the built-in store: it takes 
 
 class QueryFailedError(StoreError):
     """DuckDB could not run a query: usually a file is damaged."""
+
+
+class OtherColumnsError(QueryFailedError):
+    """A file does not have the columns that it was listed with: another one has its name now."""
 
 
 class QuerySession:
@@ -53,7 +57,8 @@ class QuerySession:
         """Return the rows of a query.
 
         Raises:
-            VanishedError: A file does not exist, or is another one than was listed.
+            VanishedError: A file does not exist.
+            OtherColumnsError: A file does not have the columns of the query.
             QueryTimeoutError: The query was interrupted.
             QueryFailedError: DuckDB cannot read a file, or fails for another reason.
             QueryMemoryError: It needs too much memory.
@@ -71,8 +76,10 @@ class QuerySession:
                 rows = result.fetchmany(_FETCH)
         except duckdb.InterruptException as error:
             raise self._cancelled() from error
-        except (duckdb.IOException, duckdb.BinderException) as error:  # the latter: another file has its name now
+        except duckdb.IOException as error:
             raise VanishedError(f"cannot read the store: {_first_line(error)}") from error
+        except duckdb.BinderException as error:
+            raise OtherColumnsError(f"the query failed: {_first_line(error)}") from error
         except duckdb.OutOfMemoryException as error:
             raise QueryMemoryError(
                 "the query needs too much memory; shorten it, or choose a shorter time range"

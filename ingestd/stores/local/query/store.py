@@ -23,7 +23,7 @@ from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql, statement
 from ingestd.stores.local.query.aggregate import aggregate
-from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
+from ingestd.stores.local.query.engine import Engine, OtherColumnsError, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import Cursor, FileLister, queried, time_slices
 from ingestd.stores.query import Query
 from ingestd.suggest import did_you_mean
@@ -245,8 +245,9 @@ class LocalStore:
                     raise StoreError(str(error)) from error
                 if attempt > 1:
                     self._find_faults(groups, read)
-            except QueryFailedError:
-                if started or attempt == _ATTEMPTS or not self._find_faults(groups, read):
+            except QueryFailedError as error:
+                may_succeed = isinstance(error, OtherColumnsError) or self._find_faults(groups, read)
+                if started or attempt == _ATTEMPTS or not may_succeed:
                     raise
             except OSError as error:
                 raise StoreError(f"cannot read the store: {error.strerror or error}") from error

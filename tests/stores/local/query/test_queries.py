@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from ingestd.stores.base import Bucket, Hit, QueryMemoryError, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.layout import index_folders
+from ingestd.stores.local.files.index_folder import replace_index
+from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
@@ -217,6 +219,25 @@ def test_documents_of_a_replaced_index_are_not_returned(tmp_path: Path) -> None:
         (tmp_path / "b" / file.relative_to(tmp_path / "a")).replace(file)
         with pytest.raises(VanishedError, match="replaced"):
             read_documents(session, groups, found)
+
+
+def test_a_file_that_is_replaced_by_one_with_other_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between listing the files and reading them an index may be replaced: then they are listed again."""
+    for root, event in ((tmp_path / "a", {"n": 1, "old": "x"}), (tmp_path / "b", {"n": 2, "new": {"y": 1}})):
+        fill(root, [event], ["same"])
+        seal_once(root, NOW)
+    usual = FileLister.file_groups
+
+    def replaced(lister: FileLister, folders: list[IndexFolder], query: Query) -> list[sql.FileGroup]:
+        groups = usual(lister, folders, query)
+        if (tmp_path / "b").exists():
+            replace_index(tmp_path / "b" / INDEX, tmp_path / "a" / INDEX)
+            shutil.rmtree(tmp_path / "b")
+        return groups
+
+    monkeypatch.setattr(FileLister, "file_groups", replaced)
+    with contextlib.closing(LocalStore(tmp_path / "a")) as store:
+        assert [json.loads(hit.document) for hit in store.search(Query())] == [{"n": 2, "new": {"y": 1}}]
 
 
 EQUALS = [  # equally frequent values: their order

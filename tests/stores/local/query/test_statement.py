@@ -162,7 +162,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("table", "SELECT * FROM logs", "Table with name logs does not exist"),
     ("function", "SELECT nofunction(1) FROM events", "nofunction does not exist"),
     ("type", "SELECT level + 1 FROM events", "No function matches"),
-    ("cast", "SELECT level::INTEGER FROM events", "Could not convert string 'INFO'"),
+    ("cast", "SELECT level::INTEGER FROM events", "Could not convert string '"),
     ("parameter", "SELECT ? FROM events", "Values were not provided"),
     ("not_utf_8", "SELECT '\udcff' FROM events", "cannot encode str as UTF-8"),
     ("columns", f"SELECT {', '.join(f'c{n}' for n in range(501))} FROM events", "may name 500 columns"),
