@@ -159,6 +159,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("two", "SELECT 1; SELECT 2", "only a single SELECT is allowed"),
     ("column", "SELECT leve FROM events", 'there is no column "leve"; did you mean level?'),
     ("member", "SELECT nobody.x FROM events", 'there is no column "nobody"'),
+    ("member_of_a_text", "SELECT level, level.x FROM events", "Cannot extract field 'x'"),
     ("table", "SELECT * FROM logs", "Table with name logs does not exist"),
     ("function", "SELECT nofunction(1) FROM events", "nofunction does not exist"),
     ("type", "SELECT level + 1 FROM events", "No function matches"),
