@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.dashboard.conftest import Open
-from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, SEALED, cut, fill, garbage, zeroed
+from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, SEALED, cut, fill, garbage, zeroed_pages
 from tests.waiting import wait_until
 
 RANGE = "since=2026-11-01T00:00:00Z&until=2026-12-01T00:00:00Z"
@@ -24,7 +24,7 @@ def ask(daemon: Daemon, path: str) -> Any:
         return json.load(answer)
 
 
-@pytest.mark.parametrize("fault", [cut, zeroed, Path.unlink])
+@pytest.mark.parametrize("fault", [cut, zeroed_pages, Path.unlink])
 def test_a_sealed_file(tmp_path: Path, visit: Open, fault: Callable[[Path], None]) -> None:
     path = fill(tmp_path / "data") / "sealed-00001.parquet"
     whole = path.read_bytes()

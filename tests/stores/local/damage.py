@@ -46,6 +46,13 @@ def zeroed_values(path: Path) -> None:
     zeroed(path, 1 / 3)
 
 
+def zeroed_pages(path: Path) -> None:
+    """Zero all pages of a sealed file, and leave its footer, whose size is before the last four bytes: Parquet."""
+    data = path.read_bytes()
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    path.write_bytes(data[:4] + bytes(end - 4) + data[end:])
+
+
 def garbage(path: Path) -> None:
     path.write_bytes(b"\xff garbage" * 40)
 
