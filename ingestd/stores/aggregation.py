@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -109,13 +109,18 @@ class Interval:
     seconds: int
     offsets: tuple[tuple[int | None, int], ...] = ((None, 0),)
 
+    def _spans(self) -> Iterator[tuple[int | None, int | None, int]]:
+        """Yield from when until when, None without a bound, local time is ahead of UTC by how many seconds."""
+        ends = (*(start for start, _ in self.offsets[1:]), None)
+        for (since, offset), end in zip(self.offsets, ends, strict=True):
+            yield since, end, offset
+
     def start(self, local: int) -> int:
         """Return when local time is ``local``, in seconds since 1970; when the clocks first show more if they skip it.
 
         Of two such times, the first.
         """
-        ends = (*(start for start, _ in self.offsets[1:]), None)
-        for (since, offset), end in zip(self.offsets, ends, strict=True):
+        for since, end, offset in self._spans():
             time = local - offset
             if end is None or time < end:
                 return time if since is None else max(time, since)
@@ -126,8 +131,7 @@ class Interval:
         ahead = next(offset for since, offset in reversed(self.offsets) if since is None or start >= since)
         local = (start + ahead) // self.seconds * self.seconds
         length = 0
-        ends = (*(start for start, _ in self.offsets[1:]), None)
-        for (since, offset), end in zip(self.offsets, ends, strict=True):
+        for since, end, offset in self._spans():
             time, until = local - offset, local + self.seconds - offset
             time = time if since is None else max(time, since)
             until = until if end is None else min(until, end)
@@ -140,8 +144,7 @@ class Interval:
         All are in seconds since 1970. An interval has several where clocks that are put back show its time twice.
         """
         found: dict[int, list[tuple[int, int]]] = {}
-        ends = (*(start for start, _ in self.offsets[1:]), None)
-        for (since, offset), end in zip(self.offsets, ends, strict=True):
+        for since, end, offset in self._spans():
             time = first if since is None else max(first, since)
             until = last + 1 if end is None else min(last + 1, end)
             while time < until:
