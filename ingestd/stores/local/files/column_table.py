@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import orjson
 
 from ingestd.stores.local.files import column_sql
-from ingestd.stores.local.files.document_columns import TIME, WHOLE, Columns, Fitted, fields_in, fit
-from ingestd.stores.local.files.duckdb_sql import extract, quoted_name
+from ingestd.stores.local.files.document_columns import TIME, WHOLE, WHOLE_DOCUMENTS, Columns, Fitted, fields_in, fit
+from ingestd.stores.local.files.duckdb_sql import extract, literal, quoted_name
 
 MAX_REST_FIELDS = 1000
 """If the ``rest`` of a file's documents has more fields, it is not noted which."""
@@ -69,6 +69,11 @@ class ColumnTable:
         Raises:
             StoreError: The source cannot be read, or the disk is full.
         """
+        if self._columns is WHOLE_DOCUMENTS:
+            self.rest_fields = None
+            values = f"{_TIME_OF_DOCUMENT}, id, NULL, {literal(WHOLE)} || doc, strlen(doc), NULL"
+            self._run(f"INSERT INTO divided SELECT {values} FROM {source}")
+            return
         time = f"CASE WHEN held THEN TRY_CAST(x.{_TIME} AS TIMESTAMP) END"
         values = column_sql.values(self._columns, time, "NULL")
         divided = f"SELECT doc, id, TRY(from_json(doc, {self._structure})) AS x FROM {source}"

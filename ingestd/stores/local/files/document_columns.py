@@ -33,7 +33,10 @@ TIME = "@timestamp"
 TIME_FORMS = {"TIMESTAMP_MS": "%Y-%m-%dT%H:%M:%S.%gZ", "TIMESTAMP": "%Y-%m-%dT%H:%M:%S.%fZ"}
 """Types of `TIME`: how nearly all times of a file are written, so that no text is needed. Otherwise it is VARCHAR."""
 
-MAX_COLUMNS = 256
+WHOLE_DOCUMENTS: Columns = {TIME: "VARCHAR"}
+"""The columns of a file that has all documents as a whole in ``rest``."""
+
+MAX_COLUMNS = 128
 """Most columns of a file, counting the members of objects."""
 
 SAMPLE = 5000

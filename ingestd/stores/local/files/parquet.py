@@ -38,7 +38,15 @@ import orjson
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files import column_sql
 from ingestd.stores.local.files.column_table import ColumnTable
-from ingestd.stores.local.files.document_columns import SAMPLE, Columns, are_valid, choose_columns, union
+from ingestd.stores.local.files.document_columns import (
+    SAMPLE,
+    WHOLE_DOCUMENTS,
+    Columns,
+    are_valid,
+    choose_columns,
+    count_columns,
+    union,
+)
 from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
@@ -85,6 +93,10 @@ class FileStats:
 
 class UnreadableError(StoreError):
     """DuckDB cannot read or write files for another reason than a full disk."""
+
+
+class OutOfMemoryError(UnreadableError):
+    """DuckDB needs more memory than it may have."""
 
 
 class Footer(msgspec.Struct, frozen=True):
@@ -236,7 +248,11 @@ class ParquetWriter:
         Raises:
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
-        return self._write([_log_source(append_logs)], target, footer, known, is_sorted=False)
+        sources = [_log_source(append_logs)]
+        try:
+            return self._write(sources, target, footer, known, is_sorted=False)
+        except OutOfMemoryError:  # for documents that are very large, or have very many fields
+            return self._write(sources, target, footer, WHOLE_DOCUMENTS, is_sorted=False)
 
     def merge(self, folder: Path, files: Sequence[SealedFile], target: Path, footer: Footer) -> SealedContent:
         """Write the rows of sealed files, newest file first, to a new one; documents are divided anew if they must be.
@@ -273,7 +289,7 @@ class ParquetWriter:
             for source in sources
             for row in self._rows(self._connection, f"SELECT doc FROM {source} LIMIT {share}")
         )
-        columns = choose_columns(sample, known)
+        columns = known if known is WHOLE_DOCUMENTS else choose_columns(sample, known)
         table = ColumnTable(self._run, columns)
         rows, parts, raw_bytes = table.rows(), list[Path](), 0
         totals: list[FileStats] = []
@@ -301,7 +317,8 @@ class ParquetWriter:
     def _copy(self, rows: str, target: Path, footer: Footer, expected: FileStats, *, is_sorted: bool) -> SealedContent:
         footer = msgspec.structs.replace(footer, checksum=self._checksum(expected))
         order = "" if is_sorted else f" ORDER BY {_ORDER}"
-        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+        size = ROW_GROUP_ROWS // (1 + count_columns(footer.columns or {}) // 64)  # it is in memory as a whole
+        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {size}"
         options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
         self._run(f"COPY (SELECT * FROM {rows}{order}) TO {literal(str(target))} ({options})")
         source = f"read_parquet([{file_literals([target])}])"
@@ -329,6 +346,8 @@ class ParquetWriter:
             connection.execute(sql, parameters)
             while rows := connection.fetchmany(_BATCH):
                 yield from rows
+        except load_duckdb().OutOfMemoryException as error:
+            raise OutOfMemoryError(f"cannot seal: {str(error).partition(chr(10))[0]}") from error
         except load_duckdb().Error as error:
             sentence = str(error).partition("\n")[0]
             if (no_space := os.strerror(errno.ENOSPC)) in sentence:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingestd.stores.local.files import column_sql
-from ingestd.stores.local.files.document_columns import TIME, Columns, Type
+from ingestd.stores.local.files.document_columns import TIME, WHOLE_DOCUMENTS, Columns, Type
 from ingestd.stores.local.files.duckdb_sql import extract, field_paths, quoted_name
 from ingestd.stores.query import INDEX_FIELD
 
@@ -76,6 +76,8 @@ class SourceColumns:
 
     def _find_typed(self, field: str) -> FieldColumn | None:
         columns = _columns(self.typed)
+        if columns == WHOLE_DOCUMENTS:
+            return None
         paths = field_paths(field)
         found = [column for path in paths if (column := _resolve(columns, path)) is not None]
         if len(found) > 1:

@@ -246,8 +246,9 @@ class LocalStore:
                 if attempt > 1:
                     self._find_faults(groups, read)
             except QueryFailedError as error:
-                may_succeed = isinstance(error, OtherColumnsError) or self._find_faults(groups, read)
-                if started or attempt == _ATTEMPTS or not may_succeed:
+                if started or attempt == _ATTEMPTS:
+                    raise
+                if not isinstance(error, OtherColumnsError) and not self._find_faults(groups, read):
                     raise
             except OSError as error:
                 raise StoreError(f"cannot read the store: {error.strerror or error}") from error

@@ -17,7 +17,8 @@ import pytest
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.parquet import ParquetWriter
+from ingestd.stores.local.files.column_table import ColumnTable
+from ingestd.stores.local.files.parquet import OutOfMemoryError, ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Equal, Query, Range
 from tests.disks import small_disk
@@ -128,6 +129,24 @@ def test_columns_of_a_file_are_those_of_the_next(tmp_path: Path) -> None:
     [file] = manifest.load(tmp_path / INDEX).files
     assert (file.columns, file.rest) == (columns[3], ())
     assert read(tmp_path) == before
+
+
+def test_documents_for_which_there_is_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sealed as a whole."""
+
+    def fail(*_: object) -> None:
+        raise OutOfMemoryError("cannot seal: Out of Memory Error")
+
+    documents = [b'{"@timestamp":"2026-11-22T10:00:00.%03dZ","n":%d,"x":"%b"}' % (n, n, b"y" * n) for n in range(120)]
+    append(tmp_path, *documents)
+    before = read(tmp_path)
+    monkeypatch.setattr(ColumnTable, "_add_others", fail)
+    seal_once(tmp_path, NOW)
+    [file] = manifest.load(tmp_path / INDEX).files
+    assert (file.columns, file.rest, file.untimed) == ({"@timestamp": "VARCHAR"}, None, 0)
+    assert read(tmp_path) == before
+    assert LocalStore(tmp_path).count(Query(condition=Range("n", "100", None))) == 20
+    assert LocalStore(tmp_path).top("n", Query(), 1)[0].count == 1
 
 
 def test_files_whose_columns_differ_are_merged(tmp_path: Path) -> None:
