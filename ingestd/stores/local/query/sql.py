@@ -32,10 +32,14 @@ TIME_COLUMN = quoted_name("@timestamp")
 """The time of a row that `events` selects, a TIMESTAMP; NULL if it has none."""
 ID_COLUMN = "id"
 """The id of a row that `events` selects, empty if it has none."""
+_LONG_BYTES = 1 << 16
 _TIE = (
-    "coalesce(array_to_string(list_sort(string_split(TRY(translate(json(doc), '{}:', ',,,')), ',')), ','), '') || doc"
+    f"CASE WHEN strlen(doc) > {_LONG_BYTES} THEN md5(doc) ELSE "
+    "coalesce(array_to_string(list_sort(string_split(TRY(translate(json(doc), '{}:', ',,,')), ',')), ','), '') || doc "
+    "END"
 )
-"""What documents with the same time and id are sorted by: first their tokens in order, as sealing may reorder keys."""
+"""What documents with the same time and id are sorted by: first their tokens in order, as sealing may reorder keys.
+Splitting long ones would take too much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,9 @@ def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | N
 
     tie = f"CASE WHEN doc IS NOT NULL THEN {_TIE} END"
     return (
-        f"SELECT epoch_us(time), key, doc, filename, {tie}, row FROM ({_all(groups, select)}) "
-        f"ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}"
+        f"SELECT epoch_us(time), key, doc, filename, {tie}, row FROM ("
+        f"SELECT * FROM ({_all(groups, select)}) ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}) "
+        "ORDER BY time DESC NULLS LAST, key DESC"
     )
 
 
