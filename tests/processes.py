@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -109,6 +112,17 @@ def send_signal(pid: int, number: int = signal.SIGKILL) -> None:
     """Send a signal, unless the process has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def sleeping(name: str) -> Iterator[None]:
+    """Run a process that has this name in the list of processes, and does nothing."""
+    process = subprocess.Popen([name, "infinity"], executable=shutil.which("sleep"))
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _wants_cpu(pid: int) -> bool:

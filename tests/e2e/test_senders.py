@@ -168,7 +168,10 @@ async def test_senders(
 
 
 @pytest.mark.parametrize(("data", "messages", "kinds"), [row[1:] for row in SENDERS], ids=[row[0] for row in SENDERS])
-async def test_a_stop_takes_in_what_has_no_verdict(data: bytes, messages: list[str], kinds: list[str]) -> None:
+async def test_a_stop_takes_in_what_has_no_verdict(
+    data: bytes, messages: list[str], kinds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingestd.plugins.inputs._tcp_connection._REST_SECONDS", 0.02)
     for size in range(1, len(data)):
         async with serving() as server:
             writer = await server.connect()

@@ -17,6 +17,7 @@ from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site, running
 from tests.e2e.dashboard.history import HOSTILE
+from tests.processes import sleeping
 from tests.waiting import WAIT_SECONDS
 
 MOST_BYTES = 150_000
@@ -338,7 +339,7 @@ class TestDoctor:
 
     @pytest.mark.parametrize(("language", "text"), [("en", "no access line"), ("ko", "접속 로그가 없어")])
     def test_names_what_is_missing_until_dismissed(self, tmp_path: Path, visit: Open, language: str, text: str) -> None:
-        with Daemon(tmp_path) as daemon:
+        with sleeping("gunicorn"), Daemon(tmp_path) as daemon:  # other tests may have other servers running
             daemon.send([self.LINE])
             daemon.wait_for_delivery(1)
             page = visit(daemon.url, f"lang={language}")
