@@ -152,10 +152,13 @@ class _Handler(BaseHTTPRequestHandler):
             return Fault(413, "Request Entity Too Large")
         if count > stub.most_in_time:
             return Fault(delay=1.5)
-        if self.path.startswith("/_cat/"):  # the names of indices, for which outputs ask when they connect
+        if self.path.startswith("/_index_template"):
+            faults = stub.template_faults
+        elif "/_bulk" in self.path:
+            faults = stub.bulk_faults
+        else:  # what the output asks when it connects, and the scheduler for backup and retention
             return None
-        faults = stub.template_faults if self.path.startswith("/_index_template") else stub.bulk_faults
-        return faults.popleft() if faults and self.path != "/" else None
+        return faults.popleft() if faults else None
 
     def _carry_out(self, body: bytes, lines: list[bytes], refused: dict[int, int]) -> tuple[int, bytes, dict[str, str]]:
         stub = self.server.stub
