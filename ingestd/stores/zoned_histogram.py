@@ -56,9 +56,7 @@ def zoned_histogram(
     """
     offset = utc_offset(now, zone)
     found = store.histogram(query, seconds, offset, field)
-    if seconds <= _HOUR or not found:
-        return found
-    parts = _parts([epoch(bucket.time) for bucket in found], seconds, lambda time: utc_offset(time, zone))
+    parts = _offsets(found, seconds, offset, zone)
     if [part_offset for _, part_offset in parts] == [offset]:
         return found
     totals: dict[int, Counter[str]] = {}
@@ -75,14 +73,15 @@ def zoned_histogram(
 def zoned_interval(store: LogStore, query: Query, seconds: int, zone: tzinfo | None, now: float) -> Interval:
     """Return the intervals of a zone's local time for an aggregation; the arguments are those of `zoned_histogram`."""
     offset = utc_offset(now, zone)
-    fixed = Interval(seconds, ((None, offset),))
-    if seconds <= _HOUR:
-        return fixed
-    found = store.histogram(query, seconds, offset)
-    if not found:
-        return fixed
-    starts = [epoch(bucket.time) for bucket in found]
-    return Interval(seconds, tuple(_parts(starts, seconds, lambda time: utc_offset(time, zone))))
+    found = store.histogram(query, seconds, offset) if seconds > _HOUR else []
+    return Interval(seconds, tuple(_offsets(found, seconds, offset, zone)))
+
+
+def _offsets(found: Sequence[Bucket], seconds: int, offset: int, zone: tzinfo | None) -> list[Part]:
+    """Return the parts of the time that buckets cover, which were counted with ``offset``."""
+    if seconds <= _HOUR or not found:
+        return [(None, offset)]
+    return _parts([epoch(bucket.time) for bucket in found], seconds, lambda time: utc_offset(time, zone))
 
 
 def epoch(time: str) -> int:
