@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +16,12 @@ from ingestd.compiler.load import load
 from ingestd.compiler.namespace import HELPERS, GlobalNames
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
-from ingestd.config.nodes import Config, StringLiteral
-from ingestd.event.fields import Event, add_tag
+from ingestd.config.nodes import Config, texts
+from ingestd.event.fields import Event, FieldError, add_tag
+from ingestd.event.sprintf import TIME_NOW
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
+from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.interfaces import Codec, Input, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
 
@@ -65,7 +68,17 @@ class Pipeline:
             received_ns: When they were received: nanoseconds since the epoch.
             tally: Where the events that filters drop and create are counted.
         """
+        if TIME_NOW.text in self.projection.touch.reads:
+            _set_time_now(table, received_ns)
         return self.run(table, decorate, received_ns, tally)
+
+
+def _set_time_now(table: Table, received_ns: int) -> None:
+    """Give every event the time that ``%{{TIME_NOW}}`` stands for."""
+    put, now = table.setter(TIME_NOW), from_epoch(received_ns / 1e9)
+    for row in table.rows:
+        with suppress(FieldError):  # a record may bring a @metadata that is no object
+            put(row, now)
 
 
 def compile_pipeline(
@@ -82,7 +95,9 @@ def compile_pipeline(
     bound, errors = check(config)
     projection, code = plan(bound, errors, project_fields=project_fields)
     builder = _PluginBuilder(
-        replace(context, fields=projection.fields, whole=projection.touch.whole), errors, on_failure or _ignore
+        replace(context, fields=projection.fields, whole=projection.touch.whole, reads=projection.reads),
+        errors,
+        on_failure or _ignore,
     )
     code.names.values.update(builder.filters(bound) | code.fields)
     inputs = [built for step in bound.inputs if (built := builder.input(step)) is not None]
@@ -106,11 +121,8 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
     for route in code.routes:
         for step in route:
             builder.output(step)
-    hint = "long values are matched under a time-out; anchor the pattern with ^, or use %{NOTSPACE} for %{DATA}"
-    for step in steps(bound.filters):
-        errors += [ConfigError(text, step.span, hint, "warning") for text in step.spec.warnings(step.options)]
     outputs = {step.name: step for route in code.routes for step in route}
-    for step in outputs.values():
+    for step in (*bound.inputs, *steps(bound.filters), *outputs.values()):
         errors += [_at_option(step, warning, config) for warning in step.spec.option_warnings(step.options)]
     files = list(config.sources)
     return sorted(errors, key=lambda error: (files.index(error.span.file), error.span.line, error.span.column))
@@ -118,13 +130,14 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
 
 def _at_option(step: Step, warning: OptionWarning, config: Config) -> ConfigError:
     """Return a warning with its place in the config; the option's default has none but the plugin's name."""
-    setting = next((setting for setting in reversed(step.settings) if setting.name == warning.option), None)
-    if setting is None or not isinstance(setting.value, StringLiteral):
+    values = [text for setting in reversed(step.settings) if setting.name == warning.option for text in texts(setting)]
+    literal = next((text for text in values if text.value == (warning.value or text.value)), None)
+    if literal is None:
         return ConfigError(warning.text, step.span, warning.hint, "warning")
-    span, value = setting.value.span, setting.value.value
+    span, value = literal.span, literal.value
     line = config.sources[span.file].split("\n")[span.line - 1]
     if (found := line.find(value, span.column - 1)) >= 0:  # else it has escapes, several lines or a variable
-        span = Span(span.file, span.line, found + warning.start + 1, warning.length)
+        span = Span(span.file, span.line, found + warning.start + 1, warning.length or max(len(value), 1))
     return ConfigError(warning.text, span, warning.hint, "warning")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingestd.compiler.bound import BoundPipeline, Step, steps
+from ingestd.event.fields import FieldRef
 from ingestd.plugins.registry import Touch
 
 ALWAYS = frozenset({"@timestamp", "@version", "@metadata", "@fields", "@message", "tags"})
@@ -20,6 +21,11 @@ class Projection:
     touch: Touch
     fields: frozenset[str] | None
     why: str
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The top-level names of the fields that are read."""
+        return frozenset(FieldRef(name).top for name in self.touch.reads)
 
 
 def project(bound: BoundPipeline, conditions: Iterable[str]) -> Projection:

@@ -13,6 +13,8 @@ from ingestd.config.lexer import NUMBERS, ConfigToken, TokenKind
 from ingestd.suggest import did_you_mean
 
 SECTIONS: Final = ("input", "filter", "output")
+ELSEIF: Final = "elseif"
+"""As in Logstash, no blank is needed between the two words."""
 COMPARISONS: Final = ("==", "!=", "<", ">", "<=", ">=")
 MATCHES: Final = ("=~", "!~")
 

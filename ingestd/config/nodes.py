@@ -5,6 +5,7 @@ Follows the Logstash config language: https://www.elastic.co/docs/reference/logs
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -55,6 +56,21 @@ class PluginBlock(Struct, frozen=True):
     name: str
     settings: tuple[PluginSetting, ...]
     span: Span
+
+
+def texts(node: PluginSetting | Value) -> Iterator[StringLiteral]:
+    """Yield the texts of a setting or value, those in arrays and in the values of hashes included, in order."""
+    match node:
+        case PluginSetting():
+            yield from texts(node.value)
+        case StringLiteral():
+            yield node
+        case ArrayLiteral():
+            for item in node.items:
+                yield from texts(item)
+        case HashLiteral():
+            for _, item in node.items:
+                yield from texts(item)
 
 
 Value = StringLiteral | NumberLiteral | ArrayLiteral | HashLiteral | PluginBlock

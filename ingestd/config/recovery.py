@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ingestd.config.cursor import TokenCursor
 from ingestd.config.lexer import ConfigToken, TokenKind, scan
-from ingestd.config.messages import MATCHES, SECTIONS
+from ingestd.config.messages import ELSEIF, MATCHES, SECTIONS
 
 _WORDS = (TokenKind.NAME, TokenKind.INTEGER, TokenKind.FLOAT, TokenKind.BAD)
 
@@ -40,7 +40,7 @@ def skip_condition(cursor: TokenCursor, depth: int) -> None:
 def plugin_lacks_brace(cursor: TokenCursor) -> bool:
     """Return whether the next token shows that the ``}`` of the innermost plugin is missing."""
     token, head, source = cursor.next, cursor.brackets[-1].head, cursor.source
-    if token.text in ("if", "else"):
+    if token.text in ("if", "else", ELSEIF):
         return cursor.following().text != "=>"
     if head is None or not token.is_in((*_WORDS, TokenKind.STRING)) or not source.starts_line(token.start):
         return False
@@ -51,7 +51,8 @@ def plugin_lacks_brace(cursor: TokenCursor) -> bool:
 def block_lacks_brace(cursor: TokenCursor) -> bool:
     """Return whether the next token is an ``else`` whose ``if`` block, the innermost bracket, lacks its ``}``."""
     head = cursor.brackets[-1].head
-    return cursor.next.text == "else" and cursor.last.text == "}" and head is not None and head.text == "if"
+    is_else = cursor.next.text in ("else", ELSEIF)
+    return is_else and cursor.last.text == "}" and head is not None and head.text in ("if", ELSEIF)
 
 
 def starts_section(cursor: TokenCursor) -> bool:

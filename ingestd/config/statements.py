@@ -4,7 +4,7 @@
 
     config = (("input" | "filter" | "output") block)*
     block  = "{" (plugin | branch)* "}"
-    branch = "if" condition block ("else" "if" condition block)* ("else" block)?
+    branch = "if" condition block (("else" "if" | "elseif") condition block)* ("else" block)?
     plugin = name "{" (name "=>" value)* "}"
     value  = codec | array | hash | string | bareword | number | variable
     codec  = plugin
@@ -30,7 +30,7 @@ from ingestd.config.conditions import ConditionParser
 from ingestd.config.cursor import BrokenError, GiveUpError, TokenCursor
 from ingestd.config.lexer import NAMES, NUMBERS, ConfigToken, TokenKind
 from ingestd.config.literals import Literals, Scalar
-from ingestd.config.messages import SECTIONS
+from ingestd.config.messages import ELSEIF, SECTIONS
 from ingestd.config.nodes import (
     ArrayLiteral,
     Branch,
@@ -117,7 +117,7 @@ class StatementParser:
         if word.text == "if":
             statements.append(Branch((self._case(),), (), cursor.source.of(word)))
             return True
-        if word.text == "else":
+        if word.text == "else" or (word.text == ELSEIF and after_if):
             if not after_if:
                 raise cursor.unexpected(messages.statement)
             statements[-1], may_follow = self._else(cast(Branch, statements[-1]))
@@ -128,7 +128,10 @@ class StatementParser:
     def _else(self, branch: Branch) -> tuple[Branch, bool]:
         """Return ``branch`` with the ``else if``s and ``else`` after it, and whether another ``else`` may follow."""
         tests = list(branch.tests)
-        while self._cursor.next.text == "else":
+        while self._cursor.next.text in ("else", ELSEIF):
+            if self._cursor.next.text == ELSEIF:
+                tests.append(self._case())
+                continue
             keyword = self._cursor.advance()
             if self._cursor.expect(messages.after_else, "if", "{").text != "if":
                 return Branch(tuple(tests), self._block("block", keyword), branch.span), False

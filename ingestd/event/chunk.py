@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from ingestd.event.fields import Event
 
+STREAM_FIELDS = frozenset({"host", "port", "proxy_host", "proxy_port", "sequence"})
+"""Names of fields that inputs know of their streams."""
+
 
 class Stream(NamedTuple):
     """One stream of frames: a connection, a file, a generator."""
@@ -14,7 +17,10 @@ class Stream(NamedTuple):
     id: str
     """Unique over all processes and restarts; with an offset it names an event for ever. At most 65,535 bytes."""
     fields: Event
-    """What an input knows about every unstructured line of the stream (``host``, ``port``)."""
+    """What an input knows about every line of the stream (``STREAM_FIELDS``).
+
+    Events of text get all of them, JSON records those that the config reads and that they lack themselves.
+    """
 
 
 class Chunk(NamedTuple):

@@ -2,7 +2,8 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/event-dependent-configuration#sprintf. The
 placeholder of a missing field stays as it is; an array is joined with commas; a hash becomes compact JSON; a float
-is written as in Java (``1.0E7``); an unclosed ``%{`` is plain text.
+is written as in Java (``1.0E7``); an unclosed ``%{`` is plain text. ``%{{TIME_NOW}}`` is
+the time of receipt.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from ingestd.event.table import Rows, Table
 from ingestd.event.timestamp import epoch_seconds
 
 Render = Callable[[Event], str]
+
+TIME_NOW = FieldRef("[@metadata][TIME_NOW]")
+"""Where ``%{{TIME_NOW}}`` is found: when the event was received, so that it is the same if it is processed again.
+
+The pipeline sets it in every event if a template of its config reads it.
+"""
 
 _PREFIX_LENGTHS = ((10, "GCYyuxwWeEDMLdqQFc+{} ./:,_-"), (13, "HkKhaB"), (16, "m"), (19, "s%"))
 """How many characters of a timestamp the letters of a date pattern need; other letters need all of them."""
@@ -105,7 +112,11 @@ class Template:
                 parts.append(part)
                 continue
             inner = part[2:-1]
-            if inner.startswith("+") or (inner.startswith("{") and inner.endswith("}")):
+            if inner == "{TIME_NOW}":
+                parts.append(_field(part, TIME_NOW.text)[0])
+                reads.add(TIME_NOW.text)
+                self.prefix_length = None
+            elif inner.startswith("+") or (inner.startswith("{") and inner.endswith("}")):
                 parts.append(_date(inner))
                 reads.add("@timestamp")
                 self.prefix_length = _prefix_length(inner, self.prefix_length)

@@ -48,8 +48,10 @@ def load_library(
         glob: Which files of a folder are read, as in ``patterns_files_glob``.
         definitions: Name -> pattern, as in ``pattern_definitions``; these win over all files.
 
+    A path that names no file is ignored, as in Logstash; see ``missing_paths``.
+
     Raises:
-        PatternError: A path names no file, or a file cannot be read.
+        PatternError: A file cannot be read.
     """
     patterns: dict[str, str] = {}
     for source in extra_dirs:
@@ -75,10 +77,12 @@ def parse_patterns(text: str) -> dict[str, str]:
 def _files(source: str, glob: str) -> list[Path]:
     path = Path(source)
     candidates = path.glob(glob) if path.is_dir() else (Path(name) for name in globbing.glob(source))  # noqa: PTH207
-    files = sorted(file for file in candidates if file.is_file())
-    if not files and not path.is_dir():
-        raise PatternError(f"there is no pattern file at {source}")
-    return files
+    return sorted(file for file in candidates if file.is_file())
+
+
+def missing_paths(extra_dirs: Sequence[Path | str], glob: str = "*") -> list[str]:
+    """Return those of the paths, as for ``load_library``, that name no file and no folder."""
+    return [str(source) for source in extra_dirs if not (_files(str(source), glob) or Path(source).is_dir())]
 
 
 @cache

@@ -79,15 +79,17 @@ class BuildContext:
     """What a plugin may use while it is built.
 
     ``writer_id``: which of several processes this is, for files that each of them needs. ``fields``: the top-level
-    names that a codec must decode, None: all. ``common_options(event)`` runs the common options of the filter being
-    built; only filters whose outcome is not ``one`` call it themselves. ``again``: the events have been through filters
-    before, which have left their fields; what is captured once more takes the place of what is there.
+    names that a codec must decode, None: all. ``reads``: those that the config is known to read.
+    ``common_options(event)`` runs the common options of the filter being built; only filters whose outcome is not
+    ``one`` call it themselves. ``again``: the events have been through filters before, which have left their fields;
+    what is captured once more takes the place of what is there.
     """
 
     plugin_id: str = ""
     folder: Path = field(default_factory=Path.cwd)
     fields: frozenset[str] | None = None
     whole: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
     common_options: Callable[[Event], None] = lambda event: None
     codec: Any = None
     pipeline_id: str = "main"
@@ -97,22 +99,18 @@ class BuildContext:
     again: bool = False
 
 
-def no_warnings(options: Any) -> Iterable[str]:
-    """Return nothing."""
-    return ()
-
-
 class OptionWarning(NamedTuple):
-    """What may be a mistake in a text option: ``length`` characters at ``start`` of its value.
+    """What may be a mistake in an option: ``length`` characters at ``start`` of its value, 0: the whole value.
 
-    ``text`` says what it is, ``hint`` what to write instead.
+    ``text`` says what it is, ``hint`` what to write instead. ``value``: the text in an array or hash that is meant.
     """
 
     option: str
     text: str
     hint: str
-    start: int
-    length: int
+    start: int = 0
+    length: int = 0
+    value: str = ""
 
 
 def no_option_warnings(options: Any) -> Iterable[OptionWarning]:
@@ -138,10 +136,8 @@ class PluginSpec:
     """Whether a filter of events is given the time of receipt (``TimedFilterFn``)."""
     codec: str = ""
     """Name of the default codec of an input or output; empty: it has no codec."""
-    warnings: Callable[[Any], Iterable[str]] = no_warnings
-    """What `ingestd check` says about options that work but may be a mistake, a sentence each."""
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings
-    """The same with the place in the option."""
+    """What `ingestd check` says about options that work but may be a mistake."""
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     stream: bool = False
@@ -196,7 +192,7 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     failure_tag: str = "",
     columns: bool = False,
     timed: bool = False,
-    warnings: Callable[[Any], Iterable[str]] = no_warnings,
+    option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
@@ -209,7 +205,7 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
         tag = failure_tag or f"_{name}_error"
         doc = build.__doc__ or ""
         spec = PluginSpec("filter", name, options, build, doc, touches, outcome, tag, columns, timed)
-        _register(dataclasses.replace(spec, warnings=warnings))
+        _register(dataclasses.replace(spec, option_warnings=option_warnings))
         return build
 
     return register

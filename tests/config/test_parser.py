@@ -184,6 +184,13 @@ def test_branches_nest_in_every_section() -> None:
     assert plain(config) == {kind: [branch, ("x",)] for kind in ("input", "filter", "output")}
 
 
+def test_no_blank_is_needed_in_else_if() -> None:
+    """Logstash's grammar allows none between the two words."""
+    spaced = parse("filter { if [a] { x { } } else if [b] { y { } } else if [c] { } else { z { } } }", "f", {})
+    joined = parse("filter { if [a] { x { } } elseif [b] { y { } } elseif[c]{}else{ z { } } }", "f", {})
+    assert plain(joined.filters) == plain(spaced.filters)
+
+
 WARNINGS = [
     ("array_of_one", 'if [a] in ["x"] { }', 'as in Logstash, ["x"] is the field with that name, not an array of'),
     ("and_and_or", "if [a] and [b] and [c] or [d] { }", "as in Logstash, two 'and's before this operator do not group"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.running import run_one
+from tests.conformance.running import NOW, run_one
 
 STAMP = {"@timestamp": "2015-10-01T01:02:03.456Z"}
 EVENT = {
@@ -58,6 +58,7 @@ CASES = [  # text, what comes of it
     ("%{field with space}", "s"),
     ("%{a.b}", "dotted"),
     ("%{한글}", "값"),
+    ("%{{TIME_NOW}} %{{TIME_NOW", f"{NOW} %{{{{TIME_NOW"),
     ("한글 %{bar} 끝", "한글 foo 끝"),
     ("%{[@metadata][m]}", "meta"),
     ("%{@timestamp}", "2015-10-01T01:02:03.456Z"),

@@ -13,7 +13,7 @@ from ingestd.grok import engine
 from ingestd.grok.compile import Capture, compile_grok, compile_regex
 from ingestd.grok.engine import max_fast_length
 from ingestd.grok.errors import GrokTimeoutError, PatternError
-from ingestd.grok.library import PatternLibrary, load_library, parse_patterns
+from ingestd.grok.library import PatternLibrary, load_library, missing_paths, parse_patterns
 from ingestd.grok.nodes import ParsedRegex
 from ingestd.grok.parser import parse
 from ingestd.grok.proof.safety import Safety, analyse
@@ -215,9 +215,12 @@ def test_a_path_may_be_a_file_or_a_wildcard(tmp_path: Path) -> None:
     assert load_library([str(tmp_path / "*.pattern")]).patterns["POSTFIX"] == "second"
 
 
-def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PatternError, match="there is no pattern file"):
-        load_library([tmp_path / "missing"])
+def test_a_missing_path_is_ignored(tmp_path: Path) -> None:
+    """As in Logstash; the other paths count."""
+    write_files(tmp_path)
+    paths = [tmp_path / "missing", tmp_path / "one", tmp_path / "*.missing"]
+    assert load_library(paths).patterns["POSTFIX"] == "[0-9A-F]{10,11}"
+    assert missing_paths(paths) == [str(tmp_path / "missing"), str(tmp_path / "*.missing")]
 
 
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import Chunk
+from ingestd.event.chunk import STREAM_FIELDS, Chunk
 from ingestd.event.event_id import Key
 from ingestd.event.fields import Event, FieldError, FieldRef, legal_tags
 from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, loads
@@ -59,9 +59,10 @@ class JsonDecoder:
         target: Field for the record; None: the record becomes the event.
         ecs: Keep the text of a record in ``[event][original]``.
         whole: A record with one of these top-level fields is decoded in full.
+        reads: Top-level fields that the config reads: a record that lacks one of the stream's gets it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- declarations, each by name
         self,
         fields: frozenset[str] | None,
         charset: str,
@@ -70,7 +71,9 @@ class JsonDecoder:
         target: FieldRef | None = None,
         ecs: bool = False,
         whole: frozenset[str] = frozenset(),
+        reads: frozenset[str] = frozenset(),
     ) -> None:
+        self.stream_fields = sorted(reads & STREAM_FIELDS)
         self._target, self._ecs = target, ecs
         self._not_raw = frozenset({"@metadata", "@fields", *whole})
         self._utf8 = find_charset(charset) == "utf-8"
@@ -89,6 +92,15 @@ class JsonDecoder:
 
     def lines(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; blank lines are no records."""
+        return self._with_stream_fields(self._lines(chunk), chunk)
+
+    def _with_stream_fields(self, table: Table, chunk: Chunk) -> Table:
+        for name in self.stream_fields:
+            if name in chunk.fields:
+                table.fill(name, table.rows, [chunk.fields[name]] * len(table))
+        return table
+
+    def _lines(self, chunk: Chunk) -> Table:
         table: Table | None = None
         if self._target is not None or self._ecs:
             return self._line_by_line(chunk)
@@ -156,7 +168,7 @@ class JsonDecoder:
         ]
         if not objects or len(objects) == len(lines):
             return self._line_by_line(chunk)
-        table = self.lines(chunk._replace(data=b"".join([lines[number] for number in objects])))
+        table = self._lines(chunk._replace(data=b"".join([lines[number] for number in objects])))
         table.keys = [keys[number] for number in objects]
         others, now = Records(), receive_time(chunk)
         for number in sorted({*range(len(lines))}.difference(objects)):
@@ -181,7 +193,7 @@ class JsonDecoder:
         records = Records()
         if chunk.data.strip():
             self._line(chunk.data, chunk.offset, receive_time(chunk), records)
-        return records.table(self._names)
+        return self._with_stream_fields(records.table(self._names), chunk)
 
     def _is_utf8(self, data: bytes) -> bool:
         if data.isascii():

@@ -50,6 +50,12 @@ def build(opts: Options, context: BuildContext) -> JsonCodec:
     ecs = opts.ecs_compatibility != "disabled"
     return JsonCodec(
         JsonDecoder(
-            context.fields, opts.charset, opts.fallback_charset, whole=context.whole, target=opts.target, ecs=ecs
+            context.fields,
+            opts.charset,
+            opts.fallback_charset,
+            whole=context.whole,
+            target=opts.target,
+            ecs=ecs,
+            reads=context.reads,
         )
     )

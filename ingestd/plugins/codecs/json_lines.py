@@ -35,7 +35,11 @@ class JsonLinesCodec:
 
     decoder: JsonDecoder
     delimiter: bytes = b"\n"
-    joins_streams: bool = True
+
+    @property
+    def joins_streams(self) -> bool:
+        """Whether no record gets a field of its stream."""
+        return not self.decoder.stream_fields
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines."""
@@ -50,5 +54,12 @@ class JsonLinesCodec:
 def build(opts: Options, context: BuildContext) -> JsonLinesCodec:
     """One JSON object per line; other text becomes an event with the tag ``_jsonparsefailure``."""
     return JsonLinesCodec(
-        JsonDecoder(context.fields, opts.charset, opts.fallback_charset, whole=context.whole, target=opts.target)
+        JsonDecoder(
+            context.fields,
+            opts.charset,
+            opts.fallback_charset,
+            whole=context.whole,
+            target=opts.target,
+            reads=context.reads,
+        )
     )

@@ -8,7 +8,7 @@ success; fields and patterns are tried in the order of the config, up to the fir
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
@@ -17,14 +17,15 @@ from typing import Any
 
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.grok.advice import advise
 from ingestd.grok.compile import DEFAULT_TIMEOUT_S, GrokPattern, compile_grok
 from ingestd.grok.engine import Match
 from ingestd.grok.errors import GrokTimeoutError, PatternError
-from ingestd.grok.library import load_library
+from ingestd.grok.library import PatternLibrary, load_library, missing_paths
 from ingestd.logs import get_logger
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
 from ingestd.plugins.filters._ruby import to_s
-from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
 
 log = get_logger(__name__)
 
@@ -47,7 +48,9 @@ class Options:
     break_on_match: bool = option(True, "Stop at the first pattern that matches; otherwise try them all.")
     named_captures_only: bool = option(True, "Keep only captures with a field name; otherwise `%{WORD}` sets `WORD`.")
     keep_empty_captures: bool = option(False, "Also set fields whose capture is empty.")
-    patterns_dir: list[str] = option([], "Folders, files or wildcard paths with more patterns; later ones win.")
+    patterns_dir: list[str] = option(
+        [], "Folders, files or wildcard paths with more patterns; later ones win, missing ones are ignored."
+    )
     patterns_files_glob: str = option("*", "Which files in the folders of `patterns_dir` contain patterns.")
     pattern_definitions: dict[str, str] = option({}, "More patterns, by name; they win over all files.")
     target: FieldRef | None = option(None, "Parent field of all captures; default: the event itself.")
@@ -70,12 +73,16 @@ class Options:
     )
 
 
-def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
-    """Return the compiled patterns of each field. Raises ValueError, with the pattern, if one is invalid."""
+def _library(options: Options) -> PatternLibrary:
     try:
-        library = load_library(options.patterns_dir, options.patterns_files_glob, options.pattern_definitions)
+        return load_library(options.patterns_dir, options.patterns_files_glob, options.pattern_definitions)
     except PatternError as error:
         raise ValueError(str(error)) from None
+
+
+def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
+    """Return the compiled patterns of each field. Raises ValueError, with the pattern, if one is invalid."""
+    library = _library(options)
     compiled: dict[str, list[GrokPattern]] = {}
     for field, texts in options.match.items():
         compiled[field] = patterns = []
@@ -99,17 +106,23 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset({*options.match, *captured}), sets=frozenset(captured | tags))
 
 
-def _warnings(options: Options) -> list[str]:
-    """Return a sentence for each pattern whose time is not proven to be linear in the length of the value."""
-    return [
-        f"pattern {pattern.text!r}: {pattern.safety.describe()}"
-        for patterns in _patterns(options).values()
-        for pattern in patterns
-        if pattern.safety.degree != 1
-    ]
+def _warnings(options: Options) -> Iterator[OptionWarning]:
+    """Yield a warning for each path without patterns, and each pattern that could be quicker."""
+    for path in missing_paths(options.patterns_dir, options.patterns_files_glob):
+        text = f"there is no pattern file at {path}"
+        yield OptionWarning("patterns_dir", text, "it is ignored, as in Logstash", value=path)
+    for patterns in _patterns(options).values():
+        for pattern in patterns:
+            if pattern.safety.degree != 1 and (
+                advice := advise(pattern, _library(options), options.pattern_definitions)
+            ):
+                text = f"{pattern.safety.describe()}; long values are matched under a time-out"
+                yield OptionWarning("match", text, advice, value=pattern.text)
 
 
-@filter_plugin("grok", Options, touches=_touches, failure_tag="_grokparsefailure", columns=True, warnings=_warnings)
+@filter_plugin(
+    "grok", Options, touches=_touches, failure_tag="_grokparsefailure", columns=True, option_warnings=_warnings
+)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Match fields against patterns and set the fields that the patterns name.
 

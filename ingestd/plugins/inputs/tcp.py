@@ -1,7 +1,7 @@
 """``tcp``: events from plain TCP connections, such as those of python-logstash's TCPLogstashHandler.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-tcp, server mode. Text lines get
-the fields ``host`` and ``port`` of the client; JSON records stay as they are.
+the fields ``host`` and ``port`` of the client; JSON records only if the config reads them and they lack them.
 
 The protocol has no acknowledgements, so the kernel's receive buffer is used instead: bytes are peeked at (MSG_PEEK),
 stored by the sink, and only then consumed. The next reader of the connection, after a crash, a reload or an upgrade,
