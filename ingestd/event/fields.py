@@ -117,6 +117,16 @@ class FieldRef:
         self.top = self.path[0]
         self.text = self.top if len(self.path) == 1 else "".join(f"[{part}]" for part in self.path)
 
+    @classmethod
+    def named(cls, name: str) -> FieldRef:
+        """Return the reference that ``name``, which comes from data, means: itself if it is none, as ``a[b``."""
+        try:
+            return cls(name)
+        except FieldError:
+            ref = cls.__new__(cls)
+            ref.path, ref.top, ref.text = (name,), name, name
+            return ref
+
     def __repr__(self) -> str:
         return f"FieldRef({self.text!r})"
 

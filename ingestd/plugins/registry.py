@@ -71,7 +71,7 @@ class Touch:
 
     def tops(self) -> frozenset[str]:
         """Return the top-level names of all fields touched."""
-        return frozenset(FieldRef(name).top for name in self.reads | self.sets | self.removes)
+        return frozenset(FieldRef.named(name).top for name in self.reads | self.sets | self.removes)
 
 
 @dataclass(frozen=True, slots=True)
