@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
 from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
-from ingestd.config.errors import ConfigError
+from ingestd.config.errors import ConfigError, Span
 from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value
+from ingestd.plugins.ecs import OPTION as ECS_OPTION
 from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import Kind, PluginSpec, find, names, option_name
+from ingestd.settings import Settings
 from ingestd.suggest import did_you_mean
+
+T = TypeVar("T")
 
 _COMMON: dict[Kind, type[Any]] = {
     "input": InputCommonOptions,
@@ -21,13 +26,14 @@ _COMMON: dict[Kind, type[Any]] = {
 }
 
 
-def check(config: Config) -> tuple[BoundPipeline, list[ConfigError]]:
+def check(config: Config, settings: Settings | None = None) -> tuple[BoundPipeline, list[ConfigError]]:
     """Return the bound pipeline and all errors, in the order of the text.
 
-    The pipeline lacks everything that is wrong, so it may run only if no error has severity ``error``.
+    The pipeline lacks everything that is wrong, so it may run only if no error has severity ``error``. ``settings``
+    has the defaults of options that plugins share.
     """
     errors: list[ConfigError] = []
-    binder = _Binder(errors)
+    binder = _Binder(errors, settings or Settings())
     pipeline = BoundPipeline(
         inputs=tuple(step for step in binder.bind("input", config.inputs) if isinstance(step, Step)),
         filters=binder.bind("filter", config.filters),
@@ -38,8 +44,9 @@ def check(config: Config) -> tuple[BoundPipeline, list[ConfigError]]:
 
 
 class _Binder:
-    def __init__(self, errors: list[ConfigError]) -> None:
+    def __init__(self, errors: list[ConfigError], settings: Settings) -> None:
         self._errors = errors
+        self._defaults = {ECS_OPTION: settings.pipeline.ecs_compatibility}
         self._count: Counter[str] = Counter()
         self._ids: dict[str, PluginSetting] = {}
 
@@ -70,8 +77,8 @@ class _Binder:
         elsewhere = shared | {"codec"} if takes_codec else shared
         own = tuple(setting for setting in node.settings if setting.name not in elsewhere)
         owner = f"{kind} {node.name!r}"
-        common_options = read_options(common_type, common_settings, owner, node.span, self._errors)
-        options = read_options(spec.options, own, owner, node.span, self._errors, known=elsewhere)
+        common_options = self._read(common_type, common_settings, owner, node.span)
+        options = self._read(spec.options, own, owner, node.span, known=elsewhere)
         codec = self._codec(spec, node) if takes_codec else None
         number = self._count[spec.name]
         self._count[spec.name] += 1
@@ -124,8 +131,18 @@ class _Binder:
             text = f"the codec {value.name!r} cannot decode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
             return None
-        options = read_options(codec.options, value.settings, f"codec {value.name!r}", value.span, self._errors)
+        options = self._read(codec.options, value.settings, f"codec {value.name!r}", value.span)
         return None if options is None else BoundCodec(codec, options)
+
+    def _read(
+        self,
+        options: type[T],
+        settings: tuple[PluginSetting, ...],
+        owner: str,
+        span: Span,
+        known: Collection[str] = (),
+    ) -> T | None:
+        return read_options(options, settings, owner, span, self._errors, known=known, defaults=self._defaults)
 
 
 STREAM_CODECS = {"json": "json_lines", "plain": "line"}

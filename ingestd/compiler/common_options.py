@@ -13,12 +13,12 @@ from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
+from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import Touch, option
 
 
 def _ecs() -> Any:
-    text = "For compatibility with Logstash; fields are named as with `disabled`."
-    return option("disabled", text, choices=("disabled", "v1", "v8"))
+    return ecs_option("For compatibility with Logstash; the fields of this plugin are the same with and without ECS.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,16 @@ from ingestd.compiler.check import check
 from ingestd.compiler.pipeline import plan
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import Config
+from ingestd.settings import Settings
 
 
-def explain(config: Config, *, code: bool = False) -> str:
+def explain(config: Config, settings: Settings | None = None, *, code: bool = False) -> str:
     """Return the explanation of ``config``, or the generated Python if ``code``.
 
     Raises:
         ConfigErrors: The config is wrong.
     """
-    bound, errors = check(config)
+    bound, errors = check(config, settings)
     projection, generated = plan(bound, errors)
     fatal = [error for error in errors if error.severity == "error"]
     if fatal:

@@ -92,7 +92,7 @@ def compile_pipeline(
     Raises:
         ConfigErrors: All errors, with their spans.
     """
-    bound, errors = check(config)
+    bound, errors = check(config, context.settings)
     projection, code = plan(bound, errors, project_fields=project_fields)
     builder = _PluginBuilder(
         replace(context, fields=projection.fields, whole=projection.touch.whole, reads=projection.reads),
@@ -111,10 +111,11 @@ def compile_pipeline(
 
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:
     """Return every error and warning of a config, in the order of the text. Plugins are built, but not opened."""
-    bound, errors = check(config)
+    context = context or BuildContext()
+    bound, errors = check(config, context.settings)
     errors += config.warnings
     _, code = plan(bound, errors)
-    builder = _PluginBuilder(context or BuildContext(), errors, _ignore)
+    builder = _PluginBuilder(context, errors, _ignore)
     builder.filters(bound)
     for step in bound.inputs:
         builder.input(step)

@@ -15,6 +15,10 @@ from types import MappingProxyType
 from ingestd.grok.errors import PatternError
 from ingestd.suggest import did_you_mean
 
+LEGACY, ECS = "legacy", "ecs-v1"
+"""The sets of stock patterns: the same names, with flat field names or those of the Elastic Common Schema. The folder
+of the second has only the patterns that differ."""
+
 
 class PatternLibrary:
     """An immutable collection of named patterns."""
@@ -39,7 +43,11 @@ class PatternLibrary:
 
 
 def load_library(
-    extra_dirs: Sequence[Path | str] = (), glob: str = "*", definitions: Mapping[str, str] | None = None
+    extra_dirs: Sequence[Path | str] = (),
+    glob: str = "*",
+    definitions: Mapping[str, str] | None = None,
+    *,
+    ecs: bool = False,
 ) -> PatternLibrary:
     """Return the stock patterns plus the user's.
 
@@ -47,6 +55,7 @@ def load_library(
         extra_dirs: Folders, files or wildcard paths, as in grok's ``patterns_dir``. Later ones win.
         glob: Which files of a folder are read, as in ``patterns_files_glob``.
         definitions: Name -> pattern, as in ``pattern_definitions``; these win over all files.
+        ecs: Whether stock patterns capture fields of the Elastic Common Schema, else flat ones.
 
     A path that names no file is ignored, as in Logstash; see ``missing_paths``.
 
@@ -61,7 +70,7 @@ def load_library(
             except (OSError, UnicodeDecodeError) as error:
                 raise PatternError(f"cannot read the pattern file {path}: {error}") from error
             patterns |= parse_patterns(text)
-    return _stock().extended({**patterns, **(definitions or {})})
+    return _stock(ECS if ecs else LEGACY).extended({**patterns, **(definitions or {})})
 
 
 def parse_patterns(text: str) -> dict[str, str]:
@@ -86,11 +95,16 @@ def missing_paths(extra_dirs: Sequence[Path | str], glob: str = "*") -> list[str
 
 
 @cache
-def _stock() -> PatternLibrary:
+def _stock(name: str) -> PatternLibrary:
+    base = PatternLibrary({}) if name == LEGACY else _stock(LEGACY)
+    patterns: dict[str, str] = {}
+    for file in sorted((stock_folder() / name).iterdir()):
+        patterns |= parse_patterns(file.read_text(encoding="utf-8"))
+    return base.extended(patterns)
+
+
+def stock_folder() -> Path:
+    """Return the folder of the stock patterns: a folder for each set, named as in Logstash."""
     package = Path(__file__).resolve().parent.parent
     folders = (package / "grok_patterns", package.parent / "grok_patterns")  # installed; in a checkout
-    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
-    patterns: dict[str, str] = {}
-    for file in sorted(folder.iterdir()):
-        patterns |= parse_patterns(file.read_text(encoding="utf-8"))
-    return PatternLibrary(patterns)
+    return next((folder for folder in folders if folder.is_dir()), folders[0])

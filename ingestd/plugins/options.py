@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ingestd.config.errors import ConfigError, Span
@@ -50,7 +51,7 @@ def plain(node: Value) -> Any:
     raise ConfigError(f"a plugin ({node.name!r}) is not allowed here", node.span, "only 'codec' accepts a plugin")
 
 
-def read_options(
+def read_options(  # noqa: PLR0913 -- the last two by name
     options: type[T],
     settings: tuple[PluginSetting, ...],
     owner: str,
@@ -58,15 +59,16 @@ def read_options(
     errors: list[ConfigError],
     *,
     known: Collection[str] = (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> T | None:
     """Return ``options`` filled from ``settings``; append every error to ``errors``, then return None.
 
     ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported;
-    ``known`` are more option names for suggestions.
+    ``known`` are more option names for suggestions; ``defaults`` go before those that ``options`` declares.
     """
     before = sum(error.severity == "error" for error in errors)
     declared, hints = _declared(options)  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
+    values = {field.name: defaults[name] for name, field in declared.items() if name in defaults}
     for setting in settings:
         field = declared.get(setting.name)
         if field is None:

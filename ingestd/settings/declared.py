@@ -61,6 +61,9 @@ def _shown_store(store: str) -> str:
     return mask(url) + ("?***" if options else "")
 
 
+ECS_MODES = ("disabled", "v1", "v8")
+"""The values of ``ecs_compatibility``: as before the Elastic Common Schema, or with the names of its version."""
+
 ACCEPT, DEAD_LETTER = "accept", "dead_letter"
 
 
@@ -136,6 +139,19 @@ class JournalSettings:
         0.2,
         DURATION,
         "How often the journal is synced to disk: a power failure (not a crash) can lose this much.",
+        reload=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """The table ``pipeline``."""
+
+    ecs_compatibility: str = setting(
+        "disabled",
+        choice(*ECS_MODES),
+        "Default of the option ecs_compatibility of all plugins: flat field names, or with `v1` or `v8` those of the "
+        "Elastic Common Schema. In Logstash 8 and later the default is `v8`.",
         reload=True,
     )
 
@@ -310,6 +326,7 @@ class Settings:
     batch: BatchSettings = table(BatchSettings)
     dead_letters: DeadLettersSettings = table(DeadLettersSettings)
     journal: JournalSettings = table(JournalSettings)
+    pipeline: PipelineSettings = table(PipelineSettings)
     restore: RestoreSettings = table(RestoreSettings)
     retention: RetentionSettings = table(RetentionSettings)
     schedule: ScheduleSettings = table(ScheduleSettings)

@@ -13,6 +13,7 @@ from ingestd.cli.common.options import files_argument, pipeline_options, setting
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.nodes import Config
 from ingestd.names import worker_name
+from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
 
@@ -30,9 +31,10 @@ def check(
     """Check a config: print every error with its position. Exit code 0 if it can run, else 1."""
     with config_errors():
         configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
+    of_plugins = Settings(pipeline=settings.pipeline)
     failed = False
     for name, config in configs.items():
-        findings = inspect(config)
+        findings = inspect(config, BuildContext(settings=of_plugins))
         for finding in findings:
             click.echo(finding.render(config.sources.get(finding.span.file, "")), err=True)
         errors = sum(finding.severity == "error" for finding in findings)
@@ -41,7 +43,7 @@ def check(
     if failed:
         raise SystemExit(1)
     with config_errors():  # what is wrong only with all of them in one process
-        compile_all(Settings(), configs, worker_name(0))
+        compile_all(of_plugins, configs, worker_name(0))
 
 
 def _verdict(name: str, errors: int, warnings: int, config: Config) -> str:

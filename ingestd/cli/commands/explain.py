@@ -30,4 +30,4 @@ def explain(
     with config_errors():
         configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
         for config in configs.values():
-            click.echo(explain_pipeline(config, code=code), nl=False)
+            click.echo(explain_pipeline(config, settings, code=code), nl=False)

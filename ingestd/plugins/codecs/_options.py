@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import option
 
 
@@ -18,7 +19,6 @@ def fallback_charset_option() -> Any:
     return option("", text + " Not in Logstash.")
 
 
-def ecs_option() -> Any:
-    """Return the option ``ecs_compatibility``."""
-    text = "With `v1` or `v8`, the original text is kept in `[event][original]`."
-    return option("disabled", text, choices=("disabled", "v1", "v8"))
+def original_option() -> Any:
+    """Return the option ``ecs_compatibility`` of a codec that keeps the text of an event."""
+    return ecs_option("With `v1` or `v8`, the original text is kept in `[event][original]`.")

@@ -13,7 +13,8 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder
-from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
+from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
+from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -24,7 +25,7 @@ class Options:
     charset: str = charset_option()
     fallback_charset: str = fallback_charset_option()
     target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
-    ecs_compatibility: str = ecs_option()
+    ecs_compatibility: str = original_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class JsonCodec:
 @plugin("codec", "json", Options)
 def build(opts: Options, context: BuildContext) -> JsonCodec:
     """A JSON object, or an array of objects, in each message."""
-    ecs = opts.ecs_compatibility != "disabled"
+    ecs = uses_ecs(opts)
     return JsonCodec(
         JsonDecoder(
             context.fields,

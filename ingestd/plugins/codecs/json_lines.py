@@ -13,6 +13,7 @@ from ingestd.event.fields import FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
+from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -23,9 +24,7 @@ class Options:
     charset: str = charset_option()
     fallback_charset: str = fallback_charset_option()
     target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
-    ecs_compatibility: str = option(
-        "disabled", "For compatibility with Logstash; no effect.", choices=("disabled", "v1", "v8")
-    )
+    ecs_compatibility: str = ecs_option("For compatibility with Logstash; no effect.")
     delimiter: str = option("\n", "Record separator; only the line feed is supported.", choices=("\n", "\\n"))
 
 

@@ -11,8 +11,9 @@ from itertools import accumulate, compress
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
+from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
+from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -24,7 +25,7 @@ class Options:
     fallback_charset: str = fallback_charset_option()
     format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
     delimiter: str = option("\n", "Line separator; only the line feed is supported.", choices=("\n", "\\n"))
-    ecs_compatibility: str = ecs_option()
+    ecs_compatibility: str = original_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def build(opts: Options, context: BuildContext) -> LineCodec:
     decoder = TextDecoder(
         opts.charset,
         opts.fallback_charset,
-        ecs=opts.ecs_compatibility != "disabled",
+        ecs=uses_ecs(opts),
         in_columns=context.fields is not None,
     )
     return LineCodec(decoder, TextEncoder(opts.format))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._options import charset_option, ecs_option, fallback_charset_option
+from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
+from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
 
 
@@ -23,7 +24,7 @@ class Options:
     charset: str = charset_option()
     fallback_charset: str = fallback_charset_option()
     format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
-    ecs_compatibility: str = ecs_option()
+    ecs_compatibility: str = original_option()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +48,5 @@ class PlainCodec:
 @plugin("codec", "plain", Options)
 def build(opts: Options, context: BuildContext) -> PlainCodec:
     """Plain text: ``message`` is the whole message."""
-    decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=opts.ecs_compatibility != "disabled")
+    decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=uses_ecs(opts))
     return PlainCodec(decoder, TextEncoder(opts.format))

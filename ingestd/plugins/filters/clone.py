@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingestd.event.fields import Event, add_tag
-from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugin, option, required
+from ingestd.plugins.ecs import ecs_option, uses_ecs
+from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugin, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +18,11 @@ class Options:
     """Options of the filter ``clone``."""
 
     clones: list[str] = required("One copy is made per word, which becomes the `type` of the copy or a tag.")
-    ecs_compatibility: str = option(
-        "disabled",
-        "Where to put the word: with `disabled` in `type`, else in `tags`.",
-        choices=("disabled", "v1", "v8"),
-    )
+    ecs_compatibility: str = ecs_option("Where to put the word: with `disabled` in `type`, else in `tags`.")
 
 
 def _touches(options: Options) -> Touch:
-    if options.ecs_compatibility == "disabled":
+    if not uses_ecs(options):
         return Touch(sets=frozenset({"type"}))
     return Touch(reads=frozenset({"tags"}), sets=frozenset({"tags"}))
 
@@ -34,7 +31,7 @@ def _touches(options: Options) -> Touch:
 def build(options: Options, context: BuildContext) -> ExpandFn:
     """Make a copy of the event for each word of `clones`."""
     words, common_options = options.clones, context.common_options
-    as_tag = options.ecs_compatibility != "disabled"
+    as_tag = uses_ecs(options)
 
     def clone(event: Event) -> list[Event]:
         events = [event]

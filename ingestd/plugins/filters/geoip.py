@@ -22,6 +22,7 @@ from ingestd.geoip.database import WatchedDatabase
 from ingestd.geoip.database_folder import database_file
 from ingestd.geoip.fields import Tree, extractor, field_names
 from ingestd.logs import get_logger
+from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option, required
 
@@ -49,10 +50,8 @@ class Options:
         "City", "Which installed database to use: `City` (or a country database), or `ASN`.", choices=("City", "ASN")
     )
     fields: list[str] = option([], "Fields to set; default: those that Logstash sets from such a database.")
-    ecs_compatibility: str = option(
-        "disabled",
-        "Layout of the fields: flat, or with `v1` or `v8` that of the Elastic Common Schema.",
-        choices=("disabled", "v1", "v8"),
+    ecs_compatibility: str = ecs_option(
+        "Layout of the fields: flat, or with `v1` or `v8` that of the Elastic Common Schema."
     )
     tag_on_failure: list[str] = option(["_geoip_lookup_failure"], "Tags for an event whose address is not found.")
     cache_size: int = option(1000, "How many addresses to cache.")
@@ -62,7 +61,7 @@ def _target(options: Options) -> FieldRef | None:
     """Return the field for the result, None if the options do not determine it."""
     if options.target is not None:
         return options.target
-    if options.ecs_compatibility == "disabled":
+    if not uses_ecs(options):
         return FieldRef("geoip")
     path = options.source.path
     return FieldRef("".join(f"[{part}]" for part in path[:-1])) if len(path) > 1 and path[-1] == "ip" else None
@@ -136,7 +135,7 @@ class _Lookups:
         if options.cache_size < 1:
             raise ValueError("cache_size must be at least 1")
         self._names = field_names(options.fields)
-        self._ecs, self._cache_size = options.ecs_compatibility != "disabled", options.cache_size
+        self._ecs, self._cache_size = uses_ecs(options), options.cache_size
         installed = database_file(context.settings.data_dir, _USES[options.default_database_type])
         path = installed if options.database is None else context.folder / Path(options.database)
         self._database = WatchedDatabase(path, required=options.database is not None)

@@ -23,6 +23,7 @@ from ingestd.grok.engine import Match
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import PatternLibrary, load_library, missing_paths
 from ingestd.logs import get_logger
+from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
@@ -66,16 +67,16 @@ class Options:
         choices=("pattern", "event"),
     )
     tag_on_timeout: str = option("_groktimeout", "Tag for an event whose match exceeds the limit.")
-    ecs_compatibility: str = option(
-        "disabled",
-        "For compatibility with Logstash; the stock patterns keep their legacy field names.",
-        choices=("disabled", "v1", "v8"),
+    ecs_compatibility: str = ecs_option(
+        "Field names of the stock patterns: those of old, or with `v1` or `v8` those of the Elastic Common Schema."
     )
 
 
 def _library(options: Options) -> PatternLibrary:
     try:
-        return load_library(options.patterns_dir, options.patterns_files_glob, options.pattern_definitions)
+        return load_library(
+            options.patterns_dir, options.patterns_files_glob, options.pattern_definitions, ecs=uses_ecs(options)
+        )
     except PatternError as error:
         raise ValueError(str(error)) from None
 

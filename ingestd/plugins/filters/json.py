@@ -12,6 +12,7 @@ from typing import Any
 from ingestd.event.fields import Event, FieldError, FieldRef, add_tag, legal_tags
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_epoch_ns, normalise
+from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.filters._targets import target
 from ingestd.plugins.registry import BuildContext, TimedFilterFn, Touch, filter_plugin, option, required
@@ -30,9 +31,7 @@ class Options:
     )
     skip_on_invalid_json: bool = option(False, "Do not tag an event whose source is not JSON.")
     tag_on_failure: list[str] = option(["_jsonparsefailure"], "Tags for an event whose source cannot be parsed.")
-    ecs_compatibility: str = option(
-        "disabled", "For compatibility with Logstash; no effect.", choices=("disabled", "v1", "v8")
-    )
+    ecs_compatibility: str = ecs_option("For compatibility with Logstash; no effect.")
 
 
 def _touches(options: Options) -> Touch:
