@@ -290,6 +290,14 @@ def test_every_stock_pattern_compiles_for_re() -> None:
 
 def test_every_base_name_is_tested() -> None:
     lines = {"HTTPD_COMMONLOG", "HTTPD_COMBINEDLOG", "HTTPD_ERRORLOG", "HTTPD20_ERRORLOG", "HTTPD24_ERRORLOG"}
-    lines |= {"COMMONAPACHELOG", "COMBINEDAPACHELOG", "SYSLOGBASE2", "SYSLOGLINE", "CRON_ACTION", "CRONLOG", "HTTPD_QUOTED"}
+    lines |= {
+        "COMMONAPACHELOG",
+        "COMBINEDAPACHELOG",
+        "SYSLOGBASE2",
+        "SYSLOGLINE",
+        "CRON_ACTION",
+        "CRONLOG",
+        "HTTPD_QUOTED",
+    }
     whole_lines = {name for name in LIBRARY.patterns if name.startswith(("SYSLOG5424", "SYSLOGPAM"))} | lines
     assert set(LIBRARY.patterns) - whole_lines == set(WHOLE)

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._murmur3 import hash32, hash128
 from ingestd.plugins.filters._ruby import to_i, to_s
@@ -63,15 +64,13 @@ class Options:
     base64encode: bool = option(False, "Write the hash in Base64 instead of hexadecimal digits.")
     concatenate_sources: bool = option(False, "Hash the names and values of all source fields together.")
     concatenate_all_fields: bool = option(False, "Hash the names and values of all fields of the event together.")
-    ecs_compatibility: str = option(
-        "disabled", "With `v1` or `v8` the default target is `[event][hash]`.", choices=("disabled", "v1", "v8")
-    )
+    ecs_compatibility: str = ecs_option("With `v1` or `v8` the default target is `[event][hash]`.")
 
 
 def _target(options: Options) -> FieldRef:
     if options.target is not None:
         return options.target
-    return FieldRef("fingerprint" if options.ecs_compatibility == "disabled" else "[event][hash]")
+    return FieldRef(ecs_select(options, disabled="fingerprint", ecs="[event][hash]"))
 
 
 def _hashes_event(options: Options) -> bool:
