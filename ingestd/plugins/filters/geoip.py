@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
-from ingestd.event.fields import FieldError, FieldRef
+from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.geoip.address import MAX_CHARS, parse_address
 from ingestd.geoip.database import WatchedDatabase
 from ingestd.geoip.database_folder import database_file
-from ingestd.geoip.fields import Tree, extractor, field_names
+from ingestd.geoip.fields import extractor, field_names
 from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._targets import target as checked
+from ingestd.plugins.filters._trees import Tree, copier, with_tree
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option, required
 
 log = get_logger(__name__)
@@ -104,7 +104,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
             if find is not None and type(value) is str:
                 make = find(value) if len(value) <= MAX_CHARS else None
                 if make is not None:
-                    put(row, _added(old[row], make(), destination))
+                    put(row, with_tree(old[row], make(), str(destination)))
                     passed.append(row)
                     continue
                 if value.strip() and (old[row] is ABSENT or old[row] is None):
@@ -163,41 +163,6 @@ class _Lookups:
             address = parse_address(text)
             record = None if address is None else database.find(address)
             tree = None if record is None else extract(record)
-            return None if tree is None else _copier(tree)
+            return None if tree is None else copier(tree)
 
         return find
-
-
-def _copier(tree: Tree) -> Callable[[], Tree]:
-    """Return a function that copies ``tree``: cheaper than a generic copy, because it knows where the dicts are."""
-    nested = [(key, _copier(value)) for key, value in tree.items() if type(value) is dict]
-    if not nested:
-        return tree.copy
-
-    def copy() -> Tree:
-        new = tree.copy()
-        for key, make in nested:
-            new[key] = make()
-        return new
-
-    return copy
-
-
-def _added(old: Any, tree: Tree, target: FieldRef) -> Any:
-    """Return ``tree`` merged into the value ``old`` of ``target``; other fields there are kept.
-
-    Raises:
-        FieldError: The value is not a hash.
-    """
-    if old is ABSENT or old is None:
-        return tree
-    if type(old) is dict:
-        return _merged(old, tree)
-    raise FieldError(f"cannot set {target}: its value {old!r} is not a hash")
-
-
-def _merged(old: Any, tree: Tree) -> Tree:
-    if type(old) is not dict:
-        return tree
-    nested = {key: _merged(old.get(key), value) for key, value in tree.items() if type(value) is dict}
-    return {**old, **tree, **nested}

@@ -1,0 +1,60 @@
+"""Trees of fields: hashes inside hashes, that a filter looks up once and sets in many events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ingestd.event.fields import FieldError, FieldRef
+from ingestd.event.table import ABSENT, Table
+
+Tree = dict[str, Any]
+
+
+def copier(tree: Tree) -> Callable[[], Tree]:
+    """Return a function that copies ``tree``: cheaper than a generic copy, because it knows where the dicts are."""
+    nested = [(key, copier(value)) for key, value in tree.items() if type(value) is dict]
+    if not nested:
+        return tree.copy
+
+    def copy() -> Tree:
+        new = tree.copy()
+        for key, make in nested:
+            new[key] = make()
+        return new
+
+    return copy
+
+
+def with_tree(old: Any, tree: Tree, name: str) -> Tree:
+    """Return ``tree`` merged into the value ``old`` of a field, whose other fields are kept.
+
+    Raises:
+        FieldError: The value is neither a hash nor null.
+    """
+    if old is ABSENT or old is None:
+        return tree
+    if type(old) is dict:
+        return _merged(old, tree)
+    raise FieldError(f"cannot set fields of {name}: its value {old!r} is not a hash")
+
+
+def _merged(old: Any, tree: Tree) -> Tree:
+    if type(old) is not dict:
+        return tree
+    nested = {key: _merged(old.get(key), value) for key, value in tree.items() if type(value) is dict}
+    return {**old, **tree, **nested}
+
+
+def put_tree(table: Table, row: int, tree: Tree) -> None:
+    """Set the fields of an event that ``tree`` has. Raises what ``with_tree`` raises."""
+    for name, value in tree.items():
+        column = table.writable(name)
+        column[row] = with_tree(column[row], value, f"[{name}]") if type(value) is dict else value
+
+
+def set_in(tree: Tree, ref: FieldRef, value: Any) -> None:
+    """Set a field of a tree that is still being made."""
+    for part in ref.path[:-1]:
+        tree = tree.setdefault(part, {})
+    tree[ref.path[-1]] = value
