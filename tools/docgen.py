@@ -20,10 +20,10 @@ import click
 
 from ingestd import metrics
 from ingestd.cli.main import main as ingestd_command
-from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
+from ingestd.compiler.common_options import COMMON_LEGACY, FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
-from ingestd.plugins.registry import PluginSpec, Touch, load_all, option_name
+from ingestd.plugins.registry import Legacy, LegacyOption, PluginSpec, Touch, load_all, option_name
 from ingestd.settings import SETTINGS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -63,12 +63,14 @@ def plugins() -> Iterator[str]:
         }.get(kind)
         if common_options:
             yield from ("", f"### Options of every {kind}", "", *_options(common_options))
+            yield from _legacy(COMMON_LEGACY[kind])
 
 
 def _plugin(spec: PluginSpec) -> Iterator[str]:
     yield from ("", f"### {spec.kind} {spec.name}", "", _prose(sys.modules[spec.build.__module__].__doc__ or ""))
     if rows := _options(spec.options):
         yield from ("", *rows)
+    yield from _legacy(spec.legacy)
     facts = []
     if spec.kind == "filter":
         facts = [f"Touches: {_touches(spec)}.", f"Tag after a failure: `{spec.failure_tag}`."]
@@ -76,6 +78,20 @@ def _plugin(spec: PluginSpec) -> Iterator[str]:
         facts.append(f"Default codec: `{spec.codec}`.")
     if facts:
         yield from ("", " ".join(facts))
+
+
+def _legacy(legacy: Legacy) -> Iterator[str]:
+    """Yield the options of Logstash's that are accepted besides, with what happens to them."""
+    rows = [(f"`{name}`", _fate(option)) for name, option in legacy.items()]
+    if rows:
+        yield from ("", "Options of Logstash's that have another name here, or no effect:", "")
+        yield from _table(("option", "here"), rows)
+
+
+def _fate(option: LegacyOption) -> str:
+    if option.successor:
+        return f"`{option.successor}`"
+    return f"{'an error' if option.refused else 'no effect'}: {option.note}"
 
 
 def _touches(spec: PluginSpec) -> str:

@@ -79,8 +79,6 @@ def running_pipeline(
     Raises:
         ConfigErrors: The config is wrong.
     """
-    for warning in config.warnings:
-        log.warning("the config may not mean what it says", pipeline=name, warning=warning)
     pipeline_dead_letters = PipelineDeadLetters(dead_letters, name, config_version(config), journal)
     context = BuildContext(
         settings=settings,
@@ -89,4 +87,6 @@ def running_pipeline(
         writer_id=writer_id(worker_name(number), name),
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
+    for warning in pipeline.warnings:
+        log.warning("the config may not mean what it says", pipeline=name, warning=warning, hint=warning.hint)
     return RunningPipeline(name, pipeline, journal, settings, pipeline_dead_letters, first=number == 0)

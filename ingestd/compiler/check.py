@@ -8,12 +8,12 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
-from ingestd.compiler.common_options import FilterCommonOptions, InputCommonOptions, OutputCommonOptions
+from ingestd.compiler.common_options import COMMON_LEGACY, FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.config.errors import ConfigError, Span
 from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value
 from ingestd.plugins.ecs import OPTION as ECS_OPTION
 from ingestd.plugins.options import read_options
-from ingestd.plugins.registry import Kind, PluginSpec, find, names, option_name
+from ingestd.plugins.registry import NO_LEGACY, Kind, Legacy, PluginSpec, find, names, option_name
 from ingestd.settings import Settings
 from ingestd.suggest import did_you_mean
 
@@ -78,7 +78,8 @@ class _Binder:
         own = tuple(setting for setting in node.settings if setting.name not in elsewhere)
         owner = f"{kind} {node.name!r}"
         common_options = self._read(common_type, common_settings, owner, node.span)
-        options = self._read(spec.options, own, owner, node.span, known=elsewhere)
+        legacy = {**COMMON_LEGACY[kind], **spec.legacy}
+        options = self._read(spec.options, own, owner, node.span, known=elsewhere, legacy=legacy)
         codec = self._codec(spec, node) if takes_codec else None
         number = self._count[spec.name]
         self._count[spec.name] += 1
@@ -131,7 +132,8 @@ class _Binder:
             text = f"the codec {value.name!r} cannot decode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
             return None
-        options = self._read(codec.options, value.settings, f"codec {value.name!r}", value.span)
+        legacy = {**COMMON_LEGACY["codec"], **codec.legacy}
+        options = self._read(codec.options, value.settings, f"codec {value.name!r}", value.span, legacy=legacy)
         return None if options is None else BoundCodec(codec, options)
 
     def _read(
@@ -141,8 +143,11 @@ class _Binder:
         owner: str,
         span: Span,
         known: Collection[str] = (),
+        legacy: Legacy = NO_LEGACY,
     ) -> T | None:
-        return read_options(options, settings, owner, span, self._errors, known=known, defaults=self._defaults)
+        return read_options(
+            options, settings, owner, span, self._errors, known=known, defaults=self._defaults, legacy=legacy
+        )
 
 
 STREAM_CODECS = {"json": "json_lines", "plain": "line"}

@@ -6,7 +6,7 @@ After a filter succeeds, they run in this order: add_field, remove_field, add_ta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,11 +14,36 @@ from typing import Any
 from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
 from ingestd.plugins.ecs import ecs_option
-from ingestd.plugins.registry import Touch, option
+from ingestd.plugins.registry import Legacy, Touch, ignored, option, refused
 
 
 def _ecs() -> Any:
     return ecs_option("For compatibility with Logstash; the fields of this plugin are the same with and without ECS.")
+
+
+_CONDITION = "put the plugin into a condition"
+_CONDITIONS: Legacy = {
+    "type": refused(f'{_CONDITION}: if [type] == "..." {{ }}'),
+    "tags": refused(f'{_CONDITION}: if "..." in [tags] {{ }}'),
+    "exclude_tags": refused(f'{_CONDITION}: if "..." not in [tags] {{ }}'),
+}
+_ID: Legacy = {
+    "id": ignored("the plugin that the codec belongs to has an id"),
+    "enable_metric": ignored("metrics are always on"),
+    "ecs_compatibility": ignored("this codec names no fields"),
+}
+COMMON_LEGACY: Mapping[str, Legacy] = {
+    "input": {
+        "debug": ignored("it never had one in Logstash either"),
+        "format": refused("choose the codec: codec => json"),
+        "message_format": refused("use the filter mutate"),
+        "charset": refused('give it to the codec: codec => plain { charset => "..." }'),
+    },
+    "filter": _CONDITIONS,
+    "output": _CONDITIONS | {"workers": ignored("an output chooses its own concurrency; leave it out")},
+    "codec": _ID,
+}
+"""Options of every plugin of a kind in some version of Logstash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +141,6 @@ class OutputCommonOptions:
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
     enable_metric: bool = option(True, "For compatibility with Logstash; metrics are always on.")
     ecs_compatibility: str = _ecs()
-    workers: int = option(1, "For compatibility with Logstash; outputs choose their own concurrency.")
 
     def touch(self) -> Touch:
         """Return an empty ``Touch``: these options affect no field."""

@@ -58,6 +58,8 @@ class Pipeline:
     run: Run
     projection: Projection
     code: GeneratedCode
+    warnings: tuple[ConfigError, ...] = ()
+    """What may not mean what it says: in the text, and in the options."""
 
     def process(self, table: Table, decorate: Decorate | None, received_ns: int, tally: Tally) -> list[Rows]:
         """Run the filters over the events of a chunk and return the rows of each route.
@@ -106,7 +108,7 @@ def compile_pipeline(
     if fatal:
         raise ConfigErrors(fatal, config.sources)
     run = load(code.text, code.spans, code.names.values, config.sources)
-    return Pipeline(inputs, routes, run, projection, code)
+    return Pipeline(inputs, routes, run, projection, code, (*config.warnings, *errors))
 
 
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:

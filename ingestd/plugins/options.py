@@ -26,7 +26,7 @@ from ingestd.config.nodes import (
 )
 from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
-from ingestd.plugins.registry import option_name
+from ingestd.plugins.registry import NO_LEGACY, Legacy, LegacyOption, option_name
 from ingestd.suggest import did_you_mean
 
 T = TypeVar("T")
@@ -60,14 +60,17 @@ def read_options(  # noqa: PLR0913 -- the last two by name
     *,
     known: Collection[str] = (),
     defaults: Mapping[str, Any] = MappingProxyType({}),
+    legacy: Legacy = NO_LEGACY,
 ) -> T | None:
     """Return ``options`` filled from ``settings``; append every error to ``errors``, then return None.
 
     ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported;
-    ``known`` are more option names for suggestions; ``defaults`` go before those that ``options`` declares.
+    ``known`` are more option names for suggestions; ``defaults`` go before those that ``options`` declares; ``legacy``
+    are options that are accepted besides.
     """
     before = sum(error.severity == "error" for error in errors)
     declared, hints = _declared(options)  # type: ignore[arg-type]
+    settings = _without_legacy(settings, legacy, declared, owner, errors)
     values = {field.name: defaults[name] for name, field in declared.items() if name in defaults}
     for setting in settings:
         field = declared.get(setting.name)
@@ -103,6 +106,45 @@ def read_options(  # noqa: PLR0913 -- the last two by name
     if sum(error.severity == "error" for error in errors) > before:
         return None
     return options(**values)
+
+
+def _without_legacy(
+    settings: tuple[PluginSetting, ...],
+    legacy: Legacy,
+    declared: Collection[str],
+    owner: str,
+    errors: list[ConfigError],
+) -> tuple[PluginSetting, ...]:
+    """Return the settings with legacy options under the names of their successors; report each."""
+    given = {setting.name for setting in settings}
+    current: list[PluginSetting] = []
+    for setting in settings:
+        old = None if setting.name in declared else legacy.get(setting.name)
+        if old is None:
+            current.append(setting)
+            continue
+        if old.successor and old.successor not in given:
+            current.append(PluginSetting(old.successor, _translated(setting.value, old), setting.span))
+        if not old.silent:
+            errors.append(_legacy_error(setting, old, owner))
+    return tuple(current)
+
+
+def _translated(value: Value, old: LegacyOption) -> Value:
+    if isinstance(value, StringLiteral) and value.value in old.values:
+        return StringLiteral(old.values[value.value], value.span, value.bare)
+    return value
+
+
+def _legacy_error(setting: PluginSetting, old: LegacyOption, owner: str) -> ConfigError:
+    severity = "error" if old.refused else "warning"
+    if old.successor:
+        message = f"the option {setting.name!r} of {owner} is called {old.successor!r} now"
+    elif old.refused:
+        message = f"the option {setting.name!r} of {owner} no longer exists, as in Logstash"
+    else:
+        message = f"the option {setting.name!r} of {owner} has no effect"
+    return ConfigError(message, setting.span, old.note or f"write {old.successor} => ...", severity)
 
 
 @functools.cache

@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
@@ -113,6 +114,40 @@ class OptionWarning(NamedTuple):
     value: str = ""
 
 
+class LegacyOption(NamedTuple):
+    """An option of Logstash's, of this version or an earlier one, that is accepted although it is not one of ours.
+
+    ``successor``: the option that takes its value, ``values`` translated; empty: it has no effect. ``note``: what to
+    do, or why that is so, as the end of a sentence. ``refused``: without its effect the events would be others, so it
+    is an error. ``silent``: there is nothing to do about it.
+    """
+
+    note: str = ""
+    successor: str = ""
+    values: Mapping[str, str] = MappingProxyType({})
+    refused: bool = False
+    silent: bool = False
+
+
+Legacy = Mapping[str, LegacyOption]
+NO_LEGACY: Legacy = MappingProxyType({})
+
+
+def replaced(successor: str, *, silent: bool = False, **values: str) -> LegacyOption:
+    """Return an option that has another name now; ``values``: what its values are called."""
+    return LegacyOption(successor=successor, values=values, silent=silent)
+
+
+def ignored(note: str) -> LegacyOption:
+    """Return an option that has no effect."""
+    return LegacyOption(note)
+
+
+def refused(note: str) -> LegacyOption:
+    """Return an option that is an error, as in Logstash, and what to do instead."""
+    return LegacyOption(note, refused=True)
+
+
 def no_option_warnings(options: Any) -> Iterable[OptionWarning]:
     """Return nothing."""
     return ()
@@ -138,6 +173,8 @@ class PluginSpec:
     """Name of the default codec of an input or output; empty: it has no codec."""
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings
     """What `ingestd check` says about options that work but may be a mistake."""
+    legacy: Legacy = field(default_factory=dict)
+    """Options of Logstash's that are accepted besides."""
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     stream: bool = False
@@ -193,6 +230,7 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     columns: bool = False,
     timed: bool = False,
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
+    legacy: Legacy = NO_LEGACY,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
@@ -205,7 +243,7 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
         tag = failure_tag or f"_{name}_error"
         doc = build.__doc__ or ""
         spec = PluginSpec("filter", name, options, build, doc, touches, outcome, tag, columns, timed)
-        _register(dataclasses.replace(spec, option_warnings=option_warnings))
+        _register(dataclasses.replace(spec, option_warnings=option_warnings, legacy=legacy))
         return build
 
     return register
@@ -222,13 +260,14 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     listens: bool = False,
     decodes: bool = True,
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
+    legacy: Legacy = NO_LEGACY,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as an input, codec or output."""
 
     def register(build: _Build) -> _Build:
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
-        _register(dataclasses.replace(spec, listens=listens, option_warnings=option_warnings))
+        _register(dataclasses.replace(spec, listens=listens, option_warnings=option_warnings, legacy=legacy))
         return build
 
     return register

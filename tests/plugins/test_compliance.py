@@ -76,6 +76,14 @@ def test_defaults_are_among_the_choices(spec: PluginSpec) -> None:
             assert item.default in choices, option_name(item)
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=ids(SPECS))
+def test_legacy_options_have_a_successor_or_advice(spec: PluginSpec) -> None:
+    declared = {option_name(item) for item in dataclasses.fields(spec.options)}
+    for name, legacy in spec.legacy.items():
+        assert name not in declared
+        assert legacy.successor in declared if legacy.successor else legacy.note, name
+
+
 @pytest.mark.parametrize("spec", FILTERS, ids=ids(FILTERS))
 def test_filter_has_a_failure_tag(spec: PluginSpec) -> None:
     assert re.fullmatch("_[a-z]+", spec.failure_tag.replace("_error", "error"))

@@ -13,7 +13,7 @@ from ingestd.config.parser import parse
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
 from ingestd.plugins.options import read_options
-from ingestd.plugins.registry import option, required
+from ingestd.plugins.registry import ignored, option, refused, replaced, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,22 @@ class Options:
     odd: str = option("", "An option whose name is no identifier.", name="odd-name")
 
 
+LEGACY = {
+    "old_text": replaced("text"),
+    "old_flag": replaced("mode", true="fast", false="slow"),
+    "quiet": replaced("text", silent=True),
+    "gone": ignored("leave it out"),
+    "type": refused("use a condition"),
+    "count": ignored("never reached: the plugin declares it"),
+}
+
+
 def read(settings: str, options: type[Any] = Options) -> tuple[Any, list[ConfigError], str]:
     source = f"filter {{ x {{ {settings} }} }}"
     [node] = parse(source, "test.conf", {}).filters
     assert isinstance(node, PluginBlock)
     errors: list[ConfigError] = []
-    result = read_options(options, node.settings, "filter 'x'", node.span, errors, known=("add_tag",))
+    result = read_options(options, node.settings, "filter 'x'", node.span, errors, known=("add_tag",), legacy=LEGACY)
     return result, errors, source
 
 
@@ -161,3 +171,35 @@ def test_an_error_shows_line_and_caret() -> None:
         "      | \t         ^^^^",
         "  help: A number.",
     ]
+
+
+LEGACY_CASES: list[tuple[str, str, str, Any, list[str]]] = [  # id, settings, option, its value, messages
+    ("successor", 'old_text => "a"', "text", "a", ["the option 'old_text' of filter 'x' is called 'text' now"]),
+    ("successor_is_given", "text => b old_text => a", "text", "b", ["the option 'old_text' of filter 'x' is called"]),
+    ("value_is_translated", "old_flag => false", "mode", "slow", ["the option 'old_flag' of filter 'x' is called"]),
+    ("nothing_to_do", "quiet => a", "text", "a", []),
+    ("no_effect", "gone => [1, 2] count => 3", "count", 3, ["the option 'gone' of filter 'x' has no effect"]),
+    ("declared_options_win", "count => 3", "count", 3, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "expected", "messages"),
+    [case[1:] for case in LEGACY_CASES],
+    ids=[case[0] for case in LEGACY_CASES],
+)
+def test_legacy_options_are_accepted(settings: str, name: str, expected: Any, messages: list[str]) -> None:
+    result, errors, _ = read(settings)
+    assert getattr(result, name) == expected
+    assert [error.severity for error in errors] == ["warning"] * len(messages)
+    for error, message in zip(errors, messages, strict=True):
+        assert error.message.startswith(message)
+        assert error.hint
+
+
+def test_a_legacy_option_that_would_change_the_events_is_an_error() -> None:
+    result, [error], source = read("type => a")
+    assert result is None
+    assert error.message == "the option 'type' of filter 'x' no longer exists, as in Logstash"
+    assert (error.severity, error.hint) == ("error", "use a condition")
+    assert source[error.span.column - 1 :].startswith("type")

@@ -14,7 +14,7 @@ from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
 from ingestd.plugins.ecs import ecs_option
-from ingestd.plugins.registry import BuildContext, option, plugin
+from ingestd.plugins.registry import BuildContext, ignored, option, plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,10 @@ class JsonLinesCodec:
         return encode_lines(batch)
 
 
-@plugin("codec", "json_lines", Options)
+_LEGACY = {"decode_size_limit_bytes": ignored("the setting max_line_bytes bounds a line")}
+
+
+@plugin("codec", "json_lines", Options, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> JsonLinesCodec:
     """One JSON object per line; other text becomes an event with the tag ``_jsonparsefailure``."""
     return JsonLinesCodec(

@@ -30,7 +30,7 @@ from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.interfaces import Sink, StopMode
-from ingestd.plugins.registry import BuildContext, option, plugin, required
+from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced, required
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
 from ingestd.tasks import BackgroundTasks
@@ -51,11 +51,28 @@ class Options:
     max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
     idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
     tcp_keep_alive: bool = option(False, "Ask the system to probe idle connections.")
+    ssl_enabled: bool = option(False, "Only `false`: put a TLS proxy before the port.")
     proxy_protocol: bool = option(
         False,
         "Take `host` and `port` of text lines from the header of the PROXY protocol, version 1 or 2; `proxy_host` "
         "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped.",
     )
+
+
+_NO_TLS = ignored("this input has no TLS; put a TLS proxy before the port")
+_LEGACY = {
+    "ssl_enable": replaced("ssl_enabled"),
+    **dict.fromkeys(
+        (
+            *("ssl_cert", "ssl_certificate", "ssl_key", "ssl_key_passphrase", "ssl_extra_chain_certs", "ssl_verify"),
+            *("ssl_certificate_authorities", "ssl_client_authentication", "ssl_verification_mode"),
+            *("ssl_supported_protocols", "ssl_cipher_suites"),
+        ),
+        _NO_TLS,
+    ),
+    "dns_reverse_lookup_enabled": ignored("`host` is always the address; the filter dns finds its name"),
+    "data_timeout": replaced("idle_timeout"),
+}
 
 
 class TcpInput:
@@ -207,9 +224,13 @@ def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
     return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 
-@plugin("input", "tcp", Options, codec="line", stream=True, listens=True)
+@plugin("input", "tcp", Options, codec="line", stream=True, listens=True, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> TcpInput:
     """Lines from TCP connections, any number of clients, as long as the daemon runs."""
     if not 0 <= opts.port <= 65535:
         raise ValueError(f"port {opts.port} is not possible: write 1 to 65535, or 0 for a free one")
+    if opts.ssl_enabled:
+        raise ValueError(
+            "ssl_enabled: this input has no TLS; put a TLS proxy before the port, such as stunnel or nginx"
+        )
     return TcpInput(opts, context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,12 @@ from ingestd.plugins.interfaces import Prepared
 from ingestd.plugins.outputs._bulk import MAX_REQUESTS, BulkSender
 from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
+from ingestd.plugins.outputs._elastic_legacy import ELASTICSEARCH
 from ingestd.plugins.outputs._full_indices import FullIndices
 from ingestd.plugins.outputs._index_check import index_warnings
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
-from ingestd.plugins.registry import BuildContext, Touch, option, plugin
+from ingestd.plugins.registry import BuildContext, OptionWarning, Touch, option, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_line, action_prefix, spliced_body
 from ingestd.stores.elastic.connection.client import ElasticClient, import_official_client
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
@@ -76,6 +77,10 @@ class Options:
     ssl_certificate_authorities: list[str] = option([], "PEM files to trust; default: the system's.")
     ssl_certificate: str = option("", "PEM file that proves who we are.")
     ssl_key: str = option("", "PEM file with its key.")
+    ssl_supported_protocols: list[str] = option(
+        [], "TLS versions to use; default: those of the system.", choices=("TLSv1.1", "TLSv1.2", "TLSv1.3")
+    )
+    pool_max_per_route: int = option(100, "Connections to one node.")
     manage_template: bool = option(True, "Install an index template at the first contact.")
     template: str = option("", "JSON file with a template of your own.")
     template_name: str = option("ingestd", "Name of the template.")
@@ -242,16 +247,26 @@ def _connection(opts: Options) -> ElasticOptions:
         ssl_verification_mode=opts.ssl_verification_mode,
         ssl_certificate=opts.ssl_certificate or None,
         ssl_key=opts.ssl_key or None,
+        ssl_supported_protocols=tuple(opts.ssl_supported_protocols),
         custom_headers=opts.custom_headers,
         proxy=opts.proxy or None,
         timeout=opts.timeout,
         compression_level=level if opts.http_compression else 0,
+        pool_max_per_route=opts.pool_max_per_route,
     )
     connection.tls_context()  # reads the files now, so that a wrong one is reported at the start
     return connection
 
 
-@plugin("output", "elasticsearch", Options, touches=touches, option_warnings=lambda opts: index_warnings(opts.index))
+def option_warnings(opts: Options) -> Iterator[OptionWarning]:
+    """Yield what may be a mistake."""
+    yield from index_warnings(opts.index)
+    if opts.document_type:
+        text = "the option 'document_type' has an effect with Elasticsearch 6 only: later servers have no types"
+        yield OptionWarning("document_type", text, "leave it out; a field [type] of the events can take its place")
+
+
+@plugin("output", "elasticsearch", Options, touches=touches, option_warnings=option_warnings, legacy=ELASTICSEARCH)
 def build(opts: Options, context: BuildContext) -> ElasticsearchOutput:
     """Elasticsearch or OpenSearch, in bulk; an index for each day unless `index` says otherwise."""
     return ElasticsearchOutput(opts, context)

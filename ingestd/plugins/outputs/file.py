@@ -21,7 +21,7 @@ from ingestd.event.sprintf import Template
 from ingestd.files import IMPOSSIBLE_NAME
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Codec, Prepared
-from ingestd.plugins.registry import BuildContext, Touch, option, plugin, required
+from ingestd.plugins.registry import BuildContext, Touch, ignored, option, plugin, refused, required
 
 log = get_logger(__name__)
 
@@ -169,7 +169,14 @@ def _fixed_folder(path: str) -> Path:
     return Path(os.path.normpath(folder or "."))
 
 
-@plugin("output", "file", Options, touches=touches, codec="json_lines")
+_LEGACY = {
+    "message_format": refused('choose the codec: codec => line { format => "..." }'),
+    "max_size": ignored("files are not rotated here; use logrotate"),
+    "stale_cleanup_interval": ignored("the least recently used files are closed"),
+}
+
+
+@plugin("output", "file", Options, touches=touches, codec="json_lines", legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> FileOutput:
     """Files: one line of JSON an event, unless another codec is given."""
     if not Path(opts.path.text).is_absolute():

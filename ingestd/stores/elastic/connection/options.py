@@ -51,6 +51,7 @@ class ElasticOptions:
         ssl_enabled: ``https`` for hosts without a scheme; by default off, but on for Elastic Cloud.
         ssl_certificate_authorities: PEM files; by default the authorities of the system.
         ssl_verification_mode: ``full`` or ``none`` (any certificate is accepted).
+        ssl_supported_protocols: TLS versions, ``TLSv1.2`` ...; by default those of the system.
         ssl_certificate, ssl_key: PEM files of the client certificate and its key.
         custom_headers: Sent with every request.
         proxy: URL of an HTTP proxy.
@@ -74,6 +75,7 @@ class ElasticOptions:
     ssl_verification_mode: str = "full"
     ssl_certificate: str | None = None
     ssl_key: str | None = None
+    ssl_supported_protocols: tuple[str, ...] = ()
     custom_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy: str | None = field(default=None, repr=False)
     timeout: float = 60.0
@@ -125,6 +127,9 @@ class ElasticOptions:
         if self.ssl_verification_mode == "none":
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        if self.ssl_supported_protocols:
+            versions = sorted(ssl.TLSVersion[name.replace(".", "_")] for name in self.ssl_supported_protocols)
+            context.minimum_version, context.maximum_version = versions[0], versions[-1]
         if self.ssl_certificate_authorities:
             context = _context_for(self.ssl_certificate_authorities, context)
         if self.ssl_certificate:

@@ -1,0 +1,49 @@
+"""Options of real configs that have another name, or no effect, are warnings of `ingestd check`; never a wrong hint."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingestd.compiler.pipeline import inspect
+from ingestd.config.parser import parse
+
+OUTPUTS = [  # settings of the output elasticsearch, part of the message, part of the advice
+    ("document_type => log", "'document_type' has an effect with Elasticsearch 6 only", "leave it out"),
+    ("ssl => false", "'ssl' of output 'elasticsearch' is called 'ssl_enabled' now", "write ssl_enabled"),
+    ("ssl_certificate_verification => false", "is called 'ssl_verification_mode' now", "ssl_verification_mode"),
+    ("cacert => '/ca.pem'", "is called 'ssl_certificate_authorities' now", "ssl_certificate_authorities"),
+    ("keystore => '/k.jks'", "'keystore' of output 'elasticsearch' has no effect", "ssl_certificate and ssl_key"),
+    ("truststore => '/t.jks'", "'truststore' of output", "ssl_certificate_authorities"),
+    ("workers => 4", "'workers' of output 'elasticsearch' has no effect", "concurrency"),
+    ("flush_size => 500", "'flush_size' of output", "batch.max_bytes"),
+    ("sniffing => true", "'sniffing' of output", "hosts"),
+    ("healthcheck_path => '/x'", "'healthcheck_path' of output", "hosts"),
+    ("pool_max => 50", "'pool_max' of output", "pool_max_per_route"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message", "advice"), OUTPUTS, ids=[row[0].split()[0] for row in OUTPUTS])
+def test_a_warning_names_the_successor(settings: str, message: str, advice: str) -> None:
+    text = f"input {{ stdin {{ }} }} output {{ elasticsearch {{ {settings} }} }}"
+    [finding] = inspect(parse(text, "test.conf", {}))
+    assert finding.severity == "warning"
+    assert message in finding.message
+    assert advice in finding.hint
+    name, _, value = settings.split()
+    assert text[finding.span.column - 1 :].startswith((name, value))
+
+
+REFUSED = [  # section, plugin, part of the advice
+    ("filter", "mutate { type => apache }", 'if [type] == "..."'),
+    ("filter", 'grok { tags => ["a"] }', "in [tags]"),
+    ("output", 'stdout { exclude_tags => ["a"] }', "not in [tags]"),
+    ("input", "stdin { format => json }", "codec => json"),
+]
+
+
+@pytest.mark.parametrize(("section", "plugin", "advice"), REFUSED, ids=[row[1].split()[2] for row in REFUSED])
+def test_what_would_change_the_events_is_an_error_with_advice(section: str, plugin: str, advice: str) -> None:
+    findings = inspect(parse(f"{section} {{ {plugin} }}", "test.conf", {}))
+    [error] = [finding for finding in findings if finding.severity == "error"]
+    assert "no longer exists, as in Logstash" in error.message
+    assert advice in error.hint
