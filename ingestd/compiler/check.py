@@ -90,9 +90,10 @@ class _Binder:
         return step if self._states_fields(step, node) else None
 
     def _states_fields(self, step: Step, node: PluginBlock) -> bool:
-        """Compute what the plugin touches now, so that an invalid field name is reported with its span."""
+        """Compute what the plugin and its common options touch now, so that an invalid field name is reported with its span."""
         try:
             step.touch().tops()
+            step.common_options.build()
         except ValueError as error:
             self._errors.append(ConfigError(f"{step.spec.kind} {node.name!r}: {error}", node.span))
             return False

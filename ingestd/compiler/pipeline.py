@@ -212,14 +212,22 @@ class _PluginBuilder:
     def _codec(self, step: Step) -> Any:
         if step.codec is None:
             return None
-        return self._guarded(step.span, step.codec.spec.build, step.codec.options, self._context)
+        return self._guarded(step.span, step.codec.spec.build, step.codec.options, self._context, step.codec.spec.name)
 
     def _build(self, step: Step, context: BuildContext) -> Any:
-        return self._guarded(step.span, step.spec.build, step.options, replace(context, plugin_id=step.plugin_id))
+        owner = f"{step.spec.kind} {step.spec.name!r}"
+        return self._guarded(
+            step.span, step.spec.build, step.options, replace(context, plugin_id=step.plugin_id), owner
+        )
 
-    def _guarded(self, span: Span, build: Callable[..., Any], options: Any, context: BuildContext) -> Any:
+    def _guarded(
+        self, span: Span, build: Callable[..., Any], options: Any, context: BuildContext, owner: str = ""
+    ) -> Any:
         try:
             return build(options, context)
+        except FieldError as error:
+            self._errors.append(ConfigError(f"{owner}: {error}", span))
+            return None
         except (ValueError, LookupError, OSError) as error:
             hint = getattr(error, "hint", "")
             text = error.args[0] if isinstance(error, LookupError) and error.args else str(error)

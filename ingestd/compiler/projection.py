@@ -25,7 +25,7 @@ class Projection:
     @property
     def reads(self) -> frozenset[str]:
         """The top-level names of the fields that are read."""
-        return frozenset(FieldRef(name).top for name in self.touch.reads)
+        return frozenset(FieldRef.named(name).top for name in self.touch.reads)
 
 
 def project(bound: BoundPipeline, conditions: Iterable[str]) -> Projection:
