@@ -90,7 +90,7 @@ class _Binder:
         return step if self._states_fields(step, node) else None
 
     def _states_fields(self, step: Step, node: PluginBlock) -> bool:
-        """Compute what the plugin and its common options touch now, so that an invalid field name is reported with its span."""
+        """Compute now what the plugin touches, so that an invalid field name is reported with its span."""
         try:
             step.touch().tops()
             step.common_options.build()
