@@ -124,6 +124,20 @@ class Matcher:
             return fast.sub(replacement, value)
         return self._sub_slow(replacement, value)
 
+    def scan(self, value: str) -> list[Match]:
+        """Return all matches in ``value``, as Ruby's ``scan`` finds them.
+
+        Raises:
+            GrokTimeoutError: It took longer than the time-out.
+        """
+        fast = self._program.fast
+        if fast is not None and len(value) <= self._limit_of_all:
+            return [*fast.finditer(value)]
+        try:
+            return [*self._slow_pattern().finditer(value, timeout=self._timeout_s)]
+        except TimeoutError:
+            raise GrokTimeoutError(self._timeout_s or 0) from None
+
     def _bounded_search(self, fast: Callable[[str], Match | None]) -> Callable[[str], Match | None]:
         limit, slow = self._limit, self._search_slow
 

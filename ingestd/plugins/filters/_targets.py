@@ -41,6 +41,18 @@ def target(ref: FieldRef | str) -> FieldRef:
     return ref if special is None else special(ref.top)
 
 
+def set_named(event: Event, name: str, value: Any) -> None:
+    """Set the field that a text from data refers to.
+
+    Raises:
+        FieldError: It is no field reference, or the field does not accept the value.
+    """
+    if name and "[" not in name and "]" not in name and name not in _SPECIAL:
+        event[name] = value
+    else:
+        target(name).set(event, value)
+
+
 def plain_name(ref: FieldRef) -> str | None:
     """Return the key of a top-level field that accepts any value, None for all other fields."""
     return ref.top if len(ref.path) == 1 and ref.top not in _SPECIAL else None
