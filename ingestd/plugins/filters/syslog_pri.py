@@ -10,6 +10,7 @@ from typing import Any
 
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.filters._ruby import to_i
 from ingestd.plugins.filters._trees import Tree, put_tree, set_in
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
@@ -49,11 +50,7 @@ class Options:
     use_labels: bool = option(True, "Set the names of facility and severity as well.")
     facility_labels: list[str] = option(_FACILITIES, "Names of the facilities, from 0.")
     severity_labels: list[str] = option(_SEVERITIES, "Names of the severities, from 0.")
-    ecs_compatibility: str = option(
-        "disabled",
-        "With `v1` or `v8` the fields are those of ECS, in `[log][syslog]`.",
-        choices=("disabled", "v1", "v8"),
-    )
+    ecs_compatibility: str = ecs_option("With `v1` or `v8` the fields are those of ECS, in `[log][syslog]`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ _ECS = (
 
 
 def _fields(options: Options) -> _Fields:
-    priority, *others = map(FieldRef, _LEGACY if options.ecs_compatibility == "disabled" else _ECS)
+    priority, *others = map(FieldRef, ecs_select(options, disabled=_LEGACY, ecs=_ECS))
     return _Fields(options.syslog_pri_field_name or priority, *others)
 
 

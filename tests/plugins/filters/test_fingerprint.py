@@ -74,8 +74,11 @@ CASES = [
     Case("nested_missing", {"source": "[a][b]"}, {"a": {"c": 1}}, {"a": {"c": 1}}),
     Case("inside_text", {"source": "[a][b]"}, {"a": "one"}, {"a": "one"}),
     Case(
-        "last_source_counts", {"source": ["b", "a", "c"]}, {"a": "one", "b": "two"}, {"a": "one", "b": "two"}
-    )._replace(after={"a": "one", "b": "two", "fingerprint": ONE}),
+        "last_source_counts",
+        {"source": ["b", "a", "c"]},
+        {"a": "one", "b": "two"},
+        {"a": "one", "b": "two", "fingerprint": ONE},
+    ),
     Case("target_is_source", {"target": "message"}, {"message": "one"}, {"message": ONE}),
     Case("ecs", {"ecs_compatibility": "v8"}, {"message": "one"}, {"message": "one", "event": {"hash": ONE}}),
     Case("ecs_target", {"ecs_compatibility": "v1", "target": "h"}, {"message": "one"}, {"message": "one", "h": ONE}),

@@ -62,8 +62,11 @@ CASES = [
         {"syslog_pri": 3, **codes(3, 0), "syslog_facility": "kernel"},
     ),
     Case(
-        "other_field", {"syslog_pri_field_name": "[a][b]"}, {"a": {"b": "164"}}, {"a": {"b": "164"}, **codes(4, 20)}
-    )._replace(after={"a": {"b": "164"}, **codes(4, 20), **names("warning", "local4")}),
+        "other_field",
+        {"syslog_pri_field_name": "[a][b]"},
+        {"a": {"b": "164"}},
+        {"a": {"b": "164"}, **codes(4, 20), **names("warning", "local4")},
+    ),
     Case(
         "ecs",
         {"ecs_compatibility": "v8"},
