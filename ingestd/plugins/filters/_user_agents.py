@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     Parser = Callable[[str, Domain], PartialResult]
 
 Agent = dict[str, str]
-"""``name``, ``device``, ``version``, ``major``, ``minor``, ``patch``, and of the operating system ``os_name``,
-``os_full``, ``os_version``, ``os_major``, ``os_minor``, ``os_patch``; what is not known is missing."""
+"""What is known, by the names in ``AGENT_PARTS``."""
+
+AGENT_PARTS = (
+    *("name", "device", "version", "major", "minor", "patch"),
+    *("os_name", "os_full", "os_version", "os_major", "os_minor", "os_patch"),
+)
 
 
 @cache

@@ -16,7 +16,7 @@ from ingestd.event.fields import FieldRef
 from ingestd.event.table import Rows, Table
 from ingestd.plugins.ecs import ecs_option, ecs_select, uses_ecs
 from ingestd.plugins.filters._trees import Tree, copier, put_tree, set_in
-from ingestd.plugins.filters._user_agents import Agent, builtin_parser, file_parser, recognise
+from ingestd.plugins.filters._user_agents import AGENT_PARTS, Agent, builtin_parser, file_parser, recognise
 from ingestd.plugins.registry import (
     BuildContext,
     ColumnsFn,
@@ -65,9 +65,7 @@ def _layout(options: Options) -> Layout:
         return FieldRef(f"{target}[{options.prefix}{name}]")
 
     if not uses_ecs(options):
-        names = ("name", "device", "version", "major", "minor", "patch")
-        names += ("os_full", "os_version", "os_major", "os_minor", "os_patch")
-        return {name: (inside(name),) for name in names} | {"os_name": (inside("os_name"), inside("os"))}
+        return {name: (inside(name),) for name in AGENT_PARTS} | {"os_name": (inside("os_name"), inside("os"))}
     parts = {
         "name": "[name]",
         "device": "[device][name]",
@@ -76,7 +74,7 @@ def _layout(options: Options) -> Layout:
         "os_version": "[os][version]",
         "os_full": "[os][full]",
     }
-    layout = {name: (FieldRef(f"{target}{part}"),) for name, part in parts.items()}
+    layout: Layout = {name: (FieldRef(f"{target}{part}"),) for name, part in parts.items()}
     for name in ("major", "minor", "patch"):
         layout[name] = (FieldRef(f"{_VERSION}[{name}]"),)
         layout[f"os_{name}"] = (FieldRef(f"{_OS_VERSION}[{name}]"),)

@@ -43,6 +43,7 @@ METADATA = {
 }
 UNKNOWN = {"name": "Other", "device": "Other", "os_name": "Other", "os": "Other", "os_full": "Other"}
 SOURCE = {"source": "message"}
+NO_AGENTS: dict[str, Any] = {"empty": "", "null": None, "number": 5, "empty_array": [], "hash": {"a": FIREFOX}}
 
 
 def flat(id_: str, value: Any, fields: dict[str, Any], **settings: Any) -> Case:
@@ -77,10 +78,7 @@ CASES = [
             "@metadata": {"a": 1, **METADATA},
         },
     ),
-    *(
-        Case(id_, SOURCE, {"message": value}, {"message": value}, done=False)
-        for id_, value in [("empty", ""), ("null", None), ("number", 5), ("empty_array", []), ("hash", {"a": FIREFOX})]
-    ),
+    *(Case(id_, SOURCE, {"message": value}, {"message": value}, done=False) for id_, value in NO_AGENTS.items()),
     Case("missing", SOURCE, {"a": 1}, {"a": 1}, done=False),
 ]
 
