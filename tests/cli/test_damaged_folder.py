@@ -87,6 +87,7 @@ def test_a_whole_folder(whole: Path, tmp_path: Path) -> None:
     assert events(data_dir) == {**EXACT, DAMAGED: EVENTS}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS if LONG else [garbage, folder_instead])
 @pytest.mark.parametrize("name", FILES)
 def test_every_command(whole: Path, tmp_path: Path, name: str, fault: Fault) -> None:

@@ -366,14 +366,13 @@ def test_a_query_ends_when_its_client_goes(tmp_path: Path) -> None:
     with Daemon(tmp_path, query_timeout="1h") as daemon:
         daemon.send(EVENTS)
         daemon.wait_for_delivery(len(EVENTS))
-        pipe = hang(daemon)
         host, port = daemon.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as client:
-            client.sendall(b"GET /api/search HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            wait_until(lambda: hanging_children(daemon), "a query that hangs")
-            hanging = hanging_children(daemon)
-        wait_until(lambda: not hanging & busy_children(daemon), "the query to be stopped")
-        pipe.unlink()
+        with hanging_queries(daemon):
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(b"GET /api/search HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                wait_until(lambda: hanging_children(daemon), "a query that hangs")
+                hanging = hanging_children(daemon)
+            wait_until(lambda: not hanging & busy_children(daemon), "the query to be stopped", PROMPT_SECONDS)
         assert len(get(daemon, "search")["hits"]) == 50
 
 
@@ -381,17 +380,26 @@ def test_a_query_has_a_limit_of_time(tmp_path: Path) -> None:
     with Daemon(tmp_path, query_timeout="500ms") as daemon:
         daemon.send(EVENTS)
         daemon.wait_for_delivery(len(EVENTS))
-        pipe = hang(daemon)
-        status, error = refused(daemon, "search")
+        with hanging_queries(daemon):
+            status, error = refused(daemon, "search")
         assert (status, error["message"]) == (504, "the query took more than 0.5 s; choose a shorter time range")
-        pipe.unlink()
 
 
-def hang(daemon: Daemon) -> Path:
-    """Make each query hang: a tail that is a pipe, to which nobody writes."""
+@contextmanager
+def hanging_queries(daemon: Daemon) -> Iterator[None]:
+    """Make each query hang: an append log that is a pipe, to which nobody writes.
+
+    We hold it open: otherwise the sealer, which opens each append log for a moment, would be its writer, and a query
+    would come to the end of the pipe when it closes it.
+    """
     pipe = daemon.data_dir / "indices" / "logstash-2026.11.22" / "tail-x-00001.ndjson"
     os.mkfifo(pipe)
-    return pipe
+    fd = os.open(pipe, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        pipe.unlink()
+        os.close(fd)
 
 
 def test_a_query_has_a_limit_of_memory(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def data_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 COMMANDS = [["search"], ["histogram"], ["histogram", "--interval", "1d"], ["tail"], ["export", "--format", "csv"]]
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("_zone", "shared_duckdb")
 def test_every_command_answers(data_dir: Path) -> None:
     for arguments in COMMANDS:

@@ -78,6 +78,7 @@ def test_a_day_is_one_bar(site: tuple[ZoneInfo, str | None], data_dir: Path) -> 
     assert len(run("search", *day, data_dir=data_dir).stdout.splitlines()) == 1 + events
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("interval", ["1h", "2h", "6h", "12h"])
 def test_no_bar_counts_twice(interval: str, site: tuple[ZoneInfo, str | None], data_dir: Path) -> None:
     zone, _ = site

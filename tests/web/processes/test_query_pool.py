@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+import pytest_asyncio
 
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
@@ -30,7 +31,7 @@ from ingestd.web.processes.query_calls import is_out_of_memory
 from ingestd.web.processes.query_pool import QueryPool
 from tests import processes
 from tests.waiting import WAIT_SECONDS, eventually
-from tests.web.processes.store import DOCUMENT, INDEX, SEARCH
+from tests.web.processes.store import DOCUMENT, INDEX, SEARCH, fill
 
 
 def hang(data_dir: Path) -> Path:
@@ -56,6 +57,18 @@ async def make(data_dir: Path) -> AsyncIterator[Make]:
         await started.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[QueryPool]:
+    """A pool for what does not depend on the processes: a test takes one that an earlier one has started."""
+    data_dir = fill(tmp_path_factory.mktemp("shared"))
+    pool = QueryPool(QueryProcessConfig(str(data_dir), 256 << 20, WAIT_SECONDS))
+    yield pool
+    await pool.close()
+
+
+on_the_shared_pool = pytest.mark.asyncio(loop_scope="module")
+
+
 def children() -> set[int]:
     """Return the processes that this one has started."""
     return set(processes.children(os.getpid()))
@@ -78,20 +91,23 @@ LONGEST: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize("query", [case[1] for case in LONGEST], ids=[case[0] for case in LONGEST])
-async def test_a_query_of_as_many_terms_as_it_may_have(make: Make, query: str) -> None:
-    answer = await make().run("search", SEARCH | {"q": query})
+@on_the_shared_pool
+async def test_a_query_of_as_many_terms_as_it_may_have(shared: QueryPool, query: str) -> None:
+    answer = await shared.run("search", SEARCH | {"q": query})
     assert (answer.status, b"too much memory" in answer.body) == (200, False)
 
 
-async def test_a_phrase_that_the_store_cannot_search_for(make: Make) -> None:
+@on_the_shared_pool
+async def test_a_phrase_that_the_store_cannot_search_for(shared: QueryPool) -> None:
     """That is a mistake of the client: to try again later does not help."""
     phrase = " ".join(f"word{number}" for number in range(MAX_TERMS))
-    answer = await make().run("search", SEARCH | {"q": f'"{phrase}"'})
+    answer = await shared.run("search", SEARCH | {"q": f'"{phrase}"'})
     assert (answer.status, "a phrase of the query is too long" in message(answer)) == (400, True)
 
 
-async def test_answer(make: Make) -> None:
-    answer = await make().run("search", SEARCH)
+@on_the_shared_pool
+async def test_answer(shared: QueryPool) -> None:
+    answer = await shared.run("search", SEARCH)
     found = msgspec.json.decode(answer.body)
     [hit] = found["hits"]
     assert (answer.status, found["next"], hit["id"], hit["index"]) == (200, None, "a", INDEX)
@@ -265,12 +281,12 @@ WRONG: list[tuple[str, str, dict[str, Any], int, str]] = [  # id, call, argument
 
 
 @pytest.mark.parametrize(("call", "arguments", "status", "text"), [c[1:] for c in WRONG], ids=[c[0] for c in WRONG])
-async def test_refused(make: Make, call: str, arguments: dict[str, Any], status: int, text: str) -> None:
-    pool = make()
+@on_the_shared_pool
+async def test_refused(shared: QueryPool, call: str, arguments: dict[str, Any], status: int, text: str) -> None:
     now = {"now": "2026-11-22T10:00:00Z"}
-    answer = await pool.run(call, SEARCH | now | arguments)
+    answer = await shared.run(call, SEARCH | now | arguments)
     assert (answer.status, text in message(answer)) == (status, True)
-    assert (await pool.run("search", SEARCH)).status == 200
+    assert (await shared.run("search", SEARCH)).status == 200
 
 
 async def test_nothing_is_left_behind(make: Make, data_dir: Path) -> None:

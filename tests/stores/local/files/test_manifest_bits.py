@@ -69,6 +69,7 @@ def test_a_manifest_that_names_nothing(tmp_path: Path) -> None:
     check(tmp_path, manifest.encode(manifest.Manifest(sealed={"w0": 9}, next=9)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("position", "key"), [*enumerate(["files", "sealed", "next", *manifest.SealedFile.__slots__])])
 def test_a_bit_of_each_key_of_a_manifest_without_a_checksum(tmp_path: Path, position: int, key: str) -> None:
     body = bytearray(older(manifest.load(fill(tmp_path / "first"))))

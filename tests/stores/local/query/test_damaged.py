@@ -31,6 +31,7 @@ CASES = [  # id, file, fault, events of the damaged day that are left; None: som
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "fault", "left"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_every_answer(tmp_path: Path, name: str, fault: Fault, left: int | None) -> None:
     fault(fill(tmp_path) / name)

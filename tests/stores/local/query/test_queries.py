@@ -280,14 +280,16 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalStore, LocalSto
     return LocalStore(roots[0]), LocalStore(roots[1])
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    """A store so large that a query takes a while."""
-    writer = LocalWriter(tmp_path, "w0")
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store so large that a query takes a while; tests only read it."""
+    root = tmp_path_factory.mktemp("large")
+    writer = LocalWriter(root, "w0")
     for _ in range(20):
         writer.append(INDEX, [b'{"message":"' + b"a b " * 100 + b'"}'] * 10_000)
     writer.close()
-    return tmp_path
+    yield root
+    shutil.rmtree(root)
 
 
 SLOW = Query(condition=Text("a b a b c"))

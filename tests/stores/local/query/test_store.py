@@ -131,12 +131,14 @@ QUERIES = [  # id, query, keys of the events found, newest first
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("query", "keys"), [c[1:] for c in QUERIES], ids=[c[0] for c in QUERIES])
 def test_search(query: Query, keys: str, root: Path) -> None:
     assert found(LocalStore(root), query) == keys
     assert LocalStore(root).count(query) == len(keys)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("limit", [1, 2, 8, 10, 10**9, 0])
 def test_limit(limit: int, root: Path) -> None:
     assert found(LocalStore(root), Query(), limit) == "ihgfedcba"[: limit or None]
@@ -158,6 +160,7 @@ TOPS = [  # id, field, since, n, values and counts
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("field", "since", "n", "expected"), [c[1:] for c in TOPS], ids=[c[0] for c in TOPS])
 def test_top(field: str, since: str | None, n: int, expected: list[tuple[Any, int]], root: Path) -> None:
     values = LocalStore(root).top(field, Query(since), n)
@@ -234,6 +237,7 @@ ODD = {  # each is a line that must not affect other lines
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
 @pytest.mark.parametrize(
     "query", [ask(), ask(level="INFO"), ask(text="whole"), ask(fields=(("level", "INFO"),))], ids=str
@@ -271,6 +275,7 @@ def test_the_longest_documents_can_be_read(tmp_path: Path) -> None:
 LAST = '{"@timestamp":"2026-11-22T10:00:01.000Z","message":"서울"}\t"2"\n'.encode()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("cut", range(len(LAST) + 1))
 def test_a_line_that_is_being_appended_is_seen_or_not(cut: int, tmp_path: Path) -> None:
     first = b'{"@timestamp":"2026-11-22T10:00:00.000Z","message":"one"}'
