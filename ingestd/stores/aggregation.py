@@ -26,10 +26,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.base import StoreError, moment
 from ingestd.stores.query import Query, check_field
 
@@ -98,6 +99,10 @@ class Terms:
     paths: bool = False
 
 
+Span = tuple[int | None, int | None, int]
+"""From when until when, in seconds since 1970 (None: no bound), local time is ahead of UTC by how many seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A bucket for each ``seconds`` of local time; those without events are left out.
@@ -109,8 +114,8 @@ class Interval:
     seconds: int
     offsets: tuple[tuple[int | None, int], ...] = ((None, 0),)
 
-    def _spans(self) -> Iterator[tuple[int | None, int | None, int]]:
-        """Yield from when until when, None without a bound, local time is ahead of UTC by how many seconds."""
+    def spans(self) -> Iterator[Span]:
+        """Yield the times with the same offset."""
         ends = (*(start for start, _ in self.offsets[1:]), None)
         for (since, offset), end in zip(self.offsets, ends, strict=True):
             yield since, end, offset
@@ -120,7 +125,7 @@ class Interval:
 
         Of two such times, the first.
         """
-        for since, end, offset in self._spans():
+        for since, end, offset in self.spans():
             time = local - offset
             if end is None or time < end:
                 return time if since is None else max(time, since)
@@ -131,7 +136,7 @@ class Interval:
         ahead = next(offset for since, offset in reversed(self.offsets) if since is None or start >= since)
         local = (start + ahead) // self.seconds * self.seconds
         length = 0
-        for since, end, offset in self._spans():
+        for since, end, offset in self.spans():
             time, until = local - offset, local + self.seconds - offset
             time = time if since is None else max(time, since)
             until = until if end is None else min(until, end)
@@ -144,7 +149,7 @@ class Interval:
         All are in seconds since 1970. An interval has several where clocks that are put back show its time twice.
         """
         found: dict[int, list[tuple[int, int]]] = {}
-        for since, end, offset in self._spans():
+        for since, end, offset in self.spans():
             time = first if since is None else max(first, since)
             until = last + 1 if end is None else min(last + 1, end)
             while time < until:
@@ -285,6 +290,44 @@ class Figures:
             case "distinct":
                 return self.distinct.get(metric.field, 0)
         return self.percentiles.get((metric.field, metric.type))
+
+
+Key = TypeVar("Key", bound=tuple[Any, ...])
+"""Of a bucket, in the form that a store has it in: a value for each level."""
+
+
+def metric_buckets(
+    aggregation: Aggregation,
+    seconds: float | None,
+    keys: Sequence[Key],
+    found: Mapping[tuple[Key, int], Figures],
+    value: Callable[[Any], Value],
+) -> list[MetricBucket]:
+    """Return the buckets of an answer, in order.
+
+    Args:
+        aggregation: What was computed.
+        seconds: What `query_seconds` returned.
+        keys: The keys of the buckets, in their order.
+        found: By key, and by the start of the interval in seconds since 1970; any number without an interval.
+        value: Returns the value that a part of a key stands for.
+
+    Raises:
+        AggregationError: There are too many.
+    """
+    if len(found) > MAX_BUCKETS:
+        raise AggregationError(TOO_MANY_BUCKETS)
+    if not found and not aggregation.terms and aggregation.interval is None:
+        return [MetricBucket((), None, Figures().values(aggregation.metrics, seconds))]
+    order = {key: at for at, key in enumerate(keys)}
+    answer: list[MetricBucket] = []
+    for key, start in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1])):
+        time = None
+        if aggregation.interval is not None:
+            time, seconds = from_epoch_clamped(start), aggregation.interval.length(start)
+        values = found[key, start].values(aggregation.metrics, seconds)
+        answer.append(MetricBucket(tuple(map(value, key)), time, values))
+    return answer
 
 
 def with_end(query: Query, aggregation: Aggregation, now: str) -> Query:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from ingestd.event.timestamp import from_epoch_clamped, to_epoch_ns
-from ingestd.stores.aggregation import Interval
+from ingestd.stores.aggregation import Interval, Span
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.query import Query
 
@@ -26,9 +26,6 @@ _MAX_STEPS = 1000
 
 _MANY_PARTS = 8
 """Of more parts only those with events are queried: one stray event of 1970 makes a hundred of them."""
-
-Part = tuple[int | None, int]
-"""When a part starts, in seconds since 1970 (None: with the first event), and its offset from UTC in seconds."""
 
 
 def utc_offset(seconds: float, zone: tzinfo | None) -> int:
@@ -56,32 +53,33 @@ def zoned_histogram(
     """
     offset = utc_offset(now, zone)
     found = store.histogram(query, seconds, offset, field)
-    parts = _offsets(found, seconds, offset, zone)
-    if [part_offset for _, part_offset in parts] == [offset]:
-        return found
+    interval = _interval(found, seconds, offset, zone)
+    first = epoch(found[0].time) if found else 0
+    parts = [part for part in interval.spans() if part[1] is None or part[1] > first]
+    if all(part_offset == offset for *_, part_offset in parts):
+        counted = [(bucket, offset) for bucket in found]
+    else:
+        counted = list(_counted(store, query, seconds, field, parts))
     totals: dict[int, Counter[str]] = {}
-    days = None
-    if len(parts) > _MANY_PARTS:
-        days = [epoch(bucket.time) for bucket in store.histogram(query, _DAY, 0, field)]
-    for part, part_offset in _queries(query, parts, days):
-        for bucket in store.histogram(part, seconds, part_offset, field):
-            local = epoch(bucket.time) + part_offset
-            totals.setdefault(local - local % seconds, Counter()).update(bucket.counts)
-    return [Bucket(from_epoch_clamped(_utc(local, zone)), dict(totals[local])) for local in sorted(totals)]
+    for bucket, part_offset in counted:
+        local = epoch(bucket.time) + part_offset
+        totals.setdefault(local - local % seconds, Counter()).update(bucket.counts)
+    return [Bucket(from_epoch_clamped(interval.start(local)), dict(totals[local])) for local in sorted(totals)]
 
 
 def zoned_interval(store: LogStore, query: Query, seconds: int, zone: tzinfo | None, now: float) -> Interval:
     """Return the intervals of a zone's local time for an aggregation; the arguments are those of `zoned_histogram`."""
     offset = utc_offset(now, zone)
     found = store.histogram(query, seconds, offset) if seconds > _HOUR else []
-    return Interval(seconds, tuple(_offsets(found, seconds, offset, zone)))
+    return _interval(found, seconds, offset, zone)
 
 
-def _offsets(found: Sequence[Bucket], seconds: int, offset: int, zone: tzinfo | None) -> list[Part]:
-    """Return the parts of the time that buckets cover, which were counted with ``offset``."""
+def _interval(found: Sequence[Bucket], seconds: int, offset: int, zone: tzinfo | None) -> Interval:
+    """Return the intervals of the time that buckets cover, which were counted with ``offset``."""
     if seconds <= _HOUR or not found:
-        return [(None, offset)]
-    return _parts([epoch(bucket.time) for bucket in found], seconds, lambda time: utc_offset(time, zone))
+        return Interval(seconds, ((None, offset),))
+    starts = [epoch(bucket.time) for bucket in found]
+    return Interval(seconds, tuple(_offsets(starts, seconds, lambda time: utc_offset(time, zone))))
 
 
 def epoch(time: str) -> int:
@@ -94,23 +92,22 @@ def local_seconds(time: float, zone: tzinfo | None) -> float:
     return time + utc_offset(time, zone)
 
 
-def _utc(local: int, zone: tzinfo | None) -> int:
-    """Return when the zone's clocks show a local time (see `local_seconds`); of two such times, the first."""
-    early = utc_offset(local - utc_offset(local, zone) - _HOUR, zone)
-    return local - (early if utc_offset(local - early, zone) == early else utc_offset(local - early, zone))
+def _offsets(starts: Sequence[int], seconds: int, offset_at: Callable[[float], int]) -> list[tuple[int | None, int]]:
+    """Return `Interval.offsets` for the time that intervals from ``starts`` on cover, and for the one before each.
 
-
-def _parts(starts: Sequence[int], seconds: int, offset_at: Callable[[float], int]) -> list[Part]:
-    """Return the parts of the time that intervals from ``starts`` on cover, within which the offset is the same."""
-    parts: list[Part] = [(None, offset_at(starts[0]))]
+    An event is in the one before if the clocks were different then from those that ``starts`` are of.
+    """
     step = max(min(seconds, _WEEK), seconds // _MAX_STEPS)
+    covered = starts[0] - seconds - _DAY
+    offsets: list[tuple[int | None, int]] = [(None, offset_at(covered))]
     for start in starts:
-        before = start
-        for time in range(start, start + seconds + step, step):
-            if (offset := offset_at(time)) != parts[-1][1]:
-                parts.append((time if time == start else _change(before, time, offset_at), offset))
+        first = before = max(covered, start - seconds - _DAY)
+        for time in range(first, start + seconds + step, step):
+            if (offset := offset_at(time)) != offsets[-1][1]:
+                offsets.append((time if time == first else _change(before, time, offset_at), offset))
             before = time
-    return parts
+        covered = before
+    return offsets
 
 
 def _change(low: int, high: int, offset_at: Callable[[float], int]) -> int:
@@ -121,15 +118,21 @@ def _change(low: int, high: int, offset_at: Callable[[float], int]) -> int:
     return high
 
 
-def _queries(query: Query, parts: Sequence[Part], days: Sequence[int] | None) -> Iterator[tuple[Query, int]]:
-    """Yield a query for each part, and its offset; if ``days`` (UTC, sorted) are given, for parts with one of these."""
-    for (start, offset), (end, _) in zip(parts, [*parts[1:], (None, 0)], strict=True):
+def _counted(
+    store: LogStore, query: Query, seconds: int, field: str, parts: Sequence[Span]
+) -> Iterator[tuple[Bucket, int]]:
+    """Yield the buckets of each part, counted with its offset, and that offset."""
+    days = None
+    if len(parts) > _MANY_PARTS:
+        days = [epoch(bucket.time) for bucket in store.histogram(query, _DAY, 0, field)]
+    for start, end, offset in parts:
         if days is not None and not _has_day(days, start, end):
             continue
         since = max(filter(None, (query.since, _text(start))), default=None)
         until = min(filter(None, (query.until, _text(end))), default=None)
         if since is None or until is None or since < until:
-            yield replace(query, since=since, until=until), offset
+            part = replace(query, since=since, until=until)
+            yield from ((bucket, offset) for bucket in store.histogram(part, seconds, offset, field))
 
 
 def _text(time: int | None) -> str | None:
@@ -137,6 +140,6 @@ def _text(time: int | None) -> str | None:
 
 
 def _has_day(days: Sequence[int], start: int | None, end: int | None) -> bool:
-    """Return whether one of the days has a second in a part."""
+    """Return whether one of the days (UTC, sorted) has a second in a part."""
     first = 0 if start is None else bisect_right(days, start - _DAY)
     return first < len(days) and (end is None or days[first] < end)

@@ -11,7 +11,7 @@ from ingestd.stores.aggregation import Aggregation, Interval, Metric, Terms
 from ingestd.stores.base import LogStore
 from ingestd.stores.zoned_histogram import zoned_interval
 from tests.stores.events import EVENTS
-from tests.stores.questions import ChangedClocks, Question, query
+from tests.stores.questions import SKIPPED_MIDNIGHT, ChangedClocks, Question, query
 
 
 def _aggregated(
@@ -133,6 +133,27 @@ AGGREGATIONS = [
     Question(
         "agg_by_elements", _aggregated("count sum:status_code", by="tags"), {"auth": [2, 906.0], "slow": [2, 603.0]}
     ),
+    Question(
+        "agg_of_objects_of_an_array",
+        _aggregated("count sum:items.qty min:items.qty max:items.qty distinct:items.sku", "items:*"),
+        {"": [6, 11.0, 1.0, 5.0, 5]},
+    ),
+    Question("agg_of_arrays_in_an_array", _aggregated("sum:grid max:grid", "items.sku:c3"), {"": [36.0, 30.0]}),
+    Question(
+        "agg_by_objects_of_an_array",
+        _in_order(_aggregated("count sum:items.qty", by="items.sku", n=3)),
+        [("a1", [4, 6.0]), ("b2", [2, 10.0]), ("c3", [1, 0.0])],
+    ),
+    Question(
+        "agg_by_objects_of_arrays_over_time",
+        _aggregated("count", by="order.lines.sku", interval=Interval(86400)),
+        {f"{sku} / 2026-11-21T00:00": [count] for sku, count in (("x", 2), ("y", 1), ("z", 1))},
+    ),
+    Question(
+        "agg_of_numbers_and_texts",
+        _aggregated("count sum:size max:span.ms", "@timestamp:2026-11-20"),
+        {"": [10, 87.0, 2.0]},
+    ),
     Question("agg_by_unknown", _aggregated("count", by="nobody"), {}),
     Question("agg_by_object", _aggregated("count", by="a"), {}),
     Question(
@@ -161,7 +182,7 @@ AGGREGATIONS = [
         _in_order(_aggregated("count sum:bytes distinct:request_path", _DAY, "level", interval=Interval(43200))),
         [
             ("INFO / 2026-11-20T00:00", [2, 4500.0, 2]),
-            ("INFO / 2026-11-20T12:00", [2, 2800.0, 2]),
+            ("INFO / 2026-11-20T12:00", [5, 2800.0, 2]),
             ("WARNING / 2026-11-20T12:00", [2, 2700.0, 2]),
             ("ERROR / 2026-11-20T12:00", [1, 1500.0, 1]),
         ],
@@ -210,6 +231,19 @@ AGGREGATIONS = [
         "agg_days_around_a_change_of_clocks",
         _aggregated("count max:n distinct:user", "user:*", interval=ChangedClocks()),
         {"2026-11-20T15:00": [2, None, 2], "2026-11-21T15:00": [2, 9007199254740991.0, 2]},
+    ),
+    *(
+        Question(
+            f"agg_of_{name}_lacks_its_midnight", _aggregated("count rate", text, interval=SKIPPED_MIDNIGHT), answer
+        )
+        for name, text, answer in (
+            ("a_day_that", "user:*", {"2026-11-21T15:00": [4, 4 / (23 * 3600)]}),
+            (
+                "days_of_which_one",
+                "search_word:부산 OR user:*",
+                {"2026-11-19T15:00": [2, 2 / 86400], "2026-11-21T15:00": [4, 4 / (23 * 3600)]},
+            ),
+        )
     ),
     Question(
         "agg_days_around_a_change_of_clocks_by",

@@ -42,6 +42,10 @@ def _from(country: str, big: int | None = None) -> Event:
     return {"country": country} | ({} if big is None else {"big": big})
 
 
+def _shape(number: int, hour: str = "21T16", /, **fields: Any) -> Event:
+    return {"@timestamp": f"2026-11-{hour}:00:{number:02}.000Z", "level": "INFO", **fields}
+
+
 def _took(nr: int) -> Event:
     return {"took": TOOK[nr]} if nr < len(TOOK) else {}
 
@@ -127,6 +131,22 @@ EVENTS: dict[str, Event] = {
         "request_path": "/go?%EC%A0%9C%EC%A3%BC%EB%8F%84+%EC%97%AC%ED%96%89&caf%c3%a9%20x&%E6%9D%B1%E4%BA%AC%E9%83%BD",
     },
     "v12": {"@timestamp": "2026-11-21T15:00:11.000Z", "request_path": "/bestpath%FF%zz?%EC%84"},
+    # Objects in arrays, and arrays in arrays.
+    "o01": _shape(1, items=[{"sku": "a1", "qty": 2}, {"sku": "b2", "qty": 3}], order={"lines": [{"sku": "x"}]}),
+    "o02": _shape(2, items=[{"sku": "b2", "qty": 5}, {"sku": "b2"}, {"note": "none"}, None]),
+    "o03": _shape(3, items={"sku": "a1", "qty": 1}),
+    "o04": _shape(4, items=[], order=[{"lines": {"sku": "x"}}, {"lines": [{"sku": "z", "gift": True}, {"sku": "y"}]}]),
+    "o05": _shape(5, items=[{"sku": ["c3", "a1"]}], grid=[[1, 2], [3, [30]]]),
+    "o06": _shape(6, items=[[{"sku": "d4"}], [{"sku": ""}]], grid=[[1]]),
+    "o07": _shape(7, items=[{"sku": None}, {}]),
+    "o08": _shape(8, items=[{"sku": "a1"}]) | {"items.sku": "e5"},
+    # A field that is a number on one day, and a text or an object on others.
+    "x01": _shape(1, "20T16", size=5, span={"ms": 1}),
+    "x02": _shape(2, "20T16", size=7, span={"ms": 2}),
+    "x03": _shape(3, "20T16", size=[5, 70]),
+    "x04": _shape(14, size="5", span={"ms": "1"}),
+    "x05": _shape(15, size="large", span=[{"ms": "long"}, {"ms": "1"}]),
+    "x06": _shape(6, "22T08", size={"width": 5}),
     # Finer than a millisecond, each in another one.
     "m01": {"@timestamp": "2026-11-22T12:00:00.000999Z", "message": "micro one", "stage": "micro"},
     "m02": {"@timestamp": "2026-11-22T12:00:00.001001Z", "message": "micro two", "stage": "micro"},

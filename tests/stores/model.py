@@ -107,10 +107,9 @@ def _texts(event: Event, field: str) -> Iterator[str]:
 
 
 def _look_up(event: Event, field: str) -> Any:
-    if not field.startswith("[") and field in event:
-        return event[field]
-    parts = list(parse_path(field)) if field.startswith("[") else field.split(".")
-    return _walk(event, parts)
+    if field.startswith("["):
+        return _walk(event, list(parse_path(field)))
+    return [event.get(field), _walk(event, field.split("."))] if "." in field else event.get(field)
 
 
 def _walk(node: Any, parts: list[str]) -> Any:

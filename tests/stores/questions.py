@@ -27,17 +27,28 @@ def query(text: str = "", since: str | None = None, until: str | None = None) ->
 
 
 class ChangedClocks(datetime.tzinfo):
-    """A zone whose clocks went back from UTC+9 to UTC+8 at 2026-11-21T15:00:06Z, between events of one minute."""
+    """A zone whose clocks changed at a time in UTC from some hours ahead of it to others; by default, they went back
+    between events of one minute.
+    """
+
+    def __init__(
+        self, before: int = 9, after: int = 8, at: datetime.datetime = datetime.datetime(2026, 11, 21, 15, 0, 6)
+    ) -> None:
+        self._before, self._after, self._at = before, after, at
 
     def fromutc(self, dt: datetime.datetime) -> datetime.datetime:
-        changed = dt.replace(tzinfo=None) >= datetime.datetime(2026, 11, 21, 15, 0, 6)
-        return (dt + datetime.timedelta(hours=8 if changed else 9)).replace(fold=changed)
+        changed = dt.replace(tzinfo=None) >= self._at
+        return (dt + datetime.timedelta(hours=self._after if changed else self._before)).replace(fold=changed)
 
     def utcoffset(self, dt: datetime.datetime | None) -> datetime.timedelta:
-        return datetime.timedelta(hours=8 if dt is not None and dt.fold else 9)
+        return datetime.timedelta(hours=self._after if dt is not None and dt.fold else self._before)
 
     def dst(self, dt: datetime.datetime | None) -> None:
         return None
 
     def tzname(self, dt: datetime.datetime | None) -> None:
         return None
+
+
+SKIPPED_MIDNIGHT = ChangedClocks(9, 10, datetime.datetime(2026, 11, 21, 15))
+"""A zone whose clocks went from 00:00 to 01:00 as a day began, when there were events."""

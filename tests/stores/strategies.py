@@ -10,7 +10,20 @@ from tests.stores.events import EVENTS
 from tests.stores.texts import TEXTS
 
 NUMBERS = ("status_code", "bytes", "n", "duration")
-VALUES = ("level", "search_word", "request_path", "user", "tags", "a.b.c", "x.y", "logger_name", "host", "host.name")
+VALUES = (
+    "level",
+    "search_word",
+    "request_path",
+    "user",
+    "tags",
+    "a.b.c",
+    "x.y",
+    "logger_name",
+    "host",
+    "host.name",
+    "items.sku",
+    "size",
+)
 OTHERS = ("flag", "empty", "nothing", "none", "nobody", "odd", "a", "version")
 
 _WORDS = sorted({word for _, wanted, text, _ in TEXTS for word in (wanted, text) if word})

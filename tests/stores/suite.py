@@ -17,7 +17,7 @@ from ingestd.stores.query import Query
 from ingestd.stores.zoned_histogram import zoned_histogram
 from tests.stores.aggregations import AGGREGATIONS
 from tests.stores.events import DAYS, EVENTS, index_of, key_of
-from tests.stores.questions import ChangedClocks, Question, query
+from tests.stores.questions import SKIPPED_MIDNIGHT, ChangedClocks, Question, query
 from tests.stores.texts import TEXTS
 
 
@@ -140,6 +140,31 @@ FILTERS = [
     found("not_unknown_field", "-nobody:knows", ALL),
     found("unknown_field_range", "nobody:>5", ""),
     found("unknown_field_exists", "_exists_:nobody", ""),
+    found("in_objects_of_an_array", "items.sku:b2", "o01 o02"),
+    found("in_objects_of_an_array_or_an_object", "items.sku:a1", "o01 o03 o05 o08"),
+    found("in_objects_of_an_array_in_an_array", "items.sku:d4", "o06"),
+    found("in_objects_of_an_array_reference", r"\[items\]\[sku\]:c3", "o05"),
+    found("in_objects_of_an_array_and_a_dotted_name", "items.sku:e5", "o08"),
+    found("in_objects_of_an_array_wildcard", "items.sku:?2*", "o01 o02"),
+    found("in_objects_of_an_array_number", "items.qty:3", "o01"),
+    found("in_objects_of_an_array_range", "items.qty:>=3", "o01 o02"),
+    found("in_objects_of_an_array_both", "items.sku:(a1 AND b2)", "o01"),
+    found("in_objects_of_an_array_not", "-items.sku:a1 _exists_:items", "o02 o06"),
+    found("in_objects_of_an_array_there", "_exists_:items.sku", "o01 o02 o03 o05 o06 o08"),
+    found("in_objects_of_an_array_empty", 'items.sku:""', "o06"),
+    found("in_objects_of_an_array_of_others", "items.note:none", "o02"),
+    found("in_objects_of_arrays", "order.lines.sku:x", "o01 o04"),
+    found("in_objects_of_arrays_last", "order.lines.sku:y", "o04"),
+    found("in_objects_of_arrays_truth", "order.lines.gift:true", "o04"),
+    found("no_position_in_an_array", "items.0.sku:a1 OR tags.0:slow", ""),
+    found("arrays_in_an_array", "grid:3 OR grid:30", "o05"),
+    found("arrays_in_an_array_there", "_exists_:grid", "o05 o06"),
+    found("number_and_text", "size:5", "x01 x03 x04"),
+    found("number_and_text_there", "_exists_:size", "x01 x02 x03 x04 x05 x06"),
+    found("number_and_text_wildcard", "size:l*", "x05"),
+    found("number_and_object", "size.width:5", "x06"),
+    found("number_and_text_in_an_object", "span.ms:1", "x01 x04 x05"),
+    found("not_number_and_text", "-size:5 size:*", "x02 x05 x06"),
     found("address", "client_ip:211.36.1.1", "r01"),
     found("no_address", "client_ip:somewhere", ""),
     found("host_text", "host:web1", "r03 r05", legacy=_LEGACY),
@@ -151,7 +176,7 @@ FILTERS = [
     found("blank_is_and", "search_word:부산 level:INFO", "r03"),
     found("not_in_group", "search_word:부산 NOT (level:INFO OR level:DEBUG)", "r04"),
     found("nothing_and_all", "* -*", ""),
-    found("day", "@timestamp:2026-11-20", _keys("r", 1, 7)),
+    found("day", "@timestamp:2026-11-20", f"{_keys('r', 1, 7)} {_keys('x', 1, 3)}"),
     found("hour", "@timestamp:2026-11-20T14", "r03 r04 r05 r06"),
     found("minutes", '@timestamp:["2026-11-20T14:00" TO "2026-11-20T14:10"}', "r03 r04 r05"),
     found("offset", '@timestamp:["2026-11-20T23:00+09:00" TO "2026-11-20T23:10+09:00"}', "r03 r04 r05"),
@@ -278,6 +303,10 @@ def _top(
     return lambda store: [(top.value, top.count) for top in store.top(name, query(text, since), n)]
 
 
+def _of_any_order(ask: Callable[[LogStore], list[Any]]) -> Callable[[LogStore], set[Any]]:
+    return lambda store: set(ask(store))
+
+
 def _top_paths(name: str, text: str = "", n: int = 20) -> Callable[[LogStore], list[tuple[Any, int]]]:
     return lambda store: [(top.value, top.count) for top in store.top(name, query(text), n, paths=True)]
 
@@ -355,6 +384,20 @@ OTHERS = [
         [("CRITICAL", 1), ("ERROR", 1), ("Warn", 1), ("fatal", 1), ("warning", 1)],
     ),
     Question("top_nested", _top("a.b.c"), [("deep", 2), ("deeper", 1)]),
+    Question("top_in_objects_of_an_array", _top("items.sku"), [("a1", 4), ("b2", 2), ("c3", 1), ("d4", 1), ("e5", 1)]),
+    Question("top_in_objects_of_an_array_of_query", _top("items.sku", "items.sku:b2"), [("b2", 2), ("a1", 1)]),
+    Question("top_in_objects_of_an_array_numbers", _top("items.qty"), [(1, 1), (2, 1), (3, 1), (5, 1)]),
+    Question("top_in_objects_of_arrays", _top("order.lines.sku"), [("x", 2), ("y", 1), ("z", 1)]),
+    Question("top_arrays_in_an_array", _top("grid"), [(1, 2), (2, 1), (3, 1), (30, 1)]),
+    Question("top_number_and_text", _of_any_order(_top("size")), {(5, 2), (7, 1), (70, 1), ("5", 1), ("large", 1)}),
+    Question(
+        "top_number_and_text_in_an_object", _of_any_order(_top("span.ms")), {("1", 2), ("long", 1), (1, 1), (2, 1)}
+    ),
+    Question(
+        "histogram_in_objects_of_an_array",
+        _over_time("items:*", 3600, 0, "items.sku"),
+        {"2026-11-21T16:00": {"": 1, "a1": 4, "b2": 2, "c3": 1, "d4": 1, "e5": 1}},
+    ),
     Question("top_address", _top("client_ip"), [("211.36.1.1", 1), ("211.36.1.2", 1)]),
     Question("top_no_empty", _top("empty"), []),
     Question("top_unknown", _top("nobody"), []),
@@ -393,6 +436,16 @@ OTHERS = [
         "histogram_days_around_a_change_of_clocks",
         _over_days("user:*", ChangedClocks()),
         {"2026-11-20T15:00": {"": 2}, "2026-11-21T15:00": {"": 2}},
+    ),
+    Question(
+        "histogram_days_of_which_one_lacks_its_midnight",
+        _over_days("search_word:부산 OR user:*", SKIPPED_MIDNIGHT),
+        {"2026-11-19T15:00": {"ERROR": 1, "INFO": 1}, "2026-11-21T15:00": {"": 4}},
+    ),
+    Question(
+        "histogram_of_a_day_that_lacks_its_midnight",
+        _over_days("user:*", SKIPPED_MIDNIGHT),
+        {"2026-11-21T15:00": {"": 4}},
     ),
     Question(
         "histogram_of_numbers",

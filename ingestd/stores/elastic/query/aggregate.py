@@ -14,10 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.aggregation import (
-    MAX_BUCKETS,
-    TOO_MANY_BUCKETS,
     Aggregation,
     AggregationError,
     Figures,
@@ -25,6 +22,7 @@ from ingestd.stores.aggregation import (
     Statistics,
     Terms,
     Value,
+    metric_buckets,
     query_seconds,
 )
 from ingestd.stores.base import StoreError
@@ -70,21 +68,7 @@ def aggregate(
     for part in parts if keys else ():
         for bucket, figures in _figures(run, part, aggregation, keys, intervals):
             _join(found.setdefault(bucket, Figures()), figures)
-    if len(found) > MAX_BUCKETS:
-        raise AggregationError(TOO_MANY_BUCKETS)
-    if not aggregation.terms and aggregation.interval is None:
-        found.setdefault(((), 0), Figures())
-    order = {key: at for at, key in enumerate(keys)}
-    return [
-        MetricBucket(
-            tuple(value for _, value in key),
-            None if aggregation.interval is None else from_epoch_clamped(start),
-            found[key, start].values(
-                aggregation.metrics, seconds if aggregation.interval is None else aggregation.interval.length(start)
-            ),
-        )
-        for key, start in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1]))
-    ]
+    return metric_buckets(aggregation, seconds, keys, found, lambda typed: typed[1])
 
 
 def _without_scripts(search: Search, indices: str, body: dict[str, Any]) -> Any:

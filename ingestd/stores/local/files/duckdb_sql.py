@@ -18,6 +18,7 @@ _REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
 _BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread reads at a time; the default, 16 longest lines, is too much
 _NEEDLE = re.compile(r"[A-Za-z0-9@._-]+")  # what JSON usually does not escape
 _MAX_NEEDLES = 6
+_BLANKS = " \t\r\n"
 _UNEQUAL = "len(k) <> list_unique(k)"
 _GLOB = re.compile(r"([*?\[])")
 
@@ -47,16 +48,48 @@ def field_paths(field: str) -> list[tuple[str, ...]]:
     return [path]
 
 
-def extract(paths: Sequence[tuple[str, ...]], function: str = "json_extract", document: str = "doc") -> str:
+def extract(
+    paths: Sequence[tuple[str, ...]], function: str = "json_extract", document: str = "doc", *, is_member: bool = False
+) -> str:
     """Return the values at several paths of a column, a list of JSON; NULL if its text is not JSON.
 
-    To DuckDB a lone surrogate is invalid JSON; such a document is read with U+FFFD instead. Of a key that an object has
-    twice DuckDB takes the first value. Every other part takes the last, as RFC 8259 (4) says most parsers do, so such
-    documents are read key by key.
+    ``is_member``: it is no document, but a value in one, and may be an array.
+
+    A field of the objects in an array has an array of their values, as the servers index it. To DuckDB a lone surrogate
+    is invalid JSON; such a document is read with U+FFFD instead. Of a key that an object has twice DuckDB takes the
+    first value. Every other part takes the last, as RFC 8259 (4) says most parsers do. Documents with such a key, or
+    with an array on the way to a value, are read key by key.
     """
     values = first_values(paths, function, document)
-    repeated = _repeats_key(paths, document)
-    return f"(CASE WHEN {repeated} THEN {_last_values(paths, function, document)} ELSE {values} END)"
+    keys = " OR ".join([_repeats_key(paths, document), *_has_array(paths, document, is_member)])
+    return f"(CASE WHEN {keys} THEN {_values_by_key(paths, function, document)} ELSE {values} END)"
+
+
+def extract_one(paths: Sequence[tuple[str, ...]], document: str = "doc", *, is_member: bool = False) -> str:
+    """Return the value at one or two paths of a column, JSON; if both have one, an array of both."""
+    values = extract(paths, document=document, is_member=is_member)
+    return f"{values}[1]" if len(paths) == 1 else in_one(values)
+
+
+def in_one(values: str) -> str:
+    """Return the expression for a list of JSON, some of them NULL, as one: NULL, the only value, or an array of all."""
+    there = f"list_filter({values}, lambda v: v IS NOT NULL)"
+    one = f"CASE WHEN len(l) > 1 THEN to_json({_flattened('l')}) ELSE l[1] END"
+    return f"list_transform([{there}], lambda l: {one})[1]"
+
+
+def array_elements(array: str) -> str:
+    """Return the elements of an array, JSON text, as a list of JSON; those of arrays in it as well."""
+    values = f"json_extract({array}, '$[*]')"
+    return f"(CASE WHEN contains(substr({array}, 2), '[') THEN {_flattened(_flattened(values))} ELSE {values} END)"
+
+
+def _flattened(values: str) -> str:
+    """Return a list of JSON with the elements of arrays, and of arrays in these, in their place."""
+    for _ in range(2):
+        of_array = "CASE WHEN starts_with(v, '[') THEN json_extract(v, '$[*]') ELSE [v] END"
+        values = f"flatten(list_transform({values}, lambda v: {of_array}))"
+    return values
 
 
 def first_values(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
@@ -90,7 +123,7 @@ def _repeats_key(paths: Sequence[tuple[str, ...]], document: str) -> str:
         return exact
     needles = [f'"{name}"'.replace("_", "%") for name in names]  # LIKE without _ is fast
     twice = " OR ".join(f"{document} LIKE '%{needle}%{needle}%'" for needle in needles)
-    return f"CASE WHEN {twice} THEN {exact} ELSE false END"
+    return f"(CASE WHEN {twice} THEN {exact} ELSE false END)"
 
 
 def _keys(paths: Sequence[tuple[str, ...]], document: str) -> str:
@@ -99,21 +132,31 @@ def _keys(paths: Sequence[tuple[str, ...]], document: str) -> str:
     return f"TRY(json_keys({document}, [{', '.join(map(literal, parents))}]))"
 
 
-def _last_values(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
-    """Return the list of the values at paths, each the last of its key."""
+def _has_array(paths: Sequence[tuple[str, ...]], document: str, is_member: bool) -> list[str]:
+    """Return the tests that there may be an array on one of the paths, before its end."""
+    tests = [f"starts_with({document}, '[')"] if is_member else []
+    if names := dict.fromkeys(name for path in paths for name in path[:-1]):
+        escape = r"\\u00" if all(map(_NEEDLE.fullmatch, names)) else r"\\"
+        pattern = rf'"({"|".join(map(re.escape, names))})"\s*:\s*\[|{escape}'
+        tests.append(f"regexp_matches({document}, {literal(pattern)})")
+    return tests
+
+
+def _values_by_key(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
+    """Return the list of the values at paths, each the last of its key; of an array, those of all its objects."""
     as_text = "->>'$'" if function == "json_extract_string" else ""
-    valid = f"coalesce(TRY({document}::JSON), {_repaired(document)}::JSON)"
-    return "TRY([" + ", ".join(f"({_last_value(valid, path)}{as_text})" for path in paths) + "])"
+    trimmed = f"ltrim({document}, {literal(_BLANKS)})"
+    valid = f"coalesce(TRY({trimmed}::JSON), {_repaired(trimmed)}::JSON)"
+    return "TRY([" + ", ".join(f"({_value_by_key(valid, path)}{as_text})" for path in paths) + "])"
 
 
-def _last_value(value: str, path: Sequence[str]) -> str:
-    for part in path:
-        position = f"list_position(list_reverse(json_keys(o)), {literal(part)})"
-        member = f"list_reverse(json_extract(o, '$.*'))[{position}]"
-        other = f"json_extract(o, {literal(_pointer([part]))})"
-        last = f"CASE WHEN json_type(o) = 'OBJECT' THEN {member} ELSE {other} END"
-        value = f"list_transform([{value}], lambda o: {last})[1]"
-    return value
+def _value_by_key(document: str, path: Sequence[str]) -> str:
+    values = f"[{document}]"
+    for name in path:
+        position = f"list_position(list_reverse(json_keys(o)), {literal(name)})"
+        member = f"CASE WHEN starts_with(o, '{{') THEN list_reverse(json_extract(o, '$.*'))[{position}] END"
+        values = f"list_transform({_flattened(values)}, lambda o: {member})"
+    return in_one(values)
 
 
 def may_contain(needles: Iterable[str], escape: str = "\\u", document: str = "doc") -> str:

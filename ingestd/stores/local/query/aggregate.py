@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.aggregation import (
     MAX_BUCKETS,
     PERCENTILES,
@@ -17,6 +16,7 @@ from ingestd.stores.aggregation import (
     Figures,
     MetricBucket,
     Statistics,
+    metric_buckets,
     query_seconds,
 )
 from ingestd.stores.local.query import aggregation_sql
@@ -43,18 +43,10 @@ def aggregate(run: Run, query: Query, aggregation: Aggregation) -> list[MetricBu
     if keys:
         buckets = Buckets(aggregation.terms, tuple(keys), aggregation.interval)
         found = _figures(run, query, aggregation, buckets)
-    if not aggregation.terms and aggregation.interval is None:
-        found.setdefault(((), 0), Figures())
-    order = {key: at for at, key in enumerate(keys)}
-    answer: list[MetricBucket] = []
-    for key, local in sorted(found, key=lambda bucket: (order[bucket[0]], bucket[1])):
-        time = None
-        if aggregation.interval is not None:
-            start = aggregation.interval.start(local)
-            time, seconds = from_epoch_clamped(start), aggregation.interval.length(start)
-        values = found[key, local].values(aggregation.metrics, seconds)
-        answer.append(MetricBucket(tuple(json.loads(value) for value in key), time, values))
-    return answer
+    interval = aggregation.interval
+    if interval is not None:
+        found = {(key, interval.start(local)): figures for (key, local), figures in found.items()}
+    return metric_buckets(aggregation, seconds, keys, found, json.loads)
 
 
 def _keys(run: Run, query: Query, aggregation: Aggregation) -> list[Key]:

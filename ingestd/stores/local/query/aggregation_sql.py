@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
-from ingestd.stores.local.files.duckdb_sql import literal
+from ingestd.stores.local.files.duckdb_sql import array_elements, literal
 from ingestd.stores.local.query.conditions import NUMBER
 from ingestd.stores.local.query.sql import FileGroup, elements, interval_start, is_value, value_order
 from ingestd.stores.local.query.values import Values, texts, value_rows
@@ -172,7 +172,7 @@ def _numbers(number: int, is_number: bool) -> dict[str, str]:
     if is_number:
         return {f"d{number}": f"n{number}::DOUBLE", f"l{number}": "NULL::DOUBLE[]"}
     text, other = f"t{number}", f"o{number}"
-    elements = f"list_transform(json_extract({text}, '$[*]'), lambda e: {_number(_ELEMENT, _NO_TEXT)})"
+    elements = f"list_transform({array_elements(text)}, lambda e: {_number(_ELEMENT, _NO_TEXT)})"
     numbers = f"list_filter({elements}, lambda n: n IS NOT NULL)"
     of_array = f"CASE WHEN {other} AND starts_with({text}, '[') THEN {numbers} END"
     return {f"d{number}": _number(text, other), f"l{number}": of_array}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ingestd.stores.local.files import column_sql
 from ingestd.stores.local.files.document_columns import TIME, WHOLE_DOCUMENTS, Columns, Type
-from ingestd.stores.local.files.duckdb_sql import extract, field_paths, quoted_name
+from ingestd.stores.local.files.duckdb_sql import extract_one, field_paths, in_one, quoted_name
 from ingestd.stores.query import INDEX_FIELD
 
 ALWAYS, NEVER = "true", "false"
@@ -85,13 +85,14 @@ class SourceColumns:
         in_rest = [path for path in paths if self.rest is None or path[0] in self.rest]
         if not in_rest:
             return found[0] if found else _MISSING
-        values = extract(in_rest, document="rest")
-        value = f"{values}[1]" if len(in_rest) == 1 else f"list_any_value({values})"
-        column = found[0] if found else _MISSING
-        text = f"CASE WHEN rest IS NULL THEN {column.text} ELSE coalesce({column.text}, {value}->>'$') END"
-        is_in_rest = f"rest IS NOT NULL AND {column.text} IS NULL"
-        other = f"CASE WHEN {is_in_rest} THEN coalesce(NOT starts_with({value}, '\"'), true) ELSE {column.other} END"
-        return FieldColumn(text, other)
+        column, value = _MISSING, extract_one(in_rest, "rest")
+        if found:
+            column = found[0]
+            json_type = f"WHEN {column.other} THEN {column.text}::JSON ELSE to_json({column.text}) END"
+            value = in_one(f"[CASE WHEN {column.text} IS NOT NULL THEN CASE {json_type} END, {value}]")
+        text = f"CASE WHEN rest IS NULL THEN {column.text} ELSE {value}->>'$' END"
+        other = f"coalesce(NOT starts_with({value}, '\"'), true)"
+        return FieldColumn(text, f"CASE WHEN rest IS NULL THEN {column.other} ELSE {other} END")
 
 
 @functools.lru_cache(256)
@@ -129,5 +130,5 @@ def _of_kind(value: str, kind: Type) -> FieldColumn:
 
 def _inside(value: str, path: tuple[str, ...]) -> FieldColumn:
     """Return how a value inside of JSON is read."""
-    inner = f"{extract([path], document=value)}[1]"
+    inner = extract_one([path], value, is_member=True)
     return FieldColumn(f"({inner}->>'$')", f"NOT starts_with({inner}, '\"')")

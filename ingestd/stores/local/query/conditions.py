@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ingestd.stores import words
 from ingestd.stores.local.files.duckdb_sql import (
     PLAIN,
+    array_elements,
     equals_any,
     extract,
     field_paths,
@@ -348,7 +349,7 @@ def _elements(json: str) -> str:
         container = f"{value} = 'null' OR starts_with({value}, '[') OR starts_with({value}, '{{')"
         return f"CASE WHEN {container} THEN NULL ELSE {value}->>'$' END"
 
-    elements = f"list_transform(json_extract({json}, '$[*]'), lambda e: {text('e')})"
+    elements = f"list_transform({array_elements(json)}, lambda e: {text('e')})"
     return f"CASE WHEN starts_with({json}, '[') THEN {elements} ELSE [{text(json)}] END"
 
 
@@ -392,6 +393,6 @@ def _value(operand: str, other: str, test: _ValueTest) -> str:
     )
     return (
         f"CASE WHEN NOT ({other}) THEN {test.string(operand)} WHEN starts_with({operand}, '[') "
-        f"THEN len(list_filter(json_extract({operand}, '$[*]'), lambda e: {element})) > 0 "
+        f"THEN len(list_filter({array_elements(operand)}, lambda e: {element})) > 0 "
         f"WHEN starts_with({operand}, '{{') THEN false ELSE {test.scalar(operand)} END"
     )

@@ -15,7 +15,9 @@ from ingestd.stores.aggregation import Interval
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
     append_log_rows,
+    array_elements,
     extract,
+    extract_one,
     field_paths,
     file_literals,
     literal,
@@ -95,6 +97,11 @@ class SortKey:
             return f"{time} IS NULL AND {key}"
         return f"({key} OR {time} <> make_timestamp({self.time:d}))"
 
+    def equals(self, group: FileGroup) -> str:
+        """Return the condition for the events with this key."""
+        time = "IS NULL" if self.time is None else f"= make_timestamp({self.time:d})"
+        return f"({group.raw_time()} {time} AND {group.raw_id()} = {literal(self.id)})"
+
 
 UNTIMED = SortKey(None, chr(0x10FFFF))
 """The start of the events without a time."""
@@ -168,17 +175,34 @@ def _all(groups: Sequence[FileGroup], select: Callable[[FileGroup], str]) -> str
 def newest(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, limit: int) -> str:
     """Return the query for ``(time in us or NULL, id, doc, file, tie)`` of matching documents, newest first.
 
-    ``limit`` 0: no limit, and documents with the same time and id come in any order.
+    ``limit`` 0: no limit, and documents with the same time and id come in any order. ``tie`` is NULL where no other
+    document has them.
     """
-    tie = _TIE if limit else "NULL"
 
     def select(group: FileGroup) -> str:
         more = [] if sort_key is None else [sort_key.test(group)]
         return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, doc, filename", more)
 
+    rows, order = _all(groups, select), "time DESC NULLS LAST, key DESC"
+    if not limit:
+        return f"SELECT epoch_us(time), key, doc, filename, NULL FROM ({rows}) ORDER BY {order}"
+    counted = f"SELECT *, count(*) OVER (PARTITION BY time, key) AS n FROM ({rows})"
     return (
-        f"SELECT epoch_us(time), key, doc, filename, {tie} AS tie FROM ({_all(groups, select)}) "
-        "ORDER BY time DESC NULLS LAST, key DESC" + (f", tie DESC LIMIT {limit:d}" if limit else "")
+        f"SELECT epoch_us(time), key, doc, filename, CASE WHEN n > 1 THEN {_TIE} END AS tie FROM ({counted}) "
+        f"ORDER BY {order}, tie DESC LIMIT {limit:d}"
+    )
+
+
+def tied(groups: Sequence[FileGroup], query: Query, sort_key: SortKey, limit: int) -> str:
+    """Return the query for the same of the documents that all have a sort key, in their order."""
+
+    def select(group: FileGroup) -> str:
+        columns = f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, doc, filename"
+        return events(group, query, columns, [sort_key.equals(group)])
+
+    return (
+        f"SELECT epoch_us(time), key, doc, filename, {_TIE} AS tie FROM ({_all(groups, select)}) "
+        f"ORDER BY tie DESC LIMIT {limit:d}"
     )
 
 
@@ -287,9 +311,8 @@ def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing
     """
     column = (group.columns or SourceColumns()).find(field)
     if column is None:
-        values = extract(field_paths(field))
-        value = f"{values}[1]" if len(field_paths(field)) == 1 else f"list_any_value({values})"
-        return events(group, query, f"{bucket} AS bucket, {value}::VARCHAR AS v, count(*) AS n") + " GROUP BY 1, 2"
+        value = f"{extract_one(field_paths(field))}::VARCHAR"
+        return events(group, query, f"{bucket} AS bucket, {value} AS v, count(*) AS n") + " GROUP BY 1, 2"
     there = [] if missing else [f"{column.text} IS NOT NULL"]
     text = column.text
     if paths:
@@ -320,7 +343,7 @@ def elements(json: str, *, paths: bool = False) -> str:
         text = _path(f"({value}->>'$')")
         return f"CASE WHEN starts_with({value}, '\"') THEN to_json({text})::VARCHAR ELSE {value} END"
 
-    found, value = f"json_extract({json}, '$[*]')::VARCHAR[]", json
+    found, value = f"{array_elements(json)}::VARCHAR[]", json
     if paths:
         found, value = f"list_transform({found}, lambda e: {cut('e')})", cut(json)
     return f"CASE WHEN starts_with({json}, '[') AND {json} <> '[]' THEN list_distinct({found}) ELSE [{value}] END"

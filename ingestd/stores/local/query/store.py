@@ -294,11 +294,15 @@ def _read_newest(
 ) -> Iterable[Row]:
     """Find the newest matches, then read only their documents; the rows come in any order."""
     rows = list(session.run(sql.newest_rows(groups, query, sort_key, limit + 1)))
+    found: list[Row] = []
     if len(rows) > limit and rows[-1][:2] == rows[-2][:2]:
         # Several documents have the last sort key: which of them are within the limit depends on their content.
-        return _read_all(session, query, sort_key, limit, groups)
-    in_append_logs = [row[:5] for row in rows[:limit] if row[5] is None]
-    return in_append_logs + read_documents(session, groups, [row for row in rows[:limit] if row[5] is not None])
+        last = sql.SortKey(*rows[-1][:2])
+        rows = [row for row in rows if row[:2] != rows[-1][:2]]
+        found += session.run(sql.tied(groups, query, last, limit - len(rows)))
+    rows = rows[:limit]
+    found += (row[:5] for row in rows if row[5] is None)
+    return found + read_documents(session, groups, [row for row in rows if row[5] is not None])
 
 
 def read_documents(session: QuerySession, groups: Sequence[sql.FileGroup], sealed_rows: Sequence[Any]) -> list[Row]:

@@ -38,7 +38,9 @@ _NAMES = ("sum", "avg", "min", "max", *PERCENTILES)
 METRICS = (Metric("count"), *(Metric(name, "x") for name in _NAMES))
 
 _numbers = st.one_of(st.integers(-(2**63), 2**63), st.floats(-1e18, 1e18, allow_nan=False), st.integers(-9, 9).map(str))
-_others = st.sampled_from([True, None, "", "fast", "nan", "1_000", " 7", {"x": 1}, [], [[5]], "0x10", "١"])
+_others = st.sampled_from(
+    [True, None, "", "fast", "nan", "1_000", " 7", {"x": 1}, [], [[5]], [1, [[2], "3"]], "0x10", "١"]
+)
 _values = st.one_of(_numbers, st.lists(_numbers, max_size=3), _others)
 _events = st.lists(st.fixed_dictionaries({"k": st.sampled_from(["a", "b", ["a", "b"], None])}, optional={"x": _values}))
 
@@ -61,7 +63,7 @@ def stored(events: list[dict[str, Any]], *, sealed: bool = False) -> Iterator[Lo
 def numbers(value: Any) -> list[float]:
     """Return the numbers in a value: as doubles, also those of texts and arrays."""
     if isinstance(value, list):
-        return [number for item in value if not isinstance(item, list) for number in numbers(item)]
+        return [number for item in value for number in numbers(item)]
     if isinstance(value, str):
         try:
             return [float(value)] if value.isascii() and not set(value) - set("-.0123456789") else []

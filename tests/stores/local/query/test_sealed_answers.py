@@ -89,6 +89,10 @@ def documents() -> st.SearchStrategy[list[str]]:
         '{"Level":"INFO"}',
         '{"n":[5,"a"]}',
         '{"g":[{"c":"KR"}]}',
+        '{"g":[{"c":"KR"},{"c":["US",null]},[{"c":5}],{"lat":1.5}]}',
+        '{"g": {"z": [ {"y": 1}, {"y": "x"} ]}, "n": [[5], [["a", 1]]]}',
+        '{"a":[{"b":1}],"a.b":"y"}',
+        '{"g":[{"c":"KR","c":"US"}]}',
     ]
     return st.lists(st.one_of(typical(), typical(), st.sampled_from(others)), min_size=1, max_size=12)
 
