@@ -90,6 +90,8 @@ def _fields(options: Options) -> _Fields:
 
 
 def _touches(options: Options) -> Touch:
+    if options.source is None and options.field is None:
+        return Touch()  # ``build`` reports it
     fields = _fields(options)
     fallback = frozenset() if options.fallback is None else options.fallback.reads
     if options.iterate_on is not None and options.iterate_on != fields.source:
