@@ -6,7 +6,7 @@ A file is checked for changes between chunks of events. Differences: relative pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -15,13 +15,22 @@ from typing import Any
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template, render_rows
 from ingestd.event.table import ABSENT, Rows, Table
-from ingestd.plugins.ecs import ecs_option, uses_ecs
+from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.filters._dictionaries import WatchedDictionary, is_yaml
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.filters._sources import held_values
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.filters._translations import Find, finder
-from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
+from ingestd.plugins.registry import (
+    BuildContext,
+    ColumnsFn,
+    LegacyOption,
+    Touch,
+    filter_plugin,
+    option,
+    replaced,
+    required,
+)
 
 CurrentFind = Callable[[], Find]
 
@@ -30,12 +39,10 @@ CurrentFind = Callable[[], Find]
 class Options:
     """Options of the filter ``translate``."""
 
-    source: FieldRef | None = option(None, "Field with the value to look up (required); of an array, the first item.")
-    field: FieldRef | None = option(None, "Old name of `source`.")
+    source: FieldRef = required("Field with the value to look up; of an array, the first item.")
     target: FieldRef | None = option(
         None, "Field for the translation; default: `translation`, or with ECS the source itself."
     )
-    destination: FieldRef | None = option(None, "Old name of `target`.")
     override: bool | None = option(
         None, "Replace a target that exists; default: only if it is the source. Otherwise the event is left as it is."
     )
@@ -44,9 +51,6 @@ class Options:
         None, "Path of a file with the dictionary: `.yaml`, `.yml`, `.json`, or `.csv` with two columns."
     )
     yaml_dictionary_code_point_limit: int | None = option(None, "Most characters of a YAML file; default: no limit.")
-    yaml_load_strategy: str = option(
-        "one_shot", "For compatibility with Logstash; no effect.", choices=("one_shot", "streaming")
-    )
     refresh_interval: float = option(300.0, "How often to check the file for changes, in seconds; 0: never.")
     refresh_behaviour: str = option(
         "merge",
@@ -64,6 +68,13 @@ class Options:
     ecs_compatibility: str = ecs_option("With `v1` or `v8` the default target is the source.")
 
 
+_LEGACY = {
+    "field": replaced("source"),
+    "destination": replaced("target"),
+    "yaml_load_strategy": LegacyOption("a YAML file is always read as a whole", silent=True),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Fields:
     source: FieldRef
@@ -72,26 +83,12 @@ class _Fields:
 
 
 def _fields(options: Options) -> _Fields:
-    """Return the fields that the options mean.
-
-    Raises:
-        ValueError: One is missing, or given by its old and its new name.
-    """
-    if options.source is not None and options.field is not None:
-        raise ValueError("field is the old name of source; set only source")
-    if options.target is not None and options.destination is not None:
-        raise ValueError("destination is the old name of target; set only target")
-    source = options.source or options.field
-    if source is None:
-        raise ValueError("the option source is needed: the field with the value to look up")
-    target = options.target or options.destination or (source if uses_ecs(options) else FieldRef("translation"))
-    override = source == target if options.override is None else options.override
-    return _Fields(source, target, override)
+    source = options.source
+    target = options.target or ecs_select(options, disabled=FieldRef("translation"), ecs=source)
+    return _Fields(source, target, source == target if options.override is None else options.override)
 
 
 def _touches(options: Options) -> Touch:
-    if options.source is None and options.field is None:
-        return Touch()  # ``build`` reports it
     fields = _fields(options)
     fallback = frozenset() if options.fallback is None else options.fallback.reads
     if options.iterate_on is not None and options.iterate_on != fields.source:
@@ -100,13 +97,7 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=fallback | {fields.source.text, fields.target.text}, sets=frozenset({fields.target.text}))
 
 
-def _warnings(options: Options) -> Iterator[OptionWarning]:
-    for old, new in (("field", "source"), ("destination", "target")):
-        if getattr(options, old) is not None:
-            yield OptionWarning(old, f"{old} is the old name of {new}", f"write {new} => ...")
-
-
-@filter_plugin("translate", Options, touches=_touches, option_warnings=_warnings, columns=True)
+@filter_plugin("translate", Options, touches=_touches, columns=True, legacy=_LEGACY)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Set a field to what a dictionary has for the value of another field.
 

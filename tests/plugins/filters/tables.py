@@ -50,8 +50,9 @@ def options_of(name: str, settings: dict[str, Any]) -> Any:
     """Return the options read from ``settings``. Raises the first ConfigError."""
     errors: list[ConfigError] = []
     written = tuple(PluginSetting(key, node(value), SPAN) for key, value in settings.items())
-    options = read_options(spec_of(name).options, written, f"filter {name!r}", SPAN, errors)
-    if errors:
+    spec = spec_of(name)
+    options = read_options(spec.options, written, f"filter {name!r}", SPAN, errors, legacy=spec.legacy)
+    if options is None:
         raise errors[0]
     return options
 

@@ -15,7 +15,7 @@ from ingestd.plugins.filters import translate as module
 from ingestd.plugins.filters._dictionaries import DictionaryError, read_dictionary
 from ingestd.plugins.registry import BuildContext
 from tests.plugins.filters.random_events import EVENTS, pipeline_of, survivors
-from tests.plugins.filters.tables import Case, build, build_in, check, options_of, spec_of
+from tests.plugins.filters.tables import Case, build, build_in, check
 
 CODES = {"200": "OK", "300": "Redirect", "400": ["Client", "Error"], "500": {"a": 1}}
 LOOKUP = {"source": "status", "dictionary": CODES}
@@ -63,6 +63,7 @@ CASES = [
         {"status": "200", "a": {"c": 1}},
         {"status": "200", "a": {"c": 1, "b": "OK"}},
     ),
+    missed("read_as_a_whole", {"a": 1}, yaml_load_strategy="streaming"),
     Case("old_names", {"field": "s", "destination": "d", "dictionary": CODES}, {"s": 200}, {"s": 200, "d": "OK"}),
     missed("target_exists", {"status": "200", "translation": "x"}),
     missed("target_is_null", {"status": "200", "translation": None}),
@@ -297,9 +298,6 @@ def test_never_refreshed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "the option source is needed"),
-        ({"source": "a", "field": "a"}, "field is the old name of source"),
-        ({"source": "a", "target": "a", "destination": "a"}, "destination is the old name of target"),
         ({"source": "a", "dictionary": {"a": 1}, "dictionary_path": "d.yml"}, "not both"),
         ({"source": "a", "dictionary": {"(": 1}, "regex": True}, r"the key '\(' is not a regular expression"),
         ({"source": "a", "yaml_dictionary_code_point_limit": 0}, "must be positive"),
@@ -323,14 +321,6 @@ def test_limit_of_yaml(tmp_path: Path) -> None:
     (tmp_path / "d.yml").write_text("a: 서울시")
     with pytest.raises(DictionaryError, match="has more than 5 characters"):
         build("translate", **settings)
-
-
-def test_old_names_are_mentioned() -> None:
-    options = options_of("translate", {"field": "a", "destination": "b"})
-    assert [warning.hint for warning in spec_of("translate").option_warnings(options)] == [
-        "write source => ...",
-        "write target => ...",
-    ]
 
 
 PIPELINE = pipeline_of(
