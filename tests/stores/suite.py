@@ -162,6 +162,7 @@ FILTERS = [
     found("number_and_text", "size:5", "x01 x03 x04"),
     found("number_and_text_there", "_exists_:size", "x01 x02 x03 x04 x05 x06"),
     found("number_and_text_wildcard", "size:l*", "x05"),
+    found("number_and_text_wildcard_inside", "size:l*e", "x05"),
     found("number_and_object", "size.width:5", "x06"),
     found("number_and_text_in_an_object", "span.ms:1", "x01 x04 x05"),
     found("not_number_and_text", "-size:5 size:*", "x02 x05 x06"),

@@ -231,6 +231,8 @@ def _digits(mapping: FieldMapping, pattern: Sequence[str | Gap]) -> Iterator[Cla
     """Yield the ranges of integers that start with some digits: ``4*`` is 4, 40 to 49, 400 to 499 and so on."""
     head = pattern[0] if isinstance(pattern[0], str) else ""
     gaps = pattern[1:] if head else pattern
+    if not set("".join(part for part in pattern if isinstance(part, str))) <= set("-0123456789"):
+        return
     if not all(isinstance(gap, Gap) for gap in gaps):
         raise StoreError(f"{mapping.name} is a number: a wildcard stands at its end here, as in 4* or 4??")
     if not _DIGITS.fullmatch(head):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
 from ingestd.stores.local.files.duckdb_sql import array_elements, literal
+from ingestd.stores.local.query.columns import NUMBERS
 from ingestd.stores.local.query.conditions import NUMBER
 from ingestd.stores.local.query.sql import FileGroup, elements, interval_start, is_value, value_order
 from ingestd.stores.local.query.values import Values, texts, value_rows
@@ -132,8 +133,8 @@ def _in_buckets(
     """Return the query for the rows in buckets: ``key..., bucket`` and what ``select`` makes of the ``fields``."""
     levels = len(buckets.terms)
 
-    def values(number: int, is_number: bool) -> Mapping[str, str]:
-        return (texts if number < levels else of_fields)(number, is_number)
+    def values(number: int, type_name: str) -> Mapping[str, str]:
+        return (texts if number < levels else of_fields)(number, type_name)
 
     all_fields = [*(terms.field for terms in buckets.terms), *fields]
     rows = _rows(groups, query, all_fields, buckets.interval, values)
@@ -167,10 +168,10 @@ def _single(number: int, *, paths: bool) -> str:
     return f"unnest({elements(json, paths=paths)})"
 
 
-def _numbers(number: int, is_number: bool) -> dict[str, str]:
+def _numbers(number: int, type_name: str) -> dict[str, str]:
     """Return the numbers of a field: ``d``, a DOUBLE, or of an array ``l``, a list; NULL if it has none."""
-    if is_number:
-        return {f"d{number}": f"n{number}::DOUBLE", f"l{number}": "NULL::DOUBLE[]"}
+    if type_name in NUMBERS:
+        return {f"d{number}": f"c{number}::DOUBLE", f"l{number}": "NULL::DOUBLE[]"}
     text, other = f"t{number}", f"o{number}"
     elements = f"list_transform({array_elements(text)}, lambda e: {_number(_ELEMENT, _NO_TEXT)})"
     numbers = f"list_filter({elements}, lambda n: n IS NOT NULL)"

@@ -30,15 +30,26 @@ class FieldColumn(NamedTuple):
     Attributes:
         text: A string as it is, any other value as JSON; NULL if it is missing.
         other: Whether it is no string.
-        number: The same as a number, if all its values are numbers; else empty.
+        value: The same as a value of ``type``, if all its values are of this SQL type; else empty.
+        type: VARCHAR, BIGINT, DOUBLE, BOOLEAN, or empty.
     """
 
     text: str
     other: str
-    number: str = ""
+    value: str = ""
+    type: str = ""
+
+    @property
+    def number(self) -> str:
+        """The value, if it is a number; else empty."""
+        return self.value if self.type in NUMBERS else ""
 
 
-_MISSING = FieldColumn("NULL::VARCHAR", NEVER)
+NUMBERS = ("BIGINT", "DOUBLE")
+"""The types of columns of numbers."""
+
+MISSING = FieldColumn("NULL::VARCHAR", NEVER)
+"""The expressions for a field that no row has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +95,8 @@ class SourceColumns:
             return None
         in_rest = [path for path in paths if self.rest is None or path[0] in self.rest]
         if not in_rest:
-            return found[0] if found else _MISSING
-        column, value = _MISSING, extract_one(in_rest, "rest")
+            return found[0] if found else MISSING
+        column, value = MISSING, extract_one(in_rest, "rest")
         if found:
             column = found[0]
             json_type = f"WHEN {column.other} THEN {column.text}::JSON ELSE to_json({column.text}) END"
@@ -122,10 +133,10 @@ def _of_kind(value: str, kind: Type) -> FieldColumn:
     if not isinstance(kind, str):
         return FieldColumn(column_sql.object_text(kind, value), ALWAYS)
     if kind == "VARCHAR":
-        return FieldColumn(value, NEVER)
+        return FieldColumn(value, NEVER, value, kind)
     if kind == "JSON":
         return FieldColumn(value, ALWAYS)
-    return FieldColumn(f"to_json({value})::VARCHAR", ALWAYS, "" if kind == "BOOLEAN" else value)
+    return FieldColumn(f"to_json({value})::VARCHAR", ALWAYS, value, kind)
 
 
 def _inside(value: str, path: tuple[str, ...]) -> FieldColumn:

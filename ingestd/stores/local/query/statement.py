@@ -10,9 +10,12 @@ objects of the others, DuckDB needs pytz.
 
 *Columns.* `EVENT_COLUMNS`, and one for each field that the statement names, or with ``*`` for each field of the newest
 events. The type of a column is the one that holds all values of the field in these files: BIGINT, DOUBLE or BOOLEAN if
-all of them are such, else VARCHAR: texts as they are, anything else as JSON. So a query finds out the types first, and
-the same statement has the same columns however the events are stored. A field in an object is ``a.b``, a STRUCT, unless
-``a`` is named as well.
+all of them are such, else VARCHAR: texts as they are, anything else as JSON. So a query finds out the types first, of
+what the manifests do not say, and the same statement has the same columns however the events are stored. A field in an
+object is ``a.b``, a STRUCT, unless ``a`` is named as well.
+
+*What is read.* ``@timestamp``, and a field that all its files have in a column of the same type, are columns of the
+files to DuckDB as well: it reads no rows that cannot meet a condition on them.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from ingestd.event.fields import FieldError
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
 from ingestd.stores.local.files.duckdb_sql import quoted_name
-from ingestd.stores.local.query.columns import INDEX_NAME
+from ingestd.stores.local.query.columns import INDEX_NAME, MISSING, SourceColumns
 from ingestd.stores.local.query.engine import QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.sql import ID_COLUMN, TIME_COLUMN, FileGroup
 from ingestd.stores.local.query.values import value_rows
@@ -49,6 +52,7 @@ _UNKNOWN_COLUMN = re.compile(r'Referenced (?:column|table) "(.*)" not found')
 _TIME = "TIMESTAMP"
 _ZONED = f"{_TIME} WITH TIME ZONE"
 _INTEGER, _NUMBER, _TRUTH, _OTHER = 1, 2, 4, 8
+_KINDS = {"BIGINT": _INTEGER, "DOUBLE": _NUMBER, "BOOLEAN": _TRUTH, "VARCHAR": _OTHER}
 _TYPES = {_INTEGER: "BIGINT", _NUMBER: "DOUBLE", _INTEGER | _NUMBER: "DOUBLE", _TRUTH: "BOOLEAN"}
 
 
@@ -185,21 +189,44 @@ def _key(path: Path) -> Path:
 
 
 def _create_view(session: QuerySession, paths: Sequence[Path], query: Query, groups: Sequence[FileGroup]) -> None:
-    fields, kinds = [".".join(path) for path in paths], [0] * len(paths)
-    if fields:
-        found = ", ".join(f"bit_or({_kind(f't{at}', f'o{at}')})" for at in range(len(fields)))
-        ((*kinds,),) = session.run(f"SELECT {found} FROM ({value_rows(groups, query, fields, lambda _: {})})")
+    kinds = _kinds(session, [".".join(path) for path in paths], query, groups)
     existing: dict[Path, tuple[Path, str]] = {}
     for path, kind in zip(paths, kinds, strict=True):
         if kind:
             existing.setdefault(_key(path), (path, _TYPES.get(kind, "VARCHAR")))
     typed = list(existing.values())
-    rows = value_rows(groups, query, [".".join(path) for path, _ in typed], _event_columns)
+
+    def values(at: int, type_name: str) -> Mapping[str, str]:
+        """Return a column as it is if possible: then what a statement compares it with is what DuckDB reads of it."""
+        wanted = typed[at][1]
+        return {f"v{at}": f"c{at}" if type_name == wanted else f"TRY_CAST(t{at} AS {wanted})"}
+
+    rows = value_rows(groups, query, [".".join(path) for path, _ in typed], _event_columns, values)
     columns = _Columns()
-    for at, (path, type_name) in sorted(enumerate(typed), key=lambda item: len(item[1][0])):
-        columns.add(path, f"TRY_CAST(t{at} AS {type_name})")
+    for at, (path, _) in sorted(enumerate(typed), key=lambda item: len(item[1][0])):
+        columns.add(path, f"v{at}")
     selected = ", ".join([*map(quoted_name, EVENT_COLUMNS), *columns.select()])
     list(session.run(f"CREATE VIEW {VIEW} AS SELECT {selected} FROM ({rows})"))
+
+
+def _kinds(session: QuerySession, fields: Sequence[str], query: Query, groups: Sequence[FileGroup]) -> list[int]:
+    """Return the kinds of values that each field has. What is only in columns need not be read: they have types."""
+    kinds, selects = [0] * len(fields), []
+    for group in groups:
+        columns = [(group.columns or SourceColumns()).find(field) for field in fields]
+        known = [_KINDS.get(column.type, 0) if column is not None else 0 for column in columns]
+        kinds = [kind | of_group for kind, of_group in zip(kinds, known, strict=True)]
+        unknown = [at for at, kind in enumerate(known) if not kind and columns[at] != MISSING]
+        if unknown:
+            found = {at: f"bit_or({_kind(f't{number}', f'o{number}')})" for number, at in enumerate(unknown)}
+            selected = ", ".join(f"{found.get(at, '0')} AS k{at}" for at in range(len(fields)))
+            rows = value_rows([group], query, [fields[at] for at in unknown], lambda _: {})
+            selects.append(f"SELECT {selected} FROM ({rows})")
+    if selects:
+        found_kinds = ", ".join(f"coalesce(bit_or(k{at}), 0)" for at in range(len(fields)))
+        ((*others,),) = session.run(f"SELECT {found_kinds} FROM ({' UNION ALL '.join(selects)})")
+        kinds = [kind | other for kind, other in zip(kinds, others, strict=True)]
+    return kinds
 
 
 def _event_columns(group: FileGroup) -> dict[str, str]:

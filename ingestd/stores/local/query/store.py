@@ -258,28 +258,36 @@ class LocalStore:
     def _find_faults(
         self, groups: Sequence[sql.FileGroup], read: Callable[[list[sql.FileGroup]], Iterable[Any]]
     ) -> bool:
-        """Read the files one by one; return whether some of them are there but cannot be read."""
-        found = False
-        for group in groups:
-            for file in group.files:
-                try:
-                    collections.deque(read([dataclasses.replace(group, files=(file,))]), maxlen=0)
-                except (VanishedError, QueryFailedError) as error:
-                    if Path(file).exists() and (file in str(error) or self._is_damaged(group, file)):
-                        self._lister.known_faults.add(Path(file), f"is damaged: {str(error).partition(': ')[2]}")
-                        found = True
-        return found
+        """Read the files one by one; return whether some of them are there but cannot be read.
 
-    def _is_damaged(self, group: sql.FileGroup, file: str) -> bool:
-        """Return whether a sealed file cannot be read as a whole, if the error of a query leaves that open."""
+        What the query reads of a single file may be less than what it reads of all, so they are read as a whole then.
+        """
+        files = [(dataclasses.replace(group, files=(file,)), file) for group in groups for file in group.files]
+        found = [(file, reason) for group, file in files if (reason := self._fault(group, file, read))]
+        found = found or [(file, reason) for group, file in files if (reason := self._damage(group, file))]
+        for file, reason in found:
+            self._lister.known_faults.add(Path(file), f"is damaged: {reason.partition(': ')[2]}")
+        return bool(found)
+
+    def _fault(self, group: sql.FileGroup, file: str, read: Callable[[list[sql.FileGroup]], Iterable[Any]]) -> str:
+        """Return why a query cannot read a file that is there, empty if it can."""
+        try:
+            collections.deque(read([group]), maxlen=0)
+        except (VanishedError, QueryFailedError) as error:
+            if Path(file).exists() and (file in str(error) or self._damage(group, file)):
+                return str(error)
+        return ""
+
+    def _damage(self, group: sql.FileGroup, file: str) -> str:
+        """Return why a sealed file that is there cannot be read as a whole, empty if it can."""
         if group.columns is None:
-            return False
+            return ""
         try:
             with self._engine.session() as session:
                 list(session.run(sql.read_all(file)))
-        except (VanishedError, QueryFailedError):
-            return True
-        return False
+        except (VanishedError, QueryFailedError) as error:
+            return str(error) if Path(file).exists() else ""
+        return ""
 
 
 def _read_all(

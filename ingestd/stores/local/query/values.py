@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - building SQL is what this module is for
 """The values of several fields of each event as SQL, whether they are in columns or in the document.
 
-``t`` and ``o``, numbered, are the value of a field as text and whether it is not a string, as in ``conditions``; ``n``
-is the column itself, where all its values are numbers.
+``t`` and ``o``, numbered, are the value of a field as text and whether it is not a string, as in ``conditions``; ``c``
+is the column itself, where all values of the field are in a column of one type.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from ingestd.stores.query import Query
 More = Callable[[FileGroup], Mapping[str, str]]
 """Returns further columns of the rows of a group of files: their names and expressions."""
 
-Values = Callable[[int, bool], Mapping[str, str]]
-"""Returns the columns that are made of a field, by name: given are its number and whether it has ``n``."""
+Values = Callable[[int, str], Mapping[str, str]]
+"""Returns the columns that are made of a field, by name: given are its number and the type of ``c``, empty if it has
+none."""
 
 
-def texts(number: int, _: bool) -> dict[str, str]:
+def texts(number: int, _: str) -> dict[str, str]:
     """Return ``t`` and ``o`` as they are: one of `Values`."""
     return {f"t{number}": f"t{number}", f"o{number}": f"o{number}"}
 
@@ -40,11 +41,10 @@ def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], more: Mappin
     paths: list[tuple[str, ...]] = []
     for number, field in enumerate(fields):
         column = (group.columns or SourceColumns()).find(field)
-        has_number = column is not None and bool(column.number)
-        made += _select(values(number, has_number))
+        made += _select(values(number, column.type if column is not None else ""))
         if column is not None:
             of_column = {f"t{number}": column.text, f"o{number}": column.other}
-            of_column |= {f"n{number}": column.number} if has_number else {}
+            of_column |= {f"c{number}": column.value} if column.type else {}
             columns += _select(of_column)
             texts += of_column
             continue

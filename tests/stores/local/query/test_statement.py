@@ -18,6 +18,7 @@ import pytest
 
 from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.local.files import parquet
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query.engine import Engine
 from ingestd.stores.local.query.statement import StatementError
@@ -311,3 +312,42 @@ def test_a_damaged_file_is_left_out_and_named(tmp_path: Path) -> None:
         assert rows(store, "SELECT count(level) FROM events", limit=10) == [(2,)]
         (missing,) = store.take_missing()
     assert missing.startswith(f"{INDICES[0]}/{sealed.name} is damaged")
+
+
+@pytest.mark.parametrize("condition", ["n < 100", "\"@timestamp\" < '2026-11-22 00:00:00.100'"])
+def test_rows_that_cannot_meet_a_condition_are_not_read(
+    condition: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen by damage: in a file as a whole, and in the first rows of another, which are the newest."""
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 2048)
+    with closing(LocalWriter(tmp_path, "w0")) as writer:
+        for index, numbers in ((INDICES[0], range(9000, 12_000)), (INDICES[1], range(3000))):
+            documents = [
+                json.dumps(
+                    {"@timestamp": f"2026-11-22T00:00:{n // 1000:02}.{n % 1000:03}Z", "n": n, "level": f"{n % 9}"}
+                )
+                for n in numbers
+            ]
+            writer.append(index, [document.encode() for document in documents], [str(n) for n in numbers])
+    seal_once(tmp_path, Policy(idle_s=0))
+    for index, groups in ((INDICES[0], (0, 1)), (INDICES[1], (0,))):
+        (sealed,) = (tmp_path / index).glob("*.parquet")
+        damage_columns(sealed, groups)
+    with closing(LocalStore(tmp_path, threads=1)) as store:
+        found = rows(store, f"SELECT count(*), sum(n), max(level), min(n) FROM events WHERE {condition}")
+        assert found == [(100, 4950, "8", 0)]
+        assert store.take_missing() == []
+
+
+def damage_columns(sealed: Path, groups: tuple[int, ...]) -> None:
+    """Make the fields of some row groups of a sealed file unreadable, but not their times."""
+    data = bytearray(sealed.read_bytes())
+    with duckdb.connect() as connection:
+        chunks = connection.execute(
+            "SELECT row_group_id, coalesce(dictionary_page_offset, data_page_offset), total_compressed_size "
+            f"FROM parquet_metadata('{sealed}') WHERE path_in_schema IN ('n', 'level')"
+        ).fetchall()
+    for group, start, size in chunks:
+        if group in groups:
+            data[start : start + size] = bytes(size)
+    sealed.write_bytes(data)
