@@ -123,9 +123,15 @@ class FieldRef:
         try:
             return cls(name)
         except FieldError:
-            ref = cls.__new__(cls)
-            ref.path, ref.top, ref.text = (name,), name, name
-            return ref
+            return cls.of_path((name,))
+
+    @classmethod
+    def of_path(cls, path: tuple[str, ...]) -> FieldRef:
+        """Return the reference with these parts, which come from data; there is at least one."""
+        ref = cls.__new__(cls)
+        ref.path, ref.top = path, path[0]
+        ref.text = ref.top if len(path) == 1 else "".join(f"[{part}]" for part in path)
+        return ref
 
     def __repr__(self) -> str:
         return f"FieldRef({self.text!r})"

@@ -1,4 +1,4 @@
-"""Dictionaries of the filter ``translate``: files in YAML, JSON and CSV, read again when they change."""
+"""Dictionaries of the filter ``translate``: files in YAML, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.event.jsontext import NotJsonError, loads
-from ingestd.logs import get_logger
-
-log = get_logger(__name__)
 
 Dictionary = dict[str, Any]
 
@@ -112,45 +109,3 @@ _READERS: dict[str, Callable[[str], Any]] = {
     ".json": _read_json,
     ".csv": _read_csv,
 }
-
-
-class WatchedDictionary:
-    """A dictionary by its path. ``entries`` are the current ones; a file that is gone or invalid does not change them.
-
-    Args:
-        path: The file, which must be readable now.
-        merge: Keep entries that the changed file lacks.
-        max_chars: See ``read_dictionary``.
-
-    Raises:
-        DictionaryError: See ``read_dictionary``.
-    """
-
-    def __init__(self, path: Path, *, merge: bool, max_chars: int | None = None) -> None:
-        self._path, self._merge, self._max_chars = path, merge, max_chars
-        self._seen = self._stat()
-        self.entries = read_dictionary(path, max_chars)
-
-    def refresh(self, accept: Callable[[Dictionary], object]) -> bool:
-        """Read the file if it changed; return whether ``entries`` are new. ``accept`` refuses them by a ValueError."""
-        seen = self._stat()
-        if seen == self._seen:
-            return False
-        self._seen = seen
-        try:
-            read = read_dictionary(self._path, self._max_chars)
-            entries = {**self.entries, **read} if self._merge else read
-            accept(entries)
-        except ValueError as error:
-            log.warning("the dictionary cannot be read again, the old one stays in use", error=error)
-            return False
-        self.entries = entries
-        log.info("dictionary read again", path=self._path, entries=len(entries))
-        return True
-
-    def _stat(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size

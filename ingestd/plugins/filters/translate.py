@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template, render_rows
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.ecs import ecs_option, ecs_select
-from ingestd.plugins.filters._dictionaries import WatchedDictionary, is_yaml
+from ingestd.plugins.filters._dictionaries import Dictionary, is_yaml, read_dictionary
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.filters._sources import held_values
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.filters._translations import Find, finder
+from ingestd.plugins.filters._watched_files import WatchedFile
 from ingestd.plugins.registry import (
     BuildContext,
     ColumnsFn,
@@ -124,27 +124,21 @@ def _lookup(options: Options, context: BuildContext) -> CurrentFind:
     path = context.folder / Path(options.dictionary_path)
     if limit is not None and not is_yaml(path):
         raise ValueError("yaml_dictionary_code_point_limit is for YAML files only; remove it")
-    watched = WatchedDictionary(path, merge=options.refresh_behaviour == "merge", max_chars=limit)
-    return _refreshing(watched, options)
+    merge = options.refresh_behaviour == "merge"
+
+    def read(path: Path, old: _Loaded | None) -> _Loaded:
+        entries = read_dictionary(path, limit)
+        if merge and old is not None:
+            entries = {**old.entries, **entries}
+        return _Loaded(entries, finder(entries, exact=options.exact, regex=options.regex))
+
+    watched = WatchedFile(path, read, options.refresh_interval)
+    return lambda: watched.current().find
 
 
-def _refreshing(watched: WatchedDictionary, options: Options) -> CurrentFind:
-    find = finder(watched.entries, exact=options.exact, regex=options.regex)
-    interval = options.refresh_interval if options.refresh_interval > 0 else float("inf")
-    next_check = monotonic() + interval
-
-    def accept(entries: dict[str, Any]) -> None:
-        nonlocal find
-        find = finder(entries, exact=options.exact, regex=options.regex)
-
-    def current() -> Find:
-        nonlocal next_check
-        if (now := monotonic()) >= next_check:
-            watched.refresh(accept)
-            next_check = now + interval
-        return find
-
-    return current
+class _Loaded(NamedTuple):
+    entries: Dictionary
+    find: Find
 
 
 def _text(value: Any) -> str:

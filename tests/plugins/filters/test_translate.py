@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from ingestd.config.errors import ConfigError
-from ingestd.plugins.filters import translate as module
+from ingestd.plugins.filters import _watched_files as module
 from ingestd.plugins.filters._dictionaries import DictionaryError, read_dictionary
 from ingestd.plugins.registry import BuildContext
 from tests.plugins.filters.random_events import EVENTS, pipeline_of, survivors
@@ -264,10 +264,10 @@ def test_refresh(
     now = 140.0
     assert translation("b") == "3"
     assert [record.getMessage().split(" path")[0].split(" error")[0] for record in caplog.records] == [
-        "dictionary read again",
-        "the dictionary cannot be read again, the old one stays in use",
-        "the dictionary cannot be read again, the old one stays in use",
-        "dictionary read again",
+        "file read again",
+        "a file cannot be read again, what it held before stays in use",
+        "a file cannot be read again, what it held before stays in use",
+        "file read again",
     ]
 
 
