@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from hypothesis import strategies as st
 
@@ -57,11 +58,20 @@ def quoted(text: str, *, escaped: bool) -> str:
     return json.dumps(text, ensure_ascii=escaped)
 
 
+def spelt(text: str) -> str:
+    """Return a JSON string that has only escapes, as no usual writer makes it."""
+    units = text.encode("utf-16-be")
+    return '"' + "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)) + '"'
+
+
 def strings() -> st.SearchStrategy[str]:
     """JSON texts of strings; a few have a lone surrogate."""
     text = st.one_of(st.sampled_from(STRINGS), st.text(max_size=20))
     written = st.builds(lambda text, escaped: quoted(text, escaped=escaped), text, st.booleans())
     return st.one_of(written, written, st.sampled_from([r'"\ud83d"', r'"\ud83d\ude00"', r'"\/\u0041"']))
+
+
+_WRITERS = [partial(quoted, escaped=True), partial(quoted, escaped=False)]
 
 
 def values() -> st.SearchStrategy[str]:
@@ -82,8 +92,8 @@ def objects(inner: st.SearchStrategy[str], names: st.SearchStrategy[str] | None 
     """JSON texts of objects; keys may stand twice."""
     keys = st.sampled_from(NAMES) if names is None else names
     member = st.builds(
-        lambda name, colon, value, escaped: quoted(name, escaped=escaped) + colon + value,
-        keys, st.sampled_from([":", ":", ": ", " :"]), inner, st.booleans(),
+        lambda name, colon, value, write: write(name) + colon + value,
+        keys, st.sampled_from([":", ":", ": ", " :"]), inner, st.sampled_from([*_WRITERS, *_WRITERS, spelt]),
     )  # fmt: skip
     return _joined(member, "{", "}")
 

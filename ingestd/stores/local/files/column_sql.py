@@ -1,13 +1,14 @@
 """SQL of the columns of a sealed file: from a document to columns, and back.
 
-``x`` is what ``from_json`` makes of a document: a struct with all columns, `TIME` as text.
+``x`` is what ``from_json`` makes of a document: a struct with all columns, `TIME` as text. ``y`` has the JSON texts of
+the same values; it is NULL where the text of the document alone shows their types, as it nearly always does.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.local.files.document_columns import TIME, TIME_FORMS, WHOLE, Columns, Type
@@ -18,6 +19,9 @@ TIME_TEXT = "@timestamp.text"
 
 _RESERVED = {"id", "rest", "doc", "filename", "file_row_number", TIME_TEXT}
 _TRAILING_COMMA = r",\s*[\]}]"  # which DuckDB accepts
+_ESCAPED_KEY = r'\\u[^"]*"\s*:'  # or a text that looks so
+_OTHER_TYPES = {"VARCHAR": r'[^"\s]', "BIGINT": r"(?:[^-0-9\s]|-?[0-9]+[.eE])", "BOOLEAN": r"[^tf\s]"}
+"""How values start that are of another type than a column, although ``from_json`` takes them for its."""
 _PLAIN_ITEM = r'"([^"\\]|\\.)*"|-?[1-9][0-9]{0,17}|true|false|null'
 _PLAIN_ARRAY = rf"\[(({_PLAIN_ITEM})(,({_PLAIN_ITEM}))*)?\]"
 
@@ -36,18 +40,43 @@ class _Leaf:
     type: str
 
     @property
-    def pointer(self) -> str:
-        return "".join(f"/{name}" for name in self.path)
+    def name(self) -> str:
+        return self.path[-1]
 
-    @property
-    def text(self) -> str:
-        """The expression for its JSON text."""
-        return self.value if self.type == "JSON" else f"to_json({self.value})"
+    def has_its_type(self) -> str:
+        """Return the test that its value in the document, if there is one, has the type of the column."""
+        text = f"y{self.value.removeprefix('x')}::VARCHAR"
+        if self.type == "VARCHAR":
+            return f"coalesce(starts_with({text}, '\"'), true)"
+        return f"{text} IS NOT DISTINCT FROM {self.value}::VARCHAR"
 
 
 def structure(columns: Columns) -> str:
-    """Return the structure that ``from_json`` takes, as a literal."""
+    """Return the structure that ``from_json`` takes to make ``x``, as a literal."""
     return literal(json.dumps({**columns, TIME: "VARCHAR"}, ensure_ascii=False))
+
+
+def texts(columns: Columns) -> str:
+    """Return the expression for ``y``.
+
+    It is needed for documents whose keys may be written with escapes, and if different objects have keys of the same
+    name, but with different types.
+    """
+    kinds = {(leaf.name, leaf.type) for leaf in _leaves(columns)}
+    needed = f"CASE WHEN contains(doc, '\\u') THEN regexp_matches(doc, {literal(_ESCAPED_KEY)}) ELSE false END"
+    if len({name for name, _ in kinds}) < len(kinds):
+        needed = "true"
+    wanted = literal(json.dumps(_text_structure(columns), ensure_ascii=False))
+    return f"CASE WHEN {needed} THEN TRY(from_json(doc, {wanted})) END"
+
+
+def _text_structure(columns: Columns) -> dict[str, Type]:
+    found = {
+        name: "JSON" if isinstance(kind, str) else _text_structure(kind)
+        for name, kind in {**columns, TIME: "VARCHAR"}.items()
+        if not isinstance(kind, str) or kind in _OTHER_TYPES
+    }
+    return {name: kind for name, kind in found.items() if kind}
 
 
 def definitions(columns: Columns) -> str:
@@ -107,27 +136,40 @@ def _as_part(kind: Type | None, of: Type, value: str) -> str:
 def holds_all(columns: Columns) -> str:
     """Return the test that the columns ``x`` hold all of ``doc``, exactly.
 
-    Each value of the columns is compared with what is at its place in the document, and the keys are counted. Where
-    DuckDB reads different texts in the same way, as the numbers 1.5 and 1.50, the texts are compared.
-    A document may fail although columns can hold it (``document_columns.fit`` knows).
+    The keys are counted, so the document has no others, none twice and no null. Each value has the type of its column,
+    so it was not converted. Where DuckDB reads different texts in the same way, as the numbers 1.5 and 1.50,
+    the texts are compared. A document may fail although columns can hold it (``document_columns.fit`` knows).
     """
     leaves = list(_leaves(columns))
-    pointers = ", ".join(literal(leaf.pointer) for leaf in leaves)
     objects = list(_objects(columns))
     counts = ", ".join(count for _, count in objects)
     keys = f"json_keys(doc, [{', '.join(literal(pointer) for pointer, _ in objects)}])"
     tests = [
         "starts_with(doc, '{')",
-        f"NOT regexp_matches(doc, '{_TRAILING_COMMA}')",
-        f"json_extract(doc, [{pointers}]) = [{', '.join(leaf.text for leaf in leaves)}]",
         f"list_transform({keys}, lambda k: len(k)) = [{counts}]",
+        _have_their_types(leaves),
     ]
     names = Counter(_names(columns))
-    tests += (test for leaf in leaves if (test := _written_plainly(leaf, unique=names[leaf.path[-1]] == 1)))
+    tests += (test for leaf in leaves if (test := _written_plainly(leaf, unique=names[leaf.name] == 1)))
     if columns[TIME] != "VARCHAR":
         time = f"x.{quoted_name(TIME)}"
         tests.append(f"({time} IS NULL OR {_time_text(f'TRY_CAST({time} AS TIMESTAMP)', columns)} = {time})")
     return f"coalesce(TRY({' AND '.join(tests)}), false)"
+
+
+def _have_their_types(leaves: Sequence[_Leaf]) -> str:
+    """Return the test that the document has no value of another type than the column's, and no trailing comma.
+
+    A quote that ends a key is nowhere else before a colon, so the text of the document shows it, unless it has a key
+    with escapes. To search the text once costs half of reading all values again.
+    """
+    patterns = [_TRAILING_COMMA]
+    for kind, start in _OTHER_TYPES.items():
+        if names := "|".join(rf"\Q{name}\E" for name in sorted({leaf.name for leaf in leaves if leaf.type == kind})):
+            patterns.append(rf'"(?:{names})"\s*:\s*{start}')
+    tests = [leaf.has_its_type() for leaf in leaves if leaf.type in _OTHER_TYPES]
+    by_value = f"NOT regexp_matches(doc, {literal(_TRAILING_COMMA)}) AND {' AND '.join(tests)}"
+    return f"CASE WHEN y IS NULL THEN NOT regexp_matches(doc, {literal('|'.join(patterns))}) ELSE {by_value} END"
 
 
 def _leaves(columns: Columns, path: tuple[str, ...] = (), value: str = "x") -> Iterator[_Leaf]:
@@ -168,14 +210,18 @@ def _written_plainly(leaf: _Leaf, *, unique: bool) -> str:
     """
     if leaf.type == "JSON":
         return f"CASE WHEN {leaf.value} <> '[]' THEN regexp_full_match({leaf.value}, '{_PLAIN_ARRAY}') ELSE true END"
-    written = f"ltrim(split_part(doc, {literal(json.dumps(leaf.path[-1], ensure_ascii=False) + ':')}, 2))"
+    written = f"ltrim(split_part(doc, {literal(json.dumps(leaf.name, ensure_ascii=False) + ':')}, 2))"
     if leaf.type == "BIGINT":
         zero = f"starts_with({written}, '0')" if unique else "false"
         return f"CASE WHEN {leaf.value} = 0 THEN {zero} ELSE true END"
     if leaf.type == "DOUBLE":
         text = f"to_json({leaf.value})::VARCHAR"
         after = f"substr({written}, len({text}) + 1, 1) IN (',', '}}', ' ')"
-        same = f"NOT contains({text}, 'e') AND starts_with({written}, {text}) AND {after}" if unique else "false"
+        same = (
+            f"isfinite({leaf.value}) AND NOT contains({text}, 'e') AND starts_with({written}, {text}) AND {after}"
+            if unique
+            else "false"
+        )
         return f"CASE WHEN {leaf.value} IS NOT NULL THEN {same} ELSE true END"
     return ""
 

@@ -76,7 +76,8 @@ class ColumnTable:
             return
         time = f"CASE WHEN held THEN TRY_CAST(x.{_TIME} AS TIMESTAMP) END"
         values = column_sql.values(self._columns, time, "NULL")
-        divided = f"SELECT doc, id, TRY(from_json(doc, {self._structure})) AS x FROM {source}"
+        parsed = f"TRY(from_json(doc, {self._structure})) AS x, {column_sql.texts(self._columns)} AS y"
+        divided = f"SELECT doc, id, {parsed} FROM {source}"
         proved = f"SELECT doc, id, x, {column_sql.holds_all(self._columns)} AS held FROM ({divided})"
         self._run(f"INSERT INTO divided SELECT {values}, strlen(doc), CASE WHEN NOT held THEN doc END FROM ({proved})")
         self._add_others()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from ingestd.stores.local.files.document_columns import MAX_COLUMNS, choose_colu
 from ingestd.stores.local.files.duckdb_core import connect
 from tests.random_cases import random_cases
 from tests.stores.exact import exact
-from tests.stores.local.documents import TIMES, objects, typical, values
+from tests.stores.local.documents import TIMES, objects, spelt, typical, values
 
 
 class Table:
@@ -113,6 +113,57 @@ def test_only_what_a_column_cannot_hold_is_in_rest() -> None:
     table = check([usual] * 5 + others)
     assert table.rest()[5:] == ['{"level":null}', '{"n":"1"}', '{"d":1.50}', '{"g":{"a":"x"}}']
     assert table.table.rest_fields == {"level", "n", "d", "g"}
+
+
+OTHER_TYPES = {
+    "level": ["5", "-1", "1.5", "true", "[]", '["a"]', '{"a":1}', "NaN", "null"],
+    "n": ['"5"', '"1e3"', "1.5", "1.0", "1e2", "true", "[1]", "{}", "NaN", "9223372036854775808", "null"],
+    "flag": ['"true"', '"t"', "1", "0.0", "[true]", "{}", "NaN", "null"],
+    "d": ['"1.5"', "1", "true", "[1.5]", "NaN", "Infinity", "1.50", "null"],
+    "g": ['"x"', "5", "[]", '["a"]', '{"level":5}', '{"level":"x","more":1}', '{"level":"x",}', "null"],
+}
+USUAL = '{"level":"INFO","n":1,"flag":true,"d":1.5,"g":{"level":"x"},"tags":[]}'
+
+
+@pytest.mark.parametrize(
+    "key", [json.dumps, lambda name: json.dumps(name) + " ", spelt], ids=["plain", "blank", "spelt"]
+)
+@pytest.mark.parametrize(
+    "more", ["", ',"text":"\\"level\\": 5, \\uc11c \\"n\\": 1.5"', ',"text":"\\uc11c"'], ids=["", "odd", "escaped"]
+)
+def test_a_value_of_another_type_is_noticed_however_its_key_is_written(key: Callable[[str], str], more: str) -> None:
+    texts = [(name, text) for name, others in OTHER_TYPES.items() for text in others]
+    odd = [f"{{{key(name)}: {text}{more}}}" for name, text in texts]
+    sample = [USUAL, '{"text":"x"}']
+    table = check([*odd, *sample], sample)
+    assert [text for text, rest in zip(odd, table.rest(), strict=False) if rest is None] == []
+    assert table.rest()[-2:] == [None, None]
+
+
+def test_objects_may_have_values_of_other_types_under_the_same_name() -> None:
+    usual = ['{"id":"a","user":{"id":1,"name":"x"}}', '{"id":"b","user":{"id":2,"name":"x"}}']
+    odd = ['{"id":1,"user":{"id":1}}', '{"id":"c","user":{"id":"1"}}', '{"id":"c","user":{"name":5}}']
+    table = check([*usual, *odd], usual)
+    assert [rest is None for rest in table.rest()] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a:1}",
+        "{'a':1}",
+        '{"a":1/**/}',
+        '{"a":1//\n}',
+        '{"a":\u00a01}',
+        '{"a"\x0b:1}',
+        '{"a":0x1}',
+        '{"a":+1}',
+        '{"a":.5}',
+    ],
+)
+def test_duckdb_takes_nothing_for_json_that_the_patterns_do_not_know(text: str) -> None:
+    """`column_sql` looks for keys in the text of documents."""
+    assert CONNECTION.execute("SELECT json_valid($1)", [text]).fetchall() == [(False,)]
 
 
 def test_a_whole_document_may_have_any_field() -> None:
