@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ingestd.grok.compile import CompiledRegex, compile_regex
 from ingestd.grok.errors import PatternError
 
-Pairs = Iterator[tuple[str, str]]
+Pairs = Iterable[tuple[str, str]]
 Scan = Callable[[str], Pairs]
 
 QUOTES = {'"': '"', "'": "'"}
@@ -58,7 +58,8 @@ def _run(chars: str, option: str) -> str:
     inside, outside = char_class(chars, option), char_class(chars, option, negated=True)
     if linear_pattern(inside).match("\\"):
         return rf"(?:\\[^\n]|{outside})"
-    return rf"(?:(?!\\){outside}|\\(?:(?!\n){inside})?)"
+    plain = char_class(chars + r"\\", option, negated=True)
+    return rf"(?:{plain}++|\\(?:(?!\n){inside})?)"
 
 
 def char_scanner(field_split: str, value_split: str, *, lenient: bool, brackets: bool) -> Scan:
@@ -84,7 +85,23 @@ def char_scanner(field_split: str, value_split: str, *, lenient: bool, brackets:
     ).match
     plain_value, end = linear_pattern(rf"({value}*+){ends}?+").match, linear_pattern(rf"{ends}|\Z|(?=\n)").match
 
+    key, value = (
+        char_class(value_split + field_split, "value_split", negated=True),
+        char_class(field_split, "field_split", negated=True),
+    )
+    one_pair = rf"(?s:{key}++(?!{blanks}{splits})|(?!{key}).)*+({key}++){blanks}{splits}{blanks}({value}*+){ends}?+"
+    plain_pairs = linear_pattern(rf"{one_pair}|(?s:.)++").findall  # where no pair follows, the rest of the text
+    has_marks = linear_pattern(rf"[{re.escape(''.join(closing))}\\]").search
+
     def scan(text: str) -> Pairs:
+        if has_marks(text):
+            return marked_pairs(text)
+        pairs: list[tuple[str, str]] = plain_pairs(text)
+        if pairs and not pairs[-1][0]:
+            pairs.pop()
+        return pairs
+
+    def marked_pairs(text: str) -> Pairs:
         closers: dict[str, _Closers] = {}
         position = 0
         while (pair := next_pair(text, position)) is not None:

@@ -28,6 +28,8 @@ from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugi
 
 _MAX_DEPTH = 32  # of pairs in values of pairs; a text of separators must not nest without end
 
+_UNUSUAL = {"", "@timestamp", "tags"}  # as names of fields
+
 Change = Callable[[str], str]
 _TRANSFORMS: dict[str, Change] = {"lowercase": do.lower, "uppercase": str.upper, "capitalize": do.capitalize}
 _CASES = ("", *_TRANSFORMS)
@@ -126,6 +128,10 @@ def _store(event: Event, pairs: Mapping[str, Any]) -> None:
     Raises:
         FieldError: A key is no field reference, or the field does not accept the value; all others are set.
     """
+    names = "".join(pairs)
+    if "[" not in names and "]" not in names and _UNUSUAL.isdisjoint(pairs):
+        event.update(pairs)
+        return
     failure: FieldError | None = None
     for key, value in pairs.items():
         try:
@@ -157,6 +163,8 @@ class _Parser:
         self._depth = _MAX_DEPTH if options.recursive else 1
         self._change_key = _changes(options.trim_key, options.remove_char_key, options.transform_key, "key")
         self._change_value = _changes(options.trim_value, options.remove_char_value, options.transform_value, "value")
+        changes = self._change_key or self._change_value or self._include or self._exclude
+        self._is_simple = not (changes or self._allow_empty or options.recursive)
 
     def pairs(self, texts: list[Any], event: Event) -> dict[str, Any]:
         """Return the pairs of all texts; what is no text has none. Raises GrokTimeoutError."""
@@ -166,6 +174,10 @@ class _Parser:
         return self._collect([text for text in texts if type(text) is str], rules, self._depth)
 
     def _collect(self, texts: list[str], rules: _Rules, depth: int) -> dict[str, Any]:
+        if self._is_simple and len(texts) == 1 and not rules.prefix:
+            found = [pair for pair in self._scan(texts[0]) if pair[1]]
+            if len(simple := dict(found)) == len(found):
+                return simple
         pairs: dict[str, Any] = {}
         seen: set[tuple[str, str]] = set()
         for key, value in self._changed(texts, rules):
