@@ -1,0 +1,69 @@
+"""Personal data and secrets in text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.event.redaction import KINDS, redactor
+
+CASES = [  # id, text, the same redacted
+    ("email", "from a.b+c@example.co.kr to x", "from <email> to x"),
+    ("email_in_brackets", "<kim@example.com>", "<<email>>"),
+    ("email_in_url", "/u?mail=kim%40example.com&x=1", "/u?mail=<email>&x=1"),
+    ("no_domain", "root@localhost x@y", "root@localhost x@y"),
+    ("card", "4111111111111111", "<card>"),
+    ("card_in_groups", "a 4111 1111 1111 1111, 5500-0055-5555-5559", "a <card>, <card>"),
+    ("card_of_15_digits", "378282246310005", "<card>"),
+    ("card_check_digit", "4111 1111 1111 1112", "4111 1111 1111 1112"),
+    ("no_card_in_a_number", "14111111111111111 4111111111111111.5x", "14111111111111111 <card>.5x"),
+    ("epoch", "1701310000000 1764404400000000000", "1701310000000 1764404400000000000"),
+    ("resident_number", "900101-1234567", "<resident_number>"),
+    ("resident_number_without_hyphen", "9001011234568", "<resident_number>"),
+    ("resident_check_digit", "9001011234567", "9001011234567"),
+    ("resident_number_of_no_day", "901301-1234567 900132-1234567", "901301-1234567 900132-1234567"),
+    ("mobile", "010-1234-5678, 01012345678 011.123.4567", "<phone>, <phone> <phone>"),
+    ("mobile_abroad", "+82 10 1234 5678 +82-(0)10-1234-5678 +821012345678", "<phone> <phone> <phone>"),
+    ("landline", "02-123-4567 031-123-4567 070-1234-5678", "<phone> <phone> <phone>"),
+    (
+        "no_phone",
+        "021234567 2026-11-22 1-010-1234-5678 010-1234 5678",
+        "021234567 2026-11-22 1-010-1234-5678 010-1234 5678",
+    ),
+    ("token", "GET /?token=abc.d&x=1 HTTP", "GET /?token=<url_token>&x=1 HTTP"),
+    ("token_of_any_case", "?x=1&API_KEY=a%20b;Password=c#d", "?x=1&API_KEY=<url_token>;Password=<url_token>#d"),
+    ("token_quoted", '"/?sessionid=abc" next', '"/?sessionid=<url_token>" next'),
+    ("other_parameters", "/?tokens=5&page=2&keyword=x", "/?tokens=5&page=2&keyword=x"),
+    ("password_in_url", "https://kim:secret@host/ http://host/a@b", "https://<url_token>@host/ http://host/a@b"),
+    ("ip", "1.2.3.4 and 10.20.30.40:80", "1.2.3.0 and 10.20.30.0:80"),
+    ("no_ip", "1.2.3 1.2.3.4.5 256.1.1.1 v1.2.3.4", "1.2.3 1.2.3.4.5 256.1.1.1 v1.2.3.4"),
+    ("nothing", "서울 2026-11-22T10:00:00.000Z 200 0.123", "서울 2026-11-22T10:00:00.000Z 200 0.123"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_redaction(text: str, expected: str) -> None:
+    assert redactor(KINDS)(text) == expected
+
+
+def test_only_the_kinds_that_are_named() -> None:
+    text = "kim@example.com 010-1234-5678 1.2.3.4"
+    assert redactor(["phone"], "X{kind}X")(text) == "kim@example.com XphoneX 1.2.3.4"
+    assert redactor([])(text) == text
+
+
+PARTS = ["a", "@", "a.", "1", "1.", "4", "0", "-", " ", "%40", "://", "?token=", "010-", "900101", "é"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30))
+def test_a_redacted_text_has_nothing_to_redact(parts: list[str]) -> None:
+    redact = redactor(["email", "card", "resident_number", "phone"], "***")
+    once = redact("".join(parts))
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_long_texts(part: str) -> None:
+    """The time is linear: with a square this would take minutes."""
+    redactor(KINDS)(part * 300_000)
