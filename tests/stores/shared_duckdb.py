@@ -1,4 +1,4 @@
-"""One DuckDB for tests that run many queries or seal often: the fixture ``shared_duckdb``.
+"""One DuckDB for tests that run many queries or seal often: the fixture ``shared_duckdb``, or ``shared_sealing``.
 
 A store opens a DuckDB for each call, and the sealer one for each file. That takes longer than most queries of tests;
 that they do is tested elsewhere.
@@ -16,6 +16,7 @@ import pytest
 
 from ingestd.stores.local.files import parquet
 from ingestd.stores.local.files.duckdb_core import connect
+from ingestd.stores.local.query import statement
 from ingestd.stores.local.query.engine import Engine
 
 _connect = Engine._connect
@@ -28,11 +29,13 @@ class SharedDuckDB:
         self._opened: dict[object, duckdb.DuckDBPyConnection] = {}
 
     @contextmanager
-    def used(self) -> Iterator[None]:
-        """Let all stores and sealers use it, each call with a connection of its own."""
+    def used(self, *, queries: bool = True) -> Iterator[None]:
+        """Let all stores, sealers and parsers of SQL use it, each call with a connection of its own."""
         with ExitStack() as patches:
-            patches.enter_context(mock.patch.object(Engine, "_connect", lambda engine: self._query(engine)))  # noqa: PLW0108
-            patches.enter_context(mock.patch.object(parquet, "connect", self._seal))
+            if queries:
+                patches.enter_context(mock.patch.object(Engine, "_connect", lambda engine: self._query(engine)))  # noqa: PLW0108
+            patches.enter_context(mock.patch.object(parquet, "connect", self._bounded))
+            patches.enter_context(mock.patch.object(statement, "connect", self._bounded))
             yield
 
     def close(self) -> None:
@@ -43,7 +46,7 @@ class SharedDuckDB:
     def _query(self, engine: Engine) -> duckdb.DuckDBPyConnection:
         return self._cursor((engine._memory_bytes, engine._threads), lambda: _connect(engine))
 
-    def _seal(self, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    def _bounded(self, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
         bounds = {name: value for name, value in config.items() if name != "temp_directory"}
         return self._cursor(tuple(bounds.items()), lambda: connect(bounds))
 
@@ -65,4 +68,11 @@ def duckdb_for_all() -> Iterator[SharedDuckDB]:
 def shared_duckdb(duckdb_for_all: SharedDuckDB) -> Iterator[None]:
     """All stores of the test share a DuckDB with other tests."""
     with duckdb_for_all.used():
+        yield
+
+
+@pytest.fixture
+def shared_sealing(duckdb_for_all: SharedDuckDB) -> Iterator[None]:
+    """The same for all but the queries: each has a DuckDB of its own."""
+    with duckdb_for_all.used(queries=False):
         yield
