@@ -62,7 +62,7 @@ def extract(
     """
     values = first_values(paths, function, document)
     keys = " OR ".join([_repeats_key(paths, document), *_has_array(paths, document, is_member)])
-    return f"(CASE WHEN {keys} THEN {_values_by_key(paths, function, document)} ELSE {values} END)"
+    return f"(CASE WHEN {keys} THEN {_values_by_key(paths, function, document, is_member)} ELSE {values} END)"
 
 
 def extract_one(paths: Sequence[tuple[str, ...]], document: str = "doc", *, is_member: bool = False) -> str:
@@ -142,21 +142,26 @@ def _has_array(paths: Sequence[tuple[str, ...]], document: str, is_member: bool)
     return tests
 
 
-def _values_by_key(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
+def _values_by_key(paths: Sequence[tuple[str, ...]], function: str, document: str, is_member: bool) -> str:
     """Return the list of the values at paths, each the last of its key; of an array, those of all its objects."""
     as_text = "->>'$'" if function == "json_extract_string" else ""
     trimmed = f"ltrim({document}, {literal(_BLANKS)})"
     valid = f"coalesce(TRY({trimmed}::JSON), {_repaired(trimmed)}::JSON)"
-    return "TRY([" + ", ".join(f"({_value_by_key(valid, path)}{as_text})" for path in paths) + "])"
+    return "TRY([" + ", ".join(f"({_value_by_key(valid, path, is_member)}{as_text})" for path in paths) + "])"
 
 
-def _value_by_key(document: str, path: Sequence[str]) -> str:
-    values = f"[{document}]"
+def _value_by_key(document: str, path: Sequence[str], is_member: bool) -> str:
+    """Return the value at a path. A document is an object: only what is in it may be an array.
+
+    DuckDB plans this for each query, although few documents need it: it has no more steps than the path needs.
+    """
+    values, may_be_array = f"[{document}]", is_member
     for name in path:
         position = f"list_position(list_reverse(json_keys(o)), {literal(name)})"
         member = f"CASE WHEN starts_with(o, '{{') THEN list_reverse(json_extract(o, '$.*'))[{position}] END"
-        values = f"list_transform({_flattened(values)}, lambda o: {member})"
-    return in_one(values)
+        values = f"list_transform({_flattened(values) if may_be_array else values}, lambda o: {member})"
+        may_be_array = True
+    return in_one(values) if is_member or len(path) > 1 else f"{values}[1]"
 
 
 def may_contain(needles: Iterable[str], escape: str = "\\u", document: str = "doc") -> str:

@@ -26,7 +26,7 @@ SIGNS = st.sampled_from([*"aB1٣서울맛ع가東京のカメé", *" .,:;'’_-/
 def found_in(texts: Sequence[str], pattern: str) -> list[bool]:
     """Return whether each of several texts matches a pattern, which takes longest to compile."""
     rows = ", ".join(f"({number}, {literal(text)})" for number, text in enumerate(texts))
-    sql = f"SELECT regexp_matches(lower(t), {literal(pattern)}) FROM (VALUES {rows}) AS v(n, t) ORDER BY n"
+    sql = f"SELECT len(regexp_extract_all(lower(t), {literal(pattern)})) > 0 FROM (VALUES {rows}) AS v(n, t) ORDER BY n"
     return [bool(row[0]) for row in connection().execute(sql).fetchall()]
 
 
@@ -166,6 +166,6 @@ TYPED = {"@timestamp": "TIMESTAMP_MS", **dict.fromkeys(FREE_FIELDS, "VARCHAR")}
 def test_a_regular_expression_stands_once_in_a_query(
     condition: Condition, pattern: str, columns: SourceColumns
 ) -> None:
-    """Each place costs DuckDB milliseconds."""
+    """Each place costs DuckDB milliseconds, and twice as many in ``regexp_matches``."""
     sql = sql_condition(condition, columns)
-    assert (sql.count(literal(pattern)), sql.count("regexp_matches")) == (1, 1)
+    assert (sql.count(literal(pattern)), sql.count("regexp_extract_all")) == (1, 1)
