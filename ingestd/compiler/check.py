@@ -32,7 +32,7 @@ def check(config: Config, settings: Settings | None = None) -> tuple[BoundPipeli
     The pipeline lacks everything that is wrong, so it may run only if no error has severity ``error``. ``settings``
     has the defaults of options that plugins share.
     """
-    errors: list[ConfigError] = []
+    errors = [*config.errors]
     binder = _Binder(errors, settings or Settings())
     pipeline = BoundPipeline(
         inputs=tuple(step for step in binder.bind("input", config.inputs) if isinstance(step, Step)),

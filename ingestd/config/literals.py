@@ -22,11 +22,15 @@ Scalar = Callable[[ConfigToken], StringLiteral | NumberLiteral]
 
 
 class Literals:
-    """Converts the tokens of one file to nodes; collects ``errors`` and ``warnings``."""
+    """Converts the tokens of one file to nodes; collects ``errors`` and ``warnings``.
+
+    ``unset``: errors about variables that are not set, which keep nothing else from being checked.
+    """
 
     def __init__(self, source: SourceText, variables: Mapping[str, str], *, support_escapes: bool) -> None:
         self.errors: list[ConfigError] = []
         self.warnings: list[ConfigError] = []
+        self.unset: list[ConfigError] = []
         self._source, self._variables, self._support_escapes = source, variables, support_escapes
 
     def value(self, token: ConfigToken) -> StringLiteral | NumberLiteral:
@@ -108,8 +112,8 @@ class Literals:
                 start = token.start + max(token.text.find(f"${{{name}}}"), 0)
                 span = self._source.span(start, start + len(f"${{{name}}}"))
                 hint = f"set it, or give a default: ${{{name}:value}}"
-                self.fail(f"the environment variable '{name}' is not set", span, hint)
-            return literal
+                self.unset.append(ConfigError(f"the environment variable '{name}' is not set", span, hint))
+            return StringLiteral(literal.value, literal.span, literal.bare, unset=True)
 
 
 def _unescape_slash(match: re.Match[str]) -> str:

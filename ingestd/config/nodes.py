@@ -14,11 +14,15 @@ from ingestd.config.errors import ConfigError, Span
 
 
 class StringLiteral(Struct, frozen=True):
-    """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced (see ``variables``)."""
+    """A string, already unquoted, or a bareword (``bare``); ``${VAR}`` is already replaced (see ``variables``).
+
+    ``unset``: a variable in it is not set, and stays as it was written.
+    """
 
     value: str
     span: Span
     bare: bool = False
+    unset: bool = False
 
 
 class NumberLiteral(Struct, frozen=True):
@@ -152,7 +156,8 @@ class Config(Struct, frozen=True):
     """A whole pipeline: the plugins of each section, sections of the same kind joined in order.
 
     ``sources`` maps each file name to its text, for error messages and tracebacks. ``warnings`` are of severity
-    ``warning``: Logstash, and so ingestd, does something unexpected there.
+    ``warning``: Logstash, and so ingestd, does something unexpected there. ``errors``: the config cannot run, but the
+    rest of it can be checked: variables that are not set.
     """
 
     inputs: tuple[Statement, ...]
@@ -160,3 +165,4 @@ class Config(Struct, frozen=True):
     outputs: tuple[Statement, ...]
     sources: dict[str, str]
     warnings: tuple[ConfigError, ...] = ()
+    errors: tuple[ConfigError, ...] = ()

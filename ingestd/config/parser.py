@@ -32,6 +32,8 @@ def parse(text: str, file: str, variables: Mapping[str, str], *, support_escapes
             (``config.support_escapes`` in Logstash). If not, a backslash is just a backslash; before a quote it
             keeps the string from ending, and stays part of it.
 
+    Variables that are not set are in the ``errors`` of the tree, and stay as they are written.
+
     Raises:
         ConfigErrors: The text is wrong; all errors found, in the order of the text.
     """
@@ -70,20 +72,23 @@ def _join(
     sources: dict[str, str] = {}
     sections = defaultdict[str, list[Statement]](list)
     errors, warnings = list(unreadable), list[ConfigError]()
+    broken = bool(errors)
     for file, marked in texts:
         text = sources[file] = marked.removeprefix("\ufeff")
         cursor = TokenCursor(SourceText(text, file))
         literals = Literals(cursor.source, variables, support_escapes=support_escapes)
         for name, statements in StatementParser(cursor, literals).sections():
             sections[name] += statements
-        errors += _in_order(cursor.errors + literals.errors)
+        broken = broken or bool(cursor.errors or literals.errors)
+        errors += _in_order(cursor.errors + literals.errors + literals.unset)
         warnings += _in_order(literals.warnings)
     if not sections and not errors:
         errors.append(_no_section(texts))
-    if errors:
+        broken = True
+    if broken:
         raise ConfigErrors(errors, sources)
     inputs, filters, outputs = (tuple(sections[name]) for name in SECTIONS)
-    return Config(inputs, filters, outputs, sources, tuple(warnings))
+    return Config(inputs, filters, outputs, sources, tuple(warnings), tuple(errors))
 
 
 def _no_section(texts: Sequence[tuple[str, str]]) -> ConfigError:

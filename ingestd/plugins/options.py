@@ -23,6 +23,7 @@ from ingestd.config.nodes import (
     PluginSetting,
     StringLiteral,
     Value,
+    texts,
 )
 from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.sprintf import Template, to_text
@@ -64,6 +65,8 @@ def read_options(  # noqa: PLR0913 -- the last two by name
 ) -> T | None:
     """Return ``options`` filled from ``settings``; append every error to ``errors``, then return None.
 
+    Options with a variable that is not set are not looked at: that is an error already.
+
     ``owner`` names the plugin in messages (``filter 'grok'``); ``span`` is where a missing option is reported;
     ``known`` are more option names for suggestions; ``defaults`` go before those that ``options`` declares; ``legacy``
     are options that are accepted besides.
@@ -71,9 +74,12 @@ def read_options(  # noqa: PLR0913 -- the last two by name
     before = sum(error.severity == "error" for error in errors)
     declared, hints = _declared(options)  # type: ignore[arg-type]
     settings = _without_legacy(settings, legacy, declared, owner, errors)
+    unset = {setting.name for setting in settings if any(text.unset for text in texts(setting))}
     values = {field.name: defaults[name] for name, field in declared.items() if name in defaults}
     for setting in settings:
         field = declared.get(setting.name)
+        if field is not None and setting.name in unset:
+            continue
         if field is None:
             names = sorted({*declared, *known})
             near = did_you_mean(setting.name, names)
@@ -103,7 +109,7 @@ def read_options(  # noqa: PLR0913 -- the last two by name
         if missing and name not in given:
             hint = f"add {name} => ...  ({field.metadata['doc']})"
             errors.append(ConfigError(f"{owner} needs the option {name!r}", span, hint))
-    if sum(error.severity == "error" for error in errors) > before:
+    if unset or sum(error.severity == "error" for error in errors) > before:
         return None
     return options(**values)
 

@@ -70,7 +70,7 @@ class BulkResult:
     Attributes:
         verdict: The outcome of the request.
         delivered: Stored documents, including ``duplicates``.
-        duplicates: Positions of those that existed already (409 on our own id), ascending.
+        duplicates: Positions of those that existed already (409 on our own id) or, of a delete, did not, ascending.
         retry: Positions to send again, ascending.
         rejected: Rejected documents, by ascending position.
         reason: The first reason for a retry, or that of the whole request; empty if none.
@@ -209,13 +209,13 @@ def _read_items(body: bytes, count: int) -> BulkResult:
     rejected: list[RejectedDocument] = []
     first_reason = ""
     for position, entry in enumerate(response.items):
-        (item,) = entry.values()
+        ((action, item),) = entry.items()
         status = item.status
         if 200 <= status < 300:
             continue
-        if status == 409:
+        if _is_done_already(action, item):
             duplicates.append(position)
-        elif _is_temporary(item):
+        elif _is_temporary(item) or status == 409:  # an update that met another one
             retry.append(position)
             first_reason = first_reason or _item_reason(item)
         else:
@@ -226,6 +226,13 @@ def _read_items(body: bytes, count: int) -> BulkResult:
         return BulkResult(Verdict.PAUSE, reason=rejected[0].reason)  # the account has no permissions at all
     delivered = count - len(retry) - len(rejected)
     return BulkResult(Verdict.ITEMS, delivered, tuple(duplicates), tuple(retry), tuple(rejected), first_reason)
+
+
+def _is_done_already(action: str, item: _Item) -> bool:
+    """Return whether a document exists already, or in a later version, or is deleted already."""
+    if action == "delete" and item.status == 404 and item.error is None:
+        return True
+    return item.status == 409 and action != "update"
 
 
 def _is_temporary(item: _Item) -> bool:

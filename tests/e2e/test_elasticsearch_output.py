@@ -140,6 +140,73 @@ def test_ids_routing_and_pipelines_of_the_config(
     assert reasons[6] == f"the event lacks a field of its index name {index_prefix}%{{service}}-2026.11"
 
 
+ACTIONS = """
+input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
+filter { mutate { rename => { "to" => "[@metadata][to]" "do" => "[@metadata][do]" "id" => "[@metadata][id]" } } }
+output {
+  if [@metadata][to] == "actions" {
+    elasticsearch {
+      hosts => ["URL"] index => "PREFIXa" action => "%{[@metadata][do]}" document_id => "%{[@metadata][id]}"
+      template_name => "PREFIXt"
+    }
+  } else if [@metadata][to] == "upsert" {
+    elasticsearch {
+      hosts => ["URL"] index => "PREFIXa" action => update document_id => "%{[@metadata][id]}" doc_as_upsert => true
+      manage_template => false
+    }
+  } else {
+    opensearch { hosts => ["URL"] data_stream => true data_stream_dataset => "DATASET" }
+  }
+}
+"""
+DONE: list[dict[str, Any]] = [  # what each output gets, in this order
+    *({"to": "actions", "do": "create", "id": name, "n": 1} for name in "abc"),
+    {"to": "actions", "do": "create", "id": "a", "n": 2},  # there already
+    {"to": "actions", "do": "index", "id": "b", "n": 2, "x": 1},
+    {"to": "actions", "do": "update", "id": "b", "n": 3},
+    {"to": "actions", "do": "delete", "id": "c"},
+    {"to": "actions", "do": "delete", "id": "c"},  # gone already
+    {"to": "actions", "do": "update", "id": "missing", "n": 4},
+    {"to": "actions", "do": "fly", "id": "d"},
+    {"to": "upsert", "id": "u", "n": 1, "x": 1},
+    {"to": "upsert", "id": "u", "n": 2},
+    {"to": "stream", "n": 7},
+]
+
+
+def test_actions(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    """Each action on a real server, and the name of a data stream; whatever fails is a dead letter."""
+    dataset = index_prefix.removesuffix("-")
+    config = ACTIONS.replace("URL", search_server.url).replace("PREFIX", index_prefix).replace("DATASET", dataset)
+    try:
+        with Daemon(tmp_path, config=config) as daemon:
+            daemon.send({"@timestamp": STAMP} | event for event in DONE)
+            wait_until(lambda: len(daemon.dead_letters()) == 2, "the dead letters")
+            daemon.wait_for_metric("ingestd_delivered_events_total", len(DONE) - 4)
+            assert daemon.metric("ingestd_duplicate_events_total") == 2
+        check_actions(search_server, index_prefix, daemon)
+        [document] = search_server.documents(f"logs-{dataset}-default")
+        assert (document["n"], document["data_stream"]["dataset"]) == (7, dataset)
+    finally:
+        search_server.wipe(f"logs-{dataset}")
+
+
+def check_actions(server: SearchServer, prefix: str, daemon: Daemon) -> None:
+    base = {"@timestamp": STAMP, "@version": "1"}
+    assert {hit["_id"]: hit["_source"] for hit in hits(server, f"{prefix}a")} == {
+        "a": base | {"n": 1},
+        "b": base | {"n": 3, "x": 1},
+        "u": base | {"n": 2, "x": 1},
+    }
+    reasons = {
+        letter.get("detail", letter["reason"]): json.loads(letter["refused"]) for letter in daemon.dead_letters()
+    }
+    [missing, unknown] = sorted(reasons)
+    assert unknown == "the action 'fly' of the event is none of create, index, update, delete"
+    assert missing.startswith("document_missing_exception")
+    assert reasons[missing] == base | {"n": 4}  # the event, not the update that was made of it
+
+
 @ONE_SERVER
 def test_plain_index_names_with_a_field(search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
     options = f'index => "{index_prefix}%{{service}}"'

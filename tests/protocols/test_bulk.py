@@ -210,3 +210,22 @@ def test_no_answer_raises_or_loses_a_document(status: int, body: bytes) -> None:
         assert result.delivered + len(result.retry) + len(result.rejected) == 2
     else:
         assert (result.delivered, result.retry, result.rejected) == (0, (), ())
+
+
+ALREADY = [  # action, item, whether it is done already, else whether it is tried again
+    ("create", {"status": 409, "error": {"type": "version_conflict_engine_exception"}}, True, False),
+    ("index", {"status": 409, "error": {"type": "version_conflict_engine_exception"}}, True, False),
+    ("delete", {"status": 409, "error": {"type": "version_conflict_engine_exception"}}, True, False),
+    ("update", {"status": 409, "error": {"type": "version_conflict_engine_exception"}}, False, True),
+    ("delete", {"status": 404}, True, False),
+    ("delete", {"status": 404, "error": {"type": "index_not_found_exception"}}, False, False),
+    ("update", {"status": 404, "error": {"type": "document_missing_exception"}}, False, False),
+]
+
+
+@pytest.mark.parametrize(("action", "item", "done", "again"), ALREADY)
+def test_what_is_done_already(action: str, item: dict[str, Any], done: bool, again: bool) -> None:
+    """An update that met another one is sent again; a document that is deleted already needs nothing."""
+    body = orjson.dumps({"errors": True, "items": [{action: item}]})
+    result = parse_response(200, body, 1)
+    assert (result.duplicates == (0,), result.retry == (0,), len(result.rejected)) == (done, again, not (done or again))

@@ -266,7 +266,7 @@ class BulkSender:
         self._dead_letters.add(
             stage="output",
             reason=reason,
-            raw=payload.documents[at],
+            raw=(payload.events or payload.documents)[at],
             plugin=self._name,
             event_id=payload.ids[at],
             document_id=(payload.document_ids or payload.ids)[at],

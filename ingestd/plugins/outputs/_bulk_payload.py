@@ -13,13 +13,15 @@ class BulkPayload:
     """n documents with their action lines, joined once; they are taken apart only if some of them are sent again."""
 
     body: bytes
-    """n action lines, each followed by its document, a JSON object; all with a line end."""
+    """n action lines, each followed by its document, a JSON object, or by an empty line; all with a line end."""
     ids: Sequence[str]
     """The n event ids."""
     indices: Sequence[str]
     """The index of each document."""
     document_ids: Sequence[str] = ()
     """The id of each document; empty: those of the events."""
+    events: Sequence[bytes] = ()
+    """The events as JSON objects where the documents are something else: updates, scripts; empty: the documents."""
     _lines: list[bytes] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
@@ -49,8 +51,10 @@ class BulkPayload:
             [self.ids[n] for n in positions],
             [self.indices[n] for n in positions],
             [self.document_ids[n] for n in positions] if self.document_ids else (),
+            [self.events[n] for n in positions] if self.events else (),
         )
 
     def with_documents(self, documents: Sequence[bytes]) -> BulkPayload:
         """Return other documents under the same ids."""
-        return BulkPayload(bulk_body([(self.actions, documents)]), self.ids, self.indices, self.document_ids)
+        body = bulk_body([(self.actions, documents)])
+        return BulkPayload(body, self.ids, self.indices, self.document_ids, self.events)

@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 _UNAUTHORIZED = 401
 
-InstallTemplate = Callable[[], Awaitable[object]]
+Step = Callable[[], Awaitable[object]]
 
 
 class Connector:
@@ -27,6 +27,7 @@ class Connector:
         retry: How long to wait between tries.
         document_type: Mapping type of the config, for a server that has types; empty: Logstash's.
         install_template: Installs the index template; None: it is the user's.
+        set_up: What must succeed before the first event; None: nothing.
 
     Attributes:
         ready: Set once the server accepts events.
@@ -39,10 +40,11 @@ class Connector:
         name: str,
         retry: Retry,
         document_type: str,
-        install_template: InstallTemplate | None,
+        install_template: Step | None,
+        set_up: Step | None = None,
     ) -> None:
         self._client, self._name, self._retry = client, name, retry
-        self._type, self._install = document_type or DEFAULT_TYPE, install_template
+        self._type, self._install, self._set_up = document_type or DEFAULT_TYPE, install_template, set_up
         self.ready, self.document_type = asyncio.Event(), ""
         text = "no answer yet; events are kept until there is one"
         self._absent = Outage(log.warning, text, log.info, "the server answers")
@@ -65,6 +67,8 @@ class Connector:
         await self._until_done(self._identify)
         if self._install is not None:
             await self._until_done(self._install_template)
+        if self._set_up is not None:
+            await self._until_done(self._set_up)
         self.ready.set()
 
     async def refresh(self) -> None:
@@ -74,7 +78,7 @@ class Connector:
         except (ElasticUnavailable, ElasticResponseError):
             return  # the next request says why
 
-    async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _until_done(self, step: Step) -> None:
         for attempt in self._retry.attempts():
             pause = await self._pause(step)
             if pause is None:
@@ -84,7 +88,7 @@ class Connector:
         self._unwilling.recovered(output=self._name)
         self._problem = ""
 
-    async def _pause(self, step: Callable[[], Awaitable[None]]) -> float | None:
+    async def _pause(self, step: Step) -> float | None:
         """Do a step. If the server is absent or refuses, return the minimum seconds to the next try."""
         try:
             await step()

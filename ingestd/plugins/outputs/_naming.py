@@ -26,6 +26,7 @@ class Naming:
         context: Of the output.
         check: Raises InvalidIndexError for a name that the store never accepts.
         exists: Returns whether there is an index of a name already.
+        names: Names the index of each event instead of ``index``.
 
     Raises:
         ValueError: There is no such time zone.
@@ -38,10 +39,11 @@ class Naming:
         context: BuildContext,
         check: Callable[[str], None] = check_index,
         exists: Callable[[str], bool] = lambda name: False,
+        names: Callable[[Batch], list[str]] | None = None,
     ) -> None:
         self._check = check
         zone = _zone(timezone or context.settings.index_timezone)
-        self._names = namer(index, zone)
+        self._names = names or namer(index, zone)
         self._window = DateWindow(context.settings, zone or datetime.UTC)
         self._new_indices = NewIndexLimit(context.settings.new_indices_per_hour, exists)
 

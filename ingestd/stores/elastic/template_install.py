@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -24,7 +26,7 @@ from ingestd.stores.elastic.template import (
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 
 
-async def install_template(
+async def install_template(  # noqa: PLR0913 -- options, each by name
     client: ElasticClient,
     index: str,
     *,
@@ -32,6 +34,7 @@ async def install_template(
     template_file: str | None = None,
     template_overwrite: bool = False,
     document_type: str = DEFAULT_TYPE,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Install the template unless one of that name exists; return whether it was installed.
 
@@ -44,6 +47,7 @@ async def install_template(
         template_file: Logstash's ``template``: a JSON file instead of ours, composable or of the older form.
         template_overwrite: Replace any template of that name.
         document_type: Mapping type of the documents, for a server that has types.
+        settings: More settings of the indices, without ``index.``; the template then goes before ours for others.
 
     Raises:
         ValueError: The file or ``index`` cannot be used.
@@ -64,9 +68,19 @@ async def install_template(
         body = for_server(read_template(template_file, pattern), server, document_type)
     else:
         body = template(pattern, server=server, document_type=document_type) | {"index_patterns": patterns}
+    if settings:
+        _add_settings(body, settings)
     api = "_index_template" if server.composable_templates else "_template"
     await client.api.perform_request("PUT", f"/{api}/{quote_part(template_name)}", headers=_JSON, body=body)
     return True
+
+
+def _add_settings(body: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Add settings of indices to a template of either form, and let it win over one for all of our indices."""
+    inner = body.get("template", body)
+    inner.setdefault("settings", {}).setdefault("index", {}).update(settings)
+    order = "priority" if isinstance(body.get("template"), dict) else "order"
+    body[order] = body.get(order, PRIORITY) + 1
 
 
 async def _installed(client: ElasticClient, template_name: str, server: Server) -> dict[str, Any] | None:

@@ -58,6 +58,27 @@ def test_all_mistakes_at_once_in_the_order_of_the_text(tmp_path: Path) -> None:
     assert "did you mean 'stdin'?" in result.stderr
     assert "did you mean 'match'?" in result.stderr
     assert "did you mean 'json_lines'?" in result.stderr
+
+
+def test_a_variable_that_is_not_set_hides_no_other_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_text(
+        'input { tcp { port => "${NO_SUCH_PORT}" hots => "::" } }\n'
+        'filter { if [a] == "${NO_SUCH_A}" { grok { match => { "m" => "%{NOPE}" } } } }\n'
+        'output { elasticsearch { acton => index hosts => ["${NO_SUCH_HOST}"] } stdot { } }\n'
+    )
+    result = run(str(path))
+    found = [line.partition(": error: ")[::2] for line in result.stderr.splitlines() if ": error: " in line]
+    assert [(place.removeprefix(f"{path}:"), message) for place, message in found] == [
+        ("1:24", "the environment variable 'NO_SUCH_PORT' is not set"),
+        ("1:41", "unknown option 'hots' for input 'tcp'"),
+        ("2:21", "the environment variable 'NO_SUCH_A' is not set"),
+        ("2:37", "filter 'grok': pattern '%{NOPE}': unknown grok pattern 'NOPE' (at character 1)"),
+        ("3:26", "unknown option 'acton' for output 'elasticsearch'"),
+        ("3:52", "the environment variable 'NO_SUCH_HOST' is not set"),
+        ("3:72", "unknown output plugin 'stdot'"),
+    ]
+    assert run("-e", 'input { stdin { } } output { file { path => "${NO_SUCH_PATH}" } }').exit_code == 1
     assert "\n    4 |   mutate { convert => 5 }\n      |                       ^\n" in result.stderr
 
 

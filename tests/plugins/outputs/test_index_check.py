@@ -54,7 +54,7 @@ PLACES = [  # the outputs of a config, what is marked in them
     ("store { index => Logs }", ["Logs"]),
     ('if [a] { store { index => "logs-%{+mm}" } } else { store { index => "LOGS" } }', ["mm", "LOGS"]),
     ('store {\n index => "B${APP}" }', ['"B${APP}"']),
-    ("elasticsearch { index => 'a b' document_type => logs }", [" "]),
+    ("elasticsearch { index => 'a b' document_type => logs }", [" ", "logs"]),
 ]
 
 
