@@ -22,8 +22,8 @@ def at(second: float, key: str = "k") -> Event:
 
 
 CASES = [
-    Case("before", {"key": "%{k}", "before_count": 2}, at(0), at(0)),
-    Case("not_after", {"key": "%{k}", "after_count": 1}, at(0), at(0), False),
+    Case("before", {"key": "%{k}", "before_count": 9}, at(0), at(0)),
+    Case("not_after", {"key": "%{k}", "after_count": 9}, at(0), at(0), False),
     Case("no_limits", {"key": "%{k}"}, at(0), at(0), False),
     Case("no_timestamp", {"key": "k", "after_count": 0}, {"a": 1}, {"a": 1}),
 ]
