@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.redaction import KINDS, masker
 from ingestd.event.sprintf import Template, to_text
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import Legacy, Touch, ignored, option, refused
@@ -108,11 +109,21 @@ class InputCommonOptions:
     id: str = option("", "Name of this plugin in metrics, logs and dead letters.")
     enable_metric: bool = option(True, "For compatibility with Logstash; metrics are always on.")
     ecs_compatibility: str = _ecs()
+    redact: list[str] = option(
+        [],
+        "What to mask before anything is written to disk, in the bytes as they come: see the filter `redact`. All"
+        " lengths stay: digits become 9, the last number of an IPv4 address 0, 10 or 100, other characters `*`.",
+        choices=KINDS,
+    )
 
     def touch(self) -> Touch:
         """Return what these options read and set."""
         touched = FilterCommonOptions(add_field=self.add_field, add_tag=[Template(tag) for tag in self.tags]).touch()
         return touched | (Touch(frozenset({"type"}), frozenset({"type"})) if self.type else Touch())
+
+    def mask(self) -> Callable[[bytes], bytes] | None:
+        """Return the function that masks received bytes, None if nothing is to be masked."""
+        return masker(self.redact) if self.redact else None
 
     @property
     def change_events(self) -> bool:

@@ -11,6 +11,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+KINDS = ("email", "card", "resident_number", "phone", "url_token", "ip")
+"""What can be found. ``resident_number`` and ``phone`` are those of Korea."""
+
+DEFAULT_KINDS = KINDS[:-1]
+
 Redact = Callable[[str], str]
 """Returns a text without what is to be redacted; the same text if there is nothing."""
 
@@ -20,7 +25,11 @@ _DIGIT_BEFORE, _DIGIT_AFTER = r"(?<![0-9A-Za-z.])(?<![0-9]-)", r"(?![0-9A-Za-z])
 _EMAIL = (
     rf"(?<![{_WORD}._%+-])[{_WORD}._+-]{{1,64}}(?:@|%40)(?:[{_WORD}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}(?![{_WORD}])"
 )
-_CARD = rf"{_DIGIT_BEFORE}[2-69](?:[ -]?[0-9]){{12,18}}{_DIGIT_AFTER}"
+_CARD = (
+    rf"{_DIGIT_BEFORE}[2-69][0-9]{{3}}(?P<between>[ -]?)(?:"
+    r"[0-9]{4}(?P=between)[0-9]{4}(?P=between)[0-9]{1,7}|[0-9]{6}(?P=between)[0-9]{4,5}"
+    rf"){_DIGIT_AFTER}"
+)
 _RESIDENT = rf"{_DIGIT_BEFORE}[0-9]{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-?[0-9]{{7}}{_DIGIT_AFTER}"
 _PHONE = (
     r"(?<![0-9A-Za-z.+])(?<![0-9]-)(?:(?:\+|00)82[ .-]?(?:\(0\))?|0)(?:"
@@ -28,29 +37,28 @@ _PHONE = (
     r"(?:2|[3-6][1-5]|70|50[0-9])(?P<other>[ .-])[0-9]{3,4}(?P=other)[0-9]{4}"
     rf"){_DIGIT_AFTER}"
 )
-_SECRETS = (
+_PARAMETERS = (
     "access_?token|auth_?token|refresh_?token|id_?token|csrf_?token|csrfmiddlewaretoken|token|api_?key|key"
     "|client_?secret|secret|password|passwd|pwd|pass|session_?id|session|sid|jwt|authorization|auth|code"
     "|signature|sig|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature"
 )
-_TOKEN = (
-    rf"(?P<name>[?&;](?:{_SECRETS})=)[^&;#\s\"'<>\\]{{1,4096}}|"
-    r"(?P<scheme>[a-z][a-z0-9+.-]{1,15}://)[^/?#\s\"'<>\\@]{1,256}@"
-)
+_VALUE_CHAR = r"(?:[^&;#\s\"'<>\\]|\\u[0-9A-Fa-f]{4}|\\/)"  # the last two: as it is escaped in JSON
+_TOKEN = rf"(?P<kept>[?&;](?:{_PARAMETERS})=){_VALUE_CHAR}{{1,4096}}"
+_USER = r"(?P<kept>[a-z][a-z0-9+.-]{1,15}:\\?/\\?/)[^/?#\s\"'<>\\@]{1,256}(?=@)"
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = rf"(?<![0-9A-Za-z.-])((?:{_BYTE}\.){{3}}){_BYTE}(?![0-9A-Za-z-]|\.[0-9])"
-
-KINDS = ("email", "card", "resident_number", "phone", "url_token", "ip")
-"""What can be found. ``resident_number`` and ``phone`` are those of Korea."""
-
-DEFAULT_KINDS = KINDS[:-1]
+_IPV4 = rf"(?<![0-9A-Za-z.-])(?P<kept>(?:{_BYTE}\.){{3}}){_BYTE}(?![0-9A-Za-z-]|\.[0-9])"
 
 
-class _Kind(NamedTuple):
-    pattern: re.Pattern[str]
+class _Pattern(NamedTuple):
+    kind: str
+    text: str
+    """A regular expression. What its group ``kept`` matches stays."""
     hints: tuple[str, ...]
-    """A text without any of these has no match; empty: any digit."""
-    replace: Callable[[re.Match[str], str], str]
+    """A text without any of these has no match."""
+    accepts: Callable[[str], bool] = bool
+    """Whether a found text is of the kind."""
+    mask: Callable[[str], str] = lambda found: "*" * len(found)
+    """Returns what takes the place of a found text if all lengths have to stay."""
 
 
 def redactor(kinds: Iterable[str], replacement: str = "<{kind}>") -> Redact:
@@ -58,11 +66,40 @@ def redactor(kinds: Iterable[str], replacement: str = "<{kind}>") -> Redact:
 
     Args:
         kinds: Some of ``KINDS``.
-        replacement: What takes the place of what is found; ``{kind}`` is its kind. IP addresses become their network
-            instead.
+        replacement: What takes the place of what is found; ``{kind}`` is its kind. The last number of an IP address
+            becomes 0 instead.
     """
-    steps = [_step(_KINDS[kind], replacement.replace("{kind}", kind)) for kind in kinds]
 
+    def put(pattern: _Pattern) -> Callable[[str], str]:
+        text = "0" if pattern.kind == "ip" else replacement.replace("{kind}", pattern.kind)
+        return lambda found: text
+
+    return _chain([_step(pattern, put(pattern)) for pattern in _of(kinds)])
+
+
+def masker(kinds: Iterable[str]) -> Callable[[bytes], bytes]:
+    """Return the function that masks ``kinds`` in bytes of any encoding that extends ASCII; all lengths stay.
+
+    Digits of numbers become ``9``, so that a number in JSON stays one, the last number of an IP address 0, 10 or 100,
+    and other characters ``*``.
+    """
+    redact = _chain([_step(pattern, pattern.mask) for pattern in _of(kinds)])
+
+    def mask(data: bytes) -> bytes:
+        text = data.decode("latin-1")  # one character for each byte
+        masked = redact(text)
+        return data if masked is text else masked.encode("latin-1")
+
+    return mask
+
+
+def _of(kinds: Iterable[str]) -> list[_Pattern]:
+    """Return the patterns of kinds, in the order of ``KINDS``."""
+    wanted = {*kinds}
+    return [pattern for pattern in _PATTERNS if pattern.kind in wanted]
+
+
+def _chain(steps: list[Redact]) -> Redact:
     def redact(text: str) -> str:
         for step in steps:
             text = step(text)
@@ -71,11 +108,14 @@ def redactor(kinds: Iterable[str], replacement: str = "<{kind}>") -> Redact:
     return redact
 
 
-def _step(kind: _Kind, replacement: str) -> Redact:
-    substitute, hints = kind.pattern.sub, kind.hints
+def _step(pattern: _Pattern, put: Callable[[str], str]) -> Redact:
+    substitute = re.compile(pattern.text, re.ASCII | re.IGNORECASE).sub
+    hints, accepts, keeps = pattern.hints, pattern.accepts, "(?P<kept>" in pattern.text
 
     def replaced(match: re.Match[str]) -> str:
-        return kind.replace(match, replacement)
+        kept = match["kept"] if keeps else ""
+        found = match[0][len(kept) :]
+        return kept + put(found) if accepts(found) else match[0]
 
     def step(text: str) -> str:
         return substitute(replaced, text) if any(hint in text for hint in hints) else text
@@ -83,39 +123,31 @@ def _step(kind: _Kind, replacement: str) -> Redact:
     return step
 
 
-def _always(match: re.Match[str], replacement: str) -> str:
-    return replacement
-
-
-def _card(match: re.Match[str], replacement: str) -> str:
-    digits = [int(char) for char in match[0] if char.isdigit()]
+def _is_card(found: str) -> bool:
+    digits = [int(char) for char in found if char.isdigit()]
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
-    return match[0] if (sum(doubled) + sum(digits[-1::-2])) % 10 else replacement
+    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
 
 
-def _resident(match: re.Match[str], replacement: str) -> str:
-    text = match[0]
-    if "-" in text:
-        return replacement
+def _is_resident_number(found: str) -> bool:
     weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
-    total = sum(weight * int(digit) for weight, digit in zip(weights, text, strict=False))
-    return replacement if (11 - total % 11) % 10 == int(text[-1]) else text
+    total = (
+        sum(weight * int(digit) for weight, digit in zip(weights, found[:12], strict=True)) if "-" not in found else 0
+    )
+    return "-" in found or (11 - total % 11) % 10 == int(found[-1])
 
 
-def _token(match: re.Match[str], replacement: str) -> str:
-    return f"{match['name']}{replacement}" if match["name"] else f"{match['scheme']}{replacement}@"
-
-
-def _network(match: re.Match[str], replacement: str) -> str:
-    return f"{match[1]}0"
+def _nines(found: str) -> str:
+    return re.sub("[0-9]", "9", found)
 
 
 _DIGITS = tuple("0123456789")
-_KINDS = {
-    "email": _Kind(re.compile(_EMAIL), ("@", "%40"), _always),
-    "card": _Kind(re.compile(_CARD), _DIGITS, _card),
-    "resident_number": _Kind(re.compile(_RESIDENT), _DIGITS, _resident),
-    "phone": _Kind(re.compile(_PHONE), _DIGITS, _always),
-    "url_token": _Kind(re.compile(_TOKEN, re.IGNORECASE), ("=", "@"), _token),
-    "ip": _Kind(re.compile(_IPV4), (".",), _network),
-}
+_PATTERNS = (
+    _Pattern("email", _EMAIL, ("@", "%40")),
+    _Pattern("card", _CARD, _DIGITS, _is_card, _nines),
+    _Pattern("resident_number", _RESIDENT, _DIGITS, _is_resident_number, _nines),
+    _Pattern("phone", _PHONE, _DIGITS, mask=_nines),
+    _Pattern("url_token", _TOKEN, ("=",)),
+    _Pattern("url_token", _USER, ("@",)),
+    _Pattern("ip", _IPV4, (".",), mask=lambda found: ("0", "10", "100")[len(found) - 1]),
+)

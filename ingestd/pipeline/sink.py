@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ingestd.compiler.common_options import InputCommonOptions
 from ingestd.compiler.pipeline import BuiltInput
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream
@@ -23,6 +24,9 @@ _new_chunk = partial(tuple.__new__, Chunk)
 class PipelineSink:
     """Makes chunks of the frames of one input, and dead letters of what cannot be a frame; see ``Sink``.
 
+    What the input's option ``redact`` names is masked before anything else sees it. The lengths stay, because the
+    place of a frame in its stream is its id.
+
     Args:
         running: The pipeline that gets the chunks.
         built: The input.
@@ -32,6 +36,8 @@ class PipelineSink:
     def __init__(self, running: RunningPipeline, built: BuiltInput, dead_letters: DurableDeadLetters) -> None:
         self._running, self.built, self._dead_letters = running, built, dead_letters
         self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
+        options = built.step.common_options
+        self._mask = options.mask() if isinstance(options, InputCommonOptions) else None
         self._untraced: set[tuple[str, int]] = set()  # stream and offset of dead letters that have no trace yet
 
     @property
@@ -51,6 +57,8 @@ class PipelineSink:
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         """Store whole frames of several streams, all or none."""
         now, input_id, framed = time.time_ns(), self._input_id, self._framed
+        if self._mask is not None:
+            pieces = [(self._mask(data), stream, offset, lines) for data, stream, offset, lines in pieces]
         chunks = [
             _new_chunk((input_id, stream_id, fields, offset, now, lines if framed else 1, data))
             for data, (stream_id, fields), offset, lines in pieces
@@ -59,6 +67,8 @@ class PipelineSink:
 
     def _chunk(self, data: bytes, stream: Stream, offset: int, time_ns: int) -> Chunk:
         # Codecs have no other delimiter than the line feed.
+        if self._mask is not None:
+            data = self._mask(data)
         frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
         return Chunk(self._input_id, stream.id, stream.fields, offset, time_ns, frames, data)
 
@@ -74,7 +84,7 @@ class PipelineSink:
         written = start in self._untraced or self._dead_letters.try_add(
             stage="framing",
             reason=reason,
-            raw=raw,
+            raw=raw if self._mask is None else self._mask(raw),
             size=size,
             plugin=self._input_id,
             input_id=self._input_id,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.redaction import KINDS, redactor
+from ingestd.event.redaction import KINDS, masker, redactor
 
 CASES = [  # id, text, the same redacted
     ("email", "from a.b+c@example.co.kr to x", "from <email> to x"),
@@ -16,6 +18,7 @@ CASES = [  # id, text, the same redacted
     ("card", "4111111111111111", "<card>"),
     ("card_in_groups", "a 4111 1111 1111 1111, 5500-0055-5555-5559", "a <card>, <card>"),
     ("card_of_15_digits", "378282246310005", "<card>"),
+    ("dates_are_no_card", "2026-11-22-10-00-00-120", "2026-11-22-10-00-00-120"),
     ("card_check_digit", "4111 1111 1111 1112", "4111 1111 1111 1112"),
     ("no_card_in_a_number", "14111111111111111 4111111111111111.5x", "14111111111111111 <card>.5x"),
     ("epoch", "1701310000000 1764404400000000000", "1701310000000 1764404400000000000"),
@@ -34,6 +37,8 @@ CASES = [  # id, text, the same redacted
     ("token", "GET /?token=abc.d&x=1 HTTP", "GET /?token=<url_token>&x=1 HTTP"),
     ("token_of_any_case", "?x=1&API_KEY=a%20b;Password=c#d", "?x=1&API_KEY=<url_token>;Password=<url_token>#d"),
     ("token_quoted", '"/?sessionid=abc" next', '"/?sessionid=<url_token>" next'),
+    ("token_in_json", r"?token=a\u00e9b\/c\"d", r"?token=<url_token>\"d"),
+    ("url_in_json", r"https:\/\/kim:secret@host", r"https:\/\/<url_token>@host"),
     ("other_parameters", "/?tokens=5&page=2&keyword=x", "/?tokens=5&page=2&keyword=x"),
     ("password_in_url", "https://kim:secret@host/ http://host/a@b", "https://<url_token>@host/ http://host/a@b"),
     ("ip", "1.2.3.4 and 10.20.30.40:80", "1.2.3.0 and 10.20.30.0:80"),
@@ -45,6 +50,39 @@ CASES = [  # id, text, the same redacted
 @pytest.mark.parametrize(("text", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_redaction(text: str, expected: str) -> None:
     assert redactor(KINDS)(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("서울 kim@example.com", "서울 ***************"),
+        ('{"card":4111111111111111}', '{"card":9999999999999999}'),
+        ("010-1234-5678 900101-1234567", "999-9999-9999 999999-9999999"),
+        ("/?token=비밀&x=1", "/?token=******&x=1"),
+        ("1.2.3.4 1.2.3.44 1.2.3.144", "1.2.3.0 1.2.3.10 1.2.3.100"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_masks(text: str, masked: str) -> None:
+    assert masker(KINDS)(text.encode()).decode() == masked
+
+
+JSON = st.recursive(
+    st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+TEXTS = st.lists(st.sampled_from(["a@b.kr", "4111111111111111", "010-1234-5678", "?key=é&", "xx://a:b@", "1.2.3.44"]))
+
+
+@given(JSON, TEXTS, st.booleans())
+def test_masked_json_is_json_of_the_same_length(value: object, texts: list[str], ascii_only: bool) -> None:
+    data = json.dumps([value, " ".join(texts), 4111111111111111], ensure_ascii=ascii_only).encode("utf-8", "replace")
+    masked = masker(KINDS)(data)
+    assert len(masked) == len(data)
+    assert masked.count(b"\n") == data.count(b"\n")
+    assert json.loads(masked)[2] == 9999999999999999
+    assert not any(text.encode() in masked for text in texts[:1])
+    assert masker(KINDS)(masked) == masked
 
 
 def test_only_the_kinds_that_are_named() -> None:

@@ -95,8 +95,9 @@ class Input:
 class Life:
     """A running pipeline whose input is the test."""
 
-    def __init__(self, folder: Path, journal: RecordQueue) -> None:
-        built, self.output, settings = build(FRAME % ""), Output(), Settings()
+    def __init__(self, folder: Path, journal: RecordQueue, redact: str = "") -> None:
+        config = FRAME.replace("json_lines }", f"json_lines redact => [{redact}] }}", 1) if redact else FRAME
+        built, self.output, settings = build(config % ""), Output(), Settings()
         settings = replace(settings, journal=replace(settings.journal, sync_interval=0.01))
         route = [replace(built.routes[0][0], output=self.output)]
         self.source = Input()
@@ -124,8 +125,8 @@ class Life:
 
 
 @asynccontextmanager
-async def life(folder: Path, journal: RecordQueue) -> AsyncIterator[Life]:
-    one = Life(folder, journal)
+async def life(folder: Path, journal: RecordQueue, redact: str = "") -> AsyncIterator[Life]:
+    one = Life(folder, journal, redact)
     await one.running.start()
     try:
         yield one
@@ -156,6 +157,27 @@ async def test_the_event_behind_a_rejected_line_keeps_its_bytes(tmp_path: Path) 
         letters = PipelineDeadLetters(one.files, "main", "c0", journal)
         letters.add(stage="output", reason="no", raw=b"{}", plugin="stdout_0", event_id=f"o-{5001:012x}")
         assert one.there()[1].content == b'{"n":1}\n'
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def test_what_is_redacted_is_on_no_disk(tmp_path: Path) -> None:
+    """Neither in the journal nor in dead letters."""
+    secrets = (b"kim@example.com", b"4111111111111111")
+    line = b'{"m":"from %b","n":%b}\n' % secrets
+    async with life(tmp_path, Journal(tmp_path / "journal"), redact='"email", "card"') as one:
+        sink = one.running._sinks["stdin_0"]
+        assert sink.put(line, STREAM, 0)
+        assert sink.put_all([(line + line, STREAM, len(line), 2)])
+        assert sink.reject(secrets[0], "too long", STREAM, len(line) * 3, len(line) * 3 + 15)
+    written = everything_in(tmp_path)
+    assert not any(secret in written for secret in secrets)
+    assert written.count(b"from " + b"*" * 15) == 3
+    assert [letter.content for letter in one.there()] == [b"*" * 15]
+    documents = [json.loads(document) for document in one.output.documents]
+    assert [(document["m"], document["n"]) for document in documents] == [("from " + "*" * 15, 9999999999999999)] * 3
 
 
 class Refusing(MemoryJournal):

@@ -1,6 +1,7 @@
 """``redact``: mask personal data and secrets.
 
-An addition to Logstash's filters. What is masked here is still in the journal until its segments are deleted.
+An addition to Logstash's filters. What it masks is still in the journal until its segments are deleted, unless the
+input has the option ``redact``.
 """
 
 from __future__ import annotations
