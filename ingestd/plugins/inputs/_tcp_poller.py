@@ -31,15 +31,16 @@ _EXTRA_SECONDS = 0.005
 _REST_FACTOR = 9
 """How many times as long as a round the rest after it is: rounds that find little take a tenth of the time."""
 
-_MAX_PERIOD_SECONDS = 0.08
+_MAX_PERIOD_SECONDS = 0.13
 """Maximum duration of a round and its rest: a process that is busy all the time does not rest. Only rounds of more than
-8 ms, in which hundreds of connections are read, are followed by the longest rest."""
+13 ms, in which a thousand connections are read, are followed by the longest rest."""
 
 _SHORTEST_REST_SECONDS = 0.0005
 """Timers of the event loop have a resolution of a millisecond."""
 
-_REST_BYTES = 32 << 10
-"""How much one connection may send during a rest, so that no client waits because the kernel's buffer is full."""
+_REST_BYTES = 128 << 10
+"""How much one connection may send during a rest, so that no client waits because the kernel's buffer is full: it has
+room for more, see ``ingestd.supervisor.connections.sockets.widen``."""
 
 _MAX_LINES = 512
 """Most lines that are stored together: about as many as a chunk has."""
