@@ -23,9 +23,14 @@ _connect = Engine._connect
 
 
 class SharedDuckDB:
-    """Opened when it is used first, one for each bound of memory and threads."""
+    """Opened when it is used first.
 
-    def __init__(self) -> None:
+    Args:
+        bounded: One is opened for each bound of memory and threads; otherwise the first is used with any.
+    """
+
+    def __init__(self, *, bounded: bool = True) -> None:
+        self._bounded = bounded
         self._opened: dict[object, duckdb.DuckDBPyConnection] = {}
 
     @contextmanager
@@ -34,8 +39,8 @@ class SharedDuckDB:
         with ExitStack() as patches:
             if queries:
                 patches.enter_context(mock.patch.object(Engine, "_connect", lambda engine: self._query(engine)))  # noqa: PLW0108
-            patches.enter_context(mock.patch.object(parquet, "connect", self._bounded))
-            patches.enter_context(mock.patch.object(statement, "connect", self._bounded))
+            patches.enter_context(mock.patch.object(parquet, "connect", self._connect_bounded))
+            patches.enter_context(mock.patch.object(statement, "connect", self._connect_bounded))
             yield
 
     def close(self) -> None:
@@ -46,11 +51,12 @@ class SharedDuckDB:
     def _query(self, engine: Engine) -> duckdb.DuckDBPyConnection:
         return self._cursor((engine._memory_bytes, engine._threads), lambda: _connect(engine))
 
-    def _bounded(self, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    def _connect_bounded(self, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
         bounds = {name: value for name, value in config.items() if name != "temp_directory"}
         return self._cursor(tuple(bounds.items()), lambda: connect(bounds))
 
     def _cursor(self, key: object, opened: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+        key = key if self._bounded else None
         if key not in self._opened:
             self._opened[key] = opened()
             self._opened[key].execute("SET enable_external_file_cache = false")  # each call reads the files anew

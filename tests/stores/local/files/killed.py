@@ -1,15 +1,16 @@
 """Run as a program by ``test_sealer``: seal a store repeatedly, killed at a later step each time.
 
 A step is a call to the system that changes something, or one of DuckDB that writes a file. After each death the store
-is read, written and sealed on by new processes, and must hold what was appended, each event once. Arguments: the store,
-a folder to work in, how many small files are left alone, the first step to be killed at, how many steps further the
-next is. Prints the step that was not reached.
+is read, written and sealed on by a new process, which does so for several stores, and must hold what was appended, each
+event once. Arguments: the store, a folder to work in, how many small files are left alone, the first step to be killed
+at, how many steps further the next is. Prints the step that was not reached.
 """
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,33 @@ from ingestd.stores.query import Query
 from tests.stores.shared_duckdb import SharedDuckDB
 
 _KILLED = 9
+_AT_ONCE = 8
+_END = "end of a store\n"
 
 
 def main(template: Path, work: Path, small_files: int, first: int, stride: int) -> None:
     """Kill until there are no more steps."""
     policy = Policy(idle_s=0, small_files=small_files)
     expected = in_child(lambda: print_keys(template))
-    step = first
-    while survives(step, shutil.copytree(template, work / str(step)), policy, expected + expected + "+x\n"):
-        step += stride
-    sys.stdout.write(f"{step}\n")
+    step, was_killed = first, True
+    while was_killed:
+        roots: dict[int, Path] = {}
+        while was_killed and len(roots) < _AT_ONCE:
+            roots[step] = shutil.copytree(template, work / str(step))
+            was_killed = kill(step, roots[step], policy)
+            step += stride
+        printed = in_child(partial(resume, roots.values(), policy)).split(_END)[:-1]
+        wrong = [step for step, text in zip(roots, printed, strict=True) if text != expected + expected + "+x\n"]
+        assert not wrong, f"killed at steps {wrong}"
+        for root in roots.values():
+            shutil.rmtree(root)
+    sys.stdout.write(f"{step - stride}\n")
 
 
-def survives(step: int, root: Path, policy: Policy, expected: str) -> bool:
-    """Kill a process at a step, then continue with others; False if it finished before that step."""
+def kill(step: int, root: Path, policy: Policy) -> bool:
+    """Kill a process at a step; False if it finished before that step."""
     code = os.waitstatus_to_exitcode(os.waitpid(fork(lambda: die_at(step, root, policy)), 0)[1])
     assert code in {0, _KILLED}, f"step {step}: exit code {code}"
-    assert in_child(lambda: resume(root, policy)) == expected, f"killed at step {step}"
-    shutil.rmtree(root)
     return code == _KILLED
 
 
@@ -76,10 +86,12 @@ def seal_all(root: Path, policy: Policy) -> None:
         pass
 
 
-def resume(root: Path, policy: Policy) -> None:
-    """Do what a restart does: read, look up the last ids, append; then seal, and read."""
-    with SharedDuckDB().used():
-        _resume(root, policy)
+def resume(roots: Iterable[Path], policy: Policy) -> None:
+    """Do what a restart does, with each store: read, look up the last ids, append; then seal, and read."""
+    with SharedDuckDB(bounded=False).used():
+        for root in roots:
+            _resume(root, policy)
+            sys.stdout.write(_END)
 
 
 def _resume(root: Path, policy: Policy) -> None:
