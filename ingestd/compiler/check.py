@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
 from ingestd.compiler.common_options import COMMON_LEGACY, FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.config.errors import ConfigError, Span
-from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value
+from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value, texts
 from ingestd.plugins.ecs import OPTION as ECS_OPTION
+from ingestd.plugins.known import advice, is_known
 from ingestd.plugins.options import read_options
 from ingestd.plugins.registry import NO_LEGACY, Kind, Legacy, PluginSpec, find, names, option_name
+from ingestd.plugins.ruby_advice import ruby_advice
 from ingestd.settings import Settings
 from ingestd.suggest import did_you_mean
 
@@ -69,6 +71,7 @@ class _Binder:
     def _step(self, kind: Kind, node: PluginBlock) -> Step | None:
         spec = self._find(kind, node)
         if spec is None:
+            self._given_codec(kind, node)
             return None
         common_type = _COMMON[kind]
         shared = {option_name(item) for item in dataclasses.fields(common_type)} - _own_names(spec)
@@ -111,25 +114,32 @@ class _Binder:
     def _find(self, kind: Kind, node: PluginBlock) -> PluginSpec | None:
         spec = find(kind, node.name)
         if spec is None:
-            near = did_you_mean(node.name, names(kind))
-            hint = f"did you mean {near!r}?" if near else f"known {kind}s: " + ", ".join(names(kind))
-            self._errors.append(ConfigError(f"unknown {kind} plugin {node.name!r}", node.span, hint))
+            self._errors.append(_unknown(kind, node))
         return spec
 
     def _codec(self, spec: PluginSpec, node: PluginBlock) -> BoundCodec | None:
-        given = next((setting for setting in reversed(node.settings) if setting.name == "codec"), None)
-        value: Value = given.value if given else StringLiteral(spec.codec, node.span, bare=True)
+        default = PluginBlock(spec.codec, (), node.span)
+        return self._given_codec(spec.kind, node, default, stream=spec.stream)
+
+    def _given_codec(
+        self, kind: Kind, node: PluginBlock, default: PluginBlock | None = None, *, stream: bool = False
+    ) -> BoundCodec | None:
+        """Return the codec of a plugin, which may be an unknown one."""
+        given = next((setting.value for setting in reversed(node.settings) if setting.name == "codec"), None)
+        value: Value | None = default if given is None else given
+        if value is None:
+            return None
         if isinstance(value, StringLiteral):
             value = PluginBlock(value.value, (), value.span)
         if not isinstance(value, PluginBlock):
             self._errors.append(ConfigError("a codec is a name or name { options }", value.span, "codec => json_lines"))
             return None
-        if spec.stream:
+        if stream:
             value = PluginBlock(STREAM_CODECS.get(value.name, value.name), value.settings, value.span)
         codec = self._find("codec", value)
         if codec is None:
             return None
-        if spec.kind == "input" and not codec.decodes:
+        if kind == "input" and not codec.decodes:
             text = f"the codec {value.name!r} cannot decode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
             return None
@@ -150,6 +160,22 @@ class _Binder:
             options, settings, owner, span, self._errors, known=known, defaults=self._defaults, legacy=legacy
         )
 
+
+def _unknown(kind: Kind, node: PluginBlock) -> ConfigError:
+    """Return the error for a plugin that does not exist here, with what to do."""
+    if is_known(kind, node.name):
+        text = f"the {kind} {node.name!r} is known from Logstash, and not supported"
+        if (kind, node.name) == ("filter", "ruby"):
+            code = [literal.value for setting in node.settings if setting.name in _CODE for literal in texts(setting)]
+            return ConfigError(text, node.span, ruby_advice("\n".join(code)))
+        return ConfigError(text, node.span, advice(kind, node.name))
+    near = did_you_mean(node.name, names(kind))
+    hint = f"did you mean {near!r}?" if near else f"known {kind}s: " + ", ".join(names(kind))
+    return ConfigError(f"unknown {kind} plugin {node.name!r}", node.span, hint)
+
+
+_CODE = ("code", "init")
+"""Options of the filter ``ruby`` that hold code."""
 
 STREAM_CODECS = {"json": "json_lines", "plain": "line"}
 """The codecs that replace message codecs on inputs that read a stream, as in Logstash."""

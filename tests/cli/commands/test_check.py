@@ -58,6 +58,7 @@ def test_all_mistakes_at_once_in_the_order_of_the_text(tmp_path: Path) -> None:
     assert "did you mean 'stdin'?" in result.stderr
     assert "did you mean 'match'?" in result.stderr
     assert "did you mean 'json_lines'?" in result.stderr
+    assert "\n    4 |   mutate { convert => 5 }\n      |                       ^\n" in result.stderr
 
 
 def test_a_variable_that_is_not_set_hides_no_other_mistake(tmp_path: Path) -> None:
@@ -79,7 +80,6 @@ def test_a_variable_that_is_not_set_hides_no_other_mistake(tmp_path: Path) -> No
         ("3:72", "unknown output plugin 'stdot'"),
     ]
     assert run("-e", 'input { stdin { } } output { file { path => "${NO_SUCH_PATH}" } }').exit_code == 1
-    assert "\n    4 |   mutate { convert => 5 }\n      |                       ^\n" in result.stderr
 
 
 def test_a_syntax_error(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""The native filter for what the code of a filter ``ruby`` does, as far as its idioms tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+_NAME = r"""['"](?P<%s>[^'"]+)['"]"""
+_GET = r"event(?:\.get\s*\(?\s*|\[)" + _NAME + r"\s*[\])]?"
+_SET = r"event(?:\.set\s*\(?\s*" + _NAME + r"\s*,|\[" + _NAME.replace("%s", "%s2") + r"\]\s*=(?!=))\s*"
+_TYPES = {"to_i": "integer", "to_f": "float", "to_s": "string"}
+_CASES = {"downcase": "lowercase", "upcase": "uppercase", "capitalize": "capitalize", "strip": "strip"}
+
+_MOVE = re.compile(_SET % ("to", "to") + _GET % "source" + r"\s*\)?\s*(?=$|[;\n}]|if\b|unless\b)", re.MULTILINE)
+_LITERAL = re.compile(
+    _SET % ("to", "to") + r"(?P<value>['\"][^'\"#]*['\"]|-?\d+(?:\.\d+)?|true|false)\s*\)?\s*(?=$|[;\n}])"
+)
+_REMOVE = re.compile(r"event\.remove\s*\(?\s*" + _NAME % "name")
+_METHOD = re.compile(_GET % "name" + r"\s*\)?\s*(?:&?\.to_s)?&?\.(?P<method>\w+[!]?)")
+_TAG = re.compile(r"event\.tag\s*\(?\s*" + _NAME % "tag")
+
+_IDIOMS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"LogStash::Timestamp|DateTime\.|Time\.(?:at|parse|strptime|now)|strptime|strftime|localtime|\.utc\b"
+        ),
+        'date { match => ["FIELD", "ISO8601", "UNIX", "UNIX_MS"] timezone => "..." target => "FIELD" }',
+    ),
+    (re.compile(r"JSON\.(?:parse|load)|LogStash::Json\.load"), 'json { source => "FIELD" }'),
+    (re.compile(r"\.to_json|JSON\.(?:generate|dump)"), "json_encode, or nothing: outputs write objects as JSON"),
+    (re.compile(r"CGI\.unescape|URI\.(?:decode|unescape)|decode_www_form"), 'urldecode { field => "FIELD" }'),
+    (re.compile(r"Digest::|OpenSSL::HMAC|OpenSSL::Digest"), 'fingerprint { source => "FIELD" method => "SHA256" }'),
+    (re.compile(r"SecureRandom\.uuid"), 'uuid { target => "FIELD" }'),
+    (re.compile(r"\bIPAddr\b"), 'cidr { address => ["%{FIELD}"] network => [...] add_tag => [...] }'),
+    (re.compile(r"ENV\["), 'mutate { add_field => { "FIELD" => "${NAME}" } }'),
+    (re.compile(r"\brand\b|Random\."), "drop { percentage => 90 }"),
+    (re.compile(r"event\.cancel"), "drop { } in a condition"),
+    (
+        re.compile(r"event\.to_hash|\.each\s*(?:do|\{)|\.delete_if|\.reject\b"),
+        'prune { whitelist_names or blacklist_names => ["^a_"] }',
+    ),
+    (re.compile(r"\.scan\b|=~|\.match\b|\$~|\$1"), 'grok { match => { "FIELD" => "(?<name>...)" } }'),
+    (re.compile(r"\.(?:length|size)\b|\[0\s*,|\[0\.\."), 'truncate { fields => ["FIELD"] length_bytes => 100 }'),
+)
+
+
+def ruby_advice(code: str) -> str:
+    """Return what to write instead of Ruby code: filters for its idioms, each once, or that there is none."""
+    found = list(dict.fromkeys(_advice(code)))
+    if not found:
+        return "ingestd runs no Ruby; use mutate, grok, date, json, kv, translate ... (docs/plugins.md)"
+    return "ingestd runs no Ruby; use " + " and ".join(found[:4])
+
+
+def _advice(code: str) -> Iterator[str]:
+    removed = {match["name"] for match in _REMOVE.finditer(code)}
+    for match in _MOVE.finditer(code):
+        verb = "rename" if match["source"] in removed else "copy"
+        removed.discard(match["source"])
+        yield f'mutate {{ {verb} => {{ "{match["source"]}" => "{match["to"] or match["to2"]}" }} }}'
+    for match in _METHOD.finditer(code):
+        make = _METHODS.get(match["method"].rstrip("!"))
+        if make is not None:
+            yield make(match["name"])
+    for match in _LITERAL.finditer(code):
+        value = match["value"].strip("'\"")
+        yield f'mutate {{ replace => {{ "{match["to"] or match["to2"]}" => "{value}" }} }}'
+    for match in _TAG.finditer(code):
+        yield f'mutate {{ add_tag => ["{match["tag"]}"] }}'
+    if removed:
+        names = ", ".join(f'"{name}"' for name in sorted(removed))
+        yield f"mutate {{ remove_field => [{names}] }}"
+    yield from (text for pattern, text in _IDIOMS if pattern.search(code))
+
+
+def _convert(kind: str) -> Callable[[str], str]:
+    return lambda name: f'mutate {{ convert => {{ "{name}" => "{kind}" }} }}'
+
+
+def _change(option: str) -> Callable[[str], str]:
+    return lambda name: f'mutate {{ {option} => ["{name}"] }}'
+
+
+_METHODS: dict[str, Callable[[str], str]] = {
+    **{method: _convert(kind) for method, kind in _TYPES.items()},
+    **{method: _change(option) for method, option in _CASES.items()},
+    "gsub": lambda name: f'mutate {{ gsub => ["{name}", "PATTERN", "TEXT"] }}',
+    "sub": lambda name: f'mutate {{ gsub => ["{name}", "PATTERN", "TEXT"] }}',
+    "tr": lambda name: f'mutate {{ gsub => ["{name}", "[abc]", "TEXT"] }}',
+    "split": lambda name: f'mutate {{ split => {{ "{name}" => "SEPARATOR" }} }}',
+    "join": lambda name: f'mutate {{ join => {{ "{name}" => "," }} }}',
+    "merge": lambda name: f'mutate {{ merge => {{ "TARGET" => "{name}" }} }}',
+}
