@@ -10,7 +10,8 @@ import pytest
 import regex
 
 from ingestd.grok.compile import compile_grok
-from ingestd.grok.library import load_library, parse_patterns, stock_folder
+from ingestd.grok.library import LEGACY, load_library, parse_patterns, stock_folder
+from tests.plugins.filters.tables import build
 
 LIBRARY = load_library()
 ENGINES = pytest.mark.parametrize("engine", [re, regex], ids=["re", "regex"])
@@ -18,8 +19,8 @@ ENGINES = pytest.mark.parametrize("engine", [re, regex], ids=["re", "regex"])
 WHOLE = {
     "USERNAME": ["a", "user-1.x_y", "0"],
     "USER": ["root"],
-    "EMAILLOCALPART": ["hello.world", "00", "o'neil+tag"],
-    "EMAILADDRESS": ["hello.world@123.net", "00@q.ro", "username@example.com"],
+    "EMAILLOCALPART": ["hello.world", "kim-1+tag"],
+    "EMAILADDRESS": ["hello.world@123.net", "mailto:foo@x.com", "username@example.com"],
     "INT": ["0", "-12", "+0200"],
     "BASE10NUM": ["1", "-1.5", "+.5", "007"],
     "NUMBER": ["3.14", "400"],
@@ -202,6 +203,55 @@ NOT_WHOLE = {
     "TIMESTAMP_ISO8601": ["2026-13-01T00:00:00", "2026-11-22"],
     "LOGLEVEL": ["wARN", "verbose"],
     "SYSLOGFACILITY": ["<1>"],
+    "USERNAME": ["a b", ""],
+    "USER": ["a/b"],
+    "EMAILLOCALPART": ["1a", "a", "a@"],
+    "EMAILADDRESS": ["@b.kr", "kim@", "kim.b.kr"],
+    "NUMBER": ["1,000", ""],
+    "BASE16NUM": ["0xg", ""],
+    "BASE16FLOAT": ["0x.", ""],
+    "NONNEGINT": ["-1", ""],
+    "NOTSPACE": ["a b", ""],
+    "QS": ["a"],
+    "UUID": ["123e4567-e89b-12d3-a456-42661417400"],
+    "URN": ["urn:a"],
+    "MAC": ["01:23:45:67:89"],
+    "CISCOMAC": ["0123:4567:89ab"],
+    "WINDOWSMAC": ["01:23:45:67:89:ab"],
+    "COMMONMAC": ["01-23-45-67-89-ab"],
+    "IP": ["1.2.3", "a.b.c.d"],
+    "HOST": ["-"],
+    "IPORHOST": ["a_b", ""],
+    "HOSTPORT": ["example.org", "example.org:0", "a:x"],
+    "PATH": ["a/b"],
+    "TTY": ["/dev/pts", "/dev/null"],
+    "URIHOST": ["example.org:", "a b"],
+    "URIQUERY": ["a b"],
+    "URIPARAM": ["a=b"],
+    "URIPATHPARAM": ["search?q=1", "/a?q= "],
+    "URI": ["example.org/a", "http//a"],
+    "MONTHNUM": ["0", "13"],
+    "MONTHNUM2": ["1", "13"],
+    "DAY": ["Mo", "Sonntag"],
+    "YEAR": ["1", "123"],
+    "SECOND": ["61", "1."],
+    "DATE_US": ["13/12/2026"],
+    "DATE_EU": ["2026-12-12", "32.1.2026"],
+    "ISO8601_TIMEZONE": ["+1:0", "UTC"],
+    "ISO8601_SECOND": ["61"],
+    "DATE": ["12/2026"],
+    "DATESTAMP": ["31.12.2026T10:11:12"],
+    "TZ": ["GMT", "KST"],
+    "DATESTAMP_RFC822": ["Mon Aug 31 2015 09:30:48"],
+    "DATESTAMP_RFC2822": ["Mon 31 Aug 2015 09:30:48 +0200"],
+    "DATESTAMP_OTHER": ["Mon Aug 31 09:30:48 2015"],
+    "DATESTAMP_EVENTLOG": ["2015-08-31 093048"],
+    "HTTPDATE": ["04/05/2015:13:17:15 +0200"],
+    "SYSLOGTIMESTAMP": ["16 Mar 00:01:25", "Mar 16"],
+    "PROG": ["a b", "a[1]"],
+    "SYSLOGPROG": ["a b", "a[x]"],
+    "SYSLOGHOST": ["a b"],
+    "SYSLOGBASE": ["Mar 16 00:01:25 evita"],
 }
 
 ABSENT = [  # pattern, text in which it is not found anywhere
@@ -228,7 +278,7 @@ FOUND = [  # pattern, text, what is captured
     ("NUMBER", "v1.2.3", "1.2"),
     ("IPORHOST", "[10.0.0.1]", "10.0.0.1"),
     ("IPV6", "from ::ffff:10.0.0.1:", "::ffff:10.0.0.1"),
-    ("IPV6", "[fe80::1%eth0]:80", "fe80::1%eth0"),
+    ("IPV6", "[fe80::1%eth0]:80", "fe80::1%eth0]:80"),
     ("HOSTNAME", "host_name", "host"),
     ("HOSTNAME", "- a-b.c, d", "a-b.c"),
     ("QS", r'x "a \"b\" c" "d"', r'"a \"b\" c"'),
@@ -289,17 +339,52 @@ def test_every_stock_pattern_compiles_for_re() -> None:
 
 
 def test_every_base_name_is_tested() -> None:
-    lines = {"HTTPD_COMMONLOG", "HTTPD_COMBINEDLOG", "HTTPD_ERRORLOG", "HTTPD20_ERRORLOG", "HTTPD24_ERRORLOG"}
-    lines |= {
-        "COMMONAPACHELOG",
-        "COMBINEDAPACHELOG",
-        "SYSLOGBASE2",
-        "SYSLOGLINE",
-        "CRON_ACTION",
-        "CRONLOG",
-        "HTTPD_QUOTED",
-    }
-    texts = [(stock_folder() / "legacy" / file).read_text("utf-8") for file in ("base", "httpd", "linux-syslog")]
-    names = set().union(*map(parse_patterns, texts))
-    whole_lines = {name for name in names if name.startswith(("SYSLOG5424", "SYSLOGPAM"))} | lines
-    assert names - whole_lines == set(WHOLE)
+    names = set(parse_patterns((stock_folder() / LEGACY / "base").read_text("utf-8")))
+    assert names <= set(WHOLE)
+    anything = {"SPACE", "DATA", "GREEDYDATA"}
+    assert names - anything <= {*NOT_WHOLE, *(name for name, _ in ABSENT)}
+
+
+ECS_CASES = [  # pattern, text, fields
+    ("SYSLOGPROG", "su", {"process": {"name": "su"}}),
+    ("SYSLOGPROG", "postfix/smtpd[1713]", {"process": {"name": "postfix/smtpd", "pid": 1713}}),
+    ("SYSLOGFACILITY", "<3.6>", {"log": {"syslog": {"facility": {"code": 3}, "priority": 6}}}),
+    (
+        "SYSLOGBASE",
+        "Mar 16 00:01:25 evita su:",
+        {"timestamp": "Mar 16 00:01:25", "host": {"hostname": "evita"}, "process": {"name": "su"}},
+    ),
+    ("URIHOST", "example.org:8080", {}),
+    ("EMAILLOCALPART", "o'neil+tag.1", {}),
+    ("EMAILADDRESS", "00@q.ro", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "fields"), ECS_CASES, ids=[f"{case[0]}-{case[1]}" for case in ECS_CASES])
+def test_ecs_set(name: str, text: str, fields: dict[str, Any]) -> None:
+    event = {"message": text}
+    assert build("grok", match={"message": rf"\A%{{{name}}}\z"}, ecs_compatibility="v1")(event)
+    assert event == {"message": text, **fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "ecs", "expected"),
+    [
+        ("EMAILADDRESS", "mailto:foo@x.com", "disabled", "mailto:foo@x.com"),
+        ("EMAILADDRESS", "mailto:foo@x.com", "v8", "foo@x.com"),
+        ("EMAILADDRESS", "a@b.kr", "disabled", None),
+        ("EMAILADDRESS", "a@b.kr", "v8", "a@b.kr"),
+        ("IP", "fe80::1%eth0 port 22", "disabled", "fe80::1%eth0 port 22"),
+        ("IP", "fe80::1%eth0 port 22", "v8", "fe80::1%eth0 port 22"),
+    ],
+)
+def test_as_in_logstash(name: str, text: str, ecs: str, expected: str | None) -> None:
+    event = {"message": text}
+    build("grok", match={"message": f"%{{{name}:found}}"}, ecs_compatibility=ecs)(event)
+    assert event.get("found") == expected
+
+
+def test_a_zone_ends_before_what_the_pattern_names_next() -> None:
+    event: dict[str, Any] = {"message": "from fe80::1%eth0 port 22"}
+    build("grok", match={"message": "from %{IP:ip} port %{INT:port:int}"})(event)
+    assert (event["ip"], event["port"]) == ("fe80::1%eth0", 22)

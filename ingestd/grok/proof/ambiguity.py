@@ -23,7 +23,7 @@ _Pair: TypeAlias = tuple[int, int]
 _Triple: TypeAlias = tuple[int, int, int]
 _State = TypeVar("_State")  # of one automaton, or of a product of several
 
-MAX_STEPS = 40_000  # transitions of the product automata; tens of milliseconds
+MAX_STEPS = 60_000  # transitions of the product automata; tens of milliseconds
 
 
 class Bridge(NamedTuple):
@@ -142,7 +142,7 @@ class Ambiguity:
             if right is not left
             and left.letters & right.letters
             and right.states & reached
-            and not self._enters_tail(left, right)
+            and not self._enters_for_good(left, right)
             and left.states & self._lead_to(right)
         ]
 
@@ -151,10 +151,10 @@ class Ambiguity:
             self._leading[right] = _reachable(self._sources, right)
         return self._leading[right]
 
-    def _enters_tail(self, left: Loop, right: Loop) -> bool:
-        """Whether ``right`` is in the tail that cannot fail, and ``left`` before it: the tail is entered only once."""
-        tail = self._automaton.tail
-        return bool(right.states & tail) and not (left.states & tail)
+    def _enters_for_good(self, left: Loop, right: Loop) -> bool:
+        """Whether ``right`` is in a part of the tail that ``left`` is not in: ``left`` is never tried again then."""
+        parts = self._automaton.parts
+        return parts[min(right.states)] not in (0, parts[min(left.states)])
 
     def bridge(self, left: Loop, right: Loop) -> Bridge | None:
         """Prove that ``left`` and ``right`` form a chain, or return None.

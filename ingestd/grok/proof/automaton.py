@@ -81,7 +81,8 @@ class Automaton:
 
     Args:
         edges: The transitions out of each state.
-        tail: States of the tail that cannot fail: a run that reaches one has matched.
+        parts: Number of the part of the tail that each state is in, 0 before the tail. The tail cannot fail: a run
+            that reaches it has matched, and never returns to a part that it has left.
         start: The state before the first character.
         scan: States in which a search skips characters before an attempt; empty if it cannot.
         looks_past_match: The tail may read text without consuming it, so the next search reads it again.
@@ -90,7 +91,7 @@ class Automaton:
 
     alphabet: Alphabet
     edges: list[list[Edge]]
-    tail: set[int]
+    parts: list[int]
     start: int = 0
     scan: list[int] = field(default_factory=list)
     looks_past_match: bool = False
@@ -138,9 +139,9 @@ class _AutomatonBuilder:
         self._alphabet = alphabet
         self._labels: list[int] = []
         self._edge_count = 0
-        self._in_tail = False
+        self._part = self._last_part = 0
         self._anchors = self._anchor_conditions()
-        self.automaton = Automaton(alphabet, [], set())
+        self.automaton = Automaton(alphabet, [], [])
 
     def _anchor_conditions(self) -> dict[Anchor, Conditions]:
         every, start = self._alphabet.all, self._alphabet.start
@@ -159,7 +160,7 @@ class _AutomatonBuilder:
         }
 
     def whole(self, node: Node) -> Fragment:
-        """Build a part that nothing follows. Its tail, which cannot fail, is marked."""
+        """Build a part after which nothing can fail. Its own tail, which cannot fail either, is marked."""
         match node:
             case Alternation(branches):
                 return _either([self.whole(branch) for branch in branches])
@@ -167,27 +168,33 @@ class _AutomatonBuilder:
                 return self.whole(body)
             case Sequence(items) if items:
                 cut = tail_start(items)
-                if cut == len(items):
-                    head = self._sequence(items[:-1])
-                    return self._join(head, self.whole(items[-1]))
-                head = self._sequence(items[:cut])
-                return self._join(head, self._tail(Sequence(items[cut:])))
-            case Repeat(_, low) if low <= MAX_UNROLLED_CHARS:
-                return self._final_repeat(node)
+                return self._with_tail(items[:cut], Sequence(items[cut:]))
+            case Repeat(body, low, high, mode) if low <= MAX_UNROLLED_CHARS:
+                more = None if high is None else high - low
+                return self._with_tail((body,) * low, Repeat(body, 0, more, mode))
             case _:
                 return self._fragment(node)
 
-    def _final_repeat(self, node: Repeat) -> Fragment:
-        """Build a repetition that ends the pattern: everything after the minimum count cannot fail."""
-        minimum = self._sequence((node.body,) * node.low)
-        more = None if node.high is None else node.high - node.low
-        return self._join(minimum, self._tail(Repeat(node.body, 0, more, node.mode)))
+    def _with_tail(self, items: tuple[Node, ...], tail: Node) -> Fragment:
+        """Build ``items`` and then ``tail``, which cannot fail."""
+        self.automaton.looks_past_match |= not consumes_what_it_reads(tail)
+        head = self._join(self._sequence(items[:-1]), self.whole(items[-1])) if items else NOTHING
+        return self._join(head, self._tail(tail))
 
     def _tail(self, node: Node) -> Fragment:
-        self.automaton.looks_past_match |= not consumes_what_it_reads(node)
-        self._in_tail = True
+        """Build a node of the tail: of a sequence, no item is entered again once it has been left."""
+        match node:
+            case Sequence(items):
+                whole = NOTHING
+                for item in items:
+                    whole = self._join(whole, self._tail(item))
+                return whole
+            case CaptureGroup(body) | CaseGroup(body):
+                return self._tail(body)
+        self._last_part += 1
+        self._part = self._last_part
         fragment = self._fragment(node)
-        self._in_tail = False
+        self._part = 0
         return fragment
 
     def add_scan(self, first: list[BorderState]) -> None:
@@ -213,8 +220,7 @@ class _AutomatonBuilder:
             raise TooComplexError(f"the pattern has more than {MAX_STATES} positions for a character")
         self._labels.append(label)
         self.automaton.edges.append([])
-        if self._in_tail:
-            self.automaton.tail.add(len(self._labels) - 1)
+        self.automaton.parts.append(self._part)
         return len(self._labels) - 1
 
     def _link(self, source: BorderState, target: BorderState, counted: bool = False) -> None:
