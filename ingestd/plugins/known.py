@@ -87,7 +87,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "extractnumbers": "use grok with %{NUMBER:name:float}",
         "grep": "use a condition with drop { }",
         "gelfify": _NEW_FIELD,
-        "json_encode": "leave the field an object: outputs write it as JSON",
         "metaevent": _NEW_FIELD,
         "unique": "remove duplicates in a query",
         "wms": "use kv and urldecode",
