@@ -99,7 +99,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "metrics": "`/metrics` counts events, for Prometheus",
         "elapsed": "compute durations in a query",
         "aggregate": "aggregate in a query: `ingestd aggregate` or `ingestd sql`",
-        "xml": "use grok for single elements",
         "yaml": "let the sender write JSON",
         "language": _LOOKUP,
         "age": "compute it in a query",
