@@ -216,9 +216,9 @@ class _PluginBuilder:
 
     def _build(self, step: Step, context: BuildContext) -> Any:
         owner = f"{step.spec.kind} {step.spec.name!r}"
-        return self._guarded(
-            step.span, step.spec.build, step.options, replace(context, plugin_id=step.plugin_id), owner
-        )
+        spans = {setting.name: setting.value.span for setting in step.settings}
+        context = replace(context, plugin_id=step.plugin_id, spans=spans)
+        return self._guarded(step.span, step.spec.build, step.options, context, owner)
 
     def _guarded(
         self, span: Span, build: Callable[..., Any], options: Any, context: BuildContext, owner: str = ""

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from ingestd.config.errors import Span
 from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Rows, Table
@@ -83,7 +84,8 @@ class BuildContext:
     names that a codec must decode, None: all. ``reads``: those that the config is known to read.
     ``common_options(event)`` runs the common options of the filter being built; only filters whose outcome is not
     ``one`` call it themselves. ``again``: the events have been through filters before, which have left their fields;
-    what is captured once more takes the place of what is there.
+    what is captured once more takes the place of what is there. ``spans``: where the values of the plugin's options
+    are in the config.
     """
 
     plugin_id: str = ""
@@ -98,6 +100,7 @@ class BuildContext:
     dead_letters: DeadLetters = field(default_factory=NullDeadLetters)
     settings: Settings = field(default_factory=Settings)
     again: bool = False
+    spans: Mapping[str, Span] = field(default_factory=dict)
 
 
 class OptionWarning(NamedTuple):

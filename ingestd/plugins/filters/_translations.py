@@ -10,6 +10,7 @@ from typing import Any
 from ingestd.event.table import ABSENT
 from ingestd.plugins.filters._dictionaries import Dictionary
 from ingestd.plugins.filters._ruby import to_s
+from ingestd.plugins.filters._trees import copied
 
 Find = Callable[[str], Any]
 """Returns the translation of a text, ``ABSENT`` if there is none."""
@@ -32,7 +33,7 @@ def finder(entries: Dictionary, *, exact: bool, regex: bool) -> Find:
     find = _replacing(entries) if not exact else _matching(entries) if regex else _whole(entries)
     if not any(type(value) in (dict, list) for value in entries.values()):
         return find
-    return lambda text: _copied(find(text))  # events share no containers
+    return lambda text: copied(find(text))  # events share no containers
 
 
 def _whole(entries: Dictionary) -> Find:
@@ -75,9 +76,3 @@ def _replacing(entries: Dictionary) -> Find:
 def _cached(find: Find) -> Find:
     cached = lru_cache(_CACHED_TEXTS)(find)
     return lambda text: cached(text) if len(text) <= _CACHED_CHARS else find(text)
-
-
-def _copied(value: Any) -> Any:
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if type(value) is list else value

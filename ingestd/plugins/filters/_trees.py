@@ -26,6 +26,13 @@ def copier(tree: Tree) -> Callable[[], Tree]:
     return copy
 
 
+def copied(value: Any) -> Any:
+    """Return a value that shares no array and no hash with ``value``."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if type(value) is list else value
+
+
 def with_tree(old: Any, tree: Tree, name: str) -> Tree:
     """Return ``tree`` merged into the value ``old`` of a field, whose other fields are kept.
 
