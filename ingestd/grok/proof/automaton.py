@@ -36,7 +36,7 @@ MAX_STATES = 3_000
 MAX_EDGES = 30_000
 MAX_UNROLLED = 4  # times; a longer counted repetition becomes a loop, unless it is
 MAX_UNROLLED_CHARS = 16  # times one character
-MAX_COUNTED = 100  # times; a counted loop up to this is a constant factor; a longer one counts as unbounded
+MAX_COUNTED = 100  # times, with the counted loops around it; up to this a loop is a constant factor, else unbounded
 
 _MAYBE_WORD = charset.of_ranges([*charset.WORD.ranges, *charset.BEYOND_ASCII.ranges])
 _MAYBE_NO_WORD = charset.complement(charset.WORD)
@@ -140,6 +140,7 @@ class _AutomatonBuilder:
         self._labels: list[int] = []
         self._edge_count = 0
         self._part = self._last_part = 0
+        self._times = 1  # how often the counted loops around a node repeat it
         self._anchors = self._anchor_conditions()
         self.automaton = Automaton(alphabet, [], [])
 
@@ -287,8 +288,10 @@ class _AutomatonBuilder:
     def _repeat(self, node: Repeat) -> Fragment:
         if node.high == 0:
             return NOTHING
-        before = len(self._labels)
+        before, times = len(self._labels), self._times
+        self._times *= node.high or 1
         body = self._fragment(node.body)
+        most, self._times = self._times, times
         single = len(self._labels) - before <= 1
         if node.high == 1:
             return _optional(body) if node.low == 0 else body
@@ -296,7 +299,7 @@ class _AutomatonBuilder:
             return self._unrolled(node, body)
         if body.empty and node.low > 3:
             self.automaton.unbounded = True
-        counted = node.high is not None and node.high <= MAX_COUNTED
+        counted = node.high is not None and most <= MAX_COUNTED
         for source in body.last:
             for target in body.first:
                 self._link(source, target, counted)
