@@ -22,7 +22,7 @@ Scan = Callable[[str], Pairs]
 QUOTES = {'"': '"', "'": "'"}
 BRACKETS = {"(": ")", "[": "]", "<": ">"}
 
-_MAX_ESCAPED = 64
+_MAX_ESCAPED = 8
 """How many escaped quotes before the right one are tried as its end; more would take quadratic time."""
 
 
@@ -141,8 +141,8 @@ class _Closers:
         if last < self._end:
             yield last
         if self._escaped:
-            before = self._escaped[bisect_left(self._escaped, start) : bisect_left(self._escaped, last)]
-            yield from reversed(before[-_MAX_ESCAPED:])
+            first, end = bisect_left(self._escaped, start), bisect_left(self._escaped, last)
+            yield from reversed(self._escaped[max(first, end - _MAX_ESCAPED) : end])
 
 
 def pattern_scanner(
