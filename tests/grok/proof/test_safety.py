@@ -104,7 +104,7 @@ def test_growth_is_never_more_than_said(pattern: str, pump: str, prefix: str, su
         return
     small, large = (steps(pattern, prefix + pump * size + suffix) for size in (12, 24))
     if large < LIMIT:
-        assert large <= 2**degree * small * 1.3 + 200
+        assert large <= 2**degree * small * 1.5 + 200
 
 
 QUADRATIC = {"HOSTPORT", "MONGO_QUERY", "MONGO_SLOWQUERY"}
@@ -129,10 +129,14 @@ def test_stock_patterns_are_linear(ecs: bool) -> None:
         (r"(?:/\w*)+(?:\?\w*)?", 1),
         (r"x(?:a*a*b)?", 2),  # within a part of the tail, backtracking goes on
         (r"(?:a+|a*b)c", 2),
+        (r"(?:%{COMBINEDAPACHELOG})+.*", 1),  # no repetition is entered again either
+        (r"(?:a+a+)+", 3),
+        (r"(?:(?:a|a)+b)*", None),
+        (r"(?:a+)+b", None),
     ],
 )
-def test_the_tail_cannot_fail(pattern: str, degree: int) -> None:
-    assert safety_of(pattern).degree == degree
+def test_the_tail_cannot_fail(pattern: str, degree: int | None) -> None:
+    assert compile_grok(pattern, load_library()).safety.degree == degree
 
 
 @pytest.mark.parametrize(
