@@ -164,7 +164,7 @@ def pattern_scanner(
     ends = f"(?:{field_split})" if field_pattern else f"[{field_split}]"
     splitter = f" *(?:{value_split}) *" if lenient else f"(?:{value_split})"
     closing = QUOTES | BRACKETS if brackets else QUOTES
-    values = [rf"\{mark}(?<value>(?:[^\{close}\\]|\\.?+)+)?\{close}" for mark, close in closing.items()]
+    values = [rf"\{mark}(?<value>(?:[^\{close}\\]|\\\{close}?)+)?\{close}" for mark, close in closing.items()]
     values.append(_until(ends) if field_pattern else rf"(?<value>(?:\\.?+|[^{field_split}\\])+)")
     key = _until(f"{splitter}|{ends}").replace("value", "key", 1)
     pattern = compiled(rf"{key}{splitter}(?:{'|'.join(values)})?(?:{ends}|$)", "field_split_pattern")

@@ -70,6 +70,12 @@ CASES = [
         'a="b, c", d=(e, f), g=h',
         {"a": "b, c", "d": "e, f", "g": "h"},
     ),
+    case(
+        "field_pattern_backslash_before_the_last_quote",
+        {"field_split_pattern": ", "},
+        'a="C:\\dir\\", b="x \\"y\\" z"',
+        {"a": "C:\\dir\\", "b": 'x \\"y\\" z'},
+    ),
     case("value_pattern", {"value_split_pattern": "=>"}, "a=>1 b =>2 c=3", {"a": "1", "b": "2"}),
     case(
         "both_patterns",
