@@ -66,6 +66,11 @@ ROW_GROUP_ROWS = 61_440
 ZSTD_LEVEL = 6
 """A tenth smaller than with the default, 3, for 1 us more per event."""
 
+DICTIONARY_BYTES = 4 << 20
+"""Most bytes of the distinct values of a column in a row group, if each is written once only. That is done for columns
+with up to two thirds as many as there are rows (DuckDB's default is a fifth): to search messages and paths takes a half
+less CPU then, a file is 2 % smaller, and an event costs 0.2 us more to write."""
+
 SORT_BYTES = 256 << 20
 """When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
 
@@ -317,8 +322,9 @@ class ParquetWriter:
     def _copy(self, rows: str, target: Path, footer: Footer, expected: FileStats, *, is_sorted: bool) -> SealedContent:
         footer = msgspec.structs.replace(footer, checksum=self._checksum(expected))
         order = "" if is_sorted else f" ORDER BY {_ORDER}"
-        size = ROW_GROUP_ROWS // (1 + count_columns(footer.columns or {}) // 64)  # it is in memory as a whole
+        size = _row_group_rows(expected.events, footer.columns or {})
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {size}"
+        options += f", DICTIONARY_SIZE_LIMIT {size * 2 // 3}, STRING_DICTIONARY_PAGE_SIZE_LIMIT {DICTIONARY_BYTES}"
         options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
         self._run(f"COPY (SELECT * FROM {rows}{order}) TO {literal(str(target))} ({options})")
         source = f"read_parquet([{file_literals([target])}])"
@@ -379,6 +385,12 @@ def _parts(folder: Path, file: SealedFile) -> Iterator[str]:
     for start in range(0, file.events, size):
         condition = f"file_row_number >= {start} AND file_row_number < {start + size}"
         yield _file_source(folder / file.name, columns, condition)
+
+
+def _row_group_rows(events: int, columns: Columns) -> int:
+    """Return the size of the row groups of a file: about the same for all, as they share a limit of distinct values."""
+    most = ROW_GROUP_ROWS // (1 + count_columns(columns) // 64)  # it is in memory as a whole
+    return -(-events // max(1, -(-events // most))) or 1
 
 
 def _completed(footer: Footer, columns: Columns, rest: set[str] | None, raw_bytes: int) -> Footer:

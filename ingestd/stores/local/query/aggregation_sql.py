@@ -16,7 +16,8 @@ from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
 from ingestd.stores.local.files.duckdb_sql import array_elements, literal
 from ingestd.stores.local.query.columns import NUMBERS
 from ingestd.stores.local.query.conditions import NUMBER
-from ingestd.stores.local.query.sql import FileGroup, elements, interval_start, is_value, value_order
+from ingestd.stores.local.query.sql import FileGroup
+from ingestd.stores.local.query.value_counts import elements, interval_start, is_value, most_frequent, value_order
 from ingestd.stores.local.query.values import Values, texts, value_rows
 from ingestd.stores.query import Query
 
@@ -51,6 +52,7 @@ def level(groups: Sequence[FileGroup], query: Query, terms: Sequence[Terms], par
     partition = f"PARTITION BY {', '.join(names[:-1])} " if above else ""
     keys = ", ".join(names)
     sums = f"SELECT {keys}, sum(n)::BIGINT AS n FROM ({_by_value(counted, terms)}) {wanted} GROUP BY {keys}"
+    sums = most_frequent(sums, last.size, ", ".join(names[:-1]))
     return (
         f"SELECT {keys}, n FROM ({sums}) QUALIFY row_number() OVER ({partition}ORDER BY {order}) <= {last.size:d} "
         f"ORDER BY {order}"

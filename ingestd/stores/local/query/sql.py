@@ -2,29 +2,26 @@
 """The SQL of the built-in store's queries. All input from outside passes ``duckdb_sql.literal``.
 
 A query reads groups of files of one kind. Rows of append logs have ``doc`` and ``id``; sealed files also have columns
-(``columns``), which are used if there is one for a field. Their documents may have to be made from these: DuckDB does
-so only for rows where ``doc`` is used.
+(``columns``), which are used if there is one for a field. Their documents may have to be made from these; that is part
+of a query only if it uses ``doc``, as DuckDB takes 3 ms to plan it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingestd.stores.aggregation import Interval
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
     append_log_rows,
-    array_elements,
     extract,
-    extract_one,
-    field_paths,
     file_literals,
     literal,
     may_contain,
     quoted_name,
 )
-from ingestd.stores.local.query.columns import NEVER, SourceColumns
+from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.conditions import sql_condition
 from ingestd.stores.query import Query
 
@@ -34,6 +31,7 @@ TIME_COLUMN = quoted_name("@timestamp")
 """The time of a row that `events` selects, a TIMESTAMP; NULL if it has none."""
 ID_COLUMN = "id"
 """The id of a row that `events` selects, empty if it has none."""
+_DOC = re.compile(r"\bdoc\b")
 _LONG_BYTES = 1 << 16
 _TIE = (
     f"CASE WHEN strlen(doc) > {_LONG_BYTES} THEN md5(doc) ELSE "
@@ -52,12 +50,14 @@ class FileGroup:
     timed: bool
     columns: SourceColumns | None = None
 
-    def source(self) -> str:
-        """Return the FROM clause."""
+    def source(self, uses: str) -> str:
+        """Return the FROM clause; ``uses``: the SQL that reads the rows."""
         if self.columns is None:
             return append_log_rows(self.files)
         rows = f"read_parquet([{file_literals(self.files)}], filename=true, file_row_number=true)"
-        return f"(SELECT *, {self.columns.document()} AS doc FROM {rows})" if self.columns.typed else rows
+        if not self.columns.typed or not _DOC.search(uses):
+            return rows
+        return f"(SELECT *, {self.columns.document()} AS doc FROM {rows})"
 
     def raw_time(self) -> str:
         """Return the expression for `TIME_COLUMN` in conditions."""
@@ -67,17 +67,17 @@ class FileGroup:
         """Return the expression for `ID_COLUMN` in conditions."""
         return APPEND_LOG_ID if self.columns is None else ID_COLUMN
 
-    def rows(self, conditions: Sequence[str]) -> str:
-        """Return the FROM and WHERE clauses for the rows that meet all conditions.
+    def rows(self, select: str, conditions: Sequence[str]) -> str:
+        """Return the FROM and WHERE clauses for ``select`` of the rows that meet all conditions.
 
         Append logs get the columns that sealed files have: DuckDB plans and calculates each once, however often a query
         uses it.
         """
         where = " WHERE " + " AND ".join(conditions) if conditions else ""
         if self.columns is not None:
-            return self.source() + where
+            return self.source(select + where) + where
         columns = f"doc, filename, {self.raw_time()} AS {TIME_COLUMN}, {self.raw_id()} AS {ID_COLUMN}"
-        return f"(SELECT {columns} FROM {self.source()}{where})"
+        return f"(SELECT {columns} FROM {self.source(columns)}{where})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def events(group: FileGroup, query: Query, select: str, more: Sequence[str] = ()
         conditions += (in_range if group.columns is None else _in_columns)(query.since, query.until)
     if query.condition is not None:
         conditions.append(sql_condition(query.condition, group.columns or SourceColumns()))
-    return f"SELECT {select} FROM {group.rows(conditions)}"
+    return f"SELECT {select} FROM {group.rows(select, conditions)}"
 
 
 def read_all(file: str) -> str:
@@ -215,16 +215,17 @@ def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | N
     """
 
     def select(group: FileGroup) -> str:
-        columns = "doc, filename, NULL::BIGINT AS row"
+        columns = "doc AS text, filename, NULL::BIGINT AS row"
         if group.columns is not None:
-            columns = "NULL::VARCHAR AS doc, filename, file_row_number AS row"
+            columns = "NULL::VARCHAR AS text, filename, file_row_number AS row"
         more = [] if sort_key is None else [sort_key.test(group)]
         return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, {columns}", more)
 
     tie = f"CASE WHEN doc IS NOT NULL THEN {_TIE} END"
     return (
         f"SELECT epoch_us(time), key, doc, filename, {tie}, row FROM ("
-        f"SELECT * FROM ({_all(groups, select)}) ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}) "
+        f"SELECT time, key, text AS doc, filename, row FROM ({_all(groups, select)}) "
+        f"ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}) "
         "ORDER BY time DESC NULLS LAST, key DESC"
     )
 
@@ -234,7 +235,7 @@ def documents(rows: Mapping[str, Sequence[int]], groups: Sequence[FileGroup]) ->
     columns = {file: group.columns for group in groups for file in group.files}
     return " UNION ALL ".join(
         f"SELECT epoch_us({TIME_COLUMN}), {ID_COLUMN}, doc, filename, {_TIE} "
-        f"FROM {FileGroup((file,), False, columns[file]).source()} "
+        f"FROM {FileGroup((file,), False, columns[file]).source('doc')} "
         f"WHERE file_row_number IN ({', '.join(map(str, numbers))})"
         for file, numbers in rows.items()
     )
@@ -243,107 +244,3 @@ def documents(rows: Mapping[str, Sequence[int]], groups: Sequence[FileGroup]) ->
 def count(groups: Sequence[FileGroup], query: Query) -> str:
     """Return the query for the number of matching documents."""
     return f"SELECT sum(n)::BIGINT FROM ({_all(groups, lambda group: events(group, query, 'count(*) AS n'))})"
-
-
-def top(groups: Sequence[FileGroup], query: Query, field: str, n: int, *, paths: bool = False) -> str:
-    """Return the query for ``(value as JSON text, count)`` of a field, most frequent values first.
-
-    ``paths``: texts count without their query string.
-
-    Equal values are counted before arrays are unnested, as there are fewer of them than documents. Equally frequent
-    values are sorted: texts, then numbers.
-    """
-    counted = _all(groups, lambda group: _counted(group, query, field, "0", missing=False, paths=paths))
-    return (
-        f"{_values(counted, paths=paths)} SELECT v, sum(n)::BIGINT FROM single WHERE {is_value('v')} "
-        f"GROUP BY 1 ORDER BY 2 DESC, {value_order('v')} LIMIT {n:d}"
-    )
-
-
-def histogram(groups: Sequence[FileGroup], query: Query, field: str, seconds: int, offset: int) -> str:
-    """Return the query for ``(start in seconds since 1970, value as JSON text or NULL, count)`` in order of time."""
-    interval = Interval(seconds, ((None, offset),))
-
-    def select(group: FileGroup) -> str:
-        return _counted(group, query, field, f"{interval_start(interval)} - {offset:d}", missing=True)
-
-    return (
-        f"{_values(_all(groups, select))} SELECT bucket, v, sum(n)::BIGINT FROM single "
-        "WHERE bucket IS NOT NULL GROUP BY 1, 2 ORDER BY 1"
-    )
-
-
-def interval_start(interval: Interval) -> str:
-    """Return the expression for when the interval of an event starts, in seconds since 1970 of local time."""
-    micros = f"epoch_us({TIME_COLUMN})"
-    (_, first), *others = interval.offsets
-    shift = f"{first * 1_000_000:d}"
-    if others:
-        changes = "".join(
-            f" WHEN {micros} >= {start * 1_000_000:d} THEN {offset * 1_000_000:d}"
-            for start, offset in reversed(others)
-            if start is not None
-        )
-        shift = f"CASE{changes} ELSE {shift} END"
-    local, width = f"({micros} + {shift})", interval.seconds * 1_000_000
-    # % has the sign of the dividend: applied twice, so that times before 1970 are in the right interval too
-    return f"({local} - ({local} % {width:d} + {width:d}) % {width:d}) // 1000000"
-
-
-def is_value(json: str) -> str:
-    """Return the test that JSON text, an operand, is a value that is counted."""
-    return (
-        f"{json} NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
-        f"AND NOT starts_with({json}, '{{') AND NOT starts_with({json}, '[')"
-    )
-
-
-def value_order(json: str) -> str:
-    """Return what sorts values, JSON text: texts, then numbers."""
-    return f"TRY_CAST({json} AS DOUBLE) NULLS FIRST, TRY({json}->>'$'), {json}"
-
-
-def _counted(group: FileGroup, query: Query, field: str, bucket: str, *, missing: bool, paths: bool = False) -> str:
-    """Return the SELECT of ``bucket``, ``v`` (JSON text, NULL if missing) and their number ``n``.
-
-    Unless ``missing`` values are wanted, rows without a value are left out where that is cheaper than grouping them.
-    ``paths``: texts of columns are cut before they are counted, as there are far fewer of them then.
-    """
-    column = (group.columns or SourceColumns()).find(field)
-    if column is None:
-        value = f"{extract_one(field_paths(field))}::VARCHAR"
-        return events(group, query, f"{bucket} AS bucket, {value} AS v, count(*) AS n") + " GROUP BY 1, 2"
-    there = [] if missing else [f"{column.text} IS NOT NULL"]
-    text = column.text
-    if paths:
-        text = _path(text) if column.other == NEVER else f"CASE WHEN {column.other} THEN {text} ELSE {_path(text)} END"
-    rows = events(group, query, f"{bucket} AS bucket, {text} AS t, {column.other} AS other, count(*) AS n", there)
-    json = "CASE WHEN other THEN t ELSE to_json(t)::VARCHAR END"
-    return f"SELECT bucket, {json} AS v, n FROM ({rows} GROUP BY 1, 2, 3)"
-
-
-def _path(text: str) -> str:
-    """Return the expression for a text without its query string."""
-    return f"split_part({text}, '?', 1)"
-
-
-def _values(counted: str, *, paths: bool = False) -> str:
-    """Return the WITH clause of ``single``: ``bucket, v, n`` with arrays unnested, each distinct element once."""
-    values = elements("v", paths=paths)
-    return f"WITH counted AS ({counted}), single AS (SELECT bucket, unnest({values}) AS v, n FROM counted)"
-
-
-def elements(json: str, *, paths: bool = False) -> str:
-    """Return the list of the distinct elements of an array, JSON text, and of any other value a list with this alone.
-
-    ``paths``: texts without their query string.
-    """
-
-    def cut(value: str) -> str:
-        text = _path(f"({value}->>'$')")
-        return f"CASE WHEN starts_with({value}, '\"') THEN to_json({text})::VARCHAR ELSE {value} END"
-
-    found, value = f"{array_elements(json)}::VARCHAR[]", json
-    if paths:
-        found, value = f"list_transform({found}, lambda e: {cut('e')})", cut(json)
-    return f"CASE WHEN starts_with({json}, '[') AND {json} <> '[]' THEN list_distinct({found}) ELSE [{value}] END"

@@ -21,7 +21,7 @@ from ingestd.stores.aggregation import Aggregation, MetricBucket
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
 from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
-from ingestd.stores.local.query import sql, statement
+from ingestd.stores.local.query import sql, statement, value_counts
 from ingestd.stores.local.query.aggregate import aggregate
 from ingestd.stores.local.query.engine import Engine, OtherColumnsError, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import Cursor, FileLister, queried, time_slices
@@ -44,13 +44,13 @@ Row = tuple[int | None, str, str, str, str | None]
 class LocalStore:
     """The built-in store as a ``LogStore``. Thread-safe.
 
-    Nothing is opened or created before the first call; a root that does not exist is an empty store. Each call opens a
-    separate DuckDB, limited to ``memory_bytes`` and ``threads``; it spills to a folder in the store, up to 4 GiB.
+    Nothing is opened or created before the first call; a root that does not exist is an empty store. The calls share a
+    DuckDB, limited to ``memory_bytes`` and ``threads``; it spills to a folder in the store, up to 4 GiB.
     Events that are appended during a query may or may not be seen; sealing or deleting files does not disturb a query.
 
     Args:
         root: Root of the store (``layout.store_root``).
-        memory_bytes: Limit for DuckDB's memory.
+        memory_bytes: Limit for DuckDB's memory, of all calls at a time.
         threads: Limit for its threads.
         timeout_s: Time limit of each query, in seconds; a query that exceeds it raises `QueryTimeoutError`.
     """
@@ -91,7 +91,7 @@ class LocalStore:
 
     def top(self, field: str, query: Query, n: int = 20, *, paths: bool = False) -> list[TopValue]:
         """Return the most frequent values of a field; equally frequent ones are sorted."""
-        rows = self._rows_of(query, lambda groups: sql.top(groups, query, field, n, paths=paths))
+        rows = self._rows_of(query, lambda groups: value_counts.top(groups, query, field, n, paths=paths))
         return [TopValue(json.loads(value), count) for value, count in rows]
 
     def histogram(self, query: Query, seconds: int, offset: int = 0, field: str = "level") -> list[Bucket]:
@@ -100,7 +100,7 @@ class LocalStore:
             raise ValueError("an interval has at least 1 second")
         buckets: dict[int, dict[str, int]] = {}
         for start, value, count in self._rows_of(
-            query, lambda groups: sql.histogram(groups, query, field, seconds, offset)
+            query, lambda groups: value_counts.histogram(groups, query, field, seconds, offset)
         ):
             counts = buckets.setdefault(start, {})
             label = _label(field, value)
@@ -133,7 +133,7 @@ class LocalStore:
         events = dataclasses.replace(query, condition=None)
 
         def read(groups: list[sql.FileGroup]) -> Iterator[Any]:
-            with self._engine.session() as session:
+            with self._engine.session(separate=True) as session:
                 rows = statement.run(session, parsed, names, events, groups)
                 yield from list(itertools.islice(rows, limit + 1)) if limit else rows
 
@@ -164,8 +164,9 @@ class LocalStore:
         self._engine.interrupt()
 
     def close(self) -> None:
-        """Interrupt running queries."""
+        """Interrupt running queries, and free what later ones would use again."""
         self.interrupt()
+        self._engine.close()
 
     def _rows_of(self, query: Query, build: Callable[[list[sql.FileGroup]], str]) -> list[Any]:
         with self._engine.session() as session:
