@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 import ingestd
+from ingestd.app.logstash_folder import PipelineSource
 from ingestd.config.nodes import Config
 from ingestd.config.parser import load, parse, parse_string
 from ingestd.names import MAIN, check_pipeline_names
@@ -18,9 +19,23 @@ DEFAULT_NAME = "default.conf"
 
 
 def pipeline_configs(
-    paths: tuple[Path, ...], text: str | None, named: tuple[str, ...], settings: Settings
+    paths: tuple[Path, ...],
+    text: str | None,
+    named: tuple[str, ...],
+    settings: Settings,
+    sources: Sequence[PipelineSource] = (),
+    *,
+    support_escapes: bool = False,
 ) -> dict[str, Config]:
     """Return the parsed config of each pipeline by its name; ``main`` is the unnamed one.
+
+    Args:
+        paths: Files of the pipeline ``main``.
+        text: Its text.
+        named: ``NAME=PATH`` of other pipelines.
+        settings: Of the daemon.
+        sources: Pipelines to run if there is none of the above.
+        support_escapes: See ``ingestd.config.parser.parse``.
 
     Raises:
         ConfigErrors: A config cannot be read or parsed.
@@ -28,28 +43,42 @@ def pipeline_configs(
     """
     if paths and text is not None:
         raise click.UsageError("give the config either with -f or with -e")
-    configs: dict[str, Config] = {}
     variables = config_variables(settings)
+
+    def read(files: Sequence[Path], own_text: str | None = None) -> Config:
+        if own_text is not None:
+            return parse_string(own_text, variables, support_escapes=support_escapes)
+        return load(files, variables, support_escapes=support_escapes)
+
+    configs: dict[str, Config] = {}
     for option in named:
-        name, equals, path = option.partition("=")
-        if not (name and equals and path):
-            raise click.UsageError(f"--pipeline {option!r}: write NAME=PATH")
-        if name in configs:
-            raise click.UsageError(f"--pipeline: the name {name!r} is used twice")
-        if name == MAIN and (text is not None or paths):
-            raise click.UsageError(f"--pipeline: {MAIN!r} is the name of what -f and -e give; choose another one")
-        try:
-            check_pipeline_names([*configs, name])
-        except ValueError as error:
-            raise click.UsageError(f"--pipeline: {error}") from None
-        configs[name] = load([Path(path)], variables)
-    if text is not None:
-        configs[MAIN] = parse_string(text, variables)
-    elif paths:
-        configs[MAIN] = load(paths, variables)
-    elif not configs:
-        configs[MAIN] = default_config(settings)
-    return configs
+        name, path = _name_and_path(option, [*configs], main_is_given=bool(paths) or text is not None)
+        configs[name] = read([path])
+    if paths or text is not None:
+        configs[MAIN] = read(paths, text)
+    if not configs:
+        configs = {name: read(files, own_text) for name, files, own_text in sources}
+    return configs or {MAIN: default_config(settings)}
+
+
+def _name_and_path(option: str, others: list[str], *, main_is_given: bool) -> tuple[str, Path]:
+    """Return the parts of ``NAME=PATH``; ``others``: the names of other pipelines.
+
+    Raises:
+        UsageError: The option is wrong.
+    """
+    name, equals, path = option.partition("=")
+    if not (name and equals and path):
+        raise click.UsageError(f"--pipeline {option!r}: write NAME=PATH")
+    if name in others:
+        raise click.UsageError(f"--pipeline: the name {name!r} is used twice")
+    if name == MAIN and main_is_given:
+        raise click.UsageError(f"--pipeline: {MAIN!r} is the name of what -f and -e give; choose another one")
+    try:
+        check_pipeline_names([*others, name])
+    except ValueError as error:
+        raise click.UsageError(f"--pipeline: {error}") from None
+    return name, Path(path)
 
 
 def default_text(settings: Settings) -> str:

@@ -94,6 +94,7 @@ def load_settings(
     file: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     flags: Mapping[str, str | None] = MappingProxyType({}),
+    defaults: Iterable[tuple[str, Any, str]] = (),
 ) -> Settings:
     """Return the effective settings; ``index_timezone`` is that of the data folder if it is not set.
 
@@ -101,6 +102,7 @@ def load_settings(
         file: A TOML file, see ``find_settings_file``. Paths in it are relative to its folder.
         environ: The environment; only variables that start with ``INGESTD_``, and systemd's, are read.
         flags: What the user wrote for each dotted name; None if the flag was not given.
+        defaults: Dotted names, values and their origins that count less than all others.
 
     Raises:
         SettingsError: A name is unknown, a value is wrong, or the file cannot be read; it has every error.
@@ -109,8 +111,8 @@ def load_settings(
     values: dict[str, Any] = {}
     origins = dict.fromkeys(SETTINGS, "default")
     values["data_dir"], origins["data_dir"] = _usual_data_dir(environ)
-    given = _from_credentials(environ), _from_file(file, problems), _from_environ(environ, problems), _from_flags(flags)
-    for name, raw, origin in itertools.chain(*given):
+    others = _from_credentials(environ), _from_file(file, problems), _from_environ(environ, problems)
+    for name, raw, origin in itertools.chain(defaults, *others, _from_flags(flags)):
         try:
             value = SETTINGS[name].kind.parse(raw)
         except ValueError as error:

@@ -9,6 +9,7 @@ import click
 from ingestd.app.assemble import compile_all
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
+from ingestd.cli.common.logstash import LogstashFlags
 from ingestd.cli.common.options import files_argument, pipeline_options, settings_options
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.nodes import Config
@@ -20,17 +21,33 @@ from ingestd.settings import Settings
 @click.command()
 @files_argument
 @pipeline_options
-@settings_options()
+@settings_options(logstash=True)
 def check(
     settings: Settings,
     files: tuple[Path, ...],
     config_paths: tuple[Path, ...],
     config_string: str | None,
     named: tuple[str, ...],
+    logstash: LogstashFlags,
 ) -> None:
     """Check a config: print every error with its position. Exit code 0 if it can run, else 1."""
+    check_pipelines(settings, (*files, *config_paths), config_string, named, logstash)
+
+
+def check_pipelines(
+    settings: Settings,
+    paths: tuple[Path, ...],
+    config_string: str | None,
+    named: tuple[str, ...],
+    logstash: LogstashFlags,
+) -> None:
+    """Print every error of the configs with its position; raises SystemExit unless they can run."""
+    for note in logstash.folder.notes:
+        click.echo(f"note: {note}", err=True)
     with config_errors():
-        configs = pipeline_configs((*files, *config_paths), config_string, named, settings)
+        configs = pipeline_configs(
+            paths, config_string, named, settings, logstash.pipelines, support_escapes=logstash.support_escapes
+        )
     of_plugins = Settings(pipeline=settings.pipeline)
     failed = False
     for name, config in configs.items():

@@ -12,21 +12,26 @@ import click
 from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.app.upgrade_check import UpgradeError, check_upgrade
+from ingestd.cli.commands.check import check_pipelines
 from ingestd.cli.common.errors import show_error
+from ingestd.cli.common.logstash import LogstashFlags
 from ingestd.cli.common.options import load_settings_again, pipeline_options, settings_options
 from ingestd.cli.common.owner import with_hint
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import PluginBlock
+from ingestd.logs import get_logger
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.plugins.registry import find
 from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.control.upgrade import CHECK_FLAG
 from ingestd.supervisor.logs import set_up_logging
 
+log = get_logger(__name__)
+
 
 @click.command()
 @pipeline_options
-@settings_options()
+@settings_options(logstash=True)
 @click.option(CHECK_FLAG, "check_only", is_flag=True, hidden=True, help="See ingestd.app.upgrade_check.")
 def run(
     settings: Settings,
@@ -34,6 +39,7 @@ def run(
     config_string: str | None,
     named: tuple[str, ...],
     check_only: bool,
+    logstash: LogstashFlags,
 ) -> None:
     """Run the daemon. Without a config it runs the built-in pipeline for Django sites, on port 5959.
 
@@ -42,12 +48,24 @@ def run(
     Exit codes: 0 it was stopped or its inputs ended; 1 the config is wrong, something cannot be opened, or events
     were lost; 2 wrong usage or settings.
     """
+    if logstash.test_only:
+        check_pipelines(settings, config_paths, config_string, named, logstash)
+        return
     if not check_only:
         set_up_logging(settings.log_format, settings.log_level)
 
     def load(settings: Settings) -> Configs:
-        return pipeline_configs(config_paths, config_string, named, settings)
+        return pipeline_configs(
+            config_paths,
+            config_string,
+            named,
+            settings,
+            logstash.pipelines,
+            support_escapes=logstash.support_escapes,
+        )
 
+    for note in logstash.folder.notes:
+        log.warning("a setting of Logstash has no effect", setting=note)
     try:
         configs = load(settings)
         if check_only:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ingestd.cli.common.errors import show_error
+from ingestd.cli.common.logstash import LogstashFlags, logstash_flags, take_flags
 from ingestd.cli.common.owner import act_as_owner
 from ingestd.cli.common.times import ZONE_SETTINGS
 from ingestd.settings import SETTINGS, Setting, Settings, SettingsError, find_settings_file, load_settings
@@ -41,8 +42,10 @@ def load_settings_again() -> Settings:
     return settings
 
 
-def settings_options(*names: str) -> Callable[[Command], Command]:
+def settings_options(*names: str, logstash: bool = False) -> Callable[[Command], Command]:
     """Give a command ``--settings`` and the flags of the settings ``names``, or of all settings.
+
+    ``logstash``: and Logstash's own flags; the command is called with ``logstash=``, what they say besides settings.
 
     The command is called with ``settings=``, the effective settings from file, environment and flags. Wrong settings
     end it with exit code 2 and every mistake on stderr. With ``data_dir``, root runs it as the owner of that folder.
@@ -52,22 +55,27 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def with_settings(settings_file: str | None, **arguments: Any) -> Any:
-            flags = {setting.name: arguments.pop(_parameter(setting)) for setting in chosen}
+            own = {setting.name: arguments.pop(_parameter(setting)) for setting in chosen}
+            given = take_flags(arguments) if logstash else LogstashFlags()
+            flags = given.flags | {name: value for name, value in own.items() if value is not None}
 
             def load() -> Settings:
-                return load_settings(find_settings_file(settings_file), flags=flags)
+                given.read()
+                return load_settings(find_settings_file(settings_file), flags=flags, defaults=given.folder.settings)
 
             try:
                 settings = load()
             except SettingsError as error:
                 show_error(str(error))
                 raise SystemExit(2) from None
+            if logstash:
+                arguments["logstash"] = given
             if SETTINGS["data_dir"] in chosen:
                 act_as_owner(settings.data_dir)
             click.get_current_context().meta[_LOAD] = load
             return command(settings=settings, **arguments)
 
-        decorated: Command = with_settings
+        decorated: Command = logstash_flags(with_settings) if logstash else with_settings
         for setting in reversed(chosen):
             decorated = _flag(setting)(decorated)
         return click.option("--settings", "settings_file", metavar="FILE", is_eager=True, help="Settings file (TOML).")(
@@ -117,10 +125,11 @@ def pipeline_options(command: Command) -> Command:
             metavar="NAME=PATH",
             help="A separate pipeline with this name; repeatable.",
         ),
-        click.option("-e", "--config-string", metavar="CONFIG", help="The config itself, as text."),
+        click.option("-e", "--config-string", "--config.string", metavar="CONFIG", help="The config itself, as text."),
         config_option(
             "-f",
             "--path-config",
+            "--path.config",
             text="Config file, or folder of *.conf files; several are joined into one pipeline.",
         ),
     ):
