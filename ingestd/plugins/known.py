@@ -92,7 +92,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "wms": "use kv and urldecode",
         "tld": "use grok",
         "oui": _LOOKUP,
-        "dns": "look up the name before, or in a query",
         "cipher": "use the filter fingerprint with a key, or redact",
         "collate": "sort in a query: events have their times",
         "sleep": "leave it out: inputs are read no faster than outputs accept",
