@@ -83,8 +83,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
     kills = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
     cases = "Properties are tried with a fifth of the random cases, stores with a fifth of the questions."
-    sampled = "Of tests that are marked as sampled, a fifth of the cases runs, others each time."
-    parser.addoption("--fast", action="store_true", help=f"{kills} {cases} {sampled}")
+    tables = "Of large tables of combinations a fifth is tried, other rows each time."
+    parser.addoption("--fast", action="store_true", help=f"{kills} {cases} {tables}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,12 +103,8 @@ def kill_steps(pytestconfig: pytest.Config) -> list[str]:
     return [str(random.randint(1, 5)), "5"] if pytestconfig.getoption("fast") else ["1", "1"]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into an order in which all processors have work, and all processes end at about the same time."""
-    if config.getoption("fast"):
-        left_out = _left_out(items)
-        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-        items[:] = [item for item in items if item not in left_out]
     places = _places([item.nodeid for item in items])
     items.sort(key=lambda item: places[_file(item.nodeid)])
     items.sort(key=lambda item: _turn(item.nodeid))
@@ -178,16 +174,6 @@ def testbed(config: pytest.Config) -> Testbed | SharedTestbed:
     if TESTBED not in config.stash:
         config.stash[TESTBED] = SharedTestbed(Path(folder))
     return config.stash[TESTBED]
-
-
-def _left_out(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return four fifths of the cases of each sampled test: the same in all processes of a run, others in the next."""
-    cases: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: item.nodeid):
-        if item.get_closest_marker("sampled"):
-            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    rnd = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))
-    return {item for of_test in cases.values() for item in rnd.sample(of_test, len(of_test) * 4 // 5)}
 
 
 def _own_testbed(config: pytest.Config) -> Testbed:

@@ -1,10 +1,17 @@
-"""How many random cases the properties are tried with: under ``pytest --fast`` a fifth."""
+"""How many random cases and combinations are tried: under ``pytest --fast`` a fifth."""
 
 from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from typing import TypeVar
 
 from hypothesis import settings
 
 _share = 1
+
+Row = TypeVar("Row")
 
 
 def use_a_fifth() -> None:
@@ -19,3 +26,14 @@ def use_a_fifth() -> None:
 def random_cases(count: int) -> settings:
     """Return the settings of a property that is tried with another number of cases than usual."""
     return settings(max_examples=count // _share)
+
+
+def sampled(table: Sequence[Row]) -> list[Row]:
+    """Return a large table, such as one of combinations, or a fifth of its rows: in each run others.
+
+    The processes of pytest-xdist choose the same rows.
+    """
+    if _share == 1:
+        return list(table)
+    rnd = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+    return [table[at] for at in sorted(rnd.sample(range(len(table)), max(len(table) // _share, 1)))]

@@ -1,4 +1,4 @@
-"""Generate the reference pages in ``docs/`` from the code: plugins, metrics, settings, commands; the plugins in README.
+"""Generate the reference pages in ``docs/``: plugins, metrics, settings, commands, patterns; the plugins in README.
 
 python -m tools.docgen            write the pages
 python -m tools.docgen --check    show which differ from the code; exit 1 if any does
@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import difflib
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,8 @@ from ingestd.cli.main import main as ingestd_command
 from ingestd.compiler.common_options import COMMON_LEGACY, FilterCommonOptions, InputCommonOptions, OutputCommonOptions
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
+from ingestd.grok.expand import expand
+from ingestd.grok.library import ECS, LEGACY, PatternLibrary, load_library, parse_patterns, stock_folder
 from ingestd.plugins.registry import Legacy, LegacyOption, PluginSpec, Touch, load_all, option_name
 from ingestd.settings import SETTINGS
 
@@ -229,6 +232,38 @@ def _command(command: click.Command, path: str, parent: click.Context | None) ->
                 yield from _command(child, f"{path} {name}", context)
 
 
+_NAMED_GROUP = re.compile(r"\(\?<(?P<name>[^=!>][^>]*)>")
+
+
+def patterns_page() -> Iterator[str]:
+    """Yield the lines of docs/grok.md."""
+    yield from (_NOTE, "# Stock patterns of grok", "")
+    yield "The patterns that [`grok`](plugins.md#filter-grok) knows, by their file in `grok_patterns`, with the fields"
+    yield "that they set: flat ones, or with `ecs_compatibility` those of the Elastic Common Schema. `:int`, `:float`"
+    yield "mark numbers; all other values are text. Names and fields are Logstash's. A pattern of the same name in"
+    yield "`pattern_definitions` or in a file of `patterns_dir` replaces a stock pattern, also inside others."
+    legacy, ecs = load_library(), load_library(ecs=True)
+    for file in sorted({path.name for chosen in (LEGACY, ECS) for path in (stock_folder() / chosen).iterdir()}):
+        paths = [stock_folder() / chosen / file for chosen in (LEGACY, ECS)]
+        texts = [path.read_text("utf-8") for path in paths if path.exists()]
+        names = dict.fromkeys(name for text in texts for name in parse_patterns(text))
+        fields = {name: (_fields_set(name, legacy), _fields_set(name, ecs)) for name in names}
+        yield from ("", f"## {file}", "")
+        rows = [(f"`{name}`", *sets) for name, sets in fields.items() if any(sets)]
+        yield from _table(("pattern", "fields", "fields with ECS"), rows) if rows else []
+        if plain := [f"`{name}`" for name, sets in fields.items() if not any(sets)]:
+            yield from (*([""] if rows else []), f"Without fields: {', '.join(plain)}.")
+
+
+def _fields_set(pattern: str, library: PatternLibrary) -> str:
+    """Return the fields that a pattern sets, as Markdown."""
+    if pattern not in library.patterns:
+        return ""
+    groups = _NAMED_GROUP.findall(expand(f"%{{{pattern}}}", library).text)
+    fields = dict.fromkeys(name.split(":", 1)[-1] for name in groups)
+    return ", ".join(f"`{field}`" for field in fields)
+
+
 def _prose(docstring: str) -> str:
     """Return a docstring as Markdown: double backticks become single ones."""
     return inspect.cleandoc(docstring).replace("``", "`").strip()
@@ -267,6 +302,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "metrics.md": metrics_page,
     "settings.md": settings_page,
     "cli.md": commands_page,
+    "grok.md": patterns_page,
     "../README.md": readme,
 }
 

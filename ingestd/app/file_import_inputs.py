@@ -18,13 +18,13 @@ from ingestd.jobs.import_files import Content, ContentError
 from ingestd.jobs.import_input import FileInput, Imports
 from ingestd.jobs.import_mixed import MixedCodec
 from ingestd.jobs.import_text import TextCleaner
-from ingestd.plugins.interfaces import Codec
+from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, find
 
 AUTO = "auto"
 CODECS = (AUTO, "plain", "line", "json_lines")
 
-_JSON, _TEXT, _MIXED = "json_lines", "line", "mixed"
+_JSON, _TEXT, _MIXED, _GROUPED = "json_lines", "line", "mixed", "multiline"
 _SNIFFED_BYTES = 1 << 16
 
 
@@ -112,11 +112,13 @@ def _is_json(line: bytes) -> bool:
 def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipeline, context: BuildContext) -> BuiltInput:
     """Return the input for files: their events look as if they had come through an input of the config.
 
-    That is the first input with this codec, whose codec options (such as ``charset``) apply; if there is none, the
-    first input, of which only ``type``, ``tags``, ``add_field`` and ``fallback_charset`` apply. Files that were
-    converted from a charset are UTF-8: no codec options apply.
+    That is the first input with this codec, for text also ``multiline``, whose codec options (such as ``charset``)
+    apply; if there is none, the first input, of which only ``type``, ``tags``, ``add_field`` and ``fallback_charset``
+    apply. Files that were converted from a charset are UTF-8: no codec options apply.
     """
     models = {built.step.codec.spec.name: built for built in reversed(pipeline.inputs) if built.step.codec is not None}
+    if codec == _TEXT not in models and _GROUPED in models and charset is None:
+        codec = _GROUPED
     names = (_JSON, _TEXT) if codec == _MIXED else (codec,)
     given = {name: models[name].codec for name in names if name in models and charset is None}
     first = models.get(names[0]) or next(iter(pipeline.inputs), None)
@@ -125,6 +127,7 @@ def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipelin
     assert stdin is not None  # noqa: S101 -- it is part of ingestd
     step = Step(f"import_{codec}", stdin, None, InputCommonOptions(), None, Span("import", 1, 1))
     chosen = MixedCodec(codecs[_JSON], codecs[_TEXT]) if codec == _MIXED else codecs[codec]
+    source.grouping = grouping_of(chosen)
     return BuiltInput(step, source, chosen, first.decorate if first else None)
 
 

@@ -143,6 +143,10 @@ class _Binder:
             text = f"the codec {value.name!r} cannot decode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
             return None
+        if kind == "output" and not codec.encodes:
+            text = f"the codec {value.name!r} cannot encode"
+            self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an output"))
+            return None
         legacy = {**COMMON_LEGACY["codec"], **codec.legacy}
         options = self._read(codec.options, value.settings, f"codec {value.name!r}", value.span, legacy=legacy)
         return None if options is None else BoundCodec(codec, options)

@@ -28,8 +28,9 @@ from ingestd.jobs.import_files import BLOCK_BYTES, Content, ContentError
 from ingestd.jobs.import_text import TextCleaner
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
-from ingestd.plugins.inputs._streams import put_runs
+from ingestd.plugins.inputs._streams import MessageStream
 from ingestd.plugins.interfaces import Sink, StopMode
+from ingestd.protocols.grouping import LineGrouping
 from ingestd.protocols.lines import LineSplitter
 
 
@@ -179,6 +180,8 @@ class FileInput:
         """Files of which everything was imported before."""
         self.waiting: list[tuple[Path, int]] = []
         """Files whose last line has no end yet and was left, and how many bytes of it are there."""
+        self.grouping: LineGrouping | None = None
+        """How the codec groups lines to messages."""
         self.finished = False
         """Whether all files were read as far as they can be."""
 
@@ -203,6 +206,7 @@ class FileInput:
         source = self._imports.open(path)
         splitter, cleaner = LineSplitter(self._max), TextCleaner(at_start=not source.start)
         stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": str(path)})
+        messages = MessageStream(sink, stream, self._max, self.grouping, source.start)
         reported = 0
         try:
             while not self._stopped:
@@ -210,7 +214,11 @@ class FileInput:
                 data = source.read()
                 waiting = 0 if data else _waiting(splitter, source.content)
                 runs = splitter.feed_eof() if not data and not waiting else splitter.feed(cleaner.clean(data))
-                await put_runs(sink, runs, stream, self._max, source.start)
+                await messages.put(runs)
+                if waiting:
+                    waiting += messages.pending_bytes
+                elif not data:
+                    await messages.flush()
                 self._on_read(source.content.position - reported)
                 reported = source.content.position
                 if not data:

@@ -10,6 +10,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
+from ingestd.protocols.grouping import LineGrouping
 
 
 class Codec(Protocol):
@@ -31,6 +32,18 @@ class Codec(Protocol):
 
     def encode(self, batch: Batch) -> bytes:
         """Return the text of all records of ``batch``, line ends included."""
+
+
+@runtime_checkable
+class GroupsLines(Protocol):
+    """A codec of messages of several lines; inputs that read a stream put each message alone."""
+
+    grouping: LineGrouping
+
+
+def grouping_of(codec: Codec | None) -> LineGrouping | None:
+    """Return how a codec groups lines; None: each line is a frame."""
+    return codec.grouping if isinstance(codec, GroupsLines) else None
 
 
 Piece = tuple[bytes, Stream, int, int]

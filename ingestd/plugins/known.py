@@ -96,7 +96,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "collate": "sort in a query: events have their times",
         "sleep": "leave it out: inputs are read no faster than outputs accept",
         "metrics": "`/metrics` counts events, for Prometheus",
-        "elapsed": "compute durations in a query",
         "aggregate": "aggregate in a query: `ingestd aggregate` or `ingestd sql`",
         "yaml": "let the sender write JSON",
         "language": _LOOKUP,

@@ -184,6 +184,8 @@ class PluginSpec:
     """Whether an input reads a stream that must be split into frames; else every message is one frame."""
     decodes: bool = True
     """Whether a codec can decode, so that inputs can use it."""
+    encodes: bool = True
+    """Whether a codec can encode, so that outputs can use it."""
 
 
 REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
@@ -262,6 +264,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     stream: bool = False,
     listens: bool = False,
     decodes: bool = True,
+    encodes: bool = True,
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
     legacy: Legacy = NO_LEGACY,
 ) -> Callable[[_Build], _Build]:
@@ -270,6 +273,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     def register(build: _Build) -> _Build:
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
+        spec = dataclasses.replace(spec, encodes=encodes)
         _register(dataclasses.replace(spec, listens=listens, option_warnings=option_warnings, legacy=legacy))
         return build
 

@@ -48,8 +48,8 @@ def ruby_advice(code: str) -> str:
     """Return what to write instead of Ruby code: filters for its idioms, each once, or that there is none."""
     found = list(dict.fromkeys(_advice(code)))
     if not found:
-        return "ingestd runs no Ruby; use mutate, grok, date, json, kv, translate ... (docs/plugins.md)"
-    return "ingestd runs no Ruby; use " + " and ".join(found[:4])
+        return "ingestd runs no Ruby; write the code in Python, for the filter python"
+    return "ingestd runs no Ruby; use " + " and ".join(found[:4]) + ", or the filter python"
 
 
 def _advice(code: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.local import store_root
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.cli.commands.test_audit import Worker
+from tests.random_cases import sampled
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, FAULTS, Fault, fill, folder_instead, garbage
 
 FILES = [  # in the data folder
@@ -87,9 +88,8 @@ def test_a_whole_folder(whole: Path, tmp_path: Path) -> None:
     assert events(data_dir) == {**EXACT, DAMAGED: EVENTS}
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS if LONG else [garbage, folder_instead])
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", sampled(FILES))
 def test_every_command(whole: Path, tmp_path: Path, name: str, fault: Fault) -> None:
     data_dir = tmp_path / "data"
     shutil.copytree(whole, data_dir)

@@ -215,3 +215,9 @@ def test_no_bytes_stop_a_stream(codec: str, data: bytes) -> None:
 
 
 CODECS = {codec: pipeline(codec) for codec in ("json", "json_lines", "line", "plain")}
+
+
+def test_dots() -> None:
+    assert encode("dots", {"a": 1}, {"b": 2}, {}) == b"..."
+    with pytest.raises(ConfigErrors, match="the codec 'dots' cannot decode"):
+        decode("dots", b".")

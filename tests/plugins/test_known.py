@@ -71,7 +71,7 @@ RUBY = [  # id, code, part of the advice
     ("uuid", "event.set('id', SecureRandom.uuid)", "uuid {"),
     ("hash", "event.to_hash.each { |k, v| event.remove(k) if k.start_with?('a_') }", "prune {"),
     ("scan", "event.set('x', event.get('m').scan(/a/))", "grok {"),
-    ("nothing", "puts 1", "docs/plugins.md"),
+    ("nothing", "puts 1", "in Python, for the filter python"),
 ]
 
 

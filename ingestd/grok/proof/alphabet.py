@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ingestd.grok import charset
 from ingestd.grok.charset import LAST, CharSet
+from ingestd.grok.nodes import (
+    Alternation,
+    AtomicGroup,
+    CaptureGroup,
+    CaseGroup,
+    Char,
+    Conditional,
+    Lookaround,
+    Node,
+    Repeat,
+    Sequence,
+)
 
 _READABLE = (*range(0x61, 0x7B), *range(0x30, 0x3A), *range(0x41, 0x5B), *range(0x20, 0x7F), 0x0A)
 
@@ -15,8 +28,8 @@ class Alphabet:
     def __init__(self, charsets: Iterable[CharSet]) -> None:
         known = list(dict.fromkeys(charsets))
         toggles: dict[int, int] = {0: 0}
-        for index, charset in enumerate(known):
-            for low, high in charset.ranges:
+        for index, chars in enumerate(known):
+            for low, high in chars.ranges:
                 toggles[low] = toggles.get(low, 0) ^ (1 << index)
                 toggles[high + 1] = toggles.get(high + 1, 0) ^ (1 << index)
         classes: dict[int, int] = {}  # bit mask of the sets that contain a character -> class
@@ -31,14 +44,14 @@ class Alphabet:
             for index in range(len(known)):
                 if containing >> index & 1:
                     self._masks[index] |= 1 << number
-        self._index = {charset: index for index, charset in enumerate(known)}
+        self._index = {chars: index for index, chars in enumerate(known)}
         self.size = len(classes)
         self.all = (1 << self.size) - 1
         self.start = 1 << self.size
 
-    def mask(self, charset: CharSet) -> int:
+    def mask(self, chars: CharSet) -> int:
         """Return the mask of one of the sets that the alphabet was built from."""
-        return self._masks[self._index[charset]]
+        return self._masks[self._index[chars]]
 
     def char(self, mask: int) -> str:
         """Return a character in ``mask``, a readable one if possible."""
@@ -47,3 +60,28 @@ class Alphabet:
             if any(low <= code <= high for low, high in held):
                 return chr(code)
         return chr(held[0][0]) if held else ""
+
+
+def charsets_of(root: Node) -> list[CharSet]:
+    """Return the sets of characters that a pattern names."""
+    found: list[CharSet] = [charset.ANY]
+    todo: list[Node] = [root]
+    while todo:
+        match todo.pop():
+            case Char() as node:
+                found.append(chars_of(node))
+            case Sequence(items) | Alternation(items):
+                todo += items
+            case Repeat(body) | CaptureGroup(body) | CaseGroup(body) | AtomicGroup(body) | Lookaround(body):
+                todo.append(body)
+            case Conditional(_, _, yes, no):
+                todo += (yes, no)
+            case _:
+                pass
+    return found
+
+
+def chars_of(node: Char) -> CharSet:
+    """Return the characters that a node matches, or more."""
+    chars = charset.superset(node.expr)
+    return charset.both_cases(chars) if node.ignore_case else chars

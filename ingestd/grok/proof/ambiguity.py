@@ -7,7 +7,7 @@ The theory is that of Weber and Seidl (On the degree of ambiguity of finite auto
   around each loop as well as from it to the next.
 
 A failing match tries every run over every prefix, so its work is one degree higher. The search for a
-start is a loop like any other: the states `Automaton.scan`.
+start is a loop like any other: the first of `Automaton.scans`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Pair: TypeAlias = tuple[int, int]
 _Triple: TypeAlias = tuple[int, int, int]
 _State = TypeVar("_State")  # of one automaton, or of a product of several
 
-MAX_STEPS = 60_000  # transitions of the product automata; tens of milliseconds
+MAX_STEPS = 100_000  # transitions of the product automata; tens of milliseconds
 
 
 class Bridge(NamedTuple):
@@ -50,7 +50,6 @@ class Ambiguity:
         self._automaton = automaton
         self._edges = automaton.edges
         self._steps = 0
-        self._scan = frozenset(automaton.scan)
         self._sources = self._reversed()
         self.loops = self._find_loops()
         self._leading: dict[Loop, set[int]] = {}
@@ -161,7 +160,7 @@ class Ambiguity:
 
         That is a path from (p, p, q) to (p, q, q) in the product of three automata.
         """
-        if left.states == self._scan:
+        if left.states in self._automaton.scans:
             return self._scan_bridge(left, right)
         for source in left.states:
             for target in right.states:

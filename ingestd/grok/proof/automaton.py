@@ -29,14 +29,14 @@ from ingestd.grok.nodes import (
     Sequence,
     Special,
 )
-from ingestd.grok.proof.alphabet import Alphabet
+from ingestd.grok.proof.alphabet import Alphabet, chars_of, charsets_of
 from ingestd.grok.proof.tails import consumes_what_it_reads, tail_start
 
 MAX_STATES = 3_000
 MAX_EDGES = 30_000
 MAX_UNROLLED = 4  # times; a longer counted repetition becomes a loop, unless it is
 MAX_UNROLLED_CHARS = 16  # times one character
-MAX_COUNTED = 100  # times; a counted loop up to this is a constant factor; a longer one counts as unbounded
+MAX_COUNTED = 100  # times, with the counted loops around it; up to this a loop is a constant factor, else unbounded
 
 _MAYBE_WORD = charset.of_ranges([*charset.WORD.ranges, *charset.BEYOND_ASCII.ranges])
 _MAYBE_NO_WORD = charset.complement(charset.WORD)
@@ -85,6 +85,7 @@ class Automaton:
             that reaches it has matched, and never returns to a part that it has left.
         start: The state before the first character.
         scan: States in which a search skips characters before an attempt; empty if it cannot.
+        scans: The loops that read any text, in which the state depends only on the last character.
         looks_past_match: The tail may read text without consuming it, so the next search reads it again.
         unbounded: A counted repetition of something that may be empty has exponentially many readings.
     """
@@ -94,52 +95,34 @@ class Automaton:
     parts: list[int]
     start: int = 0
     scan: list[int] = field(default_factory=list)
+    scans: list[frozenset[int]] = field(default_factory=list)
     looks_past_match: bool = False
     unbounded: bool = False
 
 
-def build(root: Node) -> Automaton:
+def build(root: Node, *, loose: bool = False) -> Automaton:
     """Return the automaton of a search for ``root``.
+
+    ``loose``: repetitions in the tail are built as a single one that may start anywhere. That has more runs, but for
+    those that go through several repetitions: as the rest cannot fail, a matcher never returns to an earlier one.
 
     Raises:
         TooComplexError: It is too large, or the pattern calls its own groups.
     """
-    alphabet = Alphabet([*_charsets(root), charset.NEWLINE, _MAYBE_WORD, _MAYBE_NO_WORD])
-    builder = _AutomatonBuilder(alphabet)
+    alphabet = Alphabet([*charsets_of(root), charset.NEWLINE, _MAYBE_WORD, _MAYBE_NO_WORD])
+    builder = _AutomatonBuilder(alphabet, loose)
     fragment = builder.whole(root)
     builder.add_scan(fragment.first)
     return builder.automaton
 
 
-def _charsets(root: Node) -> list[CharSet]:
-    found: list[CharSet] = [charset.ANY]
-    todo: list[Node] = [root]
-    while todo:
-        match todo.pop():
-            case Char() as node:
-                found.append(_chars(node))
-            case Sequence(items) | Alternation(items):
-                todo += items
-            case Repeat(body) | CaptureGroup(body) | CaseGroup(body) | AtomicGroup(body) | Lookaround(body):
-                todo.append(body)
-            case Conditional(_, _, yes, no):
-                todo += (yes, no)
-            case _:
-                pass
-    return found
-
-
-def _chars(node: Char) -> CharSet:
-    chars = charset.superset(node.expr)
-    return charset.both_cases(chars) if node.ignore_case else chars
-
-
 class _AutomatonBuilder:
-    def __init__(self, alphabet: Alphabet) -> None:
-        self._alphabet = alphabet
+    def __init__(self, alphabet: Alphabet, loose: bool) -> None:
+        self._alphabet, self._loose = alphabet, loose
         self._labels: list[int] = []
         self._edge_count = 0
         self._part = self._last_part = 0
+        self._times = 1  # how often the counted loops around a node repeat it
         self._anchors = self._anchor_conditions()
         self.automaton = Automaton(alphabet, [], [])
 
@@ -193,27 +176,43 @@ class _AutomatonBuilder:
                 return self._tail(body)
         self._last_part += 1
         self._part = self._last_part
-        fragment = self._fragment(node)
+        loose = self._loose and isinstance(node, Repeat) and node.low == 0 and node.high != 1
+        fragment = self._anywhere(node.body) if loose and isinstance(node, Repeat) else self._fragment(node)
         self._part = 0
         return fragment
 
+    def _anywhere(self, body: Node) -> Fragment:
+        """Build any text, which ``body`` may follow."""
+        fragment = self._fragment(body)
+        states = self._any_text(fragment.first)
+        return Fragment([*states, *fragment.first], [*states, *fragment.last], [()])
+
     def add_scan(self, first: list[BorderState]) -> None:
-        """Add the states of the search itself: one for each class of characters that conditions distinguish."""
+        """Add the states of the search itself."""
+        scan = self._any_text(first)
+        start = BorderState(self._state(self._alphabet.start), ())
+        for target in (*scan, *first):
+            self._link(start, target)
+        self.automaton.start, self.automaton.scan = start.state, [entry.state for entry in scan]
+
+    def _any_text(self, first: list[BorderState]) -> list[BorderState]:
+        """Add states that read any text before ``first``: one for each class of characters that it distinguishes."""
+        states = [BorderState(self._state(mask), ()) for mask in self._kinds(first)]
+        for source in states:
+            for target in (*states, *first):
+                self._link(source, target)
+        self.automaton.scans.append(frozenset(entry.state for entry in states))
+        return states
+
+    def _kinds(self, first: list[BorderState]) -> list[int]:
+        """Return the masks of the characters that the conditions of ``first`` distinguish."""
         befores = {before for entry in first for alternatives in entry.conditions for before, _ in alternatives}
         kinds: dict[tuple[bool, ...], int] = {}
         for number in range(self._alphabet.size):
             bit = 1 << number
             kind = tuple(bool(before & bit) for before in befores)
             kinds[kind] = kinds.get(kind, 0) | bit
-        automaton = self.automaton
-        automaton.start = self._state(self._alphabet.start)
-        automaton.scan = [self._state(mask) for mask in kinds.values()]
-        outside = [automaton.start, *automaton.scan]
-        for source in outside:
-            for target in automaton.scan:
-                automaton.edges[source].append(Edge(target, self._labels[target], counted=False))
-            for entry in first:
-                self._link(BorderState(source, ()), entry)
+        return list(kinds.values())
 
     def _state(self, label: int) -> int:
         if len(self._labels) >= MAX_STATES:
@@ -256,7 +255,7 @@ class _AutomatonBuilder:
     def _fragment(self, node: Node) -> Fragment:  # noqa: PLR0911  one case for each kind
         match node:
             case Char():
-                entry = BorderState(self._state(self._alphabet.mask(_chars(node))), ())
+                entry = BorderState(self._state(self._alphabet.mask(chars_of(node))), ())
                 return Fragment([entry], [entry], [])
             case Sequence(items):
                 return self._sequence(items)
@@ -287,8 +286,10 @@ class _AutomatonBuilder:
     def _repeat(self, node: Repeat) -> Fragment:
         if node.high == 0:
             return NOTHING
-        before = len(self._labels)
+        before, times = len(self._labels), self._times
+        self._times *= node.high or 1
         body = self._fragment(node.body)
+        most, self._times = self._times, times
         single = len(self._labels) - before <= 1
         if node.high == 1:
             return _optional(body) if node.low == 0 else body
@@ -296,7 +297,7 @@ class _AutomatonBuilder:
             return self._unrolled(node, body)
         if body.empty and node.low > 3:
             self.automaton.unbounded = True
-        counted = node.high is not None and node.high <= MAX_COUNTED
+        counted = node.high is not None and most <= MAX_COUNTED
         for source in body.last:
             for target in body.first:
                 self._link(source, target, counted)
@@ -319,7 +320,7 @@ class _AutomatonBuilder:
         """
         if loop.high is not None or loop.mode == "lazy" or not isinstance(loop.body, Char) or not _is_exact(loop.body):
             return fragment
-        outside = self._alphabet.all & ~self._alphabet.mask(_chars(loop.body))
+        outside = self._alphabet.all & ~self._alphabet.mask(chars_of(loop.body))
         sealed: Conditions = (((self._alphabet.all | self._alphabet.start, outside),),)
         last = [BorderState(entry.state, entry.conditions + sealed) for entry in fragment.last]
         return Fragment(fragment.first, last, [sealed] if fragment.empty else [])
@@ -348,7 +349,7 @@ class _AutomatonBuilder:
         if not isinstance(body, Char) or (node.negative and not _is_exact(body)):
             return None
         every, start = self._alphabet.all, self._alphabet.start
-        mask = self._alphabet.mask(_chars(body))
+        mask = self._alphabet.mask(chars_of(body))
         if node.ahead:
             return (((every | start, every & ~mask if node.negative else mask),),)
         return (((every & ~mask | start if node.negative else mask, every),),)

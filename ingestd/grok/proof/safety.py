@@ -64,13 +64,18 @@ class Safety:
 
 def analyse(tree: ParsedRegex) -> Safety:
     """Analyse a parsed pattern. Takes milliseconds, at most a few tens."""
+    safety = _analyse(tree, loose=False)
+    return _analyse(tree, loose=True) if safety.degree is None and safety.attack else safety
+
+
+def _analyse(tree: ParsedRegex, *, loose: bool) -> Safety:
     try:
-        automaton = build(tree.root)
+        automaton = build(tree.root, loose=loose)
         ambiguity = Ambiguity(automaton)
         if automaton.unbounded:
             return Safety(None, reason="it repeats something that may be empty a fixed number of times")
         for loop in ambiguity.loops:
-            bridge = None if loop.states & set(automaton.scan) else ambiguity.exponential(loop)
+            bridge = None if loop.states in automaton.scans else ambiguity.exponential(loop)
             if bridge:
                 return Safety(None, _attack(automaton, ambiguity, [bridge]))
         weight, chain = _longest_chain(ambiguity)

@@ -22,7 +22,7 @@ Scan = Callable[[str], Pairs]
 QUOTES = {'"': '"', "'": "'"}
 BRACKETS = {"(": ")", "[": "]", "<": ">"}
 
-_MAX_ESCAPED = 64
+_MAX_ESCAPED = 8
 """How many escaped quotes before the right one are tried as its end; more would take quadratic time."""
 
 
@@ -141,8 +141,8 @@ class _Closers:
         if last < self._end:
             yield last
         if self._escaped:
-            before = self._escaped[bisect_left(self._escaped, start) : bisect_left(self._escaped, last)]
-            yield from reversed(before[-_MAX_ESCAPED:])
+            first, end = bisect_left(self._escaped, start), bisect_left(self._escaped, last)
+            yield from reversed(self._escaped[max(first, end - _MAX_ESCAPED) : end])
 
 
 def pattern_scanner(
@@ -164,7 +164,7 @@ def pattern_scanner(
     ends = f"(?:{field_split})" if field_pattern else f"[{field_split}]"
     splitter = f" *(?:{value_split}) *" if lenient else f"(?:{value_split})"
     closing = QUOTES | BRACKETS if brackets else QUOTES
-    values = [rf"\{mark}(?<value>(?:[^\{close}\\]|\\.?+)+)?\{close}" for mark, close in closing.items()]
+    values = [rf"\{mark}(?<value>(?:[^\{close}\\]|\\\{close}?)+)?\{close}" for mark, close in closing.items()]
     values.append(_until(ends) if field_pattern else rf"(?<value>(?:\\.?+|[^{field_split}\\])+)")
     key = _until(f"{splitter}|{ends}").replace("value", "key", 1)
     pattern = compiled(rf"{key}{splitter}(?:{'|'.join(values)})?(?:{ends}|$)", "field_split_pattern")

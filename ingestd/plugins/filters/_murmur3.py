@@ -14,8 +14,10 @@ def hash32(data: bytes, seed: int = 0) -> int:
     """Return the hash of ``data`` as an unsigned number."""
     whole = len(data) & ~3
     state = seed
-    for (block,) in struct.iter_unpack("<I", data[:whole]):
-        state = _rotated32(state ^ _mixed32(block), 13) * 5 + 0xE6546B64 & _MASK32
+    for (block,) in struct.iter_unpack("<I", data[:whole]):  # as ``_mixed32``, without a call for each block
+        word = block * 0xCC9E2D51 & _MASK32
+        state ^= ((word << 15 | word >> 17) & _MASK32) * 0x1B873593 & _MASK32
+        state = ((state << 13 | state >> 19) & _MASK32) * 5 + 0xE6546B64 & _MASK32
     if tail := data[whole:]:
         state ^= _mixed32(int.from_bytes(tail, "little"))
     state ^= len(data)

@@ -9,6 +9,7 @@ import time
 from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Sink
+from ingestd.protocols.grouping import LineGrouping
 from ingestd.protocols.lines import LineRun, LineSplitter, OversizedLine
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -61,20 +62,82 @@ async def put_runs(sink: Sink, runs: list[LineRun], stream: Stream, max_line_byt
             offset += line.size + 1
 
 
+class MessageStream:
+    """Puts the lines of one stream as the messages that a codec makes of them.
+
+    Args:
+        sink: Where they go.
+        stream: The stream.
+        max_line_bytes: Longer lines become dead letters.
+        grouping: None: a message may be any number of lines.
+        start: Where runs count from.
+    """
+
+    def __init__(
+        self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: LineGrouping | None, start: int = 0
+    ) -> None:
+        self._sink, self._stream, self._max, self._grouping = sink, stream, max_line_bytes, grouping
+        self._start = start
+        self._pending, self._offset = bytearray(), 0  # the start of a message, and where it is
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of lines of a message whose end is not known yet."""
+        return len(self._pending)
+
+    async def put(self, runs: list[LineRun]) -> None:
+        """Put lines, and make dead letters of those that are too long."""
+        if self._grouping is None:
+            await put_runs(self._sink, runs, self._stream, self._max, self._start)
+            return
+        for run in runs:
+            if run.offset != self._offset + len(self._pending):
+                await self.flush()
+                self._offset = run.offset
+            self._pending += run.data
+            if ends := self._grouping.ends(self._pending):
+                await self._put_first(ends)
+            if run.oversized:
+                await self.flush()
+                oversized = LineRun(b"", run.offset + len(run.data), run.oversized)
+                await put_runs(self._sink, [oversized], self._stream, self._max, self._start)
+
+    async def flush(self) -> None:
+        """Put the lines that wait as a message."""
+        if self._pending:
+            await self._put_first([len(self._pending)])
+
+    async def _put_first(self, ends: list[int]) -> None:
+        data, start = bytes(self._pending[: ends[-1]]), 0
+        for end in ends:
+            await put(self._sink, data[start:end], self._stream, self._start + self._offset + start)
+            start = end
+        del self._pending[:start]
+        self._offset += start
+
+
 class LineStream:
     """Feeds one stream of lines into a sink: whole lines as chunks, lines too long as dead letters."""
 
-    def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int) -> None:
-        self._sink, self._stream, self._max = sink, stream, max_line_bytes
+    def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: LineGrouping | None = None) -> None:
+        self._messages = MessageStream(sink, stream, max_line_bytes, grouping)
         self._splitter = LineSplitter(max_line_bytes)
+        self._flush_seconds = grouping.flush_seconds if grouping is not None else 0
+
+    @property
+    def patience(self) -> float | None:
+        """How many seconds to wait for more, then call ``flush``; None: any time."""
+        return self._flush_seconds if self._flush_seconds and self._messages.pending_bytes else None
+
+    async def flush(self) -> None:
+        """Take what there is of the last message for all of it."""
+        await self._messages.flush()
 
     async def feed(self, data: bytes | memoryview) -> None:
         """Take in what was read."""
-        await self._put(self._splitter.feed(data))
+        await self._messages.put(self._splitter.feed(data))
 
     async def feed_eof(self) -> None:
         """Take in the last line, if the stream ended without a line end."""
-        await self._put(self._splitter.feed_eof())
-
-    async def _put(self, runs: list[LineRun]) -> None:
-        await put_runs(self._sink, runs, self._stream, self._max)
+        await self._messages.put(self._splitter.feed_eof())
+        await self._messages.flush()

@@ -25,10 +25,11 @@ from ingestd.plugins.inputs._tcp_lines import TcpLines
 from ingestd.plugins.inputs._tcp_mark import LineMark, PartialLine
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Peeked, Turns
 from ingestd.plugins.inputs._tcp_poller import Poller
-from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition
+from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition, lines_framing
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
+from ingestd.protocols.grouping import LineGrouping
 from ingestd.protocols.lines import EXCERPT_BYTES
 from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
 from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
@@ -55,6 +56,8 @@ class TcpConnection:
     """Reads while the sink has room, closes at the end of the stream.
 
     Args:
+        grouping: How the codec groups lines to messages; None: not. The lines of a message that has not ended stay in
+            the kernel, like a line that has not.
         poller: Reads all connections of the input in turn.
         owner: Learns what becomes of the connection.
     """
@@ -69,13 +72,16 @@ class TcpConnection:
         *,
         poller: Poller,
         owner: Owner,
+        grouping: LineGrouping | None = None,
     ) -> None:
         sock.setblocking(False)
         self._sock, self._sink, self._owner = sock, sink, owner
         self._peeked, self._max = Peeked(sock, buffer), max_line_bytes
         self._few = min(_FEW_BYTES - 1, max_line_bytes, buffer.chunk_bytes // 2)
-        self._recognition = Recognition(owner.recognised, max_line_bytes)
-        self._lines = TcpLines(sink, stream, max_line_bytes)
+        self._grouping = grouping
+        self._recognition = Recognition(owner.recognised, max_line_bytes, lines_framing(grouping))
+        self._lines = TcpLines(sink, stream, max_line_bytes, grouping)
+        self._flush: asyncio.TimerHandle | None = None  # of the lines of the last message
         self._wakeups = Wakeups(sock, self._readable, sink, buffer, max_line_bytes + 2, poller=poller)
         self._poller = poller
         self._turns = Turns(buffer.chunk_bytes)
@@ -158,6 +164,31 @@ class TcpConnection:
             self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
         else:
             self._read_partial_line(size, start, woken=woken, last=last)
+        if self._grouping is not None and self._grouping.flush_seconds and not last:
+            self._flush_later(self._grouping.flush_seconds)
+
+    def _flush_later(self, seconds: float) -> None:
+        """Store the lines that wait if nothing follows them for a while."""
+        if self._flush is not None:
+            self._flush.cancel()
+        self._flush = self._loop.call_later(seconds, self._flush_lines) if self._seen > self._offset else None
+
+    def _flush_lines(self) -> None:
+        self._flush = None
+        if self._sock.fileno() < 0 or self._wakeups.stopped or self._sink.paused:
+            return  # what waits then is read later, in the usual way
+        try:
+            self._store_lines(tcp_position.unread(self._sock))
+        except OSError:
+            self.close("error")
+
+    def _store_lines(self, size: int) -> bool:
+        """Store the whole lines among the ``size`` bytes that wait, whether the last message ends or not."""
+        size = self._peeked.look(size, 1, size, lambda data, size: size)[0] if size else 0
+        if lines := self._peeked.data.rfind(b"\n", 0, size) + 1:
+            self._store(self._peeked.first(lines))
+            self._wakeups.wake_at(size - lines + 1)
+        return lines > 0
 
     def _read_partial_line(self, size: int, start: float, *, woken: bool, last: bool) -> None:
         """Decide about the ``size`` bytes that wait of a record that is not whole; ``start``: of the peek at them."""
@@ -177,6 +208,8 @@ class TcpConnection:
     def _await_rest_of_line(self, size: int, seconds: float, *, woken: bool) -> None:
         """Let the ``size`` bytes of a line that wait stay in the kernel, if there is room for the rest as well."""
         if not self._wakeups.await_rest_of_line(size, seconds, woken=woken):
+            if self._grouping is not None and self._store_lines(size):
+                return
             if not self._lines.collected:
                 log.warning(_TOO_LONG_FOR_KERNEL, connection=self._lines.stream.id, bytes=size, help=_HELP)
             self._collect(size)
@@ -241,7 +274,8 @@ class TcpConnection:
         data = self._recognition.framing.lines(self._peeked.first(whole))
         if self._recognition.sender is Sender.PICKLE:
             return self._reject_pickles(data)
-        data = self._turns.cut(data)
+        if self._grouping is None:
+            data = self._turns.cut(data)
         start = time.thread_time()
         self._store(data, self._turns.line_ends)
         self._turns.took(time.thread_time() - start)
@@ -402,6 +436,8 @@ class TcpConnection:
         if self._sock.fileno() < 0:
             return
         self._wakeups.stop()
+        if self._flush is not None:
+            self._flush.cancel()
         self._sock.close()
         self._lines.end(self._offset)
         self._owner.closed(self, reason)

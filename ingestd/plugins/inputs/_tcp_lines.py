@@ -11,6 +11,7 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
+from ingestd.protocols.grouping import LineGrouping
 from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
 
 log = get_logger(__name__)
@@ -23,10 +24,11 @@ class TcpLines:
 
     Args:
         max_bytes: Of a line without its line end; longer ones become dead letters.
+        grouping: How the codec groups lines to messages, each of which is stored alone; None: not.
     """
 
-    def __init__(self, sink: Sink, stream: Stream, max_bytes: int) -> None:
-        self._sink, self._max = sink, max_bytes
+    def __init__(self, sink: Sink, stream: Stream, max_bytes: int, grouping: LineGrouping | None = None) -> None:
+        self._sink, self._max, self._grouping = sink, max_bytes, grouping
         self._start = bytearray()  # of an incomplete line
         self.stream = stream
         self.rejected = False
@@ -55,7 +57,7 @@ class TcpLines:
 
         Returns how many bytes are stored: fewer if there is no room for more.
         """
-        if self.collected + len(data) > self._max:
+        if self._grouping is not None or self.collected + len(data) > self._max:
             return self._store_one_by_one(data, offset)
         lines, start = bytes(self._start) + data, offset - self.collected
         if line_ends:  # else they are counted, which takes as long as storing them
@@ -70,7 +72,7 @@ class TcpLines:
     def _store_one_by_one(self, data: bytes, offset: int) -> int:
         """Those that are too long become dead letters."""
         stored = 0
-        for piece in split_lines(data):
+        for piece in split_lines(data) if self._grouping is None else self._grouping.split(data):
             if not self._store_line(piece, offset + stored):
                 break
             stored += len(piece)

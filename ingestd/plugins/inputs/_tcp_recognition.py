@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._tcp_senders import KEPT_FRAMING
+from ingestd.protocols.grouping import LineGrouping
 from ingestd.protocols.pickles import whole_pickles
 from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import Sender, recognise
@@ -65,6 +66,12 @@ def _lines_of_objects(data: bytes) -> bytes:
 LINES = Framing(_whole_lines, _same)
 """Lines as they are."""
 
+
+def lines_framing(grouping: LineGrouping | None) -> Framing:
+    """Return how lines are separated whose codec groups them to messages."""
+    return LINES if grouping is None else Framing(grouping.whole, _same)
+
+
 _FRAMINGS = {
     Sender.SYSLOG_NUL: Framing(_whole_to_nul, _lines_of_syslog, b"\0"),
     Sender.GELF: Framing(_whole_to_nul, _lines_of_objects, b"\0"),
@@ -77,13 +84,14 @@ class Recognition:
     Args:
         recognised: See ``Owner``.
         max_bytes: Of a record; longer pickles are no whole ones.
+        lines: How lines are separated.
     """
 
-    def __init__(self, recognised: Callable[[Sender], None], max_bytes: int) -> None:
-        self._recognised, self._max = recognised, max_bytes
+    def __init__(self, recognised: Callable[[Sender], None], max_bytes: int, lines: Framing = LINES) -> None:
+        self._recognised, self._max, self._lines = recognised, max_bytes, lines
         self._first = 0
         self.sender: Sender | None = None
-        self.framing = LINES
+        self.framing = lines
 
     def judge(self, head: bytes, offset: int, *, ended: bool) -> Sender | None:
         """Return who sends, None if more bytes are needed to tell.
@@ -115,6 +123,6 @@ class Recognition:
     def settle(self, sender: Sender) -> None:
         """Judge no more; ``sender`` is who sends, unless that is known."""
         if self.sender is None:
-            self.sender, self.framing = sender, _FRAMINGS.get(sender, LINES)
+            self.sender, self.framing = sender, _FRAMINGS.get(sender, self._lines)
             if sender is Sender.PICKLE:
                 self.framing = Framing(partial(whole_pickles, max_bytes=self._max), _same)

@@ -14,8 +14,9 @@ import sys
 from dataclasses import dataclass
 
 from ingestd.plugins.inputs._streams import LineStream, StreamIds
-from ingestd.plugins.interfaces import Sink, StopMode
+from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, plugin
+from ingestd.protocols.grouping import LineGrouping
 
 _READ_BYTES = 1 << 16
 
@@ -30,8 +31,8 @@ class Stdin:
 
     finite = True
 
-    def __init__(self, max_line_bytes: int) -> None:
-        self._max_line_bytes = max_line_bytes
+    def __init__(self, max_line_bytes: int, grouping: LineGrouping | None = None) -> None:
+        self._max_line_bytes, self._grouping = max_line_bytes, grouping
         self._stopped = False
         self._wake = asyncio.Event()
 
@@ -46,11 +47,16 @@ class Stdin:
 
     async def run(self, sink: Sink) -> None:
         """Read until the end of input or ``stop``."""
-        stream = LineStream(sink, StreamIds().new({"host": socket.gethostname()}), self._max_line_bytes)
+        ids = StreamIds()
+        stream = LineStream(sink, ids.new({"host": socket.gethostname()}), self._max_line_bytes, self._grouping)
         while not self._stopped:
             await sink.wait_until_resumed()
-            if self._polled and not await self._readable():
-                break
+            try:
+                if self._polled and not await self._readable(stream.patience):
+                    break
+            except TimeoutError:
+                await stream.flush()
+                continue
             data = os.read(self._fd, _READ_BYTES)
             if not data:
                 break
@@ -58,8 +64,11 @@ class Stdin:
             await asyncio.sleep(0)  # a file never blocks: let the outputs run
         await stream.feed_eof()
 
-    async def _readable(self) -> bool:
-        """Return True as soon as there is something to read, False if ``stop`` was called first."""
+    async def _readable(self, patience: float | None) -> bool:
+        """Return True as soon as there is something to read, False if ``stop`` was called first.
+
+        Raises TimeoutError after ``patience`` seconds, None: never.
+        """
         loop = asyncio.get_running_loop()
         self._wake.clear()
         try:
@@ -68,7 +77,7 @@ class Stdin:
             self._polled = False
             return not self._stopped
         try:
-            await self._wake.wait()
+            await asyncio.wait_for(self._wake.wait(), patience)
         finally:
             loop.remove_reader(self._fd)
         return not self._stopped
@@ -82,4 +91,4 @@ class Stdin:
 @plugin("input", "stdin", Options, codec="line", stream=True)
 def build(opts: Options, context: BuildContext) -> Stdin:
     """Lines of the standard input; the pipeline ends with it."""
-    return Stdin(context.settings.max_line_bytes)
+    return Stdin(context.settings.max_line_bytes, grouping_of(context.codec))

@@ -29,7 +29,7 @@ from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
-from ingestd.plugins.interfaces import Sink, StopMode
+from ingestd.plugins.interfaces import GroupsLines, Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced, required
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
@@ -83,6 +83,7 @@ class TcpInput:
     def __init__(self, opts: Options, context: BuildContext) -> None:
         self._opts = opts
         self._max_line_bytes = context.settings.max_line_bytes
+        self._grouping = grouping_of(context.codec)
         self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
         self._buffer = PeekBuffer(context.settings.batch.max_bytes)
         self._labels = (context.pipeline_id, context.plugin_id)
@@ -173,6 +174,7 @@ class TcpInput:
             self._max_line_bytes,
             poller=self._poller,
             owner=self._owner(stream, closed, on_client),
+            grouping=self._grouping,
         )
         self._connections.add(connection)
         metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
@@ -220,7 +222,7 @@ class TcpInput:
 
 def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
     """Return the senders that an input is meant for: one for text takes lines of syslog as well."""
-    text = {Sender.SYSLOG, Sender.SYSLOG_NUL} if isinstance(context.codec, LineCodec) else set()
+    text = {Sender.SYSLOG, Sender.SYSLOG_NUL} if isinstance(context.codec, LineCodec | GroupsLines) else set()
     return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 

@@ -13,6 +13,7 @@ import pytest
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import run
+from tests.random_cases import sampled
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
@@ -78,8 +79,7 @@ def test_a_day_is_one_bar(site: tuple[ZoneInfo, str | None], data_dir: Path) -> 
     assert len(run("search", *day, data_dir=data_dir).stdout.splitlines()) == 1 + events
 
 
-@pytest.mark.sampled
-@pytest.mark.parametrize("interval", ["1h", "2h", "6h", "12h"])
+@pytest.mark.parametrize("interval", sampled(["1h", "2h", "6h", "12h"]))
 def test_no_bar_counts_twice(interval: str, site: tuple[ZoneInfo, str | None], data_dir: Path) -> None:
     zone, _ = site
     _, *bars = run("histogram", "--interval", interval, data_dir=data_dir).stdout.splitlines()

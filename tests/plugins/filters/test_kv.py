@@ -70,6 +70,12 @@ CASES = [
         'a="b, c", d=(e, f), g=h',
         {"a": "b, c", "d": "e, f", "g": "h"},
     ),
+    case(
+        "field_pattern_backslash_before_the_last_quote",
+        {"field_split_pattern": ", "},
+        'a="C:\\dir\\", b="x \\"y\\" z"',
+        {"a": "C:\\dir\\", "b": 'x \\"y\\" z'},
+    ),
     case("value_pattern", {"value_split_pattern": "=>"}, "a=>1 b =>2 c=3", {"a": "1", "b": "2"}),
     case(
         "both_patterns",
@@ -147,14 +153,16 @@ def test_time_limit() -> None:
     assert event["tags"] == ["slow"]
 
 
+TEXTS = ["a=(", 'a="\\"', "a", " ", "a ", "\\=", '"=\\"', "a=", "a=1 ", "a=b\\ ", "(=)x", "=\n"]
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["a=(", 'a="\\"', "a", " ", "a ", "\\=", '"=\\"', "a=", "a=1 ", "a=b\\ ", "(=)x", "=\n"],
+    "text", [*(text * 30_000 for text in TEXTS), "a=( " * 30_000 + "\\)x" * 30_000], ids=[*TEXTS, "brackets"]
 )
 @pytest.mark.parametrize("settings", [{}, {"recursive": True}, {"trim_value": " x", "field_split": "&"}])
 def test_time_is_linear(text: str, settings: dict[str, Any]) -> None:
     """What is quadratic would take minutes."""
-    build("kv", **settings)({"message": text * 30_000 + "x"})
+    build("kv", **settings)({"message": f"{text}x"})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ingestd.cli.main import main
 from ingestd.stores.base import take_missing
 from ingestd.stores.local import LocalStore, store_root
 from ingestd.stores.query import Query
+from tests.random_cases import sampled
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, FAULTS, LOGGED, SEALED, Fault, fill, names_outside
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
@@ -31,8 +32,10 @@ CASES = [  # id, file, fault, events of the damaged day that are left; None: som
 ]
 
 
-@pytest.mark.sampled
-@pytest.mark.parametrize(("name", "fault", "left"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+SOME = sampled(CASES)
+
+
+@pytest.mark.parametrize(("name", "fault", "left"), [case[1:] for case in SOME], ids=[case[0] for case in SOME])
 def test_every_answer(tmp_path: Path, name: str, fault: Fault, left: int | None) -> None:
     fault(fill(tmp_path) / name)
     store = LocalStore(store_root(tmp_path))

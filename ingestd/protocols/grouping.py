@@ -1,0 +1,83 @@
+"""Group the lines of a stream to messages of several lines. Sans-IO, like ``lines``.
+
+A stream is cut where a message ends, so whoever reads on from there, another process too, groups what follows in the
+same way. Nothing but the lines of a message decides where it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class LineGrouping:
+    """Knows where messages end.
+
+    Args:
+        joins: Whether a line, without its line feed, belongs to the line before it or after it.
+        following: To the one after it.
+        max_lines: A message with more lines ends.
+        max_bytes: A message with that many bytes of text ends.
+        longest: No message of several lines has more bytes, line ends included.
+        flush_seconds: After this time without a further line, the last message ends; 0: never.
+    """
+
+    def __init__(
+        self,
+        joins: Callable[[bytes], bool],
+        *,
+        following: bool,
+        max_lines: int,
+        max_bytes: int,
+        longest: int,
+        flush_seconds: float = 0,
+    ) -> None:
+        self._joins, self._following = joins, following
+        self._max_lines, self._max_bytes, self._longest = max_lines, max_bytes, longest
+        self.flush_seconds = flush_seconds
+
+    def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
+        """Return where messages end in the first ``size`` bytes of ``data``, in which one starts; rising.
+
+        What comes after the last of them is the start of a message.
+        """
+        size = len(data) if size is None else size
+        found: list[int] = []
+        start = at = lines = 0  # of the message, of the line; lines in the message before that line
+        while end := data.find(b"\n", at, size) + 1:
+            joins = self._joins(bytes(data[at : end - 1]))
+            if lines and (
+                end - start > self._longest or (not self._following and self._ends_before(joins, lines, at - start))
+            ):
+                found.append(at)
+                start, lines = at, 0
+            lines += 1
+            if self._following and self._ends_before(joins, lines, end - start):
+                found.append(end)
+                start, lines = end, 0
+            at = end
+        if lines and size - start > self._longest:  # the next line is too long for this message
+            found.append(at)
+        return found
+
+    def _ends_before(self, joins: bool, lines: int, size: int) -> bool:
+        return not joins or self.has_max_lines(lines) or self.has_max_bytes(size - lines)
+
+    def has_max_lines(self, lines: int) -> bool:
+        """Return whether a message ends because of its lines."""
+        return lines > self._max_lines
+
+    def has_max_bytes(self, size: int) -> bool:
+        """Return whether a message of ``size`` bytes, without line ends, ends because of them."""
+        return size >= self._max_bytes
+
+    def whole(self, data: bytearray, size: int) -> int:
+        """Return how many of the first ``size`` bytes are whole messages."""
+        ends = self.ends(data, size)
+        return ends[-1] if ends else 0
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Return the messages of ``data``, with their line ends; the last one ends where ``data`` does."""
+        ends = self.ends(data)
+        if not ends or ends[-1] < len(data):
+            ends.append(len(data))
+        return [data[start:end] for start, end in zip([0, *ends], ends, strict=False) if start < end]
