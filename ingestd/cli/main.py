@@ -17,6 +17,7 @@ COMMANDS = {  # name: module and click command
     "run": "ingestd.cli.commands.run:run",
     "check": "ingestd.cli.commands.check:check",
     "explain": "ingestd.cli.commands.explain:explain",
+    "trace": "ingestd.cli.commands.trace:trace",
     "config": "ingestd.cli.commands.config:config",
     "reload": "ingestd.cli.commands.reload:reload",
     "upgrade": "ingestd.cli.commands.upgrade:upgrade",

@@ -35,17 +35,21 @@ class GeneratedCode:
     fields: dict[str, tuple[str, ...]]
 
 
-def generate(bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError], *, projected: bool) -> GeneratedCode:
+def generate(
+    bound: BoundPipeline, names: GlobalNames, errors: list[ConfigError], *, projected: bool, traced: bool = False
+) -> GeneratedCode:
     """Return the code of ``bound``; errors in conditions are appended to ``errors``.
 
     ``projected``: events are not whole, so a filter that is called for each event gets those fields that it touches.
+    ``traced``: the code also calls the methods of the global name ``trace``, see ``compiler.trace``.
     """
-    writer = _CodeWriter(ConditionWriter(names, errors), projected=projected)
+    writer = _CodeWriter(ConditionWriter(names, errors), names, projected=projected, traced=traced)
     writer.line("def pipeline(table, decorate, received_ns, tally):")
     writer.depth = 1
     writer.line("rows = table.rows")
     writer.line("if decorate is not None:")
     writer.line("    decorate(table, rows)")
+    writer.trace("start(table, rows)")
     writer.filters(bound.filters, "rows")
     routes = _RouteWriter(writer)
     routes.collect(bound.outputs, ())
@@ -64,7 +68,9 @@ class _CodeWriter:
     """Writes lines with indentation, each with its span in the config, and the statements of the filter section."""
 
     conditions: ConditionWriter
+    names: GlobalNames
     projected: bool
+    traced: bool
     lines: list[str] = field(default_factory=list)
     spans: dict[int, Span] = field(default_factory=dict)
     depth: int = 0
@@ -77,6 +83,16 @@ class _CodeWriter:
         self.lines.append("    " * self.depth + text)
         if span is not None:
             self.spans[len(self.lines)] = span
+
+    def trace(self, call: str) -> None:
+        """Write a call of a method of ``trace``, if the code is traced."""
+        if self.traced:
+            self.line(f"trace.{call}")
+
+    def trace_test(self, test: Condition, rows: str, chosen: str, depth: int) -> None:
+        """Write the call that notes for which of ``rows`` a condition is true: for ``chosen``."""
+        if self.traced:
+            self.trace(f"test({self.names.add('condition', test)}, {depth}, table, {rows}, {chosen})")
 
     def condition(self, test: Condition) -> str:
         """Return the expression of a condition, after the lines with the columns that it needs."""
@@ -99,12 +115,15 @@ class _CodeWriter:
             for statement in group:
                 if isinstance(statement, BoundBranch):
                     self._branch(statement, rows)
-                elif kind == "drops":
+                    continue
+                self.trace(f"enter({statement.name!r}, {self.depth - 1}, table, {rows})")
+                if kind == "drops":
                     self._each_event([statement], rows)
                 elif kind == "columns":
                     self._columns(statement, rows)
                 else:
                     self.line(f"{rows} = {statement.name}(table, {rows}, tally)", statement.span)
+                self.trace(f"leave({statement.name!r}, table, {rows})")
 
     def _branch(self, branch: BoundBranch, rows: str) -> None:
         """Write a branch: the rows of each test, and if something is done with them, those that are left.
@@ -122,7 +141,7 @@ class _CodeWriter:
         left, parts = rows, []
         merges = any(step.spec.outcome != "one" for step in steps((branch,)))
         for number, (test, body) in enumerate(branch.tests, 1):
-            chosen, expression = self._variable(), self.condition(test)
+            chosen, expression, before = self._variable(), self.condition(test), left
             parts.append(chosen)
             if number < len(branch.tests) or branch.otherwise or merges:
                 others = self._variable()
@@ -130,6 +149,7 @@ class _CodeWriter:
                 left = others
             else:
                 self.line(f"{chosen} = [row for row in {left} if {expression}]", test.span)
+            self.trace_test(test, before, chosen, self.depth - 1)
             self._block(body, chosen)
         self._block(branch.otherwise, left)
         if merges:
@@ -190,13 +210,22 @@ class _CodeWriter:
         self.fields[fields] = group
         self.line(f"events = table.take({rows}, {fields})" if self.projected else f"events = table.wholes({rows})")
         for step in group:
-            self._event_loop(step)
+            self._traced_loop(step, rows, fields)
         if self.projected:
             self.line(f"table.put_back({rows}, events, {fields})")
         if group[-1].spec.outcome == "one_or_none":
             self.line("if any(dropped):")
             self.line(f"    tally.dropped[{group[-1].plugin_id!r}] += sum(dropped)")
             self.line(f"    _, {rows} = split({rows}, dropped)")
+
+    def _traced_loop(self, step: Step, rows: str, fields: str) -> None:
+        """Write the loop of one filter of a group, and what traces it; one that drops events is traced as a whole."""
+        if step.spec.outcome == "one_or_none":
+            self._event_loop(step)
+            return
+        self.trace(f"enter({step.name!r}, {self.depth - 1}, table, {rows})")
+        self._event_loop(step)
+        self.trace(f"leave({step.name!r}, table, {rows}{f', events, {fields}' * self.projected})")
 
     def _event_loop(self, step: Step) -> None:
         """Write the loop of one filter over ``events``."""
@@ -237,6 +266,7 @@ class _RouteWriter:
         self._writer = writer
         self._by_condition: dict[str, str] = {}
         self._spans: dict[str, Span] = {}
+        self._tests: list[tuple[Condition, tuple[str, ...], str]] = []
         self.lists: dict[str, list[Step]] = {}
 
     def collect(self, statements: tuple[BoundStatement, ...], outer: tuple[str, ...]) -> None:
@@ -251,6 +281,7 @@ class _RouteWriter:
             failed = outer
             for test, body in statement.tests:
                 expression = self._writer.conditions.expression(test)
+                self._tests.append((test, failed, expression))
                 self.collect(body, (*failed, expression))
                 failed = (*failed, f"not ({expression})")
             self.collect(statement.otherwise, failed)
@@ -262,6 +293,9 @@ class _RouteWriter:
 
     def write(self) -> None:
         """Write the rows of each route, and return them."""
+        self._writer.trace("outputs()")
+        if self._writer.traced:
+            self._trace_tests()
         for condition, name in self._by_condition.items():
             span = self._spans[name]
             if condition:
@@ -270,3 +304,11 @@ class _RouteWriter:
             else:
                 self._writer.line(f"{name} = rows", span)
         self._writer.line(f"return [{', '.join(self.lists)}]")
+
+    def _trace_tests(self) -> None:
+        """Write the calls that note for which rows the conditions are true."""
+        self._writer.columns()
+        for test, outer, expression in self._tests:
+            asked = "".join(f" if ({condition})" for condition in outer)
+            rows = f"[row for row in rows{asked}]"
+            self._writer.trace_test(test, rows, f"[row for row in rows{asked} if {expression}]", 0)

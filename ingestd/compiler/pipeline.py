@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingestd.compiler.bound import BoundPipeline, Step, steps
 from ingestd.compiler.check import check
@@ -24,6 +24,9 @@ from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.interfaces import Codec, Input, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
+
+if TYPE_CHECKING:  # only `ingestd trace` and `ingestd test` need it
+    from ingestd.compiler.trace import Tracer
 
 ChangeEvent = Callable[[Event], None]
 Decorate = Callable[[Table, Rows], None]
@@ -84,18 +87,27 @@ def _set_time_now(table: Table, received_ns: int) -> None:
 
 
 def compile_pipeline(
-    config: Config, context: BuildContext, on_failure: FailureHandler | None = None, *, project_fields: bool = True
+    config: Config,
+    context: BuildContext,
+    on_failure: FailureHandler | None = None,
+    *,
+    project_fields: bool = True,
+    tracer: Tracer | None = None,
 ) -> Pipeline:
     """Check ``config``, build its plugins and return the pipeline.
 
     ``on_failure(step, event, error)`` is called when a filter raises, after the event has got the failure tag.
     ``project_fields``: decode only the touched fields; False decodes every record in full, for comparison.
+    ``tracer``: the same code also reports each step to it.
 
     Raises:
         ConfigErrors: All errors, with their spans.
     """
     bound, errors = check(config, context.settings)
-    projection, code = plan(bound, errors, project_fields=project_fields)
+    projection, code = plan(bound, errors, project_fields=project_fields, traced=tracer is not None)
+    if tracer is not None:
+        tracer.steps = {step.name: step for step in steps(bound.filters)}
+        code.names.values["trace"] = tracer
     builder = _PluginBuilder(
         replace(context, fields=projection.fields, whole=projection.touch.whole, reads=projection.reads),
         errors,
@@ -145,15 +157,15 @@ def _at_option(step: Step, warning: OptionWarning, config: Config) -> ConfigErro
 
 
 def plan(
-    bound: BoundPipeline, errors: list[ConfigError], *, project_fields: bool = True
+    bound: BoundPipeline, errors: list[ConfigError], *, project_fields: bool = True, traced: bool = False
 ) -> tuple[Projection, GeneratedCode]:
     """Return the projection and the generated code of a bound pipeline, without building plugins."""
-    code = generate(bound, GlobalNames(HELPERS), errors, projected=True)
+    code = generate(bound, GlobalNames(HELPERS), errors, projected=True, traced=traced)
     projection = project(bound, code.reads)
     if not project_fields:
         projection = replace(projection, fields=None, why="asked for")
     if projection.fields is None:
-        code = generate(bound, GlobalNames(HELPERS), [], projected=False)
+        code = generate(bound, GlobalNames(HELPERS), [], projected=False, traced=traced)
     return projection, code
 
 

@@ -311,6 +311,10 @@ class Table:
         self._parents[len(self.keys) - 1] = row
         return len(self.keys) - 1
 
+    def parent(self, row: int) -> int | None:
+        """Return the row of the event that an event is a copy of, None if it is none."""
+        return self._parents.get(row)
+
     def merge(self, rows: Rows, *parts: Rows) -> Rows:
         """Return the rows of ``parts``, which are ``rows`` or copies of them, in the order of ``rows``."""
         position = {row: number for number, row in enumerate(rows)}

@@ -151,6 +151,11 @@ def refused(note: str) -> LegacyOption:
     return LegacyOption(note, refused=True)
 
 
+TraceDetails = Callable[[Any], Callable[[Event], Iterable[str]]]
+"""Options of a filter to a function that says how it will judge an event, which it does not change: sentences such as
+which of several patterns matches. It may be slow, and may raise."""
+
+
 def no_option_warnings(options: Any) -> Iterable[OptionWarning]:
     """Return nothing."""
     return ()
@@ -178,6 +183,8 @@ class PluginSpec:
     """What `ingestd check` says about options that work but may be a mistake."""
     legacy: Legacy = field(default_factory=dict)
     """Options of Logstash's that are accepted besides."""
+    trace_details: TraceDetails | None = None
+    """What `ingestd trace` says about an event that a filter gets."""
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     stream: bool = False
@@ -236,6 +243,7 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
     timed: bool = False,
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
     legacy: Legacy = NO_LEGACY,
+    trace_details: TraceDetails | None = None,
 ) -> Callable[[_Build], _Build]:
     """Register the decorated ``build(options, context)`` as the filter ``name``.
 
@@ -248,7 +256,8 @@ def filter_plugin(  # noqa: PLR0913 -- declarations, each by name
         tag = failure_tag or f"_{name}_error"
         doc = build.__doc__ or ""
         spec = PluginSpec("filter", name, options, build, doc, touches, outcome, tag, columns, timed)
-        _register(dataclasses.replace(spec, option_warnings=option_warnings, legacy=legacy))
+        spec = dataclasses.replace(spec, option_warnings=option_warnings, legacy=legacy)
+        _register(dataclasses.replace(spec, trace_details=trace_details))
         return build
 
     return register

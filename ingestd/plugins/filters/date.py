@@ -7,8 +7,9 @@ contradicts the day of the month does not move the date; `locale` may contain `%
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import lru_cache
 from itertools import repeat
@@ -49,7 +50,25 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads), sets=frozenset(sets))
 
 
-@filter_plugin("date", Options, touches=_touches, failure_tag="_dateparsefailure", columns=True)
+def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
+    """Return a function that says which format fits."""
+    field, formats = options.match[0], options.match[1:]
+    finders = [(text, _make_find_time(replace(options, match=[field, text]))) for text in formats]
+
+    def details(event: Event) -> Iterator[str]:
+        value = FieldRef(field).get(event)
+        if value is None:
+            yield f"{field} is missing"
+            return
+        fit = next((text for text, find_time in finders if find_time(event, value, time.time()) is not None), None)
+        yield f"{field} has the format {fit}" if fit else f"{field} has none of the formats: {', '.join(formats)}"
+
+    return details
+
+
+@filter_plugin(
+    "date", Options, touches=_touches, failure_tag="_dateparsefailure", columns=True, trace_details=_trace_details
+)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Parse a time in a field and store it as the timestamp of the event.
 

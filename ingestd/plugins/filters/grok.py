@@ -15,7 +15,7 @@ from itertools import compress
 from time import monotonic
 from typing import Any
 
-from ingestd.event.fields import FieldRef
+from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.grok.advice import advise
 from ingestd.grok.compile import DEFAULT_TIMEOUT_S, GrokPattern, compile_grok
@@ -25,6 +25,7 @@ from ingestd.grok.library import PatternLibrary, load_library, missing_paths
 from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
+from ingestd.plugins.filters._grok_details import grok_details
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
 
@@ -121,8 +122,19 @@ def _warnings(options: Options) -> Iterator[OptionWarning]:
                 yield OptionWarning("match", text, advice, value=pattern.text)
 
 
+def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
+    patterns, library = _patterns(options), _library(options)
+    return lambda event: grok_details(patterns, library, event, break_on_match=options.break_on_match)
+
+
 @filter_plugin(
-    "grok", Options, touches=_touches, failure_tag="_grokparsefailure", columns=True, option_warnings=_warnings
+    "grok",
+    Options,
+    touches=_touches,
+    failure_tag="_grokparsefailure",
+    columns=True,
+    option_warnings=_warnings,
+    trace_details=_trace_details,
 )
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Match fields against patterns and set the fields that the patterns name.
