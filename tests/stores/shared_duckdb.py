@@ -14,7 +14,7 @@ from unittest import mock
 import duckdb
 import pytest
 
-from ingestd.stores.local.files import parquet
+from ingestd.stores.local.files import duckdb_session
 from ingestd.stores.local.files.duckdb_core import connect
 from ingestd.stores.local.query import statement
 from ingestd.stores.local.query.engine import Engine
@@ -39,7 +39,7 @@ class SharedDuckDB:
         with ExitStack() as patches:
             if queries:
                 patches.enter_context(mock.patch.object(Engine, "_connect", lambda engine: self._query(engine)))  # noqa: PLW0108
-            patches.enter_context(mock.patch.object(parquet, "connect", self._connect_bounded))
+            patches.enter_context(mock.patch.object(duckdb_session, "connect", self._connect_bounded))
             patches.enter_context(mock.patch.object(statement, "connect", self._connect_bounded))
             yield
 

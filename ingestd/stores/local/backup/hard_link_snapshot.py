@@ -20,11 +20,13 @@ from ingestd.stores.base import StoreError, disk_error
 from ingestd.stores.local.files import leftovers, manifest
 from ingestd.stores.local.files.append_log import end_of_lines
 from ingestd.stores.local.files.index_folder import undo_swap
+from ingestd.stores.local.files.parquet import parquet_writer
 
 WORK_PREFIX = ".backup-"
 """Prefix of the names of folders that backups and restores work in; each is removed with its process."""
 
 _BLOCK = 1 << 20
+_MEMORY_BYTES = 384 << 20
 _ATTEMPTS = 100
 
 
@@ -142,7 +144,9 @@ def _check_leftovers(folder: Path, links: Path, sealed: manifest.Manifest, names
     for name in found:
         with contextlib.suppress(FileNotFoundError):  # the sealer removed it: its events are in another file
             _linked(folder / name, links)
-    if unproven := leftovers.examine(links, sealed, found, links.parent / ".spill").unproven:
+    with parquet_writer(links.parent / ".spill", _MEMORY_BYTES) as parquet:
+        unproven = leftovers.examine(links, sealed, found, parquet).unproven
+    if unproven:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in unproven.items())
         raise StoreError(
             f"index {folder.name} is not backed up as long as its manifest is wrong: {reasons}; "

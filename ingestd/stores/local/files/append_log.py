@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from ingestd.stores.base import disk_error
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
+
+_SAMPLE_BYTES, _SAMPLE_BLOCK = 3 << 20, 64 << 10
 
 _UNREADABLE = (manifest.DamagedManifestError, PermissionError)
 
@@ -176,3 +179,24 @@ def count_bytes(path: Path, byte: bytes) -> int:
         while size := file.readinto(buffer):
             count += buffer.count(byte, 0, size)
     return count
+
+
+def sample_documents(append_logs: Sequence[Path]) -> Iterator[bytes]:
+    """Yield documents from all over append logs: all of a few megabytes, of larger logs some of every part.
+
+    Raises:
+        OSError: A log cannot be read.
+    """
+    total, taken = sum(path.stat().st_size for path in append_logs), 0
+    step = max(_SAMPLE_BLOCK, total * _SAMPLE_BLOCK // _SAMPLE_BYTES)
+    for path in append_logs:
+        with path.open("rb") as file:
+            for start in range(0, path.stat().st_size, step):
+                file.seek(start)
+                if start:
+                    file.readline()  # the block may start within a line
+                for line in file.readlines(_SAMPLE_BLOCK):
+                    taken += len(line)
+                    yield line.rpartition(b"\t")[0]
+                if taken > 2 * _SAMPLE_BYTES:  # very long lines
+                    return

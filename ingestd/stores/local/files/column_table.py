@@ -63,6 +63,10 @@ class ColumnTable:
         """Remove all rows."""
         self._run("DELETE FROM divided")
 
+    def drop(self) -> None:
+        """Free its memory."""
+        self._run("DROP TABLE divided")
+
     def add(self, source: str) -> None:
         """Add the documents of a FROM clause with the columns ``doc`` and ``id``.
 

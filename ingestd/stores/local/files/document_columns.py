@@ -81,20 +81,19 @@ class _Leaf(NamedTuple):
     events: int
 
 
-def choose_columns(documents: Iterable[str], known: Columns | None = None) -> Columns:
+def choose_columns(documents: Iterable[str | bytes], known: Columns | None = None) -> Columns:
     """Return the columns for documents like these: the most frequent fields, each with its most frequent type.
 
     Columns of another file that are ``known`` are kept, so that files can be merged without a look at their documents.
     """
-    fields: dict[str, _Field] = {}
-    times: Counter[str] = Counter()
-    count = 0
+    objects, times, count = _Objects(), Counter[str](), 0
     for document in documents:
         count += 1
-        if (found := _load(document)) is not None:
+        if (found := _parse(document)) is not None:
             if (time := found.pop(TIME, None)) is not None:
-                times[_time_type(time)] += 1
-            _count(found, fields, 1)
+                times[_time_form(time)] += 1
+            objects.add(found, 1)
+    fields = objects.fields()
     usual = known[TIME] if known else "VARCHAR"
     columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default=usual)}
     leaves = sorted(_leaves(fields, ()), key=lambda leaf: (-leaf.events, leaf.path))
@@ -153,18 +152,33 @@ def count_columns(columns: Columns) -> int:
     return sum(1 if isinstance(kind, str) else count_columns(kind) for kind in columns.values())
 
 
-def _count(found: Mapping[str, Any], fields: dict[str, _Field], depth: int) -> None:
-    for name, value in found.items():
-        if value is None:
-            continue
-        noted = fields.get(name)
-        if noted is None:
-            noted = fields[name] = _Field()
-        if type(value) is dict and value and depth < _MAX_DEPTH:
-            noted.types[_STRUCT] += 1
-            _count(value, noted.members, depth + 1)
-        else:
-            noted.types[_TYPES[type(value)]] += 1
+class _Objects:
+    """Counts objects by their keys and the types of their values: few of them differ."""
+
+    def __init__(self) -> None:
+        self._shapes: Counter[tuple[tuple[str, ...], tuple[type, ...]]] = Counter()
+        self._members: dict[str, _Objects] = {}
+
+    def add(self, found: Mapping[str, Any], depth: int) -> None:
+        types = tuple(map(type, found.values()))
+        self._shapes[tuple(found), types] += 1
+        if dict in types and depth < _MAX_DEPTH:
+            for name, value in found.items():
+                if type(value) is dict and value:
+                    self._members.setdefault(name, _Objects()).add(value, depth + 1)
+
+    def fields(self) -> dict[str, _Field]:
+        fields: dict[str, _Field] = {}
+        for (names, types), count in self._shapes.items():
+            for name, kind in zip(names, types, strict=True):
+                if kind is not type(None):
+                    fields.setdefault(name, _Field()).types[_TYPES[kind]] += count
+        for name, members in self._members.items():
+            noted, count = fields[name], members._shapes.total()
+            noted.members = members.fields()
+            noted.types["JSON"] -= count
+            noted.types[_STRUCT] += count
+        return fields
 
 
 def _leaves(fields: Mapping[str, _Field], path: tuple[str, ...]) -> Iterator[_Leaf]:
@@ -214,14 +228,22 @@ def _object(members: Mapping[str, str]) -> str:
     return "{" + ",".join(f"{orjson.dumps(name).decode()}:{members[name]}" for name in names) + "}"
 
 
-def _load(document: str) -> dict[str, Any] | None:
-    """Return a document; None if it is no object, or not valid JSON."""
+def _parse(document: str | bytes) -> dict[str, Any] | None:
+    """Return a document; None if it is no object."""
     try:
         found = orjson.loads(document)
-        _members.decode(document)  # has other bounds of depth
-    except (orjson.JSONDecodeError, UnicodeEncodeError, msgspec.MsgspecError, RecursionError):
+    except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
         return None
     return found if type(found) is dict else None
+
+
+def _load(document: str) -> dict[str, Any] | None:
+    """Return a document; None if it is no object, or not valid JSON to both of our parsers."""
+    try:
+        _members.decode(document)  # has other bounds of depth
+    except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError):
+        return None
+    return _parse(document)
 
 
 def _repeats_key(document: str) -> bool:
@@ -272,9 +294,15 @@ def _all_plain(text: str) -> bool:
 
 def _time_type(value: Any) -> str:
     """Return the type of `TIME` that can hold a time as it is written."""
+    form = _time_form(value)
+    return form if form != "VARCHAR" and _is_second(value[:19]) else "VARCHAR"
+
+
+def _time_form(value: Any) -> str:
+    """Return the type of `TIME` for times that look like this; some are none, as those of February 30."""
     if type(value) is str:
         for kind, pattern in _TIME_TEXTS.items():
-            if pattern.fullmatch(value) and _is_second(value[:19]):
+            if pattern.fullmatch(value):
                 return kind
     return "VARCHAR"
 

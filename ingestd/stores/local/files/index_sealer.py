@@ -29,17 +29,13 @@ from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import last_ids, leftovers, manifest
 from ingestd.stores.local.files.append_log import count_bytes, repair_end
+from ingestd.stores.local.files.document_columns import Columns
+from ingestd.stores.local.files.duckdb_session import UnreadableError
 from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in
 from ingestd.stores.local.files.leftovers import Leftovers
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
 from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
-from ingestd.stores.local.files.parquet import (
-    Footer,
-    ParquetWriter,
-    SealedContent,
-    UnreadableError,
-    parquet_writer,
-)
+from ingestd.stores.local.files.parquet import Footer, ParquetWriter, SealedContent
 from ingestd.stores.local.files.readable_lines import without_unreadable
 from ingestd.stores.local.files.sealed_files import KnownFaults, fault, sha256
 
@@ -85,8 +81,10 @@ class NewFile:
 class IndexSealer:
     """The folder of an index while it is being sealed."""
 
-    def __init__(self, root: Path, folder: IndexFolder, policy: Policy, known_faults: KnownFaults) -> None:
-        self._folder = folder
+    def __init__(
+        self, root: Path, folder: IndexFolder, policy: Policy, known_faults: KnownFaults, parquet: ParquetWriter
+    ) -> None:
+        self._folder, self._parquet = folder, parquet
         self._scratch = root / SCRATCH
         self._policy = policy
         self._known_faults = known_faults
@@ -152,8 +150,7 @@ class IndexSealer:
 
     def _recover(self, reason: str) -> Manifest:
         names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
-        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
-            recovered, unreadable = recover(self._folder.path, parquet)
+        recovered, unreadable = recover(self._folder.path, self._parquet)
         for name in unreadable:
             os.rename(name, DAMAGED_PREFIX + name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         if manifest.NAME in names:
@@ -210,11 +207,7 @@ class IndexSealer:
         target = self._scratch / f"sealed-{before.next:05d}.parquet"
         paths = [self._folder.path / str(name) for name in append_logs]
         sealed = {name.writer: name.number for name in append_logs}  # sorted: the highest comes last
-        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
-            readable = without_unreadable(paths, parquet, self._scratch)
-            content = parquet.seal(readable, target, Footer({**before.sealed, **sealed}), before.newest_columns())
-        if content.stats.events != (lines := sum(count_bytes(path, b"\n") for path in readable)):
-            raise StoreError(f"{target} does not match its sources: {content.stats.events} of {lines} events")
+        content = self._seal_readable(paths, target, Footer({**before.sealed, **sealed}), before.newest_columns())
         for writer, number in sealed.items():
             own = [name for name in append_logs if name.writer == writer]
             self._write(last_ids.file_name(writer, number), last_ids.sealed_ids(self._folder.path, before, own))
@@ -224,6 +217,21 @@ class IndexSealer:
         )
         self._commit(after, set(map(str, append_logs)))
         return NewFile(self._folder.index, file.name, tuple(map(str, append_logs)), file.events)
+
+    def _seal_readable(
+        self, append_logs: Sequence[Path], target: Path, footer: Footer, known: Columns | None
+    ) -> SealedContent:
+        """Seal append logs, or copies without their unreadable lines if they have any."""
+        lines, tabs = (sum(count_bytes(path, byte) for path in append_logs) for byte in (b"\n", b"\t"))
+        if lines == tabs:
+            content = self._parquet.seal(append_logs, target, footer, known)
+            if content.stats.events == lines:
+                return content
+        readable, lines = without_unreadable(append_logs, self._scratch)
+        content = self._parquet.seal(readable, target, footer, known)
+        if content.stats.events != lines:
+            raise StoreError(f"{target} does not match its sources: {content.stats.events} of {lines} events")
+        return content
 
     def _due_for_merge(self, before: Manifest) -> list[SealedFile]:
         """Return the small files that are due to be merged, newest first."""
@@ -238,19 +246,18 @@ class IndexSealer:
     def _merge(self, before: Manifest, files: Sequence[SealedFile]) -> NewFile | None:
         """Merge files; None: some of them turned out to be damaged and must be left out."""
         target = self._scratch / f"sealed-{before.next:05d}.parquet"
-        with parquet_writer(self._scratch / "spill", self._policy.memory_bytes) as parquet:
-            paths = [self._folder.path / file.name for file in files]
-            if self._find_faults(files):
-                return None
-            footer = Footer(before.sealed, tuple(file.name for file in files))
-            try:
-                content = parquet.merge(self._folder.path, files, target, footer)
-            except UnreadableError:
-                if not self._find_unreadable(paths, parquet):
-                    raise
-                return None
-            if content.stats.events != sum(file.events for file in files):
-                raise StoreError(f"{self._folder.path}: files to be merged have other events than the manifest says")
+        paths = [self._folder.path / file.name for file in files]
+        if self._find_faults(files):
+            return None
+        footer = Footer(before.sealed, tuple(file.name for file in files))
+        try:
+            content = self._parquet.merge(self._folder.path, files, target, footer)
+        except UnreadableError:
+            if not self._find_unreadable(paths):
+                raise
+            return None
+        if content.stats.events != sum(file.events for file in files):
+            raise StoreError(f"{self._folder.path}: files to be merged have other events than the manifest says")
         file = self._add(target, content)
         others = tuple(file for file in before.files if file not in files)
         self._commit(dataclasses.replace(before, files=(*others, file), next=before.next + 1), set(footer.merged))
@@ -263,12 +270,12 @@ class IndexSealer:
             self._known_faults.add(self._folder.path / file.name, "does not have its checksum")
         return bool(faults)
 
-    def _find_unreadable(self, paths: Sequence[Path], parquet: ParquetWriter) -> bool:
+    def _find_unreadable(self, paths: Sequence[Path]) -> bool:
         """Read files one by one; return whether one of them cannot be read."""
         found = False
         for path in paths:
             try:
-                parquet.read_all(path)
+                self._parquet.read_all(path)
             except UnreadableError as error:
                 self._known_faults.add(path, str(error))
                 found = True
@@ -322,7 +329,7 @@ class IndexSealer:
 
     def _examine(self, before: Manifest) -> Leftovers:
         names = os.listdir(self._fd)  # noqa: PTH208 - a descriptor
-        return leftovers.examine(self._folder.path, before, names, self._scratch / "spill", self._policy.memory_bytes)
+        return leftovers.examine(self._folder.path, before, names, self._parquet)
 
 
 def _latest(file: SealedFile) -> int:

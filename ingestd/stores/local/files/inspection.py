@@ -11,8 +11,9 @@ from pathlib import Path
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.append_log import count_bytes
+from ingestd.stores.local.files.duckdb_session import UnreadableError
 from ingestd.stores.local.files.layout import IndexFolder
-from ingestd.stores.local.files.parquet import ParquetWriter, UnreadableError, parquet_writer
+from ingestd.stores.local.files.parquet import ParquetWriter, parquet_writer
 from ingestd.stores.local.files.sealed_files import MISSING, fault, log_fault, sha256
 
 _MEMORY_BYTES = 384 << 20

@@ -93,7 +93,7 @@ def read_ids(append_logs: Sequence[Path], max_bytes: int) -> list[LoggedId]:
             start = file.seek(max(size - max_bytes, 0))
             lines = file.read().split(b"\n")
         whole = lines[1 if start else 0 : -1]  # the first may be cut off; after the last line end there is nothing
-        parts.append([(len(line) + 1, line.rpartition(b"\t")[2]) for line in whole])
+        parts.append([(len(line) + 1, line[line.rfind(b"\t") + 1 :]) for line in whole])
         max_bytes -= size
     return [entry for part in reversed(parts) for entry in part]
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingestd.stores.local.files.append_log import count_bytes
+from ingestd.stores.local.files.duckdb_session import UnreadableError
 from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 from ingestd.stores.local.files.manifest import NAME, Manifest, is_sealed_name
-from ingestd.stores.local.files.parquet import ParquetWriter, UnreadableError, parquet_writer
+from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealed_files import fault
-
-MEMORY_BYTES = 384 << 20
-"""Limit for DuckDB's memory."""
 
 
 class Leftovers(NamedTuple):
@@ -39,9 +37,7 @@ def candidates(names: Sequence[str], manifest: Manifest) -> list[str]:
     )
 
 
-def examine(
-    folder: Path, manifest: Manifest, names: Sequence[str], spill: Path, memory_bytes: int = MEMORY_BYTES
-) -> Leftovers:
+def examine(folder: Path, manifest: Manifest, names: Sequence[str], parquet: ParquetWriter) -> Leftovers:
     """Compare the `candidates` among the names of files in a folder with the events of the index.
 
     Raises:
@@ -53,18 +49,17 @@ def examine(
         return leftovers
     files = [folder / file.name for file in manifest.files if not fault(folder, file)]
     append_logs = [folder / str(found) for found in append_logs_in(folder) if not manifest.holds(found)]
-    with parquet_writer(spill, memory_bytes) as parquet:
-        for name in names:
-            try:
-                reason = _reason(folder / name, append_logs, files, parquet)
-            except FileNotFoundError:
-                continue  # removed meanwhile
-            except UnreadableError as error:
-                reason = str(error)
-            if reason:
-                leftovers.unproven[name] = reason
-            else:
-                leftovers.proven.append(name)
+    for name in names:
+        try:
+            reason = _reason(folder / name, append_logs, files, parquet)
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        except UnreadableError as error:
+            reason = str(error)
+        if reason:
+            leftovers.unproven[name] = reason
+        else:
+            leftovers.proven.append(name)
     return leftovers
 
 

@@ -24,19 +24,19 @@ Files of older versions, of format 1, have the document itself, and columns for 
 from __future__ import annotations
 
 import contextlib
-import errno
+import functools
 import itertools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from ingestd.stores.base import StoreError, StoreFullError
+from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import column_sql
+from ingestd.stores.local.files.append_log import sample_documents
 from ingestd.stores.local.files.column_table import ColumnTable
 from ingestd.stores.local.files.document_columns import (
     SAMPLE,
@@ -47,7 +47,12 @@ from ingestd.stores.local.files.document_columns import (
     count_columns,
     union,
 )
-from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
+from ingestd.stores.local.files.duckdb_session import (
+    DuckDBSession,
+    OutOfMemoryError,
+    UnreadableError,
+    duckdb_session,
+)
 from ingestd.stores.local.files.duckdb_sql import (
     APPEND_LOG_ID,
     append_log_rows,
@@ -56,9 +61,6 @@ from ingestd.stores.local.files.duckdb_sql import (
     quoted_name,
 )
 from ingestd.stores.local.files.manifest import SealedFile
-
-if TYPE_CHECKING:
-    import duckdb
 
 ROW_GROUP_ROWS = 61_440
 """Rows that are read, or skipped, together."""
@@ -96,14 +98,6 @@ class FileStats:
     checksum: int
 
 
-class UnreadableError(StoreError):
-    """DuckDB cannot read or write files for another reason than a full disk."""
-
-
-class OutOfMemoryError(UnreadableError):
-    """DuckDB needs more memory than it may have."""
-
-
 class Footer(msgspec.Struct, frozen=True):
     """What a sealed file has and was made of; JSON in its footer, under the key ``ingestd``.
 
@@ -136,8 +130,8 @@ class SealedContent(NamedTuple):
 class ParquetWriter:
     """Writes and reads sealed files, with one thread and bounded memory."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(self, session: DuckDBSession) -> None:
+        self._session = session
 
     def count_lines(self, append_logs: Sequence[Path]) -> int:
         """Return the number of readable lines in append logs."""
@@ -168,8 +162,12 @@ class ParquetWriter:
         return SealedContent(stats, columns, footer.rest, footer)
 
     def _checksum(self, stats: FileStats) -> str:
+        return f"{self._version} {stats.checksum}"
+
+    @functools.cached_property
+    def _version(self) -> str:
         ((version,),) = self._run("SELECT version()")
-        return f"{version} {stats.checksum}"
+        return str(version)
 
     def _names(self, source: str) -> list[str]:
         return [str(name) for name, *_ in self._run(f"DESCRIBE SELECT * FROM {source}")]
@@ -238,7 +236,7 @@ class ParquetWriter:
         return int(count)
 
     def _insert_keys(self, table: str, source: str) -> None:
-        rows = self._rows(self._connection.cursor(), f"SELECT doc, id FROM {source}")
+        rows = self._session.rows(f"SELECT doc, id FROM {source}")
         while batch := list(itertools.islice(rows, _BATCH)):
             keys = orjson.dumps([hash((_canonical(document), event_id)) for document, event_id in batch]).decode()
             self._run(f"INSERT INTO {table} SELECT unnest(from_json($1, '[\"BIGINT\"]'))", [keys])
@@ -254,8 +252,9 @@ class ParquetWriter:
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
         sources = [_log_source(append_logs)]
+        columns = choose_columns(sample_documents(append_logs), known)
         try:
-            return self._write(sources, target, footer, known, is_sorted=False)
+            return self._write(sources, target, footer, columns, is_sorted=False)
         except OutOfMemoryError:  # for documents that are very large, or have very many fields
             return self._write(sources, target, footer, WHOLE_DOCUMENTS, is_sorted=False)
 
@@ -270,7 +269,8 @@ class ParquetWriter:
         if columns is None or not all(isinstance(file.columns, dict) for file in files):
             newest = next((file.columns for file in files if isinstance(file.columns, dict)), None)
             sources = [source for file in files for source in _parts(folder, file)]
-            return self._write(sources, target, footer, newest, is_sorted=is_sorted)
+            columns = choose_columns(self._sample(sources), newest)
+            return self._write(sources, target, footer, columns, is_sorted=is_sorted)
         selects = [
             f"SELECT {column_sql.as_part(file.columns, columns)} "
             f"FROM read_parquet([{file_literals([folder / file.name])}])"
@@ -284,17 +284,15 @@ class ParquetWriter:
         expected = self._stats(rows, "r", str(raw_bytes))
         return self._copy(rows, target, _completed(footer, columns, rest, raw_bytes), expected, is_sorted=is_sorted)
 
+    def _sample(self, sources: Sequence[str]) -> Iterator[str]:
+        share = -(-SAMPLE // len(sources))
+        for source in sources:
+            yield from (str(document) for (document,) in self._session.rows(f"SELECT doc FROM {source} LIMIT {share}"))
+
     def _write(
-        self, sources: Sequence[str], target: Path, footer: Footer, known: Columns | None, *, is_sorted: bool
+        self, sources: Sequence[str], target: Path, footer: Footer, columns: Columns, *, is_sorted: bool
     ) -> SealedContent:
         """Write documents to a new file: first in parts, if there are several sources."""
-        share = -(-SAMPLE // len(sources))
-        sample = (
-            row[0]
-            for source in sources
-            for row in self._rows(self._connection, f"SELECT doc FROM {source} LIMIT {share}")
-        )
-        columns = known if known is WHOLE_DOCUMENTS else choose_columns(sample, known)
         table = ColumnTable(self._run, columns)
         rows, parts, raw_bytes = table.rows(), list[Path](), 0
         totals: list[FileStats] = []
@@ -315,6 +313,7 @@ class ParquetWriter:
         )
         completed = _completed(footer, columns, table.rest_fields, raw_bytes)
         written = self._copy(rows, target, completed, expected, is_sorted=is_sorted)
+        table.drop()
         for part in parts:
             part.unlink()
         return written
@@ -343,29 +342,14 @@ class ParquetWriter:
         return FileStats(*row)
 
     def _run(self, sql: str, parameters: Sequence[object] = (), /) -> list[tuple[Any, ...]]:
-        return list(self._rows(self._connection, sql, parameters))
-
-    def _rows(
-        self, connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
-    ) -> Iterator[tuple[Any, ...]]:
-        try:
-            connection.execute(sql, parameters)
-            while rows := connection.fetchmany(_BATCH):
-                yield from rows
-        except load_duckdb().OutOfMemoryException as error:
-            raise OutOfMemoryError(f"cannot seal: {str(error).partition(chr(10))[0]}") from error
-        except load_duckdb().Error as error:
-            sentence = str(error).partition("\n")[0]
-            if (no_space := os.strerror(errno.ENOSPC)) in sentence:
-                raise StoreFullError(f"cannot seal: {no_space}") from error
-            raise UnreadableError(f"cannot seal: {sentence}") from error
+        return self._session.run(sql, parameters)
 
 
 @contextlib.contextmanager
 def parquet_writer(scratch: Path, memory_bytes: int) -> Iterator[ParquetWriter]:
-    """Open a DuckDB that may use ``memory_bytes`` and spills to ``scratch``."""
-    with connect({"memory_limit": f"{memory_bytes}B", "threads": 1, "temp_directory": str(scratch)}) as connection:
-        yield ParquetWriter(connection)
+    """Yield a writer whose DuckDB may use ``memory_bytes`` and spills to ``scratch``."""
+    with duckdb_session(scratch, memory_bytes) as session:
+        yield ParquetWriter(session)
 
 
 def _log_source(append_logs: Sequence[Path]) -> str:

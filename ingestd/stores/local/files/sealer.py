@@ -17,7 +17,8 @@ from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError, disk_error
 from ingestd.stores.local.files.index_folder import remove_deleted
 from ingestd.stores.local.files.index_sealer import SCRATCH, IndexSealer, NewFile, Policy
-from ingestd.stores.local.files.layout import index_folders
+from ingestd.stores.local.files.layout import IndexFolder, index_folders
+from ingestd.stores.local.files.parquet import parquet_writer
 from ingestd.stores.local.files.sealed_files import KnownFaults
 
 log = get_logger(__name__)
@@ -83,14 +84,19 @@ def seal_once(
         return []
     new_files: list[NewFile] = []
     errors: dict[str, StoreError] = {}
-    with _locked(root):
+    policy, known_faults = policy or Policy(), known_faults or KnownFaults()
+    with _locked(root), parquet_writer(root / SCRATCH / "spill", policy.memory_bytes) as parquet:
+
+        def open_index(folder: IndexFolder) -> IndexSealer:
+            return IndexSealer(root, folder, policy, known_faults, parquet)
+
         remove_deleted(root)
-        for new_file in _each(root, policy, known_faults, errors, IndexSealer.seal):
+        for new_file in _each(root, open_index, errors, IndexSealer.seal):
             new_files.append(new_file)
             if stop is not None and stop.is_set():
                 return new_files
         if not new_files:
-            rewritten = _each(root, policy, known_faults, errors, IndexSealer.rewrite)
+            rewritten = _each(root, open_index, errors, IndexSealer.rewrite)
             new_files += itertools.islice(rewritten, 1)
     if errors:
         raise SealingError(errors, new_files)
@@ -99,15 +105,14 @@ def seal_once(
 
 def _each(
     root: Path,
-    policy: Policy | None,
-    known_faults: KnownFaults | None,
+    open_index: Callable[[IndexFolder], IndexSealer],
     errors: dict[str, StoreError],
     step: Callable[[IndexSealer], Iterator[NewFile]],
 ) -> Iterator[NewFile]:
     """Do a step for each index, newest day first; why one failed is in ``errors`` then."""
     for folder in reversed(index_folders(root)):
         try:
-            with IndexSealer(root, folder, policy or Policy(), known_faults or KnownFaults()) as index:
+            with open_index(folder) as index:
                 yield from step(index)
         except FileNotFoundError:
             continue  # deleted meanwhile

@@ -18,7 +18,8 @@ from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.column_table import ColumnTable
-from ingestd.stores.local.files.parquet import OutOfMemoryError, ParquetWriter
+from ingestd.stores.local.files.duckdb_session import OutOfMemoryError
+from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Equal, Query, Range
 from tests.disks import small_disk
