@@ -12,7 +12,8 @@ import msgspec
 from ingestd.stores.local.files.document_columns import Columns
 from ingestd.stores.local.files.duckdb_sql import extract, field_paths, literal, quoted_name
 from ingestd.stores.local.files.index_sealer import IndexSealer
-from ingestd.stores.local.files.parquet import Footer, ParquetWriter, SealedContent, _log_source
+from ingestd.stores.local.files.parquet import ParquetWriter, _log_source
+from ingestd.stores.local.files.sealed_content import Footer, SealedContent
 
 CORE_FIELDS = (
     *("level", "logger_name", "search_word", "method", "request_path", "status_code"),

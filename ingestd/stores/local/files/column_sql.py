@@ -81,56 +81,43 @@ def _text_structure(columns: Columns) -> dict[str, Type]:
 
 def definitions(columns: Columns) -> str:
     """Return the columns of a table for such rows; see ``parquet`` for what they hold."""
-    fields = [f"{quoted_name(column_name(field))} {_sql_type(kind)}" for field, kind in _fields(columns)]
+    fields = [f"{quoted_name(column_name(field))} {sql_type(kind)}" for field, kind in fields_of(columns)]
     text = [f"{quoted_name(TIME_TEXT)} VARCHAR"] if columns[TIME] == "VARCHAR" else []
     return ", ".join([f"{quoted_name(TIME)} TIMESTAMP", "id VARCHAR", *text, *fields, "rest VARCHAR"])
 
 
 def values(columns: Columns, time: str, rest: str) -> str:
     """Return the values of such a row, from ``x`` and ``id``; ``time``, ``rest``: expressions for these."""
-    fields = [f"x.{quoted_name(field)}" for field, _ in _fields(columns)]
+    fields = [f"x.{quoted_name(field)}" for field, _ in fields_of(columns)]
     text = [f"x.{quoted_name(TIME)}"] if columns[TIME] == "VARCHAR" else []
     return ", ".join([time, "id", *text, *fields, rest])
 
 
-def _fields(columns: Columns) -> list[tuple[str, Type]]:
+def fields_of(columns: Columns) -> list[tuple[str, Type]]:
+    """Return the fields with columns and their types, without `TIME`."""
     return [(field, kind) for field, kind in columns.items() if field != TIME]
 
 
-def _sql_type(kind: Type) -> str:
+def sql_type(kind: Type) -> str:
+    """Return the SQL type of a column."""
     if isinstance(kind, str):
         return "VARCHAR" if kind == "JSON" else kind
-    return f"STRUCT({', '.join(f'{quoted_name(name)} {_sql_type(member)}' for name, member in kind.items())})"
+    return f"STRUCT({', '.join(f'{quoted_name(name)} {sql_type(member)}' for name, member in kind.items())})"
+
+
+def paths(columns: Columns) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Yield the path of each column that is no struct, as in documents and as in a file."""
+    for leaf in _leaves(columns):
+        name = column_name(leaf.path[0])
+        if leaf.path == (TIME,) and columns[TIME] == "VARCHAR":
+            name = TIME_TEXT
+        yield leaf.path, (name, *leaf.path[1:])
 
 
 def names(columns: Columns) -> list[str]:
     """Return the names of all columns of a file."""
     text = [TIME_TEXT] if columns[TIME] == "VARCHAR" else []
-    return [TIME, "id", *text, *(column_name(field) for field, _ in _fields(columns)), "rest"]
-
-
-def as_part(columns: Columns, of: Columns) -> str:
-    """Return the values of a row of a file with ``of`` as its columns, from one that has a part of them."""
-    fields = [
-        (_as_part(columns.get(name), kind, quoted_name(column_name(name))), column_name(name))
-        for name, kind in _fields(of)
-    ]
-    text = [quoted_name(TIME_TEXT)] if of[TIME] == "VARCHAR" else []
-    return ", ".join(
-        [quoted_name(TIME), "id", *text, *(f"{value} AS {quoted_name(name)}" for value, name in fields), "rest"]
-    )
-
-
-def _as_part(kind: Type | None, of: Type, value: str) -> str:
-    if kind is None:
-        return f"NULL::{_sql_type(of)}"
-    if kind == of or isinstance(kind, str) or isinstance(of, str):
-        return value
-    members = [
-        f"{quoted_name(name)} := {_as_part(kind.get(name), member, f'{value}.{quoted_name(name)}')}"
-        for name, member in of.items()
-    ]
-    return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(members)}) END"
+    return [TIME, "id", *text, *(column_name(field) for field, _ in fields_of(columns)), "rest"]
 
 
 def holds_all(columns: Columns) -> str:
@@ -153,7 +140,7 @@ def holds_all(columns: Columns) -> str:
     tests += (test for leaf in leaves if (test := _written_plainly(leaf, unique=names[leaf.name] == 1)))
     if columns[TIME] != "VARCHAR":
         time = f"x.{quoted_name(TIME)}"
-        tests.append(f"({time} IS NULL OR {_time_text(f'TRY_CAST({time} AS TIMESTAMP)', columns)} = {time})")
+        tests.append(f"({time} IS NULL OR {formatted_time(f'TRY_CAST({time} AS TIMESTAMP)', columns)} = {time})")
     return f"coalesce(TRY({' AND '.join(tests)}), false)"
 
 
@@ -229,8 +216,8 @@ def _written_plainly(leaf: _Leaf, *, unique: bool) -> str:
 def document(columns: Columns) -> str:
     """Return the expression for the document of a row."""
     parts = [
-        _member(TIME, "VARCHAR", time_text(columns)),
-        *(_member(field, kind, quoted_name(column_name(field))) for field, kind in _fields(columns)),
+        member_text(TIME, "VARCHAR", time_text(columns)),
+        *(member_text(field, kind, quoted_name(column_name(field))) for field, kind in fields_of(columns)),
     ]
     members = f"'{{' || concat_ws(',', {', '.join(parts)}, rest[2:-2]) || '}}'"
     return f"CASE WHEN starts_with(rest, {literal(WHOLE)}) THEN rest[2:] ELSE {members} END"
@@ -241,10 +228,10 @@ def time_text(columns: Columns) -> str:
     if columns[TIME] == "VARCHAR":
         return quoted_name(TIME_TEXT)
     in_rest = f"""coalesce(starts_with(rest, '{{"{TIME}":'), false)"""
-    return f"CASE WHEN NOT {in_rest} THEN {_time_text(quoted_name(TIME), columns)} END"
+    return f"CASE WHEN NOT {in_rest} THEN {formatted_time(quoted_name(TIME), columns)} END"
 
 
-def _member(name: str, kind: Type, value: str) -> str:
+def member_text(name: str, kind: Type, value: str) -> str:
     """Return the expression for a member of an object as it stands in JSON; NULL if it is missing."""
     key = literal(json.dumps(name, ensure_ascii=False) + ":")
     if kind == "JSON":
@@ -254,11 +241,12 @@ def _member(name: str, kind: Type, value: str) -> str:
 
 def object_text(members: Columns, value: str) -> str:
     """Return the expression for the JSON text of a struct; NULL if it is."""
-    parts = [_member(name, kind, f"{value}.{quoted_name(name)}") for name, kind in members.items()]
+    parts = [member_text(name, kind, f"{value}.{quoted_name(name)}") for name, kind in members.items()]
     return f"CASE WHEN {value} IS NOT NULL THEN '{{' || concat_ws(',', {', '.join(parts)}) || '}}' END"
 
 
-def _time_text(time: str, columns: Columns) -> str:
+def formatted_time(time: str, columns: Columns) -> str:
+    """Return the expression for a time as it is written in nearly all documents of a file."""
     form = columns[TIME]
     assert isinstance(form, str)  # noqa: S101 -- a time is no object
     return f"strftime({time}, '{TIME_FORMS[form]}')"

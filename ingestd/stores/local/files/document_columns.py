@@ -93,15 +93,46 @@ def choose_columns(documents: Iterable[str | bytes], known: Columns | None = Non
             if (time := found.pop(TIME, None)) is not None:
                 times[_time_form(time)] += 1
             objects.add(found, 1)
-    fields = objects.fields()
-    usual = known[TIME] if known else "VARCHAR"
-    columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default=usual)}
-    leaves = sorted(_leaves(fields, ()), key=lambda leaf: (-leaf.events, leaf.path))
-    for leaf in leaves[: MAX_COLUMNS - 1]:
-        if leaf.events * _RARE >= count:
-            _place(columns, leaf)
+    columns = _most_frequent(objects.fields(), times, count // _RARE, str(known[TIME]) if known else "VARCHAR")
     joined = _with_others(columns, known or {})
     return joined if count_columns(joined) <= MAX_COLUMNS else columns
+
+
+def choose_among(files: Sequence[tuple[Columns, Mapping[tuple[str, ...], int]]]) -> Columns:
+    """Return the columns for the events of several files: of all their columns, those that most events have.
+
+    Each file is given by its columns and by how many events have a value in each, by path.
+    """
+    fields: dict[str, _Field] = {}
+    times: Counter[str] = Counter()
+    for columns, events in files:
+        times[str(columns[TIME])] += events.get((TIME,), 0)
+        _count({name: kind for name, kind in columns.items() if name != TIME}, (), events, fields)
+    return _most_frequent(fields, times, 0)
+
+
+def _count(
+    columns: Columns, path: tuple[str, ...], events: Mapping[tuple[str, ...], int], fields: dict[str, _Field]
+) -> int:
+    """Add columns to the fields; return how many events have a value in the one that most have."""
+    most = 0
+    for name, kind in columns.items():
+        noted, own = fields.setdefault(name, _Field()), (*path, name)
+        count = events.get(own, 0) if isinstance(kind, str) else _count(kind, own, events, noted.members)
+        noted.types[kind if isinstance(kind, str) else _STRUCT] += count
+        most = max(most, count)
+    return most
+
+
+def _most_frequent(
+    fields: Mapping[str, _Field], times: Counter[str], min_events: int, usual_time: str = "VARCHAR"
+) -> Columns:
+    columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default=usual_time)}
+    leaves = sorted(_leaves(fields, ()), key=lambda leaf: (-leaf.events, leaf.path))
+    for leaf in leaves[: MAX_COLUMNS - 1]:
+        if leaf.events >= min_events:
+            _place(columns, leaf)
+    return columns
 
 
 def union(columns: Sequence[Columns]) -> Columns | None:

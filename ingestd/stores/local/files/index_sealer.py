@@ -35,8 +35,9 @@ from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append
 from ingestd.stores.local.files.leftovers import Leftovers
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
 from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
-from ingestd.stores.local.files.parquet import Footer, ParquetWriter, SealedContent
+from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.readable_lines import without_unreadable
+from ingestd.stores.local.files.sealed_content import Footer, SealedContent
 from ingestd.stores.local.files.sealed_files import KnownFaults, fault, sha256
 
 log = get_logger(__name__)
@@ -239,8 +240,8 @@ class IndexSealer:
         if len(small) < 2:
             return []
         age_s = time.time() - os.stat(manifest.NAME, dir_fd=self._fd).st_mtime
-        if len(small) <= self._policy.small_files and age_s <= self._policy.quiet_s:
-            return []
+        if age_s <= self._policy.quiet_s:
+            small = _of_similar_size(small) if len(small) > self._policy.small_files else []
         return sorted(small, key=_latest, reverse=True)
 
     def _merge(self, before: Manifest, files: Sequence[SealedFile]) -> NewFile | None:
@@ -334,3 +335,16 @@ class IndexSealer:
 
 def _latest(file: SealedFile) -> int:
     return file.last or 0
+
+
+def _of_similar_size(files: Sequence[SealedFile]) -> list[SealedFile]:
+    """Return the smallest files, at least two, and each larger one that is no larger than those before it together.
+
+    So a file at least doubles whenever it is written anew: an event is not written again for each new small file.
+    """
+    smallest = sorted(files, key=lambda file: file.bytes)
+    count, size = 2, smallest[0].bytes + smallest[1].bytes
+    while count < len(smallest) and smallest[count].bytes <= size:
+        size += smallest[count].bytes
+        count += 1
+    return smallest[:count]

@@ -18,7 +18,8 @@ from ingestd.stores.local.files.duckdb_session import UnreadableError
 from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import append_logs_in
 from ingestd.stores.local.files.manifest import Manifest, SealedFile, is_sealed_name, number_of
-from ingestd.stores.local.files.parquet import ParquetWriter, SealedContent
+from ingestd.stores.local.files.parquet import ParquetWriter
+from ingestd.stores.local.files.sealed_content import SealedContent
 from ingestd.stores.local.files.sealed_files import sha256
 
 

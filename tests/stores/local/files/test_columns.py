@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestd.stores.local.files import column_sql
+from ingestd.stores.local.files.column_merge import converted, moved_fields
 from ingestd.stores.local.files.column_table import ColumnTable
 from ingestd.stores.local.files.document_columns import MAX_COLUMNS, choose_columns, fit
 from ingestd.stores.local.files.duckdb_core import connect
@@ -92,6 +93,22 @@ def test_what_columns_and_rest_hold_is_the_document(documents: list[str], sample
             parts = [exact(part) for part in (held, rest or "{}")]
             joined = ("object", sorted([*parts[0][1], *parts[1][1]], key=repr))  # type: ignore[index]
             assert joined == exact(document)
+
+
+@random_cases(50)
+@given(any_documents(), any_documents())
+@example(['{"a":{"b":1,"c":2}}', '{"a":{"c":2}}', '{"a":{}}', '{"b":1}'], ['{"a":{"c":3},"b":"x"}'])
+@example(['{"@timestamp":"2026-11-22T10:00:00Z","n":1}'], ['{"@timestamp":"2026-11-22T10:00:00.000Z","n":"1"}'])
+def test_rows_fit_into_files_with_other_columns(documents: list[str], sample: list[str]) -> None:
+    """Their documents stay as they are, and what moves to ``rest`` is noted."""
+    table, of = Table(documents), choose_columns(sample)
+    rows = f"(SELECT {converted(table.columns, of)} FROM {table.table.rows()})"
+    found = table.run(f"SELECT {column_sql.document(of)}, rest FROM {rows} ORDER BY id::INTEGER")
+    assert [exact(text) for text, _ in found] == [exact(document) for document in documents]
+    assert [name for name, *_ in table.run(f"DESCRIBE SELECT * FROM {rows}")] == column_sql.names(of)
+    if (noted := table.table.rest_fields) is not None:
+        fields = {field for _, rest in found if rest is not None for field in json.loads(rest)}
+        assert fields <= noted | moved_fields(table.columns, of)
 
 
 def test_the_usual_documents_need_no_rest() -> None:
