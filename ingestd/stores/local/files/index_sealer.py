@@ -30,7 +30,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import last_ids, leftovers, manifest
 from ingestd.stores.local.files.append_log import count_bytes, repair_end
 from ingestd.stores.local.files.document_columns import Columns
-from ingestd.stores.local.files.duckdb_session import UnreadableError
+from ingestd.stores.local.files.duckdb_session import OutOfMemoryError, UnreadableError
 from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in
 from ingestd.stores.local.files.leftovers import Leftovers
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
@@ -62,7 +62,7 @@ class Policy:
     """
 
     idle_s: float = 60
-    batch_bytes: int = 64 << 20
+    batch_bytes: int = 96 << 20
     small_bytes: int = 48 << 20
     small_files: int = 8
     quiet_s: float = 3600
@@ -111,7 +111,7 @@ class IndexSealer:
                 append_logs = list(self._due(before, locks))
                 if not append_logs:
                     break
-                yield self._seal(before, append_logs)
+                yield self._seal_in_memory(before, append_logs)
         while files := self._due_for_merge(before := manifest.load(self._fd)):
             if (merged := self._merge(before, files)) is not None:
                 yield merged
@@ -203,6 +203,16 @@ class IndexSealer:
             text = "an incomplete line at the end of an append log was moved to a file of its own"
             log.warning(text, kept=repair.kept)
         return os.fstat(fd).st_size
+
+    def _seal_in_memory(self, before: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
+        """Seal append logs, or the first ones of them if all together take too much memory."""
+        while True:
+            try:
+                return self._seal(before, append_logs)
+            except OutOfMemoryError:
+                if len(append_logs) == 1:
+                    raise
+                append_logs = append_logs[: len(append_logs) // 2]
 
     def _seal(self, before: Manifest, append_logs: Sequence[AppendLogName]) -> NewFile:
         target = self._scratch / f"sealed-{before.next:05d}.parquet"

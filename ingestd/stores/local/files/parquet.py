@@ -64,8 +64,8 @@ from ingestd.stores.local.files.duckdb_sql import (
 from ingestd.stores.local.files.manifest import SealedFile
 from ingestd.stores.local.files.sealed_content import FileStats, Footer, SealedContent
 
-ROW_GROUP_ROWS = 61_440
-"""Rows that are read, or skipped, together."""
+ROW_GROUP_ROWS, ROW_GROUP_BYTES = 61_440, 40 << 20
+"""Most rows that are read, or skipped, together, and the size of their documents: all are in memory when written."""
 
 ZSTD_LEVEL = 6
 """A tenth smaller than with the default, 3, for 0.6 us more per event."""
@@ -210,6 +210,7 @@ class ParquetWriter:
         ``known`` are the columns of another file of the index, which the new one then has, too.
 
         Raises:
+            OutOfMemoryError: It takes too much memory; fewer logs may take less.
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
         sources = [_log_source(append_logs)]
@@ -217,6 +218,8 @@ class ParquetWriter:
         try:
             return self._write(sources, target, footer, columns, is_sorted=False)
         except OutOfMemoryError:  # for documents that are very large, or have very many fields
+            if len(append_logs) > 1:
+                raise
             return self._write(sources, target, footer, WHOLE_DOCUMENTS, is_sorted=False)
 
     def merge(self, folder: Path, files: Sequence[SealedFile], target: Path, footer: Footer) -> SealedContent:
@@ -316,7 +319,7 @@ class ParquetWriter:
     def _copy(self, rows: str, target: Path, footer: Footer, expected: FileStats, *, is_sorted: bool) -> SealedContent:
         footer = msgspec.structs.replace(footer, checksum=self._checksum(expected))
         order = "" if is_sorted else f" ORDER BY {_ORDER}"
-        size = _row_group_rows(expected.events, footer.columns or {})
+        size = _row_group_rows(expected.events, footer)
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {size}"
         options += f", DICTIONARY_SIZE_LIMIT {size * 2 // 3}, STRING_DICTIONARY_PAGE_SIZE_LIMIT {DICTIONARY_BYTES}"
         options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
@@ -374,9 +377,10 @@ def _parts(folder: Path, file: SealedFile) -> Iterator[str]:
         yield _file_source(folder / file.name, columns, condition)
 
 
-def _row_group_rows(events: int, columns: Columns) -> int:
+def _row_group_rows(events: int, footer: Footer) -> int:
     """Return the size of the row groups of a file: about the same for all, as they share a limit of distinct values."""
-    most = ROW_GROUP_ROWS // (1 + count_columns(columns) // 64)  # it is in memory as a whole
+    most = ROW_GROUP_ROWS // (1 + count_columns(footer.columns or {}) // 64)  # it is in memory as a whole
+    most = max(1, min(most, events * ROW_GROUP_BYTES // max(1, footer.raw_bytes)))
     return -(-events // max(1, -(-events // most))) or 1
 
 

@@ -18,6 +18,7 @@ from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.column_table import ColumnTable
+from ingestd.stores.local.files.document_columns import MAX_COLUMNS, count_columns
 from ingestd.stores.local.files.duckdb_session import OutOfMemoryError
 from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
@@ -508,3 +509,52 @@ def test_ids_are_read_as_older_versions_wrote_them(tmp_path: Path) -> None:
     writer = LocalWriter(tmp_path, "w0")
     assert writer.last_ids(INDEX, 1 << 20) == {"a0", "a1", "b0"}
     writer.close()
+
+
+def test_only_files_of_similar_size_are_merged(tmp_path: Path) -> None:
+    """So an event is not written again for each new file; an index that rests gets a single file all the same."""
+    policy = Policy(idle_s=0, small_files=3)
+    append(tmp_path, *(event(n) for n in range(3000)), prefix="large-")
+    seal_once(tmp_path, policy)
+    for at in range(3):
+        append(tmp_path, event(at), event(50 - at), prefix=f"{at}-")
+        merged = seal_once(tmp_path, policy)
+    assert [len(new.sources) for new in merged] == [1, 3]
+    assert [file.events for file in manifest.load(tmp_path / INDEX).files] == [3000, 6]
+    seal_once(tmp_path, Policy(quiet_s=0))
+    assert [file.events for file in manifest.load(tmp_path / INDEX).files] == [3006]
+
+
+def test_fewer_append_logs_go_into_a_file_if_all_take_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = ColumnTable.add
+
+    def add(table: ColumnTable, source: str) -> None:
+        if "tail-w1" in source and "tail-w0" in source:
+            raise OutOfMemoryError("cannot seal: Out of Memory Error")
+        usual(table, source)
+
+    for writer_id in ("w0", "w1", "w2"):
+        append(tmp_path, event(1), event(2), writer_id=writer_id)
+    monkeypatch.setattr(ColumnTable, "add", add)
+    assert [len(file.sources) for file in seal_once(tmp_path, NOW)] == [1, 2]
+    assert len(read(tmp_path)) == 6
+
+
+def test_files_with_more_columns_than_one_may_have_are_merged_by_how_many_events_have_them(tmp_path: Path) -> None:
+    for number in range(2):
+        fields = {f"f{number}_{at:03}": at for at in range(100)} | {"common": number, "nested": {f"m{number}": 1}}
+        documents = [json.dumps({"@timestamp": "2026-11-22T10:00:00.123Z", **fields, "kind": "x"}).encode()]
+        append(tmp_path, *documents * (number + 1), prefix=f"{number}-")
+        seal_once(tmp_path, NOW)
+    before = [(key, json.loads(document)) for key, document in read(tmp_path)]
+    with mock.patch.object(ParquetWriter, "_write", side_effect=AssertionError):
+        seal_once(tmp_path, JOIN)
+    [file] = manifest.load(tmp_path / INDEX).files
+    assert isinstance(file.columns, dict)
+    assert count_columns(file.columns) == MAX_COLUMNS
+    assert {"common", "kind", *(f"f1_{at:03}" for at in range(100))} < file.columns.keys()
+    assert file.rest is not None
+    assert set(file.rest) <= {f"f0_{at:03}" for at in range(100)} | {"nested"}
+    assert [(key, json.loads(document)) for key, document in read(tmp_path)] == before
