@@ -64,8 +64,9 @@ PARTS = [
 ]
 
 
-# Each brace may be the start of a query of MongoDB, which is any text between braces and may contain others.
-QUADRATIC = {"MONGO_QUERY", "MONGO_SLOWQUERY"}
+# Each label may be the start of a host, which may have no port; each brace that of a query of MongoDB, which
+# is any text between braces and may contain others.
+QUADRATIC = {"HOSTPORT", "MONGO_QUERY", "MONGO_SLOWQUERY"}
 ANYTHING = {"JAVALOGMESSAGE"}  # matches any text
 
 

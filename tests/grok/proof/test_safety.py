@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.grok.compile import compile_grok
-from ingestd.grok.library import ECS, LEGACY, load_library
+from ingestd.grok.library import load_library
 from ingestd.grok.parser import parse
 from ingestd.grok.proof.safety import Safety, analyse
 from tests.grok.proof.backtracker import LIMIT, Backtracker
@@ -105,20 +105,6 @@ def test_growth_is_never_more_than_said(pattern: str, pump: str, prefix: str, su
     small, large = (steps(pattern, prefix + pump * size + suffix) for size in (12, 24))
     if large < LIMIT:
         assert large <= 2**degree * small * 1.5 + 200
-
-
-QUADRATIC = {"HOSTPORT", "MONGO_QUERY", "MONGO_SLOWQUERY"}
-"""A host without a port, of which each label may be the start. A query of MongoDB, any text between braces, may contain
-others, so each brace may be the start of it."""
-
-
-@pytest.mark.parametrize("ecs", [False, True], ids=[LEGACY, ECS])
-def test_stock_patterns_are_linear(ecs: bool) -> None:
-    library = load_library(ecs=ecs)
-    safeties = {name: compile_grok(f"%{{{name}}}", library).safety for name in library.patterns}
-    slow = {name: safety.describe() for name, safety in safeties.items() if safety.degree != 1}
-    assert {name for name in slow if safeties[name].degree == 2} == QUADRATIC, slow
-    assert set(slow) == QUADRATIC, slow
 
 
 @pytest.mark.parametrize(
