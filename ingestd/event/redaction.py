@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import NamedTuple
 
 KINDS = ("email", "card", "resident_number", "phone", "url_token", "ip")
@@ -44,17 +45,31 @@ _PARAMETERS = (
 )
 _VALUE_CHAR = r"(?:[^&;#\s\"'<>\\]|\\u[0-9A-Fa-f]{4}|\\/)"  # the last two: as it is escaped in JSON
 _TOKEN = rf"(?P<kept>[?&;](?:{_PARAMETERS})=){_VALUE_CHAR}{{1,4096}}"
-_USER = r"(?P<kept>[a-z][a-z0-9+.-]{1,15}:\\?/\\?/)[^/?#\s\"'<>\\@]{1,256}(?=@)"
+_USER = r"(?P<kept>:\\?/\\?/)[^/?#\s\"'<>\\@]{1,256}(?=@)"
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"(?<![0-9A-Za-z.-])(?P<kept>(?:{_BYTE}\.){{3}}){_BYTE}(?![0-9A-Za-z-]|\.[0-9])"
+
+
+class _Near(NamedTuple):
+    """Places where something may be found, cheaper to see than the thing itself."""
+
+    pattern: re.Pattern[str]
+    before: int
+    """How many characters before such a place belong to what is found or decide about it."""
+
+
+_AT = _Near(re.compile(rf"(?:@|%40)(?:[{_WORD}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}"), before=66)
+_NUMBER = _Near(re.compile(r"[0-9+][0-9 .()+-]{7,}[0-9]"), before=2)
+_DOTTED = _Near(re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"), before=1)
+_AFTER = 2  # characters after the place that decide about it
 
 
 class _Pattern(NamedTuple):
     kind: str
     text: str
     """A regular expression. What its group ``kept`` matches stays."""
-    hints: tuple[str, ...]
-    """A text without any of these has no match."""
+    near: _Near | None = None
+    """Where to look for it; None: everywhere."""
     accepts: Callable[[str], bool] = bool
     """Whether a found text is of the kind."""
     mask: Callable[[str], str] = lambda found: "*" * len(found)
@@ -74,7 +89,7 @@ def redactor(kinds: Iterable[str], replacement: str = "<{kind}>") -> Redact:
         text = "0" if pattern.kind == "ip" else replacement.replace("{kind}", pattern.kind)
         return lambda found: text
 
-    return _chain([_step(pattern, put(pattern)) for pattern in _of(kinds)])
+    return _steps([(pattern, put(pattern)) for pattern in _of(kinds)])
 
 
 def masker(kinds: Iterable[str]) -> Callable[[bytes], bytes]:
@@ -83,7 +98,7 @@ def masker(kinds: Iterable[str]) -> Callable[[bytes], bytes]:
     Digits of numbers become ``9``, so that a number in JSON stays one, the last number of an IP address 0, 10 or 100,
     and other characters ``*``.
     """
-    redact = _chain([_step(pattern, pattern.mask) for pattern in _of(kinds)])
+    redact = _steps([(pattern, pattern.mask) for pattern in _of(kinds)])
 
     def mask(data: bytes) -> bytes:
         text = data.decode("latin-1")  # one character for each byte
@@ -99,7 +114,21 @@ def _of(kinds: Iterable[str]) -> list[_Pattern]:
     return [pattern for pattern in _PATTERNS if pattern.kind in wanted]
 
 
+def _steps(wanted: list[tuple[_Pattern, Callable[[str], str]]]) -> Redact:
+    """Return the function that puts something in the place of each pattern."""
+    return _chain(
+        [
+            _chain(steps) if near is None else _nearby(near, _chain(steps))
+            for near, group in groupby(wanted, lambda pair: pair[0].near)
+            for steps in [[_step(pattern, put) for pattern, put in group]]
+        ]
+    )
+
+
 def _chain(steps: list[Redact]) -> Redact:
+    if len(steps) == 1:
+        return steps[0]
+
     def redact(text: str) -> str:
         for step in steps:
             text = step(text)
@@ -110,17 +139,33 @@ def _chain(steps: list[Redact]) -> Redact:
 
 def _step(pattern: _Pattern, put: Callable[[str], str]) -> Redact:
     substitute = re.compile(pattern.text, re.ASCII | re.IGNORECASE).sub
-    hints, accepts, keeps = pattern.hints, pattern.accepts, "(?P<kept>" in pattern.text
+    accepts, keeps = pattern.accepts, "(?P<kept>" in pattern.text
 
     def replaced(match: re.Match[str]) -> str:
         kept = match["kept"] if keeps else ""
         found = match[0][len(kept) :]
         return kept + put(found) if accepts(found) else match[0]
 
-    def step(text: str) -> str:
-        return substitute(replaced, text) if any(hint in text for hint in hints) else text
+    return lambda text: substitute(replaced, text)
 
-    return step
+
+def _nearby(near: _Near, redact: Redact) -> Redact:
+    """Return ``redact``, applied only at the places where it can find something."""
+    places, before = near.pattern.finditer, near.before
+
+    def redact_nearby(text: str) -> str:
+        pieces: list[str] = []
+        done = 0
+        for place in places(text):
+            start, end = max(done, place.start() - before), place.end()
+            piece = text[start : end + _AFTER]
+            changed = redact(piece)
+            if changed != piece:
+                pieces += (text[done:start], changed[: len(changed) - len(text[end : end + _AFTER])])
+                done = end
+        return "".join([*pieces, text[done:]]) if pieces else text
+
+    return redact_nearby
 
 
 def _is_card(found: str) -> bool:
@@ -130,24 +175,23 @@ def _is_card(found: str) -> bool:
 
 
 def _is_resident_number(found: str) -> bool:
+    if "-" in found:
+        return True
     weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
-    total = (
-        sum(weight * int(digit) for weight, digit in zip(weights, found[:12], strict=True)) if "-" not in found else 0
-    )
-    return "-" in found or (11 - total % 11) % 10 == int(found[-1])
+    total = sum(weight * int(digit) for weight, digit in zip(weights, found[:12], strict=True))
+    return (11 - total % 11) % 10 == int(found[-1])
 
 
 def _nines(found: str) -> str:
     return re.sub("[0-9]", "9", found)
 
 
-_DIGITS = tuple("0123456789")
 _PATTERNS = (
-    _Pattern("email", _EMAIL, ("@", "%40")),
-    _Pattern("card", _CARD, _DIGITS, _is_card, _nines),
-    _Pattern("resident_number", _RESIDENT, _DIGITS, _is_resident_number, _nines),
-    _Pattern("phone", _PHONE, _DIGITS, mask=_nines),
-    _Pattern("url_token", _TOKEN, ("=",)),
-    _Pattern("url_token", _USER, ("@",)),
-    _Pattern("ip", _IPV4, (".",), mask=lambda found: ("0", "10", "100")[len(found) - 1]),
+    _Pattern("email", _EMAIL, _AT),
+    _Pattern("card", _CARD, _NUMBER, _is_card, _nines),
+    _Pattern("resident_number", _RESIDENT, _NUMBER, _is_resident_number, _nines),
+    _Pattern("phone", _PHONE, _NUMBER, mask=_nines),
+    _Pattern("url_token", _TOKEN),
+    _Pattern("url_token", _USER),
+    _Pattern("ip", _IPV4, _DOTTED, mask=lambda found: ("0", "10", "100")[len(found) - 1]),
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.redaction import KINDS, masker, redactor
+from ingestd.event.redaction import _PATTERNS, KINDS, _step, masker, redactor
 
 CASES = [  # id, text, the same redacted
     ("email", "from a.b+c@example.co.kr to x", "from <email> to x"),
@@ -99,6 +99,32 @@ def test_a_redacted_text_has_nothing_to_redact(parts: list[str]) -> None:
     redact = redactor(["email", "card", "resident_number", "phone"], "***")
     once = redact("".join(parts))
     assert redact(once) == once
+
+
+NEAR = [
+    "4111111111111111",
+    "010-1234-5678",
+    "900101-1234567",
+    "a@b.kr",
+    "1.2.3.4",
+    "256.",
+    "-1",
+    "x",
+    ".5",
+    " ",
+    "(",
+    "+82",
+]
+
+
+@given(st.lists(st.sampled_from([*PARTS, *NEAR]), max_size=20), st.sampled_from(KINDS))
+def test_nothing_is_missed_by_looking_only_where_something_may_be(parts: list[str], kind: str) -> None:
+    text = "".join(parts)
+    everywhere = text
+    for pattern in _PATTERNS:
+        if pattern.kind == kind:
+            everywhere = _step(pattern, pattern.mask)(everywhere)
+    assert masker([kind])(text.encode()) == everywhere.encode()
 
 
 @pytest.mark.parametrize("part", PARTS)
