@@ -86,9 +86,6 @@ def defined(name: str, files: tuple[str, ...]) -> list[str]:
     return [pattern for path in paths if path.exists() for pattern in parse_patterns(path.read_text(encoding="utf-8"))]
 
 
-ALL = [pytest.param(name, pattern, id=f"{name}-{pattern}") for name in SETS for pattern in library(name).patterns]
-
-
 def fields(name: str, pattern: str, line: str) -> dict[str, Any] | None:
     program = compiled(name, f"%{{{pattern}}}")
     match = program.matcher().search(line)
@@ -113,11 +110,12 @@ def test_takes_whole(name: str, pattern: str, whole: list[str], not_whole: list[
         assert [text for text in whole + not_whole if search(text)] == whole
 
 
-@pytest.mark.parametrize(("name", "pattern"), ALL)
-def test_time_is_linear(name: str, pattern: str) -> None:
-    program = compiled(name, f"%{{{pattern}}}").program
-    assert program.fast is not None
-    assert program.safety.degree == (2 if pattern in QUADRATIC else 1)
+@pytest.mark.parametrize("name", SETS)
+def test_time_is_linear(name: str) -> None:
+    programs = {pattern: compiled(name, f"%{{{pattern}}}").program for pattern in library(name).patterns}
+    assert [pattern for pattern, program in programs.items() if program.fast is None] == []
+    degrees = {pattern: program.safety.degree for pattern, program in programs.items()}
+    assert {pattern: degree for pattern, degree in degrees.items() if degree != 1} == dict.fromkeys(QUADRATIC, 2)
 
 
 def test_every_file_has_a_table() -> None:
