@@ -124,7 +124,8 @@ def test_nothing_is_missed_by_looking_only_where_something_may_be(parts: list[st
     for pattern in _PATTERNS:
         if pattern.kind == kind:
             everywhere = _step(pattern, pattern.mask)(everywhere)
-    assert masker([kind])(text.encode()) == everywhere.encode()
+    masked = masker([kind])(text.encode("latin-1")).decode("latin-1")
+    assert all(new == other for old, new, other in zip(text, masked, everywhere, strict=True) if other != old)
 
 
 @pytest.mark.parametrize("part", PARTS)
