@@ -485,8 +485,9 @@ def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUES
 def check_texts(ask: Callable[[str], Sequence[str]]) -> dict[str, tuple[bool, bool]]:
     """Search for each wanted text of `TEXTS`; ``ask`` returns the ids of the texts that are found."""
     wrong: dict[str, tuple[bool, bool]] = {}
+    answers = {wanted: ask(wanted) for _, wanted, _, _ in TEXTS}
     for id_, wanted, _, expected in TEXTS:
-        got = id_ in ask(wanted)
+        got = id_ in answers[wanted]
         if got != expected:
             wrong[id_] = (expected, got)
     return wrong

@@ -177,7 +177,10 @@ def _range(condition: Range, columns: SourceColumns) -> str:
 
         return of_value(condition.field, ValueTest(time, lambda _: "false"), columns)
     if not bounds or any(as_number(bound) is None for bound, _ in bounds):
-        texts = ValueTest(lambda operand: _compared(operand, bounds), lambda _: "true" if not bounds else "false")
+        texts = ValueTest(
+            lambda operand: _compared(operand, bounds),
+            lambda operand: "false" if bounds else _compared(operand, bounds),
+        )
         return of_value(condition.field, texts, columns)
 
     def number(operand: str) -> str:
@@ -197,7 +200,7 @@ def _without_zeros(time: str) -> str:
 
 
 def _compared(operand: str, bounds: Sequence[tuple[str, str]]) -> str:
-    return " AND ".join(f"{operand} {sign} {literal(bound)}" for bound, sign in bounds) or "true"
+    return " AND ".join(f"{operand} {sign} {literal(bound)}" for bound, sign in bounds) or f"{operand} IS NOT NULL"
 
 
 def _exists(field: str, columns: SourceColumns) -> str:

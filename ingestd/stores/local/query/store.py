@@ -34,6 +34,10 @@ _ATTEMPTS = 20
 _PAGE = 10_000
 """Up to this limit, the newest days are read first and older ones only if needed; all results are held in memory."""
 
+_SMALL_BYTES, _MAX_FIRST = 4 << 20, 16
+"""Documents of this size are read in about the time that DuckDB takes to plan a query: they are read at once, unless
+they are in more indices."""
+
 _SAMPLE = 200
 """Events whose fields are the columns of ``SELECT *``."""
 
@@ -208,10 +212,10 @@ class LocalStore:
                     return
 
     def _newest(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
-        """Read the newest index first, then the next two, four...; stop when no older one can add to the result."""
+        """Read the newest indices first, then twice as many...; stop when no older one can add to the result."""
         rows: list[Row] = []
         older = sorted(self._folders(query), key=_end)
-        size = 1
+        size = self._first(older)
         with self._engine.session() as session:
             while older:
                 folders, older = older[-size:], older[:-size]
@@ -221,6 +225,15 @@ class LocalStore:
                 if older and len(rows) == limit and _order(rows[-1])[0] >= _end(older[-1]):
                     break
         yield from rows
+
+    def _first(self, folders: Sequence[IndexFolder]) -> int:
+        """Return how many of the newest indices are read first: one, or as many as cost less than another query."""
+        left = _SMALL_BYTES
+        for count, folder in enumerate(reversed(folders[-_MAX_FIRST:])):
+            left -= self._lister.raw_bytes(folder)
+            if left < 0:
+                return max(count, 1)
+        return _MAX_FIRST
 
     def _folders(self, query: Query) -> list[IndexFolder]:
         return queried(index_folders(self._root), query)

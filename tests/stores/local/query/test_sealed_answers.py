@@ -125,6 +125,11 @@ def of_all_kinds(root: Path, found: list[str]) -> None:
 @given(found=documents(), condition=st.one_of(st.none(), conditions()), field=st.sampled_from(FIELDS))
 @example(found=['{"a":{"b":1},"level":"x"}', '{"a.b":1}', '{"level":1}'], condition=Equal("a.b", "1"), field="a.b")
 @example(found=['{"n":5}', '{"n":"5"}', '{"n":[5,6]}', '{"n":5.50}'], condition=Range("n", "1", "9"), field="n")
+@example(
+    found=["x", "{}", '{"level":"INFO"}', '{"level":null}', '{"level":5}'],
+    condition=Range("level", None, None),
+    field="level",
+)
 def test_sealing_changes_no_answer(
     seal: Callable[[Path, list[str]], None],
     found: list[str],
