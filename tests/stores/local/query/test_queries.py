@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pytest
@@ -96,20 +97,15 @@ def test_pages_while_events_are_appended_and_sealed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("large", "queries"), [(None, 1), (3, 1), (5, 2)], ids=["none", "older", "newest"])
-def test_small_indices_are_read_in_one_query(
-    large: int | None, queries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_small_indices_are_read_in_one_query(large: int | None, queries: int, tmp_path: Path) -> None:
     """A large one is read in a query of its own, as are those that are older: here only if they are needed."""
     for day in range(1, 6):
         text = "x" * (5 << 20) if day == large else "x"
         event = {"@timestamp": f"2026-11-0{day}T10:00:00.000Z", "n": day, "text": text}
         fill(tmp_path, [event], [f"{day}"], f"logstash-2026.11.0{day}")
-    asked: list[str] = []
-    run = QuerySession.run
-    monkeypatch.setattr(QuerySession, "run", lambda session, text: asked.append(text) or run(session, text))
-    [hit] = LocalStore(tmp_path, threads=1).search(Query(), 1)
-    assert json.loads(hit.document)["n"] == 5
-    assert len(asked) == queries
+    with mock.patch.object(QuerySession, "run", autospec=True, side_effect=QuerySession.run) as asked:
+        [hit] = LocalStore(tmp_path, threads=1).search(Query(), 1)
+    assert (json.loads(hit.document)["n"], asked.call_count) == (5, queries)
 
 
 @pytest.mark.parametrize("text", ["", "x", "{}", "[1,2,3]", '[1,"a"]', '[1,"a",0]'])
