@@ -112,8 +112,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes ``-n auto`` is: tests that wait for something leave a part of their processors idle."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Return how many processes ``-n auto`` is: tests that wait for something leave a part of their processors idle.
+
+    Those of ``tests/e2e`` do so most.
+    """
+    has_end_to_end = not any("e2e" in Path(folder).parts for folder in config.option.ignore or ())
+    return len(os.sched_getaffinity(0)) + 1 + has_end_to_end
 
 
 @pytest.hookimpl(optionalhook=True)

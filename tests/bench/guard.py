@@ -62,13 +62,13 @@ def _grokked() -> list[bytes]:
     return [json.dumps(grokked(line)).encode() + b"\n" for line in user_lines(_LINES)]
 
 
-def ratio(pipeline: Pipeline, part: Part, enough: float = 0.0) -> float:
+def ratio(pipeline: Pipeline, part: Part, enough: float = 0.0, tries: int = _TRIES) -> float:
     """Return the CPU of a part divided by that of the reference loop, the least of several tries.
 
     Both are measured in turns, and the least of some rounds counts. A try that gives ``enough`` or less is the last.
     """
     lines, least = part.lines(), float("inf")
-    for _ in range(_TRIES):
+    for _ in range(tries):
         spent, reference = least_us(pipeline, lines, _ROUNDS)
         least = min(least, sum(spent[stage] for stage in part.stages) / reference.us)
         if least <= enough:

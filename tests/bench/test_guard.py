@@ -12,6 +12,9 @@ import pytest
 
 from tests.bench.guard import MARGIN, PARTS, ratio
 
+_PATIENCE = 40
+"""Most tries of a part: others who use the memory of a busy machine slow down a part and the reference differently."""
+
 
 @pytest.fixture(autouse=True)
 def _untraced() -> None:
@@ -23,7 +26,7 @@ def _untraced() -> None:
 def test_cost(name: str) -> None:
     part = PARTS[name]
     limit = MARGIN * part.usual
-    assert ratio(part.build(), part, enough=limit) <= limit
+    assert ratio(part.build(), part, enough=limit, tries=_PATIENCE) <= limit
 
 
 def test_a_filter_that_is_twice_as_slow_is_noticed() -> None:
