@@ -97,12 +97,12 @@ def test_no_priority(value: Any) -> None:
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()), st.lists)
 
 
+FUNCTIONS = (build("syslog_pri"), build("syslog_pri", ecs_compatibility="v8", syslog_pri_field_name="syslog_pri"))
+
+
 @given(st.dictionaries(st.sampled_from(["syslog_pri", "log"]), VALUES))
 def test_other_fields_stay(event: dict[str, Any]) -> None:
-    for function in (
-        build("syslog_pri"),
-        build("syslog_pri", ecs_compatibility="v8", syslog_pri_field_name="syslog_pri"),
-    ):
+    for function in FUNCTIONS:
         got = copy.deepcopy(event)
         with contextlib.suppress(ValueError, OverflowError, FieldError):
             function(got)
