@@ -94,7 +94,8 @@ def test_no_priority(value: Any) -> None:
         build("syslog_pri")({"syslog_pri": value})
 
 
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()), st.lists)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
+VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.sampled_from(["syslog", "x"]), SCALARS)
 
 
 FUNCTIONS = (build("syslog_pri"), build("syslog_pri", ecs_compatibility="v8", syslog_pri_field_name="syslog_pri"))
