@@ -143,6 +143,10 @@ class _Binder:
             text = f"the codec {value.name!r} cannot decode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
             return None
+        if stream and codec.messages_only:
+            text = f"the codec {value.name!r} needs whole messages, this input reads a stream"
+            self._errors.append(ConfigError(text, value.span, "import files with `ingestd import`"))
+            return None
         if kind == "output" and not codec.encodes:
             text = f"the codec {value.name!r} cannot encode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an output"))

@@ -30,7 +30,7 @@ from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._streams import MessageStream
 from ingestd.plugins.interfaces import Sink, StopMode
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 from ingestd.protocols.lines import LineSplitter
 
 
@@ -180,7 +180,7 @@ class FileInput:
         """Files of which everything was imported before."""
         self.waiting: list[tuple[Path, int]] = []
         """Files whose last line has no end yet and was left, and how many bytes of it are there."""
-        self.grouping: LineGrouping | None = None
+        self.grouping: Grouping | None = None
         """How the codec groups lines to messages."""
         self.finished = False
         """Whether all files were read as far as they can be."""

@@ -10,7 +10,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 
 
 class Codec(Protocol):
@@ -35,15 +35,15 @@ class Codec(Protocol):
 
 
 @runtime_checkable
-class GroupsLines(Protocol):
-    """A codec of messages of several lines; inputs that read a stream put each message alone."""
+class GroupsMessages(Protocol):
+    """A codec whose frames are not single lines; inputs that read a stream put each message alone."""
 
-    grouping: LineGrouping
+    grouping: Grouping
 
 
-def grouping_of(codec: Codec | None) -> LineGrouping | None:
-    """Return how a codec groups lines; None: each line is a frame."""
-    return codec.grouping if isinstance(codec, GroupsLines) else None
+def grouping_of(codec: Codec | None) -> Grouping | None:
+    """Return how a codec groups a stream to messages; None: each line is a frame."""
+    return codec.grouping if isinstance(codec, GroupsMessages) else None
 
 
 Piece = tuple[bytes, Stream, int, int]

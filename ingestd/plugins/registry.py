@@ -193,6 +193,8 @@ class PluginSpec:
     """Whether a codec can decode, so that inputs can use it."""
     encodes: bool = True
     """Whether a codec can encode, so that outputs can use it."""
+    messages_only: bool = False
+    """Whether a codec needs messages that come as a whole, so that inputs that read a stream cannot use it."""
 
 
 REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
@@ -274,6 +276,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     listens: bool = False,
     decodes: bool = True,
     encodes: bool = True,
+    messages_only: bool = False,
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
     legacy: Legacy = NO_LEGACY,
 ) -> Callable[[_Build], _Build]:
@@ -282,7 +285,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     def register(build: _Build) -> _Build:
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
-        spec = dataclasses.replace(spec, encodes=encodes)
+        spec = dataclasses.replace(spec, encodes=encodes, messages_only=messages_only)
         _register(dataclasses.replace(spec, listens=listens, option_warnings=option_warnings, legacy=legacy))
         return build
 

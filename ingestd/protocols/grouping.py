@@ -7,6 +7,25 @@ same way. Nothing but the lines of a message decides where it ends.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
+
+
+class Grouping(Protocol):
+    """Knows where the messages of a stream end; see ``LineGrouping``."""
+
+    flush_seconds: float
+
+    def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
+        """Return where messages end in the first ``size`` bytes of ``data``, in which one starts; rising."""
+
+    def whole(self, data: bytearray, size: int) -> int:
+        """Return how many of the first ``size`` bytes are whole messages."""
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Return ``data``, which starts with a message, in pieces to store; the last may be half a message."""
+
+    def flushable(self, data: bytearray, size: int) -> int:
+        """Return how many of the first ``size`` bytes may be taken for whole messages, whatever follows."""
 
 
 class LineGrouping:
@@ -81,3 +100,7 @@ class LineGrouping:
         if not ends or ends[-1] < len(data):
             ends.append(len(data))
         return [data[start:end] for start, end in zip([0, *ends], ends, strict=False) if start < end]
+
+    def flushable(self, data: bytearray, size: int) -> int:
+        """Return how many of the first ``size`` bytes are whole lines."""
+        return data.rfind(b"\n", 0, size) + 1

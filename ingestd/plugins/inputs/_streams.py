@@ -9,7 +9,7 @@ import time
 from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 from ingestd.protocols.lines import LineRun, LineSplitter, OversizedLine
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -74,7 +74,7 @@ class MessageStream:
     """
 
     def __init__(
-        self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: LineGrouping | None, start: int = 0
+        self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: Grouping | None, start: int = 0
     ) -> None:
         self._sink, self._stream, self._max, self._grouping = sink, stream, max_line_bytes, grouping
         self._start = start
@@ -119,7 +119,7 @@ class MessageStream:
 class LineStream:
     """Feeds one stream of lines into a sink: whole lines as chunks, lines too long as dead letters."""
 
-    def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: LineGrouping | None = None) -> None:
+    def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: Grouping | None = None) -> None:
         self._messages = MessageStream(sink, stream, max_line_bytes, grouping)
         self._splitter = LineSplitter(max_line_bytes)
         self._flush_seconds = grouping.flush_seconds if grouping is not None else 0

@@ -29,7 +29,7 @@ from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition, l
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 from ingestd.protocols.lines import EXCERPT_BYTES
 from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
 from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
@@ -72,7 +72,7 @@ class TcpConnection:
         *,
         poller: Poller,
         owner: Owner,
-        grouping: LineGrouping | None = None,
+        grouping: Grouping | None = None,
     ) -> None:
         sock.setblocking(False)
         self._sock, self._sink, self._owner = sock, sink, owner
@@ -185,7 +185,8 @@ class TcpConnection:
     def _store_lines(self, size: int) -> bool:
         """Store the whole lines among the ``size`` bytes that wait, whether the last message ends or not."""
         size = self._peeked.look(size, 1, size, lambda data, size: size)[0] if size else 0
-        if lines := self._peeked.data.rfind(b"\n", 0, size) + 1:
+        grouping = self._grouping
+        if lines := grouping.flushable(self._peeked.data, size) if grouping is not None else 0:
             self._store(self._peeked.first(lines))
             self._wakeups.wake_at(size - lines + 1)
         return lines > 0

@@ -11,7 +11,7 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
 
 log = get_logger(__name__)
@@ -27,7 +27,7 @@ class TcpLines:
         grouping: How the codec groups lines to messages, each of which is stored alone; None: not.
     """
 
-    def __init__(self, sink: Sink, stream: Stream, max_bytes: int, grouping: LineGrouping | None = None) -> None:
+    def __init__(self, sink: Sink, stream: Stream, max_bytes: int, grouping: Grouping | None = None) -> None:
         self._sink, self._max, self._grouping = sink, max_bytes, grouping
         self._start = bytearray()  # of an incomplete line
         self.stream = stream

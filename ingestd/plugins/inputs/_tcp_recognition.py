@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._tcp_senders import KEPT_FRAMING
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 from ingestd.protocols.pickles import whole_pickles
 from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import Sender, recognise
@@ -67,7 +67,7 @@ LINES = Framing(_whole_lines, _same)
 """Lines as they are."""
 
 
-def lines_framing(grouping: LineGrouping | None) -> Framing:
+def lines_framing(grouping: Grouping | None) -> Framing:
     """Return how lines are separated whose codec groups them to messages."""
     return LINES if grouping is None else Framing(grouping.whole, _same)
 

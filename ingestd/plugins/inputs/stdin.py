@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ingestd.plugins.inputs._streams import LineStream, StreamIds
 from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, plugin
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.grouping import Grouping
 
 _READ_BYTES = 1 << 16
 
@@ -31,7 +31,7 @@ class Stdin:
 
     finite = True
 
-    def __init__(self, max_line_bytes: int, grouping: LineGrouping | None = None) -> None:
+    def __init__(self, max_line_bytes: int, grouping: Grouping | None = None) -> None:
         self._max_line_bytes, self._grouping = max_line_bytes, grouping
         self._stopped = False
         self._wake = asyncio.Event()

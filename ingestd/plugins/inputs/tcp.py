@@ -29,7 +29,7 @@ from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
-from ingestd.plugins.interfaces import GroupsLines, Sink, StopMode, grouping_of
+from ingestd.plugins.interfaces import GroupsMessages, Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced, required
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
@@ -222,7 +222,7 @@ class TcpInput:
 
 def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
     """Return the senders that an input is meant for: one for text takes lines of syslog as well."""
-    text = {Sender.SYSLOG, Sender.SYSLOG_NUL} if isinstance(context.codec, LineCodec | GroupsLines) else set()
+    text = {Sender.SYSLOG, Sender.SYSLOG_NUL} if isinstance(context.codec, LineCodec | GroupsMessages) else set()
     return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 

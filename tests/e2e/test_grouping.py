@@ -1,4 +1,4 @@
-"""The codec ``multiline`` on connections: events of several lines, each once, whoever reads on."""
+"""Codecs whose messages are not single lines, on connections: each event once, whoever reads on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from ingestd.event.chunk import Stream
@@ -126,3 +127,26 @@ async def test_a_stop_takes_in_the_last_event() -> None:
         await server.until(1)
         await server.stop("drain")
         assert texts(server) == expected(*TRACES[:2])
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_messages_of_fluentd_in_pieces(seed: int) -> None:
+    """Values of MessagePack have no line ends; they too wait in the kernel until they are whole."""
+    rnd = random.Random(seed)
+    records = [[1763805600 + number, {"n": number, "text": "x\n" * rnd.randint(0, 300)}] for number in range(60)]
+    messages = [["app", *records[0]], ["app", records[1:20]], *(["app", *record] for record in records[20:])]
+    data = b"".join(msgspec.msgpack.encode(message) for message in messages)
+    async with serving("codec => fluent") as server:
+        writer = await server.connect()
+        start = 0
+        while start < len(data):
+            end = start + rnd.randint(1, 3000)
+            writer.write(data[start:end])
+            await writer.drain()
+            await asyncio.sleep(0.001)
+            start = end
+        await server.until(60)
+        writer.close()
+    assert [document["n"] for document in server.memory.documents] == list(range(60))
+    assert len(set(server.memory.ids)) == 60
+    assert server.letters.letters == []
