@@ -18,6 +18,7 @@ COMMANDS = {  # name: module and click command
     "check": "ingestd.cli.commands.check:check",
     "explain": "ingestd.cli.commands.explain:explain",
     "trace": "ingestd.cli.commands.trace:trace",
+    "test": "ingestd.cli.commands.test:test",
     "config": "ingestd.cli.commands.config:config",
     "reload": "ingestd.cli.commands.reload:reload",
     "upgrade": "ingestd.cli.commands.upgrade:upgrade",
