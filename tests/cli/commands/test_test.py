@@ -52,11 +52,28 @@ def test_exit_codes(folder: Path) -> None:
     assert run(folder, "good.yaml", "-f", "a.conf").exit_code == 2
 
 
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "testing-configs.md").read_text()
+    (tmp_path / "my.conf").write_text(text.split("```conf\n")[1].split("```")[0])
+    (tmp_path / "cases.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    assert run(tmp_path, "cases.yaml").stdout == "3 cases, all passed\n"
+
+
 def test_record_a_dead_letter(folder: Path) -> None:
     writer = DeadLetterWriter(folder / "data" / "deadletters", 1 << 20, lambda: 1_795_341_600.0)
-    sent = {"stream_id": "abc", "offset": 20, "event_id": "abc-000000000014", "received": 1_795_341_600_250_000_000}
-    found = {"input_id": "tcp_0", "fields": {"host": "10.0.0.7", "port": 41234}, "index": "logstash-2026.11.22"}
-    writer.add(stage="output", plugin="store_0", reason="disk", raw="seoul 5: 서울\n".encode(), **sent, **found)
+    writer.add(
+        stage="output",
+        plugin="store_0",
+        reason="disk",
+        raw="seoul 5: 서울\n".encode(),
+        stream_id="abc",
+        offset=20,
+        event_id="abc-000000000014",
+        received=1_795_341_600_250_000_000,
+        input_id="tcp_0",
+        fields={"host": "10.0.0.7", "port": 41234},
+        index="logstash-2026.11.22",
+    )
     writer.close()
     done = run(folder, "new.yaml", "--record", "abc-000000000014", "-f", "a.conf")
     assert done.exit_code == 0, done.output
