@@ -9,6 +9,7 @@ A row (``values``) has ``bucket``, the start of its interval in local time in se
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,14 @@ from ingestd.stores.local.files.duckdb_sql import array_elements, literal
 from ingestd.stores.local.query.columns import NUMBERS
 from ingestd.stores.local.query.conditions import NUMBER
 from ingestd.stores.local.query.sql import FileGroup
-from ingestd.stores.local.query.value_counts import elements, interval_start, is_value, most_frequent, value_order
+from ingestd.stores.local.query.value_counts import (
+    elements,
+    interval_start,
+    is_value,
+    most_frequent,
+    value_order,
+    without_query_string,
+)
 from ingestd.stores.local.query.values import Values, texts, value_rows
 from ingestd.stores.query import Query
 
@@ -44,9 +52,8 @@ def level(groups: Sequence[FileGroup], query: Query, terms: Sequence[Terms], par
     """
     *above, last = terms
     names = [f"k{number}" for number in range(len(terms))]
-    fields = [term.field for term in terms]
-    values = ", ".join(f"t{number}, o{number}" for number in range(len(fields)))
-    counted = f"SELECT {values}, count(*) AS n FROM ({_rows(groups, query, fields, None)}) GROUP BY ALL"
+    rows = _of_keys(_rows(groups, query, terms, (), None), parents if above else ())
+    counted = f"SELECT {_texts_of(terms)}, count(*) AS n FROM ({rows}) GROUP BY ALL"
     wanted = f"WHERE {_is_one_of(names[:-1], parents)}" if above else ""
     order = f"n DESC, {value_order(names[-1])}"
     partition = f"PARTITION BY {', '.join(names[:-1])} " if above else ""
@@ -61,6 +68,8 @@ def level(groups: Sequence[FileGroup], query: Query, terms: Sequence[Terms], par
 
 def statistics(groups: Sequence[FileGroup], query: Query, buckets: Buckets, fields: Sequence[str]) -> str:
     """Return the query for ``(key..., bucket, events, (count, sum, min, max) of each field...)``."""
+    if not fields:
+        return _counts(groups, query, buckets)
     columns = "".join(f", d{at}, l{at}" for at in _of(buckets, fields))
     rows = _in_buckets(groups, query, buckets, fields, columns, _numbers)
     figures = ["count(*)"]
@@ -69,6 +78,15 @@ def statistics(groups: Sequence[FileGroup], query: Query, buckets: Buckets, fiel
         figures += [f"coalesce({count}, 0)::BIGINT"]
         figures += [f"{name}(coalesce(d{at}, list_{of}(l{at})))" for name, of in _FUNCTIONS]
     return f"SELECT {_group(buckets)}, {', '.join(figures)} FROM ({rows}) GROUP BY {_group(buckets)} {_limit(buckets)}"
+
+
+def _counts(groups: Sequence[FileGroup], query: Query, buckets: Buckets) -> str:
+    """Return the query for ``(key..., bucket, events)``: equal values are counted before they are made JSON."""
+    rows = _of_keys(_rows(groups, query, buckets.terms, (), buckets.interval), buckets.keys)
+    names = ", ".join(filter(None, [_texts_of(buckets.terms), "bucket"]))
+    counted = _by_value(f"SELECT {names}, count(*) AS n FROM ({rows}) GROUP BY ALL", buckets.terms)
+    sums = f"SELECT {_group(buckets)}, sum(n)::BIGINT FROM ({counted}) WHERE {_wanted(buckets)}"
+    return f"{sums} GROUP BY {_group(buckets)} {_limit(buckets)}"
 
 
 _FUNCTIONS = (("fsum", "sum"), ("min", "min"), ("max", "max"))
@@ -133,18 +151,26 @@ def _in_buckets(
     of_fields: Values = texts,
 ) -> str:
     """Return the query for the rows in buckets: ``key..., bucket`` and what ``select`` makes of the ``fields``."""
-    levels = len(buckets.terms)
+    rows = _of_keys(_rows(groups, query, buckets.terms, fields, buckets.interval, of_fields), buckets.keys)
+    of_values = _by_value(rows, buckets.terms)
+    return f"SELECT {_group(buckets)}{select} FROM ({of_values}) WHERE {_wanted(buckets)}"
 
-    def values(number: int, type_name: str) -> Mapping[str, str]:
-        return (texts if number < levels else of_fields)(number, type_name)
 
-    all_fields = [*(terms.field for terms in buckets.terms), *fields]
-    rows = _rows(groups, query, all_fields, buckets.interval, values)
-    wanted = ["bucket IS NOT NULL"]
-    if buckets.terms:
-        wanted.append(_is_one_of([f"k{number}" for number in range(len(buckets.terms))], buckets.keys))
-    names = _group(buckets)
-    return f"SELECT {names}{select} FROM ({_by_value(rows, buckets.terms)}) WHERE {' AND '.join(wanted)}"
+def _wanted(buckets: Buckets) -> str:
+    """Return the test that a row with ``k`` for each level is in one of the buckets."""
+    if not buckets.terms:
+        return "bucket IS NOT NULL"
+    names = [f"k{number}" for number in range(len(buckets.terms))]
+    return f"bucket IS NOT NULL AND {_is_one_of(names, buckets.keys)}"
+
+
+def _of_keys(rows: str, keys: Sequence[Key]) -> str:
+    """Return those of some rows that may have the values of keys: a cheap test of texts, which most values are."""
+    tests = []
+    for number, values in enumerate(zip(*keys, strict=True)):
+        texts = [json.loads(value) for value in dict.fromkeys(values) if value.startswith('"')]
+        tests.append(f"(o{number} OR t{number} IN ({', '.join(map(literal, texts))}))" if texts else f"o{number}")
+    return f"SELECT * FROM ({rows}) WHERE {' AND '.join(tests)}" if tests else rows
 
 
 def _is_one_of(names: Sequence[str], keys: Sequence[Key]) -> str:
@@ -188,12 +214,30 @@ def _number(text: str, other: str) -> str:
     return f"(CASE WHEN {is_number} AND isfinite({number}) THEN {number} END)"
 
 
+def _texts_of(terms: Sequence[Terms]) -> str:
+    return ", ".join(f"t{number}, o{number}" for number in range(len(terms)))
+
+
 def _rows(
     groups: Sequence[FileGroup],
     query: Query,
+    terms: Sequence[Terms],
     fields: Sequence[str],
     interval: Interval | None,
-    values: Values = texts,
+    of_fields: Values = texts,
 ) -> str:
+    """Return the query for the matching events: ``t`` and ``o`` of levels, what is made of the fields, ``bucket``."""
+
+    def values(number: int, type_name: str) -> Mapping[str, str]:
+        if number >= len(terms):
+            return of_fields(number, type_name)
+        made = texts(number, type_name)
+        if terms[number].paths:
+            path = without_query_string(f"t{number}")
+            made[f"t{number}"] = (
+                path if type_name == "VARCHAR" else f"CASE WHEN o{number} THEN t{number} ELSE {path} END"
+            )
+        return made
+
     bucket = {"bucket": "0" if interval is None else interval_start(interval)}
-    return value_rows(groups, query, fields, lambda _: bucket, values)
+    return value_rows(groups, query, [*(term.field for term in terms), *fields], lambda _: bucket, values)

@@ -118,7 +118,7 @@ class _Values:
         return [] if self.bucket else [f"{column.text} IS NOT NULL"]
 
     def _of_texts(self, group: FileGroup, column: FieldColumn) -> str:
-        text = _path(column.text) if self.paths else column.text
+        text = without_query_string(column.text) if self.paths else column.text
         rows = self._count(group, f"{text} AS t", self._there(column))
         return f"SELECT {self._names}to_json(t)::VARCHAR AS v, n FROM ({rows})"
 
@@ -127,7 +127,7 @@ class _Values:
 
         Its texts are cut before they are counted, as there are far fewer of them then.
         """
-        cut = f"CASE WHEN {column.other} THEN {column.text} ELSE {_path(column.text)} END"
+        cut = f"CASE WHEN {column.other} THEN {column.text} ELSE {without_query_string(column.text)} END"
         text = cut if self.paths else column.text
         rows = self._count(group, f"{text} AS t, {column.other} AS other", self._there(column))
         return f"SELECT {self._names}CASE WHEN other THEN t ELSE to_json(t)::VARCHAR END AS v, n FROM ({rows})"
@@ -136,7 +136,7 @@ class _Values:
         return self._count(group, f"{extract_one(field_paths(self.field))}::VARCHAR AS v")
 
 
-def _path(text: str) -> str:
+def without_query_string(text: str) -> str:
     """Return the expression for a text without its query string."""
     return f"split_part({text}, '?', 1)"
 
@@ -148,7 +148,7 @@ def elements(json: str, *, paths: bool = False) -> str:
     """
 
     def cut(value: str) -> str:
-        text = _path(f"({value}->>'$')")
+        text = without_query_string(f"({value}->>'$')")
         return f"CASE WHEN starts_with({value}, '\"') THEN to_json({text})::VARCHAR ELSE {value} END"
 
     found, value = f"{array_elements(json)}::VARCHAR[]", json
