@@ -107,7 +107,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "java_uuid": "use the filter uuid",
     },
     "output": {
-        "null": "leave the output out, or write drop { } in the filter section",
         "redis": _SEARCH,
         "csv": "use the output file with the codec csv",
         "udp": _SEARCH,

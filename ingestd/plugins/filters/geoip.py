@@ -24,7 +24,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.filters._trees import Tree, copier, with_tree
-from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option, required
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option, replaced, required
 
 log = get_logger(__name__)
 
@@ -74,7 +74,10 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=result | {options.source.text}, sets=result | tags)
 
 
-@filter_plugin("geoip", Options, touches=_touches, columns=True)
+_LEGACY = {"lru_cache_size": replaced("cache_size")}
+
+
+@filter_plugin("geoip", Options, touches=_touches, columns=True, legacy=_LEGACY)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Set the location of an IP address: country, city, coordinates, or the owner of the network.
 

@@ -27,7 +27,7 @@ from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
 from ingestd.plugins.filters._grok_details import grok_details
 from ingestd.plugins.filters._ruby import to_s
-from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, ignored, option
 
 log = get_logger(__name__)
 
@@ -127,9 +127,13 @@ def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
     return lambda event: grok_details(patterns, library, event, break_on_match=options.break_on_match)
 
 
+_LEGACY = {"singles": ignored("a single capture is always a value, never an array")}
+
+
 @filter_plugin(
     "grok",
     Options,
+    legacy=_LEGACY,
     touches=_touches,
     failure_tag="_grokparsefailure",
     columns=True,

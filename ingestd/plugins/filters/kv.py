@@ -24,7 +24,7 @@ from ingestd.plugins.filters._key_values import (
     pattern_scanner,
 )
 from ingestd.plugins.filters._targets import set_named, target
-from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option, replaced
 
 _MAX_DEPTH = 32  # of pairs in values of pairs; a text of separators must not nest without end
 
@@ -91,7 +91,10 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=reads | names, sets=names | {"tags"})
 
 
-@filter_plugin("kv", Options, touches=_touches, failure_tag="_kv_filter_error")
+_LEGACY = {"trim": replaced("trim_value"), "trimkey": replaced("trim_key")}
+
+
+@filter_plugin("kv", Options, touches=_touches, failure_tag="_kv_filter_error", legacy=_LEGACY)
 def build(options: Options, context: BuildContext) -> FilterFn:
     """Turn `key=value` pairs in a text into fields.
 

@@ -20,7 +20,7 @@ from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.plugins.filters import _mutations as do
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._targets import plain_name, target
-from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option, refused
 
 Change = Callable[[Event], None]
 ChangeColumns = Callable[[Table, Rows], object]
@@ -97,7 +97,10 @@ def _touches(options: Options) -> Touch:
     )
 
 
-@filter_plugin("mutate", Options, touches=_touches, failure_tag=_FAILURE_TAG, columns=True)
+_LEGACY = {"remove": refused("write remove_field => [...]")}
+
+
+@filter_plugin("mutate", Options, touches=_touches, failure_tag=_FAILURE_TAG, columns=True, legacy=_LEGACY)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Rename, replace, convert and change fields."""
     touch, steps = _touches(options), list(_steps(options))

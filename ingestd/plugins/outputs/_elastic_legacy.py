@@ -43,6 +43,12 @@ SHARED: Legacy = {
     "max_inflight_requests": ignored("the number of requests follows from the answers of the server"),
     "cluster": ignored("name the nodes in hosts"),
     "host": replaced("hosts"),
+    "index_type": replaced("document_type"),
+    "port": ignored('write it into hosts: hosts => ["NAME:9200"]'),
+    "embedded": ignored("there is no server in here"),
+    "node_name": ignored("requests go over HTTP"),
+    "bind_host": ignored("requests go over HTTP"),
+    "bind_port": ignored("requests go over HTTP"),
 }
 
 ELASTICSEARCH: Legacy = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ingestd.event.batch import Batch
 from ingestd.plugins.interfaces import Codec, Prepared
-from ingestd.plugins.registry import BuildContext, plugin
+from ingestd.plugins.registry import BuildContext, ignored, plugin, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,14 @@ class Stdout:
         """Do nothing: the descriptor belongs to the process."""
 
 
-@plugin("output", "stdout", Options, codec="rubydebug")
+_LEGACY = {
+    "debug": ignored("the default codec is rubydebug"),
+    "debug_format": refused("choose the codec: codec => rubydebug"),
+    "message": refused('choose the codec: codec => line { format => "..." }'),
+}
+
+
+@plugin("output", "stdout", Options, codec="rubydebug", legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> Stdout:
     """The standard output, to read or to pipe into another program."""
     return Stdout(context.codec)

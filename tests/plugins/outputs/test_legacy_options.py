@@ -33,6 +33,20 @@ def test_a_warning_names_the_successor(settings: str, message: str, advice: str)
     assert text[finding.span.column - 1 :].startswith((name, value))
 
 
+PLUGINS = [  # a filter, the successor or advice
+    ("grok { singles => true }", "never an array"),
+    ('geoip { source => "a" lru_cache_size => 9 }', "cache_size"),
+    ('kv { trim => "x" }', "trim_value"),
+]
+
+
+@pytest.mark.parametrize(("plugin", "advice"), PLUGINS, ids=[row[0].split()[0] for row in PLUGINS])
+def test_options_of_older_versions(plugin: str, advice: str) -> None:
+    [finding] = inspect(parse(f"filter {{ {plugin} }}", "test.conf", {}))
+    assert finding.severity == "warning"
+    assert advice in finding.hint
+
+
 REFUSED = [  # section, plugin, part of the advice
     ("filter", "mutate { type => apache }", 'if [type] == "..."'),
     ("filter", 'grok { tags => ["a"] }', "in [tags]"),
