@@ -1,17 +1,37 @@
-"""How to write a grok pattern so that its time is linear: advice that was tried, or none."""
+"""How to write a grok pattern so that its time is linear: advice that was tried, or none.
+
+``%{DATA:a}: `` reads on past each ``:`` for one that fits, ``(?<a>[^:]*): `` stops at the first. That is advised where
+it makes the pattern linear; never a class that also reads what ends the value, as ``%{NOTSPACE}`` does.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from ingestd.grok.compile import GrokPattern, compile_grok
 from ingestd.grok.errors import PatternError
 from ingestd.grok.library import PatternLibrary
 
 _REFERENCE = re.compile(r"%\{(\w+)(?::[^{}]*)?\}")
-_WIDE = re.compile(r"%\{(?:DATA|GREEDYDATA)(?=[:}])(?![^{}]*\}$)")
-"""References that match anything, but for one at the end."""
+_WIDE = re.compile(r"%\{(?P<pattern>DATA|GREEDYDATA)(?::(?P<field>[\w@.\-\[\]]+)(?::\w+)?)?\}")
+_GROUP = re.compile(r"\((?:\?:)?(?!\?)")
+_LITERAL = re.compile(r"\\(?P<escaped>[^\w\s]|[ts])|(?P<plain>[^\\.^$*+?{}\[\]|()%])")
+_ESCAPES = {"t": "\t", "s": " "}
+_MEMBERS = {"\t": r"\t"} | {character: f"\\{character}" for character in '\\]^-["&'}
+_BRACKETS = {"]": "[", ")": "(", ">": "<", "}": "{"}
+_MAX_CHANGES = 3
+_ANCHOR = "start the pattern with {}, if all values start with it"
+
+
+class _Change(NamedTuple):
+    """A reference in a pattern, from ``start`` to ``end``, and what to write for it."""
+
+    start: int
+    end: int
+    old: str
+    new: str
 
 
 def advise(pattern: GrokPattern, library: PatternLibrary, own: Collection[str]) -> str:
@@ -24,20 +44,106 @@ def advise(pattern: GrokPattern, library: PatternLibrary, own: Collection[str]) 
         library: The patterns that it refers to.
         own: Names that the config defines.
     """
-    reference = _REFERENCE.fullmatch(pattern.text)
+    text = pattern.text
+    reference = _REFERENCE.fullmatch(text)
     if reference is not None and reference[1] not in own:
         return ""
-    anchored = pattern.text if pattern.text.startswith(("^", "\\A")) else f"^{pattern.text}"
-    narrow = _WIDE.sub("%{NOTSPACE", pattern.text)
-    candidates = [
-        (anchored, "start the pattern with ^"),
-        (narrow, "use %{NOTSPACE} for %{DATA}"),
-        (_WIDE.sub("%{NOTSPACE", anchored), "start the pattern with ^, and use %{NOTSPACE} for %{DATA}"),
-    ]
-    for text, advice in candidates:
-        if text != pattern.text and _is_linear(text, library):
-            return advice
+    anchored = text.startswith(("^", "\\A"))
+    line, start = ("", "") if anchored else ("^", "\\A")  # a class reads on past the end of a line
+    every = list(_changes(text))
+    lazy = [change for change in every if not change.old.startswith("%{GREEDY")]
+    for prefix, changes in (("", lazy), (line, []), ("", every), (start, lazy), (start, every)):
+        if (prefix or changes) and _is_linear(prefix + _changed(text, changes), library):
+            needed = _needed(prefix, text, changes, library)
+            return _sentence(prefix, needed) if len(needed) <= _MAX_CHANGES else ""
     return ""
+
+
+def _changes(text: str) -> Iterator[_Change]:
+    """Yield a change for each reference to anything that is followed by a text that ends it."""
+    for match in _WIDE.finditer(text):
+        body = _body(text, match.end())
+        if body:
+            name = match["field"]
+            yield _Change(match.start(), match.end(), match[0], f"(?<{name}>{body})" if name else body)
+
+
+def _body(text: str, start: int) -> str:
+    """Return an expression that ends where the text from ``start`` begins; empty: values may contain it."""
+    first, after = _first_characters(text, start)
+    if not first or any(character.isalnum() for character in first):
+        return ""
+    if first == [" "]:
+        second, _ = _first_characters(text, after)
+        if not second:
+            return r"\S*" if text.startswith("%{", after) else ""
+        return "" if any(character.isalnum() or character == " " for character in second) else f"{_outside(second)}?"
+    return _outside(first)
+
+
+def _outside(characters: Sequence[str]) -> str:
+    """Return the repetition of what is none of the characters, nor the brackets that they close."""
+    opened = [_BRACKETS[character] for character in characters if character in _BRACKETS]
+    members = dict.fromkeys([*opened, *characters])
+    return f"[^{''.join(_MEMBERS.get(character, character) for character in members)}]*"
+
+
+def _first_characters(text: str, start: int) -> tuple[list[str], int]:
+    """Return the characters that what follows may start with, none if they are not a few literal ones, and its end."""
+    literal = _LITERAL.match(text, start)
+    if literal is not None:
+        optional = text[literal.end() : literal.end() + 1] in ("?", "*", "{")
+        character = literal["escaped"] or literal["plain"]
+        return [] if optional else [_ESCAPES.get(character, character)], literal.end()
+    group = _GROUP.match(text, start)
+    end = _end_of_group(text, start) if group is not None else 0
+    if group is None or not end or "|" in text[group.end() : end]:
+        return [], start
+    inside, _ = _first_characters(text, group.end())
+    if not inside or text[end : end + 1] in ("*", "{"):
+        return [], end
+    if text[end : end + 1] != "?":
+        return inside, end
+    after, end = _first_characters(text, end + 1)
+    return inside + after if after else [], end
+
+
+def _end_of_group(text: str, start: int) -> int:
+    """Return the index after the group that starts at ``start``; 0: it is not simple."""
+    depth, index = 0, start
+    while index < len(text):
+        if text[index] == "[":
+            return 0
+        if text[index] == "(":
+            depth += 1
+        elif text[index] == ")":
+            depth -= 1
+            if depth == 0:
+                return index + 1
+        index += 2 if text[index] == "\\" else 1
+    return 0
+
+
+def _changed(text: str, changes: Sequence[_Change]) -> str:
+    for change in reversed(changes):
+        text = text[: change.start] + change.new + text[change.end :]
+    return text
+
+
+def _needed(prefix: str, text: str, changes: list[_Change], library: PatternLibrary) -> list[_Change]:
+    """Return those of the changes that the pattern is not linear without."""
+    for change in list(changes):
+        others = [other for other in changes if other is not change]
+        if (prefix or others) and _is_linear(prefix + _changed(text, others), library):
+            changes = others
+    return changes
+
+
+def _sentence(prefix: str, changes: Sequence[_Change]) -> str:
+    parts = [_ANCHOR.format(prefix)] if prefix else []
+    if changes:
+        parts.append("write " + " and ".join(f"{change.new} for {change.old}" for change in changes))
+    return "; ".join(parts)
 
 
 def _is_linear(text: str, library: PatternLibrary) -> bool:

@@ -8,11 +8,24 @@ from ingestd.grok.advice import advise
 from ingestd.grok.compile import compile_grok
 from ingestd.grok.library import load_library
 
-ANCHOR, NARROW = "start the pattern with ^", "use %{NOTSPACE} for %{DATA}"
+ANCHOR = "start the pattern with {}, if all values start with it"
+LINE, START = ANCHOR.format("^"), ANCHOR.format("\\A")
+SYSLOG = r"%{SYSLOGTIMESTAMP:at} %{SYSLOGHOST:host} %{DATA:program}(?:\[%{POSINT:pid}\])?: %{GREEDYDATA:text}"
 CASES = [  # id, pattern, advice
-    ("anchor_helps", r"(?<a>\w+)=%{INT:b} end", ANCHOR),
-    ("narrow_helps", "^%{DATA:a} %{DATA:b} x", NARROW),
-    ("both_help", "%{DATA:a} %{DATA:b} x", "start the pattern with ^, and use %{NOTSPACE} for %{DATA}"),
+    ("anchor_helps", r"(?<a>\w+)=%{INT:b} end", LINE),
+    ("optional_group_after", SYSLOG, r"write (?<program>[^\[:]*) for %{DATA:program}"),
+    ("quotes", r"id=\"%{DATA:id}\"", r"write (?<id>[^\"]*) for %{DATA:id}"),
+    ("without_a_field", r"id=\"%{DATA}\"", r"write [^\"]* for %{DATA}"),
+    ("brackets", r"\[%{GREEDYDATA:a}\] %{GREEDYDATA:b}", r"write (?<a>[^\[\]]*) for %{GREEDYDATA:a}"),
+    ("nested_field", r"<%{DATA:[a][b]}>", "write (?<[a][b]>[^<>]*) for %{DATA:[a][b]}"),
+    ("only_what_is_needed", "%{DATA:a},%{DATA:b};x", f"{START}; write (?<a>[^,]*) for %{{DATA:a}}"),
+    ("words", "^%{DATA:a} %{DATA:b} %{INT:c}", r"write (?<a>\S*) for %{DATA:a} and (?<b>\S*) for %{DATA:b}"),
+    (
+        "blank_and_bracket",
+        r"%{INT:a} %{DATA:user} \[%{INT:b}\] \"%{WORD:c} %{DATA:d} x",
+        rf"{START}; write (?<user>[^\[]*?) for %{{DATA:user}}",
+    ),
+    ("may_contain_blanks", r"\[%{INT:a}\] %{DATA:text} for %{DATA:b} from %{IP:c}", ""),
     ("nothing_helps", "^(?<y>(a*)*)b", ""),
     ("stock_pattern_alone", "%{SLOW}", ""),
 ]
@@ -26,6 +39,17 @@ def test_advice(text: str, expected: str) -> None:
     assert advise(pattern, library, own=()) == expected
 
 
+def test_the_advised_pattern_gives_the_same_fields() -> None:
+    """``%{NOTSPACE}`` would take ``[12]`` into the program."""
+    library = load_library()
+    better = SYSLOG.replace("%{DATA:program}", r"(?<program>[^\[:]*)")
+    for line in ("Oct  1 12:00:00 web1 sshd[12]: hello", "Oct  1 12:00:00 web1 my app: a: b"):
+        first, second = (compile_grok(text, library).matcher().search(line) for text in (SYSLOG, better))
+        assert first is not None
+        assert second is not None
+        assert second.groups() == first.groups()
+
+
 def test_a_pattern_of_the_config_alone_gets_advice() -> None:
     library = load_library(definitions={"SLOW": r"\w+=x"})
-    assert advise(compile_grok("%{SLOW}", library), library, own=("SLOW",)) == ANCHOR
+    assert advise(compile_grok("%{SLOW}", library), library, own=("SLOW",)) == LINE
