@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import random
+import socket
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +16,8 @@ import pytest
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.inputs._tcp_position import unread
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.test_long_lines import DISTURBANCES
 from tests.e2e.test_tcp import Server, accepted, serving, tcp_pair
 from tests.waiting import eventually
 
@@ -150,3 +156,29 @@ async def test_messages_of_fluentd_in_pieces(seed: int) -> None:
     assert [document["n"] for document in server.memory.documents] == list(range(60))
     assert len(set(server.memory.ids)) == 60
     assert server.letters.letters == []
+
+
+CONFIG = """
+input { tcp { port => 0 host => "127.0.0.1" codec => multiline { pattern => "^\\s" what => previous } } }
+output { store { } }
+"""
+
+
+def test_the_daemon_is_disturbed_within_events(tmp_path: Path) -> None:
+    """Killed, reloaded and upgraded while events are half there: each is stored whole, once."""
+    data, rnd = "".join(TRACES).encode(), random.Random(5)
+    cuts = sorted(rnd.randrange(1, len(data)) for _ in range(3))
+    with (
+        Daemon(tmp_path, config=CONFIG, workers="1") as daemon,
+        socket.create_connection(("127.0.0.1", daemon.port)) as client,
+    ):
+        for number, (start, end) in enumerate(itertools.pairwise([0, *cuts, len(data)])):
+            if number:
+                DISTURBANCES[number % len(DISTURBANCES)](daemon)
+            client.sendall(data[start:end])
+        client.close()
+        daemon.stop()
+    found = [json.loads(line) for line in ingestd(daemon.data_dir, "search", "--json", "--limit", "100").splitlines()]
+    assert sorted(event["message"] for event in found) == sorted(expected(*TRACES))
+    account = json.loads(ingestd(daemon.data_dir, "audit", "--json"))
+    assert [account[name] for name in ("received", "delivered", "dead", "balanced")] == [40, 40, 0, True]
