@@ -10,9 +10,10 @@ from unittest import mock
 import msgspec
 
 from ingestd.stores.local.files.document_columns import Columns
+from ingestd.stores.local.files.document_sources import log_source
 from ingestd.stores.local.files.duckdb_sql import extract, field_paths, literal, quoted_name
 from ingestd.stores.local.files.index_sealer import IndexSealer
-from ingestd.stores.local.files.parquet import ParquetWriter, _log_source
+from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealed_content import Footer, SealedContent
 
 CORE_FIELDS = (
@@ -36,9 +37,14 @@ def sealed() -> Iterator[None]:
 
 
 def _seal(
-    writer: ParquetWriter, append_logs: Sequence[Path], target: Path, footer: Footer, known: Columns | None
+    writer: ParquetWriter,
+    append_logs: Sequence[Path],
+    target: Path,
+    footer: Footer,
+    known: Columns | None,
+    max_line_bytes: int,
 ) -> SealedContent:
-    rows = f"(SELECT {_columns()} FROM (SELECT doc, id, {extract(_PATHS)} AS f FROM {_log_source(append_logs)}))"
+    rows = f"(SELECT {_columns()} FROM (SELECT doc, id, {extract(_PATHS)} AS f FROM {log_source(append_logs)}))"
     text = literal(msgspec.json.encode({"sealed": footer.sealed, "merged": []}).decode())
     options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480, KV_METADATA {{ingestd: {text}}}"
     writer._run(

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - building SQL is what this module is for
 """Documents in a table of DuckDB, a column for each field: what a sealed file is written from.
 
-DuckDB divides nearly all documents into columns, and proves that these hold all of them (`column_sql.holds_all`). The
+DuckDB divides nearly all documents into columns, and proves that these hold all of them (see ``division_sql``). The
 others are divided one by one, and read back: one that did not come back equal is kept as a whole. So whatever is in the
 table is what was put in.
 """
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import orjson
 
 from ingestd.stores.local.files import column_sql
+from ingestd.stores.local.files.division_sql import divided, raw_numbers
 from ingestd.stores.local.files.document_columns import TIME, WHOLE, WHOLE_DOCUMENTS, Columns, Fitted, fields_in, fit
 from ingestd.stores.local.files.duckdb_sql import extract, literal, quoted_name
 
@@ -79,11 +80,11 @@ class ColumnTable:
             self._run(f"INSERT INTO divided SELECT {values} FROM {source}")
             return
         time = f"CASE WHEN held THEN TRY_CAST(x.{_TIME} AS TIMESTAMP) END"
-        values = column_sql.values(self._columns, time, "NULL")
-        parsed = f"TRY(from_json(doc, {self._structure})) AS x, {column_sql.texts(self._columns)} AS y"
-        divided = f"SELECT doc, id, {parsed} FROM {source}"
-        proved = f"SELECT doc, id, x, {column_sql.holds_all(self._columns)} AS held FROM ({divided})"
+        values = column_sql.values(self._columns, time, "rest", raw_numbers(self._columns))
+        proved = divided(self._columns, source)
         self._run(f"INSERT INTO divided SELECT {values}, strlen(doc), CASE WHEN NOT held THEN doc END FROM ({proved})")
+        noted = self._run("SELECT DISTINCT unnest(json_keys(rest)) FROM divided WHERE rest IS NOT NULL")
+        self._note({str(name) for (name,) in noted})
         self._add_others()
 
     def _add_others(self) -> None:
@@ -98,7 +99,8 @@ class ColumnTable:
                 fitted |= {row: Fitted("{}", WHOLE + documents[row]) for row in unequal}
                 self._divide(fitted, rows)
             self._run(f"INSERT INTO divided SELECT * EXCLUDE ({_ROW}) FROM fixed")
-            self._note(fitted)
+            for rest in {found.rest for found in fitted.values() if found.rest is not None}:
+                self._note(fields_in(rest))
         if sizes:
             self._run(f"DELETE FROM divided WHERE {_UNDIVIDED} IS NOT NULL")
 
@@ -124,13 +126,11 @@ class ColumnTable:
             for row, text in self._run(f"SELECT {_ROW}, {column_sql.document(self._columns)} FROM fixed")
         ]
 
-    def _note(self, fitted: Mapping[int, Fitted]) -> None:
-        for rest in {found.rest for found in fitted.values()}:
-            if rest is not None and self.rest_fields is not None:
-                fields = fields_in(rest)
-                self.rest_fields = None if fields is None else self.rest_fields | fields
-                if self.rest_fields is not None and len(self.rest_fields) > MAX_REST_FIELDS:
-                    self.rest_fields = None
+    def _note(self, fields: set[str] | None) -> None:
+        if self.rest_fields is not None:
+            self.rest_fields = None if fields is None else self.rest_fields | fields
+        if self.rest_fields is not None and len(self.rest_fields) > MAX_REST_FIELDS:
+            self.rest_fields = None
 
 
 def _ranges(sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

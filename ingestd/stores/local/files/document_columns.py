@@ -81,7 +81,7 @@ class _Leaf(NamedTuple):
     events: int
 
 
-def choose_columns(documents: Iterable[str | bytes], known: Columns | None = None) -> Columns:
+def choose_columns(documents: Iterable[str | bytes], known: Columns | None = None, most: int = MAX_COLUMNS) -> Columns:
     """Return the columns for documents like these: the most frequent fields, each with its most frequent type.
 
     Columns of another file that are ``known`` are kept, so that files can be merged without a look at their documents.
@@ -93,9 +93,10 @@ def choose_columns(documents: Iterable[str | bytes], known: Columns | None = Non
             if (time := found.pop(TIME, None)) is not None:
                 times[_time_form(time)] += 1
             objects.add(found, 1)
-    columns = _most_frequent(objects.fields(), times, count // _RARE, str(known[TIME]) if known else "VARCHAR")
+    usual_time = str(known[TIME]) if known else "VARCHAR"
+    columns = _most_frequent(objects.fields(), times, count // _RARE, usual_time, most)
     joined = _with_others(columns, known or {})
-    return joined if count_columns(joined) <= MAX_COLUMNS else columns
+    return joined if count_columns(joined) <= most else columns
 
 
 def choose_among(files: Sequence[tuple[Columns, Mapping[tuple[str, ...], int]]]) -> Columns:
@@ -125,11 +126,15 @@ def _count(
 
 
 def _most_frequent(
-    fields: Mapping[str, _Field], times: Counter[str], min_events: int, usual_time: str = "VARCHAR"
+    fields: Mapping[str, _Field],
+    times: Counter[str],
+    min_events: int,
+    usual_time: str = "VARCHAR",
+    most: int = MAX_COLUMNS,
 ) -> Columns:
     columns: dict[str, Any] = {TIME: max(times, key=lambda kind: (times[kind], kind), default=usual_time)}
     leaves = sorted(_leaves(fields, ()), key=lambda leaf: (-leaf.events, leaf.path))
-    for leaf in leaves[: MAX_COLUMNS - 1]:
+    for leaf in leaves[: most - 1]:
         if leaf.events >= min_events:
             _place(columns, leaf)
     return columns

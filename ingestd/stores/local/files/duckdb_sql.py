@@ -15,7 +15,6 @@ PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
-_BUFFER_BYTES = 2 * MAX_DOCUMENT_BYTES  # what a thread reads at a time; the default, 16 longest lines, is too much
 _NEEDLE = re.compile(r"[A-Za-z0-9@._-]+")  # what JSON usually does not escape
 _MAX_NEEDLES = 6
 _BLANKS = " \t\r\n"
@@ -193,11 +192,14 @@ APPEND_LOG_ID = "coalesce(TRY(id->>'$'), '')"
 """The id of a row of `append_log_rows`, as sealed files have it: there it is JSON, and may be broken or missing."""
 
 
-def append_log_rows(files: Iterable[str | os.PathLike[str]]) -> str:
-    """Return the FROM clause for the rows of append logs, without broken lines; see ``layout`` for the format."""
+def append_log_rows(files: Iterable[str | os.PathLike[str]], max_bytes: int = MAX_DOCUMENT_BYTES) -> str:
+    """Return the FROM clause for the rows of append logs, without broken lines; see ``layout`` for the format.
+
+    ``max_bytes``: longer lines are left out. A thread reads twice as much at a time; by default it would be 16 times.
+    """
     return (
         f"(SELECT coalesce(doc, '') AS doc, id, filename FROM read_csv([{file_literals(files)}], "
         "columns={'doc': 'VARCHAR', 'id': 'VARCHAR'}, delim='\t', filename=true, "
         "header=false, auto_detect=false, quote='', escape='', new_line='\\n', strict_mode=false, "
-        f"ignore_errors=true, max_line_size={MAX_DOCUMENT_BYTES}, buffer_size={_BUFFER_BYTES}))"
+        f"ignore_errors=true, max_line_size={max_bytes}, buffer_size={2 * max_bytes}))"
     )

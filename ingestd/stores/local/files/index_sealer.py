@@ -31,7 +31,7 @@ from ingestd.stores.local.files import last_ids, leftovers, manifest
 from ingestd.stores.local.files.append_log import count_bytes, repair_end
 from ingestd.stores.local.files.document_columns import Columns
 from ingestd.stores.local.files.duckdb_session import OutOfMemoryError, UnreadableError
-from ingestd.stores.local.files.layout import AppendLogName, IndexFolder, append_logs_in
+from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, AppendLogName, IndexFolder, append_logs_in
 from ingestd.stores.local.files.leftovers import Leftovers
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
 from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
@@ -46,6 +46,9 @@ DAMAGED_PREFIX = "damaged-"
 """Damaged files that are no part of an index any more are kept under names with this prefix."""
 
 SCRATCH = ".sealing"
+
+_USUAL_LINE_BYTES = 1 << 20
+"""Append logs are first read as if they had no longer lines; buffers for the longest take half of the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Policy:
     small_bytes: int = 48 << 20
     small_files: int = 8
     quiet_s: float = 3600
-    memory_bytes: int = 208 << 20
+    memory_bytes: int = 192 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +237,8 @@ class IndexSealer:
     ) -> SealedContent:
         """Seal append logs, or copies without their unreadable lines if they have any."""
         lines, tabs = (sum(count_bytes(path, byte) for path in append_logs) for byte in (b"\n", b"\t"))
-        if lines == tabs:
-            content = self._parquet.seal(append_logs, target, footer, known)
+        for max_line_bytes in (_USUAL_LINE_BYTES, MAX_DOCUMENT_BYTES) if lines == tabs else ():
+            content = self._parquet.seal(append_logs, target, footer, known, max_line_bytes)
             if content.stats.events == lines:
                 return content
         readable, lines = without_unreadable(append_logs, self._scratch)

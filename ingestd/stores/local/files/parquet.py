@@ -39,6 +39,7 @@ from ingestd.stores.local.files.append_log import sample_documents
 from ingestd.stores.local.files.column_merge import converted, moved_fields
 from ingestd.stores.local.files.column_table import MAX_REST_FIELDS, ColumnTable
 from ingestd.stores.local.files.document_columns import (
+    MAX_COLUMNS,
     SAMPLE,
     WHOLE_DOCUMENTS,
     Columns,
@@ -48,6 +49,7 @@ from ingestd.stores.local.files.document_columns import (
     count_columns,
     union,
 )
+from ingestd.stores.local.files.document_sources import file_parts, file_source, log_source
 from ingestd.stores.local.files.duckdb_session import (
     DuckDBSession,
     OutOfMemoryError,
@@ -55,12 +57,12 @@ from ingestd.stores.local.files.duckdb_session import (
     duckdb_session,
 )
 from ingestd.stores.local.files.duckdb_sql import (
-    APPEND_LOG_ID,
     append_log_rows,
     file_literals,
     literal,
     quoted_name,
 )
+from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.files.manifest import SealedFile
 from ingestd.stores.local.files.sealed_content import FileStats, Footer, SealedContent
 
@@ -75,11 +77,11 @@ DICTIONARY_BYTES = 4 << 20
 with up to two thirds as many as there are rows (DuckDB's default is a fifth): to search messages and paths takes a half
 less CPU then, a file is 2 % smaller, and an event costs 0.2 us more to write."""
 
+FEW_COLUMNS = 32
+"""Most columns of a file for which there is too little memory with more: each takes some for every few rows."""
+
 SORT_BYTES = 256 << 20
 """When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
-
-PART_BYTES = 32 << 20
-"""Size of the documents that are divided into columns at a time."""
 
 _FORMAT_1_COLUMNS = ("@timestamp", "not_text", "id", "doc")
 _KEY = "ingestd"
@@ -152,7 +154,7 @@ class ParquetWriter:
 
     def count_unsealed(self, append_log: Path, files: Sequence[Path]) -> int:
         """Return how many readable lines of an append log are in none of some sealed files."""
-        return self._count_missing([_log_source([append_log])], self._sources(files), "NOT IN")
+        return self._count_missing([log_source([append_log])], self._sources(files), "NOT IN")
 
     def count_missing(self, file: Path, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
         """Return how many rows of a sealed file are neither in some append logs nor in some other sealed files.
@@ -160,7 +162,7 @@ class ParquetWriter:
         Raises:
             UnreadableError: A file cannot be read.
         """
-        logs = [_log_source(append_logs)] if append_logs else []
+        logs = [log_source(append_logs)] if append_logs else []
         return self._count_missing(self._sources([file]), [*logs, *self._sources(files)], "EXCEPT ALL")
 
     def count_repeated(self, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
@@ -182,7 +184,7 @@ class ParquetWriter:
     def _sources(self, files: Sequence[Path]) -> list[str]:
         """Return the FROM clause for documents and ids of each of some sealed files."""
         footers = [(file, self._footer(file)) for file in files]
-        return [_file_source(file, None if footer is None else footer.columns) for file, footer in footers]
+        return [file_source(file, None if footer is None else footer.columns) for file, footer in footers]
 
     def _count_missing(self, sources: Sequence[str], others: Sequence[str], operator: str) -> int:
         """Return how many documents are not among others. Only their values count, as sealing writes them anew."""
@@ -203,24 +205,31 @@ class ParquetWriter:
             self._run(f"INSERT INTO {table} SELECT unnest(from_json($1, '[\"BIGINT\"]'))", [keys])
 
     def seal(
-        self, append_logs: Sequence[Path], target: Path, footer: Footer, known: Columns | None = None
+        self,
+        append_logs: Sequence[Path],
+        target: Path,
+        footer: Footer,
+        known: Columns | None = None,
+        max_line_bytes: int = MAX_DOCUMENT_BYTES,
     ) -> SealedContent:
         """Write the lines of append logs to a new file, read it again and return what is in it.
 
+        Longer lines than ``max_line_bytes`` are left out; less memory is needed if that is little.
         ``known`` are the columns of another file of the index, which the new one then has, too.
 
         Raises:
             OutOfMemoryError: It takes too much memory; fewer logs may take less.
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
-        sources = [_log_source(append_logs)]
-        columns = choose_columns(sample_documents(append_logs), known)
-        try:
-            return self._write(sources, target, footer, columns, is_sorted=False)
-        except OutOfMemoryError:  # for documents that are very large, or have very many fields
-            if len(append_logs) > 1:
-                raise
-            return self._write(sources, target, footer, WHOLE_DOCUMENTS, is_sorted=False)
+        sources = [log_source(append_logs, max_line_bytes)]
+        for known_columns, most in ((known, MAX_COLUMNS), (None, FEW_COLUMNS)):
+            columns = choose_columns(sample_documents(append_logs), known_columns, most)
+            try:
+                return self._write(sources, target, footer, columns, is_sorted=False)
+            except OutOfMemoryError:  # for documents that are very large, or have very many fields
+                if len(append_logs) > 1:
+                    raise
+        return self._write(sources, target, footer, WHOLE_DOCUMENTS, is_sorted=False)
 
     def merge(self, folder: Path, files: Sequence[SealedFile], target: Path, footer: Footer) -> SealedContent:
         """Write the rows of sealed files, newest file first, to a new one; documents are divided anew if they must be.
@@ -231,7 +240,7 @@ class ParquetWriter:
         is_sorted = sum(file.raw_bytes for file in files) > SORT_BYTES or _follow_each_other(files)
         divided = [(file, file.columns) for file in files if isinstance(file.columns, dict)]
         if len(divided) < len(files):
-            sources = [source for file in files for source in _parts(folder, file)]
+            sources = [source for file in files for source in file_parts(folder, file)]
             columns = choose_columns(self._sample(sources), divided[0][1] if divided else None)
             return self._write(sources, target, footer, columns, is_sorted=is_sorted)
         columns = union([own for _, own in divided]) or self._choose_among(folder, divided)
@@ -244,7 +253,13 @@ class ParquetWriter:
         raw_bytes = sum(file.raw_bytes for file in files)
         rows = f"({' UNION ALL '.join(selects)})"
         expected = self._noted_stats(folder, divided, columns) or self._stats(rows, "r", str(raw_bytes))
-        written = self._copy(rows, target, _completed(footer, columns, rest, raw_bytes), expected, is_sorted=is_sorted)
+        completed = _completed(footer, columns, rest, raw_bytes)
+        try:
+            written = self._copy(rows, target, completed, expected, is_sorted=is_sorted)
+        except OutOfMemoryError:
+            if is_sorted:
+                raise
+            written = self._copy(rows, target, completed, expected, is_sorted=True)  # which takes a row group at a time
         if moved:
             before = sum(self._document_bytes(source, own) for (_, own), source in zip(divided, sources, strict=True))
             if self._document_bytes(f"read_parquet([{file_literals([target])}])", columns) != before:
@@ -350,31 +365,12 @@ def parquet_writer(scratch: Path, memory_bytes: int) -> Iterator[ParquetWriter]:
         yield ParquetWriter(session)
 
 
-def _log_source(append_logs: Sequence[Path]) -> str:
-    return f"(SELECT doc, {APPEND_LOG_ID} AS id FROM {append_log_rows(append_logs)})"
-
-
-def _file_source(file: Path, columns: Columns | None, condition: str = "true") -> str:
-    document = "doc" if columns is None else column_sql.document(columns)
-    rows = f"read_parquet([{file_literals([file])}], file_row_number=true)"
-    return f"(SELECT {document} AS doc, id FROM {rows} WHERE {condition})"
-
-
 def _follow_each_other(files: Sequence[SealedFile]) -> bool:
     """Return whether each file, newest first, has only later events than the next one."""
     return all(
         later.first is not None and earlier.last is not None and later.first > earlier.last and not later.untimed
         for later, earlier in itertools.pairwise(files)
     )
-
-
-def _parts(folder: Path, file: SealedFile) -> Iterator[str]:
-    """Yield the FROM clauses for the documents of a file, of at most `PART_BYTES` each."""
-    columns = file.columns if isinstance(file.columns, dict) else None
-    size = max(1, file.events * PART_BYTES // max(1, file.raw_bytes))
-    for start in range(0, file.events, size):
-        condition = f"file_row_number >= {start} AND file_row_number < {start + size}"
-        yield _file_source(folder / file.name, columns, condition)
 
 
 def _row_group_rows(events: int, footer: Footer) -> int:

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import duckdb
@@ -19,8 +21,8 @@ from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.column_table import ColumnTable
 from ingestd.stores.local.files.document_columns import MAX_COLUMNS, count_columns
-from ingestd.stores.local.files.duckdb_session import OutOfMemoryError
-from ingestd.stores.local.files.parquet import ParquetWriter
+from ingestd.stores.local.files.duckdb_session import DuckDBSession, OutOfMemoryError
+from ingestd.stores.local.files.parquet import FEW_COLUMNS, ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Equal, Query, Range
 from tests.disks import small_disk
@@ -277,7 +279,7 @@ def test_large_files_are_not_merged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("versions", [[2, 2, 2], [1, 2, 1]])
 def test_large_merges_are_concatenated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: list[int]) -> None:
     monkeypatch.setattr("ingestd.stores.local.files.parquet.SORT_BYTES", 0)
-    monkeypatch.setattr("ingestd.stores.local.files.parquet.PART_BYTES", 1)
+    monkeypatch.setattr("ingestd.stores.local.files.document_sources.PART_BYTES", 1)
     for at, version in enumerate(versions):
         append(tmp_path, event(at), event(at + 10), prefix=f"{at}-")
         with format_1.sealed() if version == 1 else contextlib.nullcontext():
@@ -558,3 +560,54 @@ def test_files_with_more_columns_than_one_may_have_are_merged_by_how_many_events
     assert file.rest is not None
     assert set(file.rest) <= {f"f0_{at:03}" for at in range(100)} | {"nested"}
     assert [(key, json.loads(document)) for key, document in read(tmp_path)] == before
+
+
+def test_documents_of_many_megabytes_are_sealed(tmp_path: Path) -> None:
+    """Lines are first read with small buffers."""
+    large = b'{"n":1,"x":"%b"}' % (b"y" * (3 << 20))
+    append(tmp_path, event(1), large, event(2))
+    (new,) = seal_once(tmp_path, NOW)
+    assert new.events == 3
+    assert not list(tmp_path.glob("*/*.unreadable"))
+    assert large in [document for _, document in read(tmp_path)]
+
+
+def test_wide_documents_for_which_there_is_too_little_memory_get_fewer_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = ColumnTable.add
+
+    def add(table: ColumnTable, source: str) -> None:
+        if count_columns(table._columns) > FEW_COLUMNS:
+            raise OutOfMemoryError("cannot seal: Out of Memory Error")
+        usual(table, source)
+
+    append(tmp_path, json.dumps({f"f{at:03}": at for at in range(100)}).encode())
+    before = read(tmp_path)
+    monkeypatch.setattr(ColumnTable, "add", add)
+    seal_once(tmp_path, NOW)
+    [file] = manifest.load(tmp_path / INDEX).files
+    assert isinstance(file.columns, dict)
+    assert count_columns(file.columns) == FEW_COLUMNS
+    assert [(key, json.loads(text)) for key, text in read(tmp_path)] == [
+        (key, json.loads(text)) for key, text in before
+    ]
+
+
+def test_files_that_take_too_much_memory_to_sort_are_concatenated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in range(2):
+        append(tmp_path, event(at), event(at + 10), prefix=f"{at}-")
+        seal_once(tmp_path, NOW)
+    usual = DuckDBSession.run
+
+    def run(session: DuckDBSession, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        if sql.startswith("COPY") and "ORDER BY" in sql:
+            raise OutOfMemoryError("cannot seal: Out of Memory Error")
+        return usual(session, sql, parameters)
+
+    monkeypatch.setattr(DuckDBSession, "run", run)
+    seal_once(tmp_path, JOIN)
+    assert len(manifest.load(tmp_path / INDEX).files) == 1
+    assert len(read(tmp_path)) == 4

@@ -1,0 +1,263 @@
+# ruff: noqa: S608 - building SQL is what this module is for
+"""SQL that divides documents into columns and ``rest``, and proves that these hold all of them.
+
+``x`` is what ``from_json`` makes of a document: a struct with all columns, `TIME` as text. ``y`` has the JSON texts of
+the same values; it is NULL where the text of the document alone shows their types, as it nearly always does.
+
+The proof: the keys are counted, so the document has no others, none twice and no null; or these others are all known,
+and their texts are in ``rest``. Each value has the type of its column, so it was not converted. Where DuckDB reads
+different texts in the same way, as the numbers 1.5 and 1.50, the texts are compared; what is not written as DuckDB
+writes it is in ``rest`` as well. A document may fail although columns can hold it (``document_columns.fit`` knows).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingestd.stores.local.files.column_sql import formatted_time, structure
+from ingestd.stores.local.files.document_columns import TIME, Columns, Type
+from ingestd.stores.local.files.duckdb_sql import literal, quoted_name
+
+_TRAILING_COMMA = r",\s*[\]}]"  # which DuckDB accepts
+_ESCAPED_KEY = r'\\u[^"]*"\s*:'  # or a text that looks so
+_NO_NULL = "[^{}n\\s]|n[^u]"
+_OTHER_TYPES = {
+    "VARCHAR": f"(?:{_NO_NULL.format(chr(34))})",
+    "BIGINT": f"(?:{_NO_NULL.format('-0-9')}|-?[0-9]+[.eE])",
+    "BOOLEAN": f"(?:{_NO_NULL.format('tf')})",
+}
+"""How values start that are of another type than a column, although ``from_json`` takes them for its."""
+_ODD_DOUBLE = (
+    rf"(?:{_NO_NULL.format('-0-9')}|-?[0-9]+[,\]}}\s]|[-0-9.]+[eE]|[-0-9.]{{17}}|-?0\.0000|-?[0-9]+\.[0-9]+0[,\]}}\s])"
+)
+"""Values that DuckDB may write in another way than they came: not those of up to 15 digits and a point in them."""
+_NUMBER = r"(-?[0-9][-+.0-9eE]*)\s*[,}]"
+_PLAIN_ITEM = r'"([^"\\]|\\.)*"|-?[1-9][0-9]{0,17}|true|false|null'
+_PLAIN_ARRAY = rf"\[(({_PLAIN_ITEM})(,({_PLAIN_ITEM}))*)?\]"
+_SIMPLE_TYPES = "'NULL', 'VARCHAR', 'BOOLEAN', 'UBIGINT', 'BIGINT'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A column that is no struct: where it is in a document, its expression, and its type."""
+
+    path: tuple[str, ...]
+    value: str
+    type: str
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+    def has_its_type(self) -> str:
+        """Return the test that its value in the document, if there is one, has the type of the column."""
+        text = f"y{self.value.removeprefix('x')}::VARCHAR"
+        if self.type == "VARCHAR":
+            return f"coalesce(starts_with({text}, '\"'), true)"
+        return f"{text} IS NOT DISTINCT FROM {self.value}::VARCHAR"
+
+
+def raw_numbers(columns: Columns) -> dict[str, str]:
+    """Return the fields of numbers that need not be written as DuckDB writes them, and a column of `divided` for each.
+
+    The column has the text of such a value, which is in ``rest`` then; otherwise it is NULL.
+    """
+    names = Counter(_names(columns))
+    fields = [name for name, kind in columns.items() if kind == "DOUBLE" and names[name] == 1]
+    return {name: f"raw{at}" for at, name in enumerate(fields)}
+
+
+def divided(columns: Columns, source: str) -> str:
+    """Return the query for the documents of a FROM clause: ``doc``, ``id``, ``x``, ``held``, ``rest``, `raw_numbers`.
+
+    ``held``: whether columns and ``rest`` hold the document, exactly.
+    """
+    raw = raw_numbers(columns)
+    raws = "".join(f", {column}" for column in raw.values())
+    plain_or_raw = "".join(f" AND coalesce({column} <> '', true)" for column in raw.values())
+    parsed = f"SELECT doc, id, TRY(from_json(doc, {structure(columns)})) AS x, {_texts(columns)} AS y FROM {source}"
+    checked = f"SELECT doc, id, x, {_checks(columns, raw)} FROM ({parsed})"
+    counted = (
+        f"SELECT *, {_others(columns)} AS others FROM "
+        f"(SELECT * REPLACE (sound{plain_or_raw} AS sound), sizes = expected AS exact FROM ({checked}))"
+    )
+    proved = f"SELECT *, coalesce(sound AND (exact OR {_ARE_ALL_OTHERS}), false) AS held FROM ({counted})"
+    return f"SELECT doc, id, x, held, CASE WHEN held THEN {_rest(raw)} END AS rest{raws} FROM ({proved})"
+
+
+def _checks(columns: Columns, raw: Mapping[str, str]) -> str:
+    """Return ``sizes``, the numbers of keys of the document's objects, ``expected``, how many of them columns hold,
+    ``sound``, whether values in columns are as they came, and the columns of `raw_numbers`."""
+    objects = list(_objects(columns))
+    pointers = ", ".join(literal(pointer) for pointer, _ in objects)
+    numbers = [f"{_raw_number(field)} AS {column}" for field, column in raw.items()]
+    return ", ".join(
+        [
+            f"TRY(list_transform(json_keys(doc, [{pointers}]), lambda k: len(k))) AS sizes",
+            f"[{', '.join(count for _, count in objects)}] AS expected",
+            f"{_are_as_they_came(columns, raw)} AS sound",
+            *numbers,
+        ]
+    )
+
+
+def _are_as_they_came(columns: Columns, raw: Mapping[str, str]) -> str:
+    leaves = list(_leaves(columns))
+    names = Counter(_names(columns))
+    tests = ["starts_with(doc, '{')", _have_their_types(leaves, names)]
+    tests += (
+        test
+        for leaf in leaves
+        if leaf.path[0] not in raw and (test := _written_plainly(leaf, unique=names[leaf.name] == 1))
+    )
+    if columns[TIME] != "VARCHAR":
+        time = f"x.{quoted_name(TIME)}"
+        tests.append(f"({time} IS NULL OR {formatted_time(f'TRY_CAST({time} AS TIMESTAMP)', columns)} = {time})")
+    return " AND ".join(tests)
+
+
+def _others(columns: Columns) -> str:
+    """Return the members of the document that columns do not hold, as structs of key, value and type.
+
+    NULL if there are none, if a nested object has any, or if they cannot be taken from the document as they came.
+    """
+    names = ", ".join(literal(name) for name in columns)
+    members = "list_zip(json_keys(doc), json_extract(doc, '$.*'), json_type(doc, '$.*'))"
+    missing = f"list_filter({members}, lambda m: m[1] NOT IN ({names}) OR m[3] = 'NULL')"
+    nested = "sizes[2:] IS NOT DISTINCT FROM expected[2:]"
+    needed = f"sound AND NOT exact AND {nested} AND NOT regexp_matches(doc, ':\\s*-0')"  # it may be written as 0
+    unique = "len(list_distinct(json_keys(doc))) = sizes[1]"
+    return f"CASE WHEN {needed} THEN CASE WHEN {unique} THEN {missing} END END"
+
+
+_IS_TAKEN = (
+    f"(m[3] IN ({_SIMPLE_TYPES}) OR regexp_full_match(m[2]::VARCHAR, '{_PLAIN_ARRAY}')) "
+    f"AND m[1] <> {literal(TIME)} AND NOT contains(m[1], '\"') AND NOT contains(m[1], '\\')"
+)
+_ARE_ALL_OTHERS = (
+    f"(sizes[1] = expected[1] + len(others) AND len(list_filter(others, lambda m: {_IS_TAKEN})) = len(others))"
+)
+
+
+def _rest(raw: Mapping[str, str]) -> str:
+    texts = "list_transform(others, lambda m: to_json(m[1])::VARCHAR || ':' || m[2]::VARCHAR)"
+    numbers = [f"{literal(json.dumps(field, ensure_ascii=False) + ':')} || {column}" for field, column in raw.items()]
+    members = ", ".join([*numbers, f"list_aggregate({texts}, 'string_agg', ',')"])
+    return f"'{{' || nullif(concat_ws(',', {members}), '') || '}}'"
+
+
+def _texts(columns: Columns) -> str:
+    """Return the expression for ``y``.
+
+    It is needed for documents whose keys may be written with escapes, and if different objects have keys of the same
+    name, but with different types.
+    """
+    kinds = {(leaf.name, leaf.type) for leaf in _leaves(columns)}
+    needed = f"CASE WHEN contains(doc, '\\u') THEN regexp_matches(doc, {literal(_ESCAPED_KEY)}) ELSE false END"
+    if len({name for name, _ in kinds}) < len(kinds):
+        needed = "true"
+    wanted = literal(json.dumps(_text_structure(columns), ensure_ascii=False))
+    return f"CASE WHEN {needed} THEN TRY(from_json(doc, {wanted})) END"
+
+
+def _text_structure(columns: Columns) -> dict[str, Type]:
+    found = {
+        name: "JSON" if isinstance(kind, str) else _text_structure(kind)
+        for name, kind in {**columns, TIME: "VARCHAR"}.items()
+        if not isinstance(kind, str) or kind in _OTHER_TYPES
+    }
+    return {name: kind for name, kind in found.items() if kind}
+
+
+def _have_their_types(leaves: Sequence[_Leaf], names: Mapping[str, int]) -> str:
+    """Return the test that the document has no value of another type than the column's, and no trailing comma.
+
+    A quote that ends a key is nowhere else before a colon, so the text of the document shows it, unless it has a key
+    with escapes. To search the text once costs half of reading all values again.
+    """
+    patterns = [_TRAILING_COMMA]
+    doubles = [leaf for leaf in leaves if leaf.type == "DOUBLE" and names[leaf.name] > 1]
+    for kind, start in _OTHER_TYPES.items():
+        if own := [leaf.name for leaf in leaves if leaf.type == kind]:
+            patterns.append(_keys(own) + start)
+    if doubles:
+        patterns.append(_keys([leaf.name for leaf in doubles]) + _ODD_DOUBLE)
+    tests = [leaf.has_its_type() for leaf in leaves if leaf.type in _OTHER_TYPES]
+    tests += [f"{leaf.value} IS NULL" for leaf in doubles]
+    by_value = f"NOT regexp_matches(doc, {literal(_TRAILING_COMMA)}) AND {' AND '.join(tests)}"
+    return f"CASE WHEN y IS NULL THEN NOT regexp_matches(doc, {literal('|'.join(patterns))}) ELSE {by_value} END"
+
+
+def _leaves(columns: Columns, path: tuple[str, ...] = (), value: str = "x") -> Iterator[_Leaf]:
+    for name, kind in columns.items():
+        member = f"{value}.{quoted_name(name)}"
+        if not isinstance(kind, str):
+            yield from _leaves(kind, (*path, name), member)
+        else:
+            is_time = not path and name == TIME
+            yield _Leaf((*path, name), member, "VARCHAR" if is_time else kind)
+
+
+def _objects(columns: Columns, pointer: str = "", value: str = "x") -> Iterator[tuple[str, str]]:
+    """Yield the pointer of each object, and the expression for the number of its keys.
+
+    That is NULL if a member of the document has none: DuckDB reads numbers and texts as empty objects, too.
+    """
+    members = [f"({value}.{quoted_name(name)} IS NOT NULL)::BIGINT" for name in columns]
+    count = " + ".join(members)
+    yield pointer, f"nullif({count}, 0)" if pointer else count
+    for name, kind in columns.items():
+        if not isinstance(kind, str):
+            yield from _objects(kind, f"{pointer}/{name}", f"{value}.{quoted_name(name)}")
+
+
+def _names(columns: Columns) -> Iterator[str]:
+    for name, kind in columns.items():
+        yield name
+        if not isinstance(kind, str):
+            yield from _names(kind)
+
+
+def _written_plainly(leaf: _Leaf, *, unique: bool) -> str:
+    """Return the test that a value is written as DuckDB writes it; empty if it cannot be otherwise.
+
+    ``unique``: no other object has such a key, so its text follows the key, wherever that is. A quote that ends a key
+    is nowhere else before a colon, and no name of a column has a quote.
+    """
+    if leaf.type == "JSON":
+        return f"CASE WHEN {leaf.value} <> '[]' THEN regexp_full_match({leaf.value}, '{_PLAIN_ARRAY}') ELSE true END"
+    if leaf.type == "BIGINT":
+        zero = f"starts_with({_text_after_key(leaf.name)}, '0')" if unique else "false"
+        return f"CASE WHEN {leaf.value} = 0 THEN {zero} ELSE true END"
+    if leaf.type == "DOUBLE":
+        same = _same_number(leaf) if unique else f"isfinite({leaf.value})"  # the text of the others is plain
+        return f"CASE WHEN {leaf.value} IS NOT NULL THEN {same} ELSE true END"
+    return ""
+
+
+def _same_number(leaf: _Leaf) -> str:
+    text = f"to_json({leaf.value})::VARCHAR"
+    written = _text_after_key(leaf.name)
+    after = f"substr({written}, len({text}) + 1, 1) IN (',', '}}', ' ')"
+    return f"isfinite({leaf.value}) AND NOT contains({text}, 'e') AND starts_with({written}, {text}) AND {after}"
+
+
+def _raw_number(field: str) -> str:
+    """Return the text of a number that is not written as DuckDB writes it; empty if it is not known."""
+    leaf = _Leaf((field,), f"x.{quoted_name(field)}", "DOUBLE")
+    text = f"regexp_extract(doc, {literal(_keys([field]) + _NUMBER)}, 1)"
+    known = f"CASE WHEN TRY_CAST({text} AS DOUBLE) = {leaf.value} THEN {text} ELSE '' END"
+    return f"CASE WHEN {leaf.value} IS NULL OR ({_same_number(leaf)}) THEN NULL ELSE {known} END"
+
+
+def _keys(names: Sequence[str]) -> str:
+    """Return the pattern of the keys of members, up to their values."""
+    alternatives = "|".join(rf"\Q{name}\E" for name in sorted(set(names)))
+    return rf'"(?:{alternatives})"\s*:\s*'
+
+
+def _text_after_key(name: str) -> str:
+    return f"ltrim(split_part(doc, {literal(json.dumps(name, ensure_ascii=False) + ':')}, 2))"
