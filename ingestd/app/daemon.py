@@ -98,7 +98,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
     """
     workers = settings.workers or _cores()
     pipelines = compile_all(settings, configs, worker_name(workers - 1))
-    dashboard = make_dashboard_config(settings, pipelines)
+    dashboard = make_dashboard_config(settings, pipelines, configs)
 
     def work(number: int, channel: Channel) -> int:
         with closing(dead_letter_writer(settings, worker_name(number), workers)) as dead_letters:

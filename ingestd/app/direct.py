@@ -46,7 +46,7 @@ async def _main(settings: Settings, configs: Configs) -> bool:
         from ingestd.web.dashboard_config import make_dashboard_config  # noqa: PLC0415
         from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends has none
 
-        dashboard = make_dashboard_config(settings, compiled)
+        dashboard = make_dashboard_config(settings, compiled, configs)
         server = HttpServer(settings.http, health, dashboard, explicit=settings.explicit("http"))
         await server.start()
     try:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingestd.compiler.bound import Step
-from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline, compile_pipeline
+from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Decorate, Pipeline, compile_pipeline
 from ingestd.compiler.trace import ConditionEntry, FilterEntry, Tracer
 from ingestd.config.nodes import Config
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
+from ingestd.event.failure_tags import forget_failures
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import loads
 from ingestd.event.table import Rows, Table
@@ -83,12 +84,22 @@ class Tracing:
     """
 
     def __init__(self, config: Config, context: BuildContext) -> None:
-        self._tracer = Tracer()
+        self._tracer, self._again = Tracer(), context.again
         self.pipeline: Pipeline = compile_pipeline(config, context, self._tracer.failed, tracer=self._tracer)
 
     def events(self, data: bytes, received_ns: int | None = None) -> list[Trace]:
-        """Return the traces of events, given as lines of JSON; only filters and outputs are run."""
-        return self._run(self._json_codec(), None, _chunk("", data, {}, received_ns))
+        """Return the traces of events, given as lines of JSON; only filters and outputs are run.
+
+        With ``again`` the tags of failures are removed first.
+        """
+        chunk = _chunk("", data, {}, received_ns)
+        table = self._json_codec().decode(chunk)
+        if self._again:
+            events = [table.whole(row) for row in table.rows]
+            for event in events:
+                forget_failures(event)
+            table = Table.of_events(events, table.keys)
+        return self._run(table, None, chunk)
 
     def records(
         self, name: str, data: bytes, fields: Mapping[str, Any] | None = None, received_ns: int | None = None
@@ -103,7 +114,7 @@ class Tracing:
         built = self._input(name)
         sender = _SENDER if built.step.spec.listens else {"host": _SENDER["host"]}
         chunk = _chunk(built.step.plugin_id, data, {**(sender if fields is None else fields)}, received_ns)
-        return self._run(built.codec, built, chunk)
+        return self._run(built.codec.decode(chunk), built.decorate, chunk)
 
     def _input(self, name: str) -> BuiltInput:
         inputs = self.pipeline.inputs
@@ -123,9 +134,7 @@ class Tracing:
         codec: Codec = spec.build(spec.options(), context)
         return codec
 
-    def _run(self, codec: Codec, built: BuiltInput | None, chunk: Chunk) -> list[Trace]:
-        table = codec.decode(chunk)
-        decorate = None if built is None else built.decorate
+    def _run(self, table: Table, decorate: Decorate | None, chunk: Chunk) -> list[Trace]:
         routes = self.pipeline.process(table, decorate, chunk.time_ns, Tally())
         traces = {row: Trace(event) for row, event in self._tracer.received.items()}
         for entry in self._tracer.entries:

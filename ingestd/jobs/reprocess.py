@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ingestd.compiler.pipeline import Pipeline
+from ingestd.event.failure_tags import forget_failures, has_failed
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.table import Table
@@ -87,35 +88,17 @@ class Reprocessing:
             except NotJsonError:  # nested too deeply for the parser
                 kept.append((event_id, document))
                 continue
-            were_failed += _has_failed(event)
-            _forget_failures(event)
+            were_failed += has_failed(event)
+            forget_failures(event)
             keys.append(event_id)
             events.append(event)
         table = Table.of_events(events, keys)
         routes = self._pipeline.process(table, None, time.time_ns(), Tally())
         found = [*dict.fromkeys(row for rows in routes for row in rows)]
         ids = [str(table.keys[row]) for row in found]
-        failed = sum(_has_failed(table.whole(row)) for row in found)
+        failed = sum(has_failed(table.whole(row)) for row in found)
         documents = [*kept, *zip(ids, table.documents(found), strict=True)]
         self.counts.dropped += len(set(keys) - {*ids})
         self.counts.failed += failed
         self.counts.were_failed += were_failed
         return documents
-
-
-def _is_failure(tag: object) -> bool:
-    return isinstance(tag, str) and tag.startswith("_") and "failure" in tag
-
-
-def _has_failed(event: Event) -> bool:
-    tags = event.get("tags")
-    return isinstance(tags, list) and any(map(_is_failure, tags))
-
-
-def _forget_failures(event: Event) -> None:
-    if _has_failed(event):
-        left = [tag for tag in event["tags"] if not _is_failure(tag)]
-        if left:
-            event["tags"] = left
-        else:
-            del event["tags"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline
+from ingestd.config.nodes import Config
 from ingestd.lifecycle.build import rules
 from ingestd.lifecycle.retention import Rules
 from ingestd.plugins.interfaces import SocketInput
@@ -62,6 +64,8 @@ class DashboardConfig:
         scheduler_data_dir: Where the scheduler of backup and retention keeps its state; None: it is off.
         action_settings: Settings for manual actions (backup, delete, restore), as texts by name; None: they would
             concern another store than the one that is shown.
+        configs: Settings and parsed configs of the pipelines, pickled for the process that traces an event; empty:
+            none. They hold passwords.
     """
 
     access: Access = field(default_factory=Access)
@@ -75,6 +79,7 @@ class DashboardConfig:
     pipelines: tuple[PipelineInfo, ...] = ()
     scheduler_data_dir: Path | None = None
     action_settings: Mapping[str, str] | None = field(default=None, repr=False)
+    configs: bytes = field(default=b"", repr=False)
 
     @property
     def shown_store(self) -> str:
@@ -88,8 +93,12 @@ NO_DASHBOARD = DashboardConfig()
 """Metrics and health only."""
 
 
-def make_dashboard_config(settings: Settings, pipelines: Mapping[str, Pipeline]) -> DashboardConfig:
-    """Return what the HTTP server shows with these settings. Reads the files of secrets.
+def make_dashboard_config(
+    settings: Settings, pipelines: Mapping[str, Pipeline], configs: Mapping[str, Config]
+) -> DashboardConfig:
+    """Return what the HTTP server shows with these settings and ``pipelines``, compiled from ``configs``.
+
+    Reads the files of secrets.
 
     Raises:
         AccessError: The pages cannot be served with them.
@@ -110,7 +119,13 @@ def make_dashboard_config(settings: Settings, pipelines: Mapping[str, Pipeline])
         pipelines=tuple(_pipeline(name, pipeline) for name, pipeline in pipelines.items()),
         scheduler_data_dir=settings.data_dir if settings.schedule.cron != "off" else None,
         action_settings=_action_settings(settings, server),
+        configs=_dumped(settings, configs) if settings.http is not None else b"",
     )
+
+
+def _dumped(settings: Settings, configs: Mapping[str, Config]) -> bytes:
+    plain = replace(settings, origins={**settings.origins})  # a read-only view cannot be pickled
+    return pickle.dumps((plain, {**configs}))
 
 
 def _retention(settings: Settings, server: ElasticOptions | None) -> Rules | None:

@@ -14,7 +14,9 @@ from ingestd.web.dashboard_config import DashboardConfig, PipelineInfo, PluginIn
 def dashboard_config(output: str, settings: Mapping[str, str] | None = None) -> DashboardConfig:
     loaded = load_settings(environ={f"INGESTD_{name.upper()}": value for name, value in (settings or {}).items()})
     config = parse_string(f"input {{ tcp {{ port => 5959 }} }} output {{ {output} }}", {})
-    return make_dashboard_config(loaded, {"main": compile_pipeline(config, BuildContext(settings=loaded))})
+    return make_dashboard_config(
+        loaded, {"main": compile_pipeline(config, BuildContext(settings=loaded))}, {"main": config}
+    )
 
 
 ELASTIC = """elasticsearch { hosts => ["https://a:9200", "https://b:9200"] user => "u" password => "secret"

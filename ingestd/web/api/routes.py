@@ -34,6 +34,7 @@ def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.Ro
         "aggregate": _aggregate,
         "indices": _no_arguments,
         "doctor": _doctor,
+        "trace": _trace,
     }
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
     others = {"status": _status_handler(status), "recipes": _recipes_handler}
@@ -98,6 +99,13 @@ def _aggregate(request: web.Request) -> Arguments:
 def _doctor(request: web.Request) -> Arguments:
     clients = [(row["input"], row["kind"], row["connections"]) for row in senders()]
     return {"lang": params.choice(request.query, "lang", LANGUAGES), "senders": clients}
+
+
+def _trace(request: web.Request) -> Arguments:
+    time = params.time(request.query, "time")
+    if time is None:
+        raise ParameterError("time is missing: that of the event")
+    return {"time": time} | {name: params.text(request.query, name) for name in ("index", "id")}
 
 
 def _no_arguments(_: web.Request) -> Arguments:

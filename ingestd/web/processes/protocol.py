@@ -35,6 +35,7 @@ class QueryProcessConfig(msgspec.Struct):
         indices: The indices to query there.
         retention: The rules by which the daemon deletes indices of this store; None: it deletes none.
         action_settings: Settings of this store's backups, as texts by name; None: they belong to another store.
+        configs: The pipelines that run, see ``DashboardConfig``; empty: none.
     """
 
     data_dir: str
@@ -44,6 +45,7 @@ class QueryProcessConfig(msgspec.Struct):
     indices: str = ""
     retention: Rules | None = None
     action_settings: dict[str, str] | None = None
+    configs: bytes = b""
 
 
 class QueryResponse(NamedTuple):

@@ -9,13 +9,13 @@ import datetime
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
-from ingestd.lifecycle.retention import Rules, next_deletion
+from ingestd.lifecycle.retention import next_deletion
 from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, with_end
 from ingestd.stores.base import (
     Hit,
@@ -31,7 +31,7 @@ from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.query import PATH_FIELDS, Query, QueryError, check_field, names_index
 from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 from ingestd.web.api.params import ParameterError
-from ingestd.web.processes.protocol import Arguments, QueryResponse, error_response
+from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 
 MAX_PAGE_BYTES = 16 << 20
 """A longer page of hits is cut short; its cursor continues after the last hit on it."""
@@ -50,20 +50,13 @@ class QueryCalls:
 
     Args:
         open_store: Opens the store.
-        data_dir: The data folder.
-        retention: The rules by which the daemon deletes indices; None: it deletes none.
-        action_settings: Settings of this store's backups, as texts by name; None: it has none.
+        setup: The data folder, and what the daemon does with the store.
     """
 
-    def __init__(
-        self,
-        open_store: Callable[[], LogStore],
-        data_dir: Path,
-        retention: Rules | None = None,
-        action_settings: Mapping[str, str] | None = None,
-    ) -> None:
-        self._open, self._data_dir = open_store, data_dir
-        self._retention, self._action_settings = retention, action_settings
+    def __init__(self, open_store: Callable[[], LogStore], setup: QueryProcessConfig) -> None:
+        self._open, self._data_dir = open_store, Path(setup.data_dir)
+        self._retention, self._action_settings = setup.retention, setup.action_settings
+        self._configs = setup.configs
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
@@ -74,6 +67,7 @@ class QueryCalls:
             "dead_letters": self._dead_letters,
             "audit": self._audit,
             "doctor": self._doctor,
+            "trace": self._trace,
         }
 
     def interrupt(self) -> None:
@@ -243,6 +237,17 @@ class QueryCalls:
         document = diagnosis(
             self._opened, self._data_dir, self._retention, self._action_settings, clients, arguments["lang"]
         )
+        return dumps(document)
+
+    def _trace(self, arguments: Arguments) -> bytes:
+        if not self._configs:
+            raise ParameterError("events are not traced here")
+        from ingestd.web.event_trace import EventNotFoundError, trace_event  # noqa: PLC0415 -- rarely needed
+
+        try:
+            document = trace_event(self._opened, self._configs, arguments["index"], arguments["id"], arguments["time"])
+        except EventNotFoundError as error:
+            raise ParameterError(str(error)) from None
         return dumps(document)
 
 

@@ -72,7 +72,7 @@ def _serve(
     setup = msgspec.json.decode(read_message(requests), type=QueryProcessConfig)
     _limit_resources(setup.memory)
     pending: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    calls = QueryCalls(_store_opener(setup), Path(setup.data_dir), setup.retention, setup.action_settings)
+    calls = QueryCalls(_store_opener(setup), setup)
     reader = threading.Thread(target=_read, args=(requests, pending.put, calls.interrupt, fail), daemon=True)
     reader.start()
     while True:

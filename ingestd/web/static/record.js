@@ -6,6 +6,7 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { addFilter, current, toggleIn } from "./state.js";
 import { showAround } from "./timepicker.js";
+import { createTrace } from "./trace.js";
 
 /**
  * Return `[path, values]` for each leaf of an event, in its order; objects are flattened (`geoip.country_code2`).
@@ -80,7 +81,9 @@ export function record(hit) {
     { class: "json", hidden: true, tabindex: "0", role: "group", "aria-label": t("record.json") },
     json,
   );
-  const views = { fields, json: raw };
+  const trace = createTrace(hit);
+  const views = { fields, json: raw, trace: trace.element };
+  if (Number.isNaN(time.getTime())) delete views.trace; // it is found by its time
   const choose = Object.keys(views).map((name) =>
     h(
       "button",
@@ -96,6 +99,7 @@ export function record(hit) {
   );
   function view(name) {
     for (const [key, node] of Object.entries(views)) node.hidden = key !== name;
+    if (name === "trace") trace.load();
     for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   }
   return h(
@@ -119,6 +123,7 @@ export function record(hit) {
     ),
     fields,
     raw,
+    trace.element,
   );
 }
 

@@ -156,6 +156,11 @@ class TestEvents:
         record.get_by_role("button", name="JSON").click()
         expect(record.get_by_role("group", name="JSON")).to_contain_text('"level": "ERROR"')
         page.shot("event")
+        record.get_by_role("button", name="Why so?").click()
+        steps = record.get_by_role("group", name="Why so?")
+        expect(steps.get_by_role("row").nth(1)).to_contain_text("default.conf:")
+        expect(steps).to_contain_text("Goes to store_0 · logstash-")
+        page.shot("why", full=True)
         record.get_by_role("button", name="5 minutes before and after").click()
         assert page.settled().total >= 3
         assert "ERROR" not in page.page.url
