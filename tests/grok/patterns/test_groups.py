@@ -4,7 +4,8 @@ A file covers pattern files of the same group, one JSON object per line:
 
 - ``{"pattern", "line", "legacy", "ecs-v1"}``: all fields, by reference, that the pattern sets for the line in each set,
   converted as the pattern says; null: it does not match; a set that is missing has no such pattern.
-- ``{"pattern", "whole", "not_whole"}``: texts that the pattern takes from end to end, and some that it does not.
+- ``{"pattern", "whole", "not_whole"}``: texts that the pattern takes from end to end, and some that it does not;
+  in both sets, or in those of ``"sets"``.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ PARTS = [
     for group in GROUPS
     for row in ROWS[group]
     if "whole" in row
-    for name in SETS
+    for name in row.get("sets", SETS)
 ]
 
 
