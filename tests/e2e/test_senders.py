@@ -47,6 +47,7 @@ async def beside_a_stock_client(server: Server, client: Callable[[], None]) -> l
     await working
     writer.close()
     await eventually(lambda: len([document for document in server.memory.documents if "n" in document]) == 500)
+    await eventually(lambda: len(server.closed) == server.accepted > 1)  # a stop would cut off what is still to be read
     await server.stop()
     assert numbers([document for document in server.memory.documents if "n" in document]) == list(range(500))
     return [document for document in server.memory.documents if "n" not in document]

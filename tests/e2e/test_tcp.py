@@ -74,7 +74,7 @@ class Server:
         route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
         self.journal = MemoryJournal(max_bytes=journal_bytes)
         self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, known, self.letters)
-        self.closed: list[str] = []
+        self.accepted, self.closed = 0, list[str]()
         self._stream_ids = StreamIds()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
@@ -92,6 +92,7 @@ class Server:
         with contextlib.suppress(BlockingIOError):
             while True:
                 sock, (host, port) = self._listener.accept()
+                self.accepted += 1
                 stream = self._stream_ids.new({"host": host, "port": port})
                 reader.serve(sock, stream, 0, self.closed.append)
 
