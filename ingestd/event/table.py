@@ -231,8 +231,7 @@ class Table:
         events: list[Event] = [self.events[row].copy() for row in rows]  # type: ignore[union-attr]
         for name, column in self._columns.items():
             if column is not self._decoded[name]:
-                for row, event in zip(rows, events, strict=True):
-                    _set(event, name, column[row])
+                _set_all(events, name, self.pick(column, rows))
         return events
 
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
@@ -295,8 +294,7 @@ class Table:
         self._names_in_wholes = None
         for name, column in self._columns.items():
             if column is not self._decoded[name]:
-                for event, value in zip(self.events, column, strict=True):
-                    _set(event, name, value)  # type: ignore[arg-type]
+                _set_all(self.events, name, column)  # type: ignore[arg-type]
         self._columns.clear()
         self._decoded.clear()
         self._owned.clear()
@@ -390,8 +388,14 @@ def is_absent(column: Column) -> bool:
     return not column or (column[0] is ABSENT and column[-1] is ABSENT and column.count(ABSENT) == len(column))
 
 
-def _set(event: Event, name: str, value: Any) -> None:
-    if value is ABSENT:
-        event.pop(name, None)
-    else:
-        event[name] = value
+def _set_all(events: Sequence[Event], name: str, column: Column) -> None:
+    """Set a field in events, or remove it where ``column`` has ``ABSENT``."""
+    if msgspec.UnsetType not in {*map(type, column)}:
+        for event, value in zip(events, column, strict=True):
+            event[name] = value
+        return
+    for event, value in zip(events, column, strict=True):
+        if value is ABSENT:
+            event.pop(name, None)
+        else:
+            event[name] = value

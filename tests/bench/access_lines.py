@@ -23,7 +23,8 @@ def search_word(path: str) -> dict[str, object]:
     return {"search_word": WORDS[path.split("?q=")[1].partition("&")[0]]} if "?q=" in path else {}
 
 
-def _access_line(number: int, chance: random.Random, tail: str = "") -> str:
+def access_line(number: int, chance: random.Random, tail: str = "") -> str:
+    """Return a line in the common log format, with ``tail`` at its end."""
     time = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(milliseconds=3 * number)
     path = f"/items/{chance.randrange(10**6)}/"
     if chance.random() < SEARCH_SHARE:
@@ -40,7 +41,7 @@ def user_lines(count: int) -> list[bytes]:
     records = [json.loads(line) for line in make_lines(count)]
     for number, record in enumerate(records):
         if record["logger_name"] == "django.server":
-            record |= {"logger_name": "gunicorn.access", "message": _access_line(number, chance)}
+            record |= {"logger_name": "gunicorn.access", "message": access_line(number, chance)}
             del record["request"], record["status_code"], record["server_time"]
     return [json.dumps(record).encode() + b"\n" for record in records]
 
@@ -109,12 +110,12 @@ _AGENT = ' "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Ge
 def combined_lines(count: int) -> list[bytes]:
     """Return access lines with referrer and user agent."""
     chance = random.Random(3)
-    return [_access_line(number, chance, _AGENT).encode() + b"\n" for number in range(count)]
+    return [access_line(number, chance, _AGENT).encode() + b"\n" for number in range(count)]
 
 
 def expected_combined(line: bytes) -> dict[str, object]:
     """Return what `COMBINED_FILTERS` must make of a line."""
     text = line.decode().removesuffix("\n")
-    _, referrer, _, agent, _ = _AGENT.split('"')
-    added = {"@version": "1", "host": "127.0.0.1", "referrer": f'"{referrer}"', "agent": f'"{agent}"'}
-    return {"message": text, **added, **_parts(text)}
+    *_, referrer, _, agent, _ = text.split('"')
+    added = {"@version": "1", "host": "127.0.0.1", "agent": f'"{agent}"'}
+    return {"message": text, **added, "referrer": f'"{referrer}"', **_parts(text)}

@@ -17,6 +17,16 @@ from tests.bench.access_lines import (
     user_lines,
 )
 from tests.bench.events import expected, make_lines
+from tests.bench.filter_lines import (
+    AGENT_FILTERS,
+    CONDITION_FILTERS,
+    SYSLOG_FILTERS,
+    agent_lines,
+    expected_agent,
+    expected_conditions,
+    expected_syslog,
+    syslog_lines,
+)
 
 _INPUT = 'input { tcp { port => 0 host => "127.0.0.1" codec => %s } }\n'
 _OUTPUT = 'output { elasticsearch { hosts => ["${INGESTD_ELASTICSEARCH}"] } }\n'
@@ -97,5 +107,25 @@ CASES = {
         12.0,
         filter_config(_LIKE_FOR_LIKE + 'mutate { add_field => { "seen_%{type}" => "yes" } }\n'),
         expected=_expected_in_full,
+    ),
+    "agents": Case(
+        "combined log with date and useragent",
+        14.0,
+        filter_config(AGENT_FILTERS, "line"),
+        agent_lines,
+        expected_agent,
+    ),
+    "syslog": Case(
+        "syslog with kv",
+        14.0,
+        filter_config(SYSLOG_FILTERS, "line"),
+        syslog_lines,
+        expected_syslog,
+    ),
+    "conditions": Case(
+        "10 conditions with mutate",
+        14.0,
+        filter_config(CONDITION_FILTERS),
+        expected=expected_conditions,
     ),
 }

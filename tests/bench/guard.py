@@ -11,6 +11,7 @@ from ingestd.compiler.pipeline import Pipeline
 from tests.bench.access_lines import grokked, user_lines
 from tests.bench.cases import filter_config
 from tests.bench.events import expected, make_lines
+from tests.bench.filter_lines import pairs_lines
 from tests.bench.options import Options
 from tests.bench.results import Result, Unit
 from tests.bench.stages import default_pipeline, least_us, pipeline_of
@@ -62,6 +63,10 @@ def _grokked() -> list[bytes]:
     return [json.dumps(grokked(line)).encode() + b"\n" for line in user_lines(_LINES)]
 
 
+def _pairs() -> list[bytes]:
+    return pairs_lines(_LINES)
+
+
 def ratio(pipeline: Pipeline, part: Part, enough: float = 0.0, tries: int = _TRIES) -> float:
     """Return the CPU of a part divided by that of the reference loop, the least of several tries.
 
@@ -95,4 +100,5 @@ PARTS = {
     "date": Part(0.25, _filter('date { match => ["timestamp", "dd/MMM/yyyy:HH:mm:ss Z"] }'), _grokked),
     "urldecode": Part(0.18, _filter('urldecode { field => "request" }'), _grokked),
     "mutate": Part(0.08, _filter('mutate { rename => { "verb" => "method" } remove_field => ["auth"] }'), _grokked),
+    "kv": Part(10.0, _filter("kv { }"), _pairs),
 }

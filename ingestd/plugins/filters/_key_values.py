@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestd.grok.compile import CompiledRegex, compile_regex
 from ingestd.grok.errors import PatternError
 
-Pairs = Iterable[tuple[str, str]]
+Pairs = Iterable[Sequence[str]]
+"""Keys, each with its value."""
 Scan = Callable[[str], Pairs]
 
 QUOTES = {'"': '"', "'": "'"}
@@ -91,9 +92,12 @@ def char_scanner(field_split: str, value_split: str, *, lenient: bool, brackets:
     )
     one_pair = rf"(?s:{key}++(?!{blanks}{splits})|(?!{key}).)*+({key}++){blanks}{splits}{blanks}({value}*+){ends}?+"
     plain_pairs = linear_pattern(rf"{one_pair}|(?s:.)++").findall  # where no pair follows, the rest of the text
-    has_marks = linear_pattern(rf"[{re.escape(''.join(closing))}\\]").search
+    has_marks = linear_pattern(rf"{splits}{blanks}{opening}|\\").search
+    split = _splitter(field_split, value_split, "".join(closing), lenient=lenient)
 
     def scan(text: str) -> Pairs:
+        if (words := split(text)) is not None:
+            return words
         if has_marks(text):
             return marked_pairs(text)
         pairs: list[tuple[str, str]] = plain_pairs(text)
@@ -123,6 +127,38 @@ def char_scanner(field_split: str, value_split: str, *, lenient: bool, brackets:
                 position = plain.end()
 
     return scan
+
+
+def _splitter(
+    field_split: str, value_split: str, marks: str, *, lenient: bool
+) -> Callable[[str], list[Sequence[str]] | None]:
+    """Return a function that finds the pairs by splitting, in a third of the time, or None if the text needs more.
+
+    That is a text with blanks around ``value_split``, with a value in ``marks``, without a key, or with a backslash.
+    """
+    if not (_is_plain(field_split) and _is_plain(value_split)) or value_split in (field_split, " "):
+        return lambda text: None
+    blanks = (f" {value_split}", f"{value_split} ") if lenient else ()
+    needs_more = (f"{field_split}{value_split}", *blanks)
+    marked = [(mark, f"{value_split}{mark}") for mark in marks]
+
+    def split(text: str) -> list[Sequence[str]] | None:
+        if "\\" in text or text.startswith(value_split):
+            return None
+        for sign in needs_more:
+            if sign in text:
+                return None
+        for mark, start in marked:
+            if mark in text and start in text:  # a single character is found faster
+                return None
+        return [word.split(value_split, 1) for word in text.split(field_split) if value_split in word]
+
+    return split
+
+
+def _is_plain(chars: str) -> bool:
+    """Return whether these characters, as between the brackets of an expression, are one that stands for itself."""
+    return len(chars) == 1 and chars not in "\\^-[]&"
 
 
 class _Closers:

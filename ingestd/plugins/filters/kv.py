@@ -108,10 +108,12 @@ def build(options: Options, context: BuildContext) -> FilterFn:
     def kv(event: Event) -> bool:
         value = source.get(event)
         try:
-            pairs = {**defaults, **parser.pairs(value if type(value) is list else [value], event)}
+            pairs = parser.pairs(value if type(value) is list else [value], event)
         except GrokTimeoutError:
             add_tag(event, tag_on_timeout)
             return False
+        if defaults:
+            pairs = {**defaults, **pairs}
         if not pairs:
             return False
         try:
@@ -167,20 +169,22 @@ class _Parser:
         self._change_key = _changes(options.trim_key, options.remove_char_key, options.transform_key, "key")
         self._change_value = _changes(options.trim_value, options.remove_char_value, options.transform_value, "value")
         changes = self._change_key or self._change_value or self._include or self._exclude
-        self._is_simple = not (changes or self._allow_empty or options.recursive)
+        simple = not (changes or self._allow_empty or options.recursive)
+        self._keeps_pairs = simple and options.prefix.static == ""
 
     def pairs(self, texts: list[Any], event: Event) -> dict[str, Any]:
         """Return the pairs of all texts; what is no text has none. Raises GrokTimeoutError."""
+        if self._keeps_pairs and len(texts) == 1 and type(texts[0]) is str:
+            found = [*self._scan(texts[0])]
+            pairs = dict[str, Any](found)  # type: ignore[arg-type]
+            if len(pairs) == len(found):
+                return {key: value for key, value in pairs.items() if value} if "" in pairs.values() else pairs
         include = {key.render(event) for key in self._include}
         exclude = {key.render(event) for key in self._exclude}
         rules = _Rules(include, exclude, self._prefix.render(event))
         return self._collect([text for text in texts if type(text) is str], rules, self._depth)
 
     def _collect(self, texts: list[str], rules: _Rules, depth: int) -> dict[str, Any]:
-        if self._is_simple and len(texts) == 1 and not rules.prefix:
-            found = [pair for pair in self._scan(texts[0]) if pair[1]]
-            if len(simple := dict(found)) == len(found):
-                return simple
         pairs: dict[str, Any] = {}
         seen: set[tuple[str, str]] = set()
         for key, value in self._changed(texts, rules):

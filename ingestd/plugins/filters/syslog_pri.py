@@ -5,14 +5,16 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.filters._ruby import to_i
-from ingestd.plugins.filters._trees import Tree, put_tree, set_in
+from ingestd.plugins.filters._trees import Tree, copier, put_tree, set_in
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 
 _FACILITIES = [
@@ -38,6 +40,7 @@ _SEVERITIES = ["emergency", "alert", "critical", "error", "warning", "notice", "
 _FAILURE_TAG = "_syslogpriparsefailure"
 _DEFAULT = 13  # user-level, notice
 _MAX = 2**63
+_CACHED_PRIORITIES, _CACHED_CHARS = 256, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +96,36 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     """
     fields = _fields(options)
 
+    def labels(value: Any) -> _Labels:
+        facility, severity = divmod(_priority(value), 8)
+        tree: Tree = {}
+        set_in(tree, fields.facility_code, facility)
+        set_in(tree, fields.severity_code, severity)
+        is_known = facility < len(options.facility_labels)
+        if options.use_labels and is_known:
+            _set_label(tree, fields.facility, options.facility_labels, facility)
+            _set_label(tree, fields.severity, options.severity_labels, severity)
+        return _Labels(copier(tree), is_known or not options.use_labels)
+
+    cached = lru_cache(_CACHED_PRIORITIES)(labels)
+
     def syslog_pri(table: Table, rows: Rows, received_ns: int) -> Rows:
         values = table.pick(table.values(fields.priority), rows)
         for row, value in zip(rows, values, strict=True):
-            facility, severity = divmod(_priority(value), 8)
-            tree: Tree = {}
-            set_in(tree, fields.facility_code, facility)
-            set_in(tree, fields.severity_code, severity)
-            if options.use_labels:
-                if facility >= len(options.facility_labels):
-                    table.add_tag(row, _FAILURE_TAG)
-                else:
-                    _set_label(tree, fields.facility, options.facility_labels, facility)
-                    _set_label(tree, fields.severity, options.severity_labels, severity)
-            put_tree(table, row, tree)
+            found = cached(value) if type(value) is str and len(value) <= _CACHED_CHARS else labels(value)
+            if not found.is_known:
+                table.add_tag(row, _FAILURE_TAG)
+            put_tree(table, row, found.make_tree())
         return rows
 
     return syslog_pri
+
+
+class _Labels(NamedTuple):
+    """What a priority says: a function that makes a new tree of the fields, and whether the facility has a label."""
+
+    make_tree: Callable[[], Tree]
+    is_known: bool
 
 
 def _priority(value: Any) -> int:

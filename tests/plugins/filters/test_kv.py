@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from ingestd.event.fields import Event
+from ingestd.plugins.filters._key_values import Scan, char_scanner
 from tests.conformance.running import run
 from tests.plugins.filters.random_events import EVENTS, pipeline_of, survivors
 from tests.plugins.filters.tables import Case, build, check
@@ -191,3 +193,18 @@ PIPELINES = [
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=["default", "recursive", "pattern"])
 def test_no_event_is_lost(pipeline: Any, event: Event) -> None:
     assert len(survivors(pipeline, event)) == 1
+
+
+def _scanners(field_split: str, *, lenient: bool) -> tuple[Scan, Scan]:
+    """Return two of the same options: a character that is there twice is the same set, but no text is split at it."""
+    both = [char_scanner(field_split * width, "=", lenient=lenient, brackets=True) for width in (1, 2)]
+    return both[0], both[1]
+
+
+SCANNERS = [_scanners(field_split, lenient=lenient) for field_split in " ;" for lenient in (True, False)]
+
+
+@given(st.text("ab=; \"'()[]<>\\\n", max_size=30))
+def test_splitting_finds_the_same_pairs(text: str) -> None:
+    for by_splitting, by_matching in SCANNERS:
+        assert [*map(tuple, by_splitting(text))] == [*map(tuple, by_matching(text))]
