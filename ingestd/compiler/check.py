@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
 from ingestd.compiler.common_options import COMMON_LEGACY, FilterCommonOptions, InputCommonOptions, OutputCommonOptions
+from ingestd.compiler.places import place_of
 from ingestd.config.errors import ConfigError, Span
 from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value, texts
 from ingestd.plugins.ecs import OPTION as ECS_OPTION
@@ -35,7 +36,7 @@ def check(config: Config, settings: Settings | None = None) -> tuple[BoundPipeli
     has the defaults of options that plugins share.
     """
     errors = [*config.errors]
-    binder = _Binder(errors, settings or Settings())
+    binder = _Binder(errors, settings or Settings(), config.sources)
     pipeline = BoundPipeline(
         inputs=tuple(step for step in binder.bind("input", config.inputs) if isinstance(step, Step)),
         filters=binder.bind("filter", config.filters),
@@ -46,8 +47,8 @@ def check(config: Config, settings: Settings | None = None) -> tuple[BoundPipeli
 
 
 class _Binder:
-    def __init__(self, errors: list[ConfigError], settings: Settings) -> None:
-        self._errors = errors
+    def __init__(self, errors: list[ConfigError], settings: Settings, sources: Mapping[str, str]) -> None:
+        self._errors, self._sources = errors, sources
         self._defaults = {ECS_OPTION: settings.pipeline.ecs_compatibility}
         self._count: Counter[str] = Counter()
         self._ids: dict[str, PluginSetting] = {}
@@ -98,7 +99,9 @@ class _Binder:
             step.touch().tops()
             step.common_options.build()
         except ValueError as error:
-            self._errors.append(ConfigError(f"{step.spec.kind} {node.name!r}: {error}", node.span))
+            span = place_of(getattr(error, "value", ""), node.settings, self._sources) or node.span
+            text = f"{step.spec.kind} {node.name!r}: {error}"
+            self._errors.append(ConfigError(text, span, getattr(error, "hint", "")))
             return False
         return True
 

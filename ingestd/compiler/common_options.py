@@ -41,7 +41,11 @@ COMMON_LEGACY: Mapping[str, Legacy] = {
         "charset": refused('give it to the codec: codec => plain { charset => "..." }'),
     },
     "filter": _CONDITIONS,
-    "output": {**_CONDITIONS, "workers": ignored("an output chooses its own concurrency; leave it out")},
+    "output": {
+        **_CONDITIONS,
+        "workers": ignored("an output chooses its own concurrency; leave it out"),
+        "codec": ignored("this output writes whole events in a format of its own; leave it out"),
+    },
     "codec": _ID,
 }
 """Options of every plugin of a kind in some version of Logstash."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from ingestd.compiler.column_options import column_options
 from ingestd.compiler.common_options import FilterCommonOptions
 from ingestd.compiler.load import load
 from ingestd.compiler.namespace import HELPERS, GlobalNames
+from ingestd.compiler.places import place_of
 from ingestd.compiler.projection import Projection, project
-from ingestd.config.errors import ConfigError, ConfigErrors, Span
+from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config, texts
 from ingestd.event.fields import Event, FieldError, add_tag
 from ingestd.event.sprintf import TIME_NOW
@@ -112,6 +113,7 @@ def compile_pipeline(
         replace(context, fields=projection.fields, whole=projection.touch.whole, reads=projection.reads),
         errors,
         on_failure or _ignore,
+        config.sources,
     )
     code.names.values.update(builder.filters(bound) | code.fields)
     inputs = [built for step in bound.inputs if (built := builder.input(step)) is not None]
@@ -129,7 +131,7 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
     bound, errors = check(config, context.settings)
     errors += config.warnings
     _, code = plan(bound, errors)
-    builder = _PluginBuilder(context, errors, _ignore)
+    builder = _PluginBuilder(context, errors, _ignore, config.sources)
     builder.filters(bound)
     for step in bound.inputs:
         builder.input(step)
@@ -145,15 +147,10 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
 
 def _at_option(step: Step, warning: OptionWarning, config: Config) -> ConfigError:
     """Return a warning with its place in the config; the option's default has none but the plugin's name."""
-    values = [text for setting in reversed(step.settings) if setting.name == warning.option for text in texts(setting)]
-    literal = next((text for text in values if text.value == (warning.value or text.value)), None)
-    if literal is None:
-        return ConfigError(warning.text, step.span, warning.hint, "warning")
-    span, value = literal.span, literal.value
-    line = config.sources[span.file].split("\n")[span.line - 1]
-    if (found := line.find(value, span.column - 1)) >= 0:  # else it has escapes, several lines or a variable
-        span = Span(span.file, span.line, found + warning.start + 1, warning.length or max(len(value), 1))
-    return ConfigError(warning.text, span, warning.hint, "warning")
+    settings = [setting for setting in reversed(step.settings) if setting.name == warning.option]
+    value = warning.value or next((text.value for setting in settings for text in texts(setting)), "")
+    span = place_of(value, settings, config.sources, warning.start, warning.length)
+    return ConfigError(warning.text, span or step.span, warning.hint, "warning")
 
 
 def plan(
@@ -174,10 +171,19 @@ def _ignore(step: Step, event: Event, error: Exception) -> None:
 
 
 class _PluginBuilder:
-    """Builds plugins; an error that a plugin finds in its options becomes a config error at the plugin's name."""
+    """Builds plugins; an error that a plugin finds in its options becomes a config error.
 
-    def __init__(self, context: BuildContext, errors: list[ConfigError], on_failure: FailureHandler) -> None:
-        self._context, self._errors, self._on_failure = context, errors, on_failure
+    Its place is the text that it names, or else the plugin's name.
+    """
+
+    def __init__(
+        self,
+        context: BuildContext,
+        errors: list[ConfigError],
+        on_failure: FailureHandler,
+        sources: Mapping[str, str],
+    ) -> None:
+        self._context, self._errors, self._on_failure, self._sources = context, errors, on_failure, sources
 
     def filters(self, bound: BoundPipeline) -> dict[str, Any]:
         """Return the global names of the generated code, except those of its conditions."""
@@ -224,26 +230,23 @@ class _PluginBuilder:
     def _codec(self, step: Step) -> Any:
         if step.codec is None:
             return None
-        return self._guarded(step.span, step.codec.spec.build, step.codec.options, self._context, step.codec.spec.name)
+        codec = step.codec
+        return self._guarded(step, codec.spec.build, codec.options, self._context, codec.spec.name)
 
     def _build(self, step: Step, context: BuildContext) -> Any:
         owner = f"{step.spec.kind} {step.spec.name!r}"
         spans = {setting.name: setting.value.span for setting in step.settings}
         context = replace(context, plugin_id=step.plugin_id, spans=spans)
-        return self._guarded(step.span, step.spec.build, step.options, context, owner)
+        return self._guarded(step, step.spec.build, step.options, context, owner)
 
-    def _guarded(
-        self, span: Span, build: Callable[..., Any], options: Any, context: BuildContext, owner: str = ""
-    ) -> Any:
+    def _guarded(self, step: Step, build: Callable[..., Any], options: Any, context: BuildContext, owner: str) -> Any:
         try:
             return build(options, context)
-        except FieldError as error:
-            self._errors.append(ConfigError(f"{owner}: {error}", span))
-            return None
         except (ValueError, LookupError, OSError) as error:
-            hint = getattr(error, "hint", "")
+            span = place_of(getattr(error, "value", ""), step.settings, self._sources) or step.span
             text = error.args[0] if isinstance(error, LookupError) and error.args else str(error)
-            self._errors.append(ConfigError(str(text), span, hint))
+            text = f"{owner}: {text}" if isinstance(error, FieldError) else str(text)
+            self._errors.append(ConfigError(text, span, getattr(error, "hint", "")))
             return None
 
     def _failed(self, step: Step) -> Callable[[Event, Exception], None]:

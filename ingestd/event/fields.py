@@ -18,7 +18,11 @@ appended to ``event["tags"]`` would lose the tag; ``event["tags"] = [*tags, tag]
 
 
 class FieldError(ValueError):
-    """A field reference is malformed, or names a field that cannot be set."""
+    """A field reference is malformed, or names a field that cannot be set. ``value``: the reference, if it is known."""
+
+    def __init__(self, message: str, value: str = "") -> None:
+        super().__init__(message)
+        self.value = value
 
 
 def parse_path(text: str) -> tuple[str, ...]:
@@ -36,21 +40,21 @@ def parse_path(text: str) -> tuple[str, ...]:
     for char in text:
         if char == "[":
             if depth and name:
-                raise FieldError(f"invalid field reference {text!r}: '[' inside a name")
+                raise FieldError(f"invalid field reference {text!r}: '[' inside a name", text)
             depth += 1
             named = False
         elif char == "]":
             if not depth or not (name or named):
-                raise FieldError(f"invalid field reference {text!r}: ']' without a name before it")
+                raise FieldError(f"invalid field reference {text!r}: ']' without a name before it", text)
             if name:
                 path.append(name)
             name, depth, named = "", depth - 1, True
         elif depth and not (named and depth):
             name += char
         else:
-            raise FieldError(f"invalid field reference {text!r}: write [a][b], not a[b]")
+            raise FieldError(f"invalid field reference {text!r}: write [a][b], not a[b]", text)
     if depth:
-        raise FieldError(f"invalid field reference {text!r}: a ']' is missing")
+        raise FieldError(f"invalid field reference {text!r}: a ']' is missing", text)
     return tuple(path)
 
 

@@ -11,11 +11,12 @@ class PatternError(Exception):
         position: Offset in characters, from 0, into the text the caller gave.
         chain: Names of the library patterns that contain the fault, outermost first; empty if it is in the
             caller's own text.
+        unknown: It refers to a pattern that is not in the library.
     """
 
-    def __init__(self, message: str, position: int = 0, chain: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, position: int = 0, chain: tuple[str, ...] = (), *, unknown: bool = False) -> None:
         super().__init__(message, position, chain)
-        self.message, self.position, self.chain = message, position, chain
+        self.message, self.position, self.chain, self.unknown = message, position, chain, unknown
 
     def __str__(self) -> str:
         where = f" in {' -> '.join(self.chain)}" if self.chain else ""

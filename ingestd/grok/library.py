@@ -39,7 +39,7 @@ class PatternLibrary:
         """Return the error for a name that is not here, with a suggestion."""
         near = did_you_mean(name, self._patterns)
         hint = f", did you mean '{near}'?" if near else ""
-        return PatternError(f"unknown grok pattern '{name}'{hint}", position, chain)
+        return PatternError(f"unknown grok pattern '{name}'{hint}", position, chain, unknown=True)
 
 
 def load_library(

@@ -234,7 +234,8 @@ def _scalar(kind: Any, node: StringLiteral | NumberLiteral) -> Any:
             return float(value)
         return kind(to_text(value))
     except FieldError as error:
-        raise ConfigError(str(error), node.span, "write [outer][inner]") from None
+        hint = "write [outer][inner]" if value else "leave the option out"
+        raise ConfigError(str(error), node.span, hint) from None
     except (ValueError, OverflowError) as error:
         if kind is Template:
             raise ConfigError(str(error), node.span) from None

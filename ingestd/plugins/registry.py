@@ -103,6 +103,14 @@ class BuildContext:
     spans: Mapping[str, Span] = field(default_factory=dict)
 
 
+class OptionError(ValueError):
+    """An option cannot work. ``value``: the text in an option that is meant; ``hint``: what to do."""
+
+    def __init__(self, message: str, value: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.value, self.hint = value, hint
+
+
 class OptionWarning(NamedTuple):
     """What may be a mistake in an option: ``length`` characters at ``start`` of its value, 0: the whole value.
 

@@ -17,14 +17,31 @@ _LITERAL = re.compile(
 )
 _REMOVE = re.compile(r"event\.remove\s*\(?\s*" + _NAME % "name")
 _METHOD = re.compile(_GET % "name" + r"\s*\)?\s*(?:&?\.to_s)?&?\.(?P<method>\w+[!]?)")
+_ARITHMETIC = re.compile(r"(?:\.to_[if]\b|event\.get\s*\([^()]*\))\s*\)?\s*[-+*/%]|[-+*/%]\s*event\.get\b")
+_SHIFT = re.compile(r"localtime\b\s*\)?\s*[-+]\s*\(?\s*\d|@timestamp['\"]\]?\)?(?:\.time)?\s*[-+]\s*\(?\s*\d")
+_ENTRIES = re.compile(r"\|\s*\(?(\w+)\s*,\s*(\w+)\)?\s*\|[^|]*?event\.set\s*\(\s*\1\s*,\s*\2\s*\)", re.DOTALL)
 _TAG = re.compile(r"event\.tag\s*\(?\s*" + _NAME % "tag")
 
+_UTC = "times are kept in UTC and shown in the zone of whoever looks, so leave it out"
+_PYTHON = "write the code in Python, for the filter python"
 _IDIOMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
-        re.compile(
-            r"LogStash::Timestamp|DateTime\.|Time\.(?:at|parse|strptime|now)|strptime|strftime|localtime|\.utc\b"
-        ),
+        re.compile(r"LogStash::Timestamp|DateTime\.|Time\.(?:at|parse|strptime)|strptime|localtime(?!\W*strftime)"),
         'date { match => ["FIELD", "ISO8601", "UNIX", "UNIX_MS"] timezone => "..." target => "FIELD" }',
+    ),
+    (
+        re.compile(r"strftime"),
+        'index => "...-%{+YYYY.MM.dd}" and index_timezone => "Area/City" in the output elasticsearch',
+    ),
+    (re.compile(r"Time\.now(?!(?s:.)*strftime)"), 'mutate { add_field => { "FIELD" => "%{{TIME_NOW}}" } }'),
+    (
+        re.compile(r"Redis\b|Net::HTTP|Faraday|HTTParty|Mysql2|PG\.connect|Dalli"),
+        'translate { source => "FIELD" target => "..." dictionary_path => "..." }',
+    ),
+    (
+        _ENTRIES,
+        'json_encode { source => "FIELD" target => "[@metadata][entries]" } and '
+        'json { source => "[@metadata][entries]" }',
     ),
     (re.compile(r"JSON\.(?:parse|load)|LogStash::Json\.load"), 'json { source => "FIELD" }'),
     (re.compile(r"\.to_json|JSON\.(?:generate|dump)"), "json_encode, or nothing: outputs write objects as JSON"),
@@ -36,19 +53,21 @@ _IDIOMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\brand\b|Random\."), "drop { percentage => 90 }"),
     (re.compile(r"event\.cancel"), "drop { } in a condition"),
     (
-        re.compile(r"event\.to_hash|\.each\s*(?:do|\{)|\.delete_if|\.reject\b"),
+        re.compile(r"\.delete_if|\.reject\b|\.delete\s*\(|(?:to_hash|\.each\b)(?s:.)*event\.remove\s*\(?\s*[a-z\"]"),
         'prune { whitelist_names or blacklist_names => ["^a_"] }',
     ),
     (re.compile(r"\.scan\b|=~|\.match\b|\$~|\$1"), 'grok { match => { "FIELD" => "(?<name>...)" } }'),
-    (re.compile(r"\.(?:length|size)\b|\[0\s*,|\[0\.\."), 'truncate { fields => ["FIELD"] length_bytes => 100 }'),
+    (re.compile(r"byteslice|\.slice\b|\[0\s*,|\[0\.\."), 'truncate { fields => ["FIELD"] length_bytes => 100 }'),
 )
 
 
 def ruby_advice(code: str) -> str:
     """Return what to write instead of Ruby code: filters for its idioms, each once, or that there is none."""
-    found = list(dict.fromkeys(_advice(code)))
+    if _SHIFT.search(code):
+        return f"ingestd runs no Ruby; {_UTC}, or {_PYTHON}"
+    found = [] if _ARITHMETIC.search(code) else list(dict.fromkeys(_advice(code)))
     if not found:
-        return "ingestd runs no Ruby; write the code in Python, for the filter python"
+        return f"ingestd runs no Ruby; {_PYTHON}"
     return "ingestd runs no Ruby; use " + " and ".join(found[:4]) + ", or the filter python"
 
 
@@ -63,14 +82,22 @@ def _advice(code: str) -> Iterator[str]:
         if make is not None:
             yield make(match["name"])
     for match in _LITERAL.finditer(code):
-        value = match["value"].strip("'\"")
-        yield f'mutate {{ replace => {{ "{match["to"] or match["to2"]}" => "{value}" }} }}'
+        name, value = match["to"] or match["to2"], match["value"].strip("'\"")
+        yield f'mutate {{ replace => {{ "{name}" => "{value}" }}{_converted(name, match["value"])} }}'
     for match in _TAG.finditer(code):
         yield f'mutate {{ add_tag => ["{match["tag"]}"] }}'
     if removed:
         names = ", ".join(f'"{name}"' for name in sorted(removed))
         yield f"mutate {{ remove_field => [{names}] }}"
     yield from (text for pattern, text in _IDIOMS if pattern.search(code))
+
+
+def _converted(name: str, literal: str) -> str:
+    """Return the conversion that makes the text that replace sets the literal again."""
+    if literal[0] in "'\"":
+        return ""
+    kind = "boolean" if literal in ("true", "false") else "float" if "." in literal else "integer"
+    return f' convert => {{ "{name}" => "{kind}" }}'
 
 
 def _convert(kind: str) -> Callable[[str], str]:

@@ -17,14 +17,23 @@ from time import monotonic
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.geoip.address import MAX_CHARS, parse_address
-from ingestd.geoip.database import WatchedDatabase
+from ingestd.geoip.database import MISSING_PACKAGE, DatabaseError, WatchedDatabase
 from ingestd.geoip.database_folder import database_file
 from ingestd.geoip.fields import extractor, field_names
 from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.filters._trees import Tree, copier, with_tree
-from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option, replaced, required
+from ingestd.plugins.registry import (
+    BuildContext,
+    ColumnsFn,
+    OptionError,
+    Touch,
+    filter_plugin,
+    option,
+    replaced,
+    required,
+)
 
 log = get_logger(__name__)
 
@@ -74,6 +83,7 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=result | {options.source.text}, sets=result | tags)
 
 
+_INSTALL = "leave the option out, and install a database with `ingestd geoip install`"
 _LEGACY = {"lru_cache_size": replaced("cache_size")}
 
 
@@ -141,7 +151,11 @@ class _Lookups:
         self._ecs, self._cache_size = uses_ecs(options), options.cache_size
         installed = database_file(context.settings.data_dir, _USES[options.default_database_type])
         path = installed if options.database is None else context.folder / Path(options.database)
-        self._database = WatchedDatabase(path, required=options.database is not None)
+        try:
+            self._database = WatchedDatabase(path, required=options.database is not None)
+        except DatabaseError as error:
+            hint = "" if str(error) == MISSING_PACKAGE else _INSTALL
+            raise OptionError(str(error), options.database or "", hint) from None
         self._unnoticed: int | None = _notice()
         self.find = self._make_find()
 

@@ -27,7 +27,17 @@ from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
 from ingestd.plugins.filters._grok_details import grok_details
 from ingestd.plugins.filters._ruby import to_s
-from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, ignored, option
+from ingestd.plugins.registry import (
+    BuildContext,
+    ColumnsFn,
+    OptionError,
+    OptionWarning,
+    Touch,
+    filter_plugin,
+    ignored,
+    option,
+    refused,
+)
 
 log = get_logger(__name__)
 
@@ -92,7 +102,9 @@ def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
             try:
                 patterns.append(_compile(text, library, options.named_captures_only))
             except PatternError as error:
-                raise ValueError(f"pattern {text!r}: {error}") from None
+                missing = missing_paths(options.patterns_dir, options.patterns_files_glob)
+                hint = f"there is no pattern file at {', '.join(missing)}" if missing and error.unknown else ""
+                raise OptionError(f"pattern {text!r}: {error}", text, hint) from None
     return compiled
 
 
@@ -127,7 +139,10 @@ def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
     return lambda event: grok_details(patterns, library, event, break_on_match=options.break_on_match)
 
 
-_LEGACY = {"singles": ignored("a single capture is always a value, never an array")}
+_LEGACY = {
+    "singles": ignored("a single capture is always a value, never an array"),
+    "pattern": refused('write match => { "message" => "..." }'),
+}
 
 
 @filter_plugin(

@@ -74,7 +74,7 @@ def test_a_variable_that_is_not_set_hides_no_other_mistake(tmp_path: Path) -> No
         ("1:24", "the environment variable 'NO_SUCH_PORT' is not set"),
         ("1:41", "unknown option 'hots' for input 'tcp'"),
         ("2:21", "the environment variable 'NO_SUCH_A' is not set"),
-        ("2:37", "filter 'grok': pattern '%{NOPE}': unknown grok pattern 'NOPE' (at character 1)"),
+        ("2:63", "filter 'grok': pattern '%{NOPE}': unknown grok pattern 'NOPE' (at character 1)"),
         ("3:26", "unknown option 'acton' for output 'elasticsearch'"),
         ("3:52", "the environment variable 'NO_SUCH_HOST' is not set"),
         ("3:72", "unknown output plugin 'stdot'"),
@@ -107,13 +107,34 @@ def test_warnings_do_not_fail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "config",
-    ["filter { mutate { add_field => { '[a' => 'b' } } }", "filter { mutate { rename => { 'a]' => 'b' } } }"],
-    ids=["opened", "closed"],
+    [
+        "filter { mutate { add_field => { '[a' => 'b' } } }",
+        "filter { mutate { rename => { 'a]' => 'b' } } }",
+        "filter { mutate { rename => { 'b' => 'a]' } } }",
+        "filter { date { match => ['a[0]', 'ISO8601'] } }",
+        "filter { dissect { mapping => { 'message' => '%{b} %{a[0]}' } } }",
+    ],
+    ids=["opened", "key", "value", "array", "part_of_a_text"],
 )
 def test_invalid_field_references_have_a_place(config: str) -> None:
     result = CliRunner().invoke(main, ["check", "-e", config])
     assert result.exit_code == 1
-    assert ":1:10: error: filter 'mutate': invalid field reference" in result.stderr
+    assert f":1:{max(config.find('a]'), config.find('[a'), config.find('a[')) + 1}: error: filter '" in result.stderr
+    assert "invalid field reference" in result.stderr
+
+
+def test_a_pattern_of_a_missing_file_is_not_blamed_on_its_name() -> None:
+    config = 'filter { grok { patterns_dir => "/nowhere/patterns" match => { "message" => "%{OURS}" } } }'
+    result = CliRunner().invoke(main, ["check", "-e", config])
+    assert result.exit_code == 1
+    assert "unknown grok pattern 'OURS'" in result.stderr
+    assert "help: there is no pattern file at /nowhere/patterns" in result.stderr
+
+
+def test_an_empty_target() -> None:
+    result = CliRunner().invoke(main, ["check", "-e", 'filter { kv { target => "" } }'])
+    assert "must not be empty" in result.stderr
+    assert "help: leave the option out" in result.stderr
 
 
 def test_ids_must_differ() -> None:

@@ -13,7 +13,7 @@ from ingestd.config.errors import ConfigError
 from ingestd.event.fields import FieldError
 from ingestd.geoip.database_folder import database_file, database_folder
 from ingestd.plugins.filters import geoip as module
-from ingestd.plugins.registry import BuildContext
+from ingestd.plugins.registry import BuildContext, OptionError
 from ingestd.settings import Settings
 from tests.geoip import databases as db
 from tests.geoip.mmdb import write
@@ -231,6 +231,13 @@ WRONG = [  # id, settings, what the message holds
 def test_wrong_options(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build("geoip", source="ip", **{"database": db.COUNTRY, **settings})
+
+
+def test_a_missing_database_is_named_with_what_to_do() -> None:
+    with pytest.raises(OptionError) as raised:
+        build("geoip", source="ip", database="/nowhere/x.mmdb")
+    assert raised.value.value == "/nowhere/x.mmdb"
+    assert "ingestd geoip install" in raised.value.hint
 
 
 def test_the_type_of_a_default_database() -> None:

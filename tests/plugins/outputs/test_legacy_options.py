@@ -18,6 +18,7 @@ OUTPUTS = [  # settings of the output elasticsearch, part of the message, part o
     ("flush_size => 500", "'flush_size' of output", "batch.max_bytes"),
     ("sniffing => true", "'sniffing' of output", "hosts"),
     ("healthcheck_path => '/x'", "'healthcheck_path' of output", "hosts"),
+    ("codec => json", "'codec' of output 'elasticsearch' has no effect", "leave it out"),
     ("pool_max => 50", "'pool_max' of output", "pool_max_per_route"),
 ]
 
@@ -49,6 +50,7 @@ def test_options_of_older_versions(plugin: str, advice: str) -> None:
 
 REFUSED = [  # section, plugin, part of the advice
     ("filter", "mutate { type => apache }", 'if [type] == "..."'),
+    ("filter", 'grok { pattern => "%{WORD:a}" }', "match =>"),
     ("filter", 'grok { tags => ["a"] }', "in [tags]"),
     ("output", 'stdout { exclude_tags => ["a"] }', "not in [tags]"),
     ("input", "stdin { format => json }", "codec => json"),
