@@ -26,7 +26,7 @@ from pathlib import Path
 
 from ingestd.files import sync_file, try_lock, write_synced
 from ingestd.logs import get_logger
-from ingestd.stores.base import StoreError
+from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files import last_ids, leftovers, manifest
 from ingestd.stores.local.files.append_log import count_bytes, repair_end
 from ingestd.stores.local.files.document_columns import Columns
@@ -49,6 +49,10 @@ SCRATCH = ".sealing"
 
 _USUAL_LINE_BYTES = 1 << 20
 """Append logs are first read as if they had no longer lines; buffers for the longest take half of the memory."""
+
+
+class DamagedFilesError(StoreError):
+    """Some sealed files are damaged; whatever was due for the others is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class IndexSealer:
         """Seal and merge until nothing is due.
 
         Raises:
-            StoreError: Something failed, or a sealed file is damaged: then the others were merged all the same.
+            DamagedFilesError: A sealed file is damaged; the others were merged all the same.
+            StoreError: Something failed.
         """
         self._remove_leftovers(self._load_or_recover())
         while True:
@@ -124,17 +129,28 @@ class IndexSealer:
         """Write the files of format 1 anew, newest first.
 
         Raises:
-            StoreError: Something failed, or a sealed file is damaged: then the others were written all the same.
+            DamagedFilesError: A sealed file is damaged; the others were written all the same.
+            StoreError: Something failed.
         """
         while older := self._of_format_1(before := manifest.load(self._fd)):
-            if (rewritten := self._merge(before, older[:1])) is not None:
+            if (rewritten := self._rewrite(before, older[0])) is not None:
                 yield rewritten
         self._raise_faults(before)
+
+    def _rewrite(self, before: Manifest, file: SealedFile) -> NewFile | None:
+        """Write a file anew; None: that failed because of the file itself, so it is left out for a while."""
+        try:
+            return self._merge(before, [file])
+        except StoreFullError:
+            raise
+        except StoreError as error:
+            self._known_faults.add(self._folder.path / file.name, f"cannot be rewritten: {error}")
+            return None
 
     def _raise_faults(self, before: Manifest) -> None:
         faults = [f"{file.name} {reason}" for file in before.files if (reason := self._fault(file))]
         if faults:
-            raise StoreError(f"{self._folder.path} is damaged: {'; '.join(faults)}")
+            raise DamagedFilesError(f"{self._folder.path} is damaged: {'; '.join(faults)}")
 
     def _of_format_1(self, before: Manifest) -> list[SealedFile]:
         older = [file for file in before.files if isinstance(file.columns, tuple) and not self._fault(file)]

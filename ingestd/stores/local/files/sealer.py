@@ -14,12 +14,13 @@ from pathlib import Path
 
 from ingestd.files import locked_file
 from ingestd.logs import get_logger
-from ingestd.stores.base import StoreError, disk_error
+from ingestd.stores.base import StoreError, StoreFullError, disk_error
 from ingestd.stores.local.files.index_folder import remove_deleted
-from ingestd.stores.local.files.index_sealer import SCRATCH, IndexSealer, NewFile, Policy
+from ingestd.stores.local.files.index_sealer import SCRATCH, DamagedFilesError, IndexSealer, NewFile, Policy
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.files.parquet import parquet_writer
 from ingestd.stores.local.files.sealed_files import KnownFaults
+from ingestd.stores.local.files.sealing_retries import Retries
 
 log = get_logger(__name__)
 
@@ -31,26 +32,34 @@ _LOCK = ".sealer.lock"
 def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Policy | None = None) -> None:
     """Seal until ``stop`` is set. Meant for a process of its own with low priority: a pass may take seconds.
 
-    An index that cannot be sealed, for instance because the disk is full, is logged and retried.
+    An index that cannot be sealed, for instance because the disk is full, is logged once, and tried again after a pause
+    that doubles each time.
     """
     reported: dict[str, str] = {}
-    known_faults = KnownFaults()
+    known_faults, retries = KnownFaults(), Retries()
     while not stop.is_set():
         errors: dict[str, str] = {}
         new_files: Sequence[NewFile] = ()
         try:
-            new_files = seal_once(root, policy, stop, known_faults)
+            new_files = seal_once(root, policy, stop, known_faults, retries)
         except SealingError as error:
             errors, new_files = {index: str(failure) for index, failure in error.failures.items()}, error.new_files
         except StoreError as error:
             errors = {"": str(error)}
         for new in new_files:
             log.info("sealed", index=new.index, file=new.file, sources=len(new.sources), events=new.events)
-        for index, text in errors.items():
-            if reported.get(index) != text:  # not again at each pass
-                log.error("an index cannot be sealed; its files stay as they are", index=index, root=root, error=text)
+        _report(root, errors, reported)
         reported = errors
         stop.wait(interval_s)
+
+
+def _report(root: Path, errors: Mapping[str, str], reported: Mapping[str, str]) -> None:
+    """Log the errors that are new, and the indices whose error is gone."""
+    for index, text in errors.items():
+        if reported.get(index) != text:  # not again at each pass
+            log.error("an index cannot be sealed; its files stay as they are", index=index, root=root, error=text)
+    for index in reported.keys() - errors.keys():
+        log.info("an index that could not be sealed can be sealed again", index=index, root=root)
 
 
 class SealingError(StoreError):
@@ -69,12 +78,13 @@ def seal_once(
     policy: Policy | None = None,
     stop: threading.Event | None = None,
     known_faults: KnownFaults | None = None,
+    retries: Retries | None = None,
 ) -> list[NewFile]:
     """Seal and merge whatever is due, index by index, and remove what an earlier crash left.
 
     If nothing is due, one file of an older version is written anew. ``stop`` ends the pass after the current file. An
     index that fails does not hold up the others. Files in ``known_faults`` are not read again; those that turn out to
-    be damaged are added.
+    be damaged are added. What failed is in ``retries``, and not tried again before its time.
 
     Raises:
         SealingError: At least one index failed.
@@ -83,22 +93,22 @@ def seal_once(
     if not root.is_dir():
         return []
     new_files: list[NewFile] = []
-    errors: dict[str, StoreError] = {}
-    policy, known_faults = policy or Policy(), known_faults or KnownFaults()
+    damaged: dict[str, StoreError] = {}
+    policy, known_faults, retries = policy or Policy(), known_faults or KnownFaults(), retries or Retries()
     with _locked(root), parquet_writer(root / SCRATCH / "spill", policy.memory_bytes) as parquet:
 
         def open_index(folder: IndexFolder) -> IndexSealer:
             return IndexSealer(root, folder, policy, known_faults, parquet)
 
         remove_deleted(root)
-        for new_file in _each(root, open_index, errors, IndexSealer.seal):
+        for new_file in _each(root, open_index, damaged, retries, IndexSealer.seal):
             new_files.append(new_file)
             if stop is not None and stop.is_set():
                 return new_files
         if not new_files:
-            rewritten = _each(root, open_index, errors, IndexSealer.rewrite)
+            rewritten = _each(root, open_index, damaged, retries, IndexSealer.rewrite)
             new_files += itertools.islice(rewritten, 1)
-    if errors:
+    if errors := damaged | retries.errors({folder.index for folder in index_folders(root)}):
         raise SealingError(errors, new_files)
     return new_files
 
@@ -106,20 +116,34 @@ def seal_once(
 def _each(
     root: Path,
     open_index: Callable[[IndexFolder], IndexSealer],
-    errors: dict[str, StoreError],
+    damaged: dict[str, StoreError],
+    retries: Retries,
     step: Callable[[IndexSealer], Iterator[NewFile]],
 ) -> Iterator[NewFile]:
-    """Do a step for each index, newest day first; why one failed is in ``errors`` then."""
+    """Do a step for each index, newest day first; why one failed is in ``damaged`` or ``retries`` then."""
+    name = step.__name__
     for folder in reversed(index_folders(root)):
-        try:
-            with open_index(folder) as index:
-                yield from step(index)
-        except FileNotFoundError:
-            continue  # deleted meanwhile
-        except OSError as error:
-            errors[folder.index] = disk_error(error, f"cannot seal {error.filename or folder.index}")
-        except StoreError as error:
-            errors[folder.index] = error
+        error = retries.waiting(name, folder.index)
+        if error is None:
+            try:
+                with open_index(folder) as index:
+                    for new_file in step(index):
+                        retries.succeeded(name, folder.index)
+                        yield new_file
+            except FileNotFoundError:
+                continue  # deleted meanwhile
+            except DamagedFilesError as found:  # all else that was due is done
+                damaged[folder.index] = found
+            except OSError as found:
+                error = disk_error(found, f"cannot seal {found.filename or folder.index}")
+            except StoreError as found:
+                error = found
+            if error is None:
+                retries.succeeded(name, folder.index)
+            else:
+                retries.failed(name, folder.index, error)
+        if isinstance(error, StoreFullError) and step is IndexSealer.rewrite:
+            return  # there is no space for the others either
 
 
 @contextlib.contextmanager
