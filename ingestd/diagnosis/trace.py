@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from ingestd.compiler.bound import Step
@@ -22,7 +23,7 @@ from ingestd.event.jsontext import loads
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.pipeline.processing import prepare
-from ingestd.plugins.interfaces import Codec
+from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, find
 
 STREAM = "trace"
@@ -112,9 +113,13 @@ class Tracing:
             UnknownInputError: The config has no such input.
         """
         built = self._input(name)
-        sender = _SENDER if built.step.spec.listens else {"host": _SENDER["host"]}
-        chunk = _chunk(built.step.plugin_id, data, {**(sender if fields is None else fields)}, received_ns)
-        return self._run(built.codec.decode(chunk), built.decorate, chunk)
+        codec, sender = built.codec, _SENDER if built.step.spec.listens else {"host": _SENDER["host"]}
+        chunk = _chunk(built.step.plugin_id, b"", {**(sender if fields is None else fields)}, received_ns)
+        traces: list[Trace] = []
+        for offset, message in _messages(codec, data):
+            part = chunk._replace(data=message, offset=offset)
+            traces += self._run(codec.decode(part), built.decorate, part)
+        return traces
 
     def _input(self, name: str) -> BuiltInput:
         inputs = self.pipeline.inputs
@@ -161,6 +166,15 @@ class Tracing:
         dropped = {entry.row for entry in filtered if entry.dropped}
         rows = [row for row in table.rows if row not in dropped and row not in results]
         return [Result(row, loads(document), []) for row, document in zip(rows, table.documents(rows), strict=True)]
+
+
+def _messages(codec: Codec, data: bytes) -> list[tuple[int, bytes]]:
+    """Return what is decoded at once, with its place in ``data``: all lines, or each message of a codec that groups."""
+    if codec.delimiter is not None and not data.endswith(codec.delimiter):
+        data += codec.delimiter
+    grouping = grouping_of(codec)
+    parts = [data] if grouping is None else grouping.split(data)
+    return [*zip(accumulate(map(len, parts), initial=0), parts, strict=False)]
 
 
 def _chunk(input_id: str, data: bytes, fields: Event, received_ns: int | None) -> Chunk:

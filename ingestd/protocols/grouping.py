@@ -7,6 +7,7 @@ same way. Nothing but the lines of a message decides where it ends.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Protocol
 
 
@@ -22,7 +23,7 @@ class Grouping(Protocol):
         """Return how many of the first ``size`` bytes are whole messages."""
 
     def split(self, data: bytes) -> list[bytes]:
-        """Return ``data``, which starts with a message, in pieces to store; the last may be half a message."""
+        """Return ``data``, which starts with a message and is the last of its stream, in pieces to store."""
 
     def flushable(self, data: bytearray, size: int) -> int:
         """Return how many of the first ``size`` bytes may be taken for whole messages, whatever follows."""
@@ -95,11 +96,12 @@ class LineGrouping:
         return ends[-1] if ends else 0
 
     def split(self, data: bytes) -> list[bytes]:
-        """Return the messages of ``data``, with their line ends; the last one ends where ``data`` does."""
-        ends = self.ends(data)
-        if not ends or ends[-1] < len(data):
-            ends.append(len(data))
-        return [data[start:end] for start, end in zip([0, *ends], ends, strict=False) if start < end]
+        """Return the messages of ``data``, with their line ends; the last one ends where ``data`` does.
+
+        Half a line at the end counts as a line: nothing follows it.
+        """
+        ends = [end for end in self.ends(data if data.endswith(b"\n") else data + b"\n") if end < len(data)]
+        return [data[start:end] for start, end in pairwise([0, *ends, len(data)]) if start < end]
 
     def flushable(self, data: bytearray, size: int) -> int:
         """Return how many of the first ``size`` bytes are whole lines."""

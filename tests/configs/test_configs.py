@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from ingestd.config.parser import parse
+from ingestd.diagnosis.trace import Tracing
+from ingestd.diagnosis.trace_report import trace_document
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
+from ingestd.plugins.registry import BuildContext
 from tests.conformance.running import RECEIVED_NS, build
 
 FOLDER = Path(__file__).parent
@@ -35,6 +39,18 @@ def documents(name: str) -> list[dict[str, Any]]:
 def test_config(name: str) -> None:
     expected = [json.loads(line) for line in (FOLDER / f"{name}.out").read_text().splitlines()]
     assert documents(name) == expected
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_trace(name: str) -> None:
+    """A trace gives the same events as the pipeline alone, whatever filters there are."""
+    tracing = Tracing(parse((FOLDER / f"{name}.conf").read_text(), "test.conf", {}), BuildContext())
+    first = tracing.pipeline.inputs[0].step.plugin_id
+    traces = tracing.records(first, (FOLDER / f"{name}.in").read_bytes(), {"host": "web1"}, RECEIVED_NS)
+    found = [json.dumps(result.document, sort_keys=True) for trace in traces for result in trace.results]
+    expected = [json.loads(line) for line in (FOLDER / f"{name}.out").read_text().splitlines()]
+    assert {*found} == {json.dumps(document, sort_keys=True) for document in expected}
+    assert all(trace_document(trace)["steps"] for trace in traces)
 
 
 def test_every_file_belongs_to_a_config() -> None:

@@ -38,6 +38,18 @@ CASES: list[tuple[str, str, str, list[tuple[str, list[str]]]]] = [  # id, option
         [("120913 12:04:33 first line\nsecond line\nthird line", ["multiline"]), ("120914 12:04:33 x", [])],
     ),
     (
+        "no_line_end",
+        'pattern => "^\\s" what => previous',
+        "a\n 1\nb",
+        [("a\n 1", ["multiline"]), ("b", [])],
+    ),
+    (
+        "no_line_end_next",
+        'pattern => "\\\\$" what => next',
+        "a\\\nb\nc",
+        [("a\\\nb", ["multiline"]), ("c", [])],
+    ),
+    (
         "no_tag",
         'pattern => "^\\s" what => previous multiline_tag => ""',
         "a\n b\n",

@@ -41,8 +41,16 @@ def test_where_messages_end(lines: LineGrouping, data: bytes, expected: list[byt
     ends = lines.ends(data)
     assert [data[start:end] for start, end in zip([0, *ends], ends, strict=False)] == expected
     assert lines.whole(bytearray(data + b"garbage"), len(data)) == len(b"".join(expected))
-    rest = data[len(b"".join(expected)) :]
-    assert lines.split(data) == [*expected, *([rest] if rest else [])]
+    if data.endswith(b"\n"):
+        rest = data[len(b"".join(expected)) :]
+        assert lines.split(data) == [*expected, *([rest] if rest else [])]
+
+
+@pytest.mark.parametrize(("lines", "data"), [case[1:3] for case in CASES], ids=[case[0] for case in CASES])
+def test_half_a_line_at_the_end_of_the_stream_is_a_line(lines: LineGrouping, data: bytes) -> None:
+    whole = data.removesuffix(b"\n") + b"\n"
+    *before, last = lines.split(whole)
+    assert lines.split(whole[:-1]) == [part for part in (*before, last[:-1]) if part]
 
 
 pieces = st.lists(st.sampled_from([b"a", b" b", b"c\\", b"", b" "]), max_size=12)

@@ -70,7 +70,7 @@ def _traces(tracing: Tracing, data: bytes, input_id: str | None) -> Iterator[Tra
             yield from tracing.events(line)
         return
     try:
-        traces = tracing.records(input_id, data if data.endswith(b"\n") else data + b"\n")
+        traces = tracing.records(input_id, data)
     except UnknownInputError as error:
         raise click.BadParameter(str(error), param_hint="--input") from None
     if not traces:

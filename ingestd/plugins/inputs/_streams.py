@@ -103,9 +103,10 @@ class MessageStream:
                 await put_runs(self._sink, [oversized], self._stream, self._max, self._start)
 
     async def flush(self) -> None:
-        """Put the lines that wait as a message."""
+        """Put the lines that wait as messages: nothing else belongs to them."""
         if self._pending:
-            await self._put_first([len(self._pending)])
+            parts = [self._pending] if self._grouping is None else self._grouping.split(bytes(self._pending))
+            await self._put_first([*itertools.accumulate(map(len, parts))])
 
     async def _put_first(self, ends: list[int]) -> None:
         data, start = bytes(self._pending[: ends[-1]]), 0

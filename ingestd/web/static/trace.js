@@ -9,7 +9,7 @@ const LONG = 300;
 
 /** Return `{element, load()}` of a hit; `load` asks the server once. */
 export function createTrace(hit) {
-  const element = h("div", { class: "steps", hidden: true, role: "group", "aria-label": t("record.trace") });
+  const element = h("div", { class: "steps", hidden: true, tabindex: "0", role: "group", "aria-label": t("record.trace") });
   let asked = false;
   async function load() {
     if (asked) return;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -88,6 +89,15 @@ def test_json_of_lines_of_an_input() -> None:
     assert outcome["outputs"][0]["path"] == "/tmp/line.log"
     assert outcome["outputs"][1]["index"].startswith("logstash-")
     assert (second["steps"][-1]["id"], second["steps"][-1]["dropped"], second["results"]) == ("drop_0", True, [])
+
+
+def test_records_that_are_no_lines() -> None:
+    config = "input { tcp { port => 5000 codec => msgpack } } output { stdout { } }"
+    data = msgspec.msgpack.encode({"message": "one"}) + msgspec.msgpack.encode({"message": "two"})
+    result = CliRunner().invoke(main, ["trace", "-e", config, "--input", "tcp", "--json"], input=data)
+    assert result.exit_code == 0, result.output
+    found = [json.loads(line)["results"][0]["document"]["message"] for line in result.stdout.splitlines()]
+    assert found == ["one", "two"]
 
 
 WRONG = {

@@ -57,6 +57,12 @@ def unfolded(page: Dashboard) -> None:
     page.page.locator(".field-name").first.click()
 
 
+def why(page: Dashboard) -> None:
+    unfolded(page)
+    page.page.get_by_role("button", name="Why so?").click()
+    expect(page.page.get_by_role("group", name="Why so?")).to_contain_text("Goes to")
+
+
 def wrong(page: Dashboard) -> None:
     page.ask('level:"x')
     page.page.wait_for_timeout(200)
@@ -74,6 +80,7 @@ PLACES: list[tuple[str, str, Callable[[Dashboard], None]]] = [
     ("logs", "range=30d", nothing),
     ("problems", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22", nothing),
     ("event", "cols=status_code&charts=level", unfolded),
+    ("why", "", why),
     ("picker", "", picker),
     ("wrong", "", wrong),
     ("live", "live=1", nothing),

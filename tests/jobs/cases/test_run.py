@@ -28,6 +28,11 @@ output { if [n] > 5 { elasticsearch { id => "es" index => "big" document_id => "
 """
 
 
+MULTILINE = (
+    "input { tcp { port => 1 codec => multiline { pattern => '^\\s' what => previous } } } output { stdout { } }"
+)
+
+
 def load(source: Source) -> Config:
     return parse(source.text or CONFIG, "test.conf", {})
 
@@ -56,6 +61,16 @@ PASSING = {
     "expected: [{fields: {type: line, host: web1, word: a}}, {fields: {word: b}}]",
     "received": "input: json\nlines: ['{}']\nreceived: 2026-11-22T10:00:00Z\n"
     "expected: [{fields: {'@timestamp': '2026-11-22T10:00:00.000Z'}}]",
+    "multiline": f"""
+        config: |
+          {MULTILINE}
+        input: tcp
+        lines: [one, "  two", three, four]
+        expected:
+          - fields: {{message: "one\\n  two"}}
+          - fields: {{message: three}}
+          - fields: {{message: four}}
+        """,
     "again": "events: [{message: a 1, word: b}]\nagain: true\nexpected: [{fields: {word: a}}]",
 }
 
