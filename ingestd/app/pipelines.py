@@ -11,7 +11,7 @@ import click
 import ingestd
 from ingestd.app.logstash_folder import PipelineSource
 from ingestd.config.nodes import Config
-from ingestd.config.parser import load, parse, parse_string
+from ingestd.config.parser import load, parse
 from ingestd.names import MAIN, check_pipeline_names
 from ingestd.settings import SETTINGS, Settings
 
@@ -45,9 +45,9 @@ def pipeline_configs(
         raise click.UsageError("give the config either with -f or with -e")
     variables = config_variables(settings)
 
-    def read(files: Sequence[Path], own_text: str | None = None) -> Config:
+    def read(files: Sequence[Path], own_text: str | None = None, title: str = "-e") -> Config:
         if own_text is not None:
-            return parse_string(own_text, variables, support_escapes=support_escapes)
+            return parse(own_text, title, variables, support_escapes=support_escapes)
         return load(files, variables, support_escapes=support_escapes)
 
     configs: dict[str, Config] = {}
@@ -57,7 +57,7 @@ def pipeline_configs(
     if paths or text is not None:
         configs[MAIN] = read(paths, text)
     if not configs:
-        configs = {name: read(files, own_text) for name, files, own_text in sources}
+        configs = {name: read(files, own_text, f"config.string of {name}") for name, files, own_text in sources}
     return configs or {MAIN: default_config(settings)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob as globbing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,22 +15,28 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 def find(paths: Sequence[Path]) -> Iterator[Path | ConfigError]:
     """Yield the files that ``paths`` name, in order, and an error for each path that names none.
 
-    A folder means its ``*.conf`` files sorted by name; a name with ``*``, ``?`` or ``[`` the files that match it,
-    sorted as well.
+    A folder means its ``*.conf`` files sorted by name; a path with ``*``, ``?`` or ``[`` the files that match it,
+    sorted as well; ``**`` any folders.
     """
     for path in paths:
         if path.is_dir():
-            files = sorted(file for file in path.glob("*.conf") if file.is_file())
+            files = _files_of(path)
             yield from files
             if not files:
                 yield _error(path, "this folder has no *.conf files", "")
-        elif path.exists() or not any(mark in path.name for mark in "*?["):
+        elif path.exists() or not any(mark in str(path) for mark in "*?["):
             yield path
         else:
-            files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+            found = map(Path, globbing.glob(str(path), recursive=True))  # noqa: PTH207 -- absolute ones too
+            files = [file for place in sorted(found) for file in _files_of(place)]
             yield from files
             if not files:
                 yield _error(path, "no file matches this pattern", "")
+
+
+def _files_of(place: Path) -> list[Path]:
+    """Return a file, or the ``*.conf`` files of a folder."""
+    return sorted(file for file in place.glob("*.conf") if file.is_file()) if place.is_dir() else [place]
 
 
 def read(path: Path) -> str:

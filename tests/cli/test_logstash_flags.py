@@ -119,7 +119,7 @@ def test_pipelines(folder: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         f"{folder}/conf.d/a.conf, {folder}/conf.d/b.conf: pipeline web is good",
-        "-e: pipeline text is good",
+        "config.string of text: pipeline text is good",
     ]
     assert "pipelines.yml:5: pipeline.workers of a single pipeline has no effect" in result.stderr
     alone = run("check", "--path.settings", str(folder), "-e", CONFIG)

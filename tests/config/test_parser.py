@@ -273,6 +273,14 @@ def test_load_takes_patterns(tmp_path: Path) -> None:
     assert plain(load([tmp_path / "*.cfg"], {}).filters) == [("a",), ("b",)]
 
 
+@pytest.mark.parametrize("pattern", ["*/conf.d/*.conf", "**/[ab].conf", "a?/conf.d"])
+def test_load_takes_patterns_of_folders(tmp_path: Path, pattern: str) -> None:
+    for number, name in enumerate("ab", 1):
+        (tmp_path / f"a{number}" / "conf.d").mkdir(parents=True)
+        (tmp_path / f"a{number}" / "conf.d" / f"{name}.conf").write_text(f"filter {{ {name} {{ }} }}")
+    assert plain(load([tmp_path / pattern], {}).filters) == [("a",), ("b",)]
+
+
 def test_load_reports_the_errors_of_all_files(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("filter { x }")
     (tmp_path / "b.conf").write_text("filter { y { } }")
