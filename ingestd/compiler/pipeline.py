@@ -107,6 +107,7 @@ def compile_pipeline(
     bound, errors = check(config, context.settings)
     projection, code = plan(bound, errors, project_fields=project_fields, traced=tracer is not None)
     if tracer is not None:
+        tracer.sources = config.sources
         tracer.steps = {step.name: step for step in steps(bound.filters)}
         code.names.values["trace"] = tracer
     builder = _PluginBuilder(

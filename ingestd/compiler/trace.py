@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,11 +68,13 @@ class _Running:
 class Tracer:
     """The entries of all events of a table, in the order in which they happened.
 
-    ``received`` are the events as the filters got them, ``steps`` the filters by their names in the generated code.
+    ``received`` are the events as the filters got them, ``steps`` the filters by their names in the generated code,
+    ``sources`` the texts of the config.
     """
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
+        self.sources: Mapping[str, str] = {}
         self.received: dict[int, Event] = {}
         self.entries: list[ConditionEntry | FilterEntry] = []
         self._states: dict[int, Event] = {}
@@ -92,7 +94,7 @@ class Tracer:
 
     def test(self, condition: Condition, depth: int, table: Table, rows: Rows, chosen: Rows) -> None:
         """Note that a condition was asked for ``rows`` and is true for ``chosen``."""
-        text, names, true = condition_text(condition), selectors(condition), {*chosen}
+        text, names, true = condition_text(condition, self.sources), selectors(condition), {*chosen}
         for row in rows:
             event = _snapshot(table, row)
             fields = {name: value for name in names if (value := _value(event, name)) is not ABSENT}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
@@ -46,7 +47,7 @@ def steps(filters: str, *events: dict[str, Any]) -> list[tuple[Any, ...]]:
     return found
 
 
-@random_cases(100)
+@random_cases(40)
 @given(programs, streams)
 def test_a_trace_changes_no_event(program: str, stream: list[bytes]) -> None:
     config = FRAME % program
@@ -63,7 +64,7 @@ def applied(event: Event, changes: list[Change]) -> Event:
     return event
 
 
-@random_cases(100)
+@random_cases(40)
 @given(programs, streams)
 def test_the_changes_lead_from_the_event_to_the_document(program: str, stream: list[bytes]) -> None:
     """The changes of all steps in turn make of each event what comes out: none is missing, and none invented."""
@@ -141,3 +142,54 @@ def test_conditions_of_outputs() -> None:
 
 def test_code_that_is_not_traced_does_not_change() -> None:
     assert "trace" not in build(FRAME % "mutate { add_tag => t }").code.text
+
+
+DETAILS = [  # filter, event, what it says
+    ('date { match => ["t", "ISO8601", "UNIX"] }', {"t": "5"}, ["t has the format UNIX"]),
+    ('date { match => ["t", "ISO8601"] }', {"t": "x"}, ["t has none of the formats: ISO8601"]),
+    ('date { match => ["t", "ISO8601"] }', {}, ["t is missing"]),
+    ('json { source => "j" }', {"j": "{x"}, ["j is not JSON: Expecting property name enclosed in double quotes"]),
+    ('json { source => "j" }', {"j": "{}"}, []),
+    ('dissect { mapping => { "m" => "%{a} - %{b}" } }', {"m": "x - y"}, []),
+    (
+        'dissect { mapping => { "m" => "%{a}: %{b}" } }',
+        {"m": "x - y"},
+        ["m does not match %{a}: %{b}: ': ' after %{a}"],
+    ),
+    ('dissect { mapping => { "m" => "<%{a}>" } }', {"m": "x"}, ["m does not match <%{a}>: it does not start with '<'"]),
+    (
+        'grok { match => { "m" => ["%{IP:a}", "%{INT:b}"] } }',
+        {"m": "5"},
+        ["m: pattern 1", "", "m: pattern 2 of 2 matches"],
+    ),
+    ('grok { match => { "m" => "(a*)*b(?=c)" } }', {"m": "a" * 40}, ["m: the pattern does not match", ""]),
+    ("mutate { add_tag => t }", {}, []),
+]
+
+
+@pytest.mark.parametrize(("filters", "event", "expected"), DETAILS)
+def test_what_filters_say(filters: str, event: dict[str, Any], expected: list[str]) -> None:
+    entry = entries(filters, event)[-1]
+    assert isinstance(entry, FilterEntry)
+    assert len(entry.details) == len(expected)
+    assert all(text.startswith(start) for text, start in zip(entry.details, expected, strict=True)), entry.details
+
+
+CONDITIONS = {  # as it is shown, if that is not as it is written
+    '[a] == "x" and ([b] or [c] > 5)': "",
+    "[a] and [b] and [c]": "",
+    '!([a] in ["x", 5]) or "y" not in [b]': "",
+    "[a] =~ /x\\/y/ nand [b] != 'say \"x\"'": "",
+    "[a] == '${SECRET}'": "",
+    '[a] == "${SECRET}" or [a] =~ "^x"': '[a] == "${SECRET}" or [a] =~ /^x/',
+}
+
+
+@pytest.mark.parametrize("written", CONDITIONS)
+def test_the_text_of_a_condition(written: str) -> None:
+    config = parse(FRAME % f"if {written} {{ mutate {{ add_tag => t }} }}", "test.conf", {"SECRET": "hidden"})
+    tracer = Tracer()
+    encode(compile_pipeline(config, BuildContext(), tracer=tracer), lines({"a": "hidden"}))
+    entry = tracer.entries[0]
+    assert isinstance(entry, ConditionEntry)
+    assert entry.condition == (CONDITIONS[written] or written)

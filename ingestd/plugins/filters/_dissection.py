@@ -15,6 +15,8 @@ from ingestd.event.fields import FieldRef
 _PART = re.compile(r"(.*?)%\{([^}]*)\}", re.DOTALL)
 _SUFFIX = re.compile(r"(.*?)((?:/\d{1,2})?(?:->)?(?:/\d{1,2})?)", re.DOTALL | re.ASCII)
 _DEFAULT_JOIN = " "
+_SHOWN = 60
+"""Characters of a text in a sentence about it."""
 
 
 class _Part(NamedTuple):
@@ -107,6 +109,23 @@ def _part(field: str, before: str) -> _Part:
         raise ValueError(f"mapping: %{{{field}}} has no name")
     order = re.search(r"\d+", suffix)
     return _Part(kind if name else "?", name, int(order[0]) if order else 0, "->" in suffix, before)
+
+
+def missing_delimiter(pattern: str, text: str) -> str:
+    """Return what a text lacks that does not match a pattern, in a sentence; empty if it lacks nothing."""
+    parts, after = _parts(pattern)
+    delimiters = [part.before for part in parts] + [after] * bool(after)
+    at = 0
+    for number, delimiter in enumerate(delimiters):
+        found = text.find(delimiter, at)
+        if number == 0 and found != 0:
+            return f"it does not start with {delimiter!r}"
+        if found < 0:
+            return f"{delimiter!r} after %{{{parts[number - 1].name}}} is not in {text[at : at + _SHOWN]!r}"
+        at = found + len(delimiter)
+        while number and parts[number - 1].padded and delimiter and text.startswith(delimiter, at):
+            at += len(delimiter)
+    return ""
 
 
 def _expression(parts: list[_Part], after: str) -> str:

@@ -15,9 +15,15 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from ingestd.event.fields import FieldRef
+from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import ABSENT, Column, Rows, Table
-from ingestd.plugins.filters._dissection import Assignment, Dissection, Indirect, compile_dissection
+from ingestd.plugins.filters._dissection import (
+    Assignment,
+    Dissection,
+    Indirect,
+    compile_dissection,
+    missing_delimiter,
+)
 from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.filters._targets import plain_name, target
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
@@ -49,7 +55,23 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads), sets=frozenset(changed | {"tags"}))
 
 
-@filter_plugin("dissect", Options, touches=_touches, failure_tag="_dissectfailure", columns=True)
+def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
+    """Return a function that says which delimiter a text lacks."""
+
+    def details(event: Event) -> Iterator[str]:
+        for name, pattern in options.mapping.items():
+            value = FieldRef(name).get(event)
+            if value is None:
+                yield f"{name} is missing"
+            elif pattern and (reason := missing_delimiter(pattern, to_s(value))):
+                yield f"{name} does not match {pattern}: {reason}"
+
+    return details
+
+
+@filter_plugin(
+    "dissect", Options, touches=_touches, failure_tag="_dissectfailure", columns=True, trace_details=_trace_details
+)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Cut a text into fields at fixed delimiters.
 

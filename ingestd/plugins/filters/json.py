@@ -5,7 +5,7 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-j
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,30 @@ def _touches(options: Options) -> Touch:
     )
 
 
-@filter_plugin("json", Options, touches=_touches, failure_tag="_jsonparsefailure", timed=True)
+def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
+    """Return a function that says why a text is not JSON."""
+
+    def details(event: Event) -> Iterator[str]:
+        text = options.source.get(event)
+        if text is None or text is False:
+            yield f"{options.source.text} is missing"
+            return
+        try:
+            _parse(text)
+        except NotJsonError as error:
+            yield f"{options.source.text} is not JSON: {error}"
+
+    return details
+
+
+@filter_plugin(
+    "json",
+    Options,
+    touches=_touches,
+    failure_tag="_jsonparsefailure",
+    timed=True,
+    trace_details=_trace_details,
+)
 def build(options: Options, context: BuildContext) -> TimedFilterFn:
     """Parse JSON text. A missing source is skipped; a source that is not JSON is a failure.
 
