@@ -152,6 +152,7 @@ class Facts:
         disk: The disk.
         rights: Rights in the data folder.
         unsealed: Days that are over and not sealed, for the built-in store.
+        sealing_errors: Why indices cannot be sealed or merged, by index; all of them if it is empty.
         backup: Backups.
         rules: The rules of retention; None: nothing is ever deleted.
         builtin_store: Whether it is the built-in store.
@@ -176,6 +177,7 @@ class Facts:
     disk: Disk | None = None
     rights: Rights | None = None
     unsealed: tuple[UnsealedDay, ...] | None = None
+    sealing_errors: Mapping[str, str] = field(default_factory=dict)
     backup: BackupFacts | None = None
     rules: Rules | None = None
     builtin_store: bool = True

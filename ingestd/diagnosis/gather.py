@@ -16,6 +16,8 @@ from ingestd.settings import Settings, read_stored_zone
 from ingestd.stores.backups import index_of
 from ingestd.stores.base import IndexInfo, LogStore, StoreError
 from ingestd.stores.elastic.server_state import SearchServer
+from ingestd.stores.local import store_root
+from ingestd.stores.local.files import sealing_errors
 from ingestd.stores.open import open_backups
 
 
@@ -75,6 +77,7 @@ def _with_folder(facts: Facts, settings: Settings) -> Facts:
         facts,
         samples=folder_facts.samples(folder),
         unsealed=folder_facts.unsealed_days(folder, facts.today) if facts.builtin_store else None,
+        sealing_errors=sealing_errors.load(store_root(folder)) if facts.builtin_store else {},
         dead_letters=folder_facts.dead_letters_since(folder, facts.now - store_facts.LATELY),
         geoip=folder_facts.geoip(folder),
     )

@@ -133,6 +133,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "not sealed although over: {days:day} ({size}): {indices}",
         "봉인(압축)되지 않은 지난 날짜 {days}개({size}): {indices}",
     ),
+    "sealing.failed": ("{index} cannot be sealed: {reason}", "{index}: 봉인(압축)할 수 없습니다: {reason}"),
     "deadletters.none": ("no dead letters in the last hour", "최근 1시간 동안 데드 레터가 없습니다"),
     "deadletters.some": (
         "{count:dead letter} in the last hour",
@@ -301,6 +302,12 @@ FIXES: Mapping[str, tuple[str, str]] = {
     "sealing.late": (
         "They are slow to query and take several times the space. The log of the daemon says why: look for sealer.",
         "조회가 느리고 공간을 몇 배 더 씁니다. 데몬 로그에서 sealer를 찾아 이유를 확인하세요.",
+    ),
+    "sealing.failed": (
+        "It is tried again after a while, and its events stay. Make room if the disk is full; "
+        "restore the day if a file is damaged: ingestd restore --help",
+        "잠시 뒤 다시 시도하며 이벤트는 그대로 남습니다. 디스크가 찼으면 공간을 확보하고, "
+        "파일이 손상되었으면 그 날짜를 복원하세요: ingestd restore --help",
     ),
     "deadletters.some": (
         "See why: ingestd deadletters list; after the cause is fixed: ingestd deadletters replay",

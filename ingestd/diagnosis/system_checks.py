@@ -77,12 +77,15 @@ def check_rights(facts: Facts) -> Iterator[Finding]:
 
 
 def check_sealing(facts: Facts) -> Iterator[Finding]:
-    """Report days that are over and not sealed."""
+    """Report days that are over and not sealed, and what cannot be sealed."""
     if facts.unsealed is None:
         return
+    for index, reason in list(facts.sealing_errors.items())[:_SHOWN]:
+        yield Finding(Status.FIX, "sealing.failed", {"index": index or "all indices", "reason": reason})
     late = [day for day in facts.unsealed if day.idle_s > IDLE_S]
     if not late:
-        yield Finding(Status.OK, "sealing.good")
+        if not facts.sealing_errors:
+            yield Finding(Status.OK, "sealing.good")
         return
     size = round_size(sum(day.bytes for day in late))
     values = {"days": f"{len(late):,}", "size": size, "indices": _some([day.index for day in late])}

@@ -183,6 +183,11 @@ CASES = [  # id, facts, {code: status}
     ),
     ("sealed", replace(NOTHING, unsealed=()), {"sealing.good": "ok"}),
     ("soon_sealed", replace(NOTHING, unsealed=(NEW,)), {"sealing.good": "ok"}),
+    (
+        "not_to_be_sealed",
+        replace(NOTHING, unsealed=(), sealing_errors={"logstash-2026.11.20": "the disk is full"}),
+        {"sealing.failed": "fix"},
+    ),
     ("not_sealed", replace(NOTHING, unsealed=(NEW, OLD)), {"sealing.late": "fix"}),
     ("young_store", backup(days(*range(5))), {"backup.later": "note", "retention.none": "warning"}),
     ("old_store", backup(days(*range(9))), {"backup.none": "warning", "retention.none": "warning"}),

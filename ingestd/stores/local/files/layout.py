@@ -5,6 +5,7 @@
     <data dir>/indices/                             the root
         .writer-w0.lock                             held by the process that writes as w0
         .sealer.lock  .sealing/                     held by the process that seals; its temporary files
+        .sealer-errors.json                         what could not be sealed in its last pass, and why
         .deleted-1795255200000000000-4711/          an index that is being deleted
         logstash-2026.11.22/                        an index
             tail-w0-00002.ndjson                    append log of writer w0, which holds its lock

@@ -15,6 +15,7 @@ from pathlib import Path
 from ingestd.files import locked_file
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError, StoreFullError, disk_error
+from ingestd.stores.local.files import sealing_errors
 from ingestd.stores.local.files.index_folder import remove_deleted
 from ingestd.stores.local.files.index_sealer import SCRATCH, DamagedFilesError, IndexSealer, NewFile, Policy
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
@@ -36,6 +37,7 @@ def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Po
     that doubles each time.
     """
     reported: dict[str, str] = {}
+    sealing_errors.save(root, {})  # those of an earlier process
     known_faults, retries = KnownFaults(), Retries()
     while not stop.is_set():
         errors: dict[str, str] = {}
@@ -48,13 +50,15 @@ def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Po
             errors = {"": str(error)}
         for new in new_files:
             log.info("sealed", index=new.index, file=new.file, sources=len(new.sources), events=new.events)
-        _report(root, errors, reported)
+        if errors != reported:
+            _report(root, errors, reported)
         reported = errors
         stop.wait(interval_s)
 
 
 def _report(root: Path, errors: Mapping[str, str], reported: Mapping[str, str]) -> None:
-    """Log the errors that are new, and the indices whose error is gone."""
+    """Log the errors that are new, and the indices whose error is gone; note them for ``ingestd doctor``."""
+    sealing_errors.save(root, errors)
     for index, text in errors.items():
         if reported.get(index) != text:  # not again at each pass
             log.error("an index cannot be sealed; its files stay as they are", index=index, root=root, error=text)

@@ -12,7 +12,7 @@ import pytest
 
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files import manifest
+from ingestd.stores.local.files import manifest, sealing_errors
 from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.local.files.sealing_retries import Retries
@@ -99,6 +99,10 @@ def test_a_full_disk_is_not_filled_at_each_pass(of_format_1: Path, caplog: pytes
     assert merge.call_count == 1
     [error] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert (fields_of(error)["index"], fields_of(error)["error"]) == (INDICES[-1], "cannot seal: full")
+    assert sealing_errors.load(of_format_1) == {INDICES[-1]: "cannot seal: full"}
+    run(of_format_1, Passes(9), interval_s=0, policy=NOW)
+    assert sealing_errors.load(of_format_1) == {}
+    assert not list(of_format_1.glob(".sealer-errors*"))
 
 
 def test_sealing_goes_on_while_files_cannot_be_rewritten(of_format_1: Path) -> None:
