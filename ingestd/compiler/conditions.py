@@ -41,8 +41,9 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str, str]:
         PatternError: The pattern is not valid.
     """
     from ingestd.grok.compile import compile_regex  # noqa: PLC0415 -- most configs have no regex in a condition
+    from ingestd.grok.searches import shortened  # noqa: PLC0415
 
-    regex = compile_regex(pattern)
+    regex = compile_regex(shortened(pattern))
     search = regex.matcher(_TIMEOUT_S).search
 
     def matches(value: Any) -> bool:
@@ -53,6 +54,13 @@ def matcher(pattern: str) -> tuple[Callable[[Any], bool], str, str]:
             return False
 
     return matches, "" if regex.safety.degree == 1 else regex.safety.describe(), regex.program.required
+
+
+def _advice(pattern: str) -> str:
+    from ingestd.grok.advice import advise_regex  # noqa: PLC0415 -- few regexes are slow
+    from ingestd.grok.searches import shortened  # noqa: PLC0415
+
+    return advise_regex(shortened(pattern))
 
 
 class ConditionWriter:
@@ -133,9 +141,9 @@ class ConditionWriter:
         except PatternError as error:
             self._errors.append(ConfigError(f"invalid regex: {error}", node.right.span))
             return "False"
-        if warning:
-            hint = "long values are searched under a time-out; anchor the regex with ^ or \\A"
-            self._errors.append(ConfigError(f"regex /{pattern}/: {warning}", node.right.span, hint, "warning"))
+        if warning and (hint := _advice(pattern)):
+            text = f"regex /{pattern}/: {warning}; long values are searched under a time-out"
+            self._errors.append(ConfigError(text, node.right.span, hint, "warning"))
         test = f"{self._names.add('matches', matches)}({left})"
         return test if not required else f"type({left}) is str and {required!r} in {left} and {test}"
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from ingestd.grok.compile import GrokPattern, compile_grok
+from ingestd.grok.compile import GrokPattern, compile_grok, compile_regex
 from ingestd.grok.errors import PatternError
 from ingestd.grok.library import PatternLibrary
 
@@ -56,6 +56,20 @@ def advise(pattern: GrokPattern, library: PatternLibrary, own: Collection[str]) 
         if (prefix or changes) and _is_linear(prefix + _changed(text, changes), library):
             needed = _needed(prefix, text, changes, library)
             return _sentence(prefix, needed) if len(needed) <= _MAX_CHANGES else ""
+    return ""
+
+
+def advise_regex(text: str) -> str:
+    """Return what to change in a regular expression that is slow to search; empty: nothing helps."""
+    if "|" in text:  # an anchor would belong to the first of the alternatives
+        return ""
+    inner = text.removeprefix("^")
+    for anchor in ("\\A",) if inner != text else ("^", "\\A"):
+        try:
+            if compile_regex(anchor + inner).safety.degree == 1:
+                return f"start the regex with {anchor}, if all values start with it"
+        except PatternError:
+            return ""
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.grok.advice import advise
+from ingestd.grok.advice import advise, advise_regex
 from ingestd.grok.compile import compile_grok
 from ingestd.grok.library import load_library
 
@@ -53,3 +53,16 @@ def test_the_advised_pattern_gives_the_same_fields() -> None:
 def test_a_pattern_of_the_config_alone_gets_advice() -> None:
     library = load_library(definitions={"SLOW": r"\w+=x"})
     assert advise(compile_grok("%{SLOW}", library), library, own=("SLOW",)) == LINE
+
+
+REGEXES = [  # id, regular expression, advice
+    ("not_anchored", r"\d+ x", "start the regex with ^, if all values start with it"),
+    ("lines", r"^\s*$", r"start the regex with \A, if all values start with it"),
+    ("nothing_helps", r"^.* \[.*\]$", ""),
+    ("alternatives", r"\d+ x|\d+ y", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [case[1:] for case in REGEXES], ids=[case[0] for case in REGEXES])
+def test_advice_for_regular_expressions(text: str, expected: str) -> None:
+    assert advise_regex(text) == expected
