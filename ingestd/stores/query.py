@@ -4,9 +4,10 @@
 what a condition means; ``tests/stores/suite.py`` checks that all stores give the same answers.
 
 Fields
-    A field is ``name``, ``[a][b]`` or ``a.b`` (the field of this name, or ``b`` in ``a``; the values of both). If ``a``
-    is an array of objects, the values of ``a.b`` are those of all of them. An array matches if one of its elements
-    does; arrays in it are part of it. A field that is missing, null, an empty array or an object never matches.
+    A field is ``name``, ``[a][b]`` or ``a.b`` (the field of this name, or ``b`` in ``a``; the values of both). So a dot
+    is part of a name or stands between two, in each of ``a.b.c`` as well. If ``a`` is an array of objects, the values
+    of ``a.b`` are those of all of them. An array matches if one of its elements does; arrays in it are part of it. A
+    field that is missing, null, an empty array or an object never matches.
 
     ``_index`` is the name of the index that a document is in. Only a query that names an index which was restored under
     another name finds what is in it (`names_index`).

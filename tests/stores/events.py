@@ -140,6 +140,11 @@ EVENTS: dict[str, Event] = {
     "o06": _shape(6, items=[[{"sku": "d4"}], [{"sku": ""}]], grid=[[1]]),
     "o07": _shape(7, items=[{"sku": None}, {}]),
     "o08": _shape(8, items=[{"sku": "a1"}]) | {"items.sku": "e5"},
+    # Dots in names, and between them.
+    "d01": _shape(21, **{"http.request.method": "GET"}),
+    "d02": _shape(22, http={"request.method": "GET"}),
+    "d03": _shape(23, **{"http.request": {"method": "PUT"}}),
+    "d04": _shape(24, http={"request": [{"method": "GET"}, {"method": "PUT"}]}),
     # A field that is a number on one day, and a text or an object on others.
     "x01": _shape(1, "20T16", size=5, span={"ms": 1}),
     "x02": _shape(2, "20T16", size=7, span={"ms": 2}),

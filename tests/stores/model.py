@@ -109,7 +109,14 @@ def _texts(event: Event, field: str) -> Iterator[str]:
 def _look_up(event: Event, field: str) -> Any:
     if field.startswith("["):
         return _walk(event, list(parse_path(field)))
-    return [event.get(field), _walk(event, field.split("."))] if "." in field else event.get(field)
+    return [_walk(event, path) for path in _paths(field.split("."))]
+
+
+def _paths(parts: list[str]) -> Iterator[list[str]]:
+    """Yield the paths that a dotted name may be: each dot is part of a name or not."""
+    for size in range(1, len(parts)):
+        yield from ([".".join(parts[:size]), *path] for path in _paths(parts[size:]))
+    yield [".".join(parts)]
 
 
 def _walk(node: Any, parts: list[str]) -> Any:

@@ -136,6 +136,8 @@ FILTERS = [
     found("nested_reference", r"\[a\]\[b\]\[c\]:deep", "v01 v02"),
     found("dotted_name", "x.y:dotted", "v03"),
     found("dotted_path", "x.y:nested", "v04"),
+    found("dots_in_names", "http.request.method:GET", "d01 d02 d04"),
+    found("dots_in_names_there", "_exists_:http.request.method", "d01 d02 d03 d04"),
     found("unknown_field", "nobody:knows", ""),
     found("not_unknown_field", "-nobody:knows", ALL),
     found("unknown_field_range", "nobody:>5", ""),
@@ -389,6 +391,7 @@ OTHERS = [
     Question("top_in_objects_of_an_array_of_query", _top("items.sku", "items.sku:b2"), [("b2", 2), ("a1", 1)]),
     Question("top_in_objects_of_an_array_numbers", _top("items.qty"), [(1, 1), (2, 1), (3, 1), (5, 1)]),
     Question("top_in_objects_of_arrays", _top("order.lines.sku"), [("x", 2), ("y", 1), ("z", 1)]),
+    Question("top_dots_in_names", _top("http.request.method"), [("GET", 3), ("PUT", 2)]),
     Question("top_arrays_in_an_array", _top("grid"), [(1, 2), (2, 1), (3, 1), (30, 1)]),
     Question("top_number_and_text", _of_any_order(_top("size")), {(5, 2), (7, 1), (70, 1), ("5", 1), ("large", 1)}),
     Question(

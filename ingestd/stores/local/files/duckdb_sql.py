@@ -17,6 +17,7 @@ _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
 _NEEDLE = re.compile(r"[A-Za-z0-9@._-]+")  # what JSON usually does not escape
 _MAX_NEEDLES = 6
+_MAX_DOTTED = 4
 _BLANKS = " \t\r\n"
 _UNEQUAL = "len(k) <> list_unique(k)"
 _GLOB = re.compile(r"([*?\[])")
@@ -35,16 +36,30 @@ def equals_any(operand: str, values: Iterable[str]) -> str:
 
 
 def field_paths(field: str) -> list[tuple[str, ...]]:
-    """Return the paths where a field may be: ``[a][b]`` has one, ``a.b`` is the field of this name or ``[a][b]``.
+    """Return the paths where a field may be.
+
+    ``[a][b]`` has one. A dot in ``a.b.c`` may be part of a name or stand between two: it is the field of this name, or
+    ``[a.b][c]``, ``[a][b.c]`` or ``[a][b][c]``. Of names with more than `_MAX_DOTTED` parts: the first and the last.
 
     Raises:
         FieldError: The brackets do not match.
     """
     path = field_path(field)
     parts = tuple(field.split("."))
-    if len(path) == 1 and "[" not in field and len(parts) > 1 and all(parts):
-        return [path, parts]
-    return [path]
+    if len(path) != 1 or "[" in field or len(parts) == 1 or not all(parts):
+        return [path]
+    return _joined_by_dots(parts) if len(parts) <= _MAX_DOTTED else [path, parts]
+
+
+def _joined_by_dots(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the paths that parts make if neighbours are joined by a dot or not, the path of one name first."""
+    if len(parts) == 1:
+        return [parts]
+    paths: list[tuple[str, ...]] = []
+    for size in range(len(parts), 0, -1):
+        name = ".".join(parts[:size])
+        paths += [(name, *path) for path in _joined_by_dots(parts[size:])] if size < len(parts) else [(name,)]
+    return paths
 
 
 def extract(
@@ -65,7 +80,7 @@ def extract(
 
 
 def extract_one(paths: Sequence[tuple[str, ...]], document: str = "doc", *, is_member: bool = False) -> str:
-    """Return the value at one or two paths of a column, JSON; if both have one, an array of both."""
+    """Return the value at some paths of a column, JSON; if several have one, an array of these."""
     values = extract(paths, document=document, is_member=is_member)
     return f"{values}[1]" if len(paths) == 1 else in_one(values)
 

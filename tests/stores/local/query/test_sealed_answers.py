@@ -92,6 +92,8 @@ def documents() -> st.SearchStrategy[list[str]]:
         '{"g":[{"c":"KR"},{"c":["US",null]},[{"c":5}],{"lat":1.5}]}',
         '{"g": {"z": [ {"y": 1}, {"y": "x"} ]}, "n": [[5], [["a", 1]]]}',
         '{"a":[{"b":1}],"a.b":"y"}',
+        '{"g":{"z.y":5,"lat":2.5}}',
+        '{"g.z":{"y":"x"},"g":{"z":{"y":1}}}',
         '{"g":[{"c":"KR","c":"US"}]}',
     ]
     return st.lists(st.one_of(typical(), typical(), st.sampled_from(others)), min_size=1, max_size=12)
