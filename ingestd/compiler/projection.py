@@ -24,8 +24,13 @@ class Projection:
 
     @property
     def reads(self) -> frozenset[str]:
-        """The top-level names of the fields that are read."""
-        return frozenset(FieldRef.named(name).top for name in self.touch.reads)
+        """The top-level fields that are read as a whole, except those of which parts are touched as well: they are hashes.
+
+        A config that sets ``[host][name]``, as the ECS patterns of grok do, wants no text in ``host``.
+        """
+        touched = self.touch.reads | self.touch.sets | self.touch.removes
+        hashes = {ref.top for ref in map(FieldRef.named, touched) if len(ref.path) > 1}
+        return frozenset(ref.top for ref in map(FieldRef.named, self.touch.reads)) - hashes
 
 
 def project(bound: BoundPipeline, conditions: Iterable[str]) -> Projection:

@@ -117,7 +117,7 @@ def _captured(options: Options) -> frozenset[FieldRef]:
 def _touches(options: Options) -> Touch:
     captured = {ref.text for ref in _captured(options)}
     tags = {"tags"} if options.tag_on_failure or options.timeout_millis else set()
-    return Touch(reads=frozenset({*options.match, *captured}), sets=frozenset(captured | tags))
+    return Touch(reads=frozenset(options.match), sets=frozenset(captured | tags))
 
 
 def _warnings(options: Options) -> Iterator[OptionWarning]:

@@ -16,6 +16,7 @@ from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugi
 
 _WORD, _ENDS_BLANK = re.compile("[^\t\n\v\f\r ]+"), re.compile(r"[\t\n\v\f\r ]\Z")
 _TYPE_TAG = "_split_type_failure"
+_MAY_BE_EMPTY = (str, list, dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
     """Make an event of each line of a text, or of each item of an array.
 
     The new events are copies that differ in one field, and the common options run for them; the original is dropped.
-    Empty parts and nulls make no event. A text without a terminator is left as it is. A missing field, or one of
+    Empty parts, as well as empty hashes and arrays, and nulls make no event. A text without a terminator is left as it is. A missing field, or one of
     another type, gets the tag `_split_type_failure`.
     """
     source, common_options = options.field, context.common_options
@@ -56,7 +57,7 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
             return [event]
         events = []
         for part in parts:
-            if part is None or part == "":
+            if part is None or (type(part) in _MAY_BE_EMPTY and not part):
                 continue
             copy = event.copy()  # values are never changed in place, so a shallow copy is enough
             destination.set(copy, part)
