@@ -30,7 +30,12 @@ CASES: list[tuple[str, dict[str, Any], Event, list[Event]]] = [
     ("array", {"field": "a"}, {"a": ["x", 5, {"y": 1}, [1]]}, [{"a": "x"}, {"a": 5}, {"a": {"y": 1}}, {"a": [1]}]),
     ("array_with_target", {"field": "a", "target": "b"}, {"a": [1, 2]}, [{"a": [1, 2], "b": 1}, {"a": [1, 2], "b": 2}]),
     ("array_of_one", {"field": "a"}, {"a": ["x"]}, [{"a": "x"}]),
-    ("array_with_nulls", {"field": "a"}, {"a": [None, "", {}, [], "x", 0, False]}, [{"a": "x"}, {"a": 0}, {"a": False}]),
+    (
+        "array_with_nulls",
+        {"field": "a"},
+        {"a": [None, "", {}, [], "x", 0, False]},
+        [{"a": "x"}, {"a": 0}, {"a": False}],
+    ),
     ("empty_parts", {}, {"message": "\na\n\nb\n"}, [{"message": "a"}, {"message": "b"}]),
     ("one_part_and_a_terminator", {}, {"message": "a\n"}, [{"message": "a"}]),
     ("blank", {"terminator": " "}, {"message": " a \t b "}, [{"message": "a"}, {"message": "b"}]),
