@@ -24,7 +24,7 @@ class Projection:
 
     @property
     def reads(self) -> frozenset[str]:
-        """The top-level fields that are read as a whole, except those of which parts are touched as well: they are hashes.
+        """The top-level fields that are read, except those with fields inside that are touched: they are hashes.
 
         A config that sets ``[host][name]``, as the ECS patterns of grok do, wants no text in ``host``.
         """

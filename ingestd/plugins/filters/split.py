@@ -38,8 +38,8 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
     """Make an event of each line of a text, or of each item of an array.
 
     The new events are copies that differ in one field, and the common options run for them; the original is dropped.
-    Empty parts, as well as empty hashes and arrays, and nulls make no event. A text without a terminator is left as it is. A missing field, or one of
-    another type, gets the tag `_split_type_failure`.
+    Empty parts, also hashes and arrays, and nulls make no event. A text without a terminator is left as it is. A
+    missing field, or one of another type, gets the tag `_split_type_failure`.
     """
     source, common_options = options.field, context.common_options
     destination, cut = target(options.target or source), _cutter(options.terminator)
