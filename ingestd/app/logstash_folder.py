@@ -6,17 +6,18 @@ https://www.elastic.co/docs/reference/logstash/multiple-pipelines.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ingestd.app.logstash_settings import KNOWN, READ, Verdict, no_effect
 from ingestd.config.variables import UndefinedVariableError, substitute
 from ingestd.names import MAIN, check_pipeline_names
 from ingestd.settings import SettingsError
 
 SETTINGS_FILE, PIPELINES_FILE = "logstash.yml", "pipelines.yml"
+ECS = "pipeline.ecs_compatibility"
 
 
 class PipelineSource(NamedTuple):
@@ -27,6 +28,15 @@ class PipelineSource(NamedTuple):
     text: str | None = None
 
 
+class SettingFinding(NamedTuple):
+    """What a line of ``logstash.yml`` or ``pipelines.yml`` means here; ``place`` is ``file:line``."""
+
+    place: str
+    verdict: Verdict
+    text: str
+    advice: str = ""
+
+
 @dataclass(slots=True)
 class LogstashFolder:
     """What was read.
@@ -35,13 +45,22 @@ class LogstashFolder:
         settings: Settings of ours with their values, as they are written, and where they come from.
         pipelines: All pipelines of ``pipelines.yml``, or the one that ``logstash.yml`` names.
         support_escapes: ``config.support_escapes``.
-        notes: What has no effect here, a sentence each.
+        findings: What each setting means here, in the order of the files.
     """
 
     settings: list[tuple[str, Any, str]] = field(default_factory=list)
     pipelines: list[PipelineSource] = field(default_factory=list)
     support_escapes: bool = False
-    notes: list[str] = field(default_factory=list)
+    findings: list[SettingFinding] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What has no effect here, a sentence each."""
+        return [
+            f"{found.place}: {found.text}" + (f": {found.advice}" if found.advice else "")
+            for found in self.findings
+            if found.verdict is not Verdict.RUNS
+        ]
 
 
 class _Entry(NamedTuple):
@@ -50,60 +69,6 @@ class _Entry(NamedTuple):
     key: str
     value: Any
     place: str
-
-
-def _milliseconds(value: Any) -> str:
-    return f"{value}ms"
-
-
-def _level(value: Any) -> str:
-    return {"trace": "debug", "warn": "warning", "fatal": "error"}.get(str(value).lower(), str(value).lower())
-
-
-def _format(value: Any) -> str:
-    return "json" if str(value).lower() in {"json", "json_lines"} else "text"
-
-
-def _port(value: Any) -> str:
-    """Return an address of this machine; Logstash's range ``9600-9700`` counts from its start."""
-    return f"127.0.0.1:{str(value).partition('-')[0]}"
-
-
-def _size(value: Any) -> str:
-    """Return a size as ours are written: ``1gb`` has 1024 megabytes in Logstash."""
-    found = re.fullmatch(r"\s*(\d+)\s*([kmgt]?)i?b?\s*", str(value).lower())
-    return f"{found[1]}{found[2].upper()}{'iB' if found[2] else ''}" if found else str(value)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-KNOWN: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "pipeline.workers": ("workers", _same),
-    "pipeline.batch.delay": ("batch.max_delay", _milliseconds),
-    "pipeline.ecs_compatibility": ("pipeline.ecs_compatibility", _same),
-    "config.reload.automatic": ("watch", _same),
-    "log.level": ("log_level", _level),
-    "log.format": ("log_format", _format),
-    "queue.max_bytes": ("journal.max_bytes", _size),
-    "dead_letter_queue.max_bytes": ("dead_letters.max_bytes", _size),
-    "api.http.port": ("http", _port),
-    "http.port": ("http", _port),
-}
-"""Logstash's settings that have a counterpart: its name, and how the value is written there."""
-
-_NOT_NEEDED = {
-    "path.data": "ingestd has its own data folder: data_dir",
-    "path.logs": "the log goes to stderr",
-    "queue.type": "events are always kept on disk until they are delivered",
-    "dead_letter_queue.enable": "dead letters are always kept",
-    "pipeline.batch.size": "the setting batch.max_bytes bounds a batch",
-    "pipeline.ordered": "events of a connection stay in order",
-    "config.reload.interval": "changes are noticed at once",
-    "api.http.host": "set http, with a password unless it is a loopback address",
-    "http.host": "set http, with a password unless it is a loopback address",
-}
 
 
 def read_folder(folder: Path, environ: Mapping[str, str]) -> LogstashFolder:
@@ -127,11 +92,7 @@ def read_folder(folder: Path, environ: Mapping[str, str]) -> LogstashFolder:
             raise SettingsError([f"{folder / PIPELINES_FILE}: error: pipeline {number + 1} has no pipeline.id"])
         name = str(entries["pipeline.id"].value)
         result.pipelines.append(_source(name, entries, folder / PIPELINES_FILE))
-        result.notes += [
-            f"{entry.place}: {entry.key} of a single pipeline has no effect; put it into {SETTINGS_FILE}"
-            for entry in entries.values()
-            if entry.key in KNOWN
-        ]
+        result.findings += [_of_pipeline(entry, result.settings) for entry in pipeline]
     _check_names(result.pipelines, folder / PIPELINES_FILE)
     return result
 
@@ -139,12 +100,42 @@ def read_folder(folder: Path, environ: Mapping[str, str]) -> LogstashFolder:
 def _take(entry: _Entry, result: LogstashFolder) -> None:
     if entry.key in KNOWN:
         name, written = KNOWN[entry.key]
-        result.settings.append((name, written(entry.value), entry.place))
-    elif entry.key == "config.support_escapes":
-        result.support_escapes = entry.value in (True, "true")
-    elif entry.key not in {"path.config", "config.string"}:
-        why = _NOT_NEEDED.get(entry.key, "")
-        result.notes.append(f"{entry.place}: {entry.key} has no effect" + (f": {why}" if why else ""))
+        value = written(entry.value)
+        result.settings.append((name, value, entry.place))
+        shown = str(value).lower() if isinstance(value, bool) else value
+        result.findings.append(SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: here {name} = {shown}"))
+    elif entry.key not in READ:
+        result.findings.append(_without_effect(entry))
+    else:
+        result.findings.append(_read_as_it_is(entry))
+        if entry.key == "config.support_escapes":
+            result.support_escapes = entry.value in (True, "true")
+
+
+def _read_as_it_is(entry: _Entry) -> SettingFinding:
+    shown = "" if entry.key == "config.string" else f": {entry.value}"
+    return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}{shown}")
+
+
+def _without_effect(entry: _Entry) -> SettingFinding:
+    known = no_effect(entry.key)
+    if str(entry.value).lower() in known.unless:
+        return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: nothing to do")
+    return SettingFinding(entry.place, known.verdict, f"{entry.key} has no effect", known.advice)
+
+
+def _of_pipeline(entry: _Entry, settings: list[tuple[str, Any, str]]) -> SettingFinding:
+    """Return what a setting of a single pipeline means: those of ours are for all pipelines."""
+    if entry.key not in KNOWN:
+        return _read_as_it_is(entry) if entry.key in READ else _without_effect(entry)
+    name, written = KNOWN[entry.key]
+    if (name, written(entry.value)) in [(setting, value) for setting, value, _ in settings]:
+        return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: as in {SETTINGS_FILE}")
+    text = f"{entry.key} of a single pipeline has no effect"
+    if entry.key == ECS:
+        advice = f"set ecs_compatibility of its plugins, or put it into {SETTINGS_FILE} for all pipelines"
+        return SettingFinding(entry.place, Verdict.NEEDS_WORK, text, advice)
+    return SettingFinding(entry.place, Verdict.DIFFERS, text, f"put it into {SETTINGS_FILE}")
 
 
 def _source(name: str, entries: Mapping[str, _Entry], file: Path) -> PipelineSource:

@@ -45,20 +45,36 @@ def pipeline_configs(
         raise click.UsageError("give the config either with -f or with -e")
     variables = config_variables(settings)
 
-    def read(files: Sequence[Path], own_text: str | None = None, title: str = "-e") -> Config:
-        if own_text is not None:
-            return parse(own_text, title, variables, support_escapes=support_escapes)
-        return load(files, variables, support_escapes=support_escapes)
+    def read(source: PipelineSource, title: str = "-e") -> Config:
+        return read_source(source, variables, title, support_escapes=support_escapes)
 
     configs: dict[str, Config] = {}
     for option in named:
         name, path = _name_and_path(option, [*configs], main_is_given=bool(paths) or text is not None)
-        configs[name] = read([path])
+        configs[name] = read(PipelineSource(name, (path,)))
     if paths or text is not None:
-        configs[MAIN] = read(paths, text)
+        configs[MAIN] = read(PipelineSource(MAIN, paths, text))
     if not configs:
-        configs = {name: read(files, own_text, f"config.string of {name}") for name, files, own_text in sources}
+        configs = {source.name: read(source, text_title(source.name)) for source in sources}
     return configs or {MAIN: default_config(settings)}
+
+
+def text_title(name: str) -> str:
+    """Return what the config of a pipeline is called in messages if it is a text of ``pipelines.yml``."""
+    return f"config.string of {name}"
+
+
+def read_source(
+    source: PipelineSource, variables: Mapping[str, str], title: str, *, support_escapes: bool = False
+) -> Config:
+    """Return the parsed config of a pipeline; ``title``: what it is called in messages if it is a text.
+
+    Raises:
+        ConfigErrors: It cannot be read or parsed.
+    """
+    if source.text is not None:
+        return parse(source.text, title, variables, support_escapes=support_escapes)
+    return load(source.paths, variables, support_escapes=support_escapes)
 
 
 def _name_and_path(option: str, others: list[str], *, main_is_given: bool) -> tuple[str, Path]:

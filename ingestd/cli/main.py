@@ -19,6 +19,7 @@ COMMANDS = {  # name: module and click command
     "explain": "ingestd.cli.commands.explain:explain",
     "trace": "ingestd.cli.commands.trace:trace",
     "test": "ingestd.cli.commands.test:test",
+    "migrate": "ingestd.cli.commands.migrate:migrate",
     "config": "ingestd.cli.commands.config:config",
     "reload": "ingestd.cli.commands.reload:reload",
     "upgrade": "ingestd.cli.commands.upgrade:upgrade",

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import glob as globbing
+import glob
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ingestd.config.errors import ConfigError, Span
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BRACES = re.compile(r"\{([^{}]*)\}")
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
 def find(paths: Sequence[Path]) -> Iterator[Path | ConfigError]:
     """Yield the files that ``paths`` name, in order, and an error for each path that names none.
 
-    A folder means its ``*.conf`` files sorted by name; a path with ``*``, ``?`` or ``[`` the files that match it,
-    sorted as well; ``**`` any folders.
+    A folder means its ``*.conf`` files sorted by name; a path with ``*``, ``?``, ``[`` or ``{a,b}`` the files that
+    match it, sorted as well. As in Logstash, ``**`` is any number of folders.
     """
     for path in paths:
         if path.is_dir():
@@ -24,19 +26,38 @@ def find(paths: Sequence[Path]) -> Iterator[Path | ConfigError]:
             yield from files
             if not files:
                 yield _error(path, "this folder has no *.conf files", "")
-        elif path.exists() or not any(mark in str(path) for mark in "*?["):
+        elif path.exists() or not is_pattern(path):
             yield path
         else:
-            found = map(Path, globbing.glob(str(path), recursive=True))  # noqa: PTH207 -- absolute ones too
-            files = [file for place in sorted(found) for file in _files_of(place)]
+            files = matching(path)
             yield from files
             if not files:
                 yield _error(path, "no file matches this pattern", "")
 
 
+def is_pattern(path: Path) -> bool:
+    """Return whether a path that does not exist as it is written names the files that match it."""
+    return any(mark in str(path) for mark in "*?[{")
+
+
+def matching(pattern: Path) -> list[Path]:
+    """Return the files that match a pattern, each once: of folders, their ``*.conf`` files."""
+    names = {name for text in _alternatives(str(pattern)) for name in glob.glob(text, recursive=True)}  # noqa: PTH207
+    return list(dict.fromkeys(file for name in sorted(names) for file in _files_of(Path(name))))
+
+
 def _files_of(place: Path) -> list[Path]:
     """Return a file, or the ``*.conf`` files of a folder."""
     return sorted(file for file in place.glob("*.conf") if file.is_file()) if place.is_dir() else [place]
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Return what a pattern with ``{a,b}`` stands for."""
+    found = _BRACES.search(pattern)
+    if found is None:
+        return [pattern]
+    before, after = pattern[: found.start()], pattern[found.end() :]
+    return [text for word in found[1].split(",") for text in _alternatives(f"{before}{word}{after}")]
 
 
 def read(path: Path) -> str:

@@ -82,7 +82,9 @@ dead_letter_queue.max_bytes: 512mb
 api.http.port: 9700-9800
 config.support_escapes: true
 path.data: /var/lib/logstash
-xpack.monitoring.enabled: ${MONITORING:false}
+xpack.monitoring.enabled: ${MONITORING:true}
+xpack.monitoring.elasticsearch.hosts: [a, b]
+dead_letter_queue.enable: false
 """
 
 
@@ -107,7 +109,9 @@ def test_settings(folder: Path) -> None:
     assert [note.rpartition("logstash.yml:")[2] for note in found.notes] == [
         "5: pipeline.batch.size has no effect: the setting batch.max_bytes bounds a batch",
         "15: path.data has no effect: ingestd has its own data folder: data_dir",
-        "16: xpack.monitoring.enabled has no effect",
+        "16: xpack.monitoring.enabled has no effect: let Prometheus read /metrics; nothing is sent to Elasticsearch",
+        "17: xpack.monitoring.elasticsearch.hosts has no effect: let Prometheus read /metrics; nothing is sent to "
+        "Elasticsearch",
     ]
     flags = load_settings(None, {"INGESTD_WORKERS": "4"}, {"log_level": "error"}, found.settings)
     assert (flags.workers, flags.log_level) == (4, "error")

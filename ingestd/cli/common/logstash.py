@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from ingestd.app.logstash_folder import KNOWN, LogstashFolder, PipelineSource, read_folder
+from ingestd.app.logstash_folder import LogstashFolder, PipelineSource, read_folder
+from ingestd.app.logstash_settings import KNOWN
 
 Command = Callable[..., Any]
 
