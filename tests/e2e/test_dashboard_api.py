@@ -211,6 +211,8 @@ REFUSED = [  # id, path, status, in the answer
     ),
     ("bars", f"histogram?seconds=1&{RANGE}", {}),
     ("cursor", "search?after=nonsense", {}),
+    ("time_of_a_trace", "trace?index=logstash-2026.11.22&id=x", {}),
+    ("no_such_event", f"trace?index=logstash-2026.11.22&id=x&time={DAY}T10:00:00Z", {}),
     ("tail_query", "tail?q=" + quoted("level:("), {"column": 7}),
 ]
 
@@ -220,6 +222,19 @@ def test_refused(daemon: Daemon, path: str, expected: dict[str, Any]) -> None:
     status, error = refused(daemon, path)
     assert (status, bool(error["message"])) == (400, True)
     assert error | expected == error
+
+
+def test_trace(daemon: Daemon) -> None:
+    """Through the pipeline that runs, each step with its place, from the document with all its digits."""
+    hit = get(daemon, f"search?{RANGE}&limit=1&q=level:ERROR")["hits"][0]
+    path = f"trace?index={hit['index']}&id={quoted(hit['id'])}&time={quoted(hit['event']['@timestamp'])}"
+    [pipeline] = get(daemon, path)["pipelines"]
+    assert (pipeline["name"], pipeline["input"]) == ("main", "")
+    [trace] = pipeline["traces"]
+    assert {step["file"] for step in trace["steps"]} == {"default.conf"}
+    [result] = trace["results"]
+    assert trace["event"] == hit["event"]
+    assert (result["document"]["big"], result["outputs"][0]["index"]) == (hit["event"]["big"], hit["index"])
 
 
 def test_status(daemon: Daemon) -> None:
