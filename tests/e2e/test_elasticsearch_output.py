@@ -155,7 +155,7 @@ output {
       manage_template => false
     }
   } else {
-    opensearch { hosts => ["URL"] data_stream => true data_stream_dataset => "DATASET" }
+    opensearch { hosts => ["URL"] sniffing => true data_stream => true data_stream_dataset => "DATASET" }
   }
 }
 """

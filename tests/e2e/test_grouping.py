@@ -109,6 +109,20 @@ async def test_the_last_event_ends_after_a_while() -> None:
     assert texts(server) == [*expected(TRACES[0]), "half a line\n  more"]
 
 
+async def test_the_last_event_waits_for_room() -> None:
+    """While the disk is full nothing is stored; the last event ends once there is room, though nothing follows."""
+    async with serving(CODEC % "auto_flush_interval => 0.5") as server:
+        ours, theirs = await accepted(server)
+        ours.sendall(TRACES[0].encode())
+        await eventually(lambda: unread(theirs) == len(TRACES[0]))
+        await asyncio.sleep(0.1)  # the lines are read, and wait
+        server.running.pause_for_disk()
+        await server.until(1)
+        ours.close()
+        theirs.close()
+    assert texts(server) == expected(TRACES[0])
+
+
 async def test_limits() -> None:
     """What is too long for an event is more than one, and a line that is too long is a dead letter."""
     data = b"a\n" + b"  b\n" * 9 + b"c" * 3000 + b"\n  d\n" + b"e\n" + b"  f\n" * 400 + b"g\n"

@@ -164,19 +164,25 @@ class TcpConnection:
             self._wakeups.wake_at(size - whole + 1 if consumed == whole else 1)
         else:
             self._read_partial_line(size, start, woken=woken, last=last)
-        if self._grouping is not None and self._grouping.flush_seconds and not last:
-            self._flush_later(self._grouping.flush_seconds)
+        if not last:
+            self._flush_later()
 
-    def _flush_later(self, seconds: float) -> None:
-        """Store the lines that wait if nothing follows them for a while."""
+    def _flush_later(self) -> None:
+        """Store the lines that wait if nothing follows them for a while, if the codec says so."""
         if self._flush is not None:
             self._flush.cancel()
-        self._flush = self._loop.call_later(seconds, self._flush_lines) if self._seen > self._offset else None
+            self._flush = None
+        seconds = self._grouping.flush_seconds if self._grouping is not None else 0
+        if seconds and self._seen > self._offset:
+            self._flush = self._loop.call_later(seconds, self._flush_lines)
 
     def _flush_lines(self) -> None:
         self._flush = None
-        if self._sock.fileno() < 0 or self._wakeups.stopped or self._sink.paused:
-            return  # what waits then is read later, in the usual way
+        if self._sock.fileno() < 0 or self._wakeups.stopped:
+            return
+        if self._sink.paused:
+            self._flush_later()
+            return
         try:
             self._store_lines(tcp_position.unread(self._sock))
         except OSError:

@@ -71,6 +71,9 @@ class Options:
     ssl_supported_protocols: list[str] = option(
         [], "TLS versions to use; default: those of the system.", choices=("TLSv1.1", "TLSv1.2", "TLSv1.3")
     )
+    sniffing: bool = option(False, "Also use the other nodes of the cluster, at the addresses that it names.")
+    sniffing_delay: float = option(5, "Seconds between two questions for them.")
+    sniffing_path: str = option("", "Path of the question; default: /_nodes/http.")
     pool_max_per_route: int = option(100, "Connections to one node.")
     manage_template: bool = option(True, "Install an index template at the first contact; never for data streams.")
     template: str = option("", "JSON file with a template of your own.")

@@ -33,6 +33,7 @@ from ingestd.protocols.bulk import ACTION_SUFFIX, action_prefix, spliced_body
 from ingestd.stores.elastic.connection.client import ElasticClient, import_official_client
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE
+from ingestd.stores.elastic.connection.sniffing import PATH as SNIFFING_PATH
 from ingestd.stores.elastic.template import TEMPLATE_NAME
 from ingestd.stores.elastic.template_install import install_template
 from ingestd.stores.index_names import check_target
@@ -107,6 +108,8 @@ class ElasticsearchOutput:
         """
         self._tasks.keep_running("connect", self._connector.run, _RECONNECT_SECONDS)
         self._tasks.keep_running("list of indices", self._list_indices, _RECONNECT_SECONDS)
+        if self._opts.sniffing:
+            self._tasks.keep_running("sniffing", self._sniff, _RECONNECT_SECONDS)
         self._tasks.keep_running("check of fields", self._check_fields, _RECONNECT_SECONDS)
 
     async def _install_template(self) -> None:
@@ -131,6 +134,16 @@ class ElasticsearchOutput:
             rows: Any = (await self._client.api.cat.indices(format="json", h="index")).body
             if isinstance(rows, list):  # a proxy may answer anything
                 self._existing.update(str(row["index"]) for row in rows if isinstance(row, dict) and "index" in row)
+
+    async def _sniff(self) -> None:
+        """Ask again and again which nodes there are; an answer that does not come changes nothing."""
+        await self._connector.ready.wait()
+        while True:
+            with contextlib.suppress(
+                ElasticUnavailable, ElasticResponseError
+            ):  # delivery says so, or a privilege lacks
+                await self._client.find_nodes(self._opts.sniffing_path or SNIFFING_PATH)
+            await asyncio.sleep(max(self._opts.sniffing_delay, 1))
 
     async def _check_fields(self) -> None:
         """Find the indices of the last events that have no room for new fields."""

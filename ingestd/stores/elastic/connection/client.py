@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 
 from ingestd.protocols import bulk
+from ingestd.stores.elastic.connection import sniffing
 from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, parse_body, response_error
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -174,6 +175,16 @@ class ElasticClient:
         version = answer.get("version", {}).get("number") if isinstance(answer, dict) and meta.status == 200 else None
         version = version or await _node_version(self.api)
         return Server(flavour, parse_version(str(version or meta.headers.get("x-opensearch-version", ""))))
+
+    async def find_nodes(self, path: str = sniffing.PATH) -> None:
+        """Use the nodes too that the cluster names.
+
+        Raises:
+            ElasticUnavailable: No answer.
+            ElasticResponseError: The cluster names none.
+        """
+        answer = await self.api.perform_request("GET", path, headers={"accept": "application/json"})
+        self._transport.add_nodes(sniffing.node_addresses(answer.body))
 
     async def close(self) -> None:
         """Close all connections. A later request opens new ones."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode
@@ -65,8 +65,10 @@ class Transport(AsyncTransport):
     """
 
     def __init__(self, options: ElasticOptions) -> None:
+        nodes = _node_configs(options)
+        self._first, self._proxy = nodes[0], options.proxy
         super().__init__(
-            _node_configs(options),
+            nodes,
             node_class=AiohttpNode,
             serializers=dict.fromkeys(_MEDIA_TYPES, RawSerializer()),
             default_mimetype=JSON,
@@ -74,10 +76,17 @@ class Transport(AsyncTransport):
             meta_header=False,
         )
         self._parameters = options.parameters
-        for node in self.node_pool.all():
-            cast(AiohttpNode, node).proxy = options.proxy
+        self.add_nodes(())
         # Our errors contain all that it would log, and at level DEBUG it logs whole documents.
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+
+    def add_nodes(self, addresses: Iterable[tuple[str, int]]) -> None:
+        """Use these nodes too, with the scheme, the credentials and the limits of the first one."""
+        first = self._first
+        for host, port in addresses:
+            self.node_pool.add(replace(first, host=host, port=port))
+        for node in self.node_pool.all():
+            cast(AiohttpNode, node).proxy = self._proxy
 
     async def perform_request(  # type: ignore[override]  # of the options only those that the client passes
         self, method: str, target: str, *, headers: Mapping[str, Any] | DefaultType = DEFAULT, **options: Any
