@@ -64,8 +64,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         ),
         **dict.fromkeys(("cloudfront", "compress_spooler", "spool", "s3plain", "sflow", "oldlogstashjson"), _CODEC),
         **dict.fromkeys(("example", "java_codec_example", "ipfix", "pretty", "xml", "rfc5424"), _CODEC),
-        **dict.fromkeys(("cef", "csv", "dots", "es_bulk", "fluent", "gzip_lines", "msgpack"), _CODEC),
-        "multiline": "let the sender write one event a line, such as JSON",
         "json_spooler": "use the codec json",
     },
     "filter": {

@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from ingestd import metrics
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
-from ingestd.plugins.codecs.line import LineCodec
+from ingestd.plugins.codecs.json_lines import JsonLinesCodec
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
 from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
-from ingestd.plugins.interfaces import GroupsMessages, Sink, StopMode, grouping_of
+from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced, required
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
@@ -221,8 +221,8 @@ class TcpInput:
 
 
 def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
-    """Return the senders that an input is meant for: one for text takes lines of syslog as well."""
-    text = {Sender.SYSLOG, Sender.SYSLOG_NUL} if isinstance(context.codec, LineCodec | GroupsMessages) else set()
+    """Return the senders that an input is meant for: one for anything but JSON takes lines of syslog as well."""
+    text = set() if isinstance(context.codec, JsonLinesCodec) else {Sender.SYSLOG, Sender.SYSLOG_NUL}
     return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 
