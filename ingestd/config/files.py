@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,18 +22,25 @@ def find(paths: Sequence[Path]) -> Iterator[Path | ConfigError]:
     match it, sorted as well. As in Logstash, ``**`` is any number of folders.
     """
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises for a folder that is closed to us
             files = _files_of(path)
             yield from files
             if not files:
-                yield _error(path, "this folder has no *.conf files", "")
-        elif path.exists() or not is_pattern(path):
+                yield _nothing(path, "this folder has no *.conf files")
+        elif os.path.exists(path) or not is_pattern(path):  # noqa: PTH110 -- as above
             yield path
         else:
             files = matching(path)
             yield from files
             if not files:
-                yield _error(path, "no file matches this pattern", "")
+                yield _nothing(path, "no file matches this pattern")
+
+
+def _nothing(path: Path, message: str) -> ConfigError:
+    """Return the error for a path without files; perhaps a folder is closed to us."""
+    folders = (folder for folder in (path, *path.parents) if os.path.isdir(folder))  # noqa: PTH112 -- as above
+    closed = next((folder for folder in folders if not os.access(folder, os.R_OK | os.X_OK)), None)
+    return _error(path, message if closed is None else f"the folder {closed} cannot be read: Permission denied", "")
 
 
 def is_pattern(path: Path) -> bool:

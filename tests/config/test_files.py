@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from ingestd.config.errors import ConfigError
+from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.files import find
+from ingestd.config.parser import load
 
 FILES = ("a.conf", "b.conf", "c.txt", "in/d.conf", "in/deep/e.conf", "{x}.conf")
 CASES = [  # id, path, the files
@@ -36,3 +38,17 @@ def test_a_pattern_without_files(tmp_path: Path) -> None:
     [error] = find([tmp_path / "{a,b}.conf"])
     assert isinstance(error, ConfigError)
     assert error.message == "no file matches this pattern"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["", "*.conf", "a.conf"], ids=["folder", "pattern", "file"])
+def test_a_folder_that_is_closed_to_us(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    (folder / "a.conf").write_text("filter { }")
+    folder.chmod(0)
+    try:
+        with pytest.raises(ConfigErrors, match="cannot be read: Permission denied"):
+            load([folder / name], {})
+    finally:
+        folder.chmod(0o700)

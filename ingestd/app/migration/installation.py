@@ -7,6 +7,7 @@ folders from another machine will do.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ class Installation(NamedTuple):
 
 
 def _exists(path: Path) -> bool:
-    return path.exists() or (is_pattern(path) and bool(matching(path)))
+    return os.path.exists(path) or (is_pattern(path) and bool(matching(path)))  # noqa: PTH110 -- also in a closed folder
 
 
 def find_installation(folder: Path, version: str = "") -> Installation:
@@ -118,8 +119,12 @@ def _find_version(home: Path, root: Path) -> Version:
 
 
 def environment_of(file: Path) -> Iterator[tuple[str, str, int]]:
-    """Yield the variables that a file such as ``/etc/default/logstash`` sets: name, value, line from 1."""
-    for number, line in enumerate(_text(file).split("\n"), start=1):
+    """Yield the variables that a file such as ``/etc/default/logstash`` sets: name, value, line from 1.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    for number, line in enumerate(file.read_text("utf-8", "replace").split("\n"), start=1):
         if found := re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*?)\s*", line):
             yield found[1], found[2].strip("\"'"), number
 

@@ -64,7 +64,7 @@ def _patterns(folder: Path, *, ecs: bool) -> Iterator[Finding]:
         mistakes = [f"pattern {name}: {mistake}" for name in names if (mistake := _mistake(name, library))]
         yield from (Finding(str(file), 0, Verdict.NEEDS_WORK, mistake) for mistake in mistakes)
         if not mistakes:
-            text = f"{len(names)} patterns, for filters that name the folder in patterns_dir"
+            text = f"{len(names)} pattern{'s' * (len(names) != 1)}, for filters that name the folder in patterns_dir"
             yield Finding(str(file), 0, Verdict.RUNS, text)
 
 

@@ -78,7 +78,13 @@ def _of_setting(found: SettingFinding) -> Finding:
 
 
 def _environment_findings(file: Path, variables: dict[str, str]) -> Iterator[Finding]:
-    for name, value, line in environment_of(file):
+    """Yield the variables of a file, and take them over."""
+    try:
+        found = [*environment_of(file)]
+    except OSError as error:
+        yield Finding(str(file), 0, Verdict.NEEDS_WORK, f"cannot be read: {error.strerror}", "run the command as root")
+        return
+    for name, value, line in found:
         if not name.startswith(("LS_", "JAVA_", "JRUBY_")):
             variables.setdefault(name, value)
             yield Finding(str(file), line, Verdict.DIFFERS, f"variable {name}", "copy it into /etc/ingestd/ingestd.env")
