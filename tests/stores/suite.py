@@ -30,6 +30,7 @@ PAGE = 1000
 """More than all events. In each store, a search with a limit is faster than one that reads everything."""
 
 _OPENSEARCH = "an object as host is kept and not indexed"
+_NO_WILDCARD = "Elasticsearch 6 refuses a wildcard if the field is a number on another day, and says so"
 _LEGACY = "Elasticsearch before 8.14 keeps host and does not index it"
 
 FOUND: list[tuple[str, str, str]] = []
@@ -163,8 +164,8 @@ FILTERS = [
     found("arrays_in_an_array_there", "_exists_:grid", "o05 o06"),
     found("number_and_text", "size:5", "x01 x03 x04"),
     found("number_and_text_there", "_exists_:size", "x01 x02 x03 x04 x05 x06"),
-    found("number_and_text_wildcard", "size:l*", "x05"),
-    found("number_and_text_wildcard_inside", "size:l*e", "x05"),
+    found("number_and_text_wildcard", "size:l*", "x05", legacy=_NO_WILDCARD),
+    found("number_and_text_wildcard_inside", "size:l*e", "x05", legacy=_NO_WILDCARD),
     found("number_and_object", "size.width:5", "x06"),
     found("number_and_text_in_an_object", "span.ms:1", "x01 x04 x05"),
     found("not_number_and_text", "-size:5 size:*", "x02 x05 x06"),

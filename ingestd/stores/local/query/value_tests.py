@@ -35,6 +35,10 @@ def of_value(field: str, test: ValueTest, columns: SourceColumns, hint: str = ""
         return in_document(field_paths(field), test, hint)
     if column.number and test.number is not None:
         return f"coalesce({test.number(column.number)}, false)"
+    if column.type == "BOOLEAN":  # of constants, which DuckDB tests once
+        true, false = test.scalar("'true'"), test.scalar("'false'")
+        test_of_either = f"CASE WHEN {column.value} THEN {true} WHEN NOT {column.value} THEN {false} END"
+        return f"coalesce({test_of_either}, false)"
     if column.type == "VARCHAR" and test.column is not None:
         return f"coalesce({test.column(column.value)}, false)"
     return f"coalesce({_value(column.text, column.other, test)}, false)"
