@@ -115,7 +115,9 @@ class TokenCursor:
         """
         around = self.brackets[-1] if self.brackets else None
         if self.next.kind is not TokenKind.END:
-            self._report(explanation(Unexpected(self.next, self.last, around)), self.next)
+            found = Unexpected(self.next, self.last, around)
+            message, hint = explanation(found)
+            self._report((message, messages.stray(found) or hint), self.next)
             return BrokenError()
         if around is None:
             self._report(explanation(Unexpected(self.next, self.last, around)), self.last)

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 from ingestd.config.lexer import NUMBERS, ConfigToken, TokenKind
 from ingestd.suggest import did_you_mean
 
+_FILTERS: Final = ("if", "grok", "mutate", "date", "json", "kv", "csv", "geoip", "dissect", "ruby", "drop", "useragent")
 SECTIONS: Final = ("input", "filter", "output")
 ELSEIF: Final = "elseif"
 """As in Logstash, no blank is needed between the two words."""
@@ -32,6 +33,8 @@ _OPERATORS: Final = {
     "OR": "or",
     "matches": "=~",
 }
+_CURLY_QUOTES: Final = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\xab\xbb"
+_NO_WIDTH: Final = "\u200b\u200c\u200d\u2060\ufeff"
 _CLOSING: Final = {"{": "}", "[": "]", "(": ")"}
 _LONGEST_QUOTE: Final = 40
 
@@ -60,10 +63,32 @@ class Unexpected(NamedTuple):
     around: Bracket | None
 
 
+def stray(at: Unexpected) -> str:
+    """Return the hint for a token that is in no config anywhere, as after copying from a page; empty for others."""
+    text = at.found.text
+    if text == "{" and at.last.text == "{" and at.found.start == at.last.end:
+        return "this is a template: render it first, {{ … }} is not part of the language"
+    if at.found.kind is not TokenKind.BAD:
+        return ""
+    if text.startswith(("//", "/*")):
+        return "comments start with #"
+    if text.startswith(";"):
+        return "remove the ';': blanks or line ends separate options"
+    if any(quote in text for quote in _CURLY_QUOTES):
+        return 'write straight quotes: "…"'
+    if any(not character.isascii() and (character.isspace() or character in _NO_WIDTH) for character in text):
+        return "there are blanks other than the usual one, such as no-break spaces: replace them"
+    return ""
+
+
 def section(at: Unexpected) -> tuple[str, str]:
     """Explain a token that is not a section."""
     if at.found.text == "}":
         return "this '}' has no '{'", "remove it, or add the '{' that it belongs to"
+    if at.found.text in _FILTERS:
+        return f"expected a section (input, filter or output), found {describe(at.found)}", (
+            f"put it into a section: filter {{ {at.found.text} … }}"
+        )
     nearest = did_you_mean(at.found.text, SECTIONS)
     hint = f"did you mean '{nearest}'?" if nearest else "a config consists of input { … }, filter { … }, output { … }"
     return f"expected a section (input, filter or output), found {describe(at.found)}", hint
@@ -141,7 +166,9 @@ def operand(at: Unexpected) -> tuple[str, str]:
             "write it between slashes, /^a+$/, or in quotes"
         )
     hint = ""
-    if text == "not":
+    if text == ">" and at.last.text == "<":
+        hint = "did you mean '!='?"
+    elif text == "not":
         hint = "write ! for not: ![a] or !([a] == 1)"
     elif text in ("true", "false", "null", "nil") or (
         at.found.kind in (TokenKind.BAD, TokenKind.VARIABLE) and text != "="
