@@ -77,8 +77,13 @@ def test_with_a_site(tmp_path: Path) -> None:
 
 def test_a_pipeline_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "my.conf").write_text(block("conf", "grok"))
-    shown = commands(block("sh", "ingestd check my.conf"), tmp_path)
-    assert "def " in shown
+    (tmp_path / "event.json").write_text('{"message": "192.0.2.1 GET /cart"}')
+    cases = "path: my.conf\ncases: [{name: HEAD, events: [{message: 192.0.2.1 HEAD /}], dropped: true}]"
+    (tmp_path / "cases.yaml").write_text(cases)
+    text = block("sh", "ingestd check my.conf")
+    shown = commands("".join(line for line in text.splitlines(keepends=True) if "/etc/logstash" not in line), tmp_path)
+    for part in ("def ", '+ client = "192.0.2.1"', "1 case, all passed"):
+        assert part in shown
     config = block("conf", "grok").replace("5000", "0")
     with Daemon(tmp_path, config=config) as daemon:
         daemon.send([{"message": "10.0.0.1 GET /search?q=1"}, {"message": "10.0.0.1 HEAD /"}])
