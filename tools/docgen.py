@@ -87,7 +87,7 @@ def _legacy(legacy: Legacy) -> Iterator[str]:
     """Yield the options of Logstash's that are accepted besides, with what happens to them."""
     rows = [(f"`{name}`", _fate(option)) for name, option in legacy.items()]
     if rows:
-        yield from ("", "Options of Logstash's that have another name here, or no effect:", "")
+        yield from ("", "Options of Logstash that have another name here, or no effect:", "")
         yield from _table(("option", "here"), rows)
 
 
