@@ -12,8 +12,8 @@ from ingestd.app.migration.finding import Finding
 from ingestd.app.migration.variables import Variables
 from ingestd.app.pipelines import config_variables, read_source, text_title
 from ingestd.compiler.pipeline import inspect
-from ingestd.config.errors import ConfigError, ConfigErrors
-from ingestd.config.nodes import Branch, Config, PluginBlock, Statement
+from ingestd.config.errors import ConfigError, ConfigErrors, Span
+from ingestd.config.nodes import Branch, Condition, Config, Logic, Statement
 from ingestd.names import worker_name
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -47,41 +47,47 @@ def config_findings(
 
 def _of_config(config: Config, errors: Sequence[ConfigError]) -> list[Finding]:
     """Return what was found, and for each plugin of which nothing was found that it runs."""
-    plugins = [
-        (kind, block)
+    parts = [
+        (span, f"{kind} {name}" if name else "")
         for kind, statements in (("input", config.inputs), ("filter", config.filters), ("output", config.outputs))
-        for block in _blocks(statements)
+        for span, name in _parts(statements)
     ]
-    order = {file: number for number, file in enumerate(config.sources)}
+    files = list(config.sources)
 
-    def place(found: ConfigError | PluginBlock) -> tuple[int, int, int]:
-        return order.get(found.span.file, -1), found.span.line, found.span.column
+    def place(span: Span) -> tuple[int, int, int]:
+        return files.index(span.file), span.line, span.column
 
-    plugins.sort(key=lambda plugin: place(plugin[1]))
-    places = [place(block) for _, block in plugins]
-    expected = {id(error) for error in config.warnings}  # where Logstash itself does something unexpected
-    touched = {bisect.bisect_right(places, place(error)) - 1 for error in errors if id(error) not in expected}
+    parts.sort(key=lambda part: place(part[0]))
+    places = [place(span) for span, _ in parts]
+    expected, unset = ({id(error) for error in some} for some in (config.warnings, config.errors))
+    touched = {bisect.bisect_right(places, place(error.span)) - 1 for error in errors if id(error) not in expected}
     runs = [
-        Finding(block.span.file, block.span.line, Verdict.RUNS, f"{kind} {block.name}")
-        for number, (kind, block) in enumerate(plugins)
-        if number not in touched
+        Finding(span.file, span.line, Verdict.RUNS, name)
+        for number, (span, name) in enumerate(parts)
+        if name and number not in touched
     ]
-    unset = {id(error) for error in config.errors}
-    findings = [
+    return runs + [
+        # of what is expected, Logstash does the same
         _finding(error, runs=id(error) in expected, advice=_UNSET if id(error) in unset else error.hint)
         for error in errors
     ]
-    return [*runs, *findings]
 
 
-def _blocks(statements: Sequence[Statement]) -> Iterator[PluginBlock]:
+def _parts(statements: Sequence[Statement]) -> Iterator[tuple[Span, str]]:
+    """Yield where each plugin starts, with its name, and where each condition starts, without one."""
     for statement in statements:
         if isinstance(statement, Branch):
-            for _, body in statement.tests:
-                yield from _blocks(body)
-            yield from _blocks(statement.otherwise)
+            yield statement.span, ""
+            for test, body in statement.tests:
+                yield _start(test), ""
+                yield from _parts(body)
+            yield from _parts(statement.otherwise)
         else:
-            yield statement
+            yield statement.span, statement.name
+
+
+def _start(test: Condition) -> Span:
+    return _start(test.left) if isinstance(test, Logic) else test.span
 
 
 def _finding(error: ConfigError, *, runs: bool = False, advice: str | None = None) -> Finding:

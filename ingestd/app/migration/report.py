@@ -67,8 +67,8 @@ def report(installation: Installation, environ: Mapping[str, str] = os.environ) 
     result.findings += found
     result.findings += keystore_finding(installation.settings, [*dict.fromkeys((*missing, *names))])
     result.findings += other_files(installation, result.pipelines, ecs=settings.pipeline.ecs_compatibility)
-    order = {name: -number for number, name in enumerate(finding.file for finding in reversed(result.findings))}
-    result.findings.sort(key=lambda finding: (order[finding.file], finding.line or math.inf))
+    files = [*dict.fromkeys(finding.file for finding in result.findings)]
+    result.findings.sort(key=lambda finding: (files.index(finding.file), finding.line or math.inf))
     return result
 
 

@@ -173,6 +173,36 @@ def test_configs(tmp_path: Path) -> None:
     assert [line.rpartition(" needs ")[2] for line in shown(found.findings, "keystore")] == ["ES"]
 
 
+CONDITIONS = """
+input { stdin { } }
+filter {
+  mutate { add_tag => ["x"] }
+  if [a] == "${A}" { drop { } } else if [b] and [c] == "${B}" { uuid { target => "u" } }
+  mutate { add_tag => ["y"] }
+  if [a] and [b] and [c] or [d] { drop { } }
+}
+output { stdout { } }
+"""
+
+
+def test_conditions(tmp_path: Path) -> None:
+    """A mistake in a condition is not one of the plugin before it; where Logstash does the same, it runs."""
+    put(tmp_path, {"conf.d/a.conf": CONDITIONS})
+    found = shown(migrated(tmp_path, "9.1.2").findings, "a.conf")
+    assert [line for line in found if not line.startswith("7 runs as in Logstash")] == [
+        "2 runs input stdin",
+        "4 runs filter mutate",
+        "5 runs filter drop",
+        "5 runs filter uuid",
+        "5 needs_work the environment variable 'A' is not set",
+        "5 needs_work the environment variable 'B' is not set",
+        "6 runs filter mutate",
+        "7 runs filter drop",
+        "9 runs output stdout",
+    ]
+    assert len(found) == 10
+
+
 def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
     settings = debian(tmp_path, "9.1.2")
     put(settings, {"conf.d/main.conf": CONFIG + "filter { mutate { \n"})
