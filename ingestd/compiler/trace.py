@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,7 @@ class Tracer:
         self.received: dict[int, Event] = {}
         self.entries: list[ConditionEntry | FilterEntry] = []
         self._states: dict[int, Event] = {}
+        self._describe: dict[str, Callable[[Event], Iterable[str]]] = {}
         self._running = _Running(0, [], {})
         self._failures: list[tuple[str, Event]] = []
         self._in_outputs = False
@@ -145,7 +146,9 @@ class Tracer:
         if step.spec.trace_details is None:
             return []
         try:
-            return [*step.spec.trace_details(step.options)(copy.deepcopy(self._states[row]))]
+            if step.name not in self._describe:
+                self._describe[step.name] = step.spec.trace_details(step.options)
+            return [*self._describe[step.name](copy.deepcopy(self._states[row]))]
         except Exception as error:  # noqa: BLE001 -- it must not end the trace
             return [f"no details: {type(error).__name__}: {error}"]
 

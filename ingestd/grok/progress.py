@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ingestd.grok.compile import compile_grok
+from ingestd.grok.engine import Matcher
 from ingestd.grok.errors import PatternError
 from ingestd.grok.library import PatternLibrary
 
@@ -54,14 +56,23 @@ def _progress(pattern: str, library: PatternLibrary, text: str) -> Progress:
     ends = _ends(pattern)
     following = len(pattern)
     for end in reversed(ends):
-        try:
-            match = compile_grok(pattern[:end], library).matcher(_TIMEOUT_S).search(text)
-        except PatternError:
-            continue  # it ends inside of a group
+        matcher = _matcher(pattern[:end], library)
+        if matcher is None:
+            continue
+        match = matcher.search(text)
         if match is not None:
             return Progress(pattern[:end], match.end(), pattern[end:following])
         following = end
     return Progress("", 0, pattern[:following])
+
+
+@lru_cache(maxsize=1024)
+def _matcher(start: str, library: PatternLibrary) -> Matcher | None:
+    """Return what searches for the start of a pattern, None if it ends inside of a group."""
+    try:
+        return compile_grok(start, library).matcher(_TIMEOUT_S)
+    except PatternError:
+        return None
 
 
 def _ends(pattern: str) -> list[int]:
