@@ -231,8 +231,10 @@ class _PluginBuilder:
     def _codec(self, step: Step) -> Any:
         if step.codec is None:
             return None
-        codec = step.codec
-        return self._guarded(step, codec.spec.build, codec.options, self._context, codec.spec.name)
+        codec, context = step.codec, self._context
+        if not step.spec.listens:  # only what comes over a network has a sender
+            context = replace(context, reads=frozenset())
+        return self._guarded(step, codec.spec.build, codec.options, context, codec.spec.name)
 
     def _build(self, step: Step, context: BuildContext) -> Any:
         owner = f"{step.spec.kind} {step.spec.name!r}"

@@ -19,7 +19,7 @@ class Stream(NamedTuple):
     fields: Event
     """What an input knows about every line of the stream (``STREAM_FIELDS``).
 
-    Events of text get all of them, JSON records those that the config reads and that they lack themselves.
+    Events of text get all of them, JSON records of network inputs those that the config reads and that they lack.
     """
 
 

@@ -1,4 +1,4 @@
-"""``host`` of the stream on JSON records: as in Logstash, but only where the config reads it."""
+"""``host`` of the sender on JSON records: as in Logstash, but only where the config reads it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,25 @@ CASES: list[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = [  # id, cod
 def test_fields_of_the_stream(
     codec: str, filters: str, record: dict[str, Any], expected: dict[str, Any], project_fields: bool
 ) -> None:
-    config = f"input {{ stdin {{ codec => {codec} }} }} filter {{ {filters} }} output {{ stdout {{ }} }}"
+    config = f"input {{ tcp {{ port => 5959 codec => {codec} }} }} filter {{ {filters} }} output {{ stdout {{ }} }}"
     [document] = documents(build(config, project_fields=project_fields), lines(record))
     document.pop("t", None)
     assert {key: value for key, value in shorn(document).items() if key != "@timestamp"} == expected
 
 
 def test_text_that_is_no_json_gets_them_too() -> None:
-    config = f"input {{ stdin {{ codec => json_lines }} }} filter {{ {LOCAL} }} output {{ stdout {{ }} }}"
+    config = f"input {{ tcp {{ port => 5959 codec => json_lines }} }} filter {{ {LOCAL} }} output {{ stdout {{ }} }}"
     [document] = documents(build(config), b"x\n")
     assert (document["message"], document["host"], document["local"]) == ("x", "h", "yes")
 
 
 @pytest.mark.parametrize(("filters", "joined"), [("", True), (LOCAL, False)], ids=["not_read", "read"])
 def test_streams_are_decoded_together_only_if_no_record_gets_a_field_of_its_own(filters: str, joined: bool) -> None:
-    config = f"input {{ stdin {{ codec => json_lines }} }} filter {{ {filters} }} output {{ stdout {{ }} }}"
+    config = f"input {{ tcp {{ port => 5959 codec => json_lines }} }} filter {{ {filters} }} output {{ stdout {{ }} }}"
     assert build(config).inputs[0].codec.joins_streams is joined
+
+
+def test_the_standard_input_has_no_sender() -> None:
+    config = f"input {{ stdin {{ codec => json_lines }} }} filter {{ {LOCAL} }} output {{ stdout {{ }} }}"
+    [document] = documents(build(config), lines(A))
+    assert shorn(document) == A

@@ -1,7 +1,7 @@
 """``generator``: makes events, for trying a pipeline or measuring it.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-generator. Text events get
-``host`` and ``sequence``; JSON records only those that the config reads and that they lack.
+``host`` and ``sequence``; JSON records do not.
 """
 
 from __future__ import annotations

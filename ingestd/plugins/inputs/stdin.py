@@ -1,7 +1,7 @@
 """``stdin``: events from the standard input, until it ends.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-stdin. Text lines get the field
-``host``; JSON records only if the config reads it and they lack it.
+``host``; JSON records do not.
 """
 
 from __future__ import annotations
