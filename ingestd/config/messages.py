@@ -170,9 +170,9 @@ def operand(at: Unexpected) -> tuple[str, str]:
         hint = "did you mean '!='?"
     elif text == "not":
         hint = "write ! for not: ![a] or !([a] == 1)"
-    elif text in ("true", "false", "null", "nil") or (
-        at.found.kind in (TokenKind.BAD, TokenKind.VARIABLE) and text != "="
-    ):
+    elif text in ("true", "false", "null", "nil"):
+        hint = 'write [a] to ask whether a field is true, ![a] whether it is false, null or missing; "true" is a text'
+    elif at.found.kind in (TokenKind.BAD, TokenKind.VARIABLE) and text != "=":
         hint = f'put it in quotes: "{text}"'
     elif at.found.kind is TokenKind.NAME:
         hint = f'write [{text}] for a field, "{text}" for a string'

@@ -211,7 +211,7 @@ CASES = [  # id, text, column, message, hint
         "filter { if [a] == true { } }",
         20,
         f"expected {OPERAND} after '==', found 'true'",
-        'put it in quotes: "true"',
+        'write [a] to ask whether a field is true, ![a] whether it is false, null or missing; "true" is a text',
     ),
     (
         "bare_variable",
