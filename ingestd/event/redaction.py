@@ -53,14 +53,15 @@ _IPV4 = rf"(?<![0-9A-Za-z.-])(?P<kept>(?:{_BYTE}\.){{3}}){_BYTE}(?![0-9A-Za-z-]|
 class _Near(NamedTuple):
     """Places where something may be found, cheaper to see than the thing itself."""
 
-    pattern: re.Pattern[str]
+    text: str
+    """A regular expression."""
     before: int
     """How many characters before such a place belong to what is found or decide about it."""
 
 
-_AT = _Near(re.compile(rf"(?:@|%40)(?:[{_WORD}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}"), before=66)
-_NUMBER = _Near(re.compile(r"[0-9+][0-9 .()+-]{7,}[0-9]"), before=2)
-_DOTTED = _Near(re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"), before=1)
+_AT = _Near(rf"(?:@|%40)(?:[{_WORD}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}", before=66)
+_NUMBER = _Near(r"[0-9+][0-9 .()+-]{7,}[0-9]", before=2)
+_DOTTED = _Near(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", before=1)
 _AFTER = 2  # characters after the place that decide about it
 
 
@@ -151,7 +152,7 @@ def _step(pattern: _Pattern, put: Callable[[str], str]) -> Redact:
 
 def _nearby(near: _Near, redact: Redact) -> Redact:
     """Return ``redact``, applied only at the places where it can find something."""
-    places, before = near.pattern.finditer, near.before
+    places, before = re.compile(near.text).finditer, near.before
 
     def redact_nearby(text: str) -> str:
         pieces: list[str] = []
