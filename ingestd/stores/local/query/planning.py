@@ -32,6 +32,10 @@ from ingestd.stores.query import Query, may_match_in, names_index
 HEAVY_BYTES = 1 << 30
 """A day with documents of more than this size is read hour by hour."""
 
+LIGHT_BYTES = 16 << 20
+"""Adjacent days whose documents have no more than this size in all are read at once: a query takes milliseconds, and
+those of neighbours would read an index again, as it may have events of parts of three days."""
+
 _ATTEMPTS = 20
 """How often an index is listed again whose files were merged while it was listed."""
 
@@ -40,7 +44,11 @@ _FAULT_SECONDS = 60
 
 _HOUR = datetime.timedelta(hours=1)
 _DAY = datetime.timedelta(days=1)
+_WIDEST = 1024 * _DAY
 _FIRST = datetime.datetime.min
+
+_Span = tuple[datetime.datetime, datetime.datetime, int]
+"""The first time that an index may have, a time after all others, and the size of its documents in bytes."""
 
 GroupKey = tuple[SourceColumns | None, bool]
 """The columns of files (None: append logs) and whether their rows must be filtered by time."""
@@ -239,15 +247,31 @@ def time_slices(query: Query, sizes: Sequence[tuple[IndexFolder, int]]) -> Itera
     return _slices(query, spans)
 
 
-def _slices(query: Query, spans: Sequence[tuple[datetime.datetime, datetime.datetime, int]]) -> Iterator[Query]:
+def _slices(query: Query, spans: Sequence[_Span]) -> Iterator[Query]:
     end = max((after for _, after, _ in spans), default=None)
     while end is not None:
-        heavy = any(first < end <= after and size > HEAVY_BYTES for first, after, size in spans)
-        width = _HOUR if heavy else _DAY
-        start = end - width if end - _FIRST > width else _FIRST
+        start = _before(end, _width(spans, end))
         if any(first < end and start < after for first, after, _ in spans):
             yield from _within(query, start.isoformat(), end.isoformat())
         end = max((min(after, start) for first, after, _ in spans if first < start), default=None)
+
+
+def _width(spans: Sequence[_Span], end: datetime.datetime) -> datetime.timedelta:
+    """Return how long the slice before a time is."""
+    if any(first < end <= after and size > HEAVY_BYTES for first, after, size in spans):
+        return _HOUR
+    width = _DAY
+    while width < _WIDEST and _bytes_in(spans, _before(end, 2 * width), end) <= LIGHT_BYTES:
+        width *= 2
+    return width
+
+
+def _bytes_in(spans: Sequence[_Span], start: datetime.datetime, end: datetime.datetime) -> int:
+    return sum(size for first, after, size in spans if first < end and start < after)
+
+
+def _before(end: datetime.datetime, width: datetime.timedelta) -> datetime.datetime:
+    return end - width if end - _FIRST > width else _FIRST
 
 
 def _within(query: Query, since: str, until: str) -> Iterator[Query]:
