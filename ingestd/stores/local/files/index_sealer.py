@@ -105,6 +105,13 @@ class IndexSealer:
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
+    def is_deleted(self) -> bool:
+        """Return whether the index was deleted since it was opened; another folder may have its name now."""
+        try:
+            return not os.path.samestat(os.fstat(self._fd), self._folder.path.stat())
+        except FileNotFoundError:
+            return True
+
     def seal(self) -> Iterator[NewFile]:
         """Seal and merge until nothing is due.
 

@@ -117,6 +117,15 @@ def seal_once(
     return new_files
 
 
+def _unless_deleted(index: IndexSealer, step: Callable[[IndexSealer], Iterator[NewFile]]) -> Iterator[NewFile]:
+    """Do a step for an index; if it fails because the index is deleted meanwhile, that is its end."""
+    try:
+        yield from step(index)
+    except StoreError:
+        if not index.is_deleted():
+            raise
+
+
 def _each(
     root: Path,
     open_index: Callable[[IndexFolder], IndexSealer],
@@ -131,7 +140,7 @@ def _each(
         if error is None:
             try:
                 with open_index(folder) as index:
-                    for new_file in step(index):
+                    for new_file in _unless_deleted(index, step):
                         retries.succeeded(name, folder.index)
                         yield new_file
             except FileNotFoundError:
