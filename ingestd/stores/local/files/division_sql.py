@@ -84,8 +84,11 @@ def divided(columns: Columns, source: str) -> str:
         f"SELECT *, {_others(columns)} AS others FROM "
         f"(SELECT * REPLACE (sound{plain_or_raw} AS sound), sizes = expected AS exact FROM ({checked}))"
     )
-    proved = f"SELECT *, coalesce(sound AND (exact OR {_ARE_ALL_OTHERS}), false) AS held FROM ({counted})"
-    return f"SELECT doc, id, x, held, CASE WHEN held THEN {_rest(raw)} END AS rest{raws} FROM ({proved})"
+    held = f"CASE WHEN NOT sound THEN false WHEN exact THEN true ELSE {_ARE_ALL_OTHERS} END"
+    proved = f"SELECT *, coalesce({held}, false) AS held FROM ({counted})"
+    needed = " OR ".join(f"{part} IS NOT NULL" for part in ["others", *raw.values()])
+    rest = f"CASE WHEN held THEN CASE WHEN {needed} THEN {_rest(raw)} END END"
+    return f"SELECT doc, id, x, held, {rest} AS rest{raws} FROM ({proved})"
 
 
 def _checks(columns: Columns, raw: Mapping[str, str]) -> str:
@@ -128,9 +131,10 @@ def _others(columns: Columns) -> str:
     members = "list_zip(json_keys(doc), json_extract(doc, '$.*'), json_type(doc, '$.*'))"
     missing = f"list_filter({members}, lambda m: m[1] NOT IN ({names}) OR m[3] = 'NULL')"
     nested = "sizes[2:] IS NOT DISTINCT FROM expected[2:]"
-    needed = f"sound AND NOT exact AND {nested} AND NOT regexp_matches(doc, ':\\s*-0')"  # it may be written as 0
+    no_negative_zero = "NOT regexp_matches(doc, ':\\s*-0')"  # it would be written as 0
     unique = "len(list_distinct(json_keys(doc))) = sizes[1]"
-    return f"CASE WHEN {needed} THEN CASE WHEN {unique} THEN {missing} END END"
+    conditions = ("sound AND NOT exact", nested, no_negative_zero, unique)  # nested: AND looks at all of them
+    return "".join(f"CASE WHEN {condition} THEN " for condition in conditions) + missing + " END" * len(conditions)
 
 
 _IS_TAKEN = (
