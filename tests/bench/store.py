@@ -24,7 +24,6 @@ from pathlib import Path
 
 from ingestd.stores.local import LocalWriter
 from ingestd.stores.local.files.layout import store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.bench.store_events import documents
 from tests.bench.store_queries import QUERIES
 
@@ -133,20 +132,11 @@ def _seal(root: Path, step: str, cost: Cost) -> None:
     """Seal what was appended, in a process of its own, or join the small files, as it would be the day after."""
     cost.raw_bytes += _bytes(root, "*/tail-*")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", f"from tests.bench.store import {step}; {step}({str(root)!r})"], check=True)
+    program = f"from tests.bench.store_sealing import {step}; {step}({str(root)!r})"
+    subprocess.run([sys.executable, "-c", program], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cost.seal_s += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     cost.sealer_kb = after.ru_maxrss
-
-
-def seal(root: str) -> None:
-    """Seal all append logs."""
-    seal_once(Path(root), Policy(idle_s=0))
-
-
-def join(root: str) -> None:
-    """Join the small files."""
-    seal_once(Path(root), Policy(idle_s=0, quiet_s=0))
 
 
 def _query_all(root: Path, count: int, only: list[str] | None) -> None:
