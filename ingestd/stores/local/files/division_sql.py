@@ -84,7 +84,7 @@ def divided(columns: Columns, source: str) -> str:
         f"SELECT *, {_others(columns)} AS others FROM "
         f"(SELECT * REPLACE (sound{plain_or_raw} AS sound), sizes = expected AS exact FROM ({checked}))"
     )
-    held = f"CASE WHEN NOT sound THEN false WHEN exact THEN true ELSE {_ARE_ALL_OTHERS} END"
+    held = f"CASE WHEN sound THEN CASE WHEN exact THEN true ELSE {_ARE_ALL_OTHERS} END END"
     proved = f"SELECT *, coalesce({held}, false) AS held FROM ({counted})"
     needed = " OR ".join(f"{part} IS NOT NULL" for part in ["others", *raw.values()])
     rest = f"CASE WHEN held THEN CASE WHEN {needed} THEN {_rest(raw)} END END"
