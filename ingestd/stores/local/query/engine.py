@@ -135,8 +135,9 @@ class QuerySession:
 class Engine:
     """Opens sessions and can interrupt all of them.
 
-    They share a DuckDB, as opening and closing one takes 10 ms. It caches nothing of the files, and is closed after
-    sessions that had too little memory, which removes what they wrote to disk.
+    They share a DuckDB, as opening and closing one takes 10 ms. It caches nothing of the files. After a session that
+    failed, the next one opens another, as DuckDB is of no use after some errors; and when none is open after one had
+    too little memory, it is closed, which removes what was written to disk.
 
     Args:
         root: Root of the store: what a query has no memory for goes to a folder in there, as events are no one's
@@ -171,15 +172,17 @@ class Engine:
             timer = threading.Timer(min(self._timeout_s, threading.TIMEOUT_MAX), session.interrupt, [sentence])
             timer.daemon = True
             timer.start()
+        failed = True
         try:
             yield session
+            failed = False
         finally:
             if timer is not None:
                 timer.cancel()
             with self._lock:
                 self._sessions.discard(session)
                 session.close()
-                if not self._sessions and self._spill.exists():
+                if (failed and not separate) or (not self._sessions and self._spill.exists()):
                     self._close()
 
     def close(self) -> None:
@@ -188,9 +191,9 @@ class Engine:
             self._close()
 
     def _close(self) -> None:
-        if self._shared is not None:
+        if self._shared is not None and not self._sessions:  # else it ends with the last of them
             self._shared.close()
-            self._shared = None
+        self._shared = None
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if self._shared is None:

@@ -223,6 +223,23 @@ def test_what_does_not_fit_into_memory_stays_in_the_store(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sessions_share_a_duckdb_until_one_fails(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, 64 << 20, 1, None)
+    with engine.session() as session:
+        list(session.run("CREATE TABLE mark AS SELECT 1"))
+    with engine.session() as session, engine.session(separate=True) as other:
+        assert list(session.run("FROM mark")) == [(1,)]
+        with pytest.raises(QueryFailedError):
+            list(other.run("FROM mark"))
+    with engine.session() as still_open:
+        with pytest.raises(QueryFailedError), engine.session() as session:
+            list(session.run("SELECT error('as after an internal error')"))
+        assert list(still_open.run("FROM mark")) == [(1,)]
+    with engine.session() as session, pytest.raises(QueryFailedError):
+        list(session.run("FROM mark"))
+    engine.close()
+
+
 def test_documents_of_a_replaced_index_are_not_returned(tmp_path: Path) -> None:
     """Between finding the events and reading their documents, another file may get the same name."""
     for root, key in ((tmp_path / "a", "old"), (tmp_path / "b", "new")):
