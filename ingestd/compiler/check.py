@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
 from ingestd.compiler.common_options import COMMON_LEGACY, FilterCommonOptions, InputCommonOptions, OutputCommonOptions
-from ingestd.compiler.places import place_of
+from ingestd.compiler.places import place_of_error
 from ingestd.config.errors import ConfigError, Span
 from ingestd.config.nodes import Branch, Config, PluginBlock, PluginSetting, Statement, StringLiteral, Value, texts
 from ingestd.plugins.ecs import OPTION as ECS_OPTION
@@ -99,7 +99,7 @@ class _Binder:
             step.touch().tops()
             step.common_options.build()
         except ValueError as error:
-            span = place_of(getattr(error, "value", ""), node.settings, self._sources) or node.span
+            span = place_of_error(error, node.settings, self._sources) or node.span
             text = f"{step.spec.kind} {node.name!r}: {error}"
             self._errors.append(ConfigError(text, span, getattr(error, "hint", "")))
             return False

@@ -14,7 +14,7 @@ from ingestd.compiler.column_options import column_options
 from ingestd.compiler.common_options import FilterCommonOptions
 from ingestd.compiler.load import load
 from ingestd.compiler.namespace import HELPERS, GlobalNames
-from ingestd.compiler.places import place_of
+from ingestd.compiler.places import place_of, place_of_error
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config, texts
@@ -246,7 +246,7 @@ class _PluginBuilder:
         try:
             return build(options, context)
         except (ValueError, LookupError, OSError) as error:
-            span = place_of(getattr(error, "value", ""), step.settings, self._sources) or step.span
+            span = place_of_error(error, step.settings, self._sources) or step.span
             text = error.args[0] if isinstance(error, LookupError) and error.args else str(error)
             text = f"{owner}: {text}" if isinstance(error, FieldError) else str(text)
             self._errors.append(ConfigError(text, span, getattr(error, "hint", "")))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ingestd.config.errors import Span
 from ingestd.config.nodes import HashLiteral, PluginSetting, StringLiteral, texts
+
+_QUOTED = re.compile(r"'([^']+)'")
 
 
 def place_of(
@@ -31,6 +34,17 @@ def place_of(
     if found < 0:  # it has escapes, several lines or a variable
         return span
     return Span(span.file, span.line, found + start + 1, length or max(len(value), 1))
+
+
+def place_of_error(error: Exception, settings: Iterable[PluginSetting], sources: Mapping[str, str]) -> Span | None:
+    """Return the place of the text that an error is about: its ``value``, or the first text of an option it quotes."""
+    settings = tuple(settings)
+    value = getattr(error, "value", "")
+    if value:
+        return place_of(value, settings, sources)
+    known = {literal.value for setting in settings for literal in _literals(setting)}
+    quoted = (match[1] for match in _QUOTED.finditer(str(error)))
+    return next((place_of(text, settings, sources) for text in quoted if text in known), None)
 
 
 def _literals(setting: PluginSetting) -> Iterator[StringLiteral]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from ingestd.event.fields import Event, FieldError, FieldRef
+from ingestd.event.fields import Event, FieldError, FieldRef, parse_path
 from ingestd.event.jsontext import dumps
 from ingestd.event.table import Rows, Table
 from ingestd.event.timestamp import epoch_seconds
@@ -87,6 +87,20 @@ def _date(inner: str) -> Render:
         return show(stamp) if type(stamp) is str else ""
 
     return render
+
+
+def misread(text: str) -> list[str]:
+    """Return the placeholders of a text that look like references to nested fields and are none: they stay text."""
+    wrong = []
+    for part in split_template(text):
+        inner = part[2:-1] if part.startswith("%{") and part.endswith("}") else ""
+        if inner.startswith(("+", "{")) or not ("[" in inner or "]" in inner):
+            continue
+        try:
+            parse_path(inner)
+        except FieldError:
+            wrong.append(part)
+    return wrong
 
 
 class Template:

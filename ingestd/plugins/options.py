@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -26,11 +27,15 @@ from ingestd.config.nodes import (
     texts,
 )
 from ingestd.event.fields import FieldError, FieldRef
-from ingestd.event.sprintf import Template, to_text
+from ingestd.event.sprintf import Template, misread, to_text
 from ingestd.plugins.registry import NO_LEGACY, Legacy, LegacyOption, option_name
 from ingestd.suggest import did_you_mean
 
 T = TypeVar("T")
+
+
+_INDEXED = re.compile(r"%\{([^\[\]{}]+)((?:\[[^\[\]]+\])+)\}")
+"""``%{a[b]}``, which other languages would read as ``%{[a][b]}``."""
 
 
 class _MismatchError(Exception):
@@ -103,6 +108,8 @@ def read_options(  # noqa: PLR0913 -- the last two by name
             errors.append(ConfigError(message, setting.value.span, f"did you mean {near!r}?" if near else ""))
             continue
         values[field.name] = _merge(hints[field.name], values.get(field.name), value)
+        if _has_templates(hints[field.name]):
+            errors += _misread(setting)
     given = {setting.name for setting in settings}
     for name, field in declared.items():
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -112,6 +119,22 @@ def read_options(  # noqa: PLR0913 -- the last two by name
     if unset or sum(error.severity == "error" for error in errors) > before:
         return None
     return options(**values)
+
+
+def _has_templates(kind: Any) -> bool:
+    return kind in (Template, Any) or any(_has_templates(inner) for inner in typing.get_args(kind))
+
+
+def _misread(setting: PluginSetting) -> Iterator[ConfigError]:
+    for literal in texts(setting):
+        for placeholder in misread(literal.value):
+            hint = (
+                f"write %{{[{match[1]}]{match[2]}}}"
+                if (match := _INDEXED.fullmatch(placeholder))
+                else "write %{[a][b]}"
+            )
+            text = f"{placeholder} refers to no field, so it stays as it is"
+            yield ConfigError(text, literal.span, hint, "warning")
 
 
 def _without_legacy(

@@ -20,7 +20,17 @@ from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.plugins.filters import _mutations as do
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._targets import plain_name, target
-from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option, refused
+from ingestd.plugins.registry import (
+    BuildContext,
+    ColumnsFn,
+    FilterFn,
+    OptionError,
+    Touch,
+    filter_plugin,
+    option,
+    refused,
+)
+from ingestd.suggest import did_you_mean
 
 Change = Callable[[Event], None]
 ChangeColumns = Callable[[Table, Rows], object]
@@ -33,6 +43,15 @@ class Step(NamedTuple):
     change_columns: ChangeColumns | None = None
 
 
+_TYPES = {
+    "int": "integer",
+    "long": "integer",
+    "number": "float",
+    "double": "float",
+    "bool": "boolean",
+    "text": "string",
+}
+"""What types are called elsewhere, and here."""
 _FAILURE_TAG = "_mutate_error"
 _ERRORS = (ValueError, TypeError, ArithmeticError, PatternError, GrokTimeoutError)
 _CACHED_PATTERNS = 256  # patterns and replacements that depend on fields
@@ -158,7 +177,10 @@ def _steps(options: Options) -> Iterator[Step]:
     yield from (_replace(target(name), text) for name, text in options.replace.items())
     for name, kind in options.convert.items():
         if kind not in do.CONVERSIONS:
-            raise ValueError(f"convert {name!r}: {kind!r} is not one of {', '.join(do.CONVERSIONS)}")
+            near = _TYPES.get(kind.lower()) or did_you_mean(kind, do.CONVERSIONS)
+            hint = f"did you mean {near!r}?" if near else ""
+            known = ", ".join(do.CONVERSIONS)
+            raise OptionError(f"convert {name!r}: {kind!r} is not one of {known}", kind, hint)
         yield _apply(target(name), do.converter(kind))
     yield from _gsubs(options.gsub)
     yield from (_apply(target(ref), do.over_texts(str.upper)) for ref in options.uppercase)

@@ -182,3 +182,41 @@ def test_two_outputs_with_the_same_files(tmp_path: Path) -> None:
 )
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+PLACES = [  # id, filter, the text that the error points at, part of what it says
+    ("convert", 'mutate { convert => { "a" => "int" } }', "int", "did you mean 'integer'?"),
+    ("regex", 'mutate { gsub => ["m", "[a-z", ""] }', "[a-z", "is not closed"),
+    ("date_format", 'date { match => ["t", "yyyy-MM-ddTHH:mm"] }', "yyyy-MM-ddTHH:mm", "put text in quotes"),
+    ("prune", 'prune { whitelist_names => ["a", "[b-"] }', "[b-", "is not closed"),
+    ("geoip_field", 'geoip { source => "a" fields => ["ip", "city"] }', "city", "unknown field"),
+    ("dissect", 'dissect { mapping => { "m" => "nothing" } }', "nothing", "has no field"),
+]
+
+
+@pytest.mark.parametrize(("config", "place", "text"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
+def test_an_error_in_an_option_points_at_the_text(config: str, place: str, text: str) -> None:
+    config = f"filter {{ {config} }}"
+    result = CliRunner().invoke(main, ["check", "-e", config])
+    assert result.exit_code == 1
+    assert f"-e:1:{config.index(place) + 1}: error: " in result.stderr
+    assert text in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("%{a[0]}", "write %{[a][0]}"),
+        ("x %{host[name][x]}", "write %{[host][name][x]}"),
+        ("%{[a][}", "write %{[a][b]}"),
+    ],
+    ids=["index", "fields", "not_closed"],
+)
+def test_placeholders_that_refer_to_no_field(text: str, hint: str) -> None:
+    config = (
+        f'filter {{ mutate {{ add_field => {{ "b" => "{text}" }} replace => {{ "c" => "%{{}} %{{x}} {text}" }} }} }}'
+    )
+    result = CliRunner().invoke(main, ["check", "-e", config])
+    assert result.exit_code == 0
+    assert result.stderr.count("refers to no field, so it stays as it is") == 2
+    assert hint in result.stderr
