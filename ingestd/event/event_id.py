@@ -1,7 +1,8 @@
 """The id of an event: its stream and its place in it, ``mg7k2a1x9-00000000d2f0``.
 
 The same bytes of the same stream always get the same id, so an event that is delivered again makes no duplicate. Ids
-rise within their stream. Copies that a filter makes have a suffix: ``mg7k2a1x9-00000000d2f0-1``.
+rise within their stream. Copies that a filter makes have a suffix: ``mg7k2a1x9-00000000d2f0-1``. A message may be
+several events: those after the first have another suffix, ``mg7k2a1x9-00000000d2f0-p1``.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import NamedTuple, overload
 from ingestd.event.chunk import Chunk
 
 Key = int | str
-"""Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``. In a
-table of several streams it is the whole id, see ``stream_keys``."""
+"""Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``, of a part
+of a message ``part_key``. In a table of several streams it is the whole id, see ``stream_keys``."""
 
 _OFFSET = "%012x"
 """How an offset stands in an id. For ``%``: ids are also made as bytes, straight into documents."""
@@ -38,6 +39,11 @@ def key_text(key: Key) -> str:
 def copy_key(key: Key, number: int) -> str:
     """Return the key of the copy ``number`` of an event."""
     return f"{key_text(key)}-{number}"
+
+
+def part_key(key: Key, number: int) -> Key:
+    """Return the key of the event ``number``, from 0, of a message; no copy of another one has the same."""
+    return f"{key_text(key)}-p{number}" if number else key
 
 
 def _prefix(stream_id: str) -> str:

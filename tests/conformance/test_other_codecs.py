@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from ingestd.config.errors import ConfigErrors
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import EventIds
+from ingestd.event.jsontext import MAX_DEPTH
+from ingestd.event.tally import Tally
 from ingestd.protocols.message_pack import VALUES, value_ends
 from tests.conformance.running import NOW, RECEIVED_NS, build
 
@@ -65,6 +69,7 @@ CEF_CASES: list[tuple[str, str, dict[str, Any]]] = [  # id, line, event
     ("line_feed", CEF + r"msg=a\nb", HEADER | {"message": "a\nb"}),
     ("blanks", CEF + "msg=two words  cs1=x  ", HEADER | {"message": "two words", "deviceCustomString1": "x"}),
     ("korean", CEF + "suser=김철수", HEADER | {"sourceUserName": "김철수"}),
+    ("no_time", CEF + "rt=²", HEADER | {"deviceReceiptTime": "²"}),
     ("no_cef", "hello", failed("_cefparsefailure", "hello")),
     ("short_header", "CEF:0|a|b", failed("_cefparsefailure", "CEF:0|a|b")),
 ]
@@ -81,6 +86,11 @@ def test_cef_with_ecs() -> None:
     assert event["observer"] == {"vendor": "security", "product": "threatmanager", "version": "1.0"}
     assert event["event"] == {"code": "100", "severity": "10"}
     assert (event["@timestamp"], event["cef"]["x"]) == ("2025-11-22T10:00:00.123Z", "1")
+
+
+def test_cef_time_that_is_none() -> None:
+    [event] = decode("cef { ecs_compatibility => v8 }", (CEF + "rt=²").encode())
+    assert event["observer"]["vendor"] == "security"
 
 
 def test_cef_is_written() -> None:
@@ -172,6 +182,19 @@ def test_msgpack() -> None:
     assert (good, bad["tags"]) == ({"a": 1}, ["_msgpackparsefailure"])
 
 
+def test_msgpack_times_are_text() -> None:
+    moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    stamp = "2026-11-22T10:00:00.000Z"
+    assert decode("msgpack", pack({"@timestamp": moment, "a": [moment]})) == [{"@timestamp": stamp, "a": [stamp]}]
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 900, 100_000])
+@pytest.mark.parametrize(("codec", "start"), [("msgpack", b""), ("fluent", b"\x93\xa1t\x01")])
+def test_deep_values(codec: str, start: bytes, depth: int) -> None:
+    [event] = decode(codec, start + b"\x81\xa1a" * depth + b"\x01")
+    assert event["tags"] == [f"_{codec}parsefailure"]
+
+
 def test_msgpack_is_written() -> None:
     event = {"@timestamp": "2026-11-22T10:00:00.000Z", "n": 2**70, "@metadata": {"x": 1}, "m": "a"}
     written = msgspec.msgpack.decode(encode("msgpack", event))
@@ -194,12 +217,32 @@ FLUENT: list[tuple[str, Any, list[dict[str, Any]]]] = [  # id, message, events
     ("forward", ["app.log", ROWS], EVENTS),
     ("packed_forward", ["app.log", PACKED], EVENTS),
     ("compressed", ["app.log", gzip.compress(PACKED), {"compressed": "gzip"}], EVENTS),
+    ("compressed_twice", ["app.log", gzip.compress(PACKED) * 2, {"compressed": "gzip"}], EVENTS * 2),
 ]
 
 
 @pytest.mark.parametrize(("message", "expected"), [case[1:] for case in FLUENT], ids=[case[0] for case in FLUENT])
 def test_fluent(message: Any, expected: list[dict[str, Any]]) -> None:
     assert decode("fluent", pack(message)) == expected
+
+
+MESSAGES: list[tuple[str, str, bytes]] = [  # codec, input, message of two events or more
+    ("gzip_lines", "generator", gzip.compress(b"a\nb\nc\n")),
+    ("fluent", "stdin", pack(["t", [[STAMP, {"message": "a"}], [STAMP, {"message": "b"}], [STAMP, {"message": "c"}]]])),
+    ("msgpack", "stdin", pack({"message": "a"}) + b"\x01"),
+]
+
+
+@pytest.mark.parametrize(("codec", "kind", "message"), MESSAGES, ids=[case[0] for case in MESSAGES])
+def test_copies_of_an_event_have_ids_of_their_own(codec: str, kind: str, message: bytes) -> None:
+    pipeline = build(
+        f"input {{ {kind} {{ codec => {codec} }} }} filter {{ clone {{ clones => [x, y] }} }} output {{ stdout {{ }} }}"
+    )
+    table = pipeline.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, message))
+    received = len(table)
+    [rows] = pipeline.process(table, None, RECEIVED_NS, Tally())
+    ids = EventIds("o", [table.keys[row] for row in rows])
+    assert len(set(ids)) == len(ids) == 3 * received
 
 
 @pytest.mark.parametrize(

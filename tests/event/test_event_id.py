@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.event_id import EventId, EventIds, Key, copy_key, event_id, key_text, parse_event_id
+from ingestd.event.event_id import EventId, EventIds, Key, copy_key, event_id, key_text, parse_event_id, part_key
 
 CASES: list[tuple[str, str, Key, str]] = [  # id, stream, key, event id
     ("first", "o", 0, "o-000000000000"),
@@ -14,6 +14,9 @@ CASES: list[tuple[str, str, Key, str]] = [  # id, stream, key, event id
     ("beyond_12_digits", "o", 1 << 52, "o-10000000000000"),
     ("copy", "o", copy_key(255, 1), "o-0000000000ff-1"),
     ("copy_of_a_copy", "o", copy_key(copy_key(255, 1), 0), "o-0000000000ff-1-0"),
+    ("part", "o", part_key(255, 1), "o-0000000000ff-p1"),
+    ("copy_of_a_part", "o", copy_key(part_key(255, 1), 1), "o-0000000000ff-p1-1"),
+    ("first_part", "o", part_key(255, 0), "o-0000000000ff"),
     ("percent", "100%b", 1, "100%b-000000000001"),
 ]
 

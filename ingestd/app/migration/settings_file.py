@@ -38,7 +38,12 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)
-    return text if text.isascii() and text.isdigit() and str(int(text)) == text else json.dumps(text)
+    return text if text.isascii() and text.isdigit() and str(int(text)) == text else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as TOML has it, which unlike JSON knows no surrogates and no raw DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _line(text: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from ingestd.event.jsontext import mend
+from ingestd.event.jsontext import MAX_DEPTH, mend
+from ingestd.event.timestamp import from_datetime
 from ingestd.protocols.message_pack import value_ends
 
 EVENT_TIME = 0
@@ -15,7 +17,7 @@ EVENT_TIME = 0
 
 
 def unpack(data: bytes) -> Any:
-    """Return a value; times are floats, seconds since the epoch; bytes stay bytes.
+    """Return a value; Fluentd's times are floats, seconds since the epoch; bytes stay bytes.
 
     Raises:
         ValueError: It is not MessagePack, or nested too deeply.
@@ -59,12 +61,20 @@ def _extension(code: int, data: memoryview) -> Any:
     return bytes(data)
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: keys are text, so are bytes."""
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return a value as JSON has it: keys are text, so are bytes and times.
+
+    Raises:
+        ValueError: It is nested more deeply than JSON may be.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError(f"a value is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
-        return {_text(key): plain(item) for key, item in value.items()}
+        return {_text(key): plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain(item, depth + 1) for item in value]
+    if isinstance(value, datetime):
+        return from_datetime(value)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 

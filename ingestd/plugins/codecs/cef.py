@@ -45,6 +45,9 @@ class Options:
     ecs_compatibility: str = ecs_option("With `v1` or `v8`, fields are those of the Elastic Common Schema.")
 
 
+_SEVERITIES = {*map(str, range(11))}
+
+
 class CefCodec:
     """Decodes and encodes records."""
 
@@ -99,7 +102,7 @@ class CefCodec:
     def _record(self, event: Event) -> str:
         header = [header_text(template.render(event)) for template in self._header]
         severity = self._opts.severity.render(event)
-        header.append(severity if severity.isdigit() and int(severity) <= 10 else "6")
+        header.append(severity if severity in _SEVERITIES else "6")
         pairs = [(name, FieldRef.named(name).get(event)) for name in self._opts.fields]
         extension = " ".join(
             f"{self._key(name)}={value_text(_shown(value))}" for name, value in pairs if value is not None
@@ -113,7 +116,7 @@ class CefCodec:
 
 def _time(value: str) -> str | None:
     """Return a receipt time, in milliseconds since the epoch or ISO 8601; None: it is written in another way."""
-    if value.isdigit() and len(value) < 16:
+    if value.isascii() and value.isdigit() and len(value) < 16:
         return from_epoch(int(value) / 1000)
     return normalise(value)
 

@@ -7,14 +7,13 @@ or several that are packed, and compressed, once more. Nothing is acknowledged: 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.event_id import copy_key
+from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Table
 from ingestd.event.timestamp import epoch_seconds, from_epoch
@@ -23,6 +22,7 @@ from ingestd.plugins.codecs._packed import pack, plain, unpack_all
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
 from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.gzip_members import inflated
 from ingestd.protocols.message_pack import VALUES
 
 _MAX_UNPACKED_BYTES = 64 << 20
@@ -53,11 +53,11 @@ class FluentCodec:
         try:
             for _, message in unpack_all(chunk.data):
                 for event in self._events(message):
-                    records.add(None, complete(event, now), copy_key(chunk.offset, number) if number else chunk.offset)
+                    records.add(None, complete(event, now), part_key(chunk.offset, number))
                     number += 1
-        except (ValueError, OverflowError, zlib.error):
+        except (ValueError, OverflowError):
             failed: Event = {"message": chunk.data.decode("utf-8", "backslashreplace"), "tags": ["_fluentparsefailure"]}
-            records.add(None, complete(failed, now), copy_key(chunk.offset, number) if number else chunk.offset)
+            records.add(None, complete(failed, now), part_key(chunk.offset, number))
         return records.table()
 
     def _events(self, message: Any) -> Iterator[Event]:
@@ -105,15 +105,10 @@ def _unpacked(data: bytes, *, compressed: bool) -> list[Any]:
     """Return the rows of records that are packed as one value.
 
     Raises:
-        ValueError: They are not, or too large.
-        zlib.error: They are not compressed.
+        ValueError: They are not, or too large, or not compressed.
     """
-    if compressed:
-        inflate = zlib.decompressobj(wbits=31)
-        data = inflate.decompress(data, _MAX_UNPACKED_BYTES)
-        if inflate.unconsumed_tail:
-            raise ValueError(f"the records of a message have more than {_MAX_UNPACKED_BYTES} bytes")
-    return [row for _, row in unpack_all(data)]
+    unpacked = inflated(data, _MAX_UNPACKED_BYTES) if compressed else data
+    return [row for _, row in unpack_all(unpacked)]
 
 
 @plugin(

@@ -6,12 +6,11 @@ whole, so inputs that read a stream cannot use it; `ingestd import` reads compre
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.event_id import copy_key
+from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._events import Records, complete, receive_time
@@ -19,6 +18,7 @@ from ingestd.plugins.codecs._options import charset_option, fallback_charset_opt
 from ingestd.plugins.codecs._text import TextDecoder
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, plugin
+from ingestd.protocols.gzip_members import GzipError, inflated
 
 _MAX_BYTES = 64 << 20
 """Of the lines of one message, so that a small message cannot fill the memory."""
@@ -45,33 +45,19 @@ class GzipLinesCodec:
         """Return an event for each line; a message that is not gzip gets the tag ``_gzipparsefailure``."""
         records = Records()
         try:
-            data = _inflated(chunk.data)
-        except (zlib.error, ValueError):
+            data = inflated(chunk.data, _MAX_BYTES)
+        except GzipError:
             text = chunk.data.decode("utf-8", "backslashreplace")
             event: Event = {"message": text, "tags": ["_gzipparsefailure"]}
             records.add(None, complete(event, receive_time(chunk)), chunk.offset)
             return records.table()
         for number, line in enumerate(filter(None, data.split(b"\n"))):
-            key = copy_key(chunk.offset, number) if number else chunk.offset
-            records.add(None, self.decoder.event(line.removesuffix(b"\r"), chunk), key)
+            records.add(None, self.decoder.event(line.removesuffix(b"\r"), chunk), part_key(chunk.offset, number))
         return records.table()
 
     def encode(self, batch: Batch) -> bytes:
         """Raise ValueError: as in Logstash, it only decodes."""
         raise ValueError("the codec gzip_lines cannot encode; use the option gzip of the output file")
-
-
-def _inflated(data: bytes) -> bytes:
-    """Return the text of gzip's members. Raises ValueError if it is too long, zlib.error if it is not gzip."""
-    parts, size = list[bytes](), 0
-    while data:
-        inflate = zlib.decompressobj(wbits=31)
-        parts.append(inflate.decompress(data, _MAX_BYTES - size))
-        size += len(parts[-1])
-        if size >= _MAX_BYTES or not inflate.eof:
-            raise ValueError("the text is too long, or its end is missing")
-        data = inflate.unused_data
-    return b"".join(parts)
 
 
 @plugin("codec", "gzip_lines", Options, encodes=False, messages_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
-from ingestd.event.event_id import Key, copy_key
+from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template
 from ingestd.event.table import Table
@@ -50,8 +50,7 @@ class MsgpackCodec:
         except ValueError:
             text = chunk.data.decode("utf-8", "backslashreplace")
             failed: Event = {"message": text, "tags": ["_msgpackparsefailure"]}
-            key: Key = copy_key(chunk.offset, count) if count else chunk.offset
-            records.add(None, complete(failed, now), key)
+            records.add(None, complete(failed, now), part_key(chunk.offset, count))
         return records.table()
 
     def _event(self, value: object) -> Event:

@@ -50,10 +50,11 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
     """
     ref, common_options = options.unique_id_field, context.common_options
     tasks = _Tasks(round(options.timeout * _NS), keeps_first=options.keep_start_event == "first")
-    host, makes_new = gethostname(), options.new_event_on_match
+    makes_new = options.new_event_on_match
+    always = {"@version": "1"} if ref.top == "host" else {"@version": "1", "host": gethostname()}
 
     def new_event(stamp: str) -> Event:
-        return {"@timestamp": stamp, "@version": "1", "host": host}
+        return {"@timestamp": stamp, **always}
 
     def expired(stamp: str) -> Iterator[Event]:
         for task in tasks.expired():

@@ -20,6 +20,9 @@ from ingestd.plugins.outputs._data_stream import with_data_stream
 from ingestd.plugins.outputs._elastic_options import ACTIONS, Options
 from ingestd.protocols.bulk import action_line, bulk_body
 
+_MAX_VERSION = 2**63 - 1
+_MAX_DIGITS = len(str(_MAX_VERSION))
+
 
 class _UnwritableError(ValueError):
     """There is no action for an event; the text is the reason."""
@@ -147,8 +150,8 @@ def _filled(option: str, template: Template, event: Event) -> str:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise _UnwritableError(f"the version {text!r} of the event is not a number")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and int(text) <= _MAX_VERSION):
+        raise _UnwritableError(f"the version {text!r:.100} of the event is not a number from 0 to {_MAX_VERSION}")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -296,6 +297,12 @@ def test_settings_file(tmp_path: Path) -> None:
     assert file.read_text().startswith(
         "# Written by `ingestd migrate` from /etc/logstash, Logstash 9.1.2.\n\nwatch = true  # /etc/logstash.yml:2\n"
     )
+
+
+def test_any_text_is_a_setting(tmp_path: Path) -> None:
+    file, text = tmp_path / "ingestd.toml", 'a"\\\n\x7f한글\U0001f600'
+    file.write_text(settings_text([("http_password", text, "x")], Version(), "/etc/logstash"), "utf-8")
+    assert tomllib.loads(file.read_text("utf-8")) == {"http_password": text}
 
 
 @pytest.mark.parametrize("names", [[], ["some.txt"]], ids=["empty", "other_files"])

@@ -110,6 +110,13 @@ def test_in_a_pipeline() -> None:
     assert found[2]["task"] == {"id": "a"}
 
 
+def test_the_id_is_inside_of_host() -> None:
+    elapsed = build("elapsed", **{**SETTINGS, "unique_id_field": "[host][id]"}, timeout=1)
+    elapsed({**at(0, "start"), "host": {"id": "a"}})
+    [_, expired] = elapsed({**at(5), "host": {"id": "b"}})
+    assert (expired["host"], expired["tags"]) == ({"id": "a"}, ["elapsed", EXPIRED])
+
+
 PIPELINE = pipeline_of('elapsed { start_tag => "a" end_tag => "b" unique_id_field => "message" timeout => 1 }')
 
 

@@ -144,6 +144,13 @@ REJECTED = [  # id, options, event, reason
     ("no_id", "document_id => 'a-%{id}'", {}, "the event lacks a field of its document_id a-%{id}"),
     ("empty_id", "action => delete document_id => '%{id}'", {"id": ""}, "the event has no document_id for its action"),
     ("version", "document_id => x version => '%{v}'", {"v": "new"}, "the version 'new' of the event is not a number"),
+    ("long_version", "document_id => x version => '%{v}'", {"v": "9" * 5000}, "the version '9999"),
+    (
+        "version_of_64_bits",
+        "document_id => x version => '%{v}'",
+        {"v": str(2**63)},
+        "the version '9223372036854775808'",
+    ),
     ("upsert", "action => update document_id => x upsert => '%{up}'", {"up": "["}, "upsert is not a JSON object: ["),
 ]
 
