@@ -6,7 +6,7 @@ https://www.elastic.co/docs/reference/logstash/multiple-pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,11 +56,16 @@ class LogstashFolder:
     @property
     def notes(self) -> list[str]:
         """What has no effect here, a sentence each."""
-        return [
-            f"{found.place}: {found.text}" + (f": {found.advice}" if found.advice else "")
-            for found in self.findings
-            if found.verdict is not Verdict.RUNS
-        ]
+        return notes(self.findings)
+
+
+def notes(findings: Iterable[SettingFinding]) -> list[str]:
+    """Return a sentence for each setting that has no effect here."""
+    return [
+        f"{found.place}: {found.text}" + (f": {found.advice}" if found.advice else "")
+        for found in findings
+        if found.verdict is not Verdict.RUNS
+    ]
 
 
 class _Entry(NamedTuple):
@@ -105,7 +110,7 @@ def _take(entry: _Entry, result: LogstashFolder) -> None:
         shown = str(value).lower() if isinstance(value, bool) else value
         result.findings.append(SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: here {name} = {shown}"))
     elif entry.key not in READ:
-        result.findings.append(_without_effect(entry))
+        result.findings.append(without_effect(*entry))
     else:
         result.findings.append(_read_as_it_is(entry))
         if entry.key == "config.support_escapes":
@@ -117,17 +122,18 @@ def _read_as_it_is(entry: _Entry) -> SettingFinding:
     return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}{shown}")
 
 
-def _without_effect(entry: _Entry) -> SettingFinding:
-    known = no_effect(entry.key)
-    if str(entry.value).lower() in known.unless:
-        return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: nothing to do")
-    return SettingFinding(entry.place, known.verdict, f"{entry.key} has no effect", known.advice)
+def without_effect(key: str, value: Any, place: str) -> SettingFinding:
+    """Return what a setting without a counterpart means here; ``place`` is where it is set."""
+    known = no_effect(key)
+    if str(value).lower() in known.unless:
+        return SettingFinding(place, Verdict.RUNS, f"{key}: nothing to do")
+    return SettingFinding(place, known.verdict, f"{key} has no effect", known.advice)
 
 
 def _of_pipeline(entry: _Entry, settings: list[tuple[str, Any, str]]) -> SettingFinding:
     """Return what a setting of a single pipeline means: those of ours are for all pipelines."""
     if entry.key not in KNOWN:
-        return _read_as_it_is(entry) if entry.key in READ else _without_effect(entry)
+        return _read_as_it_is(entry) if entry.key in READ else without_effect(*entry)
     name, written = KNOWN[entry.key]
     if (name, written(entry.value)) in [(setting, value) for setting, value, _ in settings]:
         return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: as in {SETTINGS_FILE}")
@@ -192,20 +198,22 @@ def _compose(file: Path) -> Any:
 
 
 def _flat(node: Any, prefix: str, file: Path, environ: Mapping[str, str]) -> Iterator[_Entry]:
-    """Yield the settings in a mapping, those in nested mappings with dotted keys."""
+    """Yield the settings in a mapping, those in nested mappings with dotted keys; those without a value are not set."""
     if node.id != "mapping":
         raise SettingsError([f"{file}:{_line(node)}: error: expected settings: name: value"])
     for key, value in node.value:
         name = f"{prefix}{key.value}"
         if value.id == "mapping":
             yield from _flat(value, f"{name}.", file, environ)
-        else:
+        elif not value.tag.endswith(":null"):
             yield _Entry(name, _value(value, file, environ), f"{file}:{_line(key)}")
 
 
 def _value(node: Any, file: Path, environ: Mapping[str, str]) -> Any:
     if node.id == "sequence":
         return [_value(item, file, environ) for item in node.value]
+    if node.id == "mapping":
+        return {str(key.value): _value(value, file, environ) for key, value in node.value}
     try:
         text = substitute(str(node.value), environ)
     except UndefinedVariableError as error:

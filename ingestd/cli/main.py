@@ -121,6 +121,6 @@ def _show(error: click.ClickException) -> None:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(ingestd.__version__, prog_name="ingestd")
+@click.version_option(ingestd.__version__, "--version", "-V", prog_name="ingestd")
 def main() -> None:
     """Receive, parse and store every log line: a Logstash replacement in pure Python that needs nothing else."""

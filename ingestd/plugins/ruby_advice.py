@@ -17,7 +17,10 @@ _LITERAL = re.compile(
 )
 _REMOVE = re.compile(r"event\.remove\s*\(?\s*" + _NAME % "name")
 _METHOD = re.compile(_GET % "name" + r"\s*\)?\s*(?:&?\.to_s)?&?\.(?P<method>\w+[!]?)")
-_ARITHMETIC = re.compile(r"(?:\.to_[if]\b|event\.get\s*\([^()]*\))\s*\)?\s*[-+*/%]|[-+*/%]\s*event\.get\b")
+_ARITHMETIC = re.compile(
+    rf"(?:\.(?:{'|'.join((*_TYPES, *_CASES))})\b|event\.get\s*\([^()]*\))\s*\)?\s*[-+*/%]|[-+*/%]\s*event\.get\b"
+)
+"""The value of a field is part of a sum, or of a text that is put together."""
 _SHIFT = re.compile(r"localtime\b\s*\)?\s*[-+]\s*\(?\s*\d|@timestamp['\"]\]?\)?(?:\.time)?\s*[-+]\s*\(?\s*\d")
 _ENTRIES = re.compile(r"\|\s*\(?(\w+)\s*,\s*(\w+)\)?\s*\|[^|]*?event\.set\s*\(\s*\1\s*,\s*\2\s*\)", re.DOTALL)
 _TAG = re.compile(r"event\.tag\s*\(?\s*" + _NAME % "tag")

@@ -31,13 +31,11 @@ def folder(tmp_path: Path) -> Path:
 GOOD: list[tuple[str, list[str]]] = [
     ("string", ["-t", "-e", CONFIG]),
     ("dotted", ["--config.test_and_exit", "--config.string", CONFIG]),
+    ("many", ["-t", "-r", "-w", "2", "-u", "50", "--log.level", "warn", "--log.format", "json", "-e", CONFIG]),
+    ("port_of_7", ["-t", "--http.port", "9601-9700", "-e", CONFIG]),
     (
-        "many",
-        ["-t", "-r", "-w", "2", "-b", "125", "-u", "50", "--log.level", "warn", "--log.format", "json", "-e", CONFIG],
-    ),
-    (
-        "without_effect",
-        ["-t", "--node.name", "x", "-l", "/tmp", "--pipeline.id", "m", "--pipeline.ordered", "auto", "-e", CONFIG],
+        "nothing_to_do",
+        ["-t", "--api.http.host", "127.0.0.1", "--api.enabled", "true", "--java-execution", "-e", CONFIG],
     ),
 ]
 
@@ -46,6 +44,38 @@ GOOD: list[tuple[str, list[str]]] = [
 def test_a_command_line_of_logstash(arguments: list[str]) -> None:
     result = run("run", *arguments)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "-e: pipeline main is good\n", "")
+
+
+WITHOUT_EFFECT: list[tuple[list[str], str]] = [
+    (
+        ["-b", "125"],
+        "--pipeline.batch.size: pipeline.batch.size has no effect: the setting batch.max_bytes bounds a batch",
+    ),
+    (["-n", "x"], "--node.name: node.name has no effect: metrics and logs are those of the machine"),
+    (["-l", "/tmp"], "--path.logs: path.logs has no effect: the log goes to stderr"),
+    (["-p", "x"], "--path.plugins: path.plugins has no effect: plugins in Ruby do not run; use the filter python"),
+    (["--pipeline.id", "m"], "--pipeline.id: pipeline.id has no effect: --pipeline NAME=PATH names a pipeline"),
+    (["--pipeline.ordered", "auto"], "events of a connection stay in order"),
+    (["--pipeline.unsafe_shutdown"], "a stop takes up to shutdown_timeout"),
+    (["--config.debug"], "`ingestd explain --code` prints the compiled config"),
+    (["--config.reload.interval", "3s"], "changes are noticed at once"),
+    (["--field-reference-escape-style", "percent"], "field names are never escaped"),
+    (["--api.enabled", "false"], 'set http = "off"'),
+    (["--http.host", "0.0.0.0"], "set http, with a password unless it is a loopback address"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "note"), WITHOUT_EFFECT, ids=[case[0][0] for case in WITHOUT_EFFECT])
+def test_a_flag_without_effect_is_named(arguments: list[str], note: str) -> None:
+    result = run("run", "-t", *arguments, "-e", CONFIG)
+    assert (result.exit_code, result.stdout) == (0, "-e: pipeline main is good\n")
+    assert result.stderr.startswith("note: --")
+    assert note in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["-V"], ["--version"], ["run", "-V"], ["run", "--version"]])
+def test_version(arguments: list[str]) -> None:
+    assert run(*arguments).stdout.startswith("ingestd, version ")
 
 
 def test_files_and_a_mistake(folder: Path) -> None:
@@ -179,3 +209,28 @@ def test_a_wrong_value_names_its_place(folder: Path) -> None:
     assert f"{folder}/logstash.yml:1: error: workers:" in result.stderr
     missing = run("run", "-t", "--path.settings", str(folder / "missing"))
     assert (missing.exit_code, "there is no folder" in missing.stderr) == (2, True)
+
+
+def test_modules_of_logstash_yml_are_named(tmp_path: Path) -> None:
+    """The form that the file of Logstash's package shows."""
+    (tmp_path / "logstash.yml").write_text('modules:\n  - name: netflow\n    var.input.udp.port: "9996"\n')
+    (tmp_path / "pipelines.yml").write_text(f"- pipeline.id: a\n  config.string: '{CONFIG}'\n")
+    [note] = read_folder(tmp_path, {}).notes
+    assert note == f"{tmp_path}/logstash.yml:1: modules has no effect: write a config for what the module reads"
+
+
+def test_a_setting_without_a_value_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / "logstash.yml").write_text("config.string:\npath.config: /etc/x\npipeline.workers: ~\nnode.name:\n")
+    found = read_folder(tmp_path, {})
+    assert (found.notes, found.settings, found.pipelines[0].text) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    "key", ["pipeline.workers", "pipeline.batch.delay", "log.level", "queue.max_bytes", "http.port"]
+)
+@pytest.mark.parametrize("value", ["[{a: 1}]", "[]", "", "x"])
+def test_a_setting_of_another_shape_is_an_error_with_its_place(tmp_path: Path, key: str, value: str) -> None:
+    (tmp_path / "logstash.yml").write_text(f"{key}: {value}\n")
+    result = run("run", "-t", "--path.settings", str(tmp_path), "-e", CONFIG)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.exit_code == 0 or f"{tmp_path}/logstash.yml:1" in result.stderr

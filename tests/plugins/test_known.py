@@ -55,6 +55,8 @@ RUBY = [  # id, code, part of the advice
     ("integer", "event.set('n', event.get('n').to_i)", 'mutate { convert => { "n" => "integer" } }'),
     ("float", "event.set('n', event.get('n').to_f)", 'mutate { convert => { "n" => "float" } }'),
     ("arithmetic", "event.set('n', event.get('n').to_i / 1000)", "Ruby; write the code in Python"),
+    ("text", "event.set('x', event.get('a').to_s + '!')", "Ruby; write the code in Python"),
+    ("capitals", "event.set('x', event.get('a').upcase + '!')", "Ruby; write the code in Python"),
     ("sum", "event.set('n', event.get('a') + event.get('n'))", "Ruby; write the code in Python"),
     ("gsub", "event.set('m', event.get('m').gsub(/a/, 'b'))", 'mutate { gsub => ["m", "PATTERN", "TEXT"] }'),
     ("split", "event.set('m', event.get('m').split(','))", 'mutate { split => { "m" => "SEPARATOR" } }'),

@@ -42,7 +42,7 @@ def check_pipelines(
     logstash: LogstashFlags,
 ) -> None:
     """Print every error of the configs with its position; raises SystemExit unless they can run."""
-    for note in logstash.folder.notes:
+    for note in logstash.notes:
         click.echo(f"note: {note}", err=True)
     with config_errors():
         configs = pipeline_configs(

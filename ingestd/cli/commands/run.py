@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+import ingestd
 from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.app.upgrade_check import UpgradeError, check_upgrade
@@ -32,6 +33,7 @@ log = get_logger(__name__)
 @click.command()
 @pipeline_options
 @settings_options(logstash=True)
+@click.version_option(ingestd.__version__, "--version", "-V", prog_name="ingestd")
 @click.option(CHECK_FLAG, "check_only", is_flag=True, hidden=True, help="See ingestd.app.upgrade_check.")
 def run(
     settings: Settings,
@@ -64,7 +66,7 @@ def run(
             support_escapes=logstash.support_escapes,
         )
 
-    for note in logstash.folder.notes:
+    for note in logstash.notes:
         log.warning("a setting of Logstash has no effect", setting=note)
     try:
         configs = load(settings)

@@ -10,12 +10,19 @@ from typing import Any
 
 import click
 
-from ingestd.app.logstash_folder import LogstashFolder, PipelineSource, read_folder
+from ingestd.app.logstash_folder import (
+    LogstashFolder,
+    PipelineSource,
+    SettingFinding,
+    notes,
+    read_folder,
+    without_effect,
+)
 from ingestd.app.logstash_settings import KNOWN
 
 Command = Callable[..., Any]
 
-_FLAGS = (  # the flag and its short form, Logstash's setting, its value (empty: it has none), help
+_FLAGS = (  # the flag, its other name, Logstash's setting, its value (empty: it has none), help
     (
         "--config.reload.automatic",
         "-r",
@@ -28,15 +35,24 @@ _FLAGS = (  # the flag and its short form, Logstash's setting, its value (empty:
     ("--pipeline.ecs_compatibility", "", "pipeline.ecs_compatibility", "MODE", "Default of ecs_compatibility."),
     ("--log.level", "", "log.level", "LEVEL", "Minimum level of the log: info, warn, debug ..."),
     ("--log.format", "", "log.format", "FORMAT", "Format of the log: plain or json."),
-    ("--api.http.port", "", "api.http.port", "PORT", "Port of the dashboard and the API on this machine."),
+    ("--api.http.port", "--http.port", "api.http.port", "PORT", "Port of the dashboard and the API on this machine."),
 )
-_WITHOUT_EFFECT = (
+_WITHOUT_EFFECT = (  # the flag and its short form, and its value (empty: it has none)
     (("--pipeline.batch.size", "-b"), "COUNT"),
     (("--pipeline.id",), "NAME"),
     (("--pipeline.ordered",), "MODE"),
+    (("--pipeline.unsafe_shutdown",), ""),
     (("--node.name", "-n"), "NAME"),
     (("--path.logs", "-l"), "PATH"),
+    (("--path.plugins", "-p"), "PATH"),
+    (("--config.debug",), ""),
     (("--config.reload.interval",), "SECONDS"),
+    (("--field-reference-escape-style",), "STYLE"),
+    (("--java-execution/--no-java-execution",), ""),
+    (("--api.enabled",), "ENABLED"),
+    (("--api.http.host",), "HOST"),
+    (("--http.enabled",), "ENABLED"),
+    (("--http.host",), "HOST"),
 )
 
 
@@ -49,6 +65,7 @@ class LogstashFlags:
         path: The folder of ``--path.settings``; None: there is none.
         folder: What it says.
         test_only: ``-t``: check the config and exit.
+        without_effect: What the flags without a counterpart mean here.
     """
 
     flags: dict[str, str] = field(default_factory=dict)
@@ -56,6 +73,7 @@ class LogstashFlags:
     folder: LogstashFolder = field(default_factory=LogstashFolder)
     escapes: bool = False
     test_only: bool = False
+    without_effect: list[SettingFinding] = field(default_factory=list)
 
     def read(self) -> None:
         """Read the folder, also again for a reload.
@@ -72,6 +90,11 @@ class LogstashFlags:
         return self.folder.pipelines
 
     @property
+    def notes(self) -> list[str]:
+        """A sentence for each flag and each setting of the folder that has no effect here."""
+        return [*notes(self.without_effect), *self.folder.notes]
+
+    @property
     def support_escapes(self) -> bool:
         """Whether backslashes in strings are escapes."""
         return self.escapes or self.folder.support_escapes
@@ -81,13 +104,12 @@ def logstash_flags(command: Command) -> Command:
     """Give a command Logstash's flags; see ``take_flags``."""
     path = click.Path(path_type=Path)
     for names, value in reversed(_WITHOUT_EFFECT):
-        command = click.option(*names, _parameter(names[0]), metavar=value, hidden=True)(command)
+        command = click.option(*names, _parameter(names[0]), **_kind(value), hidden=True)(command)
     command = click.option("--config.support_escapes", _parameter("escapes"), is_flag=True, hidden=True)(command)
     command = click.option("--path.data", _parameter("data"), metavar="PATH", hidden=True)(command)
-    for flag, short, _, value, text in reversed(_FLAGS):
-        names = (flag, short) if short else (flag,)
-        kind: dict[str, Any] = {"metavar": value} if value else {"is_flag": True, "default": None}
-        command = click.option(*names, _parameter(flag), help=f"As in Logstash: {text}", **kind)(command)
+    for flag, other, _, value, text in reversed(_FLAGS):
+        names = (flag, other) if other else (flag,)
+        command = click.option(*names, _parameter(flag), help=f"As in Logstash: {text}", **_kind(value))(command)
     text = "As in Logstash: check the config and exit."
     command = click.option("-t", "--config.test_and_exit", _parameter("test"), is_flag=True, help=text)(command)
     text = "As in Logstash: folder with logstash.yml and pipelines.yml."
@@ -98,7 +120,10 @@ def take_flags(arguments: dict[str, Any]) -> LogstashFlags:
     """Remove the values of Logstash's flags from the arguments of a command, and return what they say."""
     given = LogstashFlags(test_only=arguments.pop(_parameter("test")))
     for names, _ in _WITHOUT_EFFECT:
-        arguments.pop(_parameter(names[0]))
+        written = arguments.pop(_parameter(names[0]))
+        if written is not None:
+            flag = _long(names[0])
+            given.without_effect.append(without_effect(flag.strip("-"), written, flag))
     for flag, _, setting, value, _ in _FLAGS:
         written = arguments.pop(_parameter(flag))
         if written is not None:
@@ -110,5 +135,15 @@ def take_flags(arguments: dict[str, Any]) -> LogstashFlags:
     return given
 
 
+def _kind(value: str) -> dict[str, Any]:
+    """Return what click needs for a flag with a value of this name; empty: it has none."""
+    return {"metavar": value} if value else {"is_flag": True, "default": None}
+
+
+def _long(names: str) -> str:
+    """Return ``--flag`` of ``--flag/--no-flag``."""
+    return names.partition("/")[0]
+
+
 def _parameter(flag: str) -> str:
-    return "logstash_" + flag.strip("-").replace(".", "_")
+    return "logstash_" + _long(flag).strip("-").replace(".", "_").replace("-", "_")

@@ -51,9 +51,16 @@ def _texts(value: Any) -> list[str]:
 def _how_far(pattern: str, library: PatternLibrary, text: str) -> str:
     found = progress(pattern, library, text)
     if not found.matched:
-        return f"not even its start {found.next} is in {_shown(text)}"
+        return f"not even its start {_visible(found.next)} is in {_shown(text)}"
     here = f"character {found.end + 1}, {_shown(text[found.end :])}" if found.end < len(text) else "the end of the text"
-    return f"it matches up to {found.matched}, but {found.next or 'the rest'} does not match at {here}"
+    return (
+        f"it matches up to {_visible(found.matched)}, but {_visible(found.next) or 'the rest'} does not match at {here}"
+    )
+
+
+def _visible(part: str) -> str:
+    """Return a part of a pattern, in quotes if it starts or ends with a blank."""
+    return part if part == part.strip() else f'"{part}"'
 
 
 def _shown(text: str) -> str:

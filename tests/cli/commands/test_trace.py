@@ -29,6 +29,12 @@ def run(data: str, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["trace", "-e", CONFIG, *arguments], input=data)
 
 
+def test_a_blank_that_does_not_match_is_shown_in_quotes() -> None:
+    config = 'input { stdin { } } filter { grok { match => { "message" => "%{WORD:a} %{WORD:b}" } } }'
+    result = CliRunner().invoke(main, ["trace", "-e", config], input='{"message": "garbage"}')
+    assert 'it matches up to %{WORD:a}, but " " does not match at the end of the text' in result.stdout
+
+
 def test_text() -> None:
     result = run('{"type": "line", "message": "word 5",\n "time": "x", "@timestamp": "2026-11-22T10:00:00.000Z"}')
     assert result.exit_code == 0, result.output
