@@ -1,6 +1,6 @@
 # make run      install into .venv and start the daemon (ARGS="-f my.conf --port 5000")
 # make test     install what the tests need and run them, in several processes (ARGS="tests/config -x")
-# make test-fast   the tests that need no server and no browser, with a fifth of the kills, random cases and combinations
+# make test-fast   the tests that need no server and no browser, with a tenth of the kills, random cases and combinations
 # make coverage    the same tests, and how much of the code they run
 # make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from tests.e2e.machine import remove_left_machines
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
 from tests.leftovers import mark_processes, remove_leftovers
-from tests.random_cases import use_a_fifth
+from tests.random_cases import use_a_tenth
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
@@ -81,16 +81,16 @@ _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
-    kills = "Tests that kill a process at each step of its work do so at every fifth step, from a random one."
-    cases = "Properties are tried with a fifth of the random cases, stores with a fifth of the questions."
-    tables = "Of large tables of combinations a fifth is tried, other rows each time."
+    kills = "Tests that kill a process at each step of its work do so at every tenth step, from a random one."
+    cases = "Properties are tried with a tenth of the random cases, stores with a tenth of the questions."
+    tables = "Of large tables of combinations a tenth is tried, other rows each time."
     parser.addoption("--fast", action="store_true", help=f"{kills} {cases} {tables}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many random cases are tried, and remove what is left of test runs that were killed."""
     if config.getoption("fast"):
-        use_a_fifth()
+        use_a_tenth()
     mark_processes()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         remove_leftovers()
@@ -100,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def kill_steps(pytestconfig: pytest.Config) -> list[str]:
     """The first step at which a process is killed, and how many further the next is, as arguments of a command."""
-    return [str(random.randint(1, 5)), "5"] if pytestconfig.getoption("fast") else ["1", "1"]
+    return [str(random.randint(1, 10)), "10"] if pytestconfig.getoption("fast") else ["1", "1"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
