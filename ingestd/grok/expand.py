@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ingestd.grok.errors import PatternError
@@ -122,6 +123,31 @@ class _PatternExpander:
         self._emit(opening, position, inner)  # if this group is not closed, the fault is in the named pattern
         self._expand(text, position, inner)
         self._emit(")", position, inner)
+
+
+class FoundReference(NamedTuple):
+    """A reference from ``start`` to ``end`` of a pattern; ``ignored`` is other text before its closing brace."""
+
+    start: int
+    end: int
+    field: str | None
+    ignored: str
+    closed: bool
+
+
+def find_references(pattern: str) -> Iterator[FoundReference]:
+    """Yield the references of a pattern, those in inline definitions left out."""
+    done = 0
+    for match in _REFERENCE.finditer(pattern):
+        if match.start() < done:
+            continue
+        reference = _parse_reference(pattern, match)
+        if reference is None:
+            yield FoundReference(match.start(), match.end(), match["field"], "", closed=False)
+            continue
+        done = reference.end
+        ignored = "" if reference.definition is not None else pattern[match.end() : done - 1]
+        yield FoundReference(match.start(), done, match["field"], ignored, closed=True)
 
 
 def _parse_reference(text: str, match: re.Match[str]) -> _Reference | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ingestd.event.times.pattern_mistakes import from_strptime
+
 JODA_LETTERS = "GCYxweEyDMdaKhHkmsSzZ"
 
 _NUMBERS = frozenset("CxyYdhHmsSeDwkK")
@@ -41,7 +43,13 @@ def split_pattern(pattern: str, letters: str = JODA_LETTERS) -> list[PatternPart
             parts.append(PatternPart("", 0, text))
             continue
         if letter not in letters:
-            raise ValueError(f"date pattern {pattern!r}: {letter!r} is not a valid letter; put text in quotes: 'text'")
+            corrected = from_strptime(pattern)
+            hint = (
+                "put text in quotes: 'text'"
+                if corrected == pattern
+                else f'instead of strptime\'s form write "{corrected}"'
+            )
+            raise ValueError(f"date pattern {pattern!r}: {letter!r} is not a valid letter; {hint}")
         start = position
         while pattern.startswith(letter, position):
             position += 1

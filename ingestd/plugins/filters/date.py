@@ -18,6 +18,7 @@ from typing import Any
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template
 from ingestd.event.table import ABSENT, Rows, Table
+from ingestd.event.times.pattern_mistakes import pattern_mistakes
 from ingestd.event.times.zones import find_zone
 from ingestd.plugins.filters._times import (
     EPOCH_FORMATS,
@@ -26,7 +27,7 @@ from ingestd.plugins.filters._times import (
     time_finder,
     time_readers,
 )
-from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ def _touches(options: Options) -> Touch:
     return Touch(reads=frozenset(reads), sets=frozenset(sets))
 
 
+def _warnings(options: Options) -> Iterator[OptionWarning]:
+    """Yield what is probably a mistake in a format, such as the day of the year beside a month."""
+    for text in options.match[1:]:
+        if text == "ISO8601" or text in EPOCH_FORMATS:
+            continue
+        for mistake in pattern_mistakes(text):
+            hint = f'write "{mistake.corrected}"'
+            yield OptionWarning("match", mistake.text, hint, mistake.start, mistake.length, value=text)
+
+
 def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
     """Return a function that says which format fits."""
     field, formats = options.match[0], options.match[1:]
@@ -67,7 +78,13 @@ def _trace_details(options: Options) -> Callable[[Event], Iterator[str]]:
 
 
 @filter_plugin(
-    "date", Options, touches=_touches, failure_tag="_dateparsefailure", columns=True, trace_details=_trace_details
+    "date",
+    Options,
+    touches=_touches,
+    failure_tag="_dateparsefailure",
+    columns=True,
+    option_warnings=_warnings,
+    trace_details=_trace_details,
 )
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Parse a time in a field and store it as the timestamp of the event.

@@ -22,6 +22,7 @@ from ingestd.grok.compile import DEFAULT_TIMEOUT_S, GrokPattern, compile_grok
 from ingestd.grok.engine import Match
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import PatternLibrary, load_library, missing_paths
+from ingestd.grok.mistakes import reference_mistakes
 from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of
@@ -121,12 +122,14 @@ def _touches(options: Options) -> Touch:
 
 
 def _warnings(options: Options) -> Iterator[OptionWarning]:
-    """Yield a warning for each path without patterns, and each pattern that could be quicker."""
+    """Yield a warning for each path without patterns, each likely mistake, and each pattern that could be quicker."""
     for path in missing_paths(options.patterns_dir, options.patterns_files_glob):
         text = f"there is no pattern file at {path}"
         yield OptionWarning("patterns_dir", text, "it is ignored, as in Logstash", value=path)
     for patterns in _patterns(options).values():
         for pattern in patterns:
+            for mistake in reference_mistakes(pattern.text):
+                yield OptionWarning("match", mistake.text, mistake.hint, mistake.start, mistake.length, pattern.text)
             if pattern.safety.degree != 1 and (
                 advice := advise(pattern, _library(options), options.pattern_definitions)
             ):

@@ -123,6 +123,66 @@ def test_invalid_field_references_have_a_place(config: str) -> None:
     assert "invalid field reference" in result.stderr
 
 
+LIKELY: list[tuple[str, str, str, str]] = [  # id, an option of date or grok, what is marked, what is said of it
+    (
+        "day_of_year",
+        'date { match => ["t", "yyyy-MM-DD HH:mm"] }',
+        "DD",
+        'the day of the year\n!help: write "yyyy-MM-dd',
+    ),
+    ("minute", 'date { match => ["t", "ISO8601", "yyyy-mm-dd"] }', "mm", 'mm is the minute\n!help: write "yyyy-MM-dd"'),
+    ("half", 'date { match => ["t", "dd.MM.yyyy hh:mm"] }', "hh", 'from 1 to 12\n!help: write "dd.MM.yyyy HH:mm"'),
+    (
+        "strptime",
+        "date { match => ['t', \"%Y-%m-%d'T'%H:%M\"] }",
+        "%Y",
+        "is a directive of strptime\n!help: write \"yyyy-MM-dd'T'HH:mm\"",
+    ),
+    ("open", 'grok { match => { "message" => "a %{IP:a" } }', "%{IP:a", "is not closed, so it matches this text"),
+    (
+        "swallowed",
+        'grok { match => { "message" => "%{IP:a %{INT:b}" } }',
+        "%{IP:a %{INT:b}",
+        "' %{INT:b' in %{IP:a %{INT:b} is",
+    ),
+    (
+        "type",
+        'grok { match => { "message" => "%{INT:n:integer}" } }',
+        "%{INT:n:integer}",
+        "the type 'integer' is unknown",
+    ),
+]
+
+
+@pytest.mark.parametrize(("option", "marked", "said"), [row[1:] for row in LIKELY], ids=[row[0] for row in LIKELY])
+def test_likely_mistakes_of_formats_and_patterns(option: str, marked: str, said: str) -> None:
+    config = f"filter {{ {option} }}"
+    result = run("-e", config)
+    assert result.exit_code == 0
+    assert f"-e:1:{config.index(marked) + 1}: warning: " in result.stderr
+    assert f" {'^' * len(marked)}\n" in result.stderr
+    for part in said.split("\n!"):
+        assert part in result.stderr
+
+
+def test_a_format_of_strptime_with_an_invalid_letter() -> None:
+    result = run("-e", "filter { date { match => ['t', '%d/%b/%Y:%T %z'] } }")
+    assert "'b' is not a valid letter; instead of strptime's form write \"dd/MMM/yyyy:HH:mm:ss Z\"" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        'date { match => ["t", "ISO8601", "UNIX_MS", "dd/MMM/yyyy:HH:mm:ss Z", "hh:mm a", "mm:ss", "yyyy-DDD"] }',
+        "date { match => ['t', \"MMM dd yyyy 'at day D %Y' HH:mm:ss\"] }",
+        'grok { match => { "message" => "^%{INT:n:int} %{NUMBER:[a][b]:float} 5%% %{A=(?:b{2})} {%{WORD}}" } }',
+    ],
+)
+def test_right_formats_and_patterns_have_no_warning(option: str) -> None:
+    result = run("-e", f"filter {{ {option} }}")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_a_pattern_of_a_missing_file_is_not_blamed_on_its_name() -> None:
     config = 'filter { grok { patterns_dir => "/nowhere/patterns" match => { "message" => "%{OURS}" } } }'
     result = CliRunner().invoke(main, ["check", "-e", config])
